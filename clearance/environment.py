@@ -1,0 +1,60 @@
+"""Settings of the tools underneath: nothing phones home, everything stays inside the project.
+
+Only defaults are set: whoever exports one of these variables keeps it. Imported before
+Prefect, MLflow, DVC or Great Expectations, never after.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from clearance.errors import ConfigurationError
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_CLI_PROMPT": "false",
+    "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "Agg",
+}
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder at or above `start` (default: the working folder) that holds `dvc.yaml`.
+
+    Raises ConfigurationError when there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file():
+            return folder
+    raise ConfigurationError(
+        f"no dvc.yaml at or above {here}", "run the command inside a Clearance project folder"
+    )
+
+
+def homes(root: Path) -> dict[str, str]:
+    """Where each tool keeps its state for the project at `root`."""
+    state = root / ".clearance"
+    return {
+        "PREFECT_HOME": str(root / ".prefect"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
+        "DVC_SITE_CACHE_DIR": str(state / "dvc-site"),
+        "DVC_GLOBAL_CONFIG_DIR": str(state / "dvc-global"),
+        "DVC_SYSTEM_CONFIG_DIR": str(state / "dvc-system"),
+        "MPLCONFIGDIR": str(state / "matplotlib"),
+        "NUMBA_CACHE_DIR": str(state / "numba"),
+    }
+
+
+def apply(root: Path) -> None:
+    """Set every default that is not set yet in this process and its children."""
+    for name, value in (QUIET | homes(root)).items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,102 @@
+"""The values that evidence is made of: outcomes, measurements, documents.
+
+Plain data. Every evidence document in `reports/` is
+`{"status": "measured" | "blocked", "because": str | null, "measurements": {...}, ...}`;
+a measurement that could not be taken says why and never carries a number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from clearance.errors import ExitCode
+
+
+class Outcome(StrEnum):
+    """A verdict's four values. Only `PASS` lets a model through."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INSUFFICIENT_EVIDENCE = "insufficient_evidence"
+    NOT_EVALUATED = "not_evaluated"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status a command ends with on this verdict."""
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES = {
+    Outcome.PASS: ExitCode.PASS,
+    Outcome.FAIL: ExitCode.REFUSED,
+    Outcome.INSUFFICIENT_EVIDENCE: ExitCode.INSUFFICIENT_EVIDENCE,
+    Outcome.NOT_EVALUATED: ExitCode.NOT_EVALUATED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One number with what is known about its uncertainty.
+
+    `value` is the point estimate, or None with `undefined` saying why.
+    `low` and `high` bound it at `confidence` (both None: no interval was computed).
+    `support` is the number of rows behind it, per group where there are groups.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    confidence: float | None = None
+    method: str = "exact"
+    support: Mapping[str, int] = field(default_factory=dict)
+    undefined: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high", "confidence"):
+            number = getattr(self, name)
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"{name} is {number}: use `undefined` instead")
+        if (self.value is None) == (self.undefined is None):
+            raise ValueError("a measurement has either a value or a reason why it has none")
+
+    def to_json(self) -> dict[str, Any]:
+        """The measurement as it stands in an evidence document."""
+        return asdict(self) | {"support": dict(self.support)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measurement:
+        """Read a measurement back.
+
+        Raises TypeError on unknown or missing keys and ValueError on NaN, on an infinity,
+        and on a value without a number or a reason.
+        """
+        return cls(**data)
+
+
+def undefined(reason: str, support: Mapping[str, int] | None = None) -> Measurement:
+    """A measurement that could not be taken, and why."""
+    return Measurement(value=None, undefined=reason, support=support or {})
+
+
+def measured(measurements: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """An evidence document whose measurements were taken.
+
+    `measurements` maps a metric to a Measurement, or to a Measurement per protected attribute.
+    """
+    return {"status": "measured", "because": None, "measurements": _plain(measurements), **more}
+
+
+def blocked(because: str) -> dict[str, Any]:
+    """An evidence document of a step that did not run because an earlier one blocked."""
+    return {"status": "blocked", "because": because, "measurements": {}}
+
+
+def _plain(measurements: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value.to_json() if isinstance(value, Measurement) else _plain(value)
+        for key, value in measurements.items()
+    }

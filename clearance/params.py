@@ -1,0 +1,295 @@
+"""The data scientist's choices: `params.yaml`, read once, typed, unknown keys refused.
+
+Compliance's choices are not here: they live in `policies/`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from clearance.errors import ConfigurationError
+
+Scalar = bool | int | float | str
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of `params.yaml`: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Source(Section):
+    """Where the table comes from.
+
+    `path` is what DVC watches and `ingest` depends on: the file or folder of a `file` source, the
+    snapshot folder of a `sql` or `openml` source, and the (unused) `data/source` of the demo.
+    """
+
+    kind: Literal["demo", "file", "sql", "openml"]
+    path: str
+    glob: str | None = None
+    format: Literal["csv", "parquet", "json"] | None = None
+    delimiter: str | None = None
+    url_env: str | None = None
+    query: str | None = None
+    openml_id: int | None = Field(default=None, ge=1)
+    select: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {"sql": ("url_env", "query"), "openml": ("openml_id",)}
+        missing = [name for name in needed.get(self.kind, ()) if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a {self.kind} source needs {' and '.join(missing)}")
+        foreign = {"url_env": "sql", "query": "sql", "openml_id": "openml", "glob": "file", "format": "file", "delimiter": "file"}
+        for name, kind in foreign.items():
+            if getattr(self, name) is not None and self.kind != kind:
+                raise ValueError(f"`{name}` belongs to a {kind} source, not to a {self.kind} source")
+        if any(mark in self.path for mark in "*?["):
+            raise ValueError("DVC watches a file or folder: put the folder in `path` and the pattern in `glob`")
+        return self
+
+    @field_validator("url_env")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+            raise ValueError("name the environment variable that holds the URL; never write the URL itself here")
+        return value
+
+
+class Column(Section):
+    """What must hold for one column of the table. `severity` is what a breach does."""
+
+    type: Literal["number", "integer", "text", "boolean", "time"] | None = None
+    min: float | None = None
+    max: float | None = None
+    values: list[Scalar] | None = Field(default=None, min_length=1)
+    nulls: Share | None = None
+    severity: Literal["block", "warn"] = "block"
+
+
+class AllBut(Section):
+    """Every column except these (and except those that can never be features)."""
+
+    all_but: list[str]
+
+
+class Data(Section):
+    """What the columns are: declared once, for every stage."""
+
+    row_key: str | None
+    entity: str | None = None
+    target: str
+    favourable: Scalar
+    protected: list[str] = Field(min_length=1)
+    protected_encodings: list[str] = []
+    after_outcome: list[str] = []
+    features: list[str] | AllBut
+    columns: dict[str, Column] = {}
+    rows_min: int = Field(default=100, ge=1)
+    label_share_min: Fraction = 0.01
+
+    @model_validator(mode="after")
+    def _roles_are_apart(self) -> Self:
+        forbidden = self.never_features()
+        if isinstance(self.features, list):
+            if not self.features:
+                raise ValueError("`features` is empty")
+            both = [name for name in self.features if name in forbidden]
+            if both:
+                raise ValueError(f"{', '.join(both)} can never be a feature: {', '.join(forbidden[n] for n in both)}")
+        for name in (self.row_key, self.entity, self.target):
+            if name is not None and name in self.protected:
+                raise ValueError(f"`{name}` is declared protected and has another role too")
+        return self
+
+    def never_features(self) -> dict[str, str]:
+        """Columns that may never be features, each with the reason."""
+        roles = {self.target: "the target"}
+        roles |= dict.fromkeys(self.after_outcome, "decided after the outcome")
+        roles |= dict.fromkeys(self.protected_encodings, "an encoding of a protected attribute")
+        roles |= dict.fromkeys(self.protected, "a protected attribute")
+        roles |= {name: "an identifier" for name in (self.row_key, self.entity) if name is not None}
+        return roles
+
+    def feature_names(self, columns: list[str]) -> list[str]:
+        """The features in a table with these columns, in the order of the table for `all_but`."""
+        if isinstance(self.features, list):
+            return list(self.features)
+        left_out = {*self.features.all_but, *self.never_features()}
+        return [name for name in columns if name not in left_out]
+
+
+class OutOfTime(Section):
+    """Rows at or after `test_from` in `column` are the test rows."""
+
+    column: str
+    test_from: dt.date | dt.datetime
+
+
+class Split(Section):
+    """Shares of the rows for fitting, choosing and judging; they add up to 1."""
+
+    train: Fraction
+    tune: Fraction
+    test: Fraction
+    time: OutOfTime | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(self.train + self.tune + self.test - 1) > 1e-9:
+            raise ValueError("train, tune and test must add up to 1")
+        return self
+
+
+class Search(Section):
+    """A cross-validated search by folds inside the train rows; `iterations` draws at random instead of all."""
+
+    grid: dict[str, list[Any]] = Field(min_length=1)
+    folds: int = Field(default=5, ge=2)
+    scoring: str = "roc_auc"
+    iterations: int | None = Field(default=None, ge=1)
+
+
+class Threshold(Section):
+    """The score from which on the decision is favourable: chosen on tune rows, or fixed."""
+
+    objective: Literal["balanced_accuracy", "accuracy", "f1"] | None = "balanced_accuracy"
+    fixed: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if self.fixed is not None and "objective" in self.model_fields_set and self.objective is not None:
+            raise ValueError("a threshold is either `fixed` or chosen by `objective`, not both")
+        return self
+
+
+class Train(Section):
+    """The estimator: a short name, or the import path of a scikit-learn-compatible class."""
+
+    estimator: str
+    arguments: dict[str, Any] = {}
+    mitigation: Literal["none", "reweighing"] = "none"
+    search: Search | None = None
+    threshold: Threshold = Threshold()
+
+
+class Evaluate(Section):
+    """How performance and fairness are measured."""
+
+    confidence: Fraction = 0.95
+    resamples: int = Field(default=1000, ge=100)
+    bins: int = Field(default=10, ge=2)
+
+
+class Explain(Section):
+    """How many test rows are explained, against how many background rows."""
+
+    rows: int = Field(default=500, ge=10)
+    background: int = Field(default=100, ge=10)
+
+
+class PolicyChoice(Section):
+    """Which policy judges, and as of which day its dated rules are read."""
+
+    file: str
+    as_of: dt.date
+
+
+class Params(Section):
+    """Everything in `params.yaml`."""
+
+    name: str
+    experiment: str
+    seed: int = Field(ge=0, lt=2**32)
+    source: Source
+    data: Data
+    split: Split
+    train: Train
+    evaluate: Evaluate = Evaluate()
+    explain: Explain = Explain()
+    policy: PolicyChoice
+    overrides: dict[str, Any] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _registrable(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}", value) or value.endswith("-candidate"):
+            raise ValueError("a model name has letters, digits, `_`, `.`, `-`, and does not end in `-candidate`")
+        return value
+
+
+def load(path: Path) -> Params:
+    """Read `params.yaml`.
+
+    Raises ConfigurationError that names each fault and the key it sits at.
+    """
+    return parse(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping. Raises ConfigurationError when it is missing, no YAML, or no mapping."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is missing", f"restore {path.name}, or run in the project folder") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not readable YAML: {error}", "mend the line it names") from None
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{path} holds no keys", "see docs/configuration.md for the keys it needs")
+    return data
+
+
+def parse(data: Mapping[str, Any], where: str) -> Params:
+    """Type the content of `params.yaml`; `where` names it in errors. Raises ConfigurationError."""
+    for key, value in _leaves(data):
+        if isinstance(value, dt.date):
+            raise ConfigurationError(f"{where}: `{key}` is a bare date, which DVC cannot hold", f'write it in quotes: "{value}"')
+    try:
+        return Params.model_validate(data)
+    except ValidationError as error:
+        raise ConfigurationError(f"{where}: {describe(error, Params)}", f"mend {where}; docs/configuration.md lists every key") from None
+
+
+def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, at)
+    else:
+        yield at, value
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """Each fault with its key; a misspelt key with the key that was probably meant."""
+    known = sorted(set(_field_names(model)))
+    faults = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+            faults.append(f"unknown key `{key}`" + (f" (did you mean `{close[0]}`?)" if close else ""))
+        else:
+            message = fault["msg"].removeprefix("Value error, ")
+            faults.append(f"`{key}`: {message}" if key else message)
+    return "; ".join(dict.fromkeys(faults))
+
+
+def _field_names(model: type[BaseModel]) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        yield name
+        for kind in (info.annotation, *getattr(info.annotation, "__args__", ())):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _field_names(kind)
