@@ -1,4 +1,4 @@
-"""How a step's `main` meets the process it runs in: settings, log, one clear error, exit code.
+"""How a step's `main` meets the process it runs in: log, one clear error, exit code.
 
 Used by every `python -m tasks.<step>`; it never decides anything about the data.
 """
@@ -8,10 +8,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
-from clearance import environment
 from clearance.errors import ClearanceError, ExitCode
 
 
@@ -21,7 +19,6 @@ def run(main: Callable[[], None]) -> NoReturn:
     A ClearanceError prints its fault and its mend; any other exception is a defect and keeps its traceback.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    environment.apply(Path.cwd())
     try:
         main()
     except ClearanceError as error:

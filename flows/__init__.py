@@ -1,0 +1,1 @@
+"""When the steps run and with what supervision: the only room that imports Prefect."""
