@@ -94,7 +94,7 @@ def _no_constant(name: str) -> float:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file path beside `path`; on success it takes `path`'s place, else nothing changes."""
+    """Give a temporary file beside `path`; on success it takes `path`'s place, else nothing changes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)
@@ -109,7 +109,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give an empty temporary folder beside `path`; on success it takes `path`'s place, else nothing changes."""
+    """Give an empty temporary folder beside `path`; on success it takes `path`'s place.
+
+    Else nothing changes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     try:

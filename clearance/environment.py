@@ -1,6 +1,6 @@
 """Settings of the tools underneath: nothing phones home, everything stays inside the project.
 
-Only defaults are set: whoever exports one of these variables keeps it. Imported before
+Only defaults are set: whoever exports one of these variables keeps it. Applied before
 Prefect, MLflow, DVC or Great Expectations, never after.
 """
 
@@ -55,6 +55,7 @@ def homes(root: Path) -> dict[str, str]:
 
 
 def apply(root: Path) -> None:
-    """Set every default that is not set yet in this process and its children."""
+    """Set every default that is unset or empty, in this process and its children."""
     for name, value in (QUIET | homes(root)).items():
-        os.environ.setdefault(name, value)
+        if not os.environ.get(name):
+            os.environ[name] = value

@@ -50,20 +50,31 @@ class Source(Section):
         needed = {"sql": ("url_env", "query"), "openml": ("openml_id",)}
         missing = [name for name in needed.get(self.kind, ()) if getattr(self, name) is None]
         if missing:
-            raise ValueError(f"a {self.kind} source needs {' and '.join(missing)}")
-        foreign = {"url_env": "sql", "query": "sql", "openml_id": "openml", "glob": "file", "format": "file", "delimiter": "file"}
+            raise ValueError(f"source kind {self.kind} needs {' and '.join(missing)}")
+        foreign = {
+            "url_env": "sql",
+            "query": "sql",
+            "openml_id": "openml",
+            "glob": "file",
+            "format": "file",
+            "delimiter": "file",
+        }
         for name, kind in foreign.items():
             if getattr(self, name) is not None and self.kind != kind:
                 raise ValueError(f"`{name}` belongs to a {kind} source, not to a {self.kind} source")
         if any(mark in self.path for mark in "*?["):
-            raise ValueError("DVC watches a file or folder: put the folder in `path` and the pattern in `glob`")
+            raise ValueError(
+                "DVC watches a file or folder: put the folder in `path` and the pattern in `glob`"
+            )
         return self
 
     @field_validator("url_env")
     @classmethod
     def _is_a_name(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-            raise ValueError("name the environment variable that holds the URL; never write the URL itself here")
+            raise ValueError(
+                "name the environment variable that holds the URL; never write the URL itself here"
+            )
         return value
 
 
@@ -107,7 +118,9 @@ class Data(Section):
                 raise ValueError("`features` is empty")
             both = [name for name in self.features if name in forbidden]
             if both:
-                raise ValueError(f"{', '.join(both)} can never be a feature: {', '.join(forbidden[n] for n in both)}")
+                raise ValueError(
+                    f"{', '.join(both)} can never be a feature: {', '.join(forbidden[n] for n in both)}"
+                )
         for name in (self.row_key, self.entity, self.target):
             if name is not None and name in self.protected:
                 raise ValueError(f"`{name}` is declared protected and has another role too")
@@ -153,7 +166,7 @@ class Split(Section):
 
 
 class Search(Section):
-    """A cross-validated search by folds inside the train rows; `iterations` draws at random instead of all."""
+    """A cross-validated search by folds inside the train rows; `iterations` draws instead of trying all."""
 
     grid: dict[str, list[Any]] = Field(min_length=1)
     folds: int = Field(default=5, ge=2)
@@ -225,7 +238,9 @@ class Params(Section):
     @classmethod
     def _registrable(cls, value: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}", value) or value.endswith("-candidate"):
-            raise ValueError("a model name has letters, digits, `_`, `.`, `-`, and does not end in `-candidate`")
+            raise ValueError(
+                "a model name has letters, digits, `_`, `.`, `-`, and does not end in `-candidate`"
+            )
         return value
 
 
@@ -242,7 +257,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{path} is missing", f"restore {path.name}, or run in the project folder") from None
+        raise ConfigurationError(
+            f"{path} is missing", f"restore {path.name}, or run in the project folder"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not readable YAML: {error}", "mend the line it names") from None
     if not isinstance(data, dict):
@@ -254,11 +271,14 @@ def parse(data: Mapping[str, Any], where: str) -> Params:
     """Type the content of `params.yaml`; `where` names it in errors. Raises ConfigurationError."""
     for key, value in _leaves(data):
         if isinstance(value, dt.date):
-            raise ConfigurationError(f"{where}: `{key}` is a bare date, which DVC cannot hold", f'write it in quotes: "{value}"')
+            raise ConfigurationError(
+                f"{where}: `{key}` is a bare date, which DVC cannot hold", f'write it in quotes: "{value}"'
+            )
     try:
         return Params.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(f"{where}: {describe(error, Params)}", f"mend {where}; docs/configuration.md lists every key") from None
+        mend = f"mend {where}; docs/configuration.md lists every key"
+        raise ConfigurationError(f"{where}: {describe(error, Params)}", mend) from None
 
 
 def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:

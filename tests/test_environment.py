@@ -1,0 +1,46 @@
+"""Nothing phones home by default, and every tool keeps its state inside the project."""
+
+from pathlib import Path
+
+import pytest
+
+from clearance import environment
+from clearance.errors import ConfigurationError
+
+
+def test_telemetry_is_off_and_state_stays_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = environment.QUIET | environment.homes(tmp_path)
+    for name in wanted:
+        monkeypatch.delenv(name, raising=False)
+    environment.apply(tmp_path)
+    import os
+
+    assert {name: os.environ[name] for name in wanted} == wanted
+    assert all(str(tmp_path) in value for value in environment.homes(tmp_path).values())
+    for name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"):
+        assert os.environ[name] in {"1", "true"}
+
+
+def test_what_the_user_exported_stands_and_empty_counts_as_unset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")
+    monkeypatch.setenv("PREFECT_HOME", "")
+    environment.apply(tmp_path)
+    assert os.environ["MLFLOW_TRACKING_URI"] == "https://mlflow.example"
+    assert os.environ["PREFECT_HOME"] == str(tmp_path / ".prefect")
+
+
+def test_the_project_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert environment.project_root(tmp_path / "a" / "b") == tmp_path.resolve()
+
+
+def test_outside_a_project_the_error_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no dvc\.yaml"):
+        environment.project_root(tmp_path)

@@ -1,0 +1,40 @@
+"""A measurement is a number or a reason, never NaN and never both."""
+
+import math
+
+import pytest
+
+from clearance import artifacts, evidence
+from clearance.evidence import Measurement
+
+
+@pytest.mark.parametrize("field", ["value", "low", "high", "confidence"])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_measurement_never_holds_nan_or_infinity(field: str, number: float) -> None:
+    with pytest.raises(ValueError, match=field):
+        Measurement(**({"value": 1.0} | {field: number}))
+
+
+def test_a_measurement_has_a_value_or_a_reason() -> None:
+    with pytest.raises(ValueError, match="reason"):
+        Measurement(value=None)
+    with pytest.raises(ValueError, match="reason"):
+        Measurement(value=1.0, undefined="no rows")
+    assert evidence.undefined("no rows").value is None
+
+
+def test_documents_survive_a_round_trip() -> None:
+    rate = Measurement(value=0.5, low=0.4, high=0.6, confidence=0.95, method="Wilson", support={"a": 10})
+    document = evidence.measured({"rate": rate, "gap": {"sex": evidence.undefined("one group")}}, rows=10)
+    assert document["rows"] == 10
+    assert Measurement.from_json(document["measurements"]["rate"]) == rate
+    assert Measurement.from_json(document["measurements"]["gap"]["sex"]).undefined == "one group"
+    assert artifacts.dumps(document) == artifacts.dumps(document)
+
+
+def test_a_blocked_document_measures_nothing() -> None:
+    assert evidence.blocked("validate_raw: no rows") == {
+        "status": "blocked",
+        "because": "validate_raw: no rows",
+        "measurements": {},
+    }

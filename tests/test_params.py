@@ -1,0 +1,102 @@
+"""params.yaml is typed: what is misspelt, missing or impossible is named with its mend."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clearance import params
+from clearance.errors import ConfigurationError
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    return params.read_yaml(ROOT / "params.yaml")
+
+
+def put(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(data)
+    *way, last = key.split(".")
+    place = changed
+    for part in way:
+        place = place[part]
+    place[last] = value
+    return changed
+
+
+def test_the_shipped_parameters_are_valid() -> None:
+    shipped = params.load(ROOT / "params.yaml")
+    assert shipped.overrides == {}
+    assert set(shipped.data.protected) == {"race", "sex"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("seeds", 1, "unknown key `seeds` (did you mean `seed`?)"),
+        ("train.estimater", "x", "unknown key `train.estimater` (did you mean `estimator`?)"),
+        ("split.test", 0.4, "`split`: train, tune and test must add up to 1"),
+        ("split.test", 0, "`split.test`: Input should be greater than 0"),
+        ("split.test", float("nan"), "`split.test`"),
+        ("data.features", [], "`features` is empty"),
+        ("data.features", ["loanamt", "reject"], "reject can never be a feature: decided after the outcome"),
+        ("data.features", ["race"], "race can never be a feature: a protected attribute"),
+        ("data.features", ["black"], "black can never be a feature: an encoding of a protected attribute"),
+        ("data.features", ["approve"], "approve can never be a feature: the target"),
+        ("data.features", ["application"], "application can never be a feature: an identifier"),
+        ("data.protected", [], "`data.protected`"),
+        ("data.protected", ["approve"], "declared protected and has another role"),
+        ("source.kind", "ftp", "`source.kind`"),
+        ("source.kind", "sql", "source kind sql needs url_env and query"),
+        ("source.kind", "openml", "source kind openml needs openml_id"),
+        ("source.path", "data/*.csv", "folder in `path`, pattern in `glob`"),
+        ("source.delimiter", ";", "`delimiter` belongs to source kind file"),
+        ("train.threshold", {"fixed": 0.5, "objective": "f1"}, "not both"),
+        ("train.threshold", {"fixed": 1.5}, "`train.threshold.fixed`"),
+        ("name", "a/b", "a name has letters"),
+        ("name", "loans-candidate", "does not end in `-candidate`"),
+        ("seed", -1, "`seed`"),
+        ("policy.as_of", "yesterday", "`policy.as_of`"),
+    ],
+)
+def test_what_is_wrong_is_named(raw: dict[str, Any], key: str, value: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        params.parse(put(raw, key, value), "params.yaml")
+    assert says in caught.value.fault
+    assert "docs/configuration.md" in caught.value.mend
+
+
+def test_a_url_is_never_written_into_the_file(raw: dict[str, Any]) -> None:
+    source = {"kind": "sql", "path": "data/snapshot", "query": "SELECT 1", "url_env": "postgresql://a:b@c/d"}
+    with pytest.raises(ConfigurationError, match="never write the URL"):
+        params.parse(put(raw, "source", source), "params.yaml")
+
+
+def test_a_bare_date_is_named_before_dvc_stumbles(raw: dict[str, Any]) -> None:
+    dated = put(raw, "policy.as_of", yaml.safe_load("2026-01-31"))
+    with pytest.raises(ConfigurationError, match=r"`policy\.as_of` is a bare date"):
+        params.parse(dated, "params.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\ta: 1"])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ConfigurationError):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is missing"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_all_but_keeps_the_order_of_the_table_and_leaves_out_what_can_never_be_a_feature(
+    raw: dict[str, Any],
+) -> None:
+    data = params.parse(put(raw, "data.features", {"all_but": ["noise"]}), "p").data
+    table = ["b", "race", "approve", "noise", "reject", "application", "male", "a"]
+    assert data.feature_names(table) == ["b", "a"]
