@@ -1,0 +1,119 @@
+"""Prefect and MLflow in the browser, with a worker that runs what is started there.
+
+Starts four processes on the loopback address, stops each by its own process id on Ctrl-C,
+and never touches a server that somebody else started.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clearance import environment, stage
+from clearance.errors import UnavailableError
+
+HOST = "127.0.0.1"
+POOL = "clearance"
+PATIENCE = 120
+
+
+def main() -> None:
+    """Serve both user interfaces until Ctrl-C.
+
+    Ports: `PREFECT_UI_PORT` (4200) and `MLFLOW_UI_PORT` (5000). Raises UnavailableError when one does not start.
+    """
+    root = environment.project_root()
+    environment.apply(root)
+    prefect = f"http://{HOST}:{os.environ.get('PREFECT_UI_PORT', '4200')}"
+    mlflow = f"http://{HOST}:{os.environ.get('MLFLOW_UI_PORT', '5000')}"
+    os.environ["PREFECT_API_URL"] = f"{prefect}/api"
+    with (
+        _process(root, "prefect", "server", "start", "--host", HOST, "--port", prefect.rsplit(":", 1)[1]),
+        _process(root, "mlflow", *_mlflow(mlflow)),
+    ):
+        _wait(f"{prefect}/api/health")
+        _call(root, "work-pool", "create", POOL, "--type", "process", "--overwrite")
+        _call(root, "deploy", "--all")
+        with _process(root, "prefect", "worker", "start", "--pool", POOL):
+            _wait(f"{mlflow}/health")
+            sys.stdout.write(
+                f"Prefect  {prefect}   (Deployments > training > Run)\nMLflow   {mlflow}\nCtrl-C stops both.\n"
+            )
+            sys.stdout.flush()
+            signal.pause()
+
+
+def _mlflow(address: str) -> list[str]:
+    store = os.environ["MLFLOW_TRACKING_URI"]
+    port = address.rsplit(":", 1)[1]
+    return ["server", "--host", HOST, "--port", port, "--backend-store-uri", store, "--workers", "1"]
+
+
+@contextmanager
+def _process(root: Path, module: str, *arguments: str) -> Iterator[None]:
+    log = root / ".clearance" / "logs" / f"{module}-{arguments[0]}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+            [sys.executable, "-m", module, *arguments],
+            cwd=root,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, number)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _call(root: Path, *arguments: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
+        [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UnavailableError(
+            f"`prefect {' '.join(arguments)}` failed: {(done.stderr or done.stdout).strip()[-400:]}",
+            "see .clearance/logs/prefect-server.log",
+        )
+
+
+def _wait(address: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - a loopback address of ours
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.5)
+    raise UnavailableError(
+        f"{address} does not answer after {PATIENCE} s",
+        "is the port taken? Set PREFECT_UI_PORT or MLFLOW_UI_PORT; logs are in .clearance/logs/",
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)
