@@ -118,7 +118,7 @@ def assess(model: Pipeline, test: pd.DataFrame, threshold: float) -> dict[str, f
     found: dict[str, float] = {}
     for attribute in ("race", "sex"):
         group = test[attribute].fillna("unknown")
-        fairlearn.metrics.MetricFrame(
+        table = fairlearn.metrics.MetricFrame(
             metrics={
                 "selection_rate": fairlearn.metrics.selection_rate,
                 "true_positive_rate": fairlearn.metrics.true_positive_rate,
@@ -128,7 +128,8 @@ def assess(model: Pipeline, test: pd.DataFrame, threshold: float) -> dict[str, f
             y_true=test[TARGET],
             y_pred=decision,
             sensitive_features=group,
-        ).by_group
+        )
+        table.by_group.to_csv(f"groups_{attribute}.csv")
         for metric in (
             fairlearn.metrics.demographic_parity_difference,
             fairlearn.metrics.demographic_parity_ratio,

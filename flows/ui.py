@@ -28,8 +28,10 @@ PATIENCE = 120
 def main() -> None:
     """Serve both user interfaces until Ctrl-C.
 
-    Ports: `PREFECT_UI_PORT` (4200) and `MLFLOW_UI_PORT` (5000). Raises UnavailableError when one does not start.
+    Ports: `PREFECT_UI_PORT` (4200) and `MLFLOW_UI_PORT` (5000).
+    Raises UnavailableError when one of them does not start.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     root = environment.project_root()
     environment.apply(root)
     prefect = f"http://{HOST}:{os.environ.get('PREFECT_UI_PORT', '4200')}"
@@ -45,7 +47,9 @@ def main() -> None:
         with _process(root, "prefect", "worker", "start", "--pool", POOL):
             _wait(f"{mlflow}/health")
             sys.stdout.write(
-                f"Prefect  {prefect}   (Deployments > training > Run)\nMLflow   {mlflow}\nCtrl-C stops both.\n"
+                f"Prefect  {prefect}   (Deployments > training > Run)\n"
+                f"MLflow   {mlflow}\n"
+                "Ctrl-C stops both.\n"
             )
             sys.stdout.flush()
             signal.pause()

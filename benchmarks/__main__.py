@@ -1,0 +1,175 @@
+"""Measure the pipeline against its peers: `python -m benchmarks [cold unchanged stages million ...]`.
+
+Every figure is a whole process on this machine, in this run; compare ratios, not seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import yaml
+
+from benchmarks import million
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+RUN = [PYTHON, "-m", "flows.training", "--any-verdict"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one whole process tree took: seconds on the clock, CPU seconds, peak memory in GiB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:6.1f} s wall {self.cpu:6.1f} s CPU {self.memory:5.2f} GiB"
+
+
+def measure(command: Sequence[str], folder: Path, home: Path) -> Cost:
+    """Run `command` in `folder` with a fresh home. Raises CalledProcessError when it fails."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))}
+    quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
+    state = {"HOME": str(home), "MPLBACKEND": "Agg", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    home.mkdir(parents=True, exist_ok=True)
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    log = home / "output.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=kept | quiet | state, stdout=output, stderr=subprocess.STDOUT
+        )
+        peak = [0.0]
+        watcher = threading.Thread(target=_watch, args=(process.pid, peak))
+        watcher.start()
+        code = process.wait()
+        watcher.join()
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if code:
+        sys.stderr.write(log.read_text(errors="replace")[-3000:])
+        raise subprocess.CalledProcessError(code, command)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(wall, cpu, peak[0] / 2**30)
+
+
+def _watch(pid: int, peak: list[float]) -> None:
+    while True:
+        try:
+            tree = psutil.Process(pid)
+            peak[0] = max(peak[0], sum(_private(p) for p in [tree, *tree.children(recursive=True)]))
+        except psutil.NoSuchProcess:
+            return
+        time.sleep(0.25)
+
+
+def _private(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_full_info().pss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0.0
+
+
+def clone(folder: Path) -> Path:
+    """A bare clone of this repository, without any output or state."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
+    return folder
+
+
+def cold(scratch: Path, repeats: int) -> None:
+    """A first run after set-up against the naive and the tuned peer, taken in turns."""
+    rows: dict[str, list[Cost]] = {"ours": [], "naive": [], "tuned": []}
+    for index in range(repeats):
+        ours = clone(scratch / f"ours{index}")
+        rows["ours"].append(measure(RUN, ours, scratch / f"ours{index}-home"))
+        for name, extra in {"naive": [], "tuned": ["--tuned"]}.items():
+            folder = scratch / f"{name}{index}"
+            folder.mkdir()
+            shutil.copy(ROOT / "params.yaml", folder)
+            command = [PYTHON, str(ROOT / "benchmarks/peer.py"), *extra]
+            rows[name].append(measure(command, folder, scratch / f"{name}{index}-home"))
+        for name, costs in rows.items():
+            print(f"  cold {name:6} {costs[-1]}")
+    wall = {name: statistics.median(cost.wall for cost in costs) for name, costs in rows.items()}
+    print(f"cold run / naive peer  {wall['ours'] / wall['naive']:.2f}   (bar 1.00)")
+    print(f"cold run / tuned peer  {wall['ours'] / wall['tuned']:.2f}   (bar 1.50)")
+
+
+def unchanged(scratch: Path, repeats: int) -> None:
+    """An unchanged rerun beyond what an empty Prefect flow costs; `dvc repro`; import."""
+    project = clone(scratch / "unchanged")
+    home = scratch / "unchanged-home"
+    measure(RUN, project, home)
+    (project / "empty.py").write_text(
+        "from pathlib import Path\nfrom clearance import environment\nenvironment.apply(Path.cwd())\n"
+        "from prefect import flow\nflow(lambda: None, name='empty')()\n"
+    )
+    pairs = [
+        (
+            measure(RUN, project, home).wall,
+            measure([PYTHON, "empty.py"], project, home).wall,
+        )
+        for _ in range(repeats)
+    ]
+    for ours, empty in pairs:
+        print(f"  unchanged {ours:.1f} s, empty Prefect flow {empty:.1f} s")
+    print(f"unchanged rerun beyond Prefect  {statistics.median(a - b for a, b in pairs):.2f} s   (bar 1.5)")
+    dvc = [measure([PYTHON, "-m", "dvc", "repro"], project, home).wall for _ in range(repeats)]
+    print(f"dvc repro, unchanged            {statistics.median(dvc):.2f} s   (bar 3)")
+    load = [measure([PYTHON, "-c", "import clearance"], project, home).wall for _ in range(repeats)]
+    bare = [measure([PYTHON, "-c", "pass"], project, home).wall for _ in range(repeats)]
+    print(
+        f"import clearance                {statistics.median(load) - statistics.median(bare):.2f} s   (bar 0.3)"
+    )
+
+
+def large(scratch: Path, _repeats: int) -> None:
+    """One million rows: the whole pipeline against a hand-written script over the same file."""
+    project = clone(scratch / "million")
+    million.table().to_csv(project / "data/source/million.csv", index=False)
+    (project / "params.yaml").write_text(yaml.safe_dump(million.params("data/source/million.csv")))
+    policy = yaml.safe_load((project / "policies/authorised.yaml").read_text())
+    policy["models"]["million"] = policy["models"]["loan-approval"]
+    (project / "policies/authorised.yaml").write_text(yaml.safe_dump(policy))
+    command = [
+        PYTHON,
+        str(ROOT / "benchmarks/million.py"),
+        "data/source/million.csv",
+        str(scratch / "script"),
+    ]
+    theirs = measure(command, project, scratch / "script-home")
+    ours = measure(RUN, project, scratch / "million-home")
+    print(f"  script   {theirs}\n  pipeline {ours}")
+    print((scratch / "million-home/output.log").read_text())
+    print(f"1 million rows / script  {ours.wall / theirs.wall:.2f}   (bar 1.50)")
+    print(f"peak memory              {ours.memory:.2f} GiB   (bar 8)")
+
+
+PARTS: dict[str, Callable[[Path, int], None]] = {"cold": cold, "unchanged": unchanged, "million": large}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=[*PARTS], metavar="part", help=" ".join(PARTS))
+    parser.add_argument("--repeats", type=int, default=3)
+    chosen = parser.parse_args()
+    for part in chosen.parts:
+        with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
+            PARTS[part](Path(scratch), chosen.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""What a policy file may say: dated rules as data, typed, unknown keys refused.
+
+Compliance's choices, one file a policy. Nothing here judges; see `clearance.policy`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import Counter
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from clearance.evidence import Outcome
+from clearance.params import Fraction, Scalar, Section
+
+DOCUMENTS = (
+    "validation_raw",
+    "split",
+    "validation_prepared",
+    "training",
+    "performance",
+    "fairness",
+    "explanation",
+)
+"""The evidence documents a rule may read: `reports/<document>.json`."""
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Limit(Section):
+    """The bounds a measurement must keep, both ends allowed values; at least one of them is given."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("a limit needs `at_least` or `at_most`")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least:g} lies above at_most {self.at_most:g}")
+        return self
+
+    def encloses(self, low: float, high: float) -> bool:
+        """Whether everything from `low` to `high` keeps the limit."""
+        return low >= self._floor and high <= self._ceiling
+
+    def excludes(self, low: float, high: float) -> bool:
+        """Whether nothing from `low` to `high` keeps the limit."""
+        return high < self._floor or low > self._ceiling
+
+    @property
+    def _floor(self) -> float:
+        return -math.inf if self.at_least is None else self.at_least
+
+    @property
+    def _ceiling(self) -> float:
+        return math.inf if self.at_most is None else self.at_most
+
+    def __str__(self) -> str:
+        ends = {"at least": self.at_least, "at most": self.at_most}
+        return " and ".join(f"{word} {end:g}" for word, end in ends.items() if end is not None)
+
+
+class Rule(Section):
+    """One dated demand on one measurement.
+
+    `metric` is `<document>.<metric>`, with the attributes it is read for where it is measured by attribute.
+    `decides_by`: `interval` passes when the whole interval keeps the limit and fails when none of it does;
+    `point` is for exact counts; `point_and_significance` fails when the point breaks the limit and the
+    interval excludes `equal_at`; `report_only` never passes and never blocks. `valid_from` and `valid_until`
+    are the first and the last day in force. `certainty` is how well the source is known.
+    """
+
+    id: Text
+    metric: Text
+    attribute: Text | None = None
+    attributes: list[Text] = []
+    limit: Limit | None = None
+    kind: Literal["legal", "engineering"]
+    source: Text
+    certainty: Literal["text", "secondary", "memory"] | None = None
+    jurisdiction: Text | None = None
+    valid_from: dt.date
+    valid_until: dt.date | None = None
+    severity: Literal["block", "warn"]
+    minimum_support: int = Field(default=0, ge=0)
+    confidence: Fraction = 0.95
+    decides_by: Literal["interval", "point", "point_and_significance", "report_only"]
+    equal_at: float | None = None
+    undefined: Literal["fail", "insufficient_evidence", "not_evaluated"] = "not_evaluated"
+
+    @field_validator("metric")
+    @classmethod
+    def _names_a_document(cls, value: str) -> str:
+        document, _, metric = value.partition(".")
+        if document not in DOCUMENTS or not metric:
+            raise ValueError(f"`{value}` is not <document>.<metric>; documents are {', '.join(DOCUMENTS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.attribute and self.attributes:
+            raise ValueError(f"rule {self.id} names both `attribute` and `attributes`")
+        if len(set(self.attributes)) < len(self.attributes):
+            raise ValueError(f"rule {self.id} names an attribute twice")
+        if self.limit is None and self.decides_by != "report_only":
+            raise ValueError(f"rule {self.id} decides by {self.decides_by} and has no `limit`")
+        if (self.equal_at is not None) != (self.decides_by == "point_and_significance"):
+            raise ValueError(f"rule {self.id}: `equal_at` goes with point_and_significance, and only with it")
+        if self.valid_until is not None and self.valid_until < self.valid_from:
+            raise ValueError(f"rule {self.id} ends ({self.valid_until}) before it begins ({self.valid_from})")
+        return self
+
+    @property
+    def document(self) -> str:
+        """The evidence document the rule reads."""
+        return self.metric.partition(".")[0]
+
+    @property
+    def measurement(self) -> str:
+        """The name of the measurement in that document."""
+        return self.metric.partition(".")[2]
+
+    @property
+    def read_for(self) -> tuple[str | None, ...]:
+        """The attributes the rule is read for, one finding each; one None when it is for all rows together."""
+        return tuple(self.attributes) or (self.attribute,)
+
+    def in_force(self, as_of: dt.date) -> bool:
+        """Whether the rule is valid on that day, its first and last day included."""
+        return self.valid_from <= as_of and (self.valid_until is None or as_of <= self.valid_until)
+
+
+class Favourable(Section):
+    """The outcome a policy calls favourable: a value of the target column."""
+
+    target: Text
+    value: Scalar
+
+
+class Promotion(Section):
+    """How many people must agree before a model ships, and on which verdicts it may at all."""
+
+    approvals: int = Field(ge=0)
+    when: list[Literal[Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE]] = [Outcome.PASS]
+
+
+class Policy(Section):
+    """A policy file: what must be assessed, the rules, and what promotion asks for."""
+
+    id: Text
+    version: Text
+    title: Text
+    attributes: list[Text] = Field(min_length=1)
+    favourable: Favourable
+    promotion: Promotion
+    rules: list[Rule] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        twice = sorted(name for name, times in Counter(rule.id for rule in self.rules).items() if times > 1)
+        if twice:
+            raise ValueError(f"rule {', '.join(twice)} is there twice")
+        ruled = {name for rule in self.rules for name in rule.read_for if name is not None}
+        if unruled := sorted(set(self.attributes) - ruled):
+            raise ValueError(f"{', '.join(unruled)} must be assessed and no rule reads it")
+        if unnamed := sorted(ruled - set(self.attributes)):
+            raise ValueError(f"a rule reads {', '.join(unnamed)}, which `attributes` does not name")
+        return self
