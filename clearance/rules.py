@@ -59,10 +59,6 @@ class Limit(Section):
     def _ceiling(self) -> float:
         return math.inf if self.at_most is None else self.at_most
 
-    def __str__(self) -> str:
-        ends = {"at least": self.at_least, "at most": self.at_most}
-        return " and ".join(f"{word} {end:g}" for word, end in ends.items() if end is not None)
-
 
 class Rule(Section):
     """One dated demand on one measurement.
@@ -77,7 +73,7 @@ class Rule(Section):
     id: Text
     metric: Text
     attribute: Text | None = None
-    attributes: list[Text] = []
+    attributes: tuple[Text, ...] = ()
     limit: Limit | None = None
     kind: Literal["legal", "engineering"]
     source: Text
@@ -126,8 +122,8 @@ class Rule(Section):
 
     @property
     def read_for(self) -> tuple[str | None, ...]:
-        """The attributes the rule is read for, one finding each; one None when it is for all rows together."""
-        return tuple(self.attributes) or (self.attribute,)
+        """The attributes the rule is read for, one finding each; a single None: for all rows together."""
+        return self.attributes or (self.attribute,)
 
     def in_force(self, as_of: dt.date) -> bool:
         """Whether the rule is valid on that day, its first and last day included."""
@@ -145,7 +141,7 @@ class Promotion(Section):
     """How many people must agree before a model ships, and on which verdicts it may at all."""
 
     approvals: int = Field(ge=0)
-    when: list[Literal[Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE]] = [Outcome.PASS]
+    when: tuple[Literal[Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE], ...] = (Outcome.PASS,)
 
 
 class Policy(Section):
@@ -154,10 +150,10 @@ class Policy(Section):
     id: Text
     version: Text
     title: Text
-    attributes: list[Text] = Field(min_length=1)
+    attributes: tuple[Text, ...] = Field(min_length=1)
     favourable: Favourable
     promotion: Promotion
-    rules: list[Rule] = Field(min_length=1)
+    rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -1,0 +1,112 @@
+"""The run's side of `flows.forks`: start a child, hear its lines, learn how it ended.
+
+Every child is in the keeping of that process, so none outlives the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a child ended: its exit status (negative: the signal that killed it); was its time up?"""
+
+    status: int
+    timed_out: bool = False
+
+
+class Lost(Exception):
+    """The child's keeper is gone or was told to end: the run is over."""
+
+
+class Children:
+    """Starts children in `folder`; leaving the `with` block kills those that still run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._control, theirs = socket.socketpair()
+        self._sending = threading.Lock()
+        log = folder / ".clearance" / "logs" / "forks.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with theirs, log.open("wb") as stderr:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", "flows.forks", str(theirs.fileno())],
+                cwd=folder,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,
+            )
+
+    def preload(self, modules: Iterable[str]) -> None:
+        """Have these modules imported as soon as there is nothing else to do, in this order."""
+        self._ask({"preload": list(modules)}, os.open(os.devnull, os.O_WRONLY)).close()
+
+    def adopt(self, pid: int) -> socket.socket:
+        """Have a process killed if this run dies; send the returned socket a byte to let it be."""
+        return self._ask({"adopt": pid}, os.open(os.devnull, os.O_WRONLY))
+
+    def run(
+        self,
+        command: str,
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout: float | None,
+        hear: Callable[[str], None],
+    ) -> Exit:
+        """Run `command` in `cwd`, pass each line it writes to `hear`, and return how it ended.
+
+        `env` is added to the environment; `timeout` is in seconds. Raises Lost when the run is over.
+        """
+        reader, writer = os.pipe()
+        request = {"command": command, "cwd": str(cwd), "env": dict(env), "timeout": timeout}
+        with (
+            os.fdopen(reader, encoding="utf-8", errors="replace") as lines,
+            self._ask(request, writer) as job,
+        ):
+            for line in lines:
+                hear(line.rstrip("\n"))
+            with job.makefile("r", encoding="utf-8") as replies:
+                reply = replies.readline()
+        if not reply:
+            raise Lost(command)
+        return Exit(**json.loads(reply))
+
+    def _ask(self, request: Mapping[str, Any], output: int) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        try:
+            ours.sendall(json.dumps(request).encode() + b"\n")
+            with self._sending:
+                socket.send_fds(self._control, [b"+"], [theirs.fileno(), output])
+        except OSError as error:
+            ours.close()
+            raise Lost(str(error)) from error
+        finally:
+            theirs.close()
+            os.close(output)
+        return ours
+
+    def close(self) -> None:
+        """Kill the children that still run."""
+        self._control.close()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
