@@ -15,6 +15,7 @@ from clearance.evidence import Measurement, Outcome
 from clearance.rules import Limit, Rule
 
 _PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
+_PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
 _Decision = tuple[Outcome | None, str | None]
 
 
@@ -51,11 +52,11 @@ def find(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Find
     found = _look_up(rule, attribute, evidence)
     if isinstance(found, str):
         outcome = None if rule.decides_by == "report_only" else Outcome.NOT_EVALUATED
-        reason = f"{subject} is not evaluated: {found}"
+        reason = f"{subject} not evaluated: {found}"
         return Finding(rule=rule, attribute=attribute, found=None, outcome=outcome, reason=reason)
     outcome, why = _decide(rule, found)
     limit = rule.limit and f"the limit is {wording.limit(rule.limit.model_dump())}"
-    reason = "; ".join(part for part in (f"{subject} is {_said(found, rule.limit)}", limit, why) if part)
+    reason = "; ".join(part for part in (f"{subject} {_said(found, rule.limit)}", limit, why) if part)
     return Finding(rule=rule, attribute=attribute, found=found, outcome=outcome, reason=reason)
 
 
@@ -150,7 +151,8 @@ def _by_significance(kept: bool, significant: bool) -> _Decision:
 
 def _subject(rule: Rule, attribute: str | None) -> str:
     by = f" by {attribute}" if attribute else ""
-    return f"{wording.metric(rule.metric)}{by}{_PLACES.get(rule.document, '')}"
+    verb = "are" if rule.measurement in _PLURAL else "is"
+    return f"{wording.metric(rule.metric)}{by}{_PLACES.get(rule.document, '')} {verb}"
 
 
 def _said(found: Measurement, limit: Limit | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from statistics import NormalDist
@@ -15,6 +16,26 @@ from statistics import NormalDist
 from clearance.evidence import Measurement, undefined
 
 Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How bounds are drawn where no formula holds: confidence, number of draws, seed."""
+
+    confidence: float
+    resamples: int
+    seed: int
+
+
+@lru_cache(maxsize=256)
+def quantile(confidence: float) -> float:
+    """How many standard errors either side a two-sided normal interval reaches.
+
+    1.96 at 0.95. Raises ValueError on a confidence outside (0, 1).
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def wilson(successes: int, total: int, confidence: float) -> Interval:
@@ -26,7 +47,7 @@ def wilson(successes: int, total: int, confidence: float) -> Interval:
     Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212.
     """
     _check(successes, total)
-    z = _quantile(confidence)
+    z = quantile(confidence)
     rate, spread = successes / total, z * z / total
     middle = rate + spread / 2
     half = z * math.sqrt((rate * (1 - rate) + spread / 4) / total)
@@ -155,10 +176,3 @@ def _inverse(number: float) -> float:
 
 def _method(name: str, pairs: int) -> str:
     return name if pairs == 1 else f"{name}, Bonferroni over {pairs} pairs of groups"
-
-
-@lru_cache(maxsize=256)
-def _quantile(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
-    return NormalDist().inv_cdf((1 + confidence) / 2)

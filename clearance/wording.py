@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 _SIGNIFICANT = 3
 _MOST_DECIMALS = 12
+_TINY = 1e-4
 
 _NAMES = {
     "roc_auc": "ROC AUC",
@@ -25,7 +27,7 @@ _NAMES = {
 
 
 def metric(name: str) -> str:
-    """The name a person knows a metric by: `fairness.demographic_parity_ratio` is "demographic parity ratio"."""
+    """The name a person knows a metric by: `performance.log_loss` is "log loss"."""
     last = name.rpartition(".")[2]
     return _NAMES.get(last, last.replace("_", " "))
 
@@ -41,16 +43,17 @@ def percent(rate: float | None) -> str:
 
 
 def plain(number: float) -> str:
-    """A number as somebody wrote it down, not rounded: 0.1 is "0.1", 30.0 is "30"."""
-    return f"{number:.15g}"
+    """A number as somebody wrote it down, not rounded: 0.1 is "0.1", 30.0 is "30", 1e-6 is "0.000001"."""
+    text = format(Decimal(repr(float(number))), "f")
+    return text.removesuffix(".0")
 
 
 def number(value: float) -> str:
-    """A number with three significant digits; whole numbers stay whole."""
-    return count(int(value)) if _whole(value) else _fixed(value, _decimals([value]))
+    """A number with three significant digits; whole numbers stay whole, tiny ones take a power of ten."""
+    return measurement({"value": value})
 
 
-def measurement(measured: Mapping[str, Any], beside: Iterable[float] = ()) -> str:
+def measurement(measured: Mapping[str, Any], beside: Iterable[float | None] = ()) -> str:
     """A measurement with its interval, "0.12 (0.05 to 0.20)"; undefined ones say so and why.
 
     All three numbers have the same decimals: three significant digits of the largest. More are shown
@@ -61,10 +64,12 @@ def measurement(measured: Mapping[str, Any], beside: Iterable[float] = ()) -> st
         return f"undefined: {measured.get('undefined') or 'no reason was recorded'}"
     ends = [measured.get("low"), measured.get("high")]
     shown = [float(value), *(float(end) for end in ends if end is not None)]
-    if all(_whole(each) for each in shown):
+    if all(each.is_integer() for each in shown):
         words = [count(int(each)) for each in shown]
+    elif max(abs(each) for each in shown) < _TINY:
+        words = [f"{each:.{_SIGNIFICANT - 1}e}" if each else "0" for each in shown]
     else:
-        decimals = _apart(shown, list(beside))
+        decimals = _apart(shown, [end for end in beside if end is not None])
         words = [_fixed(each, decimals) for each in shown]
     return f"{words[0]} ({words[1]} to {words[2]})" if len(words) == 3 else words[0]
 
@@ -80,10 +85,6 @@ def listed(names: Iterable[str]) -> str:
     """Names as a person says them: "race, sex and age"."""
     *first, last = [str(name) for name in names] or ["nothing"]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _whole(value: float) -> bool:
-    return value == int(value) and abs(value) >= 2 or value == 0
 
 
 def _decimals(values: list[float]) -> int:

@@ -31,7 +31,7 @@ class Lost(Exception):
 
 
 class Children:
-    """Starts children in `folder`; leaving the `with` block kills those that still run."""
+    """Starts children in `folder`; leaving the `with` block stops those that still run."""
 
     def __init__(self, folder: Path) -> None:
         self._control, theirs = socket.socketpair()
@@ -53,10 +53,6 @@ class Children:
         """Have these modules imported as soon as there is nothing else to do, in this order."""
         self._ask({"preload": list(modules)}, os.open(os.devnull, os.O_WRONLY)).close()
 
-    def adopt(self, pid: int) -> socket.socket:
-        """Have a process killed if this run dies; send the returned socket a byte to let it be."""
-        return self._ask({"adopt": pid}, os.open(os.devnull, os.O_WRONLY))
-
     def run(
         self,
         command: str,
@@ -71,18 +67,23 @@ class Children:
         `env` is added to the environment; `timeout` is in seconds. Raises Lost when the run is over.
         """
         reader, writer = os.pipe()
-        request = {"command": command, "cwd": str(cwd), "env": dict(env), "timeout": timeout}
+        request = _request(command, cwd, env, timeout)
         with (
             os.fdopen(reader, encoding="utf-8", errors="replace") as lines,
             self._ask(request, writer) as job,
+            job.makefile("r", encoding="utf-8") as replies,
         ):
             for line in lines:
                 hear(line.rstrip("\n"))
-            with job.makefile("r", encoding="utf-8") as replies:
-                reply = replies.readline()
+            reply = replies.readline()
         if not reply:
             raise Lost(command)
         return Exit(**json.loads(reply))
+
+    def serve(self, command: str, *, cwd: Path, env: Mapping[str, str], log: Path) -> socket.socket:
+        """Start a command, its output in the file `log`; it runs until the socket returned is closed."""
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        return self._ask(_request(command, cwd, env, None), output)
 
     def _ask(self, request: Mapping[str, Any], output: int) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -99,7 +100,7 @@ class Children:
         return ours
 
     def close(self) -> None:
-        """Kill the children that still run."""
+        """Stop the children that still run, and wait until they are gone."""
         self._control.close()
         self._process.wait()
 
@@ -110,3 +111,7 @@ class Children:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _request(command: str, cwd: Path, env: Mapping[str, str], timeout: float | None) -> dict[str, Any]:
+    return {"command": command, "cwd": str(cwd), "env": dict(env), "timeout": timeout}

@@ -1,11 +1,11 @@
 """The process that starts a run's children warm, and lets none of them outlive the run.
 
 It imports the steps' modules while Prefect starts, and forks one child a request. When the run
-goes away, even by `kill -9`, its children are killed and this process ends. It never imports
+goes away, even by `kill -9`, its children are ended and so does this process. It never imports
 Prefect, and decides nothing about a step but when its time is up.
 
-    run --- control --> one byte and two descriptors a request: the job's socket and its output
-    run <---- job ----> the request as one JSON line; back, the exit as another. Closing it kills.
+    run --- control --> a byte and two descriptors a request: the job's socket, and where output goes
+    run <---- job ----> the request as one JSON line; back, the exit as another. Closing it ends the child.
 """
 
 from __future__ import annotations
@@ -25,21 +25,36 @@ from typing import Any
 from flows import warm
 
 NEVER = float("inf")
+GRACE = 5.0
+"""Seconds between asking a child to stop and killing it."""
 
 
 @dataclass(eq=False)
 class Job:
-    """A child, or a foreign process that must not outlive the run (`group` False)."""
+    """A child, with a process group of its own."""
 
     pid: int
     socket: socket.socket
-    deadline: float = NEVER
-    group: bool = True
+    deadline: float
+    stopping: bool = False
     timed_out: bool = False
 
-    def kill(self) -> None:
+    def stop(self) -> None:
+        """Ask the child, and whatever it has started, to stop; the second time, kill it."""
+        self._send(signal.SIGKILL if self.stopping else signal.SIGTERM)
+        self.deadline = NEVER if self.stopping else time.monotonic() + GRACE
+        self.stopping = True
+
+    def end(self, status: int) -> None:
+        """Report the child's end, and kill what it left behind."""
+        self._send(signal.SIGKILL)
+        exit_ = {"status": os.waitstatus_to_exitcode(status), "timed_out": self.timed_out}
+        with self.socket, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.socket.sendall(json.dumps(exit_).encode() + b"\n")
+
+    def _send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
-            (os.killpg if self.group else os.kill)(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, number)
 
 
 class Server:
@@ -48,7 +63,7 @@ class Server:
     def __init__(self, control: socket.socket) -> None:
         self.warmth = warm.Warmth(Path.cwd())
         self.jobs: list[Job] = []
-        self.control = control
+        self.control, self.open = control, True
         self.exits, exits_end = socket.socketpair()
         exits_end.setblocking(False)
         self.sockets = [control, self.exits, exits_end]
@@ -60,13 +75,13 @@ class Server:
 
     def serve(self) -> dict[str, Any] | None:
         """Serve until the run goes away, then None; in a process just forked, the request it is for."""
-        while True:
+        while self.open or self.jobs:
             for key, _ in self.selector.select(self._patience()):
                 if key.fileobj is self.control:
                     request, descriptors, _, _ = socket.recv_fds(self.control, 1, 2)
                     if not request:
-                        return None
-                    if forked := self._accept(*descriptors):
+                        self._part()
+                    elif forked := self._accept(*descriptors):
                         return forked
                 elif key.fileobj is self.exits:
                     self.exits.recv(4096)
@@ -75,11 +90,21 @@ class Server:
             self._collect()
             if self.warmth.wanted and not self.selector.select(0):
                 self.warmth.import_next()
+        return None
 
-    def end(self) -> None:
-        """Kill whatever still runs."""
+    def _part(self) -> None:
+        """The run wants no more of us, or is gone."""
+        self.selector.unregister(self.control)
+        self.warmth.wanted.clear()
+        self.open = False
         for job in self.jobs:
-            job.kill()
+            self._hang_up(job)
+
+    def _hang_up(self, job: Job) -> None:
+        """Nobody waits for this child any more."""
+        if not job.stopping:
+            self.selector.unregister(job.socket)
+            job.stop()
 
     def _patience(self) -> float | None:
         if self.warmth.wanted:
@@ -93,8 +118,7 @@ class Server:
             request: dict[str, Any] = json.loads(lines.readline())
         if "preload" in request:
             self.warmth.want(request["preload"])
-        elif "adopt" in request:
-            self._watch(Job(request["adopt"], link, group=False))
+            link.close()
         else:
             if call := warm.module_call(request["command"]):
                 self.warmth.import_now(call[0])
@@ -104,39 +128,23 @@ class Server:
                 return request
             with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was faster
                 os.setpgid(pid, pid)
-            self._watch(Job(pid, link, deadline=time.monotonic() + (request["timeout"] or NEVER)))
+            self.jobs.append(Job(pid, link, time.monotonic() + (request["timeout"] or NEVER)))
+            self.selector.register(link, selectors.EVENT_READ, self.jobs[-1])
         os.close(output)
         return None
 
-    def _watch(self, job: Job) -> None:
-        self.jobs.append(job)
-        self.selector.register(job.socket, selectors.EVENT_READ, job)
-
-    def _forget(self, job: Job) -> None:
-        self.selector.unregister(job.socket)
-        self.jobs.remove(job)
-        job.socket.close()
-
-    def _hang_up(self, job: Job) -> None:
-        """The other end spoke (let this process be) or closed (kill it)."""
-        if not job.socket.recv(1):
-            job.kill()
-        if not job.group:
-            self._forget(job)
-
     def _collect(self) -> None:
-        """Report children that have ended, with whatever they left behind; end those whose time is up."""
-        for job in [job for job in self.jobs if job.group]:
+        """Take leave of children that have ended; stop those whose time is up."""
+        for job in list(self.jobs):
             pid, status = os.waitpid(job.pid, os.WNOHANG)
             if pid:
-                job.kill()
-                exit_ = {"status": os.waitstatus_to_exitcode(status), "timed_out": job.timed_out}
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    job.socket.sendall(json.dumps(exit_).encode() + b"\n")
-                self._forget(job)
+                with contextlib.suppress(KeyError):  # hung up on already
+                    self.selector.unregister(job.socket)
+                job.end(status)
+                self.jobs.remove(job)
             elif time.monotonic() >= job.deadline:
-                job.deadline, job.timed_out = NEVER, True
-                job.kill()
+                job.timed_out = not job.stopping
+                job.stop()
 
     def _leave(self, link: socket.socket, output: int) -> None:
         """In the fork: a process group of its own, its output in place, nothing of the server held open."""
@@ -155,7 +163,6 @@ def main() -> None:
     server = Server(socket.socket(fileno=int(sys.argv[1])))
     request = server.serve()
     if request is None:
-        server.end()
         return
     os.environ.update(request["env"])
     os.chdir(request["cwd"])

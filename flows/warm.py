@@ -52,6 +52,7 @@ class Warmth:
             importlib.import_module(name)
             self.imported.add(name)
         self._stamp_sources()
+        sys.stdout.flush()
         gc.freeze()  # keeps the collector of a fork off the pages it shares with us
 
     def import_now(self, name: str) -> None:

@@ -1,0 +1,76 @@
+"""The content of files under two names, DVC's MD5 and our SHA-256, each file read once.
+
+DVC takes a file as unchanged when size, inode and time are; nothing here trusts those.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from clearance import artifacts
+
+_CHUNK = 1 << 20
+_NEVER_WATCHED = (".git", ".hg", ".dvc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digest:
+    """`md5` as `dvc.lock` writes it (`….dir` for a folder), `sha256` as `artifacts.sha256` defines it."""
+
+    md5: str
+    sha256: str
+
+
+def reader(root: Path, outs: Collection[str]) -> Callable[[str], Digest | None]:
+    """A function from a path in `root` to its digest (None: nothing is there) that remembers what it read.
+
+    A folder among `outs` counts with every file in it. In any other folder, files that DVC ignores
+    are ignored: `.git` and the like, and the names and `*` patterns (without a slash) of `.dvcignore`.
+    """
+    ignored = (*_NEVER_WATCHED, *_ignore_patterns(root / ".dvcignore"))
+    file = functools.cache(_read)
+
+    @functools.cache
+    def read(path: str) -> Digest | None:
+        place = root / path
+        if place.is_file():
+            return file(place)
+        if not place.is_dir():
+            return None
+        skipped = () if path in outs else ignored
+        names = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
+        return _of_folder({name: file(place / name) for name in names if not _matches(name, skipped)})
+
+    return read
+
+
+def _of_folder(files: dict[str, Digest]) -> Digest:
+    listing = json.dumps([{"md5": digest.md5, "relpath": name} for name, digest in files.items()])
+    return Digest(
+        md5=hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest() + ".dir",
+        sha256=artifacts.sha256_json({name: digest.sha256 for name, digest in files.items()}),
+    )
+
+
+def _read(path: Path) -> Digest:
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            md5.update(chunk)
+            sha256.update(chunk)
+    return Digest(md5=md5.hexdigest(), sha256=sha256.hexdigest())
+
+
+def _ignore_patterns(file: Path) -> list[str]:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return [line.strip().rstrip("/") for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _matches(name: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(part, pattern) for part in name.split("/") for pattern in patterns)

@@ -1,0 +1,208 @@
+"""Models on disk: skops archives in one canonical form, read back by digest and our own list of types.
+
+Nothing here unpickles, nothing takes from a file what that file may load, and a file is
+read once: the bytes whose digest was checked are the bytes that are loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import skops.io
+import yaml
+
+from clearance import artifacts, tree_bounds
+from clearance.errors import ConfigurationError, IntegrityError
+
+TRUSTED = (
+    "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+)
+"""Types the built-in estimators need beyond those skops itself holds safe (scikit-learn's estimators)."""
+
+MORE_TRUSTED = Path("policies/trusted_types.yaml")
+"""Where compliance adds types that further estimator classes need; a missing file adds none."""
+
+LARGEST = 4 << 30
+"""Bytes above which a file is refused unread."""
+
+_SCHEMA = "schema.json"
+_MEMBER = re.compile(r"[0-9]+\.(npy|npz|bin)")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_TYPE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_MALFORMED = (
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,  # skops: an untrusted type is one
+    ValueError,
+)
+
+
+def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
+    """Write a fitted model and return the file's SHA-256.
+
+    Equal models give equal bytes, in whichever process. Raises ConfigurationError when the model holds
+    something that cannot be stored without pickle, or a type that `load` would refuse.
+    """
+    try:
+        content = canonical(skops.io.dumps(model))
+    except (TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"a {_name(type(model))} cannot be stored without pickle: {error}",
+            "choose another estimator in `train.estimator`",
+        ) from None
+    untrusted = set(skops.io.get_untrusted_types(data=content)) - set(trusted_types(more_trusted))
+    if untrusted:
+        raise ConfigurationError(
+            f"the model holds types that nobody has allowed to be loaded: {', '.join(sorted(untrusted))}",
+            f"have compliance review them and add them to {more_trusted}, or choose another estimator",
+        )
+    with artifacts.replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
+    """Read the model whose file has this SHA-256.
+
+    Loading runs no code from the file. Raises IntegrityError when the file is missing, differs from the
+    digest, is no canonical archive, holds a type that is not allowed, or trees that point outside themselves.
+    """
+    content = _read(path, sha256)
+    try:
+        _check_archive(content)
+        model = skops.io.loads(content, trusted=list(trusted_types(more_trusted)))
+        tree_bounds.check(model)
+    except _MALFORMED as error:
+        reason = str(error).split("\n", 1)[0]
+        raise IntegrityError(
+            f"{path} is no model that may be loaded ({type(error).__name__}: {reason})",
+            f"train it again; types that a model needs are allowed in {more_trusted}",
+        ) from None
+    return model
+
+
+def trusted_types(more_trusted: Path = MORE_TRUSTED) -> tuple[str, ...]:
+    """The exact names of the types that may be loaded: ours, and those compliance added, each with a reason.
+
+    Raises ConfigurationError unless the file is a YAML list of `{type: package.module.Class, reason: text}`.
+    """
+    if not more_trusted.exists():
+        return TRUSTED
+    try:
+        entries = yaml.safe_load(more_trusted.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{more_trusted} is not readable YAML: {error}", "mend the line it names"
+        ) from None
+    if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
+        raise ConfigurationError(
+            f"{more_trusted} is no list of types with a reason each",
+            "write each entry as `- {type: package.module.Class, reason: why it may be loaded}`",
+        )
+    return TRUSTED + tuple(entry["type"] for entry in entries)
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, Mapping)
+        and set(entry) == {"type", "reason"}
+        and all(isinstance(text, str) and text.strip() for text in entry.values())
+        and _TYPE_NAME.fullmatch(entry["type"]) is not None
+    )
+
+
+def canonical(archive: bytes) -> bytes:
+    """The same skops archive with everything left out that differs between two runs.
+
+    Object ids go, arrays are named in the order they are first used and stored once each,
+    sets are sorted, and the zip holds no dates and is not compressed.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        members: dict[bytes, str] = {}
+        schema = _plain(json.loads(source.read(_SCHEMA)), source, members)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
+        target.writestr(zipfile.ZipInfo(_SCHEMA, _EPOCH), json.dumps(schema, separators=(",", ":")))
+        for content, name in members.items():
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+    return buffer.getvalue()
+
+
+def _plain(node: Any, source: zipfile.ZipFile, members: dict[bytes, str]) -> Any:
+    """A schema node without ids; `members` gathers the content of its files under new names."""
+    if isinstance(node, list):
+        return [_plain(inner, source, members) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    if "__loader__" not in node:
+        return {key: _plain(inner, source, members) for key, inner in node.items()}
+    plain = {key: _plain(inner, source, members) for key, inner in node.items() if key != "__id__"}
+    if "file" in node:
+        content = source.read(node["file"])
+        suffix = Path(node["file"]).suffix
+        plain["file"] = members.setdefault(content, f"{len(members)}{suffix}")
+    if node["__loader__"] == "SetNode":
+        plain["content"] = sorted(plain["content"], key=json.dumps)
+    return plain
+
+
+def _read(path: Path, sha256: str) -> bytes:
+    if path.is_file() and path.stat().st_size > LARGEST:
+        raise IntegrityError(f"{path} is larger than any model ({LARGEST} bytes)", "train it again")
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        raise IntegrityError(
+            f"{path} is missing", "run `make run`: the pipeline rebuilds what is missing"
+        ) from None
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise IntegrityError(
+            f"{path} is not what was recorded (SHA-256 {actual[:12]}…, recorded {sha256[:12]}…)",
+            "run `clearance repair`, then run again: what does not match is rebuilt",
+        )
+    return content
+
+
+def _check_archive(content: bytes) -> None:
+    """Raise ValueError unless the archive has the shape that `canonical` gives it: no paths, no bombs."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        faults = list(_faults(archive.infolist()))
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def _faults(members: list[zipfile.ZipInfo]) -> Iterator[str]:
+    names = [member.filename for member in members]
+    if len(set(names)) != len(names):
+        yield "a name occurs twice"
+    if _SCHEMA not in names:
+        yield f"{_SCHEMA} is not in it"
+    for member in members:
+        if member.filename != _SCHEMA and not _MEMBER.fullmatch(member.filename):
+            yield f"{member.filename!r} has no place in it"
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            yield f"{member.filename!r} is compressed"
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

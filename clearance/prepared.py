@@ -1,0 +1,102 @@
+"""The prepared tables as every later stage reads them: features, label and protected attributes apart.
+
+Only what `reports/split.json` recorded is handed out; a table that differs from its digest, or whose
+rows do not line up with the others, is refused. Nothing here chooses which rows go where.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from clearance import artifacts
+from clearance.errors import IntegrityError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS = ("train", "tune", "test")
+"""Rows to fit on, to choose on, and to judge on."""
+
+TABLES = ("features", "label", "protected")
+KEYS = ("row", "split")
+"""The columns all three tables share, in the same order of rows."""
+
+FOLDER = Path("data/prepared")
+RECORD = Path("reports/split.json")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows of one split, or of all; every part has the same rows in the same order.
+
+    `label` is int8 with 1 for the favourable outcome. `protected` holds one text column per attribute;
+    null says that the group is not known.
+    """
+
+    rows: pd.Series
+    splits: pd.Series
+    features: pd.DataFrame
+    label: np.ndarray
+    protected: pd.DataFrame
+
+
+def read(root: Path, split: str | None) -> Prepared:
+    """Read the rows of `split` (None: all rows) of the project at `root`.
+
+    Raises IntegrityError when a table is missing, is not the recorded one, or does not line up with the
+    others, and when preparation was blocked.
+    """
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"no split is called {split}: {', '.join(SPLITS)}")
+    frames = {name: _only(table, split).to_pandas() for name, table in tables(root).items()}
+    features, label, protected = (frames[name] for name in TABLES)
+    keys = features[list(KEYS)]
+    for name in TABLES[1:]:
+        if not keys.equals(frames[name][list(KEYS)]):
+            raise IntegrityError(
+                f"{FOLDER}/{name}.parquet does not hold the rows of features.parquet in the same order",
+                "run `clearance repair`, then run again: the tables are rebuilt together",
+            )
+    return Prepared(
+        rows=keys["row"],
+        splits=keys["split"],
+        features=features.drop(columns=list(KEYS)),
+        label=label["label"].to_numpy(dtype=np.int8),
+        protected=protected.drop(columns=list(KEYS)),
+    )
+
+
+def tables(root: Path) -> dict[str, pa.Table]:
+    """Each table as it was recorded, by name; whether they line up is for the caller to check.
+
+    Raises IntegrityError when a table is missing or not the recorded one, and when preparation was blocked.
+    """
+    digests = record(root)["tables"]
+    return {
+        name: pq.read_table(artifacts.verify(root / FOLDER / f"{name}.parquet", digests[name]))
+        for name in TABLES
+    }
+
+
+def record(root: Path) -> dict[str, Any]:
+    """What `prepare` recorded. Raises IntegrityError when it is missing, or when preparation was blocked."""
+    document: dict[str, Any] = artifacts.read_json(root / RECORD)
+    if document.get("status") != "measured":
+        raise IntegrityError(
+            f"there are no prepared tables: {document.get('because') or 'nothing was recorded'}",
+            "mend what validation names, then run again",
+        )
+    return document
+
+
+def _only(table: pa.Table, split: str | None) -> pa.Table:
+    if split is None:
+        return table
+    return table.filter(pc.equal(table.column("split"), split))

@@ -1,0 +1,44 @@
+"""The MLflow registry and tracking store: the only room that speaks to MLflow.
+
+It records and reads; whether a model may be promoted is decided elsewhere. Everything it writes is found
+again by the content fingerprint, so that a second call changes nothing and a killed one is completed.
+"""
+
+from clearance.registry.folder import Description, describe
+from clearance.registry.server import Server, connect
+from clearance.registry.tracking import DataSet, Record, Tracked, find, link, track
+from clearance.registry.versions import (
+    CHAMPION,
+    Version,
+    candidate_name,
+    champion,
+    copy,
+    crown,
+    find_version,
+    mark_released,
+    register,
+    verify_files,
+)
+
+__all__ = [
+    "CHAMPION",
+    "DataSet",
+    "Description",
+    "Record",
+    "Server",
+    "Tracked",
+    "Version",
+    "candidate_name",
+    "champion",
+    "connect",
+    "copy",
+    "crown",
+    "describe",
+    "find",
+    "find_version",
+    "link",
+    "mark_released",
+    "register",
+    "track",
+    "verify_files",
+]

@@ -1,0 +1,269 @@
+"""One MLflow run for what one execution of the pipeline recorded, found by its content fingerprint.
+
+Every write may be repeated: a run that was killed half-way is completed by the next call, and one that
+is complete is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    InputTag,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Param,
+    RunTag,
+    ViewType,
+)
+from mlflow.exceptions import MlflowException
+
+from clearance import artifacts
+from clearance.errors import ConfigurationError
+from clearance.registry import folder
+from clearance.registry.server import Server, translated
+
+FINGERPRINT = "clearance.fingerprint"
+COMPLETE = "clearance.complete"
+STARTED_BY = "clearance.started_by"
+TRACKED_RUN = "clearance.tracked_run"
+
+_A_BATCH = 100
+_LONGEST = 6000
+_DIGEST = 36
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Rows that a run read, by digest; `context` says for what: training, tuning or testing."""
+
+    name: str
+    context: str
+    sha256: str
+    source: str
+    rows: int
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is recorded about one execution of the pipeline.
+
+    `files` maps a path in MLflow to the file or folder that is kept there.
+    """
+
+    experiment: str
+    fingerprint: str
+    title: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    data: tuple[DataSet, ...]
+    model: folder.Description | None
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracked:
+    """A run in MLflow, `started` in ms since 1970; `model_id` is None for a run without a model."""
+
+    run_id: str
+    started: int
+    model_id: str | None
+    complete: bool
+
+
+def find(server: Server, experiment: str, fingerprint: str) -> Tracked | None:
+    """The run of this content in the experiment, complete or not; the oldest where there are several."""
+    with translated(server.addresses[0]):
+        found = server.client.get_experiment_by_name(experiment)
+        return None if found is None else _find(server, found.experiment_id, fingerprint)
+
+
+def track(server: Server, record: Record) -> Tracked:
+    """Record what `record` holds, once; complete what an earlier call left half-written.
+
+    Raises IntegrityError when a file changed meanwhile, and what `server.translated` makes of MLflow's.
+    """
+    with translated(server.addresses[0]):
+        experiment = _experiment(server, record.experiment)
+        tracked = _find(server, experiment, record.fingerprint) or _create(server, experiment, record)
+        if tracked.complete:
+            return tracked
+        model_id = _log_model(server, experiment, tracked, record, record.model) if record.model else None
+        _log_values(server, tracked, record, model_id)
+        _log_data(server, tracked, record.data)
+        _log_files(server, tracked, record.files)
+        server.client.set_terminated(tracked.run_id, "FINISHED")
+        server.client.set_tag(tracked.run_id, COMPLETE, "true")
+        return Tracked(run_id=tracked.run_id, started=tracked.started, model_id=model_id, complete=True)
+
+
+def link(server: Server, tracked: Tracked, starter: str) -> bool:
+    """Tag the run that somebody else started (`mlflow run`) and ours with each other.
+
+    Returns False when the tracking store has no such run. Tags that are there already are not written.
+    """
+    wanted = {
+        starter: (TRACKED_RUN, tracked.run_id),
+        tracked.run_id: (f"{STARTED_BY}.{starter}", "mlflow run"),
+    }
+    with translated(server.addresses[0]):
+        for run_id, (key, value) in wanted.items():
+            try:
+                run = server.client.get_run(run_id)
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return False
+                raise
+            if run.data.tags.get(key) != value:
+                server.client.set_tag(run_id, key, value)
+    return True
+
+
+def _experiment(server: Server, name: str) -> str:
+    """The id of the experiment, created when there is none."""
+    found = server.client.get_experiment_by_name(name)
+    if found is None:
+        folder_name = re.sub(r"[^\w.-]+", "_", name)
+        place = (server.artifacts / folder_name).as_uri() if server.artifacts else None
+        try:
+            return str(server.client.create_experiment(name, artifact_location=place))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = server.client.get_experiment_by_name(name)
+    return _active(found, name)
+
+
+def _active(found: Experiment | None, name: str) -> str:
+    if found is None or found.lifecycle_stage != "active":
+        raise ConfigurationError(
+            f"the MLflow experiment {name} was deleted",
+            "restore it (`mlflow experiments restore`), or name another one in params.yaml: experiment",
+        )
+    return str(found.experiment_id)
+
+
+def _find(server: Server, experiment: str, fingerprint: str) -> Tracked | None:
+    runs = server.client.search_runs(
+        [experiment], f"tags.`{FINGERPRINT}` = '{fingerprint}'", run_view_type=ViewType.ACTIVE_ONLY
+    )
+    if not runs:
+        return None
+    run = min(runs, key=lambda run: (run.info.start_time, run.info.run_id))
+    return Tracked(
+        run_id=run.info.run_id,
+        started=run.info.start_time,
+        model_id=_model_of(server, experiment, run.info.run_id),
+        complete=run.data.tags.get(COMPLETE) == "true",
+    )
+
+
+def _create(server: Server, experiment: str, record: Record) -> Tracked:
+    """Create the run, tagged from its first moment; of two that arise at once the older one stays."""
+    tags = {FINGERPRINT: record.fingerprint, "mlflow.source.name": "clearance"}
+    created = server.client.create_run(experiment, tags=tags, run_name=record.title)
+    stays = _find(server, experiment, record.fingerprint)
+    if stays is not None and stays.run_id != created.info.run_id:
+        server.client.delete_run(created.info.run_id)
+        return stays
+    return Tracked(run_id=created.info.run_id, started=created.info.start_time, model_id=None, complete=False)
+
+
+def _model_of(server: Server, experiment: str, run_id: str) -> str | None:
+    found = server.client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    oldest = min(found, key=lambda model: (model.creation_timestamp, model.model_id), default=None)
+    return None if oldest is None else str(oldest.model_id)
+
+
+def _log_model(
+    server: Server, experiment: str, tracked: Tracked, record: Record, described: folder.Description
+) -> str:
+    """Log the model's folder under the run, and return the model's id."""
+    client, run_id = server.client, tracked.run_id
+    model_id = tracked.model_id
+    if model_id is None:
+        tags = {FINGERPRINT: record.fingerprint, "clearance.model.sha256": described.sha256}
+        model_id = str(
+            client.create_logged_model(experiment, name="model", source_run_id=run_id, tags=tags).model_id
+        )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder.write(Path(temporary), described, model_id=model_id, run_id=run_id, created=tracked.started)
+        client.log_model_artifacts(model_id, temporary)
+    client.finalize_logged_model(model_id, LoggedModelStatus.READY)
+    outputs = client.get_run(run_id).outputs
+    if model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    return model_id
+
+
+def _log_values(server: Server, tracked: Tracked, record: Record, model_id: str | None) -> None:
+    params = [Param(key, _fit(value)) for key, value in record.params.items()]
+    tags = [RunTag(key, value) for key, value in record.tags.items()]
+    metrics = [
+        Metric(key, value, tracked.started, 0, model_id=model_id, run_id=tracked.run_id)
+        for key, value in record.metrics.items()
+    ]
+    for some_params in _batches(params):
+        server.client.log_batch(tracked.run_id, params=some_params)
+    for some_metrics in _batches(metrics):
+        server.client.log_batch(tracked.run_id, metrics=some_metrics)
+    for some_tags in _batches(tags):
+        server.client.log_batch(tracked.run_id, tags=some_tags)
+
+
+def _fit(value: str) -> str:
+    """The value; one that is too long for MLflow cut short, with the digest of the whole."""
+    if len(value) <= _LONGEST:
+        return value
+    end = f"… (cut; SHA-256 of all of it {artifacts.sha256_json(value)})"
+    return value[: _LONGEST - len(end)] + end
+
+
+def _batches(items: Iterable[_Item]) -> Iterable[list[_Item]]:
+    rest = iter(items)
+    while batch := list(islice(rest, _A_BATCH)):
+        yield batch
+
+
+def _log_data(server: Server, tracked: Tracked, data: Sequence[DataSet]) -> None:
+    inputs = [DatasetInput(_dataset(each), _input_tags(each)) for each in data]
+    if inputs:
+        server.client.log_inputs(tracked.run_id, inputs)
+
+
+def _dataset(data: DataSet) -> Dataset:
+    columns: list[dict[str, Any]] = [{"type": kind, "name": name} for name, kind in data.columns]
+    return Dataset(
+        name=data.name,
+        digest=data.sha256[:_DIGEST],
+        source_type="local",
+        source=artifacts.dumps({"uri": data.source}),
+        schema=artifacts.dumps({"mlflow_colspec": columns}),
+        profile=artifacts.dumps({"num_rows": data.rows, "num_elements": data.rows * len(columns)}),
+    )
+
+
+def _input_tags(data: DataSet) -> list[InputTag]:
+    return [InputTag("mlflow.data.context", data.context), InputTag("clearance.sha256", data.sha256)]
+
+
+def _log_files(server: Server, tracked: Tracked, files: Mapping[str, Path]) -> None:
+    for name, path in files.items():
+        if path.is_dir():
+            server.client.log_artifacts(tracked.run_id, str(path), artifact_path=name)
+        else:
+            parent = Path(name).parent.as_posix()
+            server.client.log_artifact(tracked.run_id, str(path), None if parent == "." else parent)

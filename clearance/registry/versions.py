@@ -1,0 +1,184 @@
+"""Versions of registered models: candidates under one name, what was promoted under another.
+
+A version is created with all its tags in one step and found again by its content fingerprint. Whether it
+may be promoted is not decided here; a version is only crowned when its files are what was judged.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow.artifacts
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from clearance.errors import IntegrityError, TransientError
+from clearance.registry import folder
+from clearance.registry.server import Server, translated
+from clearance.registry.tracking import FINGERPRINT, Tracked
+
+CHAMPION = "champion"
+RELEASED = "clearance.released"
+_TRIES = 5
+_ABSENT = "RESOURCE_DOES_NOT_EXIST"
+_EXISTS = "RESOURCE_ALREADY_EXISTS"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A version of a registered model. `released`: it has been champion."""
+
+    name: str
+    number: int
+    fingerprint: str | None
+    released: bool
+    tags: Mapping[str, str]
+    run_id: str
+    model_id: str
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
+
+
+def candidate_name(name: str) -> str:
+    """The registered model that holds the candidates for `name`."""
+    return f"{name}-candidate"
+
+
+def find_version(server: Server, name: str, fingerprint: str) -> Version | None:
+    """The version of `name` that has this content; the oldest where there are several."""
+    with translated(server.addresses[-1]):
+        return _find(server, name, fingerprint)
+
+
+def champion(server: Server, name: str) -> Version | None:
+    """The version of `name` that the alias `champion` points at."""
+    with translated(server.addresses[-1]):
+        try:
+            number = server.client.get_registered_model(name).aliases.get(CHAMPION)
+            return None if number is None else _version(server.client.get_model_version(name, number))
+        except MlflowException as error:
+            if error.error_code == _ABSENT:
+                return None
+            raise
+
+
+def register(
+    server: Server, name: str, tracked: Tracked, fingerprint: str, tags: Mapping[str, str]
+) -> Version:
+    """Create a version of `name` from the tracked model, with these tags and the fingerprint, once."""
+    if tracked.model_id is None:
+        raise ValueError("a run without a model cannot be registered")
+
+    def create() -> ModelVersion:
+        return server.client.create_model_version(
+            name,
+            f"models:/{tracked.model_id}",
+            tracked.run_id,
+            tags=dict(tags) | {FINGERPRINT: fingerprint},
+            model_id=tracked.model_id,
+        )
+
+    with translated(server.addresses[-1]):
+        _ensure(server, name)
+        return _create(server, name, fingerprint, create)
+
+
+def copy(server: Server, version: Version, name: str) -> Version:
+    """Copy a candidate with its tags to the registered model `name`, once."""
+    if version.fingerprint is None:
+        raise ValueError(f"{version} has no fingerprint")
+    source = f"models:/{version.name}/{version.number}"
+    with translated(server.addresses[-1]):
+        _ensure(server, name)
+        return _create(
+            server, name, version.fingerprint, lambda: server.client.copy_model_version(source, name)
+        )
+
+
+def crown(server: Server, version: Version) -> None:
+    """Point the alias `champion` at the version. Raises TransientError when another release was faster."""
+    with translated(server.addresses[-1]):
+        server.client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
+    now = champion(server, version.name)
+    if now is None or now.number != version.number:
+        raise TransientError(f"another release moved the champion of {version.name} meanwhile", "repeat this")
+
+
+def mark_released(server: Server, version: Version) -> None:
+    """Note at the version that it has been champion."""
+    with translated(server.addresses[-1]):
+        server.client.set_model_version_tag(version.name, str(version.number), RELEASED, "true")
+
+
+def verify_files(server: Server, version: Version, described: folder.Description) -> None:
+    """Raise IntegrityError unless the version's files are, byte for byte, what was judged and no others."""
+    with tempfile.TemporaryDirectory() as temporary:
+        there, wanted = Path(temporary) / "there", Path(temporary) / "wanted"
+        with translated(server.addresses[-1]):
+            created = server.client.get_run(version.run_id).info.start_time
+            where = server.client.get_model_version_download_uri(version.name, str(version.number))
+            there.mkdir()
+            mlflow.artifacts.download_artifacts(where, dst_path=str(there))
+        folder.write(wanted, described, model_id=version.model_id, run_id=version.run_id, created=created)
+        held, meant = folder.digests(there), folder.digests(wanted)
+    odd = sorted(name for name in {*held, *meant} if held.get(name) != meant.get(name))
+    if odd:
+        raise IntegrityError(
+            f"{version}: {', '.join(odd)} is not what was judged",
+            f"delete run {version.run_id} and this version in MLflow, then run `clearance track` and "
+            "`clearance release`: they are recorded anew",
+        )
+
+
+def _ensure(server: Server, name: str) -> None:
+    try:
+        server.client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != _ABSENT:
+            raise
+        try:
+            server.client.create_registered_model(name)
+        except MlflowException as late:
+            if late.error_code != _EXISTS:
+                raise
+
+
+def _create(server: Server, name: str, fingerprint: str, create: Callable[[], ModelVersion]) -> Version:
+    """Create the version; of two that arise at once the older one stays. Collisions are tried again."""
+    for tries_left in reversed(range(_TRIES)):
+        if found := _find(server, name, fingerprint):
+            return found
+        try:
+            created = create()
+        except MlflowException as error:
+            if not tries_left or "IntegrityError" not in str(error):
+                raise
+            continue
+        stays = _find(server, name, fingerprint)
+        if stays is not None and stays.number != int(created.version):
+            server.client.delete_model_version(name, str(created.version))
+            return stays
+        if stays is not None:
+            return stays
+    raise TransientError(f"a version of {name} was created and is not found", "repeat this")
+
+
+def _find(server: Server, name: str, fingerprint: str) -> Version | None:
+    found = server.client.search_model_versions(f"name = '{name}' AND tags.`{FINGERPRINT}` = '{fingerprint}'")
+    return min(map(_version, found), key=lambda version: version.number, default=None)
+
+
+def _version(found: ModelVersion) -> Version:
+    return Version(
+        name=found.name,
+        number=int(found.version),
+        fingerprint=found.tags.get(FINGERPRINT),
+        released=found.tags.get(RELEASED) == "true",
+        tags=dict(found.tags),
+        run_id=str(found.run_id),
+        model_id=str(found.model_id),
+    )

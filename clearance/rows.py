@@ -1,0 +1,138 @@
+"""Who a row is: text and digests of values that do not depend on how a source happened to type them.
+
+The same key read as integer 7, as 7.0 or as the text "7" is the same key. Nothing here decides which
+column is a key, or which side of a split a row falls on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clearance.errors import DataError
+
+DIGEST_BYTES = 16
+"""A row is known by the first 16 bytes of a SHA-256, written as 32 hexadecimal digits."""
+
+_BETWEEN = "\x1f"
+_NULL = "\x00"
+_EXACT = 2**53
+_PLAIN = (
+    pa.types.is_integer,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_date,
+    pa.types.is_null,
+)
+
+
+def canonical(column: pa.Array | pa.ChunkedArray, name: str = "column") -> pa.Array:
+    """Each value as text, one text for one value whatever the column's type; null (and NaN) stays null.
+
+    Numbers lose what carries nothing (7, 7.0 and decimal 7.00 are `7`, -0.0 is `0`), booleans are `1` and
+    `0` as databases without booleans store them, instants are UTC, text is itself. Raises DataError on
+    nested or binary values; `name` names the column in it.
+    """
+    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return canonical(values.dictionary_decode(), name)
+    if pa.types.is_floating(kind):
+        return _of_floats(values)
+    if pa.types.is_decimal(kind):
+        return _without_trailing_zeros(values.cast(pa.string()))
+    if pa.types.is_timestamp(kind):
+        return _without_trailing_zeros(
+            values.cast(pa.int64()).cast(pa.timestamp(kind.unit)).cast(pa.string())
+        )
+    if pa.types.is_boolean(kind):
+        values = values.cast(pa.int8())
+    elif not any(test(kind) for test in _PLAIN):
+        raise DataError(
+            f"column `{name}` holds {kind} values, which have no plain text",
+            "take the part you need in `source.select`, or leave the column out there",
+        )
+    return values.cast(pa.string())
+
+
+def canonical_value(value: Any) -> str | None:
+    """One value as `canonical` writes it."""
+    text: str | None = canonical(pa.array([value]))[0].as_py()
+    return text
+
+
+def content(table: pa.Table) -> pa.Array:
+    """Each row's whole content as one text, whatever the order of the columns."""
+    names = sorted(table.column_names)
+    texts = [canonical(table.column(name), name) for name in names]
+    if len(texts) == 1:
+        return pc.fill_null(texts[0], _NULL)
+    return pc.binary_join_element_wise(*texts, _BETWEEN, null_handling="replace", null_replacement=_NULL)
+
+
+def digests(texts: pa.Array) -> np.ndarray:
+    """The first 16 bytes of each text's SHA-256: shape (rows, 16), uint8. Texts must not be null."""
+    sha256 = hashlib.sha256
+    joined = b"".join([sha256(text.encode()).digest()[:DIGEST_BYTES] for text in texts.to_pylist()])
+    return np.frombuffer(joined, dtype=np.uint8).reshape(len(texts), DIGEST_BYTES)
+
+
+def hexadecimal(digest: np.ndarray) -> pa.Array:
+    """Digests of shape (rows, 16) as texts of 32 lower-case hexadecimal digits."""
+    width = 2 * DIGEST_BYTES
+    offsets = np.arange(0, (len(digest) + 1) * width, width, dtype=np.int64)
+    letters = pa.py_buffer(np.ascontiguousarray(digest).tobytes().hex().encode())
+    wide = pa.LargeStringArray.from_buffers(len(digest), pa.py_buffer(offsets.tobytes()), letters)
+    return wide.cast(pa.string())
+
+
+def as_numbers(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Digests of shape (rows, 16) as two uint64 arrays; ordered by the first, then the second, they are
+    ordered as their hexadecimal texts."""
+    halves = np.ascontiguousarray(digest).view(">u8").astype(np.uint64)
+    return halves[:, 0], halves[:, 1]
+
+
+def groups(digest: np.ndarray) -> np.ndarray:
+    """A number from 0 for each row, the same exactly for equal digests (rows, 16)."""
+    high, low = as_numbers(digest)
+    order = np.lexsort((low, high))
+    new = np.ones(len(order), dtype=np.int64)
+    if len(order):
+        new[0] = 0
+    new[1:] = (np.diff(high[order]) != 0) | (np.diff(low[order]) != 0)
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.cumsum(new)
+    return group
+
+
+def numbered(digest: np.ndarray) -> np.ndarray:
+    """Digests made unique: the first of equal digests keeps its own, the n-th is hashed with its number."""
+    group = groups(digest)
+    order = np.argsort(group, kind="stable")
+    start = np.searchsorted(group[order], group[order], side="left")
+    number = np.empty(len(group), dtype=np.int64)
+    number[order] = np.arange(len(group)) - start
+    unique = digest.copy()
+    for index in np.flatnonzero(number):
+        copy = hashlib.sha256(digest[index].tobytes() + str(number[index]).encode()).digest()
+        unique[index] = np.frombuffer(copy[:DIGEST_BYTES], dtype=np.uint8)
+    return unique
+
+
+def _of_floats(values: pa.Array) -> pa.Array:
+    known = pc.if_else(pc.is_nan(values), None, values)
+    wide = known.cast(pa.float64())
+    whole = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), float(_EXACT)))
+    integers = pc.if_else(whole, wide, None).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(integers, known.cast(pa.string()))
+
+
+def _without_trailing_zeros(texts: pa.Array) -> pa.Array:
+    trimmed = pc.utf8_rtrim(pc.utf8_rtrim(texts, "0"), ".")
+    return pc.if_else(pc.match_substring(texts, "."), trimmed, texts)

@@ -1,0 +1,80 @@
+"""The verdict in brief: lines for a terminal, Markdown for Prefect, a CI job or a chat.
+
+Reads `reports/verdict.json` as data. It repeats what the judge decided and never decides anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clearance import artifacts, headline, wording
+from clearance.evidence import Outcome
+
+VERDICT = Path("reports") / "verdict.json"
+REPORT = Path("reports") / "report.html"
+_MARKS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "**fail**",
+    Outcome.INSUFFICIENT_EVIDENCE: "**insufficient evidence**",
+    Outcome.NOT_EVALUATED: "**not evaluated**",
+    None: "report only",
+}
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The verdict of the project, or workspace, at `folder`. Raises IntegrityError when there is none."""
+    verdict: dict[str, Any] = artifacts.read_json(folder / VERDICT)
+    return verdict
+
+
+def outcome(verdict: Mapping[str, Any]) -> Outcome:
+    """The verdict's value. Raises ValueError on any but the four."""
+    return Outcome(verdict["verdict"])
+
+
+def title(verdict: Mapping[str, Any]) -> str:
+    """One line: the verdict's word, the model, the policy, and whether it is only hypothetical."""
+    policy = verdict["policy"]
+    word = headline.VERDICTS[outcome(verdict)]
+    under = f"{policy['id']} {policy['version']} as of {policy['as_of']}"
+    return f"{word}: {verdict['name']} under {under}" + (" (what if)" if verdict["what_if"] else "")
+
+
+def reasons(verdict: Mapping[str, Any]) -> list[str]:
+    """A sentence for each blocking finding that is no pass, or else what made the verdict."""
+    short = [
+        found["reason"]
+        for found in verdict["findings"]
+        if found["severity"] == "block" and found["outcome"] not in (None, Outcome.PASS)
+    ]
+    if outcome(verdict) == Outcome.PASS:
+        return [headline.why(verdict)]
+    return short or [headline.why(verdict)]
+
+
+def released(_folder: Path) -> list[str]:
+    """What the last release did with the model, a sentence each; none where there was none."""
+    return []
+
+
+def markdown(verdict: Mapping[str, Any]) -> str:
+    """The verdict, why, what would settle it, and a table of every finding."""
+    lines = [f"## {title(verdict)}", "", headline.why(verdict), ""]
+    lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
+    lines += [_row(found) for found in verdict["findings"]]
+    lines += ["", *(f"- {line}" for line in headline.settled_by(verdict)), ""]
+    return "\n".join(lines)
+
+
+def _row(found: Mapping[str, Any]) -> str:
+    cells = (
+        found["rule"],
+        found["attribute"] or "all rows",
+        _MARKS[found["outcome"]],
+        found["severity"],
+        "none" if found["value"] is None else wording.measurement(found, (found["limit"] or {}).values()),
+        wording.limit(found["limit"]),
+    )
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,62 @@
+"""Expectations on which columns a table has, and what kind of values they hold."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from expectations import custom
+
+
+class ExpectColumnsToExist(custom.TableExpectation):
+    """The table has these columns; `mends` says for each what to do when it has not."""
+
+    columns: list[str]
+    mends: dict[str, str]
+    success_keys: ClassVar[tuple[str, ...]] = ("columns", "mends")
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        there = [str(name) for name in frame.columns]
+        for name in self.columns:
+            if name in there:
+                continue
+            mend = self.mends[name]
+            if close := difflib.get_close_matches(name, there, n=1):
+                mend = f"did you mean `{close[0]}`? else {mend}"
+            elif len(there) == 1 and len(self.columns) > 1:
+                mend = "the table has a single column: check `source.delimiter`"
+            yield custom.Fault(column=name, says=f"column `{name}` is missing", mend=mend)
+
+
+class ExpectColumnToHold(custom.TableExpectation):
+    """The column holds values of this kind: number, integer, text, boolean or time. 7.0 is an integer."""
+
+    column: str
+    kind: str
+    success_keys: ClassVar[tuple[str, ...]] = ("column", "kind")
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        yield from custom.missing(frame, [self.column])
+        if self.column not in frame:
+            return
+        values = frame[self.column]
+        found = custom.kind_of(values)
+        if found == self.kind or (self.kind == "number" and found == "integer"):
+            return
+        wrong = custom.positions(_not_of(values, self.kind))
+        says = f"`{self.column}` holds {found} values, not {self.kind}"
+        mend = f"cast or clean it in `source.select`, or mend `data.columns.{self.column}.type`"
+        yield custom.Fault(column=self.column, says=says, mend=mend, observed=found, positions=wrong)
+
+
+def _not_of(values: pd.Series, kind: str) -> np.ndarray:
+    known = values.notna().to_numpy()
+    if kind in ("number", "integer") and isinstance(values.dtype, pd.StringDtype):
+        return np.asarray(known & pd.to_numeric(values, errors="coerce").isna().to_numpy())
+    if kind == "integer" and pd.api.types.is_float_dtype(values.dtype):
+        return np.asarray(known & (np.floor(values) != values).to_numpy())
+    return np.asarray(known)

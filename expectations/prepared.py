@@ -1,0 +1,153 @@
+"""What must hold for the prepared tables before a model sees them, and how biased their labels are.
+
+The three tables are read side by side, whether or not they line up: that they do is expected first.
+Nothing here trusts what the raw table's validation said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from great_expectations import expectations as gx
+from great_expectations.expectations.expectation import Expectation
+
+from clearance import evidence, intervals, params, prepared
+from expectations import boundary, features, splits
+
+OF_LABEL, OF_PROTECTED = "label: ", "protected: "
+"""What the columns of the label and protected tables are called beside those of the features."""
+
+
+def frame(tables: dict[str, pa.Table]) -> pd.DataFrame:
+    """The three tables side by side, by position; a shorter one is filled with nulls."""
+    prefixes = {"features": "", "label": OF_LABEL, "protected": OF_PROTECTED}
+    return pd.concat(
+        [tables[name].to_pandas().add_prefix(prefixes[name]) for name in prepared.TABLES], axis=1
+    )
+
+
+def suite(data: params.Data, tables: dict[str, pa.Table], record: dict[str, Any]) -> list[Expectation]:
+    """The expectations on these tables, given what `prepare` recorded of them."""
+    found = [name for name in tables["features"].column_names if name not in prepared.KEYS]
+    attributes = [OF_PROTECTED + name for name in data.protected]
+    return [*_rows(sum(record["rows"].values())), *_labels(), *_features(data, found, attributes, record)]
+
+
+def hidden(data: params.Data) -> set[str]:
+    """Columns of which no report may show any row."""
+    return {OF_PROTECTED + name for name in data.protected} | {*data.protected, *data.protected_encodings}
+
+
+def identifiers() -> set[str]:
+    """Columns whose values no report shows."""
+    return {prefix + "row" for prefix in ("", OF_LABEL, OF_PROTECTED)}
+
+
+def label_rates(
+    frame: pd.DataFrame, attributes: list[str], confidence: float
+) -> dict[str, dict[str, evidence.Measurement]]:
+    """How far the groups' rates of the favourable label lie apart in the data, over all rows.
+
+    `label_rate_difference` is the highest rate minus the lowest, 0 for equal rates; `label_rate_ratio` the
+    lowest divided by the highest, 1 for equal rates; each by attribute. Rows whose group is not known are
+    in no group. Undefined when the tables do not line up, or hold other labels than 0 and 1.
+    """
+    difference, ratio = {}, {}
+    for name in attributes:
+        if not _countable(frame, name):
+            difference[name] = ratio[name] = evidence.undefined("the prepared tables do not line up")
+            continue
+        labels = frame.groupby(OF_PROTECTED + name)[OF_LABEL + "label"].agg(["count", "sum"])
+        totals = {str(group): int(count) for group, count in labels["count"].items()}
+        successes = {str(group): int(count) for group, count in labels["sum"].items()}
+        difference[name] = intervals.max_difference(successes, totals, confidence)
+        ratio[name] = intervals.min_ratio(successes, totals, confidence)
+    return {"label_rate_difference": difference, "label_rate_ratio": ratio}
+
+
+def _countable(frame: pd.DataFrame, attribute: str) -> bool:
+    same = all(
+        frame["row"].equals(frame[prefix + "row"].rename("row")) for prefix in (OF_LABEL, OF_PROTECTED)
+    )
+    whole = bool(frame[OF_LABEL + "label"].isin([0, 1]).all())
+    return same and whole and OF_PROTECTED + attribute in frame
+
+
+def _rows(rows: int) -> list[Expectation]:
+    same = [
+        gx.ExpectColumnPairValuesToBeEqual(
+            column_A=key,
+            column_B=prefix + key,
+            ignore_row_if="neither",
+            **boundary.says(
+                f"the {prefix[:-2]} table has the same `{key}` as the features table, row by row"
+            ),
+        )
+        for prefix in (OF_LABEL, OF_PROTECTED)
+        for key in prepared.KEYS
+    ]
+    return [
+        gx.ExpectTableRowCountToEqual(
+            value=rows, **boundary.says(f"the tables have the recorded {rows} rows")
+        ),
+        gx.ExpectColumnValuesToNotBeNull(column="row", **boundary.says("every row has its hash")),
+        gx.ExpectColumnValuesToBeUnique(column="row", **boundary.says("every row hash names one row")),
+        *same,
+        gx.ExpectColumnValuesToNotBeNull(
+            column="split", **boundary.says("every row is on a side of the split")
+        ),
+        gx.ExpectColumnValuesToBeInSet(
+            column="split",
+            value_set=list(prepared.SPLITS),
+            **boundary.says(f"the sides are {', '.join(prepared.SPLITS)}"),
+        ),
+        splits.ExpectSplitsToBeDisjoint(
+            row="row", split="split", **boundary.says("no row is on more than one side of the split")
+        ),
+    ]
+
+
+def _labels() -> list[Expectation]:
+    label = OF_LABEL + "label"
+    return [
+        gx.ExpectColumnValuesToNotBeNull(column=label, **boundary.says("the label is never null")),
+        gx.ExpectColumnValuesToBeInSet(
+            column=label, value_set=[0, 1], **boundary.says("the label is 0, or 1 for the favourable outcome")
+        ),
+        splits.ExpectEverySplitToHaveBothLabels(
+            split="split", label=label, **boundary.says("train, tune and test rows each have both labels")
+        ),
+    ]
+
+
+def _features(
+    data: params.Data, found: list[str], attributes: list[str], record: dict[str, Any]
+) -> list[Expectation]:
+    declared = data.features if isinstance(data.features, list) else record["features"]
+    return [
+        features.ExpectFeaturesToBePermitted(
+            features=found,
+            forbidden=data.never_features(),
+            declared=declared,
+            **boundary.says(
+                "the features are the declared ones: none protected, derived from one, or known later"
+            ),
+        ),
+        features.ExpectFeaturesNotToGiveAway(
+            features=found,
+            attributes=attributes,
+            label=OF_LABEL + "label",
+            **boundary.says("no feature restates a protected attribute or determines the label"),
+        ),
+        features.ExpectFeaturesToBeUsable(
+            features=found, **boundary.says("each feature is a finite number or a text, and has values")
+        ),
+        splits.ExpectFeaturesToBeKnown(
+            features=found,
+            split="split",
+            side="train",
+            **boundary.says("each feature has a value in some train row"),
+        ),
+    ]

@@ -1,0 +1,73 @@
+"""Expectations on the split: every row on one side, every side with both outcomes and usable features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pandas as pd
+
+from clearance import prepared
+from expectations import custom
+
+
+class ExpectSplitsToBeDisjoint(custom.TableExpectation):
+    """No row is on more than one side of the split."""
+
+    row: str
+    split: str
+    success_keys: ClassVar[tuple[str, ...]] = ("row", "split")
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        yield from custom.missing(frame, [self.row, self.split])
+        if self.row not in frame or self.split not in frame:
+            return
+        repeated = frame.loc[frame[self.row].duplicated(keep=False), [self.row, self.split]]
+        overlap = int(repeated.drop_duplicates()[self.row].duplicated().sum())
+        if overlap:
+            says = f"{overlap} rows are on more than one side of the split"
+            yield custom.Fault(column=self.split, says=says, observed=overlap)
+
+
+class ExpectEverySplitToHaveBothLabels(custom.TableExpectation):
+    """Train, tune and test rows each exist, with both values of the label."""
+
+    split: str
+    label: str
+    success_keys: ClassVar[tuple[str, ...]] = ("split", "label")
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        yield from custom.missing(frame, [self.split, self.label])
+        if self.split not in frame or self.label not in frame:
+            return
+        counts = frame.groupby([self.split, self.label]).size()
+        for side in prepared.SPLITS:
+            found = {value: int(counts.get((side, value), 0)) for value in (0, 1)}
+            mend = "bring more rows, or change `split` in params.yaml"
+            if not any(found.values()):
+                yield custom.Fault(
+                    column=self.split, says=f"there are no {side} rows", mend=mend, observed=found
+                )
+            elif not all(found.values()):
+                only = "favourable" if found[1] else "unfavourable"
+                says = f"all {sum(found.values())} {side} rows have the {only} label"
+                yield custom.Fault(column=self.split, says=says, mend=mend, observed=found)
+
+
+class ExpectFeaturesToBeKnown(custom.TableExpectation):
+    """Each feature has a value in at least one row of this side of the split."""
+
+    features: list[str]
+    split: str
+    side: str
+    success_keys: ClassVar[tuple[str, ...]] = ("features", "split", "side")
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        yield from custom.missing(frame, [*self.features, self.split])
+        if self.split not in frame:
+            return
+        rows = frame[(frame[self.split] == self.side).to_numpy(dtype=bool, na_value=False)]
+        for name in custom.present(rows, self.features):
+            if not rows[name].notna().any():
+                says = f"the feature `{name}` is null in every {self.side} row"
+                yield custom.Fault(column=name, says=says, mend="leave it out of `data.features`", observed=0)

@@ -1,0 +1,48 @@
+"""A run's progress on a terminal: a line for each step that has ended, and on a screen those that run."""
+
+from __future__ import annotations
+
+import threading
+
+from rich.console import Console
+
+from flows.work import Progress
+
+_STYLES = {"done": "green", "cached": "bright_black", "failed": "red"}
+
+
+class Display:
+    """Lines on standard output; plain where that is no screen. Steps may report from any thread."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, soft_wrap=True)
+        self._running: list[str] = []
+        self._turn = threading.Lock()
+        self._status = self.console.status("Prefect starts")
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Take news of a step."""
+        with self._turn:
+            if progress.state == "started":
+                self._running.append(progress.step)
+            else:
+                self._running.remove(progress.step)
+                word = f"[{_STYLES[progress.state]}]{progress.state:<7}[/]"
+                self.console.print(f"  {progress.step:<18} {word} {progress.seconds:7.1f} s")
+            self._status.update(", ".join(self._running) or "Prefect")
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print text as it is."""
+        self.console.print(text, style=style, markup=False)
+
+    def fail(self, text: str) -> None:
+        """Print a fault, on standard error."""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(text, style="red", markup=False)

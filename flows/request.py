@@ -1,0 +1,132 @@
+"""What a run may be asked to change: any key of `params.yaml`, typed, none required.
+
+The model is derived from `clearance.params`, so the form in Prefect's UI, the check at its API and
+`--set` on the command line always know the same keys. Nothing here reads or writes a file.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Optional
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from clearance import params
+from clearance.errors import ConfigurationError
+
+
+def _section(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of `key` when it is a section of its own, always there."""
+    info = model.model_fields.get(key)
+    kind = info.annotation if info else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _partial(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> type[BaseModel]:
+    """The model with every key optional, section by section. Rules across keys wait for the whole."""
+    fields: dict[str, Any] = {}
+    for key, info in model.model_fields.items():
+        if key in leave_out:
+            continue
+        section = _section(model, key)
+        kind: Any = _partial(section) if section else info.annotation
+        if info.metadata:
+            kind = Annotated[(kind, *info.metadata)]
+        fields[key] = (Optional[kind], Field(default=None, title=key))  # noqa: UP045 - built at run time
+    return create_model(
+        f"{model.__name__}Overrides",
+        __config__=ConfigDict(extra="forbid", allow_inf_nan=False, title=model.__name__),
+        __doc__=model.__doc__,
+        **fields,
+    )
+
+
+Overrides = _partial(params.Params, leave_out=("overrides",))
+
+
+def from_settings(settings: Iterable[str], base: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides that `--set key.key=value` settings ask for; values are YAML.
+
+    A key inside a free mapping (`train.arguments.C`) keeps its neighbours of `base`, which is `params.yaml`.
+    Raises ConfigurationError on a setting without a key or with a value that is no YAML.
+    """
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not (key and equals):
+            raise ConfigurationError(f"`{setting}` sets nothing", "write --set key=value, say --set seed=7")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigurationError(f"the value in `{setting}` is no YAML", "quote it, or mend it") from None
+        _place(overrides, params.Params, base, key.split("."), value)
+    return overrides
+
+
+def _place(
+    tree: dict[str, Any], model: type[BaseModel] | None, base: Any, path: list[str], value: Any
+) -> None:
+    key, *rest = path
+    if not rest:
+        tree[key] = value
+        return
+    below = base.get(key) if isinstance(base, Mapping) else None
+    section = _section(model, key) if model else None
+    if key not in tree:
+        tree[key] = {} if section or not isinstance(below, Mapping) else copy.deepcopy(dict(below))
+    _place(tree[key], section, below, rest, value)
+
+
+def check(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides as plain data, without what is unset. Raises ConfigurationError on an unknown key."""
+    try:
+        return plain(Overrides.model_validate(overrides))
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"overrides: {params.describe(error, params.Params)}", "docs/configuration.md lists every key"
+        ) from None
+
+
+def plain(overrides: BaseModel) -> dict[str, Any]:
+    """The overrides as JSON data, as they are recorded: what is unset or null overrides nothing."""
+    return _without_empty(
+        overrides.model_dump(mode="json", exclude_unset=True, exclude_none=True), params.Params
+    )
+
+
+def _without_empty(tree: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    kept = {}
+    for key, value in tree.items():
+        section = _section(model, key)
+        kept[key] = _without_empty(value, section) if section else value
+        if section and not kept[key]:
+            del kept[key]
+    return kept
+
+
+def with_policy(overrides: Mapping[str, Any], file: str | None) -> dict[str, Any]:
+    """The overrides with another policy file in them, if one is given."""
+    return {**overrides, "policy": {**overrides.get("policy", {}), "file": file}} if file else dict(overrides)
+
+
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`params.yaml` as the run is to see it: sections are merged, anything else is replaced.
+
+    `overrides` itself is recorded in it, under `overrides`.
+    """
+    return _merge(base, overrides, params.Params) | {"overrides": dict(overrides)}
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        section = _section(model, key)
+        merged[key] = _merge(merged.get(key) or {}, value, section) if section else value
+    return merged
+
+
+def is_what_if(overrides: Mapping[str, Any]) -> bool:
+    """Whether a policy was chosen at run time: then the verdict is hypothetical and can release nothing."""
+    return "policy" in overrides

@@ -1,0 +1,91 @@
+"""The run in a terminal: options in; a line a step, the verdict and an exit status out.
+
+It opens the run and starts Prefect's temporary server before it imports Prefect, so that the steps'
+modules are imported meanwhile and a wrong parameter is told at once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clearance import environment, params, summary
+from clearance.errors import ClearanceError, ExitCode
+from flows import display, request, server, work
+from flows.children import Children
+
+if TYPE_CHECKING:
+    from prefect import State
+
+
+@click.command()
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of params.yaml.")
+@click.option(
+    "--policy", "policy_file", metavar="FILE", help="Judge by this policy: a what-if, releases nothing."
+)
+@click.option("--force", is_flag=True, help="Run every stage, even where nothing changed.")
+@click.option("--any-verdict", is_flag=True, help="End with 0 on any verdict; a fault still ends with 1.")
+def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_verdict: bool) -> None:
+    """Run the governed pipeline.
+
+    Exit status: 0 pass, 1 fault, 3 refused, 4 insufficient evidence, 5 not evaluated.
+    """
+    root = environment.project_root()
+    environment.apply(root)
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+    screen = display.Display()
+    try:
+        base = params.read_yaml(root / "params.yaml")
+        changes = request.with_policy(request.check(request.from_settings(settings, base)), policy_file)
+        with work.opened(root, changes, screen.show) as run:
+            with screen:
+                state = _train(run, force)
+            code = _tell(screen, run, state)
+    except ClearanceError as error:
+        screen.fail(f"error: {error}")
+        code = ExitCode.ERROR
+    except KeyboardInterrupt:
+        screen.fail("interrupted: what was finished is kept, and the next run goes on from there")
+        code = ExitCode.INTERRUPTED
+    if any_verdict and code not in (ExitCode.ERROR, ExitCode.INTERRUPTED):
+        code = ExitCode.PASS
+    sys.exit(code)
+
+
+def _train(run: work.Work, force: bool) -> State[Any]:
+    """Start Prefect's server; read the graph and import Prefect while it starts; run the flow."""
+    keeper = Children(run.root)
+    atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
+    wait = server.start(keeper, run.root)
+    if not run.needs_snapshot:
+        _ = run.pipeline
+    from flows import training
+
+    for logger in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(
+            logger
+        ).propagate = False  # the display says it; Prefect's API hears it all the same
+    wait()
+    state: State[Any] = training.training(overrides=run.settings.overrides, force=force, return_state=True)
+    return state
+
+
+def _tell(screen: display.Display, run: work.Work, state: State[Any]) -> ExitCode:
+    """Say how the run ended and where to look next; return its exit status."""
+    from flows import training
+
+    if state.name not in training.JUDGED:
+        screen.fail(f"\n{state.name}: {state.message}")
+        return ExitCode.ERROR
+    verdict = summary.read(run.folder)
+    screen.say("")
+    screen.say(summary.title(verdict), "bold green" if state.is_completed() else "bold yellow")
+    for line in [*summary.reasons(verdict), *summary.released(run.folder)]:
+        screen.say(f"  {line}")
+    screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
+    return summary.outcome(verdict).exit_code

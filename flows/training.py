@@ -1,0 +1,150 @@
+"""The training flow: `python -m flows.training` in a terminal, `flows.training.training` for Prefect.
+
+It gives the stages of `dvc.yaml` what DVC does not: retries, side by side where they can be, states,
+logs and notices. Which stages there are, and in what order, is DVC's to say.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":  # before Prefect is imported: wrong parameters are told at once
+    from flows import terminal
+
+    terminal.main()
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from prefect import State, flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import Task, exponential_backoff
+
+from clearance import environment, headline, summary
+from clearance.errors import ClearanceError, TransientError
+from clearance.evidence import Outcome
+from flows import children, notice, request, work
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel as Overrides
+else:
+    from flows.request import Overrides
+
+UNAVAILABLE = "Unavailable"
+"""The name of a failed state after which another try may help."""
+
+NOTHING = Overrides()
+JUDGED = frozenset({"Completed", *headline.VERDICTS.values()})
+"""The names of the end states of a run that reached a verdict."""
+
+Futures = dict[str, PrefectFuture[Any]]
+
+
+@flow(
+    name="training",
+    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
+    on_failure=[notice.send],
+    on_crashed=[notice.send],
+)
+def training(
+    overrides: Overrides = NOTHING, policy_file: str | None = None, force: bool = False
+) -> State[Any]:
+    """Run every stage that is due, judge the model, and release it where the evidence and the policy allow.
+
+    Args:
+        overrides: What to change of params.yaml for this run. It then works in a copy of the project.
+        policy_file: Judge by this policy instead, as a what-if: nothing is registered or released.
+        force: Run every stage, even where nothing changed.
+    """
+    changes = request.with_policy(request.plain(overrides), policy_file)
+    try:
+        with work.opened(environment.project_root(), changes) as run:
+            futures = _submit(run, force=force)
+            faults = [
+                future.state.message for future in _unfinished(futures) if future.state.name != "NotReady"
+            ]
+            return Failed(message="\n".join(map(str, faults))) if faults else _conclude(run)
+    except ClearanceError as error:
+        return Failed(message=str(error))
+
+
+def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a step is worth another try: after a lock or a lost service, never after a refusal."""
+    return state.name == UNAVAILABLE
+
+
+step: Callable[[Callable[..., Any]], Task[..., Any]] = task(
+    task_run_name="{name}",
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    retry_jitter_factor=1,
+    retry_condition_fn=may_pass,
+    cache_policy=NO_CACHE,
+)
+
+
+@step
+def stage(name: str, force: bool) -> State[Any]:
+    """Bring one stage of dvc.yaml up to date."""
+    return _attempt(lambda hear: work.here().run_stage(name, hear, force=force))
+
+
+@step
+def effect(name: str) -> State[Any]:
+    """Do one step that touches the world."""
+    return _attempt(lambda hear: work.here().run_effect(name, hear))
+
+
+def _attempt(do: Callable[[Callable[[str], None]], bool]) -> State[Any]:
+    """Do a step, its lines into Prefect's log, its end into a state."""
+    try:
+        ran = do(get_run_logger().info)
+    except children.Lost:
+        return Failed(name="Interrupted", message="the run was ended")
+    except TransientError as error:
+        return Failed(name=UNAVAILABLE, message=str(error))
+    except ClearanceError as error:
+        return Failed(message=str(error))
+    return Completed() if ran else Completed(name="Cached", message="nothing it depends on has changed")
+
+
+def _submit(run: work.Work, *, force: bool) -> Futures:
+    """Submit every step, each to wait for the ones it needs."""
+    futures: Futures = {}
+    if run.needs_snapshot:  # DVC reads the snapshot when it reads the graph
+        futures[work.SNAPSHOT] = effect.submit(work.SNAPSHOT)
+        if _unfinished(futures):
+            return futures
+    pipeline = run.pipeline
+    for path in run.rebuilt:
+        get_run_logger().warning("%s was not what dvc.lock recorded: rebuilt", path)
+    for name in pipeline.order:
+        needed = [futures[other] for other in pipeline.after[name]]
+        futures[name] = stage.submit(name, force, wait_for=needed)
+    for name in run.effects_after:
+        futures[name] = effect.submit(name, wait_for=list(futures.values()))
+    return futures
+
+
+def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
+    """Wait for all; return those that did not complete."""
+    for future in futures.values():
+        future.wait()
+    return [future for future in futures.values() if not future.state.is_completed()]
+
+
+def _conclude(run: work.Work) -> State[Any]:
+    """The verdict as the run's end state: only a pass is a completed run."""
+    verdict = summary.read(run.folder)
+    create_markdown_artifact(
+        key="verdict", markdown=summary.markdown(verdict) + f"\n`{run.folder / summary.REPORT}`\n"
+    )
+    message = "\n".join([summary.title(verdict), *summary.reasons(verdict)])
+    outcome = summary.outcome(verdict)
+    if outcome == Outcome.PASS:
+        return Completed(message=message)
+    return Failed(name=headline.VERDICTS[outcome], message=message)

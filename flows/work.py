@@ -1,0 +1,160 @@
+"""What one run holds, from its checked settings to its children, and how it does one step.
+
+Opened by the command line before Prefect has started, or else by the flow itself; either way once a
+run. It knows nothing of Prefect: states and retries are the flow's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from clearance import checkout, params, policy, repair
+from clearance.errors import ClearanceError
+from flows import commands, request, stages, warm, workspace
+from flows.children import Children
+
+SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
+EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE)}
+"""The steps that touch the world: never DVC stages, run by the flow before and after the stages."""
+
+_SNAPSHOT_KINDS = frozenset({"sql", "openml"})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """News of one step; `seconds` and `said` (an error's text) once it has ended."""
+
+    step: str
+    state: Literal["started", "done", "cached", "failed"]
+    seconds: float = 0.0
+    said: str = ""
+
+
+Watch = Callable[[Progress], None]
+
+
+class Work:
+    """An open run. `folder` is where its stages work: the checkout `root`, or a workspace of it."""
+
+    def __init__(
+        self, root: Path, folder: Path, settings: params.Params, children: Children, watch: Watch
+    ) -> None:
+        self.root = root
+        self.folder = folder
+        self.settings = settings
+        self.children = children
+        self.rebuilt: list[Path] = []
+        self._watch = watch
+
+    @cached_property
+    def pipeline(self) -> stages.Pipeline:
+        """The stages, in a checkout that was mended first; their modules begin to be imported."""
+        pipeline = stages.Pipeline(self.folder)
+        recorded = repair.recorded_outs(self.folder / "dvc.lock")
+        self.rebuilt = repair.remove_unsound(self.folder, pipeline.cache, recorded)
+        due = pipeline.due()
+        coming = [command for name in due for command in pipeline.commands(name)]
+        coming += [EFFECTS[name] for name in self.effects_after]
+        calls = [warm.module_call(command) for command in coming]
+        self.children.preload(call[0] for call in calls if call)
+        return pipeline
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether the source is one that DVC cannot watch."""
+        return self.settings.source.kind in _SNAPSHOT_KINDS
+
+    @property
+    def effects_after(self) -> list[str]:
+        """The effects after the stages, in order: none where the verdict is only hypothetical."""
+        return [] if request.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
+
+    def run_stage(self, name: str, hear: Callable[[str], None], *, force: bool) -> bool:
+        """Bring one stage up to date; returns whether it ran. Raises what `Pipeline.run` raises."""
+
+        def execute(command: str) -> None:
+            self._command(name, command, self.pipeline.folder(name), self.pipeline.timeout(name), hear)
+
+        with self._told(name) as end:
+            ran = self.pipeline.run(name, execute, force=force)
+            end("done" if ran else "cached")
+        return ran
+
+    def run_effect(self, name: str, hear: Callable[[str], None]) -> bool:
+        """Run one effect; returns that it ran. Raises what `commands.run` raises."""
+        with self._told(name) as end:
+            self._command(name, EFFECTS[name], self.folder, stages.TIMEOUT, hear)
+            end("done")
+        return True
+
+    def _command(
+        self, step: str, command: str, cwd: Path, timeout: float, hear: Callable[[str], None]
+    ) -> None:
+        commands.run(
+            self.children,
+            step,
+            command,
+            cwd=cwd,
+            timeout=timeout,
+            log=self.root / ".clearance" / "logs" / f"{step.replace('/', '_')}.log",
+            hear=hear,
+            env={"DVC_ROOT": str(self.folder), "DVC_STAGE": step},
+        )
+
+    @contextlib.contextmanager
+    def _told(self, step: str) -> Iterator[Callable[[Literal["done", "cached"]], None]]:
+        """Tell the watcher when a step starts and ends."""
+        start = time.monotonic()
+        self._watch(Progress(step, "started"))
+        try:
+            yield lambda state: self._watch(Progress(step, state, time.monotonic() - start))
+        except ClearanceError as error:
+            self._watch(Progress(step, "failed", time.monotonic() - start, str(error)))
+            raise
+
+
+_here: ContextVar[Work | None] = ContextVar("work", default=None)
+
+
+def here() -> Work:
+    """The run that is open around the caller. Raises LookupError when there is none."""
+    work = _here.get()
+    if work is None:
+        raise LookupError("no run is open")
+    return work
+
+
+@contextlib.contextmanager
+def opened(root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None) -> Iterator[Work]:
+    """The run that is open already, or a new one in the checkout at `root` with `changes` as its overrides.
+
+    On leaving a new one its children are ended and the checkout is free. Raises ConfigurationError when
+    parameters or policy are wrong, and BusyError when another run holds the checkout.
+    """
+    if work := _here.get():
+        try:
+            yield work
+        except BaseException:  # Ctrl-C in the flow: end the children, or their threads would wait for them
+            work.children.close()
+            raise
+        return
+    content = params.read_yaml(root / "params.yaml")
+    if changes:
+        content = request.merge(content, changes)
+    settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")
+    policy.load(root / settings.policy.file)
+    with checkout.held(root):
+        folder = workspace.prepare(root, content) if changes else root
+        with contextlib.chdir(folder), Children(folder) as children:
+            token = _here.set(Work(root, folder, settings, children, watch))
+            try:
+                yield here()
+            finally:
+                _here.reset(token)

@@ -1,0 +1,166 @@
+"""How a model's decisions differ between the groups of every protected attribute, on test rows only.
+
+One pass counts rows by group, label and decision; Fairlearn turns the counts into the group table,
+and every difference gets a simultaneous interval. What Fairlearn hides (a group without rows, without
+a favourable label, without a name) is undefined here and says so. Nothing here judges.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from fairlearn import metrics as fairlearn
+
+from clearance import (
+    artifacts,
+    counts,
+    evidence,
+    fairness,
+    intervals,
+    model_file,
+    params,
+    prepared,
+    rows,
+    scoring,
+    stage,
+    wording,
+)
+
+_RATES = {
+    "selection_rate": fairlearn.selection_rate,
+    "true_positive_rate": fairlearn.true_positive_rate,
+    "false_positive_rate": fairlearn.false_positive_rate,
+}
+
+
+def group_table(groups: counts.Groups, confidence: float) -> dict[str, dict[str, Any]]:
+    """Count, cells, and Fairlearn's selection rate, true and false positive rate of each group.
+
+    A rate lies in [0, 1] and is None where the group has no row to take it over; `intervals` holds its Wilson
+    bounds.
+    """
+    rates = _fairlearn_rates(groups)
+    table = {}
+    for group, cells in groups.items():
+        over = {
+            "selection_rate": (cells.selected, cells.count),
+            "true_positive_rate": (cells.true_positive, cells.favourable),
+            "false_positive_rate": (cells.false_positive, cells.unfavourable),
+        }
+        table[group] = {
+            "count": cells.count,
+            "cells": asdict(cells),
+            **{name: rates[name][group] if total else None for name, (_, total) in over.items()},
+            "intervals": {
+                name: list(intervals.wilson(k, total, confidence)) if total else None
+                for name, (k, total) in over.items()
+            },
+        }
+    return table
+
+
+def _fairlearn_rates(groups: counts.Groups) -> dict[str, dict[str, float]]:
+    """Fairlearn's MetricFrame over one weighted row per cell: the same rates at any number of rows."""
+    weighted = [
+        (group, label, decision, weight)
+        for group, cells in groups.items()
+        for label, decision, weight in (
+            (1, 1, cells.true_positive),
+            (0, 1, cells.false_positive),
+            (1, 0, cells.false_negative),
+            (0, 0, cells.true_negative),
+        )
+        if weight
+    ]
+    if not weighted:
+        return {name: {} for name in _RATES}
+    group, label, decision, weight = (np.array(column) for column in zip(*weighted, strict=True))
+    frame = fairlearn.MetricFrame(
+        metrics=_RATES,
+        y_true=label,
+        y_pred=decision,
+        sensitive_features=group,
+        sample_params={name: {"sample_weight": weight} for name in _RATES},
+    )
+    return {name: {str(key): float(rate) for key, rate in frame.by_group[name].items()} for name in _RATES}
+
+
+def assess(
+    *,
+    protected: pd.DataFrame,
+    label: npt.NDArray[np.integer],
+    scores: npt.NDArray[np.float64],
+    threshold: float,
+    known: Mapping[str, Iterable[str]],
+    confidence: float,
+) -> dict[str, Any]:
+    """The fairness document of these rows: `protected` has a column of group names per attribute.
+
+    `known` names the groups each attribute must show, met among these rows or not. A score that is no
+    probability leaves every measurement undefined: what it would decide is not known.
+    """
+    wrong = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
+    decision = scoring.decide(scores, threshold)
+    groups = {
+        name: counts.count(protected[name], label, decision, known.get(name, ()))
+        for name in protected.columns
+    }
+    measured = {name: fairness.measure(counted, confidence) for name, counted in groups.items()}
+    if wrong:
+        fault = f"{wrong} of {len(scores)} scores are no probability"
+        measured = {name: dict.fromkeys(taken, evidence.undefined(fault)) for name, taken in measured.items()}
+    metrics = next(iter(measured.values()), {})
+    return evidence.measured(
+        {metric: {name: taken[metric] for name, taken in measured.items()} for metric in metrics},
+        groups={name: group_table(counted, confidence) for name, counted in groups.items()},
+        rows=len(label),
+        threshold=threshold,
+    )
+
+
+def known_groups(data: params.Data, protected: pd.DataFrame) -> dict[str, set[str]]:
+    """The groups of each attribute that the declaration lists or that any row of any split has."""
+    known = {}
+    for name in data.protected:
+        declared = data.columns[name].values if name in data.columns else None
+        texts = {rows.canonical_value(value) for value in declared or []}
+        known[name] = {text for text in texts if text is not None} | set(protected[name].dropna().unique())
+    return known
+
+
+def main() -> None:
+    """Read the test rows and the model, write `reports/fairness.json`."""
+    settings = params.load(Path("params.yaml"))
+    report = Path("reports/fairness.json")
+    training = artifacts.read_json(Path("reports/training.json"))
+    if training["status"] != "measured":
+        artifacts.write_json(report, evidence.blocked(training["because"]))
+        return
+    model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"])
+    everyone = prepared.read(Path(), None)
+    test = (everyone.splits == "test").to_numpy()
+    document = assess(
+        protected=everyone.protected[test],
+        label=everyone.label[test],
+        scores=scoring.score(model, everyone.features[test]),
+        threshold=training["threshold"],
+        known=known_groups(settings.data, everyone.protected),
+        confidence=settings.evaluate.confidence,
+    )
+    artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
+    for name, groups in document["groups"].items():
+        rates = ", ".join(
+            f"{group} {wording.percent(row['selection_rate'])}" for group, row in groups.items()
+        )
+        logging.getLogger(__name__).info("favourable decisions by %s: %s", name, rates)
+
+
+if __name__ == "__main__":
+    stage.run(main)

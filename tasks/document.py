@@ -1,0 +1,183 @@
+"""The report: what was judged, on which evidence, as one self-contained page.
+
+Reads evidence and lays it out; it measures nothing and decides nothing. Evidence that is not the
+evidence the judge read is an error; evidence that was never taken is said, with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from clearance import artifacts, evidence, headline, params, rules, stage, wording
+from clearance.errors import IntegrityError
+from tasks import judge
+
+VERDICT = Path("reports/verdict.json")
+PAGE = Path("reports/report.html")
+FIGURES = (Path("reports/figures/evaluate"), Path("reports/figures/explain"))
+
+SMALL_GROUP = 30
+"""Groups with fewer rows are marked: an engineering convention, not a law."""
+
+OUTCOMES = headline.VERDICTS | {"fail": "Fail", "reported": "Reported"}
+
+_MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+_TEMPLATES = Path(__file__).parent / "templates"
+_STRIP_WIDTH = 160.0
+_CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
+_DIRECTIONS = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_UNSEEN = {code: f"\\u{code:04x}" for code in _CONTROLS + _DIRECTIONS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """An image that carries its own bytes: no script in it runs, nothing in it loads."""
+
+    name: str
+    uri: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All that the page rests on.
+
+    `documents` are the evidence documents by name; what was never written, is unreadable or is about
+    another model is there as blocked or stale, and says so.
+    `digests` maps each file and folder that was read to its SHA-256.
+    """
+
+    verdict: Mapping[str, Any]
+    origin: Mapping[str, Any]
+    documents: Mapping[str, Mapping[str, Any]]
+    figures: Mapping[str, tuple[Figure, ...]]
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """Where the interval of a finding lies against its limit, in units of a drawing 160 wide."""
+
+    low: float
+    value: float
+    high: float
+    allowed_from: float
+    allowed_to: float
+
+
+def read(root: Path) -> Evidence:
+    """Read the evidence below `root`, each file held against the digest the judge recorded.
+
+    Raises IntegrityError when the verdict is missing, when a file that the judge read is missing, and
+    when one has changed since.
+    """
+    verdict = artifacts.read_json(root / VERDICT)
+    recorded: Mapping[str, str] = verdict["evidence"]
+    paths = {name: judge.report_of(name) for name in rules.DOCUMENTS}
+    for path in (judge.ORIGIN, *paths.values()):
+        if path.as_posix() in recorded:
+            artifacts.verify(root / path, recorded[path.as_posix()])
+    rest = [path for path in (VERDICT, *FIGURES) if (root / path).exists()]
+    documents = {name: _document(root, path) for name, path in paths.items()}
+    return Evidence(
+        verdict=verdict,
+        origin=_document(root, judge.ORIGIN),
+        documents=judge.disown_strangers(documents, recorded.get(judge.MODEL.as_posix())),
+        figures={folder.name: _figures(root / folder) for folder in FIGURES},
+        digests=dict(recorded) | {path.as_posix(): artifacts.sha256(root / path) for path in rest},
+    )
+
+
+def _document(root: Path, path: Path) -> Mapping[str, Any]:
+    if not (root / path).exists():
+        return evidence.blocked(f"{path.as_posix()} was never written")
+    try:
+        document: Mapping[str, Any] = artifacts.read_json(root / path)
+    except IntegrityError:
+        return evidence.blocked(f"{path.as_posix()} is not readable")
+    return document
+
+
+def _figures(folder: Path) -> tuple[Figure, ...]:
+    paths = sorted(path for path in folder.glob("*") if path.suffix in _MEDIA)
+    return tuple(
+        Figure(
+            name=path.stem,
+            uri=f"data:{_MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}",
+        )
+        for path in paths
+    )
+
+
+def render(found: Evidence, data: params.Data) -> str:
+    """The page as HTML: the same bytes for the same evidence; every text in it is inert.
+
+    `data` says what the columns are. Nothing in the page is loaded from anywhere and no script is in it.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_seen,
+    )
+    words = {name: getattr(wording, name) for name in ("count", "limit", "listed", "measurement", "metric")}
+    environment.filters |= words | {"percent": wording.percent, "number": wording.number}
+    return environment.get_template("report.html.j2").render(
+        **found.documents,
+        data=data,
+        digests=found.digests,
+        figures=found.figures,
+        origin=found.origin,
+        outcomes=OUTCOMES,
+        small_group=SMALL_GROUP,
+        strip=strip,
+        settled_by=headline.settled_by(found.verdict),
+        verdict=found.verdict,
+        verdict_word=headline.VERDICTS[found.verdict["verdict"]],
+        why=headline.why(found.verdict),
+    )
+
+
+def _seen(value: Any) -> Any:
+    """Characters that no reader sees, or that turn the direction of the text, as their code."""
+    return value.translate(_UNSEEN) if type(value) is str else value
+
+
+def strip(finding: Mapping[str, Any]) -> Strip | None:
+    """The drawing of a finding that has an interval and a limit; None for any other."""
+    limit = finding["limit"] or {}
+    ends = [finding[key] for key in ("low", "value", "high")]
+    bounds = [limit[key] for key in ("at_least", "at_most") if limit.get(key) is not None]
+    if not bounds or None in ends:
+        return None
+    lowest, highest = min(ends + bounds), max(ends + bounds)
+    margin = (highest - lowest or 1.0) * 0.12
+    origin = lowest - margin if lowest < 0 or lowest - margin > 0 else 0.0
+    scale = _STRIP_WIDTH / (highest + margin - origin)
+    low, value, high = (round((end - origin) * scale, 1) for end in ends)
+    allowed = [limit.get("at_least"), limit.get("at_most")]
+    start, stop = (None if end is None else round((end - origin) * scale, 1) for end in allowed)
+    return Strip(
+        low=low,
+        value=value,
+        high=high,
+        allowed_from=0.0 if start is None else start,
+        allowed_to=_STRIP_WIDTH if stop is None else stop,
+    )
+
+
+def main() -> None:
+    """Read the evidence below the working folder and write the page."""
+    settings = params.load(Path("params.yaml"))
+    artifacts.write_text(PAGE, render(read(Path()), settings.data))
+
+
+if __name__ == "__main__":
+    stage.run(main)
