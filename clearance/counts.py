@@ -75,6 +75,6 @@ def count(
     ).reshape(-1, 4)
     counted = dict.fromkeys(sorted(known), Cells())
     for name, (tn, fp, fn, tp) in zip([MISSING, *map(str, names)], table.tolist(), strict=True):
-        if name != MISSING or tn + fp + fn + tp:
+        if tn + fp + fn + tp:
             counted[name] = Cells(true_positive=tp, false_positive=fp, false_negative=fn, true_negative=tn)
     return dict(sorted(counted.items()))

@@ -23,6 +23,7 @@ QUIET = {
     "PREFECT_CLI_PROMPT": "false",
     "PYTHONHASHSEED": "0",
     "MPLBACKEND": "Agg",
+    "NUMBA_DISABLE_JIT": "1",  # SHAP would compile for eight seconds what runs in a quarter of one
 }
 
 

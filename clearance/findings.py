@@ -94,11 +94,13 @@ def _decide(rule: Rule, found: Measurement) -> _Decision:
         return None, "reported, not decided"
     if found.value is None:
         return Outcome(rule.undefined), None
-    if lack := _lack(rule, found):
-        return lack
+    lack = _lack(rule, found)
     if rule.decides_by == "point":
-        return (Outcome.PASS if rule.limit.encloses(found.value, found.value) else Outcome.FAIL), None
-    return _by_bounds(rule, rule.limit, found.value, found)
+        kept = rule.limit.encloses(found.value, found.value)
+        return lack or ((Outcome.PASS if kept else Outcome.FAIL), None)
+    decision = _by_bounds(rule, rule.limit, found.value, found)
+    proven = decision[0] is Outcome.FAIL  # a group too small to clear the model excuses nothing
+    return decision if proven or lack is None else lack
 
 
 def _by_bounds(rule: Rule, limit: Limit, value: float, found: Measurement) -> _Decision:

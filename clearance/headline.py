@@ -27,6 +27,7 @@ _DO = {
     Outcome.NOT_EVALUATED: ("is not evaluated", "are not evaluated"),
 }
 _DATA_DOCUMENTS = ("validation_raw", "validation_prepared", "split")
+_PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 
 
 def deciding(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -44,9 +45,9 @@ def why(verdict: Mapping[str, Any]) -> str:
     """One plain sentence: which rules made the verdict, and the numbers where it is a single one."""
     found, outcome = deciding(verdict), Outcome(verdict["verdict"])
     if not found:
-        return _sentence("; ".join(verdict["reasons"]) or "no reason was recorded")
+        return wording.sentence("; ".join(verdict["reasons"]) or "no reason was recorded")
     if len(found) == 1 and outcome != Outcome.PASS:
-        return _sentence(found[0]["reason"])
+        return wording.sentence(found[0]["reason"])
     total = len(_blocking(verdict))
     rest = "" if outcome == Outcome.PASS else f": {wording.listed(subject(each) for each in found)}"
     share = f"All {total}" if len(found) == total else f"{len(found)} of {total}"
@@ -63,18 +64,18 @@ def settled_by(verdict: Mapping[str, Any]) -> list[str]:
         ]
     if not found:
         return ["Mend what the sentence above names, in the policy or in params.yaml, and run again."]
-    say = {
-        Outcome.FAIL: _after_fail,
-        Outcome.INSUFFICIENT_EVIDENCE: _after_insufficient,
-        Outcome.NOT_EVALUATED: _after_not_evaluated,
-    }[Outcome(verdict["verdict"])]
-    return list(dict.fromkeys(say(each) for each in found))
+    mend = _MENDS[Outcome(verdict["verdict"])]
+    about: dict[str, list[str]] = {}
+    for each in found:
+        about.setdefault(mend(each), []).append(subject(each))
+    return [f"For {wording.listed(names)}: {advice}" for advice, names in about.items()]
 
 
 def subject(finding: Mapping[str, Any]) -> str:
     """What a finding is about: "demographic parity ratio by race"."""
     by = f" by {finding['attribute']}" if finding["attribute"] else ""
-    return f"{wording.metric(finding['metric'])}{by}"
+    place = _PLACES.get(finding["metric"].partition(".")[0], "")
+    return f"{wording.metric(finding['metric'])}{by}{place}"
 
 
 def _blocking(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -84,30 +85,36 @@ def _blocking(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _after_fail(finding: Mapping[str, Any]) -> str:
     limit = wording.limit(finding["limit"])
     if finding["metric"].partition(".")[0] in _DATA_DOCUMENTS:
-        return f"Data with {subject(finding)} {limit}: no model can mend this."
-    whole = ", the whole interval included" if finding["low"] is not None else ""
-    return f"A model whose {subject(finding)} is {limit}{whole}."
+        return f"other data, so that it is {limit}; no model can mend this."
+    whole = " with the whole interval" if finding["low"] is not None else ""
+    return f"another model or other data, so that it is {limit}{whole}."
 
 
 def _after_insufficient(finding: Mapping[str, Any]) -> str:
-    name = subject(finding)
     if finding["value"] is None:
-        return f"Rows for which {name} is defined."
+        return "rows for which it is defined."
     times = _times_the_rows(finding)
     if times is None:
         return (
-            f"For {name}, another model or other data: the number itself breaks the limit, "
+            "another model or other data; the number itself breaks the limit, "
             "so more rows would sooner confirm that than lift it."
         )
     fewest = min(finding["support"].items(), key=lambda item: (item[1], item[0]), default=None)
     now = "" if fewest is None else f" (fewest now: {fewest[0]}, {wording.count(fewest[1])})"
     if times <= 1:
-        return f"For {name}, more rows in the smallest group{now}."
-    return f"For {name}, very roughly {_about(times)} times the rows{now}, if the number itself stays."
+        return f"more rows in the smallest group{now}."
+    return f"very roughly {_about(times)} times the rows{now}, if the number itself stays as it is."
 
 
-def _after_not_evaluated(finding: Mapping[str, Any]) -> str:
-    return f"The evidence for {subject(finding)}, measured."
+def _after_not_evaluated(_: Mapping[str, Any]) -> str:
+    return "the evidence, measured."
+
+
+_MENDS = {
+    Outcome.FAIL: _after_fail,
+    Outcome.INSUFFICIENT_EVIDENCE: _after_insufficient,
+    Outcome.NOT_EVALUATED: _after_not_evaluated,
+}
 
 
 def _times_the_rows(finding: Mapping[str, Any]) -> float | None:
@@ -127,11 +134,8 @@ def _times_the_rows(finding: Mapping[str, Any]) -> float | None:
 
 
 def _about(times: float) -> str:
+    times = round(times, 6)
     if times < 10:
         return wording.plain(math.ceil(times * 2) / 2)
     step = 10 ** (math.floor(math.log10(times)) - 1)
     return wording.count(math.ceil(times / step) * step)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -11,25 +11,16 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import skops.io
-import yaml
 
 from clearance import artifacts, tree_bounds
 from clearance.errors import ConfigurationError, IntegrityError
-
-TRUSTED = (
-    "numpy.dtype",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-)
-"""Types the built-in estimators need beyond those skops itself holds safe (scikit-learn's estimators)."""
-
-MORE_TRUSTED = Path("policies/trusted_types.yaml")
-"""Where compliance adds types that further estimator classes need; a missing file adds none."""
+from clearance.trust import MORE_TRUSTED, trusted_types
 
 LARGEST = 4 << 30
 """Bytes above which a file is refused unread."""
@@ -37,7 +28,6 @@ LARGEST = 4 << 30
 _SCHEMA = "schema.json"
 _MEMBER = re.compile(r"[0-9]+\.(npy|npz|bin)")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_TYPE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _MALFORMED = (
     zipfile.BadZipFile,
     ArithmeticError,
@@ -100,41 +90,11 @@ def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
     return model
 
 
-def trusted_types(more_trusted: Path = MORE_TRUSTED) -> tuple[str, ...]:
-    """The exact names of the types that may be loaded: ours, and those compliance added, each with a reason.
-
-    Raises ConfigurationError unless the file is a YAML list of `{type: package.module.Class, reason: text}`.
-    """
-    if not more_trusted.exists():
-        return TRUSTED
-    try:
-        entries = yaml.safe_load(more_trusted.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{more_trusted} is not readable YAML: {error}", "mend the line it names"
-        ) from None
-    if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
-        raise ConfigurationError(
-            f"{more_trusted} is no list of types with a reason each",
-            "write each entry as `- {type: package.module.Class, reason: why it may be loaded}`",
-        )
-    return TRUSTED + tuple(entry["type"] for entry in entries)
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, Mapping)
-        and set(entry) == {"type", "reason"}
-        and all(isinstance(text, str) and text.strip() for text in entry.values())
-        and _TYPE_NAME.fullmatch(entry["type"]) is not None
-    )
-
-
 def canonical(archive: bytes) -> bytes:
     """The same skops archive with everything left out that differs between two runs.
 
     Object ids go, arrays are named in the order they are first used and stored once each,
-    sets are sorted, and the zip holds no dates and is not compressed.
+    sets are sorted, padding is zero, and the zip holds no dates and is not compressed.
     """
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
         members: dict[bytes, str] = {}
@@ -157,12 +117,27 @@ def _plain(node: Any, source: zipfile.ZipFile, members: dict[bytes, str]) -> Any
         return {key: _plain(inner, source, members) for key, inner in node.items()}
     plain = {key: _plain(inner, source, members) for key, inner in node.items() if key != "__id__"}
     if "file" in node:
-        content = source.read(node["file"])
+        content = _without_padding(source.read(node["file"]))
         suffix = Path(node["file"]).suffix
         plain["file"] = members.setdefault(content, f"{len(members)}{suffix}")
     if node["__loader__"] == "SetNode":
         plain["content"] = sorted(plain["content"], key=json.dumps)
     return plain
+
+
+def _without_padding(content: bytes) -> bytes:
+    """An array of records with zeros between their fields, where memory may hold anything; else as it is."""
+    if not content.startswith(np.lib.format.MAGIC_PREFIX):
+        return content
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if not array.dtype.names:
+        return content
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _read(path: Path, sha256: str) -> bytes:

@@ -121,7 +121,7 @@ def _f1(rows: _Rows) -> Measurement:
     """Harmonic mean of precision and recall.
 
     F1 = 2 J / (1 + J) with J = TP / (TP + FP + FN), a rate among the rows that are not true negatives;
-    Wilson bounds on J give bounds on F1 (K. K. W. Lam et al., arXiv 2309.14621: Wilson indirect).
+    Wilson bounds on J give bounds on F1 (K. F. Y. Lam et al., arXiv 2309.14621: Wilson indirect).
     """
     value = float(metrics.f1_score(rows.label, rows.decision))
     _, fp, fn, tp = rows.cells()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from clearance.errors import IntegrityError
+from clearance.errors import ConfigurationError, IntegrityError
 
 _CHUNK = 1 << 20
 _FOLDER = ".dir"
@@ -77,6 +78,27 @@ def remove_unsound(root: Path, cache: Path, outs: Iterable[Recorded]) -> list[Pa
             shutil.rmtree(item) if item.is_dir() else item.unlink()
             removed.append(item)
     return removed
+
+
+def mend(root: Path) -> list[Path]:
+    """Do it for the project at `root`, with the DVC cache it is set up for; return what was removed."""
+    return remove_unsound(root, cache_of(root), recorded_outs(root / "dvc.lock"))
+
+
+def cache_of(root: Path) -> Path:
+    """The folder of DVC's objects of the project at `root`. Raises ConfigurationError if DVC cannot tell."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        return Path(Repo(str(root)).cache.local.path)
+    except DvcException as error:
+        raise ConfigurationError(f"DVC: {error}", "mend .dvc/config or .dvc/config.local") from None
+
+
+def sentence(path: Path, root: Path) -> str:
+    """One line about something that was removed."""
+    return f"{os.path.relpath(path, root)} was not what dvc.lock recorded: removed, the next run rebuilds it"
 
 
 def _object(cache: Path, name: str) -> Path:

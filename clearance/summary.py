@@ -14,6 +14,7 @@ from clearance.evidence import Outcome
 
 VERDICT = Path("reports") / "verdict.json"
 REPORT = Path("reports") / "report.html"
+RECEIPT = Path(".clearance") / "release.json"
 _MARKS = {
     Outcome.PASS: "pass",
     Outcome.FAIL: "**fail**",
@@ -39,7 +40,7 @@ def title(verdict: Mapping[str, Any]) -> str:
     policy = verdict["policy"]
     word = headline.VERDICTS[outcome(verdict)]
     under = f"{policy['id']} {policy['version']} as of {policy['as_of']}"
-    return f"{word}: {verdict['name']} under {under}" + (" (what if)" if verdict["what_if"] else "")
+    return f"{word}: {verdict['name']} under {under}" + (" (what-if)" if verdict["what_if"] else "")
 
 
 def reasons(verdict: Mapping[str, Any]) -> list[str]:
@@ -54,9 +55,14 @@ def reasons(verdict: Mapping[str, Any]) -> list[str]:
     return short or [headline.why(verdict)]
 
 
-def released(_folder: Path) -> list[str]:
-    """What the last release did with the model, a sentence each; none where there was none."""
-    return []
+def released(folder: Path) -> list[str]:
+    """What the last release of the project at `folder` did, a line each; none where there was none."""
+    if not (folder / RECEIPT).exists():
+        return []
+    receipt = artifacts.read_json(folder / RECEIPT)
+    versions = [("registered", receipt["candidate"]), ("champion", receipt["champion"])]
+    lines = [f"{word} {found['name']} version {found['version']}" for word, found in versions if found]
+    return [*lines, f"{receipt['status']}: {receipt['reason']}"]
 
 
 def markdown(verdict: Mapping[str, Any]) -> str:

@@ -22,6 +22,8 @@ _NAMES = {
     "additivity_error": "additivity error of the explanation",
     "blocking_failures": "blocking data failures",
     "warnings": "data warnings",
+    "missing_share": "share of rows without a known group",
+    "left_out": "rows in no split",
     "overlap": "rows in more than one split",
 }
 
@@ -48,8 +50,13 @@ def plain(number: float) -> str:
     return text.removesuffix(".0")
 
 
-def number(value: float) -> str:
-    """A number with three significant digits; whole numbers stay whole, tiny ones take a power of ten."""
+def number(value: float, like: float | None = None) -> str:
+    """A number with three significant digits; whole numbers stay whole, tiny ones take a power of ten.
+
+    With `like`, the largest of a column, it has as many decimals as that one needs for three digits.
+    """
+    if like and abs(like) >= _TINY:
+        return _fixed(value, _decimals([like]))
     return measurement({"value": value})
 
 
@@ -85,6 +92,11 @@ def listed(names: Iterable[str]) -> str:
     """Names as a person says them: "race, sex and age"."""
     *first, last = [str(name) for name in names] or ["nothing"]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def sentence(text: str, stop: str = ".") -> str:
+    """The text with a capital first letter and `stop` at its end, unless one stands there already."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else stop}"
 
 
 def _decimals(values: list[float]) -> int:

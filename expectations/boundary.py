@@ -59,10 +59,14 @@ def run(
     """
     for at, expectation in enumerate(expectations):
         expectation.meta = (expectation.meta or {}) | {"at": at}
-    suite = gx.ExpectationSuite(name=name, expectations=expectations)
-    asset = _context().data_sources.add_pandas("clearance").add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": frame})
-    result = batch.validate(suite, result_format="SUMMARY")
+    context = _context()
+    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    asset = context.data_sources.add_pandas("clearance").add_dataframe_asset(name)
+    table = asset.add_batch_definition_whole_dataframe(name)
+    definition = gx.ValidationDefinition(name=name, data=table, suite=suite)
+    result = context.validation_definitions.add(definition).run(
+        batch_parameters={"dataframe": frame}, result_format="SUMMARY"
+    )
     found = {each.expectation_config.meta["at"]: each for each in result.results}
     wanted = list(range(len(expectations)))
     if not wanted or sorted(found) != wanted or len(result.results) != len(wanted):
@@ -107,6 +111,6 @@ def columns_of(found: Any) -> list[str]:
 
 
 def raised(information: dict[str, Any]) -> bool:
-    """Whether an exception stands in a result's information, which is flat or has one entry for each metric."""
+    """Whether a result's exception information, flat or with one entry for each metric, holds one."""
     entries = information.values() if "raised_exception" not in information else [information]
     return any(entry["raised_exception"] for entry in entries)

@@ -1,12 +1,13 @@
 """Data Docs: the same result as a page to browse, readable without a network.
 
 The page holds times, so it is no output of a stage. Values of hidden columns and the words of exceptions
-are taken out of the result first; whatever the page would fetch from elsewhere is left out of it.
+are taken out of the result first. It fetches nothing and runs nothing, whatever the table holds.
 """
 
 from __future__ import annotations
 
 import copy
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,16 @@ from expectations import boundary
 
 FOLDER = Path(".clearance/data_docs")
 
-_REMOTE = re.compile(r"<script[^>]*\bsrc=[\"']https?:.*?</script>|<link[^>]*\bhref=[\"']https?:[^>]*>", re.S)
+_SHOWN = ("element_count", "missing_count", "unexpected_count", "unexpected_percent", "observed_value")
+_ACTIVE = re.compile(
+    r"<script.*?</script>|<(?:link|img)[^>]*\b(?:href|src)=[\"']https?:[^>]*>", re.DOTALL | re.IGNORECASE
+)
 _STYLE = """<style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem; color: #1c2430 }
 table { border-collapse: collapse; margin: .5rem 0 } th, td { border: 1px solid #d5dae1; padding: .3rem .6rem;
 text-align: left; vertical-align: top } th { background: #f3f5f8 }
-.fa-check-circle::before { content: "\\2713"; color: #1a7f37 } .fa-times::before { content: "\\2717"; color: #b42318 }
+.fa-check-circle::before { content: "\\2713"; color: #1a7f37 }
+.fa-times::before { content: "\\2717"; color: #b42318 }
 .fa-exclamation-triangle::before { content: "\\26A0"; color: #b54708 }
 </style></head>"""
 
@@ -33,9 +38,9 @@ text-align: left; vertical-align: top } th { background: #f3f5f8 }
 def publish(result: ExpectationSuiteValidationResult, hidden: set[str], folder: Path) -> Path:
     """Write the result's page as `folder/index.html`, without a value of the hidden columns."""
     document = ValidationResultsPageRenderer().render(hide(result, hidden))
-    page = DefaultJinjaPageView().render(document)
+    page = DefaultJinjaPageView().render(document)  # type: ignore[no-untyped-call]
     path = folder / "index.html"
-    artifacts.write_text(path, _REMOTE.sub("", page).replace("</head>", _STYLE, 1))
+    artifacts.write_text(path, _ACTIVE.sub("", page).replace("</head>", _STYLE, 1))
     return path
 
 
@@ -49,14 +54,19 @@ def hide(result: ExpectationSuiteValidationResult, hidden: set[str]) -> Expectat
                 "exception_message": "not run: see the validation report",
                 "exception_traceback": "",
             }
-        if hidden & set(_columns(each.expectation_config.kwargs)):
-            each.result = {key: value for key, value in each.result.items() if "unexpected_" not in key} | {
-                key: each.result[key]
-                for key in ("unexpected_count", "unexpected_percent")
-                if key in each.result
-            }
+        if hidden & set(boundary.columns_of(each)):
+            each.result = {key: value for key, value in each.result.items() if key in _SHOWN}
+        each.result = _escaped(each.result)
+        config: Any = each.expectation_config
+        config.description = _escaped(config.description)
+        config.kwargs = _escaped(config.kwargs)
     return shown
 
 
-def _columns(kwargs: dict[str, Any]) -> list[str]:
-    return [kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs]
+def _escaped(value: Any) -> Any:
+    """Texts inside the value as HTML shows them: Great Expectations writes them into the page as they are."""
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(inner) for inner in value]
+    return html.escape(value) if isinstance(value, str) else value

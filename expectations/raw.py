@@ -175,7 +175,7 @@ def _declared(name: str, column: params.Column, known: dict[str, str]) -> Iterat
         yield columns.ExpectColumnToHold(
             column=name,
             kind=column.type,
-            **boundary.says(f"`{name}` holds {column.type}s", severity=severity),
+            **boundary.says(f"`{name}` holds {column.type} values", severity=severity),
         )
     if column.nulls is not None and name not in known:
         says = (
@@ -194,7 +194,7 @@ def _declared(name: str, column: params.Column, known: dict[str, str]) -> Iterat
             min_value=column.min,
             max_value=column.max,
             **boundary.says(
-                f"`{name}` lies in [{_end(column.min)}, {_end(column.max)}]",
+                f"`{name}` is {_range(column.min, column.max)}",
                 f"mend the values in `source.select`, or the range in `data.columns.{name}`",
                 severity=severity,
             ),
@@ -211,5 +211,6 @@ def _declared(name: str, column: params.Column, known: dict[str, str]) -> Iterat
         )
 
 
-def _end(number: float | None) -> str:
-    return "-" if number is None else f"{number:g}"
+def _range(low: float | None, high: float | None) -> str:
+    ends = (("at least", low), ("at most", high))
+    return " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)

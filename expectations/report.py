@@ -6,6 +6,7 @@ identifier no value is shown. The same table and suite give the same bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,14 +74,14 @@ def entries(
                 "observed": _plain(fault.observed),
                 "examples": [],
             }
-            if not reading.success and fault.column in frame and fault.column not in silent:
+            if fault.positions and fault.column in frame and fault.column not in silent:
                 entry["examples"] = _examples(fault, frame, hashes, fault.column in identifiers)
             found.append(entry)
     return found
 
 
 def revealing(readings: list[boundary.Reading]) -> set[str]:
-    """Features found to be as good as a protected attribute: their values are no more to be shown than its own."""
+    """Features found to be as good as a protected attribute: none of their rows may be shown either."""
     return {
         fault["column"]
         for reading in readings
@@ -120,7 +121,7 @@ def _why_not(reading: boundary.Reading, frame: pd.DataFrame) -> str:
 def _sentence(reading: boundary.Reading) -> str:
     """What is wrong, from the counts in the result; the demand alone for an expectation unknown here."""
     result = reading.result
-    name = f"`{reading.columns[0]}`" if reading.columns else "the table"
+    name = " and ".join(f"`{column}`" for column in reading.columns) or "the table"
     rows, known = (
         result.get("element_count", 0),
         result.get("element_count", 0) - result.get("missing_count", 0),
@@ -134,7 +135,7 @@ def _sentence(reading: boundary.Reading) -> str:
         "expect_column_values_to_be_unique": f"{name} has a value that other rows have too in {count} rows",
         "expect_column_values_to_be_between": f"{name} is out of range in {count}{share}",
         "expect_column_values_to_be_in_set": f"{name} has a value that is not declared in {count}{share}",
-        "expect_column_pair_values_to_be_equal": f"{' and '.join(reading.columns)} differ in {count} rows",
+        "expect_column_pair_values_to_be_equal": f"{name} differ in {count} rows",
     }
     said = sentences.get(reading.kind)
     return f"{said}: expected that {reading.demand}" if said else f"it does not hold that {reading.demand}"
@@ -159,11 +160,13 @@ def _plain(value: Any) -> Any:
     """The value as JSON can hold it: numbers as they are, what is not finite or no number as text."""
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
-    if value is None or value is pd.NaT or value is pd.NA or value != value:
+    if value is None or value is pd.NaT or value is pd.NA:
         return None
     if hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, bool | int) or (isinstance(value, float) and abs(value) != float("inf")):
+    if isinstance(value, bool | int):
         return value
+    if isinstance(value, float):
+        return None if math.isnan(value) else value if math.isfinite(value) else str(value)
     text = str(value)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -36,6 +36,8 @@ class Children:
     def __init__(self, folder: Path) -> None:
         self._control, theirs = socket.socketpair()
         self._sending = threading.Lock()
+        self._serving: list[socket.socket] = []
+        self._closed = False
         log = folder / ".clearance" / "logs" / "forks.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with theirs, log.open("wb") as stderr:
@@ -76,14 +78,19 @@ class Children:
             for line in lines:
                 hear(line.rstrip("\n"))
             reply = replies.readline()
-        if not reply:
+        if self._closed or not reply:
             raise Lost(command)
         return Exit(**json.loads(reply))
 
     def serve(self, command: str, *, cwd: Path, env: Mapping[str, str], log: Path) -> socket.socket:
-        """Start a command, its output in the file `log`; it runs until the socket returned is closed."""
+        """Start a command, its output in the file `log`; it runs until `close`.
+
+        The socket returned has something to read, or is at its end, once the command is over.
+        """
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        return self._ask(_request(command, cwd, env, None), output)
+        link = self._ask(_request(command, cwd, env, None), output)
+        self._serving.append(link)
+        return link
 
     def _ask(self, request: Mapping[str, Any], output: int) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -101,7 +108,9 @@ class Children:
 
     def close(self) -> None:
         """Stop the children that still run, and wait until they are gone."""
-        self._control.close()
+        self._closed = True
+        for link in (self._control, *self._serving):
+            link.close()
         self._process.wait()
 
     def __enter__(self) -> Self:

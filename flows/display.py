@@ -31,7 +31,9 @@ class Display:
     def show(self, progress: Progress) -> None:
         """Take news of a step."""
         with self._turn:
-            if progress.state == "started":
+            if progress.state == "unsound":
+                self.say(f"  {progress.step}", "yellow")
+            elif progress.state == "started":
                 self._running.append(progress.step)
             else:
                 self._running.remove(progress.step)

@@ -86,8 +86,8 @@ class Pipeline:
         run. Raises BusyError when another DVC process is in the way, DataError when an input changed
         meanwhile, ConfigurationError on DVC's own complaints, and whatever `execute` raises.
         """
-        stage = self._stages[name]
         with self._alone():
+            stage = self._stages[name] = self._stages[name].reload()  # a failed try leaves its digests behind
             if stage.cmd is None or stage.frozen:
                 return self._finish(name, changed=stage.reproduce(force=force) is not None, ran=False)
             if not force and not stage.changed():
@@ -161,5 +161,7 @@ def _clear_errors() -> Iterator[None]:
         yield
     except LockError as error:
         raise BusyError(f"DVC is busy: {error}", "wait for the other DVC command to end") from error
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{error.filename} is missing", "restore it, or mend dvc.yaml") from error
     except DvcException as error:
         raise ConfigurationError(f"DVC: {error}", "mend dvc.yaml, or the file it names") from error

@@ -120,8 +120,8 @@ def _submit(run: work.Work, *, force: bool) -> Futures:
         if _unfinished(futures):
             return futures
     pipeline = run.pipeline
-    for path in run.rebuilt:
-        get_run_logger().warning("%s was not what dvc.lock recorded: rebuilt", path)
+    for note in run.notes:
+        get_run_logger().warning(note)
     for name in pipeline.order:
         needed = [futures[other] for other in pipeline.after[name]]
         futures[name] = stage.submit(name, force, wait_for=needed)

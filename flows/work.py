@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from clearance import checkout, params, policy, repair
+from clearance import checkout, environment, params, policy, repair
 from clearance.errors import ClearanceError
 from flows import commands, request, stages, warm, workspace
 from flows.children import Children
@@ -29,12 +29,11 @@ _SNAPSHOT_KINDS = frozenset({"sql", "openml"})
 
 @dataclass(frozen=True)
 class Progress:
-    """News of one step; `seconds` and `said` (an error's text) once it has ended."""
+    """News of one step, with its `seconds` once it has ended; or ("unsound") of a file that was removed."""
 
     step: str
-    state: Literal["started", "done", "cached", "failed"]
+    state: Literal["started", "done", "cached", "failed", "unsound"]
     seconds: float = 0.0
-    said: str = ""
 
 
 Watch = Callable[[Progress], None]
@@ -50,7 +49,7 @@ class Work:
         self.folder = folder
         self.settings = settings
         self.children = children
-        self.rebuilt: list[Path] = []
+        self.notes: list[str] = []
         self._watch = watch
 
     @cached_property
@@ -58,7 +57,9 @@ class Work:
         """The stages, in a checkout that was mended first; their modules begin to be imported."""
         pipeline = stages.Pipeline(self.folder)
         recorded = repair.recorded_outs(self.folder / "dvc.lock")
-        self.rebuilt = repair.remove_unsound(self.folder, pipeline.cache, recorded)
+        for path in repair.remove_unsound(self.folder, pipeline.cache, recorded):
+            self.notes.append(repair.sentence(path, self.folder))
+            self._watch(Progress(self.notes[-1], "unsound"))
         due = pipeline.due()
         coming = [command for name in due for command in pipeline.commands(name)]
         coming += [EFFECTS[name] for name in self.effects_after]
@@ -115,8 +116,8 @@ class Work:
         self._watch(Progress(step, "started"))
         try:
             yield lambda state: self._watch(Progress(step, state, time.monotonic() - start))
-        except ClearanceError as error:
-            self._watch(Progress(step, "failed", time.monotonic() - start, str(error)))
+        except ClearanceError:
+            self._watch(Progress(step, "failed", time.monotonic() - start))
             raise
 
 
@@ -145,6 +146,7 @@ def opened(root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None
             work.children.close()
             raise
         return
+    environment.apply(root)
     content = params.read_yaml(root / "params.yaml")
     if changes:
         content = request.merge(content, changes)

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from dvc.repo import Repo
 
-from clearance import artifacts
+from clearance import artifacts, repair
 from clearance.errors import ConfigurationError
 
 KEPT = 5
@@ -53,7 +52,7 @@ def prepare(root: Path, settings: Mapping[str, Any]) -> Path:
         _bring_input(root, folder, Path(name))
     text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
     artifacts.write_text(folder / "params.yaml", text)
-    cache = Path(Repo(str(root)).cache.local_cache_dir).resolve()
+    cache = repair.cache_of(root).parents[1]  # without `files/md5`
     local = f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n"
     artifacts.write_text(folder / ".dvc" / "config.local", local)
     _prune(home)

@@ -7,12 +7,15 @@ evidence the judge read is an error; evidence that was never taken is said, with
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 
 from clearance import artifacts, evidence, headline, params, rules, stage, wording
 from clearance.errors import IntegrityError
@@ -26,8 +29,17 @@ SMALL_GROUP = 30
 """Groups with fewer rows are marked: an engineering convention, not a law."""
 
 OUTCOMES = headline.VERDICTS | {"fail": "Fail", "reported": "Reported"}
+CERTAINTIES = {
+    "text": "its wording was seen",
+    "secondary": "known from a secondary source",
+    "memory": "not confirmed",
+}
 
+_ORDER = ("fail", "not_evaluated", "insufficient_evidence", "pass", "reported")
+
+_PICTURES = ("roc", "precision_recall", "calibration")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+_TICKED = re.compile("`([^`<>]+)`")
 _TEMPLATES = Path(__file__).parent / "templates"
 _STRIP_WIDTH = 160.0
 _CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
@@ -104,7 +116,7 @@ def _document(root: Path, path: Path) -> Mapping[str, Any]:
 
 
 def _figures(folder: Path) -> tuple[Figure, ...]:
-    paths = sorted(path for path in folder.glob("*") if path.suffix in _MEDIA)
+    paths = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_place)
     return tuple(
         Figure(
             name=path.stem,
@@ -112,6 +124,11 @@ def _figures(folder: Path) -> tuple[Figure, ...]:
         )
         for path in paths
     )
+
+
+def _place(path: Path) -> tuple[int, str]:
+    """Where a picture stands on the page: the known ones in their order, others by name."""
+    return _PICTURES.index(path.stem) if path.stem in _PICTURES else len(_PICTURES), path.name
 
 
 def render(found: Evidence, data: params.Data) -> str:
@@ -127,22 +144,46 @@ def render(found: Evidence, data: params.Data) -> str:
         lstrip_blocks=True,
         finalize=_seen,
     )
-    words = {name: getattr(wording, name) for name in ("count", "limit", "listed", "measurement", "metric")}
-    environment.filters |= words | {"percent": wording.percent, "number": wording.number}
+    words = ("count", "limit", "listed", "measurement", "metric", "number", "percent")
+    environment.filters |= {name: getattr(wording, name) for name in words}
+    environment.filters |= {"bounds": _bounds, "sentence": wording.sentence, "subject": headline.subject}
+    environment.filters |= {"prose": _prose, "verbatim": _verbatim}
     return environment.get_template("report.html.j2").render(
         **found.documents,
+        certainties=CERTAINTIES,
         data=data,
         digests=found.digests,
         figures=found.figures,
+        findings=sorted(found.verdict["findings"], key=_worst_first),
         origin=found.origin,
         outcomes=OUTCOMES,
+        settled_by=headline.settled_by(found.verdict),
         small_group=SMALL_GROUP,
         strip=strip,
-        settled_by=headline.settled_by(found.verdict),
         verdict=found.verdict,
         verdict_word=headline.VERDICTS[found.verdict["verdict"]],
         why=headline.why(found.verdict),
     )
+
+
+def _worst_first(finding: Mapping[str, Any]) -> tuple[bool, int]:
+    """Blocking findings before the rest; among them by outcome, and then in the order of the policy."""
+    return finding["severity"] != "block", _ORDER.index(finding["outcome"] or "reported")
+
+
+def _bounds(finding: Mapping[str, Any]) -> list[float]:
+    """The ends of a finding's limit, none where it has none."""
+    return [end for end in (finding["limit"] or {}).values() if end is not None]
+
+
+def _prose(text: str) -> markupsafe.Markup:
+    """A sentence, inert, with what stands in backticks as code."""
+    inert = str(markupsafe.escape(_seen(text)))
+    return markupsafe.Markup(_TICKED.sub(r"<code>\1</code>", inert))  # noqa: S704
+
+
+def _verbatim(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _seen(value: Any) -> Any:
@@ -152,9 +193,8 @@ def _seen(value: Any) -> Any:
 
 def strip(finding: Mapping[str, Any]) -> Strip | None:
     """The drawing of a finding that has an interval and a limit; None for any other."""
-    limit = finding["limit"] or {}
+    limit, bounds = finding["limit"] or {}, _bounds(finding)
     ends = [finding[key] for key in ("low", "value", "high")]
-    bounds = [limit[key] for key in ("at_least", "at_most") if limit.get(key) is not None]
     if not bounds or None in ends:
         return None
     lowest, highest = min(ends + bounds), max(ends + bounds)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -20,6 +19,7 @@ from clearance import (
     artifacts,
     curves,
     evidence,
+    figures,
     intervals,
     model_file,
     params,
@@ -33,24 +33,6 @@ from clearance import (
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]
 
-_INK, _LINE, _QUIET = "#1f2933", "#1f5fa8", "#9aa5b1"
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _QUIET,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e4e7eb",
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
-
 
 def draw(name: str, curve: curves.Curve, document: Mapping[str, Any]) -> Figure:
     """The figure of one curve, titled with the number it stands for."""
@@ -58,12 +40,14 @@ def draw(name: str, curve: curves.Curve, document: Mapping[str, Any]) -> Figure:
     axes = figure.add_subplot()
     _DRAWN[name](axes, curve, document["measurements"])
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.grid(color="#e4e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
     return figure
 
 
 def _draw_roc(axes: Axes, curve: curves.Curve, measured: Mapping[str, Any]) -> None:
-    axes.plot([0, 1], [0, 1], color=_QUIET, linestyle="--", linewidth=1, label="chance")
-    axes.plot(curve["false_positive_rate"], curve["true_positive_rate"], color=_LINE, linewidth=2)
+    axes.plot([0, 1], [0, 1], color=figures.QUIET, linestyle="--", linewidth=1, label="chance")
+    axes.plot(curve["false_positive_rate"], curve["true_positive_rate"], color=figures.LINE, linewidth=2)
     axes.set_title(f"ROC AUC {wording.measurement(measured['roc_auc'])}", wrap=True)
     axes.set(xlabel="false positive rate", ylabel="true positive rate")
     axes.legend(loc="lower right", frameon=False)
@@ -73,17 +57,17 @@ def _draw_precision_recall(axes: Axes, curve: curves.Curve, measured: Mapping[st
     support = measured["average_precision"]["support"]
     if total := sum(support.values()):
         share = support["favourable label"] / total
-        axes.axhline(share, color=_QUIET, linestyle="--", linewidth=1, label="chance")
+        axes.axhline(share, color=figures.QUIET, linestyle="--", linewidth=1, label="chance")
         axes.legend(loc="lower left", frameon=False)
-    axes.step(curve["recall"], curve["precision"], where="pre", color=_LINE, linewidth=2)
+    axes.step(curve["recall"], curve["precision"], where="pre", color=figures.LINE, linewidth=2)
     axes.set_title(f"Average precision {wording.measurement(measured['average_precision'])}", wrap=True)
     axes.set(xlabel="recall", ylabel="precision")
 
 
 def _draw_calibration(axes: Axes, curve: curves.Curve, measured: Mapping[str, Any]) -> None:
-    axes.plot([0, 1], [0, 1], color=_QUIET, linestyle="--", linewidth=1, label="calibrated")
-    axes.vlines(curve["mean_score"], curve["low"], curve["high"], color=_LINE, linewidth=1.2)
-    axes.plot(curve["mean_score"], curve["favourable_rate"], color=_LINE, marker="o", markersize=5)
+    axes.plot([0, 1], [0, 1], color=figures.QUIET, linestyle="--", linewidth=1, label="calibrated")
+    axes.vlines(curve["mean_score"], curve["low"], curve["high"], color=figures.LINE, linewidth=1.2)
+    axes.plot(curve["mean_score"], curve["favourable_rate"], color=figures.LINE, marker="o", markersize=5)
     axes.set_title(f"Calibration error {wording.measurement(measured['calibration_error'])}", wrap=True)
     axes.set(xlabel="mean score", ylabel="share of favourable labels")
     axes.legend(loc="upper left", frameon=False)
@@ -101,8 +85,10 @@ def write_figures(folder: Path, drawn: Mapping[str, curves.Curve], document: Map
     for name, curve in drawn.items():
         points = [dict(zip(curve, point, strict=True)) for point in zip(*curve.values(), strict=True)]
         artifacts.write_json(folder / f"{name}.json", points)
-        with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
-            draw(name, curve, document).savefig(folder / f"{name}.svg", format="svg", metadata={"Date": None})
+        with figures.style(salt=name):
+            draw(name, curve, document).savefig(
+                folder / f"{name}.svg", format="svg", metadata=figures.METADATA["svg"]
+            )
 
 
 def evaluate(
@@ -121,12 +107,12 @@ def evaluate(
 def main() -> None:
     """Read the test rows and the model, write `reports/performance.json` and `reports/figures/evaluate/`."""
     settings = params.load(Path("params.yaml"))
-    report, figures = Path("reports/performance.json"), Path("reports/figures/evaluate")
+    report, drawings = Path("reports/performance.json"), Path("reports/figures/evaluate")
     training = artifacts.read_json(Path("reports/training.json"))
     if training["status"] != "measured":
         refusal = evidence.blocked(training["because"])
         artifacts.write_json(report, refusal)
-        with artifacts.replacing_folder(figures) as folder:
+        with artifacts.replacing_folder(drawings) as folder:
             artifacts.write_json(folder / "blocked.json", refusal)
         return
     model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"])
@@ -134,7 +120,7 @@ def main() -> None:
     scores = scoring.score(model, test.features)
     document = evaluate(test.label, scores, training["threshold"], settings.evaluate, settings.seed)
     artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
-    with artifacts.replacing_folder(figures) as folder:
+    with artifacts.replacing_folder(drawings) as folder:
         points = curves.points(test.label, scores, settings.evaluate.bins, settings.evaluate.confidence)
         write_figures(folder, points, document)
     for name, taken in document["measurements"].items():

@@ -30,7 +30,7 @@ from clearance import (
     stage,
     thresholds,
 )
-from clearance.errors import ConfigurationError, DataError
+from clearance.errors import ConfigurationError, DataError, IntegrityError
 
 FOLDER = Path("models/trained")
 MODEL = FOLDER / "model.skops"
@@ -185,10 +185,16 @@ def main() -> None:
     """Read the prepared tables, write `models/trained/` and `reports/training.json`."""
     settings = params.load(Path("params.yaml"))
     split = artifacts.read_json(prepared.RECORD)
-    because = blocked_because(split, artifacts.read_json(VALIDATION))
+    validation = artifacts.read_json(VALIDATION)
+    because = blocked_because(split, validation)
     if because:
         _write_blocked(evidence.blocked(because))
         return
+    if validation.get("tables") != split["tables"]:
+        raise IntegrityError(
+            f"{VALIDATION} was made from other tables than {prepared.FOLDER}",
+            "run `clearance repair`, then run again",
+        )
     rows, tune = (prepared.read(Path(), name) for name in ("train", "tune"))
     trained = train(rows, tune, settings.data, settings.train, settings.seed)
     for complaint in trained.fitted.warnings:

@@ -116,7 +116,7 @@ def _report(name: str) -> Path:
 def _hashes(table: pa.Table, key: str | None) -> list[str]:
     """The rows' hashes as `prepare` makes them, cut; a row without its key goes by its content."""
     texts = rows.content(table)
-    if key in table.column_names:
+    if key is not None and key in table.column_names:
         texts = pc.coalesce(rows.canonical(table.column(key), key), texts)
     return [row[:EXAMPLE_DIGITS] for row in rows.hexadecimal(rows.digests(texts)).to_pylist()]
 

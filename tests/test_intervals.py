@@ -88,7 +88,7 @@ def test_difference_gives_newcombes_published_examples(
 
 
 def test_ratio_gives_the_published_example() -> None:
-    """M. W. Fagerland, S. Lydersen and P. Laake, Statistical Analysis of Contingency Tables (2017), 4.7."""
+    """Fagerland, Lydersen and Laake, Statistical Analysis of Contingency Tables (2017), chapter 4."""
     assert intervals.ratio(7, 34, 1, 34, 0.95) == pytest.approx((1.1537, 41.9763), abs=5e-5)
 
 

@@ -1,7 +1,7 @@
 """A judged model as an MLflow model folder: our own verified bytes, and plain text around them.
 
 The model is never loaded here, nothing is inferred, and the same model for the same run gives the same
-folder, byte for byte; so a folder that was tampered with can be told.
+folder, byte for byte, on every machine: one that was tampered with shows.
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlflow.pyfunc
+import mlflow
 import numpy as np
 import yaml
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-from clearance import artifacts
+from clearance import artifacts, trust
 from clearance.errors import IntegrityError
 from clearance.lineage import Lineage
 
@@ -49,6 +48,7 @@ class Description:
     threshold: float
     requirements: tuple[str, ...]
     sklearn_version: str
+    python: str
     trusted: tuple[str, ...]
 
 
@@ -60,8 +60,6 @@ def describe(lineage: Lineage) -> Description | None:
     record = lineage.read_json(RECORD)
     if record.get("status") != "measured":
         return None
-    from clearance import model_file  # brings scikit-learn along: only where there is a model
-
     try:
         libraries = {name: version for name, version in record["libraries"].items() if name != "python"}
         return Description(
@@ -72,25 +70,25 @@ def describe(lineage: Lineage) -> Description | None:
             threshold=float(record["threshold"]),
             requirements=_requirements(lineage.root / LOCK, libraries),
             sklearn_version=libraries["scikit-learn"],
-            trusted=model_file.trusted_types(lineage.root / model_file.MORE_TRUSTED),
+            python=record["libraries"]["python"],
+            trusted=trust.trusted_types(lineage.root / trust.MORE_TRUSTED),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"{RECORD} is not complete ({error!r})", "train the model again") from None
 
 
 def _requirements(lock: Path, libraries: Mapping[str, str]) -> tuple[str, ...]:
-    """The lock's lines for these libraries and for MLflow itself, in order of name."""
-    pins = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
-    pinned = {_normal(name): version for name, version in pins}
-    for name, version in libraries.items():
-        if pinned.get(_normal(name)) != version:
+    """What the lock pins for these libraries and for MLflow itself, in order of name."""
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    pinned = {(_normal(name), version) for name, version in pins}
+    used = {_normal(name): version for name, version in libraries.items()} | {"mlflow": mlflow.__version__}
+    for name, version in used.items():
+        if (name, version) not in pinned:
             raise IntegrityError(
-                f"the model was trained with {name} {version}, and {LOCK} pins {pinned.get(_normal(name))}",
+                f"{name} {version} was used, and {LOCK} does not pin that version",
                 "install what the lock pins (`make setup`), then run the pipeline again",
             )
-    if "mlflow" not in pinned:
-        raise IntegrityError(f"{LOCK} does not pin mlflow", "run `make lock`")
-    return tuple(f"{name}=={pinned[name]}" for name in sorted({"mlflow", *map(_normal, libraries)}))
+    return tuple(f"{name}=={version}" for name, version in sorted(used.items()))
 
 
 def _normal(name: str) -> str:
@@ -107,7 +105,7 @@ def write(folder: Path, described: Description, *, model_id: str, run_id: str, c
     if hashlib.sha256(content).hexdigest() != described.sha256:
         artifacts.verify(described.file, described.sha256)
     (folder / MODEL).write_bytes(content)
-    _write_environment(folder, described.requirements)
+    _write_environment(folder, described)
     model = Model(
         run_id=run_id,
         model_id=model_id,
@@ -118,13 +116,13 @@ def write(folder: Path, described: Description, *, model_id: str, run_id: str, c
         metadata={"clearance": {"threshold": described.threshold, "model_sha256": described.sha256}},
         model_size_bytes=len(content),
     )
-    mlflow.pyfunc.add_to_model(
-        model,
+    model.add_flavor(
+        "python_function",
         loader_module="mlflow.sklearn",
         model_path=MODEL,
         predict_fn="predict_proba",
-        conda_env="conda.yaml",
-        python_env="python_env.yaml",
+        env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+        python_version=described.python,
     )
     model.add_flavor(
         "sklearn",
@@ -161,11 +159,11 @@ def _write_example(folder: Path, example: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_environment(folder: Path, requirements: tuple[str, ...]) -> None:
-    python = platform.python_version()
+def _write_environment(folder: Path, described: Description) -> None:
+    python, requirements = described.python, list(described.requirements)
     conda = {
         "channels": ["conda-forge"],
-        "dependencies": [f"python={python}", "pip", {"pip": list(requirements)}],
+        "dependencies": [f"python={python}", "pip", {"pip": requirements}],
         "name": "mlflow-env",
     }
     virtual = {

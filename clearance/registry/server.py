@@ -24,12 +24,13 @@ from sqlalchemy.engine import make_url
 
 from clearance.errors import ClearanceError, ConfigurationError, UnavailableError
 
-PATIENCE = {
+MANNERS = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
-"""How long a server may keep us waiting, unless the environment says otherwise: a flow retries by itself."""
+"""Quiet, and how long a server may keep us waiting, unless the environment says otherwise."""
 
 _CONNECT_SECONDS = 5
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -61,7 +62,7 @@ def connect() -> Server:
     Raises UnavailableError when one does not answer, ConfigurationError when an address is none or the
     account is refused.
     """
-    for name, value in PATIENCE.items():
+    for name, value in MANNERS.items():
         os.environ.setdefault(name, value)
     logging_utils.MLFLOW_LOGGING_STREAM.enabled = False
     for noisy in ("mlflow", "alembic"):

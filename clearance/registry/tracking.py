@@ -6,6 +6,7 @@ is complete is left alone.
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -250,9 +251,9 @@ def _dataset(data: DataSet) -> Dataset:
         name=data.name,
         digest=data.sha256[:_DIGEST],
         source_type="local",
-        source=artifacts.dumps({"uri": data.source}),
-        schema=artifacts.dumps({"mlflow_colspec": columns}),
-        profile=artifacts.dumps({"num_rows": data.rows, "num_elements": data.rows * len(columns)}),
+        source=json.dumps({"uri": data.source}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": data.rows, "num_elements": data.rows * len(columns)}),
     )
 
 

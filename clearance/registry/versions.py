@@ -22,6 +22,7 @@ from clearance.registry.tracking import FINGERPRINT, Tracked
 
 CHAMPION = "champion"
 RELEASED = "clearance.released"
+MODEL_ID = "clearance.model.id"
 _TRIES = 5
 _ABSENT = "RESOURCE_DOES_NOT_EXIST"
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
@@ -78,7 +79,7 @@ def register(
             name,
             f"models:/{tracked.model_id}",
             tracked.run_id,
-            tags=dict(tags) | {FINGERPRINT: fingerprint},
+            tags=dict(tags) | {FINGERPRINT: fingerprint, MODEL_ID: tracked.model_id},
             model_id=tracked.model_id,
         )
 
@@ -117,12 +118,11 @@ def mark_released(server: Server, version: Version) -> None:
 def verify_files(server: Server, version: Version, described: folder.Description) -> None:
     """Raise IntegrityError unless the version's files are, byte for byte, what was judged and no others."""
     with tempfile.TemporaryDirectory() as temporary:
-        there, wanted = Path(temporary) / "there", Path(temporary) / "wanted"
+        wanted = Path(temporary) / "wanted"
         with translated(server.addresses[-1]):
             created = server.client.get_run(version.run_id).info.start_time
             where = server.client.get_model_version_download_uri(version.name, str(version.number))
-            there.mkdir()
-            mlflow.artifacts.download_artifacts(where, dst_path=str(there))
+            there = Path(mlflow.artifacts.download_artifacts(where, dst_path=temporary))
         folder.write(wanted, described, model_id=version.model_id, run_id=version.run_id, created=created)
         held, meant = folder.digests(there), folder.digests(wanted)
     odd = sorted(name for name in {*held, *meant} if held.get(name) != meant.get(name))
@@ -180,5 +180,5 @@ def _version(found: ModelVersion) -> Version:
         released=found.tags.get(RELEASED) == "true",
         tags=dict(found.tags),
         run_id=str(found.run_id),
-        model_id=str(found.model_id),
+        model_id=found.tags.get(MODEL_ID, ""),
     )

@@ -1,0 +1,197 @@
+"""One DuckDB session that reads what it was given, and nothing else.
+
+It decides where DuckDB may spill, which SQL counts as a reproducible `select`, and as which types
+columns leave. It never reaches the network, loads an extension or opens a file nobody named.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from clearance.errors import BusyError, ConfigurationError, DataError
+
+HOME = Path(".clearance/duckdb")
+MEMORY_LIMIT = "2GB"
+_BATCH = 122_880
+
+# DuckDB lists functions by stability; these words are read as functions although they look like columns.
+_CLOCK_WORDS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+_SAME_EVERY_TIME = {"error", "current_schema", "current_schemas", "current_database", "in_search_path"}
+
+
+@contextmanager
+def session(home: Path, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB whose spill files live in `home` and are gone afterwards.
+
+    `memory_limit` bounds what DuckDB holds before it spills; it is the same on every machine, so that
+    the order of rows is too. Raises BusyError when another session uses `home`.
+    """
+    with held(home):
+        spill = home / "spill"
+        shutil.rmtree(spill, ignore_errors=True)
+        connection = duckdb.connect(":memory:", config=_settings(home, spill, memory_limit))
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
+            shutil.rmtree(spill, ignore_errors=True)
+
+
+@contextmanager
+def held(home: Path) -> Iterator[None]:
+    """Have the folder `home` to oneself; raises BusyError at once when another process has it."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(
+                "another ingest or snapshot runs in this checkout", "wait until it has ended"
+            ) from None
+        yield
+
+
+def _settings(home: Path, spill: Path, memory_limit: str) -> dict[str, Any]:
+    return {
+        "allow_community_extensions": "false",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "extension_directory": str(home / "extensions"),
+        "home_directory": str(home),
+        "memory_limit": memory_limit,
+        "preserve_insertion_order": "true",
+        "python_enable_replacements": "false",
+        "temp_directory": str(spill),
+        "threads": "2",
+    }
+
+
+def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """From here on the session reads `files` only, on one thread (the order of rows is fixed), for good."""
+    allowed = ", ".join(literal(str(file)) for file in files)
+    connection.execute(f"SET allowed_paths = [{allowed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET threads = 1")
+    connection.execute("SET lock_configuration = true")
+
+
+def check_select(connection: duckdb.DuckDBPyConnection, select: str) -> None:
+    """Raise ConfigurationError unless `select` is one SELECT that gives the same rows every time."""
+    if [statement.type for statement in connection.extract_statements(select)] != [
+        duckdb.StatementType.SELECT
+    ]:
+        raise ConfigurationError(
+            "`source.select` is not one SELECT", "write a single SELECT over the table `source`"
+        )
+    parsed = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchall()
+    tree = json.loads(parsed[0][0])
+    if tree["error"]:
+        raise ConfigurationError(
+            f"`source.select` is no plain SELECT: {tree.get('error_message', 'unknown form')}",
+            "write a single SELECT over the table `source`",
+        )
+    wandering = sorted(set(_wandering(tree, _unstable_functions(connection))))
+    if wandering:
+        raise ConfigurationError(
+            f"`source.select` gives other rows at every run: {', '.join(wandering)}",
+            "a stage reads no clock and draws no lots: use columns of the table, or hash() of a key",
+        )
+
+
+def _unstable_functions(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    names = connection.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
+    ).fetchall()
+    columns = {row[0].lower() for row in connection.execute("DESCRIBE source").fetchall()}
+    return ({name for (name,) in names} | _CLOCK_WORDS) - _SAME_EVERY_TIME - columns
+
+
+def _wandering(node: Any, unstable: set[str]) -> Iterator[str]:
+    if isinstance(node, list):
+        for inner in node:
+            yield from _wandering(inner, unstable)
+    elif isinstance(node, dict):
+        names = {str(node.get("function_name", "")).lower()}
+        if node.get("class") == "COLUMN_REF" and len(node["column_names"]) == 1:
+            names.add(node["column_names"][0].lower())
+        yield from names & unstable
+        if isinstance(node.get("sample"), dict) and node["sample"].get("seed") == -1:
+            yield "a sample without a seed"
+        for inner in node.values():
+            yield from _wandering(inner, unstable)
+
+
+def stream(connection: duckdb.DuckDBPyConnection, select: str) -> pa.RecordBatchReader:
+    """The rows of `select` as Arrow batches, in columns of types that a data frame reads plainly.
+
+    Dates become timestamps at midnight; decimals become numbers, or text when they are long integers;
+    UUIDs, times of day, intervals, enumerations and JSON become text.
+    Raises DataError on two columns of one name and on nested or binary columns.
+    """
+    relation = connection.sql(select)
+    refuse_twins(relation.columns, "the table")
+    columns = ", ".join(
+        _as_plain(column, str(kind)) for column, kind in zip(relation.columns, relation.types, strict=True)
+    )
+    return relation.project(columns).to_arrow_reader(_BATCH)
+
+
+def refuse_twins(names: Sequence[str], where: str) -> None:
+    """Raise DataError when two of these column names are the same but for upper and lower case."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.casefold() in seen:
+            raise DataError(
+                f"{where} has two columns `{seen[name.casefold()]}` and `{name}`",
+                "give every column a name of its own (upper and lower case count as the same)",
+            )
+        seen[name.casefold()] = name
+
+
+_AS_TEXT = {"UUID", "TIME", "TIME WITH TIME ZONE", "TIME_NS", "INTERVAL", "JSON", "BIT", "BIGNUM"}
+_AS_TIME = {"DATE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
+_NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
+
+
+def _as_plain(column: str, kind: str) -> str:
+    quoted = name(column)
+    if kind.endswith("]") or kind.startswith(_NESTED) or kind in {"BLOB", "GEOMETRY"}:
+        raise DataError(
+            f"column `{column}` holds {kind}, not one plain value a row",
+            "pick what you need in `source.select` (column.field, column[1]), or leave the column out",
+        )
+    plain = _plain_kind(kind)
+    return quoted if plain is None else f"CAST({quoted} AS {plain}) AS {quoted}"
+
+
+def _plain_kind(kind: str) -> str | None:
+    if kind in _AS_TEXT or kind.startswith("ENUM"):
+        return "VARCHAR"
+    if kind in _AS_TIME:
+        return "TIMESTAMP"
+    if kind in {"HUGEINT", "UHUGEINT"}:
+        return "BIGINT"
+    if kind.startswith("DECIMAL"):
+        width, scale = (int(number) for number in kind[8:-1].split(","))
+        return "DOUBLE" if scale else "BIGINT" if width <= 18 else "VARCHAR"
+    return None
+
+
+def literal(text: str) -> str:
+    """`text` as a SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def name(column: str) -> str:
+    """`column` as a SQL name."""
+    return '"' + column.replace('"', '""') + '"'

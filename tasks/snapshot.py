@@ -1,0 +1,129 @@
+"""A database query or an OpenML data set becomes an immutable copy that DVC tracks and `ingest` reads.
+
+An effect, never a stage: it asks the world. It decides whether the world has changed; if not, nothing
+does, the time of the first sight included. Killed at any moment, the earlier copy is still there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clearance import (
+    artifacts,
+    engine,
+    params,
+    python_rows,
+    snapshot_folder,
+    source_faults,
+    stage,
+    table_file,
+)
+from clearance.errors import DataError
+
+STATE = Path(".clearance/snapshot")
+
+log = logging.getLogger(__name__)
+
+
+def pull(source: params.Source, state: Path) -> tuple[Iterable[pa.Table], dict[str, Any]]:
+    """The rows of a `sql` or `openml` source in chunks, and where they come from, without credentials."""
+    if source.kind == "sql" and source.url_env and source.query:
+        from clearance import database
+
+        url = database.address(source.url_env)
+        asked = snapshot_folder.asked(source)
+        return database.fetch(url, source.query, source.url_env), asked | {"database": database.label(url)}
+    if source.kind == "openml" and source.openml_id:
+        from clearance import openml
+
+        table, details = openml.fetch(source.openml_id, state / "openml")
+        return [table], snapshot_folder.asked(source) | details
+    raise ValueError(f"a {source.kind} source has no snapshot")
+
+
+def keep(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
+    """Write the rows to `target` in the order of their values and return how many there are.
+
+    The order in which a database happens to answer does not count. Holds one chunk at a time; raises
+    DataError on no rows at all and on two columns of one name.
+    """
+    with (
+        tempfile.TemporaryDirectory(dir=target.parent) as folder,
+        engine.session(home) as connection,
+        source_faults.explained(),
+    ):
+        parts: list[Path] = []
+        for chunk in chunks:
+            engine.refuse_twins(chunk.column_names, "the answer")
+            parts.append(Path(folder) / f"{len(parts):06}.parquet")
+            pq.write_table(chunk, parts[-1])
+        if not sum(pq.read_metadata(part).num_rows for part in parts):
+            raise DataError("the source answers with no rows", "look at `source` in params.yaml")
+        connection.register("source", _joined(parts))
+        engine.confine(connection, [])
+        return table_file.write(engine.stream(connection, "FROM source ORDER BY ALL"), target)
+
+
+def _joined(parts: list[Path]) -> pa.RecordBatchReader:
+    schema = python_rows.common(pq.read_schema(part) for part in parts)
+    batches = (batch for part in parts for batch in pq.read_table(part).cast(schema, safe=False).to_batches())
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def renew(source: params.Source, state: Path, now: dt.datetime, new: Path) -> bool:
+    """Fill the folder `new` with today's snapshot; whether it says anything that `source.path` does not.
+
+    The same rows for the same question from the same place say nothing new: the time stays that of the
+    first sight.
+    """
+    chunks, origin = pull(source, state)
+    table = new / snapshot_folder.TABLE
+    origin |= {"rows": keep(chunks, table, engine.HOME), "sha256": artifacts.sha256(table)}
+    before = snapshot_folder.current(Path(source.path))
+    if before is not None and origin == {key: value for key, value in before.items() if key != "time"}:
+        log.info("snapshot: %s rows, unchanged since %s", f"{origin['rows']:,}", before["time"])
+        return False
+    origin["time"] = now.isoformat(timespec="seconds")
+    artifacts.write_json(new / snapshot_folder.ORIGIN, origin)
+    log.info("snapshot: %s rows, new", f"{origin['rows']:,}")
+    return True
+
+
+def snapshot(source: params.Source, state: Path, now: dt.datetime) -> None:
+    """Bring the folder at `source.path` up to date and let DVC track it.
+
+    Raises BusyError when another snapshot runs, or a stage reads the folder at the moment of the change.
+    """
+    from clearance import tracked
+
+    folder = Path(source.path)
+    snapshot_folder.check_place(folder, Path.cwd())
+    with engine.held(state), tracked.repository() as repo:
+        snapshot_folder.recover(folder)
+        tracked.restore(repo, folder)
+        with snapshot_folder.beside(folder) as new:
+            if renew(source, state, now, new):
+                with engine.held(engine.HOME):  # no ingest reads the folder now, by whatever door
+                    tracked.replace(repo, folder, lambda: snapshot_folder.replace(new, folder))
+        tracked.add(repo, folder)
+
+
+def main() -> None:
+    """Read `source` of params.yaml; renew its snapshot."""
+    settings = params.load(Path("params.yaml"))
+    if settings.source.kind in {"sql", "openml"}:
+        snapshot(settings.source, STATE, dt.datetime.now(dt.UTC))
+    else:
+        log.info("snapshot: nothing to do, DVC watches a %s source itself", settings.source.kind)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,24 @@
+"""What costs seconds to start, started once for all tests."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from clearance import environment
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Prefect server of the tests' own, with an empty database, for every flow run in this process."""
+    home = str(tmp_path_factory.mktemp("prefect"))
+    before = dict(os.environ)
+    os.environ.update(
+        {**environment.QUIET, "PREFECT_HOME": home, "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
+    )
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+    os.environ.clear()
+    os.environ.update(before)

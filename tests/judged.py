@@ -1,0 +1,289 @@
+"""Small projects that were judged already: a model, its evidence, a verdict, and DVC's own lock over them."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import logging
+import shutil
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from clearance import artifacts, environment, evidence, model_file, params
+from clearance.evidence import Measurement
+from tasks import judge
+
+LOCK = Path(__file__).parent.parent / "requirements.lock"
+FEATURES = {"amount": "number", "purpose": "category", "ratio": "number"}
+GAPS = {"pass": (0.04, 0.01, 0.08), "fail": (0.3, 0.2, 0.4), "insufficient_evidence": (0.1, 0.01, 0.3)}
+"""Demographic parity differences that give these verdicts under `POLICY`."""
+
+PARAMS: dict[str, Any] = {
+    "name": "loan-approval",
+    "experiment": "governance-demo",
+    "seed": 1,
+    "source": {"kind": "file", "path": "data/source"},
+    "data": {"row_key": "id", "target": "approve", "favourable": 1, "protected": ["race"]},
+    "split": {"train": 0.5, "tune": 0.2, "test": 0.3},
+    "train": {"estimator": "logistic_regression", "arguments": {"C": 0.1}},
+    "policy": {"file": "policies/test.yaml", "as_of": "2026-11-22"},
+    "overrides": {},
+}
+PARAMS["data"]["features"] = list(FEATURES)
+FULL = {"attributes": ["race"], "decides_by": "interval", "severity": "block", "kind": "engineering"}
+POLICY: dict[str, Any] = {
+    "id": "test",
+    "version": "3",
+    "title": "A policy for tests",
+    "attributes": ["race"],
+    "favourable": {"target": "approve", "value": 1},
+    "promotion": {"approvals": 0},
+    "rules": [
+        {"id": "sound", "metric": "validation_raw.blocking_failures", "limit": {"at_most": 0}}
+        | {"source": "the test", "valid_from": "2026-01-01", "decides_by": "point"}
+        | {"severity": "block", "kind": "engineering"},
+        {"id": "gap", "metric": "fairness.demographic_parity_difference", "limit": {"at_most": 0.1}}
+        | {"source": "the test", "valid_from": "2026-01-01"}
+        | FULL,
+        {"id": "stricter", "metric": "fairness.demographic_parity_difference", "limit": {"at_most": 0.001}}
+        | {"source": "the test", "valid_from": "2027-06-01"}
+        | FULL,
+    ],
+}
+"""Since June 2027 nothing that measures a gap passes it."""
+
+GRAPH: dict[str, Any] = {
+    "prepare": {
+        "deps": ["${source.path}", "requirements.lock"],
+        "params": ["source", "data"],
+        "outs": [
+            *("data/origin.json", "data/prepared", "reports/split.json"),
+            *("reports/validation_raw.json", "reports/validation_prepared.json"),
+        ],
+    },
+    "train": {
+        "deps": ["data/prepared", "reports/split.json"],
+        "params": ["seed", "train"],
+        "outs": ["models/trained", "reports/training.json"],
+    },
+    "evaluate": {
+        "deps": ["models/trained", "data/prepared"],
+        "metrics": ["reports/performance.json", "reports/fairness.json"],
+        "outs": ["reports/explanation.json", "reports/figures"],
+    },
+    "judge": {
+        "deps": ["${policy.file}", "models/trained", "data/origin.json", "reports/fairness.json"],
+        "params": ["name", "data", "policy", "overrides"],
+        "outs": ["reports/verdict.json"],
+    },
+}
+
+
+_KEPT = ("MLFLOW_TRACKING_URI", "DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR")
+_FOREIGN = ("CI", "CLEARANCE_EPHEMERAL", "MLFLOW_RUN_ID", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID")
+
+
+def settle(root: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Path:
+    """A judged project at `root` (`build`); the working folder from now on."""
+    shutil.copytree(_template(json.dumps(options, sort_keys=True)), root, symlinks=True)
+    move_in(root, monkeypatch)
+    return root
+
+
+def settle_with_store(root: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Path:
+    """A judged project at `root` with an empty SQLite store of MLflow; the working folder from now on."""
+    settle(root, monkeypatch, **options)
+    shutil.copy(empty_store(), root / "mlflow.db")
+    return root
+
+
+def move_in(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `root` the working folder and the home of every tool, with nothing exported by anybody else."""
+    monkeypatch.chdir(root)
+    for name in _FOREIGN:
+        monkeypatch.delenv(name, raising=False)
+    for name in _KEPT:
+        monkeypatch.setenv(name, environment.homes(root)[name])
+
+
+def put(root: Path, **options: Any) -> None:
+    """Replace what the pipeline wrote at `root` by that of another project; stores stay."""
+    for path in _template(json.dumps(options, sort_keys=True)).iterdir():
+        if path.is_dir():
+            shutil.copytree(path, root / path.name, symlinks=True, dirs_exist_ok=True)
+        else:
+            shutil.copy2(path, root / path.name)
+
+
+@cache
+def _home() -> Path:
+    folder = tempfile.mkdtemp(prefix="judged-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+@cache
+def _template(options: str) -> Path:
+    root = _home() / hashlib.sha256(options.encode()).hexdigest()[:16]
+    with pytest.MonkeyPatch.context() as patch:
+        root.mkdir()
+        move_in(root, patch)
+        return build(root, **json.loads(options))
+
+
+@cache
+def empty_store() -> Path:
+    """A SQLite store of MLflow with its tables and nothing in them: making one takes seconds."""
+    from clearance import registry
+
+    path = _home() / "mlflow.db"
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+        registry.connect()
+    return path
+
+
+def dump(root: Path) -> list[str]:
+    """Everything that MLflow's SQLite store holds, and the digest of every file it keeps."""
+    with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as database:
+        rows = list(database.iterdump())
+    kept = sorted(path for path in (root / "mlruns").rglob("*") if path.is_file())
+    return rows + [f"{path} {artifacts.sha256(path)} {path.stat().st_mtime_ns}" for path in kept]
+
+
+def build(
+    root: Path,
+    *,
+    verdict: str = "pass",
+    changes: Mapping[str, Any] | None = None,
+    policy: Mapping[str, Any] | None = None,
+    blocked: bool = False,
+    model: int = 0,
+) -> Path:
+    """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained."""
+    settings = PARAMS | dict(changes or {})
+    rule_book = POLICY | dict(policy or {})
+    _yaml(root / "params.yaml", settings)
+    _yaml(root / "dvc.yaml", {"stages": {name: {"cmd": f"true {name}"} | of for name, of in GRAPH.items()}})
+    _yaml(root / settings["policy"]["file"], rule_book)
+    _yaml(root / "policies/authorised.yaml", {"models": {"loan-approval": {"policy": "policies/test.yaml"}}})
+    shutil.copy(LOCK, root / "requirements.lock")
+    artifacts.write_text(root / "data/source/table.csv", "id,amount\n1,2\n")
+    artifacts.write_json(root / "data/origin.json", {"sha256": "0" * 64})
+    _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model)
+    judged = judge.judge(params.load(root / "params.yaml"), root)
+    artifacts.write_json(root / "reports/verdict.json", judged)
+    lock(root)
+    return root
+
+
+def lock(root: Path) -> None:
+    """Let DVC write its lock over the files as they are, as if its stages had just written them.
+
+    `root` must be the working folder.
+    """
+    logging.getLogger("dvc").setLevel(logging.WARNING)
+    if not (root / ".dvc").exists():
+        Repo.init(str(root), no_scm=True).close()
+    with Repo(str(root)) as repo:
+        repo.commit(force=True)
+
+
+def _yaml(path: Path, value: Any) -> None:
+    artifacts.write_text(path, yaml.safe_dump(value, sort_keys=False))
+
+
+def _evidence(root: Path, gap: tuple[float, float, float], *, blocked: bool, model: int) -> None:
+    reports = root / "reports"
+    failures = {"blocking_failures": Measurement(value=float(blocked))}
+    artifacts.write_json(reports / "validation_raw.json", evidence.measured(failures, blocked=blocked))
+    if blocked:
+        for name in ("split", "validation_prepared", "training", "performance", "fairness", "explanation"):
+            artifacts.write_json(reports / f"{name}.json", evidence.blocked("validate_raw: a fault"))
+        for folder in ("data/prepared", "models/trained", "reports/figures"):
+            artifacts.write_json(root / folder / "blocked.json", {})
+        return
+    for table in ("features", "label"):
+        artifacts.write_text(root / f"data/prepared/{table}.parquet", f"{table} of model {model}")
+    split = {
+        "rows": {"train": 50, "tune": 20, "test": 30},
+        "row_digests": {name: name[0] * 64 for name in ("train", "tune", "test")},
+        "tables": {name: artifacts.sha256_json(name) for name in ("features", "label", "protected")},
+    }
+    artifacts.write_json(
+        reports / "split.json", evidence.measured({"overlap": Measurement(value=0)}, **split)
+    )
+    artifacts.write_json(reports / "validation_prepared.json", evidence.measured(failures, blocked=False))
+    (root / "models/trained").mkdir(parents=True)
+    (root / "models/trained/model.skops").write_bytes(trained(model))
+    _training(root, split)
+    auc = Measurement(value=0.8, low=0.7, high=0.9, confidence=0.95)
+    artifacts.write_json(reports / "performance.json", evidence.measured({"roc_auc": auc}))
+    difference = Measurement(
+        value=gap[0], low=gap[1], high=gap[2], confidence=0.95, support={"Black": 60, "White": 300}
+    )
+    fairness = evidence.measured({"demographic_parity_difference": {"race": difference}})
+    artifacts.write_json(reports / "fairness.json", fairness)
+    artifacts.write_json(reports / "explanation.json", evidence.measured({}))
+    artifacts.write_text(reports / "figures/roc.svg", "<svg/>")
+
+
+def _training(root: Path, split: Mapping[str, Any]) -> None:
+    model = root / "models/trained/model.skops"
+    libraries = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
+    record = evidence.measured(
+        {},
+        model={"file": "models/trained/model.skops", "sha256": artifacts.sha256(model), "format": "skops"},
+        threshold=0.45,
+        tune={"accuracy": 0.75},
+        data=dict(split),
+        features=FEATURES,
+        inputs=[
+            {"name": name, "type": {"number": "double", "category": "string"}[kind]}
+            for name, kind in FEATURES.items()
+        ],
+        input_example={"amount": 1.0, "purpose": "house", "ratio": 0.5},
+        libraries={name: importlib.metadata.version(name) for name in libraries} | {"python": "3.11"},
+    )
+    artifacts.write_json(root / "reports/training.json", record)
+
+
+@cache
+def trained(number: int) -> bytes:
+    """The file of a small fitted model; another one for each number."""
+    import numpy as np
+    import pandas as pd
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+
+    from clearance import encoding
+
+    draw = np.random.default_rng(number)
+    table = pd.DataFrame(
+        {
+            "amount": draw.normal(100, 20, 200),
+            "purpose": draw.choice(["house", "car"], 200),
+            "ratio": draw.random(200),
+        }
+    )
+    label = (table["ratio"] + draw.normal(0, 0.3, 200) > 0.5).astype("int8")
+    pipeline = Pipeline(
+        [("encode", encoding.transformer(FEATURES)), ("estimator", LogisticRegression(C=0.1))]  # type: ignore[arg-type]
+    ).fit(table, label)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.skops"
+        model_file.save(pipeline, path)
+        return path.read_bytes()

@@ -1,0 +1,236 @@
+"""Small projects with evidence of every kind, judged by the real judge: what the page is made from."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clearance import artifacts, evidence, params
+from clearance.evidence import Measurement
+from tasks import document, judge
+
+DIGITS = {
+    "Ada": (0.02, 0.01, 0.05),
+    "gap": (0.3, 0.2, 0.4),
+    "wide": (0.05, 0.0, 0.25),
+    "out": (0.15, 0.0, 0.4),
+}
+"""Demographic parity differences by race: kept, broken, undecided within the limit, undecided beyond it."""
+
+INLINE = {"bdi", "code", "span", "strong"}
+VOID = {"meta", "link", "img", "br", "path", "circle", "rect", "use"}
+
+
+def measured(
+    value: float, low: float | None = None, high: float | None = None, **support: int
+) -> Measurement:
+    confidence = None if low is None else 0.95
+    return Measurement(value=value, low=low, high=high, confidence=confidence, support=support)
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "name": "loans",
+        "experiment": "e",
+        "seed": 1,
+        "source": {"kind": "demo", "path": "data/source"},
+        "data": {"row_key": "id", "target": "approve", "favourable": 1, "protected": ["race"]},
+        "split": {"train": 0.5, "tune": 0.2, "test": 0.3},
+        "train": {"estimator": "logistic_regression"},
+        "policy": {"file": "policies/p.yaml", "as_of": "2026-11-22"},
+    }
+    base["data"]["features"] = ["income", "debt"]
+    return base | changes
+
+
+def rule(name: str, metric: str, limit: dict[str, float] | None, **more: Any) -> dict[str, Any]:
+    base = {"id": name, "metric": metric, "limit": limit, "decides_by": "interval", "severity": "block"}
+    return base | {"kind": "engineering", "source": f"source of {name}", "valid_from": "2026-01-01"} | more
+
+
+def policy(**changes: Any) -> dict[str, Any]:
+    gap = {"attributes": ["race"]}
+    base = {
+        "id": "p",
+        "version": "7",
+        "title": "Loans",
+        "attributes": ["race"],
+        "favourable": {"target": "approve", "value": 1},
+        "promotion": {"approvals": 0},
+        "rules": [
+            rule("valid", "validation_raw.blocking_failures", {"at_most": 0}, decides_by="point"),
+            rule("ranks", "performance.roc_auc", {"at_least": 0.6}),
+            rule("parity", "fairness.demographic_parity_difference", {"at_most": 0.1}, **gap)
+            | {"kind": "legal", "jurisdiction": "Atlantis", "certainty": "memory"},
+            rule("brier", "performance.brier", None, decides_by="report_only", severity="warn"),
+            rule("later", "performance.roc_auc", {"at_least": 0.9}, valid_from="2030-01-01"),
+        ],
+    }
+    return base | changes
+
+
+def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict[str, Any]]:
+    """Evidence by name. Its groups are Elf (40 test rows), Orc (12) and Ent (none)."""
+    support = {"Elf": 40, "Orc": 12}
+    unmet = _expectation("`debt` is null in 3 of 90 rows", False, "warn", "debt")
+    unmet["examples"] = [{"row": "0123456789abcdef", "value": -7}]
+    met = _expectation("`income` holds numbers", True, "block", "income")
+    counted = {"blocking_failures": measured(0), "warnings": measured(1), "expectations": measured(2)}
+    split = {"rows": {"train": 100, "tune": 38, "test": 52}, "by": "row_key", "time": None}
+    split |= {"row_digests": dict.fromkeys(("train", "tune", "test"), "ab" * 32)}
+    split |= {"tables": dict.fromkeys(("features", "label", "protected"), "cd" * 32)}
+    bias = {"label_rate_difference": {"race": measured(0.21, 0.1, 0.3, Elf=120, Orc=70)}}
+    bias["label_rate_ratio"] = {"race": measured(0.74, 0.6, 0.8, Elf=120, Orc=70)}
+    return {
+        "validation_raw": evidence.measured(
+            counted, boundary="raw", blocked=False, expectations=[unmet, met]
+        ),
+        "split": evidence.measured({"overlap": measured(0), "left_out": measured(0)}, **split),
+        "validation_prepared": evidence.measured(
+            counted | bias, boundary="prepared", blocked=False, expectations=[met]
+        ),
+        "training": _training(),
+        "performance": evidence.measured(
+            {"roc_auc": measured(0.81234, 0.75, 0.88), "brier": measured(0.14, 0.1, 0.2)},
+            rows=52,
+            threshold=0.5,
+        ),
+        "fairness": evidence.measured(
+            {"demographic_parity_difference": {"race": measured(*gap, **support)}},
+            groups={
+                "race": {"Elf": _group(18, 2, 10, 10), "Orc": _group(5, 1, 3, 3), "Ent": _group(0, 0, 0, 0)}
+            },
+            rows=52,
+        ),
+        "explanation": evidence.measured(
+            {"additivity_error": measured(1e-12), "rows": measured(31)},
+            explainer="shap.LinearExplainer",
+            space="log-odds",
+            importance=[{"feature": "income", "mean_abs": 0.5}, {"feature": "debt", "mean_abs": 0.25}],
+            by_group={"race": {"Elf": {"income": 0.4, "debt": -0.2}}},
+            group_rows={"race": {"Elf": 24, "Orc": 7}},
+            fewest_rows_shown=10,
+        ),
+    }
+
+
+def _expectation(detail: str, success: bool, severity: str, column: str) -> dict[str, Any]:
+    return {"expectation": "expect", "column": column, "severity": severity, "success": success} | {
+        "detail": detail,
+        "observed": None,
+        "examples": [],
+    }
+
+
+def _training() -> dict[str, Any]:
+    return evidence.measured(
+        {},
+        estimator="sklearn.linear_model.LogisticRegression",
+        arguments={"C": 0.1},
+        mitigation="reweighing",
+        search=None,
+        threshold=0.5,
+        threshold_rule="highest balanced_accuracy on tune rows",
+        tune={"rows": 38, "roc_auc": 0.9, "selection_rate": None},
+        warnings=[],
+        libraries={"numpy": "2.2.0"},
+        features={"income": "number", "debt": "number"},
+        requirements_sha256="ef" * 32,
+    )
+
+
+def _group(tp: int, fp: int, fn: int, tn: int) -> dict[str, Any]:
+    def rate(part: int, whole: int) -> float | None:
+        return part / whole if whole else None
+
+    count = tp + fp + fn + tn
+    cells = {"true_positive": tp, "false_positive": fp, "false_negative": fn, "true_negative": tn}
+    return {
+        "count": count,
+        "cells": cells,
+        "selection_rate": rate(tp + fp, count),
+        "true_positive_rate": rate(tp, tp + fn),
+        "false_positive_rate": rate(fp, fp + tn),
+    }
+
+
+def blocked() -> dict[str, dict[str, Any]]:
+    """Evidence of a run that the raw table's validation blocked."""
+    fault = _expectation("the row key `id` names 2 rows twice", False, "block", "id")
+    counted = {"blocking_failures": measured(1), "warnings": measured(0), "expectations": measured(1)}
+    first = evidence.measured(counted, boundary="raw", blocked=True, expectations=[fault])
+    rest = evidence.blocked("validate_raw: the row key `id` names 2 rows twice")
+    return {"validation_raw": first} | {name: rest for name in documents() if name != "validation_raw"}
+
+
+def write(
+    root: Path,
+    found: dict[str, dict[str, Any]],
+    *,
+    rules: dict[str, Any] | None = None,
+    chosen: dict[str, Any] | None = None,
+    source: dict[str, Any] | None = None,
+    figures: bool = True,
+) -> Path:
+    """A project at `root` with this evidence, judged; returns `root`."""
+    artifacts.write_text(root / "params.yaml", yaml.safe_dump(chosen or settings()))
+    artifacts.write_text(root / "policies/p.yaml", yaml.safe_dump(rules or policy()))
+    origin = {"source": source or {"kind": "demo", "select": "SELECT *\nFROM source"}, "rows": 190}
+    artifacts.write_json(root / "data/origin.json", origin | {"columns": ["id", "debt"], "sha256": "12" * 32})
+    for name, document_ in found.items():
+        artifacts.write_json(root / f"reports/{name}.json", document_)
+    for folder, files in {"evaluate": ("roc.svg", "odd.svg"), "explain": ("beeswarm.svg",)}.items():
+        place = root / "reports/figures" / folder
+        artifacts.write_json(place / "points.json", {})
+        for name in files if figures else ():
+            artifacts.write_text(
+                place / name, '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+            )
+    verdict = judge.judge(params.load(root / "params.yaml"), root)
+    artifacts.write_json(root / "reports/verdict.json", verdict)
+    return root
+
+
+def page(root: Path) -> str:
+    """The page over the evidence at `root`."""
+    return document.render(document.read(root), params.load(root / "params.yaml").data)
+
+
+class Parsed(HTMLParser):
+    """A page as a list of elements, each with its attributes and all the text in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None], list[str]]] = []
+        self._open: list[int] = []
+        self.feed(html)
+        assert not self._open, f"left open: {[self.elements[at][0] for at in self._open]}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in INLINE:
+            self.handle_data(" ")
+        self.elements.append((tag, dict(attrs), []))
+        if tag not in VOID:
+            self._open.append(len(self.elements) - 1)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs), []))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.elements[self._open.pop()][0] == tag
+
+    def handle_data(self, data: str) -> None:
+        for at in self._open:
+            self.elements[at][2].append(data)
+
+    def texts(self, tag: str) -> list[str]:
+        """The text of every element of this kind, in order, with single spaces."""
+        return [" ".join("".join(text).split()) for name, _, text in self.elements if name == tag]
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of every element of this kind."""
+        return [attributes for name, attributes, _ in self.elements if name == tag]

@@ -1,0 +1,395 @@
+"""The page says everything the evidence says, nothing else, and cannot be made to do anything."""
+
+import copy
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reported
+
+from clearance import artifacts, evidence
+from clearance.errors import IntegrityError
+from tasks import document
+
+ROOT = Path(__file__).parent.parent
+HOSTILE = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}&lt;"
+SECTIONS = ["Data", "Model", "Performance", "Fairness", "Explanation"]
+
+
+def section(html: str, name: str) -> str:
+    """The text of the section under this heading."""
+    (found,) = [t for t in reported.Parsed(html).texts("section") if t.startswith(name + " ")]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("gap", "word", "why", "settled"),
+    [
+        ("Ada", "Pass", "All 3 blocking checks pass.", "It holds for this model, these data and policy p 7"),
+        (
+            "gap",
+            "Refused",
+            "Demographic parity difference by race is 0.300",
+            "so that it is at most 0.1 with the",
+        ),
+        ("wide", "Insufficient evidence", "reaches across the limit", "very roughly 16 times the rows"),
+        (
+            "out",
+            "Insufficient evidence",
+            "reaches across the limit",
+            "would sooner confirm that than lift it",
+        ),
+    ],
+)
+def test_the_verdict_comes_first_with_one_sentence_why_and_what_would_settle_it(
+    tmp_path: Path, gap: str, word: str, why: str, settled: str
+) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents(reported.DIGITS[gap])))
+    parsed = reported.Parsed(html)
+    assert parsed.texts("h2")[0] == word
+    assert parsed.texts("title") == [f"{word}: loans, evidence report"]
+    assert why in next(text for tag, of, text in parsed.elements if of.get("class") == "why")[0]
+    assert 0 < html.index(why) < html.index(settled) < html.index('id="rules"')
+
+
+def test_the_verdict_is_told_by_word_and_shape_not_by_colour_alone(tmp_path: Path) -> None:
+    seen = set()
+    for gap in ("Ada", "gap", "wide"):
+        parsed = reported.Parsed(
+            reported.page(reported.write(tmp_path, reported.documents(reported.DIGITS[gap])))
+        )
+        heading = next(at for at, (tag, _, _) in enumerate(parsed.elements) if tag == "h2")
+        seen.add(next(of["href"] for tag, of, _ in parsed.elements[heading:] if tag == "use"))
+    assert seen == {"#icon-pass", "#icon-fail", "#icon-insufficient_evidence"}
+    assert {f"#{of['id']}" for of in parsed.of("symbol")} >= seen
+
+
+def test_every_finding_is_a_row_with_number_limit_outcome_kind_and_source(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents(reported.DIGITS["gap"])))
+    rows = reported.Parsed(html).texts("tr")
+    (parity,) = [row for row in rows if "source of parity" in row]
+    for said in (
+        "Demographic parity difference by race",
+        "blocks",
+        "legal limit",
+        "Fail",
+        "0.300 (0.200 to 0.400)",
+    ):
+        assert said in parity
+    for said in ("95% interval", "limit: at most 0.1", "(Atlantis): source of parity [not confirmed]"):
+        assert said in parity
+    (ranks,) = [row for row in rows if "source of ranks" in row]
+    assert "0.812 (0.750 to 0.880)" in ranks
+    assert "Pass" in ranks
+    assert "engineering limit" in ranks
+    (brier,) = [row for row in rows if "source of brier" in row]
+    assert "Reported" in brier
+    assert "warns" in brier
+    assert [row for row in rows if ": source of " in row].index(parity) == 0, "the worst comes first"
+    assert "later (from 2030-01-01)" in section(html, "Rules")
+
+
+def test_nothing_is_loaded_and_nothing_runs(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents()))
+    parsed = reported.Parsed(html)
+    for tag, attributes, _ in parsed.elements:
+        assert tag not in {"script", "iframe", "object", "embed", "base", "form", "audio", "video"}
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in {"src", "href", "srcset", "data", "action", "poster", "xlink:href"}:
+                assert value is not None
+                assert value.startswith(("#", "data:")), f"{tag} {name}={value[:60]}"
+    css = "".join(parsed.texts("style"))
+    assert "@import" not in css
+    assert "url(" not in css
+    (policy,) = [
+        of["content"] for of in parsed.of("meta") if of.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+
+
+def test_the_figures_are_in_the_page_with_a_text_for_those_who_do_not_see_them(tmp_path: Path) -> None:
+    images = reported.Parsed(reported.page(reported.write(tmp_path, reported.documents()))).of("img")
+    assert [of["alt"] for of in images] == [
+        "ROC curve; ROC AUC 0.812 (0.750 to 0.880)",
+        "odd",
+        "Contributions, one dot a row; rows 31",
+    ]
+    assert all(str(of["src"]).startswith("data:image/svg+xml;base64,") for of in images)
+
+
+def test_the_same_evidence_gives_the_same_bytes_in_any_process(tmp_path: Path) -> None:
+    root = reported.write(tmp_path, reported.documents())
+    for seed in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-m", "tasks.document"],
+            cwd=root,
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "TZ": "Asia/Tokyo"},
+            check=True,
+        )
+        assert (root / document.PAGE).read_text(encoding="utf-8") == reported.page(root)
+
+
+def test_the_step_imports_no_heavy_library() -> None:
+    heavy = ("pandas", "numpy", "sklearn", "matplotlib", "mlflow", "prefect", "shap", "great_expectations")
+    code = f"import sys, tasks.document; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def put(value: Any, old: str, new: str) -> Any:
+    """The JSON value with `old` replaced in every key and text."""
+    return json.loads(json.dumps(value).replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1]))
+
+
+def hostile(root: Path, text: str) -> Path:
+    """A project in which every name and text that comes from outside is `text`."""
+    found = reported.documents(reported.DIGITS["gap"])
+    for name in ("Elf", "race", "income", "`debt`", "0123456789abcdef", "shap.LinearExplainer", "log-odds"):
+        found = put(found, name, text if name != "Elf" else f"Elf{text}")
+    found["training"]["warnings"] = [text]
+    found["training"]["search"] = {text: [text]}
+    data = reported.settings()["data"] | {"protected": [text]}
+    rules = put(json.loads(json.dumps(reported.policy(title=text))), "race", text)
+    rules["rules"][2] |= {"source": text, "jurisdiction": text}
+    chosen = reported.settings(overrides={text: text, "train.note": [text]}, data=data)
+    return reported.write(root, found, rules=rules, chosen=chosen, source={"kind": text, text: text})
+
+
+def test_hostile_text_is_inert(tmp_path: Path) -> None:
+    def shape(html: str) -> list[tuple[str, list[str]]]:
+        return [(tag, sorted(of)) for tag, of, _ in reported.Parsed(html).elements]
+
+    harmless = reported.page(hostile(tmp_path / "a", "harmless"))
+    attacked = reported.page(hostile(tmp_path / "b", HOSTILE))
+    assert shape(attacked) == shape(harmless)
+    assert "<script" not in attacked
+    assert attacked.count("{{ 7 * 7 }}") == harmless.count("harmless") > 20
+
+
+def test_unseen_characters_are_shown(tmp_path: Path) -> None:
+    html = reported.page(hostile(tmp_path, "a\u202eb\u0007c\u2066d"))
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08]", html)
+    assert "a\\u202eb\\u0007c\\u2066d" in html
+
+
+def test_a_blocked_run_says_what_blocked_and_why_each_section_is_not_measured(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.blocked(), figures=False))
+    assert reported.Parsed(html).texts("h2")[0] == "Refused"
+    because = "Not measured: validate_raw: the row key id names 2 rows twice."
+    for name in SECTIONS:
+        assert because in section(html, name)
+    assert "This blocked the run: nothing was trained on this table." in section(html, "Data")
+    (row,) = [row for row in reported.Parsed(html).texts("tr") if row.startswith("id ")]
+    assert "The row key id names 2 rows twice." in row
+    assert "blocks" in row
+    assert reported.Parsed(html).of("img") == []
+
+
+@pytest.mark.parametrize("name", list(reported.documents()))
+def test_a_missing_document_is_a_printed_gap(tmp_path: Path, name: str) -> None:
+    found = reported.documents()
+    del found[name]
+    html = reported.page(reported.write(tmp_path, found))
+    assert f"Not measured: reports/{name}.json was never written." in "".join(
+        reported.Parsed(html).texts("main")
+    )
+
+
+def test_a_project_without_any_evidence_still_gets_a_page(tmp_path: Path) -> None:
+    root = reported.write(tmp_path, {}, figures=False)
+    (root / "data/origin.json").unlink()
+    artifacts.write_json(
+        root / document.VERDICT, artifacts.read_json(root / document.VERDICT) | {"evidence": {}}
+    )
+    html = reported.page(root)
+    assert reported.Parsed(html).texts("h2")[0] == "Not evaluated"
+    for name in SECTIONS:
+        assert "Not measured:" in section(html, name)
+
+
+def test_an_unreadable_document_is_a_printed_gap(tmp_path: Path) -> None:
+    root = reported.write(tmp_path, reported.documents())
+    (root / "reports/fairness.json").write_text("{")
+    verdict = artifacts.read_json(root / document.VERDICT)
+    verdict["evidence"]["reports/fairness.json"] = artifacts.sha256(root / "reports/fairness.json")
+    artifacts.write_json(root / document.VERDICT, verdict)
+    assert "Not measured: reports/fairness.json is not readable." in section(reported.page(root), "Fairness")
+
+
+def test_evidence_about_another_model_is_not_shown(tmp_path: Path) -> None:
+    found = reported.documents()
+    found["performance"] |= {"model_sha256": "99" * 32}
+    html = reported.page(reported.write(tmp_path, found))
+    assert "Not measured: it is about model 999999999999…" in section(html, "Performance")
+    assert "0.812" not in html
+
+
+@pytest.mark.parametrize("path", ["reports/fairness.json", "data/origin.json", "reports/split.json"])
+def test_evidence_that_the_judge_did_not_read_is_refused(tmp_path: Path, path: str) -> None:
+    root = reported.write(tmp_path, reported.documents())
+    (root / path).write_text((root / path).read_text() + " ")
+    with pytest.raises(IntegrityError, match="not what was recorded"):
+        document.read(root)
+    (root / path).unlink()
+    with pytest.raises(IntegrityError, match="is missing"):
+        document.read(root)
+
+
+def test_without_a_verdict_there_is_no_page(tmp_path: Path) -> None:
+    root = reported.write(tmp_path, reported.documents())
+    (root / document.VERDICT).unlink()
+    with pytest.raises(IntegrityError, match=r"verdict\.json is missing"):
+        document.read(root)
+
+
+def test_groups_show_their_counts_and_small_ones_are_marked(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents()))
+    parsed = reported.Parsed(html)
+    rows = {row.split()[0]: row for row in parsed.texts("tr") if row.startswith(("Elf 40", "Orc ▲", "Ent ▲"))}
+    assert "50.0% 20 of 40" in rows["Elf"]
+    assert "64.3% 18 of 28" in rows["Elf"]
+    assert "▲" not in rows["Elf"]
+    assert "▲ fewer than 30 rows 12 " in rows["Orc"]
+    assert "none 0 of 0" in rows["Ent"]
+    assert sum(of.get("class") == "small-group" for of in parsed.of("tr")) == 2
+
+
+def test_the_explanation_states_its_sample_and_keeps_small_groups_out(tmp_path: Path) -> None:
+    text = section(reported.page(reported.write(tmp_path, reported.documents())), "Explanation")
+    assert "over a sample of 31 test rows" in text
+    assert "error of at most 1.00e-12" in text
+    assert "Elf 24 rows" in text
+    assert "Not shown, for it would speak of single people: Orc (7 rows)." in text
+
+
+def test_an_explanation_of_no_rows_gives_its_reason(tmp_path: Path) -> None:
+    hole = evidence.undefined("there are no test rows to explain")
+    found = reported.documents() | {
+        "explanation": evidence.measured({"additivity_error": hole, "rows": hole})
+    }
+    text = section(reported.page(reported.write(tmp_path, found)), "Explanation")
+    assert "Not measured: there are no test rows to explain." in text
+
+
+def test_an_undefined_measurement_says_why(tmp_path: Path) -> None:
+    found = reported.documents()
+    hole = evidence.undefined("every test row has the label 1")
+    found["performance"]["measurements"]["roc_auc"] = hole.to_json()
+    html = reported.page(reported.write(tmp_path, found))
+    assert "undefined: every test row has the label 1" in section(html, "Performance")
+    assert "nothing measured" in section(html, "Rules")
+
+
+def test_a_what_if_run_says_so_and_shows_its_overrides_verbatim(tmp_path: Path) -> None:
+    plain = reported.page(reported.write(tmp_path / "a", reported.documents()))
+    assert "WHAT-IF" not in plain
+    assert "Overrides." not in plain
+    overrides = {"policy.as_of": "2031-02-03", "train.arguments": {"C": 0.25}}
+    chosen = reported.settings(overrides=overrides, policy={"file": "policies/p.yaml", "as_of": "2031-02-03"})
+    html = reported.page(reported.write(tmp_path / "b", reported.documents(), chosen=chosen))
+    assert html.index("WHAT-IF") < html.index('id="verdict"')
+    (banner,) = [text for text in reported.Parsed(html).texts("pre") if "policy" in text]
+    assert banner == 'policy.as_of: "2031-02-03" train.arguments: {"C": 0.25}'
+
+
+def test_an_override_of_the_model_is_no_what_if(tmp_path: Path) -> None:
+    chosen = reported.settings(overrides={"seed": 5})
+    html = reported.page(reported.write(tmp_path, reported.documents(), chosen=chosen))
+    assert "WHAT-IF" not in html
+    assert "seed: 5" in reported.Parsed(html).texts("pre")
+
+
+def test_the_lineage_has_the_digest_of_everything_the_page_rests_on(tmp_path: Path) -> None:
+    root = reported.write(tmp_path, reported.documents())
+    text = section(reported.page(root), "Lineage")
+    rested_on = [*root.glob("reports/*.json"), root / "data/origin.json", root / "policies/p.yaml"]
+    rested_on += [root / "reports/figures/evaluate", root / "reports/figures/explain"]
+    assert len(rested_on) == 12
+    for path in rested_on:
+        assert f"{path.relative_to(root).as_posix()} {artifacts.sha256(path)}" in text
+    for said in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32):
+        assert said in text
+
+
+def test_data_model_and_tune_numbers_are_told(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents()))
+    data = section(html, "Data")
+    for said in ("rows 190", "SELECT * FROM source", "tune 38", "1 is not met", "0.210 (0.100 to 0.300)"):
+        assert said in data
+    assert "0123456789ab: -7" in data
+    assert "Elf 120, Orc 70" in data
+    model = section(html, "Model")
+    for said in (
+        "LogisticRegression",
+        '{"C": 0.1}',
+        "reweighing",
+        "highest balanced_accuracy",
+        "ROC AUC 0.900",
+    ):
+        assert said in model
+    assert "selection rate none" in model
+
+
+def test_the_page_says_what_it_does_not_prove(tmp_path: Path) -> None:
+    text = section(
+        reported.page(reported.write(tmp_path, reported.documents())), "What this page does not prove"
+    )
+    assert "52 test rows from the same source, at the same time" in text
+    assert "assessed for race, one at a time" in text
+
+
+@pytest.mark.parametrize(
+    "found", [reported.documents(), reported.blocked(), {}], ids=["whole", "blocked", "none"]
+)
+def test_the_page_can_be_read_by_a_screen_reader(tmp_path: Path, found: dict[str, Any]) -> None:
+    parsed = reported.Parsed(reported.page(reported.write(tmp_path, copy.deepcopy(found))))
+    levels = [int(tag[1]) for tag, _, _ in parsed.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels)), levels
+    assert all(of.get("scope") in {"col", "row"} for of in parsed.of("th"))
+    assert len(parsed.texts("caption")) == len(parsed.of("table"))
+    assert all(parsed.texts("caption"))
+    assert all(of.get("alt") for of in parsed.of("img"))
+    assert parsed.of("html")[0]["lang"] == "en"
+    ids = [of["id"] for _, of, _ in parsed.elements if "id" in of]
+    assert len(ids) == len(set(ids))
+    assert {of["href"] for of in parsed.of("a")} <= {f"#{name}" for name in ids}
+    assert all(of["aria-labelledby"] in ids for of in parsed.of("section"))
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_every_text_colour_stands_out_from_every_ground_it_is_put_on(theme: int) -> None:
+    """WCAG 2.2, 1.4.3: 4.5 to 1."""
+    css = (ROOT / "tasks/templates/report.css").read_text()
+    block = re.findall(r":root \{([^}]*--paper[^}]*)\}", css)[theme]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+    grounds = {name: ["paper", "card", "tint"] for name in ("ink", "soft", "accent")}
+    for outcome in document.OUTCOMES:
+        grounds[outcome] = ["card", f"{outcome}-tint"]
+        grounds["ink"].append(f"{outcome}-tint")
+        grounds["soft"].append(f"{outcome}-tint")
+    grounds |= {
+        "insufficient_evidence": [
+            *grounds["insufficient_evidence"],
+            *(f"{o}-tint" for o in document.OUTCOMES),
+        ]
+    }
+    for text, backs in grounds.items():
+        for back in backs:
+            light, dark = sorted((_luminance(colours[text]), _luminance(colours[back])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {back}"

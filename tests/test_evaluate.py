@@ -1,0 +1,328 @@
+"""Performance is scikit-learn's where it is defined, undefined where it is not, and covered as stated."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import scored
+import yaml
+from sklearn import metrics
+
+from clearance import artifacts, calibration, curves, performance, prepared, ranking
+from clearance.errors import IntegrityError
+from clearance.evidence import Measurement
+from clearance.intervals import Sampling
+from tasks import evaluate
+
+SAMPLING = Sampling(confidence=0.95, resamples=200, seed=1)
+NAMES = [
+    *("roc_auc", "average_precision", "brier", "log_loss"),
+    *("accuracy", "balanced_accuracy", "f1", "calibration_error"),
+]
+Array = npt.NDArray[Any]
+
+
+def drawn(rows: int, seed: int = 0, shift: float = 1.3) -> tuple[Array, Array]:
+    """Labels and scores in [0, 1]; favourable rows score `shift` standard deviations higher."""
+    random = np.random.default_rng(seed)
+    label = (random.random(rows) < 0.6).astype(np.int8)
+    return label, 1 / (1 + np.exp(-random.normal(shift * label - 0.3)))
+
+
+def taken(label: Array, scores: Array, threshold: float = 0.5, **more: Any) -> dict[str, Measurement]:
+    sampling = Sampling(**{"confidence": 0.95, "resamples": 200, "seed": 1} | more)
+    return performance.measure(label, scores, threshold, 10, sampling)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_point_values_are_scikit_learns(seed: int) -> None:
+    label, scores = drawn(150, seed)
+    decision = scores >= 0.5
+    found = {name: each.value for name, each in taken(label, scores).items()}
+    assert found == {
+        "roc_auc": metrics.roc_auc_score(label, scores),
+        "average_precision": metrics.average_precision_score(label, scores),
+        "brier": metrics.brier_score_loss(label, scores),
+        "log_loss": metrics.log_loss(label, scores),
+        "accuracy": metrics.accuracy_score(label, decision),
+        "balanced_accuracy": metrics.balanced_accuracy_score(label, decision),
+        "f1": metrics.f1_score(label, decision),
+        "calibration_error": found["calibration_error"],
+    }
+
+
+def test_calibration_error_is_its_definition() -> None:
+    label, scores = drawn(300)
+    gaps = 0.0
+    for b in range(10):
+        inside = (scores >= b / 10) & ((scores < (b + 1) / 10) | (b == 9))
+        if inside.any():
+            gaps += inside.mean() * abs(scores[inside].mean() - label[inside].mean())
+    assert taken(label, scores)["calibration_error"].value == pytest.approx(gaps, abs=1e-12)
+
+
+def test_calibration_bins_hold_their_lower_edge_and_the_last_holds_one() -> None:
+    scores = np.array([0.0, 0.1, 0.3, 0.7, 0.95, 1.0])
+    filled = calibration.table(np.array([0, 0, 1, 1, 1, 1]), scores, 10)
+    assert [(each.rows, each.favourable) for each in filled] == [(1, 0), (1, 0), (1, 1), (1, 1), (2, 2)]
+    assert filled[-1].mean_score == pytest.approx(0.975)
+
+
+@pytest.mark.parametrize("rows", [4, 30, 400])
+def test_every_measurement_lies_inside_its_bounds_and_its_range(rows: int) -> None:
+    label, scores = drawn(rows, seed=3)
+    for name, each in taken(label, scores).items():
+        assert each.value is not None
+        assert set(each.support) == {"favourable label", "unfavourable label"}
+        assert sum(each.support.values()) == rows
+        if each.low is not None and each.high is not None:
+            assert 0 <= each.low <= each.value <= each.high, name
+            assert each.low < each.high, name
+            assert each.high <= 1 or name == "log_loss"
+
+
+def test_more_confidence_is_wider() -> None:
+    label, scores = drawn(300)
+    bold, careful = taken(label, scores, confidence=0.8), taken(label, scores, confidence=0.99)
+    for name in NAMES:
+        assert careful[name].confidence == 0.99
+        assert careful[name].low < bold[name].low or bold[name].low == 0  # type: ignore[operator]
+        assert careful[name].high > bold[name].high  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("only", [0, 1])
+def test_one_class_leaves_what_needs_two_undefined(only: int) -> None:
+    _, scores = drawn(40)
+    found = taken(np.full(40, only, dtype=np.int8), scores)
+    for name in ("roc_auc", "average_precision", "balanced_accuracy", "f1"):
+        assert found[name].value is None
+        assert found[name].undefined == f"every test row has the label {only}"
+    for name in ("brier", "log_loss", "accuracy", "calibration_error"):
+        assert found[name].value is not None
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.1, 1.1])
+def test_a_score_that_is_no_probability_leaves_everything_undefined(wrong: float) -> None:
+    label, scores = drawn(40)
+    scores[7] = wrong
+    found = taken(label, scores)
+    assert list(found) == NAMES
+    assert {each.undefined for each in found.values()} == {"1 of 40 scores are no probability"}
+    assert curves.points(label, scores, 10, 0.95)["roc"]["true_positive_rate"] == []
+
+
+def test_no_rows_leave_everything_undefined() -> None:
+    found = taken(np.zeros(0, dtype=np.int8), np.zeros(0))
+    assert {each.undefined for each in found.values()} == {"there are no test rows"}
+
+
+def test_perfect_scores_still_leave_room_for_doubt() -> None:
+    label = np.repeat([0, 1], [30, 20])
+    found = taken(label, np.where(label, 0.9, 0.2))
+    for name in ("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1"):
+        assert found[name].value == found[name].high == 1
+        assert found[name].low < 0.96, name  # type: ignore[operator]
+
+
+def test_where_no_interval_is_honest_none_is_given() -> None:
+    label = np.repeat([0, 1], [30, 5])
+    scores = np.tile([0.2, 0.6, 0.4, 0.8, 0.3], 7)
+    few = taken(label, scores)
+    constant = taken(np.repeat([0, 1], 20), np.full(40, 0.5))
+    for each in (few["roc_auc"], few["average_precision"], constant["roc_auc"], constant["brier"]):
+        assert (each.low, each.high, each.confidence) == (None, None, None)
+        assert each.method.startswith("no interval: ")
+
+
+def test_the_area_has_delongs_interval() -> None:
+    """Against the definition: every pair of rows compared one by one."""
+    label, scores = drawn(60, seed=5)
+    favourable, other = scores[label == 1], scores[label == 0]
+    wins = (favourable[:, None] > other) + 0.5 * (favourable[:, None] == other)
+    area = wins.mean()
+    variance = wins.mean(axis=1).var(ddof=1) / len(favourable) + wins.mean(axis=0).var(ddof=1) / len(other)
+    step = 1.959963984540054 * math.sqrt(variance) / (area * (1 - area))
+    logit = math.log(area / (1 - area))
+    expected = [1 / (1 + math.exp(-(logit + sign * step))) for sign in (-1, 1)]
+    found = taken(label, scores)["roc_auc"]
+    assert [found.low, found.high] == pytest.approx(expected, abs=1e-9)
+
+
+def coverage(name: str, truth: float, rows: int, rounds: int, shift: float = 1.3) -> float:
+    hits = 0
+    for seed in range(rounds):
+        label, scores = drawn(rows, seed=1000 + seed, shift=shift)
+        found = taken(label, scores)[name]
+        hits += found.low <= truth <= found.high  # type: ignore[operator]
+    return hits / rounds
+
+
+@pytest.mark.parametrize(("name", "shift"), [("roc_auc", 1.3), ("average_precision", 2.0), ("f1", 1.3)])
+def test_intervals_cover_the_truth(name: str, shift: float) -> None:
+    """Truth from a million rows; the bound is four standard errors of 150 rounds below 95 %."""
+    label, scores = drawn(1_000_000, seed=99, shift=shift)
+    oracle = {
+        "roc_auc": lambda: metrics.roc_auc_score(label, scores),
+        "average_precision": lambda: metrics.average_precision_score(label, scores),
+        "f1": lambda: metrics.f1_score(label, scores >= 0.5),
+    }[name]
+    assert coverage(name, oracle(), rows=120, rounds=150, shift=shift) >= 0.88
+
+
+@pytest.mark.parametrize("rows", [40, 400])
+def test_the_calibration_interval_covers_a_true_zero(rows: int) -> None:
+    """Where percentiles of a bootstrap never would: the estimate and its resamples are biased upward."""
+    random = np.random.default_rng(2)
+    hits = 0
+    for _ in range(300):
+        scores = random.beta(2, 1, rows)
+        filled = calibration.table((random.random(rows) < scores).astype(int), scores, 10)
+        assert calibration.error(filled) > 0
+        hits += calibration.bounds(filled, SAMPLING)[0] == 0
+    assert hits / 300 >= 0.9
+
+
+def test_the_same_seed_gives_the_same_bounds_and_no_other_does() -> None:
+    label, scores = drawn(200)
+    assert taken(label, scores) == taken(label, scores)
+    other = taken(label, scores, seed=2)
+    changed = {name for name, each in taken(label, scores).items() if each != other[name]}
+    assert changed == {"average_precision", "calibration_error"}
+
+
+def test_the_order_of_rows_changes_no_number() -> None:
+    label, scores = drawn(200)
+    order = np.random.default_rng(0).permutation(200)
+    shuffled = taken(label[order], scores[order])
+    for name, each in taken(label, scores).items():
+        again = shuffled[name]
+        assert (each.value, each.low, each.high) == pytest.approx((again.value, again.low, again.high))
+
+
+def test_many_distinct_scores_are_binned_said_so_and_hardly_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    label, scores = drawn(1500)
+    exact = taken(label, scores)["average_precision"]
+    monkeypatch.setattr(ranking, "LEVELS", 300)
+    binned = taken(label, scores)["average_precision"]
+    assert "approximate" not in exact.method
+    assert "approximate: 300 quantile bins" in binned.method
+    assert (binned.low, binned.high) == pytest.approx((exact.low, exact.high), abs=4e-3)
+
+
+# Curves
+
+
+def test_curves_are_thinned_and_keep_their_ends_and_their_area() -> None:
+    label, scores = drawn(20_000)
+    found = curves.points(label, scores, 10, 0.95)
+    roc, precise = found["roc"], found["precision_recall"]
+    false_positive, true_positive = roc["false_positive_rate"], roc["true_positive_rate"]
+    assert len(false_positive) == curves.POINTS
+    assert (false_positive[0], true_positive[0]) == (0, 0)
+    assert (false_positive[-1], true_positive[-1]) == (1, 1)
+    area = metrics.auc(false_positive, true_positive)
+    assert area == pytest.approx(metrics.roc_auc_score(label, scores), abs=2e-3)
+    assert len(precise["recall"]) <= curves.POINTS
+    assert (precise["recall"][0], precise["recall"][-1]) == (0, 1)
+    assert sum(found["calibration"]["rows"]) == 20_000
+
+
+def test_one_class_has_a_calibration_and_no_curve() -> None:
+    found = curves.points(np.ones(50, dtype=np.int8), np.linspace(0, 1, 50), 10, 0.95)
+    assert found["roc"]["true_positive_rate"] == []
+    assert found["precision_recall"]["precision"] == []
+    assert found["calibration"]["favourable_rate"] == [1.0] * 10
+
+
+# The stage
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = scored.build(tmp_path / "project", scored.table(400))
+    monkeypatch.chdir(root)
+    return root
+
+
+def written(root: Path) -> dict[str, bytes]:
+    files = [root / "reports/performance.json", *sorted((root / "reports/figures/evaluate").iterdir())]
+    return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+
+
+def test_the_stage_measures_the_test_rows_and_no_others(project: Path) -> None:
+    evaluate.main()
+    document = artifacts.read_json(project / "reports/performance.json")
+    test = prepared.read(project, "test")
+    assert document["status"] == "measured"
+    assert document["rows"] == len(test.label) == sum(document["confusion"].values())
+    assert document["threshold"] == scored.THRESHOLD
+    assert list(document["measurements"]) == sorted(NAMES)
+    training = artifacts.read_json(project / "reports/training.json")
+    assert document["model_sha256"] == training["model"]["sha256"]
+
+
+def test_labels_outside_the_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = scored.table(400)
+    fitted = frame["label"].to_numpy()
+    flipped = frame.assign(label=np.where(frame["split"] == "test", fitted, 1 - fitted).astype(np.int8))
+    outs = []
+    for name, each in (("as-is", frame), ("flipped", flipped)):
+        monkeypatch.chdir(scored.build(tmp_path / name, each, labels=fitted))
+        evaluate.main()
+        outs.append(written(Path.cwd()))
+    assert outs[0] == outs[1]
+
+
+def test_the_stage_writes_the_same_bytes_twice_and_nothing_of_the_machine(project: Path) -> None:
+    evaluate.main()
+    first = written(project)
+    evaluate.main()
+    assert written(project) == first
+    for name, content in first.items():
+        assert str(project).encode() not in content, name
+        assert not re.search(rb"<dc:date>|\d\d:\d\d:\d\d", content), name
+    assert len(first) == 7
+
+
+def test_every_plot_of_dvc_yaml_is_written_with_its_columns(project: Path) -> None:
+    evaluate.main()
+    plots = yaml.safe_load((scored.ROOT / "dvc.yaml").read_text())["plots"]
+    named = [axis for plot in plots for each in plot.values() for axis in (each["x"], each["y"])]
+    ours = [axis for axis in named if next(iter(axis)).startswith("reports/figures/evaluate/")]
+    assert len(ours) == 6
+    for axis in ours:
+        ((file, column),) = axis.items()
+        points = json.loads((project / file).read_text())
+        assert all(0 <= point[column] <= 1 for point in points)
+
+
+def test_a_blocked_training_blocks_the_evaluation(project: Path) -> None:
+    scored.block(project)
+    evaluate.main()
+    document = artifacts.read_json(project / "reports/performance.json")
+    assert document["status"] == "blocked"
+    assert document["because"] == "validate_raw: 3 rows are wrong"
+    assert [file.name for file in (project / "reports/figures/evaluate").iterdir()] == ["blocked.json"]
+
+
+def test_a_model_that_is_not_the_recorded_one_is_refused_and_nothing_written(project: Path) -> None:
+    model = project / "models/trained/model.skops"
+    model.write_bytes(model.read_bytes() + b" ")
+    with pytest.raises(IntegrityError, match="not what was recorded"):
+        evaluate.main()
+    assert not (project / "reports/performance.json").exists()
+
+
+def test_undefined_metrics_still_draw(project: Path) -> None:
+    label = np.ones(30, dtype=np.int8)
+    document = evaluate.evaluate(label, np.full(30, 0.5), 0.5, evaluate.params.Evaluate(), seed=1)
+    folder = project / "figures"
+    folder.mkdir()
+    evaluate.write_figures(folder, curves.points(label, np.full(30, 0.5), 10, 0.95), document)
+    assert "every test row has the label" in document["measurements"]["roc_auc"]["undefined"]
+    assert len(list(folder.glob("*.svg"))) == 3

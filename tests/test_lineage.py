@@ -1,0 +1,345 @@
+"""Files are what dvc.yaml, dvc.lock and the verdict say, by content; anything else is named and refused."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import judged
+import pytest
+import yaml
+
+from clearance import artifacts, digest, lineage
+from clearance.errors import IntegrityError
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return judged.settle(tmp_path / "project", monkeypatch)
+
+
+def edit_yaml(path: Path, change: Callable[[Any], None]) -> None:
+    data = yaml.safe_load(path.read_text())
+    change(data)
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+
+
+def rewrite_verdict(root: Path, change: Callable[[Any], None]) -> None:
+    """Change the verdict and let DVC lock it, so that only the verdict itself is wrong."""
+    verdict = artifacts.read_json(root / lineage.VERDICT)
+    change(verdict)
+    artifacts.write_json(root / lineage.VERDICT, verdict)
+    judged.lock(root)
+
+
+def test_what_dvc_locked_verifies_and_every_file_has_its_sha256(project: Path) -> None:
+    found = lineage.verify(project)
+    assert re.fullmatch("[0-9a-f]{64}", found.fingerprint)
+    assert set(found.outs) == {
+        out for stage in judged.GRAPH.values() for kind in ("outs", "metrics") for out in stage.get(kind, [])
+    }
+    assert set(found.deps) == {"data/source", "requirements.lock", "policies/test.yaml"}
+    assert {**found.outs, **found.deps} == {
+        path: artifacts.sha256(project / path) for path in (*found.outs, *found.deps)
+    }
+    assert found.read_json(lineage.VERDICT)["verdict"] == "pass"
+
+
+def test_a_blocked_project_verifies_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = judged.settle(tmp_path / "project", monkeypatch, blocked=True)
+    assert lineage.verify(root).read_json(lineage.VERDICT)["verdict"] == "fail"
+
+
+def test_the_fingerprint_depends_on_neither_place_nor_order(project: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "else" / "where"
+    shutil.copytree(project, elsewhere)
+
+    def turn(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: turn(value[key]) for key in reversed(value)}
+        return [turn(each) for each in reversed(value)] if isinstance(value, list) else value
+
+    text = (elsewhere / "dvc.lock").read_text()
+    locked = yaml.safe_load(text)
+    for stage in locked["stages"].values():
+        for kind in ("deps", "outs"):
+            stage[kind] = turn(stage.get(kind, []))
+    locked["stages"] = {name: locked["stages"][name] for name in reversed(locked["stages"])}
+    (elsewhere / "dvc.lock").write_text(yaml.safe_dump(locked))
+    assert (elsewhere / "dvc.lock").read_text() != text
+    assert lineage.verify(elsewhere).fingerprint == lineage.verify(project).fingerprint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": 1},
+        {"verdict": "fail"},
+        {"blocked": True},
+        {"changes": {"seed": 2}},
+        {"policy": {"version": "4"}},
+    ],
+    ids=str,
+)
+def test_any_other_content_has_another_fingerprint(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    other = judged.settle(tmp_path / "other", monkeypatch, **options)
+    assert lineage.verify(other).fingerprint != lineage.verify(project).fingerprint
+
+
+def swap(path: Path) -> None:
+    """Change one byte and keep size, inode and times: DVC takes the file as unchanged."""
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    with path.open("r+b") as file:
+        file.write(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("path", "named", "mend"),
+    [
+        ("models/trained/model.skops", "models/trained", "clearance repair"),
+        ("reports/fairness.json", "reports/fairness.json", "clearance repair"),
+        ("reports/figures/roc.svg", "reports/figures", "clearance repair"),
+        ("data/prepared/label.parquet", "data/prepared", "clearance repair"),
+        ("reports/verdict.json", "reports/verdict.json", "clearance repair"),
+        ("data/source/table.csv", "data/source", "run the pipeline again"),
+        ("policies/test.yaml", "policies/test.yaml", "run the pipeline again"),
+        ("requirements.lock", "requirements.lock", "run the pipeline again"),
+    ],
+)
+def test_one_changed_byte_is_found_whatever_the_times_say(
+    project: Path, path: str, named: str, mend: str
+) -> None:
+    swap(project / path)
+    with pytest.raises(IntegrityError, match=f"{named} is not what stage .* recorded") as error:
+        lineage.verify(project)
+    assert mend in error.value.mend
+
+
+@pytest.mark.parametrize(
+    "path", ["models/trained", "reports/fairness.json", "data/source", "policies/test.yaml", "dvc.lock"]
+)
+def test_what_is_missing_is_named(project: Path, path: str) -> None:
+    place = project / path
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    with pytest.raises(IntegrityError, match=f"{path} is missing"):
+        lineage.verify(project)
+
+
+def test_one_file_more_or_less_in_a_folder_is_found(project: Path) -> None:
+    extra = project / "models/trained/loader.part"
+    extra.write_text("")
+    with pytest.raises(IntegrityError, match="models/trained is not what"):
+        lineage.verify(project)
+    extra.unlink()
+    (project / "data/prepared/label.parquet").unlink()
+    with pytest.raises(IntegrityError, match="data/prepared is not what"):
+        lineage.verify(project)
+
+
+def test_what_dvc_ignores_in_a_source_is_ignored_as_dvc_does(project: Path) -> None:
+    fingerprint = lineage.verify(project).fingerprint
+    (project / ".dvcignore").write_text("# comment\n\n*.part\n/never/this\nscratch/\n")
+    for name in ("x.part", "scratch/notes.txt", "deeper/scratch/notes.txt", ".git/config"):
+        artifacts.write_text(project / "data/source" / name, "x")
+    judged.lock(project)
+    assert lineage.verify(project).fingerprint == fingerprint
+    artifacts.write_text(project / "data/source/deeper/üx.csv", "x")
+    judged.lock(project)
+    assert lineage.verify(project).fingerprint != fingerprint
+
+
+def drop_stage(lock: Any) -> None:
+    del lock["stages"]["evaluate"]
+
+
+def other_command(lock: Any) -> None:
+    lock["stages"]["train"]["cmd"] = "true something else"
+
+
+def forget_an_out(lock: Any) -> None:
+    lock["stages"]["train"]["outs"].pop()
+
+
+def another_digest(lock: Any) -> None:
+    lock["stages"]["train"]["outs"][0]["md5"] = "0" * 32
+
+
+def no_digest(lock: Any) -> None:
+    del lock["stages"]["train"]["outs"][0]["md5"]
+
+
+def another_parameter(lock: Any) -> None:
+    lock["stages"]["train"]["params"]["params.yaml"]["seed"] = 2
+
+
+def true_for_one(lock: Any) -> None:
+    lock["stages"]["train"]["params"]["params.yaml"]["seed"] = True
+
+
+def forget_a_parameter(lock: Any) -> None:
+    del lock["stages"]["train"]["params"]["params.yaml"]["seed"]
+
+
+def a_parameter_more(lock: Any) -> None:
+    lock["stages"]["evaluate"]["params"] = {"params.yaml": {"seed": 1}}
+
+
+def no_stages(lock: Any) -> None:
+    lock.pop("stages")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (drop_stage, "no stage evaluate"),
+        (other_command, "stage train was run by another command"),
+        (forget_an_out, "stage train: .* differ in outs"),
+        (another_digest, "is not what stage train recorded"),
+        (no_digest, "dvc.lock: .*md5"),
+        (another_parameter, "`seed` is not what stage train ran with"),
+        (true_for_one, "`seed` is not what stage train ran with"),
+        (forget_a_parameter, "`seed` is not what stage train ran with"),
+        (a_parameter_more, "`seed` is not what stage evaluate ran with"),
+        (no_stages, "dvc.lock names no stages"),
+    ],
+)
+def test_a_lock_that_does_not_fit_is_refused(
+    project: Path, change: Callable[[Any], None], match: str
+) -> None:
+    edit_yaml(project / "dvc.lock", change)
+    with pytest.raises(IntegrityError, match=match):
+        lineage.verify(project)
+
+
+def new_dependency(graph: Any) -> None:
+    graph["stages"]["judge"]["deps"].append("params.yaml")
+
+
+def new_command(graph: Any) -> None:
+    graph["stages"]["judge"]["cmd"] = "true another"
+
+
+def new_stage(graph: Any) -> None:
+    graph["stages"]["document"] = {"cmd": "true document", "outs": ["reports/report.html"]}
+
+
+def unknown_name(graph: Any) -> None:
+    graph["stages"]["judge"]["deps"].append("${policy.nothing}")
+
+
+def a_loop(graph: Any) -> None:
+    graph["stages"]["judge"] = {"foreach": ["a"], "do": {"cmd": "true"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (new_dependency, "stage judge: .* differ in deps"),
+        (new_command, "stage judge was run by another command"),
+        (new_stage, "no stage document"),
+        (unknown_name, "policy.nothing"),
+        (a_loop, "dvc.yaml: .*cmd"),
+    ],
+)
+def test_a_graph_that_changed_since_is_refused(
+    project: Path, change: Callable[[Any], None], match: str
+) -> None:
+    edit_yaml(project / "dvc.yaml", change)
+    with pytest.raises(IntegrityError, match=match):
+        lineage.verify(project)
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", 2), ("name", "other"), ("overrides", {"seed": 1})])
+def test_a_parameter_that_changed_since_is_refused(project: Path, key: str, value: Any) -> None:
+    edit_yaml(project / "params.yaml", lambda data: data.update({key: value}))
+    with pytest.raises(IntegrityError, match=f"`{key}` is not what stage"):
+        lineage.verify(project)
+
+
+def test_a_parameter_that_no_stage_reads_may_change(project: Path) -> None:
+    fingerprint = lineage.verify(project).fingerprint
+    edit_yaml(project / "params.yaml", lambda data: data.update(experiment="another"))
+    assert lineage.verify(project).fingerprint == fingerprint
+
+
+def test_numbers_that_dvc_and_we_read_differently_are_the_same_parameter(project: Path) -> None:
+    arguments = "{C: 1e-3, tol: 1.5E+2, huge: .inf, yes: no, none: null, text: '1e-3', list: [1, 0.5]}"
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(re.sub(r"arguments:\n +C: 0.1", f"arguments: {arguments}", text))
+    judged.lock(project)
+    assert "0.001" in (project / "dvc.lock").read_text()
+    assert lineage.verify(project).fingerprint
+
+
+def forge(verdict: Any) -> None:
+    verdict["evidence"]["reports/fairness.json"] = "0" * 64
+
+
+def cite_a_stranger(verdict: Any) -> None:
+    verdict["evidence"]["params.yaml"] = "0" * 64
+
+
+def climb_out(verdict: Any) -> None:
+    verdict["evidence"]["models/trained/../../params.yaml"] = "0" * 64
+
+
+def cite_nothing(verdict: Any) -> None:
+    verdict["evidence"] = {}
+
+
+def forget_evidence(verdict: Any) -> None:
+    del verdict["evidence"]
+
+
+def other_policy(verdict: Any) -> None:
+    verdict["policy"]["sha256"] = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (forge, "reports/fairness.json is not the evidence"),
+        (cite_a_stranger, "cites params.yaml, which the pipeline neither reads nor writes"),
+        (climb_out, "neither reads nor writes"),
+        (cite_nothing, "rests on no evidence"),
+        (forget_evidence, "does not say what it rests on"),
+        (other_policy, "policies/test.yaml is not the evidence"),
+    ],
+)
+def test_a_verdict_that_cites_other_content_is_refused(
+    project: Path, change: Callable[[Any], None], match: str
+) -> None:
+    rewrite_verdict(project, change)
+    with pytest.raises(IntegrityError, match=match):
+        lineage.verify(project)
+
+
+def test_what_changed_after_it_was_verified_is_not_read(project: Path) -> None:
+    found = lineage.verify(project)
+    swap(project / "reports/fairness.json")
+    with pytest.raises(IntegrityError, match="not what was recorded"):
+        found.read_json("reports/fairness.json")
+    with pytest.raises(IntegrityError, match="no output of the pipeline"):
+        found.read_json("params.yaml")
+
+
+def test_each_file_is_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    original = digest._read
+
+    def count(path: Path) -> digest.Digest:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(digest, "_read", count)
+    lineage.verify(project)
+    assert len(read) == len(set(read)) >= 15

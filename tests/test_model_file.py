@@ -1,0 +1,344 @@
+"""A model file is the same bytes for the same model, and nothing in a file runs, whoever wrote it."""
+
+import hashlib
+import io
+import json
+import pickle
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import learnable
+import numpy as np
+import pytest
+import skops.io
+import yaml
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from clearance import encoding, model_file, scoring, tree_bounds, trust
+from clearance.errors import ConfigurationError, IntegrityError
+
+ESTIMATORS: dict[str, Callable[[], Any]] = {
+    "linear": lambda: LogisticRegression(max_iter=1000),
+    "forest": lambda: RandomForestClassifier(6, max_depth=4, random_state=1),
+    "boosting": lambda: HistGradientBoostingClassifier(max_iter=6, random_state=1),
+}
+FRAME = learnable.table(300)
+FEATURES = FRAME[list(learnable.FEATURES)]
+
+
+def fitted(estimator: Any) -> Pipeline:
+    kinds = scoring.kinds(FEATURES, {"grade": "text"})
+    pipeline = Pipeline([("encode", encoding.transformer(kinds)), ("estimator", estimator)])
+    return pipeline.fit(scoring.inputs(FEATURES, kinds), FRAME["label"])
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def refused(path: Path, says: str) -> None:
+    """The file is refused although its digest is the recorded one."""
+    with pytest.raises(IntegrityError) as caught:
+        model_file.load(path, sha256(path))
+    assert says in caught.value.fault
+
+
+class Planted:
+    """Whoever creates one leaves a file behind."""
+
+    def __init__(self, path: str) -> None:
+        Path(path).touch()
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Planted, (self.path,)
+
+
+class Custom(ClassifierMixin, BaseEstimator):
+    """A classifier of nobody's allow-list."""
+
+    def fit(self, rows: Any, label: Any) -> "Custom":
+        self.n_features_in_ = rows.shape[1]
+        self.classes_, self.rate_ = np.unique(label), float(np.mean(label))
+        return self
+
+    def predict_proba(self, rows: Any) -> Any:
+        return np.tile([1 - self.rate_, self.rate_], (len(rows), 1))
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_scores_are_bit_identical_after_a_round_trip(name: str, tmp_path: Path) -> None:
+    model = fitted(ESTIMATORS[name]())
+    path = tmp_path / "model.skops"
+    loaded = model_file.load(path, model_file.save(model, path))
+    assert np.array_equal(scoring.score(loaded, FEATURES), scoring.score(model, FEATURES))
+    assert encoding.origins(loaded[0]) == encoding.origins(model[0])
+    assert encoding.typical(loaded[0]) == encoding.typical(model[0])
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_equal_models_give_equal_bytes(name: str, tmp_path: Path) -> None:
+    model = fitted(ESTIMATORS[name]())
+    first = model_file.save(model, tmp_path / "1.skops")
+    noise = [object() for _ in range(1000)]
+    assert model_file.save(fitted(ESTIMATORS[name]()), tmp_path / "2.skops") == first
+    loaded = model_file.load(tmp_path / "1.skops", first)
+    assert model_file.save(loaded, tmp_path / "3.skops") == first == sha256(tmp_path / "3.skops")
+    assert noise
+
+
+def test_the_bytes_hold_no_time_no_address_and_no_set_order(tmp_path: Path) -> None:
+    model = {"set": {"b", "a", "c", "d"}, "array": np.arange(3), "same": np.arange(3)}
+    content = model_file.canonical(skops.io.dumps(model))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist() == ["schema.json", "0.npy"]
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert b"__id__" not in archive.read("schema.json")
+    loaded = skops.io.loads(content)
+    assert loaded["set"] == model["set"]
+    assert np.array_equal(loaded["same"], model["same"])
+    turned = {"set": {"d", "c", "a", "b"}, "array": np.arange(3), "same": np.arange(3)}
+    assert model_file.canonical(skops.io.dumps(turned)) == content
+    assert model_file.canonical(content) == content
+
+
+def test_the_allow_list_is_no_longer_than_the_estimators_need() -> None:
+    needed: set[str] = set()
+    for build in ESTIMATORS.values():
+        needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(fitted(build()))))
+    assert set(trust.TRUSTED) == needed
+
+
+def test_another_digest_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    digest = model_file.save(fitted(ESTIMATORS["linear"]()), path)
+    with path.open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(IntegrityError, match="is not what was recorded"):
+        model_file.load(path, digest)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match="is missing"):
+        model_file.load(tmp_path / "model.skops", "0" * 64)
+
+
+def test_a_larger_file_than_any_model_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.skops"
+    digest = model_file.save(fitted(ESTIMATORS["linear"]()), path)
+    monkeypatch.setattr(model_file, "LARGEST", 100)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
+    with pytest.raises(IntegrityError, match="larger than any model"):
+        model_file.load(path, digest)
+
+
+def test_a_pickle_under_our_name_does_not_run(tmp_path: Path) -> None:
+    path, mark = tmp_path / "model.skops", tmp_path / "planted"
+    content = pickle.dumps(Planted(str(mark)))
+    mark.unlink()
+    path.write_bytes(content)
+    refused(path, "no model that may be loaded")
+    assert not mark.exists()
+    pickle.loads(content)  # noqa: S301 - the payload is a real one
+    assert mark.exists()
+
+
+def test_a_type_that_is_not_allowed_does_not_run(tmp_path: Path) -> None:
+    path, mark = tmp_path / "model.skops", tmp_path / "planted"
+    content = model_file.canonical(skops.io.dumps(Planted(str(mark))))
+    mark.unlink()
+    path.write_bytes(content)
+    refused(path, "test_model_file.Planted")
+    assert not mark.exists()
+    skops.io.loads(content, trusted=["test_model_file.Planted"])  # the payload is a real one
+    assert mark.exists()
+
+
+@pytest.mark.parametrize(
+    "loader", ["FunctionNode", "TypeNode", "ObjectNode", "PartialNode", "OperatorFuncNode"]
+)
+def test_no_kind_of_node_brings_in_a_function_of_the_system(loader: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    node = {"__class__": "system", "__module__": "os", "__loader__": loader, "content": None, "attrs": {}}
+    write(path, {"schema.json": json.dumps({**node, "protocol": 2})})
+    refused(path, "no model that may be loaded")
+
+
+def write(path: Path, members: dict[str, Any], **how: Any) -> None:
+    with zipfile.ZipFile(path, "w", **how) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def members(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.parametrize("name", ["../escape.npy", "/0.npy", "a/0.npy", "0.pkl", "__init__.py"])
+def test_a_file_with_a_foreign_name_in_it_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    model_file.save(fitted(ESTIMATORS["linear"]()), path)
+    write(path, members(path) | {name: b""})
+    refused(path, "has no place in it")
+
+
+def test_a_compressed_file_is_refused_so_that_none_grows_when_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    model_file.save(fitted(ESTIMATORS["linear"]()), path)
+    write(path, members(path), compression=zipfile.ZIP_DEFLATED)
+    refused(path, "is compressed")
+
+
+def test_a_name_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    model_file.save(fitted(ESTIMATORS["linear"]()), path)
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr("schema.json", "{}")
+    refused(path, "occurs twice")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"protocol": 2}',
+        '{"protocol": 99}',
+        "[" * 100_000,
+        '{"protocol": 2, "__loader__": "X"}',
+    ],
+)
+def test_what_is_no_schema_is_refused(schema: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    write(path, {"schema.json": schema})
+    refused(path, "no model that may be loaded")
+
+
+def test_a_cut_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    model_file.save(fitted(ESTIMATORS["linear"]()), path)
+    path.write_bytes(path.read_bytes()[:-200])
+    refused(path, "no model that may be loaded")
+
+
+def rewritten(path: Path, spoil: Callable[[Any], None]) -> None:
+    """Rewrite the first array of tree nodes in the file."""
+    contents = members(path)
+    for name, content in contents.items():
+        array = np.load(io.BytesIO(content), allow_pickle=False) if name.endswith(".npy") else np.zeros(0)
+        if array.dtype.names and len(array) > 2:
+            spoil(array)
+            buffer = io.BytesIO()
+            np.save(buffer, array)
+            write(path, contents | {name: buffer.getvalue()})
+            return
+    pytest.fail("there are no nodes")
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("forest", "left_child", 1_000_000),
+        ("forest", "right_child", 0),
+        ("forest", "right_child", -7),
+        ("forest", "feature", 1_000_000),
+        ("forest", "feature", -3),
+        ("boosting", "left", 1_000_000),
+        ("boosting", "right", 0),
+        ("boosting", "feature_idx", 1_000_000),
+    ],
+)
+def test_a_tree_that_points_elsewhere_is_refused(name: str, field: str, value: int, tmp_path: Path) -> None:
+    def spoil(nodes: Any) -> None:
+        nodes[field][0] = value
+
+    path = tmp_path / "model.skops"
+    model_file.save(fitted(ESTIMATORS[name]()), path)
+    rewritten(path, spoil)
+    refused(path, "a tree")
+
+
+def test_categories_that_a_tree_does_not_have_are_refused() -> None:
+    rows = np.random.default_rng(0).integers(0, 4, size=(200, 1))
+    model = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(rows, rows[:, 0] % 2)
+    tree_bounds.check(model)
+    nodes = model._predictors[0][0].nodes
+    assert nodes["is_categorical"].any()
+    nodes["bitset_idx"] = 99
+    with pytest.raises(ValueError, match="categories it does not have"):
+        tree_bounds.check(model)
+
+
+def test_a_forest_is_held_to_the_columns_it_checks_not_to_what_its_trees_say() -> None:
+    """A forest checks its rows once, against itself; a tree with more columns would read beyond them."""
+    random = np.random.default_rng(0)
+    wide = DecisionTreeClassifier(random_state=0).fit(random.random((50, 9)), random.integers(0, 2, 50))
+    forest = RandomForestClassifier(2, random_state=0).fit(random.random((50, 2)), random.integers(0, 2, 50))
+    tree_bounds.check(forest)
+    forest.estimators_[1] = wide
+    with pytest.raises(ValueError, match="a column that is not there"):
+        tree_bounds.check(forest)
+
+
+def test_a_type_is_named_already_when_saving(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    with pytest.raises(ConfigurationError) as caught:
+        model_file.save(fitted(Custom()), path)
+    assert "test_model_file.Custom" in caught.value.fault
+    assert "policies/trusted_types.yaml" in caught.value.mend
+    assert not path.exists()
+
+
+def test_what_only_pickle_could_store_is_refused_when_saving(tmp_path: Path) -> None:
+    model = fitted(Custom())
+    model[-1].open_ = io.StringIO("x")
+    with pytest.raises(ConfigurationError, match=r"Custom|without pickle|allowed"):
+        model_file.save(model, tmp_path / "model.skops")
+
+
+def test_compliance_can_allow_a_type(tmp_path: Path) -> None:
+    allowed = tmp_path / "trusted_types.yaml"
+    allowed.write_text(yaml.safe_dump([{"type": "test_model_file.Custom", "reason": "reviewed in a test"}]))
+    path = tmp_path / "model.skops"
+    digest = model_file.save(fitted(Custom()), path, allowed)
+    assert scoring.score(model_file.load(path, digest, allowed), FEATURES)[0] == FRAME["label"].mean()
+    refused(path, "test_model_file.Custom")
+
+
+def test_the_shipped_list_adds_nothing() -> None:
+    shipped = learnable.ROOT / trust.MORE_TRUSTED
+    assert shipped.exists()
+    assert trust.trusted_types(shipped) == trust.TRUSTED
+    assert trust.trusted_types(Path("there/is/none.yaml")) == trust.TRUSTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "types: []",
+        "- a.b",
+        "- {type: a.b}",
+        "- {type: a.b, reason: ''}",
+        "- {type: a.b, reason: 1}",
+        "- {type: 'a.*', reason: all}",
+        "- {type: eval, reason: handy}",
+        "- {type: a.b, reason: x, more: y}",
+        "- [",
+    ],
+)
+def test_a_list_that_is_none_allows_nothing(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "trusted_types.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"trusted_types.yaml is no"):
+        trust.trusted_types(path)

@@ -1,0 +1,501 @@
+"""A policy is read strictly and judged purely: nothing that is missing, undefined or uncertain passes."""
+
+import datetime as dt
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearance import evidence, policy
+from clearance.errors import ConfigurationError
+from clearance.evidence import Measurement, Outcome
+from clearance.rules import Limit, Policy, Promotion, Rule
+
+ROOT = Path(__file__).parent.parent
+TODAY = dt.date(2026, 6, 1)
+DECLARED = policy.Declaration(attributes=("race", "sex"), target="approve", favourable=1)
+
+
+def rule(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "parity",
+        "metric": "fairness.demographic_parity_difference",
+        "attribute": "race",
+        "limit": {"at_most": 0.1},
+        "kind": "engineering",
+        "source": "a convention",
+        "valid_from": "2026-01-01",
+        "severity": "block",
+        "decides_by": "interval",
+    } | changes
+
+
+def written(*rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {
+        "id": "test",
+        "version": "1",
+        "title": "A policy for tests",
+        "attributes": ["race"],
+        "favourable": {"target": "approve", "value": 1},
+        "promotion": {"approvals": 0},
+        "rules": list(rules) or [rule()],
+    } | changes
+
+
+def made(*rules: dict[str, Any], **changes: Any) -> Policy:
+    return Policy.model_validate(written(*rules, **changes))
+
+
+def gap(value: float, low: float | None = None, high: float | None = None, **more: Any) -> Measurement:
+    confidence = None if low is None else 0.95
+    return Measurement(**{"value": value, "low": low, "high": high, "confidence": confidence} | more)
+
+
+def fairness(measurement: Measurement, attribute: str = "race") -> dict[str, Any]:
+    return {"fairness": evidence.measured({"demographic_parity_difference": {attribute: measurement}})}
+
+
+def outcome(found: dict[str, Any], *rules: dict[str, Any]) -> Outcome:
+    return policy.judge(made(*rules), found, DECLARED, TODAY).outcome
+
+
+def reason(found: dict[str, Any], *rules: dict[str, Any]) -> str:
+    return policy.judge(made(*rules), found, DECLARED, TODAY).findings[0].reason
+
+
+# Reading a policy
+
+
+def read(tmp_path: Path, content: dict[str, Any]) -> Policy:
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return policy.load(file)
+
+
+def test_a_policy_is_read_as_written(tmp_path: Path) -> None:
+    found = read(tmp_path, written(rule(valid_until="2026-12-31", minimum_support=30)))
+    assert found.rules[0].valid_until == dt.date(2026, 12, 31)
+    assert found.rules[0].undefined == "not_evaluated"
+    assert found.promotion.when == (Outcome.PASS,)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            written(rule(limit={"at_mots": 0.1})),
+            "unknown key `rules.0.limit.at_mots`.*did you mean `at_most`",
+        ),
+        (written(rule(severty="block")), "unknown key `rules.0.severty`.*did you mean `severity`"),
+        (written(atributes=["race"]), "unknown key `atributes`.*did you mean `attributes`"),
+        (written(rules=[]), "`rules`"),
+        (written(attributes=[]), "`attributes`"),
+        (written(rule(), rule()), "rule parity is there twice"),
+        (written(rule(limit={})), "needs `at_least` or `at_most`"),
+        (written(rule(limit=None)), "decides by interval and has no `limit`"),
+        (written(rule(limit={"at_least": 0.8, "at_most": 0.2})), "at_least 0.8 lies above at_most 0.2"),
+        (written(rule(limit={"at_most": float("nan")})), "finite number"),
+        (written(rule(limit={"at_most": float("inf")})), "finite number"),
+        (written(rule(valid_until="2025-12-31")), "ends .* before it begins"),
+        (written(rule(attributes=["race"])), "both `attribute` and `attributes`"),
+        (written(rule(attribute=None, attributes=["race", "race"])), "an attribute twice"),
+        (written(rule(attribute="sex")), "race must be assessed and no rule reads it"),
+        (
+            written(rule(), rule(id="b", attribute="age")),
+            "a rule reads age, which `attributes` does not name",
+        ),
+        (written(rule(metric="fairnes.ratio")), "not <document>.<metric>"),
+        (written(rule(metric="fairness.")), "not <document>.<metric>"),
+        (written(rule(kind="folklore")), "rules.0.kind"),
+        (written(rule(source="")), "rules.0.source"),
+        (written(rule(undefined="pass")), "rules.0.undefined"),
+        (written(rule(equal_at=1)), "equal_at"),
+        (written(rule(decides_by="point_and_significance")), "equal_at"),
+        (written(promotion={"approvals": 0, "when": ["fail"]}), "promotion.when"),
+        (written(promotion={"approvals": -1}), "promotion.approvals"),
+    ],
+)
+def test_a_faulty_policy_is_refused_with_its_fault(
+    tmp_path: Path, content: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        read(tmp_path, content)
+    assert "policy.yaml" in caught.value.fault
+
+
+def test_a_missing_policy_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is missing"):
+        policy.load(tmp_path / "none.yaml")
+
+
+# One rule, one measurement
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.02, 0.1, Outcome.PASS),
+        (0.02, 0.1000001, Outcome.INSUFFICIENT_EVIDENCE),
+        (0.1, 0.3, Outcome.INSUFFICIENT_EVIDENCE),
+        (0.1000001, 0.3, Outcome.FAIL),
+    ],
+)
+def test_an_interval_decides_by_where_all_of_it_lies(low: float, high: float, expected: Outcome) -> None:
+    assert outcome(fairness(gap((low + high) / 2, low, high))) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.8, 1.25, "pass"), (0.7, 0.79, "fail"), (1.3, 1.4, "fail"), (0.7, 1.0, "insufficient_evidence")],
+)
+def test_a_limit_with_two_ends_is_kept_between_them(low: float, high: float, expected: str) -> None:
+    two_sided = rule(limit={"at_least": 0.8, "at_most": 1.25})
+    assert outcome(fairness(gap((low + high) / 2, low, high)), two_sided) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, Outcome.PASS), (1, Outcome.FAIL)])
+def test_a_count_decides_by_its_point(value: float, expected: Outcome) -> None:
+    assert outcome(fairness(gap(value)), rule(decides_by="point", limit={"at_most": 0})) == expected
+
+
+def test_a_point_decides_whatever_interval_it_carries() -> None:
+    assert outcome(fairness(gap(0.05, 0.0, 0.4)), rule(decides_by="point")) == Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "expected"),
+    [
+        (0.7, 0.6, 0.9, Outcome.FAIL),
+        (0.7, 0.4, 1.0, Outcome.INSUFFICIENT_EVIDENCE),
+        (0.9, 0.7, 1.0, Outcome.PASS),
+        (0.9, 0.85, 0.95, Outcome.PASS),
+    ],
+)
+def test_significance_turns_a_broken_limit_into_a_failure(
+    value: float, low: float, high: float, expected: Outcome
+) -> None:
+    four_fifths = rule(decides_by="point_and_significance", equal_at=1, limit={"at_least": 0.8})
+    assert outcome(fairness(gap(value, low, high)), four_fifths) == expected
+
+
+def test_a_significant_gap_inside_the_limit_is_said() -> None:
+    four_fifths = rule(decides_by="point_and_significance", equal_at=1, limit={"at_least": 0.8})
+    assert "significant" in reason(fairness(gap(0.9, 0.85, 0.95)), four_fifths)
+
+
+def test_reporting_neither_passes_nor_blocks() -> None:
+    report = rule(id="report", decides_by="report_only", limit=None)
+    for value in (0.0, 0.9):
+        verdict = policy.judge(made(rule(), report), fairness(gap(value, value, value)), DECLARED, TODAY)
+        alone = policy.judge(made(rule()), fairness(gap(value, value, value)), DECLARED, TODAY)
+        assert verdict.findings[1].outcome is None
+        assert verdict.outcome == alone.outcome
+    only = policy.judge(made(report), fairness(gap(0.0, 0.0, 0.0)), DECLARED, TODAY)
+    assert only.outcome == Outcome.NOT_EVALUATED
+
+
+def test_a_small_group_is_named_with_what_it_lacks() -> None:
+    found = fairness(gap(0.02, 0.01, 0.03, support={"White": 400, "Black": 12, "Hispanic": 29}))
+    assert outcome(found, rule(minimum_support=30)) == Outcome.INSUFFICIENT_EVIDENCE
+    said = reason(found, rule(minimum_support=30))
+    assert "Black has 12 (lacks 18), Hispanic has 29 (lacks 1)" in said
+    assert "White" not in said
+    assert outcome(found, rule(minimum_support=12)) == Outcome.PASS
+
+
+def test_a_small_group_does_not_excuse_a_proven_failure() -> None:
+    rows = {"White": 400, "Black": 12}
+    assert outcome(fairness(gap(0.4, 0.2, 0.6, support=rows)), rule(minimum_support=30)) == Outcome.FAIL
+    across = fairness(gap(0.1, 0.05, 0.6, support=rows))
+    assert outcome(across, rule(minimum_support=30)) == Outcome.INSUFFICIENT_EVIDENCE
+    point = rule(minimum_support=30, decides_by="point")
+    assert outcome(fairness(gap(0.4, support=rows)), point) == Outcome.INSUFFICIENT_EVIDENCE
+
+
+def test_support_that_is_not_stated_is_no_support() -> None:
+    assert outcome(fairness(gap(0.02, 0.01, 0.03)), rule(minimum_support=1)) == Outcome.NOT_EVALUATED
+
+
+def test_less_confidence_than_the_rule_asks_for_decides_nothing() -> None:
+    weak = fairness(gap(0.02, 0.01, 0.03, confidence=0.9))
+    assert outcome(weak) == Outcome.NOT_EVALUATED
+    assert outcome(weak, rule(confidence=0.9)) == Outcome.PASS
+    assert outcome(fairness(gap(0.02, 0.01, 0.03, confidence=0.99))) == Outcome.PASS
+
+
+@pytest.mark.parametrize("undefined", ["fail", "insufficient_evidence", "not_evaluated"])
+def test_an_undefined_value_is_what_the_rule_says_and_never_a_pass(undefined: str) -> None:
+    found = fairness(evidence.undefined("no rows to count in Black"))
+    assert outcome(found, rule(undefined=undefined)) == undefined
+    assert "no rows to count in Black" in reason(found, rule(undefined=undefined))
+
+
+GOOD = gap(0.02, 0.01, 0.03).to_json()
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({}, "there is no fairness evidence"),
+        ({"fairness": None}, "there is no fairness evidence"),
+        ({"fairness": []}, "there is no fairness evidence"),
+        (
+            {"fairness": evidence.blocked("validate_raw: 3 rows")},
+            "fairness is blocked (validate_raw: 3 rows)",
+        ),
+        ({"fairness": {"status": "stale", "because": "another model"}}, "is stale (another model)"),
+        (
+            {"fairness": {"measurements": {"demographic_parity_difference": {"race": GOOD}}}},
+            "fairness is None",
+        ),
+        ({"fairness": evidence.measured({})}, "has no demographic_parity_difference for race"),
+        (fairness(gap(0.02, 0.01, 0.03), "sex"), "has no demographic_parity_difference for race"),
+        ({"fairness": {"status": "measured", "measurements": []}}, "has no demographic_parity_difference"),
+        (fairness(gap(0.02)), "no interval to decide by"),
+    ],
+)
+def test_evidence_that_is_not_there_is_not_evaluated(found: dict[str, Any], why: str) -> None:
+    verdict = policy.judge(made(), found, DECLARED, TODAY)
+    assert verdict.outcome == Outcome.NOT_EVALUATED
+    assert len(verdict.reasons) == 1
+    assert why in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value": float("nan")},
+        {"high": float("nan")},
+        {"high": float("inf")},
+        {"value": "0.02"},
+        {"value": None},
+        {"low": 0.03, "high": 0.01},
+        {"support": 40},
+        {"support": {"Black": "many"}},
+        {"surprise": 1},
+    ],
+)
+def test_a_malformed_measurement_is_not_evaluated(changes: dict[str, Any]) -> None:
+    document = {
+        "status": "measured",
+        "measurements": {"demographic_parity_difference": {"race": GOOD | changes}},
+    }
+    assert outcome({"fairness": document}) == Outcome.NOT_EVALUATED
+
+
+def test_a_metric_by_attribute_needs_a_rule_that_names_one() -> None:
+    rules = (rule(), rule(id="all", attribute=None))
+    verdict = policy.judge(made(*rules), fairness(gap(0.02, 0.01, 0.03)), DECLARED, TODAY)
+    assert verdict.outcome == Outcome.NOT_EVALUATED
+    assert "is measured by attribute, and the rule names none" in verdict.reasons[0]
+
+
+def test_a_finding_is_a_sentence_with_its_numbers() -> None:
+    found = fairness(gap(0.3124, 0.1504, 0.4701))
+    assert reason(found) == (
+        "demographic parity difference by race is 0.312 (95 % interval 0.150 to 0.470); "
+        "the limit is at most 0.1"
+    )
+    across = fairness(gap(0.09, 0.02, 0.2, support={"White": 500, "Black": 60}))
+    assert reason(across).endswith("the interval reaches across the limit, fewest rows: Black (60)")
+
+
+# Many rules, one verdict
+
+VALUES = {
+    Outcome.PASS: gap(0.02, 0.01, 0.03),
+    Outcome.FAIL: gap(0.4, 0.3, 0.5),
+    Outcome.INSUFFICIENT_EVIDENCE: gap(0.1, 0.0, 0.2),
+    Outcome.NOT_EVALUATED: evidence.undefined("a reason"),
+}
+ORDER = [Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE, Outcome.PASS]
+
+
+def many(wanted: list[tuple[str, Outcome]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """A rule and a measurement for every (severity, outcome); the first reads for the attribute race."""
+    rules = [rule(id="named", decides_by="report_only")]
+    rules += [
+        rule(id=f"rule-{at}", metric=f"performance.metric_{at}", attribute=None, severity=severity)
+        for at, (severity, _) in enumerate(wanted)
+    ]
+    found = {f"metric_{at}": VALUES[each] for at, (_, each) in enumerate(wanted)}
+    return rules, {"performance": evidence.measured(found)}
+
+
+@pytest.mark.parametrize("pair", list(itertools.product(ORDER, ORDER)), ids=str)
+def test_the_worst_blocking_finding_is_the_verdict(pair: tuple[Outcome, Outcome]) -> None:
+    rules, found = many([("block", each) for each in pair])
+    verdict = policy.judge(made(*rules), found, DECLARED, TODAY)
+    assert verdict.outcome == min(pair, key=ORDER.index)
+    assert len(verdict.reasons) == pair.count(verdict.outcome)
+
+
+@pytest.mark.parametrize("warned", ORDER)
+def test_a_warning_is_reported_and_never_blocks(warned: Outcome) -> None:
+    rules, found = many([("block", Outcome.PASS), ("warn", warned)])
+    verdict = policy.judge(made(*rules), found, DECLARED, TODAY)
+    assert verdict.outcome == Outcome.PASS
+    assert verdict.findings[-1].outcome == warned
+
+
+@pytest.mark.parametrize("warned", ORDER)
+def test_warnings_alone_are_no_verdict(warned: Outcome) -> None:
+    rules, found = many([("warn", warned)])
+    verdict = policy.judge(made(*rules), found, DECLARED, TODAY)
+    assert verdict.outcome == Outcome.NOT_EVALUATED
+    assert "no rule of policy test that decides and blocks" in verdict.reasons[0]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["block", "warn"]), st.sampled_from(ORDER)), min_size=1, max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_rules_changes_no_verdict(wanted: list[tuple[str, Outcome]], shuffler: Any) -> None:
+    rules, found = many(wanted)
+    shuffled = list(rules)
+    shuffler.shuffle(shuffled)
+    first = policy.judge(made(*rules), found, DECLARED, TODAY)
+    second = policy.judge(made(*shuffled), found, DECLARED, TODAY)
+    assert first.outcome == second.outcome
+    assert sorted(first.reasons) == sorted(second.reasons)
+
+
+@given(st.permutations(["Black", "Hispanic", "White"]), st.integers(0, 60))
+def test_the_names_of_groups_change_no_outcome(names: list[str], fewest: int) -> None:
+    rows = dict(zip(names, (fewest, 100, 1000), strict=True))
+    found = fairness(gap(0.02, 0.01, 0.03, support=rows))
+    expected = Outcome.PASS if fewest >= 30 else Outcome.INSUFFICIENT_EVIDENCE
+    assert outcome(found, rule(minimum_support=30)) == expected
+
+
+def test_a_rule_is_read_for_each_of_its_attributes() -> None:
+    both = rule(attribute=None, attributes=["race", "sex"])
+    found = evidence.measured(
+        {"demographic_parity_difference": {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.FAIL]}}
+    )
+    verdict = policy.judge(made(both, attributes=["race", "sex"]), {"fairness": found}, DECLARED, TODAY)
+    assert [(each.attribute, each.outcome) for each in verdict.findings] == [
+        ("race", Outcome.PASS),
+        ("sex", Outcome.FAIL),
+    ]
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    ("day", "in_force"),
+    [("2025-12-31", False), ("2026-01-01", True), ("2026-06-30", True), ("2026-07-01", False)],
+)
+def test_a_rule_holds_from_its_first_to_its_last_day(day: str, in_force: bool) -> None:
+    dated = made(rule(valid_until="2026-06-30"))
+    verdict = policy.judge(dated, fairness(VALUES[Outcome.PASS]), DECLARED, dt.date.fromisoformat(day))
+    assert verdict.outcome == (Outcome.PASS if in_force else Outcome.NOT_EVALUATED)
+    assert len(verdict.findings) == in_force
+    listed = verdict.to_json()["not_in_force"]
+    expected = {"id": "parity", "valid_from": "2026-01-01", "valid_until": "2026-06-30"}
+    assert listed == ([] if in_force else [expected])
+
+
+def test_the_same_evidence_is_judged_by_the_rules_of_the_day() -> None:
+    dated = made(
+        rule(id="old", limit={"at_most": 0.5}, valid_until="2026-03-31"),
+        rule(id="new", limit={"at_most": 0.1}, valid_from="2026-04-01"),
+    )
+    found = fairness(gap(0.4, 0.35, 0.45))
+    assert policy.judge(dated, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
+    assert policy.judge(dated, found, DECLARED, dt.date(2026, 4, 1)).outcome == Outcome.FAIL
+
+
+# What was declared
+
+
+@pytest.mark.parametrize(
+    ("declaration", "why"),
+    [
+        (policy.Declaration(attributes=("sex",), target="approve", favourable=1), "demands that `race`"),
+        (
+            policy.Declaration(attributes=("race",), target="approve", favourable=0),
+            "`approve` = 1 favourable",
+        ),
+        (policy.Declaration(attributes=("race",), target="approve", favourable="1"), "`approve` = '1'"),
+        (policy.Declaration(attributes=("race",), target="reject", favourable=1), "`reject` = 1"),
+    ],
+)
+@pytest.mark.parametrize("found", [VALUES[Outcome.PASS], VALUES[Outcome.FAIL]], ids=["fair", "unfair"])
+def test_another_declaration_than_the_policys_is_not_evaluated(
+    declaration: policy.Declaration, why: str, found: Measurement
+) -> None:
+    verdict = policy.judge(made(), fairness(found), declaration, TODAY)
+    assert verdict.outcome == Outcome.NOT_EVALUATED
+    assert why in verdict.reasons[0]
+
+
+def test_flipping_labels_policy_and_declaration_together_changes_nothing() -> None:
+    flipped = made(favourable={"target": "approve", "value": 0})
+    declaration = policy.Declaration(attributes=("race",), target="approve", favourable=0)
+    for wanted, found in VALUES.items():
+        assert policy.judge(flipped, fairness(found), declaration, TODAY).outcome == wanted
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["status", "measurements", "race", "value", "low", "high", "support"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING, st.integers(0, 3))
+def test_no_evidence_whatever_raises_or_passes(thing: Any, depth: int) -> None:
+    by_race = {"race": thing} if depth > 2 else thing
+    taken = {"demographic_parity_difference": by_race} if depth > 1 else by_race
+    document = {"status": "measured", "measurements": taken} if depth else taken
+    assert outcome({"fairness": document}) == Outcome.NOT_EVALUATED
+
+
+# The demo's policy
+
+
+def test_the_demo_policy_says_what_the_project_promises() -> None:
+    demo = policy.load(ROOT / "policies/demo.yaml")
+    limits = {each.metric: each for each in demo.rules}
+    assert demo.attributes == ("race", "sex")
+    assert (demo.favourable.target, demo.favourable.value) == ("approve", 1)
+    difference = limits["fairness.demographic_parity_difference"]
+    ratio = limits["fairness.demographic_parity_ratio"]
+    assert difference.limit is not None
+    assert difference.limit.at_most == 0.1
+    assert ratio.limit is not None
+    assert ratio.limit.at_least == 0.8
+    for each in (difference, ratio):
+        assert (each.severity, each.decides_by, set(each.read_for)) == ("block", "interval", {"race", "sex"})
+    for metric in (
+        "validation_raw.blocking_failures",
+        "validation_prepared.blocking_failures",
+        "split.overlap",
+    ):
+        assert (limits[metric].severity, limits[metric].decides_by) == ("block", "point")
+
+
+def test_the_demo_policy_calls_no_convention_law() -> None:
+    """None of its numbers is a legal limit: the four-fifths rule is about employment, and being rescinded."""
+    for each in policy.load(ROOT / "policies/demo.yaml").rules:
+        assert each.kind == "engineering"
+        assert "convention" in each.source
+
+
+def test_the_policy_guide_names_every_key() -> None:
+    guide = (ROOT / "policies/README.md").read_text()
+    for key in {*Policy.model_fields, *Promotion.model_fields, *Rule.model_fields, *Limit.model_fields}:
+        assert f"`{key}`" in guide, key

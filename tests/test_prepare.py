@@ -1,0 +1,289 @@
+"""Prepare parts the table and records what it did; nothing is dropped silently, nothing forbidden written."""
+
+import datetime as dt
+import decimal
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tables
+
+from clearance import artifacts, evidence, params, prepared, rows, split
+from clearance.errors import DataError, IntegrityError
+from tasks import prepare
+
+SHARES = params.Split(train=0.5, tune=0.2, test=0.3)
+
+
+def parted(table: pa.Table, data: params.Data, shares: params.Split = SHARES) -> dict[str, pa.Table]:
+    units = split.identify(table, data)
+    return prepare.part(table, units, split.assign(units, table, shares, 1), data)
+
+
+def ready(root: Path, table: pa.Table, **sections: Any) -> Path:
+    """A project whose raw table was validated and may be used."""
+    project = tables.project(root, table, **sections)
+    origin = artifacts.read_json(project / "data/origin.json")
+    report = evidence.measured({}, boundary="raw", blocked=False, expectations=[], table=origin["sha256"])
+    artifacts.write_json(project / "reports/validation_raw.json", report)
+    return project
+
+
+def outputs(root: Path) -> dict[str, bytes]:
+    paths = [*(root / "data/prepared").iterdir(), root / "reports/split.json"]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def test_the_tables_hold_what_belongs_in_each_and_line_up() -> None:
+    raw = tables.applications()
+    parts = parted(raw, tables.data())
+    assert parts["features"].column_names == ["row", "split", "income", "debt", "kind"]
+    assert parts["label"].column_names == ["row", "split", "label"]
+    assert parts["protected"].column_names == ["row", "split", "race", "sex"]
+    assert parts["label"].schema.field("label").type == pa.int8()
+    for part in parts.values():
+        assert part.select(["row", "split"]).equals(parts["label"].select(["row", "split"]))
+    assert parts["label"].column("row").to_pylist() == [
+        hashlib.sha256(str(key).encode()).hexdigest()[:32] for key in raw.column("id").to_pylist()
+    ]
+    assert parts["label"].column("label").to_pylist() == [
+        int(value == "yes") for value in raw.column("approved").to_pylist()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "favourable"),
+    [
+        (pa.array([1, 0] * 200), 1),
+        (pa.array([1.0, 0.0] * 200), 1),
+        (pa.array([True, False] * 200), 1),
+        (pa.array([1, 0] * 200), True),
+        (pa.array(["1", "0"] * 200), 1),
+        (pa.array(["yes", "no"] * 200), "yes"),
+        (pa.array([decimal.Decimal("1.0"), decimal.Decimal("0.0")] * 200), 1),
+        (pa.array([2, 7] * 200), 2),
+        (pa.array(["a", "b"] * 200).dictionary_encode(), "a"),
+    ],
+)
+def test_the_favourable_value_is_found_whatever_it_was_read_as(column: pa.Array, favourable: Any) -> None:
+    label = prepare.label_of(pa.chunked_array([column]), tables.data(favourable=favourable))
+    assert label.to_pylist() == [1, 0] * 200
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (["yes", "no", None], "it holds: null, no, yes"),
+        (["yes", "yes"], "it holds: yes"),
+        (["a", "b"], "`yes` among them; it holds: a, b"),
+        (["yes", "no", "perhaps"], "it holds: no, perhaps, yes"),
+    ],
+)
+def test_a_target_without_two_values_is_refused(values: list[str | None], says: str) -> None:
+    with pytest.raises(DataError) as caught:
+        prepare.label_of(pa.chunked_array([values]), tables.data())
+    assert says in caught.value.fault
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "values"),
+    [
+        (pa.array([True, False, None]), pa.float64(), [1, 0, None]),
+        (pa.array([True, False, True]), pa.int8(), [1, 0, 1]),
+        (pa.array([1, 2, None]), pa.float64(), [1, 2, None]),
+        (pa.array([1, 2, 3]), pa.int64(), [1, 2, 3]),
+        (pa.array([2**60 + 1, None, 3]), pa.float64(), [float(2**60), None, 3]),
+        (pa.array([decimal.Decimal("1.5"), None, decimal.Decimal(2)]), pa.float64(), [1.5, None, 2]),
+        (pa.array([0.5, float("nan"), None]), pa.float64(), [0.5, None, None]),
+        (pa.array([0.5, 1, None], pa.float32()), pa.float64(), [0.5, 1, None]),
+        (pa.array(["a", None, "b"]).dictionary_encode(), pa.string(), ["a", None, "b"]),
+        (pa.array(["a", None, "b"], pa.large_string()), pa.string(), ["a", None, "b"]),
+    ],
+)
+def test_a_feature_keeps_its_values_in_a_type_that_no_split_changes(
+    column: pa.Array, kind: pa.DataType, values: list[Any]
+) -> None:
+    table = pa.table({"id": [1, 2, 3], "x": column, "y": [0, 1, 0], "race": ["a", "b", "a"]})
+    data = params.Data(row_key="id", target="y", favourable=1, protected=["race"], features=["x"])
+    found = parted(table, data)["features"].column("x")
+    assert found.type == kind
+    assert found.to_pylist() == values
+
+
+@pytest.mark.parametrize("column", [pa.array([dt.date(2025, 1, 1)] * 400), pa.array([[1]] * 400)])
+def test_a_feature_no_estimator_takes_is_refused(column: pa.Array) -> None:
+    with pytest.raises(DataError, match="the feature `income` holds"):
+        parted(tables.applications(income=column), tables.data())
+
+
+def test_protected_attributes_are_text_and_null_stays_null() -> None:
+    race = pa.array([1.0, None, float("nan"), 2.0] * 100)
+    found = parted(tables.applications(race=race), tables.data())["protected"].column("race")
+    assert found.to_pylist() == ["1", None, None, "2"] * 100
+
+
+def test_all_but_some_lets_no_forbidden_column_in() -> None:
+    names = parted(tables.applications(), tables.data(features={"all_but": ["person", "day"]}))["features"]
+    assert names.column_names == ["row", "split", "income", "debt", "kind"]
+
+
+def test_a_feature_that_may_never_be_one_is_refused_even_if_the_parameters_let_it_pass() -> None:
+    """params refuses it first; this holds were it ever to stop doing so."""
+    unchecked = tables.data().model_copy(update={"features": ["income", "black", "approved"]})
+    with pytest.raises(DataError) as caught:
+        parted(tables.applications(), unchecked)
+    assert "`black` cannot be a feature: it is an encoding of a protected attribute" in caught.value.fault
+    assert "`approved` cannot be a feature: it is the target" in caught.value.fault
+
+
+@pytest.mark.parametrize("change", [{"features": ["row"]}, {"protected": ["split"]}])
+def test_our_own_names_are_not_overwritten(change: dict[str, Any]) -> None:
+    raw = tables.applications(row=list(range(400)), split=["a", "b"] * 200)
+    with pytest.raises(DataError, match="as our own key columns are"):
+        parted(raw, tables.data(**change))
+
+
+@pytest.mark.parametrize("name", ["income", "race", "approved"])
+def test_a_missing_column_is_named(name: str) -> None:
+    with pytest.raises(DataError, match=f"no column {name}"):
+        parted(tables.applications(**{name: None}), tables.data())
+
+
+def test_the_record_counts_and_digests_every_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = ready(tmp_path, tables.applications())
+    monkeypatch.chdir(root)
+    prepare.main()
+    record = artifacts.read_json(root / "reports/split.json")
+    assert record["status"] == "measured"
+    assert record["by"] == "row_key"
+    assert record["seed"] == 20260101
+    assert record["features"] == ["income", "debt", "kind"]
+    assert record["measurements"]["overlap"]["value"] == 0
+    assert record["measurements"]["left_out"]["value"] == 0
+    table = pq.read_table(root / "data/prepared/label.parquet").to_pandas()
+    assert record["rows"] == table["split"].value_counts().to_dict()
+    for side, frame in table.groupby("split"):
+        joined = "".join(sorted(frame["row"]))
+        assert record["row_digests"][side] == hashlib.sha256(joined.encode()).hexdigest()
+    for name in prepared.TABLES:
+        path = root / f"data/prepared/{name}.parquet"
+        assert record["tables"][name] == artifacts.sha256(path)
+
+
+def test_rows_left_out_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = {"train": 0.5, "tune": 0.2, "test": 0.3, "time": {"column": "day", "test_from": "2025-07-01"}}
+    declared = tables.DATA | {"entity": "person"}
+    root = ready(tmp_path, tables.applications(), data=declared, split=shares)
+    monkeypatch.chdir(root)
+    prepare.main()
+    record = artifacts.read_json(root / "reports/split.json")
+    left_out = record["measurements"]["left_out"]["value"]
+    assert left_out > 0
+    assert sum(record["rows"].values()) + left_out == 400
+    assert pq.read_table(root / "data/prepared/label.parquet").num_rows == 400 - left_out
+    assert record["by"] == "entity"
+    assert record["time"] == {"column": "day", "test_from": "2025-07-01"}
+    assert record["measurements"]["unit_overlap"]["value"] == 0
+
+
+def test_the_same_table_gives_the_same_bytes_and_the_order_of_rows_only_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tables.applications()
+    roots = [
+        ready(tmp_path / "a", raw),
+        ready(tmp_path / "b", raw),
+        ready(tmp_path / "c", raw.take(list(range(399, -1, -1)))),
+    ]
+    for root in roots:
+        monkeypatch.chdir(root)
+        prepare.main()
+    one, again, turned = (outputs(root) for root in roots)
+    assert one == again
+    records = [artifacts.read_json(root / "reports/split.json") for root in roots]
+    assert records[0]["row_digests"] == records[2]["row_digests"]
+    assert one["label.parquet"] != turned["label.parquet"]
+
+
+def test_an_overlap_is_never_recorded_as_fine() -> None:
+    raw = tables.applications()
+    units = split.identify(raw, tables.data(entity="person"))
+    torn = np.arange(400, dtype=np.int8) % 2
+    parts = prepare.part(raw, units, torn, tables.data())
+    with pytest.raises(IntegrityError, match="0 rows and 200 units are on more than one side"):
+        prepare.record(parts, units, torn, SHARES, 1)
+
+
+def test_a_blocked_table_is_passed_on_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = ready(tmp_path, tables.applications())
+    monkeypatch.chdir(root)
+    prepare.main()
+    entries = [
+        {"severity": "warn", "success": False, "detail": "a warning"},
+        {"severity": "block", "success": False, "detail": "`income` is negative"},
+    ]
+    artifacts.write_json(
+        root / "reports/validation_raw.json",
+        evidence.measured({}, boundary="raw", blocked=True, expectations=entries, table="x"),
+    )
+    prepare.main()
+    record = artifacts.read_json(root / "reports/split.json")
+    assert record == evidence.blocked("validate_raw: `income` is negative")
+    assert outputs(root).keys() == {"blocked.json", "split.json"}
+    with pytest.raises(IntegrityError, match="no prepared tables: validate_raw: `income` is negative"):
+        prepared.read(root, None)
+
+
+@pytest.mark.parametrize(
+    "report", [{}, {"blocked": None}, {"blocked": 0}, {"blocked": "no", "expectations": []}]
+)
+def test_a_report_that_does_not_say_the_table_may_be_used_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: dict[str, Any]
+) -> None:
+    root = ready(tmp_path, tables.applications())
+    artifacts.write_json(root / "reports/validation_raw.json", report)
+    monkeypatch.chdir(root)
+    prepare.main()
+    assert artifacts.read_json(root / "reports/split.json")["status"] == "blocked"
+
+
+def test_a_table_other_than_the_validated_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = ready(tmp_path, tables.applications())
+    monkeypatch.chdir(root)
+    tables.project(root, tables.applications(seed=1))
+    with pytest.raises(IntegrityError, match="made from another table"):
+        prepare.main()
+    (root / "data/raw.parquet").write_bytes(b"?")
+    ready(root, tables.applications())
+    (root / "data/raw.parquet").write_bytes(b"?")
+    with pytest.raises(IntegrityError, match="is not what was recorded"):
+        prepare.main()
+    assert not (root / "data/prepared").exists()
+
+
+def test_a_run_killed_between_the_tables_and_their_record_leaves_nothing_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = ready(tmp_path, tables.applications())
+    monkeypatch.chdir(root)
+    prepare.main()
+    tables.project(root, tables.applications(seed=1))
+    ready(root, tables.applications(seed=1))
+    monkeypatch.setattr(artifacts, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        prepare.main()
+    with pytest.raises(IntegrityError, match="is not what was recorded"):
+        prepared.read(root, None)
+
+
+def test_hashes_of_examples_and_of_prepared_rows_are_the_same() -> None:
+    found = parted(tables.applications(), tables.data())["label"].column("row")[0].as_py()
+    assert found == rows.hexadecimal(rows.digests(pa.array(["1000"])))[0].as_py()

@@ -1,0 +1,81 @@
+"""The prepared tables are handed out only as they were recorded, and only together."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tables
+from test_prepare import ready
+
+from clearance import artifacts, evidence, prepared
+from clearance.errors import IntegrityError
+from tasks import prepare
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    race = tables.put(tables.applications().column("race"), {3: None})
+    root = ready(tmp_path, tables.applications(race=race))
+    monkeypatch.chdir(root)
+    prepare.main()
+    return root
+
+
+def rewrite(root: Path, name: str, table: pa.Table) -> None:
+    """Change a table and record the change, as a faulty `prepare` would."""
+    path = root / f"data/prepared/{name}.parquet"
+    pq.write_table(table, path)
+    record = artifacts.read_json(root / "reports/split.json")
+    record["tables"][name] = artifacts.sha256(path)
+    artifacts.write_json(root / "reports/split.json", record)
+
+
+def test_every_row_is_in_one_split_and_comes_back_in_order(project: Path) -> None:
+    whole = prepared.read(project, None)
+    assert len(whole.rows) == len(whole.features) == len(whole.label) == len(whole.protected) == 400
+    assert list(whole.features.columns) == ["income", "debt", "kind"]
+    assert list(whole.protected.columns) == ["race", "sex"]
+    assert whole.label.dtype == np.int8
+    assert whole.protected["race"].isna().tolist() == [at == 3 for at in range(400)]
+    for split in prepared.SPLITS:
+        part = prepared.read(project, split)
+        here = whole.splits == split
+        assert set(part.splits) == {split}
+        assert part.rows.tolist() == whole.rows[here].tolist()
+        assert part.features["income"].tolist() == whole.features["income"][here].tolist()
+        assert part.label.tolist() == whole.label[here.to_numpy()].tolist()
+
+
+def test_an_unknown_split_is_a_defect_of_the_caller(project: Path) -> None:
+    with pytest.raises(ValueError, match="no split is called holdout"):
+        prepared.read(project, "holdout")
+
+
+@pytest.mark.parametrize("name", prepared.TABLES)
+def test_a_changed_table_is_refused(project: Path, name: str) -> None:
+    path = project / f"data/prepared/{name}.parquet"
+    pq.write_table(pq.read_table(path).slice(1), path)
+    with pytest.raises(IntegrityError, match=f"{name}.parquet is not what was recorded"):
+        prepared.read(project, "train")
+    path.unlink()
+    with pytest.raises(IntegrityError, match=f"{name}.parquet is missing"):
+        prepared.read(project, "train")
+
+
+@pytest.mark.parametrize("name", ["label", "protected"])
+def test_tables_that_do_not_line_up_are_refused(project: Path, name: str) -> None:
+    table = pq.read_table(project / f"data/prepared/{name}.parquet")
+    rewrite(project, name, table.take(list(range(399, -1, -1))))
+    with pytest.raises(IntegrityError, match=f"{name}.parquet does not hold the rows of features.parquet"):
+        prepared.read(project, None)
+
+
+def test_without_a_record_nothing_is_handed_out(project: Path) -> None:
+    artifacts.write_json(project / "reports/split.json", evidence.blocked("validate_raw: empty"))
+    with pytest.raises(IntegrityError, match="there are no prepared tables: validate_raw: empty"):
+        prepared.read(project, "test")
+    (project / "reports/split.json").unlink()
+    with pytest.raises(IntegrityError, match=r"split\.json is missing"):
+        prepared.read(project, "test")

@@ -1,0 +1,255 @@
+"""One stage at a time through DVC's Stage API: `dvc.lock` must be what `dvc repro` would have written."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import toys
+import yaml
+
+from clearance import environment, repair
+from clearance.errors import BusyError, ConfigurationError, DataError
+from flows.stages import TIMEOUT, Pipeline
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
+
+Execute = Callable[[str], None]
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return enter(toys.build(tmp_path / "toy"), monkeypatch)
+
+
+def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, value in (environment.QUIET | environment.homes(folder)).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", toys.surroundings(folder)["PATH"])
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def shell(command: str) -> None:
+    subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.DEVNULL)
+
+
+def never(command: str) -> None:
+    raise AssertionError(f"{command} was run")
+
+
+def run(execute: Execute = shell, force: bool = False) -> dict[str, bool]:
+    """Run every stage as the flow does, side by side where the graph allows."""
+    pipeline = Pipeline(Path.cwd())
+    futures: dict[str, Future[bool]] = {}
+
+    def one(name: str) -> bool:
+        for needed in pipeline.after[name]:
+            futures[needed].result()
+        return pipeline.run(name, execute, force=force)
+
+    with ThreadPoolExecutor(len(pipeline.order)) as pool:
+        for name in pipeline.order:
+            futures[name] = pool.submit(one, name)
+    return {name: future.result() for name, future in futures.items()}
+
+
+def lock(folder: Path) -> str:
+    return (folder / "dvc.lock").read_text()
+
+
+def test_the_graph_is_read_from_dvc_yaml(toy: Path) -> None:
+    pipeline = Pipeline(toy)
+    assert pipeline.order == toys.ORDER
+    assert sorted(pipeline.after["judge"]) == ["assess", "evaluate", "explain"]
+    assert pipeline.after["ingest"] == []
+    assert pipeline.commands("ingest") == ["python -m tasks.work data/raw.txt"]
+
+
+def test_a_stage_may_state_its_time_limit(toy: Path) -> None:
+    graph = yaml.safe_load((toy / "dvc.yaml").read_text())
+    graph["stages"]["train"]["meta"] = {"timeout": 5}
+    (toy / "dvc.yaml").write_text(yaml.safe_dump(graph))
+    pipeline = Pipeline(toy)
+    assert (pipeline.timeout("train"), pipeline.timeout("ingest")) == (5, TIMEOUT)
+
+
+def test_from_nothing_the_lock_is_the_one_dvc_repro_writes_and_dvc_is_satisfied(
+    toy: Path, tmp_path: Path
+) -> None:
+    plain = toys.twin(toy, tmp_path / "plain")
+    assert toys.dvc(plain, "repro").returncode == 0
+    assert all(run().values())
+    assert lock(toy) == lock(plain)
+    assert toys.dvc(toy, "repro").stdout.count("didn't change, skipping") == len(toys.ORDER)
+    assert "up to date" in toys.dvc(toy, "status").stdout
+
+
+def test_from_an_older_lock_too(toy: Path, tmp_path: Path) -> None:
+    run()
+    toys.edit(toy, seed=7)
+    (toy / "data/source/rows.csv").write_text("a,b\n3,4\n")
+    plain = toys.twin(toy, tmp_path / "plain")
+    assert toys.dvc(plain, "repro").returncode == 0
+    assert all(run().values())
+    assert lock(toy) == lock(plain)
+
+
+def test_nothing_runs_where_nothing_changed(toy: Path) -> None:
+    run()
+    before = lock(toy)
+    assert Pipeline(toy).due() == []
+    assert not any(run(never).values())
+    assert lock(toy) == before
+
+
+def test_only_what_changed_and_what_stands_on_it_is_due(toy: Path) -> None:
+    run()
+    toys.edit(toy, evaluate={"bins": 5})
+    assert Pipeline(toy).due() == ["evaluate", "judge"]
+    assert run() == dict.fromkeys(toys.ORDER, False) | {
+        "evaluate": True
+    }  # the same figures: nothing to judge anew
+
+
+def test_force_runs_everything_and_changes_no_lock(toy: Path) -> None:
+    run()
+    before = lock(toy)
+    assert all(run(force=True).values())
+    assert lock(toy) == before
+
+
+def test_what_ran_before_is_taken_from_dvcs_cache(toy: Path) -> None:
+    run()
+    before = lock(toy)
+    toys.edit(toy, seed=7)
+    run()
+    toys.edit(toy, seed=20260101)
+    shutil.rmtree(toy / "reports")
+    assert not any(run(never).values())
+    assert lock(toy) == before
+
+
+def test_a_corrupted_object_in_that_cache_is_not_taken(toy: Path) -> None:
+    run()
+    good = (toy / "models/model.txt").read_text()
+    item = toy / ".dvc/cache/files/md5" / repair.md5(toy / "models/model.txt")[:2]
+    (item,) = item.iterdir()
+    toys.edit(toy, seed=7)
+    run()
+    item.chmod(0o644)
+    item.write_text(good[::-1])
+    item.chmod(0o444)
+    toys.edit(toy, seed=20260101)
+    assert run()["train"]
+    assert (toy / "models/model.txt").read_text() == good
+    assert item.read_text() == good
+
+
+def test_a_stage_that_fails_records_nothing_and_its_sisters_are_not_lost(toy: Path, tmp_path: Path) -> None:
+    def fail_assess(command: str) -> None:
+        if "fairness" in command:
+            Path("reports").mkdir(exist_ok=True)
+            Path("reports/fairness.txt").write_text("half")
+            time.sleep(0.5)  # its sisters end first
+            raise DataError("no", "yes")
+        shell(command)
+
+    with pytest.raises(DataError):
+        run(fail_assess)
+    assert list(yaml.safe_load(lock(toy))["stages"]) == ["ingest", "train", "evaluate"]
+    plain = toys.twin(toy, tmp_path / "plain")
+    shutil.rmtree(plain / ".dvc/cache")
+    assert toys.dvc(plain, "repro").returncode == 0
+    ran = run()
+    assert [name for name in ran if ran[name]] == ["assess", "judge"]
+    assert lock(toy) == lock(plain)
+    assert (toy / "reports/fairness.txt").read_text() != "half"
+
+
+def test_a_second_try_never_takes_the_outputs_of_older_inputs(toy: Path) -> None:
+    def fail(command: str) -> None:
+        raise DataError("no", "yes")
+
+    run()
+    toys.edit(toy, seed=7)
+    pipeline = Pipeline(toy)
+    pipeline.run("ingest", never)
+    with pytest.raises(DataError):
+        pipeline.run("train", fail)
+    assert pipeline.run("train", shell)
+    assert (toy / "models/model.txt").read_text().endswith(" 7")
+
+
+def test_a_table_under_dvc_add_is_a_stage_as_for_dvc_repro(toy: Path, tmp_path: Path) -> None:
+    assert toys.dvc(toy, "add", "data/source/rows.csv").returncode == 0
+    run()
+    (toy / "data/source/rows.csv").write_text("a,b\n5,6\n")
+    plain = toys.twin(toy, tmp_path / "plain")
+    assert toys.dvc(plain, "repro").returncode == 0
+    assert run()["ingest"]
+    name = "data/source/rows.csv.dvc"
+    assert name in Pipeline(toy).order
+    assert ((toy / name).read_text(), lock(toy)) == ((plain / name).read_text(), lock(plain))
+
+
+def test_an_input_that_changes_under_a_running_stage_is_a_fault(toy: Path) -> None:
+    def edit_meanwhile(command: str) -> None:
+        shell(command)
+        if "model" in command:
+            (toy / "tasks/work.py").write_text(toys.WORK + "\n# edited\n")
+
+    with pytest.raises(DataError, match="an input of train changed while it ran"):
+        run(edit_meanwhile)
+    assert list(yaml.safe_load(lock(toy))["stages"]) == ["ingest"]
+
+
+def test_other_dvc_commands_find_a_running_stage_busy(toy: Path) -> None:
+    said = []
+
+    def meanwhile(command: str) -> None:
+        if "raw.txt" in command and "model" not in command:
+            said.append(toys.dvc(toy, "repro").stderr)
+        shell(command)
+
+    run(meanwhile)
+    assert "busy" in said[0]
+
+
+def test_a_running_dvc_command_makes_us_busy(toy: Path) -> None:
+    started = toy / "started"
+    slow = yaml.safe_load((toy / "dvc.yaml").read_text())
+    slow["stages"]["ingest"]["cmd"] = "touch started; sleep 30; mkdir -p data; echo > data/raw.txt"
+    (toy / "dvc.yaml").write_text(yaml.safe_dump(slow))
+    other = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "-q"], env=toys.surroundings(toy), start_new_session=True
+    )
+    try:
+        while not started.exists():
+            time.sleep(0.05)
+        with pytest.raises(BusyError, match="busy"):
+            Pipeline(toy).run("ingest", never)
+    finally:
+        os.killpg(other.pid, 9)
+        other.wait()
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda toy: (toy / "dvc.yaml").write_text("stages: {a: {cmd: [}}"), "dvc.yaml"),
+        (lambda toy: shutil.rmtree(toy / "data/source"), "data/source is missing"),
+        (lambda toy: (toy / "dvc.lock").write_text("schema: '2.0'\nstages: 5\n"), "dvc.lock"),
+    ],
+)
+def test_dvcs_own_complaints_are_faults_to_mend(
+    toy: Path, change: Callable[[Path], object], fault: str
+) -> None:
+    change(toy)
+    with pytest.raises(ConfigurationError, match=fault):
+        Pipeline(toy).run("ingest", shell)

@@ -1,0 +1,349 @@
+"""What the pipeline recorded becomes one MLflow run, whole, once, and found again by its content."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import judged
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from clearance import artifacts, lineage, params, registry
+from clearance.errors import ConfigurationError, IntegrityError, UnavailableError
+from tasks import track
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return judged.settle_with_store(tmp_path / "project", monkeypatch)
+
+
+def runs() -> list[Run]:
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("governance-demo")
+    return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
+
+
+def whole(root: Path) -> dict[str, Any]:
+    """What the only run holds, without what differs between two runs: ids, times and places."""
+    (run,) = runs()
+    client = MlflowClient()
+    models = client.search_logged_models([run.info.experiment_id])
+    kept = sorted(path for path in (root / "mlruns").rglob("*") if path.is_file() and path.name != "MLmodel")
+    return {
+        "status": run.info.status,
+        "params": run.data.params,
+        "metrics": run.data.metrics,
+        "tags": run.data.tags,
+        "inputs": sorted(
+            (each.dataset.name, each.dataset.digest, sorted((tag.key, tag.value) for tag in each.tags))
+            for each in run.inputs.dataset_inputs
+        ),
+        "outputs": len(run.outputs.model_outputs),
+        "models": [
+            (str(model.status), sorted((metric.key, metric.value) for metric in model.metrics))
+            for model in models
+        ],
+        "files": {
+            "/".join(path.parts[path.parts.index("artifacts") :]): artifacts.sha256(path) for path in kept
+        },
+    }
+
+
+def record(root: Path) -> registry.Record:
+    return track.record(lineage.verify(root), params.load(root / "params.yaml"))
+
+
+def test_every_number_is_a_metric_with_the_ends_of_its_interval(project: Path) -> None:
+    assert record(project).metrics == {
+        "validation_raw/blocking_failures": 0.0,
+        "split/overlap": 0.0,
+        "validation_prepared/blocking_failures": 0.0,
+        "performance/roc_auc": 0.8,
+        "performance/roc_auc.low": 0.7,
+        "performance/roc_auc.high": 0.9,
+        "fairness/demographic_parity_difference.race": 0.04,
+        "fairness/demographic_parity_difference.race.low": 0.01,
+        "fairness/demographic_parity_difference.race.high": 0.08,
+        "tune/accuracy": 0.75,
+        "tune/threshold": 0.45,
+    }
+
+
+def test_parameters_tags_data_and_files_say_what_was_run_and_judged(project: Path) -> None:
+    found = record(project)
+    verdict = artifacts.read_json(project / lineage.VERDICT)
+    assert found.params["train.arguments.C"] == "0.1"
+    assert found.params["data.features"] == '["amount", "purpose", "ratio"]'
+    assert found.tags["clearance.verdict"] == "pass"
+    assert found.tags["clearance.rule.gap.race"] == "pass"
+    assert found.tags["clearance.policy.sha256"] == artifacts.sha256(project / "policies/test.yaml")
+    assert (
+        found.tags["clearance.evidence.reports.fairness.json"] == verdict["evidence"]["reports/fairness.json"]
+    )
+    assert [(each.name, each.context, each.rows) for each in found.data] == [
+        ("train", "training", 50),
+        ("tune", "tuning", 20),
+        ("test", "testing", 30),
+    ]
+    assert len({each.sha256 for each in found.data}) == 3
+    wanted = {"params.yaml", "dvc.yaml", "dvc.lock", "requirements.lock", "policies/test.yaml"}
+    assert wanted | {"reports/verdict.json", "reports/figures"} <= set(found.files)
+    assert all(path.exists() for path in found.files.values())
+
+
+def test_a_key_mlflow_would_refuse_is_changed_and_stays_apart() -> None:
+    given = ["a", "ä", "ö", "x/y", "x_y", "n" * 300, "n" * 301, "two words"]
+    keys = [track._key("data", name) for name in given]
+    assert len(set(keys)) == len(given)
+    assert keys[0] == "data.a" and keys[-1] == "data.two words"
+    assert all(len(key) <= 250 and key.isascii() and "/" not in key for key in keys)
+
+
+def test_the_run_in_mlflow_is_the_record(project: Path) -> None:
+    wanted = record(project)
+    track.main()
+    (run,) = runs()
+    assert run.info.status == "FINISHED"
+    assert run.data.params == wanted.params
+    assert run.data.metrics == wanted.metrics
+    assert wanted.tags.items() <= run.data.tags.items()
+    assert run.data.tags["clearance.fingerprint"] == lineage.verify(project).fingerprint
+    data = {each.dataset.name: each for each in run.inputs.dataset_inputs}
+    for each in wanted.data:
+        tags = {tag.key: tag.value for tag in data[each.name].tags}
+        assert each.sha256.startswith(data[each.name].dataset.digest)
+        assert tags == {"mlflow.data.context": each.context, "clearance.sha256": each.sha256}
+    there = Path(run.info.artifact_uri.removeprefix("file://"))
+    assert there.is_relative_to(project)
+    for name, path in wanted.files.items():
+        assert artifacts.sha256(there / name) == artifacts.sha256(path), name
+    (model,) = MlflowClient().search_logged_models([run.info.experiment_id])
+    assert run.outputs.model_outputs[0].model_id == model.model_id
+    assert {metric.key: metric.value for metric in model.metrics} == wanted.metrics
+
+
+def test_the_second_call_changes_nothing(project: Path) -> None:
+    track.main()
+    before = judged.dump(project)
+    track.main()
+    assert judged.dump(project) == before
+
+
+def test_other_content_is_another_run(project: Path) -> None:
+    track.main()
+    judged.put(project, model=1)
+    track.main()
+    judged.put(project)
+    track.main()
+    assert len(runs()) == 2
+
+
+def test_a_blocked_run_is_tracked_without_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = judged.settle_with_store(tmp_path / "project", monkeypatch, blocked=True)
+    track.main()
+    (run,) = runs()
+    assert run.data.tags["clearance.verdict"] == "fail"
+    assert run.data.metrics == {"validation_raw/blocking_failures": 1.0}
+    assert not run.inputs.dataset_inputs
+    assert not MlflowClient().search_logged_models([run.info.experiment_id])
+    before = judged.dump(root)
+    track.main()
+    assert judged.dump(root) == before
+
+
+def test_a_fresh_store_is_filled_anew(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    track.main()
+    before = whole(project)
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    shutil.copy(judged.empty_store(), fresh / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{fresh / 'mlflow.db'}")
+    track.main()
+    assert whole(fresh) == before
+
+
+class Killed(BaseException):
+    """The process ends here: nothing may catch it."""
+
+
+WRITES = (
+    "create_experiment",
+    "create_run",
+    "create_logged_model",
+    "log_model_artifacts",
+    "finalize_logged_model",
+    "log_outputs",
+    "log_batch",
+    "log_inputs",
+    "log_artifacts",
+    "log_artifact",
+    "set_terminated",
+    "set_tag",
+)
+
+
+def kill_at(patch: pytest.MonkeyPatch, moment: int, *, after: bool) -> list[str]:
+    """Die before, or `after`, the write number `moment`; the writes so far are returned as they come."""
+    seen: list[str] = []
+
+    def wrap(name: str) -> None:
+        original = getattr(MlflowClient, name)
+
+        def write(*arguments: Any, **named: Any) -> Any:
+            seen.append(name)
+            if len(seen) == moment and not after:
+                raise Killed
+            result = original(*arguments, **named)
+            if len(seen) == moment:
+                raise Killed
+            return result
+
+        patch.setattr(MlflowClient, name, write)
+
+    for name in WRITES:
+        wrap(name)
+    return seen
+
+
+def test_a_run_killed_at_any_write_is_completed_by_the_next_call(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        seen = kill_at(patch, 0, after=False)
+        track.main()
+    wanted = whole(project)
+    assert set(seen) == set(WRITES)
+    for moment in range(1, len(seen) + 1):
+        for after in (False, True):
+            place = tmp_path / f"{moment}-{after}"
+            place.mkdir()
+            shutil.copy(judged.empty_store(), place / "mlflow.db")
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
+            with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+                kill_at(patch, moment, after=after)
+                track.main()
+            track.main()
+            assert whole(place) == wanted, (seen[moment - 1], after)
+
+
+def test_a_run_started_by_mlflow_and_ours_point_at_each_other(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track.main()
+    ours = runs()[0].info.run_id
+    client = MlflowClient()
+    starter = client.create_run(client.create_experiment("started")).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", starter)
+    track.main()
+    assert client.get_run(starter).data.tags["clearance.tracked_run"] == ours
+    assert not client.get_run(starter).data.params
+    assert client.get_run(ours).data.tags[f"clearance.started_by.{starter}"] == "mlflow run"
+    before = judged.dump(project)
+    track.main()
+    assert judged.dump(project) == before
+
+
+def test_a_starter_that_mlflow_does_not_know_is_only_mentioned(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    track.main()
+    assert "MLflow has no run 000" in caplog.text
+    assert runs()[0].data.tags["clearance.complete"] == "true"
+
+
+def test_evidence_that_does_not_match_is_not_tracked(project: Path) -> None:
+    before = judged.dump(project)
+    (project / "reports/fairness.json").write_text("{}")
+    with pytest.raises(IntegrityError, match=r"reports/fairness\.json"):
+        track.main()
+    assert judged.dump(project) == before
+
+
+def test_a_deleted_experiment_is_named(project: Path) -> None:
+    client = MlflowClient()
+    client.delete_experiment(client.create_experiment("governance-demo"))
+    with pytest.raises(ConfigurationError, match="experiment governance-demo was deleted"):
+        track.main()
+
+
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "address", ["http://user:secret@127.0.0.1:{port}", "postgresql://user:secret@127.0.0.1:{port}/mlflow"]
+)
+def test_a_server_that_is_down_is_told_soon_and_nothing_is_lost(
+    project: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    before = artifacts.sha256(project / "reports"), artifacts.sha256(project / "dvc.lock")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address.format(port=closed_port()))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with pytest.raises(UnavailableError, match=r"MLflow at .* does not answer") as error:
+        track.main()
+    assert "secret" not in str(error.value)
+    assert (artifacts.sha256(project / "reports"), artifacts.sha256(project / "dvc.lock")) == before
+    monkeypatch.undo()
+    judged.move_in(project, monkeypatch)
+    track.main()
+    assert len(runs()) == 1
+
+
+def test_the_command_says_one_line_and_its_exit_code_tells_a_fault_that_may_pass(project: Path) -> None:
+    def run(**variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tasks.track"],
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    (project / "mlflow.db").unlink()  # creating the tables is where MLflow talks most
+    done = run()
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert done.stderr == f"tracked: run {runs()[0].info.run_id} in experiment governance-demo\n"
+    down = run(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{closed_port()}", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    assert down.returncode == 75
+    assert len(down.stderr.splitlines()) == 2
+    assert down.stderr.startswith("error: MLflow at http://127.0.0.1:")
+
+
+def test_the_project_file_names_the_flow() -> None:
+    project = yaml.safe_load((ROOT / "MLproject").read_text())
+    assert project["entry_points"] == {"main": {"command": "python -m flows.training --any-verdict"}}
+
+
+@pytest.mark.slow
+def test_a_run_that_mlflow_starts_is_linked(project: Path) -> None:
+    text = (ROOT / "MLproject").read_text()
+    (project / "MLproject").write_text(text.replace("flows.training --any-verdict", "tasks.track"))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "started"],
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    client = MlflowClient()
+    (starter,) = client.search_runs([client.get_experiment_by_name("started").experiment_id])
+    (ours,) = runs()
+    assert starter.data.tags["clearance.tracked_run"] == ours.info.run_id
+    assert f"clearance.started_by.{starter.info.run_id}" in ours.data.tags

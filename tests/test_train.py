@@ -1,0 +1,379 @@
+"""Training sees train and tune rows only, gives the same bytes every time, and says what is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import learnable
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+
+from clearance import artifacts, evidence, model_file, prepared, scoring
+from clearance.errors import ClearanceError, ConfigurationError, DataError, IntegrityError
+from tasks import train
+
+ALL = ("logistic_regression", "random_forest", "hist_gradient_boosting")
+SMALL: dict[str, dict[str, Any]] = {
+    "logistic_regression": {},
+    "random_forest": {"n_estimators": 8},
+    "hist_gradient_boosting": {"max_iter": 8},
+}
+
+
+def trained(frame: pd.DataFrame, seed: int = 1, **choice: Any) -> train.Trained:
+    rows, tune = (learnable.split(frame, name) for name in ("train", "tune"))
+    return train.train(rows, tune, learnable.data(), learnable.choice(**choice), seed)
+
+
+def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.chdir(root)
+    train.main()
+    document: dict[str, Any] = artifacts.read_json(root / train.RECORD)
+    return document
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_each_estimator_out_of_the_box_learns_and_is_stored(
+    estimator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = learnable.table()
+    root = learnable.build(tmp_path, frame, estimator=estimator, arguments=SMALL[estimator])
+    record = run(root, monkeypatch)
+    assert record["status"] == "measured"
+    assert record["tune"]["roc_auc"] > 0.6
+    assert record["estimator"].startswith("sklearn.")
+    model = model_file.load(root / record["model"]["file"], record["model"]["sha256"])
+    test = learnable.split(frame, "test")
+    assert np.unique(scoring.score(model, test.features)).size > 10
+
+
+def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = learnable.table()
+    root = learnable.build(tmp_path, frame, mitigation="reweighing", search={"grid": {"C": [0.1, 1.0]}})
+    before, model = run(root, monkeypatch), (root / train.MODEL).read_bytes()
+    changed = frame.copy()
+    test = changed["split"] == "test"
+    changed.loc[test, "income"] = np.inf
+    changed.loc[test, "region"] = "elsewhere"
+    changed.loc[test, "race"] = "Martian"
+    changed.loc[test, "label"] = 1 - changed.loc[test, "label"]
+    learnable.write(root, changed)
+    after = run(root, monkeypatch)
+    assert (root / train.MODEL).read_bytes() == model
+    assert {**after, "data": None} == {**before, "data": None}
+    assert after["data"] != before["data"]
+
+
+def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    read = prepared.read
+
+    def watched(root: Path, split: str | None) -> prepared.Prepared:
+        asked.append(split)
+        return read(root, split)
+
+    monkeypatch.setattr(prepared, "read", watched)
+    run(learnable.build(tmp_path, learnable.table()), monkeypatch)
+    assert sorted(map(str, asked)) == ["train", "tune"]
+
+
+_EACH = """
+import json, sys
+from pathlib import Path
+import learnable
+from clearance import artifacts
+from tasks import train
+for name, arguments in json.loads(sys.argv[1]).items():
+    search = {"grid": {"max_iter": [20, 40]}, "iterations": 1} if name == "logistic_regression" else None
+    root = Path(sys.argv[2]) / name
+    learnable.build(root, learnable.table(), estimator=name, arguments=arguments, search=search,
+                    mitigation="reweighing")
+    import os
+    os.chdir(root)
+    train.main()
+    print(artifacts.sha256(root / train.FOLDER), artifacts.sha256(root / train.RECORD))
+"""
+
+
+def test_the_outputs_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
+    def digests(seed: str) -> str:
+        paths = os.pathsep.join([str(learnable.ROOT), str(learnable.ROOT / "tests")])
+        command = [sys.executable, "-c", _EACH, json.dumps(SMALL), str(tmp_path / seed)]
+        variables = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths}
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    first = digests("1")
+    assert len(first.split()) == 2 * len(ALL)
+    assert digests("2") == first
+
+
+def test_the_seed_reaches_the_estimator_and_decides(tmp_path: Path) -> None:
+    frame = learnable.table()
+    forest = {"estimator": "random_forest", "arguments": SMALL["random_forest"]}
+    rows = learnable.split(frame, "tune").features
+    one, again, other = (scoring.score(trained(frame, seed, **forest).pipeline, rows) for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    nested = {"estimator": "sklearn.calibration.CalibratedClassifierCV"}
+    assert "random_state" not in trained(frame, 5, **nested).pipeline[-1].get_params()
+    named = forest | {"arguments": {**SMALL["random_forest"], "random_state": 77}}
+    assert trained(frame, 5, **named).pipeline[-1].random_state == 77
+
+
+def test_any_installed_classifier_by_its_import_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = learnable.build(tmp_path, learnable.table(), estimator="sklearn.naive_bayes.GaussianNB")
+    record = run(root, monkeypatch)
+    assert record["estimator"] == "sklearn.naive_bayes.GaussianNB"
+    assert record["libraries"]["scikit-learn"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ({"estimator": "logistic"}, "no estimator is called `logistic`"),
+        ({"estimator": "sklearn.linear_model.LogisticRegresion"}, "cannot be imported"),
+        ({"estimator": "sklearn.nowhere.Class"}, "cannot be imported"),
+        ({"estimator": "not_installed.Class"}, "belongs to no installed package"),
+        ({"estimator": "learnable.table"}, "belongs to no installed package"),
+        ({"estimator": "sklearn.base.clone"}, "is no class"),
+        ({"estimator": "sklearn.linear_model.RidgeClassifier"}, "gives no probabilities"),
+        ({"estimator": "sklearn.linear_model.LinearRegression"}, "gives no probabilities"),
+        ({"estimator": "pandas.DataFrame"}, "cannot be created"),
+        ({"arguments": {"max_itr": 5}}, "takes no argument `max_itr` (did you mean `max_iter`?)"),
+        ({"arguments": {"C": -1}}, "'C' parameter of LogisticRegression"),
+        ({"search": {"grid": {"c": [1]}}}, "takes no argument `c`"),
+        ({"search": {"grid": {"C": [1, "x"]}}}, "'C' parameter of LogisticRegression"),
+        ({"search": {"grid": {"C": [1]}, "scoring": "rocauc"}}, "rocauc"),
+        ({"search": {"grid": {"C": [1]}, "folds": 500}}, "500 folds need as many rows"),
+        (
+            {"estimator": "sklearn.neighbors.KNeighborsClassifier", "mitigation": "reweighing"},
+            "takes no row weights",
+        ),
+    ],
+)
+def test_a_choice_that_cannot_work_is_named(choice: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        trained(learnable.table(300), **choice)
+    assert says in caught.value.fault
+    assert caught.value.mend
+
+
+def emptied(frame: pd.DataFrame) -> None:
+    frame.loc[frame["split"] == "train", "income"] = np.nan
+
+
+def one_sided(frame: pd.DataFrame) -> None:
+    frame.loc[frame["split"] == "train", "label"] = 1
+
+
+def infinite(frame: pd.DataFrame) -> None:
+    frame.loc[frame.index[frame["split"] == "train"][3], "income"] = np.inf
+
+
+def infinite_in_tune(frame: pd.DataFrame) -> None:
+    frame.loc[frame.index[frame["split"] == "tune"][3], "income"] = -np.inf
+
+
+def one_sided_tune(frame: pd.DataFrame) -> None:
+    frame.loc[frame["split"] == "tune", "label"] = 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (emptied, "no train row has a value in `income`"),
+        (one_sided, "do not hold both outcomes, so there is nothing to learn"),
+        (infinite, "feature `income` holds an infinite number"),
+        (infinite_in_tune, "feature `income` holds an infinite number"),
+        (one_sided_tune, "the tune rows do not hold both outcomes"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_named(spoil: Callable[[pd.DataFrame], None], says: str) -> None:
+    frame = learnable.table(200)
+    spoil(frame)
+    with pytest.raises(DataError, match=says):
+        trained(frame)
+
+
+def test_a_fixed_threshold_needs_no_second_outcome_in_tune() -> None:
+    frame = learnable.table(200)
+    one_sided_tune(frame)
+    found = trained(frame, threshold={"fixed": 0.4})
+    assert (found.threshold, found.threshold_rule) == (0.4, "fixed in params.yaml")
+    assert found.tune.balanced_accuracy is None
+    assert found.tune.roc_auc is None
+
+
+def test_a_search_tries_every_combination_and_keeps_the_best() -> None:
+    grid = {"C": [1e-5, 1.0], "max_iter": [50, 60]}
+    found = trained(learnable.table(), search={"grid": grid, "folds": 3})
+    search = found.fitted.search
+    assert search is not None
+    assert [row["arguments"] for row in search["results"]] == [
+        {"C": c, "max_iter": steps} for c in grid["C"] for steps in grid["max_iter"]
+    ]
+    best = max(row["mean"] for row in search["results"])
+    assert next(row["mean"] for row in search["results"] if row["arguments"] == search["best"]) == best
+    assert search["best"] == {"C": found.pipeline[-1].C, "max_iter": found.pipeline[-1].max_iter}
+    assert not [key for key in search if "time" in key]
+
+
+def test_a_search_draws_as_often_as_it_is_told() -> None:
+    search = {"grid": {"C": [0.1, 1.0, 10.0, 100.0]}, "folds": 2}
+    for iterations, results in ((2, 2), (99, 4)):
+        found = trained(learnable.table(300), search=search | {"iterations": iterations}).fitted.search
+        assert found is not None
+        assert len(found["results"]) == results
+
+
+def test_reweighing_reaches_the_estimator_also_through_a_search() -> None:
+    frame = learnable.table()
+    tune = learnable.split(frame, "tune")
+
+    def gap(**choice: Any) -> float:
+        scores = scoring.score(trained(frame, **choice).pipeline, tune.features)
+        black = (tune.protected["race"] == "Black").to_numpy()
+        return float(scores[~black].mean() - scores[black].mean())
+
+    for extra in ({}, {"search": {"grid": {"C": [1.0]}, "folds": 2}}):
+        assert gap(mitigation="reweighing", **extra) != gap(**extra)
+
+
+def test_reweighing_is_recorded_by_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = run(learnable.build(tmp_path, learnable.table(), mitigation="reweighing"), monkeypatch)
+    groups = [cell["group"] for cell in record["weights"]["cells"]]
+    assert {"race": "Black", "sex": "female"} in groups
+    assert record["mitigation"] == "reweighing"
+
+
+def test_the_record_is_all_that_is_needed_to_repeat_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = learnable.build(tmp_path, learnable.table(), arguments={"C": 0.5})
+    record = run(root, monkeypatch)
+    split = artifacts.read_json(root / prepared.RECORD)
+    assert record["data"] == {key: split[key] for key in ("tables", "row_digests", "rows")}
+    assert record["requirements_sha256"] == artifacts.sha256(root / "requirements.lock")
+    assert record["model"]["sha256"] == artifacts.sha256(root / record["model"]["file"])
+    assert record["arguments"] == {"C": 0.5}
+    assert record["estimator_params"]["C"] == 0.5
+    assert record["estimator_params"]["random_state"] == 20260101
+    kinds = {"income": "number", "age": "number", "owner": "number"}
+    assert record["features"] == kinds | {"region": "category", "street": "category", "grade": "category"}
+    assert [column["name"] for column in record["inputs"]] == list(learnable.FEATURES)
+    assert record["measurements"] == {}
+
+
+def test_the_input_example_is_made_up_and_names_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = learnable.table()
+    root = learnable.build(tmp_path, frame)
+    record = run(root, monkeypatch)
+    example = record["input_example"]
+    assert list(example) == sorted(learnable.FEATURES)
+    assert example["street"] is None
+    assert example["region"] in {"north", "south", "west"}
+    rows = frame[list(learnable.FEATURES)].to_dict("records")
+    assert example not in rows
+    model = model_file.load(root / train.MODEL, record["model"]["sha256"])
+    assert 0 < scoring.score(model, pd.DataFrame([example]))[0] < 1
+
+
+def test_a_complaint_of_the_estimator_is_kept() -> None:
+    found = trained(learnable.table(), arguments={"max_iter": 1})
+    assert any("failed to converge" in complaint for complaint in found.fitted.warnings)
+    assert not trained(learnable.table()).fitted.warnings
+
+
+def test_threads_may_fit_but_never_add_up_votes_in_any_order() -> None:
+    arguments = {"n_estimators": 8, "n_jobs": 2}
+    assert trained(learnable.table(), estimator="random_forest", arguments=arguments).pipeline[-1].n_jobs == 1
+
+
+def test_a_model_that_changes_when_stored_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = learnable.table(200)
+    other = trained(frame, arguments={"C": 1e-4}).pipeline
+    monkeypatch.setattr(model_file, "load", lambda *_: other)
+    root = learnable.build(tmp_path, frame)
+    with pytest.raises(ConfigurationError, match="does not survive being stored"):
+        run(root, monkeypatch)
+    assert not (root / train.FOLDER).exists()
+
+
+def test_an_estimator_without_probabilities_in_its_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DummyClassifier, "predict_proba", lambda _, rows: np.full((len(rows), 2), np.nan))
+    with pytest.raises(ConfigurationError, match="no probabilities"):
+        trained(learnable.table(200), estimator="sklearn.dummy.DummyClassifier")
+
+
+@pytest.mark.parametrize(
+    ("split", "validation", "because"),
+    [
+        (
+            evidence.blocked("validate_raw: 3 rows"),
+            evidence.blocked("validate_raw: 3 rows"),
+            "validate_raw: 3 rows",
+        ),
+        (
+            None,
+            evidence.measured(
+                {},
+                blocked=True,
+                expectations=[
+                    {"severity": "warn", "success": False, "detail": "a warning"},
+                    {"severity": "block", "success": True, "detail": "fine"},
+                    {"severity": "block", "success": False, "detail": "leaks race"},
+                ],
+            ),
+            "validate_prepared: leaks race",
+        ),
+        (None, evidence.measured({}, expectations=[]), "the report does not say that the tables may be used"),
+    ],
+)
+def test_what_blocked_before_blocks_here(
+    split: dict[str, Any] | None,
+    validation: dict[str, Any],
+    because: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = learnable.build(tmp_path, learnable.table(200))
+    run(root, monkeypatch)
+    if split is not None:
+        artifacts.write_json(root / prepared.RECORD, split)
+    artifacts.write_json(root / train.VALIDATION, validation)
+    record = run(root, monkeypatch)
+    assert record["status"] == "blocked"
+    assert because in record["because"]
+    assert [path.name for path in (root / train.FOLDER).iterdir()] == ["blocked.json"]
+
+
+def test_a_validation_of_other_tables_lets_nothing_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = learnable.build(tmp_path, learnable.table(200))
+    stale = artifacts.read_json(root / train.VALIDATION)
+    learnable.write(root, learnable.table(200, seed=1))
+    artifacts.write_json(root / train.VALIDATION, stale)
+    with pytest.raises(IntegrityError, match="made from other tables"):
+        run(root, monkeypatch)
+
+
+def test_a_fault_leaves_the_last_good_model_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = learnable.table(200)
+    root = learnable.build(tmp_path, frame)
+    run(root, monkeypatch)
+    before = artifacts.sha256(root / train.FOLDER)
+    one_sided(frame)
+    learnable.write(root, frame)
+    with pytest.raises(ClearanceError):
+        run(root, monkeypatch)
+    assert artifacts.sha256(root / train.FOLDER) == before

@@ -1,0 +1,289 @@
+"""The training flow: DVC's stages under Prefect's supervision, and an end state for every verdict."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toys
+from prefect import State, get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.states import StateType
+
+from clearance import environment
+from flows import training
+
+pytestmark = [
+    pytest.mark.usefixtures("prefect_api"),
+    pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's own
+]
+STATES = dict.fromkeys((*toys.ORDER, "track", "release"), "Completed")
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    before = dict(os.environ)
+    for name in environment.homes(tmp_path):
+        monkeypatch.delenv(name, raising=False)
+    folder = toys.build(tmp_path / "toy")
+    (tmp_path / "orders").mkdir()
+    monkeypatch.setenv("TOY", str(tmp_path / "orders"))
+    monkeypatch.chdir(folder)
+    yield folder
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def order(toy: Path, step: str, word: str) -> None:
+    """Have a toy step do something else than its work."""
+    (toy.parent / "orders" / step).write_text(word)
+
+
+def run(**parameters: Any) -> State[Any]:
+    return training.training(**parameters, return_state=True)
+
+
+def names(state: State[Any]) -> dict[str, str | None]:
+    """The name of the last state of every task run of a flow run; the server hears of them a little later."""
+    chosen = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    end = time.monotonic() + 20
+    with get_client(sync_client=True) as client:
+        while True:
+            found = client.read_task_runs(flow_run_filter=chosen)
+            if all(each.state and (each.state.is_final() or each.state_name == "NotReady") for each in found):
+                return {each.name: each.state_name for each in found}
+            assert time.monotonic() < end, found
+            time.sleep(0.1)
+
+
+def logged(state: State[Any], line: str) -> bool:
+    chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+    end = time.monotonic() + 20
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < end:
+            if any(line in log.message for log in client.read_logs(chosen)):
+                return True
+            time.sleep(0.2)
+    return False
+
+
+def effects(toy: Path) -> list[str]:
+    done = toy / "effects.txt"
+    return done.read_text().split() if done.exists() else []
+
+
+def test_a_pass_completes_with_a_task_run_for_each_step(toy: Path) -> None:
+    state = run()
+    assert (state.type, state.name) == (StateType.COMPLETED, "Completed")
+    assert state.message and state.message.startswith("Pass: passes under toy 1")
+    assert names(state) == STATES
+    assert effects(toy) == ["track", "release"]
+
+
+def test_a_steps_lines_are_in_prefects_log_and_in_a_file(toy: Path) -> None:
+    state = run()
+    assert logged(state, "working on models/model.txt")
+    assert (toy / ".clearance/logs/train.log").read_text() == "working on models/model.txt\n"
+
+
+def test_what_has_not_changed_is_cached_and_the_effects_run_again(toy: Path) -> None:
+    run()
+    lock = (toy / "dvc.lock").read_bytes()
+    assert names(run()) == STATES | dict.fromkeys(toys.ORDER, "Cached")
+    assert names(run(force=True)) == STATES
+    assert (toy / "dvc.lock").read_bytes() == lock
+    assert effects(toy) == ["track", "release"] * 3
+
+
+def test_independent_stages_run_side_by_side(toy: Path) -> None:
+    order(toy, "figures", "await reports/fairness.txt")
+    assert run().is_completed()
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("fails", "Refused"), ("lacks", "Insufficient evidence"), ("says-nothing", "Not evaluated")],
+)
+def test_any_other_verdict_is_a_failed_state_of_its_own_name(toy: Path, name: str, word: str) -> None:
+    toys.edit(toy, name=name)
+    state = run()
+    assert (state.type, state.name) == (StateType.FAILED, word)
+    assert state.message and "demographic parity difference by race is 0.2" in state.message
+    assert names(state) == STATES  # every step did its work, and was tried once
+    assert effects(toy) == ["track", "release"]
+
+
+def test_the_verdict_is_an_artifact(toy: Path) -> None:
+    toys.edit(toy, name="fails")
+    run()
+    with get_client(sync_client=True) as client:
+        (found,) = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["verdict"])),
+            limit=1,
+            sort="CREATED_DESC",
+        )
+    assert "## Refused: fails" in str(found.data)
+    assert "| gap | race | **fail** |" in str(found.data)
+    assert "reports/report.html" in str(found.data)
+
+
+def test_a_fault_ends_the_run_says_how_to_mend_it_and_the_next_run_recovers(toy: Path) -> None:
+    order(toy, "model", "fail")
+    state = run()
+    assert (state.type, state.name) == (StateType.FAILED, "Failed")
+    assert state.message == "train: the table is empty\n  mend: give it rows"
+    found = names(state)
+    assert (found["ingest"], found["train"]) == ("Completed", "Failed")
+    assert {found[name] for name in STATES if name not in ("ingest", "train")} == {"NotReady"}
+    assert effects(toy) == []
+    order(toy, "model", "nothing")
+    assert names(run()) == STATES | {"ingest": "Cached"}
+
+
+def test_a_defect_is_told_with_its_last_lines(toy: Path) -> None:
+    order(toy, "fairness", "crash")
+    message = run().message or ""
+    assert message.startswith("assess: ended with exit status 1")
+    assert "RuntimeError: a defect" in message
+    assert ".clearance/logs/assess.log" in message
+
+
+def test_what_may_pass_is_tried_again(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training.stage, "retry_delay_seconds", [0.1])
+    order(toy, "raw", "once")
+    state = run()
+    assert names(state) == STATES
+    assert logged(state, "Retry 1/3")
+
+
+def test_a_step_that_takes_too_long_is_stopped(toy: Path) -> None:
+    graph = yaml.safe_load((toy / "dvc.yaml").read_text())
+    graph["stages"]["train"]["meta"] = {"timeout": 1.5}
+    (toy / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+    order(toy, "model", "sleep 60")
+    assert (run().message or "").startswith("train: took longer than 1.5 s and was stopped")
+    assert not (toy / "models/model.txt").exists()
+
+
+def test_overrides_work_in_a_copy_and_are_recorded_verbatim(toy: Path) -> None:
+    run()
+    mine = {name: (toy / name).read_bytes() for name in ("params.yaml", "dvc.lock", "reports/verdict.json")}
+    state = run(overrides={"seed": 7, "name": "fails"})
+    assert state.name == "Refused"
+    assert {name: (toy / name).read_bytes() for name in mine} == mine
+    (folder,) = (toy / ".clearance/workspaces").iterdir()
+    judged = artifacts.read_json(folder / "reports/verdict.json")
+    assert judged["overrides"] == {"seed": 7, "name": "fails"}
+    assert (folder / "models/model.txt").read_text().endswith(" 7")
+    found = names(state)
+    assert (found["ingest"], found["train"]) == ("Cached", "Completed")
+    assert effects(toy) == ["track", "release"] * 2  # in the project's own registry
+    assert Path.cwd() == toy
+
+
+def test_a_policy_chosen_at_run_time_is_a_what_if_that_touches_nothing(toy: Path) -> None:
+    (toy / "policies/other.yaml").write_text((toy / "policies/demo.yaml").read_text())
+    state = run(policy_file="policies/other.yaml")
+    assert "(what-if)" in (state.message or "")
+    assert names(state) == dict.fromkeys(toys.ORDER, "Completed")
+    assert effects(toy) == []
+
+
+def test_a_source_that_dvc_cannot_watch_is_snapshot_first(toy: Path) -> None:
+    toys.edit(toy, source={"kind": "openml", "path": "data/source", "openml_id": 31})
+    assert names(run()) == STATES | {"snapshot": "Completed"}
+    assert effects(toy) == ["snapshot", "track", "release"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda toy: toys.edit(toy, tarin={}), "did you mean `train`"),
+        (
+            lambda toy: toys.edit(toy, policy={"file": "none.yaml", "as_of": "2026-01-01"}),
+            "none.yaml is missing",
+        ),
+        (lambda toy: (toy / "policies/demo.yaml").write_text("rules: []\n"), "policies/demo.yaml"),
+        (lambda toy: (toy / "dvc.yaml").write_text("stages: ["), "dvc.yaml"),
+        (lambda toy: (toy / "dvc.lock").write_text("["), "dvc.lock"),
+    ],
+)
+def test_what_cannot_be_read_is_a_fault_before_any_step(
+    toy: Path, spoil: Callable[[Path], None], fault: str
+) -> None:
+    spoil(toy)
+    state = run()
+    assert (state.type, state.name) == (StateType.FAILED, "Failed")
+    assert fault in (state.message or "")
+    assert "mend" in (state.message or "")
+    assert names(state) == {}
+
+
+def test_a_second_run_in_the_same_checkout_is_turned_away(toy: Path) -> None:
+    with checkout.held(toy):
+        state = run()
+    assert (
+        state.message
+        == f"another run holds this checkout (pid {os.getpid()})\n  mend: wait until it ends, or stop it"
+    )
+    assert run().is_completed()
+
+
+def test_an_edited_output_is_rebuilt(toy: Path) -> None:
+    run()
+    good = (toy / "models/model.txt").read_bytes()
+    (toy / "models/model.txt").write_bytes(good[::-1])
+    state = run()
+    assert (toy / "models/model.txt").read_bytes() == good
+    assert logged(state, "models/model.txt was not what dvc.lock recorded")
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    heard: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"json://127.0.0.1:{server.server_port}/", heard
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("fails", "Refused"), ("lacks", "Insufficient evidence"), ("passes", None)]
+)
+def test_whoever_is_named_is_told_of_a_run_that_did_not_pass(
+    toy: Path,
+    name: str,
+    told: str | None,
+    listener: tuple[str, list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address, heard = listener
+    monkeypatch.setenv("CLEARANCE_NOTIFY_URL", address)
+    toys.edit(toy, name=name)
+    run()
+    assert [notice["title"].rpartition(": ")[2] for notice in heard] == [told] * (told is not None)
+    assert all("demographic parity difference by race is 0.2" in notice["message"] for notice in heard)
+
+
+def test_a_notice_that_cannot_be_sent_changes_nothing(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEARANCE_NOTIFY_URL", "json://127.0.0.1:9/")
+    toys.edit(toy, name="fails")
+    assert run().name == "Refused"

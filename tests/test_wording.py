@@ -1,0 +1,90 @@
+"""Numbers in words: three significant digits, and never a rounding that hides a broken limit."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearance import wording
+
+FINITE = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "says"),
+    [
+        (0.12345, 0.0512, 0.2001, "0.123 (0.051 to 0.200)"),
+        (0.98, 0.912, 1.0, "0.98 (0.91 to 1.00)"),
+        (0.004, 0.0, 0.0213, "0.0040 (0.0000 to 0.0213)"),
+        (1234.5, 1200.0, 1300.2, "1,234 (1,200 to 1,300)"),
+        (3.0, None, None, "3"),
+        (0.0, None, None, "0"),
+        (1989.0, None, None, "1,989"),
+        (0.00341, None, None, "0.00341"),
+        (1.776e-15, None, None, "1.78e-15"),
+        (-0.0001, -0.5, 0.5, "0.000 (-0.500 to 0.500)"),
+    ],
+)
+def test_a_measurement_has_three_significant_digits(
+    value: float, low: float | None, high: float | None, says: str
+) -> None:
+    assert wording.measurement({"value": value, "low": low, "high": high}) == says
+
+
+def test_an_undefined_measurement_says_why() -> None:
+    assert wording.measurement({"value": None, "undefined": "no rows"}) == "undefined: no rows"
+    assert wording.measurement({"value": None}) == "undefined: no reason was recorded"
+
+
+@pytest.mark.parametrize(
+    ("value", "fence", "says"),
+    [(0.10004, 0.1, "0.10004"), (0.09996, 0.1, "0.09996"), (0.79999, 0.8, "0.79999"), (0.1, 0.1, "0.100")],
+)
+def test_rounding_never_moves_a_number_onto_its_limit(value: float, fence: float, says: str) -> None:
+    assert wording.measurement({"value": value}, beside=[fence, None]) == says
+
+
+@given(st.tuples(FINITE, FINITE, FINITE), FINITE)
+def test_every_number_is_shown_on_its_own_side_of_the_limit(
+    ends: tuple[float, float, float], fence: float
+) -> None:
+    low, value, high = sorted(ends)
+    said = wording.measurement({"value": value, "low": low, "high": high}, beside=[fence])
+    shown = [
+        float(number.replace(",", "")) for number in re.findall(r"-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?", said)
+    ]
+    assert len(shown) == 3
+    for exact, seen in zip((value, low, high), shown, strict=True):
+        if abs(exact - fence) > 1e-9:
+            assert (exact > fence) == (seen > fence), said
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [(0.1, "0.1"), (30.0, "30"), (1e-6, "0.000001"), (1.25, "1.25"), (-0.5, "-0.5"), (2, "2")],
+)
+def test_a_limit_is_shown_as_it_was_written(number: float, says: str) -> None:
+    assert wording.plain(number) == says
+    assert wording.limit({"at_least": None, "at_most": number}) == f"at most {says}"
+
+
+def test_limits_in_words() -> None:
+    assert wording.limit({"at_least": 0.8, "at_most": 1.25}) == "at least 0.8 and at most 1.25"
+    assert wording.limit(None) == "none"
+    assert wording.limit({}) == "none"
+
+
+def test_rates_counts_and_names_in_words() -> None:
+    assert wording.percent(0.8421) == "84.2%"
+    assert wording.percent(None) == "none"
+    assert wording.count(1989) == "1,989"
+    assert wording.number(0.07, like=0.5) == "0.070"
+    assert wording.number(0.07) == "0.0700"
+    assert wording.metric("performance.roc_auc") == "ROC AUC"
+    assert wording.metric("fairness.demographic_parity_ratio") == "demographic parity ratio"
+    assert wording.listed(["race", "sex", "age"]) == "race, sex and age"
+    assert wording.listed(["race"]) == "race"
+    assert wording.listed([]) == "nothing"
+    assert wording.sentence("it is so") == "It is so."
+    assert wording.sentence("It is so.") == "It is so."
