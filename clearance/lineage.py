@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,9 +104,9 @@ def verify(root: Path) -> Lineage:
     if absent := sorted(set(stages) - set(locked)):
         raise IntegrityError(f"dvc.lock has no stage {absent[0]}: it has not run", _RUN)
     written = {path for stage in stages.values() for path in stage.written()}
-    read = _reader(root, written)
+    read, settings = _reader(root, written), cache(lambda file: params.read_yaml(root / file))
     for name, stage in stages.items():
-        _hold(root, name, stage, locked[name], read)
+        _hold(name, stage, locked[name], read, settings)
     foreign = {path for stage in stages.values() for path in stage.deps} - written
     lineage = Lineage(
         root=root,
@@ -140,7 +141,9 @@ def _reader(root: Path, written: set[str]) -> _Read:
     return read
 
 
-def _hold(root: Path, name: str, stage: _Declared, lock: _Locked, read: _Read) -> None:
+def _hold(
+    name: str, stage: _Declared, lock: _Locked, read: _Read, settings: Callable[[str], Mapping[str, Any]]
+) -> None:
     """Raise IntegrityError unless the stage is what the lock recorded, and its files still are."""
     if lock.cmd != stage.cmd:
         raise IntegrityError(f"stage {name} was run by another command than dvc.yaml names", _RUN)
@@ -155,7 +158,7 @@ def _hold(root: Path, name: str, stage: _Declared, lock: _Locked, read: _Read) -
                 raise IntegrityError(f"{entry.path} is not what stage {name} recorded in dvc.lock", mend)
     ran_with = {(file, key): value for file, keys in lock.params.items() for key, value in keys.items()}
     for file, key in sorted(stage.reads() | set(ran_with)):
-        now = _at(params.read_yaml(root / file), key) if (file, key) in stage.reads() else _ABSENT
+        now = _at(settings(file), key) if (file, key) in stage.reads() else _ABSENT
         if not _same(now, ran_with.get((file, key), _ABSENT)):
             raise IntegrityError(f"{file}: `{key}` is not what stage {name} ran with", _RUN)
 

@@ -23,7 +23,9 @@ def fetch(openml_id: int, home: Path) -> tuple[pa.Table, dict[str, Any]]:
 
     home.mkdir(parents=True, exist_ok=True)
     try:
-        found = datasets.fetch_openml(data_id=openml_id, as_frame=True, parser="pandas", data_home=str(home))
+        found = datasets.fetch_openml(
+            data_id=openml_id, target_column=None, as_frame=True, parser="pandas", data_home=str(home)
+        )
     except HTTPError as error:
         if error.code < 500:
             raise _none_such(openml_id) from None
@@ -32,7 +34,7 @@ def fetch(openml_id: int, home: Path) -> tuple[pa.Table, dict[str, Any]]:
         raise UnavailableError("OpenML does not answer", "check the network, then run again") from None
     except ValueError as error:
         raise SourceError(
-            f"OpenML data set {openml_id} is no table: {error}", "choose another `source.openml_id`"
+            f"OpenML data set {openml_id} cannot be read: {error}", "choose another `source.openml_id`"
         ) from None
     details = {key: found.details.get(key) for key in ("name", "version", "licence")}
     return pa.Table.from_pandas(found.frame, preserve_index=False), details

@@ -144,6 +144,8 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
     if "" in header:
         place = header.index("") + 1
         raise SourceError(f"column {place} of {path} has no name", "name it in the first line")
+    if any(mark in name for name in header for mark in "\r\n"):
+        raise SourceError(f"a column name in {path} spans two lines", "close the quote, or rename the column")
     if all(re.fullmatch(r"[-+]?[0-9.]+", name) for name in header):
         raise SourceError(f"the first line of {path} holds numbers, no names", "write a header line")
     engine.refuse_twins(header, str(path))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import apprise
 from prefect import Flow, State
 from prefect.client.schemas.objects import FlowRun
 from prefect.logging import get_logger
@@ -18,6 +17,10 @@ from prefect.logging import get_logger
 def send(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """A flow's hook: send the name and the message of its end state."""
     url = os.environ.get("CLEARANCE_NOTIFY_URL")
+    if not url:
+        return
+    import apprise  # which imports a hundred services
+
     title = f"{flow.name} {flow_run.name}: {state.name}"
-    if url and not apprise.Apprise([url]).notify(title=title, body=state.message or title):
+    if not apprise.Apprise([url]).notify(title=title, body=state.message or title):
         get_logger(__name__).warning("the notice could not be sent: %s", title)

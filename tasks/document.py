@@ -7,17 +7,12 @@ evidence the judge read is an error; evidence that was never taken is said, with
 from __future__ import annotations
 
 import base64
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import markupsafe
-
-from clearance import artifacts, evidence, headline, params, rules, stage, wording
+from clearance import artifacts, evidence, headline, pages, params, rules, stage
 from clearance.errors import IntegrityError
 from tasks import judge
 
@@ -39,12 +34,8 @@ _ORDER = ("fail", "not_evaluated", "insufficient_evidence", "pass", "reported")
 
 _PICTURES = ("roc", "precision_recall", "calibration")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
-_TICKED = re.compile("`([^`<>]+)`")
 _TEMPLATES = Path(__file__).parent / "templates"
 _STRIP_WIDTH = 160.0
-_CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
-_DIRECTIONS = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_UNSEEN = {code: f"\\u{code:04x}" for code in _CONTROLS + _DIRECTIONS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,33 +127,25 @@ def render(found: Evidence, data: params.Data) -> str:
 
     `data` says what the columns are. Nothing in the page is loaded from anywhere and no script is in it.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_seen,
-    )
-    words = ("count", "limit", "listed", "measurement", "metric", "number", "percent")
-    environment.filters |= {name: getattr(wording, name) for name in words}
-    environment.filters |= {"bounds": _bounds, "sentence": wording.sentence, "subject": headline.subject}
-    environment.filters |= {"prose": _prose, "verbatim": _verbatim}
-    return environment.get_template("report.html.j2").render(
-        **found.documents,
-        certainties=CERTAINTIES,
-        data=data,
-        digests=found.digests,
-        figures=found.figures,
-        findings=sorted(found.verdict["findings"], key=_worst_first),
-        origin=found.origin,
-        outcomes=OUTCOMES,
-        settled_by=headline.settled_by(found.verdict),
-        small_group=SMALL_GROUP,
-        strip=strip,
-        verdict=found.verdict,
-        verdict_word=headline.VERDICTS[found.verdict["verdict"]],
-        why=headline.why(found.verdict),
+    return (
+        pages.environment(_TEMPLATES)
+        .get_template("report.html.j2")
+        .render(
+            **found.documents,
+            certainties=CERTAINTIES,
+            data=data,
+            digests=found.digests,
+            figures=found.figures,
+            findings=sorted(found.verdict["findings"], key=_worst_first),
+            origin=found.origin,
+            outcomes=OUTCOMES,
+            settled_by=headline.settled_by(found.verdict),
+            small_group=SMALL_GROUP,
+            strip=strip,
+            verdict=found.verdict,
+            verdict_word=headline.VERDICTS[found.verdict["verdict"]],
+            why=headline.why(found.verdict),
+        )
     )
 
 
@@ -171,29 +154,10 @@ def _worst_first(finding: Mapping[str, Any]) -> tuple[bool, int]:
     return finding["severity"] != "block", _ORDER.index(finding["outcome"] or "reported")
 
 
-def _bounds(finding: Mapping[str, Any]) -> list[float]:
-    """The ends of a finding's limit, none where it has none."""
-    return [end for end in (finding["limit"] or {}).values() if end is not None]
-
-
-def _prose(text: str) -> markupsafe.Markup:
-    """A sentence, inert, with what stands in backticks as code."""
-    inert = str(markupsafe.escape(_seen(text)))
-    return markupsafe.Markup(_TICKED.sub(r"<code>\1</code>", inert))  # noqa: S704
-
-
-def _verbatim(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _seen(value: Any) -> Any:
-    """Characters that no reader sees, or that turn the direction of the text, as their code."""
-    return value.translate(_UNSEEN) if type(value) is str else value
-
-
 def strip(finding: Mapping[str, Any]) -> Strip | None:
     """The drawing of a finding that has an interval and a limit; None for any other."""
-    limit, bounds = finding["limit"] or {}, _bounds(finding)
+    limit = finding["limit"] or {}
+    bounds = [end for end in limit.values() if end is not None]
     ends = [finding[key] for key in ("low", "value", "high")]
     if not bounds or None in ends:
         return None

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+import tasks  # noqa: F401 - the tools' settings must stand before the first of them is imported
 from clearance import artifacts, evidence, params, prepared
 
 ROOT = Path(__file__).resolve().parent.parent

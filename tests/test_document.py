@@ -186,6 +186,7 @@ def test_a_blocked_run_says_what_blocked_and_why_each_section_is_not_measured(tm
     because = "Not measured: validate_raw: the row key id names 2 rows twice."
     for name in SECTIONS:
         assert because in section(html, name)
+    assert "What blocked the run The row key id names 2 rows twice." in reported.Parsed(html).texts("main")[0]
     assert "This blocked the run: nothing was trained on this table." in section(html, "Data")
     (row,) = [row for row in reported.Parsed(html).texts("tr") if row.startswith("id ")]
     assert "The row key id names 2 rows twice." in row
@@ -286,6 +287,32 @@ def test_an_undefined_measurement_says_why(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, found))
     assert "undefined: every test row has the label 1" in section(html, "Performance")
     assert "nothing measured" in section(html, "Rules")
+
+
+@pytest.mark.parametrize(
+    ("limit", "ends", "inside"),
+    [
+        ({"at_least": None, "at_most": 0.1}, (0.0, 0.02, 0.05), True),
+        ({"at_least": None, "at_most": 0.1}, (0.2, 0.3, 0.4), False),
+        ({"at_least": 0.8, "at_most": None}, (0.85, 0.9, 1.0), True),
+        ({"at_least": 0.8, "at_most": 1.25}, (0.5, 0.9, 1.0), False),
+        ({"at_least": -0.1, "at_most": None}, (-0.5, -0.3, -0.2), False),
+        ({"at_least": None, "at_most": 0.0}, (0.0, 0.0, 0.0), True),
+    ],
+)
+def test_the_drawing_of_an_interval_lies_where_its_numbers_do(
+    limit: dict[str, Any], ends: tuple[float, float, float], inside: bool
+) -> None:
+    drawn = document.strip({"limit": limit} | dict(zip(("low", "value", "high"), ends, strict=True)))
+    assert drawn is not None
+    assert 0 <= drawn.low <= drawn.value <= drawn.high <= 160
+    assert 0 <= drawn.allowed_from <= drawn.allowed_to <= 160
+    assert (drawn.allowed_from <= drawn.low and drawn.high <= drawn.allowed_to) == inside
+
+
+def test_without_an_interval_or_a_limit_nothing_is_drawn() -> None:
+    assert document.strip({"limit": None, "low": 0.0, "value": 0.1, "high": 0.2}) is None
+    assert document.strip({"limit": {"at_most": 1.0}, "low": None, "value": 0.1, "high": None}) is None
 
 
 def test_a_what_if_run_says_so_and_shows_its_overrides_verbatim(tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ def test_a_missing_column_blocks_and_what_needs_it_is_not_run(drop: str, mend: s
     found = {entry["expectation"]: entry for entry in failed(document) if entry["column"] == drop}
     assert found["expect_columns_to_exist"]["detail"].startswith(f"column `{drop}` is missing; ")
     assert found["expect_columns_to_exist"]["detail"].endswith(mend)
+    assert found["expect_columns_to_exist"]["severity"] == "block"
     others = [entry for name, entry in found.items() if name != "expect_columns_to_exist"]
     assert others
     assert {entry["detail"] for entry in others} == {f"not run: column `{drop}` is missing"}

@@ -189,7 +189,6 @@ WRITES = (
     "log_batch",
     "log_inputs",
     "log_artifacts",
-    "log_artifact",
     "set_terminated",
     "set_tag",
 )

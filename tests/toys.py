@@ -122,9 +122,11 @@ artifacts.write_json(Path("reports/verdict.json"), {
 EFFECT = """
 import os, sys
 from pathlib import Path
-registry = Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"))
-with registry.with_name("effects.txt").open("a") as file:
-    file.write(Path(sys.argv[0]).stem + "\\n")
+
+if __name__ == "__main__":
+    registry = Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"))
+    with registry.with_name("effects.txt").open("a") as file:
+        file.write(Path(sys.argv[0]).stem + "\\n")
 """
 
 

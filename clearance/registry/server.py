@@ -71,15 +71,15 @@ def connect() -> Server:
     with translated(addresses[0]):
         for address in set(addresses):
             _reach(address)
-        client = MlflowClient()
         with _alone(addresses):
+            client = MlflowClient()
             client.search_experiments(max_results=1)
             client.search_registered_models(max_results=1)
     database = _sqlite_file(addresses[0])
     return Server(
         client=client,
         addresses=tuple(dict.fromkeys(map(safe, addresses))),
-        shared=all(address.startswith(_SHARED) for address in addresses),
+        shared=all(map(is_shared, addresses)),
         artifacts=database and database.parent / "mlruns",
     )
 
@@ -113,6 +113,11 @@ def unavailable(address: str) -> UnavailableError:
         "start it, or point MLFLOW_TRACKING_URI elsewhere, then run `clearance track` and "
         "`clearance release`: what the stages computed is kept",
     )
+
+
+def is_shared(address: str) -> bool:
+    """Whether the address is that of a server, which somebody on another machine may reach as well."""
+    return address.startswith(_SHARED)
 
 
 def safe(address: str) -> str:

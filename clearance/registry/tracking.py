@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -262,9 +263,12 @@ def _input_tags(data: DataSet) -> list[InputTag]:
 
 
 def _log_files(server: Server, tracked: Tracked, files: Mapping[str, Path]) -> None:
-    for name, path in files.items():
-        if path.is_dir():
-            server.client.log_artifacts(tracked.run_id, str(path), artifact_path=name)
-        else:
-            parent = Path(name).parent.as_posix()
-            server.client.log_artifact(tracked.run_id, str(path), None if parent == "." else parent)
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, path in files.items():
+            target = Path(temporary) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, target)
+            else:
+                shutil.copy2(path, target)
+        server.client.log_artifacts(tracked.run_id, temporary)

@@ -15,7 +15,13 @@ import mlflow.artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from clearance.errors import IntegrityError, TransientError
+from clearance.errors import (
+    ClearanceError,
+    ConfigurationError,
+    IntegrityError,
+    TransientError,
+    UnavailableError,
+)
 from clearance.registry import folder
 from clearance.registry.server import Server, translated
 from clearance.registry.tracking import FINGERPRINT, Tracked
@@ -121,17 +127,32 @@ def verify_files(server: Server, version: Version, described: folder.Description
         wanted = Path(temporary) / "wanted"
         with translated(server.addresses[-1]):
             created = server.client.get_run(version.run_id).info.start_time
-            where = server.client.get_model_version_download_uri(version.name, str(version.number))
-            there = Path(mlflow.artifacts.download_artifacts(where, dst_path=temporary))
+        there = _download(server, version, temporary)
         folder.write(wanted, described, model_id=version.model_id, run_id=version.run_id, created=created)
         held, meant = folder.digests(there), folder.digests(wanted)
     odd = sorted(name for name in {*held, *meant} if held.get(name) != meant.get(name))
     if odd:
-        raise IntegrityError(
-            f"{version}: {', '.join(odd)} is not what was judged",
-            f"delete run {version.run_id} and this version in MLflow, then run `clearance track` and "
-            "`clearance release`: they are recorded anew",
-        )
+        raise _unsound(version, f"{', '.join(odd)} is not what was judged")
+
+
+def _download(server: Server, version: Version, folder: str) -> Path:
+    """The folder below `folder` with the version's files. Raises IntegrityError when MLflow lost them."""
+    try:
+        with translated(server.addresses[-1]):
+            where = server.client.get_model_version_download_uri(version.name, str(version.number))
+            return Path(mlflow.artifacts.download_artifacts(where, dst_path=folder))
+    except (UnavailableError, ConfigurationError):
+        raise
+    except (ClearanceError, OSError) as error:
+        raise _unsound(version, f"its files cannot be read ({error})") from error
+
+
+def _unsound(version: Version, fault: str) -> IntegrityError:
+    return IntegrityError(
+        f"{version}: {fault}",
+        f"find out who changed it; then delete run {version.run_id} and this version in MLflow, and run "
+        "`clearance track` and `clearance release`: both are recorded anew",
+    )
 
 
 def _ensure(server: Server, name: str) -> None:

@@ -1,0 +1,320 @@
+"""Explanations add up, speak of features, come from rows nobody chose, and are the same bytes every time."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import learnable
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import Pipeline
+
+from clearance import artifacts, attribution, encoding, evidence, figures, prepared, scoring
+from tasks import explain, train
+
+FRAME = learnable.table(400)
+TREES = {
+    "random_forest": {"n_estimators": 8},
+    "hist_gradient_boosting": {"max_iter": 8},
+    "sklearn.ensemble.ExtraTreesClassifier": {"n_estimators": 8, "max_depth": 5},
+    "sklearn.ensemble.GradientBoostingClassifier": {"n_estimators": 8},
+    "sklearn.tree.DecisionTreeClassifier": {"max_depth": 5},
+}
+LINEAR = {"logistic_regression": {}, "sklearn.linear_model.SGDClassifier": {"loss": "log_loss"}}
+OTHERS = {
+    "sklearn.naive_bayes.GaussianNB": {},
+    "sklearn.linear_model.SGDClassifier": {"loss": "modified_huber"},
+    "sklearn.ensemble.GradientBoostingClassifier": {"loss": "exponential", "n_estimators": 5},
+}
+
+
+def model(estimator: str, arguments: dict[str, Any]) -> Pipeline:
+    rows, tune = (learnable.split(FRAME, name) for name in ("train", "tune"))
+    choice = learnable.choice(estimator=estimator, arguments=arguments)
+    return train.train(rows, tune, learnable.data(), choice, 1).pipeline
+
+
+def attribute(pipeline: Pipeline, rows: int = 30) -> attribution.Attribution:
+    sample = learnable.split(FRAME, "test").features.head(rows)
+    background = learnable.split(FRAME, "train").features.head(30)
+    found = explain.explain(pipeline, sample, background, 1)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("estimator", "arguments", "explainer"),
+    [
+        *((name, arguments, "shap.TreeExplainer") for name, arguments in TREES.items()),
+        *((name, arguments, "shap.LinearExplainer") for name, arguments in LINEAR.items()),
+        *((name, arguments, "shap.PermutationExplainer") for name, arguments in OTHERS.items()),
+    ],
+)
+def test_each_estimator_gets_an_explainer_whose_answer_adds_up(
+    estimator: str, arguments: dict[str, Any], explainer: str
+) -> None:
+    pipeline = model(estimator, arguments)
+    found = attribute(pipeline)
+    assert found.explainer == explainer
+    assert found.additivity_error < 1e-9
+    assert list(found.contributions.columns) == list(learnable.FEATURES)
+    sample = learnable.split(FRAME, "test").features.head(len(found.contributions))
+    score = scoring.score(pipeline, sample)
+    margin = np.log(score / (1 - score)) if found.space == "log-odds" else score
+    total = found.base + found.contributions.to_numpy().sum(axis=1)
+    assert np.allclose(total, margin, atol=1e-9)
+
+
+def test_the_contributions_of_a_linear_model_are_those_of_the_definition() -> None:
+    pipeline = model("logistic_regression", {})
+    found = attribute(pipeline)
+    kinds = scoring.model_kinds(pipeline)
+    encoded = {
+        name: pipeline[0].transform(scoring.inputs(learnable.split(FRAME, name).features.head(30), kinds))
+        for name in ("train", "test")
+    }
+    by_column = pipeline[-1].coef_[0] * (encoded["test"] - encoded["train"].mean(axis=0))
+    expected = pd.DataFrame(by_column.T).groupby(encoding.origins(pipeline[0])).sum().T
+    for name in learnable.FEATURES:
+        assert np.allclose(found.contributions[name], expected[name])
+    assert found.contributions["region"].abs().max() > 0
+
+
+def test_a_wrong_answer_of_the_explainer_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    import shap
+
+    right = shap.LinearExplainer.shap_values
+    monkeypatch.setattr(shap.LinearExplainer, "shap_values", lambda self, rows: right(self, rows) * 1.01)
+    found = attribute(model("logistic_regression", {}))
+    assert found.additivity_error > 1e-4
+    document = explain.report(found, learnable.split(FRAME, "test").protected, 100)
+    assert document["measurements"]["additivity_error"]["value"] == found.additivity_error
+
+
+def test_a_costly_forest_is_explained_on_fewer_rows_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = model("random_forest", {"n_estimators": 8})
+    explainer = attribution._by_trees(pipeline[-1], "probability")
+    monkeypatch.setattr(attribution, "TREE_WORK", 12 * (attribution.TREE_WORK // explainer.most))
+    found = attribute(pipeline)
+    assert (found.explainer, len(found.contributions)) == ("shap.TreeExplainer", 12)
+    document = explain.report(found, learnable.split(FRAME, "test").protected, 24)
+    assert document["measurements"]["rows"]["value"] == 12
+    assert document["measurements"]["coverage"]["value"] == 0.5
+    monkeypatch.setattr(attribution, "TREE_WORK", attribution.TREE_WORK // 2)
+    found = attribute(pipeline)
+    assert found.explainer == "shap.PermutationExplainer"
+    assert found.additivity_error < 1e-9
+
+
+def test_an_unknown_model_is_asked_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attribution, "CALLS", 5_000)
+    assert 1 <= len(attribute(model("sklearn.naive_bayes.GaussianNB", {})).contributions) < 10
+
+
+def test_nulls_and_values_never_seen_are_explained_too() -> None:
+    pipeline = model("logistic_regression", {})
+    strange = learnable.split(FRAME, "test").features.head(3).copy()
+    strange["region"] = ["atlantis", None, "island"]
+    strange["income"] = [np.nan, 1e9, -5]
+    found = explain.explain(pipeline, strange, learnable.split(FRAME, "train").features.head(20), 1)
+    assert found is not None
+    assert found.additivity_error < 1e-6
+
+
+def test_the_sample_is_the_rows_with_the_smallest_hashes_whatever_their_order() -> None:
+    turned = FRAME.sample(frac=1, random_state=0)
+    chosen = []
+    for frame in (FRAME, turned):
+        rows = learnable.split(frame, "test")
+        chosen.append(rows.rows.iloc[explain.smallest(rows, 20)].tolist())
+    assert chosen[0] == chosen[1] == sorted(FRAME.loc[FRAME["split"] == "test", "row"])[:20]
+
+
+def test_shap_leaves_the_global_generator_as_it_was() -> None:
+    np.random.seed(7)
+    expected = np.random.random()
+    np.random.seed(7)
+    attribute(model("sklearn.naive_bayes.GaussianNB", {}), rows=3)
+    assert np.random.random() == expected
+
+
+def contributions(**columns: list[float]) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def test_importance_is_the_mean_size_largest_first() -> None:
+    found = explain.importance(contributions(b=[1.0, -1.0], a=[1.0, 1.0], c=[-3.0, 0.0], d=[0.0, 0.0]))
+    assert [(row["feature"], row["mean_abs"]) for row in found] == [
+        ("c", 1.5),
+        ("a", 1.0),
+        ("b", 1.0),
+        ("d", 0.0),
+    ]
+
+
+def test_groups_are_counted_and_small_ones_not_shown() -> None:
+    groups = pd.Series(["a"] * 10 + ["b"] * 9 + [None] * 11)
+    values = contributions(x=[1.0] * 10 + [5.0] * 9 + [-1.0] * 11)
+    shown = explain.by_group(values, groups)
+    assert shown == {"a": {"x": 1.0}, "(missing)": {"x": -1.0}}
+    assert explain._count(groups) == {"a": 10, "b": 9, "(missing)": 11}
+
+
+def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.chdir(root)
+    train.main()
+    explain.main()
+    document: dict[str, Any] = artifacts.read_json(root / explain.REPORT)
+    return document
+
+
+def test_the_document_says_what_was_explained_and_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = learnable.build(tmp_path, FRAME)
+    document = run(root, monkeypatch)
+    test_rows = int((FRAME["split"] == "test").sum())
+    taken = document["measurements"]
+    assert taken["rows"]["value"] == 60
+    assert taken["coverage"]["value"] == 60 / test_rows
+    assert 0 <= taken["additivity_error"]["value"] < 1e-9
+    assert taken["additivity_error"]["support"] == {"rows": 60}
+    assert (document["explainer"], document["space"]) == ("shap.LinearExplainer", "log-odds")
+    assert set(document["by_group"]) == set(learnable.PROTECTED)
+    assert sum(document["group_rows"]["race"].values()) == 60
+    assert document["model_sha256"] == artifacts.read_json(root / train.RECORD)["model"]["sha256"]
+
+
+def test_the_groups_are_those_of_the_explained_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attribute that says how large the income is must show it in the mean contribution of income."""
+    frame = FRAME.copy()
+    frame["race"] = np.where(frame["income"].fillna(20) > 20, "rich", "poor")
+    document = run(learnable.build(tmp_path, frame), monkeypatch)
+    by_race = document["by_group"]["race"]
+    assert by_race["poor"]["income"] < -0.1 < 0.1 < by_race["rich"]["income"]
+
+
+def test_the_background_is_train_rows_without_protected_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = learnable.build(tmp_path, FRAME)
+    document = run(root, monkeypatch)
+    kept = artifacts.read_json(root / explain.BACKGROUND / "background.json")
+    path = root / explain.BACKGROUND / kept["file"]
+    background = pd.read_parquet(path)
+    rows = FRAME[FRAME["split"] == "train"].sort_values("row").head(30)
+    expected = rows[list(learnable.FEATURES)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(background, expected, check_dtype=False)
+    assert kept["sha256"] == artifacts.sha256(path)
+    assert (kept["rows"], kept["base_value"]) == (30, document["base_value"])
+    assert kept["model_sha256"] == document["model_sha256"]
+
+
+def test_the_figures_are_there_and_hold_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = learnable.build(tmp_path, FRAME)
+    document = run(root, monkeypatch)
+    folder = root / explain.FIGURES
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "beeswarm.png",
+        "importance.json",
+        "importance_bar.svg",
+    ]
+    drawing = (folder / "importance_bar.svg").read_text()
+    assert not re.search(r"20\d\d-\d\d-\d\d", drawing)
+    assert "<dc:date>" not in drawing
+    assert b"tEXt" not in (folder / "beeswarm.png").read_bytes()
+    assert artifacts.read_json(folder / "importance.json") == document["importance"]
+    assert not plt.get_fignums()
+
+
+def test_a_text_feature_and_a_column_of_nulls_can_be_drawn() -> None:
+    features = pd.DataFrame({"a": [np.nan] * 4, "b": ["x", "y", None, "x"], "c": [1.0, np.nan, 2.0, 3.0]})
+    found = attribution.Attribution(
+        explainer="x",
+        against="y",
+        space="probability",
+        base=0.0,
+        contributions=contributions(a=[0.1, 0.2, 0.3, 0.4], b=[0.0, 0.1, 0.0, 0.2], c=[0.3, 0.1, 0.2, 0.0]),
+        margin=np.zeros(4),
+    )
+    with figures.style("x"):
+        figure = explain.draw_beeswarm(found, features, 1)
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == ["b", "c", "a"]
+    assert "4 test rows" in figure.axes[0].get_title(loc="left")
+
+
+_BOTH = """
+import json, os, sys
+from pathlib import Path
+import learnable
+from clearance import artifacts
+from tasks import explain, train
+for name, arguments in json.loads(sys.argv[1]).items():
+    root = Path(sys.argv[2]) / name
+    learnable.build(root, learnable.table(400), estimator=name, arguments=arguments)
+    os.chdir(root)
+    train.main()
+    explain.main()
+    for path in (explain.BACKGROUND, explain.REPORT, explain.FIGURES):
+        print(artifacts.sha256(root / path))
+"""
+
+
+def test_the_outputs_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
+    estimators = {
+        "logistic_regression": {},
+        "hist_gradient_boosting": {"max_iter": 8},
+        "sklearn.naive_bayes.GaussianNB": {},
+    }
+
+    def digests(seed: str) -> str:
+        paths = os.pathsep.join([str(learnable.ROOT), str(learnable.ROOT / "tests")])
+        command = [sys.executable, "-c", _BOTH, json.dumps(estimators), str(tmp_path / seed)]
+        variables = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths}
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+
+    first = digests("1")
+    assert len(set(first.split())) == 9
+    assert digests("2") == first
+
+
+def test_what_blocked_before_blocks_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = learnable.build(tmp_path, FRAME)
+    run(root, monkeypatch)
+    artifacts.write_json(root / train.RECORD, evidence.blocked("validate_raw: 3 rows"))
+    explain.main()
+    document = artifacts.read_json(root / explain.REPORT)
+    assert document == evidence.blocked("validate_raw: 3 rows")
+    for folder in (explain.BACKGROUND, explain.FIGURES):
+        assert [path.name for path in (root / folder).iterdir()] == ["blocked.json"]
+
+
+def test_without_test_rows_nothing_is_measured_and_nothing_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = run(learnable.build(tmp_path, FRAME[FRAME["split"] != "test"]), monkeypatch)
+    taken = document["measurements"]
+    assert {name: taken[name]["value"] for name in taken} == dict.fromkeys(
+        ("additivity_error", "rows", "coverage")
+    )
+    assert "no test rows" in taken["additivity_error"]["undefined"]
+
+
+def test_only_the_recorded_tables_and_the_recorded_model_are_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = learnable.build(tmp_path, FRAME)
+    run(root, monkeypatch)
+    for path in (explain.MODEL, prepared.FOLDER / "features.parquet"):
+        content = (root / path).read_bytes()
+        (root / path).write_bytes(content[:-1] + b"x")
+        with pytest.raises(Exception, match="is not what was recorded"):
+            explain.main()
+        (root / path).write_bytes(content)

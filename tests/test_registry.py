@@ -1,0 +1,329 @@
+"""MLflow, spoken to quietly and safely: one model folder, one version a content, one champion."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import judged
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
+
+from clearance import artifacts, lineage, model_file, registry, scoring
+from clearance.errors import ClearanceError, ConfigurationError, IntegrityError, UnavailableError
+from clearance.registry import folder, server
+from tasks import track
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+
+CANDIDATES = "loan-approval-candidate"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return judged.settle_with_store(tmp_path / "project", monkeypatch)
+
+
+@pytest.fixture
+def described(project: Path) -> registry.Description:
+    found = registry.describe(lineage.verify(project))
+    assert found is not None
+    return found
+
+
+def tracked_model(project: Path) -> tuple[registry.Server, registry.Tracked]:
+    track.main()
+    connected = registry.connect()
+    found = registry.find(connected, "governance-demo", lineage.verify(project).fingerprint)
+    assert found is not None
+    return connected, found
+
+
+def registered(project: Path) -> tuple[registry.Server, registry.Version]:
+    connected, found = tracked_model(project)
+    fingerprint = lineage.verify(project).fingerprint
+    return connected, registry.register(
+        connected, CANDIDATES, found, fingerprint, {"clearance.verdict": "pass"}
+    )
+
+
+def test_the_model_folder_holds_our_bytes_and_is_the_same_every_time(
+    described: registry.Description, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        folder.write(tmp_path / name, described, model_id="m-1", run_id="r-1", created=1_700_000_000_000)
+    assert folder.digests(tmp_path / "a") == folder.digests(tmp_path / "b")
+    assert artifacts.sha256(tmp_path / "a" / "model.skops") == described.sha256
+    about = yaml.safe_load((tmp_path / "a" / "MLmodel").read_text())
+    assert about["flavors"]["sklearn"]["serialization_format"] == "skops"
+    assert about["flavors"]["python_function"]["predict_fn"] == "predict_proba"
+    assert about["metadata"]["clearance"] == {"threshold": 0.45, "model_sha256": described.sha256}
+    assert str(tmp_path) not in (tmp_path / "a" / "MLmodel").read_text()
+
+
+def test_requirements_are_what_the_lock_pins(described: registry.Description) -> None:
+    lines = (Path(__file__).parent.parent / "requirements.lock").read_text()
+    names = {line.partition("==")[0] for line in described.requirements}
+    assert names == {"mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"}
+    assert all(f"\n{line} " in f"\n{lines}" for line in described.requirements)
+
+
+@pytest.mark.parametrize(
+    ("library", "version"), [("scikit-learn", "0.0.1"), ("never-heard-of", "1.0"), ("skops", "0.16")]
+)
+def test_a_library_that_the_lock_does_not_pin_is_refused(project: Path, library: str, version: str) -> None:
+    record = artifacts.read_json(project / folder.RECORD)
+    record["libraries"][library] = version
+    artifacts.write_json(project / folder.RECORD, record)
+    verified = lineage.Lineage(
+        root=project, fingerprint="", outs={folder.RECORD: artifacts.sha256(project / folder.RECORD)}, deps={}
+    )
+    with pytest.raises(IntegrityError, match=f"{library} {version} was used"):
+        registry.describe(verified)
+    del record["inputs"]
+    artifacts.write_json(project / folder.RECORD, record)
+    again = replace(verified, outs={folder.RECORD: artifacts.sha256(project / folder.RECORD)})
+    with pytest.raises(IntegrityError):
+        registry.describe(again)
+
+
+def test_a_model_file_that_changed_is_not_written(described: registry.Description, tmp_path: Path) -> None:
+    described.file.write_bytes(described.file.read_bytes() + b"\0")
+    with pytest.raises(IntegrityError, match=r"model\.skops is not what was recorded"):
+        folder.write(tmp_path / "a", described, model_id="m", run_id="r", created=0)
+
+
+def test_mlflow_loads_the_model_and_scores_as_we_do(project: Path) -> None:
+    import mlflow
+
+    connected, version = registered(project)
+    registry.crown(connected, registry.copy(connected, version, "loan-approval"))
+    rows = pd.DataFrame(
+        {"amount": [90.0, None, 120.0], "purpose": ["house", "car", None], "ratio": [0.2, 0.5, None]}
+    )
+    path = project / "models/trained/model.skops"
+    ours = scoring.score(model_file.load(path, artifacts.sha256(path)), rows)
+    served = mlflow.pyfunc.load_model("models:/loan-approval@champion")
+    assert np.array_equal(served.predict(rows)[:, 1], ours)
+    assert served.predict(served.input_example).shape == (1, 2)
+    assert [str(kind) for kind in served.metadata.signature.inputs.input_types()] == [
+        "DataType.double",
+        "DataType.string",
+        "DataType.double",
+    ]
+    loaded = mlflow.sklearn.load_model("models:/loan-approval@champion")
+    assert np.array_equal(scoring.score(loaded, rows), ours)
+
+
+def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:
+    connected, version = registered(project)
+    assert (version.name, version.number, version.released) == (CANDIDATES, 1, False)
+    assert version.tags["clearance.verdict"] == "pass"
+    assert version.fingerprint == lineage.verify(project).fingerprint
+    before = judged.dump(project)
+    assert registered(project)[1] == version
+    assert judged.dump(project) == before
+    assert registry.champion(connected, "loan-approval") is None
+    assert registry.find_version(connected, "never-registered", version.fingerprint) is None
+
+
+def test_the_champion_is_read_back_and_noted(project: Path) -> None:
+    connected, version = registered(project)
+    copied = registry.copy(connected, version, "loan-approval")
+    assert copied.tags == version.tags
+    assert registry.champion(connected, "loan-approval") is None
+    registry.crown(connected, copied)
+    registry.mark_released(connected, copied)
+    found = registry.champion(connected, "loan-approval")
+    assert found is not None and found.number == copied.number and found.released
+
+
+def test_a_collision_is_tried_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, collisions = MlflowClient.create_model_version, iter(range(3))
+
+    def collide(*arguments: Any, **named: Any) -> Any:
+        if next(collisions, None) is not None:
+            raise MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: model_versions")
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "create_model_version", collide)
+    assert registered(project)[1].number == 1
+
+
+def test_of_two_versions_that_arise_at_once_the_older_stays(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = MlflowClient.create_model_version
+
+    def twice(*arguments: Any, **named: Any) -> Any:
+        original(*arguments, **named)  # somebody else, a moment earlier
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "create_model_version", twice)
+    connected, version = registered(project)
+    assert version.number == 1
+    assert [int(each.version) for each in connected.client.search_model_versions(f"name='{CANDIDATES}'")] == [
+        1
+    ]
+
+
+def change_the_model(place: Path) -> None:
+    content = bytearray((place / "model.skops").read_bytes())
+    content[100] ^= 1
+    (place / "model.skops").write_bytes(content)
+
+
+def point_at_a_pickle(place: Path) -> None:
+    text = (place / "MLmodel").read_text()
+    (place / "MLmodel").write_text(
+        text.replace("serialization_format: skops", "serialization_format: pickle")
+    )
+
+
+def add_code(place: Path) -> None:
+    (place / "code").mkdir()
+    (place / "code" / "loader.py").write_text("")
+
+
+def trust_more(place: Path) -> None:
+    text = (place / "MLmodel").read_text()
+    (place / "MLmodel").write_text(text.replace("- numpy.dtype", "- numpy.dtype\n    - os.system"))
+
+
+def need_more(place: Path) -> None:
+    with (place / "requirements.txt").open("a") as file:
+        file.write("something-else==1.0\n")
+
+
+def lose_a_file(place: Path) -> None:
+    (place / "conda.yaml").unlink()
+
+
+def lose_all(place: Path) -> None:
+    shutil.rmtree(place)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "named"),
+    [
+        (change_the_model, "model.skops"),
+        (point_at_a_pickle, "MLmodel"),
+        (add_code, "code/loader.py"),
+        (trust_more, "MLmodel"),
+        (need_more, "requirements.txt"),
+        (lose_a_file, "conda.yaml"),
+        (lose_all, "cannot be read"),
+    ],
+)
+def test_files_that_are_not_what_was_judged_are_named(
+    project: Path, described: registry.Description, tamper: Callable[[Path], None], named: str
+) -> None:
+    connected, version = registered(project)
+    registry.verify_files(connected, version, described)
+    (place,) = (project / "mlruns").glob("*/models/*/artifacts")
+    tamper(place)
+    with pytest.raises(IntegrityError, match=named):
+        registry.verify_files(connected, version, described)
+
+
+@pytest.mark.parametrize(
+    ("raised", "meant"),
+    [
+        (MlflowException("no", error_code=PERMISSION_DENIED), ConfigurationError),
+        (MlflowException("API request to endpoint /x failed with error code 401 != 200"), ConfigurationError),
+        (MlflowException("API request to http://h/x failed with exception refused"), UnavailableError),
+        (MlflowException("API request to http://h/x failed with timeout exception"), UnavailableError),
+        (MlflowException("busy", error_code=TEMPORARILY_UNAVAILABLE), UnavailableError),
+        (MlflowException("something else"), ClearanceError),
+    ],
+)
+def test_what_mlflow_raises_becomes_an_error_with_a_mend(
+    raised: MlflowException, meant: type[ClearanceError]
+) -> None:
+    with pytest.raises(meant) as error, server.translated("http://user:secret@host:1/path"):
+        raise raised
+    assert type(error.value) is meant
+    assert "host:1/path" in error.value.fault and "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "shared"),
+    [
+        ("http://host:5000", True),
+        ("https://host", True),
+        ("databricks", True),
+        ("postgresql+psycopg://host/db", True),
+        ("sqlite:////tmp/x.db", False),
+        ("file:///tmp/x", False),
+        ("./mlruns", False),
+    ],
+)
+def test_only_a_server_is_shared(address: str, shared: bool) -> None:
+    assert server.is_shared(address) is shared
+
+
+def _connect(address: str, start: Any, results: Any) -> None:
+    import os
+
+    os.environ["MLFLOW_TRACKING_URI"] = address
+    start.wait()
+    try:
+        registry.connect()
+        results.put("")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
+        results.put(repr(error))
+
+
+def _register(root: str, start: Any, results: Any) -> None:
+    import os
+
+    os.chdir(root)
+    connected = registry.connect()
+    verified = lineage.verify(Path(root))
+    found = registry.find(connected, "governance-demo", verified.fingerprint)
+    assert found is not None
+    start.wait()
+    try:
+        for number in range(5):
+            registry.register(connected, CANDIDATES, found, f"{number:064}", {})
+        results.put("")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
+        results.put(repr(error))
+
+
+def at_once(number: int, target: Callable[..., None], argument: str) -> list[str]:
+    """What each of `number` processes that start together has to say."""
+    context = multiprocessing.get_context("spawn")
+    start, results = context.Barrier(number), context.Queue()
+    processes = [context.Process(target=target, args=(argument, start, results)) for _ in range(number)]
+    for process in processes:
+        process.start()
+    said = [results.get(timeout=240) for _ in processes]
+    for process in processes:
+        process.join()
+    return said
+
+
+@pytest.mark.slow
+def test_a_fresh_store_survives_several_processes_at_once(tmp_path: Path) -> None:
+    assert at_once(4, _connect, f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}") == [""] * 4
+
+
+@pytest.mark.slow
+def test_processes_that_register_the_same_contents_at_once_make_one_version_each(project: Path) -> None:
+    connected, _ = tracked_model(project)
+    assert at_once(4, _register, str(project)) == [""] * 4
+    found = connected.client.search_model_versions(f"name='{CANDIDATES}'")
+    assert sorted(each.tags["clearance.fingerprint"] for each in found) == [f"{n:064}" for n in range(5)]

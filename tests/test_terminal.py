@@ -1,0 +1,202 @@
+"""`python -m flows.training` in a terminal: lines, exit statuses, and what is left after Ctrl-C or `kill -9`."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import toys
+from prefect.settings import PREFECT_API_URL
+
+from clearance import checkout
+
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    (tmp_path / "orders").mkdir()
+    return toys.build(tmp_path / "toy")
+
+
+def surroundings(toy: Path) -> dict[str, str]:
+    return toys.surroundings(toy) | {"TOY": str(toy.parent / "orders"), "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def api(prefect_api: None) -> dict[str, str]:
+    return {"PREFECT_API_URL": PREFECT_API_URL.value()}
+
+
+def run(toy: Path, *options: str, **more: str) -> Done:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.training", *options],
+        cwd=toy,
+        env=surroundings(toy) | more,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "code"),
+    [
+        ("passes", "Pass", 0),
+        ("fails", "Refused", 3),
+        ("lacks", "Insufficient evidence", 4),
+        ("says-nothing", "Not evaluated", 5),
+    ],
+)
+def test_the_exit_status_is_the_verdicts_and_the_lines_say_what_happened(
+    toy: Path, api: dict[str, str], name: str, word: str, code: int
+) -> None:
+    toys.edit(toy, name=name)
+    done = run(toy, **api)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert done.returncode == code, done.stderr
+    assert {line[0]: line[1] for line in lines if line[-1:] == ["s"]} == dict.fromkeys(
+        (*toys.ORDER, "track", "release"), "done"
+    )
+    assert f"{word}: {name} under toy 1" in done.stdout
+    assert "reports/report.html" in done.stdout
+    assert "make ui" in done.stdout
+    assert done.stderr == ""
+    again = run(toy, "--any-verdict", **api)
+    assert again.returncode == 0
+    assert again.stdout.count("cached") == len(toys.ORDER)
+
+
+def test_a_fault_is_told_once_with_its_mend_and_has_its_own_status(toy: Path, api: dict[str, str]) -> None:
+    (toy.parent / "orders/model").write_text("fail")
+    done = run(toy, "--any-verdict", **api)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Failed: train: the table is empty\n  mend: give it rows"
+    assert ["train", "failed"] in [line.split()[:2] for line in done.stdout.splitlines()]
+
+
+def test_overrides_leave_the_users_files_alone_and_say_where_the_report_is(
+    toy: Path, api: dict[str, str]
+) -> None:
+    before = (toy / "params.yaml").read_bytes()
+    done = run(toy, "--set", "seed=7", "--set", "name=fails", **api)
+    assert done.returncode == 3, done.stderr
+    assert "report   .clearance/workspaces/" in done.stdout
+    assert (toy / "params.yaml").read_bytes() == before
+    assert not (toy / "reports").exists()
+
+
+def test_another_policy_is_a_what_if(toy: Path, api: dict[str, str]) -> None:
+    done = run(toy, "--policy", "policies/demo.yaml", **api)
+    assert (done.returncode, "(what-if)" in done.stdout) == (0, True), done.stderr
+    assert not (toy / "effects.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (["--set", "train.mitigaton=none"], "did you mean `mitigation`"),
+        (["--set", "seed"], "sets nothing"),
+        (["--set", "split.test=0.9"], "must add up to 1"),
+        (["--policy", "policies/none.yaml"], "none.yaml is missing"),
+    ],
+)
+def test_a_wrong_request_is_told_before_anything_starts(toy: Path, options: list[str], fault: str) -> None:
+    done = run(toy, *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: ")
+    assert fault in done.stderr
+    assert "mend: " in done.stderr
+    assert not (toy / ".clearance/logs").exists()
+    assert not (toy / ".prefect").exists()
+
+
+def test_outside_a_project_it_says_so(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    assert (done.returncode, done.stderr.startswith("error: no dvc.yaml")) == (1, True)
+
+
+def test_a_second_run_in_the_checkout_is_turned_away_at_once(toy: Path) -> None:
+    with checkout.held(toy):
+        done = run(toy)
+    assert done.returncode == 1
+    assert f"another run holds this checkout (pid {os.getpid()})" in done.stderr
+
+
+@contextlib.contextmanager
+def asleep(toy: Path, step: str, log: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    """A run, with Prefect's temporary server, at the moment when a step has half written and sleeps."""
+    (toy.parent / "orders" / step).write_text("sleep 120")
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.training"],
+        cwd=toy,
+        env=surroundings(toy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            end = time.monotonic() + 180
+            while "asleep" not in (
+                file.read_text() if (file := toy / ".clearance/logs" / log).exists() else ""
+            ):
+                assert process.poll() is None, process.stdout and process.stdout.read()
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            family = psutil.Process(process.pid).children(recursive=True)
+            assert len(family) >= 4  # two keepers, the server, the step
+            yield process, family
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def assert_gone(family: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(family, timeout=30)
+    left = [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+    assert left == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(("step", "stage"), [("model", "train"), ("figures", "evaluate")])
+def test_a_run_that_is_struck_down_leaves_nothing_running_and_the_next_one_recovers(
+    toy: Path, blow: signal.Signals, step: str, stage: str
+) -> None:
+    with asleep(toy, step, f"{stage}.log") as (process, family):
+        before = (toy / "dvc.lock").read_bytes()
+        if blow == signal.SIGINT:
+            os.killpg(process.pid, blow)  # as a terminal does
+        else:
+            process.send_signal(blow)
+        said, _ = process.communicate(timeout=60)
+        assert_gone(family)
+    assert process.returncode == (130 if blow == signal.SIGINT else -blow)
+    assert "Traceback" not in said
+    assert (toy / "dvc.lock").read_bytes() == before
+    assert f"{stage}:" not in before.decode()
+    plain = toys.twin(toy, toy.parent / "plain")
+    done = run(toy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert toys.dvc(plain, "repro").returncode == 0
+    assert (toy / "dvc.lock").read_bytes() == (plain / "dvc.lock").read_bytes()
+    assert not list(toy.glob("reports/figures/*.half"))
+
+
+@pytest.mark.slow
+def test_nothing_is_left_running_after_a_run_of_its_own_accord(toy: Path) -> None:
+    before = {process.pid for process in psutil.process_iter()}
+    assert run(toy).returncode == 0
+    left = [
+        process
+        for process in psutil.process_iter()
+        if process.pid not in before and "flows." in " ".join(process.cmdline())
+    ]
+    assert left == []
