@@ -12,12 +12,9 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clearance import authorised, evidence, headline, policy, rules
-
-if TYPE_CHECKING:
-    from clearance.registry import Version
 
 
 class Status(StrEnum):
@@ -40,6 +37,22 @@ class Step(StrEnum):
     COPY = "copy the candidate"
     CROWN = "set the alias"
     CONFIRM = "note that the champion was released"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A version of a registered model. `released`: it has been champion."""
+
+    name: str
+    number: int
+    fingerprint: str | None
+    released: bool
+    tags: Mapping[str, str]
+    run_id: str
+    model_id: str
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
 
 
 @dataclass(frozen=True, kw_only=True)

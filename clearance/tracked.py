@@ -27,6 +27,7 @@ def repository() -> Iterator[Repo]:
         repo = Repo()
     except NotDvcRepoError:
         raise ConfigurationError("this folder is not under DVC", "run `make setup`, or `dvc init`") from None
+    repo.scm_context.quiet = True  # what to commit is said by us, and only when it changed
     with repo:
         yield repo
 

@@ -20,6 +20,8 @@ class ExpectFeaturesToBePermitted(custom.TableExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("features", "declared", "forbidden")
 
     def faults(self, _: pd.DataFrame) -> Iterator[custom.Fault]:
+        if not self.features:
+            yield custom.Fault(column=None, says="there are no features", mend="name some in `data.features`")
         for name in self.features:
             if name in self.forbidden:
                 says = f"`{name}` is among the features, and is {self.forbidden[name]}"

@@ -21,12 +21,7 @@ _DERIVE = "declare or derive it in `source.select`"
 
 def frame(table: pa.Table) -> pd.DataFrame:
     """The table as the suite reads it: decimals as floats, dates as times, booleans that may be null."""
-    kinds = {
-        name: pa.float64()
-        for name, kind in zip(table.column_names, table.schema.types, strict=True)
-        if pa.types.is_decimal(kind)
-    }
-    fields = [field.with_type(kinds.get(field.name, field.type)) for field in table.schema]
+    fields = [field.with_type(_plain(field.type)) for field in table.schema]
     return table.cast(pa.schema(fields)).to_pandas(
         types_mapper={pa.bool_(): pd.BooleanDtype()}.get, date_as_object=False
     )
@@ -50,6 +45,12 @@ def hidden(data: params.Data) -> set[str]:
 def identifiers(data: params.Data) -> set[str]:
     """Columns whose values no report may show, though it may say by their hash which rows it means."""
     return {name for name in (data.row_key, data.entity) if name is not None}
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    return pa.float64() if pa.types.is_decimal(kind) else kind
 
 
 def _table(data: params.Data, names: list[str], rows: int) -> Iterator[Expectation]:

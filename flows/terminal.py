@@ -35,11 +35,11 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
 
     Exit status: 0 pass, 1 fault, 3 refused, 4 insufficient evidence, 5 not evaluated.
     """
-    root = environment.project_root()
-    environment.apply(root)
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
     screen = display.Display()
     try:
+        root = environment.project_root()
+        environment.apply(root)
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
         base = params.read_yaml(root / "params.yaml")
         changes = request.with_policy(request.check(request.from_settings(settings, base)), policy_file)
         with work.opened(root, changes, screen.show) as run:

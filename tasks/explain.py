@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import shap
-from matplotlib.figure import Figure
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from clearance import (
     artifacts,
     attribution,
+    contributions,
     evidence,
     figures,
     model_file,
@@ -35,33 +35,34 @@ FIGURES = Path("reports/figures/explain")
 MODEL = Path("models/trained/model.skops")
 REPORT = Path("reports/explanation.json")
 
-FEW = 10
-"""A group with fewer explained rows is counted and not shown: its mean would speak of single people."""
-MISSING = "(missing)"
-SHOWN = 12
-"""Features a figure shows, those that matter most."""
-
 log = logging.getLogger(__name__)
 
 
 def smallest(rows: prepared.Prepared, count: int) -> list[int]:
     """The places of the `count` rows with the smallest hashes, in that order: a sample no one can choose."""
-    return [int(place) for place in np.argsort(rows.rows.to_numpy(dtype=str), kind="stable")[:count]]
+    if not len(rows.rows):
+        return []
+    hashes = pa.array(rows.rows, type=pa.string())
+    places: list[int] = pc.select_k_unstable(hashes, count, [("hash", "ascending")]).to_pylist()
+    return places
 
 
 def explain(
     pipeline: Any, sample: pd.DataFrame, background: pd.DataFrame, seed: int
-) -> attribution.Attribution | None:
-    """Explain the rows of `sample`, or as many of the first as are not too costly; None without any row."""
+) -> attribution.Attribution | str:
+    """Explain the rows of `sample`, or as many of the first as are not too costly; or say why not."""
     if len(sample) == 0:
-        return None
-    return attribution.attribute(pipeline, sample, background, seed)
+        return "there are no test rows to explain"
+    found = attribution.attribute(pipeline, sample, background, seed)
+    if not np.isfinite(found.contributions.to_numpy()).all() or not np.isfinite(found.margin).all():
+        return "the model or its explainer gives an answer that is no number"
+    return found
 
 
-def report(found: attribution.Attribution | None, protected: pd.DataFrame, test_rows: int) -> dict[str, Any]:
+def report(found: attribution.Attribution | str, protected: pd.DataFrame, test_rows: int) -> dict[str, Any]:
     """The explanation document; `protected` has the groups of the sampled rows, in their order."""
-    if found is None:
-        hole = evidence.undefined("there are no test rows to explain")
+    if isinstance(found, str):
+        hole = evidence.undefined(found)
         holes = dict.fromkeys(("additivity_error", "rows", "coverage"), hole)
         return evidence.measured(holes, importance=[], by_group={}, group_rows={})
     rows = len(found.contributions)
@@ -77,96 +78,20 @@ def report(found: attribution.Attribution | None, protected: pd.DataFrame, test_
         against=found.against,
         space=found.space,
         base_value=found.base,
-        importance=importance(found.contributions),
-        by_group={name: by_group(found.contributions, groups[name]) for name in groups.columns},
-        group_rows={name: _count(groups[name]) for name in groups.columns},
-        fewest_rows_shown=FEW,
+        importance=contributions.importance(found.contributions),
+        by_group={name: contributions.by_group(found.contributions, groups[name]) for name in groups.columns},
+        group_rows={name: contributions.group_rows(groups[name]) for name in groups.columns},
+        fewest_rows_shown=contributions.FEW,
         libraries={"shap": importlib.metadata.version("shap")},
     )
 
 
-def importance(contributions: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each feature with the mean size of its contributions, the largest first; 0: it never mattered."""
-    means = contributions.abs().mean()
-    return [
-        {"feature": name, "mean_abs": float(means[name])}
-        for name in sorted(means.index, key=lambda name: (-means[name], name))
-    ]
-
-
-def by_group(contributions: pd.DataFrame, attribute: pd.Series) -> dict[str, dict[str, float]]:
-    """The mean contribution of each feature in each group that has at least `FEW` explained rows.
-
-    Positive: in this group the feature speaks, on average, for the favourable outcome.
-    """
-    named = attribute.astype(object).where(attribute.notna(), MISSING).to_numpy()
-    means = contributions.groupby(named).mean()
-    shown = [group for group, count in _count(attribute).items() if count >= FEW]
-    return {group: {name: float(mean) for name, mean in means.loc[group].items()} for group in shown}
-
-
-def _count(attribute: pd.Series) -> dict[str, int]:
-    named = attribute.astype(object).where(attribute.notna(), MISSING)
-    return {str(group): int(count) for group, count in sorted(named.value_counts().items())}
-
-
-def draw_bar(found: attribution.Attribution) -> Figure:
-    """The mean size of each feature's contributions, the largest on top."""
-    top = importance(found.contributions)[:SHOWN][::-1]
-    figure = Figure(figsize=(7, 1.4 + 0.3 * len(top)), layout="constrained")
-    axes = figure.add_subplot()
-    bars = axes.barh([row["feature"] for row in top], [row["mean_abs"] for row in top], color=figures.LINE)
-    axes.bar_label(bars, fmt="%.3g", padding=3)
-    axes.margins(x=0.12)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params("y", length=0)
-    axes.set_xlabel(f"mean |contribution|, {found.space}")
-    axes.set_title(f"What matters to the model ({len(found.contributions)} test rows)")
-    return figure
-
-
-def draw_beeswarm(found: attribution.Attribution, features: pd.DataFrame, seed: int) -> Figure:
-    """One dot per row and feature: where it lies is the contribution, its colour the feature's value."""
-    shown = min(SHOWN, found.contributions.shape[1])
-    figure = Figure(figsize=(8, 1.6 + 0.36 * shown), layout="constrained")
-    axes = figure.add_subplot()
-    values = shap.Explanation(
-        values=found.contributions.to_numpy(),
-        data=_colours(features),
-        feature_names=list(found.contributions.columns),
-    )
-    with attribution.seeded(seed):
-        shap.plots.beeswarm(
-            values,
-            max_display=shown,
-            group_remaining_features=False,  # their line would have the colours of one of them
-            color_bar_label="feature value (grey: text, or missing)",
-            ax=axes,
-            plot_size=None,
-            show=False,
-            s=11,
-        )
-    axes.tick_params("both", labelsize=10)
-    axes.set_xlabel(f"contribution to the favourable outcome, {found.space}", fontsize=10)
-    axes.set_title(f"How each feature moves the model ({len(features)} test rows)")
-    return figure
-
-
-def _colours(features: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """Values as SHAP colours them: numbers by size, texts and columns without any number in grey."""
-    columns = {
-        name: column.astype(object) if column.notna().any() else pd.Series(MISSING, index=column.index)
-        for name, column in features.items()
-    }
-    return np.asarray(pd.DataFrame(columns).to_numpy(dtype=object))
-
-
 def _write_figures(folder: Path, found: attribution.Attribution, features: pd.DataFrame, seed: int) -> None:
-    artifacts.write_json(folder / "importance.json", importance(found.contributions))
+    artifacts.write_json(folder / "importance.json", contributions.importance(found.contributions))
     with figures.style("importance_bar"):
-        draw_bar(found).savefig(folder / "importance_bar.svg", metadata=figures.METADATA["svg"])
+        contributions.draw_bar(found).savefig(folder / "importance_bar.svg", metadata=figures.METADATA["svg"])
     with figures.style("beeswarm"):
-        draw_beeswarm(found, features, seed).savefig(
+        contributions.draw_beeswarm(found, features, seed).savefig(
             folder / "beeswarm.png", metadata=figures.METADATA["png"]
         )
 
@@ -204,20 +129,22 @@ def main() -> None:
     with artifacts.replacing_folder(BACKGROUND) as folder:
         _write_background(folder, background, document)
     with artifacts.replacing_folder(FIGURES) as folder:
-        if found is not None:
+        if not isinstance(found, str):
             typed = scoring.inputs(sample.head(len(found.contributions)), scoring.model_kinds(model))
             _write_figures(folder, found, typed, settings.seed)
     artifacts.write_json(REPORT, document)
     _log(found, len(test.rows))
 
 
-def _log(found: attribution.Attribution | None, test_rows: int) -> None:
-    if found is None:
+def _log(found: attribution.Attribution | str, test_rows: int) -> None:
+    if isinstance(found, str):
+        log.warning("%s", found)
         return
     rows = len(found.contributions)
     log.info("explained %d of %d test rows with %s (%s)", rows, test_rows, found.explainer, found.space)
     log.info(
-        "what matters most: %s", ", ".join(row["feature"] for row in importance(found.contributions)[:5])
+        "what matters most: %s",
+        ", ".join(row["feature"] for row in contributions.importance(found.contributions)[:5]),
     )
 
 

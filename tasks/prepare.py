@@ -36,7 +36,7 @@ def part(table: pa.Table, units: split.Units, side: np.ndarray, data: params.Dat
     stays = pa.array(side != split.LEFT_OUT)
     keys = {
         "row": rows.hexadecimal(units.row),
-        "split": pa.array(np.array(prepared.SPLITS, dtype=object)[side]),
+        "split": pa.array(prepared.SPLITS).take(pa.array(side.clip(min=0))),
     }
     protected = {name: rows.canonical(table.column(name), name) for name in data.protected}
     columns = {
@@ -73,7 +73,8 @@ def record(
     one side, `left_out` rows on no side. Raises IntegrityError on an overlap: it would be a defect here.
     """
     counts = {name: int((side == index).sum()) for index, name in enumerate(prepared.SPLITS)}
-    overlap, unit_overlap = _on_several_sides(units.row, side), _on_several_sides(units.unit, side)
+    overlap = _on_several_sides(units.row, side)
+    unit_overlap = overlap if units.unit is units.row else _on_several_sides(units.unit, side)
     if overlap or unit_overlap:
         raise IntegrityError(
             f"{overlap} rows and {unit_overlap} units are on more than one side of the split",

@@ -51,7 +51,7 @@ def examine(settings: params.Params, verified: lineage.Lineage, day: dt.date, *,
             "run `clearance repair`, then run the pipeline again: it is judged anew",
         )
     allowed = today = None
-    file = authorised.policy_for(root, settings.name)
+    file = None if recorded["what_if"] else authorised.policy_for(root, settings.name)
     if file and artifacts.sha256(root / file) == recorded["policy"]["sha256"]:
         chosen = policy.load(root / file)
         allowed = chosen.promotion

@@ -93,7 +93,7 @@ def renew(source: params.Source, state: Path, now: dt.datetime, new: Path) -> bo
         return False
     origin["time"] = now.isoformat(timespec="seconds")
     artifacts.write_json(new / snapshot_folder.ORIGIN, origin)
-    log.info("snapshot: %s rows, new", f"{origin['rows']:,}")
+    log.info("snapshot: %s rows, new; commit %s.dvc", f"{origin['rows']:,}", source.path)
     return True
 
 

@@ -26,6 +26,7 @@ from clearance.evidence import Measurement
 from tasks import judge
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
+IGNORE = LOCK.with_name(".dvcignore")
 FEATURES = {"amount": "number", "purpose": "category", "ratio": "number"}
 GAPS = {"pass": (0.04, 0.01, 0.08), "fail": (0.3, 0.2, 0.4), "insufficient_evidence": (0.1, 0.01, 0.3)}
 """Demographic parity differences that give these verdicts under `POLICY`."""
@@ -198,6 +199,7 @@ def lock(root: Path) -> None:
     logging.getLogger("dvc").setLevel(logging.WARNING)
     if not (root / ".dvc").exists():
         Repo.init(str(root), no_scm=True).close()
+        shutil.copy(IGNORE, root / ".dvcignore")
     with Repo(str(root)) as repo:
         repo.commit(force=True)
 

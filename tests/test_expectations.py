@@ -107,6 +107,18 @@ def hash_of(key: Any) -> str:
     return str(rows.hexadecimal(digest)[0])[:16]
 
 
+def test_decimals_and_categories_are_read_as_what_they_mean() -> None:
+    income = GOOD.column("income").cast(pa.decimal128(8, 1))
+    kind = GOOD.column("kind").dictionary_encode()
+    assert failed(raw(tables.applications(income=income, kind=kind))) == []
+
+
+def test_a_table_without_features_blocks() -> None:
+    everything = [name for name in GOOD.column_names if name not in ("id", "approved", "race", "sex")]
+    document = raw(GOOD, features={"all_but": everything})
+    assert the_failure(document)["detail"] == "there are no features; name some in `data.features`"
+
+
 def test_the_share_of_nulls_may_be_reached_and_not_passed() -> None:
     eight = tables.applications(income=column("income", dict.fromkeys(range(8))))
     assert failed(raw(eight)) == []

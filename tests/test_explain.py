@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
-from clearance import artifacts, attribution, encoding, evidence, figures, prepared, scoring
+from clearance import artifacts, attribution, contributions, encoding, evidence, figures, prepared, scoring
 from tasks import explain, train
 
 FRAME = learnable.table(400)
@@ -44,7 +44,7 @@ def attribute(pipeline: Pipeline, rows: int = 30) -> attribution.Attribution:
     sample = learnable.split(FRAME, "test").features.head(rows)
     background = learnable.split(FRAME, "train").features.head(30)
     found = explain.explain(pipeline, sample, background, 1)
-    assert found is not None
+    assert isinstance(found, attribution.Attribution)
     return found
 
 
@@ -123,7 +123,7 @@ def test_nulls_and_values_never_seen_are_explained_too() -> None:
     strange["region"] = ["atlantis", None, "island"]
     strange["income"] = [np.nan, 1e9, -5]
     found = explain.explain(pipeline, strange, learnable.split(FRAME, "train").features.head(20), 1)
-    assert found is not None
+    assert isinstance(found, attribution.Attribution)
     assert found.additivity_error < 1e-6
 
 
@@ -144,12 +144,12 @@ def test_shap_leaves_the_global_generator_as_it_was() -> None:
     assert np.random.random() == expected
 
 
-def contributions(**columns: list[float]) -> pd.DataFrame:
+def table(**columns: list[float]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
 def test_importance_is_the_mean_size_largest_first() -> None:
-    found = explain.importance(contributions(b=[1.0, -1.0], a=[1.0, 1.0], c=[-3.0, 0.0], d=[0.0, 0.0]))
+    found = contributions.importance(table(b=[1.0, -1.0], a=[1.0, 1.0], c=[-3.0, 0.0], d=[0.0, 0.0]))
     assert [(row["feature"], row["mean_abs"]) for row in found] == [
         ("c", 1.5),
         ("a", 1.0),
@@ -160,10 +160,10 @@ def test_importance_is_the_mean_size_largest_first() -> None:
 
 def test_groups_are_counted_and_small_ones_not_shown() -> None:
     groups = pd.Series(["a"] * 10 + ["b"] * 9 + [None] * 11)
-    values = contributions(x=[1.0] * 10 + [5.0] * 9 + [-1.0] * 11)
-    shown = explain.by_group(values, groups)
+    values = table(x=[1.0] * 10 + [5.0] * 9 + [-1.0] * 11)
+    shown = contributions.by_group(values, groups)
     assert shown == {"a": {"x": 1.0}, "(missing)": {"x": -1.0}}
-    assert explain._count(groups) == {"a": 10, "b": 9, "(missing)": 11}
+    assert contributions.group_rows(groups) == {"a": 10, "b": 9, "(missing)": 11}
 
 
 def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -240,11 +240,11 @@ def test_a_text_feature_and_a_column_of_nulls_can_be_drawn() -> None:
         against="y",
         space="probability",
         base=0.0,
-        contributions=contributions(a=[0.1, 0.2, 0.3, 0.4], b=[0.0, 0.1, 0.0, 0.2], c=[0.3, 0.1, 0.2, 0.0]),
+        contributions=table(a=[0.1, 0.2, 0.3, 0.4], b=[0.0, 0.1, 0.0, 0.2], c=[0.3, 0.1, 0.2, 0.0]),
         margin=np.zeros(4),
     )
     with figures.style("x"):
-        figure = explain.draw_beeswarm(found, features, 1)
+        figure = contributions.draw_beeswarm(found, features, 1)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels == ["b", "c", "a"]
     assert "4 test rows" in figure.axes[0].get_title(loc="left")
@@ -305,6 +305,15 @@ def test_without_test_rows_nothing_is_measured_and_nothing_passes(
         ("additivity_error", "rows", "coverage")
     )
     assert "no test rows" in taken["additivity_error"]["undefined"]
+
+
+def test_an_answer_that_is_no_number_is_no_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = model("logistic_regression", {})
+    pipeline[-1].intercept_ = np.array([np.nan])
+    rows = learnable.split(FRAME, "test")
+    found = explain.explain(pipeline, rows.features, rows.features, 1)
+    taken = explain.report(found, rows.protected, len(rows.rows))["measurements"]
+    assert "no number" in taken["additivity_error"]["undefined"]
 
 
 def test_only_the_recorded_tables_and_the_recorded_model_are_explained(

@@ -1,4 +1,4 @@
-"""`python -m flows.training` in a terminal: lines, exit statuses, and what is left after Ctrl-C or `kill -9`."""
+"""`python -m flows.training` in a terminal: lines, exit statuses, what is left after Ctrl-C or `kill -9`."""
 
 import contextlib
 import os
@@ -129,14 +129,22 @@ def test_a_second_run_in_the_checkout_is_turned_away_at_once(toy: Path) -> None:
     assert f"another run holds this checkout (pid {os.getpid()})" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """One home for the temporary servers: a fresh one costs each of them its migrations."""
+    return {"PREFECT_HOME": str(tmp_path_factory.mktemp("home"))}
+
+
 @contextlib.contextmanager
-def asleep(toy: Path, step: str, log: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+def asleep(
+    toy: Path, step: str, log: str, home: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """A run, with Prefect's temporary server, at the moment when a step has half written and sleeps."""
     (toy.parent / "orders" / step).write_text("sleep 120")
     with subprocess.Popen(
         [sys.executable, "-m", "flows.training"],
         cwd=toy,
-        env=surroundings(toy),
+        env=surroundings(toy) | home,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -165,12 +173,18 @@ def assert_gone(family: list[psutil.Process]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize(("step", "stage"), [("model", "train"), ("figures", "evaluate")])
+@pytest.mark.parametrize(
+    ("blow", "step", "stage"),
+    [
+        (signal.SIGINT, "model", "train"),
+        (signal.SIGKILL, "figures", "evaluate"),
+        (signal.SIGTERM, "figures", "evaluate"),
+    ],
+)
 def test_a_run_that_is_struck_down_leaves_nothing_running_and_the_next_one_recovers(
-    toy: Path, blow: signal.Signals, step: str, stage: str
+    toy: Path, blow: signal.Signals, step: str, stage: str, home: dict[str, str]
 ) -> None:
-    with asleep(toy, step, f"{stage}.log") as (process, family):
+    with asleep(toy, step, f"{stage}.log", home) as (process, family):
         before = (toy / "dvc.lock").read_bytes()
         if blow == signal.SIGINT:
             os.killpg(process.pid, blow)  # as a terminal does
@@ -183,7 +197,7 @@ def test_a_run_that_is_struck_down_leaves_nothing_running_and_the_next_one_recov
     assert (toy / "dvc.lock").read_bytes() == before
     assert f"{stage}:" not in before.decode()
     plain = toys.twin(toy, toy.parent / "plain")
-    done = run(toy)
+    done = run(toy, **home)
     assert done.returncode == 0, done.stdout + done.stderr
     assert toys.dvc(plain, "repro").returncode == 0
     assert (toy / "dvc.lock").read_bytes() == (plain / "dvc.lock").read_bytes()
@@ -191,9 +205,9 @@ def test_a_run_that_is_struck_down_leaves_nothing_running_and_the_next_one_recov
 
 
 @pytest.mark.slow
-def test_nothing_is_left_running_after_a_run_of_its_own_accord(toy: Path) -> None:
+def test_nothing_is_left_running_after_a_run_of_its_own_accord(toy: Path, home: dict[str, str]) -> None:
     before = {process.pid for process in psutil.process_iter()}
-    assert run(toy).returncode == 0
+    assert run(toy, **home).returncode == 0
     left = [
         process
         for process in psutil.process_iter()

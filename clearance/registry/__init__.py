@@ -4,12 +4,13 @@ It records and reads; whether a model may be promoted is decided elsewhere. Ever
 again by the content fingerprint, so that a second call changes nothing and a killed one is completed.
 """
 
+from clearance.promotion import Version
 from clearance.registry.folder import Description, describe
+from clearance.registry.record import DataSet, Record, Tracked
 from clearance.registry.server import Server, connect
-from clearance.registry.tracking import DataSet, Record, Tracked, find, link, track
+from clearance.registry.tracking import find, link, track
 from clearance.registry.versions import (
     CHAMPION,
-    Version,
     candidate_name,
     champion,
     copy,

@@ -6,21 +6,16 @@ is complete is left alone.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mlflow.entities import (
-    Dataset,
-    DatasetInput,
     Experiment,
-    InputTag,
     LoggedModelOutput,
     LoggedModelStatus,
     Metric,
@@ -33,6 +28,7 @@ from mlflow.exceptions import MlflowException
 from clearance import artifacts
 from clearance.errors import ConfigurationError
 from clearance.registry import folder
+from clearance.registry.record import DataSet, Record, Tracked
 from clearance.registry.server import Server, translated
 
 FINGERPRINT = "clearance.fingerprint"
@@ -42,48 +38,7 @@ TRACKED_RUN = "clearance.tracked_run"
 
 _A_BATCH = 100
 _LONGEST = 6000
-_DIGEST = 36
 _Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSet:
-    """Rows that a run read, by digest; `context` says for what: training, tuning or testing."""
-
-    name: str
-    context: str
-    sha256: str
-    source: str
-    rows: int
-    columns: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What is recorded about one execution of the pipeline.
-
-    `files` maps a path in MLflow to the file or folder that is kept there.
-    """
-
-    experiment: str
-    fingerprint: str
-    title: str
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
-    data: tuple[DataSet, ...]
-    model: folder.Description | None
-    files: Mapping[str, Path]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tracked:
-    """A run in MLflow, `started` in ms since 1970; `model_id` is None for a run without a model."""
-
-    run_id: str
-    started: int
-    model_id: str | None
-    complete: bool
 
 
 def find(server: Server, experiment: str, fingerprint: str) -> Tracked | None:
@@ -241,25 +196,9 @@ def _batches(items: Iterable[_Item]) -> Iterable[list[_Item]]:
 
 
 def _log_data(server: Server, tracked: Tracked, data: Sequence[DataSet]) -> None:
-    inputs = [DatasetInput(_dataset(each), _input_tags(each)) for each in data]
+    inputs = [each.to_mlflow() for each in data]
     if inputs:
         server.client.log_inputs(tracked.run_id, inputs)
-
-
-def _dataset(data: DataSet) -> Dataset:
-    columns: list[dict[str, Any]] = [{"type": kind, "name": name} for name, kind in data.columns]
-    return Dataset(
-        name=data.name,
-        digest=data.sha256[:_DIGEST],
-        source_type="local",
-        source=json.dumps({"uri": data.source}),
-        schema=json.dumps({"mlflow_colspec": columns}),
-        profile=json.dumps({"num_rows": data.rows, "num_elements": data.rows * len(columns)}),
-    )
-
-
-def _input_tags(data: DataSet) -> list[InputTag]:
-    return [InputTag("mlflow.data.context", data.context), InputTag("clearance.sha256", data.sha256)]
 
 
 def _log_files(server: Server, tracked: Tracked, files: Mapping[str, Path]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow.artifacts
@@ -22,9 +21,11 @@ from clearance.errors import (
     TransientError,
     UnavailableError,
 )
+from clearance.promotion import Version
 from clearance.registry import folder
+from clearance.registry.record import Tracked
 from clearance.registry.server import Server, translated
-from clearance.registry.tracking import FINGERPRINT, Tracked
+from clearance.registry.tracking import FINGERPRINT
 
 CHAMPION = "champion"
 RELEASED = "clearance.released"
@@ -32,22 +33,6 @@ MODEL_ID = "clearance.model.id"
 _TRIES = 5
 _ABSENT = "RESOURCE_DOES_NOT_EXIST"
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """A version of a registered model. `released`: it has been champion."""
-
-    name: str
-    number: int
-    fingerprint: str | None
-    released: bool
-    tags: Mapping[str, str]
-    run_id: str
-    model_id: str
-
-    def __str__(self) -> str:
-        return f"{self.name} version {self.number}"
 
 
 def candidate_name(name: str) -> str:

@@ -1,0 +1,659 @@
+"""Only a judged, authorised, verified model becomes champion; every other end is recorded and explained."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import judged
+import pytest
+import yaml
+from dvc.repo import Repo
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+
+from clearance import artifacts, lineage, promotion, registry, remote
+from clearance.errors import ConfigurationError, IntegrityError, ReleaseRefused, UnavailableError
+from clearance.promotion import Ending, State, Status, Step
+from clearance.registry import Version
+from tasks import release, track
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+ROOT = Path(__file__).parent.parent
+DAY = dt.date(2026, 11, 30)
+STRICTER = dt.date(2027, 6, 1)
+NAME, CANDIDATES = "loan-approval", "loan-approval-candidate"
+
+Settle = Callable[..., Path]
+
+
+@pytest.fixture
+def settle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settle:
+    def place(**options: Any) -> Path:
+        return judged.settle_with_store(tmp_path / "project", monkeypatch, **options)
+
+    return place
+
+
+def track_and_release(root: Path, day: dt.date = DAY) -> dict[str, Any]:
+    track.main()
+    return release.release(root, day)
+
+
+def versions(name: str) -> dict[int, dict[str, str]]:
+    return {
+        int(each.version): dict(each.tags) for each in MlflowClient().search_model_versions(f"name='{name}'")
+    }
+
+
+def champion() -> int | None:
+    found = registry.champion(registry.connect(), NAME)
+    return found and found.number
+
+
+def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
+    root = settle()
+    done = track_and_release(root)
+    fingerprint = lineage.verify(root).fingerprint
+    assert done == {
+        "status": "promoted",
+        "reason": "loan-approval version 1 is the champion.",
+        "fingerprint": fingerprint,
+        "verdict": "pass",
+        "is_champion": True,
+        "candidate": {"name": CANDIDATES, "version": 1},
+        "champion": {"name": NAME, "version": 1},
+    }
+    tags = versions(CANDIDATES)[1]
+    verdict = artifacts.read_json(root / lineage.VERDICT)
+    assert tags["clearance.fingerprint"] == fingerprint
+    assert tags["clearance.verdict"] == "pass"
+    assert tags["clearance.policy.id"] == "test"
+    assert tags["clearance.policy.sha256"] == artifacts.sha256(root / "policies/test.yaml")
+    assert tags["clearance.model.sha256"] == artifacts.sha256(root / "models/trained/model.skops")
+    cited = {key: value for key, value in tags.items() if key.startswith("clearance.evidence.")}
+    assert sorted(cited.values()) == sorted(verdict["evidence"].values())
+    assert versions(NAME)[1] == tags | {"clearance.released": "true"}
+    assert MlflowClient().get_model_version_by_alias(NAME, "champion").tags == versions(NAME)[1]
+
+
+def test_the_same_again_changes_nothing(settle: Settle) -> None:
+    root = settle()
+    first = track_and_release(root)
+    before = judged.dump(root)
+    second = track_and_release(root)
+    assert judged.dump(root) == before
+    assert second == first | {"status": "already champion"}
+    third = track_and_release(root, STRICTER)  # what it would be judged today moves nobody
+    assert judged.dump(root) == before
+    assert third["is_champion"]
+
+
+@pytest.mark.parametrize("verdict", ["fail", "insufficient_evidence"])
+def test_a_refused_model_is_recorded_as_carefully_and_not_promoted(settle: Settle, verdict: str) -> None:
+    root = settle(verdict=verdict)
+    done = track_and_release(root)
+    assert (done["status"], done["is_champion"], done["champion"]) == ("not promoted", False, None)
+    assert "demographic parity difference" in done["reason"].lower()
+    tags = versions(CANDIDATES)[1]
+    assert tags["clearance.verdict"] == verdict
+    assert tags["clearance.evidence.reports.fairness.json"] == artifacts.sha256(
+        root / "reports/fairness.json"
+    )
+    assert not versions(NAME)
+    before = judged.dump(root)
+    assert track_and_release(root) == done
+    assert judged.dump(root) == before
+
+
+def test_a_blocked_run_registers_nothing_and_says_where_its_record_is(settle: Settle) -> None:
+    root = settle(blocked=True)
+    done = track_and_release(root)
+    assert done["status"] == "no model"
+    assert "the tracked run is the record" in done["reason"]
+    assert not MlflowClient().search_registered_models()
+
+
+def test_a_hypothetical_verdict_records_nothing_and_asks_nobody(
+    settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = {"file": "policies/other.yaml", "as_of": "2026-11-22"}
+    root = settle(changes={"overrides": {"policy": {"file": "policies/other.yaml"}}, "policy": policy})
+    monkeypatch.setattr(registry, "connect", lambda: pytest.fail("the registry was asked"))
+    done = release.release(root, DAY)
+    assert (done["status"], done["verdict"], done["candidate"]) == ("what if", "pass", None)
+
+
+def test_a_run_with_other_overrides_may_be_promoted(settle: Settle) -> None:
+    root = settle(changes={"overrides": {"train": {"arguments": {"C": 0.1}}}})
+    assert track_and_release(root)["status"] == "promoted"
+
+
+def test_what_passes_no_more_today_is_not_promoted(settle: Settle) -> None:
+    root = settle()
+    done = track_and_release(root, STRICTER)
+    assert done["status"] == "not promoted"
+    assert done["reason"].startswith("Judged again on 2027-06-01: refused; ")
+    assert versions(CANDIDATES)[1]["clearance.verdict"] == "pass"
+    assert not versions(NAME)
+
+
+def test_a_policy_that_is_not_the_authorised_one_promotes_nothing(settle: Settle) -> None:
+    root = settle(changes={"policy": {"file": "policies/mild.yaml", "as_of": "2026-11-22"}})
+    shutil.copy(root / "policies/mild.yaml", root / "policies/test.yaml")
+    with (root / "policies/test.yaml").open("a") as file:
+        file.write("# another version of the same rules\n")
+    done = track_and_release(root)
+    assert done["status"] == "not promoted"
+    assert "policies/mild.yaml as it judged is not the policy" in done["reason"]
+    assert list(versions(CANDIDATES)) == [1] and not versions(NAME)
+
+
+def test_a_model_nobody_authorised_a_policy_for_is_not_promoted(settle: Settle) -> None:
+    root = settle(changes={"name": "another"})
+    done = track_and_release(root)
+    assert done["status"] == "not promoted"
+    assert "policies/authorised.yaml names for another" in done["reason"]
+    assert list(versions("another-candidate")) == [1] and not versions("another")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("models: {loan-approval: {policy: policies/none.yaml}}", "policies/none.yaml, .* is missing"),
+        ("models: {loan-approval: {polcy: policies/test.yaml}}", "did you mean `policy`"),
+        ("model: {}", "models"),
+        ("", "holds no keys"),
+        (None, "is missing"),
+    ],
+)
+def test_a_faulty_list_of_authorised_policies_is_an_error(
+    settle: Settle, text: str | None, match: str
+) -> None:
+    root = settle()
+    path = root / "policies/authorised.yaml"
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(ConfigurationError, match=match):
+        track_and_release(root)
+    assert not MlflowClient().search_registered_models()
+
+
+def test_where_approvals_are_asked_for_the_candidate_waits(settle: Settle) -> None:
+    root = settle(policy={"promotion": {"approvals": 2}})
+    done = track_and_release(root)
+    assert done["status"] == "awaiting approval"
+    assert "2 approval(s)" in done["reason"]
+    assert list(versions(CANDIDATES)) == [1] and not versions(NAME)
+
+
+def test_on_which_verdicts_a_model_may_ship_is_the_policys_to_say(settle: Settle) -> None:
+    when = {"promotion": {"approvals": 0, "when": ["pass", "insufficient_evidence"]}}
+    assert track_and_release(settle(verdict="insufficient_evidence", policy=when))["status"] == "promoted"
+
+
+def forge(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the verdict and lock it, as somebody would who wants a pass."""
+    verdict = artifacts.read_json(root / lineage.VERDICT)
+    change(verdict)
+    artifacts.write_json(root / lineage.VERDICT, verdict)
+    judged.lock(root)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda verdict: verdict.update(verdict="pass"),
+        lambda verdict: verdict["findings"][1].update(outcome="pass"),
+        lambda verdict: verdict.update(findings=[], reasons=[], verdict="pass"),
+        lambda verdict: verdict["policy"].update(as_of="2026-01-01"),
+        lambda verdict: verdict.update(extra="a word"),
+        lambda verdict: verdict["evidence"].pop("reports/fairness.json"),
+    ],
+)
+def test_a_forged_verdict_is_found_out(settle: Settle, change: Callable[[dict[str, Any]], None]) -> None:
+    root = settle(verdict="fail")
+    forge(root, change)
+    with pytest.raises(IntegrityError, match="is not what the policy says about the evidence"):
+        track_and_release(root)
+    assert not MlflowClient().search_registered_models()
+
+
+def test_evidence_that_does_not_match_registers_nothing(settle: Settle) -> None:
+    root = settle()
+    track.main()
+    (root / "reports/fairness.json").unlink()
+    with pytest.raises(IntegrityError, match=r"reports/fairness\.json is missing"):
+        release.release(root, DAY)
+    assert not MlflowClient().search_registered_models()
+
+
+def test_what_was_not_tracked_is_not_released(settle: Settle) -> None:
+    root = settle()
+    with pytest.raises(IntegrityError, match="no complete run of this model") as error:
+        release.release(root, DAY)
+    assert "clearance track" in error.value.mend
+    track.main()
+    (run,) = MlflowClient().search_runs(["1"])
+    MlflowClient().delete_tag(run.info.run_id, "clearance.complete")
+    with pytest.raises(IntegrityError, match="no complete run"):
+        release.release(root, DAY)
+
+
+def test_a_better_model_takes_over_and_the_old_one_does_not_slip_back(settle: Settle) -> None:
+    root = settle()
+    track_and_release(root)
+    judged.put(root, model=1)
+    assert track_and_release(root)["champion"] == {"name": NAME, "version": 2}
+    judged.put(root)
+    before = judged.dump(root)
+    done = track_and_release(root)
+    assert done["status"] == "superseded"
+    assert done["reason"].startswith(
+        "loan-approval version 1 holds this model and loan-approval version 2 is"
+    )
+    assert judged.dump(root) == before
+    MlflowClient().delete_registered_model_alias(NAME, "champion")
+    assert track_and_release(root)["status"] == "superseded"
+    assert champion() is None
+
+
+def test_a_refused_model_leaves_the_champion_alone(settle: Settle) -> None:
+    root = settle()
+    track_and_release(root)
+    judged.put(root, verdict="fail", model=1)
+    done = track_and_release(root)
+    assert done["status"] == "not promoted"
+    assert done["champion"] == {"name": NAME, "version": 1}
+
+
+class Killed(BaseException):
+    """The process ends here: nothing may catch it."""
+
+
+WRITES = (
+    "create_registered_model",
+    "create_model_version",
+    "copy_model_version",
+    "set_registered_model_alias",
+    "set_model_version_tag",
+)
+
+
+def kill_at(patch: pytest.MonkeyPatch, moment: int, *, after: bool) -> list[str]:
+    """Die before, or `after`, the write number `moment`; the writes so far are returned as they come."""
+    seen: list[str] = []
+
+    def wrap(name: str) -> None:
+        original = getattr(MlflowClient, name)
+
+        def write(*arguments: Any, **named: Any) -> Any:
+            seen.append(name)
+            if len(seen) == moment and not after:
+                raise Killed
+            result = original(*arguments, **named)
+            if len(seen) == moment:
+                raise Killed
+            return result
+
+        patch.setattr(MlflowClient, name, write)
+
+    for name in WRITES:
+        wrap(name)
+    return seen
+
+
+def world() -> dict[str, Any]:
+    """The registry without ids and times."""
+    own = ("clearance.model.id",)
+    models = MlflowClient().search_registered_models()
+    return {
+        model.name: {
+            "aliases": {alias: int(number) for alias, number in model.aliases.items()},
+            "versions": {
+                number: {key: value for key, value in tags.items() if key not in own}
+                for number, tags in versions(model.name).items()
+            },
+        }
+        for model in models
+    }
+
+
+def test_a_release_killed_at_any_write_ends_like_one_that_was_not(
+    settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = settle()
+    with pytest.MonkeyPatch.context() as patch:
+        seen = kill_at(patch, 0, after=False)
+        track_and_release(root)
+    wanted = world()
+    assert set(seen) == set(WRITES)
+    for moment in range(1, len(seen) + 1):
+        for after in (False, True):
+            store = tmp_path / f"{moment}-{after}" / "mlflow.db"
+            store.parent.mkdir()
+            shutil.copy(judged.empty_store(), store)
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+            track.main()
+            with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+                kill_at(patch, moment, after=after)
+                release.release(root, DAY)
+            assert release.release(root, DAY)["is_champion"]
+            assert world() == wanted, (seen[moment - 1], after)
+            assert release.release(root, DAY)["status"] == "already champion"
+
+
+def test_a_champion_left_unnoted_by_a_crash_is_not_promoted_back_later(settle: Settle) -> None:
+    root = settle()
+    track.main()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, len(WRITES) + 1, after=False)  # the alias is set, the note is not
+        release.release(root, DAY)
+    assert champion() == 1 and "clearance.released" not in versions(NAME)[1]
+    judged.put(root, model=1)
+    track_and_release(root)
+    judged.put(root)
+    assert track_and_release(root)["status"] == "superseded"
+    assert champion() == 2
+
+
+def test_a_copy_left_behind_by_a_crash_is_not_promoted_over_a_later_champion(settle: Settle) -> None:
+    root = settle()
+    track.main()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, len(WRITES), after=False)  # the copy is there, the alias is not set
+        release.release(root, DAY)
+    assert champion() is None and list(versions(NAME)) == [1]
+    judged.put(root, model=1)
+    track_and_release(root)
+    judged.put(root)
+    assert track_and_release(root)["status"] == "superseded"
+    assert champion() == 2
+
+
+def test_a_step_that_mlflow_does_not_keep_ends_in_an_error(
+    settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = settle()
+    monkeypatch.setattr(registry, "mark_released", lambda *_: None)
+    with pytest.raises(release.TransientError, match="does not keep this step: note"):
+        track_and_release(root)
+
+
+def model_place(root: Path) -> Path:
+    (place,) = (root / "mlruns").glob("*/models/*/artifacts")
+    return place
+
+
+def test_a_model_file_that_was_swapped_in_mlflow_is_not_promoted(settle: Settle) -> None:
+    root = settle()
+    track.main()
+    (model_place(root) / "model.skops").write_bytes(judged.trained(1))
+    with pytest.raises(IntegrityError, match=r"model\.skops is not what was judged"):
+        release.release(root, DAY)
+    assert champion() is None and not versions(NAME)
+
+
+def test_a_champion_whose_file_was_swapped_is_told(settle: Settle) -> None:
+    root = settle()
+    track_and_release(root)
+    (model_place(root) / "model.skops").write_bytes(judged.trained(1))
+    with pytest.raises(IntegrityError, match=r"model\.skops is not what was judged"):
+        release.release(root, DAY)
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_a_candidate_that_somebody_planted_is_told(settle: Settle, verdict: str) -> None:
+    root = settle(verdict=verdict)
+    track.main()
+    client = MlflowClient()
+    client.create_registered_model(CANDIDATES)
+    (run,) = client.search_runs(["1"])
+    client.create_model_version(
+        CANDIDATES,
+        f"models:/{run.outputs.model_outputs[0].model_id}",
+        run.info.run_id,
+        tags={
+            "clearance.fingerprint": lineage.verify(root).fingerprint,
+            "clearance.name": NAME,
+            "clearance.verdict": "not what was judged",
+        },
+    )
+    with pytest.raises(IntegrityError, match=r"its tag clearance\.verdict is not what was judged"):
+        release.release(root, DAY)
+    assert champion() is None
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry counts as one that others see."""
+    connect = registry.connect
+    monkeypatch.setattr(registry, "connect", lambda: replace(connect(), shared=True))
+
+
+def add_remote(root: Path, address: str) -> None:
+    with Repo(str(root)) as repo, repo.config.edit() as config:
+        config["remote"]["store"] = {"url": address}
+        config["core"]["remote"] = "store"
+
+
+@pytest.mark.parametrize("name", ["CI", "CLEARANCE_EPHEMERAL"])
+def test_a_machine_that_goes_away_needs_a_registry_that_stays(
+    settle: Settle, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    root = settle()
+    track.main()
+    monkeypatch.setenv(name, "true")
+    with pytest.raises(ReleaseRefused, match=f"{name} is set, and MLflow at sqlite:"):
+        release.release(root, DAY)
+    assert not MlflowClient().search_registered_models()
+    monkeypatch.setenv(name, "false")
+    assert release.release(root, DAY)["status"] == "promoted"
+
+
+@pytest.mark.parametrize("address", [None, "store", "{root}/store", "file://{root}/store"])
+def test_a_machine_that_goes_away_needs_a_remote_that_stays(
+    settle: Settle, monkeypatch: pytest.MonkeyPatch, shared: None, address: str | None
+) -> None:
+    root = settle()
+    track.main()
+    monkeypatch.setenv("CI", "1")
+    if address:
+        add_remote(root, address.format(root=root))
+    with pytest.raises(ReleaseRefused, match="no shared DVC remote"):
+        release.release(root, DAY)
+    assert not MlflowClient().search_registered_models()
+
+
+def test_outputs_are_pushed_before_a_promotion(
+    settle: Settle, monkeypatch: pytest.MonkeyPatch, shared: None, tmp_path: Path
+) -> None:
+    root = settle()
+    track.main()
+    monkeypatch.setenv("CI", "1")
+    add_remote(root, str(tmp_path / "store"))
+    assert release.release(root, DAY)["status"] == "promoted"
+    pushed = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    digests = {artifacts.sha256(path) for path in pushed}
+    for out in ("models/trained/model.skops", "data/prepared/label.parquet", "reports/verdict.json"):
+        assert artifacts.sha256(root / out) in digests
+
+
+def test_a_refused_model_is_not_pushed(settle: Settle, tmp_path: Path) -> None:
+    root = settle(verdict="fail")
+    add_remote(root, str(tmp_path / "store"))
+    assert track_and_release(root)["status"] == "not promoted"
+    assert not (tmp_path / "store").exists()
+
+
+def test_without_a_successful_push_nothing_is_promoted(settle: Settle, tmp_path: Path) -> None:
+    root = settle()
+    (tmp_path / "store").write_text("a file where the remote's folder should be")
+    add_remote(root, str(tmp_path / "store"))
+    with pytest.raises(UnavailableError, match="cannot be pushed"):
+        track_and_release(root)
+    assert champion() is None and not versions(NAME)
+    (tmp_path / "store").unlink()
+    assert release.release(root, DAY)["status"] == "promoted"
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the listing", "a file in it"])
+def test_what_the_remote_did_not_get_is_not_promoted(settle: Settle, tmp_path: Path, whole: bool) -> None:
+    root = settle()
+    add_remote(root, str(tmp_path / "store"))
+    locked = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
+    (out,) = (out for out in locked["train"]["outs"] if out["path"] == "models/trained")
+    lost = out["md5"] if whole else hashlib.md5(judged.trained(0), usedforsecurity=False).hexdigest()
+    (root / ".dvc/cache/files/md5" / lost[:2] / lost[2:]).unlink()  # DVC pushes the rest, and is content
+    with pytest.raises(UnavailableError, match=r"the DVC remote lacks models/trained after the push"):
+        track_and_release(root)
+    assert champion() is None
+
+
+def test_a_remote_that_is_named_and_not_configured_is_an_error(settle: Settle) -> None:
+    root = settle()
+    with Repo(str(root)) as repo, repo.config.edit() as config:
+        config["core"]["remote"] = "nowhere"
+    with pytest.raises(ConfigurationError, match="nowhere is not configured"):
+        remote.default(root)
+
+
+def test_the_command_leaves_a_receipt_and_says_what_happened(
+    settle: Settle, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = settle(verdict="fail")
+    track.main()
+    caplog.set_level("INFO")
+    caplog.clear()
+    release.main()
+    receipt = artifacts.read_json(root / release.RECEIPT)
+    assert receipt["candidate"] == {"name": CANDIDATES, "version": 1}
+    assert [record.getMessage() for record in caplog.records] == [
+        "Refused: loan-approval under test 3 as of 2026-11-22",
+        "registered: loan-approval-candidate version 1",
+        f"not promoted: {receipt['reason']}",
+    ]
+    (root / "reports/fairness.json").unlink()
+    with pytest.raises(IntegrityError):
+        release.main()
+    assert not (root / release.RECEIPT).exists()
+
+
+def version(number: int, *, released: bool = True, content: str | None = "other") -> Version:
+    return Version(
+        name=NAME, number=number, fingerprint=content, released=released, tags={}, run_id="", model_id=""
+    )
+
+
+def states() -> st.SearchStrategy[State]:
+    some = st.builds(version, st.integers(1, 3), released=st.booleans(), content=st.sampled_from([None, "x"]))
+    return st.builds(
+        State,
+        obstacle=st.none() | st.builds(Ending, status=st.sampled_from(Status), reason=st.just("so")),
+        candidate=st.none() | some,
+        copy=st.none() | some,
+        champion=st.none() | some,
+        pushed=st.booleans(),
+    )
+
+
+@given(states())
+def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(state: State) -> None:
+    todo = promotion.decide(state)
+    if todo in (Step.PUSH, Step.COPY, Step.CROWN):
+        assert state.obstacle is None and state.candidate is not None
+    if todo in (Step.COPY, Step.CROWN):
+        assert state.pushed
+    if todo is Step.COPY:
+        assert state.copy is None
+    if todo is Step.CROWN:
+        assert state.copy and not state.copy.released
+        assert state.champion is None or state.champion.number < state.copy.number
+    if isinstance(todo, Ending) and todo.status is Status.CHAMPION and state.obstacle is None:
+        assert state.copy and state.champion and state.copy.number == state.champion.number
+
+
+def test_a_champion_that_somebody_set_by_hand_is_not_noted_as_released() -> None:
+    by_hand = version(4, released=False, content=None)
+    state = State(obstacle=None, candidate=version(1), copy=None, champion=by_hand, pushed=True)
+    assert promotion.decide(state) is Step.COPY
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A real MLflow server on loopback, with a store of its own."""
+    import socket
+    import time
+    import urllib.error
+    import urllib.request
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    home = tmp_path / "server"
+    home.mkdir()
+    shutil.copy(judged.empty_store(), home / "mlflow.db")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--workers", "1"]
+    command += ["--artifacts-destination", str(home / "artifacts"), "--serve-artifacts"]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=home, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{address}/health")  # noqa: S310 - loopback
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None, (home / "log").read_text()
+                time.sleep(0.2)
+        yield address
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_through_a_real_server_it_ends_the_same(
+    settle: Settle,
+    served: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    root = settle()
+    add_remote(root, str(tmp_path / "store"))
+    track_and_release(root)
+    embedded = world()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", served)
+    monkeypatch.setenv("CI", "true")
+    assert track_and_release(root)["status"] == "promoted"
+    assert world() == embedded
+    assert capfd.readouterr() == ("", "")
+    before = judged.dump(tmp_path / "server")
+    assert track_and_release(root)["status"] == "already champion"
+    assert judged.dump(tmp_path / "server") == before
+    stored = next((tmp_path / "server" / "artifacts").rglob("model.skops"))
+    assert artifacts.sha256(stored) == artifacts.sha256(root / "models/trained/model.skops")
+    stored.write_bytes(judged.trained(1))
+    with pytest.raises(IntegrityError, match=r"model\.skops is not what was judged"):
+        release.release(root, DAY)
+
+
+def test_compliances_list_names_the_demos_model_and_an_existing_policy() -> None:
+    from clearance import authorised
+
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert authorised.policy_for(ROOT, settings["name"]) == Path(settings["policy"]["file"])
