@@ -38,6 +38,18 @@ def imports() -> grimp.ImportGraph:
     return grimp.build_graph(*ROOMS, cache_dir=None)
 
 
+def closure(module: str, imports: grimp.ImportGraph) -> set[str]:
+    """What runs when `module` is imported: what it imports, and each package on the way there."""
+    found: set[str] = set()
+    waiting = {module}
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        parents = {name.rsplit(".", 1)[0]} if "." in name else set()
+        waiting |= (parents | imports.find_modules_directly_imported_by(name)) - found
+    return found
+
+
 def only_this_boundary(stage: str, modules: set[str]) -> set[str]:
     """`tasks.validate` serves two boundaries; each stands on its own suite alone."""
     other = {"validate_raw": "expectations.prepared", "validate_prepared": "expectations.raw"}.get(stage)
@@ -51,9 +63,8 @@ def test_the_stages_are_the_ones_the_design_names() -> None:
 @pytest.mark.parametrize("stage", ORDER)
 def test_every_first_party_module_a_stage_imports_is_declared(stage: str, imports: grimp.ImportGraph) -> None:
     module = module_of(stage)
-    modules = only_this_boundary(stage, {module, *imports.find_upstream_modules(module)})
-    parents = {name.rsplit(".", 1)[0] for name in modules if "." in name}
-    needed = {path_of(name) for name in modules | parents}
+    modules = only_this_boundary(stage, closure(module, imports))
+    needed = {path_of(name) for name in modules}
     declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
     assert declared == needed, f"{stage}: add {sorted(needed - declared)}, drop {sorted(declared - needed)}"
 
