@@ -131,9 +131,8 @@ def unchanged(scratch: Path, repeats: int) -> None:
     print(f"dvc repro, unchanged            {statistics.median(dvc):.2f} s   (bar 3)")
     load = [measure([PYTHON, "-c", "import clearance"], project, home).wall for _ in range(repeats)]
     bare = [measure([PYTHON, "-c", "pass"], project, home).wall for _ in range(repeats)]
-    print(
-        f"import clearance                {statistics.median(load) - statistics.median(bare):.2f} s   (bar 0.3)"
-    )
+    cost = statistics.median(load) - statistics.median(bare)
+    print(f"import clearance                {cost:.2f} s   (bar 0.3)")
 
 
 def large(scratch: Path, _repeats: int) -> None:

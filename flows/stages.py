@@ -6,6 +6,7 @@ DVC's Stage API in process, in DVC's own order of steps, so that `dvc.lock` is b
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 import threading
@@ -50,6 +51,7 @@ class Pipeline:
         }
         self._unrecorded = list(self.order)
         self._finished: dict[str, bool] = {}
+        self._tried: set[str] = set()
 
     @property
     def cache(self) -> Path:
@@ -87,7 +89,7 @@ class Pipeline:
         meanwhile, ConfigurationError on DVC's own complaints, and whatever `execute` raises.
         """
         with self._alone():
-            stage = self._stages[name] = self._stages[name].reload()  # a failed try leaves its digests behind
+            stage = self._fresh(name)
             if stage.cmd is None or stage.frozen:
                 return self._finish(name, changed=stage.reproduce(force=force) is not None, ran=False)
             if not force and not stage.changed():
@@ -112,6 +114,13 @@ class Pipeline:
                 stage.commit()
                 return self._finish(name, changed=True, ran=not restored)
 
+    def _fresh(self, name: str) -> Any:
+        """The stage as it was read; from the second try on, without the digests that the first left in it."""
+        if name in self._tried:
+            self._stages[name] = self._stages[name].reload()
+        self._tried.add(name)
+        return self._stages[name]
+
     def _restore(self, stage: Any) -> bool:
         """Take the outputs of an earlier run from the cache, if it has them and their content is sound."""
         try:
@@ -122,13 +131,28 @@ class Pipeline:
         outs = [repair.Recorded(out.fs_path, out.hash_info.value) for out in stage.outs]
         return not repair.remove_unsound(self.root, self.cache, outs)
 
+    def record(self) -> None:
+        """Write what is finished into `dvc.lock`; done by itself once every stage is.
+
+        In the order of `dvc repro`, none before those it would record first, and at once: DVC takes half a
+        second to rewrite the file. What a killed run has not recorded, DVC's run cache still holds.
+        """
+        with self._alone():
+            self._record()
+
+    def _record(self) -> None:
+        done = list(itertools.takewhile(self._finished.__contains__, self._unrecorded))
+        del self._unrecorded[: len(done)]
+        files: dict[str, list[Any]] = {}
+        for stage in (self._stages[name] for name in done if self._finished[name]):
+            files.setdefault(stage.path, []).append(stage)
+        for stages in files.values():
+            stages[0].dvcfile.dump_stages(stages, update_pipeline=False)
+
     def _finish(self, name: str, *, changed: bool, ran: bool) -> bool:
-        """Record finished stages in the order of `dvc repro`, each after those it would record first."""
         self._finished[name] = changed
-        while self._unrecorded and self._unrecorded[0] in self._finished:
-            first = self._unrecorded.pop(0)
-            if self._finished[first]:
-                self._stages[first].dump(update_pipeline=False)
+        if len(self._finished) == len(self.order):
+            self._record()
         return ran
 
     @contextmanager

@@ -64,6 +64,8 @@ def _train(run: work.Work, force: bool) -> State[Any]:
     wait = server.start(keeper, run.root)
     if not run.needs_snapshot:
         _ = run.pipeline
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
     from flows import training
 
     for logger in ("prefect.flow_runs", "prefect.task_runs"):
@@ -71,7 +73,10 @@ def _train(run: work.Work, force: bool) -> State[Any]:
             logger
         ).propagate = False  # the display says it; Prefect's API hears it all the same
     wait()
-    state: State[Any] = training.training(overrides=run.settings.overrides, force=force, return_state=True)
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread ends a second late
+        state: State[Any] = training.training(
+            overrides=run.settings.overrides, force=force, return_state=True
+        )
     return state
 
 
@@ -85,7 +90,8 @@ def _tell(screen: display.Display, run: work.Work, state: State[Any]) -> ExitCod
     verdict = summary.read(run.folder)
     screen.say("")
     screen.say(summary.title(verdict), "bold green" if state.is_completed() else "bold yellow")
-    for line in [*summary.reasons(verdict), *summary.released(run.folder)]:
+    what_if = [] if run.effects_after else ["a what-if: nothing was registered or released"]
+    for line in [*summary.reasons(verdict), *summary.released(run.folder), *what_if]:
         screen.say(f"  {line}")
     screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
     return summary.outcome(verdict).exit_code

@@ -67,6 +67,11 @@ class Work:
         self.children.preload(call[0] for call in calls if call)
         return pipeline
 
+    def record(self) -> None:
+        """Record what is finished, of a run that ends early."""
+        if "pipeline" in self.__dict__:
+            self.pipeline.record()
+
     @property
     def needs_snapshot(self) -> bool:
         """Whether the source is one that DVC cannot watch."""
@@ -155,8 +160,10 @@ def opened(root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None
     with checkout.held(root):
         folder = workspace.prepare(root, content) if changes else root
         with contextlib.chdir(folder), Children(folder) as children:
-            token = _here.set(Work(root, folder, settings, children, watch))
+            work = Work(root, folder, settings, children, watch)
+            token = _here.set(work)
             try:
-                yield here()
+                yield work
             finally:
                 _here.reset(token)
+                work.record()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+import projects
 import pytest
 
 from clearance import environment
@@ -22,3 +23,15 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> projects.Project:
+    """A fresh copy of this project with empty stores."""
+    return projects.copy(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def demo_run(demo: projects.Project) -> projects.Done:
+    """The one full run of the pipeline on the demo, as a newcomer starts it."""
+    return demo.run("clearance", "run")

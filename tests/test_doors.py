@@ -2,29 +2,22 @@
 
 from pathlib import Path
 
+import projects
 import pytest
+from projects import Done, Project
 
 from clearance import artifacts
 from clearance.errors import ExitCode
-import projects
-from projects import Done, Project
 
 pytestmark = pytest.mark.slow
 
 SAME = ("dvc.lock", "reports/verdict.json", "reports/report.html", "models/trained/model.skops")
 
 
-def test_plain_dvc(demo: Project, demo_run: Done, tmp_path: Path) -> None:
-    """The door of a laptop, from no lock at all."""
-    laptop = projects.copy(tmp_path)
-    (laptop.root / "dvc.lock").unlink(missing_ok=True)
-    laptop.run("dvc", "repro").ok()
-    assert projects.files(laptop.root, SAME) == projects.files(demo.root, SAME)
-
-
 def test_a_ci_job(demo: Project, demo_run: Done, tmp_path: Path) -> None:
-    """The door of CI: make targets, a summary, and no promotion without a shared registry."""
+    """Plain DVC behind make targets, from no lock at all; no promotion without a shared registry."""
     job = projects.copy(tmp_path)
+    (job.root / "dvc.lock").unlink(missing_ok=True)
     venv = Path(projects.sys.executable).parent.parent
     make = ("make", "--silent", f"VENV={venv}", "--assume-old", f"{venv}/.ready")
     job.run(*make, "repro", variables={"CI": "true"}).ok()

@@ -5,13 +5,13 @@ import os
 import sqlite3
 from pathlib import Path
 
+import projects
 import pytest
 import yaml
+from projects import Done, Project
 
 from clearance import artifacts
 from clearance.errors import ExitCode
-import projects
-from projects import Done, Project
 
 pytestmark = pytest.mark.slow
 

@@ -56,6 +56,7 @@ def run(execute: Execute = shell, force: bool = False) -> dict[str, bool]:
     with ThreadPoolExecutor(len(pipeline.order)) as pool:
         for name in pipeline.order:
             futures[name] = pool.submit(one, name)
+    pipeline.record()
     return {name: future.result() for name, future in futures.items()}
 
 
