@@ -90,7 +90,11 @@ class Pipeline:
         """
         with self._alone():
             stage = self._fresh(name)
-            if stage.cmd is None or stage.frozen:
+            if stage.cmd is None:  # a `.dvc` file, which may itself lie in the folder that a stage reads
+                if stage.reproduce(force=force):
+                    stage.dump(update_pipeline=False)
+                return self._finish(name, changed=False, ran=False)
+            if stage.frozen:
                 return self._finish(name, changed=stage.reproduce(force=force) is not None, ran=False)
             if not force and not stage.changed():
                 return self._finish(name, changed=False, ran=False)

@@ -31,14 +31,15 @@ def main() -> None:
     Ports: `PREFECT_UI_PORT` (4200) and `MLFLOW_UI_PORT` (5000).
     Raises UnavailableError when one of them does not start.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     root = environment.project_root()
     environment.apply(root)
     prefect = f"http://{HOST}:{os.environ.get('PREFECT_UI_PORT', '4200')}"
     mlflow = f"http://{HOST}:{os.environ.get('MLFLOW_UI_PORT', '5000')}"
     os.environ["PREFECT_API_URL"] = f"{prefect}/api"
     with (
-        _process(root, "prefect", "server", "start", "--host", HOST, "--port", prefect.rsplit(":", 1)[1]),
+        _process(root, "flows.offline_server", "server", "start", *_listen(prefect)),
         _process(root, "mlflow", *_mlflow(mlflow)),
     ):
         _wait(f"{prefect}/api/health")
@@ -57,8 +58,11 @@ def main() -> None:
 
 def _mlflow(address: str) -> list[str]:
     store = os.environ["MLFLOW_TRACKING_URI"]
-    port = address.rsplit(":", 1)[1]
-    return ["server", "--host", HOST, "--port", port, "--backend-store-uri", store, "--workers", "1"]
+    return ["server", *_listen(address), "--backend-store-uri", store, "--workers", "1"]
+
+
+def _listen(address: str) -> list[str]:
+    return ["--host", HOST, "--port", address.rsplit(":", 1)[1]]
 
 
 @contextmanager
@@ -101,7 +105,7 @@ def _call(root: Path, *arguments: str) -> None:
     if done.returncode:
         raise UnavailableError(
             f"`prefect {' '.join(arguments)}` failed: {(done.stderr or done.stdout).strip()[-400:]}",
-            "see .clearance/logs/prefect-server.log",
+            "see .clearance/logs/flows.offline_server-server.log",
         )
 
 

@@ -1,6 +1,14 @@
 """Every door does the same work: its own copy, empty stores, the same lock and the same verdict."""
 
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import projects
 import pytest
@@ -37,6 +45,59 @@ def test_an_mlflow_project(demo: Project, demo_run: Done, tmp_path: Path) -> Non
     done = project.run(*command, variables={"MLFLOW_DISABLE_TELEMETRY": "true"}).ok()
     assert "insufficient evidence" in done.out.lower()
     assert projects.files(project.root, SAME) == projects.files(demo.root, SAME)
+
+
+def test_a_run_started_in_the_prefect_ui(demo: Project, demo_run: Done, tmp_path: Path) -> None:
+    """`make ui` serves and deploys; a run started as the page starts it; stopping leaves nothing behind."""
+    project = projects.copy(tmp_path)
+    ports = {"PREFECT_UI_PORT": str(free_port()), "MLFLOW_UI_PORT": str(free_port())}
+    log = tmp_path / "ui.log"
+    with log.open("wb") as output:
+        ui = subprocess.Popen(
+            [projects.sys.executable, "-m", "flows.ui"],
+            cwd=project.root,
+            env=project.environment() | ports,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    api = f"http://127.0.0.1:{ports['PREFECT_UI_PORT']}/api"
+    try:
+        until(lambda: "Ctrl-C" in log.read_text() or ui.poll() is not None)
+        assert ui.poll() is None, log.read_text()
+        deployment = call(f"{api}/deployments/name/training/training")
+        run = call(f"{api}/deployments/{deployment['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}})
+        ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        until(lambda: call(f"{api}/flow_runs/{run['id']}")["state"]["type"] in ended)
+        assert call(f"{api}/flow_runs/{run['id']}")["state"]["name"] == "Insufficient evidence"
+        assert call(f"http://127.0.0.1:{ports['MLFLOW_UI_PORT']}/version", read=bytes.decode)
+    finally:
+        ui.send_signal(signal.SIGTERM)
+        ui.wait(timeout=60)
+    assert projects.files(project.root, SAME) == projects.files(demo.root, SAME)
+    assert not project.guard_log.exists(), project.guard_log.read_text()
+    for port in ports.values():
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(port))) != 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(true: Callable[[], bool], patience: float = 180) -> None:
+    end = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.5)
+
+
+def call(url: str, body: Any = None, read: Callable[[bytes], Any] = json.loads) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310 - loopback
+        return read(reply.read())
 
 
 def test_the_demos_own_door_ends_with_the_verdicts_exit_code(demo: Project, demo_run: Done) -> None:

@@ -151,8 +151,9 @@ def test_a_child_and_its_own_children_are_stopped_when_time_is_up(children: Chil
 
 
 def test_what_a_child_leaves_behind_ends_with_it(children: Children, folder: Path) -> None:
-    _, lines = run(children, "sleep 60 & echo $!", folder)
+    _, lines = run(children, "(sleep 10; touch left) & echo $!", folder)
     wait_for_the_end_of(int(lines[0]))
+    assert not (folder / "left").exists()
 
 
 def test_leaving_stops_what_runs(folder: Path) -> None:

@@ -95,6 +95,7 @@ def test_overrides_leave_the_users_files_alone_and_say_where_the_report_is(
 def test_another_policy_is_a_what_if(toy: Path, api: dict[str, str]) -> None:
     done = run(toy, "--policy", "policies/demo.yaml", **api)
     assert (done.returncode, "(what-if)" in done.stdout) == (0, True), done.stderr
+    assert "nothing was registered or released" in done.stdout
     assert not (toy / "effects.txt").exists()
 
 
@@ -205,13 +206,28 @@ def test_a_run_that_is_struck_down_leaves_nothing_running_and_the_next_one_recov
     assert not list(toy.glob("reports/figures/*.half"))
 
 
+def at_work_in(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+    return found
+
+
 @pytest.mark.slow
 def test_nothing_is_left_running_after_a_run_of_its_own_accord(toy: Path, home: dict[str, str]) -> None:
-    before = {process.pid for process in psutil.process_iter()}
+    with asleep(toy, "figures", "evaluate.log", home):
+        assert len(at_work_in(toy)) >= 5
+    psutil.wait_procs(at_work_in(toy), timeout=30)
     assert run(toy, **home).returncode == 0
-    left = [
-        process
-        for process in psutil.process_iter()
-        if process.pid not in before and "flows." in " ".join(process.cmdline())
-    ]
-    assert left == []
+    assert at_work_in(toy) == []
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_start_is_a_fault_that_names_its_log(toy: Path) -> None:
+    done = run(toy, PREFECT_SERVER_DATABASE_CONNECTION_URL="nonsense")
+    assert done.returncode == 1
+    assert "Prefect's temporary server did not start" in done.stderr
+    assert ".clearance/logs/prefect.log" in done.stderr
+    assert not (toy / "reports").exists()

@@ -101,22 +101,23 @@ from pathlib import Path
 import yaml
 from clearance import artifacts
 
-params = yaml.safe_load(Path("params.yaml").read_text())
-outcomes = {"passes": "pass", "fails": "fail", "lacks": "insufficient_evidence"}
-outcome = outcomes.get(params["name"], "not_evaluated")
-reason = "demographic parity difference by race is 0.2"
-finding = {
-    "rule": "gap", "metric": "fairness.demographic_parity_difference", "attribute": "race",
-    "outcome": outcome, "severity": "block", "value": 0.2, "low": 0.1, "high": 0.3, "confidence": 0.95,
-    "limit": {"at_least": None, "at_most": 0.1}, "kind": "engineering", "source": "none",
-    "decides_by": "interval", "support": {"a": 10}, "reason": reason,
-}
-artifacts.write_json(Path("reports/verdict.json"), {
-    "verdict": outcome, "name": params["name"], "reasons": [reason],
-    "what_if": "policy" in params["overrides"], "overrides": params["overrides"],
-    "policy": params["policy"] | {"id": "toy", "version": "1"},
-    "findings": [finding], "evidence": {}, "not_in_force": [],
-})
+if __name__ == "__main__":
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    outcomes = {"passes": "pass", "fails": "fail", "lacks": "insufficient_evidence"}
+    outcome = outcomes.get(params["name"], "not_evaluated")
+    reason = "demographic parity difference by race is 0.2"
+    finding = {
+        "rule": "gap", "metric": "fairness.demographic_parity_difference", "attribute": "race",
+        "outcome": outcome, "severity": "block", "value": 0.2, "low": 0.1, "high": 0.3, "confidence": 0.95,
+        "limit": {"at_least": None, "at_most": 0.1}, "kind": "engineering", "source": "none",
+        "decides_by": "interval", "support": {"a": 10}, "reason": reason,
+    }
+    artifacts.write_json(Path("reports/verdict.json"), {
+        "verdict": outcome, "name": params["name"], "reasons": [reason],
+        "what_if": "policy" in params["overrides"], "overrides": params["overrides"],
+        "policy": params["policy"] | {"id": "toy", "version": "1"},
+        "findings": [finding], "evidence": {}, "not_in_force": [],
+    })
 """
 
 EFFECT = """

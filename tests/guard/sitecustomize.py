@@ -26,7 +26,7 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
     if host is None or not host or host.startswith(LOOPBACK):
         return
     with open(os.environ["CLEARANCE_GUARD_LOG"], "a") as log:  # noqa: PTH123 - before any import
-        log.write(f"{sys.argv} {event} {arguments[1:] or host}\n")
+        log.write(f"{sys.argv} {event} {host}\n")
     raise OSError(f"{host} is not on this machine: the guard refuses")
 
 
