@@ -102,9 +102,13 @@ class Server:
 
     def _hang_up(self, job: Job) -> None:
         """Nobody waits for this child any more."""
+        self._unregister(job)
         if not job.stopping:
-            self.selector.unregister(job.socket)
             job.stop()
+
+    def _unregister(self, job: Job) -> None:
+        with contextlib.suppress(KeyError):  # done before
+            self.selector.unregister(job.socket)
 
     def _patience(self) -> float | None:
         if self.warmth.wanted:
@@ -138,8 +142,7 @@ class Server:
         for job in list(self.jobs):
             pid, status = os.waitpid(job.pid, os.WNOHANG)
             if pid:
-                with contextlib.suppress(KeyError):  # hung up on already
-                    self.selector.unregister(job.socket)
+                self._unregister(job)
                 job.end(status)
                 self.jobs.remove(job)
             elif time.monotonic() >= job.deadline:

@@ -109,15 +109,19 @@ class Work:
             command,
             cwd=cwd,
             timeout=timeout,
-            log=self.root / ".clearance" / "logs" / f"{step.replace('/', '_')}.log",
+            log=self._log(step),
             hear=hear,
             env={"DVC_ROOT": str(self.folder), "DVC_STAGE": step},
         )
+
+    def _log(self, step: str) -> Path:
+        return self.root / ".clearance" / "logs" / f"{step.replace('/', '_')}.log"
 
     @contextlib.contextmanager
     def _told(self, step: str) -> Iterator[Callable[[Literal["done", "cached"]], None]]:
         """Tell the watcher when a step starts and ends."""
         start = time.monotonic()
+        self._log(step).unlink(missing_ok=True)
         self._watch(Progress(step, "started"))
         try:
             yield lambda state: self._watch(Progress(step, state, time.monotonic() - start))
