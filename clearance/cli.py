@@ -87,7 +87,7 @@ def release() -> int:
 @_said
 def verdict(markdown: bool) -> int:
     """Print the last verdict; the exit status is the verdict's (0 pass, 3, 4, 5)."""
-    from clearance import summary
+    from clearance.telling import summary
 
     judged = summary.read(environment.project_root())
     lines = [summary.title(judged), *(f"  {line}" for line in summary.reasons(judged))]

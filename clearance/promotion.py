@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from clearance import authorised, evidence, headline, policy, rules
+from clearance import evidence
+from clearance.judging import authorised, policy, rules
+from clearance.telling import headline
 
 
 class Status(StrEnum):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pandas as pd
 import pyarrow as pa
 
-from clearance import rows
+from clearance.tables import rows
 from expectations import custom
 
 

@@ -13,7 +13,9 @@ import pyarrow as pa
 from great_expectations import expectations as gx
 from great_expectations.expectations.expectation import Expectation
 
-from clearance import evidence, intervals, params, prepared
+from clearance import evidence, params
+from clearance.measures import intervals
+from clearance.tables import prepared
 from expectations import boundary, features, splits
 
 OF_LABEL, OF_PROTECTED = "label: ", "protected: "

@@ -13,7 +13,8 @@ import pyarrow as pa
 from great_expectations import expectations as gx
 from great_expectations.expectations.expectation import Expectation
 
-from clearance import params, prepared
+from clearance import params
+from clearance.tables import prepared
 from expectations import boundary, columns, features, labels
 
 _DERIVE = "declare or derive it in `source.select`"

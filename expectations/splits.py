@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from clearance import prepared
+from clearance.tables import prepared
 from expectations import custom
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clearance import environment, params, summary
+from clearance import environment, params
 from clearance.errors import ClearanceError, ExitCode
+from clearance.telling import summary
 from flows import display, request, server, work
 from flows.children import Children
 

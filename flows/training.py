@@ -24,9 +24,10 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
 
-from clearance import environment, headline, summary
+from clearance import environment
 from clearance.errors import ClearanceError, TransientError
 from clearance.evidence import Outcome
+from clearance.telling import headline, summary
 from flows import children, notice, request, work
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from clearance import checkout, environment, params, policy, repair
+from clearance import checkout, environment, params, repair
 from clearance.errors import ClearanceError
+from clearance.judging import policy
 from flows import commands, request, stages, warm, workspace
 from flows.children import Children
 

@@ -18,20 +18,11 @@ import numpy.typing as npt
 import pandas as pd
 from fairlearn import metrics as fairlearn
 
-from clearance import (
-    artifacts,
-    counts,
-    evidence,
-    fairness,
-    intervals,
-    model_file,
-    params,
-    prepared,
-    rows,
-    scoring,
-    stage,
-    wording,
-)
+from clearance import artifacts, evidence, params, stage
+from clearance.measures import counts, fairness, intervals
+from clearance.modelling import model_file, scoring
+from clearance.tables import prepared, rows
+from clearance.telling import wording
 
 _RATES = {
     "selection_rate": fairlearn.selection_rate,

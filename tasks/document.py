@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, evidence, headline, pages, params, rules, stage
+from clearance import artifacts, evidence, params, stage
 from clearance.errors import IntegrityError
+from clearance.judging import rules
+from clearance.telling import headline, pages
 from tasks import judge
 
 VERDICT = Path("reports/verdict.json")

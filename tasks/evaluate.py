@@ -15,20 +15,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clearance import (
-    artifacts,
-    curves,
-    evidence,
-    figures,
-    intervals,
-    model_file,
-    params,
-    performance,
-    prepared,
-    scoring,
-    stage,
-    wording,
-)
+from clearance import artifacts, evidence, params, stage
+from clearance.measures import curves, figures, intervals, performance
+from clearance.modelling import model_file, scoring
+from clearance.tables import prepared
+from clearance.telling import wording
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]

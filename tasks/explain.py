@@ -17,18 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clearance import (
-    artifacts,
-    attribution,
-    contributions,
-    evidence,
-    figures,
-    model_file,
-    params,
-    prepared,
-    scoring,
-    stage,
-)
+from clearance import artifacts, evidence, params, stage
+from clearance.measures import figures
+from clearance.modelling import attribution, contributions, model_file, scoring
+from clearance.tables import prepared
 
 BACKGROUND = Path("models/background")
 FIGURES = Path("reports/figures/explain")

@@ -16,17 +16,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from clearance import (
-    artifacts,
-    engine,
-    params,
-    snapshot_folder,
-    source_faults,
-    source_files,
-    stage,
-    table_file,
-)
+from clearance import artifacts, params, stage
 from clearance.errors import ConfigurationError, DataError
+from clearance.sources import engine, snapshot_folder, source_faults, source_files, table_file
 
 RAW = Path("data/raw.parquet")
 ORIGIN = Path("data/origin.json")

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, params, policy, rules, stage
+from clearance import artifacts, params, stage
 from clearance.errors import IntegrityError
+from clearance.judging import policy, rules
 
 MODEL = Path("models/trained/model.skops")
 ORIGIN = Path("data/origin.json")

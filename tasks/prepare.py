@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clearance import artifacts, evidence, params, prepared, rows, split, stage
+from clearance import artifacts, evidence, params, stage
 from clearance.errors import DataError, IntegrityError
+from clearance.tables import prepared, rows, split
 
 RAW = Path("data/raw.parquet")
 ORIGIN = Path("data/origin.json")

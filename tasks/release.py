@@ -15,20 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import (
-    artifacts,
-    authorised,
-    lineage,
-    params,
-    policy,
-    promotion,
-    registry,
-    remote,
-    stage,
-    summary,
-)
+from clearance import artifacts, lineage, params, promotion, registry, remote, stage
 from clearance.errors import IntegrityError, ReleaseRefused, TransientError
+from clearance.judging import authorised, policy
 from clearance.promotion import Case, Ending, State, Status, Step
+from clearance.telling import summary
 from tasks import judge, track
 
 RECEIPT = Path(".clearance/release.json")

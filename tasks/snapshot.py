@@ -16,17 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import (
-    artifacts,
-    engine,
-    params,
-    python_rows,
-    snapshot_folder,
-    source_faults,
-    stage,
-    table_file,
-)
+from clearance import artifacts, params, stage
 from clearance.errors import DataError
+from clearance.sources import engine, python_rows, snapshot_folder, source_faults, table_file
 
 STATE = Path(".clearance/snapshot")
 
@@ -36,13 +28,13 @@ log = logging.getLogger(__name__)
 def pull(source: params.Source, state: Path) -> tuple[Iterable[pa.Table], dict[str, Any]]:
     """The rows of a `sql` or `openml` source in chunks, and where they come from, without credentials."""
     if source.kind == "sql" and source.url_env and source.query:
-        from clearance import database
+        from clearance.sources import database
 
         url = database.address(source.url_env)
         asked = snapshot_folder.asked(source)
         return database.fetch(url, source.query, source.url_env), asked | {"database": database.label(url)}
     if source.kind == "openml" and source.openml_id:
-        from clearance import openml
+        from clearance.sources import openml
 
         table, details = openml.fetch(source.openml_id, state / "openml")
         return [table], snapshot_folder.asked(source) | details
@@ -102,7 +94,7 @@ def snapshot(source: params.Source, state: Path, now: dt.datetime) -> None:
 
     Raises BusyError when another snapshot runs, or a stage reads the folder at the moment of the change.
     """
-    from clearance import tracked
+    from clearance.sources import tracked
 
     folder = Path(source.path)
     snapshot_folder.check_place(folder, Path.cwd())

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, lineage, params, registry, rules, stage, summary
+from clearance import artifacts, lineage, params, registry, stage
+from clearance.judging import rules
+from clearance.telling import summary
 
 _CONTEXTS = {"train": "training", "tune": "tuning", "test": "testing"}
 _FILES = ("params.yaml", "dvc.yaml", "dvc.lock", "requirements.lock", "data/origin.json")
@@ -54,7 +56,7 @@ def tags(verdict: Mapping[str, Any], described: registry.Description | None) -> 
         "clearance.what_if": str(verdict["what_if"]).lower(),
     }
     for key in ("id", "version", "file", "sha256", "as_of"):
-        found[f"clearance.policy.{key}"] = str(verdict["policy"][key])
+        found[f"clearance.judging.policy.{key}"] = str(verdict["policy"][key])
     for path, sha256 in verdict["evidence"].items():
         found[_key("clearance.evidence", path.replace("/", "."))] = sha256
     return found | ({"clearance.model.sha256": described.sha256} if described else {})

@@ -16,21 +16,10 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from clearance import (
-    artifacts,
-    encoding,
-    estimators,
-    evidence,
-    fitting,
-    mitigation,
-    model_file,
-    params,
-    prepared,
-    scoring,
-    stage,
-    thresholds,
-)
+from clearance import artifacts, evidence, params, stage
 from clearance.errors import ConfigurationError, DataError, IntegrityError
+from clearance.modelling import encoding, estimators, fitting, mitigation, model_file, scoring, thresholds
+from clearance.tables import prepared
 
 FOLDER = Path("models/trained")
 MODEL = FOLDER / "model.skops"

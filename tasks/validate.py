@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 
-from clearance import artifacts, params, prepared, rows, stage
+from clearance import artifacts, params, stage
 from clearance.errors import ConfigurationError, DataError
+from clearance.tables import prepared, rows
 from expectations import boundary, docs, report
 from expectations import prepared as prepared_suite
 from expectations import raw as raw_suite

@@ -21,8 +21,9 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from clearance import artifacts, environment, evidence, model_file, params
+from clearance import artifacts, environment, evidence, params
 from clearance.evidence import Measurement
+from clearance.modelling import model_file
 from tasks import judge
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
@@ -271,7 +272,7 @@ def trained(number: int) -> bytes:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
-    from clearance import encoding
+    from clearance.modelling import encoding
 
     draw = np.random.default_rng(number)
     table = pd.DataFrame(

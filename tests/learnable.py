@@ -12,7 +12,8 @@ import pandas as pd
 import yaml
 
 import tasks  # noqa: F401 - the tools' settings must stand before the first of them is imported
-from clearance import artifacts, evidence, params, prepared
+from clearance import artifacts, evidence, params
+from clearance.tables import prepared
 
 ROOT = Path(__file__).resolve().parent.parent
 FEATURES = ("income", "age", "owner", "region", "street", "grade")

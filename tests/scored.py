@@ -14,7 +14,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from clearance import artifacts, evidence, model_file
+from clearance import artifacts, evidence
+from clearance.modelling import model_file
 
 ROOT = Path(__file__).resolve().parent.parent
 THRESHOLD = 0.75

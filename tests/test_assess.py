@@ -12,9 +12,11 @@ import scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearance import artifacts, counts, fairness, params, prepared
-from clearance.counts import MISSING, Cells
+from clearance import artifacts, params
 from clearance.errors import DataError
+from clearance.measures import counts, fairness
+from clearance.measures.counts import MISSING, Cells
+from clearance.tables import prepared
 from tasks import assess
 
 Array = npt.NDArray[Any]

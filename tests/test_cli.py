@@ -107,7 +107,7 @@ def test_run_is_the_flow_with_its_own_options(toy: Path) -> None:
 
 
 def test_the_summary_of_a_release_is_read_from_its_receipt(toy: Path) -> None:
-    from clearance import summary
+    from clearance.telling import summary
 
     assert summary.released(toy) == []
     receipt = {

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from clearance import database
 from clearance.errors import ClearanceError, ConfigurationError, ExitCode, SourceError, UnavailableError
+from clearance.sources import database
 from tasks import ingest, snapshot
 
 SECRETS = ("s3cr3t", "%2F%40", postgres.PASSWORD, postgres.USER)

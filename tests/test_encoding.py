@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 
-from clearance import encoding, scoring
+from clearance.modelling import encoding, scoring
 
 FEATURES = list(learnable.FEATURES)
 

@@ -13,10 +13,12 @@ import scored
 import yaml
 from sklearn import metrics
 
-from clearance import artifacts, calibration, curves, performance, prepared, ranking
+from clearance import artifacts
 from clearance.errors import IntegrityError
 from clearance.evidence import Measurement
-from clearance.intervals import Sampling
+from clearance.measures import calibration, curves, performance, ranking
+from clearance.measures.intervals import Sampling
+from clearance.tables import prepared
 from tasks import evaluate
 
 SAMPLING = Sampling(confidence=0.95, resamples=200, seed=1)

@@ -10,8 +10,9 @@ import pytest
 import tables
 from great_expectations import expectations as gx
 
-from clearance import params, prepared, split
+from clearance import params
 from clearance.errors import IntegrityError
+from clearance.tables import prepared, split
 from expectations import boundary, columns, features, labels, leaks
 from expectations import prepared as prepared_suite
 from expectations import raw as raw_suite
@@ -101,7 +102,7 @@ def test_a_warning_is_reported_and_does_not_block() -> None:
 
 
 def hash_of(key: Any) -> str:
-    from clearance import rows
+    from clearance.tables import rows
 
     digest = rows.digests(pa.array([str(key)]))
     return str(rows.hexadecimal(digest)[0])[:16]

@@ -15,7 +15,10 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
-from clearance import artifacts, attribution, contributions, encoding, evidence, figures, prepared, scoring
+from clearance import artifacts, evidence
+from clearance.measures import figures
+from clearance.modelling import attribution, contributions, encoding, scoring
+from clearance.tables import prepared
 from tasks import explain, train
 
 FRAME = learnable.table(400)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clearance import headline
+from clearance.telling import headline
 
 
 def finding(**changes: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from clearance import artifacts, column_types, engine, params, python_rows, table_file
+from clearance import artifacts, params
 from clearance.errors import (
     BusyError,
     ClearanceError,
@@ -27,6 +27,7 @@ from clearance.errors import (
     IntegrityError,
     SourceError,
 )
+from clearance.sources import column_types, engine, python_rows, table_file
 from tasks import ingest
 
 ROOT = Path(__file__).parent.parent

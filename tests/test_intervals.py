@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from clearance import intervals
+from clearance.measures import intervals
 
 LEVELS = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 

@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from clearance import encoding, model_file, scoring, tree_bounds, trust
 from clearance.errors import ConfigurationError, IntegrityError
+from clearance.modelling import encoding, model_file, scoring, tree_bounds, trust
 
 ESTIMATORS: dict[str, Callable[[], Any]] = {
     "linear": lambda: LogisticRegression(max_iter=1000),

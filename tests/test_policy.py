@@ -10,10 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import evidence, policy
+from clearance import evidence
 from clearance.errors import ConfigurationError
 from clearance.evidence import Measurement, Outcome
-from clearance.rules import Limit, Policy, Promotion, Rule
+from clearance.judging import policy
+from clearance.judging.rules import Limit, Policy, Promotion, Rule
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 6, 1)

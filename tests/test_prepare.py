@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import tables
 
-from clearance import artifacts, evidence, params, prepared, rows, split
+from clearance import artifacts, evidence, params
 from clearance.errors import DataError, IntegrityError
+from clearance.tables import prepared, rows, split
 from tasks import prepare
 
 SHARES = params.Split(train=0.5, tune=0.2, test=0.3)

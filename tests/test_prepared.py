@@ -9,8 +9,9 @@ import pytest
 import tables
 from test_prepare import ready
 
-from clearance import artifacts, evidence, prepared
+from clearance import artifacts, evidence
 from clearance.errors import IntegrityError
+from clearance.tables import prepared
 from tasks import prepare
 
 

@@ -18,8 +18,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
-from clearance import artifacts, lineage, model_file, registry, scoring
+from clearance import artifacts, lineage, registry
 from clearance.errors import ClearanceError, ConfigurationError, IntegrityError, UnavailableError
+from clearance.modelling import model_file, scoring
 from clearance.registry import folder, server
 from tasks import track
 

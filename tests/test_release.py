@@ -78,8 +78,8 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     verdict = artifacts.read_json(root / lineage.VERDICT)
     assert tags["clearance.fingerprint"] == fingerprint
     assert tags["clearance.verdict"] == "pass"
-    assert tags["clearance.policy.id"] == "test"
-    assert tags["clearance.policy.sha256"] == artifacts.sha256(root / "policies/test.yaml")
+    assert tags["clearance.judging.policy.id"] == "test"
+    assert tags["clearance.judging.policy.sha256"] == artifacts.sha256(root / "policies/test.yaml")
     assert tags["clearance.model.sha256"] == artifacts.sha256(root / "models/trained/model.skops")
     cited = {key: value for key, value in tags.items() if key.startswith("clearance.evidence.")}
     assert sorted(cited.values()) == sorted(verdict["evidence"].values())
@@ -653,7 +653,7 @@ def test_through_a_real_server_it_ends_the_same(
 
 
 def test_compliances_list_names_the_demos_model_and_an_existing_policy() -> None:
-    from clearance import authorised
+    from clearance.judging import authorised
 
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     assert authorised.policy_for(ROOT, settings["name"]) == Path(settings["policy"]["file"])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import rows
 from clearance.errors import DataError
+from clearance.tables import rows
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from clearance import encoding, scoring
 from clearance.errors import DataError
+from clearance.modelling import encoding, scoring
 
 
 @pytest.fixture(scope="module")

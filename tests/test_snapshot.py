@@ -19,8 +19,9 @@ from dvc.rwlock import rwlock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import artifacts, database, engine, params, python_rows, snapshot_folder
+from clearance import artifacts, params
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, DataError, ExitCode, SourceError
+from clearance.sources import database, engine, python_rows, snapshot_folder
 from tasks import ingest, snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning")
@@ -205,7 +206,7 @@ def test_the_copy_is_not_replaced_while_a_stage_reads_it() -> None:
 SWAP = """
 import os
 from pathlib import Path
-from clearance import snapshot_folder
+from clearance.sources import snapshot_folder
 moved = Path.replace
 left = [{left}]
 def replace(self, target):

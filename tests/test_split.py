@@ -10,8 +10,9 @@ import tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import params, rows, split
+from clearance import params
 from clearance.errors import DataError
+from clearance.tables import rows, split
 
 SHARES = {"train": 0.5, "tune": 0.2, "test": 0.3}
 JULY = dt.date(2025, 7, 1)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from clearance import scoring, thresholds
 from clearance.errors import DataError
+from clearance.modelling import scoring, thresholds
 
 ORACLES = {
     "balanced_accuracy": metrics.balanced_accuracy_score,

@@ -89,7 +89,7 @@ def test_parameters_tags_data_and_files_say_what_was_run_and_judged(project: Pat
     assert found.params["data.features"] == '["amount", "purpose", "ratio"]'
     assert found.tags["clearance.verdict"] == "pass"
     assert found.tags["clearance.rule.gap.race"] == "pass"
-    assert found.tags["clearance.policy.sha256"] == artifacts.sha256(project / "policies/test.yaml")
+    assert found.tags["clearance.judging.policy.sha256"] == artifacts.sha256(project / "policies/test.yaml")
     assert (
         found.tags["clearance.evidence.reports.fairness.json"] == verdict["evidence"]["reports/fairness.json"]
     )

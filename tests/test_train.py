@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from clearance import artifacts, evidence, model_file, prepared, scoring
+from clearance import artifacts, evidence
 from clearance.errors import ClearanceError, ConfigurationError, DataError, IntegrityError
+from clearance.modelling import model_file, scoring
+from clearance.tables import prepared
 from tasks import train
 
 ALL = ("logistic_regression", "random_forest", "hist_gradient_boosting")

@@ -21,9 +21,10 @@ import yaml
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-from clearance import artifacts, trust
+from clearance import artifacts
 from clearance.errors import IntegrityError
 from clearance.lineage import Lineage
+from clearance.modelling import trust
 
 MODEL = "model.skops"
 LOCK = "requirements.lock"

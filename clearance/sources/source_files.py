@@ -18,9 +18,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import column_types, engine, source_faults
 from clearance.errors import ConfigurationError, DataError, SourceError
 from clearance.params import Source
+from clearance.sources import column_types, engine, source_faults
 
 Format = Literal["csv", "parquet", "json"]
 _SUFFIXES: dict[str, Format] = {

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, headline, wording
+from clearance import artifacts
 from clearance.evidence import Outcome
+from clearance.telling import headline, wording
 
 VERDICT = Path("reports") / "verdict.json"
 REPORT = Path("reports") / "report.html"

@@ -17,8 +17,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from clearance import python_rows
 from clearance.errors import ClearanceError, ConfigurationError, SourceError, UnavailableError
+from clearance.sources import python_rows
 
 CHUNK = 50_000
 _CONNECT_SECONDS = 10

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from scipy import stats
 from sklearn import metrics
 
-from clearance import calibration, intervals, ranking
 from clearance.evidence import Measurement, undefined
+from clearance.measures import calibration, intervals, ranking
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clearance import intervals
+from clearance.measures import intervals
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]

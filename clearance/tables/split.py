@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from clearance import params, prepared, rows
+from clearance import params
 from clearance.errors import DataError
+from clearance.tables import prepared, rows
 
 LEFT_OUT = -1
 """The side of a row that is on no side."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from clearance import calibration, intervals
+from clearance.measures import calibration, intervals
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]

@@ -1,6 +1,6 @@
 """What a policy file may say: dated rules as data, typed, unknown keys refused.
 
-Compliance's choices, one file a policy. Nothing here judges; see `clearance.policy`.
+Compliance's choices, one file a policy. Nothing here judges; see `clearance.judging.policy`.
 """
 
 from __future__ import annotations

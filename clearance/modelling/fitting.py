@@ -17,8 +17,9 @@ import pandas as pd
 from sklearn.model_selection import GridSearchCV, ParameterGrid, RandomizedSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from clearance import estimators, params
+from clearance import params
 from clearance.errors import ConfigurationError
+from clearance.modelling import estimators
 
 ESTIMATOR = "estimator"
 """The name of the pipeline's last step."""

@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from clearance.scoring import Kind
+from clearance.modelling.scoring import Kind
 
 CATEGORIES = 20
 """One-hot columns a category gets at most; its rarer values share the last one."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from clearance import engine
+from clearance.sources import engine
 
 _SAMPLE = 2_048
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"

@@ -13,7 +13,8 @@ import pandas as pd
 import shap
 from matplotlib.figure import Figure
 
-from clearance import attribution, figures
+from clearance.measures import figures
+from clearance.modelling import attribution
 
 FEW = 10
 """A group with fewer explained rows is counted and not shown: its mean would speak of single people."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clearance import wording
 from clearance.evidence import Measurement, Outcome
-from clearance.rules import Limit, Rule
+from clearance.judging.rules import Limit, Rule
+from clearance.telling import wording
 
 _PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")

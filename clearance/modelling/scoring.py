@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from clearance import rows
 from clearance.errors import DataError
+from clearance.tables import rows
 
 Kind = Literal["number", "category"]
 Scores = npt.NDArray[np.float64]

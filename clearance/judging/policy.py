@@ -14,11 +14,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from clearance import findings, params
+from clearance import params
 from clearance.errors import ConfigurationError
 from clearance.evidence import Outcome
-from clearance.findings import Finding
-from clearance.rules import Policy, Rule
+from clearance.judging import findings
+from clearance.judging.findings import Finding
+from clearance.judging.rules import Policy, Rule
 
 _WORST_FIRST = (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE)
 

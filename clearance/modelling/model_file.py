@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import skops.io
 
-from clearance import artifacts, tree_bounds
+from clearance import artifacts
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.trust import MORE_TRUSTED, trusted_types
+from clearance.modelling import tree_bounds
+from clearance.modelling.trust import MORE_TRUSTED, trusted_types
 
 LARGEST = 4 << 30
 """Bytes above which a file is refused unread."""

@@ -18,7 +18,7 @@ import shap
 from scipy.special import expit
 from sklearn import ensemble, tree
 
-from clearance import encoding, scoring
+from clearance.modelling import encoding, scoring
 
 Matrix = npt.NDArray[np.float64]
 Space = Literal["log-odds", "probability"]

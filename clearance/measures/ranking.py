@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from clearance import intervals
+from clearance.measures import intervals
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]

@@ -6,8 +6,8 @@ undefined and says why: never a silent 0 or 1. Nothing here judges.
 
 from __future__ import annotations
 
-from clearance import counts, intervals
 from clearance.evidence import Measurement, undefined
+from clearance.measures import counts, intervals
 
 
 def measure(groups: counts.Groups, confidence: float) -> dict[str, Measurement]:

@@ -1,0 +1,1 @@
+"""What is fitted: encoding, estimators, mitigation, thresholds, the model file, attributions."""
