@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from clearance import yaml12
 from clearance.errors import ConfigurationError
 
 Scalar = bool | int | float | str
@@ -255,12 +255,12 @@ def load(path: Path) -> Params:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping. Raises ConfigurationError when it is missing, no YAML, or no mapping."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml12.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path} is missing", f"restore {path.name}, or run in the project folder"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml12.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not readable YAML: {error}", "mend the line it names") from None
     if not isinstance(data, dict):
         raise ConfigurationError(f"{path} holds no keys", "see docs/configuration.md for the keys it needs")

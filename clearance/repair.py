@@ -13,9 +13,9 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import yaml
-
+from clearance import yaml12
 from clearance.errors import ConfigurationError, IntegrityError
 
 _CHUNK = 1 << 20
@@ -35,9 +35,9 @@ def recorded_outs(lock: Path) -> list[Recorded]:
     if not lock.exists():
         return []
     try:
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
+        stages = yaml12.loads(lock.read_text(encoding="utf-8"))["stages"].values()
         return [Recorded(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", [])]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (yaml12.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(
             f"{lock} is not readable ({error})", f"restore {lock.name} from git, or delete it and run again"
         ) from None
@@ -81,17 +81,40 @@ def remove_unsound(root: Path, cache: Path, outs: Iterable[Recorded]) -> list[Pa
 
 
 def mend(root: Path) -> list[Path]:
-    """Do it for the project at `root`, with the DVC cache it is set up for; return what was removed."""
-    return remove_unsound(root, cache_of(root), recorded_outs(root / "dvc.lock"))
+    """Do it for the project at `root`, with the DVC cache it is set up for; return what was removed.
+
+    Raises ConfigurationError when DVC cannot read its own settings.
+    """
+    repo = _open(root)
+    remove_torn_lock(Path(repo.tmp_dir))
+    return remove_unsound(root, Path(repo.cache.local.path), recorded_outs(root / "dvc.lock"))
 
 
 def cache_of(root: Path) -> Path:
     """The folder of DVC's objects of the project at `root`. Raises ConfigurationError if DVC cannot tell."""
+    return Path(_open(root).cache.local.path)
+
+
+def remove_torn_lock(folder: Path) -> None:
+    """Remove DVC's list of busy files from its temporary `folder`, if `kill -9` tore it in the writing."""
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+        try:
+            json.loads((folder / RWLOCK_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            pass
+        except ValueError:
+            (folder / RWLOCK_FILE).unlink()
+
+
+def _open(root: Path) -> Any:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
-        return Path(Repo(str(root)).cache.local.path)
+        return Repo(str(root))
     except DvcException as error:
         raise ConfigurationError(f"DVC: {error}", "mend .dvc/config or .dvc/config.local") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
@@ -22,7 +24,7 @@ from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.rwlock import rwlock
 from dvc.stage.cache import RunCacheNotFoundError
 
-from clearance import repair
+from clearance import artifacts, repair
 from clearance.errors import BusyError, ConfigurationError, DataError
 
 TIMEOUT = 3600.0
@@ -41,6 +43,7 @@ class Pipeline:
         logging.getLogger("dvc").setLevel(logging.WARNING)
         with _clear_errors():
             self._repo = Repo(str(root))
+            repair.remove_torn_lock(Path(self._repo.tmp_dir))
             graph = get_active_graph(self._repo.index.graph)
             plan = plan_repro(graph, collect_stages(self._repo, ["dvc.yaml"]))
         self._stages = {stage.addressing: stage for stage in plan}
@@ -150,8 +153,13 @@ class Pipeline:
         files: dict[str, list[Any]] = {}
         for stage in (self._stages[name] for name in done if self._finished[name]):
             files.setdefault(stage.path, []).append(stage)
-        for stages in files.values():
-            stages[0].dvcfile.dump_stages(stages, update_pipeline=False)
+        for graph, stages in files.items():
+            lock = Path(graph).with_suffix(".lock")
+            with artifacts.replacing(lock) as temporary:  # DVC rewrites it in place: half of it, if killed
+                temporary.unlink()
+                if lock.exists():
+                    shutil.copyfile(lock, temporary)
+                Lockfile(self._repo, str(temporary)).dump_stages(stages)
 
     def _finish(self, name: str, *, changed: bool, ran: bool) -> bool:
         self._finished[name] = changed

@@ -13,9 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from clearance import artifacts, repair
+from clearance import artifacts, repair, yaml12
 from clearance.errors import ConfigurationError
 
 KEPT = 5
@@ -50,7 +48,7 @@ def prepare(root: Path, settings: Mapping[str, Any]) -> Path:
         _bring(root / name, folder / name)
     for name in (settings["source"]["path"], settings["policy"]["file"]):
         _bring_input(root, folder, Path(name))
-    text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
+    text = yaml12.dumps(dict(settings))
     artifacts.write_text(folder / "params.yaml", text)
     cache = repair.cache_of(root).parents[1]  # without `files/md5`
     local = f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n"

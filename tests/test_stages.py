@@ -1,5 +1,6 @@
 """One stage at a time through DVC's Stage API: `dvc.lock` must be what `dvc repro` would have written."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import toys
 import yaml
+from dvc.dvcfile import Lockfile
 
 from clearance import environment, repair
 from clearance.errors import BusyError, ConfigurationError, DataError
@@ -185,6 +187,36 @@ def test_a_second_try_never_takes_the_outputs_of_older_inputs(toy: Path) -> None
         pipeline.run("train", fail)
     assert pipeline.run("train", shell)
     assert (toy / "models/model.txt").read_text().endswith(" 7")
+
+
+@pytest.mark.parametrize("torn", ["", '{"write": {"a'])
+def test_a_list_of_busy_files_that_was_torn_by_kill_is_no_hindrance(toy: Path, torn: str) -> None:
+    (toy / ".dvc/tmp").mkdir()
+    (toy / ".dvc/tmp/rwlock").write_text(torn)
+    assert "Unable to read" in toys.dvc(toy, "repro").stderr
+    assert all(run().values())
+
+
+def test_a_list_of_busy_files_that_is_whole_is_kept(toy: Path) -> None:
+    (toy / ".dvc/tmp").mkdir()
+    other = {"pid": os.getppid(), "cmd": "dvc repro"}
+    (toy / ".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(toy / "data/raw.txt"): other}}))
+    with pytest.raises(BusyError, match=str(os.getppid())):
+        Pipeline(toy).run("ingest", never)
+
+
+def test_a_lock_is_replaced_whole_or_not_at_all(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(file: Lockfile, stages: object) -> None:
+        Path(file.path).write_text("schema")
+        raise KeyboardInterrupt
+
+    run()
+    before = lock(toy)
+    toys.edit(toy, evaluate={"bins": 5})
+    monkeypatch.setattr(Lockfile, "dump_stages", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert lock(toy) == before
 
 
 def test_a_table_under_dvc_add_is_a_stage_as_for_dvc_repro(toy: Path, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from clearance import yaml12
 from clearance.errors import ConfigurationError
 
 TRUSTED = (
@@ -35,8 +34,8 @@ def trusted_types(more_trusted: Path = MORE_TRUSTED) -> tuple[str, ...]:
     if not more_trusted.exists():
         return TRUSTED
     try:
-        entries = yaml.safe_load(more_trusted.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        entries = yaml12.loads(more_trusted.read_text(encoding="utf-8"))
+    except (yaml12.YAMLError, UnicodeDecodeError) as error:
         fault = f"{more_trusted} is not readable YAML: {error}"
         raise ConfigurationError(fault, "mend the line it names") from None
     if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):

@@ -17,11 +17,10 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import yaml
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-from clearance import artifacts
+from clearance import artifacts, yaml12
 from clearance.errors import IntegrityError
 from clearance.lineage import Lineage
 from clearance.modelling import trust
@@ -173,5 +172,5 @@ def _write_environment(folder: Path, described: Description) -> None:
         "dependencies": ["-r requirements.txt"],
     }
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n", encoding="utf-8")
-    (folder / "conda.yaml").write_text(yaml.safe_dump(conda, sort_keys=False), encoding="utf-8")
-    (folder / "python_env.yaml").write_text(yaml.safe_dump(virtual, sort_keys=False), encoding="utf-8")
+    (folder / "conda.yaml").write_text(yaml12.dumps(conda), encoding="utf-8")
+    (folder / "python_env.yaml").write_text(yaml12.dumps(virtual), encoding="utf-8")

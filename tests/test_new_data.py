@@ -1,0 +1,149 @@
+"""A newcomer's own table, by configuration alone: it passes, becomes champion, and bad tables are refused.
+
+Each fault below has one message that names it and its mend, and the right exit code; the champion stays.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import projects
+import pytest
+import yaml
+from projects import Done, Project
+
+from clearance import artifacts
+from clearance.errors import ExitCode
+
+pytestmark = pytest.mark.slow
+SOURCE = "data/source/applicants.csv"
+
+
+def applicants(rows: int = 6000) -> pd.DataFrame:
+    """Two groups of equal merit and equal treatment."""
+    rng = np.random.default_rng(5)
+    skill, years = rng.normal(size=rows), rng.integers(0, 20, rows)
+    invited = rng.random(rows) < 1 / (1 + np.exp(-1.5 * skill - 0.1 * (years - 10)))
+    return pd.DataFrame(
+        {
+            "applicant": np.arange(rows),
+            "gender": rng.choice(["woman", "man"], rows),
+            "skill": skill.round(3),
+            "years": years,
+            "city": rng.choice(["north", "south"], rows),
+            "invited": np.where(invited, "yes", "no"),
+        }
+    )
+
+
+def configure(project: Project) -> None:
+    """What docs/data.md and the README tell a newcomer to write, and nothing else."""
+    path = project.root / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params |= {
+        "name": "hiring",
+        "source": {"kind": "file", "path": SOURCE, "delimiter": ";"},
+        "data": {
+            "row_key": "applicant",
+            "target": "invited",
+            "favourable": "yes",
+            "protected": ["gender"],
+            "features": {"all_but": []},
+        },
+    }
+    params["policy"]["file"] = "policies/hiring.yaml"
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    policy = (project.root / "policies/demo.yaml").read_text()
+    rules = yaml.safe_load(policy)
+    rules |= {"attributes": ["gender"], "favourable": {"target": "invited", "value": "yes"}}
+    for rule in rules["rules"]:
+        if "attributes" in rule:
+            rule["attributes"] = ["gender"]
+    (project.root / "policies/hiring.yaml").write_text(yaml.safe_dump(rules, sort_keys=False))
+    authorised = {"models": {"hiring": {"policy": "policies/hiring.yaml"}}}
+    (project.root / "policies/authorised.yaml").write_text(yaml.safe_dump(authorised))
+
+
+def champions(project: Project) -> list[tuple[str, str, int]]:
+    with sqlite3.connect(project.root / "mlflow.db") as store:
+        return list(store.execute("SELECT name, alias, version FROM registered_model_aliases"))
+
+
+@pytest.fixture(scope="module")
+def hiring(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = projects.copy(tmp_path_factory.mktemp("hiring"))
+    configure(project)
+    applicants().to_csv(project.root / SOURCE, sep=";", index=False)
+    return project
+
+
+@pytest.fixture(scope="module")
+def passed(hiring: Project) -> Done:
+    return hiring.run("clearance", "run")
+
+
+def test_a_fair_model_on_new_data_passes_and_becomes_champion(hiring: Project, passed: Done) -> None:
+    assert passed.code == ExitCode.PASS, passed.out
+    assert champions(hiring) == [("hiring", "champion", 1)]
+    assert "Pass: hiring" in passed.out
+
+
+def without_protected_column(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop(columns="gender")
+
+
+def with_four_faults(table: pd.DataFrame) -> pd.DataFrame:
+    """A third outcome, a key twice, an empty feature, and hardly any rows."""
+    few = table.head(60).assign(skill=None)
+    few.loc[3, "invited"] = "maybe"
+    return pd.concat([few, few.head(2)])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "faults"),
+    [
+        (without_protected_column, {"gender": "select"}),
+        (with_four_faults, {"invited": "maybe", "applicant": "", "skill": ""}),
+    ],
+)
+def test_a_bad_table_is_refused_by_name_and_the_champion_stays(
+    hiring: Project,
+    passed: Done,
+    spoil: Callable[[pd.DataFrame], pd.DataFrame],
+    faults: dict[str, str],
+) -> None:
+    spoil(applicants()).to_csv(hiring.root / SOURCE, sep=";", index=False)
+    done = hiring.run("clearance", "run")
+    assert done.code == ExitCode.REFUSED, done.out
+    assert "Traceback" not in done.out
+    assert champions(hiring) == [("hiring", "champion", 1)]
+    found = artifacts.read_json(hiring.root / "reports/validation_raw.json")["expectations"]
+    for column, says in faults.items():
+        told = [each["detail"] for each in found if each["column"] == column and not each["success"]]
+        assert told
+        assert says in " ".join(told)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (applicants(50).to_csv(index=False).encode(), "delimiter"),
+        (None, "missing"),
+    ],
+)
+def test_an_unreadable_table_is_a_fault_and_the_last_good_outputs_stay(
+    hiring: Project, passed: Done, content: bytes | None, says: str
+) -> None:
+    path = Path(hiring.root / SOURCE)
+    before = projects.files(hiring.root, ("reports/verdict.json", "dvc.lock"))
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_bytes(content)
+    done = hiring.run("clearance", "run")
+    assert done.code == ExitCode.ERROR, done.out
+    assert says in done.out
+    assert "mend:" in done.out
+    assert "Traceback" not in done.out
+    assert projects.files(hiring.root, tuple(before)) == before
