@@ -44,6 +44,7 @@ class Children:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", "flows.forks", str(theirs.fileno())],
                 cwd=folder,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # a child's lines come as it writes them
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
