@@ -54,6 +54,8 @@ def params(path: str) -> dict[str, Any]:
         },
         "split": {"train": 0.5, "tune": 0.2, "test": 0.3},
         "train": {"estimator": "hist_gradient_boosting", "mitigation": "none"},
+        "evaluate": {},
+        "explain": {},
         "policy": {"file": "policies/demo.yaml", "as_of": "2026-11-22"},
         "overrides": {},
     }

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from dvc.dependency.param import MissingParamsError
 from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
@@ -199,5 +200,9 @@ def _clear_errors() -> Iterator[None]:
         raise BusyError(f"DVC is busy: {error}", "wait for the other DVC command to end") from error
     except FileNotFoundError as error:
         raise ConfigurationError(f"{error.filename} is missing", "restore it, or mend dvc.yaml") from error
+    except MissingParamsError as error:
+        raise ConfigurationError(
+            f"DVC: {error}", "add the section to params.yaml: `evaluate: {}`, say, takes the defaults"
+        ) from error
     except DvcException as error:
         raise ConfigurationError(f"DVC: {error}", "mend dvc.yaml, or the file it names") from error
