@@ -21,6 +21,7 @@ from great_expectations.data_context.types.base import (
 from great_expectations.expectations.expectation import Expectation
 
 from clearance.errors import IntegrityError
+from expectations import engine
 
 BLOCK, WARN = "block", "warn"
 _SEVERITIES = {BLOCK: "critical", WARN: "warning"}
@@ -61,8 +62,9 @@ def run(
         expectation.meta = (expectation.meta or {}) | {"at": at}
     context = _context()
     suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
-    asset = context.data_sources.add_pandas("clearance").add_dataframe_asset(name)
-    table = asset.add_batch_definition_whole_dataframe(name)
+    source = context.data_sources.add_pandas("clearance")
+    type(source).execution_engine_override = engine.ColumnEngine
+    table = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
     definition = gx.ValidationDefinition(name=name, data=table, suite=suite)
     result = context.validation_definitions.add(definition).run(
         batch_parameters={"dataframe": frame}, result_format="SUMMARY"

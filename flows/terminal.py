@@ -59,12 +59,12 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
 
 
 def _train(run: work.Work, force: bool) -> State[Any]:
-    """Start Prefect's server; read the graph and import Prefect while it starts; run the flow."""
+    """Start Prefect's server; begin with the stages and import Prefect while it starts; run the flow."""
     keeper = Children(run.root)
     atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
     wait = server.start(keeper, run.root)
     if not run.needs_snapshot:
-        _ = run.pipeline
+        run.start_ahead(force=force)
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows import training

@@ -7,6 +7,7 @@ run. It knows nothing of Prefect: states and retries are the flow's.
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ from clearance import checkout, environment, params, repair
 from clearance.errors import ClearanceError
 from clearance.judging import policy
 from flows import commands, request, stages, warm, workspace
+from flows.ahead import HeadStart
 from flows.children import Children
 
 SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
@@ -52,6 +54,7 @@ class Work:
         self.children = children
         self.notes: list[str] = []
         self._watch = watch
+        self._ahead: HeadStart | None = None
 
     @cached_property
     def pipeline(self) -> stages.Pipeline:
@@ -83,9 +86,21 @@ class Work:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
         return [] if request.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
+    def start_ahead(self, *, force: bool) -> None:
+        """Begin with the stages now, until `run_stage` is called for the first time."""
+        self._ahead = HeadStart(self.pipeline.order, functools.partial(self._bring, force=force))
+
+    def end_ahead(self) -> None:
+        """Wait for a stage that was begun ahead and never taken over: of a run whose children have ended."""
+        if self._ahead:
+            self._ahead.close()
+
     def run_stage(self, name: str, hear: Callable[[str], None], *, force: bool) -> bool:
         """Bring one stage up to date; returns whether it ran. Raises what `Pipeline.run` raises."""
+        ran = self._ahead.take(name, hear) if self._ahead else None
+        return self._bring(name, hear, force=force) if ran is None else ran
 
+    def _bring(self, name: str, hear: Callable[[str], None], *, force: bool) -> bool:
         def execute(command: str) -> None:
             self._command(name, command, self.pipeline.folder(name), self.pipeline.timeout(name), hear)
 
@@ -164,8 +179,12 @@ def opened(root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None
     policy.load(root / settings.policy.file)
     with checkout.held(root):
         folder = workspace.prepare(root, content) if changes else root
-        with contextlib.chdir(folder), Children(folder) as children:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.chdir(folder))
+            children = Children(folder)
             work = Work(root, folder, settings, children, watch)
+            stack.callback(work.end_ahead)
+            stack.enter_context(children)
             token = _here.set(work)
             try:
                 yield work

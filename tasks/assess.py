@@ -135,14 +135,13 @@ def main() -> None:
         artifacts.write_json(report, evidence.blocked(training["because"]))
         return
     model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"])
-    everyone = prepared.read(Path(), None)
-    test = (everyone.splits == "test").to_numpy()
+    test = prepared.read(Path(), "test")
     document = assess(
-        protected=everyone.protected[test],
-        label=everyone.label[test],
-        scores=scoring.score(model, everyone.features[test]),
+        protected=test.protected,
+        label=test.label,
+        scores=scoring.score(model, test.features),
         threshold=training["threshold"],
-        known=known_groups(settings.data, everyone.protected),
+        known=known_groups(settings.data, prepared.read_protected(Path())),
         confidence=settings.evaluate.confidence,
     )
     artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})

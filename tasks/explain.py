@@ -111,7 +111,7 @@ def main() -> None:
         _write_blocked(evidence.blocked(training["because"]))
         return
     model = model_file.load(MODEL, training["model"]["sha256"])
-    train, test = (prepared.read(Path(), name) for name in ("train", "test"))
+    train, test = prepared.read_each(Path(), "train", "test")
     background = train.features.iloc[smallest(train, settings.explain.background)]
     places = smallest(test, settings.explain.rows)
     sample = test.features.iloc[places]

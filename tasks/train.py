@@ -184,7 +184,7 @@ def main() -> None:
             f"{VALIDATION} was made from other tables than {prepared.FOLDER}",
             "run `clearance repair`, then run again",
         )
-    rows, tune = (prepared.read(Path(), name) for name in ("train", "tune"))
+    rows, tune = prepared.read_each(Path(), "train", "tune")
     trained = train(rows, tune, settings.data, settings.train, settings.seed)
     for complaint in trained.fitted.warnings:
         log.warning("%s", complaint)

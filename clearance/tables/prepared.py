@@ -53,23 +53,35 @@ def read(root: Path, split: str | None) -> Prepared:
     Raises IntegrityError when a table is missing, is not the recorded one, or does not line up with the
     others, and when preparation was blocked.
     """
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"no split is called {split}: {', '.join(SPLITS)}")
-    frames = {name: _only(table, split).to_pandas() for name, table in tables(root).items()}
-    features, label, protected = (frames[name] for name in TABLES)
-    keys = features[list(KEYS)]
+    return read_each(root, split)[0]
+
+
+def read_each(root: Path, *splits: str | None) -> list[Prepared]:
+    """What `read` gives for each of `splits`, from files that are read and checked once."""
+    for split in splits:
+        if split is not None and split not in SPLITS:
+            raise ValueError(f"no split is called {split}: {', '.join(SPLITS)}")
+    stored = tables(root)
+    keys = stored[TABLES[0]].select(KEYS)
     for name in TABLES[1:]:
-        if not keys.equals(frames[name][list(KEYS)]):
+        if not keys.equals(stored[name].select(KEYS)):
             raise IntegrityError(
                 f"{FOLDER}/{name}.parquet does not hold the rows of features.parquet in the same order",
                 "run `clearance repair`, then run again: the tables are rebuilt together",
             )
+    return [_side(stored, split) for split in splits]
+
+
+def _side(stored: dict[str, pa.Table], split: str | None) -> Prepared:
+    frames = {name: _only(table, split) for name, table in stored.items()}
+    features, label, protected = (frames[name] for name in TABLES)
+    keys = features.select(KEYS).to_pandas()
     return Prepared(
         rows=keys["row"],
         splits=keys["split"],
-        features=features.drop(columns=list(KEYS)),
-        label=label["label"].to_numpy(dtype=np.int8),
-        protected=protected.drop(columns=list(KEYS)),
+        features=features.drop_columns(list(KEYS)).to_pandas(),
+        label=label.column("label").to_numpy().astype(np.int8),
+        protected=protected.drop_columns(list(KEYS)).to_pandas(),
     )
 
 
@@ -78,11 +90,18 @@ def tables(root: Path) -> dict[str, pa.Table]:
 
     Raises IntegrityError when a table is missing or not the recorded one, and when preparation was blocked.
     """
-    digests = record(root)["tables"]
-    return {
-        name: pq.read_table(artifacts.verify(root / FOLDER / f"{name}.parquet", digests[name]))
-        for name in TABLES
-    }
+    return {name: _table(root, name) for name in TABLES}
+
+
+def read_protected(root: Path) -> pd.DataFrame:
+    """The protected attributes of all rows, one text column each. Raises what `tables` raises."""
+    frame: pd.DataFrame = _table(root, "protected").drop_columns(list(KEYS)).to_pandas()
+    return frame
+
+
+def _table(root: Path, name: str) -> pa.Table:
+    path = root / FOLDER / f"{name}.parquet"
+    return pq.read_table(artifacts.verify(path, record(root)["tables"][name]))
 
 
 def record(root: Path) -> dict[str, Any]:
