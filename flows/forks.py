@@ -28,6 +28,9 @@ NEVER = float("inf")
 GRACE = 5.0
 """Seconds between asking a child to stop and killing it."""
 
+AHEAD = 2
+"""Modules imported beside a child: enough for the next step, and the processor is the child's again."""
+
 
 @dataclass(eq=False)
 class Job:
@@ -63,6 +66,7 @@ class Server:
     def __init__(self, control: socket.socket) -> None:
         self.warmth = warm.Warmth(Path.cwd())
         self.jobs: list[Job] = []
+        self.ahead = AHEAD
         self.control, self.open = control, True
         self.exits, exits_end = socket.socketpair()
         exits_end.setblocking(False)
@@ -88,8 +92,9 @@ class Server:
                 elif key.data in self.jobs:
                     self._hang_up(key.data)
             self._collect()
-            if self.warmth.wanted and not self.selector.select(0):
+            if self._may_import() and not self.selector.select(0):
                 self.warmth.import_next()
+                self.ahead -= 1
         return None
 
     def _part(self) -> None:
@@ -110,8 +115,11 @@ class Server:
         with contextlib.suppress(KeyError):  # done before
             self.selector.unregister(job.socket)
 
+    def _may_import(self) -> bool:
+        return bool(self.warmth.wanted) and (self.ahead > 0 or not self.jobs)
+
     def _patience(self) -> float | None:
-        if self.warmth.wanted:
+        if self._may_import():
             return 0
         nearest = min((job.deadline for job in self.jobs), default=NEVER)
         return None if nearest == NEVER else max(0.0, nearest - time.monotonic())
@@ -133,6 +141,7 @@ class Server:
             with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was faster
                 os.setpgid(pid, pid)
             self.jobs.append(Job(pid, link, time.monotonic() + (request["timeout"] or NEVER)))
+            self.ahead = AHEAD
             self.selector.register(link, selectors.EVENT_READ, self.jobs[-1])
         os.close(output)
         return None

@@ -113,12 +113,13 @@ class Pipeline:
             for command in () if restored else self.commands(name):
                 execute(command)
             with self._alone():
-                stage.save_deps()
+                stage.save(run_cache=False)
                 if inputs != [dep.hash_info for dep in stage.deps]:
                     raise DataError(
                         f"an input of {name} changed while it ran", "run again, and edit nothing meanwhile"
                     )
-                stage.save(run_cache=all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs))
+                if all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs):
+                    self._repo.stage_cache.save(stage)
                 stage.commit()
                 return self._finish(name, changed=True, ran=not restored)
 

@@ -43,9 +43,9 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
         base = params.read_yaml(root / "params.yaml")
         changes = request.with_policy(request.check(request.from_settings(settings, base)), policy_file)
-        with work.opened(root, changes, screen.show) as run:
+        with work.opened(root, changes, screen.show, force=force) as run:
             with screen:
-                state = _train(run, force)
+                state = _train(run)
             code = _tell(screen, run, state)
     except ClearanceError as error:
         screen.fail(f"error: {error}")
@@ -58,13 +58,13 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
     sys.exit(code)
 
 
-def _train(run: work.Work, force: bool) -> State[Any]:
+def _train(run: work.Work) -> State[Any]:
     """Start Prefect's server; begin with the stages and import Prefect while it starts; run the flow."""
     keeper = Children(run.root)
     atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
     wait = server.start(keeper, run.root)
     if not run.needs_snapshot:
-        run.start_ahead(force=force)
+        run.start_ahead()
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows import training
@@ -76,7 +76,7 @@ def _train(run: work.Work, force: bool) -> State[Any]:
     wait()
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread ends a second late
         state: State[Any] = training.training(
-            overrides=run.settings.overrides, force=force, return_state=True
+            overrides=run.settings.overrides, force=run.force, return_state=True
         )
     return state
 

@@ -13,6 +13,7 @@ if __name__ == "__main__":  # before Prefect is imported: wrong parameters are t
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact
@@ -20,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
@@ -28,7 +30,7 @@ from clearance import environment
 from clearance.errors import ClearanceError, TransientError
 from clearance.evidence import Outcome
 from clearance.telling import headline, summary
-from flows import children, notice, request, work
+from flows import children, killed, notice, request, work
 
 if TYPE_CHECKING:
     from pydantic import BaseModel as Overrides
@@ -63,8 +65,11 @@ def training(
     """
     changes = request.with_policy(request.plain(overrides), policy_file)
     try:
-        with work.opened(environment.project_root(), changes) as run:
-            futures = _submit(run, force=force)
+        with (
+            work.opened(environment.project_root(), changes, force=force) as run,
+            killed.noted(run.root, UUID(flow_run.id)),
+        ):
+            futures = _submit(run)
             faults = [
                 future.state.message for future in _unfinished(futures) if future.state.name != "NotReady"
             ]
@@ -89,9 +94,9 @@ step: Callable[[Callable[..., Any]], Task[..., Any]] = task(
 
 
 @step
-def stage(name: str, force: bool) -> State[Any]:
+def stage(name: str) -> State[Any]:
     """Bring one stage of dvc.yaml up to date."""
-    return _attempt(lambda hear: work.here().run_stage(name, hear, force=force))
+    return _attempt(lambda hear: work.here().run_stage(name, hear))
 
 
 @step
@@ -113,7 +118,7 @@ def _attempt(do: Callable[[Callable[[str], None]], bool]) -> State[Any]:
     return Completed() if ran else Completed(name="Cached", message="nothing it depends on has changed")
 
 
-def _submit(run: work.Work, *, force: bool) -> Futures:
+def _submit(run: work.Work) -> Futures:
     """Submit every step, each to wait for the ones it needs."""
     futures: Futures = {}
     if run.needs_snapshot:  # DVC reads the snapshot when it reads the graph
@@ -125,7 +130,7 @@ def _submit(run: work.Work, *, force: bool) -> Futures:
         get_run_logger().warning(note)
     for name in pipeline.order:
         needed = [futures[other] for other in pipeline.after[name]]
-        futures[name] = stage.submit(name, force, wait_for=needed)
+        futures[name] = stage.submit(name, wait_for=needed)
     for name in run.effects_after:
         futures[name] = effect.submit(name, wait_for=list(futures.values()))
     return futures

@@ -7,7 +7,6 @@ run. It knows nothing of Prefect: states and retries are the flow's.
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -46,12 +45,20 @@ class Work:
     """An open run. `folder` is where its stages work: the checkout `root`, or a workspace of it."""
 
     def __init__(
-        self, root: Path, folder: Path, settings: params.Params, children: Children, watch: Watch
+        self,
+        root: Path,
+        folder: Path,
+        settings: params.Params,
+        children: Children,
+        watch: Watch,
+        *,
+        force: bool,
     ) -> None:
         self.root = root
         self.folder = folder
         self.settings = settings
         self.children = children
+        self.force = force
         self.notes: list[str] = []
         self._watch = watch
         self._ahead: HeadStart | None = None
@@ -64,7 +71,7 @@ class Work:
         for path in repair.remove_unsound(self.folder, pipeline.cache, recorded):
             self.notes.append(repair.sentence(path, self.folder))
             self._watch(Progress(self.notes[-1], "unsound"))
-        due = pipeline.due()
+        due = pipeline.order if self.force else pipeline.due()
         coming = [command for name in due for command in pipeline.commands(name)]
         coming += [EFFECTS[name] for name in self.effects_after]
         calls = [warm.module_call(command) for command in coming]
@@ -86,26 +93,26 @@ class Work:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
         return [] if request.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
-    def start_ahead(self, *, force: bool) -> None:
+    def start_ahead(self) -> None:
         """Begin with the stages now, until `run_stage` is called for the first time."""
-        self._ahead = HeadStart(self.pipeline.order, functools.partial(self._bring, force=force))
+        self._ahead = HeadStart(self.pipeline.order, self._bring)
 
     def end_ahead(self) -> None:
         """Wait for a stage that was begun ahead and never taken over: of a run whose children have ended."""
         if self._ahead:
             self._ahead.close()
 
-    def run_stage(self, name: str, hear: Callable[[str], None], *, force: bool) -> bool:
+    def run_stage(self, name: str, hear: Callable[[str], None]) -> bool:
         """Bring one stage up to date; returns whether it ran. Raises what `Pipeline.run` raises."""
         ran = self._ahead.take(name, hear) if self._ahead else None
-        return self._bring(name, hear, force=force) if ran is None else ran
+        return self._bring(name, hear) if ran is None else ran
 
-    def _bring(self, name: str, hear: Callable[[str], None], *, force: bool) -> bool:
+    def _bring(self, name: str, hear: Callable[[str], None]) -> bool:
         def execute(command: str) -> None:
             self._command(name, command, self.pipeline.folder(name), self.pipeline.timeout(name), hear)
 
         with self._told(name) as end:
-            ran = self.pipeline.run(name, execute, force=force)
+            ran = self.pipeline.run(name, execute, force=self.force)
             end("done" if ran else "cached")
         return ran
 
@@ -158,8 +165,12 @@ def here() -> Work:
 
 
 @contextlib.contextmanager
-def opened(root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None) -> Iterator[Work]:
+def opened(
+    root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None, *, force: bool = False
+) -> Iterator[Work]:
     """The run that is open already, or a new one in the checkout at `root` with `changes` as its overrides.
+
+    With `force` every stage of the new one runs, even where nothing changed.
 
     On leaving a new one its children are ended and the checkout is free. Raises ConfigurationError when
     parameters or policy are wrong, and BusyError when another run holds the checkout.
@@ -182,7 +193,7 @@ def opened(root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.chdir(folder))
             children = Children(folder)
-            work = Work(root, folder, settings, children, watch)
+            work = Work(root, folder, settings, children, watch, force=force)
             stack.callback(work.end_ahead)
             stack.enter_context(children)
             token = _here.set(work)

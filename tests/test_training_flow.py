@@ -15,10 +15,10 @@ import yaml
 from prefect import State, get_client
 from prefect.artifacts import Artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
-from prefect.states import StateType
+from prefect.states import Running, StateType
 
 from clearance import artifacts, checkout, environment
-from flows import training
+from flows import killed, training
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -282,3 +282,36 @@ def test_a_notice_that_cannot_be_sent_changes_nothing(toy: Path, monkeypatch: py
     monkeypatch.setenv("CLEARANCE_NOTIFY_URL", "json://127.0.0.1:9/")
     toys.edit(toy, name="fails")
     assert run().name == "Refused"
+
+
+def test_a_run_that_was_killed_is_marked_as_crashed_by_the_next_one_in_the_checkout(toy: Path) -> None:
+    with get_client(sync_client=True) as client:
+        gone = client.create_flow_run(training.training, state=Running())
+        step = client.create_task_run(training.stage, gone.id, dynamic_key="0", state=Running())
+    (toy / ".clearance").mkdir(exist_ok=True)
+    (toy / killed.FILE).write_text(f"{gone.id}\n")
+    assert run().is_completed()
+    with get_client(sync_client=True) as client:
+        states = [client.read_flow_run(gone.id).state, client.read_task_run(step.id).state]
+    assert [(state.type, state.message) for state in states if state] == [
+        (StateType.CRASHED, killed.MESSAGE)
+    ] * 2
+    assert not (toy / killed.FILE).exists()
+
+
+@pytest.mark.parametrize("left", ["", "no id\n", "00000000-0000-4000-8000-000000000000\n"])
+def test_a_trace_that_no_server_knows_stops_nobody(toy: Path, left: str) -> None:
+    (toy / ".clearance").mkdir(exist_ok=True)
+    (toy / killed.FILE).write_text(left)
+    assert run().is_completed()
+
+
+def test_a_run_that_has_ended_is_left_as_it_ended(toy: Path) -> None:
+    state = run()
+    (toy / killed.FILE).write_text(f"{state.state_details.flow_run_id}\n")
+    run()
+    assert state.state_details.flow_run_id
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_run(state.state_details.flow_run_id).state
+    assert found
+    assert found.name == "Completed"

@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tables
+from great_expectations.execution_engine import PandasExecutionEngine
 
-from clearance import artifacts, evidence
+from clearance import artifacts, evidence, params
 from clearance.errors import ConfigurationError, DataError, IntegrityError
+from expectations import engine
 from tasks import prepare, validate
 
 SECRETS = ("Zulu", "Yankee", "Xray-person", "W-key")
@@ -57,6 +59,30 @@ def test_a_blocked_table_is_judged_not_raised_and_the_next_boundary_passes_it_on
     assert (document["status"], document["blocked"]) == ("blocked", True)
     assert document["because"].startswith("validate_raw: `income` is out of range in 1 of 400")
     assert document["measurements"] == {}
+
+
+def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = 400
+    wrong = tables.applications(
+        rows,
+        id=[1000, *range(1000, 999 + rows)],
+        income=[None, -5.0, float("inf"), *[50.0] * (rows - 3)],
+        debt=[None, *range(-1, rows - 2)],
+        kind=[None, "boat", *["car"] * (rows - 2)],
+        sex=None,
+    )
+    data = params.Data.model_validate(tables.DATA)
+    quick, result, hidden = validate.check_raw(wrong, data, rows + 1)
+    monkeypatch.setattr(engine, "ColumnEngine", PandasExecutionEngine)
+    slow, its_result, its_hidden = validate.check_raw(wrong, data, rows + 1)
+    assert quick == slow
+    assert quick["measurements"]["blocking_failures"]["value"] > 5
+    assert hidden == its_hidden
+    assert [each.to_json_dict()["result"] for each in result.results] == [
+        each.to_json_dict()["result"] for each in its_result.results
+    ]
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

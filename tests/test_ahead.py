@@ -1,0 +1,64 @@
+"""The head start: what was begun is taken over once, with its lines and its fault; nothing is begun later."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from clearance.errors import ClearanceError
+from flows.ahead import HeadStart
+
+Hear = Callable[[str], None]
+
+
+def test_what_was_done_ahead_is_taken_over_with_its_lines_and_its_answer() -> None:
+    def bring(name: str, hear: Hear) -> bool:
+        hear(f"working on {name}")
+        return name == "ingest"
+
+    ahead = HeadStart(["ingest", "train"], bring)
+    ahead._thread.join()
+    heard: list[str] = []
+    assert ahead.take("ingest", heard.append) is True
+    assert ahead.take("train", heard.append) is False
+    assert heard == ["working on ingest", "working on train"]
+
+
+def test_once_the_first_is_taken_over_no_other_is_begun() -> None:
+    go, begun = threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def bring(name: str, hear: Hear) -> bool:
+        seen.append(name)
+        begun.set()
+        assert go.wait(30)
+        return True
+
+    ahead = HeadStart(["ingest", "prepare", "train"], bring)
+    assert begun.wait(30)
+    taker = threading.Thread(target=ahead.take, args=("ingest", print))
+    taker.start()
+    while not ahead._over:
+        pass
+    go.set()
+    taker.join()
+    ahead.close()
+    assert seen == ["ingest"]
+    assert ahead.take("prepare", print) is None
+
+
+def test_a_fault_ends_the_head_start_and_is_raised_where_the_stage_is_taken_over_once() -> None:
+    seen: list[str] = []
+
+    def bring(name: str, hear: Hear) -> bool:
+        seen.append(name)
+        hear("it breaks")
+        raise ClearanceError("no table", "bring one")
+
+    ahead = HeadStart(["ingest", "train"], bring)
+    ahead._thread.join()
+    heard: list[str] = []
+    with pytest.raises(ClearanceError, match="no table"):
+        ahead.take("ingest", heard.append)
+    assert (seen, heard) == (["ingest"], ["it breaks"])
+    assert ahead.take("ingest", heard.append) is None  # the next try is the taker's own
