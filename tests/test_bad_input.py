@@ -1,4 +1,4 @@
-"""What a person may get wrong, as one table: each has one message with the fault and the mend, and its exit code.
+"""What a person may get wrong, as one table: each has one message with the fault and the mend, and its exit.
 
 The stages run one after the other as their commands do, on a small table of a newcomer's own. What needs a
 cache, a server or a kill is planted elsewhere; the second table says where.
@@ -121,7 +121,7 @@ FAULTS = {
         policy(lambda p: p.update(rules=[])),
         ("judge", "rules", "policies/hiring.yaml"),
     ),
-    "missing source": (lambda: SOURCE.unlink(), ("ingest", "does not exist", "source.path")),
+    "missing source": (SOURCE.unlink, ("ingest", "does not exist", "source.path")),
     "wrong delimiter": (
         lambda: table().to_csv(SOURCE, index=False, sep=";"),
         ("ingest", "not parted by ','", 'source.delimiter: ";"'),
