@@ -13,10 +13,9 @@ import pyarrow as pa
 from great_expectations import expectations as gx
 from great_expectations.expectations.expectation import Expectation
 
-from clearance import evidence, params
-from clearance.measures import intervals
+from clearance import params
 from clearance.tables import prepared
-from expectations import boundary, features, splits
+from expectations import bias, boundary, features, splits
 
 OF_LABEL, OF_PROTECTED = "label: ", "protected: "
 """What the columns of the label and protected tables are called beside those of the features."""
@@ -30,11 +29,21 @@ def frame(tables: dict[str, pa.Table]) -> pd.DataFrame:
     )
 
 
-def suite(data: params.Data, tables: dict[str, pa.Table], record: dict[str, Any]) -> list[Expectation]:
-    """The expectations on these tables, given what `prepare` recorded of them."""
+def suite(
+    data: params.Data, tables: dict[str, pa.Table], record: dict[str, Any], confidence: float
+) -> list[Expectation]:
+    """The expectations on these tables, given what `prepare` recorded of them.
+
+    `confidence` is the level of the intervals of what is measured.
+    """
     found = [name for name in tables["features"].column_names if name not in prepared.KEYS]
     attributes = [OF_PROTECTED + name for name in data.protected]
-    return [*_rows(sum(record["rows"].values())), *_labels(), *_features(data, found, attributes, record)]
+    return [
+        *_rows(sum(record["rows"].values())),
+        *_labels(),
+        *_features(data, found, attributes, record),
+        *_bias(data, found, confidence),
+    ]
 
 
 def hidden(data: params.Data) -> set[str]:
@@ -47,34 +56,30 @@ def identifiers() -> set[str]:
     return {prefix + "row" for prefix in ("", OF_LABEL, OF_PROTECTED)}
 
 
-def label_rates(
-    frame: pd.DataFrame, attributes: list[str], confidence: float
-) -> dict[str, dict[str, evidence.Measurement]]:
-    """How far the groups' rates of the favourable label lie apart in the data, over all rows.
-
-    `label_rate_difference` is the highest rate minus the lowest, 0 for equal rates; `label_rate_ratio` the
-    lowest divided by the highest, 1 for equal rates; each by attribute. Rows whose group is not known are
-    in no group. Undefined when the tables do not line up, or hold other labels than 0 and 1.
-    """
-    difference, ratio = {}, {}
-    for name in attributes:
-        if not _countable(frame, name):
-            difference[name] = ratio[name] = evidence.undefined("the prepared tables do not line up")
-            continue
-        labels = frame.groupby(OF_PROTECTED + name)[OF_LABEL + "label"].agg(["count", "sum"])
-        totals = {str(group): int(count) for group, count in labels["count"].items()}
-        successes = {str(group): int(count) for group, count in labels["sum"].items()}
-        difference[name] = intervals.max_difference(successes, totals, confidence)
-        ratio[name] = intervals.min_ratio(successes, totals, confidence)
-    return {"label_rate_difference": difference, "label_rate_ratio": ratio}
-
-
-def _countable(frame: pd.DataFrame, attribute: str) -> bool:
-    same = all(
-        frame["row"].equals(frame[prefix + "row"].rename("row")) for prefix in (OF_LABEL, OF_PROTECTED)
-    )
-    whole = bool(frame[OF_LABEL + "label"].isin([0, 1]).all())
-    return same and whole and OF_PROTECTED + attribute in frame
+def _bias(data: params.Data, found: list[str], confidence: float) -> list[Expectation]:
+    """How biased the data are: that it can be measured is expected, how much it may be is for the policy."""
+    what: dict[str, Any] = {
+        "attributes": data.protected,
+        "prefix": OF_PROTECTED,
+        "rows": ["row", OF_LABEL + "row", OF_PROTECTED + "row"],
+        "label": OF_LABEL + "label",
+        "confidence": confidence,
+    }
+    return [
+        bias.ExpectLabelBiasToBeMeasured(
+            **what, **boundary.says("the groups' label rates can be compared", severity="warn")
+        ),
+        bias.ExpectMissingnessToBeMeasured(
+            **what,
+            features=found,
+            **boundary.says("how often features are missing in each group can be compared", severity="warn"),
+        ),
+        bias.ExpectProxiesToBeMeasured(
+            **what,
+            features=found,
+            **boundary.says("how well features tell the groups apart can be measured", severity="warn"),
+        ),
+    ]
 
 
 def _rows(rows: int) -> list[Expectation]:

@@ -80,6 +80,16 @@ def entries(
     return found
 
 
+def figures(readings: list[boundary.Reading]) -> dict[str, dict[str, evidence.Measurement]]:
+    """What expectations measured, by metric and protected attribute."""
+    found: dict[str, dict[str, evidence.Measurement]] = {}
+    for reading in readings:
+        for attribute, measured in reading.result.get("details", {}).get("figures", {}).items():
+            for metric, figure in measured.items():
+                found.setdefault(metric, {})[attribute] = evidence.Measurement.from_json(figure)
+    return found
+
+
 def revealing(readings: list[boundary.Reading]) -> set[str]:
     """Features found to be as good as a protected attribute: none of their rows may be shown either."""
     return {

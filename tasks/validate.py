@@ -56,10 +56,10 @@ def check_prepared(
 ) -> tuple[dict[str, Any], ExpectationSuiteValidationResult, set[str]]:
     """The evidence document of the prepared tables, the result behind it, and the columns to hide in that.
 
-    `record` is `reports/split.json`; `confidence` is the level of the intervals of the groups' label rates.
+    `record` is `reports/split.json`; `confidence` is the level of the intervals of what is measured.
     """
     frame = prepared_suite.frame(tables)
-    readings, result = boundary.run("prepared", frame, prepared_suite.suite(data, tables, record))
+    readings, result = boundary.run("prepared", frame, prepared_suite.suite(data, tables, record, confidence))
     silent = prepared_suite.hidden(data) | report.revealing(readings)
     identifiers = prepared_suite.identifiers()
 
@@ -67,8 +67,8 @@ def check_prepared(
         return [str(row)[:EXAMPLE_DIGITS] for row in frame["row"].iloc[positions]]
 
     entries = report.entries(readings, frame, hashes, silent=silent, identifiers=identifiers)
-    rates = prepared_suite.label_rates(frame, data.protected, confidence)
-    return report.document(entries, readings, "prepared", rates), result, silent | identifiers
+    figures = report.figures(readings)
+    return report.document(entries, readings, "prepared", figures), result, silent | identifiers
 
 
 def main() -> None:
