@@ -131,7 +131,7 @@ class ExpectProxiesToBeMeasured(MeasuredExpectation):
 
 
 def _by_hash(frame: pd.DataFrame, row: str) -> pd.DataFrame:
-    """About twice the rows that are looked at, in the order of their hashes: the same whatever their order."""
+    """About twice the rows that are looked at, in the order of their hashes: the same in any order."""
     share = 2 * proxies.ROWS / max(1, len(frame))
     if share < 1:
         frame = frame[(frame[row] < f"{int(share * 16**8):08x}").to_numpy(dtype=bool)]
