@@ -25,7 +25,6 @@ from clearance.registry import folder, server
 from tasks import track
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
 
