@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance.evidence import Measurement, Outcome
+from clearance.judging import rules
 from clearance.judging.rules import Limit, Rule
 from clearance.telling import wording
 
@@ -68,8 +69,9 @@ def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> 
     if document.get("status") != "measured":
         return f"{rule.document} is {document.get('status')} ({document.get('because')})"
     at: Any = document.get("measurements")
-    for key in (rule.measurement, *([attribute] if attribute else [])):
-        if not isinstance(at, Mapping) or key not in at:
+    for name in (rule.measurement, *([attribute] if attribute else [])):
+        key = _key(at, name) if isinstance(at, Mapping) else None
+        if key is None:
             return f"{rule.document} has no {rule.measurement}" + (f" for {attribute}" if attribute else "")
         at = at[key]
     if isinstance(at, Mapping) and "value" not in at:
@@ -78,6 +80,13 @@ def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> 
         return _sound(Measurement.from_json(at))
     except (TypeError, ValueError) as error:
         return f"{rule.metric} is no usable measurement ({error})"
+
+
+def _key(taken: Mapping[str, Any], name: str) -> str | None:
+    """What the evidence calls `name`, an intersection being the same in any order; None: it has none."""
+    if name in taken:
+        return name
+    return next((key for key in taken if rules.parts(key) == rules.parts(name)), None)
 
 
 def _sound(found: Measurement) -> Measurement:
