@@ -17,6 +17,7 @@ from clearance.telling import wording
 
 _PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
+_FAULTS_TOLD = 3
 _Decision = tuple[Outcome | None, str | None]
 
 
@@ -57,8 +58,22 @@ def find(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Find
         return Finding(rule=rule, attribute=attribute, found=None, outcome=outcome, reason=reason)
     outcome, why = _decide(rule, found)
     limit = rule.limit and f"the limit is {wording.limit(rule.limit.model_dump())}"
-    reason = "; ".join(part for part in (f"{subject} {_said(found, rule.limit)}", limit, why) if part)
+    said = f"{subject} {_said(found, rule.limit)}"
+    faults = _faults(evidence[rule.document]) if rule.measurement == "blocking_failures" else []
+    reason = "; ".join(part for part in (said, limit, why, *faults) if part)
     return Finding(rule=rule, attribute=attribute, found=found, outcome=outcome, reason=reason)
+
+
+def _faults(document: Mapping[str, Any]) -> list[str]:
+    """The first blocking expectations that the table breaks, in the validation's own words."""
+    entries = document.get("expectations")
+    broken = [
+        str(entry.get("detail"))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, Mapping) and entry.get("success") is False and entry.get("severity") == "block"
+    ]
+    more = [f"and {len(broken) - _FAULTS_TOLD} more"] if len(broken) > _FAULTS_TOLD else []
+    return broken[:_FAULTS_TOLD] + more
 
 
 def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Measurement | str:
