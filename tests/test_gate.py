@@ -336,7 +336,7 @@ def test_a_model_that_knows_nothing_is_not_let_through() -> None:
     verdict = gate(**measured(*model(frame, "noise")))
     assert verdict.outcome == Outcome.INSUFFICIENT_EVIDENCE
     assert stopped_by(verdict) == {("ranks-better-than-chance", None)}
-    assert "ROC AUC is 0.5" in verdict.reasons[0]
+    assert "ROC AUC is 0.490" in verdict.reasons[0]
 
 
 @pytest.mark.parametrize("name", ["validation_raw", "split", "performance", "fairness", "explanation"])
