@@ -14,7 +14,8 @@ from clearance import evidence
 from clearance.errors import ConfigurationError
 from clearance.evidence import Measurement, Outcome
 from clearance.judging import policy
-from clearance.judging.rules import Exclusion, ImpactTable, Limit, Policy, Promotion, Rule
+from clearance.judging.exclusions import Exclusion, ImpactTable
+from clearance.judging.rules import Limit, Policy, Promotion, Rule
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 6, 1)
@@ -123,6 +124,10 @@ def test_a_policy_is_read_as_written(tmp_path: Path) -> None:
             "race, sex must be assessed and no rule reads it",
         ),
         (written(impact_table=small(attribute="age")), "`excluded` is about age"),
+        (
+            written(impact_table=small() | {"valid_until": "2020-01-01"}),
+            "impact_table ends .* before it begins",
+        ),
         (written(impact_table=small(justification="  ")), "impact_table.excluded.0.justification"),
         (written(rule(metric="fairnes.ratio")), "not <document>.<metric>"),
         (written(rule(metric="fairness.")), "not <document>.<metric>"),

@@ -113,6 +113,14 @@ def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
             {"rules": changed(1, valid_until="2026-06-30")},
             "warning: rule ranks is out of date: its last day was 2026-06-30",
         ),
+        (
+            {
+                "impact_table": {"excludable_below": 0.02, "kind": "legal", "source": "a law"}
+                | {"valid_from": "2027-01-01"}
+                | {"excluded": [{"attribute": "race", "category": "Ent", "justification": "few"}]}
+            },
+            "warning: impact_table is not in force on 2026-11-22: nobody in `excluded` is left out",
+        ),
         ({}, "warning: rule later has never been in force: its first day is 2030-01-01"),
         (
             {"rules": changed(2, valid_until="2026-06-30")},

@@ -11,9 +11,10 @@ import math
 from collections import Counter
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from clearance.evidence import Outcome
+from clearance.judging.exclusions import ImpactTable
 from clearance.params import Fraction, Scalar, Section
 
 DOCUMENTS = (
@@ -152,34 +153,6 @@ class Promotion(Section):
 
     approvals: int = Field(ge=0)
     when: tuple[Literal[Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE], ...] = (Outcome.PASS,)
-
-
-class Exclusion(Section):
-    """A category left out of the impact ratios, and the written reason."""
-
-    attribute: Text
-    category: Text
-    justification: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-class ImpactTable(Section):
-    """When a small category may be left out of the impact ratios, who says so, and which ones are.
-
-    Only a category whose share of the rows lies below `excludable_below` and that is listed in `excluded`
-    is left out, and only from `valid_from` on; its count and its rate stay in the table.
-    """
-
-    excludable_below: Fraction
-    kind: Literal["legal", "engineering"]
-    source: Text
-    certainty: Literal["text", "secondary", "memory"] | None = None
-    valid_from: dt.date
-    valid_until: dt.date | None = None
-    excluded: tuple[Exclusion, ...] = ()
-
-    def in_force(self, as_of: dt.date) -> bool:
-        """Whether categories may be left out on that day, its first and last day included."""
-        return self.valid_from <= as_of and (self.valid_until is None or as_of <= self.valid_until)
 
 
 class Policy(Section):

@@ -57,6 +57,9 @@ def cautions(policy: rules.Policy, as_of: dt.date) -> Iterator[str]:
             yield f"rule {rule.id} has never been in force: its first day is {rule.valid_from}"
         if rule.kind == "legal" and rule.certainty is None:
             yield f"rule {rule.id} is legal and does not say how well its source is known (`certainty`)"
+    small = policy.impact_table
+    if small and small.excluded and not small.valid_from <= as_of <= (small.valid_until or as_of):
+        yield f"impact_table is not in force on {as_of}: nobody in `excluded` is left out"
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
     if not any(rule.severity == "block" and rule.decides_by != "report_only" for rule in in_force):
         yield f"no rule in force on {as_of} decides and blocks: no model can pass this policy"
