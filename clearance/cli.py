@@ -5,11 +5,13 @@ The pipeline itself is started as a child, for this package never imports the ro
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import NoReturn, ParamSpec
 
 import click
@@ -40,6 +42,10 @@ def _effect(name: str) -> int:
     environment.apply(root)
     with checkout.held(root):
         return subprocess.run([sys.executable, "-m", f"tasks.{name}"], cwd=root, check=False).returncode  # noqa: S603
+
+
+FILE = click.Path(path_type=Path)
+DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,6 +99,75 @@ def verdict(markdown: bool) -> int:
     lines = [summary.title(judged), *(f"  {line}" for line in summary.reasons(judged))]
     click.echo(summary.markdown(judged) if markdown else "\n".join(lines), nl=not markdown)
     return summary.outcome(judged).exit_code
+
+
+@main.command()
+@click.option("--policy", type=FILE, help="The policy to judge under; without it, the project's.")
+@click.option("--as-of", type=DAY, help="The day its dated rules are read for; without it, the project's.")
+@_said
+def judge(policy: Path | None, as_of: dt.datetime | None) -> int:
+    """Judge the evidence at hand under another policy or day. Nothing is changed and nothing released."""
+    root = environment.project_root()
+    file = "" if policy is None else str(_within(policy, root))
+    day = "" if as_of is None else as_of.date().isoformat()
+    step = [sys.executable, "-m", "tasks.what_if", file, day]
+    return subprocess.run(step, cwd=root, check=False).returncode  # noqa: S603
+
+
+def _within(file: Path, root: Path) -> Path:
+    """The file as the project knows it: relative to its folder where it lies inside."""
+    path = file.resolve()
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+@main.group()
+def policy() -> None:
+    """Read policies: check one, explain a rule, print the schema for an editor."""
+
+
+@policy.command()
+@click.argument("file", type=FILE)
+@click.option("--as-of", type=DAY, help="The day its dates are held against; without it, today.")
+@_said
+def check(file: Path, as_of: dt.datetime | None) -> int:
+    """Say whether FILE is a valid policy, and what in it is out of date or not yet in force."""
+    from clearance.judging import policy as policies
+    from clearance.telling import rulebook
+
+    read = policies.load(file)
+    day = dt.datetime.now(dt.UTC).date() if as_of is None else as_of.date()
+    click.echo(f"valid: policy {read.id}, version {read.version} ({read.title}), rules: {len(read.rules)}")
+    for caution in rulebook.cautions(read, day):
+        click.echo(f"warning: {caution}")
+    return ExitCode.PASS
+
+
+@policy.command()
+@click.argument("rule")
+@click.option("--policy", "file", type=FILE, help="The policy that has the rule; without it, the project's.")
+@_said
+def explain(rule: str, file: Path | None) -> int:
+    """Say in plain words what RULE measures, its limit, how it decides, who says so and how sure that is."""
+    from clearance import params
+    from clearance.judging import policy as policies
+    from clearance.telling import rulebook
+
+    if file is None:
+        root = environment.project_root()
+        file = root / params.load(root / "params.yaml").policy.file
+    first, *rest = rulebook.explain(policies.load(file), rule)
+    click.echo("\n".join([first, *(f"  {line}" for line in rest)]))
+    return ExitCode.PASS
+
+
+@policy.command()
+@_said
+def schema() -> int:
+    """Print the JSON Schema of a policy file, for an editor."""
+    from clearance.judging import rules
+
+    click.echo(rules.schema(), nl=False)
+    return ExitCode.PASS
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""The report: what was judged, on which evidence, as one self-contained page.
+"""The report: what was judged, on which evidence, as one self-contained page, and the impact table.
 
 Reads evidence and lays it out; it measures nothing and decides nothing. Evidence that is not the
 evidence the judge read is an error; evidence that was never taken is said, with the reason.
@@ -7,6 +7,7 @@ evidence the judge read is an error; evidence that was never taken is said, with
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Any
 from clearance import artifacts, evidence, params, stage
 from clearance.errors import IntegrityError
 from clearance.judging import rules
-from clearance.telling import headline, pages
+from clearance.telling import headline, impact, pages
 from tasks import judge
 
 VERDICT = Path("reports/verdict.json")
 PAGE = Path("reports/report.html")
+IMPACT = Path("reports/impact.csv")
 FIGURES = (Path("reports/figures/evaluate"), Path("reports/figures/explain"))
 
 SMALL_GROUP = 30
@@ -138,6 +140,7 @@ def render(found: Evidence, data: params.Data) -> str:
             data=data,
             digests=found.digests,
             figures=found.figures,
+            impact=impact_rows(found),
             findings=sorted(found.verdict["findings"], key=_worst_first),
             origin=found.origin,
             outcomes=OUTCOMES,
@@ -149,6 +152,13 @@ def render(found: Evidence, data: params.Data) -> str:
             why=headline.why(found.verdict),
         )
     )
+
+
+def impact_rows(found: Evidence) -> list[impact.Row]:
+    """The impact table of the evidence, by the rule for small categories that the verdict recorded."""
+    judged = found.verdict["policy"]
+    as_of = dt.date.fromisoformat(judged["as_of"])
+    return impact.table(found.documents["fairness"], judged.get("impact_table"), as_of)
 
 
 def _worst_first(finding: Mapping[str, Any]) -> tuple[bool, int]:
@@ -180,9 +190,11 @@ def strip(finding: Mapping[str, Any]) -> Strip | None:
 
 
 def main() -> None:
-    """Read the evidence below the working folder and write the page."""
+    """Read the evidence below the working folder, write the page and the impact table."""
     settings = params.load(Path("params.yaml"))
-    artifacts.write_text(PAGE, render(read(Path()), settings.data))
+    found = read(Path())
+    artifacts.write_text(PAGE, render(found, settings.data))
+    artifacts.write_text(IMPACT, impact.to_csv(impact_rows(found)))
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
     as_of = settings.policy.as_of
     verdict = policy.judge(chosen, gather(root), policy.declared(settings.data), as_of)
     evidence = digests(root, settings.policy.file)
+    table = chosen.impact_table
     return verdict.to_json() | {
         "name": settings.name,
         "policy": {
@@ -84,6 +85,7 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
             "file": settings.policy.file,
             "sha256": evidence[Path(settings.policy.file).as_posix()],
             "as_of": as_of.isoformat(),
+            "impact_table": table.model_dump(mode="json") if table else None,
         },
         "what_if": is_what_if(settings.overrides),
         "overrides": settings.overrides,

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import toys
 from click.testing import CliRunner, Result
@@ -39,9 +40,14 @@ def test_it_starts_without_any_framework() -> None:
 
 def test_every_command_says_what_it_does() -> None:
     said = call("--help").output
-    assert set(cli.main.commands) == {"run", "snapshot", "track", "release", "verdict", "repair"}
-    for name, command in cli.main.commands.items():
-        assert name in said
+    names = {"run", "snapshot", "track", "release", "verdict", "judge", "policy", "repair"}
+    assert set(cli.main.commands) == names
+    policies = cli.main.commands["policy"]
+    assert isinstance(policies, click.Group)
+    assert set(policies.commands) == {"check", "explain", "schema"}
+    assert all(name in call("policy", "--help").output for name in policies.commands)
+    for name, command in {**cli.main.commands, **policies.commands}.items():
+        assert name in said or name in policies.commands
         assert command.help
 
 

@@ -125,6 +125,7 @@ def test_the_verdict_cites_every_file_it_rests_on_by_content(project: Project) -
         "file": "policies/demo.yaml",
         "sha256": artifacts.sha256(project / "policies/demo.yaml"),
         "as_of": "2026-11-22",
+        "impact_table": None,
     }
 
 

@@ -14,6 +14,7 @@ from clearance import evidence
 from clearance.errors import ConfigurationError
 from clearance.evidence import Measurement, Outcome
 from clearance.judging import policy
+from clearance.judging.exclusions import Exclusion, ImpactTable
 from clearance.judging.rules import Limit, Policy, Promotion, Rule
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +46,12 @@ def written(*rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "promotion": {"approvals": 0},
         "rules": list(rules) or [rule()],
     } | changes
+
+
+def small(**changes: Any) -> dict[str, Any]:
+    left_out = {"attribute": "race", "category": "Elf", "justification": "three people"} | changes
+    table = {"excludable_below": 0.02, "kind": "legal", "source": "a law", "valid_from": "2023-07-05"}
+    return table | {"excluded": [left_out]}
 
 
 def made(*rules: dict[str, Any], **changes: Any) -> Policy:
@@ -109,6 +116,19 @@ def test_a_policy_is_read_as_written(tmp_path: Path) -> None:
             written(rule(), rule(id="b", attribute="age")),
             "a rule reads age, which `attributes` does not name",
         ),
+        (written(rule(), rule(id="b", attribute="race & age")), "a rule reads race & age"),
+        (written(rule(), rule(id="b", attribute="race & race")), "a rule reads race & race"),
+        (written(rule(), rule(id="b", attribute="race & ")), "a rule reads race & "),
+        (
+            written(rule(attribute="race & sex"), attributes=["race", "sex"]),
+            "race, sex must be assessed and no rule reads it",
+        ),
+        (written(impact_table=small(attribute="age")), "`excluded` is about age"),
+        (
+            written(impact_table=small() | {"valid_until": "2020-01-01"}),
+            "impact_table ends .* before it begins",
+        ),
+        (written(impact_table=small(justification="  ")), "impact_table.excluded.0.justification"),
         (written(rule(metric="fairnes.ratio")), "not <document>.<metric>"),
         (written(rule(metric="fairness.")), "not <document>.<metric>"),
         (written(rule(kind="folklore")), "rules.0.kind"),
@@ -385,6 +405,26 @@ def test_a_rule_is_read_for_each_of_its_attributes() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["race & sex", "sex & race"])
+@pytest.mark.parametrize("taken", ["race & sex", "sex & race"])
+def test_an_intersection_is_read_whatever_the_order_of_its_attributes(name: str, taken: str) -> None:
+    both = rule(attribute=None, attributes=["race", "sex", name])
+    gaps = {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.PASS], taken: VALUES[Outcome.FAIL]}
+    found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
+    verdict = policy.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
+    assert verdict.outcome == Outcome.FAIL
+    assert f"by {name} is 0.4" in verdict.reasons[0]
+
+
+def test_an_intersection_that_was_not_measured_is_not_evaluated() -> None:
+    both = rule(attribute=None, attributes=["race", "race & sex", "sex"])
+    gaps = dict.fromkeys(("race", "sex", "race & age"), VALUES[Outcome.PASS])
+    found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
+    verdict = policy.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
+    assert verdict.outcome == Outcome.NOT_EVALUATED
+    assert "fairness has no demographic_parity_difference for race & sex" in verdict.reasons[0]
+
+
 # Dates
 
 
@@ -410,6 +450,17 @@ def test_the_same_evidence_is_judged_by_the_rules_of_the_day() -> None:
     found = fairness(gap(0.4, 0.35, 0.45))
     assert policy.judge(dated, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
     assert policy.judge(dated, found, DECLARED, dt.date(2026, 4, 1)).outcome == Outcome.FAIL
+
+
+def test_an_attribute_whose_last_rule_ran_out_is_not_assessed() -> None:
+    """Otherwise a rule's last day would quietly release whoever it protected."""
+    book = made(rule(valid_until="2026-03-31"), rule(id="sex", attribute="sex"), attributes=["race", "sex"])
+    gaps = dict.fromkeys(("race", "sex"), VALUES[Outcome.PASS])
+    found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
+    assert policy.judge(book, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
+    verdict = policy.judge(book, found, DECLARED, dt.date(2026, 4, 1))
+    assert verdict.outcome == Outcome.NOT_EVALUATED
+    assert "`race` is assessed, and no rule in force on 2026-04-01 reads it" in verdict.reasons[0]
 
 
 # What was declared
@@ -498,5 +549,6 @@ def test_the_demo_policy_calls_no_convention_law() -> None:
 
 def test_the_policy_guide_names_every_key() -> None:
     guide = (ROOT / "policies/README.md").read_text()
-    for key in {*Policy.model_fields, *Promotion.model_fields, *Rule.model_fields, *Limit.model_fields}:
-        assert f"`{key}`" in guide, key
+    for model in (Policy, Promotion, Rule, Limit, ImpactTable, Exclusion):
+        for key in model.model_fields:
+            assert f"`{key}`" in guide, key

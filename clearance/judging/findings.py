@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance.evidence import Measurement, Outcome
+from clearance.judging import rules
 from clearance.judging.rules import Limit, Rule
 from clearance.telling import wording
 
 _PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
+_FAULTS_TOLD = 3
 _Decision = tuple[Outcome | None, str | None]
 
 
@@ -56,8 +58,22 @@ def find(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Find
         return Finding(rule=rule, attribute=attribute, found=None, outcome=outcome, reason=reason)
     outcome, why = _decide(rule, found)
     limit = rule.limit and f"the limit is {wording.limit(rule.limit.model_dump())}"
-    reason = "; ".join(part for part in (f"{subject} {_said(found, rule.limit)}", limit, why) if part)
+    said = f"{subject} {_said(found, rule.limit)}"
+    faults = _faults(evidence[rule.document]) if rule.measurement == "blocking_failures" else []
+    reason = "; ".join(part for part in (said, limit, why, *faults) if part)
     return Finding(rule=rule, attribute=attribute, found=found, outcome=outcome, reason=reason)
+
+
+def _faults(document: Mapping[str, Any]) -> list[str]:
+    """The first blocking expectations that the table breaks, in the validation's own words."""
+    entries = document.get("expectations")
+    broken = [
+        str(entry.get("detail"))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, Mapping) and entry.get("success") is False and entry.get("severity") == "block"
+    ]
+    more = [f"and {len(broken) - _FAULTS_TOLD} more"] if len(broken) > _FAULTS_TOLD else []
+    return broken[:_FAULTS_TOLD] + more
 
 
 def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Measurement | str:
@@ -68,8 +84,9 @@ def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> 
     if document.get("status") != "measured":
         return f"{rule.document} is {document.get('status')} ({document.get('because')})"
     at: Any = document.get("measurements")
-    for key in (rule.measurement, *([attribute] if attribute else [])):
-        if not isinstance(at, Mapping) or key not in at:
+    for name in (rule.measurement, *([attribute] if attribute else [])):
+        key = _key(at, name) if isinstance(at, Mapping) else None
+        if key is None:
             return f"{rule.document} has no {rule.measurement}" + (f" for {attribute}" if attribute else "")
         at = at[key]
     if isinstance(at, Mapping) and "value" not in at:
@@ -78,6 +95,13 @@ def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> 
         return _sound(Measurement.from_json(at))
     except (TypeError, ValueError) as error:
         return f"{rule.metric} is no usable measurement ({error})"
+
+
+def _key(taken: Mapping[str, Any], name: str) -> str | None:
+    """What the evidence calls `name`, an intersection being the same in any order; None: it has none."""
+    if name in taken:
+        return name
+    return next((key for key in taken if rules.parts(key) == rules.parts(name)), None)
 
 
 def _sound(found: Measurement) -> Measurement:

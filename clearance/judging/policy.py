@@ -80,6 +80,12 @@ def judge(policy: Policy, evidence: Mapping[str, Any], declaration: Declaration,
         finding for finding in found if finding.rule.severity == "block" and finding.outcome is not None
     ]
     faults = _mismatches(policy, declaration)
+    read = {name for rule in in_force for name in rule.read_for}
+    faults += [
+        f"policy {policy.id} demands that `{name}` is assessed, and no rule in force on {as_of} reads it"
+        for name in policy.attributes
+        if in_force and name not in read
+    ]
     if not deciding:
         faults.append(f"no rule of policy {policy.id} that decides and blocks is in force on {as_of}")
     outcome = Outcome.NOT_EVALUATED if faults else _worst(deciding)

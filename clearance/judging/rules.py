@@ -6,6 +6,7 @@ Compliance's choices, one file a policy. Nothing here judges; see `clearance.jud
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from collections import Counter
 from typing import Annotated, Literal, Self
@@ -13,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from clearance.evidence import Outcome
+from clearance.judging.exclusions import ImpactTable
 from clearance.params import Fraction, Scalar, Section
 
 DOCUMENTS = (
@@ -26,7 +28,15 @@ DOCUMENTS = (
 )
 """The evidence documents a rule may read: `reports/<document>.json`."""
 
+TOGETHER = " & "
+"""Joins the names of attributes that are read together: `race & sex` is their intersection."""
+
 Text = Annotated[str, Field(min_length=1)]
+
+
+def parts(name: str) -> frozenset[str]:
+    """The attributes that `name` reads together; a single one for a plain attribute."""
+    return frozenset(name.split(TOGETHER))
 
 
 class Limit(Section):
@@ -63,7 +73,8 @@ class Limit(Section):
 class Rule(Section):
     """One dated demand on one measurement.
 
-    `metric` is `<document>.<metric>`, with the attributes it is read for where it is measured by attribute.
+    `metric` is `<document>.<metric>`, with the attributes it is read for where it is measured by attribute;
+    `race & sex` reads it for their intersection.
     `decides_by`: `interval` passes when the whole interval keeps the limit and fails when none of it does;
     `point` is for exact counts; `point_and_significance` fails when the point breaks the limit and the
     interval excludes `equal_at`; `report_only` never passes and never blocks. `valid_from` and `valid_until`
@@ -153,6 +164,7 @@ class Policy(Section):
     attributes: tuple[Text, ...] = Field(min_length=1)
     favourable: Favourable
     promotion: Promotion
+    impact_table: ImpactTable | None = None
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -163,6 +175,22 @@ class Policy(Section):
         ruled = {name for rule in self.rules for name in rule.read_for if name is not None}
         if unruled := sorted(set(self.attributes) - ruled):
             raise ValueError(f"{', '.join(unruled)} must be assessed and no rule reads it")
-        if unnamed := sorted(ruled - set(self.attributes)):
+        if unnamed := sorted(name for name in ruled if not self._names(name)):
             raise ValueError(f"a rule reads {', '.join(unnamed)}, which `attributes` does not name")
+        left_out = self.impact_table.excluded if self.impact_table else ()
+        if unnamed := sorted({each.attribute for each in left_out if not self._names(each.attribute)}):
+            raise ValueError(f"`excluded` is about {', '.join(unnamed)}, which `attributes` does not name")
         return self
+
+    def _names(self, read: str) -> bool:
+        """Whether `read` is an attribute of the policy, or several different ones joined."""
+        together = read.split(TOGETHER)
+        return read in self.attributes or (
+            len(together) == len(set(together)) and set(together) <= set(self.attributes)
+        )
+
+
+def schema() -> str:
+    """The JSON Schema of a policy file, as text, for editors that complete and check YAML."""
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Policy.model_json_schema()
+    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"

@@ -24,6 +24,14 @@ _MARKS = {
     None: "report only",
 }
 
+_SPOKEN = {
+    Outcome.FAIL: "Fail",
+    Outcome.NOT_EVALUATED: "Not evaluated",
+    Outcome.INSUFFICIENT_EVIDENCE: "Insufficient evidence",
+    Outcome.PASS: "Pass",
+    None: "Reported, not decided",
+}
+
 
 def read(folder: Path) -> dict[str, Any]:
     """The verdict of the project, or workspace, at `folder`. Raises IntegrityError when there is none."""
@@ -54,6 +62,29 @@ def reasons(verdict: Mapping[str, Any]) -> list[str]:
     if outcome(verdict) == Outcome.PASS:
         return [headline.why(verdict)]
     return short or [headline.why(verdict)]
+
+
+def findings(verdict: Mapping[str, Any]) -> list[str]:
+    """Every finding as a sentence under its outcome, the policy's order kept, and the rules not in force."""
+    lines = []
+    for outcome_, word in _SPOKEN.items():
+        found = [each for each in verdict["findings"] if each["outcome"] == outcome_]
+        if found:
+            lines += [f"{word} ({len(found)}):", *(f"  {_spoken(each)}" for each in found)]
+    if verdict["not_in_force"]:
+        lines.append(f"Not in force on {verdict['policy']['as_of']} ({len(verdict['not_in_force'])}):")
+        lines += [f"  {_outside(rule)}" for rule in verdict["not_in_force"]]
+    return lines
+
+
+def _spoken(found: Mapping[str, Any]) -> str:
+    said = "" if found["outcome"] is None else {"block": "blocks, ", "warn": "warns, "}[found["severity"]]
+    return f"{found['rule']} ({said}{found['kind']}): {found['reason']}"
+
+
+def _outside(rule: Mapping[str, Any]) -> str:
+    until = f" until {rule['valid_until']}" if rule["valid_until"] else ""
+    return f"{rule['id']}: from {rule['valid_from']}{until}"
 
 
 def released(folder: Path) -> list[str]:

@@ -1,0 +1,47 @@
+"""The evidence at hand judged under another policy or another day: an answer, never a release.
+
+Prints the verdict and every finding and ends with the verdict's exit status. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Any
+
+from clearance import params, stage
+from clearance.telling import headline, summary
+from tasks import judge
+
+
+def settings_with(settings: params.Params, file: str | None, as_of: dt.date | None) -> params.Params:
+    """The same parameters under another policy or day, each noted among the overrides as a run would."""
+    asked = {"policy.file": file, "policy.as_of": as_of and as_of.isoformat()}
+    noted = {key: value for key, value in asked.items() if value is not None}
+    chosen = {"file": file or settings.policy.file, "as_of": as_of or settings.policy.as_of}
+    return settings.model_copy(
+        update={
+            "policy": params.PolicyChoice.model_validate(chosen),
+            "overrides": dict(settings.overrides) | noted,
+        }
+    )
+
+
+def lines(verdict: dict[str, Any]) -> list[str]:
+    """The verdict, why, every finding, and what was not in force."""
+    return [summary.title(verdict), f"  {headline.why(verdict)}", "", *summary.findings(verdict)]
+
+
+def main() -> None:
+    """Judge what lies in `reports/`; the arguments are a policy file and a date, either may be empty."""
+    file, as_of = sys.argv[1:]
+    settings = params.load(Path("params.yaml"))
+    day = dt.date.fromisoformat(as_of) if as_of else None
+    verdict = judge.judge(settings_with(settings, file or None, day), Path())
+    sys.stdout.write("\n".join(lines(verdict)) + "\n")
+    sys.exit(summary.outcome(verdict).exit_code)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,224 @@
+"""The impact table: the ratios an auditor computes by hand, and nobody dropped from it."""
+
+import csv
+import datetime as dt
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import reported
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearance import artifacts, evidence
+from clearance.judging import rules
+from clearance.measures import counts
+from clearance.telling import impact
+from tasks import assess, document
+
+TODAY = dt.date(2026, 11, 22)
+RULE: dict[str, Any] = {
+    "excludable_below": 0.02,
+    "kind": "legal",
+    "source": "a local law",
+    "certainty": "secondary",
+    "valid_from": "2023-07-05",
+    "valid_until": None,
+    "excluded": [{"attribute": "race", "category": "Ent", "justification": "only five people applied"}],
+}
+CELL = st.integers(0, 200)
+GROUPS = st.dictionaries(
+    st.text("ABCDE", min_size=1, max_size=2) | st.just(impact.UNKNOWN),
+    st.tuples(CELL, CELL, CELL, CELL),
+    min_size=1,
+    max_size=6,
+)
+
+
+def found(groups: dict[str, tuple[int, int]], attribute: str = "race") -> dict[str, Any]:
+    """A fairness document that counts so many selected of so many applicants in each group."""
+    cells = {
+        name: {"true_positive": k, "false_positive": 0, "false_negative": n - k, "true_negative": 0}
+        for name, (k, n) in groups.items()
+    }
+    by_group = {name: {"cells": each} for name, each in cells.items()}
+    return evidence.measured({}, groups={attribute: by_group})
+
+
+def rows(
+    groups: dict[str, tuple[int, int]], rule: dict[str, Any] | None = None, day: dt.date = TODAY
+) -> dict[str, impact.Row]:
+    return {row.category: row for row in impact.table(found(groups), rule, day)}
+
+
+def test_a_row_has_counts_rate_ratio_and_share() -> None:
+    table = rows({"Elf": (60, 100), "Orc": (90, 300)})
+    orc = table["Orc"]
+    assert (orc.attribute, orc.applicants, orc.selected) == ("race", 300, 90)
+    assert (orc.selection_rate, orc.impact_ratio, orc.share) == (0.3, 0.5, 0.75)
+    assert (orc.excluded, orc.note) == (None, None)
+    assert table["Elf"].impact_ratio == 1.0
+
+
+def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() -> None:
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({"race": random.choice(["A", "B", "C"], 900), "score": random.random(900)})
+    assessed = assess.assess(
+        protected=frame[["race"]],
+        label=random.integers(0, 2, 900),
+        scores=frame["score"].to_numpy(),
+        threshold=0.6,
+        known={},
+        confidence=0.95,
+    )
+    rates = (frame["score"] >= 0.6).groupby(frame["race"]).mean()
+    table = impact.table(assessed, None, TODAY)
+    assert [row.impact_ratio for row in table] == pytest.approx(list(rates / rates.max()))
+    whole = assessed["measurements"]["demographic_parity_ratio"]["race"]["value"]
+    assert min(row.impact_ratio for row in table if row.impact_ratio is not None) == pytest.approx(whole)
+
+
+def test_the_unknown_are_counted_and_never_compared() -> None:
+    table = rows({"Elf": (50, 100), "Orc": (40, 100), impact.UNKNOWN: (40, 50)})
+    assert list(table) == ["Elf", "Orc", impact.UNKNOWN]
+    unknown = table[impact.UNKNOWN]
+    assert (unknown.applicants, unknown.selected, unknown.impact_ratio) == (50, 40, None)
+    assert unknown.note == "category not known: counted, never compared"
+    assert (table["Elf"].impact_ratio, table["Elf"].share) == (1.0, 0.4)
+
+
+def test_the_name_of_the_unknown_is_that_of_the_counts() -> None:
+    assert impact.UNKNOWN == counts.MISSING
+    assert impact._TOGETHER == rules.TOGETHER
+
+
+SMALL = {"Elf": (250, 500), "Orc": (200, 500), "Ent": (5, 5)}
+
+
+def test_a_small_category_is_left_out_with_its_justification_and_stays_with_count_and_rate() -> None:
+    ent = rows(SMALL, RULE)["Ent"]
+    assert (ent.applicants, ent.selected, ent.selection_rate, ent.impact_ratio) == (5, 5, 1.0, None)
+    assert (ent.excluded, ent.note) == ("only five people applied", "left out of the ratios")
+    assert rows(SMALL, RULE)["Orc"].impact_ratio == 0.8, "the best rate is that of who is compared"
+
+
+@pytest.mark.parametrize(
+    ("rule", "day"),
+    [
+        (None, TODAY),
+        (RULE | {"excluded": []}, TODAY),
+        (RULE | {"excluded": [RULE["excluded"][0] | {"attribute": "sex"}]}, TODAY),
+        (RULE | {"excludable_below": 0.001}, TODAY),
+        (RULE, dt.date(2023, 7, 4)),
+        (RULE | {"valid_until": "2026-11-21"}, TODAY),
+    ],
+    ids=["no rule", "no justification", "of another attribute", "not small", "before the law", "after it"],
+)
+def test_nothing_else_leaves_a_small_category_out(rule: dict[str, Any] | None, day: dt.date) -> None:
+    table = rows(SMALL, rule, day)
+    assert table["Ent"].excluded is None
+    assert table["Ent"].impact_ratio == 1.0
+    assert table["Orc"].impact_ratio == 0.4
+
+
+def test_a_small_category_that_could_be_left_out_is_marked_and_a_vain_justification_said() -> None:
+    assert rows(SMALL, RULE | {"excluded": []})["Ent"].note == "small: may be left out with a justification"
+    assert rows(SMALL, RULE)["Elf"].note is None
+    large = RULE | {"excluded": [RULE["excluded"][0] | {"category": "Orc"}]}
+    assert "not left out" in (rows(SMALL, large)["Orc"].note or "")
+    gone = rows({"Elf": (1, 2), "Orc": (1, 2)}, RULE)["Ent"]
+    assert (gone.applicants, gone.impact_ratio) == (0, None)
+    assert "no applicants" in (gone.note or "")
+
+
+def test_an_intersection_is_excluded_whatever_the_order_it_is_written_in() -> None:
+    rule = RULE | {"excluded": [RULE["excluded"][0] | {"attribute": "sex & race"}]}
+    table = impact.table(found(SMALL, "race & sex"), rule, TODAY)
+    assert {row.category for row in table if row.excluded} == {"Ent"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "why"),
+    [
+        ({"Elf": (3, 9), "Orc": (0, 0)}, "no other category"),
+        ({"Elf": (0, 9), "Orc": (0, 4)}, "nobody in any category is selected"),
+        ({"Elf": (3, 9), impact.UNKNOWN: (1, 2)}, "no other category"),
+    ],
+)
+def test_where_nothing_can_be_compared_there_is_no_ratio_and_a_reason(
+    groups: dict[str, tuple[int, int]], why: str
+) -> None:
+    table = rows(groups)
+    assert {row.impact_ratio for row in table.values()} == {None}
+    assert why in (table["Elf"].note or "")
+
+
+@given(GROUPS, st.sampled_from([0.02, 0.3, 0.9]))
+def test_nobody_is_dropped_and_no_ratio_leaves_its_range(
+    groups: dict[str, tuple[int, int, int, int]], below: float
+) -> None:
+    names = ("true_positive", "false_positive", "false_negative", "true_negative")
+    cells = {name: {"cells": dict(zip(names, each, strict=True))} for name, each in groups.items()}
+    every = [{"attribute": "race", "category": name, "justification": "a reason"} for name in groups]
+    for rule in (None, RULE | {"excludable_below": below, "excluded": every}):
+        table = impact.table(evidence.measured({}, groups={"race": cells}), rule, TODAY)
+        assert {row.category for row in table} == set(groups)
+        assert sum(row.applicants for row in table) == sum(sum(each) for each in groups.values())
+        for row in table:
+            assert row.impact_ratio is None or 0 <= row.impact_ratio <= 1
+            assert row.impact_ratio is not None or row.note
+            assert row.excluded is None or (row.share is not None and row.share < below)
+
+
+def test_what_was_not_measured_has_no_rows() -> None:
+    assert impact.table(evidence.blocked("validate_raw: a fault"), RULE, TODAY) == []
+    assert impact.table({"status": "stale", "because": "another", "groups": {"race": {}}}, None, TODAY) == []
+
+
+def test_the_csv_holds_every_row_and_runs_nothing() -> None:
+    table = list(rows({"=1+1": (1, 3), "Orc, the": (2, 3)}).values())
+    read = list(csv.DictReader(io.StringIO(impact.to_csv(table))))
+    assert [row["category"] for row in read] == ["'=1+1", "Orc, the"]
+    assert float(read[0]["impact_ratio"]) == 0.5
+    assert read[0]["excluded"] == ""
+
+
+# In the report
+
+
+def test_the_stage_writes_the_table_and_the_page_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = reported.documents()
+    documents["fairness"]["groups"]["race"]["Orc"] = {
+        **documents["fairness"]["groups"]["race"]["Orc"],
+        "count": 1,
+        "cells": {"true_positive": 1, "false_positive": 0, "false_negative": 0, "true_negative": 0},
+    }
+    rule = RULE | {"excludable_below": 0.03, "certainty": "memory"}
+    rule["excluded"] = [{"attribute": "race", "category": "Orc", "justification": "one <b>person</b>"}]
+    root = reported.write(tmp_path, documents, rules=reported.policy(impact_table=rule))
+    monkeypatch.chdir(root)
+    document.main()
+    read = list(csv.DictReader(io.StringIO((root / document.IMPACT).read_text())))
+    assert [(row["category"], row["applicants"], row["selected"]) for row in read] == [
+        ("Elf", "40", "20"),
+        ("Ent", "0", "0"),
+        ("Orc", "1", "1"),
+    ]
+    assert [row["excluded"] for row in read] == ["", "", "one <b>person</b>"]
+    html = (root / document.PAGE).read_text()
+    text = " ".join(reported.Parsed(html).texts("section"))
+    assert "Impact ratios" in text
+    assert "less than 3.0% of the rows may be left out" in text
+    assert "a local law [not confirmed]" in text
+    assert "One <b>person</b>. Left out of the ratios." in text
+    assert artifacts.read_json(root / "reports/verdict.json")["policy"]["impact_table"] == rule
+
+
+def test_a_policy_without_the_rule_says_that_nobody_is_left_out(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents()))
+    assert "This policy lets no category be left out." in html

@@ -1,0 +1,229 @@
+"""Policies at the terminal: checked, explained, and tried on the evidence at hand without a trace."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reported
+import yaml
+from click.testing import CliRunner, Result
+
+from clearance import artifacts, cli
+from clearance.judging import rules
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A judged project that its policy refuses, as the working folder."""
+    root = reported.write(tmp_path / "project", reported.documents(reported.DIGITS["gap"]))
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.chdir(root)
+    return root
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
+
+
+def put(file: Path, **changes: Any) -> str:
+    """A policy file like the project's with some keys changed."""
+    file.write_text(yaml.safe_dump(reported.policy(**changes)))
+    return str(file)
+
+
+def changed(at: int, **changes: Any) -> list[dict[str, Any]]:
+    rules_: list[dict[str, Any]] = reported.policy()["rules"]
+    rules_[at] |= changes
+    return rules_
+
+
+# Judging
+
+
+def test_the_evidence_is_judged_anew_with_every_finding_and_the_verdicts_status(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = call("judge")
+    out = capfd.readouterr().out
+    assert done.exit_code == 3
+    assert out.startswith("Refused: loans under p 7 as of 2026-11-22\n")
+    assert "Fail (1):\n  parity (blocks, legal): demographic parity difference by race is 0.300" in out
+    assert "Pass (2):\n  valid (blocks, engineering): blocking data failures in the raw table are 0" in out
+    assert "Reported, not decided (1):\n  brier (engineering): Brier score is 0.14" in out
+    assert "Not in force on 2026-11-22 (1):\n  later: from 2030-01-01" in out
+
+
+@pytest.mark.parametrize(
+    ("limit", "day", "word"),
+    [
+        (0.5, "2026-11-22", "Pass"),
+        (0.25, "2026-11-22", "Insufficient evidence"),
+        (0.5, "2030-01-01", "Refused"),
+        (0.5, "2020-01-01", "Not evaluated"),
+    ],
+)
+def test_another_policy_or_day_is_a_what_if_that_changes_nothing(
+    project: Path, capfd: pytest.CaptureFixture[str], limit: float, day: str, word: str
+) -> None:
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    other = put(project.parent / "other.yaml", rules=changed(2, limit={"at_most": limit}))
+    done = call("judge", "--policy", other, "--as-of", day)
+    code = {"Pass": 0, "Insufficient evidence": 4, "Refused": 3, "Not evaluated": 5}[word]
+    assert done.exit_code == code
+    assert capfd.readouterr().out.startswith(f"{word}: loans under p 7 as of {day} (what-if)\n")
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_a_policy_is_found_from_where_the_command_was_typed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project / "policies")
+    assert call("judge", "--policy", "p.yaml").exit_code == 3
+    assert "(what-if)" in capfd.readouterr().out
+    assert call("judge", "--policy", "none.yaml").exit_code == 1
+    assert "none.yaml is missing" in capfd.readouterr().err
+
+
+def test_evidence_about_another_model_is_no_evidence_here_either(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    report = project / "reports/fairness.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | {"model_sha256": "0" * 64}))
+    assert call("judge").exit_code == 5
+    assert "fairness is stale" in capfd.readouterr().out
+
+
+# Checking
+
+
+def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
+    done = call("policy", "check", put(tmp_path / "p.yaml"), "--as-of", "2030-01-01")
+    assert (done.exit_code, done.output) == (0, "valid: policy p, version 7 (Loans), rules: 5\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"rules": changed(1, valid_until="2026-06-30")},
+            "warning: rule ranks is out of date: its last day was 2026-06-30",
+        ),
+        (
+            {
+                "impact_table": {"excludable_below": 0.02, "kind": "legal", "source": "a law"}
+                | {"valid_from": "2027-01-01"}
+                | {"excluded": [{"attribute": "race", "category": "Ent", "justification": "few"}]}
+            },
+            "warning: impact_table is not in force on 2026-11-22: nobody in `excluded` is left out",
+        ),
+        ({}, "warning: rule later has never been in force: its first day is 2030-01-01"),
+        (
+            {"rules": changed(2, valid_until="2026-06-30")},
+            "warning: race must be assessed, and no rule in force on 2026-11-22 reads it",
+        ),
+        (
+            {"rules": [rule | {"severity": "warn"} for rule in reported.policy()["rules"]]},
+            "warning: no rule in force on 2026-11-22 decides and blocks: no model can pass this policy",
+        ),
+        (
+            {"rules": changed(2, certainty=None)},
+            "warning: rule parity is legal and does not say how well its source is known",
+        ),
+    ],
+)
+def test_what_is_valid_and_perhaps_not_meant_is_a_warning(
+    tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
+    done = call("policy", "check", put(tmp_path / "p.yaml", **changes), "--as-of", "2026-11-22")
+    assert done.exit_code == 0
+    assert says in done.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"rules": []}, "`rules`"),
+        ({"rules": changed(2, limit={"at_mots": 1})}, "did you mean `at_most`"),
+        ({"attributes": ["race", "age"]}, "age must be assessed and no rule reads it"),
+        ({"rules": changed(2, attributes=["race", "race & age"])}, "a rule reads race & age"),
+    ],
+)
+def test_a_faulty_policy_is_one_clear_error_with_its_mend(
+    tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
+    done = call("policy", "check", put(tmp_path / "p.yaml", **changes))
+    assert (done.exit_code, done.output.splitlines()[0]) == (1, done.stderr.splitlines()[0])
+    assert says in done.stderr
+    assert "\n  mend: " in done.stderr
+    assert done.stderr.count("error:") == 1
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    done = call("policy", "check", str(tmp_path / "none.yaml"))
+    assert done.exit_code == 1
+    assert "none.yaml is missing" in done.stderr
+
+
+# Explaining
+
+
+def test_a_rule_is_told_in_words(project: Path) -> None:
+    said = call("policy", "explain", "parity").output
+    assert said.splitlines() == [
+        "Rule parity of policy p, version 7 (Loans)",
+        "  What is measured: demographic parity difference by race: the share of favourable decisions in the "
+        "group that gets most of them minus that of the group that gets fewest; 0 is the same for all.",
+        "  Limit: at most 0.1.",
+        "  How it decides: it passes when all of the 95 % interval keeps the limit and fails when none of it "
+        "does; otherwise the evidence is insufficient.",
+        "  What it does: It blocks: a model that does not pass it is not released.",
+        "  Without a number: it is not evaluated. That is never a pass.",
+        "  Who says so: The law or regulation, for Atlantis. Source of parity.",
+        "  How sure: not confirmed.",
+        "  In force: from 2026-01-01, with no last day set.",
+    ]
+
+
+def test_a_rule_of_another_policy_is_told_with_its_significance() -> None:
+    file = str(ROOT / "policies/packs/four_fifths.yaml")
+    said = call("policy", "explain", "four-fifths", "--policy", file).output
+    for part in (
+        "at least 0.8",
+        "the 95 % interval leaves out 1",
+        "United States, employment selection",
+        "RIN 3046-AB43",
+        "its wording was seen",
+        "from 1978-09-25",
+    ):
+        assert part in said
+
+
+def test_a_rule_that_only_reports_is_not_said_to_stop_anything() -> None:
+    file = str(ROOT / "policies/packs/nyc_local_law_144.yaml")
+    said = call("policy", "explain", "impact-ratio", "--policy", file).output
+    assert "by race, sex and race & sex" in said
+    assert "The number is reported; it is never a pass and never stops a model." in said
+    assert "It blocks" not in said
+    assert "It warns" not in said
+
+
+def test_an_unknown_rule_is_an_error_that_names_the_one_probably_meant(project: Path) -> None:
+    done = call("policy", "explain", "party")
+    assert done.exit_code == 1
+    assert "policy p has no rule party (did you mean parity?)" in done.stderr
+
+
+def test_the_schema_is_printed_as_it_is_committed() -> None:
+    assert call("policy", "schema").output == rules.schema()
+    assert json.loads(rules.schema())["additionalProperties"] is False
+
+
+def test_the_recorded_verdict_is_not_touched_by_a_what_if(project: Path) -> None:
+    before = artifacts.sha256(project / "reports/verdict.json")
+    call("judge", "--as-of", "2031-01-01")
+    assert artifacts.sha256(project / "reports/verdict.json") == before
