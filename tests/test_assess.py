@@ -233,7 +233,8 @@ def measured(scores: Array) -> dict[str, Any]:
         scores=scores,
         threshold=0.5,
         known={"race": ["a", "b"]},
-        confidence=0.95,
+        asked=params.Evaluate(),
+        seed=1,
     )
 
 
@@ -293,7 +294,7 @@ def test_the_stage_reports_every_group_of_every_attribute(project: Path) -> None
     assess.main()
     document = artifacts.read_json(project / "reports/fairness.json")
     test = prepared.read(project, "test")
-    assert sorted(document["measurements"]) == sorted(MEASURES)
+    assert sorted(document["measurements"]) == sorted(assess.METRICS)
     for attribute, expected in (("race", {"Black", "Hispanic", "White"}), ("sex", {"female", "male"})):
         groups = document["groups"][attribute]
         assert set(groups) - {MISSING} == expected

@@ -104,6 +104,8 @@ def _decide(rule: Rule, found: Measurement) -> _Decision:
 
 
 def _by_bounds(rule: Rule, limit: Limit, value: float, found: Measurement) -> _Decision:
+    if found.lack is not None:
+        return Outcome.INSUFFICIENT_EVIDENCE, f"there is no interval to decide by: {found.lack}"
     if found.low is None or found.high is None or found.confidence is None:
         return Outcome.NOT_EVALUATED, f"there is no interval to decide by ({found.method})"
     if found.confidence < rule.confidence:
