@@ -1,4 +1,4 @@
-"""Measure the pipeline against its peers: `python -m benchmarks [cold unchanged stages million ...]`.
+"""Measure the pipeline against its peers: `python -m benchmarks [cold unchanged million fairness ...]`.
 
 Every figure is a whole process on this machine, in this run; compare ratios, not seconds.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import million
+from benchmarks import evidence, million
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -157,7 +157,14 @@ def large(scratch: Path, _repeats: int) -> None:
     print(f"peak memory              {ours.memory:.2f} GiB   (bar 8)")
 
 
-PARTS: dict[str, Callable[[Path, int], None]] = {"cold": cold, "unchanged": unchanged, "million": large}
+PARTS: dict[str, Callable[[Path, int], None]] = {
+    "cold": cold,
+    "unchanged": unchanged,
+    "million": large,
+    "fairness": evidence.speed,
+    "growth": evidence.growth,
+    "coverage": evidence.coverage,
+}
 
 
 def main() -> None:

@@ -68,13 +68,14 @@ METRICS = (
 """What is measured by attribute and by intersection, defined in `clearance/measures`."""
 
 
-def group_table(groups: counts.Groups, confidence: float) -> dict[str, dict[str, Any]]:
-    """Count, cells, and Fairlearn's selection rate, true and false positive rate of each group.
+def group_table(groups: counts.Groups, confidence: float, crossed: bool = False) -> dict[str, dict[str, Any]]:
+    """Count, cells, selection rate, true and false positive rate of each group.
 
     A rate lies in [0, 1] and is None where the group has no row to take it over; `intervals` holds its Wilson
-    bounds.
+    bounds. The rates are Fairlearn's, or with `crossed` the same from counts: an intersection has too many
+    groups to take each through a frame.
     """
-    rates = _fairlearn_rates(groups)
+    taken = {} if crossed else _fairlearn_rates(groups)
     table = {}
     for group, cells in groups.items():
         over = {
@@ -85,7 +86,10 @@ def group_table(groups: counts.Groups, confidence: float) -> dict[str, dict[str,
         table[group] = {
             "count": cells.count,
             "cells": asdict(cells),
-            **{name: rates[name][group] if total else None for name, (_, total) in over.items()},
+            **{
+                name: (k / total if crossed else taken[name][group]) if total else None
+                for name, (k, total) in over.items()
+            },
             "intervals": {
                 name: list(intervals.wilson(k, total, confidence)) if total else None
                 for name, (k, total) in over.items()
@@ -155,7 +159,10 @@ def assess(
         )
     return evidence.measured(
         {metric: {name: taken[metric] for name, taken in measured.items()} for metric in METRICS},
-        groups={name: group_table(counted, asked.confidence) for name, counted in groups.items()},
+        groups={
+            name: group_table(counted, asked.confidence, crossed=len(families[name]) > 1)
+            for name, counted in groups.items()
+        },
         against_best={
             name: significance.against_best(counted, asked.confidence) for name, counted in groups.items()
         },
@@ -182,7 +189,7 @@ def _measure(
 ) -> dict[str, dict[str, evidence.Measurement]]:
     """Every metric of every attribute and intersection."""
     sampling = intervals.Sampling(confidence=asked.confidence, resamples=asked.resamples, seed=seed)
-    ranks = ranked.rank(label, scores)
+    ranks = ranked.rank(label, scores, encoding.at)
     above = contingency.count(encoding, label, ranked.above_median(ranks))
     found = {}
     for name, over in families.items():
@@ -199,7 +206,7 @@ def _measure(
                 )
             }
             | entropy.measure(groups[name], sampling)
-            | ranked.measure(ranks, codes[encoding.at], numbered, sampling, asked.bins)
+            | ranked.measure(ranks, codes, numbered, sampling, asked.bins)
         )
     return found
 

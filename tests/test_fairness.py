@@ -201,7 +201,7 @@ def test_auc_by_group_is_scikit_learns_and_calibration_is_that_of_the_rows(
     group, label, level = (np.array(column) for column in zip(*drawn, strict=True))
     scores = level / 8
     names = {int(code): f"g{code}" for code in np.unique(group)}
-    found = ranked.measure(ranked.rank(label, scores), group, names, SAMPLING, bins=5)
+    found = ranked.measure(ranked.rank(label, scores, group), np.arange(3), names, SAMPLING, bins=5)
     parts = {code: (label[group == code], scores[group == code]) for code in names}
     errors = [calibration.error(calibration.table(*part, 5)) for part in parts.values()]
     assert found["calibration_error_highest"].value == pytest.approx(max(errors), abs=1e-12)
@@ -230,10 +230,12 @@ def test_few_rows_of_a_label_leave_the_auc_without_interval_and_say_which() -> N
     label = np.array([0, 1] * 40 + [1] * 3)
     group = np.array([0] * 60 + [1] * 23)
     scores = np.linspace(0, 1, 83)
-    found = ranked.measure(ranked.rank(label, scores), group, {0: "a", 1: "b"}, SAMPLING, bins=5)
+    found = ranked.measure(
+        ranked.rank(label, scores, group), np.arange(2), {0: "a", 1: "b"}, SAMPLING, bins=5
+    )
     assert found["roc_auc_difference"].lack is None
     found = ranked.measure(
-        ranked.rank(label[:79], scores[:79]), group[:79], {0: "a", 1: "b"}, SAMPLING, bins=5
+        ranked.rank(label[:79], scores[:79], group[:79]), np.arange(2), {0: "a", 1: "b"}, SAMPLING, bins=5
     )
     assert found["roc_auc_difference"].lack == "10 rows of each label are needed: b has 9"
 
@@ -242,14 +244,18 @@ def test_a_known_group_without_rows_leaves_the_scores_metrics_undefined() -> Non
     label, scores = np.array([0, 1] * 20), np.linspace(0, 1, 40)
     group = np.array([0, 1] * 20)
     names = {0: "a", 1: "b", -1: "vanished"}
-    for found in ranked.measure(ranked.rank(label, scores), group, names, SAMPLING, bins=5).values():
+    for found in ranked.measure(
+        ranked.rank(label, scores, group), np.arange(3), names, SAMPLING, bins=5
+    ).values():
         assert found.undefined == "no rows to count in vanished"
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=60))
 def test_scoring_rate_is_the_share_above_the_exact_median(levels: list[int]) -> None:
     scores = np.array(levels) / 6
-    above = ranked.above_median(ranked.rank(np.zeros(len(scores), dtype=int), scores))
+    above = ranked.above_median(
+        ranked.rank(np.zeros(len(scores), dtype=int), scores, np.zeros(len(scores), dtype=int))
+    )
     assert above.tolist() == (scores > np.median(scores)).tolist()
 
 

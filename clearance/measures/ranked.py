@@ -6,8 +6,9 @@ Needs every row's score, not counts alone; nothing is binned except for calibrat
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,17 +22,22 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranked:
-    """Rows in ascending order of score: `order` sorts them, `label` and `scores` are sorted."""
+    """Rows in ascending order of score: `order` sorts them; `label`, `scores` and `at` are sorted.
+
+    `at` is the finest combination of groups that each row belongs to.
+    """
 
     order: Codes
     label: npt.NDArray[np.int8]
     scores: Scores
+    at: npt.NDArray[np.integer]
 
 
-def rank(label: npt.NDArray[np.integer], scores: Scores) -> Ranked:
+def rank(label: npt.NDArray[np.integer], scores: Scores, at: npt.NDArray[np.integer]) -> Ranked:
     """Sort n rows by score, once for all groupings."""
-    order = np.argsort(scores, kind="stable")
-    return Ranked(order=order, label=label[order].astype(np.int8), scores=scores[order])
+    order = np.argsort(scores)  # rows of equal score may come in any order: they are counted together
+    small = at.astype(np.min_scalar_type(int(at.max(initial=0))))
+    return Ranked(order=order, label=label[order].astype(np.int8), scores=scores[order], at=small[order])
 
 
 def above_median(ranked: Ranked) -> npt.NDArray[np.bool_]:
@@ -59,34 +65,30 @@ def measure(
 ) -> dict[str, Measurement]:
     """`roc_auc_difference` and `calibration_error_highest` over the groups that `names` numbers.
 
-    `group` (n,) is each row's number, in the order the rows were given; rows of `MISSING` are left out.
-    Difference in [0, 1]: highest minus lowest AUC of a group, 0 means that scores rank within every group
-    alike well. Highest calibration error in [0, 1]: of the group where scores mean least what they say, 0
-    means that they are calibrated within every group (G. Pleiss et al., NeurIPS 2017; the error is that of
-    `calibration.error`). Both are undefined with a group without rows, AUC with one without either label.
+    `group` is the number of the group that each finest combination belongs to; rows of `MISSING` are left
+    out. Difference in [0, 1]: highest minus lowest AUC of a group, 0 means that scores rank within every
+    group alike well. Highest calibration error in [0, 1]: of the group where scores mean least what they
+    say, 0 means that they are calibrated within every group (G. Pleiss et al., NeurIPS 2017; the error is
+    that of `calibration.error`). Both are undefined with a group without rows, AUC with one without either
+    label.
     """
-    taken = dict(_slices(ranked, group, names))
-    rows = {name: len(label) for name, (label, _) in taken.items()}
+    small = group.astype(np.min_scalar_type(int(group.max(initial=0))))[ranked.at]
+    ends = np.concatenate([[0], np.cumsum(np.bincount(small, minlength=len(names) + 1))])
+    compared = {code: name for code, name in names.items() if name != counts.MISSING}
+    rows = {name: int(ends[code + 1] - ends[code]) if code >= 0 else 0 for code, name in compared.items()}
     if empty := sorted(name for name, count in rows.items() if count == 0):
         hole = undefined(f"no rows to count in {', '.join(empty)}", rows)
         return {"roc_auc_difference": hole, "calibration_error_highest": hole}
+    by_group = np.argsort(small, kind="stable")
+    label, scores = ranked.label[by_group], ranked.scores[by_group]
+    taken = {
+        name: (label[ends[code] : ends[code + 1]], scores[ends[code] : ends[code + 1]])
+        for code, name in compared.items()
+    }
     return {
         "roc_auc_difference": _auc_difference(taken, sampling.confidence),
         "calibration_error_highest": _calibration(taken, rows, sampling, bins),
     }
-
-
-def _slices(
-    ranked: Ranked, group: Codes, names: Mapping[int, str]
-) -> Iterator[tuple[str, tuple[npt.NDArray[np.int8], Scores]]]:
-    """Each group's labels and scores in ascending order of score, from one stable sort of small numbers."""
-    small = group[ranked.order].astype(np.int16 if max(names, default=0) < 2**15 else np.int64)
-    by_group = np.argsort(small, kind="stable")
-    ends = np.concatenate([[0], np.cumsum(np.bincount(small, minlength=max(names, default=0) + 1))])
-    for code, name in names.items():
-        if name != counts.MISSING:
-            at = by_group[ends[code] : ends[code + 1]] if code >= 0 else by_group[:0]
-            yield name, (ranked.label[at], ranked.scores[at])
 
 
 def _auc_difference(
@@ -132,17 +134,17 @@ def area(label: npt.NDArray[np.int8], scores: Scores) -> tuple[float, float]:
     et al., Biometrics 44 (1988) 837-845.
     """
     starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
-    rows = np.diff(np.concatenate([starts, [len(scores)]]))
-    favourable = np.add.reduceat(label.astype(np.int64), starts)
-    other = rows - favourable
-    most, rest = int(favourable.sum()), int(other.sum())
+    passed = np.concatenate([[0], np.cumsum(label, dtype=np.int64)])[np.append(starts, len(scores))]
+    favourable = np.diff(passed).astype(np.float64)
+    other = np.diff(np.append(starts, len(scores))) - favourable
+    most, rest = int(passed[-1]), len(scores) - int(passed[-1])
     above = (np.cumsum(other) - other / 2) / rest
-    below = (np.cumsum(favourable) - favourable / 2) / most
-    value = float((favourable * above).sum() / most)
+    below = (passed[1:] - favourable / 2) / most
+    value = float(favourable @ above / most)
     if min(most, rest) < 2:
         return value, math.nan
-    spread = (favourable * (above - value) ** 2).sum() / (most - 1) / most
-    spread += (other * (below - (1 - value)) ** 2).sum() / (rest - 1) / rest
+    spread = favourable @ (above - value) ** 2 / (most - 1) / most
+    spread += other @ (below - (1 - value)) ** 2 / (rest - 1) / rest
     return value, math.sqrt(float(spread))
 
 
@@ -159,7 +161,7 @@ def _calibration(
         resamples=sampling.resamples,
         seed=sampling.seed,
     )
-    tables = [calibration.table(label, scores, bins) for label, scores in taken.values()]
+    tables = [_bins(label, scores, bins) for label, scores in taken.values()]
     ends = [calibration.bounds(filled, each) for filled in tables]
     return Measurement(
         value=max(calibration.error(filled) for filled in tables),
@@ -169,3 +171,16 @@ def _calibration(
         method=f"binomial noise of the bins, Bonferroni over {len(taken)} groups",
         support=rows,
     )
+
+
+def _bins(label: npt.NDArray[np.int8], scores: Scores, bins: int) -> list[calibration.Bin]:
+    """`calibration.table` of rows that are sorted already."""
+    edges = np.searchsorted(scores, np.arange(1, bins) / bins, side="left")
+    starts = np.concatenate([[0], edges, [len(scores)]])
+    return [
+        calibration.Bin(
+            int(end - start), float(scores[start:end].mean()), int(np.count_nonzero(label[start:end]))
+        )
+        for start, end in pairwise(starts)
+        if end > start
+    ]
