@@ -164,6 +164,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "fairness": evidence.speed,
     "growth": evidence.growth,
     "coverage": evidence.coverage,
+    "parquet": evidence.parquet,
 }
 
 
