@@ -131,9 +131,9 @@ def parquet(scratch: Path, repeats: int, rows: int = 100_000_000) -> None:
 
     for at in range(FILES):
         drawn = (
-            "SELECT chr(65 + (random() * 5)::INT) AS race, chr(102 + (random() * 2)::INT) AS sex, "
+            "SELECT chr(65 + (random() * 5)::INT) AS race, chr(102 + (random() * 2)::INT) AS sex, "  # noqa: S608
             "chr(111 + (random() * 3)::INT) AS age, (random() < 0.5)::INT AS label, random() AS score "
-            f"FROM range({rows // FILES})"  # noqa: S608 - numbers of our own
+            f"FROM range({rows // FILES})"
         )
         duckdb.execute(f"COPY ({drawn}) TO '{scratch}/{at}.parquet'")
     found: dict[str, list[list[float]]] = {COUNT: [], BARE: []}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clearance.errors import DataError
 from clearance.evidence import INTERSECTION
-from clearance.measures import contingency, counts, entropy, fairness, intervals, margins, out_of_core
+from clearance.measures import contingency, counts, entropy, fairness, intervals, margins, out_of_core, rates
 from clearance.measures.contingency import Table
 from clearance.measures.counts import MISSING
 
@@ -258,6 +258,24 @@ def test_weighted_rates_are_fairlearns_and_uneven_weights_widen_the_interval() -
     assert gap.high - gap.low > 1.2 * (bare.high - bare.low)  # type: ignore[operator]
     indices = entropy.measure(margins.weighted_groups(table_of(frame, True), ["race"]), SAMPLING)
     assert "rows weigh" in str(indices["theil_index"].undefined)
+
+
+@pytest.mark.parametrize("heavy", ["favoured", "anyone"])
+def test_effective_rows_are_the_fewer_of_kishs_and_those_of_the_design_variance(heavy: str) -> None:
+    random = np.random.default_rng(5)
+    favoured = random.random(300) < 0.05
+    weights = np.where(favoured if heavy == "favoured" else random.random(300) < 0.3, 6.0, 1.0)
+    frame = pd.DataFrame({"race": ["a"] * 300}, dtype=object)
+    table = contingency.from_frame(frame, np.ones(300, dtype=int), favoured, weights=weights)
+    found = rates.rate(margins.weighted_groups(table, ["race"])["a"], "selection_rate")
+    share = np.average(favoured, weights=weights)
+    variance = (weights**2 * (favoured - share) ** 2).sum() / weights.sum() ** 2
+    design, kish = share * (1 - share) / variance, weights.sum() ** 2 / (weights**2).sum()
+    assert found.total == pytest.approx(min(design, kish))
+    assert found.successes / found.total == pytest.approx(share, abs=1e-12)
+    assert found.rows == 300
+    if heavy == "favoured":
+        assert design < 0.9 * kish
 
 
 def test_weights_that_leave_less_than_one_row_decide_nothing() -> None:
