@@ -1,4 +1,4 @@
-"""Measure the pipeline against its peers: `python -m benchmarks [cold unchanged tax million]`.
+"""Measure the pipeline against its peers: `python -m benchmarks [cold unchanged tax million fairness ...]`.
 
 Every figure is a whole process on this machine, in this run; compare ratios, not seconds.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import million
+from benchmarks import evidence, million
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -174,6 +174,10 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "unchanged": unchanged,
     "tax": tax,
     "million": large,
+    "fairness": evidence.speed,
+    "growth": evidence.growth,
+    "coverage": evidence.coverage,
+    "parquet": evidence.parquet,
 }
 
 

@@ -15,6 +15,9 @@ from typing import Any
 
 from clearance.errors import ExitCode
 
+INTERSECTION = " & "
+"""Joins attributes, and their groups, into an intersection: `race & sex`, `Black & female`."""
+
 
 class Outcome(StrEnum):
     """A verdict's four values. Only `PASS` lets a model through."""
@@ -45,6 +48,7 @@ class Measurement:
     `value` is the point estimate, or None with `undefined` saying why.
     `low` and `high` bound it at `confidence` (both None: no interval was computed).
     `support` is the number of rows behind it, per group where there are groups.
+    `lack` says which rows are too few for any honest bound; there is then none.
     """
 
     value: float | None
@@ -54,6 +58,7 @@ class Measurement:
     method: str = "exact"
     support: Mapping[str, int] = field(default_factory=dict)
     undefined: str | None = None
+    lack: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high", "confidence"):
@@ -62,10 +67,15 @@ class Measurement:
                 raise ValueError(f"{name} is {number}: use `undefined` instead")
         if (self.value is None) == (self.undefined is None):
             raise ValueError("a measurement has either a value or a reason why it has none")
+        if self.lack is not None and not (self.low is None and self.high is None):
+            raise ValueError("a measurement that lacks rows for an interval has none")
 
     def to_json(self) -> dict[str, Any]:
         """The measurement as it stands in an evidence document."""
-        return asdict(self) | {"support": dict(self.support)}
+        found = asdict(self) | {"support": dict(self.support)}
+        if self.lack is None:
+            del found["lack"]
+        return found
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measurement:

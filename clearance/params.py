@@ -198,11 +198,17 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    """How performance and fairness are measured."""
+    """How performance and fairness are measured.
+
+    `intersections` is how many protected attributes are combined at most (1: each alone); `reference` names
+    the group of an attribute that disparate impact is measured against.
+    """
 
     confidence: Fraction = 0.95
     resamples: int = Field(default=1000, ge=100)
     bins: int = Field(default=10, ge=2)
+    intersections: int = Field(default=2, ge=1)
+    reference: dict[str, Scalar] = {}
 
 
 class Explain(Section):

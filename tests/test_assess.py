@@ -7,6 +7,7 @@ import fairlearn.metrics as oracle
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scored
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from clearance.errors import DataError
 from clearance.measures import counts, fairness
 from clearance.measures.counts import MISSING, Cells
 from clearance.tables import prepared
-from tasks import assess
+from tasks import assess, prepare
 
 Array = npt.NDArray[Any]
 MEASURES = [
@@ -100,6 +101,9 @@ def test_the_group_table_is_metric_frames_over_the_rows(groups: dict[str, Cells]
         ):
             assert row[rate] == (pytest.approx(expected[rate], abs=1e-12) if total else None)
             assert (row["intervals"][rate] is None) == (total == 0)
+        crossed = assess.group_table(groups, 0.95, crossed=True)[name]
+        for rate in ("selection_rate", "true_positive_rate", "false_positive_rate"):
+            assert crossed[rate] == (row[rate] and pytest.approx(row[rate], abs=1e-12))
 
 
 @settings(max_examples=25, deadline=None)
@@ -233,7 +237,8 @@ def measured(scores: Array) -> dict[str, Any]:
         scores=scores,
         threshold=0.5,
         known={"race": ["a", "b"]},
-        confidence=0.95,
+        asked=params.Evaluate(),
+        seed=1,
     )
 
 
@@ -243,6 +248,74 @@ def test_a_score_that_is_no_probability_leaves_everything_undefined() -> None:
     scores[3] = np.nan
     for by_attribute in measured(scores)["measurements"].values():
         assert by_attribute["race"]["undefined"] == "1 of 40 scores are no probability"
+
+
+def test_an_intersection_that_is_bad_while_both_margins_are_fine_is_seen() -> None:
+    """Women of A and men of B are never favoured; by race alone and by sex alone all is equal."""
+    race, sex = np.tile(["A", "A", "B", "B"], 200), np.tile(["f", "m", "f", "m"], 200)
+    favoured = (race == "A") == (sex == "m")
+    document = assess.assess(
+        protected=pd.DataFrame({"race": race, "sex": sex}, dtype=object),
+        label=np.tile(np.array([0, 1, 1, 0, 1, 0, 0, 1], dtype=np.int8), 100),
+        scores=np.where(favoured, 0.9, 0.1),
+        threshold=0.5,
+        known={"race & sex": ["A & m"]},
+        asked=params.Evaluate(reference={"race": "B", "sex": "m"}),
+        seed=1,
+    )
+    gap = document["measurements"]["demographic_parity_difference"]
+    assert {name: found["value"] for name, found in gap.items()} == {"race": 0, "sex": 0, "race & sex": 1}
+    assert gap["race & sex"]["low"] > 0.9
+    assert document["groups"]["race & sex"]["A & f"]["selection_rate"] == 0
+    worst = document["against_best"]["race & sex"][0]
+    assert (worst["group"], worst["impact_ratio"]) == ("A & f", 0)
+    assert worst["fisher_p_adjusted"] < 1e-50
+    assert document["never_observed"] == {"race & sex": []}
+    assert document["family"]["attributes"] == ["race", "sex", "race & sex"]
+    reference = document["measurements"]["disparate_impact_reference_group"]
+    assert reference["race"]["value"] == 1
+    assert "B & m has no success" in reference["race & sex"]["undefined"]
+
+
+def test_intersections_stop_at_the_order_asked_for() -> None:
+    for order, expected in ((1, 3), (2, 6), (3, 7)):
+        document = assess.assess(
+            protected=pd.DataFrame({name: ["x", "y"] * 20 for name in "abc"}, dtype=object),
+            label=np.tile(np.array([0, 0, 1, 1], dtype=np.int8), 10),
+            scores=np.linspace(0, 1, 40),
+            threshold=0.5,
+            known={},
+            asked=params.Evaluate(intersections=order),
+            seed=1,
+        )
+        assert len(document["groups"]) == expected
+        assert all(len(by_name) == expected for by_name in document["measurements"].values())
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_flipping_the_labels_and_the_declaration_together_changes_no_measurement(seed: int) -> None:
+    """At fixed decisions: outcome 1 declared favourable, or all outcomes flipped and 0 declared so."""
+    random = np.random.default_rng(seed)
+    outcome = np.concatenate([[0, 1], random.integers(0, 2, 58)])
+    race, scores = random.choice(["A", "B"], 60), random.integers(0, 9, 60) / 8
+    base = params.load(scored.ROOT / "params.yaml").data.model_copy(update={"target": "y"})
+    documents = []
+    for flip, favourable in ((False, 1), (True, 0)):
+        column = pa.chunked_array([1 - outcome if flip else outcome])
+        label = prepare.label_of(column, base.model_copy(update={"favourable": favourable}))
+        documents.append(
+            assess.assess(
+                protected=pd.DataFrame({"race": race}, dtype=object),
+                label=label.to_numpy(zero_copy_only=False),
+                scores=scores,
+                threshold=0.5,
+                known={},
+                asked=params.Evaluate(),
+                seed=1,
+            )
+        )
+    assert documents[0] == documents[1]
 
 
 def test_no_test_rows_measure_nothing() -> None:
@@ -273,6 +346,8 @@ def test_groups_are_known_from_the_declaration_and_from_every_row() -> None:
         update={"columns": {"race": params.Column(values=["Black", "White", 7, 8.0])}}
     )
     protected = pd.DataFrame({"race": ["Asian", None], "sex": ["female", None]}, dtype=object)
+    crossed = assess.known_groups(data, protected, intersections=2)
+    assert crossed["race & sex"] == {"Asian & female"}
     assert assess.known_groups(data, protected) == {
         "race": {"Black", "White", "7", "8", "Asian"},
         "sex": {"female"},
@@ -293,7 +368,7 @@ def test_the_stage_reports_every_group_of_every_attribute(project: Path) -> None
     assess.main()
     document = artifacts.read_json(project / "reports/fairness.json")
     test = prepared.read(project, "test")
-    assert sorted(document["measurements"]) == sorted(MEASURES)
+    assert sorted(document["measurements"]) == sorted(assess.METRICS)
     for attribute, expected in (("race", {"Black", "Hispanic", "White"}), ("sex", {"female", "male"})):
         groups = document["groups"][attribute]
         assert set(groups) - {MISSING} == expected

@@ -19,8 +19,8 @@ from sklearn.linear_model import LogisticRegression
 
 from clearance import evidence, params
 from clearance.errors import ConfigurationError
-from clearance.evidence import Measurement, Outcome
-from clearance.judging import policy, rules
+from clearance.evidence import INTERSECTION, Measurement, Outcome
+from clearance.judging import policy
 from expectations import prepared as prepared_suite
 from tasks import assess, evaluate, validate
 
@@ -96,7 +96,7 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
     """Performance and fairness of these scores on these rows, by attribute and at their intersection."""
     label = test["label"].to_numpy()
     choices = params.Evaluate(resamples=100)
-    together = test.assign(**{BOTH: test["race"] + rules.TOGETHER + test["sex"]})
+    together = test.assign(**{BOTH: test["race"] + INTERSECTION + test["sex"]})
     return {
         "performance": evaluate.evaluate(label, scores, threshold, choices, seed=1),
         "fairness": assess.assess(

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance import artifacts, evidence
-from clearance.judging import rules
 from clearance.measures import counts
 from clearance.telling import impact
 from tasks import assess, document
@@ -92,7 +91,6 @@ def test_the_unknown_are_counted_and_never_compared() -> None:
 
 def test_the_name_of_the_unknown_is_that_of_the_counts() -> None:
     assert impact.UNKNOWN == counts.MISSING
-    assert impact._TOGETHER == rules.TOGETHER
 
 
 SMALL = {"Elf": (250, 500), "Orc": (200, 500), "Ent": (5, 5)}

@@ -322,7 +322,41 @@ def test_a_finding_is_a_sentence_with_its_numbers() -> None:
         "the limit is at most 0.1"
     )
     across = fairness(gap(0.09, 0.02, 0.2, support={"White": 500, "Black": 60}))
-    assert reason(across).endswith("the interval reaches across the limit, fewest rows: Black (60)")
+    assert reason(across).endswith(
+        "the interval reaches across the limit: Black has the fewest rows (60); about 130 times the rows, "
+        "7,200 more in Black, would decide it if all rates stay as they are and every group grows alike"
+    )
+
+
+def test_a_number_that_sits_at_the_limit_cannot_be_decided_by_more_rows() -> None:
+    at = fairness(gap(0.1, 0.02, 0.2, support={"White": 500, "Black": 60}))
+    assert "it cannot be decided, the number sits at the limit" in reason(at)
+    assert outcome(at) == Outcome.INSUFFICIENT_EVIDENCE
+
+
+def test_rows_too_few_for_any_interval_are_insufficient_evidence_and_say_why() -> None:
+    found = Measurement(value=0.02, lack="a bootstrap needs 10 rows of each kind: Black has 3")
+    assert outcome(fairness(found)) == Outcome.INSUFFICIENT_EVIDENCE
+    assert "there is no interval to decide by: a bootstrap needs 10 rows" in reason(fairness(found))
+    with pytest.raises(ValueError, match="lacks rows"):
+        Measurement(value=0.02, low=0.0, high=0.1, confidence=0.95, lack="too few")
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        (("race", "sex"), Outcome.PASS),
+        (("sex", "race"), Outcome.NOT_EVALUATED),
+        (("race",), Outcome.NOT_EVALUATED),
+    ],
+)
+def test_an_intersection_is_assessed_when_all_its_attributes_are_declared(
+    declared: tuple[str, ...], expected: Outcome
+) -> None:
+    crossed = made(rule(attribute="race & sex"), attributes=["race & sex"])
+    declaration = policy.Declaration(attributes=declared, target="approve", favourable=1)
+    found = fairness(gap(0.02, 0.01, 0.03), "race & sex")
+    assert policy.judge(crossed, found, declaration, TODAY).outcome == expected
 
 
 # Many rules, one verdict

@@ -27,7 +27,6 @@ from clearance.promotion import Ending, State, Status, Step
 from clearance.registry import Version
 from tasks import release, track
 
-
 ROOT = Path(__file__).parent.parent
 DAY = dt.date(2026, 11, 30)
 STRICTER = dt.date(2027, 6, 1)

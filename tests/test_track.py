@@ -20,7 +20,6 @@ from clearance import artifacts, lineage, params, registry
 from clearance.errors import ConfigurationError, IntegrityError, UnavailableError
 from tasks import track
 
-
 ROOT = Path(__file__).parent.parent
 
 

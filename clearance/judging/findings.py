@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance.evidence import Measurement, Outcome
-from clearance.judging import rules
+from clearance.judging import rules, sufficiency
 from clearance.judging.rules import Limit, Rule
 from clearance.telling import wording
 
@@ -128,14 +128,18 @@ def _decide(rule: Rule, found: Measurement) -> _Decision:
 
 
 def _by_bounds(rule: Rule, limit: Limit, value: float, found: Measurement) -> _Decision:
+    if found.lack is not None:
+        return Outcome.INSUFFICIENT_EVIDENCE, f"there is no interval to decide by: {found.lack}"
     if found.low is None or found.high is None or found.confidence is None:
         return Outcome.NOT_EVALUATED, f"there is no interval to decide by ({found.method})"
     if found.confidence < rule.confidence:
         return Outcome.NOT_EVALUATED, f"the rule asks for {_percent(rule.confidence)} confidence"
     if rule.decides_by == "interval":
-        return _by_interval(limit, found.low, found.high, found.support)
+        return _by_interval(limit, value, found.low, found.high, found.support)
     significant = rule.equal_at is not None and not found.low <= rule.equal_at <= found.high
-    return _by_significance(limit.encloses(value, value), significant)
+    equal = [] if rule.equal_at is None else [rule.equal_at]
+    more = sufficiency.sentence(value, found.low, found.high, equal, found.support)
+    return _by_significance(limit.encloses(value, value), significant, more)
 
 
 def _lack(rule: Rule, found: Measurement) -> _Decision | None:
@@ -156,23 +160,25 @@ def _lack(rule: Rule, found: Measurement) -> _Decision | None:
     return Outcome.INSUFFICIENT_EVIDENCE, f"{rule.minimum_support} rows a group are needed: {each}"
 
 
-def _by_interval(limit: Limit, low: float, high: float, support: Mapping[str, int]) -> _Decision:
+def _by_interval(
+    limit: Limit, value: float, low: float, high: float, support: Mapping[str, int]
+) -> _Decision:
     if limit.encloses(low, high):
         return Outcome.PASS, None
     if limit.excludes(low, high):
         return Outcome.FAIL, None
-    smallest = min(sorted(support), key=lambda group: support[group], default=None)
-    rows = "" if smallest is None else f", fewest rows: {smallest} ({support[smallest]})"
-    return Outcome.INSUFFICIENT_EVIDENCE, f"the interval reaches across the limit{rows}"
+    ends = [end for end in (limit.at_least, limit.at_most) if end is not None]
+    more = sufficiency.sentence(value, low, high, ends, support)
+    return Outcome.INSUFFICIENT_EVIDENCE, f"the interval reaches across the limit: {more}"
 
 
-def _by_significance(kept: bool, significant: bool) -> _Decision:
+def _by_significance(kept: bool, significant: bool, more: str) -> _Decision:
     """Outside the limit and not by chance: fail. Outside, perhaps by chance: not enough evidence."""
     if kept:
         return Outcome.PASS, "the gap is significant all the same" if significant else None
     if significant:
         return Outcome.FAIL, "the gap is significant"
-    return Outcome.INSUFFICIENT_EVIDENCE, "the gap may be chance: it is not significant"
+    return Outcome.INSUFFICIENT_EVIDENCE, f"the gap may be chance, it is not significant: {more}"
 
 
 def _subject(rule: Rule, attribute: str | None) -> str:

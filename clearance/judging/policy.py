@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from clearance import params
 from clearance.errors import ConfigurationError
-from clearance.evidence import Outcome
+from clearance.evidence import INTERSECTION, Outcome
 from clearance.judging import findings
 from clearance.judging.findings import Finding
 from clearance.judging.rules import Policy, Rule
@@ -102,11 +102,17 @@ def _worst(deciding: list[Finding]) -> Outcome:
     return next((outcome for outcome in _WORST_FIRST if outcome in seen), Outcome.PASS)
 
 
+def _intersects(name: str, declared: tuple[str, ...]) -> bool:
+    """Whether the name is an intersection of declared attributes, in the order they are declared."""
+    parts = name.split(INTERSECTION)
+    return len(parts) > 1 and [each for each in declared if each in parts] == parts
+
+
 def _mismatches(policy: Policy, declaration: Declaration) -> list[str]:
     faults = [
         f"the policy demands that `{name}` is assessed, and the parameters do not declare it protected"
         for name in policy.attributes
-        if name not in declaration.attributes
+        if name not in declaration.attributes and not _intersects(name, declaration.attributes)
     ]
     demanded, given = policy.favourable, declaration
     if (demanded.target, demanded.value) != (given.target, given.favourable):

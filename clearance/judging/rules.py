@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from clearance.evidence import Outcome
+from clearance.evidence import INTERSECTION, Outcome
 from clearance.judging.exclusions import ImpactTable
 from clearance.params import Fraction, Scalar, Section
 
@@ -28,15 +28,13 @@ DOCUMENTS = (
 )
 """The evidence documents a rule may read: `reports/<document>.json`."""
 
-TOGETHER = " & "
-"""Joins the names of attributes that are read together: `race & sex` is their intersection."""
 
 Text = Annotated[str, Field(min_length=1)]
 
 
 def parts(name: str) -> frozenset[str]:
     """The attributes that `name` reads together; a single one for a plain attribute."""
-    return frozenset(name.split(TOGETHER))
+    return frozenset(name.split(INTERSECTION))
 
 
 class Limit(Section):
@@ -184,7 +182,7 @@ class Policy(Section):
 
     def _names(self, read: str) -> bool:
         """Whether `read` is an attribute of the policy, or several different ones joined."""
-        together = read.split(TOGETHER)
+        together = read.split(INTERSECTION)
         return read in self.attributes or (
             len(together) == len(set(together)) and set(together) <= set(self.attributes)
         )

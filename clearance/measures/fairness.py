@@ -1,49 +1,121 @@
-"""How far the groups of one protected attribute lie apart, with bounds that hold for all pairs at once.
+"""How far the groups of one attribute or intersection lie apart, with bounds that hold for all pairs at once.
 
-Definitions are Fairlearn's; the numbers come from counts alone. Where a comparison has no meaning it is
-undefined and says why: never a silent 0 or 1. Nothing here judges.
+Definitions are Fairlearn's, or AIF360's where it has none; the numbers come from counts alone. Where a
+comparison has no meaning it is undefined and says why: never a silent 0 or 1. Nothing here judges.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from clearance.evidence import Measurement, undefined
-from clearance.measures import counts, intervals
+from clearance.measures import counts, intervals, rates
+from clearance.measures.rates import Group, Rate
+
+Groups = Mapping[str, Group]
+
+_DIFFERENCES = {
+    "demographic_parity_difference": "selection_rate",
+    "equal_opportunity_difference": "true_positive_rate",
+    "false_positive_rate_difference": "false_positive_rate",
+    "false_negative_rate_difference": "false_negative_rate",
+    "true_negative_rate_difference": "true_negative_rate",
+    "predictive_parity_difference": "positive_predictive_value",
+    "accuracy_difference": "accuracy",
+}
+_LOWEST = {"true_positive_rate_lowest": "true_positive_rate", "accuracy_lowest": "accuracy"}
 
 
-def measure(groups: counts.Groups, confidence: float) -> dict[str, Measurement]:
-    """Demographic parity difference and ratio, equalized odds difference, and the share of unnamed rows.
+def measure(groups: Groups, confidence: float, reference: str | None = None) -> dict[str, Measurement]:
+    """Everything that the decisions of the named groups say, by metric.
 
-    Defined as in Fairlearn over the named groups, in [0, 1]. Difference: highest minus lowest rate, 0 is
-    parity. Ratio: lowest over highest selection rate, 1 is parity. `missing_share`: 0 means
-    every row has a group.
+    Differences, in [0, 1]: highest minus lowest rate, 0 is parity, 1 that one group always and another never
+    has it: selection rate (`demographic_parity_difference`), true positive rate
+    (`equal_opportunity_difference`: Hardt, Price and Srebro 2016), false positive, false negative and true
+    negative rate, positive predictive value (`predictive_parity_difference`: Chouldechova 2017), accuracy
+    (`accuracy_difference`). `average_odds_difference` and `equalized_odds_difference` are of both error
+    rates: see below.
+
+    Ratios, in [0, 1]: lowest over highest rate, 1 is parity, 0 that a group never has it.
+    `demographic_parity_ratio` is the disparate impact against the best group, too, and carries that name as
+    well (29 CFR 1607.4(D): against the group with the highest rate); `equalized_odds_ratio` is the smaller
+    ratio of the two rates. `disparate_impact_reference_group` divides by the rate of `reference` (Feldman
+    et al. 2015; AIF360's `disparate_impact`) and has no upper end. Lowest rates, in [0, 1], are the worst
+    group's.
+
+    `missing_share`, in [0, 1]: 0 means that every row has a group. Fairlearn's values where it has any.
     """
     named = {group: cells for group, cells in groups.items() if group != counts.MISSING}
-    selected = {group: cells.selected for group, cells in named.items()}
-    totals = {group: cells.count for group, cells in named.items()}
+    found = {metric: _difference(named, rate, confidence) for metric, rate in _DIFFERENCES.items()}
+    selected = _over(named, "selection_rate")
+    found["demographic_parity_ratio"] = intervals.min_ratio(
+        *_counted(selected), confidence, _support(selected)
+    )
+    found["disparate_impact_best_group"] = found["demographic_parity_ratio"]
+    found["disparate_impact_reference_group"] = (
+        undefined("no reference group is declared in `evaluate.reference`", _support(selected))
+        if reference is None
+        else intervals.ratio_to(reference, *_counted(selected), confidence, _support(selected))
+    )
+    found["average_odds_difference"] = _average_odds(named, confidence)
+    found["equalized_odds_difference"] = _equalized_odds(named, confidence)
+    found["equalized_odds_ratio"] = _equalized_odds_ratio(named, confidence)
+    for metric, rate in _LOWEST.items():
+        over = _over(named, rate)
+        found[metric] = intervals.lowest(*_counted(over), confidence, _support(over))
+    return found | {"missing_share": _missing_share(groups)}
+
+
+def scoring_rate_ratio(above: Groups, confidence: float) -> Measurement:
+    """The lowest share of a group scored above the sample's median, divided by the highest.
+
+    Range [0, 1]: 1 means that every group is as often in the upper half, 0 that a group never is. `above`
+    counts rows by whether their score lies above the median of all rows, as the decision. The median is
+    taken as given. Source: New York City, 6 RCNY 5-300 (Local Law 144 of 2021), "scoring rate".
+    """
+    over = _over({name: cells for name, cells in above.items() if name != counts.MISSING}, "selection_rate")
+    return intervals.min_ratio(*_counted(over), confidence, _support(over))
+
+
+def _over(named: Groups, rate: str, said: str | None = None) -> dict[str, Rate]:
+    """The rate of each group, under a name that says which of its rows it is taken over."""
+    among = rates.AMONG[rate] if said is None else said
     return {
-        "demographic_parity_difference": intervals.max_difference(selected, totals, confidence),
-        "demographic_parity_ratio": intervals.min_ratio(selected, totals, confidence),
-        "equalized_odds_difference": _equalized_odds(named, confidence),
-        "missing_share": _missing_share(groups),
+        f"{group}, {among}" if among else group: rates.rate(cells, rate) for group, cells in named.items()
     }
 
 
-def _equalized_odds(named: counts.Groups, confidence: float) -> Measurement:
+def _counted(over: Mapping[str, Rate]) -> tuple[dict[str, float], dict[str, float]]:
+    return {name: at.successes for name, at in over.items()}, {name: at.total for name, at in over.items()}
+
+
+def _support(over: Mapping[str, Rate]) -> dict[str, int]:
+    return {name: at.rows for name, at in over.items()}
+
+
+def _difference(named: Groups, rate: str, confidence: float, said: str | None = None) -> Measurement:
+    over = _over(named, rate, said)
+    return intervals.max_difference(*_counted(over), confidence, _support(over))
+
+
+def _both(named: Groups) -> dict[str, int]:
+    return _support(_over(named, "true_positive_rate")) | _support(_over(named, "false_positive_rate"))
+
+
+def _odds_holes(found: Mapping[str, Measurement]) -> str:
+    return "; ".join(f"{name}: {gap.undefined}" for name, gap in found.items() if gap.undefined)
+
+
+def _equalized_odds(named: Groups, confidence: float) -> Measurement:
     """The larger of the true and the false positive rate's difference, both bounded at once (Bonferroni)."""
     each = 1 - (1 - confidence) / 2
-    hits = {group: cells.true_positive for group, cells in named.items()}
-    favourable = {group: cells.favourable for group, cells in named.items()}
-    alarms = {group: cells.false_positive for group, cells in named.items()}
-    unfavourable = {group: cells.unfavourable for group, cells in named.items()}
-    support = {f"{group}, favourable label": rows for group, rows in favourable.items()}
-    support |= {f"{group}, unfavourable label": rows for group, rows in unfavourable.items()}
     by_rate = {
-        "true positive rate": intervals.max_difference(hits, favourable, each),
-        "false positive rate": intervals.max_difference(alarms, unfavourable, each),
+        "true positive rate": _difference(named, "true_positive_rate", each, ""),
+        "false positive rate": _difference(named, "false_positive_rate", each, ""),
     }
-    holes = [f"{name}: {gap.undefined}" for name, gap in by_rate.items() if gap.undefined]
-    if holes:
-        return undefined("; ".join(holes), support)
+    if holes := _odds_holes(by_rate):
+        return undefined(holes, _both(named))
     gaps = list(by_rate.values())
     return Measurement(
         value=max(gap.value for gap in gaps if gap.value is not None),
@@ -51,11 +123,62 @@ def _equalized_odds(named: counts.Groups, confidence: float) -> Measurement:
         high=max(gap.high for gap in gaps if gap.high is not None),
         confidence=confidence,
         method=f"{gaps[0].method}, over both rates",
-        support=support,
+        support=_both(named),
     )
 
 
-def _missing_share(groups: counts.Groups) -> Measurement:
+def _equalized_odds_ratio(named: Groups, confidence: float) -> Measurement:
+    """The smaller of the true and the false positive rate's ratio; undefined where a highest rate is 0."""
+    each = 1 - (1 - confidence) / 2
+    by_rate = {
+        name.replace("_", " "): intervals.min_ratio(*_counted(_over(named, name, "")), each)
+        for name in ("true_positive_rate", "false_positive_rate")
+    }
+    if holes := _odds_holes(by_rate):
+        return undefined(holes, _both(named))
+    found = list(by_rate.values())
+    return Measurement(
+        value=min(gap.value for gap in found if gap.value is not None),
+        low=min(gap.low for gap in found if gap.low is not None),
+        high=min(gap.high for gap in found if gap.high is not None),
+        confidence=confidence,
+        method=f"{found[0].method}, over both rates",
+        support=_both(named),
+    )
+
+
+def _average_odds(named: Groups, confidence: float) -> Measurement:
+    """The widest difference between two groups of (true positive rate + false positive rate) / 2.
+
+    Range [0, 1]: 0 is parity, or true positive rates that differ as much as false positive rates do the other
+    way. Between two groups it is |AIF360's `average_odds_difference`|. The two rates of a group stand on
+    different rows, so their Wilson limits combine as squares (MOVER).
+    """
+    true, false = (_over(named, name, "") for name in ("true_positive_rate", "false_positive_rate"))
+    holes = {
+        "true positive rate": intervals.max_difference(*_counted(true), confidence),
+        "false positive rate": intervals.max_difference(*_counted(false), confidence),
+    }
+    if said := _odds_holes(holes):
+        return undefined(said, _both(named))
+
+    def value(group: str) -> float:
+        return sum(at[group].successes / at[group].total for at in (true, false)) / 2
+
+    def bounds(group: str, level: float) -> intervals.Interval:
+        pair = [at[group] for at in (true, false)]
+        shares = [at.successes / at.total for at in pair]
+        ends = [intervals.wilson(at.successes, at.total, level) for at in pair]
+        low = math.hypot(*(share - end[0] for share, end in zip(shares, ends, strict=True))) / 2
+        high = math.hypot(*(end[1] - share for share, end in zip(shares, ends, strict=True))) / 2
+        return max(0.0, value(group) - low), min(1.0, value(group) + high)
+
+    values = {group: value(group) for group in named}
+    method = "MOVER on the sum of two Wilson scores"
+    return intervals.max_gap(values, bounds, confidence, method, _both(named))
+
+
+def _missing_share(groups: Groups) -> Measurement:
     total = sum(cells.count for cells in groups.values())
     if total == 0:
         return undefined("there are no test rows")

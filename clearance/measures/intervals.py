@@ -16,6 +16,7 @@ from statistics import NormalDist
 from clearance.evidence import Measurement, undefined
 
 Interval = tuple[float, float]
+Totals = Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ def quantile(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
-def wilson(successes: int, total: int, confidence: float) -> Interval:
+def wilson(successes: float, total: float, confidence: float) -> Interval:
     """Bounds on a rate.
 
     Both ends lie in [0, 1] and enclose `successes / total`; the lower end is exactly 0 without any
@@ -56,23 +57,33 @@ def wilson(successes: int, total: int, confidence: float) -> Interval:
     return low, high
 
 
-def difference(successes_1: int, total_1: int, successes_2: int, total_2: int, confidence: float) -> Interval:
+def difference(
+    successes_1: float, total_1: float, successes_2: float, total_2: float, confidence: float
+) -> Interval:
     """Bounds on the first rate minus the second, both from independent rows.
 
     Both ends lie in [-1, 1]; 0 means equal rates, 1 that the first group always and the second never
     succeeds. Raises ValueError as `wilson` does.
     Source: R. G. Newcombe, Stat. Med. 17 (1998) 873-890, method 10 (hybrid score, no continuity correction).
     """
-    low_1, high_1 = wilson(successes_1, total_1, confidence)
-    low_2, high_2 = wilson(successes_2, total_2, confidence)
-    rate_1, rate_2 = successes_1 / total_1, successes_2 / total_2
-    gap = rate_1 - rate_2
-    low = gap - math.hypot(rate_1 - low_1, high_2 - rate_2)
-    high = gap + math.hypot(high_1 - rate_1, rate_2 - low_2)
+    first, second = (wilson(k, n, confidence) for k, n in ((successes_1, total_1), (successes_2, total_2)))
+    return mover(successes_1 / total_1, first, successes_2 / total_2, second)
+
+
+def mover(value_1: float, bounds_1: Interval, value_2: float, bounds_2: Interval) -> Interval:
+    """Bounds on `value_1 - value_2` from bounds on each, both from independent rows and in [0, 1].
+
+    Both ends lie in [-1, 1]. Source: G. Y. Zou and A. Donner, Stat. Med. 27 (2008) 1693-1702.
+    """
+    gap = value_1 - value_2
+    low = gap - math.hypot(value_1 - bounds_1[0], bounds_2[1] - value_2)
+    high = gap + math.hypot(bounds_1[1] - value_1, value_2 - bounds_2[0])
     return max(-1.0, low), min(1.0, high)
 
 
-def ratio(successes_1: int, total_1: int, successes_2: int, total_2: int, confidence: float) -> Interval:
+def ratio(
+    successes_1: float, total_1: float, successes_2: float, total_2: float, confidence: float
+) -> Interval:
     """Bounds on the first rate divided by the second, both from independent rows.
 
     The lower end is at least 0 and is 0 without a success in the first group; the upper end is
@@ -95,31 +106,59 @@ def _mover_low(rate_1: float, low_1: float, rate_2: float, high_2: float) -> flo
     return near / (product + math.sqrt(max(0.0, product * product - near * far)))
 
 
-def max_difference(successes: Mapping[str, int], totals: Mapping[str, int], confidence: float) -> Measurement:
+def max_difference(
+    successes: Totals, totals: Totals, confidence: float, support: Mapping[str, int] | None = None
+) -> Measurement:
     """The highest group rate minus the lowest, with a simultaneous bound over all pairs of groups.
 
     Range [0, 1]: 0 means equal rates, 1 that one group always and another never succeeds. The bound
     holds for the true gap between the truly best and worst group, whichever they are: each of the m
     pairs gets its Newcombe interval at 1 - (1 - confidence) / m (Bonferroni); `low` is the largest
     lower end, never below 0, and `high` the largest upper end. Both mappings have the same groups;
-    `support` is `totals`. Undefined with fewer than two groups, or with a group that has no rows.
+    `support` is `totals` unless these are effective numbers of weighted rows. Undefined with fewer than
+    two groups, or with a group that has no rows.
     """
     hole = _hole(successes, totals)
     if hole:
-        return undefined(hole, totals)
-    rates = [successes[group] / totals[group] for group in totals]
-    bounds = _pairwise(difference, successes, totals, confidence)
-    return Measurement(
-        value=max(rates) - min(rates),
-        low=max(0.0, *(low for low, _ in bounds), *(-high for _, high in bounds)),
-        high=max(*(high for _, high in bounds), *(-low for low, _ in bounds)),
-        confidence=confidence,
-        method=_method("Newcombe hybrid score", len(bounds)),
-        support=dict(totals),
+        return undefined(hole, _rows(totals, support))
+    rates = {group: successes[group] / totals[group] for group in totals}
+    return max_gap(
+        rates,
+        lambda group, each: wilson(successes[group], totals[group], each),
+        confidence,
+        "Newcombe hybrid score",
+        _rows(totals, support),
     )
 
 
-def min_ratio(successes: Mapping[str, int], totals: Mapping[str, int], confidence: float) -> Measurement:
+def max_gap(
+    values: Mapping[str, float],
+    bounds: Callable[[str, float], Interval],
+    confidence: float,
+    method: str,
+    support: Mapping[str, int],
+) -> Measurement:
+    """The highest of the groups' values minus the lowest, bounded over all pairs as in `max_difference`.
+
+    `bounds` gives the interval of one group's value at a confidence; values and bounds lie in [0, 1], and
+    the groups share no rows. There are two groups or more.
+    """
+    pairs = list(combinations(values, 2))
+    within = {group: bounds(group, 1 - (1 - confidence) / len(pairs)) for group in values}
+    ends = [mover(values[a], within[a], values[b], within[b]) for a, b in pairs]
+    return Measurement(
+        value=max(values.values()) - min(values.values()),
+        low=max(0.0, *(low for low, _ in ends), *(-high for _, high in ends)),
+        high=max(*(high for _, high in ends), *(-low for low, _ in ends)),
+        confidence=confidence,
+        method=_method(method, len(pairs)),
+        support=support,
+    )
+
+
+def min_ratio(
+    successes: Totals, totals: Totals, confidence: float, support: Mapping[str, int] | None = None
+) -> Measurement:
     """The lowest group rate divided by the highest, with a simultaneous bound over all pairs of groups.
 
     Range [0, 1]: 1 means equal rates, 0 that some group never succeeds. The bound is built as in
@@ -131,41 +170,99 @@ def min_ratio(successes: Mapping[str, int], totals: Mapping[str, int], confidenc
     if not hole and not any(successes.values()):
         hole = "no group has a single success, so the highest rate is 0"
     if hole:
-        return undefined(hole, totals)
+        return undefined(hole, _rows(totals, support))
     rates = [successes[group] / totals[group] for group in totals]
-    bounds = _pairwise(ratio, successes, totals, confidence)
+    pairs = list(combinations(totals, 2))
+    each = 1 - (1 - confidence) / len(pairs)
+    bounds = [ratio(successes[a], totals[a], successes[b], totals[b], each) for a, b in pairs]
     return Measurement(
         value=min(rates) / max(rates),
         low=min(*(low for low, _ in bounds), *(1 / high for _, high in bounds)),
         high=min(1.0, *(high for _, high in bounds), *(_inverse(low) for low, _ in bounds)),
         confidence=confidence,
         method=_method("MOVER-R score", len(bounds)),
-        support=dict(totals),
+        support=_rows(totals, support),
     )
 
 
-def _pairwise(
-    bound: Callable[[int, int, int, int, float], Interval],
-    successes: Mapping[str, int],
-    totals: Mapping[str, int],
+def ratio_to(
+    reference: str,
+    successes: Totals,
+    totals: Totals,
     confidence: float,
-) -> list[Interval]:
-    pairs = list(combinations(totals, 2))
-    each = 1 - (1 - confidence) / len(pairs)
-    return [bound(successes[a], totals[a], successes[b], totals[b], each) for a, b in pairs]
+    support: Mapping[str, int] | None = None,
+) -> Measurement:
+    """The lowest rate of any other group divided by the rate of the `reference` group.
+
+    Range [0, infinity): 1 means that the group worst off succeeds as often as the reference, 0 that it never
+    does, above 1 that every other group succeeds more often. Each of the m other groups gets its MOVER-R
+    interval at 1 - (1 - confidence) / m. Undefined as `min_ratio`, when the reference group is not among
+    the groups, and when it never succeeds.
+    """
+    rows = _rows(totals, support)
+    hole = _hole(successes, totals)
+    if not hole and reference not in totals:
+        hole = f"the reference group {reference} is not among the groups"
+    if not hole and successes[reference] == 0:
+        hole = f"the reference group {reference} has no success, so its rate is 0"
+    if hole:
+        return undefined(hole, rows)
+    others = [group for group in totals if group != reference]
+    base, each = (successes[reference], totals[reference]), 1 - (1 - confidence) / len(others)
+    ends = [ratio(successes[group], totals[group], *base, each) for group in others]
+    return Measurement(
+        value=min(successes[group] / totals[group] for group in others) / (base[0] / base[1]),
+        low=min(low for low, _ in ends),
+        high=min(high for _, high in ends),
+        confidence=confidence,
+        method=_method("MOVER-R score", len(others)) + f", against {reference}",
+        support=rows,
+    )
 
 
-def _hole(successes: Mapping[str, int], totals: Mapping[str, int]) -> str | None:
+def lowest(
+    successes: Totals, totals: Totals, confidence: float, support: Mapping[str, int] | None = None
+) -> Measurement:
+    """The lowest rate of any group, with a bound that holds whichever group it is.
+
+    Range [0, 1]: 0 means that some group never succeeds, 1 that every group always does. Each of the m
+    groups gets its Wilson interval at 1 - (1 - confidence) / m. Undefined with a group that has no rows.
+    """
+    rows = _rows(totals, support)
+    hole = _hole(successes, totals, fewest=1)
+    if hole:
+        return undefined(hole, rows)
+    each = 1 - (1 - confidence) / len(totals)
+    ends = [wilson(successes[group], totals[group], each) for group in totals]
+    return Measurement(
+        value=min(successes[group] / totals[group] for group in totals),
+        low=min(low for low, _ in ends),
+        high=min(high for _, high in ends),
+        confidence=confidence,
+        method="Wilson" if len(ends) == 1 else f"Wilson, Bonferroni over {len(ends)} groups",
+        support=rows,
+    )
+
+
+def _hole(successes: Totals, totals: Totals, fewest: int = 2) -> str | None:
     """Why the groups cannot be compared, or None."""
     if successes.keys() != totals.keys():
         raise ValueError("successes and totals name different groups")
-    if len(totals) < 2:
-        return f"a comparison needs two groups, there {'is' if len(totals) == 1 else 'are'} {len(totals)}"
-    empty = sorted(group for group, total in totals.items() if total == 0)
-    return f"no rows to count in {', '.join(empty)}" if empty else None
+    if len(totals) < fewest:
+        need = "two groups" if fewest == 2 else "a group"
+        return f"a comparison needs {need}, there {'is' if len(totals) == 1 else 'are'} {len(totals)}"
+    if empty := sorted(group for group, total in totals.items() if total == 0):
+        return f"no rows to count in {', '.join(empty)}"
+    if thin := sorted(group for group, total in totals.items() if total < 1):
+        return f"weighted rows that count for less than one in {', '.join(thin)}"
+    return None
 
 
-def _check(successes: int, total: int) -> None:
+def _rows(totals: Totals, support: Mapping[str, int] | None) -> dict[str, int]:
+    return {group: int(total) for group, total in totals.items()} if support is None else dict(support)
+
+
+def _check(successes: float, total: float) -> None:
     if not 0 <= successes <= total or total < 1:
         raise ValueError(f"{successes} successes in {total} rows is no count")
 

@@ -35,7 +35,7 @@ def roc_auc(label: Labels, scores: Scores, value: float, confidence: float) -> B
     favourable, other = scores[label == 1], scores[label == 0]
     fewest = min(len(favourable), len(other))
     if value in (0.0, 1.0):
-        return intervals.wilson(round(value) * fewest, fewest, confidence), "Wilson on disjoint pairs of rows"
+        return area_bounds(value, 0.0, fewest, confidence), "Wilson on disjoint pairs of rows"
     if fewest < FEWEST:
         return None, f"fewer than {FEWEST} rows of a label"
     placed = stats.rankdata(np.concatenate([favourable, other]))
@@ -44,7 +44,17 @@ def roc_auc(label: Labels, scores: Scores, value: float, confidence: float) -> B
     error = math.sqrt(above.var(ddof=1) / len(favourable) + below.var(ddof=1) / len(other))
     if error == 0:
         return None, "all scores are the same"
-    return _logit(value, error / (value * (1 - value)), confidence), "DeLong, logit scale"
+    return area_bounds(value, error, fewest, confidence), "DeLong, logit scale"
+
+
+def area_bounds(value: float, error: float, fewest: int, confidence: float) -> intervals.Interval:
+    """Bounds on an area from its standard error, on the logit scale; at 0 and 1 from disjoint pairs of rows.
+
+    `fewest` is the number of rows of the rarer label.
+    """
+    if value in (0.0, 1.0):
+        return intervals.wilson(round(value) * fewest, fewest, confidence)
+    return _logit(value, error / (value * (1 - value)), confidence)
 
 
 def average_precision(label: Labels, scores: Scores, value: float, sampling: intervals.Sampling) -> Bounds:

@@ -27,7 +27,7 @@ METRICS = {
         "the share of favourable decisions in the group that gets fewest of them divided by that of the "
         "group that gets most; 1 is the same for all"
     ),
-    "fairness.disparate_impact_ratio": (
+    "fairness.disparate_impact_best_group": (
         "the lowest group's share of favourable decisions divided by the best group's, each group held "
         "against the best; 1 is the same for all"
     ),

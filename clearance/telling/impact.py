@@ -13,9 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from clearance.evidence import INTERSECTION
+
 UNKNOWN = "(missing)"
 """What the counts call rows whose category is not known."""
-_TOGETHER = " & "
+
 _IN_VAIN = "not left out: its justification holds for a small category only, while the rule is in force"
 
 
@@ -100,8 +102,10 @@ def _rows(
 
 def _justified(attribute: str, rule: Mapping[str, Any]) -> dict[str, str]:
     """The written justification of each category of this attribute that the policy would leave out."""
-    parts = set(attribute.split(_TOGETHER))
-    listed = [each for each in rule.get("excluded", ()) if set(each["attribute"].split(_TOGETHER)) == parts]
+    parts = set(attribute.split(INTERSECTION))
+    listed = [
+        each for each in rule.get("excluded", ()) if set(each["attribute"].split(INTERSECTION)) == parts
+    ]
     return {each["category"]: each["justification"] for each in listed}
 
 

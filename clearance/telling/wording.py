@@ -16,6 +16,15 @@ _TINY = 1e-4
 
 _NAMES = {
     "roc_auc": "ROC AUC",
+    "roc_auc_difference": "ROC AUC difference",
+    "theil_index": "Theil index",
+    "between_group_theil_index": "between-group Theil index",
+    "between_group_generalized_entropy_index": "between-group generalized entropy index",
+    "disparate_impact_best_group": "disparate impact against the best group",
+    "disparate_impact_reference_group": "disparate impact against the reference group",
+    "true_positive_rate_lowest": "lowest true positive rate",
+    "accuracy_lowest": "lowest accuracy",
+    "calibration_error_highest": "highest calibration error within a group",
     "brier": "Brier score",
     "log_loss": "log loss",
     "f1": "F1",

@@ -1,0 +1,104 @@
+"""Whether two groups' rates differ by more than chance: the tests an auditor expects, and exact bounds.
+
+A small p-value says that there is a gap, never how large it is; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from scipy import stats
+
+from clearance.measures import counts, intervals
+
+
+def clopper_pearson(successes: int, total: int, confidence: float) -> intervals.Interval:
+    """Exact bounds on a rate: they cover it at least as often as `confidence`, at any count.
+
+    Both ends lie in [0, 1] and enclose `successes / total`; wider than Wilson's. Raises ValueError on counts
+    that cannot be. Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404-413.
+    """
+    if not 0 <= successes <= total or total < 1:
+        raise ValueError(f"{successes} successes in {total} rows is no count")
+    tail = (1 - confidence) / 2
+    low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, total - successes + 1))
+    high = 1.0 if successes == total else float(stats.beta.ppf(1 - tail, successes + 1, total - successes))
+    return low, high
+
+
+def z_score(successes_1: int, total_1: int, successes_2: int, total_2: int) -> float | None:
+    """How many standard deviations the first rate lies from the second, pooled two-proportion z.
+
+    Any number: 0 means equal rates, beyond -2 or 2 is the "two or three standard deviations" of Hazelwood
+    School District v. United States, 433 U.S. 299 (1977). None where there is no spread: no rows of a group,
+    or all rows of both alike.
+    """
+    if not (total_1 and total_2):
+        return None
+    pooled = (successes_1 + successes_2) / (total_1 + total_2)
+    spread = pooled * (1 - pooled) * (1 / total_1 + 1 / total_2)
+    if spread <= 0:
+        return None
+    return (successes_1 / total_1 - successes_2 / total_2) / math.sqrt(spread)
+
+
+def fisher(successes_1: int, total_1: int, successes_2: int, total_2: int) -> float | None:
+    """Fisher's exact two-sided p-value that both groups have the same rate.
+
+    Range (0, 1]: small means that the gap is hardly chance. None without rows of a group. Source: R. A.
+    Fisher, J. R. Stat. Soc. 98 (1935) 39-82; tables at most as likely as the one found.
+    """
+    if not (total_1 and total_2):
+        return None
+    table = [[successes_1, total_1 - successes_1], [successes_2, total_2 - successes_2]]
+    return float(stats.fisher_exact(table).pvalue)
+
+
+def against_best(groups: counts.Groups, confidence: float) -> list[dict[str, Any]]:
+    """Each named group's selection rate against that of the group with the highest: ratio, bounds, tests.
+
+    A row per group with rows, the lowest ratio first. `impact_ratio`, in [0, 1], is 1 for the best group
+    itself, and None where the best rate is 0; its MOVER-R bounds hold for this pair alone.
+    `standard_deviations` and `fisher_p` are the two tests, and `fisher_p_adjusted` is Holm's for all pairs
+    of the list (S. Holm, Scand. J. Stat. 6 (1979) 65-70). Empty with fewer than two groups that have rows.
+    """
+    named = {name: cells for name, cells in groups.items() if name != counts.MISSING and cells.count}
+    if len(named) < 2:
+        return []
+    best = max(named, key=lambda name: (named[name].selected / named[name].count, named[name].count, name))
+    base = (named[best].selected, named[best].count)
+    found = [
+        _pair(name, best, (cells.selected, cells.count), base, confidence)
+        for name, cells in named.items()
+        if name != best
+    ]
+    adjusted = _holm({row["group"]: row["fisher_p"] for row in found})
+    listed = [row | {"fisher_p_adjusted": adjusted[row["group"]]} for row in found]
+    return sorted(listed, key=lambda row: (row["difference"], row["group"]))
+
+
+def _pair(
+    name: str, best: str, pair: tuple[int, int], base: tuple[int, int], confidence: float
+) -> dict[str, Any]:
+    low, high = intervals.ratio(*pair, *base, confidence)
+    rate, highest = pair[0] / pair[1], base[0] / base[1]
+    return {
+        "group": name,
+        "against": best,
+        "difference": rate - highest,
+        "impact_ratio": rate / highest if highest else None,
+        "low": low if highest else None,
+        "high": high if math.isfinite(high) and highest else None,
+        "standard_deviations": z_score(*pair, *base),
+        "fisher_p": fisher(*pair, *base),
+    }
+
+
+def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    adjusted, highest = {}, 0.0
+    for place, name in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[name]))
+        adjusted[name] = highest
+    return adjusted

@@ -1,0 +1,268 @@
+"""Fairness metrics are Fairlearn's or AIF360's published ones where those are defined, else undefined."""
+
+import math
+import warnings
+from typing import Any
+
+import fairlearn.metrics as oracle
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sklearn
+from test_assess import TABLES, Array, rows_of
+
+from clearance.measures import calibration, counts, entropy, fairness, intervals, ranked
+from clearance.measures.counts import Cells
+
+SAMPLING = intervals.Sampling(confidence=0.95, resamples=200, seed=7)
+FULL = st.integers(1, 30)
+FULL_TABLES = st.dictionaries(
+    st.text("ABCDE", min_size=1, max_size=3),
+    st.builds(Cells, true_positive=FULL, false_positive=FULL, false_negative=FULL, true_negative=FULL),
+    min_size=2,
+    max_size=5,
+)
+BY_RATE = {
+    "equal_opportunity_difference": oracle.true_positive_rate,
+    "false_positive_rate_difference": oracle.false_positive_rate,
+    "false_negative_rate_difference": oracle.false_negative_rate,
+    "true_negative_rate_difference": oracle.true_negative_rate,
+    "predictive_parity_difference": sklearn.precision_score,
+    "accuracy_difference": sklearn.accuracy_score,
+}
+
+
+def fairlearns(metric: Any, groups: dict[str, Cells]) -> oracle.MetricFrame:
+    group, label, decision = rows_of(groups)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return oracle.MetricFrame(
+            metrics=metric, y_true=label, y_pred=decision.astype(int), sensitive_features=group
+        )
+
+
+@settings(max_examples=15, deadline=None)
+@given(TABLES)
+def test_differences_are_metric_frames_where_every_group_has_the_rate(
+    groups: dict[str, Cells],
+) -> None:
+    found = fairness.measure(groups, 0.95)
+    for name, metric in BY_RATE.items():
+        measured = found[name]
+        if 0 in measured.support.values():
+            assert "no rows to count in" in str(measured.undefined)
+        else:
+            expected = fairlearns(metric, groups).difference(method="between_groups")
+            assert measured.value == pytest.approx(expected, abs=1e-12), name
+
+
+@settings(max_examples=20, deadline=None)
+@given(FULL_TABLES)
+def test_odds_and_opportunity_are_fairlearns(groups: dict[str, Cells]) -> None:
+    group, label, decision = rows_of(groups)
+    found = fairness.measure(groups, 0.95)
+    asked = {"y_true": label, "y_pred": decision.astype(int), "sensitive_features": group}
+    for name in ("equal_opportunity_difference", "equalized_odds_difference", "equalized_odds_ratio"):
+        assert found[name].value == pytest.approx(getattr(oracle, name)(**asked), abs=1e-12)
+    frame = fairlearns(sklearn.accuracy_score, groups)
+    assert found["accuracy_lowest"].value == pytest.approx(frame.group_min(), abs=1e-12)
+    frame = fairlearns(oracle.true_positive_rate, groups)
+    assert found["true_positive_rate_lowest"].value == pytest.approx(frame.group_min(), abs=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(FULL_TABLES)
+def test_average_odds_is_aif360s_between_the_two_groups_furthest_apart(groups: dict[str, Cells]) -> None:
+    """AIF360: ((FPR of one - FPR of the other) + (TPR of one - TPR of the other)) / 2."""
+    true, false = (
+        fairlearns(rate, groups).by_group for rate in (oracle.true_positive_rate, oracle.false_positive_rate)
+    )
+    expected = max(abs((false[a] - false[b]) + (true[a] - true[b])) / 2 for a in groups for b in groups)
+    found = fairness.measure(groups, 0.95)["average_odds_difference"]
+    assert found.value == pytest.approx(expected, abs=1e-12)
+    assert found.low <= found.value <= found.high  # type: ignore[operator]
+
+
+@settings(max_examples=25, deadline=None)
+@given(FULL_TABLES)
+def test_disparate_impact_divides_by_the_reference_or_the_best_group(groups: dict[str, Cells]) -> None:
+    rates = fairlearns(oracle.selection_rate, groups).by_group
+    reference = next(iter(groups))
+    found = fairness.measure(groups, 0.95, reference)
+    others = [rates[name] for name in groups if name != reference]
+    against = found["disparate_impact_reference_group"]
+    assert against.value == pytest.approx(min(others) / rates[reference], abs=1e-12)
+    assert against.low <= against.value * (1 + 1e-12)  # type: ignore[operator]
+    assert against.value <= against.high * (1 + 1e-12)  # type: ignore[operator]
+    assert found["disparate_impact_best_group"].value == pytest.approx(min(rates) / max(rates), abs=1e-12)
+
+
+def test_disparate_impact_is_undefined_without_a_reference_that_was_ever_favoured() -> None:
+    groups = {"a": Cells(true_positive=5, true_negative=5), "b": Cells(true_negative=9, false_negative=2)}
+    for reference, why in ((None, "no reference group"), ("c", "not among the groups"), ("b", "no success")):
+        found = fairness.measure(groups, 0.95, reference)["disparate_impact_reference_group"]
+        assert why in str(found.undefined)
+
+
+def test_a_ratio_of_rates_that_are_all_zero_is_undefined_where_fairlearn_gives_no_number() -> None:
+    groups = {name: Cells(true_positive=5, false_negative=5, true_negative=10) for name in "ab"}
+    found = fairness.measure(groups, 0.95)["equalized_odds_ratio"]
+    assert "false positive rate: no group has a single success" in str(found.undefined)
+
+
+def test_nobody_decided_favourably_has_no_predictive_value_where_scikit_learn_says_zero() -> None:
+    groups = {"a": Cells(true_positive=5, true_negative=5), "b": Cells(true_negative=9, false_negative=2)}
+    found = fairness.measure(groups, 0.95)["predictive_parity_difference"]
+    assert found.undefined == "no rows to count in b, favourable decision"
+    assert fairlearns(sklearn.precision_score, groups).by_group["b"] == 0
+
+
+# Generalized entropy
+
+
+def benefits(groups: dict[str, Cells]) -> tuple[Array, Array]:
+    group, label, decision = rows_of(groups)
+    return group.to_numpy(), 1.0 + decision - label
+
+
+def published(benefit: Array, alpha: int) -> float:
+    """AIF360's code for `generalized_entropy_error`, as published."""
+    mean = np.mean(benefit)
+    if alpha == 1:
+        return float(np.mean(np.log((benefit / mean) ** benefit) / mean))
+    return float(np.mean((benefit / mean) ** alpha - 1) / (alpha * (alpha - 1)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(TABLES)
+def test_entropy_indices_are_aif360s(groups: dict[str, Cells]) -> None:
+    group, benefit = benefits(groups)
+    assume(benefit.sum() > 0)
+    between = pd.Series(benefit).groupby(group).transform("mean").to_numpy()
+    found = entropy.measure(groups, SAMPLING)
+    assert found["theil_index"].value == pytest.approx(published(benefit, 1), abs=1e-12)
+    assert found["generalized_entropy_index"].value == pytest.approx(published(benefit, 2), abs=1e-12)
+    if (between > 0).all():
+        assert found["between_group_theil_index"].value == pytest.approx(published(between, 1), abs=1e-12)
+    name = "between_group_generalized_entropy_index"
+    assert found[name].value == pytest.approx(published(between, 2), abs=1e-12)
+
+
+def test_an_index_where_nobody_benefits_is_undefined() -> None:
+    groups = {"a": Cells(false_negative=20), "b": Cells(false_negative=30)}
+    assert "nobody benefits" in str(entropy.measure(groups, SAMPLING)["theil_index"].undefined)
+
+
+def test_no_bootstrap_decides_where_a_kind_of_outcome_has_under_ten_rows() -> None:
+    cells = Cells(true_positive=50, false_positive=20, false_negative=20, true_negative=50)
+    small = Cells(true_positive=50, false_positive=9, false_negative=20, true_negative=50)
+    found = entropy.measure({"a": cells, "b": small}, SAMPLING)
+    assert found["theil_index"].lack is None
+    assert found["theil_index"].low <= found["theil_index"].value <= found["theil_index"].high  # type: ignore[operator]
+    between = found["between_group_theil_index"]
+    assert between.lack == "a bootstrap needs 10 rows of each kind: b has 9 favoured wrongly"
+    assert (between.low, between.high) == (None, None)
+
+
+@settings(max_examples=25, deadline=None)
+@given(FULL_TABLES, st.randoms(use_true_random=False))
+def test_names_and_order_of_groups_change_no_draw(groups: dict[str, Cells], shuffler: Any) -> None:
+    order = list(groups)
+    shuffler.shuffle(order)
+    scaled = {
+        name: Cells(**{kind: 10 + count for kind, count in vars(cells).items()})
+        for name, cells in groups.items()
+    }
+    renamed = {f"z{at}": scaled[name] for at, name in enumerate(order)}
+    first, second = entropy.measure(scaled, SAMPLING), entropy.measure(renamed, SAMPLING)
+    for name, found in first.items():
+        assert found.low is not None
+        assert (found.value, found.low, found.high) == (
+            second[name].value,
+            second[name].low,
+            second[name].high,
+        )
+
+
+# Scores
+
+SCORED = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(0, 8)), min_size=6, max_size=120
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SCORED)
+def test_auc_by_group_is_scikit_learns_and_calibration_is_that_of_the_rows(
+    drawn: list[tuple[int, int, int]],
+) -> None:
+    group, label, level = (np.array(column) for column in zip(*drawn, strict=True))
+    scores = level / 8
+    names = {int(code): f"g{code}" for code in np.unique(group)}
+    found = ranked.measure(ranked.rank(label, scores, group), np.arange(3), names, SAMPLING, bins=5)
+    parts = {code: (label[group == code], scores[group == code]) for code in names}
+    errors = [calibration.error(calibration.table(*part, 5)) for part in parts.values()]
+    assert found["calibration_error_highest"].value == pytest.approx(max(errors), abs=1e-12)
+    gap = found["roc_auc_difference"]
+    if len(names) < 2 or any(len(set(part[0].tolist())) < 2 for part in parts.values()):
+        assert gap.value is None
+    else:
+        areas = [sklearn.roc_auc_score(*part) for part in parts.values()]
+        assert gap.value == pytest.approx(max(areas) - min(areas), abs=1e-12)
+
+
+def test_delongs_error_is_the_one_of_the_whole_sample() -> None:
+    random = np.random.default_rng(3)
+    label = random.integers(0, 2, 300)
+    scores = np.round(random.normal(label * 0.8), 1)
+    order = np.argsort(scores, kind="stable")
+    value, error = ranked.area(label[order].astype(np.int8), scores[order])
+    above = [np.mean((s > scores[label == 0]) + 0.5 * (s == scores[label == 0])) for s in scores[label == 1]]
+    below = [np.mean((s < scores[label == 1]) + 0.5 * (s == scores[label == 1])) for s in scores[label == 0]]
+    expected = math.sqrt(np.var(above, ddof=1) / len(above) + np.var(below, ddof=1) / len(below))
+    assert value == pytest.approx(sklearn.roc_auc_score(label, scores), abs=1e-12)
+    assert error == pytest.approx(expected, abs=1e-12)
+
+
+def test_few_rows_of_a_label_leave_the_auc_without_interval_and_say_which() -> None:
+    label = np.array([0, 1] * 40 + [1] * 3)
+    group = np.array([0] * 60 + [1] * 23)
+    scores = np.linspace(0, 1, 83)
+    found = ranked.measure(
+        ranked.rank(label, scores, group), np.arange(2), {0: "a", 1: "b"}, SAMPLING, bins=5
+    )
+    assert found["roc_auc_difference"].lack is None
+    found = ranked.measure(
+        ranked.rank(label[:79], scores[:79], group[:79]), np.arange(2), {0: "a", 1: "b"}, SAMPLING, bins=5
+    )
+    assert found["roc_auc_difference"].lack == "10 rows of each label are needed: b has 9"
+
+
+def test_a_known_group_without_rows_leaves_the_scores_metrics_undefined() -> None:
+    label, scores = np.array([0, 1] * 20), np.linspace(0, 1, 40)
+    group = np.array([0, 1] * 20)
+    names = {0: "a", 1: "b", -1: "vanished"}
+    for found in ranked.measure(
+        ranked.rank(label, scores, group), np.arange(3), names, SAMPLING, bins=5
+    ).values():
+        assert found.undefined == "no rows to count in vanished"
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=60))
+def test_scoring_rate_is_the_share_above_the_exact_median(levels: list[int]) -> None:
+    scores = np.array(levels) / 6
+    above = ranked.above_median(
+        ranked.rank(np.zeros(len(scores), dtype=int), scores, np.zeros(len(scores), dtype=int))
+    )
+    assert above.tolist() == (scores > np.median(scores)).tolist()
+
+
+def test_scoring_rate_ratio_is_the_lowest_share_over_the_highest() -> None:
+    above = {
+        "a": Cells(true_positive=10, true_negative=10),
+        "b": Cells(true_positive=6, false_negative=14),
+        counts.MISSING: Cells(true_positive=9),
+    }
+    assert fairness.scoring_rate_ratio(above, 0.95).value == pytest.approx(0.6)
