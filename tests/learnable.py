@@ -89,7 +89,8 @@ def build(root: Path, frame: pd.DataFrame, **train: Any) -> Path:
     settings["explain"] = {"rows": 60, "background": 30}
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(settings))
-    for name in ("dvc.yaml", "requirements.lock"):
+    (root / "policies").mkdir(exist_ok=True)
+    for name in ("dvc.yaml", "requirements.lock", "policies/demo.yaml"):
         shutil.copy(ROOT / name, root / name)
     write(root, frame)
     return root
