@@ -108,7 +108,7 @@ def main() -> None:
         return
     model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"])
     test = prepared.read(Path(), "test")
-    scores = scoring.score(model, test.features)
+    scores = scoring.score(model, test.inputs(model.feature_names_in_))
     document = evaluate(test.label, scores, training["threshold"], settings.evaluate, settings.seed)
     artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
     with artifacts.replacing_folder(drawings) as folder:

@@ -112,9 +112,9 @@ def main() -> None:
         return
     model = model_file.load(MODEL, training["model"]["sha256"])
     train, test = prepared.read_each(Path(), "train", "test")
-    background = train.features.iloc[smallest(train, settings.explain.background)]
+    background = train.inputs(model.feature_names_in_).iloc[smallest(train, settings.explain.background)]
     places = smallest(test, settings.explain.rows)
-    sample = test.features.iloc[places]
+    sample = test.inputs(model.feature_names_in_).iloc[places]
     found = explain(model, sample, background, settings.seed)
     protected = test.protected.iloc[places][settings.data.protected]
     document = report(found, protected, len(test.rows)) | {"model_sha256": training["model"]["sha256"]}

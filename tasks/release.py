@@ -189,7 +189,9 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         obstacle,
         pushed=kept is None,
     )
-    return receipt(ending, case.verdict, verified.fingerprint, state)
+    done = receipt(ending, case.verdict, verified.fingerprint, state)
+    rows = track.test_rows(verified.read_json("reports/split.json")) if described else None
+    return done | {"test_uses": None if rows is None else registry.count_test_uses(server, rows)}
 
 
 def main() -> None:
@@ -204,6 +206,8 @@ def main() -> None:
     if found := done["champion"]:
         logger.info("champion: %s version %s", found["name"], found["version"])
     logger.info("%s: %s", done["status"], done["reason"])
+    if uses := done.get("test_uses"):
+        track.tell_test_uses(uses)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,39 @@ def record(verified: lineage.Lineage, settings: params.Params) -> registry.Recor
         data=tuple(_data_sets(documents["split"], described)),
         model=described,
         files={path: verified.root / path for path in (*_FILES, settings.policy.file, *kept)},
+        candidates=tuple(_candidates(documents["training"])),
+        test_rows=test_rows(documents["split"]) if described else None,
     )
+
+
+def test_rows(split: Mapping[str, Any]) -> str | None:
+    """The digest of the rows that judge; None when there are no prepared tables."""
+    return None if split["status"] != "measured" else str(split["row_digests"]["test"])
+
+
+def _candidates(training: Mapping[str, Any]) -> Iterator[registry.Candidate]:
+    """Every model that was tried, where there was more than one."""
+    tried = training.get("candidates", [])
+    for place, each in enumerate(tried if len(tried) > 1 else (), start=1):
+        numbers = {"utility": each.get("utility"), "threshold": each.get("threshold")}
+        numbers |= {f"tune/{name}": value for name, value in each.get("tune", {}).items()}
+        for metric, by in each.get("disparity", {}).items():
+            numbers |= {f"tune/{_key(metric, name)}": value for name, value in by.items()}
+        yield registry.Candidate(
+            place=place,
+            title=f"{place} {each['estimator'].rpartition('.')[2]}, {each['mitigation']}",
+            params={
+                "estimator": each["estimator"],
+                "mitigation": each["mitigation"],
+                **{_key("arguments", name): json.dumps(value) for name, value in each["arguments"].items()},
+            },
+            metrics={name: float(value) for name, value in numbers.items() if value is not None},
+            tags={
+                "clearance.candidate.chosen": str(each["chosen"]).lower(),
+                "clearance.candidate.why": each["why"],
+                "clearance.candidate.protected_at_decision": str(each["uses_protected_at_decision"]).lower(),
+            },
+        )
 
 
 def tags(verdict: Mapping[str, Any], described: registry.Description | None) -> dict[str, str]:
@@ -137,11 +169,20 @@ def main() -> None:
     settings = params.load(root / "params.yaml")
     verified = lineage.verify(root)
     server = registry.connect()
-    tracked = registry.track(server, record(verified, settings))
+    wanted = record(verified, settings)
+    tracked = registry.track(server, wanted)
     starter = os.environ.get("MLFLOW_RUN_ID")
     if starter and starter != tracked.run_id and not registry.link(server, tracked, starter):
         logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", starter)
     logger.info("tracked: run %s in experiment %s", tracked.run_id, settings.experiment)
+    if wanted.test_rows:
+        tell_test_uses(registry.count_test_uses(server, wanted.test_rows))
+
+
+def tell_test_uses(uses: int) -> None:
+    """Say how often these test rows have judged a model; as a warning where it is often."""
+    sentence, warns = registry.tell_test_uses(uses)
+    logger.log(logging.WARNING if warns else logging.INFO, "%s", sentence)
 
 
 if __name__ == "__main__":

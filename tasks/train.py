@@ -9,7 +9,6 @@ import importlib.metadata
 import logging
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,69 +17,59 @@ from sklearn.pipeline import Pipeline
 
 from clearance import artifacts, evidence, params, stage
 from clearance.errors import ConfigurationError, DataError, IntegrityError
-from clearance.modelling import encoding, estimators, fitting, mitigation, model_file, scoring, thresholds
+from clearance.judging import policy
+from clearance.modelling import (
+    candidates,
+    encoding,
+    estimators,
+    fitting,
+    grid,
+    limits,
+    model_file,
+    pareto,
+    scoring,
+    telling,
+)
 from clearance.tables import prepared
 
 FOLDER = Path("models/trained")
 MODEL = FOLDER / "model.skops"
 RECORD = Path("reports/training.json")
 VALIDATION = Path("reports/validation_prepared.json")
+FIGURES = Path("reports/figures/train")
 LOCK = Path("requirements.lock")
 
-_LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
+NO_DEMANDS = limits.Demands()
+"""What is asked of candidates where no policy is held against them: nothing, and nothing is allowed."""
+
+_LIBRARIES = ("fairlearn", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
 _TYPES = {"number": "double", "category": "string"}
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A fitted pipeline (encoding, then estimator), its threshold, and how both came about."""
-
-    fitted: fitting.Fitted
-    weights: mitigation.Reweighing | None
-    threshold: float
-    threshold_rule: str
-    tune: thresholds.Quality
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """What scores a row."""
-        return self.fitted.pipeline
-
-
-def train(
-    rows: prepared.Prepared, tune: prepared.Prepared, data: params.Data, choice: params.Train, seed: int
-) -> Trained:
-    """Fit the chosen estimator on `rows` and choose its threshold on `tune`.
+def train(  # noqa: PLR0917 - what a run is made of
+    rows: prepared.Prepared,
+    tune: prepared.Prepared,
+    data: params.Data,
+    choice: params.Train,
+    seed: int,
+    demands: limits.Demands = NO_DEMANDS,
+) -> grid.Selection:
+    """Fit the candidates that `choice` names on `rows`, and choose thresholds and one candidate on `tune`.
 
     Raises DataError when the rows cannot be learnt from, ConfigurationError when the choice does not work.
     """
     _refuse_unusable(rows)
-    kinds = scoring.kinds(rows.features, {name: column.type for name, column in data.columns.items()})
-    estimator = estimators.build(choice.estimator, choice.arguments, seed)
-    weights = _weigh(rows, choice, estimator)
-    fitted = fitting.fit(
-        Pipeline([("encode", encoding.transformer(kinds)), (fitting.ESTIMATOR, estimator)]),
-        scoring.inputs(rows.features, kinds),
-        rows.label,
-        weights=None if weights is None else weights.weights,
-        search=choice.search,
+    setting = candidates.Setting(
+        rows=rows,
+        tune=tune,
+        types={name: column.type for name, column in data.columns.items()},
+        threshold=choice.threshold,
+        limits=demands.rules,
         seed=seed,
     )
-    scores = scoring.score(fitted.pipeline, tune.features)
-    if not np.all((scores >= 0) & (scores <= 1)):
-        raise ConfigurationError(
-            f"{choice.estimator} gives scores that are no probabilities", "choose another estimator"
-        )
-    cut, rule = _cut(scores, tune, choice.threshold)
-    return Trained(
-        fitted=fitted,
-        weights=weights,
-        threshold=cut,
-        threshold_rule=rule,
-        tune=thresholds.measure(scores, tune.label, cut),
-    )
+    return grid.select(setting, choice.grid, allowed=choice.protected_at_decision, stance=demands.protected)
 
 
 def _refuse_unusable(rows: prepared.Prepared) -> None:
@@ -97,54 +86,44 @@ def _refuse_unusable(rows: prepared.Prepared) -> None:
         )
 
 
-def _weigh(rows: prepared.Prepared, choice: params.Train, estimator: Any) -> mitigation.Reweighing | None:
-    if choice.mitigation == "none":
-        return None
-    if not estimators.takes_weights(estimator):
-        raise ConfigurationError(
-            f"{choice.estimator} takes no row weights, which reweighing needs",
-            "set `train.mitigation: none`, or choose an estimator whose `fit` takes `sample_weight`",
-        )
-    return mitigation.reweigh(rows.protected, rows.label)
-
-
-def _cut(scores: scoring.Scores, tune: prepared.Prepared, choice: params.Threshold) -> tuple[float, str]:
-    if choice.fixed is not None:
-        return choice.fixed, "fixed in params.yaml"
-    objective = choice.objective or "balanced_accuracy"
-    return thresholds.choose(scores, tune.label, objective), thresholds.RULE.format(objective=objective)
-
-
-def record(
-    trained: Trained, model: Mapping[str, str], choice: params.Train, split: Mapping[str, Any], lock: str
+def record(  # noqa: PLR0917 - what a run is made of
+    selection: grid.Selection,
+    model: Mapping[str, str],
+    choice: params.Train,
+    split: Mapping[str, Any],
+    lock: str,
+    demands: limits.Demands = NO_DEMANDS,
 ) -> dict[str, Any]:
     """The deterministic tracking record: all that anyone needs to log, check or repeat this training.
 
     `model` is the file and its digest, `split` the record of the prepared tables, `lock` the SHA-256 of the
     locked requirements. No row of the tables is in it: `input_example` is made up.
     """
-    path = estimators.import_path(choice.estimator)
-    weights = trained.weights
-    kinds = scoring.model_kinds(trained.pipeline)
+    chosen = selection.chosen
+    path = estimators.import_path(chosen.estimator.estimator)
+    weights = chosen.weights
+    pipeline = chosen.fitted.pipeline
+    kinds = scoring.model_kinds(pipeline)
     return evidence.measured(
-        {},
+        {limits.PROTECTED_AT_DECISION: telling.protected_at_decision(chosen)},
         estimator=path,
-        arguments=fitting.plain(choice.arguments),
-        estimator_params=fitting.plain(trained.pipeline[-1].get_params()),
-        mitigation=choice.mitigation,
+        arguments=fitting.plain(chosen.estimator.arguments),
+        estimator_params=fitting.plain(pipeline[-1].get_params()),
+        mitigation=chosen.way.label,
         weights=weights and {"cells": weights.cells, "one_sided": weights.one_sided},
-        search=trained.fitted.search,
-        threshold=trained.threshold,
-        threshold_rule=trained.threshold_rule,
-        tune=trained.tune.to_json(),
-        warnings=trained.fitted.warnings,
+        search=chosen.fitted.search,
+        threshold=chosen.threshold,
+        threshold_rule=chosen.threshold_rule,
+        tune=chosen.tune.to_json(),
+        warnings=chosen.fitted.warnings,
         model=dict(model),
         data={key: split[key] for key in ("tables", "row_digests", "rows")},
         features=kinds,
         inputs=[{"name": name, "type": _TYPES[kind]} for name, kind in kinds.items()],
-        input_example=encoding.typical(trained.pipeline[0]),
+        input_example=encoding.typical(pipeline[0]),
         requirements_sha256=lock,
         libraries=_versions(path),
+        **telling.selection(selection, choice, demands),
     )
 
 
@@ -185,22 +164,34 @@ def main() -> None:
             "run `clearance repair`, then run again",
         )
     rows, tune = prepared.read_each(Path(), "train", "tune")
-    trained = train(rows, tune, settings.data, settings.train, settings.seed)
-    for complaint in trained.fitted.warnings:
+    asked = limits.demands(policy.load(Path(settings.policy.file)), settings.policy.as_of)
+    selection = train(rows, tune, settings.data, settings.train, settings.seed, asked)
+    chosen = selection.chosen
+    for complaint in chosen.fitted.warnings:
         log.warning("%s", complaint)
     with artifacts.replacing_folder(FOLDER) as folder:
-        digest = model_file.save(trained.pipeline, folder / MODEL.name)
-        _refuse_unfaithful(trained.pipeline, folder / MODEL.name, digest, rows)
+        digest = model_file.save(chosen.pipeline, folder / MODEL.name)
+        _refuse_unfaithful(chosen.pipeline, folder / MODEL.name, digest, rows)
     model = {"file": MODEL.as_posix(), "sha256": digest, "format": "skops"}
-    document = record(trained, model, settings.train, split, artifacts.sha256(LOCK))
+    document = record(selection, model, settings.train, split, artifacts.sha256(LOCK), asked)
+    with artifacts.replacing_folder(FIGURES) as folder:
+        pareto.write(folder, document["candidates"])
     artifacts.write_json(RECORD, document)
-    log.info("fitted %s on %d rows", document["estimator"], len(rows.label))
-    log.info("favourable from a score of %.4f (%s)", trained.threshold, trained.threshold_rule)
+    _say(selection, document["estimator"], len(rows.label))
+
+
+def _say(selection: grid.Selection, path: str, rows: int) -> None:
+    chosen = selection.chosen
+    log.info("fitted %s on %d rows", path, rows)
+    if len(selection.tried) > 1:
+        reason = selection.choice.reasons[selection.choice.chosen]
+        log.info("of %d candidates: %s with %s (%s)", len(selection.tried), path, chosen.way.label, reason)
+    log.info("favourable from a score of %.4f (%s)", chosen.threshold, chosen.threshold_rule)
 
 
 def _refuse_unfaithful(pipeline: Pipeline, path: Path, digest: str, rows: prepared.Prepared) -> None:
     """Raise ConfigurationError when the model on disk does not score exactly as the one in memory."""
-    sample = rows.features.head(1000)
+    sample = rows.inputs(pipeline.feature_names_in_).head(1000)
     stored = scoring.score(model_file.load(path, digest), sample)
     if not np.array_equal(stored, scoring.score(pipeline, sample)):
         raise ConfigurationError(
@@ -210,8 +201,9 @@ def _refuse_unfaithful(pipeline: Pipeline, path: Path, digest: str, rows: prepar
 
 
 def _write_blocked(document: dict[str, Any]) -> None:
-    with artifacts.replacing_folder(FOLDER) as folder:
-        artifacts.write_json(folder / "blocked.json", document)
+    for path in (FOLDER, FIGURES):
+        with artifacts.replacing_folder(path) as folder:
+            artifacts.write_json(folder / "blocked.json", document)
     artifacts.write_json(RECORD, document)
     log.info("blocked: %s", document["because"])
 

@@ -174,8 +174,12 @@ def build(
     policy: Mapping[str, Any] | None = None,
     blocked: bool = False,
     model: int = 0,
+    candidates: int = 0,
 ) -> Path:
-    """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained."""
+    """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained.
+
+    `candidates` is how many models were tried, the second of them chosen.
+    """
     settings = PARAMS | dict(changes or {})
     rule_book = POLICY | dict(policy or {})
     _yaml(root / "params.yaml", settings)
@@ -186,6 +190,8 @@ def build(
     artifacts.write_text(root / "data/source/table.csv", "id,amount\n1,2\n")
     artifacts.write_json(root / "data/origin.json", {"sha256": "0" * 64})
     _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model)
+    if candidates:
+        _add_candidates(root / "reports/training.json", candidates)
     judged = judge.judge(params.load(root / "params.yaml"), root)
     artifacts.write_json(root / "reports/verdict.json", judged)
     lock(root)
@@ -262,6 +268,25 @@ def _training(root: Path, split: Mapping[str, Any]) -> None:
         libraries={name: importlib.metadata.version(name) for name in libraries} | {"python": "3.11"},
     )
     artifacts.write_json(root / "reports/training.json", record)
+
+
+def _add_candidates(path: Path, number: int) -> None:
+    tried = [
+        {
+            "estimator": "sklearn.linear_model.LogisticRegression",
+            "arguments": {"C": 0.1},
+            "mitigation": "none" if at == 0 else f"grid_search (steps={at})",
+            "uses_protected_at_decision": False,
+            "chosen": at == 1,
+            "why": "the test",
+            "utility": 0.7 - at / 100,
+            "threshold": 0.5,
+            "tune": {"accuracy": 0.8, "f1": None},
+            "disparity": {"demographic_parity_difference": {"race": 0.2 / (1 + at)}},
+        }
+        for at in range(number)
+    ]
+    artifacts.write_json(path, artifacts.read_json(path) | {"candidates": tried})
 
 
 @cache

@@ -85,11 +85,13 @@ def build(root: Path, frame: pd.DataFrame, **train: Any) -> Path:
     """Write a project at `root` whose tables are prepared and validated; `train` is its `train` section."""
     settings = params.read_yaml(ROOT / "params.yaml")
     settings["data"] = data().model_dump(mode="json", exclude_defaults=True)
-    settings["train"] = {"estimator": "logistic_regression"} | train
+    chosen = {"estimator": "logistic_regression"} | train
+    settings["train"] = {name: value for name, value in chosen.items() if value is not None}
     settings["explain"] = {"rows": 60, "background": 30}
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(settings))
-    for name in ("dvc.yaml", "requirements.lock"):
+    (root / "policies").mkdir(exist_ok=True)
+    for name in ("dvc.yaml", "requirements.lock", "policies/demo.yaml"):
         shutil.copy(ROOT / name, root / name)
     write(root, frame)
     return root

@@ -40,7 +40,7 @@ OTHERS = {
 def model(estimator: str, arguments: dict[str, Any]) -> Pipeline:
     rows, tune = (learnable.split(FRAME, name) for name in ("train", "tune"))
     choice = learnable.choice(estimator=estimator, arguments=arguments)
-    return train.train(rows, tune, learnable.data(), choice, 1).pipeline
+    return train.train(rows, tune, learnable.data(), choice, 1).chosen.pipeline
 
 
 def attribute(pipeline: Pipeline, rows: int = 30) -> attribution.Attribution:

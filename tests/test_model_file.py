@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import skops.io
 import yaml
+from fairlearn.preprocessing import CorrelationRemover
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +23,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.modelling import encoding, model_file, scoring, tree_bounds, trust
+from clearance.modelling import encoding, group_scores, model_file, scoring, tree_bounds, trust
 
 ESTIMATORS: dict[str, Callable[[], Any]] = {
     "linear": lambda: LogisticRegression(max_iter=1000),
@@ -110,10 +111,13 @@ def test_the_bytes_hold_no_time_no_address_and_no_set_order(tmp_path: Path) -> N
     assert model_file.canonical(content) == content
 
 
-def test_the_allow_list_is_no_longer_than_the_estimators_need() -> None:
+def test_the_allow_list_is_no_longer_than_estimators_and_mitigations_need() -> None:
     needed: set[str] = set()
     for build in ESTIMATORS.values():
         needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(fitted(build()))))
+    needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(CorrelationRemover())))
+    moved = group_scores.GroupScores(LogisticRegression(), np.ones((1, 2)), np.array([0.5]), 0.5)
+    needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(moved)))
     assert set(trust.TRUSTED) == needed
 
 

@@ -71,6 +71,7 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
         "is_champion": True,
         "candidate": {"name": CANDIDATES, "version": 1},
         "champion": {"name": NAME, "version": 1},
+        "test_uses": 1,
     }
     tags = versions(CANDIDATES)[1]
     verdict = artifacts.read_json(root / lineage.VERDICT)
@@ -539,7 +540,9 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
         "Refused: loan-approval under test 3 as of 2026-11-22",
         "registered: loan-approval-candidate version 1",
         f"not promoted: {receipt['reason']}",
+        "these test rows have judged a model once",
     ]
+    assert receipt["test_uses"] == 1
     (root / "reports/fairness.json").unlink()
     with pytest.raises(IntegrityError):
         release.main()

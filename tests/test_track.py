@@ -302,7 +302,7 @@ def test_a_server_that_is_down_is_told_soon_and_nothing_is_lost(
     assert len(runs()) == 1
 
 
-def test_the_command_says_one_line_and_its_exit_code_tells_a_fault_that_may_pass(project: Path) -> None:
+def test_the_command_says_what_it_did_and_its_exit_code_tells_a_fault_that_may_pass(project: Path) -> None:
     def run(**variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "tasks.track"],
@@ -316,7 +316,10 @@ def test_the_command_says_one_line_and_its_exit_code_tells_a_fault_that_may_pass
     done = run()
     assert done.returncode == 0
     assert done.stdout == ""
-    assert done.stderr == f"tracked: run {runs()[0].info.run_id} in experiment governance-demo\n"
+    assert done.stderr.splitlines() == [
+        f"tracked: run {runs()[0].info.run_id} in experiment governance-demo",
+        "these test rows have judged a model once",
+    ]
     down = run(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{closed_port()}", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     assert down.returncode == 75
     assert len(down.stderr.splitlines()) == 2

@@ -16,7 +16,7 @@ from sklearn.dummy import DummyClassifier
 
 from clearance import artifacts, evidence
 from clearance.errors import ClearanceError, ConfigurationError, DataError, IntegrityError
-from clearance.modelling import model_file, scoring
+from clearance.modelling import candidates, model_file, scoring
 from clearance.tables import prepared
 from tasks import train
 
@@ -28,9 +28,9 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-def trained(frame: pd.DataFrame, seed: int = 1, **choice: Any) -> train.Trained:
+def trained(frame: pd.DataFrame, seed: int = 1, **choice: Any) -> candidates.Candidate:
     rows, tune = (learnable.split(frame, name) for name in ("train", "tune"))
-    return train.train(rows, tune, learnable.data(), learnable.choice(**choice), seed)
+    return train.train(rows, tune, learnable.data(), learnable.choice(**choice), seed).chosen
 
 
 def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -74,13 +74,13 @@ def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    read = prepared.read
+    read_each = prepared.read_each
 
-    def watched(root: Path, split: str | None) -> prepared.Prepared:
-        asked.append(split)
-        return read(root, split)
+    def watched(root: Path, *splits: str | None) -> list[prepared.Prepared]:
+        asked.extend(splits)
+        return read_each(root, *splits)
 
-    monkeypatch.setattr(prepared, "read", watched)
+    monkeypatch.setattr(prepared, "read_each", watched)
     run(learnable.build(tmp_path, learnable.table()), monkeypatch)
     assert sorted(map(str, asked)) == ["train", "tune"]
 
@@ -270,7 +270,8 @@ def test_the_record_is_all_that_is_needed_to_repeat_it(
     kinds = {"income": "number", "age": "number", "owner": "number"}
     assert record["features"] == kinds | {"region": "category", "street": "category", "grade": "category"}
     assert [column["name"] for column in record["inputs"]] == list(learnable.FEATURES)
-    assert record["measurements"] == {}
+    assert list(record["measurements"]) == ["protected_at_decision"]
+    assert record["measurements"]["protected_at_decision"]["value"] == 0
 
 
 def test_the_input_example_is_made_up_and_names_nobody(

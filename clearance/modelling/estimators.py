@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn import base
+
 from clearance.errors import ConfigurationError
 
 
@@ -74,6 +76,11 @@ def refuse_unknown(kind: type, arguments: Mapping[str, Any], where: str) -> None
                 + (f" (did you mean `{close[0]}`?)" if close else ""),
                 f"mend `{where}` in params.yaml; it takes {', '.join(taken)}",
             )
+
+
+def unfitted(estimator: Any) -> Any:
+    """A copy with the same arguments that has learnt nothing."""
+    return base.clone(estimator)
 
 
 def takes_weights(estimator: Any) -> bool:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.errors import Pandas4Warning
 from sklearn.model_selection import GridSearchCV, ParameterGrid, RandomizedSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
@@ -49,23 +51,45 @@ def fit(
     """
     learner = pipeline if search is None else _searcher(pipeline, search, label, seed)
     extra = {} if weights is None else {f"{ESTIMATOR}__sample_weight": weights}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            learner.fit(features, label, **extra)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(
-                f"{type(pipeline[-1]).__name__} cannot be fitted: {' '.join(str(error).split())}",
-                "mend `train.arguments` or `train.search` in params.yaml",
-            ) from error
-    fitted = pipeline if search is None else learner.best_estimator_
-    if fitted[-1].get_params().get("n_jobs") is not None:
-        fitted.set_params(**{f"{ESTIMATOR}__n_jobs": 1})  # threads would add up votes in any order
+    with heard(pipeline[-1]) as complaints:
+        learner.fit(features, label, **extra)
+    fitted = alone(pipeline if search is None else learner.best_estimator_)
     return Fitted(
         pipeline=fitted,
         search=None if search is None else _tried(learner, search),
-        warnings=sorted({" ".join(str(warning.message).split()) for warning in caught}),
+        warnings=complaints,
     )
+
+
+@contextmanager
+def heard(estimator: Any) -> Iterator[list[str]]:
+    """What is complained of within, each once and in order, once it is over.
+
+    That a library uses what it will have to give up one day is no complaint about the model.
+    Raises ConfigurationError when the estimator refuses its arguments.
+    """
+    complaints: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", Pandas4Warning)
+        try:
+            yield complaints
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"{type(estimator).__name__} cannot be fitted: {' '.join(str(error).split())}",
+                "mend `train.arguments` or `train.search` in params.yaml",
+            ) from error
+    complaints += sorted({" ".join(str(warning.message).split()) for warning in caught})
+
+
+def alone(fitted: Pipeline) -> Pipeline:
+    """The fitted pipeline, told to score in one thread: several would add up votes in any order."""
+    threads = {
+        name: 1
+        for name, value in fitted.get_params().items()
+        if name.split("__")[-1] == "n_jobs" and value is not None
+    }
+    return fitted.set_params(**threads) if threads else fitted
 
 
 def _searcher(pipeline: Pipeline, search: params.Search, label: npt.NDArray[np.int8], seed: int) -> Any:

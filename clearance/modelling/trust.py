@@ -14,11 +14,13 @@ from clearance import yaml12
 from clearance.errors import ConfigurationError
 
 TRUSTED = (
+    "clearance.modelling.group_scores.GroupScores",
+    "fairlearn.preprocessing._correlation_remover.CorrelationRemover",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
-"""Types the built-in estimators need beyond those skops itself holds safe (scikit-learn's estimators)."""
+"""Types the built-in estimators and mitigations need beyond those that skops holds safe."""
 
 MORE_TRUSTED = Path("policies/trusted_types.yaml")
 """Where compliance adds types that further estimator classes need; a missing file adds none."""

@@ -6,8 +6,10 @@ again by the content fingerprint, so that a second call changes nothing and a ki
 
 from clearance.promotion import Version
 from clearance.registry.folder import Description, describe
-from clearance.registry.record import DataSet, Record, Tracked
+from clearance.registry.record import Candidate, DataSet, Record, Tracked
 from clearance.registry.server import Server, connect
+from clearance.registry.test_uses import count as count_test_uses
+from clearance.registry.test_uses import told as tell_test_uses
 from clearance.registry.tracking import find, link, track
 from clearance.registry.versions import (
     CHAMPION,
@@ -23,6 +25,7 @@ from clearance.registry.versions import (
 
 __all__ = [
     "CHAMPION",
+    "Candidate",
     "DataSet",
     "Description",
     "Record",
@@ -33,6 +36,7 @@ __all__ = [
     "champion",
     "connect",
     "copy",
+    "count_test_uses",
     "crown",
     "describe",
     "find",
@@ -40,6 +44,7 @@ __all__ = [
     "link",
     "mark_released",
     "register",
+    "tell_test_uses",
     "track",
     "verify_files",
 ]

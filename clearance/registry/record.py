@@ -43,10 +43,22 @@ class DataSet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A model that was tried: a run below the one of the execution. `place` tells it from the others."""
+
+    place: int
+    title: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """What is recorded about one execution of the pipeline.
 
-    `files` maps a path in MLflow to the file or folder that is kept there.
+    `files` maps a path in MLflow to the file or folder that is kept there. `test_rows` is the digest of the
+    rows that judged a model; None when none was judged.
     """
 
     experiment: str
@@ -58,6 +70,8 @@ class Record:
     data: tuple[DataSet, ...]
     model: folder.Description | None
     files: Mapping[str, Path]
+    candidates: tuple[Candidate, ...] = ()
+    test_rows: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

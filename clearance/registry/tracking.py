@@ -20,6 +20,7 @@ from mlflow.entities import (
     LoggedModelStatus,
     Metric,
     Param,
+    Run,
     RunTag,
     ViewType,
 )
@@ -27,14 +28,15 @@ from mlflow.exceptions import MlflowException
 
 from clearance import artifacts
 from clearance.errors import ConfigurationError
-from clearance.registry import folder
-from clearance.registry.record import DataSet, Record, Tracked
+from clearance.registry import folder, test_uses
+from clearance.registry.record import Candidate, DataSet, Record, Tracked
 from clearance.registry.server import Server, translated
+from clearance.registry.test_uses import FINGERPRINT
 
-FINGERPRINT = "clearance.fingerprint"
 COMPLETE = "clearance.complete"
 STARTED_BY = "clearance.started_by"
 TRACKED_RUN = "clearance.tracked_run"
+CANDIDATE = "clearance.candidate"
 
 _A_BATCH = 100
 _LONGEST = 6000
@@ -62,6 +64,10 @@ def track(server: Server, record: Record) -> Tracked:
         _log_values(server, tracked, record, model_id)
         _log_data(server, tracked, record.data)
         _log_files(server, tracked, record.files)
+        for each in record.candidates:
+            _log_candidate(server, experiment, tracked, record, each)
+        if record.test_rows:
+            test_uses.mark(server, tracked.run_id, record.fingerprint, record.test_rows)
         server.client.set_terminated(tracked.run_id, "FINISHED")
         server.client.set_tag(tracked.run_id, COMPLETE, "true")
         return Tracked(run_id=tracked.run_id, started=tracked.started, model_id=model_id, complete=True)
@@ -114,18 +120,22 @@ def _active(found: Experiment | None, name: str) -> str:
 
 
 def _find(server: Server, experiment: str, fingerprint: str) -> Tracked | None:
-    runs = server.client.search_runs(
-        [experiment], f"tags.`{FINGERPRINT}` = '{fingerprint}'", run_view_type=ViewType.ACTIVE_ONLY
-    )
-    if not runs:
+    run = _oldest(server, experiment, FINGERPRINT, fingerprint)
+    if run is None:
         return None
-    run = min(runs, key=lambda run: (run.info.start_time, run.info.run_id))
     return Tracked(
         run_id=run.info.run_id,
         started=run.info.start_time,
         model_id=_model_of(server, experiment, run.info.run_id),
         complete=run.data.tags.get(COMPLETE) == "true",
     )
+
+
+def _oldest(server: Server, experiment: str, tag: str, value: str) -> Run | None:
+    runs = server.client.search_runs(
+        [experiment], f"tags.`{tag}` = '{value}'", run_view_type=ViewType.ACTIVE_ONLY
+    )
+    return min(runs, key=lambda run: (run.info.start_time, run.info.run_id), default=None)
 
 
 def _create(server: Server, experiment: str, record: Record) -> Tracked:
@@ -137,6 +147,27 @@ def _create(server: Server, experiment: str, record: Record) -> Tracked:
         server.client.delete_run(created.info.run_id)
         return stays
     return Tracked(run_id=created.info.run_id, started=created.info.start_time, model_id=None, complete=False)
+
+
+def _log_candidate(
+    server: Server, experiment: str, parent: Tracked, record: Record, candidate: Candidate
+) -> None:
+    """The candidate as a run below the parent, found again by the parent's content and its own place."""
+    client, key = server.client, f"{record.fingerprint}/{candidate.place}"
+    run = _oldest(server, experiment, CANDIDATE, key)
+    if run is None:
+        tags = {CANDIDATE: key, "mlflow.parentRunId": parent.run_id, "mlflow.source.name": "clearance"}
+        created = client.create_run(experiment, tags=tags, run_name=candidate.title)
+        run = _oldest(server, experiment, CANDIDATE, key) or created
+        if run.info.run_id != created.info.run_id:
+            client.delete_run(created.info.run_id)
+    run_id = run.info.run_id
+    params = [Param(name, _fit(value)) for name, value in candidate.params.items()]
+    metrics = [Metric(name, value, parent.started, 0) for name, value in candidate.metrics.items()]
+    tags_of_it = {**candidate.tags, "mlflow.parentRunId": parent.run_id}
+    client.log_batch(run_id, params=params, metrics=metrics)
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags_of_it.items()])
+    client.set_terminated(run_id, "FINISHED")
 
 
 def _model_of(server: Server, experiment: str, run_id: str) -> str | None:

@@ -25,7 +25,7 @@ from clearance.promotion import Version
 from clearance.registry import folder
 from clearance.registry.record import Tracked
 from clearance.registry.server import Server, translated
-from clearance.registry.tracking import FINGERPRINT
+from clearance.registry.test_uses import FINGERPRINT
 
 CHAMPION = "champion"
 RELEASED = "clearance.released"

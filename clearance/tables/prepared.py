@@ -6,6 +6,7 @@ rows do not line up with the others, is refused. Nothing here chooses which rows
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,11 @@ class Prepared:
     features: pd.DataFrame
     label: np.ndarray
     protected: pd.DataFrame
+
+    def inputs(self, names: Iterable[str]) -> pd.DataFrame:
+        """The features; with them those protected attributes that `names`, a model's inputs, ask for."""
+        asked = [name for name in self.protected.columns if name in set(names)]
+        return self.features.join(self.protected[asked]) if asked else self.features
 
 
 def read(root: Path, split: str | None) -> Prepared:

@@ -1,0 +1,98 @@
+"""Utility against disparity of all candidates, on tune rows: a picture, and the points it was drawn from.
+
+A candidate is on the front when none other is at least as useful and at least as even, and better in one of
+both. The picture says nothing about test rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clearance import artifacts
+
+METRICS = {
+    "demographic_parity_difference": "demographic parity difference",
+    "equalized_odds_difference": "equalized odds difference",
+}
+"""One panel each: the largest over the attributes."""
+
+Point = dict[str, Any]
+
+
+def points(candidates: Sequence[Mapping[str, Any]], metric: str) -> list[Point]:
+    """Each fitted candidate with its utility and largest disparity, and whether it is on the front.
+
+    A candidate is left out where its utility is undefined, or the metric for any attribute.
+    """
+    found: list[Point] = []
+    for place, each in enumerate(candidates):
+        values = list((each.get("disparity") or {}).get(metric, {}).values())
+        if each.get("utility") is None or not values or None in values:
+            continue
+        found.append(
+            {
+                "place": place + 1,
+                "label": f"{each['estimator'].rpartition('.')[2]}, {each['mitigation']}",
+                "utility": each["utility"],
+                "disparity": max(values),
+                "chosen": each["chosen"],
+            }
+        )
+    return [point | {"front": not any(_beats(other, point) for other in found)} for point in found]
+
+
+def _beats(other: Point, point: Point) -> bool:
+    ours, theirs = ((each["utility"], -each["disparity"]) for each in (point, other))
+    return theirs != ours and all(a >= b for a, b in zip(theirs, ours, strict=True))
+
+
+def write(folder: Path, candidates: Sequence[Mapping[str, Any]]) -> None:
+    """Write `pareto.json`, and `pareto.svg` where there are two candidates or more to compare."""
+    found = {metric: points(candidates, metric) for metric in METRICS}
+    artifacts.write_json(folder / "pareto.json", found)
+    if len(candidates) > 1:
+        _draw(folder / "pareto.svg", found)
+
+
+def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
+    from matplotlib.figure import Figure
+
+    from clearance.measures import figures
+
+    with figures.style("pareto"):
+        figure = Figure(figsize=(9.6, 5.2), layout="constrained")
+        for axes, (metric, spots) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
+            front = sorted((each for each in spots if each["front"]), key=lambda each: each["disparity"])
+            axes.plot(
+                [each["disparity"] for each in front],
+                [each["utility"] for each in front],
+                color=figures.QUIET,
+                linestyle="--",
+                linewidth=1,
+                label="Pareto front",
+            )
+            for each in spots:
+                colour = figures.LINE if each["chosen"] else figures.INK
+                axes.scatter(each["disparity"], each["utility"], color=colour, s=60 if each["chosen"] else 24)
+                axes.annotate(
+                    str(each["place"]),
+                    (each["disparity"], each["utility"]),
+                    (5, 5),
+                    textcoords="offset points",
+                )
+            axes.set(xlabel=f"largest {METRICS[metric]}", ylabel="utility on tune rows")
+            axes.grid(color="#e4e7eb", linewidth=0.8)
+            axes.set_axisbelow(True)
+        legend = {each["place"]: each for spots in found.values() for each in spots}
+        figure.supxlabel(
+            "\n".join(
+                f"{place}  {legend[place]['label']}{' (chosen)' if legend[place]['chosen'] else ''}"
+                for place in sorted(legend)
+            ),
+            fontsize=8,
+            x=0.02,
+            ha="left",
+        )
+        figure.savefig(path, metadata=figures.METADATA["svg"])

@@ -1,0 +1,111 @@
+"""What the training record says about candidates: all of them, the rule, the choice, before and after.
+
+Plain JSON from what was measured on tune rows; nothing is measured, fitted or chosen here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clearance import params
+from clearance.evidence import Measurement
+from clearance.modelling import candidates, choice, estimators, fitting, grid, limits
+from clearance.modelling.candidates import Candidate
+from clearance.modelling.mitigations import DECLARED
+
+SPLIT_USE = {
+    "train": "fits encodings, estimators, weights, constraints; a search uses folds of these rows alone",
+    "tune": "chooses thresholds, the predictor that a mitigation ships, and the candidate: all on the same "
+    "rows, so what is measured on them flatters the chosen one",
+    "test": "none: these rows are not read here; they judge",
+}
+"""Which rows are used for what, as it stands in the evidence."""
+
+
+def protected_at_decision(chosen: Candidate) -> Measurement:
+    """1 when the model takes in a protected attribute, else 0; exact."""
+    return Measurement(value=float(chosen.declared.needs_protected_at_decision))
+
+
+def selection(found: grid.Selection, asked: params.Train, demands: limits.Demands) -> dict[str, Any]:
+    """The fields of the training record that tell how one candidate came to be chosen."""
+    chosen = found.chosen
+    objective = asked.threshold.objective if asked.threshold.fixed is None else None
+    utility = objective or candidates.OBJECTIVE
+    return {
+        "utility": utility,
+        "mitigation_ships": chosen.declared.ships,
+        "uses_protected_at_decision": chosen.declared.needs_protected_at_decision,
+        "split_use": SPLIT_USE,
+        "choice": {
+            "rule": choice.RULE.format(utility=utility),
+            "keeps_every_rule": found.choice.keeps,
+            "reason": found.choice.reasons[found.choice.chosen],
+            "rules": sorted({rule.id for rule in demands.rules}),
+            "rules_not_measured_on_tune_rows": limits.not_held(demands.rules, chosen.disparity),
+            "policy_on_protected_at_decision": demands.protected,
+        },
+        "members": chosen.members,
+        "candidates": _all(found),
+        "before_after": _before_after(found),
+    }
+
+
+def _all(found: grid.Selection) -> list[dict[str, Any]]:
+    reasons = iter(zip(found.fitted, found.choice.reasons, strict=True))
+    told = []
+    for each in found.tried:
+        if isinstance(each, grid.LeftOut):
+            measured: dict[str, Any] = {"fitted": False, "chosen": False, "why": each.because}
+        else:
+            _, why = next(reasons)
+            measured = {
+                "fitted": True,
+                "chosen": each is found.chosen,
+                "why": why,
+                "keeps_every_rule": each.scored.keeps,
+                "broken": [
+                    {
+                        "rule": held.rule,
+                        "attribute": held.attribute,
+                        "value": held.value,
+                        "excess": held.excess,
+                    }
+                    for held in each.scored.held
+                    if held.excess != 0
+                ],
+                **_measured(each),
+            }
+        told.append(
+            {
+                "estimator": estimators.import_path(each.estimator.estimator),
+                "arguments": fitting.plain(each.estimator.arguments),
+                "mitigation": each.way.label,
+                "uses_protected_at_decision": DECLARED[each.way.method].needs_protected_at_decision,
+                **measured,
+            }
+        )
+    return told
+
+
+def _measured(each: Candidate) -> dict[str, Any]:
+    return {
+        "utility": each.scored.utility,
+        "threshold": each.threshold,
+        "tune": each.tune.to_json(),
+        "disparity": candidates.points(each.disparity),
+    }
+
+
+def _before_after(found: grid.Selection) -> dict[str, Any] | None:
+    """The chosen candidate beside its estimator without mitigation; None where that was not fitted."""
+    before, after = found.before, found.chosen
+    if before is None or before is after:
+        return None
+    return {
+        "estimator": estimators.import_path(after.estimator.estimator),
+        "mitigation": after.way.label,
+        "rows": "tune",
+        "before": _measured(before),
+        "after": _measured(after),
+    }

@@ -1,0 +1,296 @@
+"""Every mitigation lowers a planted disparity; what ships is one deterministic, stored, explained model."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import biased
+import learnable
+import numpy as np
+import pytest
+
+from clearance import params
+from clearance.errors import ConfigurationError
+from clearance.judging import policy, rules
+from clearance.modelling import attribution, candidates, grid, limits, model_file, scoring
+from clearance.modelling.mitigations import DECLARED
+from tasks import train
+
+AS_OF = dt.date(2026, 11, 22)
+FRAME = biased.table()
+TRAIN, TUNE, TEST = (learnable.split(FRAME, name) for name in ("train", "tune", "test"))
+GAP = "demographic_parity_difference"
+WAYS: dict[str, Any] = {
+    "reweighing": "reweighing",
+    "remover": "correlation_remover",
+    "gradient": {"method": "exponentiated_gradient", "steps": 8},
+    "gradient on odds": {"method": "exponentiated_gradient", "constraint": "equalized_odds", "steps": 8},
+    "gradient on true positives": {
+        "method": "exponentiated_gradient",
+        "constraint": "true_positive_rate_parity",
+        "steps": 8,
+    },
+    "grid": {"method": "grid_search", "steps": 12},
+    "thresholds": "threshold_optimizer",
+    "thresholds on true positives": {
+        "method": "threshold_optimizer",
+        "constraint": "true_positive_rate_parity",
+    },
+}
+BLIND = [
+    name
+    for name, way in WAYS.items()
+    if not DECLARED[params.Train(estimator="x", mitigation=way).grid[0][1].method].needs_protected_at_decision
+]
+
+
+def rule(metric: str = f"fairness.{GAP}", **more: Any) -> rules.Rule:
+    full = {"id": "even", "metric": metric, "limit": {"at_most": 0.05}, "kind": "engineering"}
+    full |= {"source": "the test", "valid_from": "2026-01-01", "severity": "block"}
+    return rules.Rule.model_validate(full | {"decides_by": "interval", "attribute": "race"} | more)
+
+
+EVEN = limits.Demands(rules=(rule(),), protected="allowed")
+ODDS = limits.Demands(rules=(rule("fairness.equalized_odds_difference"),), protected="allowed")
+
+
+def select(demands: limits.Demands = EVEN, **choice: Any) -> grid.Selection:
+    asked = params.Train.model_validate({"protected_at_decision": True} | choice)
+    return train.train(TRAIN, TUNE, learnable.data(), asked, 1, demands)
+
+
+@cache
+def fitted(name: str) -> candidates.Candidate:
+    way = {"none": "none", **WAYS}[name]
+    return select(demands(name), estimator="logistic_regression", mitigation=way).chosen
+
+
+def demands(name: str) -> limits.Demands:
+    """What a mitigation's constraint is about is what its members are chosen by."""
+    odds = "odds" in name or "true positives" in name
+    return ODDS if odds else EVEN
+
+
+def on_test(candidate: candidates.Candidate) -> tuple[float, float]:
+    """Demographic parity difference and equal opportunity difference by race, on test rows, by hand."""
+    rows = TEST.inputs(candidate.pipeline.feature_names_in_)
+    yes = scoring.decide(scoring.score(candidate.pipeline, rows), candidate.threshold)
+    black = (TEST.protected["race"] == "Black").to_numpy()
+    able = TEST.label == 1
+    return (
+        abs(float(yes[black].mean() - yes[~black].mean())),
+        abs(float(yes[black & able].mean() - yes[~black & able].mean())),
+    )
+
+
+def test_the_planted_bias_is_there() -> None:
+    parity, opportunity = on_test(fitted("none"))
+    assert parity > 0.4
+    assert opportunity > 0.2
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_each_mitigation_lowers_the_disparity_on_rows_it_never_saw(name: str) -> None:
+    before, after = on_test(fitted("none")), on_test(fitted(name))
+    if "true positives" in name or "odds" in name:
+        assert after[1] < before[1] - 0.05
+    else:
+        assert after[0] < before[0] - 0.1
+    assert fitted(name).tune.balanced_accuracy is not None
+
+
+def test_bounded_group_loss_lowers_the_error_of_the_worst_group() -> None:
+    for method in ("grid_search", "exponentiated_gradient"):
+        way = {"method": method, "constraint": "bounded_group_loss", "bound": 0.2, "steps": 8}
+        found = select(estimator="logistic_regression", mitigation=way).chosen
+        assert found.members
+        assert np.unique(scoring.score(found.pipeline, TEST.features)).size > 10
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_two_fits_give_the_same_bytes_and_what_is_stored_scores_alike(name: str, tmp_path: Path) -> None:
+    again = select(demands(name), estimator="logistic_regression", mitigation=WAYS[name]).chosen
+    digests = [
+        model_file.save(each.pipeline, tmp_path / f"{at}.skops")
+        for at, each in enumerate((fitted(name), again))
+    ]
+    assert digests[0] == digests[1]
+    loaded = model_file.load(tmp_path / "0.skops", digests[0])
+    rows = TEST.inputs(loaded.feature_names_in_)
+    scores = scoring.score(loaded, rows)
+    assert np.array_equal(scores, scoring.score(fitted(name).pipeline, rows))
+    assert np.array_equal(scores, scoring.score(loaded, rows))
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_shap_explains_what_ships_and_names_the_protected_attribute_where_it_is_used(name: str) -> None:
+    pipeline = fitted(name).pipeline
+    rows, background = (each.inputs(pipeline.feature_names_in_) for each in (TEST, TRAIN))
+    found = attribution.attribute(pipeline, rows.head(30), background.head(30), 1)
+    assert found.additivity_error < 1e-6
+    assert ("race" in found.contributions.columns) == (name not in BLIND)
+    if name not in BLIND:
+        assert found.contributions["race"].abs().max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["none", *BLIND])
+def test_what_declares_no_need_decides_without_protected_columns(name: str) -> None:
+    pipeline = fitted(name).pipeline
+    assert not set(pipeline.feature_names_in_) & set(learnable.PROTECTED)
+    bare = TEST.features.drop(columns=[name for name in learnable.PROTECTED if name in TEST.features])
+    assert np.isfinite(scoring.score(pipeline, bare)).all()
+
+
+def test_what_declares_a_need_cannot_decide_without_them_and_says_so() -> None:
+    for name in set(WAYS) - set(BLIND):
+        with pytest.raises(Exception, match="lacks the features race, sex"):
+            scoring.score(fitted(name).pipeline, TEST.features)
+
+
+def test_a_group_nobody_saw_gets_the_threshold_of_all_rows() -> None:
+    pipeline = fitted("thresholds").pipeline
+    rows = TEST.inputs(pipeline.feature_names_in_).head(50)
+    strange = scoring.score(pipeline, rows.assign(race="Martian", sex="other"))
+    plain = scoring.score(fitted("none").pipeline, TEST.features.head(50))
+    assert np.array_equal(strange >= 0.5, plain >= fitted("none").threshold)
+
+
+def test_the_thresholds_in_the_record_are_the_ones_that_decide() -> None:
+    found = fitted("thresholds")
+    assert found.members
+    plain = scoring.score(fitted("none").pipeline, TEST.features)
+    yes = scoring.decide(
+        scoring.score(found.pipeline, TEST.inputs(found.pipeline.feature_names_in_)), found.threshold
+    )
+    names = TEST.protected["race"] + " & " + TEST.protected["sex"]
+    cuts = {each["group"]: each["threshold"] for each in found.members[0]["cuts"]}
+    assert len(cuts) == 4
+    assert np.array_equal(yes, plain >= names.map(cuts).to_numpy())
+
+
+@pytest.mark.parametrize("name", ["gradient", "grid"])
+def test_the_member_that_ships_is_one_of_those_listed_and_measured_afresh(name: str) -> None:
+    found = fitted(name)
+    assert found.members
+    (chosen,) = [each for each in found.members if each["chosen"]]
+    scores = scoring.score(found.pipeline, TUNE.features)
+    assert chosen["disparity"] == candidates.points(
+        limits.measure(TUNE.protected, TUNE.label, scores >= found.threshold)
+    )
+    assert chosen["utility"] == found.tune.balanced_accuracy
+    if name == "gradient":
+        assert sum(each["share"] for each in found.members) == pytest.approx(1)
+
+
+GRID = {"estimators": ["logistic_regression"], "mitigations": ["reweighing", WAYS["grid"]]}
+
+
+def test_a_grid_tries_all_and_none_among_them_and_chooses_by_the_rule() -> None:
+    found = select(candidates=GRID)
+    assert [each.way.method for each in found.tried] == ["none", "reweighing", "grid_search"]
+    assert found.choice.keeps
+    assert found.chosen.way.method == "grid_search"
+    assert found.before is found.tried[0]
+    alone = fitted("grid")
+    assert np.allclose(
+        scoring.score(found.chosen.pipeline, TEST.features), scoring.score(alone.pipeline, TEST.features)
+    )
+
+
+def test_a_candidate_that_cannot_be_fitted_is_listed_with_its_reason() -> None:
+    near = "sklearn.neighbors.KNeighborsClassifier"
+    found = select(candidates={"estimators": [near], "mitigations": ["reweighing"]})
+    assert isinstance(found.tried[1], grid.LeftOut)
+    assert "takes no row weights" in found.tried[1].because
+    assert found.chosen.way.method == "none"
+
+
+def test_a_misspelt_candidate_fails_the_whole_grid() -> None:
+    with pytest.raises(ConfigurationError, match="no estimator is called `logistic`"):
+        select(candidates={"estimators": ["logistic_regression", "logistic"], "mitigations": ["none"]})
+
+
+NEEDY = [name for name, each in DECLARED.items() if each.needs_protected_at_decision]
+
+
+@pytest.mark.parametrize("method", NEEDY)
+def test_protected_attributes_at_decision_need_the_parameters_and_the_policy(method: str) -> None:
+    alone = {"estimator": "logistic_regression", "mitigation": method}
+    many = {"candidates": {"estimators": ["logistic_regression"], "mitigations": [method]}}
+    for choice in (alone, many):
+        with pytest.raises(ConfigurationError, match="which nobody has allowed"):
+            select(**choice, protected_at_decision=False)
+    with pytest.raises(ConfigurationError, match="no rule of the policy says that it may"):
+        select(train.NO_DEMANDS, **alone)
+    for stance, says in (("not named", "no rule of the policy"), ("forbidden", "the policy forbids")):
+        found = select(limits.Demands(protected=stance), **many)  # type: ignore[arg-type]
+        assert isinstance(found.tried[1], grid.LeftOut)
+        assert says in found.tried[1].because
+        assert found.chosen.way.method == "none"
+    judged = select(limits.Demands(protected="forbidden"), **alone).chosen
+    assert judged.declared.needs_protected_at_decision
+
+
+def test_what_the_policy_says_about_protected_attributes() -> None:
+    book = policy.load(learnable.ROOT / "policies/demo.yaml")
+
+    def stance(*more: rules.Rule) -> str:
+        own = tuple(each for each in book.rules if each.document != "training")
+        return limits.demands(book.model_copy(update={"rules": (*own, *more)}), AS_OF).protected
+
+    exact = {"metric": "training.protected_at_decision", "attribute": None, "decides_by": "point"}
+    forbid = rule(**exact, id="blind", limit={"at_most": 0})
+    assert stance() == "not named"
+    assert stance(forbid) == "forbidden"
+    assert stance(forbid.model_copy(update={"valid_from": dt.date(2027, 1, 1)})) == "not named"
+    assert stance(rule(**exact, limit={"at_most": 1})) == "allowed"
+    assert stance(rule(**exact | {"decides_by": "report_only"}, limit=None)) == "allowed"
+    assert stance(rule(**exact, severity="warn", limit={"at_most": 0})) == "allowed"
+
+
+def test_only_rules_that_decide_and_block_bind_a_candidate_and_what_is_not_measured_is_listed() -> None:
+    book = policy.load(learnable.ROOT / "policies/demo.yaml")
+    bound = limits.demands(book, AS_OF).rules
+    assert {each.document for each in bound} == {"fairness"}
+    assert all(each.severity == "block" for each in bound)
+    found = limits.measure(TUNE.protected, TUNE.label, TUNE.label == 1)
+    foreign = rule("fairness.no_such_metric", id="foreign")
+    assert limits.hold((foreign,), found) == ()
+    assert limits.not_held((foreign, rule()), found) == ["foreign by race"]
+    over, ratio = (
+        limits.hold((each,), found)[0]
+        for each in (rule(), rule("fairness.demographic_parity_ratio", limit={"at_least": 0.8}))
+    )
+    gap = found[GAP]["race"].value
+    assert over.excess == pytest.approx(gap - 0.05)  # type: ignore[operator]
+    assert ratio.excess == pytest.approx(0.8 - found["demographic_parity_ratio"]["race"].value)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ({}, "name either one `estimator` or `candidates`"),
+        ({"estimator": "x", "candidates": GRID}, "name either one"),
+        ({"candidates": GRID, "mitigation": "none"}, "put it into `candidates`"),
+        ({"estimator": "x", "mitigation": {"method": "reweighing", "bound": 0.1}}, "`bound` belongs to"),
+        ({"estimator": "x", "mitigation": {"method": "grid_search", "alpha": 0.1}}, "`alpha` belongs to"),
+        (
+            {"estimator": "x", "mitigation": {"method": "grid_search", "constraint": "bounded_group_loss"}},
+            "needs `bound`",
+        ),
+        (
+            {
+                "estimator": "x",
+                "mitigation": {"method": "threshold_optimizer", "constraint": "bounded_group_loss"},
+            },
+            "no constraint of threshold_optimizer",
+        ),
+        ({"candidates": {"estimators": ["x"], "mitigations": ["none", "none"]}}, "named twice"),
+    ],
+)
+def test_a_section_that_says_two_things_or_none_is_refused(section: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        params.Train.model_validate(section)

@@ -1,0 +1,167 @@
+"""Candidates are runs below the execution's run; how often the same rows judged is counted from the runs."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import judged
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from test_track import Killed, kill_at
+
+from clearance import artifacts, lineage, params, registry
+from clearance.registry import test_uses as uses
+from tasks import track
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return judged.settle_with_store(tmp_path / "project", monkeypatch, candidates=3)
+
+
+def runs(experiment: str = "governance-demo") -> tuple[list[Run], list[Run]]:
+    """The runs of executions, and those below them in the order of their places."""
+    client = MlflowClient()
+    found = client.get_experiment_by_name(experiment)
+    every = [] if found is None else list(client.search_runs([found.experiment_id]))
+    below = [run for run in every if "mlflow.parentRunId" in run.data.tags]
+    return (
+        [run for run in every if run not in below],
+        sorted(below, key=lambda run: run.data.tags["clearance.candidate"]),
+    )
+
+
+def told() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": run.info.run_name,
+            "status": run.info.status,
+            "params": run.data.params,
+            "metrics": run.data.metrics,
+            "chosen": run.data.tags["clearance.candidate.chosen"],
+        }
+        for run in runs()[1]
+    ]
+
+
+def test_every_candidate_is_a_run_below_the_one_of_the_execution(project: Path) -> None:
+    track.main()
+    (parent,), below = runs()
+    tried = artifacts.read_json(project / "reports/training.json")["candidates"]
+    assert [run.data.tags["mlflow.parentRunId"] for run in below] == [parent.info.run_id] * 3
+    assert [run.data.params["mitigation"] for run in below] == [each["mitigation"] for each in tried]
+    assert [run.data.tags["clearance.candidate.chosen"] for run in below] == ["false", "true", "false"]
+    assert below[1].data.metrics == {
+        "utility": 0.69,
+        "threshold": 0.5,
+        "tune/accuracy": 0.8,
+        "tune/demographic_parity_difference.race": 0.1,
+    }
+    assert {run.info.status for run in below} == {"FINISHED"}
+    assert not any("clearance.fingerprint" in run.data.tags for run in below)
+
+
+def test_a_second_call_changes_nothing(project: Path) -> None:
+    track.main()
+    before = judged.dump(project)
+    track.main()
+    assert judged.dump(project) == before
+
+
+def test_one_model_alone_has_no_run_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged.settle_with_store(tmp_path / "project", monkeypatch)
+    track.main()
+    assert runs()[1] == []
+
+
+def test_killed_among_the_candidates_it_is_completed_by_the_next_call(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        seen = kill_at(patch, 0, after=False)
+        track.main()
+    wanted = told()
+    assert len(wanted) == 3
+    first = seen.index("create_run", seen.index("create_run") + 1)
+    for moment in range(first + 1, len(seen) + 1):
+        for after in (False, True):
+            place = tmp_path / f"{moment}-{after}"
+            place.mkdir()
+            shutil.copy(judged.empty_store(), place / "mlflow.db")
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
+            with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+                kill_at(patch, moment, after=after)
+                track.main()
+            track.main()
+            (parent,), _ = runs()
+            assert told() == wanted, (seen[moment - 1], after)
+            assert parent.data.tags[uses.JUDGED_BEFORE] == "1"
+
+
+def rows(root: Path) -> str:
+    found = track.record(lineage.verify(root), params.load(root / "params.yaml")).test_rows
+    assert found is not None
+    return found
+
+
+def counted(root: Path) -> int:
+    return registry.count_test_uses(registry.connect(), rows(root))
+
+
+def test_each_model_that_the_same_rows_judge_is_counted_once(project: Path) -> None:
+    assert counted(project) == 0
+    track.main()
+    track.main()
+    assert counted(project) == 1
+    judged.put(project, model=1)
+    track.main()
+    assert counted(project) == 2
+    ordinals = sorted(run.data.tags[uses.JUDGED_BEFORE] for run in runs()[0])
+    assert ordinals == ["1", "2"]
+    assert registry.count_test_uses(registry.connect(), "f" * 64) == 0
+
+
+def test_a_run_that_was_deleted_still_counts(project: Path) -> None:
+    track.main()
+    MlflowClient().delete_run(runs()[0][0].info.run_id)
+    assert counted(project) == 1
+
+
+def test_another_experiment_uses_the_same_rows_up_as_well(project: Path) -> None:
+    track.main()
+    judged.put(project, model=1, changes={"experiment": "elsewhere"})
+    track.main()
+    assert counted(project) == 2
+
+
+def test_a_blocked_run_judges_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged.settle_with_store(tmp_path / "project", monkeypatch, blocked=True)
+    track.main()
+    assert uses.TEST_ROWS not in runs()[0][0].data.tags
+
+
+@pytest.mark.parametrize(
+    ("count", "warn_from", "warns"), [(1, 20, False), (19, 20, False), (20, 20, True), (1, 1, True)]
+)
+def test_from_its_limit_on_the_count_is_a_warning(count: int, warn_from: int, warns: bool) -> None:
+    sentence, warned = uses.told(count, warn_from)
+    assert warned == warns
+    assert ("once" if count == 1 else f"{count} times") in sentence
+    assert ("bring fresh test rows" in sentence) == warns
+
+
+def test_track_says_the_count(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="tasks.track"):
+        track.main()
+        track.tell_test_uses(uses.WARN_FROM)
+    said = {record.levelname: record.message for record in caplog.records if "test rows" in record.message}
+    assert said["INFO"] == "these test rows have judged a model once"
+    assert "bring fresh test rows" in said["WARNING"]
