@@ -73,6 +73,7 @@ def _train(run: work.Work) -> State[Any]:
         logging.getLogger(
             logger
         ).propagate = False  # the display says it; Prefect's API hears it all the same
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it says that it is not done yet
     wait()
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread ends a second late
         state: State[Any] = training.training(

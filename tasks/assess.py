@@ -248,7 +248,7 @@ def main() -> None:
     document = assess(
         protected=test.protected,
         label=test.label,
-        scores=scoring.score(model, test.features),
+        scores=scoring.score(model, test.inputs(model.feature_names_in_)),
         threshold=training["threshold"],
         known=known_groups(settings.data, prepared.read_protected(Path()), settings.evaluate.intersections),
         asked=settings.evaluate,

@@ -127,7 +127,7 @@ def _expectation(detail: str, success: bool, severity: str, column: str) -> dict
 
 def _training() -> dict[str, Any]:
     return evidence.measured(
-        {},
+        {"protected_at_decision": evidence.Measurement(value=0)},
         estimator="sklearn.linear_model.LogisticRegression",
         arguments={"C": 0.1},
         mitigation="reweighing",

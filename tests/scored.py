@@ -67,7 +67,9 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
     ).fit(frame.loc[train, ["a", "b"]], frame["label"][train] if labels is None else labels[train])
     sha256 = model_file.save(model, root / "models/trained/model.skops")
     training = evidence.measured(
-        {}, threshold=THRESHOLD, model={"file": "model.skops", "sha256": sha256, "format": "skops"}
+        {"protected_at_decision": overlap},
+        threshold=THRESHOLD,
+        model={"file": "model.skops", "sha256": sha256, "format": "skops"},
     )
     artifacts.write_json(root / "reports/training.json", training)
     return root

@@ -115,11 +115,11 @@ FAULTS = {
     ),
     "misspelt key in policy": (
         policy(lambda p: p["rules"][0].update(severty="block")),
-        ("judge", "severty", "severity"),
+        ("train", "severty", "severity"),
     ),
     "policy with no rules": (
         policy(lambda p: p.update(rules=[])),
-        ("judge", "rules", "policies/hiring.yaml"),
+        ("train", "rules", "policies/hiring.yaml"),
     ),
     "missing source": (SOURCE.unlink, ("ingest", "does not exist", "source.path")),
     "wrong delimiter": (

@@ -19,8 +19,9 @@ from sklearn.linear_model import LogisticRegression
 
 from clearance import evidence, params
 from clearance.errors import ConfigurationError
-from clearance.evidence import INTERSECTION, Measurement, Outcome
-from clearance.judging import policy
+from clearance.evidence import Measurement, Outcome
+from clearance.judging import policy, rules
+from expectations import bias
 from expectations import prepared as prepared_suite
 from tasks import assess, evaluate, validate
 
@@ -96,16 +97,16 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
     """Performance and fairness of these scores on these rows, by attribute and at their intersection."""
     label = test["label"].to_numpy()
     choices = params.Evaluate(resamples=100)
-    together = test.assign(**{BOTH: test["race"] + INTERSECTION + test["sex"]})
     return {
         "performance": evaluate.evaluate(label, scores, threshold, choices, seed=1),
         "fairness": assess.assess(
-            protected=together[["race", "sex", BOTH]].reset_index(drop=True),
+            protected=test[["race", "sex"]].reset_index(drop=True),
             label=label,
             scores=scores,
             threshold=threshold,
             known=KNOWN if known is None else known,
-            confidence=0.95,
+            asked=choices,
+            seed=1,
         ),
     }
 
@@ -126,7 +127,18 @@ def labelled(frame: pd.DataFrame) -> dict[str, Any]:
         joined[prefix + "row"] = joined["row"]
         for name in columns:
             joined[prefix + name] = frame[name].to_numpy()
-    rates = prepared_suite.label_rates(joined, ["race", "sex"], 0.95)
+    measure = bias.ExpectLabelBiasToBeMeasured(
+        attributes=["race", "sex"],
+        prefix=prepared_suite.OF_PROTECTED,
+        rows=["row"],
+        label=prepared_suite.OF_LABEL + "label",
+        confidence=0.95,
+    ).measure
+    by_attribute = {name: measure(joined, name) for name in ("race", "sex")}
+    rates = {
+        metric: {name: figures[metric] for name, figures in by_attribute.items()}
+        for metric in by_attribute["race"]
+    }
     return evidence.measured({"blocking_failures": Measurement(value=0)} | rates)
 
 
@@ -141,6 +153,7 @@ def sound() -> dict[str, Any]:
         "split": evidence.measured({"overlap": nothing}),
         "validation_prepared": labelled(frame),
         "explanation": evidence.measured({"additivity_error": Measurement(value=1e-12)}),
+        "training": evidence.measured({"protected_at_decision": nothing}),
         **measured(test, scores),
     }
 

@@ -13,7 +13,7 @@ import reported
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import artifacts, evidence
+from clearance import artifacts, evidence, params
 from clearance.measures import counts
 from clearance.telling import impact
 from tasks import assess, document
@@ -71,7 +71,8 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
         scores=frame["score"].to_numpy(),
         threshold=0.6,
         known={},
-        confidence=0.95,
+        asked=params.Evaluate(resamples=100),
+        seed=1,
     )
     rates = (frame["score"] >= 0.6).groupby(frame["race"]).mean()
     table = impact.table(assessed, None, TODAY)

@@ -274,7 +274,7 @@ def test_a_policy_out_of_date_is_not_evaluated(project: Project) -> None:
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.NOT_EVALUATED
     assert verdict["findings"] == []
-    assert len(verdict["not_in_force"]) == 11
+    assert len(verdict["not_in_force"]) == 14
 
 
 def test_an_empty_policy_is_an_error_and_writes_no_verdict(project: Project) -> None:

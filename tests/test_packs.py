@@ -100,6 +100,7 @@ def sound(ratio: tuple[float, float, float] = (0.98, 0.96, 0.99), gap: float = 0
         "performance": evidence.measured(ranks),
         "fairness": evidence.measured(by_name),
         "explanation": evidence.measured({"additivity_error": nothing}),
+        "training": evidence.measured({"protected_at_decision": nothing}),
     }
 
 

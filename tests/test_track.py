@@ -75,6 +75,7 @@ def test_every_number_is_a_metric_with_the_ends_of_its_interval(project: Path) -
         "fairness/demographic_parity_difference.race": 0.04,
         "fairness/demographic_parity_difference.race.low": 0.01,
         "fairness/demographic_parity_difference.race.high": 0.08,
+        "training/protected_at_decision": 0.0,
         "tune/accuracy": 0.75,
         "tune/threshold": 0.45,
     }

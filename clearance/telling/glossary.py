@@ -12,6 +12,16 @@ METRICS = {
         "in the recorded decisions, the lowest group's share of favourable outcomes divided by the highest "
         "group's; 1 is the same for all"
     ),
+    "validation_prepared.missingness_difference": (
+        "how much more often some feature is missing in one group than in another, for the feature where "
+        "that is most; 0: every feature is missing alike"
+    ),
+    "validation_prepared.proxy_auc_together": (
+        "how well all features together tell a group from the others; 0.5 is a coin, 1 gives the group away"
+    ),
+    "training.protected_at_decision": (
+        "whether the model needs a protected attribute to decide about a person: 1 it does, 0 it does not"
+    ),
     "split.overlap": "how many rows stand in more than one of train, tune and test",
     "performance.roc_auc": (
         "how often a row with a favourable label scores above one without; 0.5 is a coin, 1 is perfect"
