@@ -34,6 +34,12 @@ _NAMES = {
     "missing_share": "share of rows without a known group",
     "left_out": "rows in no split",
     "overlap": "rows in more than one split",
+    "missingness_difference": "difference in missing values",
+    "proxy_auc": "ROC AUC of the strongest proxy",
+    "proxy_auc_together": "ROC AUC of all features as a proxy",
+    "protected_at_decision": "use of protected attributes in decisions",
+    "label_kl_divergence": "Kullback-Leibler divergence of the labels",
+    "label_js_divergence": "Jensen-Shannon divergence of the labels",
 }
 
 
