@@ -370,7 +370,7 @@ def test_the_page_says_what_it_does_not_prove(tmp_path: Path) -> None:
         reported.page(reported.write(tmp_path, reported.documents())), "What this page does not prove"
     )
     assert "52 test rows from the same source, at the same time" in text
-    assert "assessed for race, one at a time" in text
+    assert "assessed for race, alone and in the combinations shown" in text
 
 
 @pytest.mark.parametrize(
