@@ -24,7 +24,7 @@ run: $(READY)  ## run the governed pipeline and read its verdict
 	@$(BIN)/clearance run --any-verdict
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## style, types, architecture
 	$(BIN)/ruff check .

