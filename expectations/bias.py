@@ -126,7 +126,8 @@ class ExpectProxiesToBeMeasured(MeasuredExpectation):
     def measure(self, frame: pd.DataFrame, attribute: str) -> Measured:
         present = custom.present(frame, self.features)
         sample = _by_hash(frame, self.rows[0])[[*present, self.prefix + attribute]]
-        found = proxies.measure(sample[present], self.group(sample, attribute), self.confidence)
+        known = map(str, self.group(frame, attribute).dropna().unique())
+        found = proxies.measure(sample[present], self.group(sample, attribute), self.confidence, known)
         return {"proxy_auc": found.strongest, "proxy_auc_together": found.together}
 
 

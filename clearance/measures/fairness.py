@@ -7,7 +7,7 @@ comparison has no meaning it is undefined and says why: never a silent 0 or 1. N
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from clearance.evidence import Measurement, undefined
 from clearance.measures import counts, intervals, rates
@@ -114,17 +114,7 @@ def _equalized_odds(named: Groups, confidence: float) -> Measurement:
         "true positive rate": _difference(named, "true_positive_rate", each, ""),
         "false positive rate": _difference(named, "false_positive_rate", each, ""),
     }
-    if holes := _odds_holes(by_rate):
-        return undefined(holes, _both(named))
-    gaps = list(by_rate.values())
-    return Measurement(
-        value=max(gap.value for gap in gaps if gap.value is not None),
-        low=max(gap.low for gap in gaps if gap.low is not None),
-        high=max(gap.high for gap in gaps if gap.high is not None),
-        confidence=confidence,
-        method=f"{gaps[0].method}, over both rates",
-        support=_both(named),
-    )
+    return _worse(by_rate, named, confidence, max)
 
 
 def _equalized_odds_ratio(named: Groups, confidence: float) -> Measurement:
@@ -134,13 +124,23 @@ def _equalized_odds_ratio(named: Groups, confidence: float) -> Measurement:
         name.replace("_", " "): intervals.min_ratio(*_counted(_over(named, name, "")), each)
         for name in ("true_positive_rate", "false_positive_rate")
     }
+    return _worse(by_rate, named, confidence, min)
+
+
+def _worse(
+    by_rate: Mapping[str, Measurement],
+    named: Groups,
+    confidence: float,
+    worse: Callable[[Iterable[float]], float],
+) -> Measurement:
+    """The worse of the figures, and of either bound: `max` of differences, `min` of ratios."""
     if holes := _odds_holes(by_rate):
         return undefined(holes, _both(named))
     found = list(by_rate.values())
     return Measurement(
-        value=min(gap.value for gap in found if gap.value is not None),
-        low=min(gap.low for gap in found if gap.low is not None),
-        high=min(gap.high for gap in found if gap.high is not None),
+        value=worse(each.value for each in found if each.value is not None),
+        low=worse(each.low for each in found if each.low is not None),
+        high=worse(each.high for each in found if each.high is not None),
         confidence=confidence,
         method=f"{found[0].method}, over both rates",
         support=_both(named),

@@ -6,7 +6,7 @@ fold's rows say of a bin is never used on those rows. It measures what could be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,23 +37,28 @@ class Proxies:
     by_feature: Mapping[str, float]
 
 
-def measure(features: pd.DataFrame, group: pd.Series, confidence: float) -> Proxies:
+def measure(
+    features: pd.DataFrame, group: pd.Series, confidence: float, known: Iterable[str] = ()
+) -> Proxies:
     """How well features tell the groups of one attribute; rows in an order that says nothing of either.
 
     The figure is the area under the ROC curve of the group most easily told from the others: 0.5 is no better
     than chance, 1 gives the group away. `features` and `group` have the same n rows; a row of no known group
-    is left out, and so are groups of fewer than `ranking.FEWEST` rows. The bounds of the strongest hold
-    for all features and groups at once (Bonferroni). Undefined without two such groups, or without features.
+    is left out. The bounds of the strongest hold for all features and groups at once (Bonferroni). Undefined
+    without features, without two groups, and when one of them, or of the `known` ones, has fewer than
+    `ranking.FEWEST` rows among those looked at: it could be told apart, and nobody would see it.
     """
-    known = group.notna().to_numpy().nonzero()[0][:ROWS]
-    names, codes = np.unique(group.iloc[known].astype(str).to_numpy(dtype=object), return_inverse=True)
+    looked_at = group.notna().to_numpy().nonzero()[0][:ROWS]
+    names, codes = np.unique(group.iloc[looked_at].astype(str).to_numpy(dtype=object), return_inverse=True)
     rows = np.bincount(codes, minlength=len(names))
-    support = {str(name): int(count) for name, count in zip(names, rows, strict=True)}
-    targets = [at for at, count in enumerate(rows) if count >= ranking.FEWEST]
-    if len(targets) < 2 or features.shape[1] == 0:
-        hole = undefined(f"two groups of {ranking.FEWEST} rows, and a feature, are needed", support)
+    counted = {str(name): int(count) for name, count in zip(names, rows, strict=True)}
+    support = dict.fromkeys(sorted(known), 0) | counted
+    targets = list(range(len(names)))
+    if len(targets) < 2 or min(support.values()) < ranking.FEWEST or features.shape[1] == 0:
+        says = f"two groups, {ranking.FEWEST} rows of each among those looked at, and a feature are needed"
+        hole = undefined(says, support)
         return Proxies(hole, hole, {})
-    sample = features.iloc[known]
+    sample = features.iloc[looked_at]
     binned = np.column_stack([bins(sample[name]) for name in sample.columns])
     alone = {str(name): _posterior(binned[:, at], codes) for at, name in enumerate(sample.columns)}
     areas = {name: max(_area(scores, codes, at) for at in targets) for name, scores in alone.items()}

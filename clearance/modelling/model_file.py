@@ -38,7 +38,7 @@ _MALFORMED = (
     ImportError,
     LookupError,
     MemoryError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile: a compression or a version it does not know
     OSError,
     RecursionError,
     RuntimeError,

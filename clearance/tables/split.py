@@ -112,7 +112,7 @@ def _at_or_after(table: pa.Table, time: params.OutOfTime) -> np.ndarray:
         if pa.types.is_integer(column.type):
             raise pa.ArrowInvalid("a number is no date")
         moments = column.cast(_instant(column.type), safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # the second: no cast leads from that type
         raise DataError(
             f"`{time.column}` holds {column.type} values that are no dates",
             "derive a date in `source.select`, e.g. `CAST(... AS DATE)`",
