@@ -102,7 +102,7 @@ def test_each_mitigation_lowers_the_disparity_on_rows_it_never_saw(name: str) ->
     assert fitted(name).tune.balanced_accuracy is not None
 
 
-def test_bounded_group_loss_lowers_the_error_of_the_worst_group() -> None:
+def test_bounded_group_loss_is_fitted_ships_and_parts_scores() -> None:
     for method in ("grid_search", "exponentiated_gradient"):
         way = {"method": method, "constraint": "bounded_group_loss", "bound": 0.2, "steps": 8}
         found = select(estimator="logistic_regression", mitigation=way).chosen
