@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import itertools
 import logging
-import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dvc.dependency.param import MissingParamsError
-from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.rwlock import rwlock
 from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.serialize import to_lockfile
+from dvc.utils.serialize import dumps_yaml
 
-from clearance import artifacts, repair
-from clearance.errors import BusyError, ConfigurationError, DataError
+from clearance import artifacts, repair, yaml12
+from clearance.errors import BusyError, ClearanceError, ConfigurationError, DataError
 
 TIMEOUT = 3600.0
 Execute = Callable[[str], None]
@@ -40,7 +41,7 @@ class Pipeline:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
         logging.getLogger("dvc").setLevel(logging.WARNING)
         with _clear_errors():
             self._repo = Repo(str(root))
@@ -55,6 +56,8 @@ class Pipeline:
         }
         self._unrecorded = list(self.order)
         self._finished: dict[str, bool] = {}
+        self._unsettled: deque[tuple[Any, ExitStack]] = deque()
+        self._entries: dict[str, str] = {}
         self._tried: set[str] = set()
 
     @property
@@ -102,26 +105,57 @@ class Pipeline:
                 return self._finish(name, changed=stage.reproduce(force=force) is not None, ran=False)
             if not force and not stage.changed():
                 return self._finish(name, changed=False, ran=False)
-        with self._claimed(stage):
+        claim = self._claim(stage)
+        try:
             with self._alone():
                 stage.remove_outs()
                 restored = not force and self._restore(stage)
                 if not restored:
                     stage.remove_outs()
                     stage.save_deps()
-                inputs = [dep.hash_info for dep in stage.deps]
-            for command in () if restored else self.commands(name):
-                execute(command)
+                marks = _marks(stage)
+            with self._settling():
+                for command in () if restored else self.commands(name):
+                    execute(command)
             with self._alone():
-                stage.save(run_cache=False)
-                if inputs != [dep.hash_info for dep in stage.deps]:
+                self._settle()
+                stage.save_outs()
+                if marks != _marks(stage) and _changed(stage):
                     raise DataError(
                         f"an input of {name} changed while it ran", "run again, and edit nothing meanwhile"
                     )
-                if all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs):
-                    self._repo.stage_cache.save(stage)
-                stage.commit()
+                self._unsettled.append((stage, claim))
                 return self._finish(name, changed=True, ran=not restored)
+        except BaseException:
+            with self._turn:
+                claim.close()
+            raise
+
+    @contextmanager
+    def _settling(self) -> Iterator[None]:
+        """Settle meanwhile the stages that ended before; what fails is tried again in the foreground."""
+
+        def settle() -> None:
+            with suppress(ClearanceError, OSError), self._alone():
+                self._settle()
+
+        thread = threading.Thread(target=settle)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+    def _settle(self) -> None:
+        """Put the outputs of the stages that ended into DVC's cache, then let their files go."""
+        while self._unsettled:
+            stage, claim = self._unsettled[0]
+            if all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs):
+                self._repo.stage_cache.save(stage)
+            stage.commit()
+            self._entries[stage.addressing] = _entry(to_lockfile(stage))  # slow to write: not at the end
+            self._unsettled.popleft()
+            claim.close()
 
     def _fresh(self, name: str) -> Any:
         """The stage as it was read; from the second try on, without the digests that the first left in it."""
@@ -143,10 +177,13 @@ class Pipeline:
     def record(self) -> None:
         """Write what is finished into `dvc.lock`; done by itself once every stage is.
 
-        In the order of `dvc repro`, none before those it would record first, and at once: DVC takes half a
-        second to rewrite the file. What a killed run has not recorded, DVC's run cache still holds.
+        In the order of `dvc repro`, none before those it would record first, and at once, for rewriting the
+        file takes time. What a killed run has not recorded, DVC's run cache still holds. The words are
+        DVC's, but not its way of rewriting: in place, so that a kill leaves half a file, and after a reading
+        that keeps comments, which took most of the time.
         """
         with self._alone():
+            self._settle()
             self._record()
 
     def _record(self) -> None:
@@ -157,15 +194,23 @@ class Pipeline:
             files.setdefault(stage.path, []).append(stage)
         for graph, stages in files.items():
             lock = Path(graph).with_suffix(".lock")
-            with artifacts.replacing(lock) as temporary:  # DVC rewrites it in place: half of it, if killed
-                temporary.unlink()
-                if lock.exists():
-                    shutil.copyfile(lock, temporary)
-                Lockfile(self._repo, str(temporary)).dump_stages(stages)
+            content: dict[str, Any] = {"schema": "2.0"}
+            if lock.exists():
+                content = yaml12.loads(lock.read_text(encoding="utf-8"))
+            entries = content.pop("stages", {}) | {stage.name: stage for stage in stages}
+            text = [self._entry_of(name, entry) for name, entry in entries.items()]
+            artifacts.write_text(lock, dumps_yaml(content) + "stages:\n" + "".join(text))
+
+    def _entry_of(self, name: str, entry: Any) -> str:
+        """A stage's part of the lock: from the old lock, or of a stage that ran, mostly written already."""
+        if isinstance(entry, dict):
+            return _entry({name: entry})
+        return self._entries.get(entry.addressing) or _entry(to_lockfile(entry))
 
     def _finish(self, name: str, *, changed: bool, ran: bool) -> bool:
         self._finished[name] = changed
         if len(self._finished) == len(self.order):
+            self._settle()
             self._record()
         return ran
 
@@ -175,22 +220,36 @@ class Pipeline:
         with _clear_errors(), self._turn, lock_repo(self._repo):
             yield
 
-    @contextmanager
-    def _claimed(self, stage: Any) -> Iterator[None]:
-        """While a command runs, other DVC processes find its files busy, as with `dvc repro`."""
+    def _claim(self, stage: Any) -> ExitStack:
+        """Until it is closed other DVC processes find the stage's files busy, as with `dvc repro`."""
         inputs, outputs = ([item.fs_path for item in items] for items in (stage.deps, stage.outs))
         hardlink = self._repo.config["core"].get("hardlink_lock", False)
-        with ExitStack() as claim:
-            with _clear_errors(), self._turn:
-                command = " ".join(sys.argv)
-                claim.enter_context(
-                    rwlock(self._repo.tmp_dir, self._repo.fs, command, inputs, outputs, hardlink)
-                )
-            try:
-                yield
-            finally:
-                with self._turn:
-                    claim.close()
+        claim = ExitStack()
+        with _clear_errors(), self._turn:
+            claim.enter_context(
+                rwlock(self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv), inputs, outputs, hardlink)
+            )
+        return claim
+
+
+def _marks(stage: Any) -> list[tuple[str, int, int, int]]:
+    """What tells DVC that no input was written to, without reading one: name, inode, time and size."""
+    inputs = [Path(dep.fs_path) for dep in stage.deps]
+    files = itertools.chain(inputs, *(sorted(path.rglob("*")) for path in inputs if path.is_dir()))
+    return [(str(file), (s := file.stat()).st_ino, s.st_mtime_ns, s.st_size) for file in files]
+
+
+def _changed(stage: Any) -> bool:
+    """Whether the content of an input is not what it was when the stage began."""
+    before = [dep.hash_info for dep in stage.deps]
+    stage.save_deps()
+    return before != [dep.hash_info for dep in stage.deps]
+
+
+def _entry(stages: Mapping[str, Any]) -> str:
+    """What DVC writes of `stages` into its lock, without the key above them."""
+    text: str = dumps_yaml({"stages": dict(stages)})
+    return text.removeprefix("stages:\n")
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +39,7 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
     Exit status: 0 pass, 1 fault, 3 refused, 4 insufficient evidence, 5 not evaluated.
     """
     screen = display.Display()
+    struck = _listen()
     try:
         root = environment.project_root()
         environment.apply(root)
@@ -45,7 +48,7 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         changes = request.with_policy(request.check(request.from_settings(settings, base)), policy_file)
         with work.opened(root, changes, screen.show, force=force) as run:
             with screen:
-                state = _train(run)
+                state = _train(run, struck)
             code = _tell(screen, run, state)
     except ClearanceError as error:
         screen.fail(f"error: {error}")
@@ -58,7 +61,19 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
     sys.exit(code)
 
 
-def _train(run: work.Work) -> State[Any]:
+def _listen() -> threading.Event:
+    """Whether Ctrl-C was struck: remembered, for a library may swallow the exception while it is imported."""
+    struck = threading.Event()
+
+    def strike(*_: object) -> None:
+        struck.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, strike)
+    return struck
+
+
+def _train(run: work.Work, struck: threading.Event) -> State[Any]:
     """Start Prefect's server; begin with the stages and import Prefect while it starts; run the flow."""
     keeper = Children(run.root)
     atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
@@ -75,11 +90,18 @@ def _train(run: work.Work) -> State[Any]:
         ).propagate = False  # the display says it; Prefect's API hears it all the same
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it says that it is not done yet
     wait()
+    _heed(struck)
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread ends a second late
         state: State[Any] = training.training(
             overrides=run.settings.overrides, force=run.force, return_state=True
         )
+    _heed(struck)
     return state
+
+
+def _heed(struck: threading.Event) -> None:
+    if struck.is_set():
+        raise KeyboardInterrupt
 
 
 def _tell(screen: display.Display, run: work.Work, state: State[Any]) -> ExitCode:

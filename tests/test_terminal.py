@@ -15,6 +15,7 @@ import toys
 from prefect.settings import PREFECT_API_URL
 
 from clearance import checkout
+from flows import terminal
 
 Done = subprocess.CompletedProcess[str]
 
@@ -232,3 +233,16 @@ def test_a_server_that_cannot_start_is_a_fault_that_names_its_log(toy: Path) -> 
     assert "Prefect's temporary server did not start" in done.stderr
     assert ".clearance/logs/prefect.log" in done.stderr
     assert not (toy / "effects.txt").exists()  # stages may have had a head start; nothing touched the world
+
+
+def test_ctrl_c_that_a_library_swallows_is_heeded_all_the_same() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        struck = terminal._listen()
+        terminal._heed(struck)
+        with contextlib.suppress(KeyboardInterrupt):  # as an import that catches everything does
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            terminal._heed(struck)
+    finally:
+        signal.signal(signal.SIGINT, before)
