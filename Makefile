@@ -59,5 +59,5 @@ lock: $(READY)  ## resolve the dependencies again
 	  --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
 
 clean:  ## remove outputs and state; sources, the DVC cache and the registry stay
-	rm -rf data/raw.parquet data/origin.json data/prepared models reports .clearance .prefect
+	rm -rf data/raw.parquet data/origin.json data/prepared data/scored models reports .clearance .prefect
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

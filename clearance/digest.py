@@ -9,13 +9,14 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from clearance import artifacts
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 23
 _NEVER_WATCHED = (".git", ".hg", ".dvc")
 
 
@@ -60,10 +61,11 @@ def _of_folder(files: dict[str, Digest]) -> Digest:
 
 def _read(path: Path) -> Digest:
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    with path.open("rb") as file:
+    with path.open("rb") as file, ThreadPoolExecutor(1) as beside:
         while chunk := file.read(_CHUNK):
-            md5.update(chunk)
+            known = beside.submit(md5.update, chunk)
             sha256.update(chunk)
+            known.result()
     return Digest(md5=md5.hexdigest(), sha256=sha256.hexdigest())
 
 

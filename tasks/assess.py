@@ -30,8 +30,8 @@ from clearance.measures import (
     ranked,
     significance,
 )
-from clearance.modelling import model_file, scoring
-from clearance.tables import prepared, rows
+from clearance.modelling import scoring
+from clearance.tables import prepared, rows, scored
 from clearance.telling import wording
 
 _RATES = {
@@ -236,19 +236,18 @@ def known_groups(data: params.Data, protected: pd.DataFrame, intersections: int 
 
 
 def main() -> None:
-    """Read the test rows and the model, write `reports/fairness.json`."""
+    """Read the test rows and their scores, write `reports/fairness.json`."""
     settings = params.load(Path("params.yaml"))
     report = Path("reports/fairness.json")
     training = artifacts.read_json(Path("reports/training.json"))
     if training["status"] != "measured":
         artifacts.write_json(report, evidence.blocked(training["because"]))
         return
-    model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"])
-    test = prepared.read(Path(), "test")
+    test = prepared.read_outcomes(Path(), "test")
     document = assess(
         protected=test.protected,
         label=test.label,
-        scores=scoring.score(model, test.inputs(model.feature_names_in_)),
+        scores=scored.read(Path(), test.rows, training["model"]["sha256"]),
         threshold=training["threshold"],
         known=known_groups(settings.data, prepared.read_protected(Path()), settings.evaluate.intersections),
         asked=settings.evaluate,

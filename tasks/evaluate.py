@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from clearance import artifacts, evidence, params, stage
 from clearance.measures import curves, figures, intervals, performance
-from clearance.modelling import model_file, scoring
-from clearance.tables import prepared
+from clearance.modelling import scoring
+from clearance.tables import prepared, scored
 from clearance.telling import wording
 
 Labels = npt.NDArray[np.integer]
@@ -96,7 +96,7 @@ def evaluate(
 
 
 def main() -> None:
-    """Read the test rows and the model, write `reports/performance.json` and `reports/figures/evaluate/`."""
+    """Read the test rows and their scores; write `reports/performance.json` and its figures."""
     settings = params.load(Path("params.yaml"))
     report, drawings = Path("reports/performance.json"), Path("reports/figures/evaluate")
     training = artifacts.read_json(Path("reports/training.json"))
@@ -106,9 +106,8 @@ def main() -> None:
         with artifacts.replacing_folder(drawings) as folder:
             artifacts.write_json(folder / "blocked.json", refusal)
         return
-    model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"])
-    test = prepared.read(Path(), "test")
-    scores = scoring.score(model, test.inputs(model.feature_names_in_))
+    test = prepared.read_outcomes(Path(), "test")
+    scores = scored.read(Path(), test.rows, training["model"]["sha256"])
     document = evaluate(test.label, scores, training["threshold"], settings.evaluate, settings.seed)
     artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
     with artifacts.replacing_folder(drawings) as folder:

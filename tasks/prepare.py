@@ -35,6 +35,7 @@ def part(table: pa.Table, units: split.Units, side: np.ndarray, data: params.Dat
     names = data.feature_names(table.column_names)
     _refuse(names, table.column_names, data)
     stays = pa.array(side != split.LEFT_OUT)
+    all_stay = split.LEFT_OUT not in side
     keys = {
         "row": rows.hexadecimal(units.row),
         "split": pa.array(prepared.SPLITS).take(pa.array(side.clip(min=0))),
@@ -45,7 +46,8 @@ def part(table: pa.Table, units: split.Units, side: np.ndarray, data: params.Dat
         "label": {"label": label_of(table.column(data.target), data)},
         "protected": protected,
     }
-    return {name: pa.table(keys | own).filter(stays) for name, own in columns.items()}
+    parted = {name: pa.table(keys | own) for name, own in columns.items()}
+    return parted if all_stay else {name: table.filter(stays) for name, table in parted.items()}
 
 
 def label_of(column: pa.ChunkedArray, data: params.Data) -> pa.Array:
@@ -143,8 +145,8 @@ def _write_blocked(document: dict[str, Any]) -> None:
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    others = [name for name in table.column_names if name != "row"]
-    pq.write_table(table, path, use_dictionary=others)
+    repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
+    pq.write_table(table, path, use_dictionary=[name for name in repeating if name != "row"])
 
 
 def _refuse(names: list[str], columns: list[str], data: params.Data) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from clearance import artifacts, evidence
 from clearance.modelling import model_file
+from tasks import score
 
 ROOT = Path(__file__).resolve().parent.parent
 THRESHOLD = 0.75
@@ -72,6 +74,8 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
         model={"file": "model.skops", "sha256": sha256, "format": "skops"},
     )
     artifacts.write_json(root / "reports/training.json", training)
+    with contextlib.chdir(root):
+        score.main()
     return root
 
 

@@ -21,7 +21,7 @@ from clearance.evidence import Outcome
 
 SOURCE = Path("data/source/applicants.csv")
 CHAIN = [
-    *("ingest", "validate raw", "prepare", "validate prepared", "train"),
+    *("ingest", "validate raw", "prepare", "validate prepared", "train", "score"),
     *("evaluate", "assess", "explain", "judge"),
 ]
 ROOT = Path(__file__).resolve().parent.parent

@@ -312,9 +312,9 @@ def test_a_blocked_training_blocks_the_evaluation(project: Path) -> None:
     assert [file.name for file in (project / "reports/figures/evaluate").iterdir()] == ["blocked.json"]
 
 
-def test_a_model_that_is_not_the_recorded_one_is_refused_and_nothing_written(project: Path) -> None:
-    model = project / "models/trained/model.skops"
-    model.write_bytes(model.read_bytes() + b" ")
+def test_scores_that_are_not_the_recorded_ones_are_refused_and_nothing_written(project: Path) -> None:
+    scores = project / "data/scored/scores.parquet"
+    scores.write_bytes(scores.read_bytes() + b" ")
     with pytest.raises(IntegrityError, match="not what was recorded"):
         evaluate.main()
     assert not (project / "reports/performance.json").exists()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ROOMS = ("clearance", "expectations", "tasks")
 ORDER = [
-    *("ingest", "validate_raw", "prepare", "validate_prepared", "train"),
+    *("ingest", "validate_raw", "prepare", "validate_prepared", "train", "score"),
     *("evaluate", "assess", "explain", "judge", "document"),
 ]
 

@@ -15,7 +15,7 @@ import yaml
 from clearance import artifacts, evidence, params
 from clearance.errors import ConfigurationError
 from clearance.evidence import Measurement, Outcome
-from tasks import assess, evaluate, judge
+from tasks import assess, evaluate, judge, score
 
 Project = Path
 DOCUMENTS = ("validation_raw", "validation_prepared", "explanation", "performance", "fairness")
@@ -52,6 +52,7 @@ def measured_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = scored.build(tmp_path_factory.mktemp("judge") / "project", fair_table())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
+        score.main()
         evaluate.main()
         assess.main()
     artifacts.write_json(root / "data/origin.json", {"rows": 12_000})
@@ -151,6 +152,7 @@ def test_an_unfair_model_fails_with_its_numbers(tmp_path: Path, project: Project
             (project / folder / file.name).write_bytes(file.read_bytes())
     for name in ("split", "training"):
         (project / f"reports/{name}.json").write_bytes((unfair / f"reports/{name}.json").read_bytes())
+    score.main()
     evaluate.main()
     assess.main()
     verdict = verdict_of(project)

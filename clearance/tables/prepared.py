@@ -64,21 +64,29 @@ def read(root: Path, split: str | None) -> Prepared:
 
 def read_each(root: Path, *splits: str | None) -> list[Prepared]:
     """What `read` gives for each of `splits`, from files that are read and checked once."""
-    for split in splits:
-        if split is not None and split not in SPLITS:
-            raise ValueError(f"no split is called {split}: {', '.join(SPLITS)}")
-    stored = tables(root)
+    return _sides(tables(root), splits)
+
+
+def read_outcomes(root: Path, split: str | None) -> Prepared:
+    """What `read` gives, without the features: for those who measure outcomes by group."""
+    stored = {name: _table(root, name) for name in ("label", "protected")}
+    return _sides(stored | {"features": stored["label"].select(KEYS)}, [split])[0]
+
+
+def _sides(stored: dict[str, pa.Table], splits: Iterable[str | None]) -> list[Prepared]:
     keys = stored[TABLES[0]].select(KEYS)
     for name in TABLES[1:]:
         if not keys.equals(stored[name].select(KEYS)):
             raise IntegrityError(
-                f"{FOLDER}/{name}.parquet does not hold the rows of features.parquet in the same order",
+                f"{FOLDER}/{name}.parquet does not hold the rows of {TABLES[0]}.parquet in the same order",
                 "run `clearance repair`, then run again: the tables are rebuilt together",
             )
     return [_side(stored, split) for split in splits]
 
 
 def _side(stored: dict[str, pa.Table], split: str | None) -> Prepared:
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"no split is called {split}: {', '.join(SPLITS)}")
     frames = {name: _only(table, split) for name, table in stored.items()}
     features, label, protected = (frames[name] for name in TABLES)
     keys = features.select(KEYS).to_pandas()

@@ -1,0 +1,78 @@
+"""Test rows are scored once, and only those very scores are handed on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scored as small
+
+from clearance import artifacts
+from clearance.errors import IntegrityError
+from clearance.modelling import model_file, scoring
+from clearance.tables import prepared, scored
+from tasks import score
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = small.build(tmp_path / "project", small.table(400))
+    monkeypatch.chdir(root)
+    return root
+
+
+def digest(project: Path) -> str:
+    return str(artifacts.read_json(project / "reports/training.json")["model"]["sha256"])
+
+
+def test_the_scores_are_the_models_of_the_test_rows(project: Path) -> None:
+    test = prepared.read(project, "test")
+    model = model_file.load(project / "models/trained/model.skops", digest(project))
+    found = scored.read(project, test.rows, digest(project))
+    assert np.array_equal(found, scoring.score(model, test.features))
+
+
+def test_the_same_bytes_twice(project: Path) -> None:
+    first = [(project / name).read_bytes() for name in (scored.FILE, scored.RECORD)]
+    score.main()
+    assert [(project / name).read_bytes() for name in (scored.FILE, scored.RECORD)] == first
+
+
+def test_outcomes_are_what_the_whole_tables_say(project: Path) -> None:
+    whole, found = prepared.read(project, "test"), prepared.read_outcomes(project, "test")
+    assert whole.rows.equals(found.rows)
+    assert np.array_equal(whole.label, found.label)
+    assert whole.protected.equals(found.protected)
+    assert list(found.features.columns) == []
+
+
+def test_scores_of_another_model_or_of_other_rows_are_refused(project: Path) -> None:
+    rows = prepared.read(project, "test").rows
+    with pytest.raises(IntegrityError, match="another model"):
+        scored.read(project, rows, "0" * 64)
+    for other in (rows.iloc[::-1], rows.iloc[1:], prepared.read(project, "train").rows):
+        with pytest.raises(IntegrityError, match="does not hold the test rows"):
+            scored.read(project, other, digest(project))
+
+
+def test_scores_that_were_exchanged_are_refused(project: Path) -> None:
+    rows = prepared.read(project, "test").rows
+    scored.write(project / scored.FILE, rows, np.ones(len(rows)))
+    with pytest.raises(IntegrityError, match="not what was recorded"):
+        scored.read(project, rows, digest(project))
+
+
+def test_a_model_that_is_not_the_recorded_one_scores_nothing(project: Path) -> None:
+    model = project / "models/trained/model.skops"
+    model.write_bytes(model.read_bytes() + b" ")
+    (project / scored.RECORD).unlink()
+    with pytest.raises(IntegrityError, match="not what was recorded"):
+        score.main()
+    assert not (project / scored.RECORD).exists()
+
+
+def test_without_a_model_nothing_is_scored_and_no_score_is_left(project: Path) -> None:
+    small.block(project)
+    score.main()
+    assert [file.name for file in (project / scored.FOLDER).iterdir()] == ["blocked.json"]
+    with pytest.raises(IntegrityError, match="there are no scores: validate_raw: 3 rows are wrong"):
+        scored.read(project, prepared.read(project, "test").rows, "")
