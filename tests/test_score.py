@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scored as small
 
@@ -43,6 +44,15 @@ def test_outcomes_are_what_the_whole_tables_say(project: Path) -> None:
     assert np.array_equal(whole.label, found.label)
     assert whole.protected.equals(found.protected)
     assert list(found.features.columns) == []
+
+
+def test_rows_in_several_chunks_are_the_same_rows(project: Path) -> None:
+    rows = prepared.read(project, "test").rows
+    whole = scored.read(project, rows, digest(project))
+    parts = pd.concat([rows.iloc[:50], rows.iloc[50:]])
+    assert np.array_equal(scored.read(project, parts, digest(project)), whole)
+    scored.write(project / "again.parquet", parts, whole)
+    assert (project / "again.parquet").read_bytes() == (project / scored.FILE).read_bytes()
 
 
 def test_scores_of_another_model_or_of_other_rows_are_refused(project: Path) -> None:

@@ -28,7 +28,7 @@ _MEND = "run `clearance repair`, then run again"
 
 def write(file: Path, rows: pd.Series, scores: npt.NDArray[np.float64]) -> None:
     """Write the score (n,) of each row (n,) to `file`, in the order of the rows."""
-    table = pa.table({"row": pa.Array.from_pandas(rows, type=pa.string()), "score": pa.array(scores)})
+    table = pa.table({"row": _texts(rows), "score": pa.array(scores)})
     pq.write_table(table, file, use_dictionary=False)
 
 
@@ -44,7 +44,12 @@ def read(root: Path, rows: pd.Series, model: str) -> npt.NDArray[np.float64]:
     if record["model_sha256"] != model:
         raise IntegrityError(f"{RECORD} is of another model than the trained one", _MEND)
     table = pq.read_table(artifacts.verify(root / FILE, record["sha256"]))
-    if not table.column("row").combine_chunks().equals(pa.Array.from_pandas(rows, type=pa.string())):
+    if not table.column("row").equals(_texts(rows)):
         raise IntegrityError(f"{FILE} does not hold the test rows in their order", _MEND)
     scores: npt.NDArray[np.float64] = table.column("score").to_numpy()
     return scores
+
+
+def _texts(rows: pd.Series) -> pa.ChunkedArray:
+    texts = pa.Array.from_pandas(rows, type=pa.string())
+    return texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
