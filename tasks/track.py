@@ -6,6 +6,7 @@ the next call. It never changes what a stage wrote, and never registers or promo
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ from typing import Any
 
 from clearance import artifacts, lineage, params, registry, stage
 from clearance.judging import rules
-from clearance.telling import summary
+from clearance.telling import reuse, summary
 
 _CONTEXTS = {"train": "training", "tune": "tuning", "test": "testing"}
 _FILES = ("params.yaml", "dvc.yaml", "dvc.lock", "requirements.lock", "data/origin.json")
@@ -176,12 +177,14 @@ def main() -> None:
         logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", starter)
     logger.info("tracked: run %s in experiment %s", tracked.run_id, settings.experiment)
     if wanted.test_rows:
-        tell_test_uses(registry.count_test_uses(server, wanted.test_rows))
+        uses = registry.count_test_uses(server, wanted.test_rows)
+        reuse.keep(root, wanted.test_rows, uses, dt.datetime.now(dt.UTC).date())
+        tell_test_uses(uses, verified.read_json(lineage.VERDICT)["policy"])
 
 
-def tell_test_uses(uses: int) -> None:
-    """Say how often these test rows have judged a model; as a warning where it is often."""
-    sentence, warns = registry.tell_test_uses(uses)
+def tell_test_uses(uses: int, policy: Mapping[str, Any]) -> None:
+    """Say how often these test rows have judged a model; as a warning from the policy's limit on."""
+    sentence, warns = reuse.told(uses, policy)
     logger.log(logging.WARNING if warns else logging.INFO, "%s", sentence)
 
 
