@@ -47,7 +47,9 @@ def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
 ) -> None:
     sentence, warned = reuse.told(uses, of)
     assert warned == warns
-    assert sentence.startswith(f"these test rows have judged a model {'once' if uses == 1 else f'{uses} times'}")
+    assert sentence.startswith(
+        f"these test rows have judged a model {'once' if uses == 1 else f'{uses} times'}"
+    )
     assert ("bring fresh test rows" in sentence) == warns
     assert ("from use 3 on (engineering limit, from 2026-01-01; source: our risk board)" in sentence) == warns
 

@@ -201,7 +201,9 @@ def test_a_file_without_keys_is_told_where_those_of_a_policy_are_listed(tmp_path
 
 def test_no_metric_that_is_measured_is_taken_for_a_misspelt_one() -> None:
     measured = {f"fairness.{name}" for name in assess.METRICS}
-    measured |= {f"validation_prepared.{name}" for name in (*data_bias.LABELS, "proxy_auc", "class_imbalance")}
+    measured |= {
+        f"validation_prepared.{name}" for name in (*data_bias.LABELS, "proxy_auc", "class_imbalance")
+    }
     assert len(measured) > 25
     for name in measured:
         one = reported.rule("one", name, None, attributes=["race"], decides_by="report_only", severity="warn")
@@ -265,7 +267,7 @@ def test_the_limit_on_test_uses_is_told_with_its_kind_source_and_first_day(tmp_p
     file = put(tmp_path / "p.yaml", test_uses=USES)
     assert call("policy", "explain", "test_uses", "--policy", file).output.splitlines() == [
         "`test_uses` of policy p, version 7 (Loans)",
-        "  What is counted: how many models the same test rows have judged, as `track` and `release` recorded.",
+        "  What is counted: how many models the same test rows have judged, by what `track` recorded.",
         "  Limit: a warning from use 3 on.",
         "  What it does: It warns: it is told, and stops nothing.",
         "  Who says so: An engineering convention, not law. Our risk board.",

@@ -56,7 +56,7 @@ class Verdict:
 
 
 def load(path: Path) -> Policy:
-    """Read a policy file. Raises ConfigurationError that names each fault, its rule and the key it sits at."""
+    """Read a policy file. Raises ConfigurationError that names each fault, its rule and its key."""
     written = params.read_yaml(path)
     try:
         return Policy.model_validate(written)

@@ -28,9 +28,9 @@ def told(uses: int, policy: Mapping[str, Any]) -> tuple[str, bool]:
     if not limit or not _in_force(limit, policy["as_of"]) or uses < limit["warn_from"]:
         return sentence, False
     return (
-        f"{sentence}: what passes them may have been chosen to pass them, so bring fresh test rows. The policy "
-        f"warns from use {limit['warn_from']} on ({limit['kind']} limit, from {limit['valid_from']}; source: "
-        f"{limit['source']})",
+        f"{sentence}: what passes them may have been chosen to pass them, so bring fresh test rows. "
+        f"The policy warns from use {limit['warn_from']} on ({limit['kind']} limit, from "
+        f"{limit['valid_from']}; source: {limit['source']})",
         True,
     )
 

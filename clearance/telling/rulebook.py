@@ -76,15 +76,15 @@ def _impact_table(table: ImpactTable) -> list[str]:
     excluded = [f"{each.category} ({each.attribute}): {each.justification}" for each in table.excluded]
     return [
         "What it is about: the impact ratios in reports/impact.csv, each category's rate over the highest.",
-        f"What it allows: a category with less than {wording.percent(table.excludable_below)} of the rows may "
-        "be left out of the ratios, with a written justification; its count and rate stay in the table.",
+        f"What it allows: a category with less than {wording.percent(table.excludable_below)} of the rows "
+        "may be left out of the ratios, with a written justification; its count and rate stay in the table.",
         f"Who is left out: {'; '.join(excluded) or 'nobody'}.",
     ]
 
 
 def _test_uses(limit: TestUses) -> list[str]:
     return [
-        "What is counted: how many models the same test rows have judged, as `track` and `release` recorded.",
+        "What is counted: how many models the same test rows have judged, by what `track` recorded.",
         f"Limit: a warning from use {limit.warn_from} on.",
         "What it does: It warns: it is told, and stops nothing.",
     ]
