@@ -57,16 +57,18 @@ def test_rows(split: Mapping[str, Any]) -> str | None:
 
 
 def _candidates(training: Mapping[str, Any]) -> Iterator[registry.Candidate]:
-    """Every model that was tried, where there was more than one."""
-    tried = training.get("candidates", [])
-    for place, each in enumerate(tried if len(tried) > 1 else (), start=1):
+    """Every model that was tried, and the reference they are compared with, where there is more than one."""
+    reference = training.get("reference")
+    told = [*training.get("candidates", []), *([reference] if reference else [])]
+    for place, each in enumerate(told if len(told) > 1 else (), start=1):
         numbers = {"utility": each.get("utility"), "threshold": each.get("threshold")}
         numbers |= {f"tune/{name}": value for name, value in each.get("tune", {}).items()}
         for metric, by in each.get("disparity", {}).items():
             numbers |= {f"tune/{_key(metric, name)}": value for name, value in by.items()}
+        mark = " (reference)" if each is reference else ""
         yield registry.Candidate(
             place=place,
-            title=f"{place} {each['estimator'].rpartition('.')[2]}, {each['mitigation']}",
+            title=f"{place} {each['estimator'].rpartition('.')[2]}, {each['mitigation']}{mark}",
             params={
                 "estimator": each["estimator"],
                 "mitigation": each["mitigation"],
@@ -75,6 +77,7 @@ def _candidates(training: Mapping[str, Any]) -> Iterator[registry.Candidate]:
             metrics={name: float(value) for name, value in numbers.items() if value is not None},
             tags={
                 "clearance.candidate.chosen": str(each["chosen"]).lower(),
+                "clearance.candidate.reference": str(each is reference).lower(),
                 "clearance.candidate.why": each["why"],
                 "clearance.candidate.protected_at_decision": str(each["uses_protected_at_decision"]).lower(),
             },

@@ -81,6 +81,25 @@ def test_one_model_alone_has_no_run_below(tmp_path: Path, monkeypatch: pytest.Mo
     assert runs()[1] == []
 
 
+def test_one_mitigated_model_and_its_reference_are_runs_below_and_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = judged.settle_with_store(tmp_path / "project", monkeypatch, candidates=1, reference=True)
+    track.main()
+    below = runs()[1]
+    assert [run.info.run_name for run in below] == [
+        "1 LogisticRegression, reweighing",
+        "2 LogisticRegression, none (reference)",
+    ]
+    tags = [run.data.tags for run in below]
+    assert [each["clearance.candidate.chosen"] for each in tags] == ["true", "false"]
+    assert [each["clearance.candidate.reference"] for each in tags] == ["false", "true"]
+    assert below[1].data.metrics["utility"] == 0.75
+    before = judged.dump(root)
+    track.main()
+    assert judged.dump(root) == before
+
+
 def test_killed_among_the_candidates_it_is_completed_by_the_next_call(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
