@@ -49,11 +49,11 @@ def _beats(other: Point, point: Point) -> bool:
 
 
 def write(folder: Path, candidates: Sequence[Mapping[str, Any]]) -> None:
-    """Write `pareto.json`, and `pareto.svg` where there are two candidates or more to compare."""
+    """Write `pareto.json`, and `pareto.svg` with a panel for each metric that has two points or more."""
     found = {metric: points(candidates, metric) for metric in METRICS}
     artifacts.write_json(folder / "pareto.json", found)
-    if len(candidates) > 1:
-        _draw(folder / "pareto.svg", found)
+    if drawn := {metric: spots for metric, spots in found.items() if len(spots) > 1}:
+        _draw(folder / "pareto.svg", drawn)
 
 
 def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
@@ -63,7 +63,8 @@ def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
 
     with figures.style("pareto"):
         figure = Figure(figsize=(9.6, 5.2), layout="constrained")
-        for axes, (metric, spots) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
+        panels = figure.subplots(1, len(found), squeeze=False)[0]
+        for axes, (metric, spots) in zip(panels, found.items(), strict=True):
             front = sorted((each for each in spots if each["front"]), key=lambda each: each["disparity"])
             axes.plot(
                 [each["disparity"] for each in front],
@@ -76,10 +77,13 @@ def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
             for each in spots:
                 colour = figures.LINE if each["chosen"] else figures.INK
                 axes.scatter(each["disparity"], each["utility"], color=colour, s=60 if each["chosen"] else 24)
+                if each["chosen"]:
+                    ring = {"facecolors": "none", "edgecolors": figures.LINE, "linewidths": 1.5}
+                    axes.scatter(each["disparity"], each["utility"], s=220, **ring)
                 axes.annotate(
-                    str(each["place"]),
+                    f"{each['place']} chosen" if each["chosen"] else str(each["place"]),
                     (each["disparity"], each["utility"]),
-                    (5, 5),
+                    (10, 6) if each["chosen"] else (5, 5),
                     textcoords="offset points",
                 )
             axes.set(xlabel=f"largest {METRICS[metric]}", ylabel="utility on tune rows")

@@ -21,7 +21,7 @@ SPLIT_USE = {
 }
 """Which rows are used for what, as it stands in the evidence."""
 
-REFERENCE = "the chosen estimator without its mitigation, fitted to be compared with: no candidate, never to be chosen"
+REFERENCE = "the chosen estimator without its mitigation, to compare with: no candidate, never to be chosen"
 """Why the reference is there, as it stands in the evidence."""
 
 
