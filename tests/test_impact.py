@@ -257,6 +257,7 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents = reported.documents()
+    documents["fairness"]["above_median"]["race"]["Orc"] = 1
     documents["fairness"]["groups"]["race"]["Orc"] = {
         **documents["fairness"]["groups"]["race"]["Orc"],
         "count": 1,
@@ -274,6 +275,11 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
         ("Orc", "1", "1"),
     ]
     assert [row["excluded"] for row in read] == ["", "", "one <b>person</b>"]
+    assert [(row["above_median"], row["scoring_rate"]) for row in read] == [
+        ("22", "0.55"),
+        ("0", ""),
+        ("1", "1.0"),
+    ]
     html = (root / document.PAGE).read_text()
     text = " ".join(reported.Parsed(html).texts("section"))
     assert "Impact ratios" in text

@@ -161,6 +161,33 @@ def point(utility: float | None, *gaps: float | None, chosen: bool = False) -> d
     }
 
 
+@pytest.mark.parametrize(
+    ("tried", "drawn"),
+    [
+        ([point(0.9, 0.3, chosen=True)], False),
+        ([point(0.9, 0.3, chosen=True), point(0.8, None)], False),
+        ([point(0.9, 0.3, chosen=True), point(None, 0.2)], False),
+        ([point(0.9, 0.3, chosen=True), point(0.8, 0.2)], True),
+    ],
+    ids=["one", "one with a disparity", "one with a utility", "two"],
+)
+def test_a_picture_needs_two_points_to_compare(
+    tmp_path: Path, tried: list[dict[str, Any]], drawn: bool
+) -> None:
+    renamed = [
+        each | {"disparity": {"equalized_odds_difference": each["disparity"]["gap"]}} for each in tried
+    ]
+    pareto.write(tmp_path, renamed)
+    assert (tmp_path / "pareto.json").is_file()
+    assert (tmp_path / "pareto.svg").is_file() == drawn
+
+
+def test_spots_that_would_print_onto_each_other_share_a_label_and_the_chosen_one_is_named() -> None:
+    tried = [point(0.9, 0.3), point(0.9, 0.301, chosen=True), point(0.5, 0.1), point(0.9, 0.1)]
+    found = pareto.points(tried, "gap")
+    assert [text for text, _ in pareto._labels(found)] == ["1, 2 chosen", "3", "4"]
+
+
 def test_the_front_is_what_nothing_beats_and_undefined_is_not_drawn() -> None:
     found = pareto.points(
         [

@@ -18,6 +18,9 @@ METRICS = {
 }
 """One panel each: the largest over the attributes."""
 
+_NEAR = 0.045
+"""Spots nearer than this share of the picture's width and height share a label."""
+
 Point = dict[str, Any]
 
 
@@ -56,6 +59,30 @@ def write(folder: Path, candidates: Sequence[Mapping[str, Any]]) -> None:
         _draw(folder / "pareto.svg", drawn)
 
 
+def _labels(spots: Sequence[Point]) -> list[tuple[str, tuple[float, float]]]:
+    """The numbers to write, and where: spots that would print onto each other share a label."""
+    wide, high = (
+        max(each[axis] for each in spots) - min(each[axis] for each in spots)
+        for axis in ("disparity", "utility")
+    )
+    together: list[list[Point]] = []
+    for spot in spots:
+        for group in together:
+            across, up = (abs(group[0][axis] - spot[axis]) for axis in ("disparity", "utility"))
+            if across <= _NEAR * wide and up <= _NEAR * high:
+                group.append(spot)
+                break
+        else:
+            together.append([spot])
+    return [
+        (
+            ", ".join(f"{each['place']}{' chosen' if each['chosen'] else ''}" for each in group),
+            (group[0]["disparity"], group[0]["utility"]),
+        )
+        for group in together
+    ]
+
+
 def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
     from matplotlib.figure import Figure
 
@@ -80,12 +107,8 @@ def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
                 if each["chosen"]:
                     ring = {"facecolors": "none", "edgecolors": figures.LINE, "linewidths": 1.5}
                     axes.scatter(each["disparity"], each["utility"], s=220, **ring)
-                axes.annotate(
-                    f"{each['place']} chosen" if each["chosen"] else str(each["place"]),
-                    (each["disparity"], each["utility"]),
-                    (10, 6) if each["chosen"] else (5, 5),
-                    textcoords="offset points",
-                )
+            for text, at in _labels(spots):
+                axes.annotate(text, at, (8, 6), textcoords="offset points")
             axes.set(xlabel=f"largest {METRICS[metric]}", ylabel="utility on tune rows")
             axes.grid(color="#e4e7eb", linewidth=0.8)
             axes.set_axisbelow(True)
