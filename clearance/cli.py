@@ -95,9 +95,11 @@ def verdict(markdown: bool) -> int:
     """Print the last verdict; the exit status is the verdict's (0 pass, 3, 4, 5)."""
     from clearance.telling import summary
 
-    judged = summary.read(environment.project_root())
-    lines = [summary.title(judged), *(f"  {line}" for line in summary.reasons(judged))]
-    click.echo(summary.markdown(judged) if markdown else "\n".join(lines), nl=not markdown)
+    root = environment.project_root()
+    judged = summary.read(root)
+    lines = [*summary.reasons(judged), *summary.test_uses(root, judged)]
+    plain = "\n".join([summary.title(judged), *(f"  {line}" for line in lines)])
+    click.echo(summary.markdown(judged, root) if markdown else plain, nl=not markdown)
     return summary.outcome(judged).exit_code
 
 

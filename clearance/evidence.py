@@ -41,6 +41,10 @@ _EXIT_CODES = {
 }
 
 
+_SELDOM = ("lack", "feature")
+"""Keys of a measurement that are written only where they say something."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """One number with what is known about its uncertainty.
@@ -49,6 +53,7 @@ class Measurement:
     `low` and `high` bound it at `confidence` (both None: no interval was computed).
     `support` is the number of rows behind it, per group where there are groups.
     `lack` says which rows are too few for any honest bound; there is then none.
+    `feature` names the feature whose number it is, where it is the most extreme of several features.
     """
 
     value: float | None
@@ -59,6 +64,7 @@ class Measurement:
     support: Mapping[str, int] = field(default_factory=dict)
     undefined: str | None = None
     lack: str | None = None
+    feature: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high", "confidence"):
@@ -73,9 +79,7 @@ class Measurement:
     def to_json(self) -> dict[str, Any]:
         """The measurement as it stands in an evidence document."""
         found = asdict(self) | {"support": dict(self.support)}
-        if self.lack is None:
-            del found["lack"]
-        return found
+        return {key: value for key, value in found.items() if key not in _SELDOM or value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measurement:

@@ -374,8 +374,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from None
     except (yaml12.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not readable YAML: {error}", "mend the line it names") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", "name a YAML file") from None
     if not isinstance(data, dict):
-        raise ConfigurationError(f"{path} holds no keys", "see docs/configuration.md for the keys it needs")
+        raise ConfigurationError(
+            f"{path} holds no keys",
+            "docs/configuration.md lists those of params.yaml, policies/README.md those of a policy",
+        )
     return data
 
 
@@ -389,7 +394,7 @@ def parse(data: Mapping[str, Any], where: str) -> Params:
     try:
         return Params.model_validate(data)
     except ValidationError as error:
-        mend = f"mend {where}; docs/configuration.md lists every key"
+        mend = f"correct {where}; docs/configuration.md lists every key"
         raise ConfigurationError(f"{where}: {describe(error, Params)}", mend) from None
 
 
@@ -404,6 +409,34 @@ def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
         yield at, value
 
 
+_PLAIN = {
+    "missing": "is missing",
+    "string_type": "must be text, so put it in quotes",
+    "string_too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "too_short": "must not be empty",
+    "model_type": "must hold keys of its own",
+    "dict_type": "must hold keys of its own",
+    "literal_error": "must be {expected}",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "date_type": "must be a day, like 2026-01-31",
+    "date_parsing": "must be a day, like 2026-01-31",
+    "date_from_datetime_parsing": "must be a day, like 2026-01-31",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+}
+"""By pydantic's name of a fault, what to say instead of its own message."""
+
+
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """Each fault with its key; a misspelt key with the key that was probably meant."""
     known = sorted(set(_field_names(model)))
@@ -414,8 +447,9 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
             close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
             faults.append(f"unknown key `{key}`" + (f" (did you mean `{close[0]}`?)" if close else ""))
         else:
-            message = fault["msg"].removeprefix("Value error, ")
-            faults.append(f"`{key}`: {message}" if key else message)
+            own = fault["msg"].removeprefix("Value error, ")
+            plain = _PLAIN.get(fault["type"], "").format(**fault.get("ctx", {}))
+            faults.append(f"`{key}` {plain}" if key and plain else f"`{key}`: {own}" if key else own)
     return "; ".join(dict.fromkeys(faults))
 
 

@@ -114,8 +114,9 @@ def _tell(screen: display.Display, run: work.Work, state: State[Any]) -> ExitCod
     verdict = summary.read(run.folder)
     screen.say("")
     screen.say(summary.title(verdict), "bold green" if state.is_completed() else "bold yellow")
-    what_if = [] if run.effects_after else ["a what-if: nothing was registered or released"]
-    for line in [*summary.reasons(verdict), *summary.released(run.folder), *what_if]:
+    uses = summary.test_uses(run.folder, verdict)
+    beside = uses if run.effects_after else ["a what-if: nothing was registered or released"]
+    for line in [*summary.reasons(verdict), *summary.released(run.folder), *beside]:
         screen.say(f"  {line}")
     screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
     return summary.outcome(verdict).exit_code

@@ -146,10 +146,12 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
 def _conclude(run: work.Work) -> State[Any]:
     """The verdict as the run's end state: only a pass is a completed run."""
     verdict = summary.read(run.folder)
+    counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
-        key="verdict", markdown=summary.markdown(verdict) + f"\n`{run.folder / summary.REPORT}`\n"
+        key="verdict", markdown=summary.markdown(verdict, counted_in) + f"\n`{run.folder / summary.REPORT}`\n"
     )
-    message = "\n".join([summary.title(verdict), *summary.reasons(verdict)])
+    uses = [] if counted_in is None else summary.test_uses(counted_in, verdict)
+    message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *uses])
     outcome = summary.outcome(verdict)
     if outcome == Outcome.PASS:
         return Completed(message=message)

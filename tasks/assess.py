@@ -174,7 +174,25 @@ def assess(
         family=family.describe(measured, asked.confidence),
         rows=len(label),
         threshold=threshold,
+        above_median=None if wrong else above_median(encoding, families, label, scores),
     )
+
+
+def above_median(
+    encoding: contingency.Encoding,
+    families: Mapping[str, Sequence[str]],
+    label: npt.NDArray[np.integer],
+    scores: npt.NDArray[np.float64],
+) -> dict[str, dict[str, int]]:
+    """How many rows of each group score above the exact median of all rows, by attribute and intersection.
+
+    People are counted, never weighted. A group without such a row is not named.
+    """
+    above = contingency.count(encoding, label, scores > (np.median(scores) if len(scores) else 0.0))
+    return {
+        name: {group: cells.selected for group, cells in margins.groups(above, over).items()}
+        for name, over in families.items()
+    }
 
 
 def _measure(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from typing import Any
 from clearance import artifacts, evidence, params, stage
 from clearance.errors import IntegrityError
 from clearance.judging import rules
-from clearance.telling import headline, impact, pages
+from clearance.telling import comparison, headline, impact, pages
 from tasks import judge
 
 VERDICT = Path("reports/verdict.json")
 PAGE = Path("reports/report.html")
 IMPACT = Path("reports/impact.csv")
-FIGURES = (Path("reports/figures/evaluate"), Path("reports/figures/explain"))
+FIGURES = tuple(Path("reports/figures") / stage for stage in ("train", "evaluate", "explain"))
 
 SMALL_GROUP = 30
 """Groups with fewer rows are marked: an engineering convention, not a law."""
@@ -137,6 +137,7 @@ def render(found: Evidence, data: params.Data) -> str:
         .render(
             **found.documents,
             certainties=CERTAINTIES,
+            compared=comparison.lines(found.documents["training"]),
             data=data,
             digests=found.digests,
             figures=found.figures,
@@ -144,6 +145,7 @@ def render(found: Evidence, data: params.Data) -> str:
             findings=sorted(found.verdict["findings"], key=_worst_first),
             origin=found.origin,
             outcomes=OUTCOMES,
+            ruled=_ruled(found.verdict["findings"]),
             settled_by=headline.settled_by(found.verdict),
             small_group=SMALL_GROUP,
             strip=strip,
@@ -152,6 +154,12 @@ def render(found: Evidence, data: params.Data) -> str:
             why=headline.why(found.verdict),
         )
     )
+
+
+def _ruled(findings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    """The fairness figures that some rule in force reads, each with its attribute."""
+    read = [(each["metric"].partition("."), each["attribute"]) for each in findings]
+    return [(metric, attribute) for (document, _, metric), attribute in read if document == "fairness"]
 
 
 def impact_rows(found: Evidence) -> list[impact.Row]:

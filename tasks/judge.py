@@ -75,7 +75,7 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
     as_of = settings.policy.as_of
     verdict = policy.judge(chosen, gather(root), policy.declared(settings.data), as_of)
     evidence = digests(root, settings.policy.file)
-    table = chosen.impact_table
+    beside = {name: getattr(chosen, name) for name in ("impact_table", "test_uses")}
     return verdict.to_json() | {
         "name": settings.name,
         "policy": {
@@ -85,7 +85,7 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
             "file": settings.policy.file,
             "sha256": evidence[Path(settings.policy.file).as_posix()],
             "as_of": as_of.isoformat(),
-            "impact_table": table.model_dump(mode="json") if table else None,
+            **{name: said and said.model_dump(mode="json") for name, said in beside.items()},
         },
         "what_if": is_what_if(settings.overrides),
         "overrides": settings.overrides,

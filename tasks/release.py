@@ -19,7 +19,7 @@ from clearance import artifacts, lineage, params, promotion, registry, remote, s
 from clearance.errors import IntegrityError, ReleaseRefused, TransientError
 from clearance.judging import authorised, policy
 from clearance.promotion import Case, Ending, State, Status, Step
-from clearance.telling import summary
+from clearance.telling import reuse, summary
 from tasks import judge, track
 
 RECEIPT = Path(".clearance/release.json")
@@ -191,7 +191,11 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     )
     done = receipt(ending, case.verdict, verified.fingerprint, state)
     rows = track.test_rows(verified.read_json("reports/split.json")) if described else None
-    return done | {"test_uses": None if rows is None else registry.count_test_uses(server, rows)}
+    if rows is None:
+        return done | {"test_uses": None}
+    uses = registry.count_test_uses(server, rows)
+    reuse.keep(root, rows, uses, day)
+    return done | {"test_uses": uses}
 
 
 def main() -> None:
@@ -200,14 +204,15 @@ def main() -> None:
     (root / RECEIPT).unlink(missing_ok=True)
     done = release(root, dt.datetime.now(dt.UTC).date())
     artifacts.write_json(root / RECEIPT, done)
-    logger.info(summary.title(summary.read(root)))
+    verdict = summary.read(root)
+    logger.info(summary.title(verdict))
     if found := done["candidate"]:
         logger.info("registered: %s version %s", found["name"], found["version"])
     if found := done["champion"]:
         logger.info("champion: %s version %s", found["name"], found["version"])
     logger.info("%s: %s", done["status"], done["reason"])
     if uses := done.get("test_uses"):
-        track.tell_test_uses(uses)
+        track.tell_test_uses(uses, verdict["policy"])
 
 
 if __name__ == "__main__":

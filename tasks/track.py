@@ -6,6 +6,7 @@ the next call. It never changes what a stage wrote, and never registers or promo
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ from typing import Any
 
 from clearance import artifacts, lineage, params, registry, stage
 from clearance.judging import rules
-from clearance.telling import summary
+from clearance.telling import reuse, summary
 
 _CONTEXTS = {"train": "training", "tune": "tuning", "test": "testing"}
 _FILES = ("params.yaml", "dvc.yaml", "dvc.lock", "requirements.lock", "data/origin.json")
@@ -56,16 +57,18 @@ def test_rows(split: Mapping[str, Any]) -> str | None:
 
 
 def _candidates(training: Mapping[str, Any]) -> Iterator[registry.Candidate]:
-    """Every model that was tried, where there was more than one."""
-    tried = training.get("candidates", [])
-    for place, each in enumerate(tried if len(tried) > 1 else (), start=1):
+    """Every model that was tried, and the reference they are compared with, where there is more than one."""
+    reference = training.get("reference")
+    told = [*training.get("candidates", []), *([reference] if reference else [])]
+    for place, each in enumerate(told if len(told) > 1 else (), start=1):
         numbers = {"utility": each.get("utility"), "threshold": each.get("threshold")}
         numbers |= {f"tune/{name}": value for name, value in each.get("tune", {}).items()}
         for metric, by in each.get("disparity", {}).items():
             numbers |= {f"tune/{_key(metric, name)}": value for name, value in by.items()}
+        mark = " (reference)" if each is reference else ""
         yield registry.Candidate(
             place=place,
-            title=f"{place} {each['estimator'].rpartition('.')[2]}, {each['mitigation']}",
+            title=f"{place} {each['estimator'].rpartition('.')[2]}, {each['mitigation']}{mark}",
             params={
                 "estimator": each["estimator"],
                 "mitigation": each["mitigation"],
@@ -74,6 +77,7 @@ def _candidates(training: Mapping[str, Any]) -> Iterator[registry.Candidate]:
             metrics={name: float(value) for name, value in numbers.items() if value is not None},
             tags={
                 "clearance.candidate.chosen": str(each["chosen"]).lower(),
+                "clearance.candidate.reference": str(each is reference).lower(),
                 "clearance.candidate.why": each["why"],
                 "clearance.candidate.protected_at_decision": str(each["uses_protected_at_decision"]).lower(),
             },
@@ -176,12 +180,14 @@ def main() -> None:
         logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", starter)
     logger.info("tracked: run %s in experiment %s", tracked.run_id, settings.experiment)
     if wanted.test_rows:
-        tell_test_uses(registry.count_test_uses(server, wanted.test_rows))
+        uses = registry.count_test_uses(server, wanted.test_rows)
+        reuse.keep(root, wanted.test_rows, uses, dt.datetime.now(dt.UTC).date())
+        tell_test_uses(uses, verified.read_json(lineage.VERDICT)["policy"])
 
 
-def tell_test_uses(uses: int) -> None:
-    """Say how often these test rows have judged a model; as a warning where it is often."""
-    sentence, warns = registry.tell_test_uses(uses)
+def tell_test_uses(uses: int, policy: Mapping[str, Any]) -> None:
+    """Say how often these test rows have judged a model; as a warning from the policy's limit on."""
+    sentence, warns = reuse.told(uses, policy)
     logger.log(logging.WARNING if warns else logging.INFO, "%s", sentence)
 
 

@@ -175,10 +175,12 @@ def build(
     blocked: bool = False,
     model: int = 0,
     candidates: int = 0,
+    reference: bool = False,
 ) -> Path:
     """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained.
 
-    `candidates` is how many models were tried, the second of them chosen.
+    `candidates` is how many models were tried, the second of them chosen; a single one is, if it is alone.
+    `reference`: a model without mitigation was fitted to be compared with.
     """
     settings = PARAMS | dict(changes or {})
     rule_book = POLICY | dict(policy or {})
@@ -191,7 +193,7 @@ def build(
     artifacts.write_json(root / "data/origin.json", {"sha256": "0" * 64})
     _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model)
     if candidates:
-        _add_candidates(root / "reports/training.json", candidates)
+        _add_candidates(root / "reports/training.json", candidates, reference=reference)
     judged = judge.judge(params.load(root / "params.yaml"), root)
     artifacts.write_json(root / "reports/verdict.json", judged)
     lock(root)
@@ -270,14 +272,14 @@ def _training(root: Path, split: Mapping[str, Any]) -> None:
     artifacts.write_json(root / "reports/training.json", record)
 
 
-def _add_candidates(path: Path, number: int) -> None:
+def _add_candidates(path: Path, number: int, *, reference: bool) -> None:
     tried = [
         {
             "estimator": "sklearn.linear_model.LogisticRegression",
             "arguments": {"C": 0.1},
-            "mitigation": "none" if at == 0 else f"grid_search (steps={at})",
+            "mitigation": _way(at, number),
             "uses_protected_at_decision": False,
-            "chosen": at == 1,
+            "chosen": at == min(1, number - 1),
             "why": "the test",
             "utility": 0.7 - at / 100,
             "threshold": 0.5,
@@ -286,7 +288,14 @@ def _add_candidates(path: Path, number: int) -> None:
         }
         for at in range(number)
     ]
-    artifacts.write_json(path, artifacts.read_json(path) | {"candidates": tried})
+    twin = tried[0] | {"mitigation": "none", "chosen": False, "utility": 0.75} if reference else None
+    artifacts.write_json(path, artifacts.read_json(path) | {"candidates": tried, "reference": twin})
+
+
+def _way(at: int, number: int) -> str:
+    if number == 1:
+        return "reweighing"
+    return "none" if at == 0 else f"grid_search (steps={at})"
 
 
 @cache

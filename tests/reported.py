@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,11 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
     split |= {"tables": dict.fromkeys(("features", "label", "protected"), "cd" * 32)}
     bias = {"label_rate_difference": {"race": measured(0.21, 0.1, 0.3, Elf=120, Orc=70)}}
     bias["label_rate_ratio"] = {"race": measured(0.74, 0.6, 0.8, Elf=120, Orc=70)}
+    bias["class_imbalance"] = {"race": measured(0.26, Elf=120, Orc=70)}
+    missing = replace(measured(0.083, 0.01, 0.2, Elf=120, Orc=70), feature="debt")
+    proxy = replace(measured(0.713, 0.6, 0.8, Elf=120, Orc=70), feature="income")
+    bias |= {"missingness_difference": {"race": missing}, "proxy_auc": {"race": proxy}}
+    bias["proxy_auc_together"] = {"race": measured(0.78, 0.7, 0.9, Elf=120, Orc=70)}
     return {
         "validation_raw": evidence.measured(
             counted, boundary="raw", blocked=False, expectations=[unmet, met]
@@ -104,6 +110,7 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
                 "race": {"Elf": _group(18, 2, 10, 10), "Orc": _group(5, 1, 3, 3), "Ent": _group(0, 0, 0, 0)}
             },
             rows=52,
+            above_median={"race": {"Elf": 22, "Orc": 4}},
         ),
         "explanation": evidence.measured(
             {"additivity_error": measured(1e-12), "rows": measured(31)},
@@ -125,6 +132,43 @@ def _expectation(detail: str, success: bool, severity: str, column: str) -> dict
     }
 
 
+TUNE = {"rows": 38, "roc_auc": 0.9, "balanced_accuracy": 0.71, "selection_rate": None}
+CHOICE: dict[str, Any] = {
+    "rule": "of the candidates that keep every rule, the one with the highest utility",
+    "reason": "chosen: the highest utility among those that keep every rule",
+    "rules": ["parity"],
+    "rules_not_measured_on_tune_rows": [],
+}
+
+
+def candidate(mitigation: str, utility: float | None, *, chosen: bool = False) -> dict[str, Any]:
+    """A candidate of the training record; the chosen one breaks a rule."""
+    broken = [{"rule": "parity", "attribute": "race", "value": 0.14, "excess": 0.04}]
+    return {
+        "estimator": "sklearn.linear_model.LogisticRegression",
+        "arguments": {"C": 0.1},
+        "mitigation": mitigation,
+        "chosen": chosen,
+        "why": "chosen: the best" if chosen else f"{mitigation} has less utility",
+        "broken": broken if chosen else [],
+        "utility": utility,
+        "disparity": {"demographic_parity_difference": {"race": 0.1}},
+    }
+
+
+def side(tune: dict[str, Any], gap: float, ratio: float | None) -> dict[str, Any]:
+    """One side of before and after: a difference with its interval, and a ratio that may be undefined."""
+    undefined = evidence.undefined("no reference group is declared in `evaluate.reference`")
+    found = {
+        "demographic_parity_difference": {"race": measured(gap, gap - 0.1, gap + 0.1)},
+        "disparate_impact_reference_group": {"race": undefined if ratio is None else measured(ratio)},
+        "accuracy_difference": {"race": measured(0.05, 0.0, 0.1)},
+        "missing_share": {"race": measured(0.0)},
+    }
+    plain = {metric: {name: it.to_json() for name, it in by.items()} for metric, by in found.items()}
+    return {"utility": tune["balanced_accuracy"], "threshold": 0.5, "tune": tune, "disparity": plain}
+
+
 def _training() -> dict[str, Any]:
     return evidence.measured(
         {"protected_at_decision": evidence.Measurement(value=0)},
@@ -134,7 +178,17 @@ def _training() -> dict[str, Any]:
         search=None,
         threshold=0.5,
         threshold_rule="highest balanced_accuracy on tune rows",
-        tune={"rows": 38, "roc_auc": 0.9, "selection_rate": None},
+        tune=TUNE,
+        utility="balanced_accuracy",
+        candidates=[candidate("reweighing", 0.71, chosen=True)],
+        reference=candidate("none", 0.75) | {"why": "to compare with: no candidate"},
+        choice=CHOICE,
+        before_after={
+            "mitigation": "reweighing",
+            "before_was_a_candidate": False,
+            "before": side(TUNE | {"balanced_accuracy": 0.75}, 0.3, None),
+            "after": side(TUNE, 0.14, None),
+        },
         warnings=[],
         libraries={"numpy": "2.2.0"},
         features={"income": "number", "debt": "number"},
@@ -174,15 +228,17 @@ def write(
     chosen: dict[str, Any] | None = None,
     source: dict[str, Any] | None = None,
     figures: bool = True,
+    pareto: bool = False,
 ) -> Path:
-    """A project at `root` with this evidence, judged; returns `root`."""
+    """A project at `root` with this evidence, judged, and `pareto`, a picture; returns `root`."""
     artifacts.write_text(root / "params.yaml", yaml.safe_dump(chosen or settings()))
     artifacts.write_text(root / "policies/p.yaml", yaml.safe_dump(rules or policy()))
     origin = {"source": source or {"kind": "demo", "select": "SELECT *\nFROM source"}, "rows": 190}
     artifacts.write_json(root / "data/origin.json", origin | {"columns": ["id", "debt"], "sha256": "12" * 32})
     for name, document_ in found.items():
         artifacts.write_json(root / f"reports/{name}.json", document_)
-    for folder, files in {"evaluate": ("roc.svg", "odd.svg"), "explain": ("beeswarm.svg",)}.items():
+    drawn = {"evaluate": ("roc.svg", "odd.svg"), "explain": ("beeswarm.svg",)}
+    for folder, files in {"train": ("pareto.svg",) if pareto else (), **drawn}.items():
         place = root / "reports/figures" / folder
         artifacts.write_json(place / "points.json", {})
         for name in files if figures else ():

@@ -60,7 +60,10 @@ def test_missingness_is_the_worst_feature_and_its_bounds_hold_for_all() -> None:
     nulls = {"income": {"a": 5, "b": 40}, "debt": {"a": 3, "b": 3}}
     found = data_bias.missingness(nulls, {"a": 100, "b": 100}, 0.95)
     assert found.value == pytest.approx(0.35)
+    assert found.feature == "income"
     assert "`income`" in found.method
+    none = data_bias.missingness({"income": {"a": 0, "b": 0}}, {"a": 100, "b": 100}, 0.95)
+    assert (none.value, none.feature) == (0, None)
     alone = data_bias.missingness({"income": nulls["income"]}, {"a": 100, "b": 100}, 0.95)
     assert found.low is not None
     assert alone.low is not None
@@ -108,7 +111,7 @@ def test_a_perfect_proxy_is_found_and_a_key_is_none() -> None:
     found = proxies.measure(features, group, 0.95)
     assert found.by_feature["code"] == 1
     assert found.by_feature["key"] < 0.6  # memorised in no other fold
-    assert "`code`" in found.strongest.method
+    assert (found.strongest.feature, found.together.feature) == ("code", None)
 
 
 def test_that_a_value_is_missing_can_be_the_proxy() -> None:

@@ -338,8 +338,8 @@ def test_the_lineage_has_the_digest_of_everything_the_page_rests_on(tmp_path: Pa
     root = reported.write(tmp_path, reported.documents())
     text = section(reported.page(root), "Lineage")
     rested_on = [*root.glob("reports/*.json"), root / "data/origin.json", root / "policies/p.yaml"]
-    rested_on += [root / "reports/figures/evaluate", root / "reports/figures/explain"]
-    assert len(rested_on) == 12
+    rested_on += [root / "reports/figures" / stage for stage in ("train", "evaluate", "explain")]
+    assert len(rested_on) == 13
     for path in rested_on:
         assert f"{path.relative_to(root).as_posix()} {artifacts.sha256(path)}" in text
     for said in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32):
@@ -371,6 +371,137 @@ def test_the_page_says_what_it_does_not_prove(tmp_path: Path) -> None:
     )
     assert "52 test rows from the same source, at the same time" in text
     assert "assessed for race, alone and in the combinations shown" in text
+
+
+def text_of(root: Path, name: str) -> str:
+    return section(reported.page(root), name)
+
+
+def test_one_candidate_is_said_to_be_one_and_there_is_no_picture(tmp_path: Path) -> None:
+    root = reported.write(tmp_path, reported.documents())
+    text = text_of(root, "Model")
+    assert "One candidate was trained: there was no choice among several." in text
+    assert "On tune rows its point values break parity by race (0.140, 0.0400 outside the limit)." in text
+    assert "The rule of choice" not in text
+    assert not any("disparity" in str(of["alt"]) for of in reported.Parsed(reported.page(root)).of("img"))
+
+
+def many(*tried: dict[str, Any], **choice: Any) -> dict[str, dict[str, Any]]:
+    found = reported.documents()
+    found["training"] |= {"candidates": list(tried), "choice": reported.CHOICE | choice, "reference": None}
+    return found
+
+
+def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(tmp_path: Path) -> None:
+    tried = reported.candidate("none", 0.8), reported.candidate("reweighing", 0.71, chosen=True)
+    left_out = {key: tried[0][key] for key in ("estimator", "arguments", "chosen")}
+    left_out |= {"mitigation": "threshold_optimizer", "fitted": False, "why": "which the policy forbids"}
+    found = many(*tried, left_out, rules_not_measured_on_tune_rows=["parity by race & sex"])
+    html = reported.page(reported.write(tmp_path, found, pareto=True))
+    text = section(html, "Model")
+    assert "3 candidates were tried. The rule of choice: of the candidates that keep every rule" in text
+    assert "Number 2 (LogisticRegression, reweighing) was chosen: the highest utility" in text
+    assert "Not measured on tune rows, and so not asked of any: parity by race & sex." in text
+    parsed = reported.Parsed(html)
+    (row,) = [row for row in parsed.texts("tr") if "Which the policy forbids." in row]
+    assert row.startswith("3 LogisticRegression")
+    assert "threshold_optimizer none" in row
+    assert sum(of.get("class") == "chosen" for of in parsed.of("tr")) == 1
+    assert "Utility against disparity of the candidates" in [of["alt"] for of in parsed.of("img")]
+    assert "the ringed one was chosen" in text
+
+
+def test_candidates_of_which_nothing_can_be_drawn_have_no_picture_and_a_reason(tmp_path: Path) -> None:
+    found = many(reported.candidate("none", None), reported.candidate("reweighing", 0.71, chosen=True))
+    text = text_of(reported.write(tmp_path, found), "Model")
+    assert "No picture: fewer than two candidates have both a utility and a disparity." in text
+
+
+def test_before_and_after_mitigation_stand_side_by_side(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents()))
+    text = section(html, "Model")
+    assert "no mitigation, which was fitted only to be compared with and could not be chosen." in text
+    rows = reported.Parsed(html).texts("tr")
+    for row in (
+        "Balanced accuracy 0.750 0.710 0.0400 lower",
+        "Selection rate none none cannot be compared",
+        "Demographic parity difference by race 0.300 (0.200 to 0.400) 0.140 (0.040 to 0.240) 0.160 nearer to "
+        "equal",
+        "Accuracy difference by race 0.050 (0.000 to 0.100) 0.050 (0.000 to 0.100) the same",
+    ):
+        assert row in rows
+    assert "reference group by race" not in text, "undefined on both sides: not a line"
+    assert "1 other fairness figure" in text, "what no rule reads is folded away, not dropped"
+
+
+def test_before_was_a_candidate_where_it_was_one(tmp_path: Path) -> None:
+    found = reported.documents()
+    found["training"]["before_after"]["before_was_a_candidate"] = True
+    assert "no mitigation, which was a candidate too." in text_of(reported.write(tmp_path, found), "Model")
+
+
+def test_a_model_without_mitigation_has_no_before_and_after(tmp_path: Path) -> None:
+    found = reported.documents()
+    found["training"] |= {"mitigation": "none", "before_after": None, "reference": None}
+    text = text_of(reported.write(tmp_path, found), "Model")
+    assert "It has no mitigation, so there is no before and after." in text
+    assert "Before and after mitigation" not in text
+
+
+def test_a_record_of_an_older_kind_leaves_printed_gaps(tmp_path: Path) -> None:
+    found = reported.documents()
+    for key in ("candidates", "choice", "before_after", "reference", "utility"):
+        del found["training"][key]
+    del found["fairness"]["above_median"]
+    root = reported.write(tmp_path, found)
+    assert "Not recorded: the training record names no candidate." in text_of(root, "Model")
+    assert "not counted" in text_of(root, "Fairness")
+
+
+def test_bias_in_the_data_is_told_in_words_and_figures(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents()))
+    text = section(html, "Data")
+    assert (
+        "the widest gap in missing values is that of debt, 8.3 percentage points between two groups" in text
+    )
+    assert (
+        "the strongest proxy, income, tells which is which 71 times in 100, and all features together" in text
+    )
+    rows = reported.Parsed(html).texts("tr")
+    for start, end in {
+        "Label rate difference": "0.210 (0.100 to 0.300)",
+        "Label rate ratio": "0.740 (0.600 to 0.800)",
+        "Class imbalance": "0.260",
+        "Difference in missing values": "0.083 (0.010 to 0.200) debt",
+        "ROC AUC of the strongest proxy": "0.713 (0.600 to 0.800) income",
+        "ROC AUC of all features as a proxy": "0.780 (0.700 to 0.900)",
+        "Jensen-Shannon divergence": "not measured: the validation has no such number",
+    }.items():
+        (row,) = [row for row in rows if row.startswith(start)]
+        assert row.endswith(end)
+
+
+def test_a_proxy_that_could_not_be_measured_says_why_and_no_sentence_is_made_of_it(tmp_path: Path) -> None:
+    found = reported.documents()
+    hole = evidence.undefined("two groups, 10 rows of each").to_json()
+    found["validation_prepared"]["measurements"]["proxy_auc"]["race"] = hole
+    text = text_of(reported.write(tmp_path, found), "Data")
+    assert "undefined: two groups, 10 rows of each" in text
+    assert "which is which" not in text
+
+
+def test_the_page_says_from_which_use_its_test_rows_are_a_warning_and_who_says_so(tmp_path: Path) -> None:
+    limit = {"warn_from": 9, "kind": "engineering", "source": "our risk board", "valid_from": "2026-01-01"}
+    rules = reported.policy(test_uses=limit | {"certainty": "text"})
+    named = text_of(
+        reported.write(tmp_path / "a", reported.documents(), rules=rules), "What this page does not prove"
+    )
+    assert (
+        "warns from use 9 on (engineering limit, from 2026-01-01; source: our risk board [its wording"
+        in named
+    )
+    unnamed = text_of(reported.write(tmp_path / "b", reported.documents()), "What this page does not prove")
+    assert "The policy names no number from which that is a warning." in unnamed
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,9 @@ def test_documents_survive_a_round_trip() -> None:
     assert Measurement.from_json(document["measurements"]["rate"]) == rate
     assert Measurement.from_json(document["measurements"]["gap"]["sex"]).undefined == "one group"
     assert artifacts.dumps(document) == artifacts.dumps(document)
+    assert not {"lack", "feature"} & rate.to_json().keys(), "written only where they say something"
+    worst = Measurement(value=0.7, feature="zip")
+    assert Measurement.from_json(worst.to_json()) == worst
 
 
 def test_a_blocked_document_measures_nothing() -> None:

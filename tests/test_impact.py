@@ -37,14 +37,22 @@ GROUPS = st.dictionaries(
 )
 
 
-def found(groups: dict[str, tuple[int, int]], attribute: str = "race") -> dict[str, Any]:
-    """A fairness document that counts so many selected of so many applicants in each group."""
+def found(
+    groups: dict[str, tuple[int, int]], attribute: str = "race", above: dict[str, int] | None = None
+) -> dict[str, Any]:
+    """A fairness document that counts so many selected of so many applicants in each group.
+
+    Half of each group scores above the median unless `above` says how many do.
+    """
     cells = {
         name: {"true_positive": k, "false_positive": 0, "false_negative": n - k, "true_negative": 0}
         for name, (k, n) in groups.items()
     }
     by_group = {name: {"cells": each} for name, each in cells.items()}
-    return evidence.measured({}, groups={attribute: by_group})
+    half = {name: -(-n // 2) for name, (_, n) in groups.items()}
+    return evidence.measured(
+        {}, groups={attribute: by_group}, above_median={attribute: half if above is None else above}
+    )
 
 
 def rows(
@@ -77,8 +85,65 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
     rates = (frame["score"] >= 0.6).groupby(frame["race"]).mean()
     table = impact.table(assessed, None, TODAY)
     assert [row.impact_ratio for row in table] == pytest.approx(list(rates / rates.max()))
+    scoring = (frame["score"] > frame["score"].median()).groupby(frame["race"]).mean()
+    assert [row.scoring_rate for row in table] == pytest.approx(list(scoring))
+    assert [row.scoring_impact_ratio for row in table] == pytest.approx(list(scoring / scoring.max()))
+    lowest = min(row.scoring_impact_ratio or 0 for row in table)
+    assert lowest == pytest.approx(assessed["measurements"]["scoring_rate_ratio"]["race"]["value"])
     whole = assessed["measurements"]["demographic_parity_ratio"]["race"]["value"]
     assert min(row.impact_ratio for row in table if row.impact_ratio is not None) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("rows_", [400, 401], ids=["even", "odd"])
+def test_scores_are_above_the_median_of_everybody_the_unknown_among_them(rows_: int) -> None:
+    random = np.random.default_rng(2)
+    frame = pd.DataFrame(
+        {"race": random.choice(["A", "B", None], rows_), "sex": random.choice(["f", "m"], rows_)}
+    )
+    score = random.integers(0, 9, rows_) / 10
+    assessed = assess.assess(
+        protected=frame,
+        label=random.integers(0, 2, rows_),
+        scores=score,
+        threshold=0.6,
+        known={},
+        asked=params.Evaluate(resamples=100),
+        seed=1,
+    )
+    table = {(row.attribute, row.category): row for row in impact.table(assessed, None, TODAY)}
+    above = pd.Series(score > np.median(score))
+    by_race = above.groupby(frame["race"].fillna(impact.UNKNOWN)).sum()
+    assert {c: row.above_median for (a, c), row in table.items() if a == "race"} == by_race.to_dict()
+    both = frame["race"] + " & " + frame["sex"]
+    by_both = above.groupby(both.fillna(impact.UNKNOWN)).mean()
+    found_ = {c: row.scoring_rate for (a, c), row in table.items() if a == "race & sex"}
+    assert found_ == pytest.approx(by_both.to_dict())
+    assert table["race", impact.UNKNOWN].scoring_impact_ratio is None
+
+
+def test_a_scoring_rate_has_its_own_best_category_and_its_own_reasons() -> None:
+    groups = {"Elf": (50, 100), "Orc": (20, 100), "Ent": (1, 2)}
+    table = {
+        row.category: row for row in impact.table(found(groups, above={"Elf": 20, "Orc": 80}), None, TODAY)
+    }
+    assert (table["Elf"].scoring_rate, table["Elf"].scoring_impact_ratio) == (0.2, 0.25)
+    assert (table["Elf"].impact_ratio, table["Orc"].scoring_impact_ratio) == (1.0, 1.0)
+    assert (table["Ent"].above_median, table["Ent"].scoring_impact_ratio) == (0, 0.0)
+    none = {row.category: row for row in impact.table(found(groups, above={}), None, TODAY)}
+    assert {row.scoring_impact_ratio for row in none.values()} == {None}
+    assert none["Elf"].note == "no scoring ratio: nobody in any category scores above the median"
+    uncounted = found(groups) | {"above_median": None}
+    gone = {row.category: row for row in impact.table(uncounted, None, TODAY)}
+    assert (gone["Elf"].above_median, gone["Elf"].scoring_rate, gone["Elf"].impact_ratio) == (None, None, 1.0)
+    assert "the evidence does not say who scores above the median" in (gone["Elf"].note or "")
+
+
+def test_a_category_left_out_is_in_neither_ratio_and_keeps_both_rates() -> None:
+    table = impact.table(found(SMALL, above={"Elf": 200, "Orc": 100, "Ent": 5}), RULE, TODAY)
+    by_name = {row.category: row for row in table}
+    ent = by_name["Ent"]
+    assert (ent.scoring_rate, ent.scoring_impact_ratio, ent.impact_ratio) == (1.0, None, None)
+    assert (by_name["Elf"].scoring_impact_ratio, by_name["Orc"].scoring_impact_ratio) == (1.0, 0.5)
 
 
 def test_the_unknown_are_counted_and_never_compared() -> None:
@@ -192,6 +257,7 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents = reported.documents()
+    documents["fairness"]["above_median"]["race"]["Orc"] = 1
     documents["fairness"]["groups"]["race"]["Orc"] = {
         **documents["fairness"]["groups"]["race"]["Orc"],
         "count": 1,
@@ -209,6 +275,11 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
         ("Orc", "1", "1"),
     ]
     assert [row["excluded"] for row in read] == ["", "", "one <b>person</b>"]
+    assert [(row["above_median"], row["scoring_rate"]) for row in read] == [
+        ("22", "0.55"),
+        ("0", ""),
+        ("1", "1.0"),
+    ]
     html = (root / document.PAGE).read_text()
     text = " ".join(reported.Parsed(html).texts("section"))
     assert "Impact ratios" in text

@@ -127,6 +127,14 @@ def test_the_verdict_cites_every_file_it_rests_on_by_content(project: Project) -
         "sha256": artifacts.sha256(project / "policies/demo.yaml"),
         "as_of": "2026-11-22",
         "impact_table": None,
+        "test_uses": {
+            "warn_from": 20,
+            "kind": "engineering",
+            "source": verdict["policy"]["test_uses"]["source"],
+            "certainty": "text",
+            "valid_from": "2026-01-01",
+            "valid_until": None,
+        },
     }
 
 

@@ -41,6 +41,16 @@ def test_every_rule_says_its_kind_source_certainty_and_first_day(file: Path) -> 
         assert written["kind"] == "engineering" or written["jurisdiction"], written["id"]
 
 
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_every_shipped_policy_says_from_when_reused_test_rows_are_a_warning_and_who_says_so(
+    file: Path,
+) -> None:
+    limit = policy.load(file).test_uses
+    assert limit is not None
+    assert (limit.kind, limit.certainty, limit.valid_from) == ("engineering", "text", dt.date(2026, 1, 1))
+    assert limit.source.startswith("engineering convention, set ")
+
+
 @each_pack
 def test_nothing_in_a_pack_is_out_of_date_or_without_effect(file: Path) -> None:
     assert list(rulebook.cautions(policy.load(file), TODAY)) == []

@@ -40,7 +40,7 @@ def test_the_shipped_parameters_are_valid() -> None:
         ("seeds", 1, "unknown key `seeds` (did you mean `seed`?)"),
         ("train.estimater", "x", "unknown key `train.estimater` (did you mean `estimator`?)"),
         ("split.test", 0.4, "`split`: train, tune and test must add up to 1"),
-        ("split.test", 0, "`split.test`: Input should be greater than 0"),
+        ("split.test", 0, "`split.test` must be above 0"),
         ("split.test", float("nan"), "`split.test`"),
         ("data.features", [], "`features` is empty"),
         ("data.features", ["loanamt", "reject"], "reject can never be a feature: decided after the outcome"),

@@ -45,6 +45,7 @@ def test_a_run_shows_its_stages_the_verdict_a_registered_version_and_where_to_lo
         assert stage in demo_run.out
     assert verdict["verdict"].replace("_", " ") in demo_run.out.lower()
     assert "loan-approval-candidate" in demo_run.out
+    assert "these test rows have judged a model once (counted on " in demo_run.out
     assert "reports/report.html" in demo_run.out
     assert "Traceback" not in demo_run.out
 

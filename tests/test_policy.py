@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clearance import evidence
 from clearance.errors import ConfigurationError
 from clearance.evidence import Measurement, Outcome
-from clearance.judging import policy
+from clearance.judging import policy, reuse
 from clearance.judging.exclusions import Exclusion, ImpactTable
 from clearance.judging.rules import Limit, Policy, Promotion, Rule
 
@@ -52,6 +52,11 @@ def small(**changes: Any) -> dict[str, Any]:
     left_out = {"attribute": "race", "category": "Elf", "justification": "three people"} | changes
     table = {"excludable_below": 0.02, "kind": "legal", "source": "a law", "valid_from": "2023-07-05"}
     return table | {"excluded": [left_out]}
+
+
+def uses(**changes: Any) -> dict[str, Any]:
+    limit = {"warn_from": 20, "kind": "engineering", "source": "a convention", "valid_from": "2026-01-01"}
+    return limit | changes
 
 
 def made(*rules: dict[str, Any], **changes: Any) -> Policy:
@@ -129,6 +134,13 @@ def test_a_policy_is_read_as_written(tmp_path: Path) -> None:
             "impact_table ends .* before it begins",
         ),
         (written(impact_table=small(justification="  ")), "impact_table.excluded.0.justification"),
+        (written(test_uses=uses(warn_from=0)), "`test_uses.warn_from` must be at least 1"),
+        (written(test_uses=20), "`test_uses` must hold keys of its own"),
+        (written(test_uses=uses(kind="habit")), "`test_uses.kind` must be 'legal' or 'engineering'"),
+        (written(test_uses=uses(source="")), "`test_uses.source` must not be empty"),
+        (written(test_uses={"warn_form": 3}), "unknown key `test_uses.warn_form`.*did you mean `warn_from`"),
+        (written(test_uses=uses(valid_until="2020-01-01")), "test_uses ends .* before it begins"),
+        (written(rule(source=None)), r"`rules.0.source` \(rule parity\) must be text"),
         (written(rule(metric="fairnes.ratio")), "not <document>.<metric>"),
         (written(rule(metric="fairness.")), "not <document>.<metric>"),
         (written(rule(kind="folklore")), "rules.0.kind"),
@@ -583,6 +595,6 @@ def test_the_demo_policy_calls_no_convention_law() -> None:
 
 def test_the_policy_guide_names_every_key() -> None:
     guide = (ROOT / "policies/README.md").read_text()
-    for model in (Policy, Promotion, Rule, Limit, ImpactTable, Exclusion):
+    for model in (Policy, Promotion, Rule, Limit, ImpactTable, Exclusion, reuse.TestUses):
         for key in model.model_fields:
             assert f"`{key}`" in guide, key

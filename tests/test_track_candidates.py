@@ -15,6 +15,7 @@ from test_track import Killed, kill_at
 
 from clearance import artifacts, lineage, params, registry
 from clearance.registry import test_uses as uses
+from clearance.telling import summary
 from tasks import track
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -78,6 +79,25 @@ def test_one_model_alone_has_no_run_below(tmp_path: Path, monkeypatch: pytest.Mo
     judged.settle_with_store(tmp_path / "project", monkeypatch)
     track.main()
     assert runs()[1] == []
+
+
+def test_one_mitigated_model_and_its_reference_are_runs_below_and_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = judged.settle_with_store(tmp_path / "project", monkeypatch, candidates=1, reference=True)
+    track.main()
+    below = runs()[1]
+    assert [run.info.run_name for run in below] == [
+        "1 LogisticRegression, reweighing",
+        "2 LogisticRegression, none (reference)",
+    ]
+    tags = [run.data.tags for run in below]
+    assert [each["clearance.candidate.chosen"] for each in tags] == ["true", "false"]
+    assert [each["clearance.candidate.reference"] for each in tags] == ["false", "true"]
+    assert below[1].data.metrics["utility"] == 0.75
+    before = judged.dump(root)
+    track.main()
+    assert judged.dump(root) == before
 
 
 def test_killed_among_the_candidates_it_is_completed_by_the_next_call(
@@ -145,22 +165,33 @@ def test_a_blocked_run_judges_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     assert uses.TEST_ROWS not in runs()[0][0].data.tags
 
 
-@pytest.mark.parametrize(
-    ("count", "warn_from", "warns"), [(1, 20, False), (19, 20, False), (20, 20, True), (1, 1, True)]
-)
-def test_from_its_limit_on_the_count_is_a_warning(count: int, warn_from: int, warns: bool) -> None:
-    sentence, warned = uses.told(count, warn_from)
-    assert warned == warns
-    assert ("once" if count == 1 else f"{count} times") in sentence
-    assert ("bring fresh test rows" in sentence) == warns
+LIMIT = {"warn_from": 2, "kind": "engineering", "source": "our risk board", "valid_from": "2026-01-01"}
 
 
-def test_track_says_the_count(
-    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_track_says_the_count_and_warns_from_the_policys_limit_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = judged.settle_with_store(tmp_path / "limited", monkeypatch, policy={"test_uses": LIMIT})
+    with caplog.at_level(logging.INFO, logger="tasks.track"):
+        track.main()
+        judged.put(root, model=1, policy={"test_uses": LIMIT})
+        track.main()
+    said = {record.levelname: record.message for record in caplog.records if "test rows" in record.message}
+    assert said["INFO"] == "these test rows have judged a model once"
+    assert "2 times" in said["WARNING"]
+    assert "engineering limit, from 2026-01-01; source: our risk board" in said["WARNING"]
+    verdict = summary.read(root)
+    (line,) = summary.test_uses(root, verdict)
+    assert line.startswith("warning: these test rows have judged a model 2 times: ")
+
+
+def test_where_the_policy_names_no_limit_the_count_is_no_warning(
+    project: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="tasks.track"):
         track.main()
-        track.tell_test_uses(uses.WARN_FROM)
-    said = {record.levelname: record.message for record in caplog.records if "test rows" in record.message}
-    assert said["INFO"] == "these test rows have judged a model once"
-    assert "bring fresh test rows" in said["WARNING"]
+        judged.put(project, model=1)
+        track.main()
+    said = [record for record in caplog.records if "test rows" in record.message]
+    assert [record.levelname for record in said] == ["INFO", "INFO"]
+    assert said[1].message == "these test rows have judged a model 2 times"

@@ -11,7 +11,7 @@ import pytest
 
 from clearance import artifacts
 from clearance.errors import ConfigurationError
-from clearance.modelling import pareto
+from clearance.modelling import candidates, limits, pareto
 from tasks import train
 
 MANY = {
@@ -45,9 +45,9 @@ def test_all_candidates_are_told_and_one_is_chosen(tmp_path: Path, monkeypatch: 
     assert "the candidate" in record["split_use"]["tune"]
     (chosen,) = [each for each in told if each["chosen"]]
     table = record["before_after"]
-    assert table["before"]["disparity"] == told[0]["disparity"]
-    assert table["after"]["disparity"] == chosen["disparity"]
-    assert table["rows"] == "tune"
+    assert points_of(table["before"]) == told[0]["disparity"]
+    assert points_of(table["after"]) == chosen["disparity"]
+    assert (table["rows"], table["before_was_a_candidate"], record["reference"]) == ("tune", True, None)
     drawn = artifacts.read_json(train.FIGURES / "pareto.json")
     assert {each["place"] for each in drawn["demographic_parity_difference"]} == {1, 2, 3}
     before = artifacts.sha256(train.FIGURES), artifacts.sha256(train.RECORD), artifacts.sha256(train.FOLDER)
@@ -57,14 +57,62 @@ def test_all_candidates_are_told_and_one_is_chosen(tmp_path: Path, monkeypatch: 
     assert (train.FIGURES / "pareto.svg").is_file()
 
 
-def test_one_model_alone_is_one_candidate_without_before_and_without_a_picture(
+def points_of(side: dict[str, Any]) -> dict[str, Any]:
+    """The point values of one side of the comparison, which holds intervals too."""
+    return {
+        metric: {name: each["value"] for name, each in by.items()} for metric, by in side["disparity"].items()
+    }
+
+
+def test_one_mitigated_model_is_one_candidate_and_has_an_unmitigated_reference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = run(tmp_path, monkeypatch, mitigation="reweighing")
-    assert len(record["candidates"]) == 1
-    assert record["before_after"] is None
+    record = run(tmp_path / "mitigated", monkeypatch, mitigation="reweighing", arguments={"C": 0.3})
+    mitigated, shipped = dict(record), artifacts.sha256(train.MODEL)
+    assert [each["mitigation"] for each in record["candidates"]] == ["reweighing"]
+    assert record["candidates"][0]["chosen"]
     assert record["measurements"]["protected_at_decision"]["value"] == 0
     assert not (train.FIGURES / "pareto.svg").exists()
+    plain = run(tmp_path / "plain", monkeypatch, mitigation="none", arguments={"C": 0.3})
+    twin = mitigated["reference"]
+    assert artifacts.sha256(train.MODEL) != shipped
+    assert (twin["mitigation"], twin["chosen"], twin["arguments"]) == ("none", False, {"C": 0.3})
+    assert "never to be chosen" in twin["why"]
+    (alone,) = plain["candidates"]
+    for key in ("utility", "threshold", "tune", "disparity"):
+        assert twin[key] == alone[key], "the twin is what `mitigation: none` trains"
+    table = mitigated["before_after"]
+    assert table["before_was_a_candidate"] is False
+    assert points_of(table["before"]) == alone["disparity"]
+    assert points_of(table["after"]) == mitigated["candidates"][0]["disparity"]
+    gap = table["before"]["disparity"]["demographic_parity_difference"]["race"]
+    assert gap["low"] < gap["value"] < gap["high"]
+    assert gap["value"] > table["after"]["disparity"]["demographic_parity_difference"]["race"]["value"]
+
+
+def test_a_model_without_mitigation_is_fitted_once_and_compared_with_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = []
+    fit = candidates.fit
+    monkeypatch.setattr(candidates, "fit", lambda *given: fitted.append(given) or fit(*given))
+    record = run(tmp_path, monkeypatch, mitigation="none")
+    assert len(fitted) == 1
+    assert (record["reference"], record["before_after"]) == (None, None)
+    assert not (train.FIGURES / "pareto.svg").exists()
+
+
+def test_the_reference_is_never_chosen_however_good_it_is() -> None:
+    """By the rule it would win: it keeps every limit that the only candidate breaks."""
+    frame = biased.table(1500)
+    rows, tune = (learnable.split(frame, name) for name in ("train", "tune"))
+    blind = limits.Demands(rules=(), protected="allowed")
+    found = train.train(rows, tune, learnable.data(), learnable.choice(mitigation="reweighing"), 1, blind)
+    assert found.reference is not None
+    assert found.reference.scored.utility > found.chosen.scored.utility  # type: ignore[operator]
+    assert found.chosen.way.method == "reweighing"
+    assert found.reference not in found.tried
+    assert found.before is found.reference
 
 
 def test_a_policy_that_is_silent_about_protected_attributes_lets_none_be_fitted(
@@ -111,6 +159,33 @@ def point(utility: float | None, *gaps: float | None, chosen: bool = False) -> d
         "disparity": {"gap": by},
         "chosen": chosen,
     }
+
+
+@pytest.mark.parametrize(
+    ("tried", "drawn"),
+    [
+        ([point(0.9, 0.3, chosen=True)], False),
+        ([point(0.9, 0.3, chosen=True), point(0.8, None)], False),
+        ([point(0.9, 0.3, chosen=True), point(None, 0.2)], False),
+        ([point(0.9, 0.3, chosen=True), point(0.8, 0.2)], True),
+    ],
+    ids=["one", "one with a disparity", "one with a utility", "two"],
+)
+def test_a_picture_needs_two_points_to_compare(
+    tmp_path: Path, tried: list[dict[str, Any]], drawn: bool
+) -> None:
+    renamed = [
+        each | {"disparity": {"equalized_odds_difference": each["disparity"]["gap"]}} for each in tried
+    ]
+    pareto.write(tmp_path, renamed)
+    assert (tmp_path / "pareto.json").is_file()
+    assert (tmp_path / "pareto.svg").is_file() == drawn
+
+
+def test_spots_that_would_print_onto_each_other_share_a_label_and_the_chosen_one_is_named() -> None:
+    tried = [point(0.9, 0.3), point(0.9, 0.301, chosen=True), point(0.5, 0.1), point(0.9, 0.1)]
+    found = pareto.points(tried, "gap")
+    assert [text for text, _ in pareto._labels(found)] == ["1, 2 chosen", "3", "4"]
 
 
 def test_the_front_is_what_nothing_beats_and_undefined_is_not_drawn() -> None:

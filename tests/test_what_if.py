@@ -1,5 +1,6 @@
 """Policies at the terminal: checked, explained, and tried on the evidence at hand without a trace."""
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from click.testing import CliRunner, Result
 
 from clearance import artifacts, cli
 from clearance.judging import rules
+from clearance.measures import data_bias
+from clearance.telling import rulebook
+from tasks import assess
 
 ROOT = Path(__file__).resolve().parent.parent
+USES = {"warn_from": 3, "kind": "engineering", "source": "our risk board", "valid_from": "2026-01-01"}
 
 
 @pytest.fixture
@@ -127,6 +132,18 @@ def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
             "warning: race must be assessed, and no rule in force on 2026-11-22 reads it",
         ),
         (
+            {"test_uses": USES | {"valid_until": "2026-06-30"}},
+            "warning: test_uses is not in force on 2026-11-22: no number of uses is a warning",
+        ),
+        (
+            {"test_uses": USES | {"kind": "legal"}},
+            "warning: test_uses is legal and does not say how well its source is known",
+        ),
+        (
+            {"rules": changed(2, metric="fairness.demographic_parity_diference")},
+            "which may not be measured: did you mean fairness.demographic_parity_difference?",
+        ),
+        (
             {"rules": [rule | {"severity": "warn"} for rule in reported.policy()["rules"]]},
             "warning: no rule in force on 2026-11-22 decides and blocks: no model can pass this policy",
         ),
@@ -147,7 +164,13 @@ def test_what_is_valid_and_perhaps_not_meant_is_a_warning(
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"rules": []}, "`rules`"),
+        ({"rules": []}, "`rules` must not be empty"),
+        ({"rules": {"a": {}}}, "`rules` must be a list"),
+        ({"rules": changed(2, source="")}, "`rules.2.source` (rule parity) must not be empty"),
+        ({"rules": changed(2, valid_from="soon")}, "`rules.2.valid_from` (rule parity) must be a day, like"),
+        ({"rules": changed(2, id=None, severity="stop")}, "`rules.2.severity` must be 'block' or 'warn'"),
+        ({"version": 7}, "`version` must be text, so put it in quotes"),
+        ({"test_uses": {"warn_from": 2}}, "`test_uses.source` is missing"),
         ({"rules": changed(2, limit={"at_mots": 1})}, "did you mean `at_most`"),
         ({"attributes": ["race", "age"]}, "age must be assessed and no rule reads it"),
         ({"rules": changed(2, attributes=["race", "race & age"])}, "a rule reads race & age"),
@@ -161,6 +184,32 @@ def test_a_faulty_policy_is_one_clear_error_with_its_mend(
     assert says in done.stderr
     assert "\n  mend: " in done.stderr
     assert done.stderr.count("error:") == 1
+
+
+def test_a_folder_is_no_policy(tmp_path: Path) -> None:
+    done = call("policy", "check", str(tmp_path))
+    assert done.exit_code == 1
+    assert "cannot be read: Is a directory" in done.stderr
+
+
+def test_a_file_without_keys_is_told_where_those_of_a_policy_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("")
+    done = call("policy", "check", str(tmp_path / "p.yaml"))
+    assert "holds no keys" in done.stderr
+    assert "policies/README.md those of a policy" in done.stderr
+
+
+def test_no_metric_that_is_measured_is_taken_for_a_misspelt_one() -> None:
+    measured = {f"fairness.{name}" for name in assess.METRICS}
+    measured |= {
+        f"validation_prepared.{name}" for name in (*data_bias.LABELS, "proxy_auc", "class_imbalance")
+    }
+    assert len(measured) > 25
+    for name in measured:
+        one = reported.rule("one", name, None, attributes=["race"], decides_by="report_only", severity="warn")
+        book = rules.Policy.model_validate(reported.policy(rules=[*reported.policy()["rules"], one]))
+        said = " ".join(rulebook.cautions(book, dt.date(2030, 1, 1)))
+        assert "did you mean" not in said, name
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -201,6 +250,47 @@ def test_a_rule_of_another_policy_is_told_with_its_significance() -> None:
         "from 1978-09-25",
     ):
         assert part in said
+
+
+def test_who_says_so_is_not_said_twice(tmp_path: Path) -> None:
+    for source, told in {
+        "engineering convention: no row judges twice": "An engineering convention, not law: no row judges",
+        "engineering convention, set here": "An engineering convention, not law, set here.",
+        "engineering convention for parity": "An engineering convention, not law, for parity.",
+        "our risk board": "An engineering convention, not law. Our risk board.",
+    }.items():
+        file = put(tmp_path / "p.yaml", rules=changed(0, source=source))
+        assert f"Who says so: {told}" in call("policy", "explain", "valid", "--policy", file).output
+
+
+def test_the_limit_on_test_uses_is_told_with_its_kind_source_and_first_day(tmp_path: Path) -> None:
+    file = put(tmp_path / "p.yaml", test_uses=USES)
+    assert call("policy", "explain", "test_uses", "--policy", file).output.splitlines() == [
+        "`test_uses` of policy p, version 7 (Loans)",
+        "  What is counted: how many models the same test rows have judged, by what `track` recorded.",
+        "  Limit: a warning from use 3 on.",
+        "  What it does: It warns: it is told, and stops nothing.",
+        "  Who says so: An engineering convention, not law. Our risk board.",
+        "  How sure: how well the source is known is not stated.",
+        "  In force: from 2026-01-01, with no last day set.",
+    ]
+    done = call("policy", "explain", "test_use", "--policy", file)
+    assert "(did you mean test_uses?)" in done.stderr
+
+
+def test_the_rule_on_small_categories_is_told_and_who_is_left_out(tmp_path: Path) -> None:
+    left_out = [{"attribute": "race", "category": "Ent", "justification": "five people applied"}]
+    rule = {"excludable_below": 0.02, "kind": "legal", "source": "a law", "certainty": "secondary"}
+    rule |= {"valid_from": "2023-07-05", "excluded": left_out}
+    file = put(tmp_path / "p.yaml", impact_table=rule)
+    said = call("policy", "explain", "impact_table", "--policy", file).output
+    for part in (
+        *("less than 2.0% of the rows", "Ent (race): five people applied", "The law or regulation. A law."),
+        *("known from a secondary source", "from 2023-07-05"),
+    ):
+        assert part in said
+    plain = put(tmp_path / "q.yaml")
+    assert "has no rule impact_table" in call("policy", "explain", "impact_table", "--policy", plain).stderr
 
 
 def test_a_rule_that_only_reports_is_not_said_to_stop_anything() -> None:

@@ -34,7 +34,7 @@ def policy_for(root: Path, name: str) -> Path | None:
         listed = _Authorised.model_validate(params.read_yaml(path)).models
     except ValidationError as error:
         fault = f"{FILE}: {params.describe(error, _Authorised)}"
-        raise ConfigurationError(fault, f"mend {FILE}: `models: {{name: {{policy: file}}}}`") from None
+        raise ConfigurationError(fault, f"correct {FILE}: `models: {{name: {{policy: file}}}}`") from None
     if name not in listed:
         return None
     file = Path(listed[name].policy)

@@ -7,6 +7,7 @@ so any verdict can be replayed from the evidence it cites. What is missing is ne
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from clearance.judging import findings
 from clearance.judging.findings import Finding
 from clearance.judging.rules import Policy, Rule
 
+_PLACE = re.compile(r"`rules\.(\d+)[^`]*`")
 _WORST_FIRST = (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE)
 
 
@@ -54,12 +56,22 @@ class Verdict:
 
 
 def load(path: Path) -> Policy:
-    """Read a policy file. Raises ConfigurationError that names each fault and the key it sits at."""
+    """Read a policy file. Raises ConfigurationError that names each fault, its rule and its key."""
+    written = params.read_yaml(path)
     try:
-        return Policy.model_validate(params.read_yaml(path))
+        return Policy.model_validate(written)
     except ValidationError as error:
-        fault = f"{path}: {params.describe(error, Policy)}"
-        raise ConfigurationError(fault, f"mend {path}; policies/README.md lists every key") from None
+        fault = _PLACE.sub(lambda place: _named(place, written), params.describe(error, Policy))
+        raise ConfigurationError(
+            f"{path}: {fault}", f"correct {path}; policies/README.md lists every key"
+        ) from None
+
+
+def _named(place: re.Match[str], written: Mapping[str, Any]) -> str:
+    """A place among the rules with the id of the rule that stands there, if it has one."""
+    rule = written["rules"][int(place[1])]
+    name = rule.get("id") if isinstance(rule, Mapping) else None
+    return f"{place[0]} (rule {name})" if name else place[0]
 
 
 def declared(data: params.Data) -> Declaration:

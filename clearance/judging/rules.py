@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from clearance.evidence import INTERSECTION, Outcome
 from clearance.judging.exclusions import ImpactTable
+from clearance.judging.reuse import TestUses
 from clearance.params import Fraction, Scalar, Section
 
 DOCUMENTS = (
@@ -154,7 +155,7 @@ class Promotion(Section):
 
 
 class Policy(Section):
-    """A policy file: what must be assessed, the rules, and what promotion asks for."""
+    """A policy file: what must be assessed, the rules, what promotion asks for, and what is told beside."""
 
     id: Text
     version: Text
@@ -163,6 +164,7 @@ class Policy(Section):
     favourable: Favourable
     promotion: Promotion
     impact_table: ImpactTable | None = None
+    test_uses: TestUses | None = None
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

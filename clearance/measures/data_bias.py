@@ -107,4 +107,5 @@ def missingness(nulls: Mapping[str, Counts], rows: Counts, confidence: float) ->
         confidence=confidence,
         method=f"{gaps[worst].method}, over {len(nulls)} features; most in `{worst}`",
         support=dict(rows),
+        feature=worst if gaps[worst].value else None,
     )

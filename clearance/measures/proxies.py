@@ -7,7 +7,7 @@ fold's rows say of a bin is never used on those rows. It measures what could be 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,10 +64,9 @@ def measure(
     areas = {name: max(_area(scores, codes, at) for at in targets) for name, scores in alone.items()}
     strongest = max(areas, key=lambda name: areas[name])
     together = {"all": _logistic(binned, codes)}
+    found = _measured(alone, codes, targets, confidence, support=support, how=f"strongest `{strongest}`")
     return Proxies(
-        strongest=_measured(
-            alone, codes, targets, confidence, support=support, how=f"strongest `{strongest}`"
-        ),
+        strongest=replace(found, feature=strongest),
         together=_measured(
             together, codes, targets, confidence, support=support, how="logistic regression over bins"
         ),

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import threadpoolctl
@@ -37,10 +37,15 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """All candidates in the order of the grid, and the choice among those that were fitted."""
+    """All candidates in the order of the grid, and the choice among those that were fitted.
+
+    `reference` is the chosen estimator without its mitigation, fitted after the choice where that was no
+    candidate: it is there to be compared with and can never be chosen. None where it is not needed.
+    """
 
     tried: tuple[Candidate | LeftOut, ...]
     choice: choice.Choice
+    reference: Candidate | None = None
 
     @property
     def fitted(self) -> tuple[Candidate, ...]:
@@ -54,9 +59,9 @@ class Selection:
 
     @property
     def before(self) -> Candidate | None:
-        """The chosen estimator without a mitigation; None where that is not among the candidates."""
+        """The chosen estimator without a mitigation: a candidate, or else the reference."""
         plain = (each for each in self.fitted if each.way.method == "none")
-        return next((each for each in plain if each.estimator == self.chosen.estimator), None)
+        return next((each for each in plain if each.estimator == self.chosen.estimator), self.reference)
 
 
 def select(setting: Setting, pairs: Sequence[Pair], *, allowed: bool, stance: Stance) -> Selection:
@@ -75,7 +80,13 @@ def select(setting: Setting, pairs: Sequence[Pair], *, allowed: bool, stance: St
             f"no candidate could be fitted: {'; '.join(reasons)}",
             "name other mitigations or estimators in `train`, or ask whoever owns the policy",
         )
-    return Selection(tried=tuple(tried), choice=choice.choose(fitted))
+    found = Selection(tried=tuple(tried), choice=choice.choose(fitted))
+    return found if found.before else replace(found, reference=_unmitigated(setting, found.chosen))
+
+
+def _unmitigated(setting: Setting, chosen: Candidate) -> Candidate:
+    """The same estimator with the same arguments, search, seed and threshold rule, and no mitigation."""
+    return candidates.fit(setting, chosen.estimator, params.Mitigation(method="none"))
 
 
 def _refuse_forbidden(pairs: Sequence[Pair], *, allowed: bool) -> None:

@@ -18,6 +18,9 @@ METRICS = {
 }
 """One panel each: the largest over the attributes."""
 
+_NEAR = 0.045
+"""Spots nearer than this share of the picture's width and height share a label."""
+
 Point = dict[str, Any]
 
 
@@ -49,11 +52,35 @@ def _beats(other: Point, point: Point) -> bool:
 
 
 def write(folder: Path, candidates: Sequence[Mapping[str, Any]]) -> None:
-    """Write `pareto.json`, and `pareto.svg` where there are two candidates or more to compare."""
+    """Write `pareto.json`, and `pareto.svg` with a panel for each metric that has two points or more."""
     found = {metric: points(candidates, metric) for metric in METRICS}
     artifacts.write_json(folder / "pareto.json", found)
-    if len(candidates) > 1:
-        _draw(folder / "pareto.svg", found)
+    if drawn := {metric: spots for metric, spots in found.items() if len(spots) > 1}:
+        _draw(folder / "pareto.svg", drawn)
+
+
+def _labels(spots: Sequence[Point]) -> list[tuple[str, tuple[float, float]]]:
+    """The numbers to write, and where: spots that would print onto each other share a label."""
+    wide, high = (
+        max(each[axis] for each in spots) - min(each[axis] for each in spots)
+        for axis in ("disparity", "utility")
+    )
+    together: list[list[Point]] = []
+    for spot in spots:
+        for group in together:
+            across, up = (abs(group[0][axis] - spot[axis]) for axis in ("disparity", "utility"))
+            if across <= _NEAR * wide and up <= _NEAR * high:
+                group.append(spot)
+                break
+        else:
+            together.append([spot])
+    return [
+        (
+            ", ".join(f"{each['place']}{' chosen' if each['chosen'] else ''}" for each in group),
+            (group[0]["disparity"], group[0]["utility"]),
+        )
+        for group in together
+    ]
 
 
 def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
@@ -63,7 +90,8 @@ def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
 
     with figures.style("pareto"):
         figure = Figure(figsize=(9.6, 5.2), layout="constrained")
-        for axes, (metric, spots) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
+        panels = figure.subplots(1, len(found), squeeze=False)[0]
+        for axes, (metric, spots) in zip(panels, found.items(), strict=True):
             front = sorted((each for each in spots if each["front"]), key=lambda each: each["disparity"])
             axes.plot(
                 [each["disparity"] for each in front],
@@ -76,12 +104,11 @@ def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
             for each in spots:
                 colour = figures.LINE if each["chosen"] else figures.INK
                 axes.scatter(each["disparity"], each["utility"], color=colour, s=60 if each["chosen"] else 24)
-                axes.annotate(
-                    str(each["place"]),
-                    (each["disparity"], each["utility"]),
-                    (5, 5),
-                    textcoords="offset points",
-                )
+                if each["chosen"]:
+                    ring = {"facecolors": "none", "edgecolors": figures.LINE, "linewidths": 1.5}
+                    axes.scatter(each["disparity"], each["utility"], s=220, **ring)
+            for text, at in _labels(spots):
+                axes.annotate(text, at, (8, 6), textcoords="offset points")
             axes.set(xlabel=f"largest {METRICS[metric]}", ylabel="utility on tune rows")
             axes.grid(color="#e4e7eb", linewidth=0.8)
             axes.set_axisbelow(True)

@@ -21,6 +21,9 @@ SPLIT_USE = {
 }
 """Which rows are used for what, as it stands in the evidence."""
 
+REFERENCE = "the chosen estimator without its mitigation, to compare with: no candidate, never to be chosen"
+"""Why the reference is there, as it stands in the evidence."""
+
 
 def protected_at_decision(chosen: Candidate) -> Measurement:
     """1 when the model takes in a protected attribute, else 0; exact."""
@@ -47,6 +50,7 @@ def selection(found: grid.Selection, asked: params.Train, demands: limits.Demand
         },
         "members": chosen.members,
         "candidates": _all(found),
+        "reference": None if found.reference is None else _reference(found.reference),
         "before_after": _before_after(found),
     }
 
@@ -76,16 +80,21 @@ def _all(found: grid.Selection) -> list[dict[str, Any]]:
                 ],
                 **_measured(each),
             }
-        told.append(
-            {
-                "estimator": estimators.import_path(each.estimator.estimator),
-                "arguments": fitting.plain(each.estimator.arguments),
-                "mitigation": each.way.label,
-                "uses_protected_at_decision": DECLARED[each.way.method].needs_protected_at_decision,
-                **measured,
-            }
-        )
+        told.append(_named(each) | measured)
     return told
+
+
+def _named(each: Candidate | grid.LeftOut) -> dict[str, Any]:
+    return {
+        "estimator": estimators.import_path(each.estimator.estimator),
+        "arguments": fitting.plain(each.estimator.arguments),
+        "mitigation": each.way.label,
+        "uses_protected_at_decision": DECLARED[each.way.method].needs_protected_at_decision,
+    }
+
+
+def _reference(plain: Candidate) -> dict[str, Any]:
+    return _named(plain) | {"fitted": True, "chosen": False, "why": REFERENCE} | _measured(plain)
 
 
 def _measured(each: Candidate) -> dict[str, Any]:
@@ -98,7 +107,10 @@ def _measured(each: Candidate) -> dict[str, Any]:
 
 
 def _before_after(found: grid.Selection) -> dict[str, Any] | None:
-    """The chosen candidate beside its estimator without mitigation; None where that was not fitted."""
+    """The chosen candidate beside its estimator without mitigation; None where it has no mitigation.
+
+    Fairness with its intervals, unlike in `candidates`: two point values alone would tell too much.
+    """
     before, after = found.before, found.chosen
     if before is None or before is after:
         return None
@@ -106,6 +118,15 @@ def _before_after(found: grid.Selection) -> dict[str, Any] | None:
         "estimator": estimators.import_path(after.estimator.estimator),
         "mitigation": after.way.label,
         "rows": "tune",
-        "before": _measured(before),
-        "after": _measured(after),
+        "before_was_a_candidate": found.reference is None,
+        "before": _compared(before),
+        "after": _compared(after),
     }
+
+
+def _compared(each: Candidate) -> dict[str, Any]:
+    fairness = {
+        metric: {name: measured.to_json() for name, measured in by.items()}
+        for metric, by in each.disparity.items()
+    }
+    return _measured(each) | {"disparity": fairness}

@@ -9,7 +9,6 @@ from clearance.registry.folder import Description, describe
 from clearance.registry.record import Candidate, DataSet, Record, Tracked
 from clearance.registry.server import Server, connect
 from clearance.registry.test_uses import count as count_test_uses
-from clearance.registry.test_uses import told as tell_test_uses
 from clearance.registry.tracking import find, link, track
 from clearance.registry.versions import (
     CHAMPION,
@@ -44,7 +43,6 @@ __all__ = [
     "link",
     "mark_released",
     "register",
-    "tell_test_uses",
     "track",
     "verify_files",
 ]

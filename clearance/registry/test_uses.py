@@ -15,8 +15,6 @@ from clearance.registry.server import Server, translated
 FINGERPRINT = "clearance.fingerprint"
 TEST_ROWS = "clearance.test_rows"
 JUDGED_BEFORE = "clearance.test_rows.use"
-WARN_FROM = 20
-"""From which use on it is warned, where nobody names another number."""
 
 _PAGE = 1000
 
@@ -37,18 +35,6 @@ def mark(server: Server, run_id: str, fingerprint: str, test_rows: str) -> None:
     if TEST_ROWS not in tags:
         server.client.set_tag(run_id, JUDGED_BEFORE, str(len(others) + 1))
         server.client.set_tag(run_id, TEST_ROWS, test_rows)
-
-
-def told(uses: int, warn_from: int = WARN_FROM) -> tuple[str, bool]:
-    """The count in a sentence, and whether it is a warning: from `warn_from` uses on."""
-    times = "once" if uses == 1 else f"{uses} times"
-    if uses < warn_from:
-        return f"these test rows have judged a model {times}", False
-    return (
-        f"these test rows have judged a model {times} ({warn_from} or more: what passes them may have been "
-        "chosen to pass them); bring fresh test rows",
-        True,
-    )
 
 
 def _fingerprints(server: Server, test_rows: str) -> set[str]:

@@ -27,8 +27,10 @@ class Row:
 
     `selection_rate` is selected / applicants, in [0, 1], None without applicants. `impact_ratio` is that
     rate over the highest rate of any category compared: 1 is the best treated, 0 never selected, None where
-    nothing can be compared, and `note` then says why. `share` is the category's part of all applicants,
-    unknowns included. `excluded` carries the written justification of a category left out of the ratios.
+    nothing can be compared, and `note` then says why. `above_median` of the applicants score above the median
+    of all rows; `scoring_rate` and `scoring_impact_ratio` are the same of them as of the selected. `share` is
+    the category's part of all applicants, unknowns included. `excluded` carries the written justification of
+    a category left out of the ratios.
     """
 
     attribute: str
@@ -37,6 +39,9 @@ class Row:
     selected: int
     selection_rate: float | None
     impact_ratio: float | None
+    above_median: int | None
+    scoring_rate: float | None
+    scoring_impact_ratio: float | None
     share: float | None
     excluded: str | None
     note: str | None
@@ -47,7 +52,7 @@ def table(fairness: Mapping[str, Any], rule: Mapping[str, Any] | None, as_of: dt
 
     `rule` is the policy's `impact_table`, None where it has none: then no category is left out.
     """
-    groups = fairness.get("groups", {}) if fairness.get("status") == "measured" else {}
+    groups = _scored(fairness) if fairness.get("status") == "measured" else {}
     return [
         row for attribute in sorted(groups) for row in _rows(attribute, groups[attribute], rule or {}, as_of)
     ]
@@ -63,6 +68,18 @@ def to_csv(rows: Iterable[Row]) -> str:
     return stream.getvalue()
 
 
+def _scored(fairness: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The groups of every attribute, each with its rows above the median; None where that was not counted."""
+    above = fairness.get("above_median")
+    return {
+        attribute: {
+            name: group | {"above_median": None if above is None else above[attribute].get(name, 0)}
+            for name, group in groups.items()
+        }
+        for attribute, groups in fairness.get("groups", {}).items()
+    }
+
+
 def _rows(
     attribute: str, groups: Mapping[str, Any], rule: Mapping[str, Any], as_of: dt.date
 ) -> Iterable[Row]:
@@ -71,19 +88,21 @@ def _rows(
     written = _justified(attribute, rule)
     small = _small(counted, total, rule, as_of)
     left_out = small & written.keys()
-    compared = {
-        name: selected / applicants
-        for name, (applicants, selected) in counted.items()
-        if applicants and name != UNKNOWN and name not in left_out
-    }
-    hole = _hole(compared)
+    above = {name: group["above_median"] for name, group in groups.items()}
+    compared = [
+        name for name, (rows, _) in counted.items() if rows and name != UNKNOWN and name not in left_out
+    ]
+    rates = {name: counted[name][1] / counted[name][0] for name in compared}
+    scores = {name: _over(above[name], counted[name][0]) for name in compared}
+    ratios, hole = _ratios(rates, "no ratio", "is selected")
+    scored, unscored = _ratios(scores, "no scoring ratio", "scores above the median")
     for name in sorted(counted.keys() | written.keys(), key=lambda name: (name == UNKNOWN, name)):
         applicants, selected = counted.get(name, (0, 0))
         notes = [
             "category not known: counted, never compared" if name == UNKNOWN else None,
             "left out of the ratios" if name in left_out else None,
             "no ratio: no applicants" if not applicants else None,
-            hole if name in compared else None,
+            *((hole, unscored if len(compared) > 1 else None) if name in compared else ()),
             "small: may be left out with a justification" if name in small - left_out else None,
             _IN_VAIN if name in written.keys() - left_out else None,
         ]
@@ -92,9 +111,12 @@ def _rows(
             category=name,
             applicants=applicants,
             selected=selected,
-            selection_rate=selected / applicants if applicants else None,
-            impact_ratio=compared[name] / max(compared.values()) if name in compared and not hole else None,
-            share=applicants / total if total else None,
+            selection_rate=_over(selected, applicants),
+            impact_ratio=ratios.get(name),
+            above_median=above.get(name, 0),
+            scoring_rate=_over(above.get(name, 0), applicants),
+            scoring_impact_ratio=scored.get(name),
+            share=_over(applicants, total),
             excluded=written[name] if name in left_out else None,
             note="; ".join(note for note in notes if note) or None,
         )
@@ -129,11 +151,22 @@ def _in_force(rule: Mapping[str, Any], as_of: dt.date) -> bool:
     return first <= as_of and (until is None or as_of <= dt.date.fromisoformat(until))
 
 
-def _hole(compared: Mapping[str, float]) -> str | None:
-    """Why no ratio can be given, or None."""
-    if len(compared) < 2:
-        return "no ratio: there is no other category to compare with"
-    return None if any(compared.values()) else "no ratio: nobody in any category is selected"
+def _over(some: int | None, rows: int) -> float | None:
+    return some / rows if some is not None and rows else None
+
+
+def _ratios(
+    rates: Mapping[str, float | None], none: str, happens: str
+) -> tuple[dict[str, float], str | None]:
+    """Each rate over the highest; or no ratio at all, and why."""
+    known = {name: rate for name, rate in rates.items() if rate is not None}
+    if len(rates) < 2:
+        return {}, f"{none}: there is no other category to compare with"
+    if len(known) < len(rates):
+        return {}, f"{none}: the evidence does not say who {happens}"
+    if not any(known.values()):
+        return {}, f"{none}: nobody in any category {happens}"
+    return {name: rate / max(known.values()) for name, rate in known.items()}, None
 
 
 def _inert(value: Any) -> Any:

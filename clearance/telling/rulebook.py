@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from clearance.errors import ConfigurationError
 from clearance.judging import rules
+from clearance.judging.exclusions import ImpactTable
+from clearance.judging.reuse import TestUses
 from clearance.telling import glossary, wording
 
 CERTAINTIES = {
@@ -19,7 +21,10 @@ CERTAINTIES = {
     "memory": "not confirmed",
     None: "how well the source is known is not stated",
 }
-_KINDS = {"legal": "The law or regulation", "engineering": "An engineering convention, no law"}
+_KINDS = {"legal": "The law or regulation", "engineering": "An engineering convention, not law"}
+Dated = rules.Rule | ImpactTable | TestUses
+"""What says who says so, how sure that is and since when."""
+
 _WEIGHTS = {
     "block": "It blocks: a model that does not pass it is not released.",
     "warn": "It warns: it is told, and stops nothing.",
@@ -27,10 +32,18 @@ _WEIGHTS = {
 
 
 def explain(policy: rules.Policy, name: str) -> list[str]:
-    """The rule called `name`, a line for each thing to know. Raises ConfigurationError when there is none."""
+    """The rule called `name`, a line for each thing to know; `impact_table` and `test_uses` are told as well.
+
+    Raises ConfigurationError when the policy has nothing of that name.
+    """
+    of = f"of policy {policy.id}, version {policy.version} ({policy.title})"
+    if name == "impact_table" and policy.impact_table:
+        return [f"`impact_table` {of}", *_impact_table(policy.impact_table), *_said_by(policy.impact_table)]
+    if name == "test_uses" and policy.test_uses:
+        return [f"`test_uses` {of}", *_test_uses(policy.test_uses), *_said_by(policy.test_uses)]
     rule = _called(policy, name)
     lines = [
-        f"Rule {rule.id} of policy {policy.id}, version {policy.version} ({policy.title})",
+        f"Rule {rule.id} {of}",
         f"What is measured: {_measured(rule)}.",
         f"Limit: {wording.limit(rule.limit.model_dump() if rule.limit else None)}.",
         f"How it decides: {_decides(rule)}",
@@ -39,12 +52,41 @@ def explain(policy: rules.Policy, name: str) -> list[str]:
         lines += [f"What it does: {_WEIGHTS[rule.severity]}", f"Without a number: {_undefined(rule)}."]
     if rule.minimum_support:
         lines.append(f"Rows needed: {rule.minimum_support} in every group; with fewer it is not enough.")
-    where = f", for {rule.jurisdiction}" if rule.jurisdiction else ""
+    return [*lines, *_said_by(rule, rule.jurisdiction)]
+
+
+def _said_by(dated: Dated, jurisdiction: str | None = None) -> list[str]:
+    where = f", for {jurisdiction}" if jurisdiction else ""
     return [
-        *lines,
-        f"Who says so: {_KINDS[rule.kind]}{where}. {wording.sentence(rule.source)}",
-        f"How sure: {CERTAINTIES[rule.certainty]}.",
-        f"In force: {_dates(rule)}.",
+        f"Who says so: {_KINDS[dated.kind]}{where}{_source(dated.source)}",
+        f"How sure: {CERTAINTIES[dated.certainty]}.",
+        f"In force: {_dates(dated)}.",
+    ]
+
+
+def _source(source: str) -> str:
+    """The source as the end of a sentence; that it is a convention has been said already."""
+    rest = source.removeprefix("engineering convention")
+    if rest == source:
+        return f". {wording.sentence(source)}"
+    return wording.sentence(rest if rest[:1] in (":", ",") else f",{rest}").removesuffix(" .")
+
+
+def _impact_table(table: ImpactTable) -> list[str]:
+    excluded = [f"{each.category} ({each.attribute}): {each.justification}" for each in table.excluded]
+    return [
+        "What it is about: the impact ratios in reports/impact.csv, each category's rate over the highest.",
+        f"What it allows: a category with less than {wording.percent(table.excludable_below)} of the rows "
+        "may be left out of the ratios, with a written justification; its count and rate stay in the table.",
+        f"Who is left out: {'; '.join(excluded) or 'nobody'}.",
+    ]
+
+
+def _test_uses(limit: TestUses) -> list[str]:
+    return [
+        "What is counted: how many models the same test rows have judged, by what `track` recorded.",
+        f"Limit: a warning from use {limit.warn_from} on.",
+        "What it does: It warns: it is told, and stops nothing.",
     ]
 
 
@@ -55,11 +97,18 @@ def cautions(policy: rules.Policy, as_of: dt.date) -> Iterator[str]:
             yield f"rule {rule.id} is out of date: its last day was {rule.valid_until}"
         if rule.valid_from > as_of:
             yield f"rule {rule.id} has never been in force: its first day is {rule.valid_from}"
+        if meant := _misspelt(rule.metric):
+            yield f"rule {rule.id} reads {rule.metric}, which may not be measured: did you mean {meant}?"
         if rule.kind == "legal" and rule.certainty is None:
             yield f"rule {rule.id} is legal and does not say how well its source is known (`certainty`)"
-    small = policy.impact_table
-    if small and small.excluded and not small.valid_from <= as_of <= (small.valid_until or as_of):
+    small, uses = policy.impact_table, policy.test_uses
+    if small and small.excluded and not _in_force(small, as_of):
         yield f"impact_table is not in force on {as_of}: nobody in `excluded` is left out"
+    if uses and not _in_force(uses, as_of):
+        yield f"test_uses is not in force on {as_of}: no number of uses is a warning"
+    for name, dated in (("impact_table", small), ("test_uses", uses)):
+        if dated and dated.kind == "legal" and dated.certainty is None:
+            yield f"{name} is legal and does not say how well its source is known (`certainty`)"
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
     if not any(rule.severity == "block" and rule.decides_by != "report_only" for rule in in_force):
         yield f"no rule in force on {as_of} decides and blocks: no model can pass this policy"
@@ -69,14 +118,27 @@ def cautions(policy: rules.Policy, as_of: dt.date) -> Iterator[str]:
             yield f"{name} must be assessed, and no rule in force on {as_of} reads it"
 
 
+def _misspelt(metric: str) -> str | None:
+    """The well-known metric that differs from this one by little more than a letter."""
+    if metric in glossary.METRICS:
+        return None
+    return next(iter(difflib.get_close_matches(metric, glossary.METRICS, n=1, cutoff=0.95)), None)
+
+
+def _in_force(dated: Dated, as_of: dt.date) -> bool:
+    return dated.valid_from <= as_of <= (dated.valid_until or as_of)
+
+
 def _called(policy: rules.Policy, name: str) -> rules.Rule:
     found = {rule.id: rule for rule in policy.rules}
     if name in found:
         return found[name]
-    close = difflib.get_close_matches(name, found, n=1)
+    beside = [key for key in ("impact_table", "test_uses") if getattr(policy, key)]
+    close = difflib.get_close_matches(name, [*found, *beside], n=1)
     meant = f" (did you mean {close[0]}?)" if close else ""
+    also = f"; or {' or '.join(beside)}" if beside else ""
     raise ConfigurationError(
-        f"policy {policy.id} has no rule {name}{meant}", f"name one of its rules: {', '.join(found)}"
+        f"policy {policy.id} has no rule {name}{meant}", f"name one of its rules: {', '.join(found)}{also}"
     )
 
 
@@ -112,6 +174,6 @@ def _undefined(rule: rules.Rule) -> str:
     return f"it is {word}{other}. That is never a pass"
 
 
-def _dates(rule: rules.Rule) -> str:
-    until = f", until {rule.valid_until}" if rule.valid_until else ", with no last day set"
-    return f"from {rule.valid_from}{until}"
+def _dates(dated: Dated) -> str:
+    until = f", until {dated.valid_until}" if dated.valid_until else ", with no last day set"
+    return f"from {dated.valid_from}{until}"

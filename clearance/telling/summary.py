@@ -11,7 +11,7 @@ from typing import Any
 
 from clearance import artifacts
 from clearance.evidence import Outcome
-from clearance.telling import headline, wording
+from clearance.telling import headline, reuse, wording
 
 VERDICT = Path("reports") / "verdict.json"
 REPORT = Path("reports") / "report.html"
@@ -97,12 +97,22 @@ def released(folder: Path) -> list[str]:
     return [*lines, f"{receipt['status']}: {receipt['reason']}"]
 
 
-def markdown(verdict: Mapping[str, Any]) -> str:
-    """The verdict, why, what would settle it, and a table of every finding."""
+def test_uses(folder: Path, verdict: Mapping[str, Any]) -> list[str]:
+    """How often the test rows of the project at `folder` have judged a model; nothing where none judge."""
+    found = reuse.last(folder, verdict["policy"])
+    return [] if found is None else [f"warning: {found[0]}" if found[1] else found[0]]
+
+
+def markdown(verdict: Mapping[str, Any], folder: Path | None = None) -> str:
+    """The verdict, why, what would settle it, and a table of every finding.
+
+    With the `folder` of the project, how often its test rows have judged a model as well.
+    """
     lines = [f"## {title(verdict)}", "", headline.why(verdict), ""]
     lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
     lines += [_row(found) for found in verdict["findings"]]
-    lines += ["", *(f"- {line}" for line in headline.settled_by(verdict)), ""]
+    uses = [] if folder is None else [wording.sentence(line) for line in test_uses(folder, verdict)]
+    lines += ["", *(f"- {line}" for line in (*headline.settled_by(verdict), *uses)), ""]
     return "\n".join(lines)
 
 

@@ -1,0 +1,77 @@
+"""Before and after: each figure once, in words that follow from parity and not from the sign alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clearance.telling import comparison
+from tasks import assess
+
+
+def training(before: dict[str, Any], after: dict[str, Any], **tune: Any) -> dict[str, Any]:
+    """A training record that compares these values by race; `tune` is (before, after) by figure."""
+
+    def side(values: dict[str, Any], at: int) -> dict[str, Any]:
+        return {
+            "tune": {name: both[at] for name, both in tune.items()},
+            "disparity": {metric: {"race": {"value": value}} for metric, value in values.items()},
+        }
+
+    return {"utility": "f1", "before_after": {"before": side(before, 0), "after": side(after, 1)}}
+
+
+@pytest.mark.parametrize(
+    ("metric", "before", "after", "change"),
+    [
+        ("demographic_parity_difference", 0.3, 0.1, "0.200 nearer to equal"),
+        ("demographic_parity_difference", 0.1, 0.3, "0.200 farther from equal"),
+        ("demographic_parity_ratio", 0.6, 0.9, "0.300 nearer to equal"),
+        ("disparate_impact_best_group", 0.9, 0.6, "0.300 farther from equal"),
+        ("disparate_impact_reference_group", 1.3, 0.9, "0.200 nearer to equal"),
+        ("accuracy_lowest", 0.6, 0.7, "0.100 higher"),
+        ("true_positive_rate_lowest", 0.6, 0.5, "0.100 lower"),
+        ("accuracy_difference", 0.1, 0.1, "the same"),
+        ("accuracy_difference", None, 0.1, "cannot be compared"),
+    ],
+)
+def test_a_change_is_told_from_parity(
+    metric: str, before: float | None, after: float | None, change: str
+) -> None:
+    (line,) = comparison.lines(training({metric: before}, {metric: after}))
+    assert (line.metric, line.attribute, line.change) == (metric, "race", change)
+    assert (line.before["value"], line.after["value"]) == (before, after)
+
+
+def test_utility_comes_first_and_the_one_that_chose_before_the_others() -> None:
+    record = training(
+        {"accuracy_difference": 0.1}, {"accuracy_difference": 0.2}, accuracy=(0.9, 0.8), f1=(1, 1)
+    )
+    told = [(line.metric, line.attribute, line.change) for line in comparison.lines(record)]
+    assert told == [
+        ("f1", None, "the same"),
+        ("accuracy", None, "0.100 lower"),
+        ("accuracy_difference", "race", "0.100 farther from equal"),
+    ]
+
+
+def test_what_no_model_changes_and_what_is_undefined_everywhere_is_no_line() -> None:
+    values = {"missing_share": 0.1, "disparate_impact_reference_group": None}
+    assert comparison.lines(training(values, values)) == []
+
+
+def test_a_record_that_compares_nothing_has_no_lines() -> None:
+    assert comparison.lines({"before_after": None}) == []
+    assert comparison.lines({"status": "blocked"}) == []
+
+
+def test_every_difference_and_ratio_that_is_measured_has_its_parity() -> None:
+    found = {metric: comparison.parity(metric) for metric in assess.METRICS}
+    assert {metric for metric, at in found.items() if at == 0} == {
+        metric for metric in assess.METRICS if metric.endswith("_difference")
+    }
+    assert {metric for metric, at in found.items() if at == 1} == {
+        *("demographic_parity_ratio", "equalized_odds_ratio", "scoring_rate_ratio"),
+        *("disparate_impact_best_group", "disparate_impact_reference_group"),
+    }

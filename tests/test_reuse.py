@@ -1,0 +1,103 @@
+"""How often test rows have judged is told when somebody asks, as a warning only where the policy says so."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from clearance import artifacts, cli, evidence
+from clearance.errors import IntegrityError
+from clearance.telling import reuse, summary
+
+LIMIT = {
+    "warn_from": 3,
+    "kind": "engineering",
+    "source": "our risk board",
+    "certainty": None,
+    "valid_from": "2026-01-01",
+    "valid_until": "2026-12-31",
+}
+
+
+def policy(as_of: str = "2026-11-22", **changes: Any) -> dict[str, Any]:
+    """What a verdict says of its policy."""
+    return {"id": "p", "version": "7", "as_of": as_of, "test_uses": LIMIT} | changes
+
+
+@pytest.mark.parametrize(
+    ("uses", "of", "warns"),
+    [
+        (1, policy(), False),
+        (2, policy(), False),
+        (3, policy(), True),
+        (40, policy(), True),
+        (40, policy(test_uses=None), False),
+        (40, {"as_of": "2026-11-22"}, False),
+        (40, policy("2025-12-31"), False),
+        (40, policy("2026-12-31"), True),
+        (40, policy("2027-01-01"), False),
+    ],
+)
+def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
+    uses: int, of: dict[str, Any], warns: bool
+) -> None:
+    sentence, warned = reuse.told(uses, of)
+    assert warned == warns
+    assert sentence.startswith(
+        f"these test rows have judged a model {'once' if uses == 1 else f'{uses} times'}"
+    )
+    assert ("bring fresh test rows" in sentence) == warns
+    assert ("from use 3 on (engineering limit, from 2026-01-01; source: our risk board)" in sentence) == warns
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A judged project with the least that the command reads, as the working folder."""
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    split = evidence.measured({}, row_digests={"test": "ab" * 32})
+    artifacts.write_json(tmp_path / reuse.SPLIT, split)
+    verdict = {"verdict": "pass", "name": "loans", "what_if": False, "reasons": [], "findings": []}
+    artifacts.write_json(tmp_path / summary.VERDICT, verdict | {"policy": policy(), "not_in_force": []})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(*options: str) -> str:
+    done = CliRunner().invoke(cli.main, ["verdict", *options], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.output
+
+
+@pytest.mark.parametrize("options", [(), ("--markdown",)])
+def test_the_verdict_is_printed_with_the_count_and_its_day(project: Path, options: tuple[str, ...]) -> None:
+    reuse.keep(project, "ab" * 32, 2, dt.date(2026, 11, 24))
+    assert "hese test rows have judged a model 2 times (counted on 2026-11-24)" in said(*options)
+    assert "arning" not in said(*options)
+    reuse.keep(project, "ab" * 32, 3, dt.date(2026, 11, 25))
+    assert "arning: these test rows have judged a model 3 times: what passes them may" in said(*options)
+
+
+@pytest.mark.parametrize("noted", [None, "cd" * 32], ids=["never counted", "other rows were counted"])
+def test_what_was_not_counted_for_these_rows_is_said_so(project: Path, noted: str | None) -> None:
+    if noted:
+        reuse.keep(project, noted, 9, dt.date(2026, 11, 24))
+    assert "is not counted: run `clearance track`" in said()
+    assert "9 times" not in said()
+
+
+def test_where_no_rows_judge_nothing_is_said(project: Path) -> None:
+    reuse.keep(project, "ab" * 32, 3, dt.date(2026, 11, 24))
+    artifacts.write_json(project / reuse.SPLIT, evidence.blocked("validate_raw: a fault"))
+    assert "test rows" not in said()
+    (project / reuse.SPLIT).unlink()
+    assert "test rows" not in said()
+
+
+def test_a_note_that_cannot_be_read_is_an_error_not_a_silence(project: Path) -> None:
+    artifacts.write_text(project / reuse.KEPT, "{")
+    with pytest.raises(IntegrityError):
+        reuse.last(project, policy())
