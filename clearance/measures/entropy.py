@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from clearance.evidence import Measurement, undefined
-from clearance.measures import counts, intervals
-from clearance.measures.rates import Group, WeightedCells
+from clearance.measures import clusters, counts, design, intervals, rates, resampling
+from clearance.measures.rates import Group
 
 Floats = npt.NDArray[np.float64]
 FEWEST = 10
@@ -74,35 +74,84 @@ _BETWEEN: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def measure(groups: Mapping[str, Group], sampling: intervals.Sampling) -> dict[str, Measurement]:
+def measure(
+    groups: Mapping[str, Group], sampling: intervals.Sampling, spread: clusters.Spread | None = None
+) -> dict[str, Measurement]:
     """The four indices of the named groups' rows, each with the wider ends of two bootstrap intervals.
 
-    Undefined without rows, where nobody benefits, between fewer than two groups, with a group that has no
-    rows, and where rows weigh. No interval where a kind of outcome has fewer than `FEWEST` rows.
+    With the `spread` of the rows over clusters it is the clusters that are drawn. Undefined without rows,
+    where nobody benefits, between fewer than two groups, with a group that has no rows or few clusters, and
+    where rows weigh. No interval where a kind of outcome has fewer than `FEWEST` rows, or clusters.
     """
     metrics = _WHOLE | _BETWEEN
     named = {group: cells for group, cells in groups.items() if group != counts.MISSING}
     support = {group: cells.count for group, cells in named.items()}
-    if any(isinstance(cells, WeightedCells) for cells in named.values()):
+    if spread is None and not all(isinstance(cells, counts.Cells) for cells in named.values()):
         return dict.fromkeys(metrics, undefined("no interval is known for it where rows weigh", support))
-    plain = {group: cells for group, cells in named.items() if isinstance(cells, counts.Cells)}
-    ordered = dict(sorted(plain.items(), key=lambda item: item[1].each))
-    cells = np.array([each.each for each in ordered.values()], dtype=np.int64).reshape(-1, 4)
+    ordered = dict(sorted(named.items(), key=lambda item: rates.cells_of(item[1]).each))
+    cells = np.array([rates.cells_of(each).each for each in ordered.values()], dtype=np.int64).reshape(-1, 4)
     if cells.sum() == 0:
         return dict.fromkeys(metrics, undefined("there are no rows of a known group", support))
-    drawn = draw(cells, sampling)
-    whole, apart = _lack({"all groups": cells.sum(axis=0)}), _lack(dict(zip(ordered, cells, strict=True)))
+    if few := rates.few_clusters({name: rates.rate(each, "accuracy") for name, each in named.items()}):
+        return dict.fromkeys(metrics, undefined(few, support))
+    if spread is None:
+        drawn = _of_rows(cells, list(ordered), sampling)
+    else:
+        drawn = _of_clusters(spread.only(list(ordered)), int(cells.sum()), sampling)
     hole = _hole(support)
     found = {
-        name: _measured(metric(cells.astype(np.float64)), metric(drawn), whole, sampling)
+        name: _measured(metric(cells.astype(np.float64)), metric(drawn.tables), drawn.whole, drawn, sampling)
         for name, metric in _WHOLE.items()
     } | {
         name: undefined(hole)
         if hole
-        else _measured(metric(cells.astype(np.float64)), metric(drawn), apart, sampling)
+        else _measured(metric(cells.astype(np.float64)), metric(drawn.tables), drawn.apart, drawn, sampling)
         for name, metric in _BETWEEN.items()
     }
     return {name: replace(each, support=support) for name, each in found.items()}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Drawn:
+    """Tables drawn anew; what they lack for all groups and for each; by how much their bounds are widened."""
+
+    tables: Floats
+    whole: str | None
+    apart: str | None
+    of: str
+    wider: float = 1.0
+
+
+def _of_rows(cells: npt.NDArray[np.int64], names: Sequence[str], sampling: intervals.Sampling) -> _Drawn:
+    apart = dict(zip(names, cells, strict=True))
+    return _Drawn(
+        tables=draw(cells, sampling),
+        whole=_lack({"all groups": _by_kind(cells.sum(axis=0))}),
+        apart=_lack({name: _by_kind(each) for name, each in apart.items()}),
+        of="group x label x decision",
+    )
+
+
+def _of_clusters(spread: clusters.Spread, rows: int, sampling: intervals.Sampling) -> _Drawn:
+    """As of rows, with clusters for rows; the bounds are as much wider as so few clusters make a variance."""
+    together = clusters.margin(spread, np.zeros(len(spread.groups), dtype=np.int64), ["all groups"])
+    tables, drawn = resampling.draw(spread, sampling)
+    return _Drawn(
+        tables=tables,
+        whole=_lack(_clusters_by_kind(together), "clusters"),
+        apart=_lack(_clusters_by_kind(spread), "clusters"),
+        of=f"{drawn} clusters",
+        wider=1 / math.sqrt(design.worth(rows, drawn, sampling.confidence)),
+    )
+
+
+def _by_kind(cells: npt.NDArray[np.int64]) -> dict[str, int]:
+    return {kind: int(cells[list(at)].sum()) for kind, at in _KINDS.items()}
+
+
+def _clusters_by_kind(spread: clusters.Spread) -> dict[str, dict[str, int]]:
+    held = {kind: spread.holding(at) for kind, at in _KINDS.items()}
+    return {name: {kind: held[kind][at] for kind in held} for at, name in enumerate(spread.groups)}
 
 
 def _hole(support: Mapping[str, int]) -> str | None:
@@ -124,7 +173,9 @@ def draw(cells: npt.NDArray[np.int64], sampling: intervals.Sampling) -> Floats:
     return drawn.reshape(-1, *cells.shape).astype(np.float64)
 
 
-def _measured(value: Floats, drawn: Floats, lack: str | None, sampling: intervals.Sampling) -> Measurement:
+def _measured(
+    value: Floats, drawn: Floats, lack: str | None, how: _Drawn, sampling: intervals.Sampling
+) -> Measurement:
     point = float(value)
     if not math.isfinite(point):
         return undefined("nobody benefits: every decision is an undeserved refusal")
@@ -132,25 +183,26 @@ def _measured(value: Floats, drawn: Floats, lack: str | None, sampling: interval
         return Measurement(value=point, method="no interval", lack=lack)
     tail = (1 - sampling.confidence) / 2
     low, high = np.nanquantile(drawn, [tail, 1 - tail]).tolist()
+    low, high = min(low, 2 * point - high), max(high, 2 * point - low)
     return Measurement(
         value=point,
-        low=max(0.0, min(low, 2 * point - high)),
-        high=max(high, 2 * point - low),
+        low=max(0.0, point - how.wider * (point - low)),
+        high=point + how.wider * (high - point),
         confidence=sampling.confidence,
-        method=f"multinomial bootstrap over group x label x decision, {sampling.resamples} draws, "
+        method=f"multinomial bootstrap over {how.of}, {sampling.resamples} draws, "
         "the wider of percentile and basic",
     )
 
 
-def _lack(groups: Mapping[str, npt.NDArray[np.int64]]) -> str | None:
-    """Which kinds of outcome have too few rows to be resampled."""
+def _lack(groups: Mapping[str, Mapping[str, int]], drawn: str = "rows") -> str | None:
+    """Which kinds of outcome have too few of what is drawn to be resampled."""
     few = [
-        f"{group} has {rows} {kind}"
-        for group, cells in sorted(groups.items())
-        for kind, at in _KINDS.items()
-        if (rows := int(cells[list(at)].sum())) < FEWEST
+        f"{group} has {held} {kind}"
+        for group, by_kind in sorted(groups.items())
+        for kind, held in by_kind.items()
+        if held < FEWEST
     ]
-    return f"a bootstrap needs {FEWEST} rows of each kind: {', '.join(few)}" if few else None
+    return f"a bootstrap needs {FEWEST} {drawn} of each kind: {', '.join(few)}" if few else None
 
 
 def _flat(array: Floats) -> Floats:
