@@ -57,6 +57,17 @@ def identifiers() -> set[str]:
     return {prefix + "row" for prefix in ("", OF_LABEL, OF_PROTECTED)} | {OF_LABEL + "cluster"}
 
 
+def sampling(data: params.Data) -> dict[str, str]:
+    """How the rows are taken in what is measured of the data, in words."""
+    said = ["of the rows as they are"] + ([] if data.weight is None else [f"unweighted by `{data.weight}`"])
+    said.append(
+        "rows are taken as independent"
+        if data.cluster is None
+        else f"without intervals, as rows of one `{data.cluster}` are not independent"
+    )
+    return {"statement": "; ".join(said)}
+
+
 def _bias(data: params.Data, found: list[str], confidence: float) -> list[Expectation]:
     """How biased the data are: that it can be measured is expected, how much it may be is for the policy."""
     what: dict[str, Any] = {

@@ -6,23 +6,18 @@ come from resampling the cells, and only where every cell can carry it. Nothing 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from clearance.evidence import Measurement, undefined
-from clearance.measures import clusters, counts, design, intervals, rates, resampling
+from clearance.measures import clusters, counts, intervals, rates, resampling
 from clearance.measures.rates import Group
 
 Floats = npt.NDArray[np.float64]
-FEWEST = 10
-"""Rows of a cell below which no bootstrap decides: at 0 it collapses to zero width."""
-
 _BENEFIT = np.array([1.0, 2.0, 0.0, 1.0])
 _KINDS = {"decided as labelled": (0, 3), "favoured wrongly": (1,), "refused wrongly": (2,)}
 
@@ -81,7 +76,7 @@ def measure(
 
     With the `spread` of the rows over clusters it is the clusters that are drawn. Undefined without rows,
     where nobody benefits, between fewer than two groups, with a group that has no rows or few clusters, and
-    where rows weigh. No interval where a kind of outcome has fewer than `FEWEST` rows, or clusters.
+    where rows weigh. No interval where a kind of outcome has fewer than `resampling.FEWEST` rows (clusters).
     """
     metrics = _WHOLE | _BETWEEN
     named = {group: cells for group, cells in groups.items() if group != counts.MISSING}
@@ -95,9 +90,9 @@ def measure(
     if few := rates.few_clusters({name: rates.rate(each, "accuracy") for name, each in named.items()}):
         return dict.fromkeys(metrics, undefined(few, support))
     if spread is None:
-        drawn = _of_rows(cells, list(ordered), sampling)
+        drawn = resampling.of_rows(cells, list(ordered), _KINDS, sampling)
     else:
-        drawn = _of_clusters(spread.only(list(ordered)), int(cells.sum()), sampling)
+        drawn = resampling.of_clusters(spread.only(list(ordered)), _KINDS, sampling)
     hole = _hole(support)
     found = {
         name: _measured(metric(cells.astype(np.float64)), metric(drawn.tables), drawn.whole, drawn, sampling)
@@ -111,49 +106,6 @@ def measure(
     return {name: replace(each, support=support) for name, each in found.items()}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Drawn:
-    """Tables drawn anew; what they lack for all groups and for each; by how much their bounds are widened."""
-
-    tables: Floats
-    whole: str | None
-    apart: str | None
-    of: str
-    wider: float = 1.0
-
-
-def _of_rows(cells: npt.NDArray[np.int64], names: Sequence[str], sampling: intervals.Sampling) -> _Drawn:
-    apart = dict(zip(names, cells, strict=True))
-    return _Drawn(
-        tables=draw(cells, sampling),
-        whole=_lack({"all groups": _by_kind(cells.sum(axis=0))}),
-        apart=_lack({name: _by_kind(each) for name, each in apart.items()}),
-        of="group x label x decision",
-    )
-
-
-def _of_clusters(spread: clusters.Spread, rows: int, sampling: intervals.Sampling) -> _Drawn:
-    """As of rows, with clusters for rows; the bounds are as much wider as so few clusters make a variance."""
-    together = clusters.margin(spread, np.zeros(len(spread.groups), dtype=np.int64), ["all groups"])
-    tables, drawn = resampling.draw(spread, sampling)
-    return _Drawn(
-        tables=tables,
-        whole=_lack(_clusters_by_kind(together), "clusters"),
-        apart=_lack(_clusters_by_kind(spread), "clusters"),
-        of=f"{drawn} clusters",
-        wider=1 / math.sqrt(design.worth(rows, drawn, sampling.confidence)),
-    )
-
-
-def _by_kind(cells: npt.NDArray[np.int64]) -> dict[str, int]:
-    return {kind: int(cells[list(at)].sum()) for kind, at in _KINDS.items()}
-
-
-def _clusters_by_kind(spread: clusters.Spread) -> dict[str, dict[str, int]]:
-    held = {kind: spread.holding(at) for kind, at in _KINDS.items()}
-    return {name: {kind: held[kind][at] for kind in held} for at, name in enumerate(spread.groups)}
-
-
 def _hole(support: Mapping[str, int]) -> str | None:
     if len(support) < 2:
         return f"a comparison needs two groups, there is {len(support)}"
@@ -161,20 +113,8 @@ def _hole(support: Mapping[str, int]) -> str | None:
     return f"no rows to count in {', '.join(empty)}" if empty else None
 
 
-def draw(cells: npt.NDArray[np.int64], sampling: intervals.Sampling) -> Floats:
-    """Tables (resamples, groups, 4) drawn from the same rows; equal cells in any order give equal draws.
-
-    `cells` (groups, 4) are in ascending order. The seed is that of `sampling` and the cells themselves.
-    """
-    content = json.dumps([sampling.seed, cells.tolist()]).encode()
-    random = np.random.default_rng(int.from_bytes(hashlib.sha256(content).digest()[:16]))
-    total = int(cells.sum())
-    drawn = random.multinomial(total, cells.ravel() / total, size=sampling.resamples)
-    return drawn.reshape(-1, *cells.shape).astype(np.float64)
-
-
 def _measured(
-    value: Floats, drawn: Floats, lack: str | None, how: _Drawn, sampling: intervals.Sampling
+    value: Floats, drawn: Floats, lack: str | None, how: resampling.Drawn, sampling: intervals.Sampling
 ) -> Measurement:
     point = float(value)
     if not math.isfinite(point):
@@ -192,17 +132,6 @@ def _measured(
         method=f"multinomial bootstrap over {how.of}, {sampling.resamples} draws, "
         "the wider of percentile and basic",
     )
-
-
-def _lack(groups: Mapping[str, Mapping[str, int]], drawn: str = "rows") -> str | None:
-    """Which kinds of outcome have too few of what is drawn to be resampled."""
-    few = [
-        f"{group} has {held} {kind}"
-        for group, by_kind in sorted(groups.items())
-        for kind, held in by_kind.items()
-        if held < FEWEST
-    ]
-    return f"a bootstrap needs {FEWEST} {drawn} of each kind: {', '.join(few)}" if few else None
 
 
 def _flat(array: Floats) -> Floats:
