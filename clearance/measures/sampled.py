@@ -75,6 +75,8 @@ def _bounded(
     """A figure of one or two rates of all rows, with bounds unless these stand on too little."""
     if few := rates.few_clusters(over):
         return undefined(few)
+    if empty := [name for name, at in over.items() if not at.rows]:
+        return undefined(f"no rows to count in {', '.join(empty)}")
     counted = [number for at in over.values() for number in (at.successes, at.total)]
     point = value(*(at.successes / at.total for at in over.values()))
     if any(at.total < 1 for at in over.values()):
