@@ -288,8 +288,8 @@ def test_copies_of_every_row_prove_nothing_new(copies: int) -> None:
     after = widths(many, drawn(many, cluster="own"))
     assert after.keys() == {each for each in before if each[0] != "calibration_error_highest"}
     for each, width in after.items():
-        assert width == pytest.approx(before[each], rel=0.2 if each[0] in DRAWN else 0.03), each
-        assert naive[each] < 0.85 * before[each], each
+        assert width == pytest.approx(before[each], rel=0.25 if each[0] in DRAWN else 0.03), each
+        assert naive[each] < 0.9 * before[each], each
 
 
 def test_where_all_rows_agree_each_cluster_counts_for_one() -> None:
