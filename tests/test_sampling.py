@@ -174,6 +174,15 @@ def test_what_has_no_weighted_interval_is_undefined_and_says_why() -> None:
                 assert "rows weigh by `weight`" in each.method
 
 
+def test_the_share_of_rows_without_a_group_is_weighted() -> None:
+    frame = people(200)
+    frame.loc[frame.index[:30], "race"] = None
+    for cluster in (None, "branch"):
+        share = measured(frame, drawn(frame, weight=True, cluster=cluster))["missing_share"]["race"]
+        assert share.value == pytest.approx(frame["weight"][:30].sum() / frame["weight"].sum(), abs=1e-12)
+        assert share.support == {"test rows": 200}
+
+
 def test_uneven_weights_widen_and_equal_ones_change_nothing() -> None:
     frame = people()
     plain, uneven = widths(frame, design.INDEPENDENT), widths(frame, drawn(frame, weight=True))
@@ -313,17 +322,33 @@ def test_groups_that_compete_within_a_branch_lean_on_each_other() -> None:
     assert shared[key] > 1.2 * apart[key]
 
 
+def test_both_odds_of_a_lenient_branch_rise_together() -> None:
+    """A branch that is lenient is so with either label: the mean of both rates varies more than two would."""
+    random = np.random.default_rng(6)
+    branch = np.repeat(np.arange(80), 20)
+    lenient = random.random(80) < 0.5
+    chosen = random.random(1600) < np.where(lenient[branch], 0.8, 0.2)
+    frame = people(1600).assign(race=np.where(branch % 2, "A", "B").astype(object), branch=branch)
+    frame["score"] = np.where(chosen, 0.9, 0.1)
+    frame["label"] = random.integers(0, 2, 1600).astype(np.int8)
+    frame["apart"] = 2 * branch + frame["label"]
+    shared, apart = (widths(frame, drawn(frame, cluster=name)) for name in ("branch", "apart"))
+    key = ("average_odds_difference", "race")
+    assert shared[key] > 1.2 * apart[key]
+
+
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_order_of_rows_and_names_of_clusters_and_groups_change_nothing(seed: int) -> None:
-    frame = people(300, 30, seed % 5, "ABC")
+    frame = people(1500, 60, seed % 5, "ABC")
     random = np.random.default_rng(seed)
-    names = random.permutation(1000)[:30]
+    names = random.permutation(1000)[:60]
     moved = frame.sample(frac=1, random_state=seed % 2**31).reset_index(drop=True)
     moved["branch"] = [f"b{names[at]}" for at in moved["branch"]]
     moved["race"] = moved["race"].map({"A": "z", "B": "y", "C": "x"})
     asked = ASKED.model_copy(update={"reference": {}})
     before, after = (disparities(each, drawn(each, cluster="branch"), asked) for each in (frame, moved))
+    assert all(before[metric].low is not None for metric in DRAWN)
     for metric, each in before.items():
         for end in ("value", "low", "high"):
             expected = getattr(each, end)
@@ -399,6 +424,23 @@ def test_draws_are_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
     sizes = frame.groupby("branch").size()
     rows = whole.tables.sum(axis=(1, 2))
     assert rows.std() == pytest.approx(np.sqrt(40) * sizes.std(ddof=0), rel=0.1)
+
+
+def test_draws_know_no_order_of_groups_even_of_groups_with_the_same_cells() -> None:
+    frame = people(300, 40)
+    frame["race"] = np.where(np.arange(300) % 2, "A", "B").astype(object)
+    frame["label"] = frame["score"] = np.int8(1)
+    counted = counting.count(
+        contingency.encode(frame[["race"]]),
+        frame["label"].to_numpy(),
+        np.ones(300, bool),
+        drawn(frame, cluster="branch"),
+    )
+    tables = [
+        resampling.of_clusters(counted.of(["race"]).only(order), {"all": (0, 1, 2, 3)}, SAMPLING).tables
+        for order in (["A", "B"], ["B", "A"])
+    ]
+    assert np.array_equal(*tables)
 
 
 # Performance
