@@ -96,10 +96,15 @@ class AllBut(Section):
 
 
 class Data(Section):
-    """What the columns are: declared once, for every stage."""
+    """What the columns are: declared once, for every stage.
+
+    `weight` says how many rows of the population a row stands for; rows of one `cluster` are not independent.
+    """
 
     row_key: str | None
     entity: str | None = None
+    weight: str | None = None
+    cluster: str | None = None
     target: str
     favourable: Scalar
     protected: list[str] = Field(min_length=1)
@@ -121,9 +126,18 @@ class Data(Section):
                 raise ValueError(
                     f"{', '.join(both)} can never be a feature: {', '.join(forbidden[n] for n in both)}"
                 )
-        for name in (self.row_key, self.entity, self.target):
+        for name in (self.row_key, self.entity, self.target, self.weight, self.cluster):
             if name is not None and name in self.protected:
                 raise ValueError(f"`{name}` is declared protected and has another role too")
+        if self.weight is not None and self.weight in (
+            self.row_key,
+            self.entity,
+            self.target,
+            self.cluster,
+        ):
+            raise ValueError(f"`{self.weight}` is declared as the weight and has another role too")
+        if self.cluster is not None and self.cluster == self.target:
+            raise ValueError(f"`{self.cluster}` is declared as the cluster and is the target")
         return self
 
     def never_features(self) -> dict[str, str]:
@@ -132,6 +146,10 @@ class Data(Section):
         roles |= dict.fromkeys(self.after_outcome, "decided after the outcome")
         roles |= dict.fromkeys(self.protected_encodings, "an encoding of a protected attribute")
         roles |= dict.fromkeys(self.protected, "a protected attribute")
+        if self.weight is not None:
+            roles[self.weight] = "the sampling weight"
+        if self.cluster is not None:
+            roles[self.cluster] = "the cluster of rows"
         roles |= {name: "an identifier" for name in (self.row_key, self.entity) if name is not None}
         return roles
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -25,7 +25,9 @@ class MeasuredExpectation(custom.TableExpectation):
     """An expectation that a figure can be taken for each protected attribute; it carries the figures.
 
     `prefix` is what the attributes' columns are called beside the features, `rows` names the columns that
-    must agree row by row, and `label` is 0 or 1 in every row: else nothing is measured.
+    must agree row by row, and `label` is 0 or 1 in every row: else nothing is measured. All figures are of
+    the rows as they are, unweighted; where rows come in clusters of `cluster` they carry no interval, for
+    theirs take rows as independent.
     """
 
     attributes: list[str]
@@ -33,7 +35,11 @@ class MeasuredExpectation(custom.TableExpectation):
     rows: list[str]
     label: str
     confidence: float
-    success_keys: ClassVar[tuple[str, ...]] = ("attributes", "prefix", "rows", "label", "confidence")
+    cluster: str | None = None
+    success_keys: ClassVar[tuple[str, ...]] = (
+        *("attributes", "prefix", "rows", "label"),
+        *("confidence", "cluster"),
+    )
     figures: ClassVar[tuple[str, ...]]
 
     @abstractmethod
@@ -52,7 +58,17 @@ class MeasuredExpectation(custom.TableExpectation):
     def _figures(self, frame: pd.DataFrame, attribute: str, hole: str | None) -> Measured:
         if hole is None and self.prefix + attribute not in frame:
             hole = f"there is no column `{attribute}`"
-        return dict.fromkeys(self.figures, undefined(hole)) if hole else self.measure(frame, attribute)
+        if hole:
+            return dict.fromkeys(self.figures, undefined(hole))
+        found = self.measure(frame, attribute)
+        return found if self.cluster is None else {name: self._bare(each) for name, each in found.items()}
+
+    def _bare(self, figure: Measurement) -> Measurement:
+        """The figure without the interval that independent rows would give it."""
+        if figure.low is None and figure.high is None:
+            return figure
+        said = f"no interval: rows of one `{self.cluster}` are not independent"
+        return replace(figure, low=None, high=None, confidence=None, method=said)
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
         frame = metrics["table.frame"]

@@ -53,6 +53,38 @@ class ExpectColumnToHold(custom.TableExpectation):
         yield custom.Fault(column=self.column, says=says, mend=mend, observed=found, positions=wrong)
 
 
+class ExpectColumnToWeigh(custom.TableExpectation):
+    """The column holds weights: finite numbers above 0. Missing ones are for another expectation to find."""
+
+    column: str
+    success_keys: ClassVar[tuple[str, ...]] = ("column",)
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        yield from custom.missing(frame, [self.column])
+        if self.column not in frame:
+            return
+        values, name = frame[self.column], custom.plain(self.column)
+        known = values.notna().to_numpy()
+        kind = custom.kind_of(values)
+        if kind in {"number", "integer"}:
+            numbers = values.to_numpy(dtype=float, na_value=np.nan)
+            wrong = known & ~(np.isfinite(numbers) & (numbers > 0))
+            says = f"the weight `{name}` is negative, zero or infinite in {wrong.sum()} rows"
+        else:
+            wrong, says = known, f"the weight `{name}` holds {kind} values, not numbers"
+        if wrong.any():
+            mend = (
+                "mend those rows, or drop them, in `source.select`; a row that stands for nobody has no place"
+            )
+            yield custom.Fault(
+                column=self.column,
+                says=says,
+                mend=mend,
+                observed=int(wrong.sum()),
+                positions=custom.positions(wrong),
+            )
+
+
 def _not_of(values: pd.Series, kind: str) -> np.ndarray:
     known = values.notna().to_numpy()
     if kind in ("number", "integer") and isinstance(values.dtype, pd.StringDtype):

@@ -15,7 +15,7 @@ from great_expectations.expectations.expectation import Expectation
 
 from clearance import params
 from clearance.tables import prepared
-from expectations import bias, boundary, features, splits
+from expectations import bias, boundary, columns, features, splits
 
 OF_LABEL, OF_PROTECTED = "label: ", "protected: "
 """What the columns of the label and protected tables are called beside those of the features."""
@@ -41,6 +41,7 @@ def suite(
     return [
         *_rows(sum(record["rows"].values())),
         *_labels(),
+        *_design(data),
         *_features(data, found, attributes, record),
         *_bias(data, found, confidence),
     ]
@@ -53,7 +54,18 @@ def hidden(data: params.Data) -> set[str]:
 
 def identifiers() -> set[str]:
     """Columns whose values no report shows."""
-    return {prefix + "row" for prefix in ("", OF_LABEL, OF_PROTECTED)}
+    return {prefix + "row" for prefix in ("", OF_LABEL, OF_PROTECTED)} | {OF_LABEL + "cluster"}
+
+
+def sampling(data: params.Data) -> dict[str, str]:
+    """How the rows are taken in what is measured of the data, in words."""
+    said = ["of the rows as they are"] + ([] if data.weight is None else [f"unweighted by `{data.weight}`"])
+    said.append(
+        "rows are taken as independent"
+        if data.cluster is None
+        else f"without intervals, as rows of one `{data.cluster}` are not independent"
+    )
+    return {"statement": "; ".join(said)}
 
 
 def _bias(data: params.Data, found: list[str], confidence: float) -> list[Expectation]:
@@ -64,6 +76,7 @@ def _bias(data: params.Data, found: list[str], confidence: float) -> list[Expect
         "rows": ["row", OF_LABEL + "row", OF_PROTECTED + "row"],
         "label": OF_LABEL + "label",
         "confidence": confidence,
+        "cluster": data.cluster,
     }
     return [
         bias.ExpectLabelBiasToBeMeasured(
@@ -127,6 +140,24 @@ def _labels() -> list[Expectation]:
             split="split", label=label, **boundary.says("train, tune and test rows each have both labels")
         ),
     ]
+
+
+def _design(data: params.Data) -> list[Expectation]:
+    """What is declared of how rows were drawn stands in every row."""
+    found: list[Expectation] = []
+    for name, declared in (("weight", data.weight), ("cluster", data.cluster)):
+        if declared is not None:
+            found.append(
+                gx.ExpectColumnValuesToNotBeNull(
+                    column=OF_LABEL + name, **boundary.says(f"the {name} of every row is known")
+                )
+            )
+    if data.weight is not None:
+        weight = columns.ExpectColumnToWeigh(
+            column=OF_LABEL + "weight", **boundary.says("every weight is a finite number above 0")
+        )
+        found.append(weight)
+    return found
 
 
 def _features(

@@ -45,7 +45,7 @@ def hidden(data: params.Data) -> set[str]:
 
 def identifiers(data: params.Data) -> set[str]:
     """Columns whose values no report may show, though it may say by their hash which rows it means."""
-    return {name for name in (data.row_key, data.entity) if name is not None}
+    return {name for name in (data.row_key, data.entity, data.cluster) if name is not None}
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -97,7 +97,8 @@ def _mends(data: params.Data, names: list[str]) -> dict[str, tuple[str, str]]:
 
 def _known(data: params.Data) -> dict[str, str]:
     """Columns that may never be null, with their roles."""
-    roles = {data.row_key: "the row key", data.entity: "the entity", data.target: "the target"}
+    roles = {data.weight: "the weight", data.cluster: "the cluster"}
+    roles |= {data.row_key: "the row key", data.entity: "the entity", data.target: "the target"}
     return {name: role for name, role in roles.items() if name is not None}
 
 
@@ -114,6 +115,10 @@ def _roles(data: params.Data) -> Iterator[Expectation]:
                 f"the row key `{data.row_key}` names one row each",
                 "drop the repeated rows in `source.select`, or declare a key that is unique",
             ),
+        )
+    if data.weight is not None:
+        yield columns.ExpectColumnToWeigh(
+            column=data.weight, **boundary.says(f"the weight `{data.weight}` is a finite number above 0")
         )
     yield labels.ExpectLabelToHaveTwoValues(
         column=data.target,

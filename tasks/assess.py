@@ -21,15 +21,18 @@ from fairlearn import metrics as fairlearn
 from clearance import artifacts, evidence, params, stage
 from clearance.measures import (
     contingency,
+    counting,
     counts,
-    entropy,
-    fairness,
+    design,
+    disparity,
     family,
+    group_rates,
     intervals,
     margins,
-    ranked,
+    rates,
     significance,
 )
+from clearance.measures.disparity import METRICS
 from clearance.modelling import scoring
 from clearance.tables import prepared, rows, scored
 from clearance.telling import wording
@@ -39,33 +42,6 @@ _RATES = {
     "true_positive_rate": fairlearn.true_positive_rate,
     "false_positive_rate": fairlearn.false_positive_rate,
 }
-
-METRICS = (
-    "demographic_parity_difference",
-    "demographic_parity_ratio",
-    "disparate_impact_best_group",
-    "disparate_impact_reference_group",
-    "equal_opportunity_difference",
-    "false_positive_rate_difference",
-    "false_negative_rate_difference",
-    "true_negative_rate_difference",
-    "predictive_parity_difference",
-    "accuracy_difference",
-    "average_odds_difference",
-    "equalized_odds_difference",
-    "equalized_odds_ratio",
-    "true_positive_rate_lowest",
-    "accuracy_lowest",
-    "scoring_rate_ratio",
-    "roc_auc_difference",
-    "calibration_error_highest",
-    "theil_index",
-    "generalized_entropy_index",
-    "between_group_theil_index",
-    "between_group_generalized_entropy_index",
-    "missing_share",
-)
-"""What is measured by attribute and by intersection, defined in `clearance/measures`."""
 
 
 def group_table(groups: counts.Groups, confidence: float, crossed: bool = False) -> dict[str, dict[str, Any]]:
@@ -133,46 +109,47 @@ def assess(
     known: Mapping[str, Iterable[str]],
     asked: params.Evaluate,
     seed: int,
+    drawn: design.Design = design.INDEPENDENT,
 ) -> dict[str, Any]:
     """The fairness document of these rows: `protected` has a column of group names per attribute.
 
     `known` names the groups that each attribute and each intersection must show, met among these rows or
-    not. A score that is no probability leaves every measurement undefined: what it would decide is not known.
+    not; `drawn` is what rows weigh, and which come together. A score that is no probability leaves every
+    measurement undefined: what it would decide is not known.
     """
     wrong = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
     encoding = contingency.encode(protected)
-    table = contingency.count(encoding, label, scoring.decide(scores, threshold))
+    counted = counting.count(encoding, label, scoring.decide(scores, threshold), drawn)
     families = margins.families(encoding.attributes, asked.intersections)
-    groups = {name: margins.groups(table, over, known.get(name, ())) for name, over in families.items()}
+    groups = {
+        name: counted.groups(over, known.get(name, ()), asked.confidence) for name, over in families.items()
+    }
     if wrong:
         fault = evidence.undefined(f"{wrong} of {len(scores)} scores are no probability")
         measured = {name: dict.fromkeys(METRICS, fault) for name in families}
     else:
-        measured = _measure(
-            encoding=encoding,
-            groups=groups,
-            families=families,
-            label=label,
-            scores=scores,
-            asked=asked,
-            seed=seed,
-        )
+        ranks = disparity.score(encoding, label, scores, drawn)
+        measured = {
+            name: disparity.measure(counted, ranks, groups=groups[name], over=over, asked=asked, seed=seed)
+            for name, over in families.items()
+        }
     return evidence.measured(
         {metric: {name: taken[metric] for name, taken in measured.items()} for metric in METRICS},
         groups={
-            name: group_table(counted, asked.confidence, crossed=len(families[name]) > 1)
-            for name, counted in groups.items()
+            name: _told(each, asked.confidence, crossed=len(families[name]) > 1)
+            for name, each in groups.items()
         },
         against_best={
-            name: significance.against_best(counted, asked.confidence) for name, counted in groups.items()
+            name: significance.against_best(each, asked.confidence) for name, each in groups.items()
         },
         never_observed={
-            name: margins.never_observed(table, over, known.get(name, ()))
+            name: margins.never_observed(counted.table, over, known.get(name, ()))
             for name, over in families.items()
             if len(over) > 1
         },
         family=family.describe(measured, asked.confidence),
         rows=len(label),
+        sampling=drawn.describe(),
         threshold=threshold,
         above_median=None if wrong else above_median(encoding, families, label, scores),
     )
@@ -195,45 +172,12 @@ def above_median(
     }
 
 
-def _measure(
-    *,
-    encoding: contingency.Encoding,
-    groups: Mapping[str, counts.Groups],
-    families: Mapping[str, Sequence[str]],
-    label: npt.NDArray[np.integer],
-    scores: npt.NDArray[np.float64],
-    asked: params.Evaluate,
-    seed: int,
-) -> dict[str, dict[str, evidence.Measurement]]:
-    """Every metric of every attribute and intersection."""
-    sampling = intervals.Sampling(confidence=asked.confidence, resamples=asked.resamples, seed=seed)
-    ranks = ranked.rank(label, scores, encoding.at)
-    above = contingency.count(encoding, label, ranked.above_median(ranks))
-    found = {}
-    for name, over in families.items():
-        reference = _reference(name, over, asked.reference)
-        codes, names = margins.codes_of(encoding, over)
-        numbered = {code: group for code, group in enumerate(names) if group in groups[name]}
-        numbered |= {-1 - at: group for at, group in enumerate(groups[name]) if group not in names}
-        found[name] = (
-            fairness.measure(groups[name], asked.confidence, reference)
-            | {
-                "scoring_rate_ratio": fairness.scoring_rate_ratio(
-                    margins.groups(above, over, groups[name].keys() - {counts.MISSING}),
-                    asked.confidence,
-                )
-            }
-            | entropy.measure(groups[name], sampling)
-            | ranked.measure(ranks, codes, numbered, sampling, asked.bins)
-        )
-    return found
-
-
-def _reference(name: str, over: Sequence[str], declared: Mapping[str, Any]) -> str | None:
-    """The declared reference group, of an intersection that of all its attributes together."""
-    chosen = [declared.get(name)] if name in declared else [declared.get(each) for each in over]
-    texts = [rows.canonical_value(each) for each in chosen]
-    return evidence.INTERSECTION.join(text for text in texts if text) if all(texts) else None
+def _told(groups: Mapping[str, rates.Group], confidence: float, crossed: bool) -> dict[str, dict[str, Any]]:
+    """The group table of independent rows, or that of rows which are not."""
+    plain = {name: cells for name, cells in groups.items() if isinstance(cells, counts.Cells)}
+    if len(plain) == len(groups):
+        return group_table(plain, confidence, crossed)
+    return group_rates.tell(groups, confidence)
 
 
 def known_groups(data: params.Data, protected: pd.DataFrame, intersections: int = 1) -> dict[str, set[str]]:
@@ -270,6 +214,7 @@ def main() -> None:
         known=known_groups(settings.data, prepared.read_protected(Path()), settings.evaluate.intersections),
         asked=settings.evaluate,
         seed=settings.seed,
+        drawn=design.declared(settings.data, test),
     )
     artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
     for name in test.protected.columns:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clearance import artifacts, evidence, params, stage
-from clearance.measures import curves, figures, intervals, performance
+from clearance.measures import curves, design, figures, intervals, performance, sampled
 from clearance.modelling import scoring
 from clearance.tables import prepared, scored
 from clearance.telling import wording
@@ -46,7 +46,7 @@ def _draw_roc(axes: Axes, curve: curves.Curve, measured: Mapping[str, Any]) -> N
 
 def _draw_precision_recall(axes: Axes, curve: curves.Curve, measured: Mapping[str, Any]) -> None:
     support = measured["average_precision"]["support"]
-    if total := sum(support.values()):
+    if curve["recall"] and (total := sum(support.values())):
         share = support["favourable label"] / total
         axes.axhline(share, color=figures.QUIET, linestyle="--", linewidth=1, label="chance")
         axes.legend(loc="lower left", frameon=False)
@@ -64,11 +64,22 @@ def _draw_calibration(axes: Axes, curve: curves.Curve, measured: Mapping[str, An
     axes.legend(loc="upper left", frameon=False)
 
 
+_FIGURE = {"roc": "roc_auc", "precision_recall": "average_precision", "calibration": "calibration_error"}
 _DRAWN = {
     "roc": _draw_roc,
     "precision_recall": _draw_precision_recall,
     "calibration": _draw_calibration,
 }
+
+
+def drawable(drawn: Mapping[str, curves.Curve], document: Mapping[str, Any]) -> dict[str, curves.Curve]:
+    """The curves, without points where the number that a curve stands for is undefined."""
+    return {
+        name: curve
+        if document["measurements"][_FIGURE[name]]["value"] is not None
+        else {column: [] for column in curve}
+        for name, curve in drawn.items()
+    }
 
 
 def write_figures(folder: Path, drawn: Mapping[str, curves.Curve], document: Mapping[str, Any]) -> None:
@@ -82,14 +93,25 @@ def write_figures(folder: Path, drawn: Mapping[str, curves.Curve], document: Map
             )
 
 
-def evaluate(
-    label: Labels, scores: Scores, threshold: float, choices: params.Evaluate, seed: int
+def evaluate(  # noqa: PLR0917 - what a model is measured by
+    label: Labels,
+    scores: Scores,
+    threshold: float,
+    choices: params.Evaluate,
+    seed: int,
+    drawn: design.Design = design.INDEPENDENT,
 ) -> dict[str, Any]:
-    """The performance document of these rows; see `performance.measure`."""
+    """The performance document of these rows; see `performance.measure`, and `sampled.measure`."""
     sampling = intervals.Sampling(confidence=choices.confidence, resamples=choices.resamples, seed=seed)
+    measured = (
+        performance.measure(label, scores, threshold, choices.bins, sampling)
+        if drawn.independent
+        else sampled.measure(label, scores, threshold, drawn, choices.confidence)
+    )
     return evidence.measured(
-        performance.measure(label, scores, threshold, choices.bins, sampling),
+        measured,
         rows=len(label),
+        sampling=drawn.describe(),
         threshold=threshold,
         confusion=performance.confusion(label, scoring.decide(scores, threshold)),
     )
@@ -108,11 +130,13 @@ def main() -> None:
         return
     test = prepared.read_outcomes(Path(), "test")
     scores = scored.read(Path(), test.rows, training["model"]["sha256"])
-    document = evaluate(test.label, scores, training["threshold"], settings.evaluate, settings.seed)
+    drawn = design.declared(settings.data, test)
+    document = evaluate(test.label, scores, training["threshold"], settings.evaluate, settings.seed, drawn)
     artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
     with artifacts.replacing_folder(drawings) as folder:
-        points = curves.points(test.label, scores, settings.evaluate.bins, settings.evaluate.confidence)
-        write_figures(folder, points, document)
+        choices = settings.evaluate
+        points = curves.points(test.label, scores, choices.bins, choices.confidence, test.weight)
+        write_figures(folder, drawable(points, document), document)
     for name, taken in document["measurements"].items():
         logging.getLogger(__name__).info("%s: %s", wording.metric(name), wording.measurement(taken))
 

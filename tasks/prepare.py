@@ -43,7 +43,7 @@ def part(table: pa.Table, units: split.Units, side: np.ndarray, data: params.Dat
     protected = {name: rows.canonical(table.column(name), name) for name in data.protected}
     columns = {
         "features": {name: _as_feature(table.column(name), name) for name in names},
-        "label": {"label": label_of(table.column(data.target), data)},
+        "label": {"label": label_of(table.column(data.target), data)} | _of_rows(table, data),
         "protected": protected,
     }
     parted = {name: pa.table(keys | own) for name, own in columns.items()}
@@ -65,6 +65,37 @@ def label_of(column: pa.ChunkedArray, data: params.Data) -> pa.Array:
             "derive a target with two values in `source.select`, or mend `data.favourable`",
         )
     return pc.equal(texts, favourable).cast(pa.int8())
+
+
+def _of_rows(table: pa.Table, data: params.Data) -> dict[str, pa.Array]:
+    """The weight of each row as a number, and its cluster as a digest: who or where it is stays unsaid."""
+    found = {}
+    if data.weight is not None:
+        found["weight"] = weight_of(table.column(data.weight), data.weight)
+    if data.cluster is not None:
+        texts = rows.canonical(table.column(data.cluster), data.cluster)
+        if texts.null_count:
+            raise DataError(
+                f"the cluster `{data.cluster}` is null in {texts.null_count} rows",
+                "drop or fill those rows in `source.select`",
+            )
+        found["cluster"] = rows.hexadecimal(rows.digests(texts))
+    return found
+
+
+def weight_of(column: pa.ChunkedArray, name: str) -> pa.Array:
+    """The weights as float64. Raises DataError unless every one is a finite number above 0."""
+    kind = column.type
+    values = column.combine_chunks()
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        values = values.cast(pa.float64(), safe=False)
+        sound = pc.and_(pc.is_finite(values), pc.greater(values, 0))
+        if bool(pc.all(pc.fill_null(sound, False)).as_py()):
+            return values
+    raise DataError(
+        f"the weight `{name}` is not a finite number above 0 in every row",
+        "mend those rows, or drop them, in `source.select`",
+    )
 
 
 def record(
@@ -156,7 +187,7 @@ def _refuse(names: list[str], columns: list[str], data: params.Data) -> None:
             "; ".join(f"`{name}` cannot be a feature: it is {forbidden[name]}" for name in found),
             "leave it out of `data.features`",
         )
-    needed = [*names, *data.protected, data.target]
+    needed = [*names, *data.protected, data.target, *filter(None, (data.weight, data.cluster))]
     if missing := [name for name in needed if name not in columns]:
         raise DataError(
             f"the table has no column {', '.join(missing)}", "declare or derive it in `source.select`"

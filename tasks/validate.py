@@ -68,7 +68,8 @@ def check_prepared(
 
     entries = report.entries(readings, frame, hashes, silent=silent, identifiers=identifiers)
     figures = report.figures(readings)
-    return report.document(entries, readings, "prepared", figures), result, silent | identifiers
+    document = report.document(entries, readings, "prepared", figures)
+    return document | {"sampling": prepared_suite.sampling(data)}, result, silent | identifiers
 
 
 def main() -> None:

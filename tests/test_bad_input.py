@@ -104,6 +104,11 @@ def rows(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[], None]:
     return lambda: change(table()).to_csv(SOURCE, index=False)
 
 
+def declare(**roles: str) -> None:
+    """Give columns a role; a feature with a role is a feature no more."""
+    edit("params.yaml", lambda p: p["data"].update(roles | {"features": ["skill"]}))
+
+
 def content(raw: bytes) -> Callable[[], None]:
     return lambda: SOURCE.write_bytes(raw) and None
 
@@ -116,6 +121,14 @@ FAULTS = {
     "misspelt key in policy": (
         policy(lambda p: p["rules"][0].update(severty="block")),
         ("train", "severty", "severity"),
+    ),
+    "a weight among the features": (
+        params(lambda p: p["data"].update(weight="years")),
+        ("ingest", "years can never be a feature: the sampling weight", "docs/configuration.md"),
+    ),
+    "a protected cluster": (
+        params(lambda p: p["data"].update(cluster="gender")),
+        ("ingest", "`gender` is declared protected and has another role too", "docs/configuration.md"),
     ),
     "policy with no rules": (
         policy(lambda p: p.update(rules=[])),
@@ -144,6 +157,18 @@ REFUSALS = {
     ),
     "duplicate keys": (rows(lambda t: t.assign(applicant=t["applicant"] // 2)), "applicant"),
     "a feature that is all null": (rows(lambda t: t.assign(years=None)), "years"),
+    "a weight below 0": (
+        lambda: (declare(weight="years"), rows(lambda t: t.assign(years=t["years"] - 5))()),
+        "the weight `years` is negative, zero or infinite",
+    ),
+    "an unknown cluster column": (lambda: declare(cluster="gendre"), "did you mean `gender`"),
+    "a cluster that is null": (
+        lambda: (
+            declare(cluster="branch"),
+            rows(lambda t: t.assign(branch=(t["applicant"] % 40).where(t["applicant"] > 3)))(),
+        ),
+        "`branch` is null in 4 of 400 rows",
+    ),
 }
 """What a table is refused for: it is judged like any other, and the report names the column."""
 

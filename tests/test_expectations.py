@@ -107,6 +107,51 @@ def hash_of(key: Any) -> str:
     return str(rows.hexadecimal(digest)[0])[:16]
 
 
+WEIGHTS = np.round(np.linspace(0.5, 3, GOOD.num_rows), 3)
+BRANCHES = [f"branch {at % 40}" for at in range(GOOD.num_rows)]
+
+
+def drawn(**columns: Any) -> pa.Table:
+    return tables.applications(**({"w": WEIGHTS, "branch": BRANCHES} | columns))
+
+
+def test_a_sound_weight_and_cluster_block_nothing() -> None:
+    for whole in (WEIGHTS, np.arange(1, 401), pa.array(WEIGHTS).cast(pa.decimal128(8, 3))):
+        assert failed(raw(drawn(w=whole), weight="w", cluster="branch")) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (0.0, "the weight `w` is negative, zero or infinite in 1 rows"),
+        (-1.0, "the weight `w` is negative, zero or infinite in 1 rows"),
+        (float("inf"), "the weight `w` is negative, zero or infinite in 1 rows"),
+        (float("nan"), "`w` is null in 1 of 400 rows: expected that the weight `w` is never null"),
+        (None, "`w` is null in 1 of 400 rows: expected that the weight `w` is never null"),
+    ],
+)
+def test_a_row_that_weighs_nothing_sound_blocks(value: float | None, says: str) -> None:
+    document = raw(drawn(w=tables.put(WEIGHTS.tolist(), {7: value})), weight="w", cluster="branch")
+    entry = the_failure(document)
+    assert (entry["column"], entry["severity"]) == ("w", "block")
+    assert says in entry["detail"]
+    assert "`source.select`" in entry["detail"]
+    assert entry["examples"][0]["row"] == hash_of(1007)
+
+
+def test_a_weight_that_is_no_number_a_missing_cluster_and_unknown_columns_block() -> None:
+    words = raw(drawn(w=["heavy"] * 400), weight="w")
+    assert "the weight `w` holds text values, not numbers" in the_failure(words)["detail"]
+    unknown = raw(drawn(branch=tables.put(BRANCHES, {3: None})), cluster="branch")
+    entry = the_failure(unknown)
+    assert "`branch` is null in 1 of 400 rows: expected that the cluster `branch`" in entry["detail"]
+    assert [example["value"] for example in entry["examples"]] == [None]
+    for role in ("weight", "cluster"):
+        entries = failed(raw(drawn(), **{role: "brunch"}))
+        assert any("`brunch` is missing; did you mean `branch`?" in each["detail"] for each in entries)
+        assert {each["severity"] for each in entries} == {"block"}
+
+
 def test_decimals_and_categories_are_read_as_what_they_mean() -> None:
     income = GOOD.column("income").cast(pa.decimal128(8, 1))
     kind = GOOD.column("kind").dictionary_encode()
@@ -576,6 +621,43 @@ def test_label_rates_are_those_of_the_groups_over_all_rows() -> None:
     assert difference["low"] < difference["value"] < difference["high"]
     assert difference["confidence"] == 0.95
     assert set(document["measurements"]["label_rate_difference"]) == {"race", "sex"}
+
+
+def test_of_rows_in_clusters_the_data_carry_values_without_intervals() -> None:
+    table = tables.applications(branch=[f"b{at % 40}" for at in range(400)], w=WEIGHTS)
+    found = checked(*made(table, cluster="branch", weight="w"))
+    plain = checked(*made(table))
+    assert found["blocked"] is False
+    for metric in ("label_rate_ratio", "missingness_difference", "proxy_auc_together"):
+        bare, bounded = (each["measurements"][metric]["race"] for each in (found, plain))
+        assert (bare["value"], bare["low"], bare["high"]) == (bounded["value"], None, None)
+        assert bare["method"] == "no interval: rows of one `branch` are not independent"
+        assert bounded["low"] is not None
+    assert found["sampling"]["statement"] == (
+        "of the rows as they are; unweighted by `w`; "
+        "without intervals, as rows of one `branch` are not independent"
+    )
+    assert plain["sampling"]["statement"] == "of the rows as they are; rows are taken as independent"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("weight", -1.0, "the weight `weight` is negative, zero or infinite in 1 rows"),
+        ("weight", None, "`label: weight` is null in 1 of 400 rows"),
+        ("cluster", None, "`label: cluster` is null in 1 of 400 rows"),
+    ],
+)
+def test_prepared_rows_without_a_sound_weight_or_cluster_block(name: str, value: Any, says: str) -> None:
+    parts, record, declared = made(
+        tables.applications(branch=[f"b{at % 40}" for at in range(400)], w=WEIGHTS),
+        cluster="branch",
+        weight="w",
+    )
+    values = tables.put(parts["label"].column(name), {3: value})
+    document = checked(parts | {"label": put(parts["label"], name, values)}, record, declared)
+    assert document["blocked"] is True
+    assert says in the_failure(document)["detail"]
 
 
 def test_label_rates_of_tables_that_do_not_line_up_are_not_guessed() -> None:

@@ -56,6 +56,35 @@ def test_the_tables_hold_what_belongs_in_each_and_line_up() -> None:
     ]
 
 
+def test_weight_and_cluster_stand_beside_the_label_and_are_no_features() -> None:
+    raw = tables.applications(w=pa.array([1, 2] * 200), house=[f"h{at // 4}" for at in range(400)])
+    data = tables.data(weight="w", cluster="house", features={"all_but": ["person", "day"]})
+    parts = parted(raw, data)
+    assert parts["label"].column_names == ["row", "split", "label", "weight", "cluster"]
+    assert parts["label"].column("weight").to_pylist() == [1.0, 2.0] * 200
+    houses = parts["label"].column("cluster").to_pylist()
+    assert houses == [hashlib.sha256(f"h{at // 4}".encode()).hexdigest()[:32] for at in range(400)]
+    assert not {"w", "house"} & set(parts["features"].column_names)
+
+
+@pytest.mark.parametrize("value", [None, 0.0, -1.0, float("nan"), float("inf")])
+def test_a_weight_that_counts_for_nothing_is_refused(value: float | None) -> None:
+    weights = tables.put([1.0] * 400, {9: value})
+    with pytest.raises(DataError, match="the weight `w` is not a finite number above 0 in every row"):
+        parted(tables.applications(w=weights), tables.data(weight="w"))
+
+
+def test_a_weight_in_words_a_missing_cluster_and_unknown_columns_are_refused() -> None:
+    with pytest.raises(DataError, match="the weight `w` is not a finite number"):
+        parted(tables.applications(w=["heavy"] * 400), tables.data(weight="w"))
+    houses = tables.put(["h"] * 400, {9: None})
+    with pytest.raises(DataError, match="the cluster `house` is null in 1 rows"):
+        parted(tables.applications(house=houses), tables.data(cluster="house"))
+    for role in ("weight", "cluster"):
+        with pytest.raises(DataError, match="the table has no column nowhere"):
+            parted(tables.applications(), tables.data(**{role: "nowhere"}))
+
+
 @pytest.mark.parametrize(
     ("column", "favourable"),
     [

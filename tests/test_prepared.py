@@ -9,8 +9,9 @@ import pytest
 import tables
 from test_prepare import ready
 
-from clearance import artifacts, evidence
+from clearance import artifacts, evidence, params
 from clearance.errors import IntegrityError
+from clearance.measures import design
 from clearance.tables import prepared
 from tasks import prepare
 
@@ -47,6 +48,37 @@ def test_every_row_is_in_one_split_and_comes_back_in_order(project: Path) -> Non
         assert part.rows.tolist() == whole.rows[here].tolist()
         assert part.features["income"].tolist() == whole.features["income"][here].tolist()
         assert part.label.tolist() == whole.label[here.to_numpy()].tolist()
+
+
+def test_weight_and_cluster_come_back_where_they_are_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tables.applications(w=np.linspace(1, 2, 400), house=np.arange(400) // 4)
+    declared = tables.DATA | {"weight": "w", "cluster": "house"}
+    monkeypatch.chdir(ready(tmp_path, raw, data=declared))
+    prepare.main()
+    whole = prepared.read(tmp_path, None)
+    assert whole.weight is not None
+    assert whole.cluster is not None
+    assert whole.weight.dtype == np.float64
+    assert whole.weight.tolist() == np.linspace(1, 2, 400).tolist()
+    drawn = design.declared(params.load(Path("params.yaml")).data, whole)
+    assert (drawn.clusters, drawn.statement) == (
+        100,
+        "rows weigh by `w`; resampled by `house`, 100 clusters",
+    )
+    test = prepared.read(tmp_path, "test")
+    assert test.weight is not None
+    assert test.weight.tolist() == whole.weight[(whole.splits == "test").to_numpy()].tolist()
+
+
+def test_a_declaration_that_is_not_that_of_the_tables_is_refused(project: Path) -> None:
+    data, rows = tables.data(), prepared.read(project, "test")
+    assert rows.weight is rows.cluster is None
+    assert design.declared(data, rows).independent
+    for role in ("weight", "cluster"):
+        with pytest.raises(IntegrityError, match=f"differ on whether rows have a {role}"):
+            design.declared(tables.data(**{role: "day"}), rows)
 
 
 def test_an_unknown_split_is_a_defect_of_the_caller(project: Path) -> None:

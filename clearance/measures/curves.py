@@ -18,10 +18,13 @@ POINTS = 500
 """Points of a curve at most: more cannot be seen."""
 
 
-def points(label: Labels, scores: Scores, bins: int, confidence: float) -> dict[str, Curve]:
+def points(
+    label: Labels, scores: Scores, bins: int, confidence: float, weights: Scores | None = None
+) -> dict[str, Curve]:
     """The columns of each curve's points: `roc`, `precision_recall` and `calibration`.
 
-    A curve that is not defined for these rows (one label, a score that is no probability) has no points.
+    Rows weigh by `weights` (n,) in the first alone; the others are of the rows as they are. A curve that is
+    not defined for these rows (one label, a score that is no probability) has no points.
     """
     empty: dict[str, Curve] = {
         "roc": {"false_positive_rate": [], "true_positive_rate": []},
@@ -43,7 +46,7 @@ def points(label: Labels, scores: Scores, bins: int, confidence: float) -> dict[
     }
     if label.min() == label.max():
         return empty | calibrated
-    false_positive, true_positive, _ = metrics.roc_curve(label, scores)
+    false_positive, true_positive, _ = metrics.roc_curve(label, scores, sample_weight=weights)
     precision, recall, _ = metrics.precision_recall_curve(label, scores, drop_intermediate=True)
     return {
         "roc": _thinned({"false_positive_rate": false_positive, "true_positive_rate": true_positive}),

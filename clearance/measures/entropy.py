@@ -6,8 +6,6 @@ come from resampling the cells, and only where every cell can carry it. Nothing 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,13 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from clearance.evidence import Measurement, undefined
-from clearance.measures import counts, intervals
-from clearance.measures.rates import Group, WeightedCells
+from clearance.measures import clusters, counts, intervals, rates, resampling
+from clearance.measures.rates import Group
 
 Floats = npt.NDArray[np.float64]
-FEWEST = 10
-"""Rows of a cell below which no bootstrap decides: at 0 it collapses to zero width."""
-
 _BENEFIT = np.array([1.0, 2.0, 0.0, 1.0])
 _KINDS = {"decided as labelled": (0, 3), "favoured wrongly": (1,), "refused wrongly": (2,)}
 
@@ -74,32 +69,38 @@ _BETWEEN: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def measure(groups: Mapping[str, Group], sampling: intervals.Sampling) -> dict[str, Measurement]:
+def measure(
+    groups: Mapping[str, Group], sampling: intervals.Sampling, spread: clusters.Spread | None = None
+) -> dict[str, Measurement]:
     """The four indices of the named groups' rows, each with the wider ends of two bootstrap intervals.
 
-    Undefined without rows, where nobody benefits, between fewer than two groups, with a group that has no
-    rows, and where rows weigh. No interval where a kind of outcome has fewer than `FEWEST` rows.
+    With the `spread` of the rows over clusters it is the clusters that are drawn. Undefined without rows,
+    where nobody benefits, between fewer than two groups, with a group that has no rows or few clusters, and
+    where rows weigh. No interval where a kind of outcome has fewer than `resampling.FEWEST` rows (clusters).
     """
     metrics = _WHOLE | _BETWEEN
     named = {group: cells for group, cells in groups.items() if group != counts.MISSING}
     support = {group: cells.count for group, cells in named.items()}
-    if any(isinstance(cells, WeightedCells) for cells in named.values()):
+    if spread is None and not all(isinstance(cells, counts.Cells) for cells in named.values()):
         return dict.fromkeys(metrics, undefined("no interval is known for it where rows weigh", support))
-    plain = {group: cells for group, cells in named.items() if isinstance(cells, counts.Cells)}
-    ordered = dict(sorted(plain.items(), key=lambda item: item[1].each))
-    cells = np.array([each.each for each in ordered.values()], dtype=np.int64).reshape(-1, 4)
+    ordered = dict(sorted(named.items(), key=lambda item: rates.cells_of(item[1]).each))
+    cells = np.array([rates.cells_of(each).each for each in ordered.values()], dtype=np.int64).reshape(-1, 4)
     if cells.sum() == 0:
         return dict.fromkeys(metrics, undefined("there are no rows of a known group", support))
-    drawn = draw(cells, sampling)
-    whole, apart = _lack({"all groups": cells.sum(axis=0)}), _lack(dict(zip(ordered, cells, strict=True)))
+    if few := rates.few_clusters({name: rates.rate(each, "accuracy") for name, each in named.items()}):
+        return dict.fromkeys(metrics, undefined(few, support))
+    if spread is None:
+        drawn = resampling.of_rows(cells, list(ordered), _KINDS, sampling)
+    else:
+        drawn = resampling.of_clusters(spread.only(list(ordered)), _KINDS, sampling)
     hole = _hole(support)
     found = {
-        name: _measured(metric(cells.astype(np.float64)), metric(drawn), whole, sampling)
+        name: _measured(metric(cells.astype(np.float64)), metric(drawn.tables), drawn.whole, drawn, sampling)
         for name, metric in _WHOLE.items()
     } | {
         name: undefined(hole)
         if hole
-        else _measured(metric(cells.astype(np.float64)), metric(drawn), apart, sampling)
+        else _measured(metric(cells.astype(np.float64)), metric(drawn.tables), drawn.apart, drawn, sampling)
         for name, metric in _BETWEEN.items()
     }
     return {name: replace(each, support=support) for name, each in found.items()}
@@ -112,19 +113,9 @@ def _hole(support: Mapping[str, int]) -> str | None:
     return f"no rows to count in {', '.join(empty)}" if empty else None
 
 
-def draw(cells: npt.NDArray[np.int64], sampling: intervals.Sampling) -> Floats:
-    """Tables (resamples, groups, 4) drawn from the same rows; equal cells in any order give equal draws.
-
-    `cells` (groups, 4) are in ascending order. The seed is that of `sampling` and the cells themselves.
-    """
-    content = json.dumps([sampling.seed, cells.tolist()]).encode()
-    random = np.random.default_rng(int.from_bytes(hashlib.sha256(content).digest()[:16]))
-    total = int(cells.sum())
-    drawn = random.multinomial(total, cells.ravel() / total, size=sampling.resamples)
-    return drawn.reshape(-1, *cells.shape).astype(np.float64)
-
-
-def _measured(value: Floats, drawn: Floats, lack: str | None, sampling: intervals.Sampling) -> Measurement:
+def _measured(
+    value: Floats, drawn: Floats, lack: str | None, how: resampling.Drawn, sampling: intervals.Sampling
+) -> Measurement:
     point = float(value)
     if not math.isfinite(point):
         return undefined("nobody benefits: every decision is an undeserved refusal")
@@ -132,25 +123,15 @@ def _measured(value: Floats, drawn: Floats, lack: str | None, sampling: interval
         return Measurement(value=point, method="no interval", lack=lack)
     tail = (1 - sampling.confidence) / 2
     low, high = np.nanquantile(drawn, [tail, 1 - tail]).tolist()
+    low, high = min(low, 2 * point - high), max(high, 2 * point - low)
     return Measurement(
         value=point,
-        low=max(0.0, min(low, 2 * point - high)),
-        high=max(high, 2 * point - low),
+        low=max(0.0, point - how.wider * (point - low)),
+        high=point + how.wider * (high - point),
         confidence=sampling.confidence,
-        method=f"multinomial bootstrap over group x label x decision, {sampling.resamples} draws, "
+        method=f"multinomial bootstrap over {how.of}, {sampling.resamples} draws, "
         "the wider of percentile and basic",
     )
-
-
-def _lack(groups: Mapping[str, npt.NDArray[np.int64]]) -> str | None:
-    """Which kinds of outcome have too few rows to be resampled."""
-    few = [
-        f"{group} has {rows} {kind}"
-        for group, cells in sorted(groups.items())
-        for kind, at in _KINDS.items()
-        if (rows := int(cells[list(at)].sum())) < FEWEST
-    ]
-    return f"a bootstrap needs {FEWEST} rows of each kind: {', '.join(few)}" if few else None
 
 
 def _flat(array: Floats) -> Floats:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from clearance.evidence import Measurement, undefined
 from clearance.measures import counts, intervals, rates
-from clearance.measures.rates import Group, Rate
+from clearance.measures.rates import Group, Rate, Use
 
 Groups = Mapping[str, Group]
 
@@ -49,21 +50,18 @@ def measure(groups: Groups, confidence: float, reference: str | None = None) -> 
     named = {group: cells for group, cells in groups.items() if group != counts.MISSING}
     found = {metric: _difference(named, rate, confidence) for metric, rate in _DIFFERENCES.items()}
     selected = _over(named, "selection_rate")
-    found["demographic_parity_ratio"] = intervals.min_ratio(
-        *_counted(selected), confidence, _support(selected)
-    )
+    found["demographic_parity_ratio"] = _bounded(intervals.min_ratio, selected, confidence)
     found["disparate_impact_best_group"] = found["demographic_parity_ratio"]
     found["disparate_impact_reference_group"] = (
         undefined("no reference group is declared in `evaluate.reference`", _support(selected))
         if reference is None
-        else intervals.ratio_to(reference, *_counted(selected), confidence, _support(selected))
+        else _bounded(partial(intervals.ratio_to, reference), selected, confidence)
     )
     found["average_odds_difference"] = _average_odds(named, confidence)
     found["equalized_odds_difference"] = _equalized_odds(named, confidence)
     found["equalized_odds_ratio"] = _equalized_odds_ratio(named, confidence)
     for metric, rate in _LOWEST.items():
-        over = _over(named, rate)
-        found[metric] = intervals.lowest(*_counted(over), confidence, _support(over))
+        found[metric] = _bounded(intervals.lowest, _over(named, rate), confidence)
     return found | {"missing_share": _missing_share(groups)}
 
 
@@ -75,14 +73,22 @@ def scoring_rate_ratio(above: Groups, confidence: float) -> Measurement:
     taken as given. Source: New York City, 6 RCNY 5-300 (Local Law 144 of 2021), "scoring rate".
     """
     over = _over({name: cells for name, cells in above.items() if name != counts.MISSING}, "selection_rate")
-    return intervals.min_ratio(*_counted(over), confidence, _support(over))
+    return _bounded(intervals.min_ratio, over, confidence)
 
 
-def _over(named: Groups, rate: str, said: str | None = None) -> dict[str, Rate]:
+def _bounded(bound: Callable[..., Measurement], over: Mapping[str, Rate], confidence: float) -> Measurement:
+    """What `bound` says of these rates, unless one stands on too few clusters for any interval."""
+    if few := rates.few_clusters(over):
+        return undefined(few, _support(over))
+    return bound(*_counted(over), confidence, _support(over))
+
+
+def _over(named: Groups, rate: str, said: str | None = None, use: Use = "compared") -> dict[str, Rate]:
     """The rate of each group, under a name that says which of its rows it is taken over."""
     among = rates.AMONG[rate] if said is None else said
     return {
-        f"{group}, {among}" if among else group: rates.rate(cells, rate) for group, cells in named.items()
+        f"{group}, {among}" if among else group: rates.rate(cells, rate, use)
+        for group, cells in named.items()
     }
 
 
@@ -95,8 +101,7 @@ def _support(over: Mapping[str, Rate]) -> dict[str, int]:
 
 
 def _difference(named: Groups, rate: str, confidence: float, said: str | None = None) -> Measurement:
-    over = _over(named, rate, said)
-    return intervals.max_difference(*_counted(over), confidence, _support(over))
+    return _bounded(intervals.max_difference, _over(named, rate, said), confidence)
 
 
 def _both(named: Groups) -> dict[str, int]:
@@ -121,7 +126,7 @@ def _equalized_odds_ratio(named: Groups, confidence: float) -> Measurement:
     """The smaller of the true and the false positive rate's ratio; undefined where a highest rate is 0."""
     each = 1 - (1 - confidence) / 2
     by_rate = {
-        name.replace("_", " "): intervals.min_ratio(*_counted(_over(named, name, "")), each)
+        name.replace("_", " "): _bounded(intervals.min_ratio, _over(named, name, ""), each)
         for name in ("true_positive_rate", "false_positive_rate")
     }
     return _worse(by_rate, named, confidence, min)
@@ -154,10 +159,10 @@ def _average_odds(named: Groups, confidence: float) -> Measurement:
     way. Between two groups it is |AIF360's `average_odds_difference`|. The two rates of a group stand on
     different rows, so their Wilson limits combine as squares (MOVER).
     """
-    true, false = (_over(named, name, "") for name in ("true_positive_rate", "false_positive_rate"))
+    true, false = (_over(named, name, "", "summed") for name in ("true_positive_rate", "false_positive_rate"))
     holes = {
-        "true positive rate": intervals.max_difference(*_counted(true), confidence),
-        "false positive rate": intervals.max_difference(*_counted(false), confidence),
+        "true positive rate": _bounded(intervals.max_difference, true, confidence),
+        "false positive rate": _bounded(intervals.max_difference, false, confidence),
     }
     if said := _odds_holes(holes):
         return undefined(said, _both(named))
@@ -182,5 +187,6 @@ def _missing_share(groups: Groups) -> Measurement:
     total = sum(cells.count for cells in groups.values())
     if total == 0:
         return undefined("there are no test rows")
-    missing = groups.get(counts.MISSING, counts.Cells()).count
-    return Measurement(value=missing / total, support={"test rows": total})
+    missing = rates.weight_of(groups.get(counts.MISSING, counts.Cells()))
+    whole = sum(rates.weight_of(cells) for cells in groups.values())
+    return Measurement(value=missing / whole, support={"test rows": total})

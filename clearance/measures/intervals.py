@@ -254,7 +254,7 @@ def _hole(successes: Totals, totals: Totals, fewest: int = 2) -> str | None:
     if empty := sorted(group for group, total in totals.items() if total == 0):
         return f"no rows to count in {', '.join(empty)}"
     if thin := sorted(group for group, total in totals.items() if total < 1):
-        return f"weighted rows that count for less than one in {', '.join(thin)}"
+        return f"rows that together count for less than one in {', '.join(thin)}"
     return None
 
 

@@ -33,14 +33,14 @@ def measure(
     (chance: the share of favourable labels), accuracy, balanced_accuracy (0.5: chance) and f1; 0 is
     best for brier, log_loss and calibration_error.
     """
-    if fault := _fault(label, scores):
-        return {name: undefined(fault) for name in _METRICS}
+    if said := fault(label, scores):
+        return {name: undefined(said) for name in METRICS}
     one_class = label.min() == label.max()
     rows = _Rows(label, scores, scores >= threshold, bins, sampling)
     reason = f"every test row has the label {label[0]}" if one_class else None
     return {
-        name: undefined(reason, rows.support) if reason and name in _NEED_BOTH_LABELS else metric(rows)
-        for name, metric in _METRICS.items()
+        name: undefined(reason, rows.support) if reason and name in NEED_BOTH_LABELS else metric(rows)
+        for name, metric in METRICS.items()
     }
 
 
@@ -82,7 +82,8 @@ class _Rows:
         )
 
 
-def _fault(label: Labels, scores: Scores) -> str | None:
+def fault(label: Labels, scores: Scores) -> str | None:
+    """Why nothing can be measured on these rows, or None."""
     if len(label) == 0:
         return "there are no test rows"
     wrong = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
@@ -160,7 +161,7 @@ def _calibration_error(rows: _Rows) -> Measurement:
     return rows.measured(calibration.error(filled), (bounds, f"binomial noise of {len(filled)} bins"))
 
 
-_METRICS: dict[str, Callable[[_Rows], Measurement]] = {
+METRICS: dict[str, Callable[[_Rows], Measurement]] = {
     "roc_auc": _roc_auc,
     "average_precision": _average_precision,
     "brier": _brier,
@@ -170,4 +171,4 @@ _METRICS: dict[str, Callable[[_Rows], Measurement]] = {
     "f1": _f1,
     "calibration_error": _calibration_error,
 }
-_NEED_BOTH_LABELS = {"roc_auc", "average_precision", "balanced_accuracy", "f1"}
+NEED_BOTH_LABELS = {"roc_auc", "average_precision", "balanced_accuracy", "f1"}

@@ -11,7 +11,10 @@ from typing import Any
 
 from scipy import stats
 
-from clearance.measures import counts, intervals
+from clearance.measures import counts, intervals, rates
+from clearance.measures.rates import Group
+
+_INEXACT = "Fisher's test needs independent rows that count for one each"
 
 
 def clopper_pearson(successes: int, total: int, confidence: float) -> intervals.Interval:
@@ -28,12 +31,13 @@ def clopper_pearson(successes: int, total: int, confidence: float) -> intervals.
     return low, high
 
 
-def z_score(successes_1: int, total_1: int, successes_2: int, total_2: int) -> float | None:
+def z_score(successes_1: float, total_1: float, successes_2: float, total_2: float) -> float | None:
     """How many standard deviations the first rate lies from the second, pooled two-proportion z.
 
     Any number: 0 means equal rates, beyond -2 or 2 is the "two or three standard deviations" of Hazelwood
     School District v. United States, 433 U.S. 299 (1977). None where there is no spread: no rows of a group,
-    or all rows of both alike.
+    or all rows of both alike. Effective numbers of rows adjust it for their design (J. N. K. Rao and
+    A. J. Scott, Biometrics 48 (1992) 577-585).
     """
     if not (total_1 and total_2):
         return None
@@ -56,43 +60,49 @@ def fisher(successes_1: int, total_1: int, successes_2: int, total_2: int) -> fl
     return float(stats.fisher_exact(table).pvalue)
 
 
-def against_best(groups: counts.Groups, confidence: float) -> list[dict[str, Any]]:
+def against_best(groups: Mapping[str, Group], confidence: float) -> list[dict[str, Any]]:
     """Each named group's selection rate against that of the group with the highest: ratio, bounds, tests.
 
     A row per group with rows, the lowest ratio first. `impact_ratio`, in [0, 1], is 1 for the best group
     itself, and None where the best rate is 0; its MOVER-R bounds hold for this pair alone.
     `standard_deviations` and `fisher_p` are the two tests, and `fisher_p_adjusted` is Holm's for all pairs
-    of the list (S. Holm, Scand. J. Stat. 6 (1979) 65-70). Empty with fewer than two groups that have rows.
+    of the list (S. Holm, Scand. J. Stat. 6 (1979) 65-70). Where rows weigh or come in clusters the exact
+    test is None, as are all bounds and tests on few clusters; `undefined` says why. Empty with fewer than two
+    groups that have rows.
     """
     named = {name: cells for name, cells in groups.items() if name != counts.MISSING and cells.count}
     if len(named) < 2:
         return []
-    best = max(named, key=lambda name: (named[name].selected / named[name].count, named[name].count, name))
-    base = (named[best].selected, named[best].count)
-    found = [
-        _pair(name, best, (cells.selected, cells.count), base, confidence)
-        for name, cells in named.items()
-        if name != best
-    ]
-    adjusted = _holm({row["group"]: row["fisher_p"] for row in found})
-    listed = [row | {"fisher_p_adjusted": adjusted[row["group"]]} for row in found]
+    plain = all(isinstance(cells, counts.Cells) for cells in named.values())
+    over = {name: rates.rate(cells, "selection_rate") for name, cells in named.items()}
+    best = max(over, key=lambda name: (over[name].value or 0.0, over[name].rows, name))
+    others = [name for name in over if name != best]
+    found = [_pair(name, best, over[name], over[best], confidence=confidence, plain=plain) for name in others]
+    adjusted = _holm({row["group"]: row["fisher_p"] for row in found if row["fisher_p"] is not None})
+    listed = [row | {"fisher_p_adjusted": adjusted.get(row["group"])} for row in found]
     return sorted(listed, key=lambda row: (row["difference"], row["group"]))
 
 
 def _pair(
-    name: str, best: str, pair: tuple[int, int], base: tuple[int, int], confidence: float
+    name: str, best: str, at: rates.Rate, top: rates.Rate, *, confidence: float, plain: bool
 ) -> dict[str, Any]:
-    low, high = intervals.ratio(*pair, *base, confidence)
-    rate, highest = pair[0] / pair[1], base[0] / base[1]
+    rate, highest = at.value or 0.0, top.value or 0.0
+    hole = rates.few_clusters({name: at, best: top})
+    if not hole and min(at.total, top.total) < 1:
+        hole = "its rows together count for less than one"
+    pair = (at.successes, at.total, top.successes, top.total)
+    low, high = (0.0, math.inf) if hole else intervals.ratio(*pair, confidence)
+    bounded = not hole and highest > 0
     return {
         "group": name,
         "against": best,
         "difference": rate - highest,
         "impact_ratio": rate / highest if highest else None,
-        "low": low if highest else None,
-        "high": high if math.isfinite(high) and highest else None,
-        "standard_deviations": z_score(*pair, *base),
-        "fisher_p": fisher(*pair, *base),
+        "low": low if bounded else None,
+        "high": high if bounded and math.isfinite(high) else None,
+        "standard_deviations": None if hole else z_score(*pair),
+        "fisher_p": fisher(*(int(each) for each in pair)) if plain else None,
+        "undefined": hole or (None if plain else _INEXACT),
     }
 
 

@@ -29,6 +29,9 @@ TABLES = ("features", "label", "protected")
 KEYS = ("row", "split")
 """The columns all three tables share, in the same order of rows."""
 
+OF_ROWS = ("weight", "cluster")
+"""What the label table says of a row beside its label, where it is declared."""
+
 FOLDER = Path("data/prepared")
 RECORD = Path("reports/split.json")
 
@@ -38,7 +41,8 @@ class Prepared:
     """Rows of one split, or of all; every part has the same rows in the same order.
 
     `label` is int8 with 1 for the favourable outcome. `protected` holds one text column per attribute;
-    null says that the group is not known.
+    null says that the group is not known. `weight` is float64, positive and finite, and `cluster` a text that
+    rows of one cluster share; None where none is declared.
     """
 
     rows: pd.Series
@@ -46,6 +50,8 @@ class Prepared:
     features: pd.DataFrame
     label: np.ndarray
     protected: pd.DataFrame
+    weight: np.ndarray | None = None
+    cluster: np.ndarray | None = None
 
     def inputs(self, names: Iterable[str]) -> pd.DataFrame:
         """The features; with them those protected attributes that `names`, a model's inputs, ask for."""
@@ -96,6 +102,7 @@ def _side(stored: dict[str, pa.Table], split: str | None) -> Prepared:
         features=features.drop_columns(list(KEYS)).to_pandas(),
         label=label.column("label").to_numpy().astype(np.int8),
         protected=protected.drop_columns(list(KEYS)).to_pandas(),
+        **{name: label.column(name).to_numpy() for name in OF_ROWS if name in label.column_names},
     )
 
 

@@ -10,7 +10,7 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from clearance.evidence import INTERSECTION
@@ -50,12 +50,18 @@ class Row:
 def table(fairness: Mapping[str, Any], rule: Mapping[str, Any] | None, as_of: dt.date) -> list[Row]:
     """The rows of every attribute in `fairness`; none where it was not measured.
 
-    `rule` is the policy's `impact_table`, None where it has none: then no category is left out.
+    `rule` is the policy's `impact_table`, None where it has none: then no category is left out. People are
+    counted, never weighted; where rows weigh, each note says so.
     """
     groups = _scored(fairness) if fairness.get("status") == "measured" else {}
-    return [
+    found = [
         row for attribute in sorted(groups) for row in _rows(attribute, groups[attribute], rule or {}, as_of)
     ]
+    weight = fairness.get("sampling", {}).get("weight")
+    said = f"rows counted as they are, not weighted by {weight}"
+    return (
+        [replace(row, note=f"{row.note}; {said}" if row.note else said) for row in found] if weight else found
+    )
 
 
 def to_csv(rows: Iterable[Row]) -> str:
