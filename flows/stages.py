@@ -125,6 +125,8 @@ class Pipeline:
                         f"an input of {name} changed while it ran", "run again, and edit nothing meanwhile"
                     )
                 self._unsettled.append((stage, claim))
+                if not all(out.use_cache for out in stage.outs):
+                    self._settle()  # DVC would take them away from a reader for a moment
                 return self._finish(name, changed=True, ran=not restored)
         except BaseException:
             with self._turn:
@@ -147,12 +149,15 @@ class Pipeline:
             thread.join()
 
     def _settle(self) -> None:
-        """Put the outputs of the stages that ended into DVC's cache, then let their files go."""
+        """Put the outputs of the stages that ended into DVC's cache, then let their files go.
+
+        They stay where they are: a stage may be reading them, and must not miss them while DVC links them anew.
+        """
         while self._unsettled:
             stage, claim = self._unsettled[0]
+            stage.commit(relink=False)
             if all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs):
                 self._repo.stage_cache.save(stage)
-            stage.commit()
             self._entries[stage.addressing] = _entry(to_lockfile(stage))  # slow to write: not at the end
             self._unsettled.popleft()
             claim.close()

@@ -92,6 +92,21 @@ def test_from_nothing_the_lock_is_the_one_dvc_repro_writes_and_dvc_is_satisfied(
     assert "up to date" in toys.dvc(toy, "status").stdout
 
 
+def test_outputs_stay_where_they_are_while_they_are_put_into_the_cache(toy: Path) -> None:
+    written: dict[str, int] = {}
+
+    def note(command: str) -> None:
+        shell(command)
+        written.update(
+            {name: (toy / name).stat().st_ino for name in command.split() if (toy / name).is_file()}
+        )
+
+    run(note)
+    assert {"data/raw.txt", "reports/verdict.json"} & set(written)
+    assert {name: (toy / name).stat().st_ino for name in written} == written
+    assert len(list((toy / ".dvc/cache/files/md5").rglob("*"))) > 1
+
+
 def test_from_an_older_lock_too(toy: Path, tmp_path: Path) -> None:
     run()
     toys.edit(toy, seed=7)
