@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import evidence, million
+from benchmarks import evidence, million, sampled
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -177,6 +177,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "fairness": evidence.speed,
     "growth": evidence.growth,
     "coverage": evidence.coverage,
+    "clusters": sampled.coverage,
     "parquet": evidence.parquet,
 }
 

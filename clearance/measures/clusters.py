@@ -154,7 +154,8 @@ def _covariance(totals: Floats, products: Floats) -> Floats:
     influence = np.zeros((len(_NAMES), size, size, 4))
     influence[:, range(size), range(size)] = slopes * (among.T > 0)[:, :, None]
     flat = influence.reshape(len(_NAMES) * size, 4 * size)
-    covariance: Floats = flat @ products @ flat.T
+    half = np.einsum("ij,jk->ik", flat, products)  # no linear-algebra threads: the same bytes on any number
+    covariance: Floats = np.einsum("ik,lk->il", half, flat)
     return covariance
 
 
