@@ -151,7 +151,7 @@ class Pipeline:
     def _settle(self) -> None:
         """Put the outputs of the stages that ended into DVC's cache, then let their files go.
 
-        They stay where they are: a stage may be reading them, and must not miss them while DVC links them anew.
+        They stay where they are: a stage may be reading them, and must not miss one that is linked anew.
         """
         while self._unsettled:
             stage, claim = self._unsettled[0]

@@ -93,7 +93,10 @@ def test_from_nothing_the_lock_is_the_one_dvc_repro_writes_and_dvc_is_satisfied(
 
 
 def test_outputs_stay_where_they_are_while_they_are_put_into_the_cache(toy: Path) -> None:
-    written: dict[str, int] = {}
+    written: dict[str, tuple[int, int]] = {}
+
+    def born(file: Path) -> tuple[int, int]:
+        return (file.stat().st_ino, file.stat().st_ctime_ns)
 
     def note(command: str) -> None:
         shell(command)
@@ -103,7 +106,7 @@ def test_outputs_stay_where_they_are_while_they_are_put_into_the_cache(toy: Path
 
     run(note)
     assert {"data/raw.txt", "reports/verdict.json"} & set(written)
-    assert {name: (toy / name).stat().st_ino for name in written} == written
+    assert {name: born(toy / name) for name in written} == written
     assert len(list((toy / ".dvc/cache/files/md5").rglob("*"))) > 1
 
 
