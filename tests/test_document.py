@@ -461,6 +461,7 @@ def test_a_record_of_an_older_kind_leaves_printed_gaps(tmp_path: Path) -> None:
 def test_bias_in_the_data_is_told_in_words_and_figures(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, reported.documents()))
     text = section(html, "Data")
+    assert "the rates of recorded favourable outcomes lie up to 21.0 percentage points apart" in text
     assert (
         "the widest gap in missing values is that of debt, 8.3 percentage points between two groups" in text
     )
