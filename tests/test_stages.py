@@ -100,9 +100,9 @@ def test_outputs_stay_where_they_are_while_they_are_put_into_the_cache(toy: Path
 
     def note(command: str) -> None:
         shell(command)
-        written.update(
-            {name: (toy / name).stat().st_ino for name in command.split() if (toy / name).is_file()}
-        )
+        for name in command.split():
+            if (toy / name).is_file():
+                written.setdefault(name, born(toy / name))
 
     run(note)
     assert {"data/raw.txt", "reports/verdict.json"} & set(written)
