@@ -44,6 +44,10 @@ class Area:
     def __str__(self) -> str:
         return f"an area under the ROC curve of {self.value:.3f} (at least {self.low:.3f})"
 
+    def leaks(self, most: float) -> bool:
+        """Whether it is surely above `most`, or without a single error."""
+        return self.low > most or self.value == 1
+
 
 NOTHING = Area(0.5, 0.0)
 
@@ -53,24 +57,37 @@ def sample(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return frame[columns].iloc[:: max(1, math.ceil(len(frame) / ROWS))]
 
 
-def alone(feature: pd.Series, column: pd.Series) -> Area:
-    """How well the feature tells the value of the column that it tells best from the others.
+def cells(values: pd.Series) -> list[Codes]:
+    """The rows' cells (n,) from 1, 0 where the value is missing: one way or two of grouping the values.
+
+    In order, cut into at most `BINS`; and each value its own cell, where rows are enough for that.
+    """
+    if not _plain(values):
+        return []
+    codes, levels = pd.factorize(values, sort=True)
+    single = BINS < len(levels) <= len(codes) / leaks.ROWS_A_VALUE
+    return [_cut(codes, BINS), *([codes + 1] if single else [])]
+
+
+def alone(ways: list[Codes], column: pd.Series) -> Area:
+    """How well a feature's `cells` tell the value of the column that they tell best from the others.
 
     Rows without the column are left out; a missing value of the feature counts as one of its own, and is left
     aside where at least half the rows have one, if more is told then.
     """
-    known = column.notna().to_numpy()
-    codes, names = pd.factorize(column[known])
-    ways = [cells for cells in _cells(feature[known]) if cells.max() > 0]
+    codes, names = pd.factorize(column)
     targets = range(1 if len(names) == 2 else len(names))
     found = [
-        area(cells[rows], codes[rows] == at) for cells in ways for rows in _parts(cells) for at in targets
+        area(way[rows], codes[rows] == at)
+        for way in ways
+        for rows in _parts(way, codes >= 0)
+        for at in targets
     ]
     return max(found, key=lambda each: each.low, default=NOTHING)
 
 
 def pairs(features: pd.DataFrame, label: pd.Series, limit: float) -> Iterator[tuple[str, str, Area]]:
-    """Each two features whose area for the label is above the limit, by its lower bound, when joined.
+    """Each two features that leak the label beyond the limit when joined.
 
     They are joined as cells of both, and as the difference that parts the label's means best.
     """
@@ -84,23 +101,23 @@ def pairs(features: pd.DataFrame, label: pd.Series, limit: float) -> Iterator[tu
     for one in range(len(names)):
         for other in range(one + 1, len(names)):
             best = area(binned[one] * (most + 1) + binned[other], inside)
-            if best.low <= limit and distance(one, other) > limit:
-                best = alone(_difference(found[[names[one], names[other]]], inside), label[known])
-            if best.low > limit:
+            if not best.leaks(limit) and distance(one, other) > limit:
+                best = area(_cut(_ranks(found[[names[one], names[other]]], inside), BINS), inside)
+            if best.leaks(limit):
                 yield names[one], names[other], best
 
 
-def area(cells: Codes, inside: Mask) -> Area:
+def area(cell: Codes, inside: Mask) -> Area:
     """The area when rows are ranked by the share inside of their cell, among the rows of the other folds.
 
-    `cells` and `inside` have shape (n,). The bound is DeLong's, on the logit scale; it is 0 where either kind
+    `cell` and `inside` have shape (n,). The bound is DeLong's, on the logit scale; it is 0 where either kind
     of row is too rare for one. Source: E. R. DeLong et al., Biometrics 44 (1988) 837-845, on counts.
     """
     some = int(inside.sum())
     if min(some, len(inside) - some) < ranking.FEWEST:
         return NOTHING
-    fold, width = np.arange(len(cells)) % FOLDS, int(cells.max()) + 1
-    flat = np.bincount((fold * width + cells) * 2 + inside, minlength=FOLDS * width * 2)
+    fold, width = np.arange(len(cell)) % FOLDS, int(cell.max()) + 1
+    flat = np.bincount((fold * width + cell) * 2 + inside, minlength=FOLDS * width * 2)
     counts = flat.reshape(FOLDS, width, 2).astype(float)
     others = counts.sum(axis=0) - counts
     prior = others[..., 1].sum(axis=1, keepdims=True) / others.sum(axis=(1, 2))[:, None]
@@ -128,16 +145,6 @@ def _plain(values: pd.Series) -> bool:
     return custom.kind_of(values) in ("number", "integer", "text", "boolean")
 
 
-def _cells(values: pd.Series) -> Iterator[Codes]:
-    """The values in order, cut into few; and each value its own cell, where rows are enough for that."""
-    if not _plain(values):
-        return
-    codes, levels = pd.factorize(values, sort=True)
-    yield _cut(codes, BINS)
-    if BINS < len(levels) <= len(codes) / leaks.ROWS_A_VALUE:
-        yield codes + 1
-
-
 def _cut(codes: Codes, most: int) -> Codes:
     """Codes in order as at most `most` cells from 1; 0 is a missing value."""
     known = codes[codes >= 0]
@@ -147,10 +154,11 @@ def _cut(codes: Codes, most: int) -> Codes:
     return np.where(codes < 0, 0, 1 + np.searchsorted(cuts, codes, side="right"))
 
 
-def _parts(cells: Codes) -> Iterator[Mask]:
-    yield np.ones(len(cells), dtype=bool)
-    known = cells > 0
-    if len(known) / 2 <= known.sum() < len(known):
+def _parts(found: Codes, rows: Mask) -> Iterator[Mask]:
+    """The rows, and those of them that have a value where these are not all, and at least half."""
+    yield rows
+    known = rows & (found > 0)
+    if rows.sum() / 2 <= known.sum() < rows.sum():
         yield known
 
 
@@ -184,10 +192,11 @@ def _distances(features: pd.DataFrame, inside: Mask) -> Callable[[int, int], flo
     return distance
 
 
-def _difference(two: pd.DataFrame, inside: Mask) -> pd.Series:
+def _ranks(two: pd.DataFrame, inside: Mask) -> Codes:
+    """The rows' places when ordered by the difference of two numbers that parts the label's means best."""
     numbers = _numbers(two)
     gap = numbers[inside].mean(axis=0) - numbers[~inside].mean(axis=0)
-    return pd.Series(numbers @ np.linalg.solve(_within(numbers, inside), gap))
+    return np.unique(numbers @ np.linalg.solve(_within(numbers, inside), gap), return_inverse=True)[1]
 
 
 def _within(numbers: npt.NDArray[np.float64], inside: Mask) -> npt.NDArray[np.float64]:

@@ -201,7 +201,6 @@ def _rows(data: params.Data, features_: list[str], names: list[str]) -> Iterator
         yield features.ExpectFeaturesToTellLittle(
             features=[data.row_key],
             targets=[data.target],
-            most=1.0,
             **boundary.says("the row key says nothing of the outcome", severity="warn"),
         )
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from expectations import custom, leaks
+from expectations import custom, leaks, near_leaks
 
 NUMBERS_FROM = 20
 """More different values than this, most of them numbers: a column of numbers that was read as text."""
@@ -63,8 +63,7 @@ class ExpectTextsNotToBeNumbers(custom.TableExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("columns",)
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        for name, values in _texts(frame, self.columns):
-            some = values[: leaks.FEW]
+        for name, some in _texts(near_leaks.sample(frame, custom.present(frame, self.columns)), self.columns):
             numbers = [bool(_NUMBER.fullmatch(value.strip().lower())) for value in some]
             if len(some) > NUMBERS_FROM and np.mean(numbers) >= 0.5:
                 others = [value for value, number in zip(some, numbers, strict=True) if not number]
