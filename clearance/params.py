@@ -114,6 +114,7 @@ class Data(Section):
     columns: dict[str, Column] = {}
     rows_min: int = Field(default=100, ge=1)
     label_share_min: Fraction = 0.01
+    leak_auc_max: Fraction = 0.95
 
     @model_validator(mode="after")
     def _roles_are_apart(self) -> Self:

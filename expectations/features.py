@@ -8,7 +8,12 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from expectations import custom, leaks
+from expectations import custom, leaks, near_leaks
+
+SUSPICIOUS = 0.85
+"""An area under the ROC curve that one feature seldom reaches in decisions about people: a convention."""
+
+_KNOWINGLY = "or raise `data.leak_auc_max` knowingly"
 
 
 class ExpectFeaturesToBePermitted(custom.TableExpectation):
@@ -36,25 +41,80 @@ class ExpectFeaturesToBePermitted(custom.TableExpectation):
 
 
 class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
-    """No feature restates or determines a protected attribute, or determines the label."""
+    """No feature restates or determines a protected attribute, or determines the label, with errors or without.
+
+    `most` is the largest area under the ROC curve, by its lower bound, that is no leak: of one feature, or of
+    two for the label.
+    """
 
     features: list[str]
     attributes: list[str]
     label: str
-    success_keys: ClassVar[tuple[str, ...]] = ("features", "attributes", "label")
+    most: float
+    success_keys: ClassVar[tuple[str, ...]] = ("features", "attributes", "label", "most")
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         yield from custom.missing(frame, [*self.attributes, self.label])
-        for feature in custom.present(frame, self.features):
-            for name in custom.present(frame, self.attributes):
-                if how := leaks.attribute(frame, feature, name):
-                    says = f"the feature `{feature}` {how} the protected attribute `{custom.plain(name)}`"
-                    mend = f"move `{feature}` from `data.features` to `data.protected_encodings`"
-                    yield custom.Fault(column=feature, says=says, mend=mend, leaks=True)
-            if self.label in frame and (how := leaks.label(frame, feature, self.label)):
-                says = f"the feature `{feature}` {how} the label `{custom.plain(self.label)}`"
-                mend = f"move `{feature}` from `data.features` to `data.after_outcome`"
-                yield custom.Fault(column=feature, says=says, mend=mend)
+        found = custom.present(frame, self.features)
+        targets = custom.present(frame, [*self.attributes, self.label])
+        some = near_leaks.sample(frame, [*found, *targets])
+        telling = set()
+        for feature in found:
+            cells = near_leaks.cells(some[feature])
+            for name in targets:
+                how = (leaks.label if name == self.label else leaks.attribute)(frame, feature, name)
+                area = near_leaks.NOTHING if how else near_leaks.alone(cells, some[name])
+                if area.leaks(self.most):
+                    how = f"tells, with {area} against {self.most:g}, almost surely"
+                if how:
+                    telling.add(feature)
+                    yield _leak(feature, how, name, of_label=name == self.label)
+        others = [feature for feature in found if feature not in telling]
+        if self.label in targets:
+            for one, other, area in near_leaks.pairs(some[others], some[self.label], self.most):
+                says = f"the features `{one}` and `{other}` together tell the label `{custom.plain(self.label)}`"
+                mend = f"move the one known later to `data.after_outcome`; {_KNOWINGLY}"
+                yield custom.Fault(
+                    column=other, says=f"{says} with {area} against {self.most:g}", mend=mend, observed=area.value
+                )
+
+
+class ExpectFeaturesToTellLittle(custom.TableExpectation):
+    """No feature tells a protected attribute or the label suspiciously well.
+
+    That is an area under the ROC curve above `SUSPICIOUS`, by its lower bound, and no leak beyond `most`, which
+    is for another expectation to name; without `most` leaks count here too.
+    """
+
+    features: list[str]
+    targets: list[str]
+    most: float | None = None
+    success_keys: ClassVar[tuple[str, ...]] = ("features", "targets", "most")
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        yield from custom.missing(frame, self.targets)
+        found, targets = custom.present(frame, self.features), custom.present(frame, self.targets)
+        some = near_leaks.sample(frame, [*found, *targets])
+        for feature in found:
+            cells = near_leaks.cells(some[feature])
+            for name in targets:
+                area = near_leaks.alone(cells, some[name])
+                named = self.most is not None and area.leaks(self.most)
+                if area.low > SUSPICIOUS and not named:
+                    says = f"`{feature}` alone tells `{name}` with {area}"
+                    mend = "check that it is known before the outcome, and no stand-in for a group"
+                    yield custom.Fault(column=feature, says=says, mend=mend, observed=area.value, leaks=True)
+
+
+def _leak(feature: str, how: str, column: str, *, of_label: bool) -> custom.Fault:
+    what, place = ("label", "after_outcome") if of_label else ("protected attribute", "protected_encodings")
+    knowingly = f"; {_KNOWINGLY}" if how.startswith("tells, ") else ""
+    return custom.Fault(
+        column=feature,
+        says=f"the feature `{feature}` {how} the {what} `{custom.plain(column)}`",
+        mend=f"move `{feature}` from `data.features` to `data.{place}`{knowingly}",
+        leaks=not of_label,
+    )
 
 
 class ExpectFeaturesToBeUsable(custom.TableExpectation):

@@ -89,8 +89,25 @@ class ExpectGroupsToCompare(custom.TableExpectation):
                 yield custom.Fault(column=name, says=says, mend="band it in `source.select`", observed=groups)
 
 
+class ExpectGroupsToOccur(custom.TableExpectation):
+    """Each group that is declared of a protected attribute, by `groups`, has rows."""
+
+    groups: dict[str, list[Any]]
+    success_keys: ClassVar[tuple[str, ...]] = ("groups",)
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        yield from custom.missing(frame, list(self.groups))
+        for name in custom.present(frame, list(self.groups)):
+            found = counts_of(frame, name)
+            gone = [value for value in self.groups[name] if rows.canonical_value(value) not in found]
+            if gone:
+                says = f"`{name}` is never {', '.join(f'`{value}`' for value in gone)}, which it is declared to be"
+                mend = f"check that `source` filters nobody out, or mend `data.columns.{name}.values`"
+                yield custom.Fault(column=name, says=says, mend=mend, observed=len(found))
+
+
 def counts_of(frame: pd.DataFrame, column: str) -> dict[str, int]:
-    """Rows of each value of the target as canonical text, the most frequent first; empty without values."""
+    """Rows of each value of the column as canonical text, the most frequent first; empty without values."""
     if column not in frame:
         return {}
     counts = frame[column].value_counts()

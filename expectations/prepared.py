@@ -177,6 +177,7 @@ def _features(
             features=found,
             attributes=attributes,
             label=OF_LABEL + "label",
+            most=data.leak_auc_max,
             **boundary.says("no feature restates a protected attribute or determines the label"),
         ),
         features.ExpectFeaturesToBeUsable(

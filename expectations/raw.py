@@ -15,7 +15,7 @@ from great_expectations.expectations.expectation import Expectation
 
 from clearance import params
 from clearance.tables import prepared
-from expectations import boundary, columns, features, labels
+from expectations import boundary, codes, columns, features, labels, repeats, texts
 
 _DERIVE = "declare or derive it in `source.select`"
 
@@ -34,6 +34,8 @@ def suite(data: params.Data, names: list[str], rows: int) -> list[Expectation]:
         *_table(data, names, rows),
         *_roles(data),
         *_features(data, data.feature_names(names)),
+        *_rows(data, data.feature_names(names), names),
+        *_values(data, data.feature_names(names)),
         *(each for name, column in data.columns.items() for each in _declared(name, column, _known(data))),
     ]
 
@@ -136,6 +138,11 @@ def _roles(data: params.Data) -> Iterator[Expectation]:
         columns=data.protected,
         **boundary.says("each protected attribute has groups to compare", severity="warn"),
     )
+    listed = {name: data.columns[name].values for name in data.protected if name in data.columns}
+    if groups := {name: values for name, values in listed.items() if values is not None}:
+        yield labels.ExpectGroupsToOccur(
+            groups=groups, **boundary.says("each declared group has rows", severity="warn")
+        )
     for name in data.protected:
         if name not in data.columns or data.columns[name].nulls is None:
             yield gx.ExpectColumnValuesToNotBeNull(
@@ -164,7 +171,16 @@ def _features(data: params.Data, names: list[str]) -> Iterator[Expectation]:
         features=names,
         attributes=data.protected,
         label=data.target,
+        most=data.leak_auc_max,
         **boundary.says("no feature restates a protected attribute or determines the label"),
+    )
+    yield features.ExpectFeaturesToTellLittle(
+        features=names,
+        targets=[*data.protected, data.target],
+        most=data.leak_auc_max,
+        **boundary.says(
+            "no feature alone tells a protected attribute or the label suspiciously well", severity="warn"
+        ),
     )
     yield features.ExpectFeaturesToBeUsable(
         features=names,
@@ -172,6 +188,47 @@ def _features(data: params.Data, names: list[str]) -> Iterator[Expectation]:
     )
     yield features.ExpectFeaturesToVary(
         features=names, **boundary.says("each feature has more than one value", severity="warn")
+    )
+
+
+def _rows(data: params.Data, features_: list[str], names: list[str]) -> Iterator[Expectation]:
+    """Rows are compared in what has a role; in all but the key where an entity may have several rows."""
+    roles = [*features_, *data.protected, data.target, *data.columns]
+    apart = {data.row_key, *data.protected_encodings, *data.after_outcome}
+    compared = [name for name in (names if data.entity else dict.fromkeys(roles)) if name not in apart]
+    yield repeats.ExpectRowsToDiffer(
+        columns=compared,
+        key=data.row_key,
+        near=data.entity is None,
+        **boundary.says("no row repeats another under another key, but for one column", severity="warn"),
+    )
+    if data.row_key is not None:
+        yield features.ExpectFeaturesToTellLittle(
+            features=[data.row_key],
+            targets=[data.target],
+            **boundary.says("the row key says nothing of the outcome", severity="warn"),
+        )
+
+
+def _values(data: params.Data, names: list[str]) -> Iterator[Expectation]:
+    """What holds of values that `data.columns` does not list."""
+    free = [
+        name
+        for name in dict.fromkeys((*names, *data.protected, *data.columns))
+        if name not in _known(data) and (name not in data.columns or data.columns[name].values is None)
+    ]
+    yield texts.ExpectTextsToBeClean(
+        columns=free,
+        **boundary.says("each text is spelled one way, decoded right and says something", severity="warn"),
+    )
+    yield texts.ExpectTextsNotToBeNumbers(
+        columns=[name for name in free if name not in data.columns or data.columns[name].type is None],
+        **boundary.says("no numbers were read as text", severity="warn"),
+    )
+    yield codes.ExpectNumbersNotToBeCodes(
+        columns=free,
+        ranges={name: [rule.min, rule.max] for name, rule in data.columns.items()},
+        **boundary.says("no number is a code for a missing value", severity="warn"),
     )
 
 
