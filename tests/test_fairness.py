@@ -226,6 +226,18 @@ def test_delongs_error_is_the_one_of_the_whole_sample() -> None:
     assert error == pytest.approx(expected, abs=1e-12)
 
 
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 30)), min_size=2, max_size=60))
+def test_the_auc_is_exact_with_ties_and_without(drawn: list[tuple[int, int]]) -> None:
+    """No rounding of sums, so no digit depends on how the rows are split among threads."""
+    for levels in ([level for _, level in drawn], range(len(drawn))):
+        rows = sorted(zip(levels, (label for label, _ in drawn), strict=True))
+        won, lost = ([level for level, label in rows if label == kind] for kind in (1, 0))
+        assume(won and lost)
+        halves = sum(2 * (a > b) + (a == b) for a in won for b in lost)
+        label, scores = (np.array([row[at] for row in rows]) for at in (1, 0))
+        assert ranked.area(label.astype(np.int8), scores / 31)[0] == halves / (2 * len(won) * len(lost))
+
+
 def test_few_rows_of_a_label_leave_the_auc_without_interval_and_say_which() -> None:
     label = np.array([0, 1] * 40 + [1] * 3)
     group = np.array([0] * 60 + [1] * 23)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,9 +69,10 @@ def encode(protected: pd.DataFrame) -> Encoding:
     """Number the groups of n rows; `protected` has a column of group names or nulls per attribute."""
     codes, names = [], []
     for attribute in protected.columns:
-        code, found = protected[attribute].factorize(sort=True)
-        codes.append(code.astype(np.int64) + 1)
-        names.append((MISSING, *map(str, found)))
+        code, found = protected[attribute].factorize()
+        place, ordered = found.to_series().factorize(sort=True)  # the groups are few: only they are sorted
+        codes.append((code, np.append(place + 1, 0)))  # code -1, no group, reads the last: number 0
+        names.append((MISSING, *map(str, ordered)))
     shape = tuple(len(each) for each in names)
     finest = _number(codes, shape, len(protected))
     occurring, at = _occurring(finest, math.prod(shape))
@@ -105,10 +105,11 @@ def count(
     weights: Floats | None = None,
 ) -> Table:
     """Count rows whose groups are numbered already; otherwise as `from_frame`."""
-    binned = np.zeros(len(label), dtype=np.int64) if bins is None else np.asarray(bins, dtype=np.int64)
-    width, size = int(binned.max(initial=0)) + 1, len(encoding.keys)
-    within = 4 * binned + 2 * np.asarray(label, dtype=np.int64) + np.asarray(decision, dtype=np.int64)
-    cell = encoding.at * (4 * width) + within
+    width, size = 1 if bins is None else int(bins.max(initial=0)) + 1, len(encoding.keys)
+    cell = encoding.at * (4 * width)
+    if bins is not None:
+        cell += 4 * np.asarray(bins, dtype=np.int64)
+    cell += 2 * np.asarray(label, dtype=np.int8) + np.asarray(decision, dtype=np.int8)
     rows = _sums(cell, size, width, None).astype(np.int64)
     sums: list[Floats | None] = [None, None]
     if weights is not None:
@@ -125,16 +126,20 @@ def count(
     )
 
 
-def _number(codes: Sequence[Codes], sizes: Sequence[int], rows: int) -> Codes:
-    """One number for each row's combination of groups."""
-    return reduce(
-        lambda whole, part: whole * part[1] + part[0],
-        zip(codes, sizes, strict=True),
-        np.zeros(rows, dtype=np.int64),
-    )
+def _number(codes: Sequence[tuple[Codes, Codes]], sizes: Sequence[int], rows: int) -> npt.NDArray[Any]:
+    """One number for each row's combination of groups, in the narrowest type that holds them all.
+
+    Each pair of `codes` numbers the rows (n,), and says what such a number becomes.
+    """
+    size = math.prod(sizes)
+    whole = np.zeros(rows, dtype=np.min_scalar_type(size) if size <= _DENSE else np.int64)
+    for (code, becomes), groups in zip(codes, sizes, strict=True):
+        whole *= groups
+        whole += becomes.astype(whole.dtype)[code]
+    return whole
 
 
-def _occurring(codes: Codes, size: int) -> tuple[Codes, Codes]:
+def _occurring(codes: npt.NDArray[Any], size: int) -> tuple[Codes, Codes]:
     """The distinct codes, ascending, and the place of each row's code among them."""
     if size > _DENSE:
         found, at = np.unique(codes, return_inverse=True)
