@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import evidence, million, sampled
+from benchmarks import coverage, evidence, million, sampled
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -176,7 +176,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "million": large,
     "fairness": evidence.speed,
     "growth": evidence.growth,
-    "coverage": evidence.coverage,
+    "coverage": coverage.run,
     "clusters": sampled.coverage,
     "parquet": evidence.parquet,
 }
@@ -186,10 +186,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=[*PARTS], metavar="part", help=" ".join(PARTS))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seed", type=int, action="append", default=[], help="of coverage; may be repeated")
+    parser.add_argument("--write", action="store_true", help="keep what coverage found, with the docs' table")
     chosen = parser.parse_args()
     for part in chosen.parts:
         with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
-            PARTS[part](Path(scratch), chosen.repeats)
+            if part == "coverage":
+                coverage.run(Path(scratch), chosen.repeats, chosen.seed, chosen.write)
+            else:
+                PARTS[part](Path(scratch), chosen.repeats)
 
 
 if __name__ == "__main__":

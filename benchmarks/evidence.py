@@ -1,7 +1,4 @@
-"""Fairness evidence: its time against MetricFrame's, its growth with rows, what its intervals really cover.
-
-`coverage` simulates truths and counts how often the interval holds the true value: nothing here is timed.
-"""
+"""Fairness evidence: its time against MetricFrame's, its growth, and rows that memory cannot hold."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ import subprocess
 import sys
 import time
 import warnings
-from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from clearance import params
-from clearance.evidence import Measurement
-from clearance.measures import entropy, fairness, intervals
-from clearance.measures.counts import Cells
 from tasks import assess
 
 Array = npt.NDArray[np.float64]
 ATTRIBUTES = {"race": 5, "sex": 2, "age": 3}
 RESAMPLES = 1000
-STRATA = ((20, 30), (30, 100), (100, 500), (500, 5001))
-TRUTHS = 2000
 
 
 def table(rows: int, seed: int = 0) -> tuple[pd.DataFrame, npt.NDArray[np.int8], Array]:
@@ -156,108 +146,3 @@ def growth(_: Path, repeats: int) -> None:
         print(f"  {rows:>10,} rows  {found[rows]:6.2f} s")
     step = found[10_000_000] / found[1_000_000]
     print(f"ten times the rows, times the seconds   {step:.1f}   (bar 10)")
-
-
-def coverage(_: Path, repeats: int) -> None:
-    """How often intervals hold the truth and a fair model is called unfair, by the smallest group."""
-    for seed in range(repeats):
-        tally: dict[tuple[str, tuple[int, int]], list[tuple[bool, float]]] = defaultdict(list)
-        alarms: dict[tuple[str, tuple[int, int]], list[tuple[bool, bool]]] = defaultdict(list)
-        undecided: dict[tuple[str, tuple[int, int]], int] = defaultdict(int)
-        rng = np.random.default_rng(seed)
-        for _ in range(TRUTHS):
-            _simulate(rng, tally, alarms, undecided)
-        print(f"  seed {seed}: {TRUTHS} truths at 95 %")
-        for (metric, stratum), each in sorted(tally.items()):
-            held, width = (float(np.mean(column)) for column in zip(*each, strict=True))
-            none = undecided[metric, stratum]
-            name = f"{metric}, smallest group {stratum[0]} to {stratum[1] - 1}"
-            print(f"  {name:75} {held:6.1%} held, width {width:.3f}, {len(each)} bounded, {none} not")
-        for (metric, stratum), wrong in sorted(alarms.items()):
-            point, ours = (float(np.mean(column)) for column in zip(*wrong, strict=True))
-            name = f"{metric}, smallest group {stratum[0]} to {stratum[1] - 1}"
-            print(f"  {name:75} equal groups failed: by the point {point:6.1%}, by the interval {ours:6.1%}")
-        worst = min(
-            (np.mean([held for held, _ in each]), key) for key, each in tally.items() if len(each) >= 100
-        )
-        print(
-            f"lowest coverage in any stratum of 100 or more   {worst[0]:.1%} ({worst[1][0]})   (bar 93.5 %)"
-        )
-
-
-def _simulate(
-    rng: np.random.Generator,
-    tally: dict[tuple[str, tuple[int, int]], list[tuple[bool, float]]],
-    alarms: dict[tuple[str, tuple[int, int]], list[tuple[bool, bool]]],
-    undecided: dict[tuple[str, tuple[int, int]], int],
-) -> None:
-    """One truth and one sample; a third of the truths treat all groups alike, some hold empty cells."""
-    groups = int(rng.integers(2, 7))
-    low, high = STRATA[rng.integers(len(STRATA))]
-    sizes = np.exp(rng.uniform(np.log(low), np.log(5000), groups)).astype(int)
-    sizes[0] = rng.integers(low, high)
-    base, true, false = (rng.uniform(*ends, groups) for ends in ((0.2, 0.8), (0.4, 0.95), (0.05, 0.5)))
-    alike = rng.random() < 1 / 3
-    if alike:
-        base, true, false = (np.repeat(each[:1], groups) for each in (base, true, false))
-    elif rng.random() < 0.1:
-        false[0] = 0.0
-    chances = np.stack([base * true, (1 - base) * false, base * (1 - true), (1 - base) * (1 - false)], axis=1)
-    drawn = [rng.multinomial(size, chance) for size, chance in zip(sizes, chances, strict=True)]
-    named = {
-        f"g{at}": Cells(
-            true_positive=int(each[0]),
-            false_positive=int(each[1]),
-            false_negative=int(each[2]),
-            true_negative=int(each[3]),
-        )
-        for at, each in enumerate(drawn)
-    }
-    sampling = intervals.Sampling(confidence=0.95, resamples=RESAMPLES, seed=1)
-    found = fairness.measure(named, 0.95) | entropy.measure(named, sampling)
-    stratum = next(each for each in STRATA if each[0] <= sizes.min() < each[1])
-    for metric, truth in _truths(chances, sizes).items():
-        taken = found[metric]
-        if taken.low is None or taken.high is None or not np.isfinite(truth):
-            undecided[metric, stratum] += 1
-            continue
-        held = taken.low - 1e-9 <= truth <= taken.high + 1e-9
-        tally[metric, stratum].append((bool(held), taken.high - taken.low))
-    if alike:
-        for metric, broken in _LIMITS.items():
-            taken = found[metric]
-            if taken.value is not None and taken.low is not None and taken.high is not None:
-                alarms[metric, stratum].append((broken(taken)[0], broken(taken)[1]))
-
-
-_LIMITS: dict[str, Callable[[Measurement], tuple[bool, bool]]] = {
-    "demographic_parity_difference": lambda it: ((it.value or 0) > 0.1, (it.low or 0) > 0.1),
-    "demographic_parity_ratio": lambda it: ((it.value or 0) < 0.8, (it.high or 0) < 0.8),
-}
-
-
-def _truths(chances: Array, sizes: npt.NDArray[np.int_]) -> dict[str, float]:
-    """The true value of each metric, from the chances (groups, 4) of the four cells."""
-    tp, fp, fn, tn = chances.T
-    selected, true, false = tp + fp, tp / (tp + fn), fp / (fp + tn)
-    gaps = {
-        "demographic_parity_difference": selected,
-        "equal_opportunity_difference": true,
-        "false_positive_rate_difference": false,
-        "predictive_parity_difference": tp / selected,
-        "accuracy_difference": tp + tn,
-        "average_odds_difference": (true + false) / 2,
-    }
-    found = {metric: float(np.ptp(rate)) for metric, rate in gaps.items()}
-    ratios = [each.min() / each.max() if each.max() else np.nan for each in (selected, true, false)]
-    expected = chances * sizes[:, None]
-    return found | {
-        "equalized_odds_difference": float(max(np.ptp(true), np.ptp(false))),
-        "demographic_parity_ratio": float(ratios[0]),
-        "equalized_odds_ratio": float(min(ratios[1:])),
-        "accuracy_lowest": float((tp + tn).min()),
-        "true_positive_rate_lowest": float(true.min()),
-        "theil_index": float(entropy.theil(expected)),
-        "generalized_entropy_index": float(entropy.generalized_entropy(expected)),
-        "between_group_theil_index": float(entropy.between_group_theil(expected)),
-    }

@@ -79,7 +79,9 @@ def _is_code(at: int, levels: npt.NDArray[np.float64], counts: npt.NDArray[np.in
     return bool(apart or alone or spike)
 
 
-def _within(values: npt.NDArray[np.float64], low: float | None, high: float | None) -> npt.NDArray[np.float64]:
+def _within(
+    values: npt.NDArray[np.float64], low: float | None, high: float | None
+) -> npt.NDArray[np.float64]:
     kept = np.isfinite(values)
     if low is not None:
         kept &= values >= low

@@ -72,10 +72,15 @@ class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
         others = [feature for feature in found if feature not in telling]
         if self.label in targets:
             for one, other, area in near_leaks.pairs(some[others], some[self.label], self.most):
-                says = f"the features `{one}` and `{other}` together tell the label `{custom.plain(self.label)}`"
+                says = (
+                    f"the features `{one}` and `{other}` together tell the label `{custom.plain(self.label)}`"
+                )
                 mend = f"move the one known later to `data.after_outcome`; {_KNOWINGLY}"
                 yield custom.Fault(
-                    column=other, says=f"{says} with {area} against {self.most:g}", mend=mend, observed=area.value
+                    column=other,
+                    says=f"{says} with {area} against {self.most:g}",
+                    mend=mend,
+                    observed=area.value,
                 )
 
 

@@ -42,14 +42,15 @@ _RATES = {
     "true_positive_rate": fairlearn.true_positive_rate,
     "false_positive_rate": fairlearn.false_positive_rate,
 }
+_BOUNDS = {"intervals": intervals.wilson, "exact_intervals": significance.clopper_pearson}
 
 
 def group_table(groups: counts.Groups, confidence: float, crossed: bool = False) -> dict[str, dict[str, Any]]:
     """Count, cells, selection rate, true and false positive rate of each group.
 
     A rate lies in [0, 1] and is None where the group has no row to take it over; `intervals` holds its Wilson
-    bounds. The rates are Fairlearn's, or with `crossed` the same from counts: an intersection has too many
-    groups to take each through a frame.
+    bounds, `exact_intervals` those of Clopper and Pearson. The rates are Fairlearn's, or with `crossed` the
+    same from counts: an intersection has too many groups to take each through a frame.
     """
     taken = {} if crossed else _fairlearn_rates(groups)
     table = {}
@@ -66,9 +67,12 @@ def group_table(groups: counts.Groups, confidence: float, crossed: bool = False)
                 name: (k / total if crossed else taken[name][group]) if total else None
                 for name, (k, total) in over.items()
             },
-            "intervals": {
-                name: list(intervals.wilson(k, total, confidence)) if total else None
-                for name, (k, total) in over.items()
+            **{
+                kind: {
+                    name: list(bounds(k, total, confidence)) if total else None
+                    for name, (k, total) in over.items()
+                }
+                for kind, bounds in _BOUNDS.items()
             },
         }
     return table

@@ -12,6 +12,7 @@ import pytest
 import scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from clearance import artifacts, params
 from clearance.errors import DataError
@@ -101,6 +102,11 @@ def test_the_group_table_is_metric_frames_over_the_rows(groups: dict[str, Cells]
         ):
             assert row[rate] == (pytest.approx(expected[rate], abs=1e-12) if total else None)
             assert (row["intervals"][rate] is None) == (total == 0)
+            if total:
+                exact = stats.binomtest(round(row[rate] * total), total).proportion_ci(0.95, method="exact")
+                assert row["exact_intervals"][rate] == pytest.approx([exact.low, exact.high], abs=1e-9)
+            else:
+                assert row["exact_intervals"][rate] is None
         crossed = assess.group_table(groups, 0.95, crossed=True)[name]
         for rate in ("selection_rate", "true_positive_rate", "false_positive_rate"):
             assert crossed[rate] == (row[rate] and pytest.approx(row[rate], abs=1e-12))

@@ -1,0 +1,48 @@
+"""What the docs say of the intervals is what was measured, and what was measured meets the bar."""
+
+import json
+
+import numpy as np
+
+from benchmarks import coverage
+from tasks import assess
+
+RECORD = json.loads(coverage.RECORD.read_text())
+
+
+def test_the_docs_show_the_record() -> None:
+    guide = coverage.GUIDE.read_text()
+    assert coverage.render(RECORD) in guide
+    assert coverage.placed(guide, coverage.render(RECORD)) == guide
+
+
+def test_the_record_meets_the_bar_in_every_stratum() -> None:
+    share, *where = coverage.lowest(RECORD)
+    assert share >= coverage.BAR, where
+    assert RECORD["truths"] >= coverage.TRUTHS
+    assert len(set(RECORD["seeds"])) >= 3
+    assert RECORD["fresh"] in RECORD["seeds"]
+
+
+def test_small_groups_and_empty_cells_are_among_the_truths_and_no_small_group_is_dropped() -> None:
+    rows = RECORD["rows"]
+    assert rows["groups under 30 rows"] == rows["of them in the group table"] > 0
+    assert rows["truths with an empty cell"] > 0
+
+
+def test_every_metric_is_studied_or_it_is_said_why_not() -> None:
+    assert set(assess.METRICS) <= RECORD["coverage"].keys() | coverage.NOT_STUDIED.keys()
+
+
+def test_a_rule_by_intervals_calls_fewer_fair_models_unfair_than_the_point_value() -> None:
+    for by_stratum in RECORD["decisions"].values():
+        for counted in by_stratum.values():
+            assert counted.get("fair failed by interval", 0) / counted["fair"] <= 0.05
+            assert counted.get("beyond passed by interval", 0) / counted["beyond"] <= 0.05
+
+
+def test_an_interval_that_misses_the_truth_is_counted_as_a_miss() -> None:
+    narrow = coverage.Counter[str]()
+    for truth in np.linspace(0, 1, 11):
+        coverage._add_pair(narrow, float(truth), [0.4, 0.6])
+    assert (narrow["intervals"], narrow["held"]) == (11, 3)
