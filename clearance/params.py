@@ -79,14 +79,43 @@ class Source(Section):
 
 
 class Column(Section):
-    """What must hold for one column of the table. `severity` is what a breach does."""
+    """What must hold for one column of the table. `severity` is what a breach does.
+
+    `min` and `max` are numbers, or days or times for a column of times; a day as `max` counts in full.
+    """
 
     type: Literal["number", "integer", "text", "boolean", "time"] | None = None
-    min: float | None = None
-    max: float | None = None
+    min: float | dt.date | dt.datetime | None = None
+    max: float | dt.date | dt.datetime | None = None
     values: list[Scalar] | None = Field(default=None, min_length=1)
     nulls: Share | None = None
     severity: Literal["block", "warn"] = "block"
+
+    @model_validator(mode="after")
+    def _one_kind_of_limits(self) -> Self:
+        ends = [end for end in (self.min, self.max) if end is not None]
+        if ends and len({isinstance(end, float) for end in ends}) > 1:
+            raise ValueError("`min` and `max` are two numbers or two times")
+        if self.type is not None and any(isinstance(end, float) == (self.type == "time") for end in ends):
+            raise ValueError(f"`min` and `max` of a {self.type} column are of another kind than its values")
+        return self
+
+    @property
+    def numbers(self) -> tuple[float | None, float | None]:
+        """The ends of the range of a column of numbers; None where there is none."""
+        low, high = (end if isinstance(end, float) else None for end in (self.min, self.max))
+        return low, high
+
+    @property
+    def times(self) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """The first and the last moment a column of times may hold; None where there is none."""
+        return _moment(self.min, dt.time.min), _moment(self.max, dt.time.max)
+
+
+def _moment(end: float | dt.date | None, time: dt.time) -> dt.datetime | None:
+    if isinstance(end, dt.date) and not isinstance(end, dt.datetime):
+        return dt.datetime.combine(end, time)
+    return end if isinstance(end, dt.datetime) else None
 
 
 class AllBut(Section):

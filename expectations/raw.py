@@ -227,7 +227,7 @@ def _values(data: params.Data, names: list[str]) -> Iterator[Expectation]:
     )
     yield codes.ExpectNumbersNotToBeCodes(
         columns=free,
-        ranges={name: [rule.min, rule.max] for name, rule in data.columns.items()},
+        ranges={name: [*rule.numbers] for name, rule in data.columns.items()},
         **boundary.says("no number is a code for a missing value", severity="warn"),
     )
 
@@ -252,16 +252,22 @@ def _declared(name: str, column: params.Column, known: dict[str, str]) -> Iterat
             mostly=round(1 - column.nulls, 12),
             **boundary.says(says, f"fill it, or mend `data.columns.{name}.nulls`", severity=severity),
         )
-    if column.min is not None or column.max is not None:
+    range_mend = f"mend the values in `source.select`, or the range in `data.columns.{name}`"
+    low, high = column.numbers
+    if low is not None or high is not None:
         yield gx.ExpectColumnValuesToBeBetween(
             column=name,
-            min_value=column.min,
-            max_value=column.max,
-            **boundary.says(
-                f"`{name}` is {_range(column.min, column.max)}",
-                f"mend the values in `source.select`, or the range in `data.columns.{name}`",
-                severity=severity,
-            ),
+            min_value=low,
+            max_value=high,
+            **boundary.says(f"`{name}` is {_range(low, high)}", range_mend, severity=severity),
+        )
+    first, last = (None if end is None else end.isoformat() for end in column.times)
+    if first is not None or last is not None:
+        yield columns.ExpectTimesToBeBetween(
+            column=name,
+            first=first,
+            last=last,
+            **boundary.says(f"`{name}` lies in the declared time", range_mend, severity=severity),
         )
     if column.values is not None:
         yield gx.ExpectColumnValuesToBeInSet(
