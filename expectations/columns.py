@@ -53,27 +53,16 @@ class ExpectColumnToHold(custom.TableExpectation):
         yield custom.Fault(column=self.column, says=says, mend=mend, observed=found, positions=wrong)
 
 
-<<<<<<< HEAD
 class ExpectColumnToWeigh(custom.TableExpectation):
     """The column holds weights: finite numbers above 0. Missing ones are for another expectation to find."""
 
     column: str
     success_keys: ClassVar[tuple[str, ...]] = ("column",)
-=======
-class ExpectTimesToBeBetween(custom.TableExpectation):
-    """No time in the column is before `first` or after `last`, written as ISO 8601; without a zone they are UTC."""
-
-    column: str
-    first: str | None
-    last: str | None
-    success_keys: ClassVar[tuple[str, ...]] = ("column", "first", "last")
->>>>>>> corruption
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         yield from custom.missing(frame, [self.column])
         if self.column not in frame:
             return
-<<<<<<< HEAD
         values, name = frame[self.column], custom.plain(self.column)
         known = values.notna().to_numpy()
         kind = custom.kind_of(values)
@@ -96,11 +85,24 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
             )
 
 
-=======
+class ExpectTimesToBeBetween(custom.TableExpectation):
+    """No time in the column is before `first` or after `last`, in ISO 8601; without a zone they are UTC."""
+
+    column: str
+    first: str | None
+    last: str | None
+    success_keys: ClassVar[tuple[str, ...]] = ("column", "first", "last")
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        yield from custom.missing(frame, [self.column])
+        if self.column not in frame:
+            return
         values = frame[self.column]
         if not pd.api.types.is_datetime64_any_dtype(values.dtype):
             found = custom.kind_of(values)
-            yield custom.Fault(column=self.column, says=f"not run: `{self.column}` holds {found} values, no times")
+            yield custom.Fault(
+                column=self.column, says=f"not run: `{self.column}` holds {found} values, no times"
+            )
             return
         instants = values.dt.tz_localize("UTC") if values.dt.tz is None else values
         wrong = np.zeros(len(values), dtype=bool)
@@ -112,10 +114,15 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
             span = " and ".join(
                 f"{word} {end}" for word, end in (("from", self.first), ("to", self.last)) if end is not None
             )
-            says = f"`{self.column}` lies outside the declared time in {wrong.sum()} of {len(wrong)} rows ({span})"
+            rows = f"{wrong.sum()} of {len(wrong)} rows"
+            says = f"`{self.column}` lies outside the declared time in {rows} ({span})"
             mend = f"mend the values in `source.select`, or the range in `data.columns.{self.column}`"
             yield custom.Fault(
-                column=self.column, says=says, mend=mend, observed=int(wrong.sum()), positions=custom.positions(wrong)
+                column=self.column,
+                says=says,
+                mend=mend,
+                observed=int(wrong.sum()),
+                positions=custom.positions(wrong),
             )
 
 
@@ -124,7 +131,6 @@ def _instant(text: str) -> pd.Timestamp:
     return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
 
 
->>>>>>> corruption
 def _not_of(values: pd.Series, kind: str) -> np.ndarray:
     known = values.notna().to_numpy()
     if kind in ("number", "integer") and isinstance(values.dtype, pd.StringDtype):

@@ -1,6 +1,6 @@
-"""Features that all but give the label or a group away: a copy with errors, one with noise, two that settle it.
+"""Features that all but give the label or a group away: a copy with errors or noise, two that settle it.
 
-Told by the area under the ROC curve, cross-validated on a bounded sample. Certainties are for `leaks` to name;
+Told by the area under the ROC curve, cross-validated on a bounded sample. Certainties are for `leaks`;
 how large an area is too large is the caller's to say.
 """
 
@@ -36,7 +36,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Area:
-    """How well rows inside are told from the others: 0.5 is chance, 1 without an error; and its lower bound."""
+    """How well rows inside are told from others: 0.5 is chance, 1 without an error; and its lower bound."""
 
     value: float
     low: float
@@ -124,7 +124,7 @@ def area(cell: Codes, inside: Mask) -> Area:
     share = (others[..., 1] + prior) / (others.sum(axis=2) + 1)
     seen = counts.sum(axis=2) > 0
     _, rank = np.unique(share[seen].round(12), return_inverse=True)
-    out, into = (np.bincount(rank, weights=counts[seen][:, kind]) for kind in (0, 1))
+    out, into = (np.bincount(rank, weights=counts[seen][:, kind]).astype(float) for kind in (0, 1))
     below = (np.cumsum(out) - out / 2) / out.sum()
     above = 1 - (np.cumsum(into) - into / 2) / into.sum()
     value = float(np.average(below, weights=into))
@@ -176,7 +176,7 @@ def _numbers(features: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 
 def _distances(features: pd.DataFrame, inside: Mask) -> Callable[[int, int], float]:
-    """The area two numbers would have by their best difference, were both normal within the label's values."""
+    """The area two numbers would have by their best difference, both normal within the label's values."""
     numbers = _numbers(features)
     gap = numbers[inside].mean(axis=0) - numbers[~inside].mean(axis=0)
     spread = _within(numbers, inside)
