@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import coverage, evidence, million, sampled
+from benchmarks import evidence, interval_coverage, million, sampled
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -176,7 +176,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "million": large,
     "fairness": evidence.speed,
     "growth": evidence.growth,
-    "coverage": coverage.run,
+    "coverage": interval_coverage.run,
     "clusters": sampled.coverage,
     "parquet": evidence.parquet,
 }
@@ -192,7 +192,7 @@ def main() -> None:
     for part in chosen.parts:
         with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
             if part == "coverage":
-                coverage.run(Path(scratch), chosen.repeats, chosen.seed, chosen.write)
+                interval_coverage.run(Path(scratch), chosen.repeats, chosen.seed, chosen.write)
             else:
                 PARTS[part](Path(scratch), chosen.repeats)
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from benchmarks import coverage
+from benchmarks import interval_coverage as coverage
 from tasks import assess
 
 RECORD = json.loads(coverage.RECORD.read_text())
