@@ -62,27 +62,29 @@ def sizes(random: np.random.Generator, stratum: tuple[int, int], groups: int) ->
 def draw(random: np.random.Generator, stratum: tuple[int, int]) -> Truth:
     """A truth whose smallest group lies in the stratum.
 
-    A third treats all groups alike; in a quarter the scores are calibrated; in a fifth the smallest group has
-    structurally empty cells: nobody decided favourably, no or only favourable labels, no error of one kind.
+    A third treats all groups alike; in a quarter the scores are calibrated; a quarter are of strong models,
+    whose areas and rates lie near 1; in a fifth the smallest group has structurally empty cells: nobody
+    decided favourably, no or only favourable labels, no error of one kind.
     """
     groups = int(random.integers(2, 7))
     spread = random.uniform(0.7, 2.5, groups)
     rate = random.uniform(0.03, 0.97, groups)
-    plain = random.random() < 1 / 4
-    slope = np.ones(groups) if plain else random.uniform(0.3, 1.6, groups)
+    kind = random.random()
+    plain, strong = kind < 1 / 4, kind > 3 / 4
+    slope = np.ones(groups) if plain else random.uniform(*((3, 9) if strong else (0.3, 1.6)), groups)
     shift = np.zeros(groups) if plain else random.uniform(-1, 1, groups)
     parts = [spread * special.ndtri(rate), spread, slope, shift]
     above, below = np.full(groups, np.nan), np.full(groups, np.nan)
     if random.random() < 1 / 3:
         parts = [np.repeat(each[:1], groups) for each in parts]
     elif random.random() < 0.3:
-        kind = random.integers(5)
-        if kind == 0:
+        empty = random.integers(5)
+        if empty == 0:
             parts[0][0] = -9 * spread[0]
             below[0] = 0.3
-        elif kind in (1, 2):
-            above[0] = below[0] = kind - 1
-        elif kind == 3:
+        elif empty in (1, 2):
+            above[0] = below[0] = empty - 1
+        elif empty == 3:
             above[0] = 1
         else:
             below[0] = 0

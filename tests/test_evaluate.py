@@ -141,17 +141,20 @@ def test_where_no_interval_is_honest_none_is_given() -> None:
         assert each.method.startswith("no interval: ")
 
 
-def test_the_area_has_delongs_interval() -> None:
-    """Against the definition: every pair of rows compared one by one."""
-    label, scores = drawn(60, seed=5)
+@pytest.mark.parametrize(("rows", "shift"), [(60, 1.3), (60, 0.2), (400, 1.3)])
+def test_the_area_has_the_wider_of_delongs_interval_and_the_score(rows: int, shift: float) -> None:
+    """DeLong's against the definition: every pair of rows compared one by one."""
+    label, scores = drawn(rows, seed=5, shift=shift)
     favourable, other = scores[label == 1], scores[label == 0]
     wins = (favourable[:, None] > other) + 0.5 * (favourable[:, None] == other)
     area = wins.mean()
     variance = wins.mean(axis=1).var(ddof=1) / len(favourable) + wins.mean(axis=0).var(ddof=1) / len(other)
     step = 1.959963984540054 * math.sqrt(variance) / (area * (1 - area))
     logit = math.log(area / (1 - area))
-    expected = [1 / (1 + math.exp(-(logit + sign * step))) for sign in (-1, 1)]
+    delong = [1 / (1 + math.exp(-(logit + sign * step))) for sign in (-1, 1)]
+    score = ranking.score_bounds(area, len(favourable), len(other), 0.95)
     found = taken(label, scores)["roc_auc"]
+    expected = [min(delong[0], score[0]), max(delong[1], score[1])]
     assert [found.low, found.high] == pytest.approx(expected, abs=1e-9)
 
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from clearance.measures import intervals
+from clearance.measures import intervals, significance
 
 LEVELS = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 
@@ -272,3 +272,14 @@ def test_simultaneous_bounds_cover_the_true_gap_and_ratio(truth: dict[str, tuple
         covered["ratio"] += found.undefined is not None or found.low <= ratio <= found.high  # type: ignore[operator]
     allowed = 0.935 - 3 * math.sqrt(0.05 * 0.95 / rounds)
     assert min(covered.values()) / rounds >= allowed, covered
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.97, 0.99])
+@pytest.mark.parametrize("rows", [20, 60])
+def test_the_lowest_of_high_rates_is_covered_where_all_groups_are_alike(rate: float, rows: int) -> None:
+    """As TPR and accuracy of good models are; Wilson's upper ends, the lowest of six, cover under 90 %."""
+    seeded = np.random.default_rng(7)
+    totals = dict.fromkeys("abcdef", rows)
+    drawn = [dict(zip(totals, each, strict=True)) for each in seeded.binomial(rows, rate, (1000, 6)).tolist()]
+    found = [intervals.lowest(significance.clopper_pearson, each, totals, 0.95) for each in drawn]
+    assert np.mean([each.low <= rate <= each.high for each in found]) >= 0.95  # type: ignore[operator]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from clearance.measures.design import Codes, Design, Floats
 
 Labels = npt.NDArray[np.integer]
 
-METHOD = "DeLong over weighed rows or clusters, logit scale"
+METHOD = f"over weighed rows or clusters {ranking.METHOD}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,21 +31,22 @@ class Area:
 
     `value`, in [0, 1], is the chance that a favourable row outscores an unfavourable one, ties half, both
     drawn by weight. `parts` (clusters, 1) are each cluster's part of its error. `rows` and `clusters` are
-    those of the unfavourable and of the favourable label, `fewest` the effective rows of the rarer.
+    those of the unfavourable and of the favourable label, `effective` the rows they count for.
     """
 
     value: float
     parts: sparse.csr_array
     rows: tuple[int, int]
     clusters: tuple[int, int]
-    fewest: int
+    effective: tuple[float, float]
 
     def bounds(self, variance: float, confidence: float, shared: float = 1.0) -> intervals.Interval:
         """Bounds on the area; they hold if its parts vary so much, `shared` times that beside others."""
         held = zip(self.rows, self.clusters, strict=True)
         left = min(design.worth(rows, clusters, confidence) for rows, clusters in held)
-        fewest = max(1, int(self.fewest * left / shared))
-        return ranking.area_bounds(self.value, math.sqrt(variance * shared / left), fewest, confidence)
+        other, favourable = (max(1.0, each * left / shared) for each in self.effective)
+        error = math.sqrt(variance * shared / left)
+        return ranking.wider_bounds(self.value, error, favourable, other, confidence)
 
 
 def area(label: Labels, scores: Floats, weights: Floats, at: Codes, clusters: int) -> Area:
@@ -67,8 +69,14 @@ def area(label: Labels, scores: Floats, weights: Floats, at: Codes, clusters: in
         parts=parts,
         rows=(len(sides[0]), len(sides[1])),
         clusters=(int((held[0] > 0).sum()), int((held[1] > 0).sum())),
-        fewest=int(min(each.sum() ** 2 / (each**2).sum() for each in held) + 1e-9),
+        effective=(_effective(held[0]), _effective(held[1])),
     )
+
+
+def _effective(weights: npt.NDArray[Any]) -> float:
+    """Kish's effective number of rows; a whole number where all weigh alike."""
+    found = float(weights.sum() ** 2 / (weights**2).sum())
+    return round(found) if abs(found - round(found)) < 1e-9 else found
 
 
 def whole(label: Labels, scores: Floats, drawn: Design, confidence: float) -> Measurement:
@@ -162,7 +170,7 @@ def _few(areas: Mapping[str, Area], drawn: Design) -> str | None:
 def _lack(areas: Mapping[str, Area], variances: Sequence[float]) -> str | None:
     """Which areas stand on too few rows for an interval, or on scores that are all the same."""
     thin = sorted(
-        f"{name} has {min(each.rows)}" for name, each in areas.items() if each.fewest < ranking.FEWEST
+        f"{name} has {min(each.rows)}" for name, each in areas.items() if min(each.effective) < ranking.FEWEST
     )
     if thin:
         return f"{ranking.FEWEST} rows of each label are needed, by their weight: {', '.join(thin)}"

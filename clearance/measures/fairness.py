@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from clearance.evidence import Measurement, undefined
-from clearance.measures import counts, intervals, rates
+from clearance.measures import counts, intervals, rates, significance
 from clearance.measures.rates import Group, Rate, Use
 
 Groups = Mapping[str, Group]
@@ -61,7 +61,8 @@ def measure(groups: Groups, confidence: float, reference: str | None = None) -> 
     found["equalized_odds_difference"] = _equalized_odds(named, confidence)
     found["equalized_odds_ratio"] = _equalized_odds_ratio(named, confidence)
     for metric, rate in _LOWEST.items():
-        found[metric] = _bounded(intervals.lowest, _over(named, rate), confidence)
+        bound = partial(intervals.lowest, significance.clopper_pearson)
+        found[metric] = _bounded(bound, _over(named, rate), confidence)
     return found | {"missing_share": _missing_share(groups)}
 
 

@@ -221,25 +221,31 @@ def ratio_to(
 
 
 def lowest(
-    successes: Totals, totals: Totals, confidence: float, support: Mapping[str, int] | None = None
+    exact: Callable[[float, float, float], Interval],
+    successes: Totals,
+    totals: Totals,
+    confidence: float,
+    support: Mapping[str, int] | None = None,
 ) -> Measurement:
     """The lowest rate of any group, with a bound that holds whichever group it is.
 
     Range [0, 1]: 0 means that some group never succeeds, 1 that every group always does. Each of the m
-    groups gets its Wilson interval at 1 - (1 - confidence) / m. Undefined with a group that has no rows.
+    groups gets its exact interval at 1 - (1 - confidence) / m, for `high` is the smallest of m upper ends and
+    Wilson's comes out too low for rates near 1. `exact` is `significance.clopper_pearson`, which needs more
+    than plain Python. Undefined with a group that has no rows.
     """
     rows = _rows(totals, support)
     hole = _hole(successes, totals, fewest=1)
     if hole:
         return undefined(hole, rows)
     each = 1 - (1 - confidence) / len(totals)
-    ends = [wilson(successes[group], totals[group], each) for group in totals]
+    ends = [exact(successes[group], totals[group], each) for group in totals]
     return Measurement(
         value=min(successes[group] / totals[group] for group in totals),
         low=min(low for low, _ in ends),
         high=min(high for _, high in ends),
         confidence=confidence,
-        method="Wilson" if len(ends) == 1 else f"Wilson, Bonferroni over {len(ends)} groups",
+        method="Clopper-Pearson" + (f", Bonferroni over {len(ends)} groups" if len(ends) > 1 else ""),
         support=rows,
     )
 

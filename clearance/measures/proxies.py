@@ -149,6 +149,6 @@ def _measured(
         low=max(low for low, _ in bounds),
         high=max(high for _, high in bounds),
         confidence=confidence,
-        method=f"DeLong, Bonferroni over {family}; {FOLDS} folds of at most {ROWS} rows; {how}",
+        method=f"{ranking.METHOD}, Bonferroni over {family}; {FOLDS} folds of at most {ROWS} rows; {how}",
         support=dict(support),
     )

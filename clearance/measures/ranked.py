@@ -126,9 +126,9 @@ def _auc_difference(
         return Measurement(value=gap, method="no interval", support=support, lack=lack)
 
     def bounds(name: str, level: float) -> intervals.Interval:
-        return ranking.area_bounds(*areas[name], min(labels[name]), level)
+        return ranking.wider_bounds(*areas[name], *labels[name], level)
 
-    return intervals.max_gap(values, bounds, confidence, "DeLong, logit scale, MOVER", support)
+    return intervals.max_gap(values, bounds, confidence, f"{ranking.METHOD}, MOVER", support)
 
 
 def _is(count: int) -> str:

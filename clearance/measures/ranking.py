@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import optimize, stats
 
 from clearance.measures import intervals
 
@@ -20,6 +20,7 @@ Bounds = tuple[intervals.Interval | None, str]
 
 FEWEST = 10
 """Rows of either label below which no asymptotic interval is given: it would be too narrow."""
+METHOD = "the wider of DeLong on the logit scale and Newcombe's score"
 LEVELS = 2000
 """Distinct scores above which the bootstrap groups them by quantile, and is called approximate."""
 _BLOCK = 250
@@ -29,8 +30,8 @@ def roc_auc(label: Labels, scores: Scores, value: float, confidence: float) -> B
     """Bounds on the probability that a favourable row outscores an unfavourable one, ties half.
 
     `value` is that area for `label` (n,) of 0 and 1, both present, and `scores` (n,). Source: E. R. DeLong
-    et al., Biometrics 44 (1988) 837-845, on the logit scale. At 0 and 1 its variance vanishes; then Wilson
-    on as many disjoint pairs of rows as there are, all ordered alike.
+    et al., Biometrics 44 (1988) 837-845, and `wider_bounds`. At 0 and 1 its variance
+    vanishes; then Wilson on as many disjoint pairs of rows as there are, all ordered alike.
     """
     favourable, other = scores[label == 1], scores[label == 0]
     fewest = min(len(favourable), len(other))
@@ -44,7 +45,7 @@ def roc_auc(label: Labels, scores: Scores, value: float, confidence: float) -> B
     error = math.sqrt(above.var(ddof=1) / len(favourable) + below.var(ddof=1) / len(other))
     if error == 0:
         return None, "all scores are the same"
-    return area_bounds(value, error, fewest, confidence), "DeLong, logit scale"
+    return wider_bounds(value, error, len(favourable), len(other), confidence), METHOD
 
 
 def area_bounds(value: float, error: float, fewest: int, confidence: float) -> intervals.Interval:
@@ -55,6 +56,35 @@ def area_bounds(value: float, error: float, fewest: int, confidence: float) -> i
     if value in (0.0, 1.0):
         return intervals.wilson(round(value) * fewest, fewest, confidence)
     return _logit(value, error / (value * (1 - value)), confidence)
+
+
+def score_bounds(value: float, favourable: float, other: float, confidence: float) -> intervals.Interval:
+    """Bounds on an area inside (0, 1) from as many rows of either label, its variance taken at the bound.
+
+    Source: R. G. Newcombe, Stat. Med. 25 (2006) 559-573, method 5.
+    """
+    mean, step = (favourable + other) / 2 - 1, intervals.quantile(confidence) ** 2 / (favourable * other)
+
+    def beyond(area: float) -> float:
+        spread = area * (1 - area) * (1 + mean * ((1 - area) / (2 - area) + area / (1 + area)))
+        return (area - value) ** 2 - step * spread
+
+    return float(optimize.brentq(beyond, 0, value)), float(optimize.brentq(beyond, value, 1))
+
+
+def wider_bounds(
+    value: float, error: float, favourable: float, other: float, confidence: float
+) -> intervals.Interval:
+    """Bounds on an area from its standard error and the rows of either label: the wider of two at each end.
+
+    Near 1 few rows are out of order, and DeLong's error, taken from those alone, comes out too small: for an
+    area of 0.99 its 95 % interval may hold in 75 % of the samples. Newcombe's score does not lean on them.
+    """
+    low, high = area_bounds(value, error, int(min(favourable, other) + 1e-9), confidence)
+    if value in (0.0, 1.0):
+        return low, high
+    score = score_bounds(value, favourable, other, confidence)
+    return min(low, score[0]), max(high, score[1])
 
 
 def average_precision(label: Labels, scores: Scores, value: float, sampling: intervals.Sampling) -> Bounds:

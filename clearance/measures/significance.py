@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from scipy import stats
+from scipy import special, stats
 
 from clearance.measures import counts, intervals, rates
 from clearance.measures.rates import Group
@@ -17,17 +17,18 @@ from clearance.measures.rates import Group
 _INEXACT = "Fisher's test needs independent rows that count for one each"
 
 
-def clopper_pearson(successes: int, total: int, confidence: float) -> intervals.Interval:
+def clopper_pearson(successes: float, total: float, confidence: float) -> intervals.Interval:
     """Exact bounds on a rate: they cover it at least as often as `confidence`, at any count.
 
     Both ends lie in [0, 1] and enclose `successes / total`; wider than Wilson's. Raises ValueError on counts
-    that cannot be. Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404-413.
+    that cannot be. Sources: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404-413; on effective
+    numbers of rows E. L. Korn and B. I. Graubard, Survey Methodol. 24 (1998) 193-201.
     """
     if not 0 <= successes <= total or total < 1:
         raise ValueError(f"{successes} successes in {total} rows is no count")
-    tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, total - successes + 1))
-    high = 1.0 if successes == total else float(stats.beta.ppf(1 - tail, successes + 1, total - successes))
+    tail, failures = (1 - confidence) / 2, total - successes
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, failures + 1, tail))
+    high = 1.0 if failures == 0 else float(special.betaincinv(successes + 1, failures, 1 - tail))
     return low, high
 
 
