@@ -27,7 +27,7 @@ _CODES = np.array([*_NINES, *(-nines for nines in _NINES), -1], dtype=float)
 
 
 class ExpectNumbersNotToBeCodes(custom.TableExpectation):
-    """No column of numbers holds one value, again and again, that lies apart from all others or looks like a code.
+    """No column of numbers holds, again and again, a value far from all others or that looks like a code.
 
     `ranges` gives for some columns the ends that are declared, null where there is none.
     """
@@ -45,7 +45,9 @@ class ExpectNumbersNotToBeCodes(custom.TableExpectation):
             values = some[name].to_numpy(dtype=float, na_value=np.nan)
             for code in codes(_within(values, *self.ranges.get(name, (None, None)))):
                 rows = (frame[name] == code).to_numpy(dtype=bool, na_value=False)
-                says = f"{rows.sum()} rows of `{name}` hold {code:g}, which looks like a code and not like a number"
+                says = (
+                    f"{rows.sum()} rows of `{name}` hold {code:g}, which looks like a code, not like a number"
+                )
                 mend = f"make it null in `source.select`, or list `data.columns.{name}.values`"
                 observed = {"value": code, "rows": int(rows.sum())}
                 yield custom.Fault(
@@ -56,9 +58,9 @@ class ExpectNumbersNotToBeCodes(custom.TableExpectation):
 def codes(numbers: npt.NDArray[np.float64]) -> list[float]:
     """Values that occur at least twice and are no measurement by one of three signs.
 
-    The smallest or largest lies further from all others than these from each other (for others of few
-    values: it also looks like a code, nines or -1); it is negative among numbers that are not; or it looks like
-    a code and occurs `SPIKE` times as often as any other value.
+    It lies further from all others than these from each other, and looks like a code (nines, or -1) where
+    they are few; it looks like one and is negative among numbers that are not; or it looks like one and
+    occurs `SPIKE` times as often as any other.
     """
     levels, counts = np.unique(numbers, return_counts=True)
     ends = np.isin(np.arange(len(levels)), [0, len(levels) - 1])
@@ -79,10 +81,12 @@ def _is_code(at: int, levels: npt.NDArray[np.float64], counts: npt.NDArray[np.in
     return bool(apart or alone or spike)
 
 
-def _within(values: npt.NDArray[np.float64], low: float | None, high: float | None) -> npt.NDArray[np.float64]:
+def _within(
+    values: npt.NDArray[np.float64], low: float | None, high: float | None
+) -> npt.NDArray[np.float64]:
     kept = np.isfinite(values)
     if low is not None:
         kept &= values >= low
     if high is not None:
         kept &= values <= high
-    return values[kept]
+    return np.asarray(values[kept])

@@ -54,7 +54,7 @@ class ExpectColumnToHold(custom.TableExpectation):
 
 
 class ExpectTimesToBeBetween(custom.TableExpectation):
-    """No time in the column is before `first` or after `last`, written as ISO 8601; without a zone they are UTC."""
+    """No time in the column is before `first` or after `last`: ISO 8601, UTC unless they name a zone."""
 
     column: str
     first: str | None
@@ -68,7 +68,9 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
         values = frame[self.column]
         if not pd.api.types.is_datetime64_any_dtype(values.dtype):
             found = custom.kind_of(values)
-            yield custom.Fault(column=self.column, says=f"not run: `{self.column}` holds {found} values, no times")
+            yield custom.Fault(
+                column=self.column, says=f"not run: `{self.column}` holds {found} values, no times"
+            )
             return
         instants = values.dt.tz_localize("UTC") if values.dt.tz is None else values
         wrong = np.zeros(len(values), dtype=bool)
@@ -80,10 +82,14 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
             span = " and ".join(
                 f"{word} {end}" for word, end in (("from", self.first), ("to", self.last)) if end is not None
             )
-            says = f"`{self.column}` lies outside the declared time in {wrong.sum()} of {len(wrong)} rows ({span})"
+            says = f"`{self.column}` is out of range in {wrong.sum()} of {len(wrong)} rows: expected {span}"
             mend = f"mend the values in `source.select`, or the range in `data.columns.{self.column}`"
             yield custom.Fault(
-                column=self.column, says=says, mend=mend, observed=int(wrong.sum()), positions=custom.positions(wrong)
+                column=self.column,
+                says=says,
+                mend=mend,
+                observed=int(wrong.sum()),
+                positions=custom.positions(wrong),
             )
 
 

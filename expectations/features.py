@@ -41,7 +41,7 @@ class ExpectFeaturesToBePermitted(custom.TableExpectation):
 
 
 class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
-    """No feature restates or determines a protected attribute, or determines the label, with errors or without.
+    """No feature restates or determines a protected attribute, or determines the label, but for a few errors.
 
     `most` is the largest area under the ROC curve, by its lower bound, that is no leak: of one feature, or of
     two for the label.
@@ -72,18 +72,23 @@ class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
         others = [feature for feature in found if feature not in telling]
         if self.label in targets:
             for one, other, area in near_leaks.pairs(some[others], some[self.label], self.most):
-                says = f"the features `{one}` and `{other}` together tell the label `{custom.plain(self.label)}`"
+                says = (
+                    f"the features `{one}` and `{other}` together tell the label `{custom.plain(self.label)}`"
+                )
                 mend = f"move the one known later to `data.after_outcome`; {_KNOWINGLY}"
                 yield custom.Fault(
-                    column=other, says=f"{says} with {area} against {self.most:g}", mend=mend, observed=area.value
+                    column=other,
+                    says=f"{says} with {area} against {self.most:g}",
+                    mend=mend,
+                    observed=area.value,
                 )
 
 
 class ExpectFeaturesToTellLittle(custom.TableExpectation):
     """No feature tells a protected attribute or the label suspiciously well.
 
-    That is an area under the ROC curve above `SUSPICIOUS`, by its lower bound, and no leak beyond `most`, which
-    is for another expectation to name; without `most` leaks count here too.
+    That is an area under the ROC curve above `SUSPICIOUS`, by its lower bound. What leaks beyond `most` is
+    for another expectation to name; without `most` it counts here too.
     """
 
     features: list[str]

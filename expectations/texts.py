@@ -1,6 +1,6 @@
 """Expectations on texts nobody listed the values of: spelled one way, decoded right, and texts at all.
 
-Only values are looked at, not how often they occur, and only in columns of few values where a spelling matters.
+Only values are looked at, not how often they occur; spelling only matters in columns of few values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ NUMBERS_FROM = 20
 """More different values than this, most of them numbers: a column of numbers that was read as text."""
 
 _STANDS_FOR_NOTHING = {"", "na", "n/a", "#n/a", "nan", "null", "nil", "?", "-", "--", "."}
-_NUMBER = re.compile(r"[-+(]?[$€£]?\s?(?!0\d)\d[\d,.' \u00a0\u202f]*(?:e[-+]?\d+)?\s?(?:%|[$€£]|[a-z]{1,3})?\)?")
+_NUMBER = re.compile(
+    r"[-+(]?[$€£]?\s?(?!0\d)\d[\d,.' \u00a0\u202f]*(?:e[-+]?\d+)?\s?(?:%|[$€£]|[a-z]{1,3})?\)?"
+)
 
 
 class ExpectTextsToBeClean(custom.TableExpectation):

@@ -1,0 +1,261 @@
+"""Gate honesty: what the real gates say of tables with planted faults, and of clean ones.
+
+`python -m benchmarks.corruption [--seed N] [--record]`. Each table goes the way of the pipeline until
+something is reported: `ingest` where the fault is in a file, `validate raw`, `prepare`, `validate prepared`.
+Nothing is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks import clean, faults
+from clearance import params
+from clearance.errors import ClearanceError
+from clearance.tables import split
+from tasks import ingest, prepare, validate
+
+RECORD = Path(__file__).parent / "results" / "corruption.json"
+SEEDS = (0, 1, 2, 3, 4)
+CLEAN = 500
+SHARES = params.Split(train=0.5, tune=0.2, test=0.3)
+CERTAIN = faults.CLASSES[:-1]
+"""Classes of which nothing may pass in silence."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """The gates' answer: `block`, `warn` or `silent`, and the first thing reported."""
+
+    severity: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fault, at one strength, in the table of one seed."""
+
+    fault: faults.Fault
+    at: int
+    seed: int
+    said: Said
+
+    @property
+    def declared(self) -> str:
+        return self.fault.declared[self.at]
+
+    def __str__(self) -> str:
+        what = f"{self.fault.name}, strength {self.fault.strengths[self.at]}, seed {self.seed}"
+        return f"{what}: {self.declared} declared, {self.said.severity}"
+
+
+def examine(case: clean.Case, scratch: Path) -> Said:
+    """What the gates say of the case. An error that names the fault counts as a block."""
+    try:
+        data = case.declaration()
+        table = _read(case, scratch)
+        document, _, _ = validate.check_raw(table, data, table.num_rows + case.lost)
+        said = _said(document)
+        if said.severity != "silent":
+            return said
+        units = split.identify(table, data)
+        side = split.assign(units, table, SHARES, 1)
+        parts = prepare.part(table, units, side, data)
+        record = prepare.record(parts, units, side, SHARES, 1)
+        document, _, _ = validate.check_prepared(
+            case.parts(parts) if case.parts else parts, record, data, 0.95
+        )
+        return _said(document)
+    except ClearanceError as error:
+        return Said("block", str(error))
+
+
+def _read(case: clean.Case, scratch: Path) -> pa.Table:
+    if case.file is None:
+        return case.table()
+    path = scratch / "table.csv"
+    path.write_bytes(case.file(_csv(case.frame)))
+    target = scratch / "raw.parquet"
+    ingest.ingest(params.Source(kind="file", path=str(path)), target, scratch / "home")
+    return pq.read_table(target)
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    columns = {
+        name: frame[name].map({True: "true", False: "false"})
+        for name in frame.columns
+        if pd.api.types.is_bool_dtype(frame[name].dtype)
+    }
+    return frame.assign(**columns).to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n")
+
+
+def _said(document: dict[str, Any]) -> Said:
+    found = [entry for entry in document["expectations"] if not entry["success"]]
+    if not found:
+        return Said("silent")
+    first = min(found, key=lambda entry: entry["severity"] != "block")
+    return Said("block" if document["blocked"] else "warn", f"{first['severity']}: {first['detail']}")
+
+
+def runs(
+    seeds: Iterable[int],
+    scratch: Path,
+    chosen: Sequence[faults.Fault] = faults.ALL,
+    strengths: Iterable[int] = range(5),
+    rows: int | None = None,
+) -> Iterator[Run]:
+    """Each fault at each strength (by its place) in the table of each seed, of `rows` rows if given."""
+    for seed in seeds:
+        case = clean.case(seed, rows)
+        for place, fault in enumerate(chosen):
+            for at in strengths:
+                random = np.random.default_rng([seed, place, at])
+                yield Run(fault, at, seed, examine(fault.plant(case, fault.strengths[at], random), scratch))
+
+
+def tally(found: Sequence[Run]) -> dict[str, dict[str, int]]:
+    """Runs by class: how many, as declared, more or less severe than declared, silent.
+
+    What is declared to be beyond the contract, and what is no fault, are classes of their own.
+    """
+    table = {
+        name: dict.fromkeys(("kinds", "runs", "declared", "other", "silent"), 0)
+        for name in (*faults.CLASSES, "beyond", "harmless")
+    }
+    kinds: dict[str, set[str]] = {name: set() for name in table}
+    for run in found:
+        name = "beyond" if run.declared == "beyond" else run.fault.kind
+        row = table[name]
+        kinds[name].add(run.fault.name)
+        row["runs"] += 1
+        silent = run.said.severity == "silent"
+        as_declared = run.said.severity == run.declared
+        row["silent"] += silent
+        row["declared"] += as_declared
+        row["other"] += not silent and not as_declared
+    for name, names in kinds.items():
+        table[name]["kinds"] = len(names)
+    return table
+
+
+def alarms(tables: Iterable[int], scratch: Path) -> dict[int, str]:
+    """What was reported of clean tables, by seed."""
+    found = {seed: examine(clean.case(seed), scratch) for seed in tables}
+    return {
+        seed: f"{said.severity}: {said.detail}" for seed, said in found.items() if said.severity != "silent"
+    }
+
+
+def study(scratch: Path, seeds: Sequence[int], first_clean: int, clean_tables: int) -> dict[str, Any]:
+    """The whole study as a document."""
+    found = list(runs(seeds, scratch))
+    silent = [run for run in found if run.said.severity == "silent" and run.declared in ("block", "warn")]
+    other = [
+        run
+        for run in found
+        if run.said.severity
+        not in (
+            "silent",
+            run.declared,
+        )
+        and run.declared in ("block", "warn")
+    ]
+    noise = [run for run in found if run.declared == "silent" and run.said.severity != "silent"]
+    return {
+        "seeds": list(seeds),
+        "classes": tally(found),
+        "silent": [str(run) for run in silent],
+        "other_severity": [str(run) for run in other],
+        "harmless_reported": [f"{run}: {run.said.detail}" for run in noise],
+        "clean": {
+            "first_seed": first_clean,
+            "tables": clean_tables,
+            "alarms": alarms(range(first_clean, first_clean + clean_tables), scratch),
+        },
+        "kinds": {
+            fault.name: {"class": fault.kind, "declared": list(fault.declared)}
+            | ({"why": fault.why} if fault.why else {})
+            for fault in faults.ALL
+        },
+    }
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """The result as the guide prints it."""
+    lines = ["| class | kinds | runs | as declared | other severity | silent |", "|---|---|---|---|---|---|"]
+    titles = {"beyond": "beyond the contract", "harmless": "no fault"}
+    for name, row in document["classes"].items():
+        cells = [row["kinds"], row["runs"], row["declared"], row["other"], row["silent"]]
+        if name == "beyond":
+            cells[2:4] = ["none promised", f"{row['other']} reported"]
+        lines.append(f"| {titles.get(name, name)} | " + " | ".join(map(str, cells)) + " |")
+    told = document["clean"]
+    lines += ["", f"False alarms: {len(told['alarms'])} of {told['tables']} clean tables."]
+    return "\n".join(lines)
+
+
+def verdict(document: dict[str, Any]) -> str:
+    """The three promises, with what was found."""
+    classes = document["classes"]
+    certain = sum(classes[name]["silent"] for name in CERTAIN)
+    rest = classes["rest"]
+    told = document["clean"]
+    wrong = len(told["alarms"]) / max(1, told["tables"])
+    return "\n".join(
+        [
+            f"silent, of schema, type, range, duplicate and leakage faults   {certain}   (bar 0)",
+            f"the rest at its declared severity   {rest['declared'] / max(1, rest['runs']):.1%}   (bar 95 %)",
+            f"false alarms on {told['tables']} clean tables   {wrong:.1%}   (bar 1 %)",
+        ]
+    )
+
+
+def _print(document: dict[str, Any]) -> None:
+    print(markdown(document), verdict(document), sep="\n\n")
+    for name in ("silent", "other_severity", "harmless_reported"):
+        for line in document[name]:
+            print(f"  {name}: {line}")
+    for seed, said in document["clean"]["alarms"].items():
+        print(f"  clean table {seed}: {said}")
+
+
+def part(scratch: Path, _repeats: int, seed: int | None = None, record: bool = False) -> None:
+    """The study with the fixed seeds, and with one more."""
+    warnings.simplefilter("ignore")
+    fixed = study(scratch, SEEDS, 1000, CLEAN)
+    print(f"seeds {SEEDS}")
+    _print(fixed)
+    fresh = secrets.randbelow(2**31) if seed is None else seed
+    print(f"\na fresh seed (again: --seed {fresh})", flush=True)
+    once = study(scratch, [fresh], fresh, CLEAN // 5)
+    _print(once)
+    if record:
+        RECORD.parent.mkdir(exist_ok=True)
+        once.pop("kinds")
+        RECORD.write_text(json.dumps(fixed | {"fresh": once}, indent=1, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--record", action="store_true")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
+        part(Path(scratch), 1, chosen.seed, chosen.record)
+
+
+if __name__ == "__main__":
+    main()
