@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import evidence, million
+from benchmarks import corruption, evidence, million
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -178,6 +178,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "growth": evidence.growth,
     "coverage": evidence.coverage,
     "parquet": evidence.parquet,
+    "corruption": corruption.part,
 }
 
 
