@@ -162,34 +162,30 @@ def alarms(tables: Iterable[int], scratch: Path) -> dict[int, str]:
 def study(scratch: Path, seeds: Sequence[int], first_clean: int, clean_tables: int) -> dict[str, Any]:
     """The whole study as a document."""
     found = list(runs(seeds, scratch))
-    silent = [run for run in found if run.said.severity == "silent" and run.declared in ("block", "warn")]
-    other = [
-        run
-        for run in found
-        if run.said.severity
-        not in (
-            "silent",
-            run.declared,
-        )
-        and run.declared in ("block", "warn")
-    ]
-    noise = [run for run in found if run.declared == "silent" and run.said.severity != "silent"]
+    broken = [run for run in found if run.declared not in ("beyond", run.said.severity)]
+    silent = [run for run in broken if run.said.severity == "silent"]
+    noise = [run for run in broken if run.declared == "silent"]
     return {
         "seeds": list(seeds),
         "classes": tally(found),
         "silent": [str(run) for run in silent],
-        "other_severity": [str(run) for run in other],
+        "other_severity": [f"{run}: {run.said.detail}" for run in broken if run not in [*silent, *noise]],
         "harmless_reported": [f"{run}: {run.said.detail}" for run in noise],
         "clean": {
             "first_seed": first_clean,
             "tables": clean_tables,
             "alarms": alarms(range(first_clean, first_clean + clean_tables), scratch),
         },
-        "kinds": {
-            fault.name: {"class": fault.kind, "declared": list(fault.declared)}
-            | ({"why": fault.why} if fault.why else {})
-            for fault in faults.ALL
-        },
+        "kinds": kinds(),
+    }
+
+
+def kinds() -> dict[str, dict[str, Any]]:
+    """What is declared of every fault: its class, the severity at each strength, and why it is beyond."""
+    return {
+        fault.name: {"class": fault.kind, "declared": list(fault.declared)}
+        | ({"why": fault.why} if fault.why else {})
+        for fault in faults.ALL
     }
 
 
