@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import evidence, interval_coverage, million, sampled
+from benchmarks import corruption, evidence, interval_coverage, million, sampled
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -176,23 +176,29 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "million": large,
     "fairness": evidence.speed,
     "growth": evidence.growth,
-    "coverage": interval_coverage.run,
     "clusters": sampled.coverage,
     "parquet": evidence.parquet,
 }
+STUDIES: dict[str, Callable[[Path, int, Sequence[int], bool], None]] = {
+    "coverage": interval_coverage.run,
+    "corruption": corruption.run,
+}
+"""What is counted and not timed: with seeds of its own, and a record that the docs are rendered from."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=[*PARTS], metavar="part", help=" ".join(PARTS))
+    parser.add_argument(
+        "parts", nargs="*", default=[*PARTS, *STUDIES], metavar="part", help=" ".join([*PARTS, *STUDIES])
+    )
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seed", type=int, action="append", default=[], help="of coverage; may be repeated")
-    parser.add_argument("--write", action="store_true", help="keep what coverage found, with the docs' table")
+    parser.add_argument("--seed", type=int, action="append", default=[], help="of a study; may be repeated")
+    parser.add_argument("--write", action="store_true", help="keep what a study found, with the docs' table")
     chosen = parser.parse_args()
     for part in chosen.parts:
         with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
-            if part == "coverage":
-                interval_coverage.run(Path(scratch), chosen.repeats, chosen.seed, chosen.write)
+            if part in STUDIES:
+                STUDIES[part](Path(scratch), chosen.repeats, chosen.seed, chosen.write)
             else:
                 PARTS[part](Path(scratch), chosen.repeats)
 

@@ -7,7 +7,6 @@ table in `docs/fairness.md` is rendered from that record alone.
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import truths
+from benchmarks import guide, truths
 from clearance import params
 from clearance.evidence import Measurement
 from clearance.judging.rules import Limit
@@ -56,7 +55,7 @@ def run(_: Path, repeats: int, seeds: Sequence[int] = (), write: bool = False) -
     if write:
         RECORD.parent.mkdir(exist_ok=True)
         RECORD.write_text(json.dumps(record, indent=1) + "\n")
-        GUIDE.write_text(placed(GUIDE.read_text(), render(record)))
+        GUIDE.write_text(guide.placed(GUIDE.read_text(), "coverage", render(record)))
     share, name, stratum = lowest(record)
     print(f"lowest share held in any stratum   {share:.1%} ({name}, {stratum})   (bar {BAR:.1%})")
 
@@ -176,17 +175,6 @@ def lowest(record: Record) -> tuple[float, str, str]:
         for name, by_stratum in record["coverage"].items()
         for stratum, cell in by_stratum.items()
         if cell.get("intervals")
-    )
-
-
-def placed(guide: str, table: str) -> str:
-    """The guide with the table between its two marks."""
-    begin, end = (
-        "<!-- coverage: written by `python -m benchmarks coverage --write` -->\n",
-        "<!-- coverage ends -->",
-    )
-    return re.sub(
-        f"({re.escape(begin)}).*?(?={re.escape(end)})", lambda it: it[1] + table, guide, flags=re.DOTALL
     )
 
 

@@ -27,7 +27,7 @@ _CODES = np.array([*_NINES, *(-nines for nines in _NINES), -1], dtype=float)
 
 
 class ExpectNumbersNotToBeCodes(custom.TableExpectation):
-    """No column of numbers holds one value again and again that lies apart from others or looks like a code.
+    """No column of numbers holds, again and again, a value far from all others or that looks like a code.
 
     `ranges` gives for some columns the ends that are declared, null where there is none.
     """
@@ -58,9 +58,9 @@ class ExpectNumbersNotToBeCodes(custom.TableExpectation):
 def codes(numbers: npt.NDArray[np.float64]) -> list[float]:
     """Values that occur at least twice and are no measurement by one of three signs.
 
-    The smallest or largest lies further from all others than these from each other (for others of few
-    values: it also looks like a code, nines or -1); it is negative among numbers that are not; or looks like
-    a code and occurs `SPIKE` times as often as any other value.
+    It lies further from all others than these from each other, and looks like a code (nines, or -1) where
+    they are few; it looks like one and is negative among numbers that are not; or it looks like one and
+    occurs `SPIKE` times as often as any other.
     """
     levels, counts = np.unique(numbers, return_counts=True)
     ends = np.isin(np.arange(len(levels)), [0, len(levels) - 1])
@@ -89,5 +89,4 @@ def _within(
         kept &= values >= low
     if high is not None:
         kept &= values <= high
-    inside: npt.NDArray[np.float64] = values[kept]
-    return inside
+    return np.asarray(values[kept])

@@ -86,7 +86,7 @@ class ExpectColumnToWeigh(custom.TableExpectation):
 
 
 class ExpectTimesToBeBetween(custom.TableExpectation):
-    """No time in the column is before `first` or after `last`, in ISO 8601; without a zone they are UTC."""
+    """No time in the column is before `first` or after `last`: ISO 8601, UTC unless they name a zone."""
 
     column: str
     first: str | None
@@ -114,8 +114,7 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
             span = " and ".join(
                 f"{word} {end}" for word, end in (("from", self.first), ("to", self.last)) if end is not None
             )
-            rows = f"{wrong.sum()} of {len(wrong)} rows"
-            says = f"`{self.column}` lies outside the declared time in {rows} ({span})"
+            says = f"`{self.column}` is out of range in {wrong.sum()} of {len(wrong)} rows: expected {span}"
             mend = f"mend the values in `source.select`, or the range in `data.columns.{self.column}`"
             yield custom.Fault(
                 column=self.column,

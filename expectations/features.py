@@ -41,7 +41,7 @@ class ExpectFeaturesToBePermitted(custom.TableExpectation):
 
 
 class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
-    """No feature restates or determines a protected attribute, or determines the label, errors or not.
+    """No feature restates or determines a protected attribute, or determines the label, but for a few errors.
 
     `most` is the largest area under the ROC curve, by its lower bound, that is no leak: of one feature, or of
     two for the label.
@@ -87,8 +87,8 @@ class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
 class ExpectFeaturesToTellLittle(custom.TableExpectation):
     """No feature tells a protected attribute or the label suspiciously well.
 
-    That is an area under the ROC curve above `SUSPICIOUS`, by its lower bound, and no leak past `most`, which
-    is for another expectation to name; without `most` leaks count here too.
+    That is an area under the ROC curve above `SUSPICIOUS`, by its lower bound. What leaks beyond `most` is
+    for another expectation to name; without `most` it counts here too.
     """
 
     features: list[str]

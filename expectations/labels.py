@@ -101,9 +101,8 @@ class ExpectGroupsToOccur(custom.TableExpectation):
             found = counts_of(frame, name)
             gone = [value for value in self.groups[name] if rows.canonical_value(value) not in found]
             if gone:
-                says = (
-                    f"`{name}` is never {', '.join(f'`{value}`' for value in gone)}, as it is declared to be"
-                )
+                never = ", ".join(f"`{value}`" for value in gone)
+                says = f"`{name}` is never {never}, which is declared"
                 mend = f"check that `source` filters nobody out, or mend `data.columns.{name}.values`"
                 yield custom.Fault(column=name, says=says, mend=mend, observed=len(found))
 

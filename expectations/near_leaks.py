@@ -1,7 +1,7 @@
 """Features that all but give the label or a group away: a copy with errors or noise, two that settle it.
 
-Told by the area under the ROC curve, cross-validated on a bounded sample. Certainties are for `leaks`;
-how large an area is too large is the caller's to say.
+Told by the area under the ROC curve, cross-validated on a bounded sample. Certainties are for `leaks` to
+name; how large an area is too large is the caller's to say.
 """
 
 from __future__ import annotations
@@ -16,12 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from clearance.measures import ranking
+from clearance.measures.proxies import FOLDS, ROWS
 from expectations import custom, leaks
 
-ROWS = 10_000
-"""Rows looked at, at most: enough to tell an area to about a hundredth."""
-
-FOLDS = 5
 BINS = 20
 """Values a feature is cut into where it has more."""
 
@@ -29,14 +26,16 @@ PAIRED = 64
 """Features looked at in pairs, at most: the first ones. Pairs grow with the square."""
 
 CONFIDENCE = 0.95
+RIDGE = 1e-9
 
 Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Area:
-    """How well rows inside are told from others: 0.5 is chance, 1 without an error; and its lower bound."""
+    """How well rows inside are told from the others: 0.5 is chance, 1 is no error; and its lower bound."""
 
     value: float
     low: float
@@ -136,7 +135,7 @@ def area(cell: Codes, inside: Mask) -> Area:
     return Area(value, ranking.area_bounds(value, error, int(min(into.sum(), out.sum())), CONFIDENCE)[0])
 
 
-def _variance(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> float:
+def _variance(values: Numbers, weights: Numbers) -> float:
     mean = np.average(values, weights=weights)
     return float((weights * (values - mean) ** 2).sum() / (weights.sum() - 1))
 
@@ -162,7 +161,7 @@ def _parts(found: Codes, rows: Mask) -> Iterator[Mask]:
         yield known
 
 
-def _numbers(features: pd.DataFrame) -> npt.NDArray[np.float64]:
+def _numbers(features: pd.DataFrame) -> Numbers:
     """The features as numbers (n, features), standardised; zero for what is none."""
     numbers = np.zeros(features.shape)
     for at, name in enumerate(features.columns):
@@ -176,7 +175,7 @@ def _numbers(features: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 
 def _distances(features: pd.DataFrame, inside: Mask) -> Callable[[int, int], float]:
-    """The area two numbers would have by their best difference, both normal within the label's values."""
+    """The area two numbers would have by their best difference, were both normal given the label."""
     numbers = _numbers(features)
     gap = numbers[inside].mean(axis=0) - numbers[~inside].mean(axis=0)
     spread = _within(numbers, inside)
@@ -184,8 +183,6 @@ def _distances(features: pd.DataFrame, inside: Mask) -> Callable[[int, int], flo
     def distance(one: int, other: int) -> float:
         a, b, c = spread[one, one], spread[other, other], spread[one, other]
         apart = a * b - c * c
-        if apart <= 1e-12:
-            return 0.0
         square = (gap[one] ** 2 * b - 2 * gap[one] * gap[other] * c + gap[other] ** 2 * a) / apart
         return float(stats.norm.cdf(math.sqrt(max(0.0, square) / 2)))
 
@@ -199,9 +196,9 @@ def _ranks(two: pd.DataFrame, inside: Mask) -> Codes:
     return np.unique(numbers @ np.linalg.solve(_within(numbers, inside), gap), return_inverse=True)[1]
 
 
-def _within(numbers: npt.NDArray[np.float64], inside: Mask) -> npt.NDArray[np.float64]:
-    """The covariance within the label's values."""
+def _within(numbers: Numbers, inside: Mask) -> Numbers:
+    """The covariance within the label's values; two columns that move together leave it invertible."""
     centred = np.where(
         inside[:, None], numbers - numbers[inside].mean(axis=0), numbers - numbers[~inside].mean(axis=0)
     )
-    return np.asarray(centred.T @ centred / len(centred))
+    return np.asarray(centred.T @ centred / len(centred)) + RIDGE * np.eye(numbers.shape[1])

@@ -86,7 +86,7 @@ def _chances(frame: pd.DataFrame, columns: list[str]) -> dict[str, float]:
 
 
 def _alike(frame: pd.DataFrame, columns: list[str]) -> npt.NDArray[np.int64]:
-    """The rows that may differ from another in one column at most: they share half of their numbers.
+    """The rows that may differ from another in one column at most: they share half of their numbers with it.
 
     Columns come finest first. All rows where numbers are too few to tell.
     """

@@ -1,6 +1,6 @@
 """Expectations on texts nobody listed the values of: spelled one way, decoded right, and texts at all.
 
-Only values are looked at, not how often they occur, and only in columns of few values.
+Only values are looked at, not how often they occur; spelling only matters in columns of few values.
 """
 
 from __future__ import annotations

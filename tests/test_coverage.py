@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
+import pytest
 
+from benchmarks import guide
 from benchmarks import interval_coverage as coverage
 from tasks import assess
 
@@ -11,9 +13,11 @@ RECORD = json.loads(coverage.RECORD.read_text())
 
 
 def test_the_docs_show_the_record() -> None:
-    guide = coverage.GUIDE.read_text()
-    assert coverage.render(RECORD) in guide
-    assert coverage.placed(guide, coverage.render(RECORD)) == guide
+    text = coverage.GUIDE.read_text()
+    assert coverage.render(RECORD) in text
+    assert guide.placed(text, "coverage", coverage.render(RECORD)) == text
+    with pytest.raises(ValueError, match="no marks"):
+        guide.placed(text, "another", "")
 
 
 def test_the_record_meets_the_bar_in_every_stratum() -> None:
