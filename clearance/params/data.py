@@ -1,0 +1,145 @@
+"""The sections `data` and `split`: what the columns are, and which rows are for what."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from clearance.params.section import Fraction, Scalar, Section, Share
+
+
+class Column(Section):
+    """What must hold for one column of the table. `severity` is what a breach does.
+
+    `min` and `max` are numbers, or days or times for a column of times; a day as `max` counts in full.
+    """
+
+    type: Literal["number", "integer", "text", "boolean", "time"] | None = None
+    min: float | dt.date | dt.datetime | None = None
+    max: float | dt.date | dt.datetime | None = None
+    values: list[Scalar] | None = Field(default=None, min_length=1)
+    nulls: Share | None = None
+    severity: Literal["block", "warn"] = "block"
+
+    @model_validator(mode="after")
+    def _one_kind_of_limits(self) -> Self:
+        ends = [end for end in (self.min, self.max) if end is not None]
+        if ends and len({isinstance(end, float) for end in ends}) > 1:
+            raise ValueError("`min` and `max` are two numbers or two times")
+        if self.type is not None and any(isinstance(end, float) == (self.type == "time") for end in ends):
+            raise ValueError(f"`min` and `max` of a {self.type} column are of another kind than its values")
+        return self
+
+    @property
+    def numbers(self) -> tuple[float | None, float | None]:
+        """The ends of the range of a column of numbers; None where there is none."""
+        low, high = (end if isinstance(end, float) else None for end in (self.min, self.max))
+        return low, high
+
+    @property
+    def times(self) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """The first and the last moment a column of times may hold; None where there is none."""
+        return _moment(self.min, dt.time.min), _moment(self.max, dt.time.max)
+
+
+def _moment(end: float | dt.date | None, time: dt.time) -> dt.datetime | None:
+    if isinstance(end, dt.date) and not isinstance(end, dt.datetime):
+        return dt.datetime.combine(end, time)
+    return end if isinstance(end, dt.datetime) else None
+
+
+class AllBut(Section):
+    """Every column except these (and except those that can never be features)."""
+
+    all_but: list[str]
+
+
+class Data(Section):
+    """What the columns are: declared once, for every stage.
+
+    `weight` says how many rows of the population a row stands for; rows of one `cluster` are not independent.
+    """
+
+    row_key: str | None
+    entity: str | None = None
+    weight: str | None = None
+    cluster: str | None = None
+    target: str
+    favourable: Scalar
+    protected: list[str] = Field(min_length=1)
+    protected_encodings: list[str] = []
+    after_outcome: list[str] = []
+    features: list[str] | AllBut
+    columns: dict[str, Column] = {}
+    rows_min: int = Field(default=100, ge=1)
+    label_share_min: Fraction = 0.01
+    leak_auc_max: Fraction = 0.95
+
+    @model_validator(mode="after")
+    def _roles_are_apart(self) -> Self:
+        forbidden = self.never_features()
+        if isinstance(self.features, list):
+            if not self.features:
+                raise ValueError("`features` is empty")
+            both = [name for name in self.features if name in forbidden]
+            if both:
+                raise ValueError(
+                    f"{', '.join(both)} can never be a feature: {', '.join(forbidden[n] for n in both)}"
+                )
+        for name in (self.row_key, self.entity, self.target, self.weight, self.cluster):
+            if name is not None and name in self.protected:
+                raise ValueError(f"`{name}` is declared protected and has another role too")
+        if self.weight is not None and self.weight in (
+            self.row_key,
+            self.entity,
+            self.target,
+            self.cluster,
+        ):
+            raise ValueError(f"`{self.weight}` is declared as the weight and has another role too")
+        if self.cluster is not None and self.cluster == self.target:
+            raise ValueError(f"`{self.cluster}` is declared as the cluster and is the target")
+        return self
+
+    def never_features(self) -> dict[str, str]:
+        """Columns that may never be features, each with the reason."""
+        roles = {self.target: "the target"}
+        roles |= dict.fromkeys(self.after_outcome, "decided after the outcome")
+        roles |= dict.fromkeys(self.protected_encodings, "an encoding of a protected attribute")
+        roles |= dict.fromkeys(self.protected, "a protected attribute")
+        if self.weight is not None:
+            roles[self.weight] = "the sampling weight"
+        if self.cluster is not None:
+            roles[self.cluster] = "the cluster of rows"
+        roles |= {name: "an identifier" for name in (self.row_key, self.entity) if name is not None}
+        return roles
+
+    def feature_names(self, columns: list[str]) -> list[str]:
+        """The features in a table with these columns, in the order of the table for `all_but`."""
+        if isinstance(self.features, list):
+            return list(self.features)
+        left_out = {*self.features.all_but, *self.never_features()}
+        return [name for name in columns if name not in left_out]
+
+
+class OutOfTime(Section):
+    """Rows at or after `test_from` in `column` are the test rows."""
+
+    column: str
+    test_from: dt.date | dt.datetime
+
+
+class Split(Section):
+    """Shares of the rows for fitting, choosing and judging; they add up to 1."""
+
+    train: Fraction
+    tune: Fraction
+    test: Fraction
+    time: OutOfTime | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(self.train + self.tune + self.test - 1) > 1e-9:
+            raise ValueError("train, tune and test must add up to 1")
+        return self
