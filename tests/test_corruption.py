@@ -27,7 +27,8 @@ def scratch() -> Iterator[Path]:
 
 @pytest.mark.parametrize(("fault", "at"), SLICE, ids=[fault.name for fault, _ in SLICE])
 def test_a_fault_is_reported_as_declared(fault: faults.Fault, at: int, scratch: Path) -> None:
-    (run,) = corruption.runs([7], scratch, [faults.ALL.index(fault)], [at], ROWS)
+    rows = None if fault.kind == "leakage" else ROWS  # how well a feature tells is a matter of rows
+    (run,) = corruption.runs([7], scratch, [faults.ALL.index(fault)], [at], rows)
     assert run.said.severity == run.declared, f"{run}: {run.said.detail}"
 
 
