@@ -57,7 +57,7 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
-                start_new_session=True,
+                process_group=0,  # in our session: the scheduler weighs sessions first, niceness within
             )
 
     def preload(self, modules: Iterable[str]) -> None:

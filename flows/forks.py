@@ -116,7 +116,8 @@ class Server:
             self.selector.unregister(job.socket)
 
     def _may_import(self) -> bool:
-        return bool(self.warmth.wanted) and (self.ahead > 0 or not self.jobs)
+        """Not between two children: an import cannot be put off, and the next child would wait for it."""
+        return bool(self.warmth.wanted) and self.ahead > 0
 
     def _patience(self) -> float | None:
         if self._may_import():

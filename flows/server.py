@@ -65,7 +65,8 @@ def _over(link: socket.socket) -> bool:
 
 
 def main() -> None:
-    """Serve Prefect's API, without its UI, until asked to stop."""
+    """Serve Prefect's API, without its UI, until asked to stop; a stage at work goes first."""
+    os.nice(10)
     import uvicorn
     from prefect.server.api.server import create_app
 

@@ -58,33 +58,50 @@ def from_parquet(files: Sequence[Path], columns: Columns, memory: str = "1GB", t
 
 
 def _query(columns: Columns) -> str:
-    """One pass: a row that cannot be counted gets the label -1."""
-    groups = [f"CAST({_quoted(name)} AS VARCHAR)" for name in columns.protected]
-    label = f"TRY_CAST({_quoted(columns.label)} AS INTEGER)"
-    sound = [f"{label} IN (0, 1)", f"TRY_CAST({_quoted(columns.label)} AS DOUBLE) = {label}"]
+    """One pass that asks little of a row; a cell of rows that cannot be counted gets the label -1."""
+    label = f"TRY_CAST({_quoted(columns.label)} AS DOUBLE)"
+    sound = []
     if columns.decision is None:
         score = _quoted(str(columns.score))
-        decision = f"({score} >= {columns.threshold!r})"
-        sound.append(f"{score} BETWEEN 0 AND 1 AND NOT isnan({score})")
+        decision = f"{score} >= {columns.threshold!r}"
+        sound.append(f"{score} BETWEEN 0 AND 1")  # DuckDB has NaN above every number
     else:
-        decision = f"(TRY_CAST({_quoted(columns.decision)} AS DOUBLE) = 1)"
-        sound.append(f"TRY_CAST({_quoted(columns.decision)} AS DOUBLE) IN (0, 1)")
-    bins = "0"
-    if columns.bins > 1:
-        bins = f"least({columns.bins - 1}, floor({_quoted(str(columns.score))} * {columns.bins}))::INTEGER"
-    sums = "count(*) AS n"
+        decided = f"TRY_CAST({_quoted(columns.decision)} AS DOUBLE)"
+        decision = f"{decided} = 1"
+        sound.append(f"{decided} IN (0, 1)")
+    sums = {"n": ("count(*)", "sum(n)")}
     if columns.weight is not None:
         weight = f"CAST({_quoted(columns.weight)} AS DOUBLE)"
         sound.append(f"{weight} >= 0 AND isfinite({weight})")
-        sums += f", sum({weight}) AS w, sum({weight} * {weight}) AS ww"
-    usable = f"coalesce({' AND '.join(f'({each})' for each in sound)}, false)"
-    keys = [f"{each} AS g{at}" for at, each in enumerate(groups)]
-    keys += [
-        f"CASE WHEN {usable} THEN {label} ELSE -1 END AS label",
-        f"CASE WHEN {usable} THEN {decision} ELSE false END AS decision",
-        f"CASE WHEN {usable} THEN {bins} ELSE 0 END AS bin",
+        sums |= {"w": (f"sum({weight})", "sum(w)"), "ww": (f"sum({weight} * {weight})", "sum(ww)")}
+    bins = "0"
+    if columns.bins > 1:
+        place = f"least({columns.bins - 1}, floor({_quoted(str(columns.score))} * {columns.bins}))::INTEGER"
+        bins = f"CASE WHEN {sound[0]} THEN {place} END"
+    groups = [f"g{at}" for at in range(len(columns.protected))]
+    named = [
+        f"CAST({_quoted(name)} AS VARCHAR) AS {key}"
+        for name, key in zip(columns.protected, groups, strict=True)
     ]
-    return f"SELECT {', '.join([*keys, sums])} FROM read_parquet(?) GROUP BY ALL"  # noqa: S608 - quoted names
+    cells = [
+        *named,
+        f"{label} = 1 AS favourable",
+        f"{label} = 0 AS unfavourable",
+        f"{decision} AS decided",
+        f"{' AND '.join(sound)} AS sound",
+        f"{bins} AS place",
+        *(f"{inner} AS {key}" for key, (inner, _) in sums.items()),
+    ]
+    usable = "coalesce(sound AND (favourable OR unfavourable), false)"
+    keys = [
+        *groups,
+        f"CASE WHEN {usable} THEN favourable::INTEGER ELSE -1 END AS label",
+        f"CASE WHEN {usable} THEN decided ELSE false END AS decision",
+        f"CASE WHEN {usable} THEN place ELSE 0 END AS bin",
+        *(f"{outer} AS {key}" for key, (_, outer) in sums.items()),
+    ]
+    inner = f"SELECT {', '.join(cells)} FROM read_parquet(?) GROUP BY ALL"  # noqa: S608 - quoted names
+    return f"SELECT {', '.join(keys)} FROM ({inner}) GROUP BY ALL"  # noqa: S608
 
 
 def _quoted(name: str) -> str:

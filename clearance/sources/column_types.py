@@ -15,6 +15,8 @@ from clearance.sources import engine
 _SAMPLE = 2_048
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = "[0-9]{2}:[0-9]{2}[0-9:.]*"
+_NUMBER = " *-?(0|[1-9][0-9]{0,16})?([.][0-9]*)?([eE][-+]?[0-9]+)? *"
+"""How a number is written of which reading it loses nothing; most need not be held against it, see below."""
 
 # From narrow to wide: what SQL type, and the test that every value of the column must pass.
 _TESTS: Mapping[str, str] = {
@@ -22,10 +24,9 @@ _TESTS: Mapping[str, str] = {
     "BIGINT": "CAST(TRY_CAST({c} AS BIGINT) AS VARCHAR) = {c}",
     "DOUBLE": (
         "isfinite(TRY_CAST({c} AS DOUBLE)) AND NOT contains({c}, '_') AND CASE"
-        " WHEN {c} < '!' OR strlen({c}) > 17 THEN"
-        " regexp_full_match({c}, ' *-?(0|[1-9][0-9]{0,16})?([.][0-9]*)?([eE][-+]?[0-9]+)? *')"
-        " ELSE {c} NOT BETWEEN '00' AND '0:' AND {c} NOT BETWEEN '-00' AND '-0:'"
-        " AND {c} NOT BETWEEN '+' AND ',' END"
+        " WHEN {c} < '-' OR strlen({c}) > 20 OR abs(TRY_CAST({c} AS DOUBLE)) >= 1e17 THEN"
+        f" regexp_full_match({{c}}, '{_NUMBER}')"
+        " ELSE {c} NOT BETWEEN '00' AND '0:' AND {c} NOT BETWEEN '-00' AND '-0:' END"
     ),
     "TIMESTAMP": (
         f"regexp_full_match({{c}}, '{_DAY}([ T]{_CLOCK})?') AND TRY_CAST({{c}} AS TIMESTAMP) IS NOT NULL"
