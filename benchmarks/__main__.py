@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import corruption, evidence, interval_coverage, million, sampled
+from benchmarks import corruption, evidence, hostile, interval_coverage, million, sampled, tampering
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -182,6 +182,8 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
 STUDIES: dict[str, Callable[[Path, int, Sequence[int], bool], None]] = {
     "coverage": interval_coverage.run,
     "corruption": corruption.run,
+    "hostile": hostile.run,
+    "tampering": tampering.run,
 }
 """What is counted and not timed: with seeds of its own, and a record that the docs are rendered from."""
 

@@ -22,10 +22,15 @@ _NEVER_WATCHED = (".git", ".hg", ".dvc")
 
 @dataclass(frozen=True, kw_only=True)
 class Digest:
-    """`md5` as `dvc.lock` writes it (`….dir` for a folder), `sha256` as `artifacts.sha256` defines it."""
+    """`md5` as `dvc.lock` writes it (`….dir` for a folder), `sha256` as `artifacts.sha256` defines it.
+
+    `size` is in bytes, a folder's that of all its files; `files` is how many they are, None for a file.
+    """
 
     md5: str
     sha256: str
+    size: int
+    files: int | None = None
 
 
 def reader(root: Path, outs: Collection[str]) -> Callable[[str], Digest | None]:
@@ -44,11 +49,49 @@ def reader(root: Path, outs: Collection[str]) -> Callable[[str], Digest | None]:
             return file(place)
         if not place.is_dir():
             return None
-        skipped = () if path in outs else ignored
-        names = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
-        return _of_folder({name: file(place / name) for name in names if not _matches(name, skipped)})
+        names = _below(place, () if path in outs else ignored)
+        return _of_folder({name: file(place / name) for name in names})
 
     return read
+
+
+def listing(root: Path, path: str) -> list[str]:
+    """The files of the folder at `path` in `root` that DVC does not ignore, relative to it, sorted."""
+    return _below(root / path, (*_NEVER_WATCHED, *_ignore_patterns(root / ".dvcignore")))
+
+
+def _below(folder: Path, ignored: Collection[str]) -> list[str]:
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return [name for name in names if not _matches(name, ignored)]
+
+
+def unseen(root: Path, path: str) -> Path | None:
+    """The first thing below the folder `path` that no digest covers, as DVC does not look at it either.
+
+    That is a link to a folder, a link to nothing, a pipe or the like, unless `reader` would ignore it.
+    """
+    place, ignored = root / path, (*_NEVER_WATCHED, *_ignore_patterns(root / ".dvcignore"))
+    found = (p for p in place.rglob("*") if not p.is_file() and (p.is_symlink() or not p.is_dir()))
+    kept = (p for p in found if not _matches(p.relative_to(place).as_posix(), ignored))
+    return min(kept, default=None)
+
+
+def link(root: Path, path: str) -> Path | None:
+    """The first link at, below or on the way from `root` to `path`: what it leads to may lie with anybody.
+
+    One into DVC's cache (`cache.type symlink`) is none: the target's name is that of its content.
+    """
+    place = root / path
+    way = [root / parent for parent in Path(path).parents[:-1]]
+    links = (p for p in (*way, place, *place.rglob("*")) if p.is_symlink())
+    return min((p for p in links if not _is_object(p)), default=None)
+
+
+def _is_object(place: Path) -> bool:
+    if not place.is_file():
+        return False
+    md5 = _read(place).md5
+    return place.resolve().parts[-4:] == ("files", "md5", md5[:2], md5[2:])
 
 
 def _of_folder(files: dict[str, Digest]) -> Digest:
@@ -56,17 +99,20 @@ def _of_folder(files: dict[str, Digest]) -> Digest:
     return Digest(
         md5=hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest() + ".dir",
         sha256=artifacts.sha256_json({name: digest.sha256 for name, digest in files.items()}),
+        size=sum(digest.size for digest in files.values()),
+        files=len(files),
     )
 
 
 def _read(path: Path) -> Digest:
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     with path.open("rb") as file, ThreadPoolExecutor(1) as beside:
         while chunk := file.read(_CHUNK):
             known = beside.submit(md5.update, chunk)
             sha256.update(chunk)
+            size += len(chunk)
             known.result()
-    return Digest(md5=md5.hexdigest(), sha256=sha256.hexdigest())
+    return Digest(md5=md5.hexdigest(), sha256=sha256.hexdigest(), size=size)
 
 
 def _ignore_patterns(file: Path) -> list[str]:

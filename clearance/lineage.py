@@ -5,13 +5,15 @@ Decides nothing about a model: whatever is missing or does not match is an Integ
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -46,16 +48,38 @@ class Lineage:
         """
         if path not in self.outs:
             raise IntegrityError(f"{path} is no output of the pipeline", _RUN)
-        return artifacts.read_json(artifacts.verify(self.root / path, self.outs[path]))
+        place = self.root / path
+        content = place.read_bytes() if place.is_file() else b""
+        if hashlib.sha256(content).hexdigest() != self.outs[path]:
+            artifacts.verify(place, self.outs[path])
+            raise IntegrityError(f"{path} changed while it was read", _RUN)
+        try:
+            return json.loads(content, parse_constant=_no_constant)
+        except ValueError as error:
+            raise IntegrityError(f"{path} is not readable JSON ({error})", _REPAIR) from None
 
 
 class _Entry(BaseModel):
+    """A file or folder as `dvc.lock` recorded it; `isexec` says how DVC restores it, not what it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
     path: str
+    hash: Literal["md5"] = "md5"
     md5: str
+    size: int | None = None
+    nfiles: int | None = None
+    isexec: bool = False
+
+    def is_of(self, found: digest.Digest) -> bool:
+        same = self.md5 == found.md5 and self.size in (None, found.size)
+        return same and self.nfiles in (None, found.files)
 
 
 class _Locked(BaseModel):
     """A stage as `dvc.lock` recorded it."""
+
+    model_config = ConfigDict(extra="forbid")
 
     cmd: str | list[str]
     deps: list[_Entry] = []
@@ -64,10 +88,15 @@ class _Locked(BaseModel):
 
 
 class _Declared(BaseModel):
-    """A stage as `dvc.yaml` declares it, names from `params.yaml` filled in."""
+    """A stage as `dvc.yaml` declares it, names from `params.yaml` filled in.
 
-    model_config = ConfigDict(extra="ignore")
+    Any further key (`wdir`, `frozen`) would change what paths mean, or when a stage runs.
+    """
 
+    model_config = ConfigDict(extra="forbid")
+
+    desc: str | None = None
+    meta: Any = None
     cmd: str | list[str]
     deps: list[str] = []
     outs: list[str | dict[str, Any]] = []
@@ -78,6 +107,11 @@ class _Declared(BaseModel):
     def written(self) -> set[str]:
         entries = [*self.outs, *self.metrics, *self.plots]
         return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
+
+    def options(self) -> dict[str, Any]:
+        """How DVC is told to keep an output (`cache`, `push`, `remote`), by its path."""
+        told = [entry for entry in [*self.outs, *self.metrics, *self.plots] if isinstance(entry, dict)]
+        return {path: options for entry in told for path, options in entry.items()}
 
     def reads(self) -> set[tuple[str, str]]:
         """The parameters it depends on, each as the file and the key."""
@@ -97,10 +131,16 @@ def verify(root: Path) -> Lineage:
     Raises ConfigurationError when one of the records is missing or no YAML.
     """
     values = params.read_yaml(root / "params.yaml")
-    stages = _parsed(_fill(params.read_yaml(root / "dvc.yaml"), values), _Declared, "dvc.yaml")
+    graph = params.read_yaml(root / "dvc.yaml")
+    if "vars" in graph:
+        raise IntegrityError("dvc.yaml has variables of its own", "write them in params.yaml, then " + _RUN)
+    stages = _parsed(_fill(graph, values), _Declared, "dvc.yaml")
     if not (root / "dvc.lock").is_file():
         raise IntegrityError("dvc.lock is missing: the pipeline has not run here", _RUN)
-    locked = _parsed(params.read_yaml(root / "dvc.lock"), _Locked, "dvc.lock")
+    records = params.read_yaml(root / "dvc.lock")
+    if records.get("schema") != "2.0":
+        raise IntegrityError("dvc.lock is of another schema than 2.0", _RUN)
+    locked = _parsed(records, _Locked, "dvc.lock")
     if absent := sorted(set(stages) - set(locked)):
         raise IntegrityError(f"dvc.lock has no stage {absent[0]}: it has not run", _RUN)
     written = {path for stage in stages.values() for path in stage.written()}
@@ -110,7 +150,7 @@ def verify(root: Path) -> Lineage:
     foreign = {path for stage in stages.values() for path in stage.deps} - written
     lineage = Lineage(
         root=root,
-        fingerprint=_fingerprint({name: locked[name] for name in stages}, written | foreign, read),
+        fingerprint=_fingerprint(stages, locked, written | foreign, read),
         outs={path: read(path).sha256 for path in sorted(written)},
         deps={path: read(path).sha256 for path in sorted(foreign)},
     )
@@ -131,7 +171,11 @@ def _parsed(data: Mapping[str, Any], kind: type[_Stage], where: str) -> dict[str
 def _reader(root: Path, written: set[str]) -> _Read:
     look = digest.reader(root, written)
 
+    @cache
     def read(path: str) -> digest.Digest:
+        if odd := digest.unseen(root, path) or (path in written and digest.link(root, path)):
+            fault = f"{odd} is a link or no file: what is there may change unseen"
+            raise IntegrityError(fault, f"put a copy in its place, or remove it and {_RUN}")
         if found := look(path):
             return found
         raise IntegrityError(
@@ -154,7 +198,7 @@ def _hold(
         if odd := {entry.path for entry in recorded} ^ paths:
             raise IntegrityError(f"stage {name}: dvc.yaml and dvc.lock differ in {kind} {sorted(odd)}", _RUN)
         for entry in recorded:
-            if read(entry.path).md5 != entry.md5:
+            if not entry.is_of(read(entry.path)):
                 raise IntegrityError(f"{entry.path} is not what stage {name} recorded in dvc.lock", mend)
     ran_with = {(file, key): value for file, keys in lock.params.items() for key, value in keys.items()}
     for file, key in sorted(stage.reads() | set(ran_with)):
@@ -180,17 +224,24 @@ def _hold_verdict(lineage: Lineage, read: _Read) -> None:
             raise IntegrityError(f"{path} is not the evidence that {VERDICT} cites", _REPAIR)
 
 
-def _fingerprint(locked: Mapping[str, _Locked], paths: Iterable[str], read: _Read) -> str:
+def _fingerprint(
+    declared: Mapping[str, _Declared], locked: Mapping[str, _Locked], paths: Iterable[str], read: _Read
+) -> str:
     stages = {
         name: {
             "cmd": stage.cmd,
             "deps": {entry.path: entry.md5 for entry in stage.deps},
             "params": _plain(stage.params),
             "outs": {entry.path: entry.md5 for entry in stage.outs},
+            **({"options": _plain(options)} if (options := declared[name].options()) else {}),
         }
-        for name, stage in locked.items()
+        for name, stage in ((name, locked[name]) for name in declared)
     }
     return artifacts.sha256_json({"stages": stages, "sha256": {path: read(path).sha256 for path in paths}})
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no evidence")
 
 
 def _plain(value: Any) -> Any:

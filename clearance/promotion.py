@@ -1,9 +1,11 @@
 """Whether a judged model may become champion, and which step comes next: pure, nothing is changed here.
 
-A "no" is a value with its reason. What the registry holds is all that a next step depends on, so a
+A "no" is a value with its reason. What ledger and registry hold is all that a next step depends on, so a
 release that was killed goes on where it was.
 
-    register → push → copy → set the alias → note it
+    register → push → attest ┊ copy → record the intent, set the alias → confirm
+                             ┊          └ after a crash: confirm when the alias was set, else abandon
+    what `release` does      ┊ what `promote` does, then or once the right people agree
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearance import evidence
 from clearance.judging import authorised, policy, rules
 from clearance.telling import headline
+
+if TYPE_CHECKING:
+    from clearance.attesting.approvals import Standing
 
 
 class Status(StrEnum):
@@ -34,21 +39,19 @@ class Status(StrEnum):
 class Step(StrEnum):
     """One change to the world. Any of them may be the last before a crash."""
 
-    REGISTER = "register the candidate"
-    PUSH = "push the outputs"
     COPY = "copy the candidate"
-    CROWN = "set the alias"
-    CONFIRM = "note that the champion was released"
+    CROWN = "record the intent, and set the alias"
+    CONFIRM = "record that it was done"
+    ABANDON = "record that it was not done"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """A version of a registered model. `released`: it has been champion."""
+    """A version of a registered model, as the registry has it."""
 
     name: str
     number: int
     fingerprint: str | None
-    released: bool
     tags: Mapping[str, str]
     run_id: str
     model_id: str
@@ -70,7 +73,10 @@ class Case:
     """What was found about one judged model before the registry is asked.
 
     `verdict` is the recorded one. `promotion` and `today` (the verdict on `day`) are those of the policy
-    authorised for the model; None when there is none, or when another one judged.
+    authorised for the model; None when there is none, or when another one judged. `uncommitted` says why
+    nobody could build it again from git, where the policy minds, `unpushed` why not from DVC; `compared` what
+    the comparison with the champion has against it, where the policy asks for one. `tier` is one that the
+    policy does not know.
     """
 
     verdict: Mapping[str, Any]
@@ -78,78 +84,105 @@ class Case:
     promotion: rules.Promotion | None
     today: policy.Verdict | None
     day: dt.date
+    uncommitted: str | None = None
+    unpushed: str | None = None
+    compared: str | None = None
+    tier: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the verdict, then or today, lets the model through by an override only."""
+        return self.promotion is None or self.today is None or _judgement(self) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What stands in the way of promotion, if anything, and what the registry holds.
+    """What stands in the way of promotion, if anything, and what ledger and registry hold.
 
-    `candidate` and `copy` are the versions of this very content under the two names; `pushed` says
-    whether the outputs are at the remote, or need not be.
+    `copy` is the version of the candidate's content under the model's own name, `champion` is where the alias
+    points. `reigning` is the number of the ledger's champion as a candidate, `served` are those that ever
+    were. `pending` tells of a change that was begun and never ended whether its act was done; None: there is
+    none.
     """
 
     obstacle: Ending | None
-    candidate: Version | None
+    candidate: Version
     copy: Version | None
     champion: Version | None
-    pushed: bool
+    reigning: int | None = None
+    served: frozenset[int] = frozenset()
+    pending: bool | None = None
 
 
-def obstacle(case: Case) -> Ending | None:
-    """Why this model may not become champion; None when it may."""
+def obstacle(case: Case, standing: Standing | None = None, needs: int = 0) -> Ending | None:
+    """Why this model may not become champion; None when it may.
+
+    `needs` is how many people must agree at least, whatever the tier asks for. Without `standing` nobody has
+    been asked yet: a model that waits for nothing else waits for that.
+    """
     if case.verdict["what_if"]:
         why = "It was judged by a policy or on a day chosen for the run; nothing is recorded."
         return Ending(status=Status.WHAT_IF, reason=why)
     if not case.has_model:
         why = f"There is no model; the tracked run is the record. {headline.why(case.verdict)}"
         return Ending(status=Status.NO_MODEL, reason=why)
-    if refusal := _refusal(case):
+    if refusal := _refusal(case, standing):
         return Ending(status=Status.NOT_PROMOTED, reason=refusal)
-    if case.promotion and case.promotion.approvals:
-        why = f"The policy asks for {case.promotion.approvals} approval(s), and none is recorded."
-        return Ending(status=Status.AWAITING_APPROVAL, reason=why)
-    return None
+    if standing is None:
+        return Ending(status=Status.AWAITING_APPROVAL, reason="Nothing was proposed yet.")
+    reasons = list(standing.reasons)
+    if (agreed := len(standing.stands)) < needs:
+        reasons.append(f"A first version needs {needs} approval(s), {agreed} stand: ask for more.")
+    return Ending(status=Status.AWAITING_APPROVAL, reason=" ".join(reasons)) if reasons else None
 
 
-def _refusal(case: Case) -> str | None:
+def _refusal(case: Case, standing: Standing | None) -> str | None:
+    """Why this is no question of agreement: no policy, code that nobody has, a verdict nobody overrode."""
+    verdict, promotion = case.verdict, case.promotion
+    if case.tier:
+        return (
+            f"{authorised.FILE} puts {verdict['name']} into tier {case.tier}, which its policy does not know."
+        )
+    if promotion is None or case.today is None:
+        file = verdict["policy"]["file"]
+        return f"{file} as it judged is not the policy that {authorised.FILE} names for {verdict['name']}."
+    if hindrance := case.uncommitted or case.unpushed:
+        return hindrance
+    if standing and standing.rejections:
+        return " ".join(standing.reasons)
+    if (judged := _judgement(case)) is None or (standing and standing.complete):
+        return None
+    begun = bool(standing and standing.stands and promotion.override_days)
+    return f"{judged} {' '.join(standing.reasons)}" if standing and begun else judged
+
+
+def _judgement(case: Case) -> str | None:
     """Why the authorised policy, then or today, does not let the model through."""
     verdict, today, promotion = case.verdict, case.today, case.promotion
     if promotion is None or today is None:
-        file = verdict["policy"]["file"]
-        return f"{file} as it judged is not the policy that {authorised.FILE} names for {verdict['name']}."
+        return None
     if evidence.Outcome(verdict["verdict"]) not in promotion.when:
         return headline.why(verdict)
     if today.outcome not in promotion.when:
         word = headline.VERDICTS[today.outcome].lower()
         return f"Judged again on {case.day.isoformat()}: {word}; {'; '.join(today.reasons)}."
-    return None
+    return case.compared
 
 
 def decide(state: State) -> Step | Ending:
     """The next step, or the ending.
 
-    A champion that nobody noted was left by a crash after its alias was set. It is noted before anything
-    else, so that no later release takes it for one that never served.
+    A change that a crash left unfinished is ended first: as done when the alias was set, else as not done.
     """
-    champion, copy = state.champion, state.copy
-    if state.obstacle and state.obstacle.status in (Status.WHAT_IF, Status.NO_MODEL):
+    if state.pending is not None:
+        return Step.CONFIRM if state.pending else Step.ABANDON
+    if state.copy and state.reigning == state.candidate.number:
+        return Ending(status=Status.CHAMPION, reason=f"{state.copy} is the champion.")
+    if state.obstacle:
         return state.obstacle
-    if champion and champion.fingerprint and not champion.released:
-        return Step.CONFIRM
-    if state.candidate is None:
-        return Step.REGISTER
-    if champion and copy and champion.number == copy.number:
-        return Ending(status=Status.CHAMPION, reason=f"{copy} is the champion.")
-    return state.obstacle or _towards_champion(state)
-
-
-def _towards_champion(state: State) -> Step | Ending:
-    """The next step of a registered candidate that may become champion and is not."""
-    champion, copy = state.champion, state.copy
-    if copy and (copy.released or (champion and champion.number > copy.number)):
-        now = f"{champion} is" if champion else "no version is now"
-        why = f"{copy} holds this model and {now} champion: going back is a rollback, not a release."
+    overtaken = state.copy and state.champion and state.champion.number > state.copy.number
+    if overtaken or state.candidate.number in state.served:
+        now = f"{state.champion} is" if state.champion else "no version is now"
+        why = f"{state.candidate} had its turn, and {now} champion: going back is a rollback, not a release."
         return Ending(status=Status.SUPERSEDED, reason=why)
-    if not state.pushed:
-        return Step.PUSH
-    return Step.CROWN if copy else Step.COPY
+    return Step.CROWN if state.copy else Step.COPY

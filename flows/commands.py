@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from clearance.errors import ClearanceError, ExitCode, UnavailableError
+from clearance.errors import ClearanceError, ExitCode, ReleaseRefused, UnavailableError
 from flows.children import Children
 
 _LAST = 20
+Hear = Callable[[str], None]
 
 
 def run(
@@ -25,13 +26,14 @@ def run(
     cwd: Path,
     timeout: float,
     log: Path,
-    hear: Callable[[str], None],
+    hear: Hear,
     env: Mapping[str, str],
 ) -> None:
     """Run `command`; each line it writes goes to the file `log` and to `hear`.
 
-    Raises UnavailableError when the child says that a new try may help, ClearanceError when it
-    fails otherwise or takes longer than `timeout` seconds, `children.Lost` when the run is over.
+    Raises UnavailableError when the child says that a new try may help, ReleaseRefused when it says that
+    what was asked of it is refused, ClearanceError when it fails otherwise or takes longer than `timeout`
+    seconds, `children.Lost` when the run is over.
     """
     last: deque[str] = deque(maxlen=_LAST)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +51,8 @@ def run(
             f"{step}: took longer than {timeout:g} s and was stopped",
             f"give it more in dvc.yaml (`meta: {{timeout: seconds}}` of {step}), or see {log}",
         )
+    if end.status == ExitCode.REFUSED and last:
+        raise ReleaseRefused(f"{step}: {last[-1]}", f"see {log}")
     if end.status != ExitCode.PASS:
         kind = UnavailableError if end.status == ExitCode.TRANSIENT else ClearanceError
         raise kind(*_said(step, end.status, list(last), log))

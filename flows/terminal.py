@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_verdict: bool) -> None:
     """Run the governed pipeline.
 
-    Exit status: 0 pass, 1 fault, 3 refused, 4 insufficient evidence, 5 not evaluated.
+    Exit status: 0 pass (it may wait for people to agree), 1 fault, 3 refused, 4 insufficient evidence,
+    5 not evaluated.
     """
     screen = display.Display()
     struck = _listen()
@@ -113,7 +114,7 @@ def _tell(screen: display.Display, run: work.Work, state: State[Any]) -> ExitCod
         return ExitCode.ERROR
     verdict = summary.read(run.folder)
     screen.say("")
-    screen.say(summary.title(verdict), "bold green" if state.is_completed() else "bold yellow")
+    screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
     uses = summary.test_uses(run.folder, verdict)
     beside = uses if run.effects_after else ["a what-if: nothing was registered or released"]
     for line in [*summary.reasons(verdict), *summary.released(run.folder), *beside]:

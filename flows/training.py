@@ -11,37 +11,33 @@ if __name__ == "__main__":  # before Prefect is imported: wrong parameters are t
 
     terminal.main()
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect import State, flow, task
+from prefect import State, flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import TaskRun
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.tasks import Task, exponential_backoff
 
 from clearance import environment
-from clearance.errors import ClearanceError, TransientError
+from clearance.errors import ClearanceError
 from clearance.evidence import Outcome
 from clearance.telling import headline, summary
-from flows import children, killed, notice, request, work
+from flows import killed, notice, request, steps, work
 
 if TYPE_CHECKING:
     from pydantic import BaseModel as Overrides
 else:
     from flows.request import Overrides
 
-UNAVAILABLE = "Unavailable"
-"""The name of a failed state after which another try may help."""
+AWAITING = "Awaiting approval"
+"""The name of the completed state of a run whose model passed and waits for people to agree."""
 
 NOTHING = Overrides()
-JUDGED = frozenset({"Completed", *headline.VERDICTS.values()})
+JUDGED = frozenset({"Completed", AWAITING, *headline.VERDICTS.values()})
 """The names of the end states of a run that reached a verdict."""
 
 Futures = dict[str, PrefectFuture[Any]]
@@ -78,44 +74,16 @@ def training(
         return Failed(message=str(error))
 
 
-def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a step is worth another try: after a lock or a lost service, never after a refusal."""
-    return state.name == UNAVAILABLE
-
-
-step: Callable[[Callable[..., Any]], Task[..., Any]] = task(
-    task_run_name="{name}",
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=1,
-    retry_condition_fn=may_pass,
-    cache_policy=NO_CACHE,
-)
-
-
-@step
+@steps.step
 def stage(name: str) -> State[Any]:
     """Bring one stage of dvc.yaml up to date."""
-    return _attempt(lambda hear: work.here().run_stage(name, hear))
+    return steps.attempt(lambda hear: work.here().run_stage(name, hear))
 
 
-@step
+@steps.step
 def effect(name: str) -> State[Any]:
     """Do one step that touches the world."""
-    return _attempt(lambda hear: work.here().run_effect(name, hear))
-
-
-def _attempt(do: Callable[[Callable[[str], None]], bool]) -> State[Any]:
-    """Do a step, its lines into Prefect's log, its end into a state."""
-    try:
-        ran = do(get_run_logger().info)
-    except children.Lost:
-        return Failed(name="Interrupted", message="the run was ended")
-    except TransientError as error:
-        return Failed(name=UNAVAILABLE, message=str(error))
-    except ClearanceError as error:
-        return Failed(message=str(error))
-    return Completed() if ran else Completed(name="Cached", message="nothing it depends on has changed")
+    return steps.attempt(lambda hear: work.here().run_effect(name, hear))
 
 
 def _submit(run: work.Work) -> Futures:
@@ -144,7 +112,7 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
 
 
 def _conclude(run: work.Work) -> State[Any]:
-    """The verdict as the run's end state: only a pass is a completed run."""
+    """The verdict as the run's end state: only a pass is a completed run, also one that waits for people."""
     verdict = summary.read(run.folder)
     counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
@@ -154,5 +122,7 @@ def _conclude(run: work.Work) -> State[Any]:
     message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *uses])
     outcome = summary.outcome(verdict)
     if outcome == Outcome.PASS:
+        if counted_in and (waits := summary.awaited(counted_in)):
+            return Completed(name=AWAITING, message="\n".join([message, *waits]))
         return Completed(message=message)
     return Failed(name=headline.VERDICTS[outcome], message=message)

@@ -50,6 +50,7 @@ def main() -> None:
             sys.stdout.write(
                 f"Prefect  {prefect}   (Deployments > training > Run)\n"
                 f"MLflow   {mlflow}\n"
+                f"Where PREFECT_API_URL={prefect}/api is set, the last approval starts `promotion`.\n"
                 "Ctrl-C stops both.\n"
             )
             sys.stdout.flush()

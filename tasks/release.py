@@ -7,47 +7,44 @@ promotes nothing. Whether a model may is decided in `clearance.promotion`.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, lineage, params, promotion, registry, remote, stage
-from clearance.errors import IntegrityError, ReleaseRefused, TransientError
-from clearance.judging import authorised, policy
-from clearance.promotion import Case, Ending, State, Status, Step
+from clearance import (
+    artifacts,
+    challenge,
+    lineage,
+    params,
+    promotion,
+    registry,
+    remote,
+    revision,
+    stage,
+)
+from clearance.attesting import bundle, envelope, statement
+from clearance.attesting.roles import Right
+from clearance.attesting.statement import content_digest
+from clearance.errors import IntegrityError, ReleaseRefused
+from clearance.evidence import Outcome
+from clearance.governance import matters
+from clearance.governance.office import Office, opened
+from clearance.ledger import Kind
+from clearance.promotion import Ending, Status
 from clearance.telling import reuse, summary
-from tasks import judge, track
+from tasks import compare, promote, track
 
 RECEIPT = Path(".clearance/release.json")
+EVIDENCE = Path(".clearance/evidence")
+COMPARISON = "urn:clearance:comparison:v1"
 THROW_AWAY = ("CI", "CLEARANCE_EPHEMERAL")
 
 logger = logging.getLogger(__name__)
-
-
-def examine(settings: params.Params, verified: lineage.Lineage, day: dt.date, *, has_model: bool) -> Case:
-    """Judge again from the evidence: as of the recorded day as a check, as of `day` for the decision.
-
-    Raises IntegrityError when the recorded verdict is not what the evidence gives, ConfigurationError when
-    the list of authorised policies is faulty.
-    """
-    root = verified.root
-    recorded = verified.read_json(lineage.VERDICT)
-    if recorded != json.loads(artifacts.dumps(judge.judge(settings, root))):
-        raise IntegrityError(
-            f"{lineage.VERDICT} is not what the policy says about the evidence",
-            "run `clearance repair`, then run the pipeline again: it is judged anew",
-        )
-    allowed = today = None
-    file = None if recorded["what_if"] else authorised.policy_for(root, settings.name)
-    if file and artifacts.sha256(root / file) == recorded["policy"]["sha256"]:
-        chosen = policy.load(root / file)
-        allowed = chosen.promotion
-        today = policy.judge(chosen, judge.gather(root), policy.declared(settings.data), day)
-    return Case(verdict=recorded, has_model=has_model, promotion=allowed, today=today, day=day)
 
 
 def demand_shared(server: registry.Server, kept: remote.Remote | None) -> None:
@@ -73,103 +70,202 @@ def _is_set(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What the steps of a release act on. `tags` are what every version of this model must say."""
+    """What a release acts on. `tags` are what every version of this model must say."""
 
-    name: str
+    office: Office
+    settings: params.Params
     verified: lineage.Lineage
     server: registry.Server
     tracked: registry.Tracked
-    described: registry.Description | None
+    described: registry.Description
+    verdict: Mapping[str, Any]
     tags: Mapping[str, str]
 
-    def observe(self, obstacle: Ending | None, *, pushed: bool) -> State:
-        """What the registry holds now."""
-        content = self.verified.fingerprint
-        return State(
-            obstacle=obstacle,
-            candidate=registry.find_version(self.server, registry.candidate_name(self.name), content),
-            copy=registry.find_version(self.server, self.name, content),
-            champion=registry.champion(self.server, self.name),
-            pushed=pushed,
-        )
-
-    def act(self, step: Step, state: State) -> State:
-        """Take one step, and read again what the registry holds."""
-        if step is Step.REGISTER:
-            name = registry.candidate_name(self.name)
-            registry.register(self.server, name, self.tracked, self.verified.fingerprint, self.tags)
-        elif step is Step.PUSH:
-            remote.push(self.verified.root)
-        elif step is Step.COPY and state.candidate:
-            self.hold(state.candidate)
-            registry.copy(self.server, state.candidate, self.name)
-        elif step is Step.CROWN and state.copy:
-            self.hold(state.copy)
-            registry.crown(self.server, state.copy)
-        elif step is Step.CONFIRM and state.champion:
-            registry.mark_released(self.server, state.champion)
-        return self.observe(state.obstacle, pushed=state.pushed or step is Step.PUSH)
-
-    def hold(self, version: registry.Version) -> None:
-        """Raise IntegrityError unless the version is what was judged: what its tags say, and its files."""
+    def register(self) -> registry.Version:
+        """The candidate of this very content. Raises IntegrityError unless it is what was judged."""
+        name = registry.candidate_name(self.settings.name)
+        version = registry.register(self.server, name, self.tracked, self.verified.fingerprint, self.tags)
         for key, value in self.tags.items():
             if version.tags.get(key) != value:
                 raise IntegrityError(
                     f"{version}: its tag {key} is not what was judged",
                     "find out who wrote it, delete that version in MLflow, then repeat this",
                 )
-        if self.described is None:
-            raise IntegrityError(f"{version} exists, and no model was trained", "run the pipeline again")
         registry.verify_files(self.server, version, self.described)
+        return version
 
+    def is_overridden(self, version: registry.Version) -> bool:
+        """Whether somebody signed an override of its verdict, be it that it stands or not."""
+        entries = self.office.entries(self.settings.name)
+        return any(
+            each.kind == Kind.OVERRIDE and each.body.get("version") == version.number for each in entries
+        )
 
-def carry_out(release: Release, obstacle: Ending | None, *, pushed: bool) -> tuple[Ending, State]:
-    """Take step after step until nothing is left to do. Raises TransientError when a step does not last."""
-    taken: list[Step] = []
-    state = release.observe(obstacle, pushed=pushed)
-    while isinstance(todo := promotion.decide(state), Step):
-        if taken.count(todo) == (2 if todo is Step.CONFIRM else 1):
-            raise TransientError(f"MLflow does not keep this step: {todo}", "repeat this")
-        state = release.act(todo, state)
-        taken.append(todo)
-    for version, held_by in ((state.candidate, Step.COPY), (state.copy, Step.CROWN)):
-        if version and held_by not in taken:
-            release.hold(version)
-    return (replace(todo, status=Status.PROMOTED) if Step.CROWN in taken else todo), state
+    def attest(self, version: registry.Version, *, pushed: bool) -> str:
+        """See that the version's evidence is signed, kept beside it and proposed; returns its content digest.
+
+        The first bundle of a version is the one that counts; a lost one is kept again.
+        """
+        name, file = self.settings.name, self.verified.root / EVIDENCE / f"{self.verified.fingerprint}.json"
+        proposed = matters.proposed(self.office.entries(name), version.number)
+        if proposed and file.is_file() and self.office.opened(envelope.read(file)).digest == proposed.content:
+            self._keep(version, file)
+            if pushed and not proposed.pushed:
+                self._propose(version, proposed.content, pushed=True)
+            return proposed.content
+        if proposed is None:
+            self.office.demand(Right.PROPOSE, name, f"propose {version}")
+            statement = bundle.draft(registry.files(self.server, version), self._evidence())
+            envelope.write(file, self.office.sign(statement))
+            self._keep(version, file)
+            self._propose(version, content_digest(statement), pushed=pushed)
+            return content_digest(statement)
+        with tempfile.TemporaryDirectory() as folder:
+            registry.fetch(self.server, version, [f"evidence/{bundle.NAME}"], Path(folder))
+            envelope.write(file, envelope.read(Path(folder) / "evidence" / bundle.NAME))
+        return proposed.content
+
+    def _keep(self, version: registry.Version, file: Path) -> None:
+        """Keep the bundle beside the version, unless it is there as it should be."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                registry.fetch(self.server, version, [f"evidence/{bundle.NAME}"], Path(folder))
+                there = Path(folder) / "evidence" / bundle.NAME
+                if artifacts.sha256(there) == artifacts.sha256(file):
+                    return
+            except IntegrityError:
+                pass
+            shutil.copyfile(file, Path(folder) / bundle.NAME)
+            registry.keep(self.server, version, Path(folder) / bundle.NAME)
+
+    def _propose(self, version: registry.Version, content: str, *, pushed: bool) -> None:
+        about = {"version": version.number, "content": content}
+        outcome = {"outcome": self.verdict["verdict"], "reasons": self.verdict["reasons"]}
+        name = self.settings.name
+        self.office.record(
+            self.office.draft(
+                Kind.PROPOSAL, name, **about, fingerprint=self.verified.fingerprint, pushed=pushed
+            ),
+            self.office.draft(
+                Kind.VERDICT, name, **about, **outcome, policy=self.verdict["policy"]["sha256"]
+            ),
+        )
+
+    def _evidence(self) -> bundle.Evidence:
+        root, said = self.verified.root, self.verdict["policy"]
+        lock = (root / "dvc.lock").read_text(encoding="utf-8")
+        found = revision.state(root, lock)
+        return bundle.Evidence(
+            model=self.settings.name,
+            fingerprint=self.verified.fingerprint,
+            demo=self.office.roles.demo,
+            code=bundle.Code(commit=found.commit, changed=found.changed, unkept=found.unkept),
+            lock=lock,
+            params=(root / "params.yaml").read_text(encoding="utf-8"),
+            overrides=dict(self.settings.overrides),
+            judged=bundle.Judged(
+                file=said["file"],
+                id=said["id"],
+                version=said["version"],
+                text=(root / said["file"]).read_text(encoding="utf-8"),
+                as_of=said["as_of"],
+                outcome=self.verdict["verdict"],
+                sha256=self.verified.outs[lineage.VERDICT],
+            ),
+            outs=dict(self.verified.outs),
+            deps=dict(self.verified.deps),
+            environment=artifacts.sha256(root / registry.LOCK),
+            python=self.described.python,
+        )
+
+    def compare(self, version: registry.Version, content: str, day: dt.date) -> None:
+        """Compare with today's champion, where the policy asks for it and nobody did; record it signed."""
+        name = self.settings.name
+        chosen = promote.authorised_policy(self.office.root, name, self.verdict["policy"]["sha256"])
+        if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
+            return
+        entries = self.office.entries(name)
+        reign, before = matters.champion(entries, name), matters.compared(entries, version.number)
+        if reign and reign.version == version.number:
+            return
+        if before and before["champion"] == (reign.content if reign else None):
+            return
+        rival = registry.champion(self.server, name) if reign else None
+        signed_by_champion = promote.bundle_of_champion(self.office, self.server, entries, name)
+        trusted = signed_by_champion.files[registry.MODEL] if signed_by_champion else None
+        found = compare.compare(self.verified.root, chosen.challenge, self.server, rival, trusted)
+        file, digest = compare.write(self.verified.root, found), challenge.digest(found)
+        against = {"champion": reign.content if reign else None, "comparison": digest}
+        signed = self.office.sign(
+            statement.statement({"comparison": digest}, COMPARISON, {"content": content, **against})
+        )
+        self.office.record(
+            self.office.draft(
+                Kind.COMPARISON,
+                name,
+                version=version.number,
+                content=content,
+                outcome=str(found.outcome),
+                approvals=found.approvals,
+                reasons=[each.reason for each in found.findings if each.outcome != Outcome.PASS],
+                envelope=signed,
+                **against,
+            )
+        )
+        logger.info("\n".join(challenge.summary(artifacts.read_json(file))))
 
 
 def receipt(
-    ending: Ending, verdict: Mapping[str, Any], fingerprint: str, state: State | None
+    ending: Ending,
+    verdict: Mapping[str, Any],
+    fingerprint: str,
+    candidate: registry.Version | None = None,
+    champion: registry.Version | None = None,
+    *,
+    notes: Sequence[str] = ("", ""),
 ) -> dict[str, Any]:
-    """What happened, for the flow and the command line to show."""
+    """What happened, for the flow and the command line to show.
+
+    `notes` are what must be said of the candidate, and of the champion, wherever they are named.
+    """
     return {
         "status": ending.status,
         "reason": ending.reason,
         "fingerprint": fingerprint,
         "verdict": verdict["verdict"],
         "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION),
-        "candidate": _named(state.candidate if state else None),
-        "champion": _named(state.champion if state else None),
+        "candidate": _named(candidate, notes[0]),
+        "champion": _named(champion, notes[1]),
     }
 
 
-def _named(version: registry.Version | None) -> dict[str, Any] | None:
-    return None if version is None else {"name": version.name, "version": version.number}
+def _named(version: registry.Version | None, note: str) -> dict[str, Any] | None:
+    if version is None:
+        return None
+    return {"name": version.name, "version": version.number} | ({"note": note} if note else {})
+
+
+def _notes(office: Office, name: str, numbers: Sequence[int | None]) -> list[str]:
+    """What must be said of each of these candidates; nothing of None."""
+    entries, demo = office.entries(name), office.roles.demo
+    said = [{} if each is None else matters.notes(entries, each, demo=demo) for each in numbers]
+    return ["; ".join(each.values()) for each in said]
 
 
 def release(root: Path, day: dt.date) -> dict[str, Any]:
     """Release the project at `root` as of `day`, and return the receipt.
 
-    Raises IntegrityError when evidence is missing or does not match, ReleaseRefused where this machine may
-    not release, UnavailableError when MLflow or the remote does not answer.
+    Raises IntegrityError when evidence is missing or does not match, ReleaseRefused where this machine or
+    this person may not release, UnavailableError when MLflow or the remote does not answer.
     """
     settings = params.load(root / "params.yaml")
     verified = lineage.verify(root)
     described = registry.describe(verified)
-    case = examine(settings, verified, day, has_model=described is not None)
-    obstacle = promotion.obstacle(case)
-    if obstacle and obstacle.status is Status.WHAT_IF:
-        return receipt(obstacle, case.verdict, verified.fingerprint, None)
+    home = revision.checkout_of(root)
+    case = promote.examine(settings, home, root, day, has_model=described is not None)
+    first = promotion.obstacle(case)
+    if first and first.status is Status.WHAT_IF:
+        return receipt(first, case.verdict, verified.fingerprint)
     server, kept = registry.connect(), remote.default(root)
     demand_shared(server, kept)
     tracked = registry.find(server, settings.experiment, verified.fingerprint)
@@ -177,20 +273,30 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         raise IntegrityError(
             "MLflow has no complete run of this model", "run `clearance track`, then repeat this"
         )
-    ending, state = carry_out(
-        Release(
-            name=settings.name,
+    with opened(home) as office:
+        if described is None:
+            ending = Ending(status=Status.NO_MODEL, reason=first.reason if first else "")
+            return receipt(ending, case.verdict, verified.fingerprint) | {"test_uses": None}
+        acting = Release(
+            office=office,
+            settings=settings,
             verified=verified,
             server=server,
             tracked=tracked,
             described=described,
+            verdict=case.verdict,
             tags=track.tags(case.verdict, described),
-        ),
-        obstacle,
-        pushed=kept is None,
-    )
-    done = receipt(ending, case.verdict, verified.fingerprint, state)
-    rows = track.test_rows(verified.read_json("reports/split.json")) if described else None
+        )
+        with office.attempting("release", settings.name, fingerprint=verified.fingerprint):
+            version = acting.register()
+            pushed = bool(kept) and (not case.failed or acting.is_overridden(version))
+            if pushed:
+                remote.push(root)
+            acting.compare(version, acting.attest(version, pushed=pushed), day)
+        ending, state = promote.promote(office, server, settings.name, version.number, day)
+        notes = _notes(office, settings.name, (version.number, state.reigning))
+    done = receipt(ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes)
+    rows = track.test_rows(verified.read_json("reports/split.json"))
     if rows is None:
         return done | {"test_uses": None}
     uses = registry.count_test_uses(server, rows)
@@ -207,9 +313,9 @@ def main() -> None:
     verdict = summary.read(root)
     logger.info(summary.title(verdict))
     if found := done["candidate"]:
-        logger.info("registered: %s version %s", found["name"], found["version"])
+        logger.info("registered: %s", summary.named(found))
     if found := done["champion"]:
-        logger.info("champion: %s version %s", found["name"], found["version"])
+        logger.info("champion: %s", summary.named(found))
     logger.info("%s: %s", done["status"], done["reason"])
     if uses := done.get("test_uses"):
         track.tell_test_uses(uses, verdict["policy"])

@@ -17,6 +17,7 @@ from typing import Any
 
 from clearance import artifacts, lineage, params, registry, stage
 from clearance.judging import rules
+from clearance.tables import seen
 from clearance.telling import reuse, summary
 
 _CONTEXTS = {"train": "training", "tune": "tuning", "test": "testing"}
@@ -46,6 +47,9 @@ def record(verified: lineage.Lineage, settings: params.Params) -> registry.Recor
         data=tuple(_data_sets(documents["split"], described)),
         model=described,
         files={path: verified.root / path for path in (*_FILES, settings.policy.file, *kept)},
+        contents={seen.name(split): seen.read(verified.root, split) for split in seen.SPLITS}
+        if described
+        else {},
         candidates=tuple(_candidates(documents["training"])),
         test_rows=test_rows(documents["split"]) if described else None,
     )

@@ -27,6 +27,7 @@ from clearance.modelling import model_file
 from tasks import judge
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
+ROLES = LOCK.with_name("policies") / "roles.yaml"
 IGNORE = LOCK.with_name(".dvcignore")
 FEATURES = {"amount": "number", "purpose": "category", "ratio": "number"}
 GAPS = {"pass": (0.04, 0.01, 0.08), "fail": (0.3, 0.2, 0.4), "insufficient_evidence": (0.1, 0.01, 0.3)}
@@ -45,13 +46,15 @@ PARAMS: dict[str, Any] = {
 }
 PARAMS["data"]["features"] = list(FEATURES)
 FULL = {"attributes": ["race"], "decides_by": "interval", "severity": "block", "kind": "engineering"}
+PROMOTION: dict[str, Any] = {"approvals": {"none": {}}, "uncommitted": True, "authors_listed": False}
 POLICY: dict[str, Any] = {
     "id": "test",
     "version": "3",
     "title": "A policy for tests",
     "attributes": ["race"],
     "favourable": {"target": "approve", "value": 1},
-    "promotion": {"approvals": 0},
+    "demo": True,
+    "promotion": PROMOTION,
     "rules": [
         {"id": "sound", "metric": "validation_raw.blocking_failures", "limit": {"at_most": 0}}
         | {"source": "the test", "valid_from": "2026-01-01", "decides_by": "point"}
@@ -80,8 +83,12 @@ GRAPH: dict[str, Any] = {
         "params": ["seed", "train"],
         "outs": ["models/trained", "reports/training.json"],
     },
-    "evaluate": {
+    "score": {
         "deps": ["models/trained", "data/prepared"],
+        "outs": ["data/scored", "reports/scores.json"],
+    },
+    "evaluate": {
+        "deps": ["models/trained", "data/scored", "data/prepared"],
         "metrics": ["reports/performance.json", "reports/fairness.json"],
         "outs": ["reports/explanation.json", "reports/figures"],
     },
@@ -176,22 +183,30 @@ def build(
     model: int = 0,
     candidates: int = 0,
     reference: bool = False,
+    rows: int = 100,
+    first: int = 0,
 ) -> Path:
     """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained.
 
     `candidates` is how many models were tried, the second of them chosen; a single one is, if it is alone.
-    `reference`: a model without mitigation was fitted to be compared with.
+    `reference`: a model without mitigation was fitted to be compared with. The table has `rows` rows,
+    numbered from `first`; a row of one number is the same row in every project.
     """
     settings = PARAMS | dict(changes or {})
     rule_book = POLICY | dict(policy or {})
     _yaml(root / "params.yaml", settings)
     _yaml(root / "dvc.yaml", {"stages": {name: {"cmd": f"true {name}"} | of for name, of in GRAPH.items()}})
     _yaml(root / settings["policy"]["file"], rule_book)
-    _yaml(root / "policies/authorised.yaml", {"models": {"loan-approval": {"policy": "policies/test.yaml"}}})
+    _yaml(
+        root / "policies/authorised.yaml",
+        {"models": {"loan-approval": {"policy": "policies/test.yaml", "tier": "none"}}},
+    )
     shutil.copy(LOCK, root / "requirements.lock")
+    shutil.copy(ROLES, root / "policies/roles.yaml")
     artifacts.write_text(root / "data/source/table.csv", "id,amount\n1,2\n")
-    artifacts.write_json(root / "data/origin.json", {"sha256": "0" * 64})
-    _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model)
+    columns = ["id", *FEATURES, "race", "approve"]
+    artifacts.write_json(root / "data/origin.json", {"sha256": "0" * 64, "columns": columns})
+    _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model, numbers=(first, rows))
     if candidates:
         _add_candidates(root / "reports/training.json", candidates, reference=reference)
     judged = judge.judge(params.load(root / "params.yaml"), root)
@@ -217,23 +232,20 @@ def _yaml(path: Path, value: Any) -> None:
     artifacts.write_text(path, yaml.safe_dump(value, sort_keys=False))
 
 
-def _evidence(root: Path, gap: tuple[float, float, float], *, blocked: bool, model: int) -> None:
+def _evidence(
+    root: Path, gap: tuple[float, float, float], *, blocked: bool, model: int, numbers: tuple[int, int]
+) -> None:
     reports = root / "reports"
     failures = {"blocking_failures": Measurement(value=float(blocked))}
     artifacts.write_json(reports / "validation_raw.json", evidence.measured(failures, blocked=blocked))
     if blocked:
-        for name in ("split", "validation_prepared", "training", "performance", "fairness", "explanation"):
+        for name in ("split", "validation_prepared", "training", "scores", "performance", "fairness"):
             artifacts.write_json(reports / f"{name}.json", evidence.blocked("validate_raw: a fault"))
-        for folder in ("data/prepared", "models/trained", "reports/figures"):
+        artifacts.write_json(reports / "explanation.json", evidence.blocked("validate_raw: a fault"))
+        for folder in ("data/prepared", "data/scored", "models/trained", "reports/figures"):
             artifacts.write_json(root / folder / "blocked.json", {})
         return
-    for table in ("features", "label"):
-        artifacts.write_text(root / f"data/prepared/{table}.parquet", f"{table} of model {model}")
-    split = {
-        "rows": {"train": 50, "tune": 20, "test": 30},
-        "row_digests": {name: name[0] * 64 for name in ("train", "tune", "test")},
-        "tables": {name: artifacts.sha256_json(name) for name in ("features", "label", "protected")},
-    }
+    split = _tables(root / "data/prepared", *numbers)
     artifacts.write_json(
         reports / "split.json", evidence.measured({"overlap": Measurement(value=0)}, **split)
     )
@@ -241,15 +253,69 @@ def _evidence(root: Path, gap: tuple[float, float, float], *, blocked: bool, mod
     (root / "models/trained").mkdir(parents=True)
     (root / "models/trained/model.skops").write_bytes(trained(model))
     _training(root, split)
+    score(root)
     auc = Measurement(value=0.8, low=0.7, high=0.9, confidence=0.95)
     artifacts.write_json(reports / "performance.json", evidence.measured({"roc_auc": auc}))
     difference = Measurement(
         value=gap[0], low=gap[1], high=gap[2], confidence=0.95, support={"Black": 60, "White": 300}
     )
-    fairness = evidence.measured({"demographic_parity_difference": {"race": difference}})
+    groups = {"race": {"Black": {}, "White": {}}}
+    fairness = evidence.measured({"demographic_parity_difference": {"race": difference}}, groups=groups)
     artifacts.write_json(reports / "fairness.json", fairness)
     artifacts.write_json(reports / "explanation.json", evidence.measured({}))
     artifacts.write_text(reports / "figures/roc.svg", "<svg/>")
+
+
+def _tables(folder: Path, first: int, count: int) -> dict[str, Any]:
+    """Write the prepared tables, and return what the record of the split says of them."""
+    import pandas as pd
+
+    table = pd.DataFrame([row(number) for number in range(first, first + count)])
+    ends = (count // 2, count * 7 // 10)
+    table["split"] = ["train" if at < ends[0] else "tune" if at < ends[1] else "test" for at in range(count)]
+    folder.mkdir(parents=True)
+    parts = {"features": list(FEATURES), "label": ["label"], "protected": ["race"]}
+    for name, columns in parts.items():
+        table[["row", "split", *columns]].to_parquet(folder / f"{name}.parquet", index=False)
+    sides = {name: sorted(table["row"][table["split"] == name]) for name in ("train", "tune", "test")}
+    return {
+        "rows": {name: len(side) for name, side in sides.items()},
+        "row_digests": {
+            name: hashlib.sha256("".join(side).encode()).hexdigest() for name, side in sides.items()
+        },
+        "tables": {name: artifacts.sha256(folder / f"{name}.parquet") for name in parts},
+    }
+
+
+@cache
+def row(number: int) -> dict[str, Any]:
+    """The row of this number: its hash, features, label and group."""
+    import numpy as np
+
+    draw = np.random.default_rng(number + 2**32)
+    ratio = draw.random()
+    return {
+        "row": hashlib.sha256(str(number).encode()).hexdigest()[:32],
+        "amount": draw.normal(100, 20),
+        "purpose": str(draw.choice(["house", "car"])),
+        "ratio": ratio,
+        "label": int(ratio + draw.normal(0, 0.3) > 0.5),
+        "race": str(draw.choice(["Black", "White"], p=[0.4, 0.6])),
+    }
+
+
+def score(root: Path) -> None:
+    """Let the model at `root` score its test rows."""
+    from clearance.modelling import scoring
+    from clearance.tables import prepared, scored
+
+    sha256 = artifacts.read_json(root / "reports/training.json")["model"]["sha256"]
+    model = model_file.load(root / "models/trained/model.skops", sha256)
+    test = prepared.read(root, "test")
+    (root / scored.FOLDER).mkdir(parents=True, exist_ok=True)
+    scored.write(root / scored.FILE, test.rows, scoring.score(model, test.features))
+    record = evidence.measured({}, rows=len(test.rows), model_sha256=sha256)
+    artifacts.write_json(root / scored.RECORD, record | {"sha256": artifacts.sha256(root / scored.FILE)})
 
 
 def _training(root: Path, split: Mapping[str, Any]) -> None:

@@ -60,7 +60,7 @@ def policy(**changes: Any) -> dict[str, Any]:
         "title": "Loans",
         "attributes": ["race"],
         "favourable": {"target": "approve", "value": 1},
-        "promotion": {"approvals": 0},
+        "promotion": {"approvals": {"none": {}}},
         "rules": [
             rule("valid", "validation_raw.blocking_failures", {"at_most": 0}, decides_by="point"),
             rule("ranks", "performance.roc_auc", {"at_least": 0.6}),

@@ -41,14 +41,25 @@ def test_it_starts_without_any_framework() -> None:
 def test_every_command_says_what_it_does() -> None:
     said = call("--help").output
     names = {"run", "snapshot", "track", "release", "verdict", "judge", "policy", "repair"}
+    names |= {"approve", "reject", "revoke", "override", "promote", "rollback", "retire", "verify"}
+    names |= {"history", "ledger", "keys", "roles", "reproduce", "gc"}
     assert set(cli.main.commands) == names
-    policies = cli.main.commands["policy"]
-    assert isinstance(policies, click.Group)
-    assert set(policies.commands) == {"check", "explain", "schema"}
-    assert all(name in call("policy", "--help").output for name in policies.commands)
-    for name, command in {**cli.main.commands, **policies.commands}.items():
-        assert name in said or name in policies.commands
+    groups = {
+        "policy": {"check", "explain", "schema"},
+        "ledger": {"verify", "show", "export"},
+        "keys": {"create"},
+        "roles": {"show", "sign", "root"},
+    }
+    for name, command in cli.main.commands.items():
+        assert name in said
         assert command.help
+        assert isinstance(command, click.Group) is (name in groups)
+    for name, below in groups.items():
+        group = cli.main.commands[name]
+        assert isinstance(group, click.Group) and set(group.commands) == below
+        assert all(
+            command.help and each in call(name, "--help").output for each, command in group.commands.items()
+        )
 
 
 @pytest.mark.parametrize(("name", "code"), [("passes", 0), ("fails", 3), ("lacks", 4), ("says-nothing", 5)])

@@ -343,3 +343,110 @@ def test_each_file_is_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(digest, "_read", count)
     lineage.verify(project)
     assert len(read) == len(set(read)) >= 15
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda lock: lock["stages"]["train"]["outs"][1].update(size=1), "training.json is not what stage"),
+        (
+            lambda lock: lock["stages"]["train"]["outs"][0].update(nfiles=2),
+            "models/trained is not what stage",
+        ),
+        (lambda lock: lock["stages"]["train"]["outs"][0].update(hash="sha256"), "dvc.lock: .*hash"),
+        (lambda lock: lock["stages"]["train"]["outs"][0].update(remote="x"), "dvc.lock: .*remote"),
+        (lambda lock: lock["stages"]["train"].update(frozen=True), "dvc.lock: .*frozen"),
+        (lambda lock: lock.update(schema="3.0"), "another schema"),
+    ],
+)
+def test_nothing_in_the_lock_is_passed_over(project: Path, change: Callable[[Any], None], match: str) -> None:
+    edit_yaml(project / "dvc.lock", change)
+    with pytest.raises(IntegrityError, match=match):
+        lineage.verify(project)
+
+
+@pytest.mark.parametrize("key", ["wdir", "frozen", "always_changed"])
+def test_a_stage_with_a_key_that_changes_its_meaning_is_refused(project: Path, key: str) -> None:
+    edit_yaml(project / "dvc.yaml", lambda graph: graph["stages"]["train"].update({key: "policies"}))
+    with pytest.raises(IntegrityError, match=f"dvc.yaml: .*{key}"):
+        lineage.verify(project)
+
+
+def test_variables_of_the_graphs_own_are_refused(project: Path) -> None:
+    edit_yaml(project / "dvc.yaml", lambda graph: graph.update(vars=[{"policy": {"file": "x"}}]))
+    with pytest.raises(IntegrityError, match="variables of its own"):
+        lineage.verify(project)
+
+
+@pytest.mark.parametrize("options", [{"cache": False}, {"push": False}, {"remote": "elsewhere"}])
+def test_how_an_output_is_kept_is_part_of_the_fingerprint(project: Path, options: dict[str, Any]) -> None:
+    before = lineage.verify(project).fingerprint
+    edit_yaml(
+        project / "dvc.yaml",
+        lambda graph: graph["stages"]["train"].update(
+            outs=[{"models/trained": options}, "reports/training.json"]
+        ),
+    )
+    assert lineage.verify(project).fingerprint != before
+
+
+@pytest.mark.parametrize("path", ["reports/fairness.json", "models/trained/model.skops", "models", "reports"])
+def test_an_output_behind_a_link_is_refused_though_it_is_the_same(
+    project: Path, tmp_path: Path, path: str
+) -> None:
+    shutil.move(project / path, tmp_path / "elsewhere")
+    (project / path).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match=f"{path} is a link or no file"):
+        lineage.verify(project)
+
+
+def test_a_link_into_dvcs_cache_is_what_dvc_makes_and_is_let_pass(project: Path) -> None:
+    from dvc.repo import Repo
+
+    fingerprint = lineage.verify(project).fingerprint
+    with Repo(str(project)) as repo, repo.config.edit() as config:
+        config["cache"]["type"] = ["symlink"]
+    with Repo(str(project)) as repo:
+        repo.checkout(relink=True)
+    assert (project / "reports/fairness.json").is_symlink()
+    assert lineage.verify(project).fingerprint == fingerprint
+
+
+@pytest.mark.parametrize("folder", ["data/source", "models/trained"])
+@pytest.mark.parametrize("kind", ["a folder", "nothing", "a pipe"])
+def test_what_no_digest_covers_is_refused(project: Path, tmp_path: Path, folder: str, kind: str) -> None:
+    place = project / folder / "more"
+    os.mkfifo(place) if kind == "a pipe" else place.symlink_to(tmp_path if kind == "a folder" else "nothing")
+    with pytest.raises(IntegrityError, match=f"{folder}/more is a link or no file"):
+        lineage.verify(project)
+
+
+def test_a_source_that_is_a_link_is_read_through_it(project: Path, tmp_path: Path) -> None:
+    shutil.move(project / "data/source", tmp_path / "large")
+    (project / "data/source").symlink_to(tmp_path / "large")
+    lineage.verify(project)
+    swap(tmp_path / "large/table.csv")
+    with pytest.raises(IntegrityError, match="data/source is not what"):
+        lineage.verify(project)
+
+
+def test_what_is_read_is_what_was_hashed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a check and a second reading somebody could put another file there: there is no second one."""
+    found, place = lineage.verify(project), project / "reports/fairness.json"
+    wanted, hashed = artifacts.read_json(place), artifacts.sha256
+
+    def hash_and_swap(path: Path) -> str:
+        done = hashed(path)
+        place.write_text("{}")
+        return done
+
+    monkeypatch.setattr(artifacts, "sha256", hash_and_swap)
+    assert found.read_json("reports/fairness.json") == wanted
+
+
+def test_numbers_that_are_none_are_no_evidence(project: Path) -> None:
+    (project / "reports/fairness.json").write_text('{"value": NaN}')
+    digests = {"reports/fairness.json": artifacts.sha256(project / "reports/fairness.json")}
+    found = lineage.Lineage(root=project, fingerprint="", outs=digests, deps={})
+    with pytest.raises(IntegrityError, match="NaN is no evidence"):
+        found.read_json("reports/fairness.json")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import pickle
 import warnings
 import zipfile
@@ -16,9 +17,19 @@ import pytest
 import skops.io
 import yaml
 from fairlearn.preprocessing import CorrelationRemover
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
@@ -135,6 +146,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         model_file.load(tmp_path / "model.skops", "0" * 64)
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.skops")
+    with pytest.raises(IntegrityError, match="is missing"):
+        model_file.load(tmp_path / "model.skops", "0" * 64)
+
+
 def test_a_larger_file_than_any_model_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.skops"
     digest = model_file.save(fitted(ESTIMATORS["linear"]()), path)
@@ -177,6 +194,10 @@ def test_no_kind_of_node_brings_in_a_function_of_the_system(loader: str, tmp_pat
 
 
 def write(path: Path, members: dict[str, Any], **how: Any) -> None:
+    if not how:
+        contents = {name: text.encode() if isinstance(text, str) else text for name, text in members.items()}
+        path.write_bytes(model_file.archive(contents))
+        return
     with zipfile.ZipFile(path, "w", **how) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
@@ -273,15 +294,68 @@ def test_a_tree_that_points_elsewhere_is_refused(name: str, field: str, value: i
     refused(path, "a tree")
 
 
-def test_categories_that_a_tree_does_not_have_are_refused() -> None:
+def test_categories_of_a_tree_are_refused_as_nothing_checks_their_tables() -> None:
     rows = np.random.default_rng(0).integers(0, 4, size=(200, 1))
     model = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(rows, rows[:, 0] % 2)
-    tree_bounds.check(model)
-    nodes = model._predictors[0][0].nodes
-    assert nodes["is_categorical"].any()
-    nodes["bitset_idx"] = 99
-    with pytest.raises(ValueError, match="categories it does not have"):
+    assert model._predictors[0][0].nodes["is_categorical"].any()
+    with pytest.raises(ValueError, match="does not look at its rows by itself"):
         tree_bounds.check(model)
+    model._preprocessor = None
+    with pytest.raises(ValueError, match="splits by categories"):
+        tree_bounds.check(model)
+
+
+def test_rows_that_are_taken_as_binned_already_are_refused(tmp_path: Path) -> None:
+    model = fitted(ESTIMATORS["boosting"]())
+    model[-1]._in_fit = True
+    with pytest.raises(ConfigurationError, match="does not look at its rows by itself"):
+        model_file.save(model, tmp_path / "model.skops")
+
+
+def test_an_attribute_in_the_place_of_a_method_is_refused() -> None:
+    """`np.float32` in the place of a forest's look at its rows: they would be walked as they come."""
+    model = fitted(ESTIMATORS["forest"]())
+    tree_bounds.check(model)
+    model[-1]._validate_X_predict = np.float32
+    with pytest.raises(ValueError, match="_validate_X_predict is no method"):
+        tree_bounds.check(model)
+
+
+def test_a_tree_in_what_is_no_tree_is_looked_at_all_the_same() -> None:
+    """Gradient boosting walks the `tree_` of whatever its array of estimators holds."""
+    model = GradientBoostingClassifier(n_estimators=2, random_state=0)
+    model.fit(np.arange(40.0)[:, None], np.arange(40) % 2)
+    tree_bounds.check(model)
+    posing = LogisticRegression()
+    random = np.random.default_rng(0)
+    wide = DecisionTreeClassifier(random_state=0).fit(random.random((50, 9)), random.integers(0, 2, 50))
+    posing.tree_ = wide.tree_
+    model.estimators_[0, 0] = posing
+    with pytest.raises(ValueError, match="a column that is not there"):
+        tree_bounds.check(model)
+
+
+def test_ensembles_of_models_that_look_for_themselves_are_loaded(tmp_path: Path) -> None:
+    few = DecisionTreeClassifier(max_depth=3, random_state=0)
+    parts = [(name, DecisionTreeClassifier(max_depth=2, random_state=1)) for name in "abcdefgh"]
+    for estimator in (
+        StackingClassifier(parts, final_estimator=few, cv=2),
+        BaggingClassifier(few, 3, max_features=0.5, random_state=0),
+        AdaBoostClassifier(few, n_estimators=3),
+        ExtraTreesClassifier(4, max_depth=3, random_state=0),
+        GradientBoostingClassifier(n_estimators=3, random_state=0),
+    ):
+        tree_bounds.check(fitted(estimator))
+
+
+def test_a_sparse_matrix_is_stored_uncompressed_and_read_back(tmp_path: Path) -> None:
+    model = fitted(KNeighborsClassifier(3, algorithm="brute"))
+    model[-1]._fit_X = csr_matrix(model[-1]._fit_X)
+    path, allowed = tmp_path / "model.skops", tmp_path / "trusted_types.yaml"
+    allowed.write_text("- {type: scipy.sparse._csr.csr_matrix, reason: reviewed in a test}")
+    loaded = model_file.load(path, model_file.save(model, path, allowed), allowed)
+    assert (loaded[-1]._fit_X != model[-1]._fit_X).nnz == 0
+    assert model_file.canonical(path.read_bytes()) == path.read_bytes()
 
 
 def test_a_forest_is_held_to_the_columns_it_checks_not_to_what_its_trees_say() -> None:

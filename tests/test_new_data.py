@@ -61,7 +61,7 @@ def configure(project: Project) -> None:
         if "attributes" in rule:
             rule["attributes"] = ["gender"]
     (project.root / "policies/hiring.yaml").write_text(yaml.safe_dump(rules, sort_keys=False))
-    authorised = {"models": {"hiring": {"policy": "policies/hiring.yaml"}}}
+    authorised = {"models": {"hiring": {"policy": "policies/hiring.yaml", "tier": "demonstration"}}}
     (project.root / "policies/authorised.yaml").write_text(yaml.safe_dump(authorised))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clearance import evidence
 from clearance.errors import ConfigurationError
 from clearance.evidence import Measurement, Outcome
-from clearance.judging import policy, reuse
+from clearance.judging import challenging, policy, reuse
 from clearance.judging.exclusions import Exclusion, ImpactTable
 from clearance.judging.rules import Limit, Policy, Promotion, Rule
 
@@ -43,7 +43,7 @@ def written(*rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "title": "A policy for tests",
         "attributes": ["race"],
         "favourable": {"target": "approve", "value": 1},
-        "promotion": {"approvals": 0},
+        "promotion": {"approvals": {"none": {}}},
         "rules": list(rules) or [rule()],
     } | changes
 
@@ -148,8 +148,10 @@ def test_a_policy_is_read_as_written(tmp_path: Path) -> None:
         (written(rule(undefined="pass")), "rules.0.undefined"),
         (written(rule(equal_at=1)), "equal_at"),
         (written(rule(decides_by="point_and_significance")), "equal_at"),
-        (written(promotion={"approvals": 0, "when": ["fail"]}), "promotion.when"),
-        (written(promotion={"approvals": -1}), "promotion.approvals"),
+        (written(promotion={"approvals": {"none": {}}, "when": ["fail"]}), "promotion.when"),
+        (written(promotion={"approvals": {"high": {"validator": 0}}}), "promotion.approvals"),
+        (written(promotion={"approvals": {}}), "promotion.approvals"),
+        (written(promotion={"approvals": {"none": {}}, "override_days": 400}), "promotion.override_days"),
     ],
 )
 def test_a_faulty_policy_is_refused_with_its_fault(
@@ -595,6 +597,17 @@ def test_the_demo_policy_calls_no_convention_law() -> None:
 
 def test_the_policy_guide_names_every_key() -> None:
     guide = (ROOT / "policies/README.md").read_text()
-    for model in (Policy, Promotion, Rule, Limit, ImpactTable, Exclusion, reuse.TestUses):
+    for model in (
+        Policy,
+        Promotion,
+        Rule,
+        Limit,
+        ImpactTable,
+        Exclusion,
+        reuse.TestUses,
+        challenging.Challenge,
+        challenging.FirstVersion,
+        challenging.Quality,
+    ):
         for key in model.model_fields:
             assert f"`{key}`" in guide, key

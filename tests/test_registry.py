@@ -129,7 +129,7 @@ def test_mlflow_loads_the_model_and_scores_as_we_do(project: Path) -> None:
 
 def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:
     connected, version = registered(project)
-    assert (version.name, version.number, version.released) == (CANDIDATES, 1, False)
+    assert (version.name, version.number) == (CANDIDATES, 1)
     assert version.tags["clearance.verdict"] == "pass"
     assert version.fingerprint == lineage.verify(project).fingerprint
     before = judged.dump(project)
@@ -139,15 +139,17 @@ def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:
     assert registry.find_version(connected, "never-registered", version.fingerprint) is None
 
 
-def test_the_champion_is_read_back_and_noted(project: Path) -> None:
+def test_the_champion_is_read_back_until_there_is_none(project: Path) -> None:
     connected, version = registered(project)
     copied = registry.copy(connected, version, "loan-approval")
     assert copied.tags == version.tags
     assert registry.champion(connected, "loan-approval") is None
     registry.crown(connected, copied)
-    registry.mark_released(connected, copied)
-    found = registry.champion(connected, "loan-approval")
-    assert found is not None and found.number == copied.number and found.released
+    assert registry.champion(connected, "loan-approval") == copied
+    assert registry.find_number(connected, "loan-approval", copied.number) == copied
+    assert registry.find_number(connected, "loan-approval", 7) is None
+    registry.uncrown(connected, "loan-approval")
+    assert registry.champion(connected, "loan-approval") is None
 
 
 def test_a_collision_is_tried_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

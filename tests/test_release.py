@@ -22,7 +22,14 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 
 from clearance import artifacts, lineage, promotion, registry, remote
-from clearance.errors import ConfigurationError, IntegrityError, ReleaseRefused, UnavailableError
+from clearance.errors import (
+    ConfigurationError,
+    IntegrityError,
+    ReleaseRefused,
+    TransientError,
+    UnavailableError,
+)
+from clearance.governance.office import opened
 from clearance.promotion import Ending, State, Status, Step
 from clearance.registry import Version
 from tasks import release, track
@@ -31,6 +38,7 @@ ROOT = Path(__file__).parent.parent
 DAY = dt.date(2026, 11, 30)
 STRICTER = dt.date(2027, 6, 1)
 NAME, CANDIDATES = "loan-approval", "loan-approval-candidate"
+DEMO = "DEMO keys: no proof of who signed"
 
 Settle = Callable[..., Path]
 
@@ -69,8 +77,8 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
         "fingerprint": fingerprint,
         "verdict": "pass",
         "is_champion": True,
-        "candidate": {"name": CANDIDATES, "version": 1},
-        "champion": {"name": NAME, "version": 1},
+        "candidate": {"name": CANDIDATES, "version": 1, "note": DEMO},
+        "champion": {"name": NAME, "version": 1, "note": DEMO},
         "test_uses": 1,
     }
     tags = versions(CANDIDATES)[1]
@@ -82,7 +90,7 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     assert tags["clearance.model.sha256"] == artifacts.sha256(root / "models/trained/model.skops")
     cited = {key: value for key, value in tags.items() if key.startswith("clearance.evidence.")}
     assert sorted(cited.values()) == sorted(verdict["evidence"].values())
-    assert versions(NAME)[1] == tags | {"clearance.released": "true"}
+    assert versions(NAME)[1] == tags | {"clearance.demo": DEMO}
     assert MlflowClient().get_model_version_by_alias(NAME, "champion").tags == versions(NAME)[1]
 
 
@@ -169,7 +177,10 @@ def test_a_model_nobody_authorised_a_policy_for_is_not_promoted(settle: Settle) 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("models: {loan-approval: {policy: policies/none.yaml}}", "policies/none.yaml, .* is missing"),
+        (
+            "models: {loan-approval: {policy: policies/none.yaml, tier: none}}",
+            "policies/none.yaml, .* is missing",
+        ),
         ("models: {loan-approval: {polcy: policies/test.yaml}}", "did you mean `policy`"),
         ("model: {}", "models"),
         ("", "holds no keys"),
@@ -188,15 +199,15 @@ def test_a_faulty_list_of_authorised_policies_is_an_error(
 
 
 def test_where_approvals_are_asked_for_the_candidate_waits(settle: Settle) -> None:
-    root = settle(policy={"promotion": {"approvals": 2}})
+    root = settle(policy={"promotion": judged.PROMOTION | {"approvals": {"none": {"validator": 1}}}})
     done = track_and_release(root)
     assert done["status"] == "awaiting approval"
-    assert "2 approval(s)" in done["reason"]
+    assert done["reason"] == "1 approval by a validator is missing: ask vera."
     assert list(versions(CANDIDATES)) == [1] and not versions(NAME)
 
 
 def test_on_which_verdicts_a_model_may_ship_is_the_policys_to_say(settle: Settle) -> None:
-    when = {"promotion": {"approvals": 0, "when": ["pass", "insufficient_evidence"]}}
+    when = {"promotion": judged.PROMOTION | {"when": ["pass", "insufficient_evidence"]}}
     assert track_and_release(settle(verdict="insufficient_evidence", policy=when))["status"] == "promoted"
 
 
@@ -252,17 +263,16 @@ def test_a_better_model_takes_over_and_the_old_one_does_not_slip_back(settle: Se
     root = settle()
     track_and_release(root)
     judged.put(root, model=1)
-    assert track_and_release(root)["champion"] == {"name": NAME, "version": 2}
+    assert track_and_release(root)["champion"] == {"name": NAME, "version": 2, "note": DEMO}
     judged.put(root)
     before = judged.dump(root)
     done = track_and_release(root)
     assert done["status"] == "superseded"
-    assert done["reason"].startswith(
-        "loan-approval version 1 holds this model and loan-approval version 2 is"
-    )
+    assert done["reason"].startswith(f"{CANDIDATES} version 1 had its turn, and {NAME} version 2 is champion")
     assert judged.dump(root) == before
     MlflowClient().delete_registered_model_alias(NAME, "champion")
-    assert track_and_release(root)["status"] == "superseded"
+    with pytest.raises(IntegrityError, match="the alias `champion` of loan-approval is gone"):
+        track_and_release(root)
     assert champion() is None
 
 
@@ -272,7 +282,7 @@ def test_a_refused_model_leaves_the_champion_alone(settle: Settle) -> None:
     judged.put(root, verdict="fail", model=1)
     done = track_and_release(root)
     assert done["status"] == "not promoted"
-    assert done["champion"] == {"name": NAME, "version": 1}
+    assert done["champion"] == {"name": NAME, "version": 1, "note": DEMO}
 
 
 class Killed(BaseException):
@@ -283,8 +293,10 @@ WRITES = (
     "create_registered_model",
     "create_model_version",
     "copy_model_version",
-    "set_registered_model_alias",
     "set_model_version_tag",
+    "update_model_version",
+    "set_registered_model_alias",
+    "log_artifact",
 )
 
 
@@ -311,6 +323,26 @@ def kill_at(patch: pytest.MonkeyPatch, moment: int, *, after: bool) -> list[str]
     return seen
 
 
+def forget(root: Path) -> None:
+    """Begin a new ledger, as a registry of its own needs one."""
+    for path in (root / ".clearance").glob("ledger*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(root / ".clearance/evidence", ignore_errors=True)
+
+
+def told(root: Path) -> list[tuple[str, int]]:
+    """The ledger's entries, without the intents that a crash left unfinished and that were given up."""
+    with opened(root) as office:
+        entries = office.entries(NAME)
+        assert office.audit().ok
+    given_up = {each.body["intent"] for each in entries if each.kind == "repair"}
+    return [
+        (each.kind, each.body["version"])
+        for each in entries
+        if each.kind != "repair" and each.number not in given_up
+    ]
+
+
 def world() -> dict[str, Any]:
     """The registry without ids and times."""
     own = ("clearance.model.id",)
@@ -334,7 +366,7 @@ def test_a_release_killed_at_any_write_ends_like_one_that_was_not(
     with pytest.MonkeyPatch.context() as patch:
         seen = kill_at(patch, 0, after=False)
         track_and_release(root)
-    wanted = world()
+    wanted, entries = world(), told(root)
     assert set(seen) == set(WRITES)
     for moment in range(1, len(seen) + 1):
         for after in (False, True):
@@ -342,24 +374,34 @@ def test_a_release_killed_at_any_write_ends_like_one_that_was_not(
             store.parent.mkdir()
             shutil.copy(judged.empty_store(), store)
             monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+            forget(root)
             track.main()
             with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
                 kill_at(patch, moment, after=after)
                 release.release(root, DAY)
             assert release.release(root, DAY)["is_champion"]
             assert world() == wanted, (seen[moment - 1], after)
+            assert told(root) == entries, (seen[moment - 1], after)
             assert release.release(root, DAY)["status"] == "already champion"
 
 
-def test_a_champion_left_unnoted_by_a_crash_is_not_promoted_back_later(settle: Settle) -> None:
-    root = settle()
+def at_the_alias(root: Path, *, after: bool) -> None:
+    """A release that dies before or `after` its last write, which sets the alias."""
     track.main()
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        kill_at(patch, len(WRITES) + 1, after=False)  # the alias is set, the note is not
+        kill_at(patch, len(WRITES) + 1, after=after)  # two registered models are created
         release.release(root, DAY)
-    assert champion() == 1 and "clearance.released" not in versions(NAME)[1]
+
+
+def test_a_champion_that_a_crash_left_unconfirmed_is_confirmed_and_not_promoted_back_later(
+    settle: Settle,
+) -> None:
+    root = settle()
+    at_the_alias(root, after=True)
+    assert champion() == 1 and ("promotion", 1) not in told(root)
     judged.put(root, model=1)
     track_and_release(root)
+    assert [each for each in told(root) if each[0] == "promotion"] == [("promotion", 1), ("promotion", 2)]
     judged.put(root)
     assert track_and_release(root)["status"] == "superseded"
     assert champion() == 2
@@ -367,13 +409,11 @@ def test_a_champion_left_unnoted_by_a_crash_is_not_promoted_back_later(settle: S
 
 def test_a_copy_left_behind_by_a_crash_is_not_promoted_over_a_later_champion(settle: Settle) -> None:
     root = settle()
-    track.main()
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        kill_at(patch, len(WRITES), after=False)  # the copy is there, the alias is not set
-        release.release(root, DAY)
+    at_the_alias(root, after=False)
     assert champion() is None and list(versions(NAME)) == [1]
     judged.put(root, model=1)
     track_and_release(root)
+    assert ("promotion", 1) not in told(root)
     judged.put(root)
     assert track_and_release(root)["status"] == "superseded"
     assert champion() == 2
@@ -383,8 +423,8 @@ def test_a_step_that_mlflow_does_not_keep_ends_in_an_error(
     settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = settle()
-    monkeypatch.setattr(registry, "mark_released", lambda *_: None)
-    with pytest.raises(release.TransientError, match="does not keep this step: note"):
+    monkeypatch.setattr(registry, "crown", lambda *_: None)
+    with pytest.raises(TransientError, match="does not keep this step: record the intent"):
         track_and_release(root)
 
 
@@ -535,10 +575,10 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     caplog.clear()
     release.main()
     receipt = artifacts.read_json(root / release.RECEIPT)
-    assert receipt["candidate"] == {"name": CANDIDATES, "version": 1}
+    assert receipt["candidate"] == {"name": CANDIDATES, "version": 1, "note": DEMO}
     assert [record.getMessage() for record in caplog.records] == [
         "Refused: loan-approval under test 3 as of 2026-11-22",
-        "registered: loan-approval-candidate version 1",
+        f"registered: loan-approval-candidate version 1 ({DEMO})",
         f"not promoted: {receipt['reason']}",
         "these test rows have judged a model once",
     ]
@@ -549,44 +589,58 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     assert not (root / release.RECEIPT).exists()
 
 
-def version(number: int, *, released: bool = True, content: str | None = "other") -> Version:
-    return Version(
-        name=NAME, number=number, fingerprint=content, released=released, tags={}, run_id="", model_id=""
-    )
+def version(number: int) -> Version:
+    return Version(name=NAME, number=number, fingerprint="x", tags={}, run_id="", model_id="")
 
 
 def states() -> st.SearchStrategy[State]:
-    some = st.builds(version, st.integers(1, 3), released=st.booleans(), content=st.sampled_from([None, "x"]))
+    some = st.builds(version, st.integers(1, 3))
     return st.builds(
         State,
         obstacle=st.none() | st.builds(Ending, status=st.sampled_from(Status), reason=st.just("so")),
-        candidate=st.none() | some,
+        candidate=some,
         copy=st.none() | some,
         champion=st.none() | some,
-        pushed=st.booleans(),
+        reigning=st.none() | st.integers(1, 3),
+        served=st.frozensets(st.integers(1, 3)),
+        pending=st.none() | st.booleans(),
     )
 
 
 @given(states())
 def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(state: State) -> None:
     todo = promotion.decide(state)
-    if todo in (Step.PUSH, Step.COPY, Step.CROWN):
-        assert state.obstacle is None and state.candidate is not None
     if todo in (Step.COPY, Step.CROWN):
-        assert state.pushed
+        assert state.obstacle is None and state.pending is None
+        assert state.candidate.number not in state.served
     if todo is Step.COPY:
         assert state.copy is None
     if todo is Step.CROWN:
-        assert state.copy and not state.copy.released
-        assert state.champion is None or state.champion.number < state.copy.number
+        assert state.copy and (state.champion is None or state.champion.number <= state.copy.number)
+    if todo in (Step.CONFIRM, Step.ABANDON):
+        assert state.pending is (todo is Step.CONFIRM)
     if isinstance(todo, Ending) and todo.status is Status.CHAMPION and state.obstacle is None:
-        assert state.copy and state.champion and state.copy.number == state.champion.number
+        assert state.copy and state.reigning == state.candidate.number
 
 
-def test_a_champion_that_somebody_set_by_hand_is_not_noted_as_released() -> None:
-    by_hand = version(4, released=False, content=None)
-    state = State(obstacle=None, candidate=version(1), copy=None, champion=by_hand, pushed=True)
-    assert promotion.decide(state) is Step.COPY
+@pytest.mark.parametrize("first", [False, True])
+def test_an_alias_that_somebody_moved_by_hand_is_found_and_put_right(settle: Settle, first: bool) -> None:
+    root = settle()
+    if not first:
+        track_and_release(root)
+        judged.put(root, model=1)
+    track_and_release(root)
+    if first:
+        judged.put(root, verdict="fail", model=1)
+        track_and_release(root)
+        MlflowClient().copy_model_version(f"models:/{CANDIDATES}/2", NAME)
+    other = 2 if first else 1
+    MlflowClient().set_registered_model_alias(NAME, "champion", str(other))
+    with pytest.raises(
+        IntegrityError, match=f"points at loan-approval version {other}, and the ledger's"
+    ) as e:
+        track_and_release(root)
+    assert f"rollback --to {1 if first else 2}" in e.value.mend
 
 
 @pytest.fixture
@@ -638,6 +692,7 @@ def test_through_a_real_server_it_ends_the_same(
     add_remote(root, str(tmp_path / "store"))
     track_and_release(root)
     embedded = world()
+    forget(root)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", served)
     monkeypatch.setenv("CI", "true")
     assert track_and_release(root)["status"] == "promoted"
@@ -657,4 +712,4 @@ def test_compliances_list_names_the_demos_model_and_an_existing_policy() -> None
     from clearance.judging import authorised
 
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert authorised.policy_for(ROOT, settings["name"]) == Path(settings["policy"]["file"])
+    assert authorised.find(ROOT, settings["name"]).policy == Path(settings["policy"]["file"])

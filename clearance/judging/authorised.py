@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,10 +13,19 @@ from clearance.errors import ConfigurationError
 FILE = Path("policies/authorised.yaml")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Authorised:
+    """The policy file, relative to the project, and the tier of risk whose approvals are asked for."""
+
+    policy: Path
+    tier: str
+
+
 class _Model(params.Section):
     """What is authorised for one model."""
 
     policy: str
+    tier: str
 
 
 class _Authorised(params.Section):
@@ -24,8 +34,8 @@ class _Authorised(params.Section):
     models: dict[str, _Model]
 
 
-def policy_for(root: Path, name: str) -> Path | None:
-    """The policy file, relative to `root`, under which the model `name` may be promoted; None: under none.
+def find(root: Path, name: str) -> Authorised | None:
+    """What the model `name` may be promoted under; None: under nothing.
 
     Raises ConfigurationError when the list is missing or faulty, or names a policy that is not there.
     """
@@ -34,10 +44,11 @@ def policy_for(root: Path, name: str) -> Path | None:
         listed = _Authorised.model_validate(params.read_yaml(path)).models
     except ValidationError as error:
         fault = f"{FILE}: {params.describe(error, _Authorised)}"
-        raise ConfigurationError(fault, f"correct {FILE}: `models: {{name: {{policy: file}}}}`") from None
+        mend = f"correct {FILE}: `models: {{name: {{policy: file, tier: one that the policy lists}}}}`"
+        raise ConfigurationError(fault, mend) from None
     if name not in listed:
         return None
-    file = Path(listed[name].policy)
-    if not (root / file).is_file():
-        raise ConfigurationError(f"{FILE}: {file}, authorised for {name}, is missing", f"mend {FILE}")
-    return file
+    found = Authorised(policy=Path(listed[name].policy), tier=listed[name].tier)
+    if not (root / found.policy).is_file():
+        raise ConfigurationError(f"{FILE}: {found.policy}, authorised for {name}, is missing", f"mend {FILE}")
+    return found

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from clearance.evidence import INTERSECTION, Outcome
+from clearance.judging.challenging import Challenge
 from clearance.judging.exclusions import ImpactTable
 from clearance.judging.reuse import TestUses
 from clearance.params import Fraction, Scalar, Section
@@ -148,21 +149,35 @@ class Favourable(Section):
 
 
 class Promotion(Section):
-    """How many people must agree before a model ships, and on which verdicts it may at all."""
+    """On which verdicts a model may ship, and who must agree to it.
 
-    approvals: int = Field(ge=0)
+    `approvals` says for each tier of risk how many different people of which role; an empty tier asks nobody.
+    `override_days` is the longest life of an override of a verdict that lets nothing ship; 0: there is none.
+    `uncommitted`: it may ship although no commit holds the code that made it. `authors_listed`: everybody who
+    authored it must be in the roles file, for else one could approve their own work under another name.
+    """
+
+    approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
     when: tuple[Literal[Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE], ...] = (Outcome.PASS,)
+    override_days: int = Field(default=0, ge=0, le=366)
+    uncommitted: bool = False
+    authors_listed: bool = True
 
 
 class Policy(Section):
-    """A policy file: what must be assessed, the rules, what promotion asks for, and what is told beside."""
+    """A policy file: what must be assessed, the rules, what promotion asks for, and what is told beside.
+
+    `demo`: a demonstration, the only kind of policy that is satisfied by the keys of the demo's people.
+    """
 
     id: Text
     version: Text
     title: Text
+    demo: bool = False
     attributes: tuple[Text, ...] = Field(min_length=1)
     favourable: Favourable
     promotion: Promotion
+    challenge: Challenge | None = None
     impact_table: ImpactTable | None = None
     test_uses: TestUses | None = None
     rules: tuple[Rule, ...] = Field(min_length=1)

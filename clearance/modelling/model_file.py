@@ -11,7 +11,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,15 @@ import skops.io
 
 from clearance import artifacts
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.modelling import tree_bounds
+from clearance.modelling import tree_bounds, trust
 from clearance.modelling.trust import MORE_TRUSTED, trusted_types
 
 LARGEST = 4 << 30
 """Bytes above which a file is refused unread."""
 
 _SCHEMA = "schema.json"
-_MEMBER = re.compile(r"[0-9]+\.(npy|npz|bin)")
+_MEMBER = re.compile(r"schema\.json|[0-9]+\.(npy|npz|bin)")
+_ARRAY = re.compile(r"[a-z_]+\.npy")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MALFORMED = (
     zipfile.BadZipFile,
@@ -55,9 +56,10 @@ def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
     """
     try:
         content = canonical(skops.io.dumps(model))
-    except (TypeError, AttributeError) as error:
+        tree_bounds.check(model)
+    except (TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(
-            f"a {_name(type(model))} cannot be stored without pickle: {error}",
+            f"a {_name(type(model))} cannot be stored without pickle, or loaded without risk: {error}",
             "choose another estimator in `train.estimator`",
         ) from None
     untrusted = set(skops.io.get_untrusted_types(data=content)) - set(trusted_types(more_trusted))
@@ -79,7 +81,7 @@ def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
     """
     content = _read(path, sha256)
     try:
-        _check_archive(content)
+        trust.check_nodes(json.loads(_members(content)[_SCHEMA]))
         model = skops.io.loads(content, trusted=list(trusted_types(more_trusted)))
         tree_bounds.check(model)
     except _MALFORMED as error:
@@ -91,19 +93,24 @@ def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
     return model
 
 
-def canonical(archive: bytes) -> bytes:
+def canonical(saved: bytes) -> bytes:
     """The same skops archive with everything left out that differs between two runs.
 
     Object ids go, arrays are named in the order they are first used and stored once each,
     sets are sorted, padding is zero, and the zip holds no dates and is not compressed.
     """
-    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+    with zipfile.ZipFile(io.BytesIO(saved)) as source:
         members: dict[bytes, str] = {}
         schema = _plain(json.loads(source.read(_SCHEMA)), source, members)
+    files = {name: content for content, name in members.items()}
+    return archive({_SCHEMA: json.dumps(schema, separators=(",", ":")).encode(), **files})
+
+
+def archive(members: Mapping[str, bytes]) -> bytes:
+    """A zip of these members in the one way that `load` accepts: uncompressed, undated, nothing between."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
-        target.writestr(zipfile.ZipInfo(_SCHEMA, _EPOCH), json.dumps(schema, separators=(",", ":")))
-        for content, name in members.items():
+        for name, content in members.items():
             target.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return buffer.getvalue()
 
@@ -118,12 +125,20 @@ def _plain(node: Any, source: zipfile.ZipFile, members: dict[bytes, str]) -> Any
         return {key: _plain(inner, source, members) for key, inner in node.items()}
     plain = {key: _plain(inner, source, members) for key, inner in node.items() if key != "__id__"}
     if "file" in node:
-        content = _without_padding(source.read(node["file"]))
         suffix = Path(node["file"]).suffix
+        content = _unpacked(source.read(node["file"]), suffix)
         plain["file"] = members.setdefault(content, f"{len(members)}{suffix}")
     if node["__loader__"] == "SetNode":
         plain["content"] = sorted(plain["content"], key=json.dumps)
     return plain
+
+
+def _unpacked(content: bytes, suffix: str) -> bytes:
+    """The content of a member without what memory left in it, and a sparse matrix without compression."""
+    if suffix != ".npz":
+        return _without_padding(content)
+    with zipfile.ZipFile(io.BytesIO(content)) as source:
+        return archive({name: source.read(name) for name in source.namelist()})
 
 
 def _without_padding(content: bytes) -> bytes:
@@ -142,14 +157,11 @@ def _without_padding(content: bytes) -> bytes:
 
 
 def _read(path: Path, sha256: str) -> bytes:
-    if path.is_file() and path.stat().st_size > LARGEST:
+    if not path.is_file():  # a pipe would be waited for without end
+        raise IntegrityError(f"{path} is missing", "run `make run`: the pipeline rebuilds what is missing")
+    if path.stat().st_size > LARGEST:
         raise IntegrityError(f"{path} is larger than any model ({LARGEST} bytes)", "train it again")
-    try:
-        content = path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
-        raise IntegrityError(
-            f"{path} is missing", "run `make run`: the pipeline rebuilds what is missing"
-        ) from None
+    content = path.read_bytes()
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
         raise IntegrityError(
@@ -159,22 +171,32 @@ def _read(path: Path, sha256: str) -> bytes:
     return content
 
 
-def _check_archive(content: bytes) -> None:
-    """Raise ValueError unless the archive has the shape that `canonical` gives it: no paths, no bombs."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        faults = list(_faults(archive.infolist()))
-    if faults:
-        raise ValueError("; ".join(faults))
+def _members(content: bytes, allowed: re.Pattern[str] = _MEMBER) -> dict[str, bytes]:
+    """The members of an archive. Raises ValueError unless `archive` laid it out: no paths, no bombs.
+
+    What the archive holds beside its members (a program before them, a second name, a link) shows, as it is
+    not there when they are laid out anew.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as source:
+        if faults := list(_faults(source.infolist(), allowed)):
+            raise ValueError("; ".join(faults))
+        members = {name: source.read(name) for name in source.namelist()}
+    if archive(members) != content:
+        raise ValueError("there is more in it than its members")
+    for name, inner in members.items():
+        if name.endswith(".npz"):
+            _members(inner, _ARRAY)
+    return members
 
 
-def _faults(members: list[zipfile.ZipInfo]) -> Iterator[str]:
+def _faults(members: list[zipfile.ZipInfo], allowed: re.Pattern[str]) -> Iterator[str]:
     names = [member.filename for member in members]
     if len(set(names)) != len(names):
         yield "a name occurs twice"
-    if _SCHEMA not in names:
+    if allowed is _MEMBER and _SCHEMA not in names:
         yield f"{_SCHEMA} is not in it"
     for member in members:
-        if member.filename != _SCHEMA and not _MEMBER.fullmatch(member.filename):
+        if not allowed.fullmatch(member.filename):
             yield f"{member.filename!r} has no place in it"
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
             yield f"{member.filename!r} is compressed"

@@ -5,7 +5,10 @@ again by the content fingerprint, so that a second call changes nothing and a ki
 """
 
 from clearance.promotion import Version
-from clearance.registry.folder import Description, describe
+from clearance.registry.evidence import downloaded, fetch, files, keep
+from clearance.registry.folder import LOCK, MODEL, Description, describe, digests
+from clearance.registry.kept import Kept
+from clearance.registry.kept import read as read_kept
 from clearance.registry.record import Candidate, DataSet, Record, Tracked
 from clearance.registry.server import Server, connect
 from clearance.registry.test_uses import count as count_test_uses
@@ -16,17 +19,22 @@ from clearance.registry.versions import (
     champion,
     copy,
     crown,
+    find_number,
     find_version,
-    mark_released,
+    mark,
     register,
+    uncrown,
     verify_files,
 )
 
 __all__ = [
     "CHAMPION",
+    "LOCK",
+    "MODEL",
     "Candidate",
     "DataSet",
     "Description",
+    "Kept",
     "Record",
     "Server",
     "Tracked",
@@ -38,11 +46,19 @@ __all__ = [
     "count_test_uses",
     "crown",
     "describe",
+    "digests",
+    "downloaded",
+    "fetch",
+    "files",
     "find",
+    "find_number",
     "find_version",
+    "keep",
     "link",
-    "mark_released",
+    "mark",
+    "read_kept",
     "register",
     "track",
+    "uncrown",
     "verify_files",
 ]

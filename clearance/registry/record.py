@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ class Candidate:
 class Record:
     """What is recorded about one execution of the pipeline.
 
-    `files` maps a path in MLflow to the file or folder that is kept there. `test_rows` is the digest of the
-    rows that judged a model; None when none was judged.
+    `files` maps a path in MLflow to the file or folder that is kept there, `contents` to the bytes of one.
+    `test_rows` is the digest of the rows that judged a model; None when none was judged.
     """
 
     experiment: str
@@ -70,6 +70,7 @@ class Record:
     data: tuple[DataSet, ...]
     model: folder.Description | None
     files: Mapping[str, Path]
+    contents: Mapping[str, bytes] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()
     test_rows: str | None = None
 

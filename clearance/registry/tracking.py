@@ -63,7 +63,7 @@ def track(server: Server, record: Record) -> Tracked:
         model_id = _log_model(server, experiment, tracked, record, record.model) if record.model else None
         _log_values(server, tracked, record, model_id)
         _log_data(server, tracked, record.data)
-        _log_files(server, tracked, record.files)
+        _log_files(server, tracked, record.files, record.contents)
         for each in record.candidates:
             _log_candidate(server, experiment, tracked, record, each)
         if record.test_rows:
@@ -232,7 +232,9 @@ def _log_data(server: Server, tracked: Tracked, data: Sequence[DataSet]) -> None
         server.client.log_inputs(tracked.run_id, inputs)
 
 
-def _log_files(server: Server, tracked: Tracked, files: Mapping[str, Path]) -> None:
+def _log_files(
+    server: Server, tracked: Tracked, files: Mapping[str, Path], contents: Mapping[str, bytes]
+) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for name, path in files.items():
             target = Path(temporary) / name
@@ -241,4 +243,8 @@ def _log_files(server: Server, tracked: Tracked, files: Mapping[str, Path]) -> N
                 shutil.copytree(path, target)
             else:
                 shutil.copy2(path, target)
+        for name, content in contents.items():
+            target = Path(temporary) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
         server.client.log_artifacts(tracked.run_id, temporary)

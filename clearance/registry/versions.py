@@ -28,7 +28,6 @@ from clearance.registry.server import Server, translated
 from clearance.registry.test_uses import FINGERPRINT
 
 CHAMPION = "champion"
-RELEASED = "clearance.released"
 MODEL_ID = "clearance.model.id"
 _TRIES = 5
 _ABSENT = "RESOURCE_DOES_NOT_EXIST"
@@ -100,10 +99,35 @@ def crown(server: Server, version: Version) -> None:
         raise TransientError(f"another release moved the champion of {version.name} meanwhile", "repeat this")
 
 
-def mark_released(server: Server, version: Version) -> None:
-    """Note at the version that it has been champion."""
+def mark(server: Server, version: Version, notes: Mapping[str, str]) -> None:
+    """Say of the version, as tags and in its description, what must be said wherever it is named.
+
+    Shown and never gone by: whoever may edit the version can take them away again.
+    """
+    if not notes:
+        return
     with translated(server.addresses[-1]):
-        server.client.set_model_version_tag(version.name, str(version.number), RELEASED, "true")
+        for key, note in notes.items():
+            server.client.set_model_version_tag(version.name, str(version.number), key, note)
+        text = "; ".join(notes.values())
+        server.client.update_model_version(version.name, str(version.number), text)
+
+
+def find_number(server: Server, name: str, number: int) -> Version | None:
+    """The version of `name` with this number."""
+    with translated(server.addresses[-1]):
+        try:
+            return _version(server.client.get_model_version(name, str(number)))
+        except MlflowException as error:
+            if error.error_code == _ABSENT:
+                return None
+            raise
+
+
+def uncrown(server: Server, name: str) -> None:
+    """Take the alias `champion` away: from here on no version is served."""
+    with translated(server.addresses[-1]):
+        server.client.delete_registered_model_alias(name, CHAMPION)
 
 
 def verify_files(server: Server, version: Version, described: folder.Description) -> None:
@@ -112,7 +136,7 @@ def verify_files(server: Server, version: Version, described: folder.Description
         wanted = Path(temporary) / "wanted"
         with translated(server.addresses[-1]):
             created = server.client.get_run(version.run_id).info.start_time
-        there = _download(server, version, temporary)
+        there = download(server, version, temporary)
         folder.write(wanted, described, model_id=version.model_id, run_id=version.run_id, created=created)
         held, meant = folder.digests(there), folder.digests(wanted)
     odd = sorted(name for name in {*held, *meant} if held.get(name) != meant.get(name))
@@ -120,7 +144,7 @@ def verify_files(server: Server, version: Version, described: folder.Description
         raise _unsound(version, f"{', '.join(odd)} is not what was judged")
 
 
-def _download(server: Server, version: Version, folder: str) -> Path:
+def download(server: Server, version: Version, folder: str) -> Path:
     """The folder below `folder` with the version's files. Raises IntegrityError when MLflow lost them."""
     try:
         with translated(server.addresses[-1]):
@@ -183,7 +207,6 @@ def _version(found: ModelVersion) -> Version:
         name=found.name,
         number=int(found.version),
         fingerprint=found.tags.get(FINGERPRINT),
-        released=found.tags.get(RELEASED) == "true",
         tags=dict(found.tags),
         run_id=str(found.run_id),
         model_id=found.tags.get(MODEL_ID, ""),

@@ -11,6 +11,7 @@ from typing import Any
 
 from clearance import artifacts
 from clearance.evidence import Outcome
+from clearance.promotion import Status
 from clearance.telling import headline, reuse, wording
 
 VERDICT = Path("reports") / "verdict.json"
@@ -93,8 +94,29 @@ def released(folder: Path) -> list[str]:
         return []
     receipt = artifacts.read_json(folder / RECEIPT)
     versions = [("registered", receipt["candidate"]), ("champion", receipt["champion"])]
-    lines = [f"{word} {found['name']} version {found['version']}" for word, found in versions if found]
-    return [*lines, f"{receipt['status']}: {receipt['reason']}"]
+    lines = [f"{word} {named(found)}" for word, found in versions if found]
+    return [*lines, *(awaited(folder) or [f"{receipt['status']}: {receipt['reason']}"])]
+
+
+def named(found: Mapping[str, Any]) -> str:
+    """A version of a receipt, with whatever must be said wherever it is named."""
+    note = f" ({found['note']})" if found.get("note") else ""
+    return f"{found['name']} version {found['version']}{note}"
+
+
+def awaited(folder: Path) -> list[str]:
+    """Who must still agree to what was last released at `folder`, and by which commands; else nothing."""
+    if not (folder / RECEIPT).exists():
+        return []
+    receipt = artifacts.read_json(folder / RECEIPT)
+    if receipt["status"] != Status.AWAITING_APPROVAL or not receipt["candidate"]:
+        return []
+    number = receipt["candidate"]["version"]
+    return [
+        f"{receipt['status']}: {receipt['reason']}",
+        f"see `clearance verify {number}`, then `clearance approve {number} --as NAME --reason TEXT` "
+        "(or `reject`)",
+    ]
 
 
 def test_uses(folder: Path, verdict: Mapping[str, Any]) -> list[str]:

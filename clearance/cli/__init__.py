@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import NoReturn, ParamSpec
@@ -22,7 +23,7 @@ from clearance.errors import ClearanceError, ExitCode
 P = ParamSpec("P")
 
 
-def _said(command: Callable[P, int]) -> Callable[P, NoReturn]:
+def said(command: Callable[P, int]) -> Callable[P, NoReturn]:
     """End with the command's exit status; tell a fault in two lines, without a traceback."""
 
     @wraps(command)
@@ -36,12 +37,13 @@ def _said(command: Callable[P, int]) -> Callable[P, NoReturn]:
     return run
 
 
-def _effect(name: str) -> int:
-    """Run one step that touches the world, alone in its checkout; returns its exit status."""
+def effect(name: str, *arguments: str, alone: bool = True) -> int:
+    """Run one step that touches the world and return its exit status; `alone`: no other in this checkout."""
     root = environment.project_root()
     environment.apply(root)
-    with checkout.held(root):
-        return subprocess.run([sys.executable, "-m", f"tasks.{name}"], cwd=root, check=False).returncode  # noqa: S603
+    with checkout.held(root) if alone else nullcontext():
+        step = [sys.executable, "-m", f"tasks.{name}", *arguments]
+        return subprocess.run(step, cwd=root, check=False).returncode  # noqa: S603
 
 
 FILE = click.Path(path_type=Path)
@@ -56,7 +58,7 @@ def main() -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-@_said
+@said
 def run(options: tuple[str, ...]) -> NoReturn:
     """Run the pipeline and release the model if the evidence allows (`clearance run --help`)."""
     root = environment.project_root()
@@ -66,31 +68,31 @@ def run(options: tuple[str, ...]) -> NoReturn:
 
 
 @main.command()
-@_said
+@said
 def snapshot() -> int:
     """Keep a copy of a source that DVC cannot watch (a database, OpenML); others need none."""
-    return _effect("snapshot")
+    return effect("snapshot")
 
 
 @main.command()
-@_said
+@said
 def track() -> int:
     """Record the last run in MLflow, if it is not there yet."""
-    return _effect("track")
+    return effect("track")
 
 
 @main.command()
-@_said
+@said
 def release() -> int:
     """Register the judged model, and make it the champion if evidence and policy allow."""
-    return _effect("release")
+    return effect("release")
 
 
 @main.command()
 @click.option(
     "--markdown", is_flag=True, help="As Markdown with a table of the findings, say for a CI summary."
 )
-@_said
+@said
 def verdict(markdown: bool) -> int:
     """Print the last verdict; the exit status is the verdict's (0 pass, 3, 4, 5)."""
     from clearance.telling import summary
@@ -106,7 +108,7 @@ def verdict(markdown: bool) -> int:
 @main.command()
 @click.option("--policy", type=FILE, help="The policy to judge under; without it, the project's.")
 @click.option("--as-of", type=DAY, help="The day its dated rules are read for; without it, the project's.")
-@_said
+@said
 def judge(policy: Path | None, as_of: dt.datetime | None) -> int:
     """Judge the evidence at hand under another policy or day. Nothing is changed and nothing released."""
     root = environment.project_root()
@@ -130,7 +132,7 @@ def policy() -> None:
 @policy.command()
 @click.argument("file", type=FILE)
 @click.option("--as-of", type=DAY, help="The day its dates are held against; without it, today.")
-@_said
+@said
 def check(file: Path, as_of: dt.datetime | None) -> int:
     """Say whether FILE is a valid policy, and what in it is out of date or not yet in force."""
     from clearance.judging import policy as policies
@@ -147,7 +149,7 @@ def check(file: Path, as_of: dt.datetime | None) -> int:
 @policy.command()
 @click.argument("rule")
 @click.option("--policy", "file", type=FILE, help="The policy that has the rule; without it, the project's.")
-@_said
+@said
 def explain(rule: str, file: Path | None) -> int:
     """Say in plain words what RULE measures, its limit, how it decides, who says so and how sure that is."""
     from clearance import params
@@ -163,7 +165,7 @@ def explain(rule: str, file: Path | None) -> int:
 
 
 @policy.command()
-@_said
+@said
 def schema() -> int:
     """Print the JSON Schema of a policy file, for an editor."""
     from clearance.judging import rules
@@ -173,7 +175,7 @@ def schema() -> int:
 
 
 @main.command()
-@_said
+@said
 def repair() -> int:
     """Remove outputs and cached objects that are not what dvc.lock recorded; the next run rebuilds them."""
     from clearance import repair
@@ -184,3 +186,8 @@ def repair() -> int:
         for path in repair.mend(root):
             click.echo(repair.sentence(path, root))
     return ExitCode.PASS
+
+
+from clearance.cli import governing  # noqa: E402 - its commands join the group above
+
+governing.join(main)

@@ -1,0 +1,288 @@
+"""The commands by which people agree, and by which what they agreed to is checked: each starts one step."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clearance import cli, environment
+from clearance.errors import ConfigurationError, ExitCode
+
+DAY = click.DateTime(["%Y-%m-%d"])
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
+AS = click.option(
+    "--as", "identity", help="Who acts; without it, CLEARANCE_IDENTITY, in the demo the machine."
+)
+REASON = click.option("--reason", required=True, help="Why; it is recorded and read by others.")
+
+
+def join(main: click.Group) -> None:
+    """Add the commands to the group."""
+    for command in (approve, reject, revoke, override, promote, rollback, retire, verify, reproduce, gc):
+        main.add_command(command)
+    for group in (ledger, history, keys, roles):
+        main.add_command(group)
+
+
+def _acts(identity: str | None) -> list[str]:
+    return ["--as", identity] if identity else []
+
+
+def _decision(kind: str, help_: str) -> click.Command:
+    @click.command(kind, help=help_)
+    @click.argument("version", type=int)
+    @AS
+    @REASON
+    @cli.said
+    def decide(version: int, identity: str | None, reason: str) -> int:
+        return cli.effect("decide", kind, str(version), "--reason", reason, *_acts(identity), alone=False)
+
+    return decide
+
+
+approve = _decision("approve", "Agree that candidate VERSION may ship; the last approval needed promotes it.")
+reject = _decision("reject", "Object to candidate VERSION: it does not ship until you revoke that.")
+revoke = _decision("revoke", "Take back what you decided on candidate VERSION.")
+
+
+@click.command()
+@click.argument("version", type=int)
+@AS
+@REASON
+@click.option("--until", type=DAY, required=True, help="The day on which it ends.")
+@cli.said
+def override(version: int, identity: str | None, reason: str, until: dt.datetime) -> int:
+    """Let candidate VERSION ship for a time although its verdict is no pass; it takes two people."""
+    more = ["--until", until.date().isoformat(), *_acts(identity)]
+    return cli.effect("decide", "override", str(version), "--reason", reason, *more, alone=False)
+
+
+@click.command()
+@click.argument("version", type=int)
+@cli.said
+def promote(version: int) -> int:
+    """Make candidate VERSION the champion, if its evidence holds and all agree who must."""
+    return cli.effect("promote", str(version), alone=False)
+
+
+@click.command()
+@click.option("--to", type=int, help="The candidate's number; without it, the champion before this one.")
+@AS
+@REASON
+@cli.said
+def rollback(to: int | None, identity: str | None, reason: str) -> int:
+    """Make an earlier champion the champion again."""
+    more = (["--to", str(to)] if to is not None else []) + _acts(identity)
+    return cli.effect("rollback", "rollback", "--reason", reason, *more, alone=False)
+
+
+@click.command()
+@AS
+@REASON
+@cli.said
+def retire(identity: str | None, reason: str) -> int:
+    """Let the model have no champion any more."""
+    return cli.effect("rollback", "retire", "--reason", reason, *_acts(identity), alone=False)
+
+
+@click.command()
+@click.argument("what", required=False, default="")
+@cli.said
+def verify(what: str) -> int:
+    """Check the champion, candidate WHAT or a bundle file: signature, digests, ledger, approvals."""
+    return cli.effect("verify", *([what] if what else []), alone=False)
+
+
+@click.command()
+@click.argument("version", type=int)
+@cli.said
+def reproduce(version: int) -> int:
+    """Build candidate VERSION again from git and DVC, and say what differs from its evidence."""
+    return cli.effect("reproduce", str(version), alone=False)
+
+
+@click.command()
+@click.option("--remove", is_flag=True, help="Remove it; without this, it is only told.")
+@click.option(
+    "--remote", is_flag=True, help="At the default DVC remote too; nobody else may keep objects there."
+)
+@cli.said
+def gc(remove: bool, remote: bool) -> int:
+    """Find what is in DVC's cache and no registered version needs."""
+    return cli.effect(
+        "collect", *(["--remove"] if remove else []), *(["--remote"] if remote else []), alone=False
+    )
+
+
+def _office(look: Callable[[Any], int]) -> int:
+    from clearance.governance import office
+
+    root = environment.project_root()
+    environment.apply(root)
+    with office.opened(root) as found:
+        return look(found)
+
+
+@click.group()
+def ledger() -> None:
+    """Read the ledger: verify it, show it, export it."""
+
+
+@ledger.command("verify")
+@click.argument("export", required=False, type=click.Path(path_type=Path, exists=True))
+@cli.said
+def ledger_verify(export: Path | None) -> int:
+    """Check every entry and every checkpoint, here or in the file EXPORT."""
+    from clearance.ledger import export as exported
+
+    def look(found: Any) -> int:
+        report = found.audit() if export is None else exported.verify(export, found.opened)
+        for line in (*report.findings, *report.notes):
+            click.echo(str(line))
+        told = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
+        click.echo(f"{'sound' if report.ok else 'NOT SOUND'}: {told}")
+        return ExitCode.PASS if report.ok else ExitCode.ERROR
+
+    return _office(look)
+
+
+@ledger.command()
+@click.option("--json", "plain", is_flag=True, help="One JSON object a line.")
+@cli.said
+def show(plain: bool) -> int:
+    """Tell every entry in a sentence."""
+
+    def look(found: Any) -> int:
+        import json
+
+        for each in found.entries():
+            click.echo(json.dumps(each.to_json()) if plain else str(each))
+        return ExitCode.PASS
+
+    return _office(look)
+
+
+@ledger.command("export")
+@cli.said
+def export_() -> int:
+    """Write the ledger and its checkpoints as JSON lines, which `clearance ledger verify FILE` reads."""
+    from clearance.ledger import export as exported
+    from clearance.ledger import settings
+
+    def look(found: Any) -> int:
+        for line in exported.lines(found.book, settings.places(found.root)):
+            click.echo(line)
+        return ExitCode.PASS
+
+    return _office(look)
+
+
+@click.command()
+@click.option("--at", type=MOMENT, help="A day or a moment in UTC; without it, all of the model's champions.")
+@cli.said
+def history(at: dt.datetime | None) -> int:
+    """Say who was champion, who allowed it, and on what evidence."""
+    from clearance import ledger as book
+    from clearance import params
+    from clearance.governance import matters
+
+    def look(found: Any) -> int:
+        name = params.load(found.root / "params.yaml").name
+        entries = found.entries(name)
+
+        def said(reign: book.Reign) -> str:
+            notes = matters.notes(entries, reign.version, demo=found.roles.demo)
+            return "".join([str(reign), *(f" {note}." for note in notes.values())])
+
+        if at is None:
+            told = [said(each) for each in book.reigns(entries, name)] or [f"{name} never had a champion."]
+        else:
+            reign = book.champion_at(entries, name, at.replace(tzinfo=dt.UTC))
+            told = [said(reign) if reign else f"{name} had no champion then."]
+        click.echo("\n".join(told))
+        return ExitCode.PASS
+
+    return _office(look)
+
+
+@click.group()
+def keys() -> None:
+    """Make a key of your own."""
+
+
+@keys.command()
+@click.argument("identity")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), required=True, help="Where the private key is kept."
+)
+@cli.said
+def create(identity: str, folder: Path) -> int:
+    """Make an Ed25519 key for IDENTITY; what is printed goes into policies/roles.yaml."""
+    from clearance.attesting import key_files
+
+    made = key_files.create(folder, identity)
+    click.echo(str(made))
+    click.echo(f"private key: {folder / identity}.pem (keep it to yourself)", err=True)
+    return ExitCode.PASS
+
+
+@click.group()
+def roles() -> None:
+    """Read and sign the roles file."""
+
+
+@roles.command("show")
+@cli.said
+def show_roles() -> int:
+    """Say who may do what."""
+
+    def look(found: Any) -> int:
+        now = found.now()
+        for identity, person in sorted(found.roles.people.items()):
+            rights = sorted(
+                {right for role in person.roles(now) for right in found.roles.rights.get(role, ())}
+            )
+            click.echo(f"{identity} ({', '.join(sorted(person.roles(now)))}): {', '.join(rights)}")
+        if found.roles.demo:
+            click.echo("DEMO: the keys of these people lie in this checkout and prove nothing.")
+        return ExitCode.PASS
+
+    return _office(look)
+
+
+@roles.command()
+@click.option("--key", required=True, help="URI of a root key, say file2:PATH.")
+@click.option("--keyid", help="Which key of the root it is, where the URI does not hold it.")
+@cli.said
+def sign(key: str, keyid: str | None) -> int:
+    """Add a root key's signature to policies/roles.yaml as it stands."""
+    from clearance.attesting import authority
+
+    root = environment.project_root()
+    click.echo(f"signed: {authority.sign(root, key, dt.datetime.now(dt.UTC), keyid=keyid)}")
+    return ExitCode.PASS
+
+
+@roles.command("root")
+@click.option("--keys", "files", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
+@click.option("--threshold", type=int, required=True, help="How many of them must sign.")
+@cli.said
+def pin(files: tuple[Path, ...], threshold: int) -> int:
+    """Pin a first root of trust (CLEARANCE_ROOT, else .clearance/root.json) from private key files."""
+    from clearance.attesting import root as trust
+    from clearance.attesting import signers
+
+    home = environment.project_root()
+    place = trust.place(home)
+    if place.exists():
+        raise ConfigurationError(
+            f"{place} is pinned already", "rotate it: a new root takes the old one's keys"
+        )
+    publics = [signers.signer(f"file2:{file}").public_key for file in files]
+    trust.write(place, trust.of(publics, threshold))
+    click.echo(f"pinned: {place}")
+    return ExitCode.PASS

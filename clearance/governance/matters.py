@@ -1,0 +1,182 @@
+"""What there is to decide about one version, and what was decided: folded from the ledger's entries.
+
+Pure but for git, which is asked who wrote the code. Versions are numbered as candidates are.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearance import ledger, revision
+from clearance.attesting import approvals, question, votes
+from clearance.attesting.bundle import Bundle
+from clearance.attesting.decisions import Matter
+from clearance.attesting.roles import Roles
+from clearance.errors import IntegrityError
+from clearance.judging import rules
+from clearance.ledger import Entry, Kind
+
+OVERRIDE, DEMO = "clearance.override", "clearance.demo"
+"""The tags by which the registry shows what must be said of a version wherever it is named."""
+
+DECISIONS = frozenset({Kind.APPROVAL, Kind.REJECTION, Kind.REVOCATION, Kind.OVERRIDE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposed:
+    """A version as it was proposed: the digest of its evidence, and who proposed it.
+
+    `pushed`: what it was made of was at the DVC remote, every object read back.
+    """
+
+    version: int
+    content: str
+    keyids: frozenset[str]
+    fingerprint: str
+    pushed: bool
+
+
+def proposed(entries: Iterable[Entry], version: int) -> Proposed | None:
+    """What was first proposed as `version`; None when nothing was. A second proposal only adds a proposer.
+
+    Raises IntegrityError when two proposals of one version differ in content.
+    """
+    found: Proposed | None = None
+    for each in entries:
+        if each.kind != Kind.PROPOSAL or each.body.get("version") != version:
+            continue
+        body, keyids = each.body, frozenset({each.keyid or ""})
+        if found is not None and found.content != body["content"]:
+            raise IntegrityError(
+                f"entry {each.number} proposes other evidence as version {version} than an entry before it",
+                "find out who released it a second time; delete the version in MLflow and release anew",
+            )
+        found = Proposed(
+            version=version,
+            content=body["content"],
+            keyids=keyids | (found.keyids if found else frozenset()),
+            fingerprint=body["fingerprint"],
+            pushed=bool(body.get("pushed")) or (found is not None and found.pushed),
+        )
+    return found
+
+
+def compared(entries: Iterable[Entry], version: int) -> dict[str, Any]:
+    """The newest comparison of the version with the champion of its day: its entry's body; empty without."""
+    found: dict[str, Any] = {}
+    for each in entries:
+        if each.kind == Kind.COMPARISON and each.body.get("version") == version:
+            found = each.body
+    return found
+
+
+def matter(entries: Sequence[Entry], model: str, bundle: Bundle, version: int, policy: str) -> Matter:
+    """What there is to decide today about the version: its evidence, against today's champion.
+
+    Of the champion itself it is what it was promoted on: against the one that it followed.
+    """
+    reign = champion(entries, model)
+    if reign and reign.version == version:
+        reign = _followed(entries, model, version)
+    against = compared(entries, version)
+    content = reign.content if reign else None
+    fits = bool(against) and against.get("champion") == content
+    return Matter(
+        model=model,
+        version=version,
+        content=bundle.digest,
+        policy=policy,
+        comparison=against["comparison"] if fits else None,
+        champion=content,
+    )
+
+
+def notes(entries: Iterable[Entry], version: int, *, demo: bool) -> dict[str, str]:
+    """What must be said wherever the version is named, by the tag that says it in the registry.
+
+    That demo keys signed its evidence, and that it became champion by an override; empty for any other.
+    """
+    said = {DEMO: "DEMO keys: no proof of who signed"} if demo else {}
+    for each in entries:
+        if each.kind == Kind.PROMOTION and each.body.get("version") == version and "override" in each.body:
+            said[OVERRIDE] = str(each.body["override"])
+    return said
+
+
+def override(standing: approvals.Standing) -> str | None:
+    """By whom, until when and why a version is let through although its verdict is no pass; None when not."""
+    if standing.until is None:
+        return None
+    by = " and ".join(sorted(vote.person.identity for vote in standing.stands))
+    why = "; ".join(vote.decision.reason.strip() for vote in standing.stands)
+    return f"BY OVERRIDE of {by} until {standing.until.date()}: {why}"
+
+
+def _followed(entries: Sequence[Entry], model: str, version: int) -> ledger.Reign | None:
+    """Who was champion when the version was promoted."""
+    ends = (
+        at
+        for at, each in enumerate(entries)
+        if each.kind == Kind.PROMOTION and each.body.get("version") == version
+    )
+    return champion(entries[: next(ends, 0)], model)
+
+
+def champion(entries: Sequence[Entry], model: str) -> ledger.Reign | None:
+    """Who is champion by the ledger, now; None when nobody is."""
+    reigns = ledger.reigns(entries, model)
+    return reigns[-1] if reigns and reigns[-1].until is None else None
+
+
+def standing(
+    entries: Sequence[Entry],
+    asked: question.Asked,
+    at: Matter,
+    roles: Roles,
+    made_by: question.Trainers,
+    *,
+    failed: bool,
+    now: dt.datetime,
+) -> approvals.Standing:
+    """Which decisions on the matter stand, and whether they are all that the policy asks for."""
+    records = [
+        votes.recorded(each.number, each.at, each.body.get("envelope", {}), roles)
+        for each in entries
+        if each.kind in DECISIONS and not each.redacted and each.body.get("version") == at.version
+    ]
+    return approvals.standing(
+        records,
+        question.Question(matter=at, roles=roles, trainers=made_by, asked=asked, failed=failed, now=now),
+    )
+
+
+def asked(policy: rules.Policy, tier: str) -> question.Asked | None:
+    """What the policy asks for in this tier; None when it does not know the tier."""
+    needs = policy.promotion.approvals.get(tier)
+    if needs is None:
+        return None
+    return question.Asked(
+        roles=needs,
+        override_days=policy.promotion.override_days,
+        demo=policy.demo,
+        authors_listed=policy.promotion.authors_listed,
+    )
+
+
+def makers(root: Path, roles: Roles, by: Proposed, bundle: Bundle, since: Bundle | None) -> question.Trainers:
+    """Who made the version: who proposed it, and who authored code or parameters since the champion's commit.
+
+    Raises IntegrityError when a commit is not in the repository.
+    """
+    commit = bundle.evidence.code.commit
+    authors: tuple[revision.Author, ...] = ()
+    if commit is not None:
+        checkout = revision.checkout_of(root)
+        texts = [bundle.evidence.lock, *([since.evidence.lock] if since else [])]
+        before = since.evidence.code.commit if since else None
+        authors = revision.authors(checkout, before, commit, revision.watched(*texts))
+    return question.trainers(roles, by.keyids, [author.email for author in authors])

@@ -1,0 +1,116 @@
+"""A registered version as it was judged, brought back from the registry and held against its signed bundle.
+
+What does not verify is an IntegrityError; whether the version may be promoted is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearance import artifacts, ledger, params, registry
+from clearance.attesting import bundle, envelope
+from clearance.attesting.roles import Right
+from clearance.errors import IntegrityError
+from clearance.governance import matters
+from clearance.governance.office import Office
+from clearance.judging import rules
+
+VERDICT, ORIGIN, MODEL = "reports/verdict.json", "data/origin.json", "models/trained/model.skops"
+_MODEL_FILE = "model.skops"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalled:
+    """A version that verifies. Below `folder` lie its model, its evidence, parameters and policy."""
+
+    version: registry.Version
+    bundle: bundle.Bundle
+    proposed: matters.Proposed
+    folder: Path
+
+    @property
+    def settings(self) -> params.Params:
+        """The parameters that it was made with."""
+        return params.load(self.folder / "params.yaml")
+
+
+def recall(
+    office: Office,
+    server: registry.Server,
+    version: registry.Version,
+    entries: Sequence[ledger.Entry],
+    folder: Path,
+) -> Recalled:
+    """Bring the candidate back into the empty `folder`.
+
+    Raises IntegrityError when it was never proposed, its bundle is not the proposed one or signed by nobody
+    who may propose, or a file of it is not what the bundle says.
+    """
+    proposed = matters.proposed(entries, version.number)
+    if proposed is None:
+        raise IntegrityError(
+            f"{version} was never proposed: the ledger has no entry of it",
+            "run `clearance release` where it was made",
+        )
+    registry.fetch(server, version, [f"evidence/{bundle.NAME}"], folder)
+    signed = office.opened(envelope.read(folder / "evidence" / bundle.NAME))
+    found = bundle.read(signed)
+    if found.digest != proposed.content:
+        raise _unsound(version, "its evidence bundle is not the one that was proposed")
+    _check_signer(office, version, found, entries)
+    if (found.evidence.fingerprint, f"{found.evidence.model}-candidate") != (
+        version.fingerprint,
+        version.name,
+    ):
+        raise _unsound(version, "its evidence bundle is about another model")
+    _bring(server, version, found, folder)
+    return Recalled(version=version, bundle=found, proposed=proposed, folder=folder)
+
+
+def ensure_files(server: registry.Server, version: registry.Version, found: bundle.Bundle) -> None:
+    """Raise IntegrityError unless the version's files are the subjects of the bundle, and no others."""
+    held = registry.files(server, version)
+    odd = sorted(name for name in {*held, *found.files} if held.get(name) != found.files.get(name))
+    if odd:
+        raise _unsound(version, f"{', '.join(odd)} is not what was judged")
+
+
+def _check_signer(
+    office: Office, version: registry.Version, found: bundle.Bundle, entries: Sequence[ledger.Entry]
+) -> None:
+    """Raise IntegrityError unless a proposer of the version, with the right to, signed its bundle."""
+    for each in entries:
+        about = each.kind == ledger.Kind.PROPOSAL and each.body.get("version") == version.number
+        if about and each.keyid in found.keyids and office.roles.may(each.keyid, Right.PROPOSE, each.at):
+            return
+    raise _unsound(version, "nobody who may propose signed its evidence bundle when it was proposed")
+
+
+def _bring(server: registry.Server, version: registry.Version, found: bundle.Bundle, folder: Path) -> None:
+    evidence = found.evidence
+    names = [f"reports/{name}.json" for name in rules.DOCUMENTS] + [VERDICT, ORIGIN]
+    wanted = {name: evidence.outs[name] for name in names if name in evidence.outs}
+    registry.fetch(server, version, sorted(wanted), folder)
+    for name, sha256 in wanted.items():
+        if artifacts.sha256(folder / name) != sha256:
+            raise _unsound(version, f"{name} of its run is not what was judged")
+    artifacts.write_text(folder / "params.yaml", evidence.params)
+    artifacts.write_text(folder / evidence.judged.file, evidence.judged.text)
+    with registry.downloaded(server, version) as files:
+        held = registry.digests(files)
+        if held != dict(found.files):
+            odd = sorted(name for name in {*held, *found.files} if held.get(name) != found.files.get(name))
+            raise _unsound(version, f"{', '.join(odd)} is not what was judged")
+        (folder / MODEL).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files / _MODEL_FILE, folder / MODEL)
+
+
+def _unsound(version: registry.Version, fault: str) -> IntegrityError:
+    return IntegrityError(
+        f"{version}: {fault}",
+        f"find out who changed it; then delete run {version.run_id} and this version in MLflow, and run "
+        "`clearance track` and `clearance release` where it was made: both are recorded anew",
+    )

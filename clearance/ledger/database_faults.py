@@ -1,0 +1,55 @@
+"""What a database raises, as one clear error that shows neither user nor password."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from clearance.errors import BusyError, ClearanceError, ConfigurationError, IntegrityError, UnavailableError
+from clearance.ledger.address import label
+
+
+@contextmanager
+def explained(url: sa.URL) -> Iterator[None]:
+    """Turn what the database raises into one clear error; nothing of the driver's stays attached."""
+    fault: sa.exc.SQLAlchemyError | None = None
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        fault = error
+    if fault is not None:
+        raise _explain(fault, url)
+
+
+def _explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None) or ""
+    said = _scrubbed(str(cause), url)
+    where = f"the ledger's database {label(url)}"
+    if state == "55P03" or "database is locked" in said:
+        return BusyError(f"others are writing to {where}, for too long", "repeat this when they have ended")
+    if re.search(r"malformed|not a database|could not decode", said, re.IGNORECASE):
+        return IntegrityError(
+            f"{where} is damaged: {said}", "put it back from a backup; keep the damaged one"
+        )
+    if state.startswith(("22", "23", "42")) or isinstance(error, sa.exc.IntegrityError):
+        return IntegrityError(f"{where} is not as it was created: {said}", "put it back from a backup")
+    if re.search(r"password|authenticat|does not exist|permission|pg_hba|readonly", said, re.IGNORECASE):
+        return ConfigurationError(
+            f"{where} refuses: {said}", "check CLEARANCE_LEDGER and what that account may do"
+        )
+    return UnavailableError(
+        f"{where} does not answer: {said}",
+        "start it or mend CLEARANCE_LEDGER, see with `clearance ledger show` what was recorded, then repeat",
+    )
+
+
+def _scrubbed(text: str, url: sa.URL) -> str:
+    """The first line of a driver's message without password and user."""
+    line = next(iter(text.strip().splitlines()), "").strip().partition(" with text ")[0]
+    for secret in (url.password, url.username):
+        line = line.replace(secret, "***") if secret else line
+    return line

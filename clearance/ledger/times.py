@@ -1,0 +1,28 @@
+"""Times as the ledger writes them: UTC, microseconds, 27 characters that sort by time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+_SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z", re.ASCII)
+_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def stamp(at: dt.datetime) -> str:
+    """The text of a time. Raises ValueError when it has no zone."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return at.astimezone(dt.UTC).strftime(_FORMAT).rjust(27, "0")
+
+
+def parse(time: str) -> dt.datetime:
+    """The time that `stamp` wrote. Raises ValueError when it is no such text."""
+    if not _SHAPE.match(time):
+        raise ValueError("no time of the ledger")
+    return dt.datetime.fromisoformat(time)
+
+
+def spoken(at: dt.datetime) -> str:
+    """A time for people: UTC, to the second."""
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

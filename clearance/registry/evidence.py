@@ -1,0 +1,61 @@
+"""What MLflow keeps beside a version: its evidence bundle, and the files of its run and of the model itself.
+
+Fetched by name and never believed: whoever asks holds the content against a digest from elsewhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+
+from clearance.errors import IntegrityError
+from clearance.promotion import Version
+from clearance.registry import folder, versions
+from clearance.registry.server import Server, translated
+
+FOLDER = "evidence"
+
+
+def keep(server: Server, version: Version, file: Path) -> None:
+    """Keep a file beside the version, in the folder `evidence` of its run; the same name replaces it."""
+    with translated(server.addresses[0]):
+        server.client.log_artifact(version.run_id, str(file), FOLDER)
+
+
+def fetch(server: Server, version: Version, names: list[str], target: Path) -> None:
+    """Copy files of the version's run to `target`. Raises IntegrityError when MLflow has one no more."""
+    for name in names:
+        with translated(server.addresses[0]):
+            try:
+                with tempfile.TemporaryDirectory() as place:
+                    found = server.client.download_artifacts(version.run_id, name, place)
+                    (target / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(found, target / name)
+            except (MlflowException, OSError) as error:
+                if isinstance(error, MlflowException) and error.error_code not in _LOST:
+                    raise
+                raise IntegrityError(
+                    f"{version}: MLflow has no {name} for it ({' '.join(str(error).split())[:200]})",
+                    "run `clearance release` where the model was made: what is missing is kept again",
+                ) from error
+
+
+_LOST = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INTERNAL_ERROR", "NOT_FOUND"}
+
+
+@contextmanager
+def downloaded(server: Server, version: Version) -> Iterator[Path]:
+    """The version's model folder as MLflow holds it now, for a while. Raises IntegrityError if it is lost."""
+    with tempfile.TemporaryDirectory() as temporary:
+        yield versions.download(server, version, temporary)
+
+
+def files(server: Server, version: Version) -> dict[str, str]:
+    """The SHA-256 of every file of the version's model folder, by its relative name."""
+    with downloaded(server, version) as there:
+        return folder.digests(there)

@@ -1,0 +1,111 @@
+"""What is kept beside a released version, read back by digest: its model, its reports, the rows it saw.
+
+MLflow is not believed: content counts only where it has the digest that the version, or the caller, says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearance import artifacts, params
+from clearance.errors import IntegrityError
+from clearance.promotion import Version
+from clearance.registry import folder, versions
+from clearance.registry.server import Server, translated
+from clearance.tables import seen
+
+MODEL_DIGEST = "clearance.model.sha256"
+_EVIDENCE = "clearance.evidence"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """A version as it was judged. `file` is its model's, whose content has the digest `sha256`.
+
+    `training`, `split` and `origin` are its records; `declared` is its `params.yaml`, which no digest vouches
+    for. `fitted` are the rows it was fitted and tuned on (`seen`); None where its run did not keep them.
+    """
+
+    version: Version
+    file: Path
+    sha256: str
+    training: Mapping[str, Any]
+    split: Mapping[str, Any]
+    origin: Mapping[str, Any]
+    declared: Mapping[str, Any]
+    fitted: tuple[bytes, ...] | None
+
+
+def read(server: Server, version: Version, into: Path, trusted: str | None = None) -> Kept:
+    """Download what is kept of `version` to the folder `into`, and check it.
+
+    `trusted` is its model's SHA-256 where a signed record says it. Raises IntegrityError when anything is
+    missing or is not what was judged, and when the version was not released here.
+    """
+    expected = _said(version, MODEL_DIGEST)
+    file = versions.download(server, version, str(into)) / folder.MODEL
+    if not file.is_file() or artifacts.sha256(file) != expected:
+        raise _unsound(version, f"{folder.MODEL} is not the model that was judged")
+    training, split, origin = (
+        _report(server, version, path, into)
+        for path in ("reports/training.json", "reports/split.json", "data/origin.json")
+    )
+    if expected != training["model"]["sha256"] or trusted not in (None, expected):
+        raise _unsound(version, "its model is not the one that its evidence is about")
+    declared = _fetch(server, version, "params.yaml", into)
+    return Kept(
+        version=version,
+        file=file,
+        sha256=expected,
+        training=training,
+        split=split,
+        origin=origin,
+        declared={} if declared is None else params.read_yaml(declared),
+        fitted=_fitted(server, version, split, into),
+    )
+
+
+def _fitted(
+    server: Server, version: Version, split: Mapping[str, Any], into: Path
+) -> tuple[bytes, ...] | None:
+    found = []
+    for side in seen.SPLITS:
+        if (kept := _fetch(server, version, seen.name(side), into)) is None:
+            return None
+        found.append(kept.read_bytes())
+        if seen.digest(found[-1]) != split["row_digests"][side]:
+            raise _unsound(version, f"{seen.name(side)} of its run is not the rows it was made from")
+    return tuple(found)
+
+
+def _report(server: Server, version: Version, path: str, into: Path) -> Any:
+    """The record at `path` that the version was judged by."""
+    expected = _said(version, f"{_EVIDENCE}.{path.replace('/', '.')}")
+    file = _fetch(server, version, path, into)
+    if file is None or artifacts.sha256(file) != expected:
+        raise _unsound(version, f"{path} of its run is not what it was judged by")
+    return artifacts.read_json(file)
+
+
+def _said(version: Version, key: str) -> str:
+    if (said := version.tags.get(key)) is None:
+        raise _unsound(version, f"it has no tag {key}, so it was not released here")
+    return said
+
+
+def _fetch(server: Server, version: Version, path: str, into: Path) -> Path | None:
+    """A file of the version's run, not checked; None where the run keeps no such file."""
+    parent = path.rpartition("/")[0]
+    with translated(server.addresses[0]):
+        listed = server.client.list_artifacts(version.run_id, parent or None)
+        if path not in {each.path for each in listed}:
+            return None
+        return Path(server.client.download_artifacts(version.run_id, path, str(into)))
+
+
+def _unsound(version: Version, fault: str) -> IntegrityError:
+    mend = "find out who changed it; roll back to a version that verifies, or release a model anew"
+    return IntegrityError(f"{version}: {fault}", mend)

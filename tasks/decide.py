@@ -1,0 +1,179 @@
+"""Effect: a person approves, rejects, overrides, or takes back what they decided, and signs it.
+
+Only what verifies can be signed. Every decision is recorded, also one that does not count, with the reason.
+One that completes what the policy asks for is told to Prefect, where an API is configured, and promotes the
+version at once where whoever acts may do that too. Killed and run again it ends in the same state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from clearance import ledger, params, promotion, registry, stage
+from clearance.attesting import approvals, decisions
+from clearance.attesting.decisions import Kind
+from clearance.attesting.roles import Right
+from clearance.errors import ConfigurationError, ExitCode
+from clearance.governance import matters, recall
+from clearance.governance.office import Office, opened
+from clearance.promotion import Status
+from tasks import promote
+
+RECORDED_AS = {
+    Kind.APPROVE: ledger.Kind.APPROVAL,
+    Kind.REJECT: ledger.Kind.REJECTION,
+    Kind.REVOKE: ledger.Kind.REVOCATION,
+    Kind.OVERRIDE: ledger.Kind.OVERRIDE,
+}
+
+PATIENCE = 60
+"""Seconds that Prefect is given to take an event."""
+
+logger = logging.getLogger(__name__)
+
+
+def decide(
+    office: Office,
+    server: registry.Server,
+    name: str,
+    number: int,
+    *,
+    kind: Kind,
+    reason: str,
+    until: dt.datetime | None = None,
+) -> tuple[ledger.Entry, promote.Hearing]:
+    """Record the decision of whoever acts on candidate `number`; returns its entry and how things stand then.
+
+    One that stands already, for the same reason, is not recorded twice. Raises IntegrityError when ledger or
+    evidence do not verify, ConfigurationError when there is no such candidate, or nothing to take back.
+    """
+    office.ensure_sound()
+    with office.attempting(kind, name, version=number), tempfile.TemporaryDirectory() as temporary:
+        version = registry.find_number(server, registry.candidate_name(name), number)
+        if version is None:
+            raise ConfigurationError(
+                f"{registry.candidate_name(name)} has no version {number}",
+                "look with `clearance ledger show`",
+            )
+        entries = office.entries(name)
+        recalled = recall.recall(office, server, version, entries, Path(temporary))
+        day = office.now().date()
+        found = promote.hear(office, server, recalled, day)
+        own = [each for each in entries if _is_own(each, office.keyid, number)]
+        if own and _stands(own[-1], found.standing, kind, reason, until):
+            return own[-1], found
+        who = office.acting.person.identity
+        revokes = _own(found.standing, who) if kind is Kind.REVOKE else ()
+        if kind is Kind.REVOKE and not revokes:
+            raise ConfigurationError(
+                f"no decision of {who} on {version} stands", "look with `clearance ledger show`"
+            )
+        said = decisions.decide(
+            kind, found.matter, by=who, reason=reason, at=office.now(), until=until, revokes=revokes
+        )
+        about = {"version": number, "content": recalled.bundle.digest, "reason": reason}
+        entry = office.record(office.draft(RECORDED_AS[kind], name, **about, envelope=office.sign(said)))[0]
+        return entry, promote.hear(office, server, recalled, day)
+
+
+def _is_own(each: ledger.Entry, keyid: str, number: int) -> bool:
+    return each.kind in matters.DECISIONS and each.keyid == keyid and each.body.get("version") == number
+
+
+def _stands(
+    last: ledger.Entry, standing: approvals.Standing, kind: Kind, reason: str, until: dt.datetime | None
+) -> bool:
+    """Whether the last thing that somebody decided is this, and still stands."""
+    if last.kind != RECORDED_AS[kind] or last.body.get("reason") != reason:
+        return False
+    stand = {vote.number: vote.decision.until for vote in (*standing.stands, *standing.rejections)}
+    return kind is Kind.REVOKE or (last.number in stand and stand[last.number] == until)
+
+
+def _own(standing: approvals.Standing, who: str) -> tuple[str, ...]:
+    cast = [*standing.stands, *standing.rejections]
+    return tuple(vote.digest for vote in cast if vote.person.identity == who)
+
+
+def tell(entry: ledger.Entry, found: promote.Hearing) -> bool:
+    """Say what was recorded, whether it counts, and what is missing; returns whether it counts."""
+    logger.info("%s", entry)
+    for each in found.standing.refused:
+        if each.number == entry.number:
+            logger.error("%s", each.why)
+            return False
+    for reason in found.standing.reasons:
+        logger.info("  %s", reason)
+    return True
+
+
+def announce(name: str, number: int, content: str) -> bool:
+    """Tell Prefect, where an API is configured, that all agree who must; returns whether it was told.
+
+    A child does it, for nothing here imports Prefect. That it fails is said, and changes nothing.
+    """
+    if not os.environ.get("PREFECT_API_URL"):
+        return False
+    command = [sys.executable, "-m", "flows.announce", name, str(number), content]
+    try:
+        done = subprocess.run(command, timeout=PATIENCE, capture_output=True, text=True, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        logger.warning("Prefect was not told: it did not answer for %s s", PATIENCE)
+        return False
+    if done.returncode:
+        logger.warning("%s", done.stderr.strip().removeprefix("error: "))
+    return done.returncode == ExitCode.PASS
+
+
+def conclude(root: Path, promoter: str | None, number: int, found: promote.Hearing) -> None:
+    """After the last decision that was needed: tell Prefect, and promote where whoever acts may.
+
+    Leaves the process with exit status 3 when it is refused for another reason than that.
+    """
+    name, server = found.matter.model, registry.connect()
+    ready = promotion.obstacle(found.case, found.standing, found.needs) is None
+    told = ready and announce(name, number, found.matter.content)
+    with opened(root, promoter) as office:
+        if ready and not office.may(Right.PROMOTE):
+            then = f"an operator makes it champion with `clearance promote {number}`"
+            logger.info("all agree who must; %s", "Prefect was told and promotes it" if told else then)
+            return
+        ending, _ = promote.promote(office, server, name, number, office.now().date())
+    logger.info("%s: %s", ending.status, ending.reason)
+    if ending.status not in (Status.PROMOTED, Status.CHAMPION, Status.AWAITING_APPROVAL):
+        sys.exit(ExitCode.REFUSED)
+
+
+def main() -> None:
+    """Decide as the arguments say; where that completes the set, promote."""
+    parser = argparse.ArgumentParser(prog="clearance")
+    parser.add_argument("kind", type=Kind)
+    parser.add_argument("version", type=int)
+    parser.add_argument("--as", dest="by")
+    parser.add_argument("--reason", required=True)
+    parser.add_argument("--until", type=dt.date.fromisoformat)
+    asked = parser.parse_args()
+    root = Path.cwd()
+    name, server = params.load(root / "params.yaml").name, registry.connect()
+    until = asked.until and dt.datetime.combine(asked.until, dt.time(), dt.UTC)
+    with opened(root, asked.by) as office:
+        entry, found = decide(
+            office, server, name, asked.version, kind=asked.kind, reason=asked.reason, until=until
+        )
+        if not tell(entry, found):
+            sys.exit(ExitCode.REFUSED)
+        complete = asked.kind in (Kind.APPROVE, Kind.OVERRIDE) and found.standing.complete
+        promoter = None if office.roles.demo else asked.by
+    if complete:
+        conclude(root, promoter, asked.version, found)
+
+
+if __name__ == "__main__":
+    stage.run(main)

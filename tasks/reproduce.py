@@ -1,0 +1,79 @@
+"""Effect: a registered version is built again from git and DVC and held against its signed evidence.
+
+Reads the checkout and writes nothing into it; only what is identical or equivalent ends well.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+from clearance import environment, params, registry, stage
+from clearance.attesting.bundle import Evidence
+from clearance.errors import ConfigurationError, ExitCode
+from clearance.governance import recall
+from clearance.governance.office import opened
+from clearance.rebuilding import comparison, rebuild, record
+from clearance.rebuilding.comparison import Conclusion, Report
+from clearance.rebuilding.record import Record
+
+
+def reproduce(root: Path, version: Record) -> Report:
+    """Rebuild `version` from the checkout at `root` in a folder that is gone afterwards; say what differs."""
+    with rebuild.workshop() as folder:
+        return comparison.compare(version, rebuild.rebuild(root, version, folder))
+
+
+def record_of(evidence: Evidence) -> Record:
+    """What a rebuild needs of a bundle. Raises ConfigurationError when no commit holds the code."""
+    if evidence.code.commit is None or not evidence.code.clean:
+        raise ConfigurationError(
+            "no commit holds what made this version, so it cannot be built again",
+            "commit, run again and release: the policy's `uncommitted: false` demands it",
+        )
+    return Record(
+        commit=evidence.code.commit,
+        lock=evidence.lock,
+        params=evidence.params,
+        overrides=evidence.overrides,
+        environment=evidence.environment,
+        outs=evidence.outs,
+        deps=evidence.deps,
+        files={evidence.judged.file: evidence.judged.text},
+        python=evidence.python,
+    )
+
+
+def _evidence(root: Path, number: int) -> Evidence:
+    name, server = params.load(root / "params.yaml").name, registry.connect()
+    with opened(root) as office, tempfile.TemporaryDirectory() as temporary:
+        version = registry.find_number(server, registry.candidate_name(name), number)
+        if version is None:
+            raise ConfigurationError(
+                f"{registry.candidate_name(name)} has no version {number}",
+                "look with `clearance ledger show`",
+            )
+        return recall.recall(office, server, version, office.entries(name), Path(temporary)).bundle.evidence
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt  # the folder is removed on the way out
+
+
+def main() -> None:
+    """Rebuild the candidate with this number, or the version whose record is in a file; print the report."""
+    signal.signal(signal.SIGTERM, _leave)
+    root = environment.project_root()
+    environment.apply(root)
+    (asked,) = sys.argv[1:]
+    version = record_of(_evidence(root, int(asked))) if asked.isdigit() else record.read(Path(asked))
+    report = reproduce(root, version)
+    sys.stdout.write("\n".join(report.lines()) + "\n")
+    sys.exit(ExitCode.ERROR if report.conclusion is Conclusion.DIFFERENT else ExitCode.PASS)
+
+
+if __name__ == "__main__":
+    stage.run(main)

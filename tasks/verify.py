@@ -1,0 +1,186 @@
+"""Reads only: does what is recorded about a version hold, and if not, what exactly?
+
+Signature, digests, ledger, approvals and alias, each by itself, so that one fault hides no other. Nothing is
+changed, and nothing but the project's own ledger and registry is asked.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearance import ledger, params, promotion, registry, stage
+from clearance.attesting import bundle, envelope
+from clearance.errors import ClearanceError, ConfigurationError, ExitCode
+from clearance.governance import matters, recall
+from clearance.governance.office import Office, opened
+from tasks import promote
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was looked at: whether it holds, and what was seen or is wrong."""
+
+    name: str
+    holds: bool
+    says: str
+
+    def __str__(self) -> str:
+        return f"{'holds ' if self.holds else 'BROKEN'}  {self.name}: {self.says}"
+
+
+def verify(office: Office, server: registry.Server, name: str, number: int | None) -> list[Check]:
+    """What was found about candidate `number` (None: the ledger's champion)."""
+    checks = [_ledger(office)]
+    entries = office.entries(name)
+    reign = matters.champion(entries, name)
+    checks.append(_tried("alias", lambda: _alias(server, name, entries, reign)))
+    if number is None and reign is None:
+        return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
+    chosen = number if number is not None else reign.version if reign else 0
+    with tempfile.TemporaryDirectory() as temporary:
+        checks += _version(office, server, name, chosen, Path(temporary))
+    return checks
+
+
+def verify_file(office: Office, name: str, file: Path) -> list[Check]:
+    """What was found about an evidence bundle in a file; the registry is not asked."""
+    checks = [_ledger(office)]
+
+    def look() -> str:
+        found = bundle.read(office.opened(envelope.read(file)))
+        proposals = {
+            each.body["version"]
+            for each in office.entries(name)
+            if each.kind == ledger.Kind.PROPOSAL and each.body.get("content") == found.digest
+        }
+        if not proposals:
+            raise ConfigurationError(
+                "the signature holds, and the ledger has no proposal of it", "release it"
+            )
+        return f"signed by {_signers(office, found)}, proposed as candidate {min(proposals)}{_demo(found)}"
+
+    return [*checks, _tried("bundle", look)]
+
+
+def _ledger(office: Office) -> Check:
+    report = office.audit()
+    told = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
+    return Check(
+        name="ledger", holds=report.ok, says=told if report.ok else "; ".join(map(str, report.findings))
+    )
+
+
+def _tried(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, holds=True, says=look())
+    except ClearanceError as error:
+        return Check(name=name, holds=False, says=f"{error.fault}; {error.mend}")
+
+
+def _alias(
+    server: registry.Server, name: str, entries: list[ledger.Entry], reign: ledger.Reign | None
+) -> str:
+    pointed = registry.champion(server, name)
+    if pending := ledger.unfinished(entries, name):
+        return f"a change was begun and not ended (entry {pending[0].number}); the next release ends it"
+    promote.ensure_alias(name, pointed, promote.number_of(server, name, pointed), reign)
+    return f"points where the ledger says, at {pointed}" if pointed else "there is none, as the ledger says"
+
+
+def _version(
+    office: Office, server: registry.Server, name: str, number: int, folder: Path
+) -> Iterator[Check]:
+    entries = office.entries(name)
+    version = registry.find_number(server, registry.candidate_name(name), number)
+    if version is None:
+        yield Check(
+            name="version", holds=False, says=f"{registry.candidate_name(name)} has no version {number}"
+        )
+        return
+    try:
+        found = recall.recall(office, server, version, entries, folder)
+    except ClearanceError as error:
+        yield Check(name="evidence", holds=False, says=f"{error.fault}; {error.mend}")
+        return
+    signers = _signers(office, found.bundle)
+    files = len(found.bundle.files)
+    told = f"{version}, {files} model files and its reports are as signed by {signers}{_demo(found.bundle)}"
+    yield Check(name="evidence", holds=True, says=told)
+    copy = registry.find_version(server, name, str(version.fingerprint))
+    if copy is not None:
+
+        def same() -> str:
+            recall.ensure_files(server, copy, found.bundle)
+            return f"{copy} holds the same files"
+
+        yield _tried("copy", same)
+    yield _tried("approvals", lambda: _approvals(office, server, found, entries))
+
+
+def _approvals(
+    office: Office,
+    server: registry.Server,
+    found: recall.Recalled,
+    entries: list[ledger.Entry],
+) -> str:
+    """Who agreed: of a champion, when it was promoted; of any other, today. Raises when it served without."""
+    number = found.version.number
+    changes = [
+        each for each in entries if each.kind == ledger.Kind.PROMOTION and each.body.get("version") == number
+    ]
+    if not changes:
+        heard = promote.hear(office, server, found, office.now().date())
+        ending = promotion.obstacle(heard.case, heard.standing, heard.needs)
+        return f"not promoted so far; {ending.reason if ending else 'all who must agree do'}"
+    first = changes[0]
+    before = [each for each in entries if each.number < int(first.body["intent"])]
+    heard = promote.hear(office, server, found, first.at.date(), entries=before, now=first.at)
+    ending = promotion.obstacle(heard.case, heard.standing, heard.needs)
+    if ending is not None:
+        raise ConfigurationError(
+            f"it was promoted (entry {first.number}) although: {ending.reason}",
+            "roll back, and find out who promoted it",
+        )
+    if (person := office.roles.person(first.keyid or "", first.at)) is None:
+        raise ConfigurationError(f"nobody known promoted it (entry {first.number})", "roll back")
+    agreed = ", ".join(str(vote) for vote in heard.standing.stands) or "the policy asks for nobody's approval"
+    until = heard.standing.until
+    if until is not None and until <= office.now():
+        raise ConfigurationError(
+            f"the override that it rests on ended on {until.date()}",
+            "roll back or retire it; a model released anew can be overridden anew",
+        )
+    limited = f"; BY OVERRIDE until {until.date()}" if until else ""
+    return f"promoted by {person.identity} (entry {first.number}); {agreed}{limited}"
+
+
+def _signers(office: Office, found: bundle.Bundle) -> str:
+    owners = [office.roles.owner(keyid) for keyid in sorted(found.keyids)]
+    return " and ".join(owner.identity for owner in owners if owner)
+
+
+def _demo(found: bundle.Bundle) -> str:
+    return " (DEMO keys: no proof of who signed)" if found.evidence.demo else ""
+
+
+def main() -> None:
+    """Verify the champion, a candidate by its number, or a bundle by its file; fail unless it all holds."""
+    root = Path.cwd()
+    name = params.load(root / "params.yaml").name
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    with opened(root) as office:
+        if asked and not asked.isdigit():
+            checks = verify_file(office, name, Path(asked))
+        else:
+            checks = verify(office, registry.connect(), name, int(asked) if asked else None)
+    sys.stdout.writelines(f"{check}\n" for check in checks)
+    if not all(check.holds for check in checks):
+        sys.exit(ExitCode.ERROR)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,353 @@
+"""One judged project under a policy that asks a validator and a risk officer, in the states it can be in.
+
+Each state is built once in a process, by the commands themselves, and put back in tenths of a second: MLflow
+holds absolute paths, so the project stays where it is and only its content changes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import datetime as dt
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import judged
+import pytest
+import yaml
+
+from clearance import ledger, registry
+from clearance.attesting import decisions, envelope, roles_file, signers
+from clearance.attesting.decisions import Matter
+from clearance.attesting.signers import IDENTITY
+from clearance.errors import ClearanceError, ExitCode
+from clearance.governance import matters, recall
+from clearance.governance.office import Office, opened
+from tasks import decide, promote, release, rollback, track, verify
+
+NAME, CANDIDATES = "loan-approval", "loan-approval-candidate"
+PEOPLE: dict[str, Any] = {
+    "tess": ["data_scientist", "validator", "risk_officer", "operator"],
+    "vic": ["validator"],
+    "roy": ["risk_officer"],
+}
+"""Beside the demo's own; tess trains and proposes, and has every role that decides."""
+
+MANNER: dict[str, Any] = judged.PROMOTION | {
+    "approvals": {"none": {"validator": 1, "risk_officer": 1}},
+    "override_days": 30,
+}
+RULES = [rule for rule in judged.POLICY["rules"] if rule["id"] != "stricter"]  # these hold on any day
+POLICY: dict[str, Any] = {"promotion": MANNER, "rules": RULES}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended: its exit code, and what it raised or said."""
+
+    code: int
+    said: str
+
+
+class Place:
+    """A project at `<home>/project` and the states it was in so far; to be entered before it is used."""
+
+    def __init__(self, home: Path) -> None:
+        self.root, self.saved = home / "project", home / "states"
+        with pytest.MonkeyPatch.context() as patch:
+            judged.settle_with_store(self.root, patch, policy=POLICY)
+            add_people(self.root)
+            self.save("judged")
+
+    def enter(self, patch: pytest.MonkeyPatch) -> Place:
+        """Make it the working folder; the environment names nobody, and no other ledger or root."""
+        judged.move_in(self.root, patch)
+        for name in ("CLEARANCE_ROOT", "CLEARANCE_LEDGER", "CLEARANCE_CHECKPOINTS", IDENTITY, signers.SIGNER):
+            patch.delenv(name, raising=False)
+        return self
+
+    def save(self, name: str) -> None:
+        """Keep what there is now as the state `name`."""
+        target = self.saved / name
+        shutil.copytree(self.root, target, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db*"))
+        _backup(self.root / "mlflow.db", target / "mlflow.db")
+
+    def put(self, name: str) -> Place:
+        """Put the project into a state, building it where nobody has so far."""
+        return self.make(name, *STATES.get(name, ("judged", None)))
+
+    def make(self, name: str, before: str, build: Callable[[Place], Any] | None) -> Place:
+        """Put the project into the state `name`, which `build` makes of the state `before`."""
+        if not (self.saved / name).exists():
+            self.put(before)
+            assert build is not None, name
+            build(self)
+            self.save(name)
+            return self
+        for path in self.root.iterdir():
+            if path.name.startswith("mlflow.db"):
+                continue
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        ignored = shutil.ignore_patterns("mlflow.db")
+        shutil.copytree(self.saved / name, self.root, symlinks=True, dirs_exist_ok=True, ignore=ignored)
+        _backup(self.saved / name / "mlflow.db", self.root / "mlflow.db")
+        return self
+
+    def judge(self, **options: Any) -> None:
+        """Have what was judged in MLflow; with options, another project's outputs."""
+        if options:
+            judged.put(self.root, **({"policy": POLICY} | options))
+            add_people(self.root)
+        track.main()
+
+    def release(self, by: str = "tess", **options: Any) -> dict[str, Any]:
+        """`judge`, and release it."""
+        with self.as_(by):
+            self.judge(**options)
+            return release.release(self.root, today())
+
+    @contextlib.contextmanager
+    def as_(self, identity: str) -> Iterator[None]:
+        """Act as this person where a command takes them from the environment."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(IDENTITY, identity)
+            yield
+
+    @contextlib.contextmanager
+    def office(self, identity: str | None = None) -> Iterator[Office]:
+        """The project's office in somebody's hands."""
+        with opened(self.root, identity) as office:
+            yield office
+
+    def run(self, main: Callable[[], None], *arguments: str, by: str = "") -> Done:
+        """Run a command's `main` with these arguments, as it is started by the command line."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["clearance", *arguments])
+            patch.setenv(IDENTITY, by)
+            try:
+                main()
+            except ClearanceError as error:
+                return Done(int(error.exit_code), str(error))
+            except SystemExit as ended:
+                return Done(int(ended.code or 0), "")
+        return Done(int(ExitCode.PASS), "")
+
+    def decide(self, kind: str, version: int, by: str, *, days: int | None = None) -> Done:
+        """Somebody decides on a version; `days` is how long an override lasts."""
+        more = ["--until", (today() + dt.timedelta(days=days)).isoformat()] if days is not None else []
+        return self.run(decide.main, kind, str(version), "--as", by, "--reason", f"{by}'s reason", *more)
+
+    def agree(self, version: int, *, kind: str = "approve", by: Sequence[str] = ("vera", "rita")) -> Place:
+        """Have these people decide so, each of them with success."""
+        for each in by:
+            done = self.decide(kind, version, each, days=7 if kind == "override" else None)
+            assert done.code == ExitCode.PASS, (each, done)
+        return self
+
+    def promote(self, version: int, by: str = "") -> Done:
+        """Somebody promotes a version."""
+        return self.run(promote.main, str(version), by=by)
+
+    def roll_back(self, to: int | None = None, by: str = "pipeline") -> Done:
+        """Somebody rolls back."""
+        more = ["--to", str(to)] if to is not None else []
+        return self.run(rollback.main, "rollback", "--as", by, "--reason", "it does harm", *more)
+
+    def retire(self, by: str = "pipeline") -> Done:
+        """Somebody retires the model."""
+        return self.run(rollback.main, "retire", "--as", by, "--reason", "nobody asks for it any more")
+
+    def verify(self, version: int | None = None) -> dict[str, verify.Check]:
+        """What `verify` says, by the name of the check."""
+        with self.office() as office:
+            checks = verify.verify(office, registry.connect(), NAME, version)
+        return {check.name: check for check in checks}
+
+    def broken(self, version: int | None = None) -> set[str]:
+        """The names of the checks that do not hold."""
+        return {name for name, check in self.verify(version).items() if not check.holds}
+
+    def entries(self, kind: str | None = None) -> list[ledger.Entry]:
+        """The ledger's entries about the model, of one kind where it is named."""
+        with ledger.open(f"sqlite:///{self.root}/.clearance/ledger.db") as book:
+            found = list(ledger.entries(book, model=NAME))
+        return [each for each in found if kind in (None, each.kind)]
+
+    def told(self) -> int | None:
+        """The champion by the ledger, as a candidate's number."""
+        reign = matters.champion(self.entries(), NAME)
+        return reign and reign.version
+
+    def alias(self) -> int | None:
+        """The version of the model that the alias points at, as MLflow's database has it."""
+        where = "name = ? AND alias = 'champion'"
+        rows = self.sql(f"SELECT version FROM registered_model_aliases WHERE {where}", NAME)  # noqa: S608
+        return int(rows[0][0]) if rows else None
+
+    def sql(self, statement: str, *values: Any) -> list[Any]:
+        """Change MLflow's database, or read it, past MLflow."""
+        return _sql(self.root / "mlflow.db", statement, *values)
+
+    def ledger_sql(self, statement: str, *values: Any) -> list[Any]:
+        """Change the ledger's database past the ledger."""
+        return _sql(self.root / ".clearance/ledger.db", statement, *values)
+
+    def move_alias(self, version: int) -> None:
+        """Point the alias at a version of the model in MLflow's database itself."""
+        self.sql("DELETE FROM registered_model_aliases WHERE name = ?", NAME)
+        columns = "(alias, version, name) VALUES ('champion', ?, ?)"
+        self.sql(f"INSERT INTO registered_model_aliases {columns}", version, NAME)
+
+    def model_folder(self, version: int) -> Path:
+        """Where MLflow keeps the files of a candidate's model."""
+        rows = self.sql(
+            "SELECT storage_location FROM model_versions WHERE name = ? AND version = ?", CANDIDATES, version
+        )
+        return Path(rows[0][0].removeprefix("file://"))
+
+    def run_folder(self, version: int) -> Path:
+        """Where MLflow keeps the files of a candidate's run."""
+        rows = self.sql(
+            "SELECT r.artifact_uri FROM runs r JOIN model_versions v ON v.run_id = r.run_uuid "
+            "WHERE v.name = ? AND v.version = ?",
+            CANDIDATES,
+            version,
+        )
+        return Path(rows[0][0].removeprefix("file://"))
+
+    def record(self, identity: str, kind: ledger.Kind, version: int, signed: dict[str, Any]) -> ledger.Entry:
+        """Write an entry about a version into the ledger by hand, past the command."""
+        with self.office(identity) as office:
+            content = self.proposed(version).content
+            body = {"version": version, "content": content, "reason": "by hand", "envelope": signed}
+            return office.record(office.draft(kind, NAME, **body))[0]
+
+    def proposed(self, version: int) -> matters.Proposed:
+        """What was proposed as this version."""
+        found = matters.proposed(self.entries(), version)
+        assert found is not None
+        return found
+
+    def matter(self, version: int, **changes: Any) -> Matter:
+        """What there is to decide about a version, by the ledger; changed as told."""
+        told = self.told()
+        against = self.proposed(told).content if told not in (None, version) else None
+        compared = matters.compared(self.entries(), version)
+        about = {"comparison": compared.get("comparison"), "champion": against}
+        content, policy = self.proposed(version).content, judged.POLICY["id"]
+        about |= {"model": NAME, "version": version, "content": content, "policy": policy}
+        return Matter(**(about | changes))
+
+    def standing(self, version: int) -> Any:
+        """How agreement on a version stands now."""
+        with self.office() as office, tempfile.TemporaryDirectory() as folder:
+            server = registry.connect()
+            found = registry.find_number(server, CANDIDATES, version)
+            assert found is not None
+            recalled = recall.recall(office, server, found, office.entries(NAME), Path(folder))
+            return promote.hear(office, server, recalled, today()).standing
+
+    def roles(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the demo's roles file, keys listed; the demo's root signs it anew at the next command."""
+        keyed = yaml.safe_load((self.root / ".clearance/keys/roles.yaml").read_text())
+        change(keyed)
+        (self.root / roles_file.FILE).write_text(yaml.safe_dump(keyed, sort_keys=False))
+
+    def hold(self, kind: str, version: int, by: str) -> Place:
+        """Have somebody decide, and leave it to others to promote what that completes."""
+        with self.office(by) as office:
+            until = dt.datetime.now(dt.UTC) + dt.timedelta(days=7) if kind == "override" else None
+            decide.decide(
+                office,
+                registry.connect(),
+                NAME,
+                version,
+                kind=decisions.Kind(kind),
+                reason=f"{by}'s reason",
+                until=until,
+            )
+        return self
+
+    def decision(
+        self,
+        kind: str,
+        version: int,
+        by: str,
+        *,
+        signer: str | None = None,
+        until: dt.timedelta | None = None,
+        **changes: Any,
+    ) -> dict[str, Any]:
+        """The envelope of a decision, signed by `signer` (default: `by`); the matter changed as told."""
+        now = dt.datetime.now(dt.UTC)
+        said = decisions.decide(
+            decisions.Kind(kind),
+            self.matter(version, **changes),
+            by=by,
+            reason=f"{by}'s reason",
+            at=now,
+            until=until and now + until,
+        )
+        return self.signed(signer or by, said)
+
+    def signed(self, identity: str, said: dict[str, Any]) -> dict[str, Any]:
+        """A statement signed with somebody's key."""
+        place = self.root / ".clearance/keys" / f"{identity}.pem"
+        return envelope.sign(said, signers.signer(f"file2:{place}"))
+
+
+def today() -> dt.date:
+    """The day in UTC."""
+    return dt.datetime.now(dt.UTC).date()
+
+
+def add_people(root: Path) -> None:
+    """Add `PEOPLE` to the demo's roles file."""
+    path = root / roles_file.FILE
+    said = yaml.safe_load(path.read_text())
+    for identity, roles in PEOPLE.items():
+        said["people"][identity] = {"emails": [f"{identity}@clearance.example"], "roles": roles}
+    path.write_text(yaml.safe_dump(said, sort_keys=False))
+
+
+@cache
+def _shared() -> Place:
+    home = tempfile.mkdtemp(prefix="governed-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return Place(Path(home).resolve())
+
+
+def enter(patch: pytest.MonkeyPatch) -> Place:
+    """The one place that the tests of this process share, entered."""
+    return _shared().enter(patch)
+
+
+STATES: dict[str, tuple[str, Callable[[Place], Any]]] = {
+    "waiting": ("judged", lambda place: place.release()),
+    "half": ("waiting", lambda place: place.agree(1, by=["vera"])),
+    "champion": ("waiting", lambda place: place.agree(1)),
+    "second": ("champion", lambda place: place.release(model=1)),
+    "successor": ("second", lambda place: place.agree(2)),
+    "failed": ("successor", lambda place: place.release(model=2, verdict="fail")),
+    "unsure": ("successor", lambda place: place.release(model=3, verdict="insufficient_evidence")),
+}
+"""A state, the one it is built on, and how. Version 1 waits, serves, is followed by version 2; 3 fails."""
+
+
+def _backup(source: Path, target: Path) -> None:
+    """Copy a database through SQLite, so that connections which are open see the new content."""
+    opened_ = contextlib.closing(sqlite3.connect(source)), contextlib.closing(sqlite3.connect(target))
+    with opened_[0] as held, opened_[1] as into:
+        held.backup(into)
+
+
+def _sql(path: Path, statement: str, *values: Any) -> list[Any]:
+    with contextlib.closing(sqlite3.connect(path, timeout=60)) as database, database:
+        return database.execute(statement, values).fetchall()

@@ -1,0 +1,443 @@
+"""Approvals: the right people, by key, on this very content; any other decision says why it fails."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import people
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from people import AT, DAY, MATTER, ROLES, SIGNERS, record
+
+from clearance.attesting import approvals, decisions, envelope, quorum, votes
+from clearance.attesting.decisions import Kind
+from clearance.attesting.question import Asked, Question, Trainers, trainers
+from clearance.attesting.votes import Recorded
+from clearance.errors import IntegrityError
+
+TWO = {"validator": 1, "risk_officer": 1}
+NOW = AT + DAY
+DAN = Trainers(identities=frozenset({"dan"}))
+ASKED = Asked(roles=TWO, override_days=30)
+APPROVE, REJECT, OVERRIDE, REVOKE = Kind
+
+
+def question(**changes: Any) -> Question:
+    usual = Question(matter=MATTER, roles=ROLES, trainers=DAN, asked=ASKED, failed=False, now=NOW)
+    return replace(usual, **changes)
+
+
+def standing(*records: Recorded, **changes: Any) -> approvals.Standing:
+    return approvals.standing(records, question(**changes))
+
+
+def whys(state: approvals.Standing) -> str:
+    return " ".join(each.why for each in state.refused)
+
+
+VERA, RITA = record(1, "vera", APPROVE), record(2, "rita", APPROVE)
+
+
+def test_a_validator_and_a_risk_officer_are_enough() -> None:
+    state = standing(VERA, RITA)
+    assert state.complete
+    assert [vote.person.identity for vote in state.stands] == ["vera", "rita"]
+    assert (state.missing, state.refused, state.until) == ({}, (), None)
+
+
+def test_who_is_missing_is_named_and_who_could_be_asked() -> None:
+    assert standing().missing == TWO
+    assert not standing().complete
+    assert standing(RITA).reasons == ("1 approval by a validator is missing: ask both or vera or viktor.",)
+    assert standing(VERA).reasons == ("1 approval by a risk_officer is missing: ask both or rita.",)
+    many = standing(VERA, asked=Asked(roles={"validator": 3}))
+    assert many.reasons == ("2 approvals by a validator are missing: ask both or viktor.",)
+
+
+def test_a_role_that_nobody_has_or_that_may_not_approve_is_never_satisfied() -> None:
+    for role in ("operator", "director"):
+        state = standing(VERA, RITA, record(3, "otto", APPROVE), asked=Asked(roles={role: 1}))
+        assert "names nobody who could" in state.reasons[0]
+
+
+def test_a_policy_that_asks_for_nobody_waits_for_nobody_but_hears_objections() -> None:
+    nobody = Asked(roles={})
+    assert standing(asked=nobody).complete
+    assert not standing(record(1, "viktor", REJECT), asked=nobody).complete
+    with pytest.raises(ValueError, match="less than nobody"):
+        Asked(roles={"validator": -1})
+
+
+def test_a_person_with_two_roles_fills_one_place_the_one_that_others_cannot() -> None:
+    both = record(3, "both", APPROVE)
+    assert not standing(both).complete
+    assert standing(both, VERA).complete
+    assert standing(both, RITA).complete
+    assert standing(both, VERA).missing == {}
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        (record(1, "dan", APPROVE), "dan had a part in making this model; ask somebody who had none"),
+        (record(1, "otto", APPROVE), "no role that otto had then may approve"),
+        (record(1, "ada", APPROVE), "no role that ada had then may approve"),
+        (record(1, "vera", APPROVE, key=people.STRANGER), "is not known here"),
+        (record(1, "dan", APPROVE, by="vera"), "it says that vera decided, and dan's key signed it"),
+        (record(1, "vera", APPROVE, replace(MATTER, content="b" * 64)), "is about other evidence"),
+        (record(1, "vera", APPROVE, replace(MATTER, model="cards")), "it is about cards version 3"),
+        (record(1, "vera", APPROVE, replace(MATTER, version=2)), "it is about loans version 2"),
+        (record(1, "vera", APPROVE, replace(MATTER, policy="lax")), "it was given under policy lax"),
+        (record(1, "vera", APPROVE, replace(MATTER, champion="e" * 64)), "against another champion"),
+        (record(1, "vera", APPROVE, replace(MATTER, champion=None)), "against another champion"),
+        (record(1, "vera", APPROVE, replace(MATTER, comparison="e" * 64)), "against another champion"),
+        (record(1, "vera", OVERRIDE, until=NOW + DAY), "there is nothing to override; vera can approve"),
+        (
+            record(1, "vera", APPROVE, when=people.AT - 365 * DAY),
+            "vera's key .* is valid from 2026-01-01.*; vera can decide again",
+        ),
+        (Recorded(number=1, at=AT, signed=None), "it is not signed"),
+    ],
+)
+def test_what_does_not_count_says_whose_it_is_and_what_to_do(odd: Recorded, says: str) -> None:
+    state = standing(odd, RITA)
+    assert not state.complete
+    assert state.missing == {"validator": 1}
+    (refused,) = state.refused
+    assert refused.number == 1
+    assert re.search(says, refused.why)
+
+
+def test_a_stolen_key_does_not_count_from_the_moment_named() -> None:
+    data = people.plain()
+    data["people"]["vera"]["keys"][0]["revoked"] = {"at": "2026-06-01T12:00:00Z", "why": "stolen"}
+    roles = people.roles(data)
+    after = record(1, "vera", APPROVE, seen=roles)
+    before = record(1, "vera", APPROVE, seen=roles, when=AT - DAY / 86400)
+    assert "vera's key" in whys(standing(after, RITA, roles=roles))
+    assert "was revoked as of 2026-06-01T12:00:00Z" in whys(standing(after, RITA, roles=roles))
+    assert standing(before, RITA, roles=roles).complete
+
+
+def test_the_time_is_the_ledgers_and_not_what_the_signer_says() -> None:
+    """An expired key that claims to have signed in time: the ledger's time decides."""
+    data = people.plain()
+    data["people"]["vera"]["keys"][0]["until"] = "2026-05-01T00:00:00Z"
+    roles = people.roles(data)
+    late = record(1, "vera", APPROVE, seen=roles, at=AT - 60 * DAY, when=AT)
+    assert "expired" in whys(standing(late, RITA, roles=roles))
+    assert standing(
+        record(1, "vera", APPROVE, seen=roles, at=AT, when=AT - 60 * DAY), RITA, roles=roles
+    ).complete
+
+
+def test_a_second_approval_by_the_same_person_adds_nothing() -> None:
+    again = record(3, "vera", APPROVE, reason="still fine", at=AT + DAY)
+    state = standing(VERA, again, asked=Asked(roles={"validator": 2}))
+    assert state.missing == {"validator": 1}
+    assert "vera's approval (entry 1) stands already" in whys(state)
+
+
+def test_a_second_key_makes_no_second_person() -> None:
+    new = people.signer(70)
+    data = people.plain()
+    data["people"]["vera"]["keys"].append(people.key_entry(new))
+    roles = people.roles(data)
+    second = record(3, "vera", APPROVE, seen=roles, key=new)
+    assert standing(VERA, second, roles=roles, asked=Asked(roles={"validator": 2})).missing == {
+        "validator": 1
+    }
+
+
+def test_one_statement_under_two_signatures_is_nobodys() -> None:
+    both = envelope.countersign(people.decided("vera", APPROVE), SIGNERS["viktor"])
+    assert "2 keys signed it" in whys(standing(votes.recorded(1, AT, both, ROLES), RITA))
+
+
+def digest(recorded: Recorded) -> str:
+    assert recorded.signed is not None
+    return recorded.signed.digest
+
+
+def test_a_revoked_approval_stays_revoked_when_it_is_recorded_again() -> None:
+    revoked = record(3, "vera", REVOKE, revokes=[digest(VERA)])
+    replayed = record(4, "vera", APPROVE, when=AT + DAY)
+    assert digest(replayed) == digest(VERA)
+    state = standing(VERA, RITA, revoked, replayed)
+    assert state.missing == {"validator": 1}
+    assert whys(state).count("vera revoked it") == 2
+    assert [each.number for each in state.refused] == [1, 4]
+    assert standing(VERA, RITA, revoked, replayed, record(5, "vera", APPROVE, at=AT + 2 * DAY)).complete
+
+
+def test_nobody_revokes_for_another() -> None:
+    foreign = record(3, "dan", REVOKE, revokes=[digest(VERA)])
+    state = standing(VERA, RITA, foreign)
+    assert state.complete
+    assert "dan recorded no such decision" in whys(state)
+
+
+def test_a_rejection_stands_until_whoever_rejected_revokes_it() -> None:
+    rejected = record(3, "viktor", REJECT, reason="one group is worse off")
+    state = standing(VERA, RITA, rejected)
+    assert state.reasons == (
+        "viktor rejected it (entry 3: one group is worse off): settle it with viktor, who can revoke that, "
+        "or mend the model and run again.",
+    )
+    assert not standing(VERA, RITA, rejected, record(4, "viktor", APPROVE)).complete
+    assert not standing(VERA, RITA, rejected, record(4, "rita", REVOKE, revokes=[digest(rejected)])).complete
+    assert standing(VERA, RITA, rejected, record(4, "viktor", REVOKE, revokes=[digest(rejected)])).complete
+
+
+def test_a_repeated_rejection_is_one_and_another_persons_is_another() -> None:
+    rejected = [
+        record(n, who, REJECT, at=AT + n * DAY) for n, who in ((3, "viktor"), (4, "viktor"), (5, "both"))
+    ]
+    state = standing(VERA, RITA, *rejected)
+    assert [vote.number for vote in state.rejections] == [3, 5]
+    assert "viktor's rejection (entry 3) stands already" in whys(state)
+
+
+def test_a_rejection_holds_against_every_champion_but_only_by_who_may_approve() -> None:
+    elsewhere = replace(MATTER, champion=None, comparison=None, policy="older")
+    assert not standing(VERA, RITA, record(3, "viktor", REJECT, elsewhere)).complete
+    assert not standing(VERA, RITA, record(3, "dan", REJECT)).complete
+    for harmless in (
+        record(3, "ada", REJECT),
+        record(3, "viktor", REJECT, replace(MATTER, content="b" * 64)),
+        record(3, "viktor", REJECT, key=people.STRANGER),
+    ):
+        assert standing(VERA, RITA, harmless).complete
+
+
+def over(number: int, who: str, days: float = 10, **more: Any) -> Recorded:
+    return record(number, who, OVERRIDE, until=AT + days * DAY, **more)
+
+
+def test_an_override_takes_two_people_one_of_whom_may() -> None:
+    state = standing(over(1, "vera", 9), over(2, "rita", 5), failed=True)
+    assert state.complete
+    assert state.until == AT + 5 * DAY
+    alone = standing(over(2, "rita"), failed=True, asked=Asked(roles={}, override_days=30))
+    assert "an override takes 2 people, and 1 signed one" in alone.reasons[0]
+    nobody = standing(failed=True, asked=Asked(roles={}, override_days=30))
+    assert not nobody.complete
+    without = standing(
+        over(1, "vera"), over(2, "viktor"), failed=True, asked=Asked(roles={}, override_days=30)
+    )
+    assert without.reasons == (
+        "None of those who signed an override has the right: ask somebody whose role may.",
+    )
+
+
+def test_approvals_do_not_override() -> None:
+    state = standing(VERA, RITA, failed=True)
+    assert not state.complete
+    assert "the verdict does not let this model through; vera can override it" in whys(state)
+    assert not standing(over(1, "vera"), RITA, failed=True).complete
+    assert not standing(over(1, "vera"), over(2, "dan"), failed=True).complete
+
+
+@pytest.mark.parametrize(
+    ("days", "now", "says"),
+    [
+        (1, NOW, "it ended at 2026-06-02T12:00:00Z"),
+        (5, AT + 6 * DAY, "it ended at"),
+        (30.001, NOW, "more than 30 days after it was recorded"),
+    ],
+)
+def test_an_override_ends(days: float, now: Any, says: str) -> None:
+    state = standing(over(1, "vera", days), over(2, "rita"), failed=True, now=now)
+    assert not state.complete
+    assert says in whys(state)
+
+
+def test_an_override_may_last_exactly_as_long_as_the_policy_says() -> None:
+    assert standing(over(1, "vera", 30), over(2, "rita", 30), failed=True).complete
+
+
+def test_the_override_that_lasts_longest_is_taken_and_none_where_the_policy_has_none() -> None:
+    state = standing(over(1, "vera", 2), over(2, "rita", 20), over(3, "vera", 15), failed=True)
+    assert state.until == AT + 15 * DAY
+    assert not standing(over(1, "vera"), over(2, "rita"), failed=True, asked=Asked(roles=TWO)).complete
+
+
+def test_the_demos_keys_satisfy_the_demos_policy_only() -> None:
+    roles = replace(ROLES, demo=True)
+    assert "The roles file is the demo's" in standing(VERA, RITA, roles=roles).reasons[0]
+    assert not standing(roles=roles, asked=Asked(roles={})).complete
+    assert standing(VERA, RITA, roles=roles, asked=replace(ASKED, demo=True)).complete
+
+
+def test_who_made_it_is_known_by_key_and_address_and_a_stranger_holds_it_up() -> None:
+    made = trainers(
+        ROLES, [SIGNERS["otto"].public_key.keyid, "f" * 64], ["Vera@bank.example", "eve@x.example"]
+    )
+    assert made == Trainers(identities=frozenset({"otto", "vera"}), unlisted=frozenset({"eve@x.example"}))
+    state = standing(VERA, record(2, "viktor", APPROVE), RITA, trainers=made)
+    assert state.missing == {}
+    assert "commits as eve@x.example" in state.reasons[0]
+    assert "vera had a part" in whys(state)
+    assert standing(
+        record(2, "viktor", APPROVE), RITA, trainers=made, asked=replace(ASKED, authors_listed=False)
+    ).complete
+
+
+def test_a_proposer_whose_key_has_expired_is_still_who_made_it() -> None:
+    data = people.plain()
+    data["people"]["vera"]["keys"] = [
+        people.key_entry(SIGNERS["vera"], until="2026-02-01T00:00:00Z"),
+        people.key_entry(people.signer(70)),
+    ]
+    roles = people.roles(data)
+    made = trainers(roles, [SIGNERS["vera"].public_key.keyid], [])
+    again = record(1, "vera", APPROVE, seen=roles, key=people.signer(70))
+    assert "vera had a part" in whys(standing(again, RITA, roles=roles, trainers=made))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reason": "  "},
+        {"until": AT + DAY},
+        {"revokes": ["a" * 64]},
+        {"kind": OVERRIDE},
+        {"kind": REVOKE},
+        {"kind": REVOKE, "revokes": ["x"]},
+        {"matter": replace(MATTER, version=0)},
+        {"matter": replace(MATTER, champion="x")},
+        {"at": AT.replace(tzinfo=None)},
+    ],
+)
+def test_a_decision_that_says_nothing_is_not_made(change: dict[str, Any]) -> None:
+    said: dict[str, Any] = {
+        "kind": APPROVE,
+        "matter": MATTER,
+        "by": "vera",
+        "reason": "ok",
+        "at": AT,
+    } | change
+    with pytest.raises(IntegrityError, match="this decision is faulty"):
+        decisions.decide(said.pop("kind"), said.pop("matter"), **said)
+
+
+@pytest.mark.parametrize(
+    "change", [{"more": 1}, {"version": True}, {"version": "3"}, {"decision": "aprove"}, {"at": 0}]
+)
+def test_a_decision_in_other_words_does_not_count(change: Mapping[str, Any]) -> None:
+    said = decisions.decide(APPROVE, MATTER, by="vera", reason="ok", at=AT)
+    odd = {**said, "predicate": {**said["predicate"], **change}}
+    held = votes.recorded(1, AT, envelope.sign(odd, SIGNERS["vera"]), ROLES)
+    assert "this decision is faulty" in whys(standing(held, RITA))
+    other = envelope.sign({**said, "predicateType": "urn:clearance:evidence:v1"}, SIGNERS["vera"])
+    assert "this statement decides nothing" in whys(standing(votes.recorded(1, AT, other, ROLES), RITA))
+
+
+def everything() -> tuple[list[Recorded], list[Recorded]]:
+    """Decisions that count for one of the questions, and such as count for none."""
+    number = itertools.count(1)
+    sound = [
+        *(record(next(number), who, APPROVE) for who in ("vera", "viktor", "rita", "both", "vera")),
+        *(
+            over(next(number), who, days)
+            for who in ("vera", "viktor", "rita", "both", "rita")
+            for days in (3, 20)
+        ),
+        *(record(next(number), who, REJECT) for who in ("vera", "rita")),
+    ]
+    sound += [
+        record(next(number), who, REVOKE, revokes=[digest(each)])
+        for each in sound
+        for who in ("vera", "rita")
+        if each.signed and each.signed.statement["predicate"]["by"] == who
+    ]
+    rejections = [digest(each) for each in sound if each.signed.statement["predicate"]["decision"] == REJECT]
+    foreign = [
+        *(record(next(number), who, APPROVE) for who in ("dan", "otto", "ada")),
+        *(over(next(number), who) for who in ("dan", "otto", "ada")),
+        *(over(next(number), who, days) for who in ("vera", "rita") for days in (0.5, 90)),
+        *(record(next(number), who, APPROVE, replace(MATTER, content="b" * 64)) for who in ("vera", "rita")),
+        *(record(next(number), who, APPROVE, replace(MATTER, champion=None)) for who in ("vera", "rita")),
+        *(record(next(number), who, APPROVE, key=people.STRANGER) for who in ("vera", "rita")),
+        *(record(next(number), "dan", APPROVE, by=who) for who in ("vera", "rita")),
+        *(record(next(number), who, APPROVE, when=AT - 365 * DAY) for who in ("vera", "rita")),
+        *(record(next(number), who, REVOKE, revokes=rejections) for who in ("dan", "otto", "viktor", "both")),
+        *(record(next(number), "dan", REVOKE, by="vera", revokes=rejections) for _ in range(2)),
+        *(
+            record(next(number), who, REVOKE, revokes=rejections, when=AT - 365 * DAY)
+            for who in ("vera", "rita")
+        ),
+    ]
+    return sound, foreign
+
+
+SOUND, FOREIGN = everything()
+records = st.lists(st.sampled_from(SOUND + FOREIGN), max_size=12, unique_by=lambda each: each.number)
+questions = st.builds(
+    question,
+    failed=st.booleans(),
+    asked=st.sampled_from(
+        [ASKED, Asked(roles={}, override_days=30), Asked(roles={"validator": 2}, override_days=30)]
+    ),
+)
+
+
+@given(records, questions, st.randoms(use_true_random=False))
+def test_the_order_of_recording_does_not_matter(found: list[Recorded], asked: Question, chance: Any) -> None:
+    mixed = list(found)
+    chance.shuffle(mixed)
+    assert approvals.standing(mixed, asked) == approvals.standing(found, asked)
+
+
+@given(records, questions, st.lists(st.sampled_from(FOREIGN), min_size=1, max_size=4))
+def test_what_is_foreign_or_invalid_never_completes_a_set(
+    found: list[Recorded], asked: Question, foreign: list[Recorded]
+) -> None:
+    before, after = approvals.standing(found, asked), approvals.standing([*found, *foreign], asked)
+    assert after.complete == before.complete
+    assert after.missing == before.missing
+    assert after.until == before.until
+
+
+@given(records, questions, st.data())
+def test_taking_an_approval_away_never_completes_a_set(
+    found: list[Recorded], asked: Question, data: st.DataObject
+) -> None:
+    given_ = [each for each in found if each.signed and decided_as(each) in (APPROVE, OVERRIDE)]
+    if given_ and not approvals.standing(found, asked).complete:
+        away = data.draw(st.sampled_from(given_))
+        assert not approvals.standing([each for each in found if each is not away], asked).complete
+
+
+@given(records, questions, st.sampled_from(["vera", "rita", "viktor", "both", "dan"]))
+def test_a_new_rejection_always_stops_it(found: list[Recorded], asked: Question, who: str) -> None:
+    rejected = record(999, who, REJECT, reason="no", at=AT + DAY)
+    assert not approvals.standing([*found, rejected], asked).complete
+
+
+def decided_as(each: Recorded) -> str:
+    assert each.signed is not None
+    return str(each.signed.statement["predicate"]["decision"])
+
+
+roles_of = st.dictionaries(st.sampled_from("abcdef"), st.frozensets(st.sampled_from("xyz")), max_size=5)
+
+
+@given(roles_of, st.dictionaries(st.sampled_from("xyz"), st.integers(0, 3), max_size=3))
+def test_as_many_places_are_filled_as_any_choice_can_fill(
+    able: dict[str, frozenset[str]], wanted: dict[str, int]
+) -> None:
+    best = 0
+    for choice in itertools.product(*([*sorted(roles), ""] for roles in able.values())):
+        best = max(best, sum(min(choice.count(role), count) for role, count in wanted.items()))
+    filled = quorum.assigned(able, wanted)
+    assert sum(map(len, filled.values())) == best
+    assert all(role in able[person] for role, there in filled.items() for person in there)
+    placed = [person for there in filled.values() for person in there]
+    assert len(placed) == len(set(placed))
+    assert sum(quorum.missing(able, wanted).values()) == sum(wanted.values()) - best

@@ -1,0 +1,306 @@
+"""The effect `compare`: champion and candidate on real rows of a judged project and a real registry."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import judged
+import numpy as np
+import pandas as pd
+import pytest
+import tables
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from test_challenge import asked
+
+from clearance import artifacts, challenge, evidence, lineage, params, registry
+from clearance.challenge import Comparison
+from clearance.errors import IntegrityError
+from clearance.evidence import Outcome
+from clearance.modelling import compatibility, encoding, model_file
+from clearance.tables import prepared, seen
+from tasks import compare, judge, prepare, release, track
+
+NAME = "loan-approval"
+LOOSE = {"difference_margin": 0.3, "ratio_margin": 0.5, "quality": [{"metric": "accuracy", "margin": 0.1}]}
+ROWS = 1000
+DAY = release.dt.date(2026, 11, 30)
+
+
+@pytest.fixture(scope="module")
+def reigning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose model is the champion: fitted and tuned on rows 0 to 699, judged on 700 to 999."""
+    root = tmp_path_factory.mktemp("reigning") / "project"
+    with pytest.MonkeyPatch.context() as patch:
+        judged.settle_with_store(root, patch, rows=ROWS)
+        track.main()
+        release.release(root, DAY)
+    return root
+
+
+@pytest.fixture
+def project(reigning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, in a copy whose registry speaks of the copy's own files."""
+    root = tmp_path / "project"
+    shutil.copytree(reigning, root, symlinks=True)
+    with sqlite3.connect(root / "mlflow.db") as store:
+        for table, column in places(store):
+            store.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)",  # noqa: S608 - our own names
+                (str(reigning), str(root)),
+            )
+    store.close()
+    judged.move_in(root, monkeypatch)
+    return root
+
+
+def places(store: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Every text column of MLflow's store whose name says that it holds a place."""
+    found = []
+    for (table,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        columns = [row[1] for row in store.execute(f"PRAGMA table_info({table})")]
+        found += [(table, column) for column in columns if column.endswith(("uri", "location", "source"))]
+    return found
+
+
+def run(root: Path, trusted: str | None = None, **changes: Any) -> Comparison:
+    server = registry.connect()
+    champion = registry.champion(server, NAME)
+    return compare.compare(root, asked(**{**LOOSE, **changes}), server, champion, trusted)
+
+
+def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = None, **options: Any) -> None:
+    """Put another judged candidate at `root`; `change` makes its labels of the train rows it is fitted on."""
+    judged.put(root, **({"rows": ROWS, "model": 1} | options))
+    if change is None:
+        return
+    train = prepared.read(root, "train")
+    label = change(train.features.assign(label=train.label, race=train.protected["race"]))
+    fitted = Pipeline(
+        [("encode", encoding.transformer(judged.FEATURES)), ("estimator", LogisticRegression())]  # type: ignore[arg-type]
+    ).fit(train.features, label)
+    model = root / "models/trained/model.skops"
+    sha256 = model_file.save(fitted, model)
+    record = artifacts.read_json(root / "reports/training.json")
+    record["model"]["sha256"] = sha256
+    artifacts.write_json(root / "reports/training.json", record)
+    judged.score(root)
+    rejudge(root)
+
+
+def rejudge(root: Path) -> None:
+    """Judge what lies at `root`, and let DVC lock it."""
+    verdict = judge.judge(params.load(root / "params.yaml"), root)
+    artifacts.write_json(root / "reports/verdict.json", verdict)
+    judged.lock(root)
+
+
+def reasons(found: Comparison) -> str:
+    return " ".join(each.reason for each in found.findings)
+
+
+@pytest.mark.slow
+def test_a_candidate_beside_the_champion(project: Path) -> None:
+    candidate(project)
+    found = run(project)
+    assert (found.rows.test, found.rows.left_out, found.rows.compared) == (300, 0, 300)
+    assert [each.outcome for each in found.findings] == [Outcome.PASS] * 2, reasons(found)
+    assert found.outcome is Outcome.PASS
+    champion = registry.champion(registry.connect(), NAME)
+    assert champion is not None and found.champion is not None
+    assert found.champion.version == champion.number
+    assert found.champion.fingerprint == champion.fingerprint
+    assert found.champion.sha256 == hashlib.sha256(judged.trained(0)).hexdigest()
+    assert found.candidate.sha256 == hashlib.sha256(judged.trained(1)).hexdigest()
+    assert found.candidate.fingerprint == lineage.verify(project).fingerprint
+    told = found.to_json()
+    assert set(told["figures"]["by_group"]["race"]) == {"Black", "White"}
+    assert 0 < told["figures"]["mcnemar_p"] <= 1
+    kept = compare.write(project, found)
+    first = kept.read_bytes()
+    again = run(project)
+    assert compare.write(project, again).read_bytes() == first
+    assert challenge.digest(again) == challenge.digest(found) == artifacts.sha256_json(told)
+    assert str(project) not in first.decode()
+    assert run(project, trusted=found.champion.sha256).outcome is Outcome.PASS
+    with pytest.raises(IntegrityError, match="not the one that its evidence is about"):
+        run(project, trusted="0" * 64)
+
+
+@pytest.mark.slow
+def test_a_worse_candidate_fails_and_the_champion_itself_passes(project: Path) -> None:
+    candidate(project, lambda rows: 1 - rows["label"])
+    worse = run(project)
+    assert worse.findings[0].outcome is Outcome.FAIL
+    assert worse.outcome is Outcome.FAIL
+    judged.put(project, rows=ROWS, model=0)
+    same = run(project, minimum_rows=100_000, difference_margin=0.0)
+    assert same.outcome is Outcome.PASS
+    assert {each.found.method for each in same.findings if each.found} == {"the same model"}
+
+
+@pytest.mark.slow
+def test_rows_the_champion_has_seen_are_left_out_and_counted(project: Path) -> None:
+    candidate(project, first=-150)  # its test rows are 550 to 849: 150 of them tuned the champion
+    some = run(project)
+    assert (some.rows.left_out, some.rows.compared) == (150, 150)
+    assert "decided differently" in some.to_json()["figures"]["quality"]["accuracy"]["support"]
+    assert run(project, minimum_rows=151).outcome is Outcome.INSUFFICIENT_EVIDENCE
+    candidate(project, first=-400)  # 300 to 599: all of them fitted or tuned it
+    every = run(project)
+    assert (every.rows.left_out, every.rows.compared) == (300, 0)
+    assert {each.outcome for each in every.findings} == {Outcome.INSUFFICIENT_EVIDENCE}
+    assert "0 rows can be compared, 100 are needed" in reasons(every)
+
+
+@pytest.mark.slow
+def test_a_first_version_stands_on_its_own_verdict(project: Path) -> None:
+    server = registry.connect()
+    for verdict in ("pass", "fail", "insufficient_evidence"):
+        judged.put(project, rows=ROWS, verdict=verdict)
+        found = compare.compare(project, asked(), server, None)
+        assert (found.champion, found.approvals, found.outcome.value) == (None, 1, verdict)
+    for folder in ("data/prepared", "data/scored", "models/trained", "reports/figures"):
+        shutil.rmtree(project / folder)
+    judged.put(project, blocked=True)
+    with pytest.raises(IntegrityError, match="no candidate to compare: validate_raw: a fault"):
+        compare.compare(project, asked(), server, None)
+
+
+@pytest.mark.slow
+def test_what_keeps_the_champion_from_being_asked_is_found_and_never_passes(project: Path) -> None:
+    declared = judged.PARAMS["data"]
+    other = [
+        ({"target": "repaid"}, "another outcome"),
+        ({"favourable": 0}, "another outcome"),
+        ({"row_key": "number"}, "known by other keys"),
+        ({"weight": "stands_for"}, "rows weigh or come in clusters"),
+    ]
+    for change, said in other:
+        candidate(project, changes={"data": declared | change})
+        found = run(project)
+        assert found.outcome is Outcome.NOT_EVALUATED, said
+        assert said in reasons(found)
+        assert found.rows.left_out is None
+    candidate(project)
+    features = pd.read_parquet(project / "data/prepared/features.parquet")
+    for frame, said in (
+        (features.drop(columns="ratio"), "the table lacks `ratio`"),
+        (features.assign(ratio="much"), "`ratio` was a number and is a category"),
+        (features.assign(amount=features["amount"] / 1000), "`amount` is on another scale"),
+        (features.assign(purpose="boat"), "`purpose` holds categories that it never saw in 100.0%"),
+    ):
+        record = artifacts.read_json(project / "reports/split.json")
+        frame.to_parquet(project / "data/prepared/features.parquet", index=False)
+        record["tables"]["features"] = artifacts.sha256(project / "data/prepared/features.parquet")
+        artifacts.write_json(project / "reports/split.json", record)
+        rejudge(project)
+        found = run(project)
+        assert {each.outcome for each in found.findings} == {Outcome.NOT_EVALUATED}
+        assert said in reasons(found)
+
+
+def kept_at(root: Path, name: str) -> list[Path]:
+    return [path for path in (root / "mlruns").rglob(Path(name).name) if str(path).endswith(name)]
+
+
+@pytest.mark.slow
+def test_a_champion_that_was_tampered_with_is_refused(project: Path) -> None:
+    candidate(project)
+    faults = {
+        "model.skops": "model.skops is not the model that was judged",
+        "reports/training.json": "reports/training.json of its run is not what it was judged by",
+        "reports/split.json": "reports/split.json of its run is not what it was judged by",
+        "data/origin.json": "data/origin.json of its run is not what it was judged by",
+        "rows/train.bin": "rows/train.bin of its run is not the rows it was made from",
+        "rows/tune.bin": "rows/tune.bin of its run is not the rows it was made from",
+    }
+    for name, said in faults.items():
+        files = kept_at(project, name)
+        assert files, name
+        before = [file.read_bytes() for file in files]
+        for file, content in zip(files, before, strict=True):
+            file.write_bytes(content[:16] + content[32:] if name.startswith("rows") else content + b" ")
+        with pytest.raises(IntegrityError, match=said):
+            run(project)
+        for file, content in zip(files, before, strict=True):
+            file.write_bytes(content)
+    assert run(project).outcome is Outcome.PASS
+    for file in kept_at(project, "rows/tune.bin"):
+        file.unlink()
+    older = run(project)  # a run from before such rows were kept
+    assert older.outcome is Outcome.NOT_EVALUATED
+    assert "does not keep which rows the champion was fitted on" in reasons(older)
+    MlflowClient().delete_model_version_tag(NAME, "1", "clearance.model.sha256")
+    with pytest.raises(IntegrityError, match="was not released here"):
+        run(project)
+
+
+@pytest.mark.slow
+def test_the_rows_a_model_was_fitted_on_are_kept_with_its_run(project: Path) -> None:
+    split = artifacts.read_json(project / "reports/split.json")
+    for side in seen.SPLITS:
+        (file,) = kept_at(project, seen.name(side))
+        assert file.stat().st_size == 16 * split["rows"][side]
+        assert seen.digest(file.read_bytes()) == split["row_digests"][side]
+        assert file.read_bytes() == seen.read(project, side)
+
+
+def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tables.project(tmp_path / "project", tables.applications())
+    artifacts.write_json(
+        root / prepare.VALIDATION,
+        evidence.measured({}, blocked=False, table=artifacts.sha256(root / prepare.RAW)),
+    )
+    monkeypatch.chdir(root)
+    prepare.main()
+    split = artifacts.read_json(root / prepared.RECORD)
+    for side in seen.SPLITS:
+        assert seen.digest(seen.read(root, side)) == split["row_digests"][side]
+
+
+hashes = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), unique=True, max_size=30)
+
+
+@given(hashes, hashes, st.randoms(use_true_random=False))
+def test_seen_rows_are_found_in_any_order(known: list[str], others: list[str], random: Any) -> None:
+    asked_for = [*known, *others]
+    random.shuffle(asked_for)
+    packed = seen.pack(known)
+    assert packed.hex() == "".join(sorted(known))
+    assert packed == seen.pack(sorted(known, reverse=True))
+    assert seen.digest(packed) == hashlib.sha256("".join(sorted(known)).encode()).hexdigest()
+    found = seen.among(asked_for, [packed[: 16 * 3], packed[16 * 3 :]])
+    assert found.tolist() == [each in set(known) for each in asked_for]
+
+
+def fitted_on(table: pd.DataFrame) -> Pipeline:
+    label = (np.arange(len(table)) % 2).astype("int8")
+    steps = [("encode", encoding.transformer(judged.FEATURES)), ("estimator", LogisticRegression())]  # type: ignore[arg-type]
+    return Pipeline(steps).fit(table, label)
+
+
+def test_a_table_that_only_drifted_can_still_be_read() -> None:
+    table = pd.DataFrame([judged.row(number) for number in range(300)])[list(judged.FEATURES)]
+    model = fitted_on(table)
+    none: dict[str, str | None] = {}
+    assert compatibility.misfits(model, table, none, 0.0) == []
+    drifted = table.assign(amount=table["amount"] * 1.5, more=1.0)
+    rare = drifted["purpose"].where(drifted.index >= 10, "boat")
+    assert compatibility.misfits(model, drifted.assign(purpose=rare), none, 0.05) == []
+    (said,) = compatibility.misfits(model, drifted.assign(purpose=rare), none, 0.01)
+    assert "3.3% of the rows (boat)" in said
+    (infinite,) = compatibility.misfits(model, table.assign(amount=np.inf), none, 0.05)
+    assert "infinite" in infinite
+    empty = table.assign(amount=np.nan)
+    assert compatibility.misfits(model, empty, {"amount": "number"}, 0.05) == []

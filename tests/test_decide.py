@@ -1,0 +1,222 @@
+"""Who may agree, and to what: a decision counts for this very content, by its key, once a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import governed
+import pytest
+from governed import Place
+
+from clearance import ledger
+from clearance.attesting import envelope, key_files, signers
+from clearance.errors import ExitCode
+
+REFUSED = ExitCode.REFUSED
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Place:
+    return governed.enter(monkeypatch)
+
+
+def why_not(place: Place, number: int, version: int = 1) -> str:
+    """Why the decision in this entry does not count."""
+    (found,) = [each.why for each in place.standing(version).refused if each.number == number]
+    return str(found)
+
+
+def test_the_approval_that_completes_the_set_promotes_and_the_ledger_tells_it(place: Place) -> None:
+    place.put("waiting")
+    assert place.decide("approve", 1, "vera").code == ExitCode.PASS
+    assert place.told() is place.alias() is None
+    assert place.standing(1).missing == {"risk_officer": 1}
+    assert place.decide("approve", 1, "rita").code == ExitCode.PASS
+    assert place.told() == place.alias() == 1
+    told = [(each.kind, each.actor) for each in place.entries()]
+    assert told == [
+        ("proposal", "tess"),
+        ("verdict", "tess"),
+        ("approval", "vera"),
+        ("approval", "rita"),
+        ("intent", "pipeline"),
+        ("promotion", "pipeline"),
+    ]
+    (reign,) = ledger.reigns(place.entries(), governed.NAME)
+    assert reign.allowed_by == ("vera", "rita")
+    assert reign.content == place.proposed(1).content
+    assert not place.broken()
+
+
+def test_who_made_the_model_cannot_approve_it_and_the_attempt_is_recorded(place: Place) -> None:
+    place.put("half")
+    assert place.decide("approve", 1, "tess").code == REFUSED
+    attempt = place.entries()[-1]
+    assert (attempt.kind, attempt.actor) == ("approval", "tess")
+    assert "tess had a part in making this model" in why_not(place, attempt.number)
+    assert place.told() is place.alias() is None
+
+
+@pytest.mark.parametrize("who", ["dan", "otto", "ada", "pipeline"])
+def test_a_role_that_may_not_approve_does_not(place: Place, who: str) -> None:
+    place.put("half")
+    assert place.decide("approve", 1, who).code == REFUSED
+    attempt = place.entries()[-1]
+    assert attempt.actor == who
+    assert f"no role that {who} had then may approve" in why_not(place, attempt.number)
+    assert place.alias() is None
+
+
+def test_somebody_unknown_decides_nothing(place: Place) -> None:
+    count = len(place.put("half").entries())
+    done = place.decide("approve", 1, "mallory")
+    assert done.code == ExitCode.ERROR and "knows no mallory" in done.said
+    assert len(place.entries()) == count
+
+
+def test_one_person_counts_once(place: Place) -> None:
+    place.put("half")
+    count = len(place.entries())
+    assert place.decide("approve", 1, "vera").code == ExitCode.PASS  # the same words again: nothing is new
+    assert len(place.entries()) == count
+    place.record("vera", ledger.Kind.APPROVAL, 1, place.decision("approve", 1, "vera"))
+    assert "a person counts once" in why_not(place, place.entries()[-1].number)
+    assert place.standing(1).missing == {"risk_officer": 1}
+    assert place.promote(1).code == REFUSED and place.alias() is None
+
+
+def test_to_approve_the_champion_again_by_the_same_words_is_no_news(place: Place) -> None:
+    place.put("successor")
+    count = len(place.entries())
+    assert place.decide("approve", 2, "rita").code == ExitCode.PASS
+    assert len(place.entries()) == count
+    assert place.standing(2).complete  # on what it was promoted on: against the champion that it followed
+
+
+def test_a_rejection_stands_in_the_way_until_its_author_revokes_it(place: Place) -> None:
+    place.put("waiting")
+    place.agree(1, kind="reject", by=["rita"]).agree(1, by=["vera"])
+    assert place.promote(1).code == REFUSED
+    assert place.decide("revoke", 1, "vic").code == ExitCode.ERROR  # it is not vic's
+    assert place.entries()[-1].kind == "refusal"
+    assert place.decide("revoke", 1, "rita").code == ExitCode.PASS
+    assert place.decide("approve", 1, "rita").code == ExitCode.PASS
+    assert place.told() == place.alias() == 1
+
+
+def test_a_revoked_approval_counts_no_more_and_may_be_given_again(place: Place) -> None:
+    place.put("half").agree(1, kind="revoke", by=["vera"])
+    assert place.decide("approve", 1, "rita").code == ExitCode.PASS
+    assert place.alias() is None
+    assert place.decide("approve", 1, "vera").code == ExitCode.PASS
+    assert place.told() == place.alias() == 1
+
+
+def test_approvals_of_one_version_are_none_of_another(place: Place) -> None:
+    place.put("second")
+    for each in place.entries("approval"):
+        entry = place.record("pipeline", ledger.Kind.APPROVAL, 2, each.body["envelope"])
+        assert "it is about other evidence" in why_not(place, entry.number, 2)
+    assert place.promote(2).code == REFUSED
+    assert place.told() == place.alias() == 1
+
+
+def test_a_new_champion_voids_what_was_agreed_before(place: Place) -> None:
+    place.put("waiting").hold("approve", 1, "vera").hold("approve", 1, "rita")
+    assert place.standing(1).complete
+    place.release(model=1)
+    place.agree(2)
+    assert not place.standing(1).stands
+    assert "against another champion than today's" in place.standing(1).refused[0].why
+    assert place.promote(1).code == REFUSED
+    assert place.told() == 2
+
+
+def forged(place: Place, how: str, folder: Path) -> dict[str, Any]:
+    """An approval by rita that is none."""
+    if how == "borrowed name":
+        return place.decision("approve", 1, "rita", signer="vera")
+    if how == "other digest":
+        return place.decision("approve", 1, "rita", content="e" * 64)
+    if how == "other model":
+        return place.decision("approve", 1, "rita", model="another")
+    signed = place.decision("approve", 1, "rita")
+    if how == "two keys":
+        return envelope.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/vera.pem"))
+    said = envelope.opened(signed, {key.keyid: key for key in [_public(place, "rita")]}).statement
+    return envelope.sign(said, signers.signer(key_files.create(folder, "rita").uri))
+
+
+def _public(place: Place, who: str) -> Any:
+    return signers.signer(f"file2:{place.root}/.clearance/keys/{who}.pem").public_key
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("borrowed name", "it says that rita decided, and vera's key signed it"),
+        ("other digest", "it is about other evidence"),
+        ("other model", "it is about another version 1"),
+        ("two keys", "2 keys signed it"),
+        ("unknown key", "no signature holds over this statement"),
+    ],
+)
+def test_a_forged_approval_does_not_count(place: Place, tmp_path: Path, how: str, why: str) -> None:
+    place.put("half")
+    entry = place.record("pipeline", ledger.Kind.APPROVAL, 1, forged(place, how, tmp_path))
+    assert why in why_not(place, entry.number)
+    assert place.promote(1).code == REFUSED
+    assert place.alias() is None
+
+
+def test_two_people_may_override_a_failed_verdict_for_a_time_and_it_shows(place: Place) -> None:
+    place.put("failed")
+    assert place.decide("approve", 3, "vera").code == REFUSED
+    assert place.decide("override", 3, "vera", days=7).code == ExitCode.PASS
+    assert place.alias() == 2
+    assert place.decide("override", 3, "rita", days=20).code == ExitCode.PASS
+    assert place.told() == place.alias() == 3
+    said = place.verify()["approvals"].says
+    ends = governed.today() + dt.timedelta(days=7)
+    assert f"BY OVERRIDE until {ends.isoformat()}" in said
+    assert "vera's override" in said and "rita's override" in said
+
+
+@pytest.mark.parametrize(
+    ("lasts", "why"),
+    [(dt.timedelta(microseconds=1), "it ended at"), (dt.timedelta(days=40), "more than 30 days after")],
+)
+def test_an_override_that_ended_or_lasts_too_long_does_not_count(
+    place: Place, lasts: dt.timedelta, why: str
+) -> None:
+    place.put("failed")
+    for who in ("vera", "rita"):
+        entry = place.record(who, ledger.Kind.OVERRIDE, 3, place.decision("override", 3, who, until=lasts))
+        assert why in why_not(place, entry.number, 3)
+    assert place.promote(3).code == REFUSED
+    assert place.told() == place.alias() == 2
+
+
+def test_one_person_does_not_override_alone(place: Place) -> None:
+    place.put("failed")
+    assert place.decide("override", 3, "rita", days=7).code == ExitCode.PASS
+    assert (
+        place.decide("override", 3, "rita", days=9).code == ExitCode.PASS
+    )  # it lasts longer: it replaces hers
+    assert place.promote(3).code == REFUSED
+    assert place.told() == 2
+
+
+def test_an_override_needs_an_end_and_that_is_recorded(place: Place) -> None:
+    place.put("failed")
+    assert place.decide("override", 3, "rita").code == ExitCode.ERROR
+    assert "rita could not override: this decision is faulty" in place.entries("refusal")[-1].body["reason"]
+
+
+def test_a_version_that_is_not_there_is_an_error_and_recorded(place: Place) -> None:
+    place.put("waiting")
+    done = place.decide("approve", 7, "vera")
+    assert done.code == ExitCode.ERROR and "has no version 7" in done.said
+    assert place.entries("refusal")[-1].body["version"] == 7

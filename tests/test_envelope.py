@@ -1,0 +1,261 @@
+"""DSSE envelopes and in-toto statements: what is signed holds byte for byte, and anything else is refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import people
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import CryptoSigner
+
+from clearance import artifacts
+from clearance.attesting import canonical, envelope, statement
+from clearance.errors import ConfigurationError, IntegrityError
+
+GOLDEN = Path(__file__).parent / "golden" / "evidence.dsse.json"
+VERA, RITA = people.SIGNERS["vera"], people.SIGNERS["rita"]
+KEYS = {each.public_key.keyid: each.public_key for each in (VERA, RITA)}
+SAID = statement.statement(
+    {"models/model.skops": "ab" * 32, "dvc.lock": "cd" * 32},
+    "urn:clearance:evidence:v1",
+    {"verdict": "pass", "gap": 0.1, "rows": 1989, "title": "Kredit für Zoë", "none": None, "big": 2**70},
+)
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def signed(signer: CryptoSigner = VERA) -> dict[str, Any]:
+    return envelope.sign(SAID, signer)
+
+
+def test_what_was_signed_comes_back_with_who_signed_it() -> None:
+    opened = envelope.opened(envelope.countersign(signed(), RITA), KEYS)
+    assert opened.statement == SAID
+    assert opened.keyids == set(KEYS)
+    assert opened.digest == statement.content_digest(SAID)
+
+
+def test_the_envelope_is_the_golden_one_byte_for_byte() -> None:
+    """A changed canonical form, type or PAE would void every signature that was ever made."""
+    assert artifacts.dumps(signed()) == GOLDEN.read_text(encoding="utf-8")
+    assert envelope.opened(envelope.read(GOLDEN), KEYS).keyids == {VERA.public_key.keyid}
+
+
+def test_pre_authentication_encoding_is_that_of_the_specification() -> None:
+    assert envelope.pae(b"hello world") == b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
+
+
+def test_cryptography_alone_verifies_it() -> None:
+    made = signed()
+    payload = base64.b64decode(made["payload"])
+    text = b"DSSEv1 28 application/vnd.in-toto+json " + str(len(payload)).encode() + b" " + payload
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(VERA.public_key.keyval["public"]))
+    public.verify(base64.b64decode(made["signatures"][0]["sig"]), text)
+    assert hashlib.sha256(payload).hexdigest() == statement.content_digest(SAID)
+
+
+def test_securesystemslib_reads_ours_and_we_read_its() -> None:
+    theirs = Envelope.from_dict(json.loads(json.dumps(signed())))
+    assert theirs.verify([VERA.public_key], 1)
+    made = Envelope(canonical.dumps(SAID), envelope.PAYLOAD_TYPE, {})
+    made.sign(RITA)
+    assert envelope.opened(made.to_dict(), KEYS).keyids == {RITA.public_key.keyid}
+
+
+def test_only_known_keys_that_hold_are_told() -> None:
+    both = envelope.countersign(signed(people.STRANGER), VERA)
+    assert envelope.opened(both, KEYS).keyids == {VERA.public_key.keyid}
+    forged = {**both["signatures"][1], "keyid": RITA.public_key.keyid}
+    assert envelope.opened({**both, "signatures": [*both["signatures"], forged]}, KEYS).keyids == {
+        VERA.public_key.keyid
+    }
+
+
+def test_where_none_holds_the_message_says_of_each_why() -> None:
+    unknown, other = signed(people.STRANGER), signed()
+    other["payload"] = envelope.sign({**SAID, "predicate": {}}, RITA)["payload"]
+    with pytest.raises(IntegrityError, match="is not known here"):
+        envelope.opened(unknown, KEYS)
+    with pytest.raises(IntegrityError, match="is over other content"):
+        envelope.opened(other, KEYS)
+    with pytest.raises(IntegrityError, match="is not known here"):
+        envelope.opened(signed(), {VERA.public_key.keyid: RITA.public_key})
+
+
+@given(st.data())
+def test_any_flipped_bit_of_payload_or_signature_is_seen(data: st.DataObject) -> None:
+    made = signed()
+    where = data.draw(st.sampled_from(["payload", "sig"]))
+    text = made["payload"] if where == "payload" else made["signatures"][0]["sig"]
+    raw = bytearray(base64.b64decode(text))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    changed = base64.b64encode(raw).decode()
+    if where == "payload":
+        made["payload"] = changed
+    else:
+        made["signatures"][0]["sig"] = changed
+    with pytest.raises(IntegrityError):
+        envelope.opened(made, KEYS)
+
+
+def with_payload(payload: bytes) -> dict[str, Any]:
+    """A payload that we would never sign, under a signature that holds."""
+    made = Envelope(payload, envelope.PAYLOAD_TYPE, {})
+    made.sign(VERA)
+    return made.to_dict()
+
+
+def part(**changes: Any) -> Callable[[], dict[str, Any]]:
+    return lambda: {**signed(), **changes}
+
+
+def one(**changes: Any) -> Callable[[], dict[str, Any]]:
+    return lambda: {**signed(), "signatures": [{**signed()["signatures"][0], **changes}]}
+
+
+def repeated() -> dict[str, Any]:
+    return {**signed(), "signatures": signed()["signatures"] * 2}
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (part(payloadType="application/json"), "payloadType"),
+        (part(payload="$$$"), "base64"),
+        (part(payload=signed()["payload"].rstrip("=") + "!"), "base64"),
+        (part(payload=signed()["payload"] + "\n"), "base64"),
+        (part(payload="é"), "base64"),
+        (part(payload=""), "base64"),
+        (part(payload=7), "base64"),
+        (part(signatures=[]), "1 to 64"),
+        (part(signatures=signed()["signatures"] * 65), "1 to 64"),
+        (part(signatures={}), "1 to 64"),
+        (part(signatures=["x"]), "keyid and sig"),
+        (part(more=1), "it must have"),
+        (repeated, "signs it twice"),
+        (one(keyid=""), "keyid and sig"),
+        (one(keyid=None), "keyid and sig"),
+        (one(cert="x"), "keyid and sig"),
+        (one(sig="AB=="), "loose ends"),
+        (lambda: {"payload": "", "signatures": []}, "it must have"),
+    ],
+)
+def test_a_malformed_envelope_is_refused(broken: Callable[[], dict[str, Any]], says: str) -> None:
+    with pytest.raises(IntegrityError, match=says):
+        envelope.opened(broken(), KEYS)
+
+
+def test_url_safe_base64_is_read_and_means_the_same() -> None:
+    made = signed()
+    made["signatures"][0]["sig"] = made["signatures"][0]["sig"].replace("+", "-").replace("/", "_")
+    made["payload"] = made["payload"].replace("+", "-").replace("/", "_")
+    assert envelope.opened(made, KEYS).statement == SAID
+
+
+GOOD = canonical.dumps(SAID)
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (GOOD[:-1], "cannot be read"),
+        (GOOD + b"{}", "cannot be read"),
+        (b"\xff" + GOOD, "cannot be read"),
+        (GOOD.replace(b'"rows":1989', b'"rows":NaN'), "NaN is no evidence"),
+        (GOOD.replace(b'"rows":1989', b'"rows":-Infinity'), "no evidence"),
+        (GOOD.replace(b'"rows":1989', b'"rows":1e999'), "no finite number"),
+        (GOOD.replace(b'"rows":1989', b'"rows":1,"rows":2'), "'rows' is there twice"),
+        (GOOD.replace(b'"rows":1989', b'"rows":"\\ud800"'), "cannot be read"),
+        (b"[" * 100_000, "cannot be read"),
+        (b'{"a":' + b"9" * 5000 + b"}", "cannot be read"),
+        (GOOD.replace(b"Statement/v1", b"Statement/v0.1"), "no in-toto Statement v1"),
+        (GOOD.replace(b"urn:clearance:evidence:v1", b"evidence"), "predicateType must be a URI"),
+        (GOOD.replace(b'"predicate":{', b'"extra":1,"predicate":{'), "it must have"),
+        (GOOD.replace(b"cd" * 32, b"CD" * 32), "64 hex digits"),
+        (GOOD.replace(b"cd" * 32, b"cd" * 31), "64 hex digits"),
+        (GOOD.replace(b"dvc.lock", b"models/model.skops"), "name of its own"),
+        (GOOD.replace(b'"sha256":"cdcd', b'"md5":"cdcd'), "a digest"),
+        (b"[]", "it must have"),
+        (b"null", "it must have"),
+    ],
+)
+def test_what_holds_and_says_two_things_or_nothing_is_refused(payload: bytes, says: str) -> None:
+    with pytest.raises(IntegrityError, match=says):
+        envelope.opened(with_payload(payload), KEYS)
+
+
+def test_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(canonical, "LIMIT", 1000)
+    with pytest.raises(IntegrityError, match="more than the 1000"):
+        envelope.opened(with_payload(GOOD + b" " * 1000), KEYS)
+    (tmp_path / "long.json").write_text(" " * 2000)
+    with pytest.raises(IntegrityError, match="more than the 1000"):
+        envelope.read(tmp_path / "long.json")
+
+
+def test_an_envelope_in_a_file_is_read_as_strictly(tmp_path: Path) -> None:
+    place = tmp_path / "e.json"
+    envelope.write(place, signed())
+    assert envelope.read(place) == signed()
+    place.write_text(place.read_text().replace('"payloadType"', '"payloadType": "x", "payloadType"'))
+    with pytest.raises(IntegrityError, match="'payloadType' is there twice"):
+        envelope.read(place)
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        envelope.read(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("predicate", [{"a": float("nan")}, {"a": {1, 2}}, {1: "a", "1": "b"}])
+def test_what_is_no_json_is_not_signed(predicate: dict[Any, Any]) -> None:
+    with pytest.raises(IntegrityError):
+        envelope.sign({**SAID, "predicate": predicate}, VERA)
+
+
+def test_a_statement_about_nothing_is_not_signed() -> None:
+    with pytest.raises(IntegrityError, match="about no subject"):
+        statement.statement({}, "urn:x:y", {})
+
+
+class Liar(CryptoSigner):
+    """A signer that was given another private key than its public key says, as a KMS may be."""
+
+    def sign(self, payload: bytes) -> Any:
+        made = RITA.sign(payload)
+        made.keyid = self.public_key.keyid
+        return made
+
+
+def test_a_signer_that_holds_another_key_is_found_before_anybody_relies_on_it() -> None:
+    with pytest.raises(ConfigurationError, match="does not hold under its public key"):
+        envelope.sign(SAID, Liar(VERA._private_key))
+
+
+@given(values)
+def test_canonical_json_reads_back_and_has_one_text(value: Any) -> None:
+    try:
+        text = canonical.dumps(value)
+        back = canonical.loads(text)
+    except IntegrityError:
+        assert "\\ud" in json.dumps(value)  # half a character: text that is not Unicode
+        return
+    assert canonical.dumps(back) == text
+    assert hashlib.sha256(text).hexdigest() == artifacts.sha256_json(value)
+
+
+def test_signing_twice_with_one_key_changes_nothing() -> None:
+    assert envelope.countersign(signed(), VERA) == signed()

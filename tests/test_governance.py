@@ -1,0 +1,290 @@
+"""Roles, root, keys and code: what a project of its own asks for before anything may ship."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import governed
+import judged
+import pytest
+import yaml
+from governed import Place
+
+from benchmarks import crashes, unauthorised
+from clearance import ledger
+from clearance.attesting import authority, key_files, keys, roles_file, root, signers
+from clearance.errors import ConfigurationError, ExitCode, IntegrityError, ReleaseRefused
+from clearance.governance import matters
+from clearance.governance.office import opened
+from tasks import decide, promote, release, rollback, track, verify
+
+SINCE = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Place:
+    return governed.enter(monkeypatch)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A project with a root of its own; `pairs` are the keys of its people and of the root's holders."""
+
+    place: Place
+    pairs: dict[str, key_files.Pair]
+    patch: pytest.MonkeyPatch
+
+    def sign(self, *holders: str) -> None:
+        """Have holders of the root sign the roles file as it is."""
+        for each in holders:
+            authority.sign(self.place.root, self.pairs[each].uri, dt.datetime.now(dt.UTC))
+
+    def act_as(self, who: str) -> None:
+        """Take this person's name and key from the environment from here on."""
+        self.patch.setenv(signers.IDENTITY, who)
+        self.patch.setenv(signers.SIGNER, self.pairs[who].uri)
+
+    def run(self, who: str, main: Any, *arguments: str) -> governed.Done:
+        """Somebody runs a command."""
+        self.act_as(who)
+        return self.place.run(main, *arguments, by=who)
+
+    def decide(self, who: str, kind: str = "approve") -> governed.Done:
+        """Somebody decides on version 1."""
+        return self.run(who, decide.main, kind, "1", "--as", who, "--reason", "so")
+
+    def release(self) -> dict[str, Any]:
+        """Dan releases what was judged."""
+        self.act_as("dan")
+        track.main()
+        return release.release(self.place.root, governed.today())
+
+    def change_roles(self, change: Any) -> None:
+        """Edit the roles file by hand."""
+        path = self.place.root / roles_file.FILE
+        said = yaml.safe_load(path.read_text())
+        change(said)
+        path.write_text(yaml.safe_dump(said, sort_keys=False))
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Own:
+    """The project under a policy that is no demo's, its people's keys listed, signed by two of three."""
+    place = governed.enter(monkeypatch).put("judged")
+    judged.put(place.root, policy=governed.POLICY | {"demo": False})
+    people = {"dan": "data_scientist", "vera": "validator", "rita": "risk_officer", "otto": "operator"}
+    folder = tmp_path / "keys"
+    pairs = {who: key_files.create(folder, who) for who in (*people, "holder-1", "holder-2", "holder-3")}
+    said = yaml.safe_load((place.root / roles_file.FILE).read_text())
+    del said["demo"]
+    said["people"] = {
+        who: {
+            "emails": [f"{who}@bank.example"],
+            "roles": [role],
+            "keys": [{**pairs[who].entry, "from": SINCE}],
+        }
+        for who, role in people.items()
+    }
+    (place.root / roles_file.FILE).write_text(yaml.safe_dump(said, sort_keys=False))
+    shutil.rmtree(place.root / ".clearance", ignore_errors=True)
+    holders = [keys.public(pairs[f"holder-{number}"].entry) for number in (1, 2, 3)]
+    root.write(tmp_path / "root.json", root.of(holders, 2))
+    monkeypatch.setenv(root.PLACE, str(tmp_path / "root.json"))
+    made = Own(place=place, pairs=pairs, patch=monkeypatch)
+    made.sign("holder-1", "holder-3")
+    return made
+
+
+def office_as(own: Own, who: str) -> Any:
+    own.act_as(who)
+    return opened(own.place.root, who)
+
+
+def test_with_a_root_of_its_own_the_listed_people_promote_and_go_by_their_keys(own: Own) -> None:
+    assert own.release()["status"] == "awaiting approval"
+    assert own.decide("vera").code == ExitCode.PASS
+    assert own.decide("rita").code == ExitCode.PASS  # who approves need not be able to promote
+    assert own.place.alias() is None and not own.place.entries("refusal")
+    assert own.run("vera", promote.main, "1").code == ExitCode.ERROR
+    assert "vera may not promote" in own.place.entries("refusal")[-1].body["reason"]
+    assert own.run("otto", promote.main, "1").code == ExitCode.PASS
+    assert own.place.told() == own.place.alias() == 1
+    assert own.run("otto", verify.main).code == ExitCode.PASS
+    assert own.run("vera", rollback.main, "retire", "--reason", "so").code == ExitCode.ERROR
+
+
+def test_somebody_elses_key_opens_nothing(own: Own) -> None:
+    own.release()
+    own.act_as("vera")
+    done = own.place.run(decide.main, "approve", "1", "--as", "rita", "--reason", "so", by="vera")
+    assert done.code == ExitCode.ERROR and "which is none of yours" in done.said
+
+
+def test_a_roles_file_changed_by_hand_is_refused_until_the_root_signs_it(own: Own) -> None:
+    own.release()
+    own.change_roles(lambda said: said["people"]["dan"]["roles"].extend(["validator", "risk_officer"]))
+    for who, main, given in (
+        ("dan", decide.main, ("approve", "1", "--reason", "so")),
+        ("otto", promote.main, ("1",)),
+        ("otto", verify.main, ()),
+    ):
+        done = own.run(who, main, *given)
+        assert done.code == ExitCode.ERROR and "is not what the root signed" in done.said
+    own.sign("holder-2")
+    assert "1 of 2 signatures of the root" in own.decide("dan").said
+    own.sign("holder-1")
+    assert own.decide("dan").code == ExitCode.REFUSED  # he may approve now, and made this model
+    assert [each.kind for each in _all(own) if each.kind == "roles"] == ["roles", "roles"]
+
+
+def _all(own: Own) -> list[ledger.Entry]:
+    with office_as(own, "otto") as office:
+        return list(office.entries())
+
+
+def test_an_older_roles_file_does_not_come_back(own: Own) -> None:
+    before = {name: (own.place.root / name).read_bytes() for name in (roles_file.FILE, authority.SIGNED)}
+    own.release()
+    own.change_roles(lambda said: said["people"]["vera"].update(roles=[]))
+    own.sign("holder-1", "holder-2")
+    assert own.decide("vera").code == ExitCode.REFUSED
+    for name, content in before.items():
+        (own.place.root / name).write_bytes(content)
+    done = own.decide("vera")
+    assert done.code == ExitCode.ERROR and "version 2 was in force already" in done.said
+
+
+def test_a_revoked_key_counts_from_then_on_no_more(own: Own) -> None:
+    own.release()
+    now = dt.datetime.now(dt.UTC)
+    assert own.decide("vera").code == ExitCode.PASS
+
+    def revoke(at: dt.datetime) -> None:
+        def change(said: dict[str, Any]) -> None:
+            said["people"]["vera"]["keys"][0]["revoked"] = {"at": at.isoformat(), "why": "lost"}
+
+        own.change_roles(change)
+        own.sign("holder-1", "holder-2")
+
+    revoke(dt.datetime.now(dt.UTC))  # lost after she approved: that stands, and she signs nothing more
+    assert "has no key that is valid now" in own.decide("vera", "reject").said
+    assert own.run("otto", promote.main, "1").code == ExitCode.REFUSED
+    assert (
+        own.place.entries("refusal")[-1].body["reason"]
+        == "1 approval by a risk_officer is missing: ask rita."
+    )
+    revoke(now)  # lost before she approved
+    assert own.decide("rita").code == ExitCode.PASS
+    assert own.run("otto", promote.main, "1").code == ExitCode.REFUSED
+    assert "1 approval by a validator is missing" in own.place.entries("refusal")[-1].body["reason"]
+    assert own.place.alias() is None
+
+
+def test_the_demos_keys_satisfy_no_policy_but_a_demos(place: Place) -> None:
+    place.put("judged")
+    judged.put(place.root, policy=governed.POLICY | {"demo": False})
+    governed.add_people(place.root)
+    assert place.release()["status"] == "awaiting approval"
+    assert place.decide("approve", 1, "vera").code == ExitCode.PASS
+    assert place.decide("approve", 1, "rita").code == ExitCode.PASS
+    assert place.promote(1).code == ExitCode.REFUSED
+    assert place.told() is place.alias() is None
+    assert (
+        "The roles file is the demo's, and the policy is not" in place.entries("refusal")[-1].body["reason"]
+    )
+
+
+def git(root: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=dan", "-c", "user.email=dan@clearance.example", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *arguments], cwd=root, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("change", [None, "policies/more.yaml", "requirements.lock"])
+def test_code_that_no_commit_holds_is_not_promoted(place: Place, change: str | None) -> None:
+    place.put("judged")
+    manner = governed.MANNER | {"approvals": {"none": {}}, "uncommitted": False}
+    judged.put(place.root, policy=governed.POLICY | {"promotion": manner})
+    governed.add_people(place.root)
+    ignored = ("/data/prepared", "/data/scored", "/data/origin.json", "/models", "/reports", "/.clearance")
+    (place.root / ".gitignore").write_text("\n".join([*ignored, "/mlflow.db*", "/mlruns", "/.dvc", ""]))
+    if change == "requirements.lock":
+        git(place.root, "init", "-q")
+        lock = place.root / change
+        read = lock.read_text()
+        lock.write_text("another==1\n")
+        git(place.root, "add", "-A")
+        git(place.root, "commit", "-qm", "the lock of another day")
+        lock.write_text(read)
+    else:
+        git(place.root, "init", "-q")
+        git(place.root, "add", "-A")
+        git(place.root, "commit", "-qm", "all of it")
+        if change:
+            (place.root / change).write_text("rules: []\n")
+    done = place.release()
+    if change is None:
+        assert done["status"] == "promoted" and place.alias() == 1
+        return
+    assert (done["status"], place.alias()) == ("not promoted", None)
+    assert change in done["reason"]
+    assert place.entries("refusal")[-1].body["reason"] == done["reason"]
+
+
+def test_whoever_may_not_propose_releases_nothing_and_that_is_recorded(place: Place) -> None:
+    place.put("judged")
+    with pytest.raises(ReleaseRefused, match="ada may not propose"):
+        place.release(by="ada")
+    assert [(each.kind, each.actor) for each in place.entries()] == [("refusal", "ada")]
+    assert place.release(by="dan")["status"] == "awaiting approval"
+
+
+@pytest.mark.parametrize("who", ["dan", "vera", "rita", "ada"])
+def test_whoever_may_not_promote_is_refused_and_recorded(place: Place, who: str) -> None:
+    place.put("waiting").hold("approve", 1, "vera").hold("approve", 1, "rita")
+    done = place.promote(1, who)
+    assert done.code == ExitCode.ERROR and f"{who} may not promote" in done.said
+    assert (place.entries()[-1].kind, place.entries()[-1].actor) == ("refusal", who)
+    assert place.alias() is None
+    assert place.promote(1, "otto").code == ExitCode.PASS
+    assert place.told() == place.alias() == 1
+
+
+def test_two_proposals_of_one_version_that_differ_are_an_error() -> None:
+    def proposal(number: int, content: str) -> ledger.Entry:
+        at = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+        body = {"version": 1, "content": content, "fingerprint": "f" * 64, "pushed": False}
+        draft = ledger.Draft(kind=ledger.Kind.PROPOSAL, model="m", actor="dan", keyid=str(number), body=body)
+        from clearance.ledger import entry
+
+        return next(entry.chain([draft], after=number - 1, previous="0" * 64, at=at))
+
+    found = matters.proposed([proposal(1, "a" * 64), proposal(2, "a" * 64)], 1)
+    assert found is not None and found.keyids == {"1", "2"}
+    with pytest.raises(IntegrityError, match="proposes other evidence as version 1"):
+        matters.proposed([proposal(1, "a" * 64), proposal(2, "b" * 64)], 1)
+
+
+def test_nobody_acts_without_a_name_outside_the_demo(own: Own) -> None:
+    own.patch.delenv(signers.IDENTITY, raising=False)
+    with pytest.raises(ConfigurationError, match="nobody is named who acts"), opened(own.place.root):
+        pass
+
+
+@pytest.mark.slow
+def test_a_slice_of_the_matrix_of_unauthorised_acts(tmp_path: Path) -> None:
+    found = unauthorised.run(14, 7, tmp_path)
+    assert not found["wrong"]
+    assert found["cases"] == 14 and found["blocked"] and found["recorded"]
+
+
+@pytest.mark.slow
+def test_a_slice_of_the_kills(tmp_path: Path) -> None:
+    found = crashes.run([11], tmp_path, most=5)
+    assert not found["wrong"]
+    assert found["recovered"] == found["cases"] == 5
+    assert found["kills"] >= 5

@@ -1,0 +1,490 @@
+"""What is appended is there once, in order, checkpointed, and tells who did it; nothing else is accepted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import settings as settings_
+from hypothesis import strategies as st
+
+from benchmarks import ledger_concurrency as concurrency
+from benchmarks import ledger_samples as samples
+from clearance import ledger
+from clearance.errors import (
+    BusyError,
+    ConfigurationError,
+    DataError,
+    IntegrityError,
+    UnavailableError,
+)
+from clearance.ledger import Draft, Kind, checkpoint, entry, places, retention, settings
+from clearance.ledger.checkpoint import Checkpoint
+
+NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture(scope="module")
+def signer() -> samples.Signer:
+    return samples.signer()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    if not samples.postgres_runs():
+        pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
+    with samples.postgres() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield samples.sqlite(tmp_path)
+    elif not samples.postgres_runs():
+        pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
+    else:
+        with samples.postgres() as found:
+            yield found
+
+
+def test_what_is_appended_is_read_back_and_verifies(
+    address: str, tmp_path: Path, signer: samples.Signer
+) -> None:
+    seal = signer.seal(tmp_path / "one", tmp_path / "two")
+    with ledger.open(address, seal=seal) as book:
+        made = ledger.append(book, [samples.draft(1), samples.draft(1, Kind.APPROVAL, "vera")])
+        made += ledger.append(book, [Draft(kind=Kind.ROLES, model=None, actor="ada", body={"version": 2})])
+        assert [each.number for each in made] == [1, 2, 3]
+        assert tuple(ledger.entries(book)) == made
+        assert [each.number for each in ledger.entries(book, model=samples.MODEL)] == [1, 2]
+        assert [each.number for each in ledger.entries(book, after=1, until=2)] == [2]
+        assert ledger.head(book) == (3, made[2].digest)
+        report = ledger.verify(book, seal.places, signer.opened)
+    assert (report.ok, report.entries, report.checkpoints, report.notes) == (True, 3, 2, ())
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    with ledger.open(address) as again:
+        assert again.id == book.id
+        with pytest.raises(ConfigurationError, match="opened for reading"):
+            ledger.append(again, [samples.draft(1)])
+
+
+def test_a_batch_is_recorded_whole_or_not_at_all(tmp_path: Path, signer: samples.Signer) -> None:
+    seal = signer.seal(tmp_path / "one")
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
+        for batch in ([], [samples.draft(1)] * (ledger.log.LARGEST + 1)):
+            with pytest.raises(DataError, match="a batch has 1 to"):
+                ledger.append(book, batch)
+        broken = replace(seal, sign=lambda _: (_ for _ in ()).throw(UnavailableError("the signer", "wait")))
+        with pytest.raises(UnavailableError, match="the signer"):
+            ledger.append(replace(book, seal=broken), [samples.draft(1)])
+        assert ledger.head(book)[0] == 0
+        assert ledger.append(book, [samples.draft(1)])[0].number == 1
+
+
+def test_the_digest_is_what_the_guide_says(tmp_path: Path, signer: samples.Signer) -> None:
+    """Computed by hand, as somebody with another language would."""
+    import hashlib
+
+    draft = Draft(
+        kind=Kind.OVERRIDE, model="modèle", actor="rita", keyid=None, body={"b": "é", "a": [1, None]}
+    )
+    first, second = entry.chain([draft, draft], after=0, previous=entry.origin("f" * 32), at=NOW)
+    origin = hashlib.sha256(
+        json.dumps(["clearance/ledger/origin/1", "f" * 32], separators=(",", ":")).encode()
+    )
+    assert first.previous == origin.hexdigest()
+    text = '{"a":[1,null],"b":"\\u00e9"}'
+    body = hashlib.sha256(f"clearance/ledger/body/1 {second.salt} {text}".encode()).hexdigest()
+    said = ["clearance/ledger/entry/1", 2, "2026-11-26T10:00:00.000000Z", "override", "modèle", "rita", None]
+    whole = json.dumps([*said, body, first.digest], separators=(",", ":"))
+    assert second.digest == hashlib.sha256(whole.encode()).hexdigest()
+    assert first.salt != second.salt
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"actor": ""}, "the actor of a ledger entry"),
+        ({"actor": "a\nb"}, "the actor of a ledger entry"),
+        ({"model": "x" * 201}, "the model of a ledger entry"),
+        ({"keyid": "\ud800"}, "the keyid of a ledger entry"),
+        ({"kind": "gossip"}, "no kind of ledger entry"),
+        ({"body": {"x": float("nan")}}, "no JSON object"),
+        ({"body": {"x": object()}}, "no JSON object"),
+        ({"body": [1]}, "no JSON object"),
+        ({"body": {"x": "y" * entry.LONGEST}}, "characters, over"),
+    ],
+)
+def test_a_draft_that_cannot_be_recorded_is_refused(change: dict[str, object], said: str) -> None:
+    fields = {"kind": Kind.PROPOSAL, "model": "m", "actor": "a", "body": {}} | change
+    with pytest.raises(DataError, match=said):
+        Draft(**fields)
+
+
+@settings_(max_examples=50, deadline=None)
+@given(
+    body=st.dictionaries(
+        st.text(max_size=9), st.none() | st.integers() | st.text() | st.booleans(), max_size=4
+    ),
+    column=st.sampled_from(["number", "time", "kind", "model", "actor", "keyid", "previous"]),
+)
+def test_every_field_is_covered_by_the_digest(body: dict[str, object], column: str) -> None:
+    draft = Draft(kind=Kind.VERDICT, model="m", actor="a", body=body)
+    (made,) = entry.chain([draft], after=4, previous="0" * 64, at=NOW)
+    assert entry.fault_in(made) is None
+    assert made.body == json.loads(json.dumps(body))
+    other = {"number": 6, "time": "2026-11-26T10:00:00.000001Z"}.get(column, "other")
+    assert entry.fault_in(replace(made, **{column: other})) is not None
+    assert entry.fault_in(replace(made, text='{"version":666}')) is not None
+    assert entry.fault_in(replace(made, text=None, salt=None)) is None  # erased: for `verify` to judge
+
+
+def test_an_entry_tells_who_did_what_and_keeps_the_rest_to_itself() -> None:
+    draft = samples.draft(3, Kind.PROMOTION, "otto", token="s3cr3t")  # noqa: S106 - made up
+    (made,) = entry.chain([draft], after=11, previous="0" * 64, at=NOW)
+    assert str(made) == "#12 2026-11-26 10:00:00 UTC: otto promoted loan-approval version 3."
+    assert "content erased" in str(replace(made, text=None, salt=None))
+    assert str(replace(made, kind="gossip")).endswith("otto recorded `gossip` loan-approval version 3.")
+    assert made.to_json()["body"]["version"] == 3
+    assert "salt" not in made.to_json()
+    for kind in Kind:
+        (each,) = entry.chain([replace(draft, kind=kind)], after=0, previous="", at=NOW)
+        assert "recorded `" not in str(each)
+
+
+def test_a_clock_that_goes_back_does_not_reorder_the_log(tmp_path: Path, signer: samples.Signer) -> None:
+    times = iter([NOW, NOW - dt.timedelta(days=1), NOW + dt.timedelta(seconds=1)])
+    seal = signer.seal(tmp_path / "one")
+    with ledger.open(samples.sqlite(tmp_path), seal=seal, clock=lambda: next(times)) as book:
+        made = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
+        assert made == [NOW, NOW, NOW + dt.timedelta(seconds=1)]
+        assert ledger.verify(book, seal.places, signer.opened).ok
+
+
+def test_a_body_may_be_erased_and_the_ledger_still_verifies(
+    address: str, tmp_path: Path, signer: samples.Signer
+) -> None:
+    seal = signer.seal(tmp_path / "one")
+    with ledger.open(address, seal=seal) as book:
+        ledger.append(book, [samples.draft(1, who="Person of Interest"), samples.draft(1, Kind.PROMOTION)])
+        made = ledger.redact(book, [1], actor="ada", keyid=None, reason="asked for by the person")
+        assert (made.number, made.kind) == (3, "redaction")
+        found = list(ledger.entries(book))
+        assert (found[0].text, found[0].salt, found[0].body, found[0].redacted) == (None, None, {}, True)
+        report = ledger.verify(book, seal.places, signer.opened)
+        assert report.ok
+        assert "ada erased the content of entries 1" in report.notes[0]
+        assert "asked for by the person" in report.notes[0]
+        for number, why in ((2, "kind that must stay"), (3, "kind that must stay"), (9, "does not exist")):
+            with pytest.raises(DataError, match=why):
+                ledger.redact(book, [number], actor="ada", keyid=None, reason="x")
+        with pytest.raises(DataError, match="a reason"):
+            ledger.redact(book, [1], actor="ada", keyid=None, reason=" ")
+        assert ledger.head(book)[0] == 3
+    if (tmp_path / "ledger.db").exists():
+        assert b"Interest" not in b"".join(
+            file.read_bytes() for file in tmp_path.glob("ledger.db*") if file.is_file()
+        )
+
+
+def test_places_that_do_not_fit_stop_every_append(tmp_path: Path, signer: samples.Signer) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    seal = signer.seal(one, two)
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
+        for _ in range(3):
+            ledger.append(book, [samples.draft(1)])
+        sound = two.read_text()
+        lines = sound.splitlines(keepends=True)
+
+        def refused(said: str) -> None:
+            with pytest.raises(IntegrityError, match=said):
+                ledger.append(book, [samples.draft(1)])
+
+        two.write_text("".join(lines[:2]))
+        refused(f"{two} lacks checkpoints that {one} has")
+        two.unlink()
+        refused("lacks checkpoints")
+        one.unlink()
+        two.unlink(missing_ok=True)
+        refused("no checkpoint is left")
+        other = samples.signer().seal(one, two)
+        for place in (one, two):
+            place.write_text(sound)
+        with pytest.raises(IntegrityError, match="not to be believed"):
+            ledger.append(replace(book, seal=other, signed=deque()), [samples.draft(1)])
+        for place in (one, two):
+            place.write_text("".join(lines[:4]))
+        refused("ends with entry 3, which does not fit")
+        for place in (one, two):
+            place.write_text("".join(lines))
+        assert ledger.append(book, [samples.draft(1)])[0].number == 4
+
+
+def test_a_database_that_was_begun_anew_is_refused(tmp_path: Path, signer: samples.Signer) -> None:
+    seal = signer.seal(tmp_path / "one")
+    samples.write(samples.sqlite(tmp_path), seal, [[samples.draft(1)]])
+    for file in tmp_path.glob("ledger.db*"):
+        file.unlink() if file.is_file() else None
+    with (
+        ledger.open(samples.sqlite(tmp_path), seal=seal) as book,
+        pytest.raises(IntegrityError, match="those of another ledger"),
+    ):
+        ledger.append(book, [samples.draft(1)])
+
+
+def test_a_place_that_cannot_be_written_says_so(tmp_path: Path, signer: samples.Signer) -> None:
+    (tmp_path / "file").write_text("")
+    seal = signer.seal(tmp_path / "file" / "below")
+    with (
+        ledger.open(samples.sqlite(tmp_path), seal=seal) as book,
+        pytest.raises(UnavailableError, match="cannot be written to"),
+    ):
+        ledger.append(book, [samples.draft(1)])
+    with (
+        pytest.raises(ConfigurationError, match="no place for its checkpoints"),
+        ledger.open(samples.sqlite(tmp_path), seal=signer.seal()),
+    ):
+        pass
+
+
+def test_a_line_cut_in_two_by_a_crash_is_no_alarm(tmp_path: Path, signer: samples.Signer) -> None:
+    one = tmp_path / "one"
+    seal = signer.seal(one)
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
+        ledger.append(book, [samples.draft(1)])
+        with one.open("a") as file:
+            file.write('{"payload": "cut in t')
+        assert ledger.verify(book, seal.places, signer.opened).ok
+        ledger.append(book, [samples.draft(1)])
+        report = ledger.verify(book, seal.places, signer.opened)
+        assert (report.ok, report.checkpoints) == (True, 2)
+
+
+def test_a_place_is_read_backwards_across_blocks(tmp_path: Path, signer: samples.Signer) -> None:
+    one = tmp_path / "one"
+    with ledger.open(samples.sqlite(tmp_path), seal=signer.seal(one)) as book:
+        ledger.append(book, [samples.draft(1)] * 300)  # one line of some 40 kB
+        made = ledger.append(book, [samples.draft(1)])
+    newest = places.tail(one).newest
+    assert newest is not None
+    assert (newest.last, newest.digest, places.tail(one).confirmed) == (301, made[0].digest, True)
+    signed = [line for line in places.lines(one) if isinstance(checkpoint.read(line), Checkpoint)]
+    assert list(places._backwards(one)) == list(places.lines(one))[::-1]
+    assert len(signed) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "no URL of SQLite or PostgreSQL"),
+        ("mysql://u:s3cr3t@127.0.0.1/x", "no URL of SQLite or PostgreSQL"),
+        ("sqlite://", "in memory is lost"),
+        ("sqlite:///:memory:", "in memory is lost"),
+        ("postgresql+asyncpg://u:s3cr3t@127.0.0.1/x", "not tested with the driver"),
+    ],
+)
+def test_an_address_of_no_use_is_refused_without_its_password(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught, ledger.open(url):
+        pass
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    with (
+        pytest.raises(UnavailableError, match=r"postgresql://127.0.0.1/x does not answer") as caught,
+        ledger.open("postgresql://somebody:s3cr3t@127.0.0.1:1/x"),
+    ):
+        pass
+    assert "s3cr3t" not in f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_text("this is no database, and it is long enough to be read as one" * 20)
+    with pytest.raises(IntegrityError, match="is damaged"), ledger.open(samples.sqlite(tmp_path)):
+        pass
+
+
+def test_a_ledger_of_a_newer_format_is_refused(tmp_path: Path, signer: samples.Signer) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    samples.write(samples.sqlite(tmp_path), signer.seal(tmp_path / "one"), [[samples.draft(1)]])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute("UPDATE clearance_ledger SET format = 2")
+    with pytest.raises(ConfigurationError, match="has format 2"), ledger.open(samples.sqlite(tmp_path)):
+        pass
+
+
+def test_settings_name_the_project_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
+    assert settings.address(tmp_path, {}) == f"sqlite:///{tmp_path}/.clearance/ledger.db"
+    assert settings.address(tmp_path, {"CLEARANCE_LEDGER": "postgresql://h/d"}) == "postgresql://h/d"
+    own = tmp_path / ".clearance/ledger.checkpoints"
+    assert settings.places(tmp_path, {}) == (own,)
+    listed = {"CLEARANCE_CHECKPOINTS": os.pathsep.join(["/mnt/worm/a", "b", "b", ""])}
+    assert settings.places(tmp_path, listed) == (own, Path("/mnt/worm/a"), tmp_path / "b")
+
+
+def test_the_lock_of_a_model_is_held_by_one(address: str, tmp_path: Path, signer: samples.Signer) -> None:
+    seal = signer.seal(tmp_path / "one")
+    with ledger.open(address, seal=seal) as book, ledger.open(address, seal=seal) as other:
+        with ledger.lock(book, "m") as fence:
+            ledger.ensure(book, fence)
+            with pytest.raises(BusyError, match="the lock of m"), ledger.lock(other, "m", 0.05):
+                pass
+            with ledger.lock(other, "another", 0.05):
+                pass
+        with ledger.lock(other, "m", 0.05) as later:
+            assert later.token > fence.token
+            with pytest.raises(BusyError, match="has taken over"):
+                ledger.append(book, [samples.draft(1)], fence=fence)
+            with pytest.raises(BusyError, match="has taken over"):
+                ledger.ensure(book, fence)
+            ledger.append(other, [samples.draft(1)], fence=later)
+        assert ledger.head(book)[0] == 1
+
+
+def test_a_killed_holder_blocks_nobody(address: str, tmp_path: Path, signer: samples.Signer) -> None:
+    ours, theirs = FORK.Pipe()
+
+    def hold() -> None:
+        with ledger.open(address) as book, ledger.lock(book, "m"):
+            theirs.send("held")
+            signal.pause()
+
+    holder = FORK.Process(target=hold)
+    holder.start()
+    assert ours.recv() == "held"
+    with ledger.open(address) as book:
+        with pytest.raises(BusyError), ledger.lock(book, "m", 0.05):
+            pass
+        os.kill(holder.pid or 0, signal.SIGKILL)
+        holder.join()
+        with ledger.lock(book, "m", 60):
+            pass
+
+
+def test_a_holder_whose_connection_broke_records_nothing(
+    server: str, tmp_path: Path, signer: samples.Signer
+) -> None:
+    """PostgreSQL ends the session that holds the lock; the process lives and does not know."""
+    seal = signer.seal(tmp_path / "one")
+    with ledger.open(server, seal=seal) as book, ledger.open(server, seal=seal) as other:
+        with ledger.lock(book, "m") as fence:
+            with psycopg.connect(server, autocommit=True) as owner:
+                owner.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                )
+            with ledger.lock(other, "m", 60) as later:
+                ledger.append(other, [samples.draft(2)], fence=later)
+            with pytest.raises(BusyError, match="has taken over"):
+                ledger.append(book, [samples.draft(1)], fence=fence)
+        assert [each.body["version"] for each in ledger.entries(book)] == [2]
+
+
+def test_retention_names_what_is_past_its_period_and_erases_nothing() -> None:
+    leap = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
+    drafts = [samples.draft(1), samples.draft(1, Kind.REFUSAL), samples.draft(1, Kind.PROMOTION)]
+    made = list(entry.chain(drafts, after=0, previous="", at=leap))
+
+    def past(years: dict[str, int], day: str) -> list[int]:
+        return [each.number for each in retention.expired(made, years, dt.date.fromisoformat(day))]
+
+    assert past({"others": 5, "refusal": 1}, "2025-03-01") == []
+    assert past({"others": 5, "refusal": 1}, "2025-03-02") == [2]
+    assert past({"others": 5}, "2029-03-02") == [1, 2, 3]
+    assert past({"refusal": 4}, "2028-02-29") == []
+    assert past({"refusal": 4}, "2028-03-01") == [2]
+    made[1] = replace(made[1], text=None, salt=None)
+    assert past({"others": 1}, "2029-03-02") == [1, 3]
+    for years in ({"gossip": 3}, {"others": 0}, {"others": True}, {"others": 2.5}):
+        with pytest.raises(ConfigurationError, match="the policy keeps"):
+            past(years, "2025-01-01")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_many_processes_leave_one_linear_history(tmp_path: Path) -> None:
+    found = concurrency.run(tmp_path, processes=4, operations=12, starts=2)
+    assert "sqlite" in found
+    for row in found.values():
+        assert row["contradictions"] == []
+        assert row["failures"] == []
+        assert row["append"] + row["move"] + row["read"] == 48
+
+
+def test_the_check_of_histories_sees_what_is_wrong() -> None:
+    """A benchmark that finds nothing must be able to find something."""
+
+    def did(what: str, start: float, end: float, number: int, version: int = 0) -> concurrency.Operation:
+        return concurrency.Operation(what, samples.MODEL, start, end, number, version)
+
+    made = list(entry.chain([samples.draft(1)] * 2, after=0, previous="", at=NOW))
+    fine = [did("append", 0, 1, 1), did("append", 2, 3, 2)]
+    assert list(concurrency.contradictions(fine, made)) == []
+    swapped = [did("append", 0, 1, 2), did("append", 2, 3, 1)]
+    assert any("was begun after" in said for said in concurrency.contradictions(swapped, made))
+    assert list(concurrency.contradictions(fine, made[:1]))
+    assert list(concurrency.contradictions(fine[:1], made))
+    stale = [did("move", 0, 1, 2, 4), did("read", 2, 3, 0, 3)]
+    assert any("was read" in said for said in concurrency.contradictions(stale, made[:0]))
+
+
+def test_what_was_erased_is_not_left_in_the_file(tmp_path: Path, signer: samples.Signer) -> None:
+    with ledger.open(samples.sqlite(tmp_path), seal=signer.seal(tmp_path / "one")) as book:
+        ledger.append(book, [samples.draft(1, who=f"Person {number} of Interest") for number in range(40)])
+    assert b"Person 20 of Interest" in (tmp_path / "ledger.db").read_bytes()
+    with ledger.open(samples.sqlite(tmp_path), seal=signer.seal(tmp_path / "one")) as book:
+        ledger.redact(book, [21], actor="ada", keyid=None, reason="asked for")
+        for file in tmp_path.glob("ledger.db*"):
+            assert b"Person 20 of Interest" not in (file.read_bytes() if file.is_file() else b"")
+    assert b"Person 19 of Interest" in (tmp_path / "ledger.db").read_bytes()
+
+
+def test_no_character_moves_from_the_body_to_its_salt() -> None:
+    draft = Draft(kind=Kind.VERDICT, model="m", actor="a", body={"a": "x y"})
+    (made,) = entry.chain([draft], after=0, previous="", at=NOW)
+    head, _, rest = str(made.text).partition(" ")
+    moved = replace(made, salt=f"{made.salt} {head}", text=rest)
+    assert f"{moved.salt} {moved.text}" == f"{made.salt} {made.text}"
+    assert entry.fault_in(moved) is not None
+
+
+def test_verifying_while_others_append_raises_no_alarm(
+    tmp_path: Path, signer: samples.Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry arrives between the look at the places and the look at the database."""
+    seal = signer.seal(tmp_path / "one")
+    newest = ledger.reading.newest
+    late = [samples.draft(3), samples.draft(2)]
+
+    def slow(book: ledger.Ledger) -> int:
+        if late:
+            ledger.append(book, [late.pop()])
+        return newest(book)
+
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
+        ledger.append(book, [samples.draft(1)])
+        monkeypatch.setattr(ledger.reading, "newest", slow)
+        report = ledger.verify(book, seal.places, signer.opened)
+    assert (report.ok, report.entries) == (True, 3)
+
+
+def test_what_was_signed_must_be_what_the_line_says(tmp_path: Path, signer: samples.Signer) -> None:
+    """A reader of envelopes that sees another statement than we do is not believed."""
+    samples.write(samples.sqlite(tmp_path), signer.seal(tmp_path / "one"), [[samples.draft(1)]] * 2)
+    newest = places.tail(tmp_path / "one").newest
+    assert newest is not None
+    other = json.loads(next(places.lines(tmp_path / "one")))
+    assert checkpoint.fault_in(newest, signer.opened) is None
+    assert checkpoint.fault_in(newest, lambda _: signer.opened(other)) is not None

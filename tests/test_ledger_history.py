@@ -1,0 +1,137 @@
+"""The log answers who was champion, who allowed it and on what evidence, and what was left unfinished."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import ledger_samples as samples
+from clearance import ledger
+from clearance.errors import DataError, IntegrityError
+from clearance.ledger import Draft, Entry, Kind, entry
+
+START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def told(*drafts: Draft) -> list[Entry]:
+    """Entries a day apart."""
+    made: list[Entry] = []
+    for day, draft in enumerate(drafts):
+        previous = made[-1].digest if made else ""
+        made += entry.chain([draft], after=day, previous=previous, at=START + dt.timedelta(days=day))
+    return made
+
+
+def at(day: float) -> dt.datetime:
+    return START + dt.timedelta(days=day)
+
+
+STORY = told(
+    samples.draft(1, Kind.PROPOSAL, "dan"),
+    samples.draft(1, Kind.VERDICT),
+    samples.draft(1, Kind.APPROVAL, "vera"),
+    samples.draft(1, Kind.APPROVAL, "rita"),
+    samples.draft(1, Kind.INTENT, "otto", step="promotion"),
+    samples.draft(1, Kind.PROMOTION, "otto", intent=5),  # entry 6, day 5
+    samples.draft(2, Kind.APPROVAL, "vera"),
+    samples.draft(2, Kind.OVERRIDE, "rita"),
+    samples.draft(2, Kind.REVOCATION, "vera"),
+    samples.draft(2, Kind.PROMOTION, "otto"),  # entry 10, day 9
+    samples.draft(1, Kind.ROLLBACK, "otto"),  # entry 11, day 10
+    samples.draft(1, Kind.RETIREMENT, "otto"),  # entry 12, day 11
+    replace(samples.draft(7, Kind.PROMOTION, "otto"), model="another"),
+)
+
+
+def test_who_was_champion_at_a_time_and_who_allowed_it() -> None:
+    def champion(day: float) -> ledger.Reign | None:
+        return ledger.champion_at(STORY, samples.MODEL, at(day))
+
+    assert champion(4.99) is None
+    first = champion(5)
+    assert first is not None
+    assert (first.version, first.by, first.allowed_by, first.evidence) == (
+        1,
+        "otto",
+        ("vera", "rita"),
+        (1, 2, 3, 4),
+    )
+    assert (first.since, first.until, first.number) == (at(5), at(9), 6)
+    second = champion(9.5)
+    assert second is not None
+    assert (second.version, second.allowed_by, second.evidence) == (2, ("rita",), (7, 8, 9))
+    back = champion(10.5)
+    assert back is not None
+    assert (back.version, back.kind, back.allowed_by) == (1, "rollback", ("vera", "rita"))
+    assert champion(11) is None
+    assert champion(400) is None
+    assert ledger.champion_at(STORY, "another", at(400)) is not None
+    assert ledger.champion_at(STORY, "a third", at(400)) is None
+
+
+def test_a_reign_tells_itself() -> None:
+    first, _, _ = ledger.reigns(STORY, samples.MODEL)
+    assert str(first) == (
+        "loan-approval version 1 was champion from 2026-01-06 00:00:00 UTC until 2026-01-10 00:00:00 UTC; "
+        "promotion by otto (#6), allowed by vera, rita; evidence: #1, #2, #3, #4."
+    )
+    (alone,) = ledger.reigns(STORY, "another")
+    assert str(alone).endswith(
+        "and still is; promotion by otto (#13), with nobody's approval; evidence: none."
+    )
+    assert alone.to_json()["until"] is None
+    assert first.to_json()["until"] == "2026-01-10T00:00:00.000000Z"
+
+
+def test_which_versions_served() -> None:
+    assert ledger.served(STORY, samples.MODEL) == (1, 2)
+    assert ledger.served(STORY[:5], samples.MODEL) == ()
+
+
+def test_an_intent_is_open_until_it_is_confirmed_or_given_up() -> None:
+    assert [each.number for each in ledger.unfinished(STORY[:5], samples.MODEL)] == [5]
+    assert ledger.unfinished(STORY[:5], "another") == ()
+    assert ledger.unfinished(STORY, samples.MODEL) == ()
+    given_up = told(
+        samples.draft(1, Kind.INTENT),
+        Draft(kind=Kind.REPAIR, model=samples.MODEL, actor="o", body={"intent": 1}),
+    )
+    assert ledger.unfinished(given_up, samples.MODEL) == ()
+    foreign = told(samples.draft(1, Kind.INTENT), samples.draft(1, Kind.PROMOTION, intent=7))
+    assert [each.number for each in ledger.unfinished(foreign, samples.MODEL)] == [1]
+
+
+def test_a_change_of_champion_without_a_version_is_an_error_not_a_guess() -> None:
+    for version in (None, "1", True):
+        nameless = Draft(kind=Kind.PROMOTION, model="m", actor="o", body={"version": version})
+        with pytest.raises(DataError, match="names no version"):
+            ledger.reigns(told(nameless), "m")
+    damaged = [replace(STORY[5], text="[1]")]
+    with pytest.raises(IntegrityError, match="not readable"):
+        ledger.reigns(damaged, samples.MODEL)
+
+
+def test_erased_evidence_keeps_its_place_in_no_history() -> None:
+    erased = [replace(STORY[2], text=None, salt=None) if each is STORY[2] else each for each in STORY]
+    first = ledger.reigns(erased, samples.MODEL)[0]
+    assert (first.allowed_by, first.evidence) == (("rita",), (1, 2, 4))
+
+
+CHANGES = st.sampled_from([Kind.PROMOTION, Kind.ROLLBACK, Kind.RETIREMENT])
+
+
+@given(changes=st.lists(st.tuples(CHANGES, st.integers(1, 4)), max_size=12))
+def test_there_is_one_champion_at_every_time(changes: list[tuple[Kind, int]]) -> None:
+    made = told(*(samples.draft(version, kind) for kind, version in changes))
+    found = ledger.reigns(made, samples.MODEL)
+    for before, after in itertools.pairwise(found):
+        assert before.until is not None
+        assert before.since < before.until <= after.since
+    for day, (kind, version) in enumerate(changes):
+        champion = ledger.champion_at(made, samples.MODEL, at(day + 0.5))
+        assert (champion and champion.version) == (None if kind is Kind.RETIREMENT else version)

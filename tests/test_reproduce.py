@@ -1,0 +1,129 @@
+"""The demo's run is made again, identical to the byte; what a forger changes in its record is found."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from projects import Done, Project
+from versions import forge, of_lineage
+
+from clearance import artifacts, lineage
+from clearance.rebuilding import comparison, rebuild
+from clearance.rebuilding.comparison import Conclusion
+from clearance.rebuilding.rebuild import Rebuilt
+from clearance.rebuilding.record import Record
+
+pytestmark = pytest.mark.slow
+
+MODEL = "models/trained"
+VERDICT = "reports/verdict.json"
+
+
+@pytest.fixture(scope="module")
+def true(demo: Project, demo_run: Done) -> Record:
+    return of_lineage(lineage.verify(demo.root))
+
+
+@pytest.fixture(scope="module")
+def rebuilt(demo: Project, true: Record) -> Iterator[Rebuilt]:
+    with rebuild.workshop() as folder:
+        yield rebuild.rebuild(demo.root, true, folder)
+
+
+def test_the_run_is_made_again_identically(true: Record, rebuilt: Rebuilt) -> None:
+    report = comparison.compare(true, rebuilt)
+    assert report.conclusion is Conclusion.IDENTICAL, report.lines()
+    assert report.same == report.outputs == len(true.outs)
+    assert report.notes == report.environment == ()
+    assert not (rebuilt.tree / "mlflow.db").exists()
+
+
+def test_a_seed_that_nobody_used_gives_another_model(true: Record, rebuilt: Rebuilt) -> None:
+    other = true.model_copy(update={"params": true.params.replace("seed: 20260101", "seed: 7")})
+    assert other != true
+    lock = true.lock.replace("seed: 20260101", "seed: 7")
+    assert (
+        comparison.compare(other.model_copy(update={"lock": lock}), rebuilt).conclusion
+        is Conclusion.DIFFERENT
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()
+    }
+
+
+def with_model(root: Path, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, bytes]:
+    """The trained model with every array of numbers changed."""
+    forged = files(root / MODEL)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(forged["model.skops"])) as old, zipfile.ZipFile(stream, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.endswith(".npy"):
+                array = np.load(io.BytesIO(content), allow_pickle=False)
+                if array.dtype == np.float64:
+                    out = io.BytesIO()
+                    np.save(out, change(array))
+                    content = out.getvalue()
+            new.writestr(name, content)
+    return forged | {"model.skops": stream.getvalue()}
+
+
+@pytest.mark.parametrize(
+    ("change", "conclusion"),
+    [
+        (lambda array: array * (1 + 1e-9), Conclusion.EQUIVALENT),
+        (lambda array: array * 1.001, Conclusion.DIFFERENT),
+        (lambda array: np.append(array, 0.0), Conclusion.DIFFERENT),
+    ],
+)
+def test_another_model_is_told_from_one_that_another_processor_rounded(
+    demo: Project,
+    true: Record,
+    rebuilt: Rebuilt,
+    change: Callable[[np.ndarray], np.ndarray],
+    conclusion: Conclusion,
+) -> None:
+    forged = forge(demo.root, true, MODEL, with_model(demo.root, change))
+    report = comparison.compare(forged, rebuilt)
+    assert report.conclusion is conclusion, report.lines()
+    assert report.same == report.outputs - 1
+
+
+def test_one_score_of_one_row(demo: Project, true: Record, rebuilt: Rebuilt) -> None:
+    content = files(demo.root / "data/scored")
+    (name,) = (name for name in content if name.endswith(".parquet"))
+    table = pq.read_table(io.BytesIO(content[name]))
+    scores = table.column("score").to_pylist()
+    scores[3] += 0.01
+    stream = io.BytesIO()
+    pq.write_table(table.set_column(table.column_names.index("score"), "score", pa.array(scores)), stream)
+    forged = forge(demo.root, true, "data/scored", content | {name: stream.getvalue()})
+    (told,) = comparison.compare(forged, rebuilt).unlike
+    assert told.startswith(f"data/scored/{name}: column score: ")
+    assert told.endswith("1 of them otherwise")
+
+
+def test_a_verdict_and_the_evidence_it_cites(demo: Project, true: Record, rebuilt: Rebuilt) -> None:
+    """Forged through and through: the figure, the verdict on it, and the digest that binds them."""
+    fairness = json.loads((demo.root / "reports/fairness.json").read_text())
+    verdict = artifacts.read_json(demo.root / VERDICT)
+    better = artifacts.dumps(fairness | {"added": 0.5}).encode()
+    forged = forge(demo.root, true, "reports/fairness.json", better)
+    cited = verdict["evidence"] | {"reports/fairness.json": forged.outs["reports/fairness.json"]}
+    passed = artifacts.dumps(verdict | {"verdict": "pass", "evidence": cited}).encode()
+    forged = forge(demo.root, forged, VERDICT, passed)
+    assert comparison.compare(forged, rebuilt).unlike == (
+        "reports/fairness.json: added: recorded 0.5, rebuilt nothing",
+        f"{VERDICT}: verdict: recorded pass, rebuilt insufficient_evidence",
+    )

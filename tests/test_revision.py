@@ -1,0 +1,353 @@
+"""What git is taken to say: by content, whatever its index, its configuration or the clock claim."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from versions import git
+
+from clearance import lockfile, revision
+from clearance.errors import ConfigurationError, IntegrityError
+from clearance.revision import Author, State
+
+MD5 = "0" * 32
+LOCK = yaml.safe_dump(
+    {
+        "schema": "2.0",
+        "stages": {
+            "train": {
+                "cmd": "true",
+                "deps": [
+                    {"path": path, "md5": MD5}
+                    for path in ("code/train.py", "data/source", "policies/one.yaml")
+                ],
+                "outs": [{"path": "models/trained", "md5": MD5 + ".dir"}],
+            },
+            "judge": {
+                "cmd": "true",
+                "deps": [{"path": "models/trained/model", "md5": MD5}],
+                "outs": [{"path": "reports/verdict.json", "md5": MD5}],
+            },
+        },
+    }
+)
+FILES = {
+    "code/train.py": "train\n",
+    "data/source/README.md": "put a table here\n",
+    "policies/one.yaml": "id: one\n",
+    "params.yaml": "seed: 1\ntrain: {c: 0.1, d: 2}\noverrides: {}\n",
+    "dvc.yaml": "stages: {}\n",
+    "dvc.lock": "",
+    "notes.txt": "read by nobody\n",
+    ".gitignore": "/data/source/*\n!/data/source/README.md\n!/data/source/*.dvc\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return lay_out(tmp_path / "project")
+
+
+def lay_out(root: Path) -> Path:
+    for name, text in FILES.items():
+        write(root, name, text)
+    git(root, "init", "--quiet", "--initial-branch=main")
+    return commit(root)
+
+
+def write(root: Path, name: str, text: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text)
+
+
+def commit(root: Path, who: str = "Ann <ann@example.org>", message: str = "work") -> Path:
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--allow-empty", "--message", message, who=who)
+    return root
+
+
+def head(root: Path) -> str:
+    return git(root, "rev-parse", "HEAD")
+
+
+def test_a_clean_tree_is_what_its_commit_holds(project: Path) -> None:
+    assert revision.state(project, LOCK) == State(commit=head(project))
+    write(project, "notes.txt", "what no stage reads does not count")
+    write(project, "dvc.lock", "nor does the lock: the run has just written it")
+    assert revision.state(project, LOCK) == State(commit=head(project))
+
+
+@pytest.mark.parametrize("name", ["code/train.py", "policies/one.yaml", "dvc.yaml", "data/source/README.md"])
+def test_an_edited_or_deleted_file_that_is_read_is_named(project: Path, name: str) -> None:
+    write(project, name, "edited")
+    assert revision.state(project, LOCK).changed == (name,)
+    git(project, "add", name)  # staged is not committed
+    assert revision.state(project, LOCK).changed == (name,)
+    (project / name).unlink()
+    assert revision.state(project, LOCK).changed == (name,)
+
+
+def test_index_flags_times_and_sizes_hide_nothing(project: Path) -> None:
+    file = project / "code/train.py"
+    before = file.stat()
+    git(project, "update-index", "--assume-unchanged", "code/train.py")
+    git(project, "update-index", "--skip-worktree", "policies/one.yaml")
+    file.write_text("TRAIN\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    write(project, "policies/one.yaml", "id: two\n")
+    assert git(project, "status", "--porcelain") == ""
+    assert revision.state(project, LOCK).changed == ("code/train.py", "policies/one.yaml")
+
+
+def test_a_replaced_commit_and_a_link_hide_nothing(project: Path, tmp_path: Path) -> None:
+    true = head(project)
+    write(project, "code/train.py", "another\n")
+    commit(project)
+    git(project, "replace", true, head(project))
+    git(project, "reset", "--quiet", "--soft", true)
+    assert revision.state(project, LOCK).changed == ("code/train.py",)
+    shutil.copy(project / "policies/one.yaml", tmp_path / "elsewhere")
+    (project / "policies/one.yaml").unlink()
+    (project / "policies/one.yaml").symlink_to(tmp_path / "elsewhere")
+    assert "policies/one.yaml" in revision.state(project, LOCK).changed
+
+
+def test_nothing_that_the_repository_configures_is_run(project: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    hook = f"#!/bin/sh\necho ran >> {trap}\n"
+    for name in ("post-checkout", "post-index-change", "fsmonitor-watchman"):
+        write(project, f".git/hooks/{name}", hook)
+        (project / f".git/hooks/{name}").chmod(0o755)
+    git(project, "config", "core.fsmonitor", str(project / ".git/hooks/fsmonitor-watchman"))
+    git(project, "config", "log.showSignature", "true")
+    signer = "echo '[GNUPG:] SIG_CREATED ' >&2\nprintf -- '-----BEGIN PGP SIGNATURE-----\\n\\nx\\n'\n"
+    write(project, ".git/hooks/signer", hook + signer + "echo '-----END PGP SIGNATURE-----'\n")
+    (project / ".git/hooks/signer").chmod(0o755)
+    git(project, "config", "gpg.program", str(project / ".git/hooks/signer"))
+    write(project, "code/train.py", "signed\n")
+    git(project, "commit", "--all", "--quiet", "--gpg-sign", "--message", "signed")
+    assert trap.exists()
+    trap.unlink(missing_ok=True)
+    revision.state(project, LOCK)
+    revision.authors(project, None, "HEAD", ["."])
+    revision.export(project, head(project), tmp_path / "out")
+    assert not trap.exists()
+
+
+def test_a_variable_of_git_does_not_lead_elsewhere(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = lay_out(tmp_path / "other")
+    write(other, "code/train.py", "elsewhere")
+    commit(other)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert revision.head(project) != git(other, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("name", ["data/source/rows.csv", "policies/new.yaml"])
+def test_a_file_that_is_read_and_kept_by_nobody_is_named_ignored_or_not(project: Path, name: str) -> None:
+    write(project, name, "a,b\n1,2\n")
+    assert revision.state(project, LOCK) == State(commit=head(project), unkept=(name,))
+
+
+def test_what_a_dvc_file_says_is_kept_is_kept_while_it_says_the_truth(project: Path) -> None:
+    write(project, "data/source/rows.csv", "a,b\n1,2\n")
+    md5 = "6c6a3b6b3c1b8b3b8c1c3c1c3c1c3c1c"
+    pointer = "outs: [{{md5: {}, path: rows.csv}}]\n"
+    write(project, "data/source/rows.csv.dvc", pointer.format(md5))
+    commit(project)
+    assert revision.state(project, LOCK).unkept == ("data/source/rows.csv",)
+    from clearance import repair
+
+    write(project, "data/source/rows.csv.dvc", pointer.format(repair.md5(project / "data/source/rows.csv")))
+    assert revision.state(project, LOCK).changed == ("data/source/rows.csv.dvc",)
+    commit(project)
+    assert revision.state(project, LOCK) == State(commit=head(project))
+
+
+def test_parameters_may_differ_by_recorded_overrides_and_by_nothing_else(project: Path) -> None:
+    workspace = project / ".clearance/workspaces/0123"
+    for name in FILES:
+        write(workspace, name, (project / name).read_text())
+    write(workspace, "params.yaml", "seed: 1\ntrain: {c: 0.5, d: 2}\noverrides: {train: {c: 0.5}}\n")
+    assert revision.state(workspace, LOCK) == State(commit=head(project))
+    write(workspace, "params.yaml", "seed: 1\ntrain: {c: 0.5, d: 3}\noverrides: {train: {c: 0.5}}\n")
+    assert revision.state(workspace, LOCK).changed == ("params.yaml",)
+
+
+@pytest.mark.parametrize(
+    ("now", "keys"),
+    [
+        ({"a": 1, "b": {"c": 2}}, []),
+        ({"a": 2, "b": {"c": 2}}, ["a"]),
+        ({"a": 2, "b": {"c": 2}, "overrides": {"a": 2}}, []),
+        ({"a": 2, "b": {"c": 2}, "overrides": {"a": 3}}, ["a"]),
+        ({"a": 1, "b": {"c": 3}, "overrides": {"b": {"c": 3}}}, []),
+        ({"a": 1, "b": {"c": 3, "d": 1}, "overrides": {"b": {"c": 3}}}, ["b.d"]),
+        ({"a": 1, "b": {"d": 1}, "overrides": {"b": {"d": 1}}}, []),
+        ({"a": 1}, ["b"]),
+        ({"a": 1, "b": None}, ["b"]),
+        ({"a": 1, "b": {"c": 2}, "overrides": None}, []),
+    ],
+)
+def test_unexplained_parameters(now: dict, keys: list[str]) -> None:
+    assert revision.unexplained({"a": 1, "b": {"c": 2}, "overrides": {}}, now) == keys
+
+
+def test_without_git_or_a_commit_that_is_what_it_says(tmp_path: Path, project: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(project, bare, ignore=shutil.ignore_patterns(".git"))
+    assert revision.state(bare, LOCK) == State(commit=None)
+    git(bare, "init", "--quiet")
+    assert revision.state(bare, LOCK) == State(commit=None)
+    told = revision.fault(revision.state(bare, LOCK), False)
+    assert told == "The project has no git commit: nothing holds the code that made this model."
+
+
+def test_a_broken_repository_is_an_error_and_not_one_that_is_absent(project: Path) -> None:
+    (project / ".git/config").write_text("[core\n")
+    with pytest.raises(ConfigurationError, match="git: "):
+        revision.state(project, LOCK)
+
+
+def test_a_project_in_a_folder_of_a_repository(tmp_path: Path) -> None:
+    root = lay_out(tmp_path / "all")
+    shutil.rmtree(root / ".git")
+    (root.parent / "mono").mkdir()
+    root.rename(root.parent / "mono/project")
+    root = root.parent / "mono/project"
+    git(root.parent, "init", "--quiet")
+    commit(root.parent)
+    assert revision.state(root, LOCK) == State(commit=head(root))
+    assert revision.content(root, "HEAD", "code/train.py") == b"train\n"
+    revision.export(root, "HEAD", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        {n.split("/")[0] for n in FILES}
+    )
+    assert [who.name for who in revision.authors(root, None, "HEAD", ["code"])] == ["Ann"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (State(commit="a" * 40), None),
+        (
+            State(commit="a" * 40, changed=("b.py", "a.py")),
+            "Commit aaaaaaaaaaaa does not hold what was read: a.py, b.py.",
+        ),
+        (State(commit="a" * 40, changed=tuple("edcba")), "a, b, c and 2 more."),
+        (
+            State(commit="a" * 40, unkept=("data/rows.csv",)),
+            "Neither git nor DVC keeps what was read: data/rows.csv.",
+        ),
+    ],
+)
+def test_release_refuses_what_is_not_committed_unless_the_policy_allows_it(
+    state: State, words: str | None
+) -> None:
+    told = revision.fault(state, False)
+    assert told == words or (words is not None and told is not None and told.endswith(words))
+    assert revision.fault(state, True) is None
+
+
+def test_authors_are_all_who_touched_what_decides_since_the_champion(project: Path) -> None:
+    champion = head(project)
+    steps: list[tuple[str, str, str]] = [
+        ("code/train.py", "Bob <bob@example.org>", "tuned"),
+        ("notes.txt", "Cy <cy@example.org>", "notes"),
+        ("params.yaml", "Di <di@example.org>", "seed\n\nCo-authored-by: Ed E. <ed@example.org>"),
+        ("policies/one.yaml", "Fay <fay@example.org>", "limit"),
+    ]
+    for name, who, message in steps:
+        write(project, name, f"seed: {who}\n")
+        commit(project, who, message)
+    paths = revision.watched(LOCK)
+    found = revision.authors(project, champion, "HEAD", paths)
+    assert [who.name for who in found] == ["Bob", "Di", "Ed E.", "Fay"]
+    assert Author("ann@example.org", "Ann") in revision.authors(project, None, "HEAD", paths)
+    assert revision.authors(project, "HEAD", "HEAD", paths) == ()
+
+
+def test_work_that_was_merged_and_undone_again_has_an_author(project: Path) -> None:
+    champion = head(project)
+    git(project, "switch", "--quiet", "--create", "side")
+    write(project, "code/train.py", "side\n")
+    commit(project, "Bob <bob@example.org>")
+    write(project, "code/train.py", FILES["code/train.py"])
+    commit(project, "Cy <cy@example.org>")
+    git(project, "switch", "--quiet", "main")
+    write(project, "notes.txt", "main\n")
+    commit(project)
+    git(project, "merge", "--quiet", "--no-edit", "side")
+    assert [who.name for who in revision.authors(project, champion, "HEAD", ["code"])] == ["Bob", "Cy"]
+
+
+def test_a_mailmap_lends_nobodys_work_to_another(project: Path) -> None:
+    champion = head(project)
+    write(project, ".mailmap", "Zoe <zoe@example.org> <mal@example.org>\n")
+    write(project, "code/train.py", "mal\n")
+    commit(project, "Mal <mal@example.org>")
+    git(project, "config", "log.mailmap", "true")
+    assert revision.authors(project, champion, "HEAD", ["code"]) == (Author("mal@example.org", "Mal"),)
+
+
+@pytest.mark.parametrize("name", ["f" * 40, "--all", "HEAD~99"])
+def test_a_commit_that_is_not_there_is_an_error_and_no_empty_answer(project: Path, name: str) -> None:
+    asked: list[Callable[[], object]] = [
+        lambda: revision.authors(project, name, "HEAD", ["code"]),
+        lambda: revision.authors(project, None, name, ["code"]),
+        lambda: revision.content(project, name, "dvc.yaml"),
+        lambda: revision.pointers(project, name),
+    ]
+    for ask in asked:
+        with pytest.raises(IntegrityError, match="is not in the git repository"):
+            ask()
+
+
+def test_the_files_of_a_commit(project: Path, tmp_path: Path) -> None:
+    old = head(project)
+    write(project, "data/source.dvc", "outs: []\n")
+    write(project, "code/train.py", "later\n")
+    commit(project)
+    assert revision.content(project, old, "code/train.py") == b"train\n"
+    assert revision.content(project, old, "data/source.dvc") is None
+    assert revision.pointers(project, "HEAD") == {"data/source.dvc": "outs: []\n"}
+    before = git(project, "status", "--porcelain=v2", "--branch")
+    index = (project / ".git/index").read_bytes()
+    revision.export(project, old, tmp_path / "out")
+    assert {
+        f.relative_to(tmp_path / "out").as_posix(): f.read_text()
+        for f in (tmp_path / "out").rglob("*")
+        if f.is_file()
+    } == FILES
+    assert (project / ".git/index").read_bytes() == index
+    assert git(project, "status", "--porcelain=v2", "--branch") == before
+    assert not (project / ".git/worktrees").exists()
+
+
+def test_watched_is_what_was_read_and_not_what_was_written() -> None:
+    assert revision.watched(LOCK) == tuple(
+        sorted({"code/train.py", "data/source", "policies/one.yaml", *revision.ALWAYS})
+    )
+    assert lockfile.parse(LOCK).sources.keys() == {"code/train.py", "data/source", "policies/one.yaml"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "stages: 5",
+        "stages: {a: {}}",
+        "stages: {a: {cmd: x, outs: [{path: a}]}}",
+        "a: [",
+        "stages: {a: 1}",
+    ],
+)
+def test_a_lock_that_is_none_is_an_error(text: str) -> None:
+    with pytest.raises(IntegrityError, match=r"the recorded dvc\.lock is not readable"):
+        lockfile.parse(text)

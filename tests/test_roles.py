@@ -1,0 +1,507 @@
+"""The roles file: who may do what and when, in force only under the root that was pinned elsewhere."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import people
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from clearance import artifacts
+from clearance.attesting import (
+    authority,
+    demo,
+    envelope,
+    key_files,
+    keys,
+    roles_file,
+    root,
+    signed_roles,
+    signers,
+    statement,
+)
+from clearance.attesting.roles import Right
+from clearance.attesting.signed_roles import Seen
+from clearance.errors import ConfigurationError, IntegrityError
+
+ROOT = Path(__file__).parent.parent
+AT, DAY = people.AT, people.DAY
+VERA, RITA = people.SIGNERS["vera"].public_key.keyid, people.SIGNERS["rita"].public_key.keyid
+HOLDERS = [people.signer(number) for number in (51, 52, 53)]
+OTHERS = [people.signer(number) for number in (61, 62, 63)]
+PINNED = root.of([each.public_key for each in HOLDERS], 2)
+TEXT = people.text(people.plain())
+
+
+def vera(**more: Any) -> dict[str, Any]:
+    """The roles file with another Vera."""
+    usual = {"emails": ["vera@bank.example"], "roles": ["validator"], "keys": [listed()]}
+    return people.plain(vera={**usual, **more})
+
+
+def listed(**more: Any) -> dict[str, Any]:
+    return people.key_entry(people.SIGNERS["vera"], **more)
+
+
+def moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def test_each_role_gives_its_rights_and_no_others() -> None:
+    may = {
+        who: {right for right in Right if people.ROLES.may(each.public_key.keyid, right, AT)}
+        for who, each in people.SIGNERS.items()
+    }
+    assert may == {
+        "dan": {Right.TRAIN, Right.PROPOSE, Right.APPROVE},
+        "vera": {Right.APPROVE},
+        "viktor": {Right.APPROVE},
+        "rita": {Right.APPROVE, Right.OVERRIDE},
+        "both": {Right.APPROVE, Right.OVERRIDE},
+        "otto": {Right.PROMOTE, Right.ROLL_BACK},
+        "ada": {Right.READ},
+    }
+    assert not any(people.ROLES.may(people.STRANGER.public_key.keyid, right, AT) for right in Right)
+
+
+@pytest.mark.parametrize(
+    ("key", "at", "fault"),
+    [
+        ({}, "2025-12-31T23:59:59Z", "is valid from 2026-01-01T00:00:00Z only"),
+        ({}, "2026-01-01T00:00:00Z", None),
+        ({}, "2026-01-01T00:30:00+01:00", "is valid from"),
+        ({"until": "2027-01-01T00:00:00Z"}, "2026-12-31T23:59:59Z", None),
+        ({"until": "2027-01-01T00:00:00Z"}, "2027-01-01T00:00:00Z", "expired at 2027-01-01T00:00:00Z"),
+        ({"revoked": {"at": "2026-03-01T00:00:00Z", "why": "lost"}}, "2026-02-28T23:59:59Z", None),
+        ({"revoked": {"at": "2026-03-01T00:00:00Z", "why": "lost"}}, "2026-03-01T00:00:00Z", "was revoked"),
+        (
+            {"revoked": {"at": "2025-01-01T00:00:00Z", "why": "never hers"}},
+            "2026-06-01T00:00:00Z",
+            "was revoked",
+        ),
+    ],
+)
+def test_a_key_counts_as_of_the_time_of_recording(key: dict[str, Any], at: str, fault: str | None) -> None:
+    roles = people.roles(vera(keys=[listed(**key)]))
+    found = roles.key_fault(VERA, moment(at))
+    assert (found is None) == (fault is None)
+    assert fault is None or fault in str(found)
+    assert (roles.person(VERA, moment(at)) is None) == (fault is not None)
+    assert roles.may(VERA, Right.APPROVE, moment(at)) == (fault is None)
+    assert roles.owner(VERA) == roles.people["vera"]
+
+
+def test_a_time_without_a_zone_says_no_moment() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        people.ROLES.may(VERA, Right.APPROVE, dt.datetime(2026, 6, 1))
+
+
+def test_roles_are_held_from_when_to_when_too() -> None:
+    dated = {"role": "validator", "from": "2026-02-01T00:00:00Z", "until": "2026-05-01T00:00:00Z"}
+    roles = people.roles(vera(roles=[dated, "auditor"]))
+    held = {
+        at: roles.may(VERA, Right.APPROVE, moment(f"2026-{at}T00:00:00Z"))
+        for at in ("01-31", "02-01", "05-01")
+    }
+    assert held == {"01-31": False, "02-01": True, "05-01": False}
+    assert roles.may(VERA, Right.READ, moment("2026-05-01T00:00:00Z"))
+
+
+def test_a_rotated_key_leaves_what_the_old_one_signed_standing() -> None:
+    new = people.signer(70)
+    since = "2026-05-01T00:00:00Z"
+    roles = people.roles(vera(keys=[listed(until=since), people.key_entry(new, since)]))
+    assert roles.person(VERA, moment("2026-04-01T00:00:00Z")) == roles.people["vera"]
+    assert roles.person(VERA, AT) is None
+    assert roles.person(new.public_key.keyid, AT) == roles.people["vera"]
+
+
+def test_authors_are_found_by_their_address_in_any_letter_case() -> None:
+    assert people.ROLES.author(" Vera@Bank.example ") == people.ROLES.people["vera"]
+    assert people.ROLES.author("vera@elsewhere.example") is None
+
+
+def shared_key() -> dict[str, Any]:
+    return people.plain(eve={"roles": ["risk_officer"], "keys": [listed()]})
+
+
+def shared_under_two_schemes() -> dict[str, Any]:
+    made = CryptoSigner.generate_rsa(size=2048)
+    entries = [
+        people.key_entry(CryptoSigner(made._private_key, key))
+        for key in (
+            type(made.public_key).from_crypto(made._private_key.public_key(), scheme=scheme)
+            for scheme in ("rsassa-pss-sha256", "rsa-pkcs1v15-sha256")
+        )
+    ]
+    return people.plain(vera={"keys": [entries[0]]}, eve={"keys": [entries[1]]})
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (lambda: people.plain() | {"peoples": {}}, "unknown key `peoples` (did you mean `people`?)"),
+        (lambda: {"people": people.plain()["people"]}, "`roles` is missing"),
+        (lambda: people.plain() | {"people": {}}, "`people`"),
+        (lambda: people.plain() | {"roles": {}}, "`roles`"),
+        (lambda: people.plain() | {"roles": {**people.RIGHTS, "validator": ["aprove"]}}, "roles.validator.0"),
+        (lambda: vera(rolls=["validator"]), "unknown key `people.vera.rolls` (did you mean `roles`?)"),
+        (lambda: vera(roles=["validater"]), "the role validater, which `roles` does not name"),
+        (lambda: vera(emails=["vera"]), "people.vera.emails"),
+        (lambda: vera(emails=["Dan@bank.example"]), "the address dan@bank.example is there twice"),
+        (lambda: people.plain(**{"../vera": {}}), "people"),
+        (lambda: vera(keys=[listed(until="2025-01-01T00:00:00Z")]), "before it begins"),
+        (lambda: vera(keys=[listed(until="2027-01-01")]), "people.vera.keys.0.until"),
+        (lambda: vera(keys=[listed(until="2027-01-01T00:00:00")]), "people.vera.keys.0.until"),
+        (lambda: vera(keys=[listed(revoked=True)]), "people.vera.keys.0.revoked"),
+        (lambda: vera(keys=[listed(revoked={"at": "2026-03-01T00:00:00Z"})]), "revoked.why` is missing"),
+        (lambda: vera(keys=[{k: v for k, v in listed().items() if k != "from"}]), "from` is missing"),
+        (lambda: vera(keys=[listed(keyid="0" * 64)]), "not what its key id says"),
+        (lambda: vera(keys=[listed(keyid="mine")]), "people.vera.keys.0.keyid"),
+        (lambda: vera(keys=[listed(), listed()]), "vera and vera have the same public key"),
+        (shared_key, "vera and eve have the same public key"),
+        (shared_under_two_schemes, "vera and eve have the same public key"),
+    ],
+)
+def test_a_faulty_file_is_refused_and_the_fault_named(data: Callable[[], dict[str, Any]], says: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        people.roles(data())
+    assert says in caught.value.fault
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"a: [", b"roles: {}\nroles: {}", b"", b"[]"])
+def test_what_is_no_yaml_is_refused(text: bytes) -> None:
+    with pytest.raises(ConfigurationError, match=r"policies/roles\.yaml"):
+        roles_file.parse(text, version=1)
+
+
+def endorsed(text: bytes = TEXT, *holders: CryptoSigner, previous: Any = None) -> dict[str, Any]:
+    for holder in holders or HOLDERS[:2]:
+        previous = signed_roles.endorse(text, previous, PINNED, holder, at=AT)
+    return dict(previous)
+
+
+def test_m_of_n_root_keys_put_the_file_in_force() -> None:
+    roles = signed_roles.verified(TEXT, endorsed(), PINNED, Seen())
+    assert (roles.version, roles.demo) == (1, False)
+    assert roles.people == people.ROLES.people
+    assert signed_roles.verified(TEXT, endorsed(TEXT, *HOLDERS), PINNED, Seen(version=1, sha256=roles.sha256))
+
+
+def test_less_than_m_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = endorsed(TEXT, HOLDERS[0])
+    with pytest.raises(IntegrityError, match="1 of 2 signatures of the root"):
+        signed_roles.verified(TEXT, one, PINNED, Seen())
+    with pytest.raises(IntegrityError, match="1 of 2 signatures"):  # a stranger's does not count
+        signed_roles.verified(TEXT, envelope.countersign(one, people.STRANGER), PINNED, Seen())
+    with pytest.raises(IntegrityError, match="no signature holds"):
+        signed_roles.verified(TEXT, one, root.of([each.public_key for each in OTHERS], 1), Seen())
+
+
+def test_a_changed_file_is_not_what_they_signed() -> None:
+    with pytest.raises(IntegrityError, match="is not what the root signed"):
+        signed_roles.verified(TEXT.replace(b"auditor", b"operator"), endorsed(), PINNED, Seen())
+    with pytest.raises(IntegrityError, match="is not what the root signed"):
+        signed_roles.verified(TEXT + b"\n", endorsed(), PINNED, Seen())
+
+
+def test_an_older_file_and_another_one_with_the_same_number_are_refused() -> None:
+    first, later = endorsed(), people.text(vera(roles=["auditor"]))
+    second = endorsed(later, previous=first)
+    roles = signed_roles.verified(later, second, PINNED, Seen(version=1))
+    assert roles.version == 2
+    with pytest.raises(IntegrityError, match="version 1, and version 2 was in force already"):
+        signed_roles.verified(TEXT, first, PINNED, Seen(version=2))
+    with pytest.raises(IntegrityError, match=r"another .* was in force as version 2"):
+        signed_roles.verified(later, second, PINNED, Seen(version=2, sha256="0" * 64))
+
+
+def test_the_root_signs_only_with_its_own_keys_and_nothing_faulty() -> None:
+    with pytest.raises(ConfigurationError, match="is not of the root"):
+        signed_roles.endorse(TEXT, None, PINNED, people.STRANGER, at=AT)
+    with pytest.raises(ConfigurationError, match=r"policies/roles\.yaml"):
+        signed_roles.endorse(b"people: {}", None, PINNED, HOLDERS[0], at=AT)
+    with pytest.raises(IntegrityError, match="no signature over the roles file"):
+        signed_roles.endorse(TEXT, root.propose(PINNED, HOLDERS[0]), PINNED, HOLDERS[1], at=AT)
+
+
+def rotated(new: root.Root, *holders: CryptoSigner) -> dict[str, Any]:
+    signed = root.propose(new, holders[0])
+    for holder in holders[1:]:
+        signed = envelope.countersign(signed, holder)
+    return signed
+
+
+NEXT = root.of([OTHERS[0].public_key, OTHERS[1].public_key, HOLDERS[0].public_key], 2, version=2)
+
+
+def test_a_new_root_is_taken_when_m_of_the_old_and_m_of_the_new_sign_it(tmp_path: Path) -> None:
+    taken = root.successor(PINNED, rotated(NEXT, HOLDERS[0], HOLDERS[1], OTHERS[0]))
+    assert taken == NEXT
+    root.write(tmp_path / "root.json", taken)
+    assert root.load(tmp_path / "root.json") == NEXT
+    after = signed_roles.endorse(TEXT, endorsed(), NEXT, OTHERS[0], at=AT, seen=Seen(version=1))
+    after = signed_roles.endorse(TEXT, after, NEXT, HOLDERS[0], at=AT)
+    assert signed_roles.verified(TEXT, after, NEXT, Seen(version=1)).people == people.ROLES.people
+
+
+@pytest.mark.parametrize(
+    ("new", "holders", "says"),
+    [
+        (NEXT, [HOLDERS[0], OTHERS[0], OTHERS[1]], "1 of 2 signatures of the old root"),
+        (NEXT, [HOLDERS[1], HOLDERS[2]], "no signature holds"),
+        (NEXT, [HOLDERS[0], HOLDERS[1]], "1 of 2 signatures of the new root"),
+        (root.of([each.public_key for each in OTHERS], 1, version=3), [*HOLDERS, *OTHERS], "does not follow"),
+        (root.of([each.public_key for each in OTHERS], 1, version=1), [*HOLDERS, *OTHERS], "does not follow"),
+        (root.of([OTHERS[0].public_key], 1, version=2, demo=True), [*HOLDERS, *OTHERS], "does not follow"),
+    ],
+)
+def test_any_other_new_root_is_refused(new: root.Root, holders: list[CryptoSigner], says: str) -> None:
+    with pytest.raises(IntegrityError, match=says):
+        root.successor(PINNED, rotated(new, *holders))
+
+
+def test_a_signed_roles_file_is_no_new_root_and_the_other_way_round() -> None:
+    with pytest.raises(IntegrityError, match="holds no new root"):
+        root.successor(PINNED, endorsed())
+    with pytest.raises(IntegrityError, match="no signature over the roles file"):
+        signed_roles.verified(TEXT, rotated(NEXT, *HOLDERS), PINNED, Seen())
+
+
+def test_after_a_wholly_new_root_the_version_goes_on_from_what_was_seen() -> None:
+    new = root.of([each.public_key for each in OTHERS], 1, version=2)
+    with pytest.raises(IntegrityError, match="no signature holds"):
+        signed_roles.endorse(TEXT, endorsed(), new, OTHERS[0], at=AT)
+    after = signed_roles.endorse(TEXT, endorsed(), new, OTHERS[0], at=AT, seen=Seen(version=7))
+    assert signed_roles.verified(TEXT, after, new, Seen(version=7)).version == 8
+
+
+def test_the_kind_of_a_statement_and_what_it_is_about_both_count() -> None:
+    holders = [*HOLDERS, *OTHERS]
+    about, says = {"root": artifacts.sha256_json(NEXT.to_json())}, NEXT.to_json()
+    for odd in (
+        statement.statement({"root": "0" * 64}, root.ROOT, says),
+        statement.statement({"roots": about["root"]}, root.ROOT, says),
+        statement.statement(about, "urn:clearance:other:v1", says),
+    ):
+        signed = envelope.sign(odd, holders[0])
+        for holder in holders[1:]:
+            signed = envelope.countersign(signed, holder)
+        with pytest.raises(IntegrityError, match="holds no new root"):
+            root.successor(PINNED, signed)
+    in_force = signed_roles.in_force(TEXT, 1, AT) | {"predicateType": "urn:clearance:other:v1"}
+    signed = envelope.countersign(envelope.sign(in_force, HOLDERS[0]), HOLDERS[1])
+    with pytest.raises(IntegrityError, match="no signature over the roles file"):
+        signed_roles.verified(TEXT, signed, PINNED, Seen())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"threshold": 0}, "`threshold` must be at least 1"),
+        ({"threshold": 4}, "asks for 4 of 3"),
+        ({"threshold": True}, "threshold"),
+        ({"version": "1"}, "version"),
+        ({"more": 1}, "unknown key `more`"),
+        ({"keys": []}, "asks for 2 of 0"),
+        ({"keys": [keys.entry(HOLDERS[0].public_key)] * 2}, "lists a key twice"),
+        ({"keys": [{**keys.entry(HOLDERS[0].public_key), "keyid": "0" * 64}]}, "not what its key id says"),
+    ],
+)
+def test_a_faulty_root_is_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    artifacts.write_json(tmp_path / "root.json", PINNED.to_json() | change)
+    with pytest.raises(ConfigurationError, match=says.replace("`", ".")):
+        root.load(tmp_path / "root.json")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in (root.PLACE, signers.IDENTITY, signers.SIGNER):
+        monkeypatch.delenv(name, raising=False)
+    artifacts.write_text(tmp_path / roles_file.FILE, roles_file.read(ROOT).decode())
+    return tmp_path
+
+
+def own(project: Path, pinned: root.Root = PINNED) -> Path:
+    """Make it a project with people of its own; returns where the root is pinned."""
+    artifacts.write_text(project / roles_file.FILE, TEXT.decode())
+    envelope.write(project / authority.SIGNED, endorsed())
+    root.write(root.place(project), pinned)
+    return root.place(project)
+
+
+def test_a_project_of_its_own_is_in_force_under_the_pinned_root(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(project)
+    assert authority.load(project).people == people.ROLES.people
+    elsewhere = tmp_path_factory.mktemp("etc") / "root.json"
+    root.write(elsewhere, root.of([each.public_key for each in OTHERS], 2))
+    monkeypatch.setenv(root.PLACE, str(elsewhere))
+    with pytest.raises(IntegrityError, match="no signature holds"):
+        authority.load(project)
+    monkeypatch.setenv(root.PLACE, str(elsewhere.parent / "none.json"))
+    with pytest.raises(ConfigurationError, match=r"pinned root .* cannot be read"):
+        authority.load(project)
+
+
+def test_the_root_signs_a_project_from_its_key_files(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("holders")
+    made = [key_files.create(folder, f"holder-{number}") for number in range(3)]
+    pinned = root.of([keys.public(each.entry) for each in made], 2)
+    own(project, pinned)
+    (project / authority.SIGNED).unlink()
+    authority.sign(project, made[0].uri, AT)
+    with pytest.raises(IntegrityError, match="1 of 2"):
+        authority.load(project)
+    authority.sign(project, made[2].uri, AT)
+    assert authority.load(project).version == 1
+    artifacts.write_text(project / roles_file.FILE, people.text(vera(roles=[])).decode())
+    with pytest.raises(IntegrityError, match="is not what the root signed"):
+        authority.load(project)
+    authority.sign(project, made[1].uri, AT)
+    authority.sign(project, made[2].uri, AT)
+    assert authority.load(project, Seen(version=1)).version == 2
+    with pytest.raises(ConfigurationError, match="none of yours"):
+        authority.sign(project, key_files.create(folder, "mallory").uri, AT)
+
+
+def test_missing_files_are_named(project: Path) -> None:
+    own(project)
+    (project / authority.SIGNED).unlink()
+    with pytest.raises(IntegrityError, match=r"roles\.signed\.json cannot be read"):
+        authority.load(project)
+    (project / roles_file.FILE).unlink()
+    with pytest.raises(ConfigurationError, match=r"policies/roles\.yaml cannot be read"):
+        authority.load(project)
+
+
+def test_the_demo_has_a_keyring_that_marks_all_it_signs(project: Path) -> None:
+    roles = authority.load(project)
+    assert roles.demo
+    assert {who: len(person.keys) for who, person in roles.people.items()} == dict.fromkeys(
+        ("pipeline", "dan", "vera", "rita", "otto", "ada"), 1
+    )
+    private = sorted((project / demo.FOLDER).glob("*.pem"))
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
+    assert len(private) == len(roles.people) + 3
+    acting = authority.who(project, roles, AT)
+    assert acting.person.identity == demo.MACHINE
+    assert (
+        roles.person(authority.who(project, roles, AT, "vera").signer.public_key.keyid, AT)
+        == roles.people["vera"]
+    )
+    assert not roles.may(acting.signer.public_key.keyid, Right.APPROVE, AT)
+    assert roles.may(acting.signer.public_key.keyid, Right.PROMOTE, AT)
+    assert roles.may(acting.signer.public_key.keyid, Right.PROPOSE, AT)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_second_time_nothing_is_written_and_a_new_person_gets_a_key(project: Path) -> None:
+    first = authority.load(project)
+    before = contents(project / demo.FOLDER)
+    assert authority.load(project, Seen(version=1, sha256=first.sha256)) == first
+    assert contents(project / demo.FOLDER) == before
+    text = (project / roles_file.FILE).read_text()
+    artifacts.write_text(project / roles_file.FILE, text + "  zoe: {roles: [validator]}\n")
+    later = authority.load(project, Seen(version=1, sha256=first.sha256))
+    assert later.version == 2
+    assert {who: later.people[who] for who in first.people} == first.people
+    assert len(later.people["zoe"].keys) == 1
+
+
+def test_a_demo_keyring_that_lost_a_file_is_completed(project: Path) -> None:
+    first = authority.load(project)
+    seen = Seen(version=1, sha256=first.sha256)
+    for name in ("roles.yaml", "roles.signed.json", "../root.json"):
+        (project / demo.FOLDER / name).unlink()
+        assert authority.load(project, seen).people == first.people
+    (project / demo.FOLDER / "roles.signed.json").write_text("{")
+    assert authority.load(project, seen).people == first.people
+
+
+def test_the_demo_never_takes_the_place_of_a_root_of_your_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(project)
+    artifacts.write_text(project / roles_file.FILE, roles_file.read(ROOT).decode())
+    with pytest.raises(ConfigurationError, match="the demo's keyring goes with"):
+        authority.load(project)
+    assert root.load(root.place(project)) == PINNED
+    root.place(project).unlink()
+    monkeypatch.setenv(root.PLACE, str(project / "elsewhere.json"))
+    with pytest.raises(ConfigurationError, match="the demo's keyring goes with"):
+        authority.load(project)
+    assert not list(project.rglob("*.pem"))
+
+
+def test_people_of_your_own_are_not_put_in_force_by_the_demos_root(project: Path) -> None:
+    authority.load(project)
+    holders = [signers.signer(demo.uri(project, f"root-{number}")) for number in (1, 2)]
+    pinned = root.load(root.place(project))
+    artifacts.write_text(project / roles_file.FILE, TEXT.decode())
+    signed = None
+    for holder in holders:
+        signed = signed_roles.endorse(TEXT, signed, pinned, holder, at=AT)
+    assert signed is not None
+    envelope.write(project / authority.SIGNED, signed)
+    with pytest.raises(ConfigurationError, match="is not the demo's, and the pinned root is"):
+        authority.load(project)
+    assert signed_roles.verified(TEXT, signed, pinned, Seen()).demo
+
+
+LOAD = (
+    "import pathlib, sys; from clearance.attesting import authority;"
+    "r = authority.load(pathlib.Path(sys.argv[1]))"
+)
+TELL = "; import json; print(json.dumps([r.version, r.sha256, sorted(r.keys)]))"
+
+
+@pytest.mark.slow
+def test_many_processes_at_once_make_one_keyring(project: Path) -> None:
+    started = [
+        subprocess.Popen([sys.executable, "-c", LOAD + TELL, str(project)], stdout=subprocess.PIPE, text=True)
+        for _ in range(8)
+    ]
+    told = {each.communicate(timeout=300)[0] for each in started}
+    assert [each.returncode for each in started] == [0] * 8
+    roles = authority.load(project)
+    assert [json.loads(each) for each in told] == [[1, roles.sha256, sorted(roles.keys)]]
+    assert not list((project / demo.FOLDER).glob(".*.part"))
+
+
+@pytest.mark.slow
+def test_a_killed_setup_is_completed_by_the_next(project: Path) -> None:
+    """SIGKILL as soon as the n-th file is there, for every n: the next call ends as if nothing had been."""
+    for wanted in range(1, 13):
+        child = subprocess.Popen([sys.executable, "-c", LOAD, str(project)])
+        while child.poll() is None and len(list((project / ".clearance").rglob("*.*"))) < wanted:
+            time.sleep(0.0005)
+        child.send_signal(signal.SIGKILL)
+        child.wait(timeout=60)
+    roles = authority.load(project)
+    assert roles.demo
+    assert all(len(person.keys) == 1 for person in roles.people.values())
+    assert authority.load(project) == roles
+
+
+def test_asking_for_roles_changes_no_argument() -> None:
+    data = people.plain()
+    before = copy.deepcopy(data)
+    people.roles(data)
+    assert data == before

@@ -1,0 +1,158 @@
+"""What does not hold is named: by `verify`, and by whoever would go on from it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import governed
+import judged
+import pytest
+from governed import Place
+
+from clearance.attesting import envelope
+from clearance.errors import ExitCode, IntegrityError
+from tasks import verify
+
+Harm = Callable[[Place], Any]
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Place:
+    return governed.enter(monkeypatch)
+
+
+def bundle(place: Place, version: int = 1) -> Path:
+    return place.run_folder(version) / "evidence/bundle.json"
+
+
+def edit_bundle(path: Path) -> None:
+    """Let the bundle say something else under its old signature."""
+    signed = envelope.read(path)
+    said = json.loads(base64.b64decode(signed["payload"]))
+    said["predicate"]["judged"]["outcome"] = "fail"
+    path.write_text(json.dumps(signed | {"payload": base64.b64encode(json.dumps(said).encode()).decode()}))
+
+
+EVIDENCE: dict[str, tuple[Harm, str]] = {
+    "model swapped": (
+        lambda place: (place.model_folder(1) / "model.skops").write_bytes(judged.trained(9)),
+        "model.skops is not what was judged",
+    ),
+    "file added": (
+        lambda place: (place.model_folder(1) / "loader.py").write_text("pass"),
+        "loader.py is not what was judged",
+    ),
+    "bundle edited": (lambda place: edit_bundle(bundle(place)), "no signature holds over this statement"),
+    "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle.json for it"),
+    "report edited": (
+        lambda place: (place.run_folder(1) / "reports/fairness.json").write_text("{}"),
+        "reports/fairness.json of its run is not what was judged",
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", EVIDENCE)
+def test_evidence_that_was_tampered_with_is_named_and_nobody_goes_on_from_it(place: Place, harm: str) -> None:
+    do, fault = EVIDENCE[harm]
+    do(place.put("half"))
+    check = place.verify(1)["evidence"]
+    assert not check.holds and fault in check.says
+    for done in (place.decide("approve", 1, "rita"), place.promote(1), place.decide("reject", 1, "rita")):
+        assert done.code == ExitCode.ERROR and fault in done.said
+        assert place.entries()[-1].kind == "refusal" and fault in place.entries()[-1].body["reason"]
+    assert place.told() is place.alias() is None
+
+
+def delete(place: Place) -> None:
+    place.ledger_sql("DELETE FROM clearance_ledger_entries WHERE number = 3")
+
+
+def cut(place: Place) -> None:
+    place.ledger_sql("DELETE FROM clearance_ledger_entries WHERE number >= 4")
+
+
+LEDGER: dict[str, tuple[Harm, str]] = {
+    "row edited": (
+        lambda place: place.ledger_sql("UPDATE clearance_ledger_entries SET actor = 'rita' WHERE number = 4"),
+        "edited: entry 4",
+    ),
+    "row deleted": (delete, "entry 3"),
+    "tail cut": (cut, "tail cut or older database: entry 4"),
+    "checkpoints lost": (
+        lambda place: (place.root / ".clearance/ledger.checkpoints").unlink(),
+        "not covered by a checkpoint: entry 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", LEDGER)
+def test_a_ledger_that_was_tampered_with_is_named_and_nobody_goes_on_from_it(place: Place, harm: str) -> None:
+    do, fault = LEDGER[harm]
+    do(place.put("half"))
+    check = place.verify(1)["ledger"]
+    assert not check.holds and fault in check.says
+    for done in (place.decide("approve", 1, "rita"), place.promote(1), place.roll_back(), place.retire()):
+        assert done.code == ExitCode.ERROR and "the ledger does not verify" in done.said
+    with pytest.raises(IntegrityError):
+        place.release()
+    assert place.alias() is None
+
+
+def test_an_alias_moved_in_mlflows_database_is_found_by_verify_and_by_release(place: Place) -> None:
+    place.put("successor").move_alias(1)
+    check = place.verify()["alias"]
+    assert not check.holds
+    assert "points at loan-approval version 1, and the ledger's champion is candidate 2" in check.says
+    assert "`clearance rollback --to 2` puts it right" in check.says
+    with pytest.raises(IntegrityError, match="points at loan-approval version 1"):
+        place.release()
+    assert "could not promote" in place.entries("refusal")[-1].body["reason"]
+
+
+def test_a_copy_that_differs_from_its_candidate_is_told(place: Place) -> None:
+    place.put("champion")
+    other = place.root / "other"
+    other.mkdir()
+    (other / "model.skops").write_bytes(judged.trained(9))
+    place.sql(
+        "UPDATE model_versions SET source = ?, storage_location = ? WHERE name = ?",
+        str(other),
+        str(other),
+        governed.NAME,
+    )
+    assert place.broken() == {"copy"}
+
+
+def test_a_promotion_that_nobody_agreed_to_is_told(place: Place) -> None:
+    """Somebody with the code and the promoter's key writes the promotion into the ledger himself."""
+    place.put("waiting")
+    about = {"version": 1, "content": place.proposed(1).content}
+    with place.office("pipeline") as office:
+        intent = office.record(office.draft("intent", governed.NAME, step="promotion", **about))[0]
+        office.record(office.draft("promotion", governed.NAME, **about, intent=intent.number))
+    check = place.verify()["approvals"]
+    assert not check.holds and "although" in check.says
+
+
+def test_a_bundle_in_a_file_is_verified_by_itself(place: Place) -> None:
+    place.put("waiting")
+    (file,) = (place.root / ".clearance/evidence").iterdir()
+    with place.office() as office:
+        told = {check.name: check for check in verify.verify_file(office, governed.NAME, file)}
+        assert told["bundle"].holds
+        assert "signed by tess, proposed as candidate 1 (DEMO keys" in told["bundle"].says
+        edit_bundle(file)
+        assert not verify.verify_file(office, governed.NAME, file)[-1].holds
+
+
+def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> None:
+    place.put("champion")
+    assert place.run(verify.main).code == ExitCode.PASS
+    assert place.run(verify.main, "1").code == ExitCode.PASS
+    assert place.run(verify.main, "2").code == ExitCode.ERROR
+    (place.model_folder(1) / "model.skops").unlink()
+    assert place.run(verify.main).code == ExitCode.ERROR
