@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
 import yaml
 from pydantic import BaseModel
 
-from clearance import environment
+from clearance import cli, environment
 from clearance.params import Params
 
 ROOT = Path(__file__).parent.parent
@@ -68,3 +69,47 @@ def test_the_settings_that_silence_telemetry_are_documented() -> None:
     for tool in ("Prefect", "MLflow", "DVC", "Great Expectations"):
         assert tool in text
     assert set(environment.homes(ROOT)) >= {"PREFECT_HOME", "MLFLOW_TRACKING_URI"}
+
+
+def commands(text: str) -> set[tuple[str, ...]]:
+    """Every `clearance …` that a guide shows, in a block or in a line, as its words."""
+    shown = re.findall(r"^\s*(?:\$ )?clearance ([a-z].*)$|`clearance ([a-z][^`]*)`", text, re.MULTILINE)
+    return {tuple((block or inline).split("  ")[0].split()) for block, inline in shown}
+
+
+def fault(words: tuple[str, ...]) -> str | None:
+    """What the command line does not know of it."""
+    command: click.Command = cli.main
+    rest = list(words)
+    while isinstance(command, click.Group) and rest:
+        if (found := command.commands.get(rest[0])) is None:
+            return f"no command {rest[0]}"
+        command, rest = found, rest[1:]
+    if command.name == "run":  # hands its options on to the flow
+        return None
+    known = {name for each in command.params for name in each.opts} | {"-h", "--help"}
+    return next((word for word in rest if word.startswith("--") and word not in known), None)
+
+
+@pytest.mark.parametrize("guide", sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")))
+def test_every_command_a_guide_shows_exists_with_its_options(guide: str) -> None:
+    assert {words: fault(words) for words in commands((ROOT / guide).read_text()) if fault(words)} == {}
+
+
+def test_every_command_the_readme_shows_exists_and_the_guide_shows_every_one_that_decides() -> None:
+    assert {words: fault(words) for words in commands((ROOT / "README.md").read_text()) if fault(words)} == {}
+    guide = (ROOT / "docs/governance.md").read_text()
+    told = {words[0] for words in commands(guide)}
+    assert told >= {"approve", "reject", "revoke", "override", "promote", "rollback", "retire"}
+    assert told >= {"verify", "history", "reproduce", "gc", "keys", "roles"}
+
+
+def test_the_guide_names_the_automation_and_deployment_of_prefect_yaml() -> None:
+    guide = (ROOT / "docs/governance.md").read_text()
+    (promotion,) = [
+        each
+        for each in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+        if each.get("triggers")
+    ]
+    assert f"`{promotion['name']}`" in guide
+    assert f"`{promotion['triggers'][0]['name']}`" in guide
