@@ -47,6 +47,8 @@ WRITES = (
     "delete_registered_model_alias",
     "log_artifact",
     "set_tag",
+    "set_model_version_tag",
+    "update_model_version",
 )
 """What a client of MLflow can be asked to change by these commands."""
 

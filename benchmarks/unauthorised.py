@@ -4,6 +4,7 @@
 
 Each case puts one project into a situation, lets one person run one command, and looks past all commands at
 the databases. What is legitimate is written down here by hand, and nowhere derived from the code under test.
+No news is what somebody may do and did before.
 """
 
 from __future__ import annotations
@@ -595,8 +596,7 @@ def judge(place: Place, case: Case) -> Iterator[str]:
     elif case.who == "stranger" or case.who in situation.silent or not situation.sound:
         yield "has no key" if situation.sound else "has no ledger"
     else:
-        same = after == before and len(entries) == count and situation.is_legitimate(case.act, case.who)
-        yield "is no news" if same else "unrecorded"
+        yield "is no news" if situation.is_legitimate(case.act, case.who) else "unrecorded"
 
 
 def _tells(place: Place, broken: set[str]) -> bool:

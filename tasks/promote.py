@@ -340,7 +340,7 @@ def _promoted(
         )
         ending, state = carry_out(acting, obstacle)
         if ending.status is Status.NOT_PROMOTED or (asked and not _is_champion(ending)):
-            note(office, name, number, recalled.bundle.digest, ending)
+            note(office, name, number, recalled.bundle.digest, ending, again=asked)
         return ending, state
 
 
@@ -348,12 +348,12 @@ def _is_champion(ending: Ending) -> bool:
     return ending.status in (Status.PROMOTED, Status.CHAMPION)
 
 
-def note(office: Office, name: str, number: int, content: str, ending: Ending) -> None:
-    """Record that the version was not promoted, and why; once for each reason and person."""
+def note(office: Office, name: str, number: int, content: str, ending: Ending, *, again: bool) -> None:
+    """Record that the version was not promoted, and why; without `again` once for each reason and person."""
     said = {"version": number, "content": content, "reason": ending.reason}
-    for each in office.entries(name):
-        if each.kind == Kind.REFUSAL and each.keyid == office.keyid and each.body == said:
-            return
+    known = (each for each in office.entries(name) if each.kind == Kind.REFUSAL)
+    if not again and any(each.keyid == office.keyid and each.body == said for each in known):
+        return
     office.record(office.draft(Kind.REFUSAL, name, **said))
 
 

@@ -254,6 +254,14 @@ def test_whoever_may_not_promote_is_refused_and_recorded(place: Place, who: str)
     assert place.told() == place.alias() == 1
 
 
+def test_each_refused_attempt_to_promote_is_recorded(place: Place) -> None:
+    place.put("failed")
+    before = len(place.entries("refusal"))  # its release was refused for the same reason
+    for count in (1, 2):
+        assert place.promote(3, "tess").code == ExitCode.REFUSED
+        assert len(place.entries("refusal")) == before + count
+
+
 def test_two_proposals_of_one_version_that_differ_are_an_error() -> None:
     def proposal(number: int, content: str) -> ledger.Entry:
         at = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
