@@ -14,12 +14,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from clearance import ledger, params, promotion, registry, stage
-from clearance.attesting import approvals, decisions
-from clearance.attesting.decisions import Kind
+from clearance.attesting import approvals, decisions, votes
+from clearance.attesting.decisions import Account, Kind
 from clearance.attesting.roles import Right
+from clearance.attesting.votes import Vote
 from clearance.errors import ConfigurationError, ExitCode
 from clearance.governance import matters, recall
 from clearance.governance.office import Office, opened
@@ -39,6 +44,28 @@ PATIENCE = 60
 logger = logging.getLogger(__name__)
 
 
+@contextmanager
+def recalled(office: Office, server: registry.Server, name: str, number: int) -> Iterator[recall.Recalled]:
+    """Candidate `number` as it was judged, while its files are here.
+
+    Raises IntegrityError when the evidence does not verify, ConfigurationError when there is none.
+    """
+    version = registry.find_number(server, registry.candidate_name(name), number)
+    if version is None:
+        raise ConfigurationError(
+            f"{registry.candidate_name(name)} has no version {number}", "look with `clearance ledger show`"
+        )
+    with tempfile.TemporaryDirectory() as temporary:
+        yield recall.recall(office, server, version, office.entries(name), Path(temporary))
+
+
+def hearing(office: Office, server: registry.Server, name: str, number: int) -> promote.Hearing:
+    """How things stand with candidate `number`; nothing is changed. Raises as `recalled` does."""
+    office.ensure_sound()
+    with recalled(office, server, name, number) as found:
+        return promote.hear(office, server, found, office.now().date())
+
+
 def decide(
     office: Office,
     server: registry.Server,
@@ -48,39 +75,63 @@ def decide(
     kind: Kind,
     reason: str,
     until: dt.datetime | None = None,
+    account: Account | None = None,
 ) -> tuple[ledger.Entry, promote.Hearing]:
     """Record the decision of whoever acts on candidate `number`; returns its entry and how things stand then.
 
-    One that stands already, for the same reason, is not recorded twice. Raises IntegrityError when ledger or
-    evidence do not verify, ConfigurationError when there is no such candidate, or nothing to take back.
+    With an `account`, whoever holds it decides, and whoever acts attests that. Signed by hand, what stands
+    already for the same reason is not recorded twice. Raises IntegrityError when ledger or evidence do not
+    verify, ConfigurationError when there is no such candidate, nothing to take back, or no such account.
     """
     office.ensure_sound()
-    with office.attempting(kind, name, version=number), tempfile.TemporaryDirectory() as temporary:
-        version = registry.find_number(server, registry.candidate_name(name), number)
-        if version is None:
-            raise ConfigurationError(
-                f"{registry.candidate_name(name)} has no version {number}",
-                "look with `clearance ledger show`",
-            )
-        entries = office.entries(name)
-        recalled = recall.recall(office, server, version, entries, Path(temporary))
+    with (
+        office.attempting(kind, name, version=number),
+        recalled(office, server, name, number) as found,
+    ):
         day = office.now().date()
-        found = promote.hear(office, server, recalled, day)
-        own = [each for each in entries if _is_own(each, office.keyid, number)]
-        if own and _stands(own[-1], found.standing, kind, reason, until):
-            return own[-1], found
-        who = office.acting.person.identity
-        revokes = _own(found.standing, who) if kind is Kind.REVOKE else ()
-        if kind is Kind.REVOKE and not revokes:
+        who, heard = _decider(office, account), promote.hear(office, server, found, day)
+        own = [each for each in office.entries(name) if _is_own(each, office.keyid, number)]
+        if account is None and own and _stands(own[-1], heard.standing, kind, reason, until):
+            return own[-1], heard
+        cast = (*heard.standing.stands, *heard.standing.rejections)
+        if kind is Kind.REVOKE and all(vote.person.identity != who for vote in cast):
             raise ConfigurationError(
-                f"no decision of {who} on {version} stands", "look with `clearance ledger show`"
+                f"no decision of {who} on {found.version} stands", "look with `clearance ledger show`"
             )
         said = decisions.decide(
-            kind, found.matter, by=who, reason=reason, at=office.now(), until=until, revokes=revokes
+            kind,
+            heard.matter,
+            by=who,
+            reason=reason,
+            at=office.now(),
+            until=until,
+            revokes=_all_of(office, name, number, who) if kind is Kind.REVOKE else (),
+            account=account,
         )
-        about = {"version": number, "content": recalled.bundle.digest, "reason": reason}
-        entry = office.record(office.draft(RECORDED_AS[kind], name, **about, envelope=office.sign(said)))[0]
-        return entry, promote.hear(office, server, recalled, day)
+        about: dict[str, Any] = {"version": number, "content": found.bundle.digest, "reason": reason}
+        if account is not None:
+            about["account"] = account.model_dump(mode="json", include={"issuer", "subject", "token"})
+        draft = office.draft(RECORDED_AS[kind], name, **about, envelope=office.sign(said))
+        entry = office.record(replace(draft, actor=who))[0]
+        return entry, promote.hear(office, server, found, day)
+
+
+def completes(kind: Kind, heard: promote.Hearing) -> bool:
+    """Whether a decision of this kind, after which things stand so, leaves nothing to wait for."""
+    return kind in (Kind.APPROVE, Kind.OVERRIDE) and heard.standing.complete
+
+
+def _decider(office: Office, account: Account | None) -> str:
+    """Who decides, by the roles file."""
+    if account is None:
+        return office.acting.person.identity
+    person = office.roles.holder(account.issuer, account.subject, office.now())
+    if person is None:
+        raise ConfigurationError(
+            f"nobody in policies/roles.yaml holds the account {votes.told(account)}",
+            "have the root sign it into `accounts` of whoever does",
+        )
+    return person.identity
 
 
 def _is_own(each: ledger.Entry, keyid: str, number: int) -> bool:
@@ -97,9 +148,12 @@ def _stands(
     return kind is Kind.REVOKE or (last.number in stand and stand[last.number] == until)
 
 
-def _own(standing: approvals.Standing, who: str) -> tuple[str, ...]:
-    cast = [*standing.stands, *standing.rejections]
-    return tuple(vote.digest for vote in cast if vote.person.identity == who)
+def _all_of(office: Office, name: str, number: int, who: str) -> tuple[str, ...]:
+    """All they decided on the version: also what adds nothing now, and would count once the rest is gone."""
+    records = matters.recorded(office.entries(name), number, office.roles)
+    cast = (votes.read(record, office.roles) for record in records)
+    own = [each for each in cast if isinstance(each, Vote) and each.person.identity == who]
+    return tuple({each.digest: None for each in own if each.kind is not Kind.REVOKE})
 
 
 def tell(entry: ledger.Entry, found: promote.Hearing) -> bool:
@@ -169,7 +223,7 @@ def main() -> None:
         )
         if not tell(entry, found):
             sys.exit(ExitCode.REFUSED)
-        complete = asked.kind in (Kind.APPROVE, Kind.OVERRIDE) and found.standing.complete
+        complete = completes(asked.kind, found)
         promoter = None if office.roles.demo else asked.by
     if complete:
         conclude(root, promoter, asked.version, found)

@@ -42,7 +42,7 @@ def test_every_command_says_what_it_does() -> None:
     said = call("--help").output
     names = {"run", "snapshot", "track", "release", "verdict", "judge", "policy", "repair"}
     names |= {"approve", "reject", "revoke", "override", "promote", "rollback", "retire", "verify"}
-    names |= {"history", "ledger", "keys", "roles", "reproduce", "gc"}
+    names |= {"history", "ledger", "keys", "roles", "reproduce", "gc", "desk"}
     assert set(cli.main.commands) == names
     groups = {
         "policy": {"check", "explain", "schema"},

@@ -44,8 +44,9 @@ class Standing:
 def standing(records: Iterable[Recorded], question: Question) -> Standing:
     """Which decisions stand on the matter, why the others do not, and whether they are all that it needs."""
     read = [votes.read(record, question.roles) for record in records]
-    cast = sorted((each for each in read if isinstance(each, Vote)), key=_first_come)
-    refused = [each for each in read if isinstance(each, Refused)]
+    fresh, spent = votes.once(each for each in read if isinstance(each, Vote))
+    cast = sorted(fresh, key=_first_come)
+    refused = [*spent, *(each for each in read if isinstance(each, Refused))]
     withdrawn = {(digest, vote.person.identity) for vote in cast for digest in vote.decision.revokes}
     rejections: list[Vote] = []
     stands: dict[str, Vote] = {}
@@ -144,7 +145,7 @@ def _call(role: str, count: int, stands: Collection[str], question: Question) ->
         for identity, person in sorted(roles.people.items())
         if identity not in barred
         and role in roles.roles_giving(person, Right.APPROVE, now)
-        and any(held.fault(now) is None for held in person.keys)
+        and person.can_decide(now)
     ]
     act = "override" if question.failed else "approval"
     lacks = f"{count} {act}{'s' if count > 1 else ''} by a {role} {'are' if count > 1 else 'is'} missing"

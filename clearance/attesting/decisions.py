@@ -48,8 +48,27 @@ class Matter:
     champion: str | None = None
 
 
+class Account(params.Section):
+    """Whom an identity provider named, in a token that the signer of the decision checked.
+
+    `subject` is the issuer's own, lasting name of the person; `token` the SHA-256 of what the issuer signed,
+    which tells tokens apart and gives none away; `roles` those that the issuer's groups leave, None: all.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    issuer: Annotated[str, Field(min_length=1, max_length=1000)]
+    subject: Annotated[str, Field(min_length=1, max_length=1000)]
+    token: Sha256
+    issued: AwareDatetime
+    roles: tuple[str, ...] | None = None
+
+
 class Decision(params.Section):
-    """The predicate of a decision. `at` and `by` are what the signer says: told, and never gone by."""
+    """The predicate of a decision. `at` and `by` are what the signer says: told, and never gone by.
+
+    `account`: somebody else decided, known by a token, and the signer attests it; None: the signer decided.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -64,6 +83,7 @@ class Decision(params.Section):
     champion: Sha256 | None
     until: AwareDatetime | None = None
     revokes: tuple[Sha256, ...] = ()
+    account: Account | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -83,8 +103,11 @@ def decide(
     at: dt.datetime,
     until: dt.datetime | None = None,
     revokes: Sequence[str] = (),
+    account: Account | None = None,
 ) -> dict[str, Any]:
     """The statement to sign. `revokes` holds the content digests of the decisions that are taken back.
+
+    With `account`, it is signed by the service that checked the token of whoever decided.
 
     `at`, to the microsecond, makes it differ from what the same person decided before and revoked. Raises
     IntegrityError when it is no decision: no reason, an override without an end.
@@ -104,6 +127,8 @@ def decide(
         said["until"] = until.isoformat()
     if revokes:
         said["revokes"] = sorted(revokes)
+    if account is not None:
+        said["account"] = account.model_dump(mode="json")
     made = statement.statement({EVIDENCE: matter.content}, PREDICATE, said)
     read(made)
     return made

@@ -76,6 +76,9 @@ def fault(vote: Vote, question: Question) -> str | None:
         return None
     if who in question.trainers.identities:
         return f"{who} had a part in making this model; ask somebody who had none"
+    if vote.attester and vote.attester.identity in question.trainers.identities:
+        attests = f"{vote.attester.identity}, who attests it, had a part in making this model"
+        return f"{attests}; {who} can sign with their own key"
     return _override_fault(vote, question)
 
 

@@ -27,6 +27,7 @@ class Right(StrEnum):
     PROMOTE = "promote"
     ROLL_BACK = "roll_back"
     READ = "read"
+    ATTEST_IDENTITY = "attest_identity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,17 +52,31 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assigned:
-    """A role somebody has, from `since` (None: ever since) up to and without `until` (None: still)."""
+class _Lasting:
+    """What is so from `since` (None: ever since) up to and without `until` (None: still)."""
 
-    role: str
     since: dt.datetime | None = None
     until: dt.datetime | None = None
 
     def holds(self, at: dt.datetime) -> bool:
-        """Whether the role was theirs at `at`."""
+        """Whether it was so at `at`."""
         at = _aware(at)
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assigned(_Lasting):
+    """A role somebody has."""
+
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account(_Lasting):
+    """An account at an identity provider: whoever signs in with it there is this person here."""
+
+    issuer: str
+    subject: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +87,12 @@ class Person:
     emails: frozenset[str]
     assigned: tuple[Assigned, ...]
     keys: tuple[Held, ...]
+    accounts: tuple[Account, ...] = ()
+
+    def can_decide(self, at: dt.datetime) -> bool:
+        """Whether they had at `at` anything to be known by: a valid key, or an account."""
+        keyed = any(held.fault(at) is None for held in self.keys)
+        return keyed or any(account.holds(at) for account in self.accounts)
 
     def roles(self, at: dt.datetime) -> frozenset[str]:
         """The roles they had at `at`."""
@@ -123,6 +144,14 @@ class Roles:
     def roles_giving(self, person: Person, right: Right, at: dt.datetime) -> frozenset[str]:
         """Those of the person's roles at `at` that give `right`."""
         return frozenset(role for role in person.roles(at) if right in self.rights.get(role, ()))
+
+    def holder(self, issuer: str, subject: str, at: dt.datetime) -> Person | None:
+        """Whose account this was at `at`, compared to the letter; None when nobody's."""
+        for person in self.people.values():
+            for each in person.accounts:
+                if (each.issuer, each.subject) == (issuer, subject) and each.holds(at):
+                    return person
+        return None
 
     def author(self, email: str) -> Person | None:
         """Who commits under this address; None when nobody is listed with it. Letter case does not count."""

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, mod
 
 from clearance import params, yaml12
 from clearance.attesting import key_files, keys
-from clearance.attesting.roles import Assigned, Held, Person, Right, Roles
+from clearance.attesting.roles import Account, Assigned, Held, Person, Right, Roles
 from clearance.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -77,12 +77,20 @@ def _named(value: Any) -> Any:
     return {"role": value} if isinstance(value, str) else value
 
 
+class _Account(_Span):
+    """An account at an identity provider: the issuer as its tokens spell it, and its name for the person."""
+
+    issuer: Text
+    subject: Text
+
+
 class _Person(params.Section):
-    """Somebody: the addresses they commit under, their keys and their roles."""
+    """Somebody: the addresses they commit under, their keys, accounts and roles."""
 
     emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = ()
     roles: tuple[Annotated[_Role, BeforeValidator(_named)], ...] = ()
     keys: tuple[_Key, ...] = ()
+    accounts: tuple[_Account, ...] = ()
 
 
 class _File(params.Section):
@@ -99,6 +107,9 @@ class _File(params.Section):
             raise ValueError(f"somebody has the role {', '.join(unknown)}, which `roles` does not name")
         if twice := _twice(mail.casefold() for each in self.people.values() for mail in each.emails):
             raise ValueError(f"the address {', '.join(twice)} is there twice")
+        accounts = (account for each in self.people.values() for account in each.accounts)
+        if twice := _twice(f"{each.subject} of {each.issuer}" for each in accounts):
+            raise ValueError(f"the account {', '.join(twice)} is there twice")
         return self
 
 
@@ -114,7 +125,7 @@ def parse(text: bytes, *, version: int, demo: bool = False) -> Roles:
     """The roles that a file says; `demo`: they are the demo's, whatever it says.
 
     Raises ConfigurationError that names each fault: no YAML in UTF-8, an unknown or missing key, a role that
-    nobody defined, a key whose id is not its own, a key or an address that two people share.
+    nobody defined, a key whose id is not its own, a key, an address or an account that two share.
     """
     said = _said(text)
     people = {identity: _person(identity, each) for identity, each in said.people.items()}
@@ -158,6 +169,10 @@ def _person(identity: str, said: _Person) -> Person:
                 revoked=each.revoked.at if each.revoked else None,
             )
             for each in said.keys
+        ),
+        accounts=tuple(
+            Account(issuer=each.issuer, subject=each.subject, since=each.since, until=each.until)
+            for each in said.accounts
         ),
     )
 

@@ -46,6 +46,14 @@ def effect(name: str, *arguments: str, alone: bool = True) -> int:
         return subprocess.run(step, cwd=root, check=False).returncode  # noqa: S603
 
 
+def become(module: str, *arguments: str) -> NoReturn:
+    """Go on as a module of the rooms above, in the project's folder: it gets the signals itself."""
+    root = environment.project_root()
+    environment.apply(root)
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our own module
+
+
 FILE = click.Path(path_type=Path)
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -61,10 +69,7 @@ def main() -> None:
 @said
 def run(options: tuple[str, ...]) -> NoReturn:
     """Run the pipeline and release the model if the evidence allows (`clearance run --help`)."""
-    root = environment.project_root()
-    environment.apply(root)
-    os.chdir(root)
-    os.execv(sys.executable, [sys.executable, "-m", "flows.training", *options])  # noqa: S606 - our own module
+    become("flows.training", *options)
 
 
 @main.command()

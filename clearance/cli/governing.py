@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -22,10 +22,9 @@ REASON = click.option("--reason", required=True, help="Why; it is recorded and r
 
 def join(main: click.Group) -> None:
     """Add the commands to the group."""
-    for command in (approve, reject, revoke, override, promote, rollback, retire, verify, reproduce, gc):
+    deciding = (approve, reject, revoke, override, desk, promote, rollback, retire)
+    for command in (*deciding, verify, reproduce, gc, ledger, history, keys, roles):
         main.add_command(command)
-    for group in (ledger, history, keys, roles):
-        main.add_command(group)
 
 
 def _acts(identity: str | None) -> list[str]:
@@ -116,6 +115,15 @@ def gc(remove: bool, remote: bool) -> int:
     return cli.effect(
         "collect", *(["--remove"] if remove else []), *(["--remote"] if remote else []), alone=False
     )
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=8321, show_default=True)
+@cli.said
+def desk(host: str, port: int) -> NoReturn:
+    """Take approvals over HTTP, by tokens of your identity provider, until stopped."""
+    cli.become("tasks.desk", "--host", host, "--port", str(port))
 
 
 def _office(look: Callable[[Any], int]) -> int:

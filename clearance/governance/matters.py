@@ -132,6 +132,15 @@ def champion(entries: Sequence[Entry], model: str) -> ledger.Reign | None:
     return reigns[-1] if reigns and reigns[-1].until is None else None
 
 
+def recorded(entries: Iterable[Entry], version: int, roles: Roles) -> list[votes.Recorded]:
+    """Every decision on the version, opened by the keys of the roles file; what was erased is left out."""
+    return [
+        votes.recorded(each.number, each.at, each.body.get("envelope", {}), roles)
+        for each in entries
+        if each.kind in DECISIONS and not each.redacted and each.body.get("version") == version
+    ]
+
+
 def standing(
     entries: Sequence[Entry],
     asked: question.Asked,
@@ -143,13 +152,8 @@ def standing(
     now: dt.datetime,
 ) -> approvals.Standing:
     """Which decisions on the matter stand, and whether they are all that the policy asks for."""
-    records = [
-        votes.recorded(each.number, each.at, each.body.get("envelope", {}), roles)
-        for each in entries
-        if each.kind in DECISIONS and not each.redacted and each.body.get("version") == at.version
-    ]
     return approvals.standing(
-        records,
+        recorded(entries, at.version, roles),
         question.Question(matter=at, roles=roles, trainers=made_by, asked=asked, failed=failed, now=now),
     )
 

@@ -1,0 +1,216 @@
+"""A decision by token: the person is who holds the attested account, whatever else is claimed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import people
+import pytest
+from people import AT, DAY, MATTER, ROLES, SIGNERS, record
+
+from clearance.attesting import approvals, decisions, envelope, question, votes
+from clearance.attesting.decisions import Account, Kind
+from clearance.attesting.question import Asked, Question, Trainers
+from clearance.attesting.roles import Right, Roles
+from clearance.attesting.votes import Recorded, Vote
+from clearance.errors import ConfigurationError
+
+ISSUER = "https://login.bank.example/v2.0"
+DESK, SECOND = people.signer(50), people.signer(51)
+APPROVE, REJECT, OVERRIDE, REVOKE = Kind
+
+
+def person(who: str, *subjects: str, keyed: bool = True, **more: Any) -> dict[str, Any]:
+    accounts = [{"issuer": ISSUER, "subject": each} for each in subjects]
+    listed = [people.key_entry(SIGNERS[who])] if keyed else []
+    return {"roles": people.WORK[who], "keys": listed, "accounts": accounts, **more}
+
+
+def with_accounts(**more: Any) -> Roles:
+    data = people.plain(
+        dan=person("dan", "s-dan", emails=["dan@bank.example"]),
+        vera=person("vera", "s-vera"),
+        rita=person("rita", "s-rita", "s-rita-old"),
+        viktor=person("viktor", "s-viktor", keyed=False),
+        ada=person("ada", "s-ada"),
+        desk={"roles": ["desk"], "keys": [people.key_entry(DESK)]},
+        **more,
+    )
+    return people.roles({**data, "roles": {**people.RIGHTS, "desk": ["attest_identity"]}})
+
+
+KNOWN = with_accounts()
+
+
+def account(subject: str, digit: str = "1", **more: Any) -> Account:
+    said = {"issuer": ISSUER, "subject": subject, "token": digit * 64, "issued": AT, **more}
+    return Account.model_validate(said, strict=False)
+
+
+def by_token(
+    number: int,
+    who: str,
+    kind: Kind,
+    held: Account,
+    *,
+    key: Any = DESK,
+    seen: Roles = KNOWN,
+    when: dt.datetime = AT,
+    **more: Any,
+) -> Recorded:
+    said = decisions.decide(kind, MATTER, by=who, reason="seen", at=AT, account=held, **more)
+    return votes.recorded(number, when, envelope.sign(said, key), seen)
+
+
+def standing(*records: Recorded, **changes: Any) -> approvals.Standing:
+    asked = {
+        "matter": MATTER,
+        "roles": KNOWN,
+        "trainers": Trainers(identities=frozenset({"dan"})),
+        "asked": Asked(roles={"validator": 1, "risk_officer": 1}, override_days=30),
+        "failed": False,
+        "now": AT + DAY,
+    }
+    return approvals.standing(records, Question(**{**asked, **changes}))
+
+
+def whys(state: approvals.Standing) -> str:
+    return " ".join(each.why for each in state.refused)
+
+
+VERA = by_token(1, "vera", APPROVE, account("s-vera"))
+RITA = by_token(2, "rita", APPROVE, account("s-rita", "2"))
+
+
+def test_two_people_known_by_their_tokens_are_enough_and_so_is_a_token_with_a_key() -> None:
+    state = standing(VERA, RITA)
+    assert state.complete and not state.refused
+    assert [(vote.person.identity, vote.attester and vote.attester.identity) for vote in state.stands] == [
+        ("vera", "desk"),
+        ("rita", "desk"),
+    ]
+    assert standing(VERA, record(2, "rita", APPROVE, seen=KNOWN)).complete
+
+
+def test_somebody_with_an_account_and_no_key_can_be_asked_and_can_decide() -> None:
+    assert "ask both or vera or viktor" in standing(RITA).reasons[0]
+    assert standing(RITA, by_token(3, "viktor", APPROVE, account("s-viktor"))).complete
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        (by_token(1, "vera", APPROVE, account("s-vera"), key=SIGNERS["otto"]), "otto may not attest"),
+        (by_token(1, "vera", APPROVE, account("s-vera"), key=SIGNERS["vera"]), "vera may not attest"),
+        (by_token(1, "vera", APPROVE, account("s-rita")), "says that vera decided, and the account s-rita"),
+        (by_token(1, "vera", APPROVE, account("s-nobody")), "gives the account s-nobody of .* to nobody"),
+        (
+            by_token(1, "vera", APPROVE, account("s-vera", issuer=ISSUER + "/")),
+            "gives the account s-vera of .*/ to nobody",
+        ),
+        (by_token(1, "desk", APPROVE, account("s-vera")), "says that desk decided"),
+        (by_token(1, "dan", APPROVE, account("s-dan")), "dan had a part in making this model"),
+        (by_token(1, "ada", APPROVE, account("s-ada")), "no role that ada had then may approve"),
+        (by_token(1, "vera", APPROVE, account("s-vera", roles=())), "no role that vera had then"),
+        (by_token(1, "vera", APPROVE, account("s-vera", roles=("risk_officer",))), "no role that vera had"),
+        (record(1, "vera", APPROVE, seen=KNOWN, key=DESK), "vera decided, and desk's key signed it"),
+        (record(1, "desk", APPROVE, seen=KNOWN, key=DESK), "no role that desk had then may approve"),
+    ],
+)
+def test_what_a_token_does_not_prove_does_not_count(odd: Recorded, says: str) -> None:
+    state = standing(odd, RITA)
+    assert not state.complete and state.missing == {"validator": 1}
+    assert re.search(says, whys(state)), whys(state)
+
+
+def test_groups_take_roles_away_and_give_none() -> None:
+    both = account("s-rita", roles=("validator", "risk_officer", "operator"))
+    (vote,) = standing(by_token(1, "rita", APPROVE, both)).stands
+    assert vote.roles == {"risk_officer"} and vote.may_override
+    assert votes.giving(KNOWN, vote.person, Right.PROMOTE, AT, both) == frozenset()
+
+
+def test_a_person_counts_once_by_key_and_by_any_of_their_accounts() -> None:
+    old = by_token(3, "rita", APPROVE, account("s-rita-old", "3"))
+    for again in (old, record(3, "rita", APPROVE, seen=KNOWN)):
+        state = standing(RITA, again, asked=Asked(roles={"risk_officer": 2}))
+        assert state.missing == {"risk_officer": 1}
+        assert "stands already and a person counts once" in whys(state)
+
+
+def test_a_token_decides_once_also_after_a_revocation() -> None:
+    digest = VERA.signed.digest if VERA.signed else ""
+    back = by_token(3, "vera", REVOKE, account("s-vera", "3"), revokes=[digest])
+    assert standing(VERA, RITA, back).missing == {"validator": 1}
+    replayed = by_token(4, "vera", APPROVE, account("s-vera", "1"), when=AT + DAY / 2)
+    state = standing(replayed, back, VERA, RITA)
+    assert state.missing == {"validator": 1}
+    assert "vera's approval (entry 4) does not count: its token decided before (entry 1)" in whys(state)
+    assert standing(VERA, RITA, back, by_token(5, "vera", APPROVE, account("s-vera", "5"))).complete
+
+
+def test_a_replayed_revocation_takes_back_nothing() -> None:
+    spent = account("s-vera", "9")
+    first = by_token(1, "vera", REJECT, spent)
+    anew = by_token(2, "vera", APPROVE, account("s-vera", "2"))
+    digest = anew.signed.digest if anew.signed else ""
+    state = standing(first, anew, by_token(3, "vera", REVOKE, spent, revokes=[digest]))
+    assert [vote.number for vote in state.stands] == [2]
+
+
+def test_by_token_one_takes_back_what_one_signed_with_a_key_and_nobody_elses() -> None:
+    signed = record(1, "vera", APPROVE, seen=KNOWN)
+    digest = signed.signed.digest if signed.signed else ""
+    own = by_token(3, "vera", REVOKE, account("s-vera", "3"), revokes=[digest])
+    other = by_token(3, "rita", REVOKE, account("s-rita", "3"), revokes=[digest])
+    assert standing(signed, own).missing == {"validator": 1, "risk_officer": 1}
+    assert standing(signed, other).missing == {"risk_officer": 1}
+
+
+def test_who_had_a_part_in_making_it_cannot_attest_who_approved() -> None:
+    state = standing(VERA, RITA, trainers=Trainers(identities=frozenset({"desk"})))
+    assert not state.stands
+    assert "desk, who attests it, had a part in making this model" in whys(state)
+    assert question.trainers(KNOWN, [DESK.public_key.keyid], []).identities == {"desk"}
+
+
+@pytest.mark.parametrize(
+    ("span", "counts"),
+    [
+        ({"until": "2026-06-01T12:00:00Z"}, False),
+        ({"until": "2026-06-01T12:00:01Z"}, True),
+        ({"from": "2026-06-01T12:00:00Z"}, True),
+        ({"from": "2026-06-01T12:00:01Z"}, False),
+    ],
+)
+def test_an_account_is_judged_as_of_the_ledgers_time(span: Mapping[str, str], counts: bool) -> None:
+    held = {"issuer": ISSUER, "subject": "s", **span}
+    known = with_accounts(both={"roles": ["validator"], "accounts": [held]})
+    read = votes.read(by_token(1, "both", APPROVE, account("s"), seen=known), known)
+    assert isinstance(read, Vote) is counts
+
+
+def test_a_revoked_service_attests_nothing_from_then_on() -> None:
+    revoked = {"at": "2026-06-01T12:00:00Z", "why": "its machine was broken into"}
+    desk = {"roles": ["desk"], "keys": [people.key_entry(DESK, revoked=revoked)]}
+    known = with_accounts(second={"roles": ["desk"], "keys": [people.key_entry(SECOND)]})
+    data = people.plain(vera=person("vera", "s-vera"), desk=desk)
+    broken = people.roles({**data, "roles": {**people.RIGHTS, "desk": ["attest_identity"]}})
+    late = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken)
+    early = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken, when=AT - DAY)
+    assert not isinstance(votes.read(late, broken), Vote)
+    assert isinstance(votes.read(early, broken), Vote)
+    assert isinstance(
+        votes.read(by_token(1, "vera", APPROVE, account("s-vera"), key=SECOND, seen=known), known), Vote
+    )
+
+
+def test_an_account_belongs_to_one_person() -> None:
+    with pytest.raises(ConfigurationError, match=r"the account s-vera of .* is there twice"):
+        with_accounts(both=person("both", "s-vera"))
+    with pytest.raises(ConfigurationError, match="subject"):
+        with_accounts(both={"roles": ["validator"], "accounts": [{"issuer": ISSUER}]})
+    assert ROLES.holder(ISSUER, "s-vera", AT) is None

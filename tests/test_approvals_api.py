@@ -1,0 +1,707 @@
+"""Approvals over HTTP count when the provider's token, the roles file and the evidence say so, else not."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import issuer as oidc
+import judged
+import pytest
+import uvicorn
+import yaml
+from issuer import Provider
+
+from clearance import ledger, registry
+from clearance.attesting.decisions import Account, Kind
+from clearance.errors import ConfigurationError, UnavailableError
+from clearance.governance.office import opened
+from clearance.serving import approvals, identity, issuer, tokens
+from clearance.serving.tally import Tally
+from clearance.serving.tokens import Refused
+from tasks import decide, desk, promote, release, track, verify
+
+NAME = "loan-approval"
+GROUPS = {"g-val": ["validator", "auditor", "data_scientist"], "g-risk": ["risk_officer"]}
+TWO = {"approvals": {"none": {"validator": 1, "risk_officer": 1}}, "override_days": 30}
+PEOPLE = {
+    "pipeline": ["data_scientist", "operator"],
+    "dan": ["data_scientist", "validator"],
+    "vera": ["validator"],
+    "viktor": ["validator"],
+    "rita": ["risk_officer"],
+    "ada": ["auditor"],
+    "desk": ["desk"],
+}
+ROLES = {
+    "data_scientist": ["train", "propose"],
+    "validator": ["approve"],
+    "risk_officer": ["approve", "override"],
+    "operator": ["promote", "roll_back"],
+    "auditor": ["read"],
+    "desk": ["attest_identity"],
+}
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with oidc.running() as running:
+        yield running
+
+
+@pytest.fixture
+def own() -> Iterator[Provider]:
+    """A provider that a test may break."""
+    with oidc.running() as running:
+        yield running
+
+
+def settings(provider: Provider, **more: Any) -> identity.Identity:
+    said = {"issuer": provider.address, "audience": oidc.AUDIENCE, "service": "desk", **more}
+    return identity.Identity.model_validate(said)
+
+
+def read(provider: Provider, token: str, **more: Any) -> Account | Refused:
+    return tokens.read(token, settings(provider, **more), issuer.Issuer(provider.address))
+
+
+# What a token proves
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+def test_a_good_token_stands_for_the_account_of_its_subject(own: Provider, algorithm: str) -> None:
+    own.rotate(algorithm)
+    token = own.token("s-vera", oid="o-1", aud=["another", oidc.AUDIENCE])
+    found = read(own, token)
+    assert isinstance(found, Account), found
+    assert (found.issuer, found.subject, found.roles) == (own.address, "s-vera", None)
+    assert found.token == hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
+    assert abs(found.issued.timestamp() - time.time()) < 60
+    other = read(own, token, subject="oid")
+    assert isinstance(other, Account) and other.subject == "o-1"
+
+
+def encoded(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def with_secret(provider: Provider, secret: bytes, keyid: str) -> str:
+    """A token under HS256, as whoever holds nothing but the public key can make one."""
+    start = f"{encoded({'alg': 'HS256', 'kid': keyid})}.{encoded(provider.claims('s-vera'))}"
+    seal = hmac.digest(secret, start.encode(), "sha256")
+    return f"{start}.{base64.urlsafe_b64encode(seal).rstrip(b'=').decode()}"
+
+
+def unsigned(provider: Provider) -> str:
+    header = {"alg": "none", "kid": provider.keys[-1].keyid}
+    return f"{encoded(header)}.{encoded(provider.claims('s-vera'))}."
+
+
+def changed(provider: Provider) -> str:
+    """A good token whose payload was changed afterwards."""
+    head, _, seal = provider.token("s-viktor").split(".")
+    return f"{head}.{encoded(provider.claims('s-vera'))}.{seal}"
+
+
+def under_a_listed_name(provider: Provider) -> str:
+    return provider.token("s-vera", key=oidc.make(keyid=provider.keys[-1].keyid))
+
+
+AN_HOUR = 3600
+BAD: dict[str, tuple[Callable[[Provider], str], str]] = {
+    "wrong issuer": (lambda p: p.token("s-vera", iss="https://evil.example"), "another issuer made it"),
+    "issuer with a slash": (lambda p: p.token("s-vera", iss=p.address + "/"), "another issuer made it"),
+    "wrong audience": (lambda p: p.token("s-vera", aud="api://other"), "another audience"),
+    "no audience": (lambda p: p.token("s-vera", aud=None), "a claim is missing or faulty"),
+    "expired": (lambda p: p.token("s-vera", exp=int(time.time()) - AN_HOUR), "it has expired"),
+    "no expiry": (lambda p: p.token("s-vera", exp=None), "a claim is missing or faulty"),
+    "not valid yet": (lambda p: p.token("s-vera", nbf=int(time.time()) + AN_HOUR), "not valid yet"),
+    "issued later": (lambda p: p.token("s-vera", iat=int(time.time()) + AN_HOUR), "not valid yet"),
+    "never issued": (lambda p: p.token("s-vera", iat=None), "a claim is missing or faulty"),
+    "about nobody": (lambda p: p.token("s-vera", sub=None), "its claim sub names nobody"),
+    "an empty name": (lambda p: p.token(""), "its claim sub names nobody"),
+    "alg none": (unsigned, "its algorithm is not allowed"),
+    "HS256, public key as the secret": (
+        lambda p: with_secret(p, p.keys[-1].public_pem, p.keys[-1].keyid),
+        "its algorithm is not allowed",
+    ),
+    "unknown key": (lambda p: p.token("s-vera", key=oidc.make()), "the provider has no key of the name"),
+    "no key named": (
+        lambda p: p.token("s-vera", headers={"kid": None}),
+        "the provider has no key of the name",
+    ),
+    "another key under a listed name": (under_a_listed_name, "signature does not hold"),
+    "another algorithm under a listed name": (
+        lambda p: p.token("s-vera", key=oidc.make("EdDSA", p.keys[-1].keyid)),
+        "its algorithm is not its key's",
+    ),
+    "changed payload": (changed, "signature does not hold"),
+    "logout token": (lambda p: p.token("s-vera", headers={"typ": "logout+jwt"}), "a token of another kind"),
+    "critical header": (
+        lambda p: p.token("s-vera", headers={"crit": ["exp"]}),
+        "it is no signed JSON Web Token",
+    ),
+    "no token at all": (lambda _: "x.y.z", "it is no signed JSON Web Token"),
+    "endless": (lambda _: "a" * 20_000, "more than 16384 characters"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_token_proves_nothing(provider: Provider, name: str) -> None:
+    make, why = BAD[name]
+    found = read(provider, make(provider))
+    assert isinstance(found, Refused)
+    assert re.search(why, found.why), found.why
+
+
+def test_only_a_signature_that_holds_names_who_was_refused(provider: Provider) -> None:
+    expired = read(provider, BAD["expired"][0](provider))
+    assert isinstance(expired, Refused)
+    assert (expired.issuer, expired.subject) == (provider.address, "s-vera")
+    for name in ("alg none", "changed payload", "unknown key", "another key under a listed name"):
+        found = read(provider, BAD[name][0](provider))
+        assert isinstance(found, Refused) and (found.issuer, found.subject) == (None, None)
+
+
+def test_clocks_may_differ_by_the_leeway_and_no_more(provider: Provider) -> None:
+    late = provider.token("s-vera", exp=int(time.time()) - 100)
+    assert isinstance(read(provider, late, leeway=300), Account)
+    assert isinstance(read(provider, late, leeway=30), Refused)
+
+
+def test_an_algorithm_that_is_not_listed_is_refused(provider: Provider) -> None:
+    assert isinstance(read(provider, provider.token("s-vera"), algorithms=["RS256"]), Refused)
+
+
+@pytest.mark.parametrize(
+    ("claim", "left"),
+    [
+        (["g-val", "g-unknown"], ("auditor", "data_scientist", "validator")),
+        (["g-risk"], ("risk_officer",)),
+        ("g-risk", ("risk_officer",)),
+        ([], ()),
+        (None, ()),
+        ([{"g-risk": 1}, 7], ()),
+        ({"g-risk": True}, ()),
+    ],
+)
+def test_groups_leave_the_roles_that_they_map_to(
+    provider: Provider, claim: Any, left: tuple[str, ...]
+) -> None:
+    found = read(provider, provider.token("s-vera", groups=claim), groups={"roles": GROUPS})
+    assert isinstance(found, Account) and found.roles == left
+
+
+# The provider's keys
+
+
+def test_a_rotated_key_is_found_and_a_withdrawn_one_ends_with_its_lifetime(own: Provider) -> None:
+    now = [0.0]
+    asked = issuer.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    old = own.keys[0]
+    assert asked.key(old.keyid) is not None
+    new = own.rotate()
+    assert asked.key(new.keyid) is None, "asked a moment ago"
+    now[0] = 11
+    assert asked.key(new.keyid) is not None
+    assert asked.key(old.keyid) is None
+
+
+def test_made_up_key_ids_do_not_make_us_ask_without_end(own: Provider) -> None:
+    now = [0.0]
+    asked = issuer.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    for number in range(100):
+        assert asked.key(f"made-up-{number}") is None
+    assert own.asked == 2
+    now[0] = 601
+    asked.key(own.keys[0].keyid)
+    assert own.asked == 4, "what is old is asked for again"
+
+
+def test_keys_are_believed_while_young_and_not_after_when_the_provider_is_silent(own: Provider) -> None:
+    now = [0.0]
+    asked = issuer.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    keyid = own.keys[0].keyid
+    assert asked.key(keyid) is not None
+    own.redirect = "http://127.0.0.1:9/keys"
+    now[0] = 599
+    assert asked.key(keyid) is not None
+    for now[0] in (601, 602, 700):
+        with pytest.raises(UnavailableError, match="gives no keys"):
+            asked.key(keyid)
+    own.redirect = None
+    now[0] = 720
+    assert asked.key(keyid) is not None
+
+
+def break_discovery(**said: Any) -> Callable[[Provider], None]:
+    return lambda own: own.discovery.update(said)
+
+
+def weaken(own: Provider) -> None:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    short = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that is what is tried
+    own.keys = [oidc.Key(keyid="k", algorithm="RS256", private=short)]
+
+
+def publish(*keys: Any) -> Callable[[Provider], None]:
+    def change(own: Provider) -> None:
+        own.keys, own.extra = [], list(keys)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (break_discovery(issuer="https://evil.example"), "speaks for 'https://evil.example'"),
+        (break_discovery(jwks_uri="http://evil.example/keys"), "jwks_uri is no https"),
+        (break_discovery(jwks_uri="file:///etc/hostname"), "jwks_uri is no https"),
+        (break_discovery(jwks_uri=None), "jwks_uri is no https"),
+        (lambda own: setattr(own, "redirect", "http://127.0.0.1:9/"), "302"),
+        (weaken, "no key that could sign"),
+        (publish(), "no key that could sign"),
+        (
+            publish("x", None, {"kid": 1}, {"kid": "k", "kty": "oct", "k": "c2VjcmV0"}),
+            "no key that could sign",
+        ),
+        (publish({"kid": "k", "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}), "no key that could sign"),
+        (publish({**oidc.make(keyid="k").listed, "use": "enc"}), "no key that could sign"),
+        (publish(oidc.make(keyid="k").secret), "no key that could sign"),
+    ],
+)
+def test_a_provider_that_is_not_in_order_gives_no_keys(
+    own: Provider, spoil: Callable[[Provider], None], says: str
+) -> None:
+    spoil(own)
+    with pytest.raises(UnavailableError, match=says):
+        issuer.fetch(own.address)
+
+
+def test_a_provider_that_is_down_gives_no_keys() -> None:
+    with oidc.running() as gone:
+        address = gone.address
+    with pytest.raises(UnavailableError, match="gives no keys"):
+        issuer.fetch(address)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"issuer": "http://login.example"}, "https"),
+        ({"issuer": "https://login.example?x=1"}, "without query"),
+        ({"algorithms": ["HS256"]}, "RS256"),
+        ({"algorithms": ["none"]}, "RS256"),
+        ({"algorithms": []}, "algorithms"),
+        ({"audience": ""}, "audience"),
+        ({"audience": None}, "audience"),
+        ({"audiance": "x"}, "did you mean `audience`"),
+        ({"leeway": 3600}, "leeway"),
+        ({"groups": {"roles": {}}}, "roles"),
+    ],
+)
+def test_faulty_settings_are_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    said = {"issuer": "https://login.example", "audience": "x"} | change
+    (tmp_path / "identity.yaml").write_text(yaml.safe_dump(said))
+    with pytest.raises(ConfigurationError, match=says):
+        identity.load(tmp_path, {identity.PLACE: "identity.yaml"})
+    with pytest.raises(ConfigurationError, match="no identity provider"):
+        identity.load(tmp_path, {})
+
+
+def test_refusals_are_recorded_up_to_a_number_and_counted_beyond() -> None:
+    now = [0.0]
+    tally = Tally(2, 60, clock=lambda: now[0])
+    assert [tally.admit() for _ in range(5)] == [0, 0, None, None, None]
+    now[0] = 60
+    assert [tally.admit() for _ in range(3)] == [3, 0, None]
+
+
+# The service
+
+
+@dataclass
+class World:
+    """A judged project whose candidate 1 waits for approval, and its service on loopback."""
+
+    root: Path
+    provider: Provider
+    port: int = 0
+
+    def sign_in(self, who: str, *groups: str, **changes: Any) -> str:
+        held = groups or tuple(group for group, roles in GROUPS.items() if set(roles) & set(PEOPLE[who]))
+        return self.provider.token(f"s-{who}", groups=list(held), **changes)
+
+    def ask(
+        self, method: str, path: str, token: str | None = None, body: Any = None, **headers: str
+    ) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+        connection.close()
+        return answer.status, said
+
+    def post(self, kind: str, token: str | None, version: int = 1, **more: Any) -> tuple[int, Any]:
+        body = {"reason": "seen the evidence", **more}
+        return self.ask("POST", f"/models/{NAME}/versions/{version}/{kind}", token, body)
+
+    def look(self, token: str | None) -> tuple[int, Any]:
+        return self.ask("GET", f"/models/{NAME}/versions/1", token)
+
+    def entries(self, *kinds: str) -> list[ledger.Entry]:
+        with opened(self.root) as office:
+            return [each for each in office.entries(NAME) if not kinds or each.kind in kinds]
+
+    def sound(self) -> bool:
+        with opened(self.root) as office:
+            return office.audit().ok
+
+
+def roles_file(root: Path, address: str, **changes: Any) -> None:
+    listed = {who: {"emails": [f"{who}@bank.example"], "roles": roles} for who, roles in PEOPLE.items()}
+    people: dict[str, Any] = {
+        who: {**said, "accounts": [{"issuer": address, "subject": f"s-{who}"}]}
+        for who, said in listed.items()
+    }
+    data = {"demo": True, "roles": ROLES, "people": people | changes}
+    (root / "policies/roles.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+
+
+FREELY = {False: 10_000, True: 10_000}
+
+
+@contextmanager
+def served(world: World, provider: Provider, per_minute: dict[bool, int]) -> Iterator[World]:
+    """The service of the world, until the end."""
+    chosen = settings(provider, groups={"roles": GROUPS})
+    counter = desk.Desk(root=world.root, model=NAME, service="desk")
+    application = approvals.app(counter, chosen, issuer.Issuer(provider.address, pause=0), per_minute)
+    server = uvicorn.Server(uvicorn.Config(application, "127.0.0.1", 0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    for _ in range(1200):
+        if server.started:
+            break
+        time.sleep(0.05)
+    world.port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield world
+    finally:
+        server.should_exit = True
+        thread.join(60)
+
+
+@contextmanager
+def made(folder: Path, provider: Provider, **options: Any) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patch:
+        root = judged.settle_with_store(folder / "project", patch, **options)
+        roles_file(root, provider.address)
+        patch.setenv("CLEARANCE_IDENTITY", "dan")
+        track.main()
+        release.main()
+        patch.delenv("CLEARANCE_IDENTITY")
+        with served(World(root, provider), provider, FREELY) as world:
+            yield world
+
+
+WAITS = {"promotion": judged.PROMOTION | TWO}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[World]:
+    """One world for all that promotes nothing."""
+    with made(tmp_path_factory.mktemp("shared"), provider, policy=WAITS) as found:
+        shutil.copytree(found.root / ".clearance", found.root / "kept", symlinks=True)
+        yield found
+
+
+@pytest.fixture
+def world(shared: World) -> Iterator[World]:
+    """The shared world as it was when its candidate had just been proposed: its ledger, keys and roles."""
+    yield shared
+    shutil.rmtree(shared.root / ".clearance")
+    shutil.copytree(shared.root / "kept", shared.root / ".clearance", symlinks=True)
+    roles_file(shared.root, shared.provider.address)
+    shared.provider.redirect = None
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, provider: Provider) -> Iterator[World]:
+    with made(tmp_path, provider, policy=WAITS) as found:
+        yield found
+
+
+def test_two_tokens_complete_the_set_and_an_operator_promotes(fresh: World) -> None:
+    world = fresh
+    code, said = world.post("approve", world.sign_in("vera"))
+    assert (code, said["counts"], said["complete"], said["missing"]) == (
+        200,
+        True,
+        False,
+        {"risk_officer": 1},
+    )
+    code, said = world.post("approve", world.sign_in("rita"))
+    assert (code, said["complete"]) == (200, True)
+    assert said["promotion"] == "All who must agree do: ask an operator for `clearance promote 1`."
+    code, said = world.look(world.sign_in("ada"))
+    assert (code, said["obstacle"]) == (200, None)
+    assert [(each["who"], each["attested_by"]) for each in said["agreed"]] == [
+        ("vera", "desk"),
+        ("rita", "desk"),
+    ]
+    (proposal,) = world.entries("proposal")
+    assert said["evidence"] == proposal.body["content"]
+    with opened(world.root) as office:
+        server, day = registry.connect(), office.now().date()
+        ending, _ = promote.promote(office, server, NAME, 1, day)
+        assert ending.status == "promoted", ending
+        checks = verify.verify(office, server, NAME, 1)
+    assert all(each.holds for each in checks), checks
+    assert [each.actor for each in world.entries("approval")] == ["vera", "rita"]
+
+
+def test_a_service_that_may_promote_does(fresh: World) -> None:
+    world = fresh
+    roles_file(world.root, world.provider.address, desk={"roles": ["desk", "operator"]})
+    world.post("approve", world.sign_in("vera"))
+    _, said = world.post("approve", world.sign_in("rita"))
+    assert said["promotion"] == "promoted: loan-approval version 1 is the champion."
+    assert [each.actor for each in world.entries("promotion")] == ["desk"]
+
+
+def by_key(world: World, who: str, kind: Kind = Kind.APPROVE, why: str = "seen") -> ledger.Entry:
+    with opened(world.root, who) as office:
+        return decide.decide(office, registry.connect(), NAME, 1, kind=kind, reason=why)[0]
+
+
+def test_key_and_token_of_one_person_are_one_person(world: World) -> None:
+    first = by_key(world, "vera")
+    code, said = world.post("approve", world.sign_in("vera"))
+    assert (code, said["counts"], said["missing"]) == (409, False, {"risk_officer": 1})
+    assert f"vera's approval (entry {first.number}) stands already" in said["why"]
+    code, said = world.post("revoke", world.sign_in("vera"), reason="saw more")
+    assert (code, said["missing"]) == (200, {"validator": 1, "risk_officer": 1})
+    code, said = world.post("revoke", world.sign_in("vera"), reason="again")
+    assert code == 409 and "no decision of vera" in said["fault"]
+    assert world.sound()
+
+
+def test_what_is_taken_back_is_all_that_one_decided(world: World) -> None:
+    by_key(world, "vera")
+    by_key(world, "vera", why="seen again")
+    assert by_key(world, "vera", Kind.REVOKE).body["version"] == 1
+    assert world.look(world.sign_in("ada"))[1]["missing"] == {"validator": 1, "risk_officer": 1}
+
+
+def test_the_trainers_token_does_not_approve_and_the_attempt_is_recorded(world: World) -> None:
+    code, said = world.post("approve", world.sign_in("dan"))
+    assert (code, said["counts"]) == (409, False)
+    assert "dan had a part in making this model" in said["why"]
+    assert [each.actor for each in world.entries("approval")] == ["dan"]
+    assert world.look(world.sign_in("dan"))[1]["missing"] == {"validator": 1, "risk_officer": 1}
+
+
+def test_a_replayed_token_decides_nothing_also_after_a_revocation(world: World) -> None:
+    token = world.sign_in("vera")
+    assert world.post("approve", token)[0] == 200
+    assert world.post("revoke", world.sign_in("vera"), reason="saw more")[0] == 200
+    for kind in ("approve", "reject", "revoke"):
+        code, said = world.post(kind, token)
+        assert code == 403 and "a token decides once" in said["fault"]
+    assert world.look(token)[1]["missing"] == {"validator": 1, "risk_officer": 1}
+    assert [each.actor for each in world.entries("refusal")] == ["vera"] * 3
+
+
+def test_one_token_in_eight_hands_at_once_decides_once(world: World) -> None:
+    token = world.sign_in("vera")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        codes = [each[0] for each in pool.map(lambda _: world.post("approve", token), range(8))]
+    assert sorted(codes) == [200] + [403] * 7
+    assert len(world.entries("approval")) == 1 and world.sound()
+
+
+def test_a_rejection_by_token_stands_until_its_author_takes_it_back(world: World) -> None:
+    world.post("approve", world.sign_in("vera"))
+    assert world.post("reject", world.sign_in("viktor"), reason="too few rows")[0] == 200
+    code, said = world.post("approve", world.sign_in("rita"))
+    assert (code, said["complete"]) == (200, False)
+    assert "viktor rejected it" in said["reasons"][0] and "promotion" not in said
+    assert world.post("revoke", world.sign_in("viktor"), reason="counted")[1]["complete"]
+
+
+def test_an_override_by_token_takes_two_people_and_an_end(tmp_path: Path, provider: Provider) -> None:
+    with made(tmp_path, provider, policy=WAITS, verdict="fail") as world:
+        assert world.post("approve", world.sign_in("vera"))[0] == 409
+        assert world.post("override", world.sign_in("vera"))[0] == 409  # it has no end
+        soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 10 * 86400))
+        code, said = world.post("override", world.sign_in("vera"), until=soon)
+        assert (code, said["complete"]) == (200, False)
+        code, said = world.post("override", world.sign_in("rita"), until=f"{soon}T00:00:00Z")
+        assert (code, said["complete"]) == (200, True)
+        assert {each["until"] for each in said["agreed"]} == {f"{soon}T00:00:00+00:00"}
+
+
+NOBODY = ("alg none", "HS256, public key as the secret", "unknown key", "changed payload", "no token at all")
+KNOWN = ("expired", "not valid yet", "wrong audience", "no expiry")
+
+
+@pytest.mark.parametrize("name", [*NOBODY, *KNOWN, "wrong issuer"])
+def test_every_bad_token_is_refused_and_recorded_without_the_token(world: World, name: str) -> None:
+    before = len(world.entries())
+    token = BAD[name][0](world.provider)
+    code, said = world.post("approve", token)
+    assert code == 401, said
+    (entry,) = world.entries()[before:]
+    assert (entry.kind, entry.body["version"]) == ("refusal", 1)
+    told = json.dumps(entry.to_json())
+    assert token not in told and all(part not in told for part in token.split(".") if len(part) > 8)
+    assert entry.actor == ("vera" if name in KNOWN else "desk")
+    claimed = "https://evil.example" if name == "wrong issuer" else world.provider.address
+    wanted = None if name in NOBODY else {"issuer": claimed, "subject": "s-vera"}
+    assert entry.body.get("account") == wanted
+
+
+@pytest.mark.parametrize(
+    ("who", "groups", "says"),
+    [
+        ("vera", ("g-risk",), "vera may not approve version 1: no role of theirs, among those"),
+        ("vera", ("g-none",), "vera may not approve version 1"),
+        ("ada", ("g-val", "g-risk"), "ada may not approve version 1"),
+        ("nobody", ("g-val",), "nobody in policies/roles.yaml holds the account s-nobody"),
+    ],
+)
+def test_who_may_not_approve_is_refused_and_recorded(
+    world: World, who: str, groups: tuple[str, ...], says: str
+) -> None:
+    before = len(world.entries())
+    code, said = world.post("approve", world.sign_in(who, *groups))
+    assert code == 403 and says in said["fault"]
+    (entry,) = world.entries()[before:]
+    assert entry.kind == "refusal" and says in entry.body["reason"]
+    assert entry.body["account"] == {"issuer": world.provider.address, "subject": f"s-{who}"}
+    assert entry.actor == ("desk" if who == "nobody" else who)
+
+
+def test_reading_takes_a_token_of_somebody_with_a_right(world: World) -> None:
+    assert world.look(None)[0] == 401
+    assert world.look(world.sign_in("nobody", "g-val"))[0] == 403
+    assert world.look(world.sign_in("ada", "g-none"))[0] == 403
+    code, said = world.look(world.sign_in("vera"))
+    assert (code, said["verdict"], said["agreed"]) == (200, "pass", [])
+
+
+def test_what_is_no_request_is_refused_before_anything_is_decided(world: World) -> None:
+    path, token = f"/models/{NAME}/versions/1/approve", world.sign_in("vera")
+    before = len(world.entries("approval"))
+    for body in ({"reason": " "}, {}, {"reason": "x", "by": "rita"}, {"reason": "x", "until": "never"}):
+        assert world.ask("POST", path, token, body)[0] == 422
+    assert world.ask("POST", path, token, {"reason": "x" * 70_000})[0] == 413
+    assert world.ask("POST", f"/models/{NAME}/versions/1/bless", token, {"reason": "x"})[0] == 422
+    assert world.ask("POST", "/models/other/versions/1/approve", token, {"reason": "x"})[0] == 404
+    code, said = world.post("approve", token, version=99)
+    assert code == 409 and "has no version 99" in said["fault"]
+    assert world.ask("GET", f"/models/{NAME}/versions/1", None, Authorization="Basic eDp5")[0] == 401
+    assert len(world.entries("approval")) == before
+
+
+def test_a_key_that_was_rotated_is_found_and_the_old_one_counts_no_more(world: World) -> None:
+    assert world.post("approve", world.sign_in("vera"))[0] == 200
+    stale = world.sign_in("rita")
+    world.provider.rotate("RS256")
+    assert world.post("approve", world.sign_in("rita"))[0] == 200
+    code, said = world.post("reject", stale)
+    assert code == 401 and "has no key" in said["fault"]
+
+
+def test_without_the_provider_nothing_is_decided(world: World) -> None:
+    world.provider.rotate()
+    world.provider.redirect = "http://127.0.0.1:9/"
+    before = len(world.entries())
+    code, said = world.post("approve", world.sign_in("vera"))
+    assert code == 503 and "no token can be checked" in said["fault"]
+    assert len(world.entries()) == before
+    world.provider.redirect = None
+    assert world.post("approve", world.sign_in("vera"))[0] == 200
+
+
+def test_a_flood_of_bad_tokens_does_not_fill_the_ledger(world: World) -> None:
+    with served(World(world.root, world.provider), world.provider, {False: 3, True: 3}) as strict:
+        assert [strict.post("approve", "x.y.z")[0] for _ in range(6)] == [401] * 3 + [429] * 3
+        assert len(world.entries("refusal")) == 3
+        assert strict.post("approve", strict.sign_in("vera"))[0] == 200
+
+
+def test_a_service_that_may_not_attest_takes_no_approvals(world: World) -> None:
+    token = world.sign_in("vera")
+    roles_file(world.root, world.provider.address, desk={"roles": ["validator"]})
+    code, said = world.post("approve", token)
+    assert code == 409 and "desk may not attest who others are" in said["fault"]
+    assert not world.entries("approval")
+
+
+def test_evidence_that_was_tampered_with_is_not_decided_on(world: World) -> None:
+    (model,) = (world.root / "mlruns").rglob("model.skops")
+    whole = model.read_bytes()
+    model.chmod(0o644)
+    try:
+        model.write_bytes(whole + b"x")
+        code, said = world.post("approve", world.sign_in("vera"))
+    finally:
+        model.write_bytes(whole)
+    assert code == 409 and "is not what was judged" in said["fault"]
+    assert not world.entries("approval")
+
+
+@pytest.mark.slow
+def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        started = World(world.root, world.provider, free.getsockname()[1])
+    said = settings(world.provider, groups={"roles": GROUPS}).model_dump(mode="json")
+    (world.root / "policies/identity.yaml").write_text(yaml.safe_dump(said))
+    command = [Path(sys.executable).with_name("clearance"), "desk", "--port", str(started.port)]
+    kept = os.environ | {"PYTHONPATH": str(judged.LOCK.parent)}
+    with subprocess.Popen(command, cwd=world.root, env=kept, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "signed by desk" in process.stderr.readline()
+            code = None
+            for _ in range(1200):
+                with contextlib.suppress(ConnectionRefusedError):
+                    code = started.post("approve", started.sign_in("vera"))[0]
+                if code or process.poll() is not None:
+                    break
+                time.sleep(0.1)
+            assert code == 200
+        finally:
+            process.terminate()
+    assert [each.actor for each in world.entries("approval")] == ["vera"]
+
+
+def test_the_settings_that_the_guide_shows_are_valid() -> None:
+    text = (Path(__file__).parent.parent / "docs/approvals.md").read_text()
+    shown, *_ = re.findall(r"```yaml\n(issuer: .*?)```", text, re.DOTALL)
+    assert identity.Identity.model_validate(yaml.safe_load(shown)).service == "desk"
