@@ -42,13 +42,14 @@ def test_every_command_says_what_it_does() -> None:
     said = call("--help").output
     names = {"run", "snapshot", "track", "release", "verdict", "judge", "policy", "repair"}
     names |= {"approve", "reject", "revoke", "override", "promote", "rollback", "retire", "verify"}
-    names |= {"history", "ledger", "keys", "roles", "reproduce", "gc", "desk"}
+    names |= {"history", "ledger", "keys", "roles", "reproduce", "gc", "desk", "root"}
     assert set(cli.main.commands) == names
     groups = {
         "policy": {"check", "explain", "schema"},
         "ledger": {"verify", "show", "export"},
         "keys": {"create"},
-        "roles": {"show", "sign", "root"},
+        "roles": {"show", "sign"},
+        "root": {"show", "pin", "propose", "sign", "adopt"},
     }
     for name, command in cli.main.commands.items():
         assert name in said

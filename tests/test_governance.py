@@ -122,7 +122,7 @@ def test_somebody_elses_key_opens_nothing(own: Own) -> None:
     own.release()
     own.act_as("vera")
     done = own.place.run(decide.main, "approve", "1", "--as", "rita", "--reason", "so", by="vera")
-    assert done.code == ExitCode.ERROR and "which is none of yours" in done.said
+    assert done.code == ExitCode.ERROR and "which is none of those that may sign" in done.said
 
 
 def test_a_roles_file_changed_by_hand_is_refused_until_the_root_signs_it(own: Own) -> None:

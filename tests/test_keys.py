@@ -264,7 +264,7 @@ def test_who_acts_is_said_by_the_environment_and_proved_by_the_key(
     acting = signers.acting(people.ROLES, people.AT)
     assert (acting.person.identity, acting.signer.public_key) == ("vera", VERA.public_key)
     assert signers.acting(people.ROLES, people.AT, "vera").person.identity == "vera"
-    with pytest.raises(ConfigurationError, match="none of yours"):
+    with pytest.raises(ConfigurationError, match="none of those that may sign"):
         signers.acting(people.ROLES, people.AT, "rita")
 
 

@@ -374,7 +374,7 @@ def test_the_root_signs_a_project_from_its_key_files(
     authority.sign(project, made[1].uri, AT)
     authority.sign(project, made[2].uri, AT)
     assert authority.load(project, Seen(version=1)).version == 2
-    with pytest.raises(ConfigurationError, match="none of yours"):
+    with pytest.raises(ConfigurationError, match="none of those that may sign"):
         authority.sign(project, key_files.create(folder, "mallory").uri, AT)
 
 

@@ -112,6 +112,7 @@ class Roles:
     demo: bool
     version: int
     sha256: str
+    root: int = 0
 
     @cached_property
     def keys(self) -> dict[str, Key]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from clearance import artifacts, params
+from clearance import artifacts, params, yaml12
 from clearance.attesting import canonical, envelope, keys, roles_file, statement
 from clearance.errors import ConfigurationError, IntegrityError
 
@@ -81,10 +81,51 @@ def write(path: Path, root: Root) -> None:
     artifacts.write_json(path, root.to_json())
 
 
+def publics(files: Sequence[Path]) -> list[Key]:
+    """The public keys in files, each as `clearance keys create` printed it.
+
+    Raises ConfigurationError when one cannot be read, is a private key, or holds no public key.
+    """
+    return [_public(file) for file in files]
+
+
+def _public(file: Path) -> Key:
+    mend = "give the file NAME.pub that `clearance keys create NAME` wrote"
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read ({error})", mend) from None
+    if "PRIVATE KEY" in text:
+        raise ConfigurationError(f"{file} is a private key, which nobody should be handed", mend)
+    try:
+        listed = yaml12.loads(text)
+        one = listed[0] if isinstance(listed, list) and len(listed) == 1 else listed
+        return roles_file.ListedKey.model_validate(one).public()
+    except (ValidationError, ConfigurationError) as error:
+        raise ConfigurationError(f"{file} holds no public key ({_first(error)})", mend) from None
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return params.describe(error, roles_file.ListedKey)
+    return error.fault if isinstance(error, ConfigurationError) else str(error)
+
+
 def propose(new: Root, signer: Signer) -> dict[str, Any]:
     """An envelope over a new root, with a first signature; `envelope.countersign` adds the others."""
     about = {_SUBJECT: artifacts.sha256_json(new.to_json())}
     return envelope.sign(statement.statement(about, ROOT, new.to_json()), signer)
+
+
+def holders(old: Root, signed: Mapping[str, Any]) -> dict[str, Key]:
+    """Whose signatures a proposed root can use: the keys of the old one and its own.
+
+    Raises IntegrityError when no key of the old root signed it, or it is no root.
+    """
+    said = envelope.opened(signed, old.keys).statement
+    if said["predicateType"] != ROOT:
+        raise _no_root()
+    return {**old.keys, **_checked(said["predicate"]).keys}
 
 
 def successor(old: Root, signed: Mapping[str, Any]) -> Root:
@@ -96,7 +137,7 @@ def successor(old: Root, signed: Mapping[str, Any]) -> Root:
     said = agreed(signed, old.keys, old.threshold, "old root")
     about, predicate = statement.subjects(said), said["predicate"]
     if said["predicateType"] != ROOT or about != {_SUBJECT: artifacts.sha256_json(predicate)}:
-        raise IntegrityError("this envelope holds no new root", "make it with `clearance root rotate`")
+        raise _no_root()
     new = _checked(predicate)
     agreed(signed, new.keys, new.threshold, "new root")
     if new.version != old.version + 1 or (new.demo and not old.demo):
@@ -116,6 +157,10 @@ def agreed(
             "have other holders of the root sign it too",
         )
     return found.statement
+
+
+def _no_root() -> IntegrityError:
+    return IntegrityError("this envelope holds no new root", "make it with `clearance root propose`")
 
 
 def _checked(data: Any) -> Root:

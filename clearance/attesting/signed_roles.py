@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
@@ -27,10 +27,11 @@ PREDICATE = "urn:clearance:roles:v1"
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The highest version of the roles file that was ever in force here, and the SHA-256 of that file."""
+    """The highest version of the roles file ever in force here, its SHA-256, and its root's version."""
 
     version: int = 0
     sha256: str | None = None
+    root: int = 0
 
 
 class _InForce(params.Section):
@@ -115,7 +116,7 @@ def verified(text: bytes, signed: Mapping[str, Any], root: Root, seen: Seen) -> 
             f"another {roles_file.FILE} was in force as version {number}",
             "have the root sign this one as the next version, and ask its holders why there are two",
         )
-    return roles
+    return replace(roles, root=root.version)
 
 
 def _predicate(said: Mapping[str, Any]) -> _InForce:

@@ -108,8 +108,8 @@ def _of_file(place: str, publics: Sequence[Key], secret: Callable[[str], str]) -
         if isinstance(key, SSlibKey) and keys.fingerprint(key) == own:
             return CryptoSigner(private, key)
     raise ConfigurationError(
-        f"{path} holds key {derived.keyid[:12]}…, which is none of yours that is valid now",
-        f"let {SIGNER} name your own key, or have this one signed into policies/roles.yaml",
+        f"{path} holds key {derived.keyid[:12]}…, which is none of those that may sign here now",
+        "name a key of your own that policies/roles.yaml lists, or for the root one of its own",
     )
 
 

@@ -193,6 +193,7 @@ def repair() -> int:
     return ExitCode.PASS
 
 
-from clearance.cli import governing  # noqa: E402 - its commands join the group above
+from clearance.cli import governing, trust  # noqa: E402 - their commands join the group above
 
 governing.join(main)
+trust.join(main)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from clearance import cli, environment
-from clearance.errors import ConfigurationError, ExitCode
+from clearance.errors import ExitCode
 
 DAY = click.DateTime(["%Y-%m-%d"])
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
@@ -23,7 +23,7 @@ REASON = click.option("--reason", required=True, help="Why; it is recorded and r
 def join(main: click.Group) -> None:
     """Add the commands to the group."""
     deciding = (approve, reject, revoke, override, desk, promote, rollback, retire)
-    for command in (*deciding, verify, reproduce, gc, ledger, history, keys, roles):
+    for command in (*deciding, verify, reproduce, gc, ledger, history):
         main.add_command(command)
 
 
@@ -126,7 +126,8 @@ def desk(host: str, port: int) -> NoReturn:
     cli.become("tasks.desk", "--host", host, "--port", str(port))
 
 
-def _office(look: Callable[[Any], int]) -> int:
+def in_office(look: Callable[[Any], int]) -> int:
+    """What `look` returns for the project's open office."""
     from clearance.governance import office
 
     root = environment.project_root()
@@ -155,7 +156,7 @@ def ledger_verify(export: Path | None) -> int:
         click.echo(f"{'sound' if report.ok else 'NOT SOUND'}: {told}")
         return ExitCode.PASS if report.ok else ExitCode.ERROR
 
-    return _office(look)
+    return in_office(look)
 
 
 @ledger.command()
@@ -171,7 +172,7 @@ def show(plain: bool) -> int:
             click.echo(json.dumps(each.to_json()) if plain else str(each))
         return ExitCode.PASS
 
-    return _office(look)
+    return in_office(look)
 
 
 @ledger.command("export")
@@ -186,7 +187,7 @@ def export_() -> int:
             click.echo(line)
         return ExitCode.PASS
 
-    return _office(look)
+    return in_office(look)
 
 
 @click.command()
@@ -214,83 +215,4 @@ def history(at: dt.datetime | None) -> int:
         click.echo("\n".join(told))
         return ExitCode.PASS
 
-    return _office(look)
-
-
-@click.group()
-def keys() -> None:
-    """Make a key of your own."""
-
-
-@keys.command()
-@click.argument("identity")
-@click.option(
-    "--folder", type=click.Path(path_type=Path), required=True, help="Where the private key is kept."
-)
-@cli.said
-def create(identity: str, folder: Path) -> int:
-    """Make an Ed25519 key for IDENTITY; what is printed goes into policies/roles.yaml."""
-    from clearance.attesting import key_files
-
-    made = key_files.create(folder, identity)
-    click.echo(str(made))
-    click.echo(f"private key: {folder / identity}.pem (keep it to yourself)", err=True)
-    return ExitCode.PASS
-
-
-@click.group()
-def roles() -> None:
-    """Read and sign the roles file."""
-
-
-@roles.command("show")
-@cli.said
-def show_roles() -> int:
-    """Say who may do what."""
-
-    def look(found: Any) -> int:
-        now = found.now()
-        for identity, person in sorted(found.roles.people.items()):
-            rights = sorted(
-                {right for role in person.roles(now) for right in found.roles.rights.get(role, ())}
-            )
-            click.echo(f"{identity} ({', '.join(sorted(person.roles(now)))}): {', '.join(rights)}")
-        if found.roles.demo:
-            click.echo("DEMO: the keys of these people lie in this checkout and prove nothing.")
-        return ExitCode.PASS
-
-    return _office(look)
-
-
-@roles.command()
-@click.option("--key", required=True, help="URI of a root key, say file2:PATH.")
-@click.option("--keyid", help="Which key of the root it is, where the URI does not hold it.")
-@cli.said
-def sign(key: str, keyid: str | None) -> int:
-    """Add a root key's signature to policies/roles.yaml as it stands."""
-    from clearance.attesting import authority
-
-    root = environment.project_root()
-    click.echo(f"signed: {authority.sign(root, key, dt.datetime.now(dt.UTC), keyid=keyid)}")
-    return ExitCode.PASS
-
-
-@roles.command("root")
-@click.option("--keys", "files", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
-@click.option("--threshold", type=int, required=True, help="How many of them must sign.")
-@cli.said
-def pin(files: tuple[Path, ...], threshold: int) -> int:
-    """Pin a first root of trust (CLEARANCE_ROOT, else .clearance/root.json) from private key files."""
-    from clearance.attesting import root as trust
-    from clearance.attesting import signers
-
-    home = environment.project_root()
-    place = trust.place(home)
-    if place.exists():
-        raise ConfigurationError(
-            f"{place} is pinned already", "rotate it: a new root takes the old one's keys"
-        )
-    publics = [signers.signer(f"file2:{file}").public_key for file in files]
-    trust.write(place, trust.of(publics, threshold))
-    click.echo(f"pinned: {place}")
-    return ExitCode.PASS
+    return in_office(look)

@@ -106,8 +106,7 @@ def opened(root: Path, identity: str | None = None) -> Iterator[Office]:
     A roles file that is new to the ledger is recorded first. Raises ConfigurationError when roles, signer or
     ledger are not usable, and IntegrityError when the roles file is not what the root signed, or too old.
     """
-    (root / ".clearance").mkdir(exist_ok=True)
-    with ledger.open(settings.address(root)) as book:
+    with _book(root) as book:
         seen = _seen(ledger.entries(book, model=None))
         roles = authority.load(root, seen)
         acting = authority.who(root, roles, book.clock(), identity)
@@ -117,10 +116,24 @@ def opened(root: Path, identity: str | None = None) -> Iterator[Office]:
             places=settings.places(root),
         )
         office = Office(root=root, roles=roles, book=replace(book, seal=seal), acting=acting)
-        if (roles.version, roles.sha256) != (seen.version, seen.sha256):
+        if (roles.version, roles.sha256, roles.root) != (seen.version, seen.sha256, seen.root):
             body = {"roles_version": roles.version, "sha256": roles.sha256, "demo": roles.demo}
+            body |= {"root_version": roles.root}
             office.record(office.draft(ledger.Kind.ROLES, None, **body))
         yield office
+
+
+@contextmanager
+def _book(root: Path) -> Iterator[ledger.Ledger]:
+    (root / ".clearance").mkdir(exist_ok=True)
+    with ledger.open(settings.address(root)) as book:
+        yield book
+
+
+def seen(root: Path) -> signed_roles.Seen:
+    """The newest roles file that the project's ledger knows; it takes no roles file to read that."""
+    with _book(root) as book:
+        return _seen(ledger.entries(book, model=None))
 
 
 def _seen(entries: Iterable[ledger.Entry]) -> signed_roles.Seen:
@@ -128,5 +141,7 @@ def _seen(entries: Iterable[ledger.Entry]) -> signed_roles.Seen:
     seen = signed_roles.Seen()
     for each in entries:
         if each.kind == ledger.Kind.ROLES:
-            seen = signed_roles.Seen(version=each.body["roles_version"], sha256=each.body["sha256"])
+            body = each.body
+            root = body.get("root_version", 0)
+            seen = signed_roles.Seen(version=body["roles_version"], sha256=body["sha256"], root=root)
     return seen

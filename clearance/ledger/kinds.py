@@ -36,7 +36,7 @@ WORDS = {
     Kind.APPROVAL: "approved",
     Kind.REJECTION: "rejected",
     Kind.REVOCATION: "took back the approval of",
-    Kind.REFUSAL: "was refused the promotion of",
+    Kind.REFUSAL: "was refused a change of",
     Kind.OVERRIDE: "overrode the verdict on",
     Kind.INTENT: "set out to change the champion to",
     Kind.PROMOTION: "promoted",

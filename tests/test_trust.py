@@ -1,0 +1,147 @@
+"""A root of one's own, as its holders type it: keys, pin, signatures, a new root after the old one."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import judged
+import people
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from clearance import cli, ledger
+from clearance.attesting import root as trust
+from clearance.governance import office
+
+HOLDERS = ("ann", "bob", "cam", "dee", "eve")
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """The command line in a project whose only person is ann, with keys of five holders of the root."""
+    for name in [each for each in os.environ if each.startswith("CLEARANCE_")]:
+        monkeypatch.delenv(name)
+    project = tmp_path / "project"
+    (project / "policies").mkdir(parents=True)
+    for name in ("dvc.yaml", "params.yaml"):
+        (project / name).write_bytes((judged.LOCK.parent / name).read_bytes())
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("CLEARANCE_ROOT", str(tmp_path / "root.json"))
+    monkeypatch.setattr("clearance.environment.apply", lambda root: None)
+
+    def typed(*words: str, code: int = 0) -> Result:
+        done = CliRunner().invoke(cli.main, [word.replace("~", str(tmp_path)) for word in words])
+        assert done.exit_code == code, done.output
+        return done
+
+    for name in HOLDERS:
+        typed("keys", "create", name, "--folder", "~")
+    (own,) = yaml.safe_load((tmp_path / "ann.pub").read_text())
+    ann = {"roles": ["operator"], "keys": [own | {"from": "2020-01-01T00:00:00Z"}]}
+    (project / "policies/roles.yaml").write_text(
+        yaml.safe_dump({"roles": people.RIGHTS, "people": {"ann": ann}})
+    )
+    monkeypatch.setenv("CLEARANCE_IDENTITY", "ann")
+    monkeypatch.setenv("CLEARANCE_SIGNER", f"file2:{tmp_path}/ann.pem")
+    return typed
+
+
+def publics(*names: str) -> list[str]:
+    return [word for name in names for word in ("--keys", f"~/{name}.pub")]
+
+
+def pinned_and_signed(call: Call) -> None:
+    call("root", "pin", *publics("ann", "bob", "cam"), "--threshold", "2")
+    call("roles", "sign", "--key", "file2:~/ann.pem")
+    call("roles", "sign", "--key", "file2:~/bob.pem")
+
+
+def recorded_roots() -> list[int]:
+    with office.opened(Path.cwd()) as found:
+        return [each.body["root_version"] for each in found.entries() if each.kind == ledger.Kind.ROLES]
+
+
+def test_a_root_is_pinned_by_public_keys_and_m_of_them_make_the_roles_count(call: Call) -> None:
+    call("root", "pin", *publics("ann", "bob", "cam"), "--threshold", "2")
+    assert "2 of 3 keys must sign" in call("root", "show").output
+    call("roles", "sign", "--key", "file2:~/ann.pem")
+    assert "1 of 2 signatures of the root" in call("roles", "show", code=1).output
+    assert "none of those that may sign" in call("roles", "sign", "--key", "file2:~/eve.pem", code=1).output
+    call("roles", "sign", "--key", "file2:~/bob.pem")
+    assert call("roles", "show").output.startswith("ann (operator): promote, roll_back")
+
+
+def test_a_pinned_root_is_never_pinned_over(call: Call) -> None:
+    pinned_and_signed(call)
+    said = call("root", "pin", *publics("eve"), "--threshold", "1", code=1).output
+    assert "is pinned already" in said and "clearance root propose" in said
+
+
+def test_a_new_root_takes_m_of_the_old_and_m_of_the_new(call: Call, tmp_path: Path) -> None:
+    pinned_and_signed(call)
+    before = recorded_roots()
+    new = [*publics("bob", "dee", "eve"), "--threshold", "2", "--key", "file2:~/bob.pem"]
+    assert "1 of 2 signatures of the old root" in call("root", "propose", "~/next.json", *new).output
+    assert "1 of 2 signatures of the old root" in call("root", "adopt", "~/next.json", code=1).output
+    said = call("root", "sign", "~/next.json", "--key", "file2:~/ann.pem").output
+    assert "1 of 2 signatures of the new root" in said
+    assert "is complete" in call("root", "sign", "~/next.json", "--key", "file2:~/eve.pem").output
+    assert "version 2" in call("root", "adopt", "~/next.json").output
+    assert trust.load(tmp_path / "root.json").version == 2
+    # one holder of the old two stays: the roles file needs one more signature, as the next version
+    assert "1 of 2 signatures of the root" in call("roles", "show", code=1).output
+    call("roles", "sign", "--key", "file2:~/dee.pem")
+    assert call("roles", "show").output.startswith("ann (operator)")
+    assert (before, recorded_roots()) == ([1], [1, 2])
+
+
+def test_after_a_wholly_new_root_the_roles_are_signed_as_the_next_version(call: Call) -> None:
+    pinned_and_signed(call)
+    assert recorded_roots() == [1]
+    call("root", "propose", "~/n.json", *publics("eve"), "--threshold", "1", "--key", "file2:~/bob.pem")
+    call("root", "sign", "~/n.json", "--key", "file2:~/cam.pem")
+    call("root", "sign", "~/n.json", "--key", "file2:~/eve.pem")
+    call("root", "adopt", "~/n.json")
+    call("roles", "sign", "--key", "file2:~/eve.pem")
+    with office.opened(Path.cwd()) as found:
+        assert (found.roles.version, found.roles.root) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["pin", "--keys", "~/ann.pem", "--threshold", "1"], "is a private key"),
+        (["pin", "--keys", "~/none.pub", "--threshold", "1"], "cannot be read"),
+        (["pin", "--keys", "params.yaml", "--threshold", "1"], "holds no public key"),
+        (["pin", *publics("ann", "ann"), "--threshold", "1"], "lists a key twice"),
+        (["pin", *publics("ann"), "--threshold", "2"], "asks for 2 of 1"),
+        (["propose", "~/n.json", *publics("eve"), "--threshold", "1", "--key", "file2:~/ann.pem"], "root"),
+    ],
+)
+def test_what_is_no_root_is_refused_and_nothing_is_pinned(
+    call: Call, tmp_path: Path, words: list[str], says: str
+) -> None:
+    assert says in call("root", *words, code=1).output
+    assert not (tmp_path / "root.json").exists()
+
+
+def test_a_stranger_neither_proposes_nor_signs_a_new_root(call: Call) -> None:
+    pinned_and_signed(call)
+    new = ["~/n.json", *publics("dee"), "--threshold", "1"]
+    call("root", "propose", *new, "--key", "file2:~/eve.pem", code=1)
+    call("root", "propose", *new, "--key", "file2:~/ann.pem")
+    call("root", "sign", "~/n.json", "--key", "file2:~/eve.pem", code=1)
+    assert "is there already" in call("root", "propose", *new, "--key", "file2:~/ann.pem", code=1).output
+
+
+def test_a_key_is_locked_by_the_passphrase(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("root", "pin", *publics("ann"), "--threshold", "1")
+    monkeypatch.setenv("CLEARANCE_PASSPHRASE", "one two three")
+    call("keys", "create", "fay", "--folder", "~")
+    assert b"ENCRYPTED" in (tmp_path / "fay.pem").read_bytes()
+    call("root", "propose", "~/n.json", *publics("fay"), "--threshold", "1", "--key", "file2:~/ann.pem")
+    assert "is complete" in call("root", "sign", "~/n.json", "--key", "file2:~/fay.pem").output
