@@ -209,6 +209,17 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
     return tuple(sorted(found))
 
 
+def touching(root: Path, paths: Iterable[str]) -> list[str]:
+    """The commits that HEAD holds and that touched one of `paths` (below `root`), newest first.
+
+    Empty without git or a first commit.
+    """
+    now = head(root)
+    if now is None:
+        return []
+    return _git(root, "log", "--full-history", "--format=%H", now, "--", *paths).decode().split()
+
+
 def known(root: Path, commit: str) -> str:
     """The full name of `commit`. Raises IntegrityError when the repository at `root` has no such commit."""
     told = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")

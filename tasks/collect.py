@@ -22,7 +22,11 @@ def needed(office: Office, server: registry.Server, name: str) -> list[str]:
     """
     texts: list[str] = []
     for number in sorted(
-        {each.body["version"] for each in office.entries(name) if each.kind == ledger.Kind.PROPOSAL}
+        {
+            each.body["version"]
+            for each in office.entries(name)
+            if each.kind == ledger.Kind.PROPOSAL and not each.redacted
+        }
     ):
         version = registry.find_number(server, registry.candidate_name(name), number)
         if version is None:

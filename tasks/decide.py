@@ -29,7 +29,7 @@ from clearance.errors import ConfigurationError, ExitCode
 from clearance.governance import matters, recall
 from clearance.governance.office import Office, opened
 from clearance.promotion import Status
-from tasks import promote
+from tasks import hearing, promote
 
 RECORDED_AS = {
     Kind.APPROVE: ledger.Kind.APPROVAL,
@@ -59,11 +59,11 @@ def recalled(office: Office, server: registry.Server, name: str, number: int) ->
         yield recall.recall(office, server, version, office.entries(name), Path(temporary))
 
 
-def hearing(office: Office, server: registry.Server, name: str, number: int) -> promote.Hearing:
+def situation(office: Office, server: registry.Server, name: str, number: int) -> hearing.Hearing:
     """How things stand with candidate `number`; nothing is changed. Raises as `recalled` does."""
     office.ensure_sound()
     with recalled(office, server, name, number) as found:
-        return promote.hear(office, server, found, office.now().date())
+        return hearing.hear(office, server, found, office.now().date())
 
 
 def decide(
@@ -76,7 +76,7 @@ def decide(
     reason: str,
     until: dt.datetime | None = None,
     account: Account | None = None,
-) -> tuple[ledger.Entry, promote.Hearing]:
+) -> tuple[ledger.Entry, hearing.Hearing]:
     """Record the decision of whoever acts on candidate `number`; returns its entry and how things stand then.
 
     With an `account`, whoever holds it decides, and whoever acts attests that. Signed by hand, what stands
@@ -89,7 +89,7 @@ def decide(
         recalled(office, server, name, number) as found,
     ):
         day = office.now().date()
-        who, heard = _decider(office, account), promote.hear(office, server, found, day)
+        who, heard = _decider(office, account), hearing.hear(office, server, found, day)
         own = [each for each in office.entries(name) if _is_own(each, office.keyid, number)]
         if account is None and own and _stands(own[-1], heard.standing, kind, reason, until):
             return own[-1], heard
@@ -113,10 +113,10 @@ def decide(
             about["account"] = account.model_dump(mode="json", include={"issuer", "subject", "token"})
         draft = office.draft(RECORDED_AS[kind], name, **about, envelope=office.sign(said))
         entry = office.record(replace(draft, actor=who))[0]
-        return entry, promote.hear(office, server, found, day)
+        return entry, hearing.hear(office, server, found, day)
 
 
-def completes(kind: Kind, heard: promote.Hearing) -> bool:
+def completes(kind: Kind, heard: hearing.Hearing) -> bool:
     """Whether a decision of this kind, after which things stand so, leaves nothing to wait for."""
     return kind in (Kind.APPROVE, Kind.OVERRIDE) and heard.standing.complete
 
@@ -156,7 +156,7 @@ def _all_of(office: Office, name: str, number: int, who: str) -> tuple[str, ...]
     return tuple({each.digest: None for each in own if each.kind is not Kind.REVOKE})
 
 
-def tell(entry: ledger.Entry, found: promote.Hearing) -> bool:
+def tell(entry: ledger.Entry, found: hearing.Hearing) -> bool:
     """Say what was recorded, whether it counts, and what is missing; returns whether it counts."""
     logger.info("%s", entry)
     for each in found.standing.refused:
@@ -186,7 +186,7 @@ def announce(name: str, number: int, content: str) -> bool:
     return done.returncode == ExitCode.PASS
 
 
-def conclude(root: Path, promoter: str | None, number: int, found: promote.Hearing) -> None:
+def conclude(root: Path, promoter: str | None, number: int, found: hearing.Hearing) -> None:
     """After the last decision that was needed: tell Prefect, and promote where whoever acts may.
 
     Leaves the process with exit status 3 when it is refused for another reason than that.

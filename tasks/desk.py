@@ -28,7 +28,7 @@ from clearance.governance.office import Office
 from clearance.serving import approvals, identity
 from clearance.serving.issuer import Issuer
 from clearance.serving.tokens import Refused
-from tasks import decide, promote
+from tasks import decide, hearing, promote
 
 logger = logging.getLogger(__name__)
 _MEND = "the roles file says who holds which account, and the provider's groups may leave fewer roles"
@@ -80,7 +80,7 @@ class Desk:
         with self.opened() as found:
             demand(found, account, Right, f"read about version {version}")
             return _told(
-                decide.hearing(found, registry.connect(), self.model, version), found.entries(self.model)
+                decide.situation(found, registry.connect(), self.model, version), found.entries(self.model)
             )
 
     def refuse(self, version: int | None, why: str, by: Account | Refused, passed_over: int) -> None:
@@ -97,7 +97,7 @@ class Desk:
             holder = found.roles.holder(by.issuer or "", by.subject or "", found.now())
             found.record(replace(draft, actor=holder.identity) if holder else draft)
 
-    def _promote(self, heard: promote.Hearing) -> str:
+    def _promote(self, heard: hearing.Hearing) -> str:
         """After the last decision that was needed: tell Prefect, and promote where the service may."""
         if ending := promotion.obstacle(heard.case, heard.standing, heard.needs):
             return f"{ending.status}: {ending.reason}"
@@ -133,7 +133,7 @@ def _ensure_unspent(entries: Iterable[ledger.Entry], account: Account) -> None:
             )
 
 
-def _told(heard: promote.Hearing, entries: list[ledger.Entry]) -> dict[str, Any]:
+def _told(heard: hearing.Hearing, entries: list[ledger.Entry]) -> dict[str, Any]:
     """How things stand, as JSON."""
     matter, standing = heard.matter, heard.standing
     against = matters.compared(entries, matter.version) if matter.comparison else {}

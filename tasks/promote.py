@@ -7,76 +7,23 @@ or killed and run again, it ends in the same state. Whether a model may is decid
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clearance import artifacts, ledger, params, promotion, registry, remote, revision, stage
-from clearance.attesting import approvals, bundle, envelope, question
-from clearance.attesting.decisions import Matter
+from clearance import ledger, params, promotion, registry, stage
+from clearance.attesting import approvals
 from clearance.attesting.roles import Right
 from clearance.errors import ConfigurationError, ExitCode, IntegrityError, TransientError
-from clearance.evidence import Outcome
 from clearance.governance import matters, recall
 from clearance.governance.office import Office, opened
-from clearance.judging import authorised, policy, rules
 from clearance.ledger import Kind
-from clearance.promotion import Case, Ending, State, Status, Step
-from tasks import judge
+from clearance.promotion import Ending, State, Status, Step
+from tasks import hearing
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hearing:
-    """What was found about a version on a day: the case, what is to be decided, and who agrees so far."""
-
-    case: Case
-    matter: Matter
-    standing: approvals.Standing
-    failed: bool
-    needs: int
-
-
-def examine(
-    settings: params.Params, home: Path, folder: Path, day: dt.date, *, has_model: bool = True
-) -> Case:
-    """Judge again from the evidence in `folder`: as of the recorded day as a check, as of `day` to decide.
-
-    `home` is the project whose list of authorised policies counts. Raises IntegrityError when the recorded
-    verdict is not what the evidence gives, ConfigurationError when the list is faulty.
-    """
-    recorded = artifacts.read_json(folder / "reports/verdict.json")
-    if recorded != json.loads(artifacts.dumps(judge.judge(settings, folder))):
-        raise IntegrityError(
-            "reports/verdict.json is not what the policy says about the evidence",
-            "run `clearance repair`, then run the pipeline again: it is judged anew",
-        )
-    chosen = (
-        None if recorded["what_if"] else authorised_policy(home, settings.name, recorded["policy"]["sha256"])
-    )
-    today = None
-    if chosen:
-        today = policy.judge(chosen, judge.gather(folder), policy.declared(settings.data), day)
-    return Case(
-        verdict=recorded,
-        has_model=has_model,
-        promotion=chosen.promotion if chosen else None,
-        today=today,
-        day=day,
-    )
-
-
-def authorised_policy(home: Path, name: str, sha256: str) -> rules.Policy | None:
-    """The policy that is authorised for the model, when it is the very one that judged; else None."""
-    found = authorised.find(home, name)
-    if found is None or artifacts.sha256(home / found.policy) != sha256:
-        return None
-    return policy.load(home / found.policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +38,7 @@ class Promotion:
     name: str
     recalled: recall.Recalled
     standing: approvals.Standing
+    tier: str
     fence: ledger.Fence
     override: str | None = None
 
@@ -132,7 +80,7 @@ class Promotion:
 
     def _intent(self) -> ledger.Draft:
         """What is about to be done, and who allowed it until when."""
-        about = {"version": self.candidate.number, "content": self.recalled.bundle.digest}
+        about = {"version": self.candidate.number, "content": self.recalled.bundle.digest, "tier": self.tier}
         until = self.standing.until
         allowed = {
             "allowed_by": [vote.person.identity for vote in self.standing.stands],
@@ -186,106 +134,6 @@ def ensure_alias(
     )
 
 
-def hear(
-    office: Office,
-    server: registry.Server,
-    recalled: recall.Recalled,
-    day: dt.date,
-    *,
-    entries: Sequence[ledger.Entry] | None = None,
-    now: dt.datetime | None = None,
-) -> Hearing:
-    """Who agrees to the version, and what is in the way: as of now, or of an earlier state of the ledger.
-
-    Nothing is changed.
-    """
-    evidence, name = recalled.bundle.evidence, recalled.bundle.evidence.model
-    case = examine(recalled.settings, office.root, recalled.folder, day)
-    entries = office.entries(name) if entries is None else entries
-    chosen = authorised_policy(office.root, name, case.verdict["policy"]["sha256"])
-    listed = authorised.find(office.root, name)
-    at = matters.matter(entries, name, recalled.bundle, recalled.version.number, evidence.judged.id)
-    unpushed = None
-    if remote.default(office.root) and not recalled.proposed.pushed:
-        unpushed = (
-            "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
-        )
-    case = replace(
-        case,
-        unpushed=unpushed,
-        uncommitted=_uncommitted(recalled.bundle, chosen),
-        compared=_compared(entries, at, chosen, day),
-    )
-    asked = matters.asked(chosen, listed.tier) if chosen and listed else None
-    if chosen and listed and asked is None:
-        case = replace(case, promotion=None, tier=listed.tier)
-    since = bundle_of_champion(office, server, entries, name) if at.champion else None
-    made = matters.makers(office.root, office.roles, recalled.proposed, recalled.bundle, since)
-    standing = matters.standing(
-        entries,
-        asked or _NOBODY,
-        at,
-        office.roles,
-        made,
-        failed=case.failed,
-        now=now or office.now(),
-    )
-    against = matters.compared(entries, at.version) if at.comparison else {}
-    return Hearing(
-        case=case, matter=at, standing=standing, failed=case.failed, needs=against.get("approvals", 0)
-    )
-
-
-_NOBODY = question.Asked(roles={}, authors_listed=False)
-"""What a policy asks for that is not authorised: it decides nothing, for the model is refused anyway."""
-
-
-def _uncommitted(found: bundle.Bundle, chosen: rules.Policy | None) -> str | None:
-    code = found.evidence.code
-    state = revision.State(commit=code.commit, changed=code.changed, unkept=code.unkept)
-    return revision.fault(state, chosen is None or chosen.promotion.uncommitted)
-
-
-def _compared(
-    entries: Sequence[ledger.Entry], at: Matter, chosen: rules.Policy | None, day: dt.date
-) -> str | None:
-    """What the comparison with today's champion has against the version, where the policy asks for one."""
-    if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
-        return None
-    found = matters.compared(entries, at.version)
-    if not found or found.get("champion") != at.champion:
-        against = "today's champion" if at.champion else "nobody, as a first version is"
-        return f"It was not compared with {against}: run `clearance release` where it was made."
-    if found["outcome"] == Outcome.PASS or chosen.challenge.severity == "warn":
-        return None
-    word = str(found["outcome"]).replace("_", " ")
-    return f"Compared with the champion: {word}; {'; '.join(found['reasons'])}."
-
-
-def bundle_of_champion(
-    office: Office, server: registry.Server, entries: Sequence[ledger.Entry], name: str
-) -> bundle.Bundle | None:
-    """The signed evidence of the ledger's champion; None without a champion.
-
-    Raises IntegrityError when it is lost or not the one that was promoted.
-    """
-    reign = matters.champion(entries, name)
-    if reign is None:
-        return None
-    candidates = registry.candidate_name(name)
-    found = registry.find_number(server, candidates, reign.version)
-    if found is not None:
-        with tempfile.TemporaryDirectory() as temporary:
-            registry.fetch(server, found, [f"evidence/{bundle.NAME}"], Path(temporary))
-            said = bundle.read(office.opened(envelope.read(Path(temporary) / "evidence" / bundle.NAME)))
-        if said.digest == reign.content:
-            return said
-    raise IntegrityError(
-        f"the evidence of the champion, {candidates} version {reign.version}, is gone or another one",
-        "find out who changed it; roll back to a version that verifies, or restore MLflow from a backup",
-    )
-
-
 def carry_out(acting: Promotion, obstacle: Ending | None) -> tuple[Ending, State]:
     """Take step after step until nothing is left to do. Raises TransientError when a step does not last."""
     taken: list[Step] = []
@@ -323,7 +171,7 @@ def _promoted(
         )
     with ledger.lock(office.book, name) as fence, tempfile.TemporaryDirectory() as temporary:
         recalled = recall.recall(office, server, version, office.entries(name), Path(temporary))
-        found = hear(office, server, recalled, day)
+        found = hearing.hear(office, server, recalled, day)
         obstacle = promotion.obstacle(found.case, found.standing, found.needs)
         if obstacle is None and not office.may(Right.PROMOTE):
             who = office.acting.person.identity
@@ -335,6 +183,7 @@ def _promoted(
             name=name,
             recalled=recalled,
             standing=found.standing,
+            tier=found.tier,
             fence=fence,
             override=matters.override(found.standing),
         )

@@ -32,12 +32,12 @@ from clearance.attesting.roles import Right
 from clearance.attesting.statement import content_digest
 from clearance.errors import IntegrityError, ReleaseRefused
 from clearance.evidence import Outcome
-from clearance.governance import matters
+from clearance.governance import authorisation, matters
 from clearance.governance.office import Office, opened
 from clearance.ledger import Kind
 from clearance.promotion import Ending, Status
 from clearance.telling import reuse, summary
-from tasks import compare, promote, track
+from tasks import compare, hearing, promote, track
 
 RECEIPT = Path(".clearance/release.json")
 EVIDENCE = Path(".clearance/evidence")
@@ -181,7 +181,7 @@ class Release:
     def compare(self, version: registry.Version, content: str, day: dt.date) -> None:
         """Compare with today's champion, where the policy asks for it and nobody did; record it signed."""
         name = self.settings.name
-        chosen = promote.authorised_policy(self.office.root, name, self.verdict["policy"]["sha256"])
+        chosen = authorisation.today(self.office.root, name, self.verdict["policy"]["sha256"]).policy
         if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
             return
         entries = self.office.entries(name)
@@ -191,7 +191,7 @@ class Release:
         if before and before["champion"] == (reign.content if reign else None):
             return
         rival = registry.champion(self.server, name) if reign else None
-        signed_by_champion = promote.bundle_of_champion(self.office, self.server, entries, name)
+        signed_by_champion = hearing.bundle_of_champion(self.office, self.server, entries, name)
         trusted = signed_by_champion.files[registry.MODEL] if signed_by_champion else None
         found = compare.compare(self.verified.root, chosen.challenge, self.server, rival, trusted)
         file, digest = compare.write(self.verified.root, found), challenge.digest(found)
@@ -262,7 +262,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     verified = lineage.verify(root)
     described = registry.describe(verified)
     home = revision.checkout_of(root)
-    case = promote.examine(settings, home, root, day, has_model=described is not None)
+    case = hearing.examine(settings, home, root, day, has_model=described is not None)
     first = promotion.obstacle(case)
     if first and first.status is Status.WHAT_IF:
         return receipt(first, case.verdict, verified.fingerprint)

@@ -149,7 +149,8 @@ def main() -> None:
             retire(office, server, name, asked.reason)
             logger.info("%s has no champion any more", name)
         else:
-            logger.info("%s", roll_back(office, server, name, asked.to, asked.reason))
+            reign = roll_back(office, server, name, asked.to, asked.reason)
+            logger.info("%s", matters.told(office.entries(name), reign, demo=office.roles.demo))
 
 
 if __name__ == "__main__":

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import ledger, params, promotion, registry, stage
+from clearance import artifacts, ledger, params, promotion, registry, stage
 from clearance.attesting import bundle, envelope
 from clearance.errors import ClearanceError, ConfigurationError, ExitCode
-from clearance.governance import matters, recall
+from clearance.governance import authorisation, matters, recall
+from clearance.governance.authorisation import Authority
 from clearance.governance.office import Office, opened
-from tasks import promote
+from clearance.judging import authorised
+from tasks import hearing, promote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +135,14 @@ def _approvals(
         each for each in entries if each.kind == ledger.Kind.PROMOTION and each.body.get("version") == number
     ]
     if not changes:
-        heard = promote.hear(office, server, found, office.now().date())
+        heard = hearing.hear(office, server, found, office.now().date())
         ending = promotion.obstacle(heard.case, heard.standing, heard.needs)
         return f"not promoted so far; {ending.reason if ending else 'all who must agree do'}"
     first = changes[0]
     before = [each for each in entries if each.number < int(first.body["intent"])]
-    heard = promote.hear(office, server, found, first.at.date(), entries=before, now=first.at)
+    authority, now = _authority(office, found, first)
+    then = hearing.Then(at=first.at, entries=before, authority=authority)
+    heard = hearing.hear(office, server, found, first.at.date(), then=then)
     ending = promotion.obstacle(heard.case, heard.standing, heard.needs)
     if ending is not None:
         raise ConfigurationError(
@@ -155,7 +159,18 @@ def _approvals(
             "roll back or retire it; a model released anew can be overridden anew",
         )
     limited = f"; BY OVERRIDE until {until.date()}" if until else ""
-    return f"promoted by {person.identity} (entry {first.number}); {agreed}{limited}"
+    return f"promoted by {person.identity} (entry {first.number}); {agreed}{limited}{now}"
+
+
+def _authority(office: Office, found: recall.Recalled, done: ledger.Entry) -> tuple[Authority, str]:
+    """Under what the version was promoted, as far as the list or its history shows that; and what is new."""
+    name, judged = found.bundle.evidence.model, found.folder / found.bundle.evidence.judged.file
+    today = authorisation.today(office.root, name, artifacts.sha256(judged))
+    tier = done.body.get("tier", today.tier)
+    if today.policy and today.tier == tier:
+        return today, ""
+    then = authorisation.ever(office.root, name, judged, tier)
+    return then, f"; {authorised.FILE} authorises another policy or tier for {name} today"
 
 
 def _signers(office: Office, found: bundle.Bundle) -> str:

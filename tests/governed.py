@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ from clearance.attesting.signers import IDENTITY
 from clearance.errors import ClearanceError, ExitCode
 from clearance.governance import matters, recall
 from clearance.governance.office import Office, opened
-from tasks import decide, promote, release, rollback, track, verify
+from tasks import decide, hearing, promote, release, rollback, track, verify
 
 NAME, CANDIDATES = "loan-approval", "loan-approval-candidate"
 PEOPLE: dict[str, Any] = {
@@ -191,6 +192,16 @@ class Place:
         rows = self.sql(f"SELECT version FROM registered_model_aliases WHERE {where}", NAME)  # noqa: S608
         return int(rows[0][0]) if rows else None
 
+    def commit_policies(self) -> None:
+        """Have git hold the policies as they are."""
+        who = ["-c", "user.name=dan", "-c", "user.email=dan@clearance.example"]
+        for words in (
+            ["init", "--quiet"],
+            ["add", "policies"],
+            [*who, "commit", "--quiet", "-m", "policies"],
+        ):
+            subprocess.run(["git", *words], cwd=self.root, check=True)
+
     def sql(self, statement: str, *values: Any) -> list[Any]:
         """Change MLflow's database, or read it, past MLflow."""
         return _sql(self.root / "mlflow.db", statement, *values)
@@ -252,7 +263,7 @@ class Place:
             found = registry.find_number(server, CANDIDATES, version)
             assert found is not None
             recalled = recall.recall(office, server, found, office.entries(NAME), Path(folder))
-            return promote.hear(office, server, recalled, today()).standing
+            return hearing.hear(office, server, recalled, today()).standing
 
     def roles(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the demo's roles file, keys listed; the demo's root signs it anew at the next command."""

@@ -46,7 +46,7 @@ def test_every_command_says_what_it_does() -> None:
     assert set(cli.main.commands) == names
     groups = {
         "policy": {"check", "explain", "schema"},
-        "ledger": {"verify", "show", "export"},
+        "ledger": {"verify", "show", "export", "erase"},
         "keys": {"create"},
         "roles": {"show", "sign"},
         "root": {"show", "pin", "propose", "sign", "adopt"},

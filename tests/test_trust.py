@@ -29,7 +29,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
         (project / name).write_bytes((judged.LOCK.parent / name).read_bytes())
     monkeypatch.chdir(project)
     monkeypatch.setenv("CLEARANCE_ROOT", str(tmp_path / "root.json"))
-    monkeypatch.setattr("clearance.environment.apply", lambda root: None)
+    monkeypatch.setattr("clearance.environment.apply", lambda _: None)
 
     def typed(*words: str, code: int = 0) -> Result:
         done = CliRunner().invoke(cli.main, [word.replace("~", str(tmp_path)) for word in words])

@@ -11,10 +11,12 @@ from typing import Any
 import governed
 import judged
 import pytest
+import yaml
 from governed import Place
 
 from clearance.attesting import envelope
 from clearance.errors import ExitCode, IntegrityError
+from clearance.judging import authorised
 from tasks import verify
 
 Harm = Callable[[Place], Any]
@@ -156,3 +158,39 @@ def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> No
     assert place.run(verify.main, "2").code == ExitCode.ERROR
     (place.model_folder(1) / "model.skops").unlink()
     assert place.run(verify.main).code == ExitCode.ERROR
+
+
+def stricter(place: Place) -> None:
+    """Let the policy be another file than the one that judged."""
+    path = place.root / "policies/test.yaml"
+    path.write_text(path.read_text() + "\n# reviewed again\n")
+
+
+def other_tier(place: Place) -> None:
+    """Let the model be in a tier that asks for more people."""
+    listed = place.root / authorised.FILE
+    said = yaml.safe_load(listed.read_text())
+    said["models"][governed.NAME]["tier"] = "another"
+    listed.write_text(yaml.safe_dump(said))
+
+
+@pytest.mark.parametrize("change", [stricter, other_tier])
+def test_a_champion_is_held_against_what_was_authorised_when_it_was_promoted(
+    place: Place, change: Callable[[Place], None]
+) -> None:
+    place.put("champion")
+    place.commit_policies()
+    change(place)
+    check = place.verify()["approvals"]
+    assert check.holds, check.says
+    assert "authorises another policy or tier for loan-approval today" in check.says
+
+
+@pytest.mark.parametrize("change", [stricter, other_tier])
+def test_what_no_commit_ever_authorised_is_told(place: Place, change: Callable[[Place], None]) -> None:
+    place.put("champion")
+    change(place)
+    place.commit_policies()
+    check = place.verify()["approvals"]
+    assert not check.holds
+    assert "is not the policy that policies/authorised.yaml names" in check.says

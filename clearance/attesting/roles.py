@@ -26,6 +26,7 @@ class Right(StrEnum):
     OVERRIDE = "override"
     PROMOTE = "promote"
     ROLL_BACK = "roll_back"
+    ERASE = "erase"
     READ = "read"
     ATTEST_IDENTITY = "attest_identity"
 

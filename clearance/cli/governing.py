@@ -138,7 +138,7 @@ def in_office(look: Callable[[Any], int]) -> int:
 
 @click.group()
 def ledger() -> None:
-    """Read the ledger: verify it, show it, export it."""
+    """Read the ledger: verify it, show it, export it; erase what is past its time."""
 
 
 @ledger.command("verify")
@@ -190,6 +190,16 @@ def export_() -> int:
     return in_office(look)
 
 
+@ledger.command()
+@AS
+@click.option("--reason", help="Why; without it, what would be erased is only told.")
+@cli.said
+def erase(identity: str | None, reason: str | None) -> int:
+    """Erase what is past the period for which the policy keeps it; digests and chain stay."""
+    more = (["--reason", reason] if reason else []) + _acts(identity)
+    return cli.effect("erase", *more, alone=False)
+
+
 @click.command()
 @click.option("--at", type=MOMENT, help="A day or a moment in UTC; without it, all of the model's champions.")
 @cli.said
@@ -204,8 +214,7 @@ def history(at: dt.datetime | None) -> int:
         entries = found.entries(name)
 
         def said(reign: book.Reign) -> str:
-            notes = matters.notes(entries, reign.version, demo=found.roles.demo)
-            return "".join([str(reign), *(f" {note}." for note in notes.values())])
+            return matters.told(entries, reign, demo=found.roles.demo)
 
         if at is None:
             told = [said(each) for each in book.reigns(entries, name)] or [f"{name} never had a champion."]

@@ -107,6 +107,12 @@ def notes(entries: Iterable[Entry], version: int, *, demo: bool) -> dict[str, st
     return said
 
 
+def told(entries: Iterable[Entry], reign: ledger.Reign, *, demo: bool) -> str:
+    """The reign in sentences, with what must be said wherever its version is named."""
+    said = notes(entries, reign.version, demo=demo)
+    return "".join([str(reign), *(f" {note}." for note in said.values())])
+
+
 def override(standing: approvals.Standing) -> str | None:
     """By whom, until when and why a version is let through although its verdict is no pass; None when not."""
     if standing.until is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clearance import params
+from clearance import params, yaml12
 from clearance.errors import ConfigurationError
 
 FILE = Path("policies/authorised.yaml")
@@ -32,6 +32,15 @@ class _Authorised(params.Section):
     """The whole of the file."""
 
     models: dict[str, _Model]
+
+
+def parse(text: bytes) -> dict[str, Authorised]:
+    """What a list once authorised, by model; nothing where it is faulty."""
+    try:
+        listed = _Authorised.model_validate(yaml12.loads(text.decode())).models
+    except (ValidationError, UnicodeDecodeError, yaml12.YAMLError):
+        return {}
+    return {name: Authorised(policy=Path(each.policy), tier=each.tier) for name, each in listed.items()}
 
 
 def find(root: Path, name: str) -> Authorised | None:

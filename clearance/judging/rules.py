@@ -164,10 +164,25 @@ class Promotion(Section):
     authors_listed: bool = True
 
 
+Erasable = Literal[
+    "proposal",
+    "verdict",
+    "comparison",
+    "approval",
+    "rejection",
+    "revocation",
+    "refusal",
+    "override",
+    "others",
+]
+"""What of the ledger may be erased after its period: these kinds of entry, and `others` among them."""
+
+
 class Policy(Section):
     """A policy file: what must be assessed, the rules, what promotion asks for, and what is told beside.
 
     `demo`: a demonstration, the only kind of policy that is satisfied by the keys of the demo's people.
+    `retention`: for how many years the ledger keeps what an entry of a kind says; empty: for good.
     """
 
     id: Text
@@ -180,6 +195,7 @@ class Policy(Section):
     challenge: Challenge | None = None
     impact_table: ImpactTable | None = None
     test_uses: TestUses | None = None
+    retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

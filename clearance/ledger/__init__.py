@@ -11,10 +11,11 @@ from clearance.ledger.fencing import Fence
 from clearance.ledger.findings import Fault, Finding, Report
 from clearance.ledger.history import Reign, champion_at, reigns, served, unfinished
 from clearance.ledger.kinds import Kind
-from clearance.ledger.log import append, ensure, lock, redact
+from clearance.ledger.log import ERASABLE, append, ensure, lock, redact
 from clearance.ledger.reading import Ledger, entries, head, open  # noqa: A004
 
 __all__ = [
+    "ERASABLE",
     "Draft",
     "Entry",
     "Fault",

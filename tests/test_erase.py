@@ -1,0 +1,106 @@
+"""What the policy keeps for a time is erased after it, by whoever may, and nothing that still counts is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any, get_args
+
+import governed
+import pytest
+import yaml
+from governed import NAME, Place
+
+from clearance import ledger
+from clearance.errors import ConfigurationError, ExitCode
+from clearance.judging import rules
+from tasks import erase
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Place:
+    return governed.enter(monkeypatch)
+
+
+def keep(place: Place, **years: int) -> None:
+    """Let the authorised policy keep entries for so many years; it judges nothing here."""
+    place.commit_policies()
+    path = place.root / "policies/test.yaml"
+    said: dict[str, Any] = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(said | {"retention": years}))
+
+
+def later(years: int) -> dt.date:
+    day = governed.today()
+    return dt.date(day.year + years, 1 if day.month == 2 else day.month, day.day) + dt.timedelta(days=1)
+
+
+def clock(place: Place, monkeypatch: pytest.MonkeyPatch, years: int) -> None:
+    """Let the ledger's clock be so many years on."""
+    on = later(years) - governed.today()
+    monkeypatch.setattr("clearance.governance.office.Office.now", lambda _: dt.datetime.now(dt.UTC) + on)
+
+
+def test_the_kinds_that_a_policy_may_name_are_those_that_may_be_erased() -> None:
+    assert set(get_args(rules.Erasable)) == {*ledger.ERASABLE, "others"}
+
+
+def test_only_what_is_past_its_period_is_due_and_the_champions_entries_stay(place: Place) -> None:
+    entries = place.put("successor").entries()
+    before = [each for each in entries if each.body.get("version") == 1 and each.kind in ledger.ERASABLE]
+    assert {"proposal", "approval"} <= {each.kind for each in before}
+    assert erase.due(entries, NAME, {"others": 2}, later(2)) == before
+    assert erase.due(entries, NAME, {"others": 2}, later(1)) == []
+    assert {each.kind for each in erase.due(entries, NAME, {"approval": 1}, later(9))} == {"approval"}
+
+
+def test_it_is_told_first_and_erased_with_a_reason_by_whoever_may(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.put("successor")
+    keep(place, others=1)
+    clock(place, monkeypatch, 1)
+    count = len(place.entries())
+    assert place.run(erase.main).code == ExitCode.PASS
+    assert len(place.entries()) == count
+    done = place.run(erase.main, "--reason", "past ten years", "--as", "vera")
+    assert done.code != ExitCode.PASS and "may not erase" in done.said
+    assert place.entries("refusal")[-1].actor == "vera"
+    assert not any(each.redacted for each in place.entries())
+    assert place.run(erase.main, "--reason", "past their time", "--as", "otto").code == ExitCode.PASS
+    gone = [each for each in place.entries() if each.redacted]
+    assert {each.kind for each in gone} >= {"proposal", "approval"}
+    with place.office() as office:
+        (said,) = [each for each in office.entries() if each.kind == "redaction"]
+    assert (said.actor, said.body["reason"]) == ("otto", "past their time")
+    assert said.body["entries"] == [each.number for each in gone]
+    assert place.broken() == set()  # ledger, alias and what the champion stands on
+    assert place.told() == 2
+
+
+def test_what_was_erased_is_no_longer_gone_back_to(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put("successor")
+    keep(place, others=1)
+    with monkeypatch.context() as patch:
+        clock(place, patch, 1)
+        place.run(erase.main, "--reason", "past their time", "--as", "otto")
+    done = place.roll_back(to=1)
+    assert done.code == ExitCode.ERROR and "never proposed" in done.said
+    assert (place.told(), place.alias()) == (2, 2)
+
+
+@pytest.mark.parametrize("policy", ["no period", "no policy"])
+def test_without_a_period_everything_is_kept(place: Place, policy: str) -> None:
+    place.put("champion")
+    if policy == "no policy":
+        (place.root / "policies/authorised.yaml").write_text("models: {}\n")
+    done = place.run(erase.main, "--reason", "tidy", "--as", "otto")
+    assert done.code == ExitCode.ERROR and "kept for good" in done.said
+
+
+@pytest.mark.parametrize("years", [{"others": 0}, {"promotion": 3}, {"nothing": 1}])
+def test_a_period_that_is_none_is_refused_by_its_place(place: Place, years: dict[str, int]) -> None:
+    place.put("champion")
+    keep(place, **years)
+    with pytest.raises(ConfigurationError, match="retention"):
+        erase.periods(Path(place.root), NAME)
