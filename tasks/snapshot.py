@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import artifacts, params, stage
+from clearance import artifacts, database_words, params, stage
 from clearance.errors import DataError
 from clearance.sources import engine, python_rows, snapshot_folder, source_faults, table_file
 
@@ -32,7 +32,9 @@ def pull(source: params.Source, state: Path) -> tuple[Iterable[pa.Table], dict[s
 
         url = database.address(source.url_env)
         asked = snapshot_folder.asked(source)
-        return database.fetch(url, source.query, source.url_env), asked | {"database": database.label(url)}
+        return database.fetch(url, source.query, source.url_env), asked | {
+            "database": database_words.label(url)
+        }
     if source.kind == "openml" and source.openml_id:
         from clearance.sources import openml
 

@@ -8,6 +8,8 @@ import pytest
 
 from clearance import environment
 
+pytest_plugins = ("ledgers",)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: the last minute of a run on two cores then has work for both."""

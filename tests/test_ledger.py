@@ -36,27 +36,11 @@ FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture(scope="module")
-def signer() -> samples.Signer:
-    return samples.signer()
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     if not samples.postgres_runs():
         pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
     with samples.postgres() as address:
         yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield samples.sqlite(tmp_path)
-    elif not samples.postgres_runs():
-        pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
-    else:
-        with samples.postgres() as found:
-            yield found
 
 
 def test_what_is_appended_is_read_back_and_verifies(

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,22 +23,6 @@ from clearance.ledger import Fault, places
 FORK = multiprocessing.get_context("fork")
 STEPS = 2 * 2 * 4 + 2
 """Before and after each write and sync of two places, twice, and before and after the commit."""
-
-
-@pytest.fixture(scope="module")
-def signer() -> samples.Signer:
-    return samples.signer()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield samples.sqlite(tmp_path)
-    elif not samples.postgres_runs():
-        pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
-    else:
-        with samples.postgres() as found:
-            yield found
 
 
 def _die_at(step: int) -> None:

@@ -1,4 +1,4 @@
-"""Where a ledger's database is: which URLs are of use, and what may be said of them."""
+"""Where a ledger's database is: which URLs are of use."""
 
 from __future__ import annotations
 
@@ -30,9 +30,3 @@ def parse(address: str) -> sa.URL:
 def file_of(url: sa.URL) -> Path | None:
     """The file of an SQLite database; None for a server's."""
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-
-
-def label(url: sa.URL) -> str:
-    """`dialect://host/database`, for people: no user, password, port or folder."""
-    file = file_of(url)
-    return f"{url.get_backend_name()}://{url.host or ''}/{file.name if file else url.database or ''}"

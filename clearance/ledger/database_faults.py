@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
+from clearance import database_words
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, IntegrityError, UnavailableError
-from clearance.ledger.address import label
 
 
-@contextmanager
-def explained(url: sa.URL) -> Iterator[None]:
+def explained(url: sa.URL) -> AbstractContextManager[None]:
     """Turn what the database raises into one clear error; nothing of the driver's stays attached."""
-    fault: sa.exc.SQLAlchemyError | None = None
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as error:
-        fault = error
-    if fault is not None:
-        raise _explain(fault, url)
+    return database_words.explained(url, _explain)
 
 
 def _explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
     cause = getattr(error, "orig", None) or error
     state = getattr(cause, "sqlstate", None) or ""
-    said = _scrubbed(str(cause), url)
-    where = f"the ledger's database {label(url)}"
+    line = next(iter(str(cause).strip().splitlines()), "").strip().partition(" with text ")[0]
+    said = database_words.scrub(line, url)
+    where = f"the ledger's database {database_words.label(url)}"
     if state == "55P03" or "database is locked" in said:
         return BusyError(f"others are writing to {where}, for too long", "repeat this when they have ended")
     if re.search(r"malformed|not a database|could not decode", said, re.IGNORECASE):
@@ -45,11 +38,3 @@ def _explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
         f"{where} does not answer: {said}",
         "start it or mend CLEARANCE_LEDGER, see with `clearance ledger show` what was recorded, then repeat",
     )
-
-
-def _scrubbed(text: str, url: sa.URL) -> str:
-    """The first line of a driver's message without password and user."""
-    line = next(iter(text.strip().splitlines()), "").strip().partition(" with text ")[0]
-    for secret in (url.password, url.username):
-        line = line.replace(secret, "***") if secret else line
-    return line

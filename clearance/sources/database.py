@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from clearance import database_words
 from clearance.errors import ClearanceError, ConfigurationError, SourceError, UnavailableError
 from clearance.sources import python_rows
 
@@ -61,21 +61,13 @@ def _plain(url: sa.URL) -> bool:
     return not re.search(r"[^\w.:%-]", url.host or "") and not re.search(r"[@:/?]", url.database or "")
 
 
-def label(url: sa.URL) -> str:
-    """`dialect://host/database`, for people and for the record: no user, password, port or folder."""
-    database = url.database or ""
-    if url.get_backend_name() == "sqlite":
-        database = Path(database).name
-    return f"{url.get_backend_name()}://{url.host or ''}/{database}"
-
-
 def fetch(url: sa.URL, query: str, variable: str, chunk: int = CHUNK) -> Iterator[pa.Table]:
     """The rows of `query`, `chunk` at a time, from a cursor on the server where there is one.
 
     Raises UnavailableError when the database does not answer, SourceError when it refuses the login or
     the query, ConfigurationError when its driver is not installed; `variable` names the URL in them.
     """
-    with _connection(url, variable) as connection, _asked(url):
+    with _connection(url, variable) as connection, database_words.explained(url, _unanswered):
         streamed = connection.execution_options(
             stream_results=True, max_row_buffer=chunk, no_parameters=True, postgresql_readonly=True
         )
@@ -109,7 +101,7 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 
 def _unreachable(error: BaseException, url: sa.URL, variable: str) -> ClearanceError:
-    where = f"the database {label(url)}"
+    where = f"the database {database_words.label(url)}"
     if isinstance(error, ImportError | sa.exc.NoSuchModuleError):
         return ConfigurationError(
             f"no driver for {url.drivername} is installed",
@@ -128,34 +120,16 @@ def _unreachable(error: BaseException, url: sa.URL, variable: str) -> ClearanceE
     )
 
 
-@contextmanager
-def _asked(url: sa.URL) -> Iterator[None]:
-    fault: sa.exc.SQLAlchemyError | None = None
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as error:
-        fault = error
-    if fault is not None:
-        raise _unanswered(fault, url)
-
-
 def _unanswered(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
     cause = getattr(error, "orig", None) or error
-    words = scrub(getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause), url)
+    words = database_words.scrub(
+        getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause), url
+    )
     state = getattr(cause, "sqlstate", None) or ""
     gone = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
     operational = isinstance(error, sa.exc.OperationalError)
     if gone or state.startswith(_PASSING_STATES) or (operational and _PASSING.search(words)):
-        return UnavailableError(f"the database {label(url)} broke off: {words}", "run again")
-    return SourceError(f"the database {label(url)} refuses the query: {words}", "mend `source.query`")
-
-
-def scrub(text: str, url: sa.URL) -> str:
-    """`text` without anything that could be a credential of `url`."""
-    values = [value for values in url.normalized_query.values() for value in values]
-    for secret in sorted({url.password or "", *values}, key=len, reverse=True):
-        for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
-            text = text.replace(form, "***")
-    if url.username:
-        text = re.sub(rf"(?<!\w){re.escape(url.username)}(?!\w)", "***", text)
-    return text
+        return UnavailableError(f"the database {database_words.label(url)} broke off: {words}", "run again")
+    return SourceError(
+        f"the database {database_words.label(url)} refuses the query: {words}", "mend `source.query`"
+    )
