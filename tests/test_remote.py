@@ -14,7 +14,8 @@ import pytest
 from dvc.repo import Repo
 
 from clearance import remote, repair
-from clearance.errors import UnavailableError
+from clearance.errors import ConfigurationError, UnavailableError
+from clearance.rebuilding import kept as collection
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
 
@@ -154,6 +155,8 @@ def test_a_remote_on_a_web_server_is_read_back_too(tmp_path: Path, monkeypatch: 
             Store.kept[place] = b"x" * len(true)
             assert remote.push(root).mended == ("models/trained",)
             assert Store.kept[place] == true
+            with pytest.raises(ConfigurationError, match="lists or removes nothing"):
+                collection.collect(root, [], at_remote=True, dry=False)
         finally:
             server.shutdown()
 

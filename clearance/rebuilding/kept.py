@@ -66,7 +66,11 @@ def collect(
         places = [("the cache", repo.cache.local)]
         if at_remote and there is not None:
             places.append(("the remote", there))
-        return tuple(_sweep(name, place, needed, dry=dry) for name, place in places)
+        held = [set(place.all()) for _, place in places]  # all of them listed before anything is removed
+        return tuple(
+            _sweep(name, place, here, needed, dry=dry)
+            for (name, place), here in zip(places, held, strict=True)
+        )
 
 
 def _workspaces(root: Path) -> list[str]:
@@ -81,8 +85,7 @@ def _inside(stores: Stores, needed: Iterable[str], whole: Iterable[str]) -> Iter
             yield from stores.listing(name).values()
 
 
-def _sweep(where: str, place: Any, needed: set[str], *, dry: bool) -> Swept:
-    there = set(place.all())
+def _sweep(where: str, place: Any, there: set[str], needed: set[str], *, dry: bool) -> Swept:
     spare = sorted(there - needed)
     size = sum(int(place.fs.size(place.oid_to_path(name))) for name in spare)
     for name in () if dry else spare:
@@ -104,7 +107,7 @@ def _dvc(root: Path) -> Iterator[Any]:
         raise BusyError(f"DVC is busy: {error}", "wait for the other DVC command to end") from None
     except DvcException as error:
         raise ConfigurationError(f"DVC: {error}", "mend .dvc/config or dvc.yaml") from None
-    except NotImplementedError:
+    except NotImplementedError:  # fsspec: a web server has no listing, and takes nothing away
         raise ConfigurationError(
             "this kind of remote lists or removes nothing", "collect in the cache"
         ) from None
