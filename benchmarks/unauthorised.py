@@ -346,7 +346,7 @@ CLEAN = (
         name="rejected",
         base="half",
         build=lambda place: place.hold("reject", 1, "rita"),
-        approve=frozenset({"rita"}),
+        approve=DECIDE,
         reject=OBJECT,
         revoke=DECIDE,
     ),
