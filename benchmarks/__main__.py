@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import corruption, evidence, hostile, interval_coverage, million, sampled, tampering
+from benchmarks import corruption, deciding, evidence, hostile, interval_coverage, million, sampled, tampering
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -169,6 +169,15 @@ def tax(scratch: Path, _repeats: int) -> None:
     print((home / "output.log").read_text(), end="")
 
 
+def proof(scratch: Path, repeats: int) -> None:
+    """What verifying a version costs, and evidence and signature in a run; see `benchmarks.deciding`."""
+    project = clone(scratch / "proof")
+    measure(RUN, project, scratch / "proof-home")
+    found = deciding.speed(project, repeats)
+    print(f"verify of one version beyond imports  {found['verify']:.2f} s   (bar 1.0)")
+    print(f"evidence and signature in a release   {found['sign']:.2f} s   (bar 0.5)")
+
+
 PARTS: dict[str, Callable[[Path, int], None]] = {
     "cold": cold,
     "unchanged": unchanged,
@@ -178,6 +187,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "growth": evidence.growth,
     "clusters": sampled.coverage,
     "parquet": evidence.parquet,
+    "proof": proof,
 }
 STUDIES: dict[str, Callable[[Path, int, Sequence[int], bool], None]] = {
     "coverage": interval_coverage.run,
@@ -186,6 +196,7 @@ STUDIES: dict[str, Callable[[Path, int, Sequence[int], bool], None]] = {
     "tampering": tampering.run,
 }
 """What is counted and not timed: with seeds of its own, and a record that the docs are rendered from."""
+OWN = ("ledger_speed", "ledger_concurrency", "ledger_tampering", "unauthorised", "crashes", "paired_coverage")
 
 
 def main() -> None:
@@ -193,6 +204,7 @@ def main() -> None:
     parser.add_argument(
         "parts", nargs="*", default=[*PARTS, *STUDIES], metavar="part", help=" ".join([*PARTS, *STUDIES])
     )
+    parser.epilog = f"Studies with options of their own: python -m benchmarks.NAME, of {', '.join(OWN)}."
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, action="append", default=[], help="of a study; may be repeated")
     parser.add_argument("--write", action="store_true", help="keep what a study found, with the docs' table")

@@ -591,7 +591,8 @@ def judge(place: Place, case: Case) -> Iterator[str]:
         yield "blocked" if done.code != 0 and after == before else "moved"
         if situation.broken:
             yield "found" if situation.broken <= place.broken(situation.version) else "missed"
-    if any(each.actor == case.who for each in entries[count:]):
+    hands = {case.who, *(["pipeline"] if case.act in ("approve", "override") else [])}  # it promotes for them
+    if any(each.actor in hands for each in entries[count:]):
         yield "recorded"
     elif case.who == "stranger" or case.who in situation.silent or not situation.sound:
         yield "has no key" if situation.sound else "has no ledger"

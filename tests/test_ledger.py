@@ -368,9 +368,9 @@ def test_a_holder_whose_connection_broke_records_nothing(
         with ledger.lock(book, "m") as fence:
             with psycopg.connect(server, autocommit=True) as owner:
                 owner.execute(
-                    "SELECT pg_terminate_backend(locks.pid) FROM pg_locks AS locks "
-                    "JOIN pg_database AS own ON own.oid = locks.database AND own.datname = current_database() "
-                    "WHERE locks.locktype = 'advisory' AND locks.granted"
+                    "SELECT pg_terminate_backend(held.pid) FROM pg_locks AS held JOIN pg_database AS own "
+                    "ON own.oid = held.database AND own.datname = current_database() "
+                    "WHERE held.locktype = 'advisory' AND held.granted"
                 )
             with ledger.lock(other, "m", 60) as later:
                 ledger.append(other, [samples.draft(2)], fence=later)
