@@ -57,7 +57,7 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
-                process_group=0,  # in our session: the scheduler weighs sessions first, niceness within
+                process_group=0,  # to be ended with all that it starts
             )
 
     def preload(self, modules: Iterable[str]) -> None:

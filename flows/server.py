@@ -65,8 +65,7 @@ def _over(link: socket.socket) -> bool:
 
 
 def main() -> None:
-    """Serve Prefect's API, without its UI, until asked to stop; a stage at work goes first."""
-    os.nice(10)
+    """Serve Prefect's API, without its UI, until asked to stop."""
     import uvicorn
     from prefect.server.api.server import create_app
 
