@@ -707,7 +707,7 @@ def _calm() -> Named:
         "a model more",
         _edited(
             "policies/authorised.yaml",
-            lambda data: data["models"].update(other={"policy": "policies/test.yaml"}),
+            lambda data: data["models"].update(other={"policy": "policies/test.yaml", "tier": "none"}),
         ),
     )
     yield (

@@ -52,12 +52,12 @@ def compare(
     asked: challenging.Challenge,
     server: registry.Server,
     champion: registry.Version | None,
-    trusted: str | None = None,
+    vouched: registry.Vouched | None = None,
 ) -> Comparison:
     """Compare the candidate in the project at `root` with `champion` (None: there is none) as `asked`.
 
-    `trusted` is the SHA-256 of the champion's model where a signed record says it. Raises IntegrityError when
-    anything of the project or of the champion is not what was judged, or nothing was trained.
+    `vouched` is what the champion's signed evidence says of it. Raises IntegrityError when anything of the
+    project or of the champion is not what was judged, or nothing was trained.
     """
     today = _today(root)
     if champion is None:
@@ -69,7 +69,7 @@ def compare(
     as_of = today.settings.policy.as_of
     wanted = challenge.demands(asked, [rule for rule in book.rules if rule.in_force(as_of)])
     with tempfile.TemporaryDirectory() as temporary:
-        rival = registry.read_kept(server, champion, Path(temporary), trusted)
+        rival = registry.read_kept(server, champion, Path(temporary), vouched)
         return _against(today, rival, asked, wanted)
 
 

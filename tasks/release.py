@@ -191,12 +191,12 @@ class Release:
         if before and before["champion"] == (reign.content if reign else None):
             return
         rival = registry.champion(self.server, name) if reign else None
-        signed_by_champion = hearing.bundle_of_champion(self.office, self.server, entries, name)
-        trusted = signed_by_champion.files[registry.MODEL] if signed_by_champion else None
-        found = compare.compare(self.verified.root, chosen.challenge, self.server, rival, trusted)
+        signed = hearing.bundle_of_champion(self.office, self.server, entries, name)
+        vouched = _vouched(signed) if signed else None
+        found = compare.compare(self.verified.root, chosen.challenge, self.server, rival, vouched)
         file, digest = compare.write(self.verified.root, found), challenge.digest(found)
         against = {"champion": reign.content if reign else None, "comparison": digest}
-        signed = self.office.sign(
+        sealed = self.office.sign(
             statement.statement({"comparison": digest}, COMPARISON, {"content": content, **against})
         )
         self.office.record(
@@ -208,7 +208,7 @@ class Release:
                 outcome=str(found.outcome),
                 approvals=found.approvals,
                 reasons=[each.reason for each in found.findings if each.outcome != Outcome.PASS],
-                envelope=signed,
+                envelope=sealed,
                 **against,
             )
         )
@@ -243,6 +243,11 @@ def _named(version: registry.Version | None, note: str) -> dict[str, Any] | None
     if version is None:
         return None
     return {"name": version.name, "version": version.number} | ({"note": note} if note else {})
+
+
+def _vouched(signed: bundle.Bundle) -> registry.Vouched:
+    said = signed.evidence
+    return registry.Vouched(model=signed.files[registry.MODEL], outs=said.outs, params=said.params)
 
 
 def _notes(office: Office, name: str, numbers: Sequence[int | None]) -> list[str]:

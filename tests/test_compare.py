@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tables
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
@@ -32,6 +34,7 @@ from tasks import compare, judge, prepare, release, track
 NAME = "loan-approval"
 LOOSE = {"difference_margin": 0.3, "ratio_margin": 0.5, "quality": [{"metric": "accuracy", "margin": 0.1}]}
 ROWS = 1000
+RECORDS = ("reports/training.json", "reports/split.json", "data/origin.json")
 DAY = release.dt.date(2026, 11, 30)
 
 
@@ -71,10 +74,10 @@ def places(store: sqlite3.Connection) -> list[tuple[str, str]]:
     return found
 
 
-def run(root: Path, trusted: str | None = None, **changes: Any) -> Comparison:
+def run(root: Path, vouched: registry.Vouched | None = None, **changes: Any) -> Comparison:
     server = registry.connect()
     champion = registry.champion(server, NAME)
-    return compare.compare(root, asked(**{**LOOSE, **changes}), server, champion, trusted)
+    return compare.compare(root, asked(**{**LOOSE, **changes}), server, champion, vouched)
 
 
 def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = None, **options: Any) -> None:
@@ -130,9 +133,29 @@ def test_a_candidate_beside_the_champion(project: Path) -> None:
     assert compare.write(project, again).read_bytes() == first
     assert challenge.digest(again) == challenge.digest(found) == artifacts.sha256_json(told)
     assert str(project) not in first.decode()
-    assert run(project, trusted=found.champion.sha256).outcome is Outcome.PASS
-    with pytest.raises(IntegrityError, match="not the one that its evidence is about"):
-        run(project, trusted="0" * 64)
+
+
+@pytest.mark.slow
+def test_of_the_champion_only_what_its_signed_evidence_says_counts(project: Path) -> None:
+    candidate(project)
+    champion = registry.champion(registry.connect(), NAME)
+    assert champion is not None
+    said = {path: champion.tags[f"clearance.evidence.{path.replace('/', '.')}"] for path in RECORDS}
+    signed = registry.Vouched(
+        model=champion.tags["clearance.model.sha256"], outs=said, params=(project / "params.yaml").read_text()
+    )
+    assert run(project, signed).outcome is Outcome.PASS
+    for other, fault in [
+        (replace(signed, model="0" * 64), "not the model that was judged"),
+        *[(replace(signed, outs=said | {path: "0" * 64}), f"{path} of its run") for path in RECORDS],
+        (replace(signed, outs={}), "reports/training.json of its run"),
+    ]:
+        with pytest.raises(IntegrityError, match=fault):
+            run(project, other)
+    declared = yaml.safe_load(signed.params)
+    declared["data"]["favourable"] = "another"
+    told = run(project, replace(signed, params=yaml.safe_dump(declared)))
+    assert "trained on another outcome" in told.findings[0].reason
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ again by the content fingerprint, so that a second call changes nothing and a ki
 from clearance.promotion import Version
 from clearance.registry.evidence import downloaded, fetch, files, keep
 from clearance.registry.folder import LOCK, MODEL, Description, describe, digests
-from clearance.registry.kept import Kept
+from clearance.registry.kept import Kept, Vouched
 from clearance.registry.kept import read as read_kept
 from clearance.registry.record import Candidate, DataSet, Record, Tracked
 from clearance.registry.server import Server, connect
@@ -39,6 +39,7 @@ __all__ = [
     "Server",
     "Tracked",
     "Version",
+    "Vouched",
     "candidate_name",
     "champion",
     "connect",

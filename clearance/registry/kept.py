@@ -1,6 +1,7 @@
 """What is kept beside a released version, read back by digest: its model, its reports, the rows it saw.
 
-MLflow is not believed: content counts only where it has the digest that the version, or the caller, says.
+MLflow is not believed: content counts only where it has the digest that signed evidence says; without any,
+the one that the version's tags say.
 """
 
 from __future__ import annotations
@@ -21,12 +22,22 @@ MODEL_DIGEST = "clearance.model.sha256"
 _EVIDENCE = "clearance.evidence"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Vouched:
+    """What signed evidence says of a version: the SHA-256 of its model and of each record, its parameters."""
+
+    model: str
+    outs: Mapping[str, str]
+    params: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Kept:
     """A version as it was judged. `file` is its model's, whose content has the digest `sha256`.
 
-    `training`, `split` and `origin` are its records; `declared` is its `params.yaml`, which no digest vouches
-    for. `fitted` are the rows it was fitted and tuned on (`seen`); None where its run did not keep them.
+    `training`, `split` and `origin` are its records; `declared` is its `params.yaml`, for which nothing
+    vouches without signed evidence. `fitted` are the rows it was fitted and tuned on (`seen`); None where its
+    run did not keep them.
     """
 
     version: Version
@@ -39,23 +50,22 @@ class Kept:
     fitted: tuple[bytes, ...] | None
 
 
-def read(server: Server, version: Version, into: Path, trusted: str | None = None) -> Kept:
+def read(server: Server, version: Version, into: Path, vouched: Vouched | None = None) -> Kept:
     """Download what is kept of `version` to the folder `into`, and check it.
 
-    `trusted` is its model's SHA-256 where a signed record says it. Raises IntegrityError when anything is
-    missing or is not what was judged, and when the version was not released here.
+    Raises IntegrityError when anything is missing or is not what was judged, and when the version was not
+    released here.
     """
-    expected = _said(version, MODEL_DIGEST)
+    expected = vouched.model if vouched else _said(version, MODEL_DIGEST)
     file = versions.download(server, version, str(into)) / folder.MODEL
     if not file.is_file() or artifacts.sha256(file) != expected:
         raise _unsound(version, f"{folder.MODEL} is not the model that was judged")
     training, split, origin = (
-        _report(server, version, path, into)
+        _report(server, version, path, into, vouched)
         for path in ("reports/training.json", "reports/split.json", "data/origin.json")
     )
-    if expected != training["model"]["sha256"] or trusted not in (None, expected):
+    if expected != training["model"]["sha256"]:
         raise _unsound(version, "its model is not the one that its evidence is about")
-    declared = _fetch(server, version, "params.yaml", into)
     return Kept(
         version=version,
         file=file,
@@ -63,7 +73,7 @@ def read(server: Server, version: Version, into: Path, trusted: str | None = Non
         training=training,
         split=split,
         origin=origin,
-        declared={} if declared is None else params.read_yaml(declared),
+        declared=_declared(server, version, into, vouched),
         fitted=_fitted(server, version, split, into),
     )
 
@@ -81,9 +91,18 @@ def _fitted(
     return tuple(found)
 
 
-def _report(server: Server, version: Version, path: str, into: Path) -> Any:
+def _declared(server: Server, version: Version, into: Path, vouched: Vouched | None) -> Mapping[str, Any]:
+    if vouched is None:
+        kept = _fetch(server, version, "params.yaml", into)
+        return {} if kept is None else params.read_yaml(kept)
+    artifacts.write_text(into / "vouched" / "params.yaml", vouched.params)
+    return params.read_yaml(into / "vouched" / "params.yaml")
+
+
+def _report(server: Server, version: Version, path: str, into: Path, vouched: Vouched | None) -> Any:
     """The record at `path` that the version was judged by."""
-    expected = _said(version, f"{_EVIDENCE}.{path.replace('/', '.')}")
+    tag = f"{_EVIDENCE}.{path.replace('/', '.')}"
+    expected = vouched.outs.get(path) if vouched else _said(version, tag)
     file = _fetch(server, version, path, into)
     if file is None or artifacts.sha256(file) != expected:
         raise _unsound(version, f"{path} of its run is not what it was judged by")
