@@ -209,6 +209,42 @@ def test_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         envelope.read(tmp_path / "long.json")
 
 
+def test_up_to_the_limits_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps(SAID, separators=(",", ":")).encode()
+    monkeypatch.setattr(canonical, "LIMIT", len(text))
+    assert canonical.loads(text) == SAID
+    with pytest.raises(IntegrityError, match="more than the"):
+        canonical.loads(text + b" ")
+    both = envelope.countersign(signed(), RITA)
+    monkeypatch.setattr(envelope, "MOST_SIGNATURES", 2)
+    assert envelope.opened(both, KEYS).keyids == frozenset(KEYS)
+    monkeypatch.setattr(envelope, "MOST_SIGNATURES", 1)
+    with pytest.raises(IntegrityError, match="1 to 1 signatures"):
+        envelope.opened(both, KEYS)
+    monkeypatch.setattr(envelope, "MOST_SIGNATURES", 2)
+    monkeypatch.setattr(canonical, "LIMIT", len(both["signatures"][0]["sig"]) // 2)
+    with pytest.raises(IntegrityError, match="not too long"):
+        envelope.countersign(both, VERA)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [-float("inf")]}, {1, 2}])
+def test_what_is_no_number_has_no_text(value: Any) -> None:
+    with pytest.raises(IntegrityError, match="cannot be written"):
+        canonical.dumps(value)
+
+
+def test_a_sigstore_signature_keeps_its_bundle_and_nothing_else_is_taken_along() -> None:
+    said = signed()
+    (own,) = said["signatures"]
+    more = own | {"keyid": "other", "bundle": {"media": 1}}
+    both = envelope.countersign(said | {"signatures": [more]}, VERA)
+    assert both["signatures"][0] == more
+    assert envelope.opened(both, KEYS).keyids == {VERA.public_key.keyid}
+    assert envelope._parsed(more).unrecognized_fields == {"bundle": {"media": 1}}
+    with pytest.raises(IntegrityError, match="keyid and sig, and nothing else"):
+        envelope.opened(said | {"signatures": [more | {"note": "x"}]}, KEYS)
+
+
 def test_an_envelope_in_a_file_is_read_as_strictly(tmp_path: Path) -> None:
     place = tmp_path / "e.json"
     envelope.write(place, signed())

@@ -23,6 +23,17 @@ def test_a_measurement_has_a_value_or_a_reason() -> None:
     assert evidence.undefined("no rows").value is None
 
 
+@pytest.mark.parametrize("bounds", [{"low": 0.1}, {"high": 0.9}, {"low": 0.1, "high": 0.9}])
+def test_what_lacks_rows_for_an_interval_has_none(bounds: dict[str, float]) -> None:
+    assert Measurement(value=0.5, lack="10 rows").low is None
+    with pytest.raises(ValueError, match="has none"):
+        Measurement(value=0.5, lack="10 rows", **bounds)  # type: ignore[arg-type]
+
+
+def test_what_could_not_be_measured_says_on_how_many_rows() -> None:
+    assert evidence.undefined("one class", {"a": 3}).support == {"a": 3}
+
+
 def test_documents_survive_a_round_trip() -> None:
     rate = Measurement(value=0.5, low=0.4, high=0.6, confidence=0.95, method="Wilson", support={"a": 10})
     document = evidence.measured({"rate": rate, "gap": {"sex": evidence.undefined("one group")}}, rows=10)

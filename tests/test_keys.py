@@ -248,6 +248,27 @@ def test_a_person_at_an_identity_provider_is_a_key_as_well() -> None:
         keys.public({**entry, "keyval": {**keyval, "identity": "mallory@bank.example"}})
 
 
+def person(identity: str) -> Key:
+    """Somebody known by their account at an identity provider."""
+    from securesystemslib.signer._utils import compute_default_keyid
+
+    keyval = {"identity": identity, "issuer": "https://login.bank.example"}
+    entry = {"keytype": "sigstore-oidc", "scheme": "Fulcio", "keyval": keyval}
+    return keys.public(entry | {"keyid": compute_default_keyid("sigstore-oidc", "Fulcio", keyval)})
+
+
+def test_two_people_at_one_provider_are_two_keys() -> None:
+    vera, again, rita = (person(f"{name}@bank.example") for name in ("vera", "vera", "rita"))
+    assert keys.fingerprint(vera) == keys.fingerprint(again)
+    assert len({keys.fingerprint(each) for each in (vera, rita, VERA.public_key)}) == 3
+
+
+def test_a_path_with_a_colon_and_a_folder_that_is_not_there_yet_are_paths(tmp_path: Path) -> None:
+    made = key_files.create(tmp_path / "new" / "at:home", "vera")
+    assert signers.signer(made.uri).public_key.keyid == made.entry["keyid"]
+    assert [path.name for path in (tmp_path / "new" / "at:home").iterdir()] == ["vera.pem"]
+
+
 def settle(monkeypatch: pytest.MonkeyPatch, identity: str | None, uri: str | None) -> None:
     for name, value in ((signers.IDENTITY, identity), (signers.SIGNER, uri)):
         monkeypatch.delenv(name, raising=False)

@@ -17,11 +17,9 @@ import judged
 import pytest
 import yaml
 from dvc.repo import Repo
-from hypothesis import given
-from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from clearance import artifacts, lineage, promotion, registry, remote
+from clearance import artifacts, lineage, registry, remote
 from clearance.errors import (
     ConfigurationError,
     IntegrityError,
@@ -30,8 +28,6 @@ from clearance.errors import (
     UnavailableError,
 )
 from clearance.governance.office import opened
-from clearance.promotion import Ending, State, Status, Step
-from clearance.registry import Version
 from tasks import release, track
 
 ROOT = Path(__file__).parent.parent
@@ -587,40 +583,6 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     with pytest.raises(IntegrityError):
         release.main()
     assert not (root / release.RECEIPT).exists()
-
-
-def version(number: int) -> Version:
-    return Version(name=NAME, number=number, fingerprint="x", tags={}, run_id="", model_id="")
-
-
-def states() -> st.SearchStrategy[State]:
-    some = st.builds(version, st.integers(1, 3))
-    return st.builds(
-        State,
-        obstacle=st.none() | st.builds(Ending, status=st.sampled_from(Status), reason=st.just("so")),
-        candidate=some,
-        copy=st.none() | some,
-        champion=st.none() | some,
-        reigning=st.none() | st.integers(1, 3),
-        served=st.frozensets(st.integers(1, 3)),
-        pending=st.none() | st.booleans(),
-    )
-
-
-@given(states())
-def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(state: State) -> None:
-    todo = promotion.decide(state)
-    if todo in (Step.COPY, Step.CROWN):
-        assert state.obstacle is None and state.pending is None
-        assert state.candidate.number not in state.served
-    if todo is Step.COPY:
-        assert state.copy is None
-    if todo is Step.CROWN:
-        assert state.copy and (state.champion is None or state.champion.number <= state.copy.number)
-    if todo in (Step.CONFIRM, Step.ABANDON):
-        assert state.pending is (todo is Step.CONFIRM)
-    if isinstance(todo, Ending) and todo.status is Status.CHAMPION and state.obstacle is None:
-        assert state.copy and state.reigning == state.candidate.number
 
 
 @pytest.mark.parametrize("first", [False, True])

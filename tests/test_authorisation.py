@@ -1,0 +1,103 @@
+"""Which policy may promote a model: what the list says today, and what a commit once said."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import judged
+import pytest
+import yaml
+
+from clearance import artifacts
+from clearance.errors import ConfigurationError
+from clearance.governance import authorisation
+from clearance.judging import authorised
+from clearance.judging.authorised import Authorised
+
+NAME, FILE = "loan-approval", "policies/strict.yaml"
+
+
+def listing(*, name: str = NAME, policy: str = FILE, tier: str = "high") -> dict[str, Any]:
+    return {"models": {name: {"policy": policy, "tier": tier}}}
+
+
+def write(root: Path, said: Any, *, note: str = "") -> Path:
+    """A project whose list says so, with a policy beside it; returns the policy."""
+    (root / "policies").mkdir(exist_ok=True)
+    (root / authorised.FILE).write_text(said if isinstance(said, str) else yaml.safe_dump(said))
+    (root / FILE).write_text(yaml.safe_dump(judged.POLICY) + note)
+    return root / FILE
+
+
+def commit(root: Path) -> None:
+    who = ["-c", "user.name=dan", "-c", "user.email=dan@clearance.example"]
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "so", "--allow-empty"]):
+        subprocess.run(["git", *words], cwd=root, check=True)
+
+
+def test_what_the_list_says_is_found_by_the_models_name(tmp_path: Path) -> None:
+    write(tmp_path, listing())
+    assert authorised.find(tmp_path, NAME) == Authorised(policy=Path(FILE), tier="high")
+    assert authorised.find(tmp_path, "another") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({"models": {NAME: {"policy": FILE}}}, r"models\.loan-approval\.tier"),
+        ({"models": {NAME: {"policy": FILE, "tier": "high", "until": "ever"}}}, "until"),
+        ({"model": {}}, "models"),
+        (listing(policy="policies/none.yaml"), r"policies/none\.yaml, authorised for loan-approval, is miss"),
+        ("[", "not readable YAML"),
+    ],
+)
+def test_a_list_that_is_faulty_is_an_error_that_names_the_place(
+    tmp_path: Path, said: Any, fault: str
+) -> None:
+    write(tmp_path, said)
+    with pytest.raises(ConfigurationError, match=fault) as found:
+        authorised.find(tmp_path, NAME)
+    assert "authorised.yaml" in found.value.fault + found.value.mend
+
+
+@pytest.mark.parametrize("text", [b"[", b"\xff", b"models: 1", b"models: {a: {policy: 1}}", b""])
+def test_a_list_that_was_once_faulty_authorised_nothing(text: bytes) -> None:
+    assert authorised.parse(text) == {}
+    assert authorised.parse(yaml.safe_dump(listing()).encode()) == {
+        NAME: Authorised(policy=Path(FILE), tier="high")
+    }
+
+
+def test_today_only_the_very_policy_that_judged_counts(tmp_path: Path) -> None:
+    policy = write(tmp_path, listing())
+    found = authorisation.today(tmp_path, NAME, artifacts.sha256(policy))
+    assert found.policy is not None and found.policy.id == judged.POLICY["id"] and found.tier == "high"
+    for name, sha256 in ((NAME, "0" * 64), ("another", artifacts.sha256(policy))):
+        assert authorisation.today(tmp_path, name, sha256) == authorisation.Authority()
+
+
+def test_a_commit_that_authorised_it_is_found_however_far_back(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.yaml"
+    kept.write_bytes(write(tmp_path, listing()).read_bytes())
+    commit(tmp_path)
+    write(tmp_path, listing(tier="low"))
+    commit(tmp_path)
+    write(tmp_path, "[")
+    commit(tmp_path)
+    write(tmp_path, listing(tier="lowest"), note="# reviewed again\n")
+    commit(tmp_path)
+    for tier, there in (("high", True), ("low", True), ("lowest", False), ("none", False)):
+        found = authorisation.ever(tmp_path, NAME, kept, tier)
+        assert (found.policy is not None, found.tier) == (there, tier if there else "")
+    assert authorisation.ever(tmp_path, "another", kept, "high").policy is None
+
+
+def test_what_no_commit_holds_was_never_authorised(tmp_path: Path) -> None:
+    policy = write(tmp_path, listing())
+    assert authorisation.ever(tmp_path, NAME, policy, "high").policy is None  # no git
+    (tmp_path / FILE).unlink()
+    commit(tmp_path)
+    write(tmp_path, listing())
+    assert authorisation.ever(tmp_path, NAME, policy, "high").policy is None  # a list, and no such policy

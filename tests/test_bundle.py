@@ -1,0 +1,127 @@
+"""The evidence bundle: what is signed comes back as it was, and one that contradicts itself is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import people
+import pytest
+
+from clearance import artifacts
+from clearance.attesting import bundle, envelope, statement
+from clearance.attesting.bundle import Code, Evidence, Judged
+from clearance.errors import IntegrityError
+
+VERA = people.SIGNERS["vera"]
+KEYS = {VERA.public_key.keyid: VERA.public_key}
+TEXT = "id: strict\n"
+FILES = {"model.skops": "ab" * 32, "MLmodel": "cd" * 32}
+EVIDENCE = Evidence(
+    model="loan-approval",
+    fingerprint="12" * 32,
+    demo=False,
+    code=Code(commit="c0ffee", changed=(), unkept=()),
+    lock="schema: '2.0'\n",
+    params="name: loan-approval\n",
+    overrides={"seed": 7},
+    judged=Judged(
+        file="policies/strict.yaml",
+        id="strict",
+        version="1",
+        text=TEXT,
+        as_of="2026-11-22",
+        outcome="pass",
+        sha256="ee" * 32,
+    ),
+    outs={"reports/verdict.json": "ee" * 32, "reports/fairness.json": "ff" * 32},
+    deps={"policies/strict.yaml": artifacts.sha256_text(TEXT)},
+    environment="34" * 32,
+    python="3.11.7",
+)
+
+
+def signed(said: dict[str, Any]) -> envelope.Signed:
+    return envelope.opened(envelope.sign(said, VERA), KEYS)
+
+
+def changed(change: Callable[[dict[str, Any]], Any]) -> envelope.Signed:
+    """The bundle as somebody with a key could have signed it, changed."""
+    said = bundle.draft(FILES, EVIDENCE)
+    change(said["predicate"])
+    return signed(said)
+
+
+def test_what_was_signed_is_read_back() -> None:
+    said = bundle.draft(FILES, EVIDENCE)
+    assert said["predicateType"] == "urn:clearance:evidence:v1"
+    found = bundle.read(signed(said))
+    assert (found.files, found.evidence) == (FILES, EVIDENCE)
+    assert found.digest == statement.content_digest(said)
+    assert found.keyids == frozenset(KEYS)
+
+
+def test_the_same_model_has_the_same_bundle_and_any_change_another_digest() -> None:
+    first = statement.content_digest(bundle.draft(FILES, EVIDENCE))
+    assert statement.content_digest(bundle.draft(dict(FILES), EVIDENCE)) == first
+    for other in (
+        bundle.draft(FILES | {"MLmodel": "ce" * 32}, EVIDENCE),
+        *(
+            bundle.draft(FILES, EVIDENCE.model_copy(update=change))
+            for change in (
+                {"lock": "schema: '2.1'\n"},
+                {"params": "name: other\n"},
+                {"overrides": {"seed": 8}},
+                {"demo": True},
+                {"environment": "35" * 32},
+                {"python": "3.11.8"},
+                {"code": Code(commit="c0ffee", changed=("tasks/train.py",), unkept=())},
+                {"outs": EVIDENCE.outs | {"data/raw.parquet": "aa" * 32}},
+            )
+        ),
+    ):
+        assert statement.content_digest(other) != first
+
+
+def judged(**change: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda said: said["judged"].update(change)
+
+
+BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "another policy": (judged(text="id: lax\n"), "text of policies/strict.yaml is not the one that judged"),
+    "a policy that no digest names": (judged(file="policies/lax.yaml"), "text of policies/lax.yaml is not"),
+    "a verdict that is no output": (judged(sha256="ed" * 32), "its verdict is none of the outputs"),
+    "a digest that is none": (lambda said: said["outs"].update(odd="12"), "outs.odd"),
+    "a key too many": (lambda said: said.update(note="all is well"), "note"),
+    "a key too few": (lambda said: said.pop("lock"), "lock"),
+    "no fingerprint": (lambda said: said.update(fingerprint=""), "fingerprint"),
+}
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_one_that_contradicts_itself_is_refused(how: str) -> None:
+    change, fault = BAD[how]
+    with pytest.raises(IntegrityError, match="the evidence bundle contradicts itself") as refused:
+        bundle.read(changed(change))
+    assert fault in refused.value.fault
+    assert refused.value.mend == "release the model again: its evidence is bundled anew"
+
+
+def test_another_kind_of_statement_is_no_bundle() -> None:
+    said = bundle.draft(FILES, EVIDENCE) | {"predicateType": "urn:clearance:decision:v1"}
+    with pytest.raises(IntegrityError, match="no evidence bundle but a urn:clearance:decision:v1") as refused:
+        bundle.read(signed(said))
+    assert refused.value.mend == "take the bundle itself"
+
+
+@pytest.mark.parametrize(
+    ("code", "clean"),
+    [
+        (Code(commit="c0ffee", changed=(), unkept=()), True),
+        (Code(commit=None, changed=(), unkept=()), False),
+        (Code(commit="c0ffee", changed=("params.yaml",), unkept=()), False),
+        (Code(commit="c0ffee", changed=(), unkept=("data.csv",)), False),
+    ],
+)
+def test_clean_is_a_commit_that_holds_all_that_was_read(code: Code, clean: bool) -> None:
+    assert code.clean is clean

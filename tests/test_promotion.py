@@ -1,0 +1,247 @@
+"""Whether a judged model may become champion, and which step comes next: every way a "no" comes about."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearance import promotion
+from clearance.attesting.approvals import Standing
+from clearance.evidence import Outcome
+from clearance.judging import policy, rules
+from clearance.promotion import Case, Ending, State, Status, Step, Version
+
+NAME = "loan-approval"
+DAY = dt.date(2026, 11, 26)
+MANNER = rules.Promotion(approvals={"high": {"validator": 1}}, override_days=30)
+
+
+def verdict(outcome: str = "pass", **changes: Any) -> dict[str, Any]:
+    reasons = [] if outcome == "pass" else ["the gap is 0.2; the limit is 0.1"]
+    return {
+        "verdict": outcome,
+        "what_if": False,
+        "name": NAME,
+        "policy": {"file": "policies/strict.yaml"},
+        "reasons": reasons,
+        "findings": [{"severity": "block", "outcome": outcome, "reason": each} for each in reasons],
+    } | changes
+
+
+def today(outcome: str = "pass") -> policy.Verdict:
+    reasons = () if outcome == "pass" else ("the rule ended",)
+    return policy.Verdict(outcome=Outcome(outcome), reasons=reasons, findings=(), not_in_force=())
+
+
+def case(**changes: Any) -> Case:
+    good = Case(verdict=verdict(), has_model=True, promotion=MANNER, today=today(), day=DAY)
+    return replace(good, **changes)
+
+
+def standing(
+    *reasons: str, stands: tuple[str, ...] = ("vera", "rita"), rejections: tuple[str, ...] = ()
+) -> Standing:
+    found = tuple(SimpleNamespace(person=each) for each in stands)
+    return Standing(
+        stands=cast(Any, found),
+        rejections=cast(Any, rejections),
+        refused=(),
+        missing={},
+        until=None,
+        reasons=reasons,
+    )
+
+
+AGREED = standing()
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"tier": "higher"}, "policies/authorised.yaml puts loan-approval into tier higher, which its policy"),
+    (
+        {"promotion": None},
+        "policies/strict.yaml as it judged is not the policy that policies/authorised.yaml",
+    ),
+    ({"today": None}, "policies/strict.yaml as it judged is not the policy"),
+    ({"uncommitted": "No commit holds it."}, "No commit holds it."),
+    ({"unpushed": "It is not at the remote."}, "It is not at the remote."),
+]
+JUDGED: list[tuple[dict[str, Any], str]] = [
+    ({"verdict": verdict("fail")}, "The gap is 0.2; the limit is 0.1."),
+    ({"verdict": verdict("not_evaluated")}, "The gap is 0.2"),
+    ({"verdict": verdict("insufficient_evidence")}, "The gap is 0.2"),
+    ({"today": today("fail")}, "Judged again on 2026-11-26: refused; the rule ended."),
+    ({"today": today("not_evaluated")}, "Judged again on 2026-11-26: not evaluated; the rule ended."),
+    ({"compared": "Compared with the champion: fail."}, "Compared with the champion: fail."),
+]
+
+
+def ending(status: Status, found: Ending | None) -> str:
+    assert found is not None and found.status is status
+    return found.reason
+
+
+def test_a_pass_that_all_agree_to_may_be_promoted() -> None:
+    assert promotion.obstacle(case(), AGREED) is None
+    assert not case().failed
+
+
+def test_what_nobody_was_asked_about_waits_for_that() -> None:
+    assert ending(Status.AWAITING_APPROVAL, promotion.obstacle(case())) == "Nothing was proposed yet."
+
+
+def test_who_is_missing_is_told_in_order() -> None:
+    found = promotion.obstacle(case(), standing("Ask vera.", "Ask rita."))
+    assert ending(Status.AWAITING_APPROVAL, found) == "Ask vera. Ask rita."
+
+
+@pytest.mark.parametrize(("needs", "agreed"), [(1, 0), (2, 1), (3, 2)])
+def test_a_first_version_waits_for_as_many_as_the_comparison_asks_for(needs: int, agreed: int) -> None:
+    some = standing(stands=("vera", "rita")[:agreed])
+    said = ending(Status.AWAITING_APPROVAL, promotion.obstacle(case(), some, needs))
+    assert said == f"A first version needs {needs} approval(s), {agreed} stand: ask for more."
+    assert promotion.obstacle(case(), some, agreed) is None
+
+
+@pytest.mark.parametrize(("changes", "why"), REFUSED)
+def test_what_no_agreement_mends_is_refused(changes: dict[str, Any], why: str) -> None:
+    """Whoever agrees: not the authorised policy, nothing that could be built again."""
+    for some in (None, AGREED, standing("Ask vera.")):
+        assert ending(Status.NOT_PROMOTED, promotion.obstacle(case(**changes), some)).startswith(why)
+
+
+@pytest.mark.parametrize(("changes", "why"), JUDGED)
+def test_a_verdict_that_is_no_pass_is_refused_unless_it_was_overridden(
+    changes: dict[str, Any], why: str
+) -> None:
+    bad = case(**changes)
+    assert bad.failed
+    nobody, one = standing("Ask vera.", stands=()), standing("Ask rita to override.", stands=("vera",))
+    assert ending(Status.NOT_PROMOTED, promotion.obstacle(bad)).startswith(why)
+    said = ending(Status.NOT_PROMOTED, promotion.obstacle(bad, nobody))
+    assert said.startswith(why) and "Ask vera" not in said
+    begun = ending(Status.NOT_PROMOTED, promotion.obstacle(bad, one))
+    assert begun.startswith(why) and begun.endswith(" Ask rita to override.")
+    assert promotion.obstacle(bad, AGREED) is None  # `standing` knows that only overrides complete such a set
+
+
+def test_without_overrides_in_the_policy_nobody_is_told_to_ask_for_one() -> None:
+    manner = rules.Promotion(approvals={"high": {}}, override_days=0)
+    one = standing("Ask rita.", stands=("vera",))
+    found = promotion.obstacle(case(verdict=verdict("fail"), promotion=manner), one)
+    assert "Ask rita" not in ending(Status.NOT_PROMOTED, found)
+
+
+@pytest.mark.parametrize("changes", [{"promotion": None}, {"today": None}])
+def test_without_an_authorised_policy_only_an_override_could_count(changes: dict[str, Any]) -> None:
+    assert case(**changes).failed
+
+
+def test_what_may_ship_is_the_policys_to_say() -> None:
+    manner = rules.Promotion(
+        approvals={"high": {}}, when=(Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE), override_days=0
+    )
+    lacks = case(
+        verdict=verdict("insufficient_evidence"), promotion=manner, today=today("insufficient_evidence")
+    )
+    assert promotion.obstacle(lacks, AGREED) is None and not lacks.failed
+    assert promotion.obstacle(replace(lacks, today=today("fail")), standing("Ask.")) is not None
+
+
+def test_a_rejection_is_told_before_the_verdict_and_stops_a_pass_too() -> None:
+    said = standing("rita rejected it.", rejections=("rita",))
+    for each in (case(), case(verdict=verdict("fail"))):
+        assert ending(Status.NOT_PROMOTED, promotion.obstacle(each, said)) == "rita rejected it."
+
+
+def test_a_run_by_a_chosen_policy_is_recorded_nowhere() -> None:
+    found = promotion.obstacle(case(verdict=verdict(what_if=True), has_model=False), AGREED)
+    assert "chosen for the run; nothing is recorded." in ending(Status.WHAT_IF, found)
+
+
+def test_without_a_model_there_is_nothing_to_promote_and_the_verdict_says_why() -> None:
+    found = promotion.obstacle(case(verdict=verdict("fail"), has_model=False), AGREED)
+    said = ending(Status.NO_MODEL, found)
+    assert said == "There is no model; the tracked run is the record. The gap is 0.2; the limit is 0.1."
+
+
+def version(number: int, name: str = NAME) -> Version:
+    return Version(name=name, number=number, fingerprint="x", tags={}, run_id="", model_id="")
+
+
+def state(**changes: Any) -> State:
+    return replace(State(obstacle=None, candidate=version(5), copy=None, champion=None), **changes)
+
+
+NO = Ending(status=Status.NOT_PROMOTED, reason="so")
+STEPS: list[tuple[dict[str, Any], Step | Status]] = [
+    ({}, Step.COPY),
+    ({"champion": version(3)}, Step.COPY),
+    ({"copy": version(2)}, Step.CROWN),
+    ({"copy": version(2), "champion": version(1)}, Step.CROWN),
+    ({"copy": version(2), "champion": version(2)}, Step.CROWN),  # the alias is there, the ledger is not
+    ({"copy": version(2), "champion": version(3)}, Status.SUPERSEDED),
+    ({"copy": version(2), "champion": version(2), "reigning": 5}, Status.CHAMPION),
+    ({"copy": version(2), "champion": version(2), "reigning": 5, "obstacle": NO}, Status.CHAMPION),
+    ({"reigning": 5}, Step.COPY),
+    ({"copy": version(2), "reigning": 4}, Step.CROWN),
+    ({"copy": version(2), "served": frozenset({5})}, Status.SUPERSEDED),
+    ({"served": frozenset({4})}, Step.COPY),
+    ({"obstacle": NO}, Status.NOT_PROMOTED),
+    ({"obstacle": NO, "copy": version(2), "champion": version(3)}, Status.NOT_PROMOTED),
+    ({"pending": True, "obstacle": NO}, Step.CONFIRM),
+    ({"pending": False, "obstacle": NO}, Step.ABANDON),
+    ({"pending": True, "copy": version(2), "reigning": 5}, Step.CONFIRM),
+]
+
+
+@pytest.mark.parametrize(("changes", "due"), STEPS)
+def test_the_next_step(changes: dict[str, Any], due: Step | Status) -> None:
+    todo = promotion.decide(state(**changes))
+    assert (todo.status if isinstance(todo, Ending) else todo) is due
+
+
+def test_an_ending_says_what_it_found() -> None:
+    here = {"copy": version(2), "served": frozenset({5})}
+    told = "going back is a rollback, not a release."
+    for changes, said in [
+        ({"champion": version(3)}, f"loan-approval version 5 had its turn, and {NAME} version 3 is champion"),
+        ({}, "loan-approval version 5 had its turn, and no version is now champion"),
+    ]:
+        found = promotion.decide(state(**here, **changes))
+        assert isinstance(found, Ending) and found.reason == f"{said}: {told}"
+    champion = promotion.decide(state(copy=version(2), reigning=5))
+    assert champion == Ending(status=Status.CHAMPION, reason="loan-approval version 2 is the champion.")
+
+
+def states() -> st.SearchStrategy[State]:
+    some = st.builds(version, st.integers(1, 3))
+    return st.builds(
+        State,
+        obstacle=st.none() | st.builds(Ending, status=st.sampled_from(Status), reason=st.just("so")),
+        candidate=some,
+        copy=st.none() | some,
+        champion=st.none() | some,
+        reigning=st.none() | st.integers(1, 3),
+        served=st.frozensets(st.integers(1, 3)),
+        pending=st.none() | st.booleans(),
+    )
+
+
+@given(states())
+def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(state: State) -> None:
+    todo = promotion.decide(state)
+    if todo in (Step.COPY, Step.CROWN):
+        assert state.obstacle is None and state.pending is None
+        assert state.candidate.number not in state.served
+    if todo is Step.COPY:
+        assert state.copy is None
+    if todo is Step.CROWN:
+        assert state.copy and (state.champion is None or state.champion.number <= state.copy.number)
+    if todo in (Step.CONFIRM, Step.ABANDON):
+        assert state.pending is (todo is Step.CONFIRM)
+    if isinstance(todo, Ending) and todo.status is Status.CHAMPION and state.obstacle is None:
+        assert state.copy and state.reigning == state.candidate.number
