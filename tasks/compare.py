@@ -48,18 +48,18 @@ class Today:
 
 
 def compare(
-    root: Path,
+    verified: lineage.Lineage,
     asked: challenging.Challenge,
     server: registry.Server,
     champion: registry.Version | None,
     vouched: registry.Vouched | None = None,
 ) -> Comparison:
-    """Compare the candidate in the project at `root` with `champion` (None: there is none) as `asked`.
+    """Compare the candidate of the verified project with `champion` (None: there is none) as `asked`.
 
     `vouched` is what the champion's signed evidence says of it. Raises IntegrityError when anything of the
     project or of the champion is not what was judged, or nothing was trained.
     """
-    today = _today(root)
+    today, root = _today(verified), verified.root
     if champion is None:
         why = "; ".join(today.verdict["reasons"])
         found = challenge.first_version(asked, Outcome(today.verdict["verdict"]), why)
@@ -79,9 +79,8 @@ def write(root: Path, comparison: Comparison) -> Path:
     return root / RECORD
 
 
-def _today(root: Path) -> Today:
-    verified = lineage.verify(root)
-    training = verified.read_json(TRAINING)
+def _today(verified: lineage.Lineage) -> Today:
+    root, training = verified.root, verified.read_json(TRAINING)
     if training["status"] != "measured":
         raise IntegrityError(
             f"there is no candidate to compare: {training['because']}",

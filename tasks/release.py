@@ -193,7 +193,7 @@ class Release:
         rival = registry.champion(self.server, name) if reign else None
         signed = hearing.bundle_of_champion(self.office, self.server, entries, name)
         vouched = _vouched(signed) if signed else None
-        found = compare.compare(self.verified.root, chosen.challenge, self.server, rival, vouched)
+        found = compare.compare(self.verified, chosen.challenge, self.server, rival, vouched)
         file, digest = compare.write(self.verified.root, found), challenge.digest(found)
         against = {"champion": reign.content if reign else None, "comparison": digest}
         sealed = self.office.sign(

@@ -77,7 +77,7 @@ def places(store: sqlite3.Connection) -> list[tuple[str, str]]:
 def run(root: Path, vouched: registry.Vouched | None = None, **changes: Any) -> Comparison:
     server = registry.connect()
     champion = registry.champion(server, NAME)
-    return compare.compare(root, asked(**{**LOOSE, **changes}), server, champion, vouched)
+    return compare.compare(lineage.verify(root), asked(**{**LOOSE, **changes}), server, champion, vouched)
 
 
 def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = None, **options: Any) -> None:
@@ -189,13 +189,13 @@ def test_a_first_version_stands_on_its_own_verdict(project: Path) -> None:
     server = registry.connect()
     for verdict in ("pass", "fail", "insufficient_evidence"):
         judged.put(project, rows=ROWS, verdict=verdict)
-        found = compare.compare(project, asked(), server, None)
+        found = compare.compare(lineage.verify(project), asked(), server, None)
         assert (found.champion, found.approvals, found.outcome.value) == (None, 1, verdict)
     for folder in ("data/prepared", "data/scored", "models/trained", "reports/figures"):
         shutil.rmtree(project / folder)
     judged.put(project, blocked=True)
     with pytest.raises(IntegrityError, match="no candidate to compare: validate_raw: a fault"):
-        compare.compare(project, asked(), server, None)
+        compare.compare(lineage.verify(project), asked(), server, None)
 
 
 @pytest.mark.slow
