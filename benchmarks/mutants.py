@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         ("clearance/judging/*.py", "clearance/promotion.py"),
         (
             *("policy", "judge", "sufficiency", "values", "significance", "impact", "reuse", "challenge"),
-            *("authorisation", "promotion", "packs"),
+            *("authorisation", "findings", "promotion", "packs"),
         ),
     ),
     "ledger": (
