@@ -28,7 +28,7 @@ from clearance.errors import (
     IntegrityError,
     UnavailableError,
 )
-from clearance.ledger import Draft, Kind, checkpoint, entry, places, retention, settings
+from clearance.ledger import Draft, Kind, checkpoint, entry, findings, places, retention, settings
 from clearance.ledger.checkpoint import Checkpoint
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
@@ -163,8 +163,8 @@ def test_a_body_may_be_erased_and_the_ledger_still_verifies(
     seal = signer.seal(tmp_path / "one")
     with ledger.open(address, seal=seal) as book:
         ledger.append(book, [samples.draft(1, who="Person of Interest"), samples.draft(1, Kind.PROMOTION)])
-        made = ledger.redact(book, [1], actor="ada", keyid=None, reason="asked for by the person")
-        assert (made.number, made.kind) == (3, "redaction")
+        made = ledger.redact(book, [1], actor="ada", keyid="a" * 64, reason="asked for by the person")
+        assert (made.number, made.kind, made.actor, made.keyid) == (3, "redaction", "ada", "a" * 64)
         found = list(ledger.entries(book))
         assert (found[0].text, found[0].salt, found[0].body, found[0].redacted) == (None, None, {}, True)
         report = ledger.verify(book, seal.places, signer.opened)
@@ -181,6 +181,31 @@ def test_a_body_may_be_erased_and_the_ledger_still_verifies(
         assert b"Interest" not in b"".join(
             file.read_bytes() for file in tmp_path.glob("ledger.db*") if file.is_file()
         )
+
+
+def test_a_batch_may_be_as_large_as_it_may(
+    tmp_path: Path, signer: samples.Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearance.ledger.log.LARGEST", 3)
+    nested = tmp_path / "a" / "b"
+    seal = signer.seal(tmp_path / "c" / "d" / "checkpoints")
+    with ledger.open(f"sqlite:///{nested}/ledger.db", seal=seal) as book:
+        assert len(ledger.append(book, [samples.draft(1)] * 3)) == 3
+        for size in (0, 4):
+            with pytest.raises(DataError, match=f"1 to 3 entries, not {size}"):
+                ledger.append(book, [samples.draft(1)] * size)
+        assert ledger.head(book)[0] == 3
+
+
+def test_a_fault_that_is_there_often_is_told_once_with_its_count() -> None:
+    once = findings.Finding(fault=findings.Fault.ERASED, number=2, detail="entry 2")
+    assert str(once) == "erased without a redaction: entry 2"
+    assert str(replace(once, count=2)) == "erased without a redaction: entry 2 (2 in all)"
+    tally = findings.Tally()
+    for number in (5, 9, None):
+        tally.add(findings.Fault.ERASED, number, f"entry {number}", 2)
+    tally.add(findings.Fault.EDITED, 3, "entry 3")
+    assert [(each.number, each.count) for each in tally.all()] == [(3, 1), (5, 6)]
 
 
 def test_places_that_do_not_fit_stop_every_append(tmp_path: Path, signer: samples.Signer) -> None:

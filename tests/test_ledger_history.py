@@ -88,6 +88,64 @@ def test_a_reign_tells_itself() -> None:
     assert first.to_json()["until"] == "2026-01-10T00:00:00.000000Z"
 
 
+def test_a_reign_is_its_entry_as_json() -> None:
+    first, _, _ = ledger.reigns(STORY, samples.MODEL)
+    assert first.to_json() == {
+        "model": "loan-approval",
+        "version": 1,
+        "content": f"{1:064x}",
+        "kind": "promotion",
+        "since": "2026-01-06T00:00:00.000000Z",
+        "until": "2026-01-10T00:00:00.000000Z",
+        "by": "otto",
+        "entry": 6,
+        "allowed_by": ["vera", "rita"],
+        "evidence": [1, 2, 3, 4],
+        "override_until": None,
+    }
+
+
+def test_what_the_entry_says_of_who_allowed_it_counts_and_an_override_is_told() -> None:
+    said = samples.draft(
+        3, Kind.PROMOTION, "otto", allowed_by=["rita", "vera"], override_until="2026-02-01", content=7
+    )
+    (reign,) = ledger.reigns(told(samples.draft(3, Kind.APPROVAL, "dan"), said), samples.MODEL)
+    assert (reign.allowed_by, reign.override_until, reign.evidence) == (("rita", "vera"), "2026-02-01", ())
+    assert "allowed by rita, vera BY OVERRIDE until 2026-02-01; evidence: none." in str(reign)
+
+
+def test_what_was_erased_says_nothing_and_hides_nothing_after_it() -> None:
+    approval, promotion = told(samples.draft(1, Kind.APPROVAL, "vera"), samples.draft(1, Kind.PROMOTION))
+    gone = replace(approval, text=None, salt=None)
+    (reign,) = ledger.reigns([gone, promotion], samples.MODEL)
+    assert (reign.allowed_by, reign.evidence) == ((), ())
+    assert gone.to_json()["body"] is None and approval.to_json()["body"]["version"] == 1
+    assert str(gone).endswith("vera approved loan-approval, content erased.")
+
+
+def test_another_models_entries_in_between_hide_no_unfinished_change() -> None:
+    other = replace(samples.draft(9, Kind.PROPOSAL), model="another")
+    for story in ([other, samples.draft(1, Kind.INTENT)], [samples.draft(1, Kind.INTENT), other]):
+        (open_,) = ledger.unfinished(told(*story), samples.MODEL)
+        assert open_.kind == Kind.INTENT
+    ended = [samples.draft(1, Kind.INTENT), other, samples.draft(1, Kind.PROMOTION, intent=1)]
+    assert ledger.unfinished(told(*ended), samples.MODEL) == ()
+
+
+def test_who_takes_back_what_they_never_gave_changes_nothing() -> None:
+    story = told(
+        samples.draft(1, Kind.REVOCATION, "dan"),
+        samples.draft(1, Kind.APPROVAL, "vera"),
+        samples.draft(1, Kind.PROMOTION, "otto"),
+    )
+    assert ledger.reigns(story, samples.MODEL)[0].allowed_by == ("vera",)
+
+
+def test_an_entry_without_a_version_is_told_without_one() -> None:
+    (entry_,) = told(Draft(kind=Kind.REFUSAL, model="m", actor="dan", body={"version": "odd"}))
+    assert str(entry_) == "#1 2026-01-01 00:00:00 UTC: dan was refused a change of m."
+
+
 def test_which_versions_served() -> None:
     assert ledger.served(STORY, samples.MODEL) == (1, 2)
     assert ledger.served(STORY[:5], samples.MODEL) == ()
