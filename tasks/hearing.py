@@ -68,9 +68,10 @@ def examine(
             "reports/verdict.json is not what the policy says about the evidence",
             "run `clearance repair`, then run the pipeline again: it is judged anew",
         )
-    given = authority or authorisation.today(home, settings.name, recorded["policy"]["sha256"])
-    chosen = None if recorded["what_if"] else given.policy
-    today = None
+    given = authority or Authority()
+    if authority is None and not recorded["what_if"]:
+        given = authorisation.today(home, settings.name, recorded["policy"]["sha256"])
+    chosen, today = given.policy, None
     if chosen:
         today = policy.judge(chosen, judge.gather(folder), policy.declared(settings.data), day)
     return Case(
