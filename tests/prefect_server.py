@@ -87,6 +87,7 @@ def served(folder: Path, **more: str) -> Iterator[tuple[SyncPrefectClient, dict[
         | {
             "PREFECT_API_URL": api,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
             "HOME": str(folder.parent / "home"),
         }
     )
