@@ -110,6 +110,11 @@ def verified(text: bytes, signed: Mapping[str, Any], root: Root, seen: Seen) -> 
             f"{roles_file.FILE} is version {number}, and version {seen.version} was in force already",
             "bring back the newest file and its signature: an old one could give back what was taken away",
         )
+    if root.version < seen.root:
+        raise IntegrityError(
+            f"root version {root.version} is pinned here, and version {seen.root} was in force already",
+            "adopt the newer root here: `clearance root adopt FILE`",
+        )
     roles = roles_file.parse(text, version=number, demo=root.demo)
     if number == seen.version and seen.sha256 not in (None, roles.sha256):
         raise IntegrityError(

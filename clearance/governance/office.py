@@ -17,7 +17,8 @@ from clearance import ledger
 from clearance.attesting import authority, envelope, signed_roles, signers
 from clearance.attesting.roles import Right, Roles
 from clearance.errors import ConfigurationError, IntegrityError, ReleaseRefused
-from clearance.ledger import settings
+from clearance.governance import sealing
+from clearance.ledger import places, settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ class Office:
 
     def opened(self, signed: Mapping[str, Any]) -> envelope.Signed:
         """What is in an envelope that a key of the roles file signed. Raises IntegrityError."""
-        return envelope.opened(signed, self.roles.keys)
+        return sealing.opened(signed, self.roles)
 
     def draft(self, kind: ledger.Kind, model: str | None, **body: Any) -> ledger.Draft:
         """An entry by whoever acts."""
@@ -86,8 +87,11 @@ class Office:
         return list(ledger.entries(self.book, model=model))
 
     def audit(self) -> ledger.Report:
-        """The ledger verified against every place of its checkpoints."""
-        return ledger.verify(self.book, settings.places(self.root), self.opened)
+        """The ledger verified against every place of its checkpoints, and who sealed what by the newest."""
+        kept = settings.places(self.root)
+        report = ledger.verify(self.book, kept, self.opened)
+        more = sealing.findings(self.entries(), places.lines(kept[0]), self.roles) if report.ok else ()
+        return replace(report, findings=(*report.findings, *more))
 
     def ensure_sound(self) -> None:
         """Raise IntegrityError unless the ledger verifies: on what was changed nothing is decided."""
@@ -112,7 +116,7 @@ def opened(root: Path, identity: str | None = None) -> Iterator[Office]:
         acting = authority.who(root, roles, book.clock(), identity)
         seal = ledger.Seal(
             sign=partial(envelope.sign, signer=acting.signer),
-            opened=partial(envelope.opened, keys=roles.keys),
+            opened=partial(sealing.opened, roles=roles),
             places=settings.places(root),
         )
         office = Office(root=root, roles=roles, book=replace(book, seal=seal), acting=acting)
@@ -143,5 +147,7 @@ def _seen(entries: Iterable[ledger.Entry]) -> signed_roles.Seen:
         if each.kind == ledger.Kind.ROLES:
             body = each.body
             root = body.get("root_version", 0)
-            seen = signed_roles.Seen(version=body["roles_version"], sha256=body["sha256"], root=root)
+            found = signed_roles.Seen(version=body["roles_version"], sha256=body["sha256"], root=root)
+            if (found.version, found.root) >= (seen.version, seen.root):
+                seen = found
     return seen

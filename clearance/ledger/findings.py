@@ -26,6 +26,7 @@ class Fault(StrEnum):
     CHECKPOINT_EDITED = "checkpoint edited"
     WRONG_KEY = "checkpoint not signed by a key that counts"
     OTHER_LEDGER = "checkpoint of another ledger"
+    NOT_ENTITLED = "recorded by somebody who may not"
 
 
 OF_CHECKPOINTS = frozenset(

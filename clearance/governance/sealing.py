@@ -1,0 +1,87 @@
+"""Who sealed what: a batch of entries counts only under a key of the one that its entries name.
+
+The ledger's own verification believes checkpoints through their chain and the newest signature. Here each
+signature is checked, of the newest `WINDOW` checkpoints: a forged batch does not outlive a decision, for
+every decision looks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from clearance.attesting import envelope
+from clearance.attesting.roles import Right, Roles
+from clearance.errors import IntegrityError
+from clearance.ledger import Entry, Kind, checkpoint, times
+from clearance.ledger.checkpoint import Checkpoint
+from clearance.ledger.findings import Fault, Finding
+
+WINDOW = 2_000
+"""Checkpoints whose signatures are checked one by one: a tenth of a second."""
+
+
+def opened(signed: Mapping[str, Any], roles: Roles) -> envelope.Signed:
+    """What is in an envelope that keys of the roles file signed; of a checkpoint, keys that were valid then.
+
+    Raises IntegrityError when no such key did.
+    """
+    found = envelope.opened(signed, roles.keys)
+    if found.statement["predicateType"] != checkpoint.PREDICATE:
+        return found
+    at = times.parse(found.statement["predicate"]["at"])
+    faults = {keyid: roles.key_fault(keyid, at) for keyid in sorted(found.keyids)}
+    if all(faults.values()):
+        said = "; ".join(f"key {keyid[:12]}… {fault}" for keyid, fault in faults.items())
+        raise IntegrityError(f"nobody who could then has signed it ({said})", "ask who holds that key now")
+    return found
+
+
+def findings(entries: Iterable[Entry], lines: Iterable[str], roles: Roles) -> Iterator[Finding]:
+    """What is wrong with who recorded the entries, by the checkpoints of one place, oldest first."""
+    listed = list(entries)
+    named = {each.digest: each for each in listed}
+    newest: deque[Checkpoint] = deque(maxlen=WINDOW)
+    newest.extend(each for each in map(checkpoint.read, lines) if isinstance(each, Checkpoint))
+    for each in newest:
+        yield from _unlike(each, named, roles)
+    yield from _unentitled(listed, roles)
+
+
+def _unlike(sealed: Checkpoint, named: Mapping[str, Entry], roles: Roles) -> Iterator[Finding]:
+    batch = [named[digest] for digest in sealed.digests if digest in named]
+    if not batch:
+        return  # it was never committed
+    try:
+        keyids = opened(json.loads(sealed.line), roles).keyids
+    except IntegrityError as error:
+        yield Finding(fault=Fault.WRONG_KEY, number=batch[0].number, detail=f"{sealed}: {error.fault}")
+        return
+    for each in batch:
+        if each.keyid not in keyids:
+            who = " and ".join(sorted(_owner(roles, keyid) for keyid in keyids))
+            said = f"entry {each.number} names a key of {_owner(roles, each.keyid)}, and {who} sealed it"
+            yield Finding(fault=Fault.WRONG_KEY, number=each.number, detail=said)
+
+
+def _unentitled(entries: Iterable[Entry], roles: Roles) -> Iterator[Finding]:
+    """Erasures by somebody who may not, and a roles file that is older than one before it."""
+    highest = 0
+    for each in entries:
+        if each.kind == Kind.REDACTION and not roles.may(each.keyid or "", Right.ERASE, each.at):
+            said = f"entry {each.number}: {each.actor} may not erase"
+            yield Finding(fault=Fault.NOT_ENTITLED, number=each.number, detail=said)
+        if each.kind == Kind.ROLES:
+            version = each.body.get("roles_version")
+            if not isinstance(version, int) or version < highest:
+                said = f"entry {each.number}: version {version} of the roles file came after {highest}"
+                yield Finding(fault=Fault.NOT_ENTITLED, number=each.number, detail=said)
+            else:
+                highest = version
+
+
+def _owner(roles: Roles, keyid: str | None) -> str:
+    person = roles.owner(keyid or "")
+    return person.identity if person else "nobody known"
