@@ -76,7 +76,7 @@ class Case:
     authorised for the model; None when there is none, or when another one judged. `uncommitted` says why
     nobody could build it again from git, where the policy minds, `unpushed` why not from DVC; `compared` what
     the comparison with the champion has against it, where the policy asks for one. `tier` is one that the
-    policy does not know.
+    policy does not know. `unlisted` says that no commit holds what is authorised, where the policy minds.
     """
 
     verdict: Mapping[str, Any]
@@ -88,6 +88,7 @@ class Case:
     unpushed: str | None = None
     compared: str | None = None
     tier: str | None = None
+    unlisted: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -146,7 +147,7 @@ def _refusal(case: Case, standing: Standing | None) -> str | None:
     if promotion is None or case.today is None:
         file = verdict["policy"]["file"]
         return f"{file} as it judged is not the policy that {authorised.FILE} names for {verdict['name']}."
-    if hindrance := case.uncommitted or case.unpushed:
+    if hindrance := case.unlisted or case.uncommitted or case.unpushed:
         return hindrance
     if standing and standing.rejections:
         return " ".join(standing.reasons)

@@ -209,15 +209,11 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
     return tuple(sorted(found))
 
 
-def touching(root: Path, paths: Iterable[str]) -> list[str]:
-    """The commits that HEAD holds and that touched one of `paths` (below `root`), newest first.
-
-    Empty without git or a first commit.
-    """
-    now = head(root)
-    if now is None:
-        return []
-    return _git(root, "log", "--full-history", "--format=%H", now, "--", *paths).decode().split()
+def holds(root: Path, commit: str) -> bool:
+    """Whether `commit` is HEAD's or one before it; False without git, or where it is not known."""
+    if head(root) is None:
+        return False
+    return not _run(root, "merge-base", "--is-ancestor", "--end-of-options", commit, "HEAD").returncode
 
 
 def known(root: Path, commit: str) -> str:

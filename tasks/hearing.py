@@ -13,15 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clearance import artifacts, ledger, params, registry, remote, revision
+from clearance import artifacts, ledger, params, promotion, registry, remote, revision
 from clearance.attesting import approvals, bundle, envelope, question
 from clearance.attesting.decisions import Matter
-from clearance.errors import IntegrityError
+from clearance.attesting.roles import Right
+from clearance.errors import ConfigurationError, IntegrityError
 from clearance.evidence import Outcome
 from clearance.governance import authorisation, matters, recall
 from clearance.governance.authorisation import Authority
 from clearance.governance.office import Office
-from clearance.judging import policy, rules
+from clearance.judging import authorised, policy, rules
+from clearance.ledger import Kind
 from clearance.promotion import Case
 from tasks import judge
 
@@ -41,7 +43,7 @@ class Hearing:
 
     case: Case
     matter: Matter
-    tier: str
+    authority: Authority
     standing: approvals.Standing
     failed: bool
     needs: int
@@ -108,6 +110,7 @@ def hear(
         case,
         unpushed=unpushed,
         uncommitted=_uncommitted(recalled.bundle, chosen),
+        unlisted=None if then else _unlisted(authority),
         compared=_compared(entries, at, chosen, day),
     )
     asked = matters.asked(chosen, authority.tier) if chosen else None
@@ -128,15 +131,109 @@ def hear(
     return Hearing(
         case=case,
         matter=at,
-        tier=authority.tier,
+        authority=authority,
         standing=standing,
         failed=case.failed,
         needs=against.get("approvals", 0),
     )
 
 
+RIGHTS = {
+    Kind.PROMOTION: Right.PROMOTE,
+    Kind.ROLLBACK: Right.ROLL_BACK,
+    Kind.RETIREMENT: Right.ROLL_BACK,
+}
+"""What whoever sets out to change the champion must be allowed."""
+
+
+def ensure_promoted(
+    office: Office, server: registry.Server, recalled: recall.Recalled, entries: Sequence[ledger.Entry]
+) -> str:
+    """By whom, and by whose leave, the version became champion, each time it did, in words.
+
+    Raises ConfigurationError when no promotion of it is recorded, one was begun by somebody who might not, or
+    what the ledger held before it would not have let it through; and when an override it rests on has ended.
+    """
+    number, content = recalled.version.number, recalled.bundle.digest
+    changes = [each for each in entries if each.kind in RIGHTS and each.body.get("version") == number]
+    promotions = [each for each in changes if each.kind == Kind.PROMOTION]
+    if not promotions:
+        raise ConfigurationError(f"no promotion of {recalled.version} is recorded", _FIND_OUT)
+    for each in changes:
+        _begun(office, entries, each, content)
+        if each.number < promotions[0].number:
+            raise ConfigurationError(f"entry {each.number} is about it before any promotion", _FIND_OUT)
+    return "; ".join(_allowed(office, server, recalled, entries, each) for each in promotions)
+
+
+_FIND_OUT = "roll back to a version that verifies, and find out who did it"
+
+
+def _begun(office: Office, entries: Sequence[ledger.Entry], done: ledger.Entry, content: str) -> ledger.Entry:
+    """The intent that a change of the champion ended. Raises ConfigurationError when none is like it."""
+    for each in entries:
+        if each.number == done.body.get("intent") and each.number < done.number:
+            same = each.kind == Kind.INTENT and each.body.get("step") == done.kind
+            about = all(each.body.get(key) == done.body.get(key) for key in ("version", "content"))
+            if not same or not about or each.body.get("content") != content:
+                break
+            if not office.roles.may(each.keyid or "", RIGHTS[Kind(done.kind)], each.at):
+                raise ConfigurationError(
+                    f"{each.actor}, who may not, set out to (entry {each.number})", _FIND_OUT
+                )
+            return each
+    raise ConfigurationError(f"entry {done.number} ends no change that was begun before it", _FIND_OUT)
+
+
+def _allowed(
+    office: Office,
+    server: registry.Server,
+    recalled: recall.Recalled,
+    entries: Sequence[ledger.Entry],
+    done: ledger.Entry,
+) -> str:
+    """Who promoted it and who had agreed by then. Raises ConfigurationError when that was not enough."""
+    begun = _begun(office, entries, done, recalled.bundle.digest)
+    authority, now = _authority(office, recalled, begun)
+    before = [each for each in entries if each.number < begun.number]
+    then = Then(at=done.at, entries=before, authority=authority)
+    heard = hear(office, server, recalled, done.at.date(), then=then)
+    if ending := promotion.obstacle(heard.case, heard.standing, heard.needs):
+        raise ConfigurationError(
+            f"it was promoted (entry {done.number}) although: {ending.reason}", _FIND_OUT
+        )
+    agreed = ", ".join(str(vote) for vote in heard.standing.stands) or "the policy asks for nobody's approval"
+    until = heard.standing.until
+    if until is not None and until <= office.now():
+        raise ConfigurationError(
+            f"the override that it rests on ended on {until.date()}",
+            "roll back or retire it; a model released anew can be overridden anew",
+        )
+    limited = f"; BY OVERRIDE until {until.date()}" if until else ""
+    return f"promoted by {begun.actor} (entry {done.number}); {agreed}{limited}{now}"
+
+
+def _authority(office: Office, found: recall.Recalled, begun: ledger.Entry) -> tuple[Authority, str]:
+    """Under what it was promoted, as today's list or the commit named then shows; and what is new."""
+    name, judged = found.bundle.evidence.model, found.folder / found.bundle.evidence.judged.file
+    today = authorisation.today(office.root, name, artifacts.sha256(judged))
+    tier, commit = begun.body.get("tier", today.tier), begun.body.get("authorised_in")
+    if today.policy and today.tier == tier:
+        return today, ""
+    then = authorisation.then(office.root, name, judged, tier, commit) if commit else Authority()
+    return then, f"; {authorised.FILE} authorises another policy or tier for {name} today"
+
+
 _NOBODY = question.Asked(roles={}, authors_listed=False)
 """What a policy asks for that is not authorised: it decides nothing, for the model is refused anyway."""
+
+
+def _unlisted(authority: Authority) -> str | None:
+    """That what is authorised here is in no commit, so that nobody could tell later what it was."""
+    found = authority.policy
+    if found is None or authority.commit or found.demo or found.promotion.uncommitted:
+        return None
+    return f"{authorised.FILE} and the policy are not as HEAD holds them: have them reviewed and committed."
 
 
 def _uncommitted(found: bundle.Bundle, chosen: rules.Policy | None) -> str | None:

@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clearance import ledger, params, promotion, registry, stage
-from clearance.attesting import approvals
 from clearance.attesting.roles import Right
-from clearance.errors import ConfigurationError, ExitCode, IntegrityError, TransientError
+from clearance.errors import ConfigurationError, ExitCode, IntegrityError, ReleaseRefused, TransientError
 from clearance.governance import matters, recall
 from clearance.governance.office import Office, opened
 from clearance.ledger import Kind
@@ -37,8 +36,9 @@ class Promotion:
     server: registry.Server
     name: str
     recalled: recall.Recalled
-    standing: approvals.Standing
-    tier: str
+    heard: hearing.Hearing
+    heard_until: int
+    day: dt.date
     fence: ledger.Fence
     override: str | None = None
 
@@ -62,7 +62,7 @@ class Promotion:
             champion=pointed,
             reigning=reign.version if reign else None,
             served=frozenset(ledger.served(entries, self.name)),
-            pending=was_done(pending[0], aliased, pointed) if pending else None,
+            pending=was_done(self.office, pending[-1], aliased, pointed) if pending else None,
         )
 
     def act(self, step: Step, state: State) -> None:
@@ -72,18 +72,44 @@ class Promotion:
         elif step is Step.CROWN and state.copy:
             recall.ensure_files(self.server, state.copy, self.recalled.bundle)
             registry.mark(self.server, state.copy, self._notes())
-            self.office.record(self._intent(), fence=self.fence)
+            (intent,) = self.office.record(self._intent(), fence=self.fence)
+            self._hear_again(intent)
             ledger.ensure(self.office.book, self.fence)
             registry.crown(self.server, state.copy)
         elif step in (Step.CONFIRM, Step.ABANDON):
-            settle(self.office, self.name, self.fence, done=step is Step.CONFIRM)
+            pointed = registry.champion(self.server, self.name)
+            settle(
+                self.office,
+                self.name,
+                self.fence,
+                aliased=number_of(self.server, self.name, pointed),
+                pointed=pointed,
+            )
+
+    def _hear_again(self, intent: ledger.Entry) -> None:
+        """Raise ReleaseRefused, the intent given up, when what was recorded meanwhile stands against it."""
+        before = [each for each in self.office.entries(self.name) if each.number < intent.number]
+        if before[-1].number <= self.heard_until:
+            return
+        then = hearing.Then(at=intent.at, entries=before, authority=self.heard.authority)
+        now = hearing.hear(self.office, self.server, self.recalled, self.day, then=then)
+        if obstacle := promotion.obstacle(now.case, now.standing, now.needs):
+            settle(self.office, self.name, self.fence, aliased=None, pointed=None)
+            about = (self.candidate.number, self.recalled.bundle.digest)
+            note(self.office, self.name, *about, obstacle, again=True)
+            raise ReleaseRefused(
+                f"{self.candidate} is not promoted: {obstacle.reason}", "see `clearance verify`"
+            )
 
     def _intent(self) -> ledger.Draft:
         """What is about to be done, and who allowed it until when."""
-        about = {"version": self.candidate.number, "content": self.recalled.bundle.digest, "tier": self.tier}
-        until = self.standing.until
+        about = {"version": self.candidate.number, "content": self.recalled.bundle.digest}
+        standing, authority = self.heard.standing, self.heard.authority
+        until = standing.until
         allowed = {
-            "allowed_by": [vote.person.identity for vote in self.standing.stands],
+            "tier": authority.tier,
+            "authorised_in": authority.commit,
+            "allowed_by": [vote.person.identity for vote in standing.stands],
             "override_until": until and until.date().isoformat(),
             **({"override": self.override} if self.override else {}),
         }
@@ -94,24 +120,47 @@ class Promotion:
         return notes | ({matters.OVERRIDE: self.override} if self.override else {})
 
 
-def settle(office: Office, name: str, fence: ledger.Fence, *, done: bool) -> None:
-    """End every change that was begun and never ended: as done, or as given up."""
-    for intent in ledger.unfinished(office.entries(name), name):
+def settle(
+    office: Office,
+    name: str,
+    fence: ledger.Fence,
+    *,
+    aliased: int | None,
+    pointed: registry.Version | None,
+) -> None:
+    """End every change that was begun and never ended: the newest as done if it was, the others as given up.
+
+    `aliased` is the candidate that the alias `pointed` to is; none of them: nothing was done.
+    """
+    pending = ledger.unfinished(office.entries(name), name)
+    for intent in pending:
+        done = intent is pending[-1] and was_done(office, intent, aliased, pointed)
         body = {key: value for key, value in intent.body.items() if key != "step"}
         kind = Kind(intent.body["step"]) if done else Kind.REPAIR
         office.record(office.draft(kind, name, **body, intent=intent.number), fence=fence)
 
 
-def was_done(intent: ledger.Entry, aliased: int | None, pointed: registry.Version | None) -> bool:
-    """Whether what was intended was done before the crash: the alias says."""
+def was_done(
+    office: Office, intent: ledger.Entry, aliased: int | None, pointed: registry.Version | None
+) -> bool:
+    """Whether what was intended was done before the crash, by somebody who might: the alias says."""
+    right = hearing.RIGHTS.get(intent.body.get("step", ""))
+    if right is None or not office.roles.may(intent.keyid or "", right, intent.at):
+        return False
     if intent.body["step"] == Kind.RETIREMENT:
         return pointed is None
     return aliased is not None and aliased == intent.body["version"]
 
 
 def number_of(server: registry.Server, name: str, version: registry.Version | None) -> int | None:
-    """The candidate's number of a version of `name`; None for none, or one that was never a candidate."""
+    """The candidate's number of a version of `name`; None for none, or one that was never a candidate.
+
+    A second version with the fingerprint of the copy that was made is none: somebody else made it.
+    """
     if version is None or version.fingerprint is None:
+        return None
+    copy = registry.find_version(server, name, version.fingerprint)
+    if copy is None or copy.number != version.number:
         return None
     found = registry.find_version(server, registry.candidate_name(name), version.fingerprint)
     return found.number if found else None
@@ -127,7 +176,9 @@ def ensure_alias(
         return
     now = f"points at {pointed}" if pointed else "is gone"
     by = f"candidate {reign.version} (entry {reign.number})" if reign else "nobody"
-    mend = f"`clearance rollback --to {reign.version}`" if reign else "delete the alias in MLflow"
+    mend = (
+        f"`clearance rollback --to {reign.version} --reason TEXT`" if reign else "delete the alias in MLflow"
+    )
     raise IntegrityError(
         f"the alias `champion` of {name} {now}, and the ledger's champion is {by}",
         f"find out who moved it; {mend} puts it right, then repeat this",
@@ -170,7 +221,8 @@ def _promoted(
             f"{registry.candidate_name(name)} has no version {number}", "look with `clearance ledger show`"
         )
     with ledger.lock(office.book, name) as fence, tempfile.TemporaryDirectory() as temporary:
-        recalled = recall.recall(office, server, version, office.entries(name), Path(temporary))
+        entries = office.entries(name)
+        recalled = recall.recall(office, server, version, entries, Path(temporary))
         found = hearing.hear(office, server, recalled, day)
         obstacle = promotion.obstacle(found.case, found.standing, found.needs)
         if obstacle is None and not office.may(Right.PROMOTE):
@@ -182,8 +234,9 @@ def _promoted(
             server=server,
             name=name,
             recalled=recalled,
-            standing=found.standing,
-            tier=found.tier,
+            heard=found,
+            heard_until=entries[-1].number,
+            day=day,
             fence=fence,
             override=matters.override(found.standing),
         )

@@ -18,7 +18,7 @@ from clearance.errors import ConfigurationError, IntegrityError, TransientError
 from clearance.governance import matters, recall
 from clearance.governance.office import Office, opened
 from clearance.ledger import Kind, history
-from tasks import promote
+from tasks import hearing, promote
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,9 @@ def roll_back(
     """Make candidate `to`, or the champion before the present one, champion again; returns its reign.
 
     Nothing is changed when it is champion already and the alias says so, nor by the same words a second time:
-    for the same reason one goes back once. Raises ReleaseRefused when whoever
-    acts may not, ConfigurationError when the version never served, IntegrityError when it does not verify.
+    for the same reason one goes back once. Raises ReleaseRefused when whoever acts may not,
+    ConfigurationError when the version never served, may no longer or was rejected since, IntegrityError when
+    it does not verify.
     """
     office.demand(Right.ROLL_BACK, name, f"roll {name} back")
     office.ensure_sound()
@@ -50,6 +51,7 @@ def roll_back(
             )
         with tempfile.TemporaryDirectory() as temporary:
             recalled = recall.recall(office, server, version, entries, Path(temporary))
+            _ensure_may_serve(office, server, recalled, entries)
         copy = registry.find_version(server, name, str(version.fingerprint))
         if copy is None:
             raise IntegrityError(
@@ -69,6 +71,18 @@ def roll_back(
         registry.crown(server, copy)
         office.record(office.draft(Kind.ROLLBACK, name, **about, intent=intent.number), fence=fence)
         return _champion(office, name)
+
+
+def _ensure_may_serve(
+    office: Office, server: registry.Server, found: recall.Recalled, entries: Sequence[ledger.Entry]
+) -> None:
+    """Raise unless the version was promoted as it must be, its override has not ended, and nobody objects."""
+    hearing.ensure_promoted(office, server, found, entries)
+    now = hearing.hear(office, server, found, office.now().date())
+    if now.standing.rejections:
+        said = "; ".join(str(vote) for vote in now.standing.rejections)
+        mend = "choose another version; whoever rejected it can revoke that"
+        raise ConfigurationError(f"{found.version} was rejected: {said}", mend)
 
 
 def retire(office: Office, server: registry.Server, name: str, reason: str) -> None:
@@ -92,10 +106,10 @@ def retire(office: Office, server: registry.Server, name: str, reason: str) -> N
 
 def _end_pending(office: Office, server: registry.Server, name: str, fence: ledger.Fence) -> None:
     """End what a crash left unfinished, as done or as not done."""
-    if pending := ledger.unfinished(office.entries(name), name):
+    if ledger.unfinished(office.entries(name), name):
         pointed = registry.champion(server, name)
         aliased = promote.number_of(server, name, pointed)
-        promote.settle(office, name, fence, done=promote.was_done(pending[0], aliased, pointed))
+        promote.settle(office, name, fence, aliased=aliased, pointed=pointed)
 
 
 def _is_last(entries: Sequence[ledger.Entry], kind: Kind, reason: str) -> bool:

@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import artifacts, ledger, params, promotion, registry, stage
+from clearance import ledger, params, promotion, registry, stage
 from clearance.attesting import bundle, envelope
 from clearance.errors import ClearanceError, ConfigurationError, ExitCode
-from clearance.governance import authorisation, matters, recall
-from clearance.governance.authorisation import Authority
+from clearance.governance import matters, recall
 from clearance.governance.office import Office, opened
-from clearance.judging import authorised
 from tasks import hearing, promote
 
 
@@ -39,7 +37,7 @@ def verify(office: Office, server: registry.Server, name: str, number: int | Non
     checks = [_ledger(office)]
     entries = office.entries(name)
     reign = matters.champion(entries, name)
-    checks.append(_tried("alias", lambda: _alias(server, name, entries, reign)))
+    checks.append(_tried("alias", lambda: _alias(office, server, name, entries, reign)))
     if number is None and reign is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
     chosen = number if number is not None else reign.version if reign else 0
@@ -84,12 +82,18 @@ def _tried(name: str, look: Callable[[], str]) -> Check:
 
 
 def _alias(
-    server: registry.Server, name: str, entries: list[ledger.Entry], reign: ledger.Reign | None
+    office: Office,
+    server: registry.Server,
+    name: str,
+    entries: list[ledger.Entry],
+    reign: ledger.Reign | None,
 ) -> str:
     pointed = registry.champion(server, name)
-    if pending := ledger.unfinished(entries, name):
-        return f"a change was begun and not ended (entry {pending[0].number}); the next release ends it"
-    promote.ensure_alias(name, pointed, promote.number_of(server, name, pointed), reign)
+    aliased = promote.number_of(server, name, pointed)
+    pending = ledger.unfinished(entries, name)
+    if pending and promote.was_done(office, pending[-1], aliased, pointed):
+        return f"a change was begun and not ended (entry {pending[-1].number}); the next release ends it"
+    promote.ensure_alias(name, pointed, aliased, reign)
     return f"points where the ledger says, at {pointed}" if pointed else "there is none, as the ledger says"
 
 
@@ -129,48 +133,15 @@ def _approvals(
     found: recall.Recalled,
     entries: list[ledger.Entry],
 ) -> str:
-    """Who agreed: of a champion, when it was promoted; of any other, today. Raises when it served without."""
-    number = found.version.number
-    changes = [
-        each for each in entries if each.kind == ledger.Kind.PROMOTION and each.body.get("version") == number
-    ]
-    if not changes:
-        heard = hearing.hear(office, server, found, office.now().date())
-        ending = promotion.obstacle(heard.case, heard.standing, heard.needs)
-        return f"not promoted so far; {ending.reason if ending else 'all who must agree do'}"
-    first = changes[0]
-    before = [each for each in entries if each.number < int(first.body["intent"])]
-    authority, now = _authority(office, found, first)
-    then = hearing.Then(at=first.at, entries=before, authority=authority)
-    heard = hearing.hear(office, server, found, first.at.date(), then=then)
-    ending = promotion.obstacle(heard.case, heard.standing, heard.needs)
-    if ending is not None:
-        raise ConfigurationError(
-            f"it was promoted (entry {first.number}) although: {ending.reason}",
-            "roll back, and find out who promoted it",
-        )
-    if (person := office.roles.person(first.keyid or "", first.at)) is None:
-        raise ConfigurationError(f"nobody known promoted it (entry {first.number})", "roll back")
-    agreed = ", ".join(str(vote) for vote in heard.standing.stands) or "the policy asks for nobody's approval"
-    until = heard.standing.until
-    if until is not None and until <= office.now():
-        raise ConfigurationError(
-            f"the override that it rests on ended on {until.date()}",
-            "roll back or retire it; a model released anew can be overridden anew",
-        )
-    limited = f"; BY OVERRIDE until {until.date()}" if until else ""
-    return f"promoted by {person.identity} (entry {first.number}); {agreed}{limited}{now}"
-
-
-def _authority(office: Office, found: recall.Recalled, done: ledger.Entry) -> tuple[Authority, str]:
-    """Under what the version was promoted, as far as the list or its history shows that; and what is new."""
-    name, judged = found.bundle.evidence.model, found.folder / found.bundle.evidence.judged.file
-    today = authorisation.today(office.root, name, artifacts.sha256(judged))
-    tier = done.body.get("tier", today.tier)
-    if today.policy and today.tier == tier:
-        return today, ""
-    then = authorisation.ever(office.root, name, judged, tier)
-    return then, f"; {authorised.FILE} authorises another policy or tier for {name} today"
+    """Who agreed: of one that was ever champion, when it was promoted; of any other, today."""
+    number, reign = found.version.number, matters.champion(entries, found.bundle.evidence.model)
+    now = hearing.hear(office, server, found, office.now().date())
+    if number in ledger.served(entries, found.bundle.evidence.model) or (reign and reign.version == number):
+        told = hearing.ensure_promoted(office, server, found, entries)
+        since = ", ".join(str(vote) for vote in now.standing.rejections)
+        return f"{told}; rejected by now: {since}" if since else told
+    ending = promotion.obstacle(now.case, now.standing, now.needs)
+    return f"not promoted so far; {ending.reason if ending else 'all who must agree do'}"
 
 
 def _signers(office: Office, found: bundle.Bundle) -> str:

@@ -10,7 +10,7 @@ import judged
 import pytest
 import yaml
 
-from clearance import artifacts
+from clearance import artifacts, revision
 from clearance.errors import ConfigurationError
 from clearance.governance import authorisation
 from clearance.judging import authorised
@@ -78,26 +78,52 @@ def test_today_only_the_very_policy_that_judged_counts(tmp_path: Path) -> None:
         assert authorisation.today(tmp_path, name, sha256) == authorisation.Authority()
 
 
-def test_a_commit_that_authorised_it_is_found_however_far_back(tmp_path: Path) -> None:
+def head(root: Path) -> str:
+    return str(revision.head(root))
+
+
+def test_what_is_authorised_names_the_commit_that_holds_it_as_it_is(tmp_path: Path) -> None:
+    policy = write(tmp_path, listing())
+    digest = artifacts.sha256(policy)
+    assert authorisation.today(tmp_path, NAME, digest).commit is None
+    commit(tmp_path)
+    assert authorisation.today(tmp_path, NAME, digest).commit == head(tmp_path)
+    (tmp_path / authorised.FILE).write_text(yaml.safe_dump(listing(tier="low")))
+    found = authorisation.today(tmp_path, NAME, digest)
+    assert (found.tier, found.commit) == ("low", None)
+
+
+def test_only_the_commit_that_is_named_says_what_was_authorised_then(tmp_path: Path) -> None:
     kept = tmp_path / "kept.yaml"
     kept.write_bytes(write(tmp_path, listing()).read_bytes())
+    commits = []
+    for said, note in (
+        (listing(), ""),
+        (listing(tier="low"), ""),
+        ("[", ""),
+        (listing(tier="low"), "# reviewed again\n"),
+    ):
+        write(tmp_path, said, note=note)
+        commit(tmp_path)
+        commits.append(head(tmp_path))
+    there = {
+        (tier, at): authorisation.then(tmp_path, NAME, kept, tier, each).policy is not None
+        for tier in ("high", "low")
+        for at, each in enumerate(commits)
+    }
+    assert {key for key, found in there.items() if found} == {("high", 0), ("low", 1)}
+    assert authorisation.then(tmp_path, "another", kept, "high", commits[0]).policy is None
+
+
+def test_a_commit_that_heads_history_does_not_hold_authorised_nothing(tmp_path: Path) -> None:
+    policy = write(tmp_path, listing())
+    assert authorisation.then(tmp_path, NAME, policy, "high", "HEAD").policy is None  # no git
     commit(tmp_path)
+    first = head(tmp_path)
     write(tmp_path, listing(tier="low"))
     commit(tmp_path)
-    write(tmp_path, "[")
-    commit(tmp_path)
-    write(tmp_path, listing(tier="lowest"), note="# reviewed again\n")
-    commit(tmp_path)
-    for tier, there in (("high", True), ("low", True), ("lowest", False), ("none", False)):
-        found = authorisation.ever(tmp_path, NAME, kept, tier)
-        assert (found.policy is not None, found.tier) == (there, tier if there else "")
-    assert authorisation.ever(tmp_path, "another", kept, "high").policy is None
-
-
-def test_what_no_commit_holds_was_never_authorised(tmp_path: Path) -> None:
-    policy = write(tmp_path, listing())
-    assert authorisation.ever(tmp_path, NAME, policy, "high").policy is None  # no git
-    (tmp_path / FILE).unlink()
-    commit(tmp_path)
-    write(tmp_path, listing())
-    assert authorisation.ever(tmp_path, NAME, policy, "high").policy is None  # a list, and no such policy
+    aside = head(tmp_path)
+    subprocess.run(["git", "reset", "-q", "--hard", first], cwd=tmp_path, check=True)
+    assert authorisation.then(tmp_path, NAME, policy, "low", aside).policy is None
+    assert authorisation.then(tmp_path, NAME, policy, "high", first).policy is not None
+    assert authorisation.then(tmp_path, NAME, policy, "high", "0" * 40).policy is None

@@ -109,7 +109,7 @@ def test_an_alias_moved_in_mlflows_database_is_found_by_verify_and_by_release(pl
     check = place.verify()["alias"]
     assert not check.holds
     assert "points at loan-approval version 1, and the ledger's champion is candidate 2" in check.says
-    assert "`clearance rollback --to 2` puts it right" in check.says
+    assert "`clearance rollback --to 2 --reason TEXT` puts it right" in check.says
     with pytest.raises(IntegrityError, match="points at loan-approval version 1"):
         place.release()
     assert "could not promote" in place.entries("refusal")[-1].body["reason"]
@@ -178,8 +178,9 @@ def other_tier(place: Place) -> None:
 def test_a_champion_is_held_against_what_was_authorised_when_it_was_promoted(
     place: Place, change: Callable[[Place], None]
 ) -> None:
-    place.put("champion")
-    place.commit_policies()
+    place.put("waiting").commit_policies()
+    place.agree(1)
+    assert place.told() == 1
     change(place)
     check = place.verify()["approvals"]
     assert check.holds, check.says

@@ -14,10 +14,14 @@ from clearance.judging import authorised, policy, rules
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """The policy that is authorised for a model, and its tier; `policy` is None when another one judged."""
+    """The policy that is authorised for a model, and its tier; `policy` is None when another one judged.
+
+    `commit` is HEAD's, when it holds list and policy as they are; else None.
+    """
 
     policy: rules.Policy | None = None
     tier: str = ""
+    commit: str | None = None
 
 
 def today(home: Path, name: str, sha256: str) -> Authority:
@@ -28,19 +32,22 @@ def today(home: Path, name: str, sha256: str) -> Authority:
     found = authorised.find(home, name)
     if found is None or artifacts.sha256(home / found.policy) != sha256:
         return Authority()
-    return Authority(policy=policy.load(home / found.policy), tier=found.tier)
+    head, files = revision.head(home), (str(authorised.FILE), str(found.policy))
+    held = head and all(revision.content(home, head, name) == (home / name).read_bytes() for name in files)
+    return Authority(policy=policy.load(home / found.policy), tier=found.tier, commit=head if held else None)
 
 
-def ever(home: Path, name: str, judged: Path, tier: str) -> Authority:
-    """The policy in the file `judged`, when a commit that HEAD holds authorised it for the model in `tier`.
+def then(home: Path, name: str, judged: Path, tier: str, commit: str) -> Authority:
+    """The policy in the file `judged`, when `commit` authorised it for the model in `tier`.
 
-    Commits are looked at that touched the list or a policy beside it; a list that is faulty authorised
-    nothing. Without git, or such a commit, there is no policy.
+    The commit must be HEAD's own or one before it. Else there is no policy.
     """
-    wanted = judged.read_bytes()
-    for commit in revision.touching(home, [str(authorised.FILE.parent)]):
-        listed = revision.content(home, commit, str(authorised.FILE))
-        found = authorised.parse(listed).get(name) if listed else None
-        if found and found.tier == tier and revision.content(home, commit, str(found.policy)) == wanted:
-            return Authority(policy=policy.load(judged), tier=tier)
-    return Authority()
+    if not revision.holds(home, commit):
+        return Authority()
+    listed = revision.content(home, commit, str(authorised.FILE))
+    found = authorised.parse(listed).get(name) if listed else None
+    if found is None or found.tier != tier:
+        return Authority()
+    if revision.content(home, commit, str(found.policy)) != judged.read_bytes():
+        return Authority()
+    return Authority(policy=policy.load(judged), tier=tier, commit=commit)

@@ -70,7 +70,7 @@ class Office:
 
     def opened(self, signed: Mapping[str, Any]) -> envelope.Signed:
         """What is in an envelope that a key of the roles file signed. Raises IntegrityError."""
-        return sealing.opened(signed, self.roles)
+        return envelope.opened(signed, self.roles.keys)
 
     def draft(self, kind: ledger.Kind, model: str | None, **body: Any) -> ledger.Draft:
         """An entry by whoever acts."""
@@ -116,7 +116,7 @@ def opened(root: Path, identity: str | None = None) -> Iterator[Office]:
         acting = authority.who(root, roles, book.clock(), identity)
         seal = ledger.Seal(
             sign=partial(envelope.sign, signer=acting.signer),
-            opened=partial(sealing.opened, roles=roles),
+            opened=partial(envelope.opened, keys=roles.keys),
             places=settings.places(root),
         )
         office = Office(root=root, roles=roles, book=replace(book, seal=seal), acting=acting)

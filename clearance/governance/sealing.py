@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from clearance.attesting import envelope
 from clearance.attesting.roles import Right, Roles
@@ -23,42 +22,36 @@ WINDOW = 2_000
 """Checkpoints whose signatures are checked one by one: a tenth of a second."""
 
 
-def opened(signed: Mapping[str, Any], roles: Roles) -> envelope.Signed:
-    """What is in an envelope that keys of the roles file signed; of a checkpoint, keys that were valid then.
-
-    Raises IntegrityError when no such key did.
-    """
-    found = envelope.opened(signed, roles.keys)
-    if found.statement["predicateType"] != checkpoint.PREDICATE:
-        return found
-    at = times.parse(found.statement["predicate"]["at"])
-    faults = {keyid: roles.key_fault(keyid, at) for keyid in sorted(found.keyids)}
-    if all(faults.values()):
-        said = "; ".join(f"key {keyid[:12]}… {fault}" for keyid, fault in faults.items())
-        raise IntegrityError(f"nobody who could then has signed it ({said})", "ask who holds that key now")
-    return found
-
-
 def findings(entries: Iterable[Entry], lines: Iterable[str], roles: Roles) -> Iterator[Finding]:
     """What is wrong with who recorded the entries, by the checkpoints of one place, oldest first."""
     listed = list(entries)
     named = {each.digest: each for each in listed}
     newest: deque[Checkpoint] = deque(maxlen=WINDOW)
     newest.extend(each for each in map(checkpoint.read, lines) if isinstance(each, Checkpoint))
+    since = max((each.time for each in listed if each.kind == Kind.ROLES), default="")
     for each in newest:
-        yield from _unlike(each, named, roles)
+        yield from _unlike(each, named, roles, since)
     yield from _unentitled(listed, roles)
 
 
-def _unlike(sealed: Checkpoint, named: Mapping[str, Entry], roles: Roles) -> Iterator[Finding]:
+def _unlike(sealed: Checkpoint, named: Mapping[str, Entry], roles: Roles, since: str) -> Iterator[Finding]:
+    """What is wrong with one batch; `since` is when the roles file in force was first recorded.
+
+    A key that it revokes for a time before that sealed in good faith until then.
+    """
     batch = [named[digest] for digest in sealed.digests if digest in named]
     if not batch:
         return  # it was never committed
     try:
-        keyids = opened(json.loads(sealed.line), roles).keyids
+        keyids = envelope.opened(json.loads(sealed.line), roles.keys).keyids
     except IntegrityError as error:
         yield Finding(fault=Fault.WRONG_KEY, number=batch[0].number, detail=f"{sealed}: {error.fault}")
         return
+    faults = {keyid: roles.key_fault(keyid, times.parse(sealed.at)) for keyid in sorted(keyids)}
+    if sealed.at >= since and all(faults.values()):
+        said = "; ".join(f"key {keyid[:12]}… {fault}" for keyid, fault in faults.items())
+        detail = f"{sealed}: nobody who could then has signed it ({said})"
+        yield Finding(fault=Fault.WRONG_KEY, number=batch[0].number, detail=detail)
     for each in batch:
         if each.keyid not in keyids:
             who = " and ".join(sorted(_owner(roles, keyid) for keyid in keyids))
