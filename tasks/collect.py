@@ -7,37 +7,51 @@ import logging
 import tempfile
 from pathlib import Path
 
-from clearance import ledger, params, registry, revision, stage
+from clearance import ledger, registry, revision, stage
 from clearance.attesting import bundle, envelope
-from clearance.governance.office import Office, opened
+from clearance.errors import IntegrityError
+from clearance.governance import matters
+from clearance.governance.office import Reader, reading
 from clearance.rebuilding import kept
 
 logger = logging.getLogger(__name__)
 
 
-def needed(office: Office, server: registry.Server, name: str) -> list[str]:
-    """The `dvc.lock` of every proposed version and the `.dvc` files of its commit.
+def needed(office: Reader, server: registry.Server) -> list[str]:
+    """The `dvc.lock` of every registered version of every model, and the `.dvc` files of its commit.
 
-    Raises IntegrityError when the evidence of one is lost: then nothing may be removed.
+    A version that MLflow has no more is told, and not kept. Raises IntegrityError when the evidence of one is
+    lost, or is not what was proposed: then nothing may be removed.
     """
     texts: list[str] = []
-    for number in sorted(
-        {
-            each.body["version"]
-            for each in office.entries(name)
-            if each.kind == ledger.Kind.PROPOSAL and not each.redacted
-        }
-    ):
-        version = registry.find_number(server, registry.candidate_name(name), number)
-        if version is None:
-            continue
-        with tempfile.TemporaryDirectory() as temporary:
-            registry.fetch(server, version, [f"evidence/{bundle.NAME}"], Path(temporary))
-            said = bundle.read(office.opened(envelope.read(Path(temporary) / "evidence" / bundle.NAME)))
-        texts.append(said.evidence.lock)
-        if commit := said.evidence.code.commit:
-            texts += revision.pointers(office.root, commit).values()
+    entries = office.entries()
+    for name in sorted({each.model for each in entries if each.model}):
+        own = [each for each in entries if each.model == name]
+        proposals = [each for each in own if each.kind == ledger.Kind.PROPOSAL and not each.redacted]
+        for number in sorted({each.body["version"] for each in proposals}):
+            version = registry.find_number(server, registry.candidate_name(name), number)
+            if version is None:
+                logger.warning("%s has no version %d any more: nothing is kept for it", name, number)
+                continue
+            found = _evidence(office, server, version, matters.proposed(own, number))
+            texts.append(found.evidence.lock)
+            if commit := found.evidence.code.commit:
+                texts += revision.pointers(office.root, commit).values()
     return texts
+
+
+def _evidence(
+    office: Reader, server: registry.Server, version: registry.Version, by: matters.Proposed | None
+) -> bundle.Bundle:
+    with tempfile.TemporaryDirectory() as temporary:
+        registry.fetch(server, version, [f"evidence/{bundle.NAME}"], Path(temporary))
+        found = bundle.read(office.opened(envelope.read(Path(temporary) / "evidence" / bundle.NAME)))
+    if by is None or found.digest != by.content:
+        raise IntegrityError(
+            f"{version}: its evidence bundle is not the one that was proposed",
+            "run `clearance verify` on it; nothing was removed",
+        )
+    return found
 
 
 def main() -> None:
@@ -47,8 +61,8 @@ def main() -> None:
     parser.add_argument("--remote", action="store_true")
     asked = parser.parse_args()
     root = Path.cwd()
-    with opened(root) as office:
-        texts = needed(office, registry.connect(), params.load(root / "params.yaml").name)
+    with reading(root) as office:
+        texts = needed(office, registry.connect())
     for swept in kept.collect(root, texts, at_remote=asked.remote, dry=not asked.remove):
         logger.info("%s", swept)
     if not asked.remove:

@@ -93,8 +93,8 @@ def decide(
         own = [each for each in office.entries(name) if _is_own(each, office.keyid, number)]
         if account is None and own and _stands(own[-1], heard.standing, kind, reason, until):
             return own[-1], heard
-        cast = (*heard.standing.stands, *heard.standing.rejections)
-        if kind is Kind.REVOKE and all(vote.person.identity != who for vote in cast):
+        revokes = _all_of(office, name, number, who) if kind is Kind.REVOKE else ()
+        if kind is Kind.REVOKE and not revokes:
             raise ConfigurationError(
                 f"no decision of {who} on {found.version} stands", "look with `clearance ledger show`"
             )
@@ -105,7 +105,7 @@ def decide(
             reason=reason,
             at=office.now(),
             until=until,
-            revokes=_all_of(office, name, number, who) if kind is Kind.REVOKE else (),
+            revokes=revokes,
             account=account,
         )
         about: dict[str, Any] = {"version": number, "content": found.bundle.digest, "reason": reason}
@@ -149,11 +149,14 @@ def _stands(
 
 
 def _all_of(office: Office, name: str, number: int, who: str) -> tuple[str, ...]:
-    """All they decided on the version: also what adds nothing now, and would count once the rest is gone."""
+    """All they decided on the version and have not taken back: also what does not count today, and could."""
     records = matters.recorded(office.entries(name), number, office.roles)
     cast = (votes.read(record, office.roles) for record in records)
     own = [each for each in cast if isinstance(each, Vote) and each.person.identity == who]
-    return tuple({each.digest: None for each in own if each.kind is not Kind.REVOKE})
+    gone = {digest for each in own for digest in each.decision.revokes}
+    return tuple(
+        {each.digest: None for each in own if each.kind is not Kind.REVOKE and each.digest not in gone}
+    )
 
 
 def tell(entry: ledger.Entry, found: hearing.Hearing) -> bool:

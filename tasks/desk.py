@@ -69,7 +69,7 @@ class Desk:
                 found, server, self.model, version, kind=kind, reason=reason, until=until, account=account
             )
             why = next((each.why for each in heard.standing.refused if each.number == entry.number), None)
-            told = _told(heard, found.entries(self.model))
+            told = _told(heard)
         said = {"entry": entry.number, "counts": why is None, "why": why, **told}
         if why is None and decide.completes(kind, heard):
             said["promotion"] = self._promote(heard)
@@ -79,9 +79,7 @@ class Desk:
         """How things stand with the version. Raises ReleaseRefused unless the account has any right here."""
         with self.opened() as found:
             demand(found, account, Right, f"read about version {version}")
-            return _told(
-                decide.situation(found, registry.connect(), self.model, version), found.entries(self.model)
-            )
+            return _told(decide.situation(found, registry.connect(), self.model, version))
 
     def refuse(self, version: int | None, why: str, by: Account | Refused, passed_over: int) -> None:
         """Record the refusal under the name of whoever holds the account, else under the service's."""
@@ -133,10 +131,10 @@ def _ensure_unspent(entries: Iterable[ledger.Entry], account: Account) -> None:
             )
 
 
-def _told(heard: hearing.Hearing, entries: list[ledger.Entry]) -> dict[str, Any]:
+def _told(heard: hearing.Hearing) -> dict[str, Any]:
     """How things stand, as JSON."""
     matter, standing = heard.matter, heard.standing
-    against = matters.compared(entries, matter.version) if matter.comparison else {}
+    against = heard.compared
     obstacle = promotion.obstacle(heard.case, standing, heard.needs)
     return {
         "model": matter.model,

@@ -26,11 +26,16 @@ logger = logging.getLogger(__name__)
 def due(
     entries: Sequence[ledger.Entry], name: str, years: Mapping[str, int], today: dt.date
 ) -> list[ledger.Entry]:
-    """The entries about the model that are past their period, in order, without those of its champion."""
+    """The entries about the model that are past their period, in order, without those of its champion.
+
+    All about one version go at once, when the last of them may: an approval must not outlive the objection.
+    """
     reign = matters.champion(entries, name)
-    stays = reign.version if reign else None
-    past = retention.expired((each for each in entries if each.kind in ledger.ERASABLE), years, today)
-    return [each for each in past if stays is None or each.body.get("version") != stays]
+    kept = [each for each in entries if each.kind in ledger.ERASABLE and not each.redacted]
+    past = {each.number for each in retention.expired(kept, years, today)}
+    stays = {each.body.get("version") for each in kept if each.number not in past} - {None}
+    stays |= {reign.version} if reign else set()
+    return [each for each in kept if each.number in past and each.body.get("version") not in stays]
 
 
 def periods(root: Path, name: str) -> dict[str, int]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from clearance import artifacts, ledger, params, promotion, registry, remote, revision
 from clearance.attesting import approvals, bundle, envelope, question
@@ -21,7 +22,7 @@ from clearance.errors import ConfigurationError, IntegrityError
 from clearance.evidence import Outcome
 from clearance.governance import authorisation, matters, recall
 from clearance.governance.authorisation import Authority
-from clearance.governance.office import Office
+from clearance.governance.office import Reader
 from clearance.judging import authorised, policy, rules
 from clearance.ledger import Kind
 from clearance.promotion import Case
@@ -47,6 +48,7 @@ class Hearing:
     standing: approvals.Standing
     failed: bool
     needs: int
+    compared: Mapping[str, Any]
 
 
 def examine(
@@ -86,7 +88,7 @@ def examine(
 
 
 def hear(
-    office: Office,
+    office: Reader,
     server: registry.Server,
     recalled: recall.Recalled,
     day: dt.date,
@@ -100,7 +102,8 @@ def hear(
     case = examine(recalled.settings, office.root, recalled.folder, day, authority=authority)
     entries = then.entries if then else office.entries(name)
     chosen = authority.policy
-    at = matters.matter(entries, name, recalled.bundle, recalled.version.number, evidence.judged.id)
+    at = matters.matter(entries, recalled.bundle, recalled.version.number, office.roles)
+    compared = matters.compared(entries, at.version, office.roles)
     unpushed = None
     if then is None and remote.default(office.root) and not recalled.proposed.pushed:
         unpushed = (
@@ -111,7 +114,7 @@ def hear(
         unpushed=unpushed,
         uncommitted=_uncommitted(recalled.bundle, chosen),
         unlisted=None if then else _unlisted(authority),
-        compared=_compared(entries, at, chosen, day),
+        compared=_compared(compared, at, chosen, day),
     )
     asked = matters.asked(chosen, authority.tier) if chosen else None
     if chosen and asked is None:
@@ -127,14 +130,14 @@ def hear(
         failed=case.failed,
         now=then.at if then else office.now(),
     )
-    against = matters.compared(entries, at.version) if at.comparison else {}
     return Hearing(
         case=case,
         matter=at,
         authority=authority,
         standing=standing,
         failed=case.failed,
-        needs=against.get("approvals", 0),
+        needs=compared["approvals"] if at.comparison else 0,
+        compared=compared if at.comparison else {},
     )
 
 
@@ -147,7 +150,7 @@ RIGHTS = {
 
 
 def ensure_promoted(
-    office: Office, server: registry.Server, recalled: recall.Recalled, entries: Sequence[ledger.Entry]
+    office: Reader, server: registry.Server, recalled: recall.Recalled, entries: Sequence[ledger.Entry]
 ) -> str:
     """By whom, and by whose leave, the version became champion, each time it did, in words.
 
@@ -169,7 +172,7 @@ def ensure_promoted(
 _FIND_OUT = "roll back to a version that verifies, and find out who did it"
 
 
-def _begun(office: Office, entries: Sequence[ledger.Entry], done: ledger.Entry, content: str) -> ledger.Entry:
+def _begun(office: Reader, entries: Sequence[ledger.Entry], done: ledger.Entry, content: str) -> ledger.Entry:
     """The intent that a change of the champion ended. Raises ConfigurationError when none is like it."""
     for each in entries:
         if each.number == done.body.get("intent") and each.number < done.number:
@@ -186,7 +189,7 @@ def _begun(office: Office, entries: Sequence[ledger.Entry], done: ledger.Entry, 
 
 
 def _allowed(
-    office: Office,
+    office: Reader,
     server: registry.Server,
     recalled: recall.Recalled,
     entries: Sequence[ledger.Entry],
@@ -213,7 +216,7 @@ def _allowed(
     return f"promoted by {begun.actor} (entry {done.number}); {agreed}{limited}{now}"
 
 
-def _authority(office: Office, found: recall.Recalled, begun: ledger.Entry) -> tuple[Authority, str]:
+def _authority(office: Reader, found: recall.Recalled, begun: ledger.Entry) -> tuple[Authority, str]:
     """Under what it was promoted, as today's list or the commit named then shows; and what is new."""
     name, judged = found.bundle.evidence.model, found.folder / found.bundle.evidence.judged.file
     today = authorisation.today(office.root, name, artifacts.sha256(judged))
@@ -242,13 +245,10 @@ def _uncommitted(found: bundle.Bundle, chosen: rules.Policy | None) -> str | Non
     return revision.fault(state, chosen is None or chosen.promotion.uncommitted)
 
 
-def _compared(
-    entries: Sequence[ledger.Entry], at: Matter, chosen: rules.Policy | None, day: dt.date
-) -> str | None:
+def _compared(found: Mapping[str, Any], at: Matter, chosen: rules.Policy | None, day: dt.date) -> str | None:
     """What the comparison with today's champion has against the version, where the policy asks for one."""
     if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
         return None
-    found = matters.compared(entries, at.version)
     if not found or found.get("champion") != at.champion:
         against = "today's champion" if at.champion else "nobody, as a first version is"
         return f"It was not compared with {against}: run `clearance release` where it was made."
@@ -259,7 +259,7 @@ def _compared(
 
 
 def bundle_of_champion(
-    office: Office, server: registry.Server, entries: Sequence[ledger.Entry], name: str
+    office: Reader, server: registry.Server, entries: Sequence[ledger.Entry], name: str
 ) -> bundle.Bundle | None:
     """The signed evidence of the ledger's champion; None without a champion.
 

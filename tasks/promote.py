@@ -17,7 +17,7 @@ from clearance import ledger, params, promotion, registry, stage
 from clearance.attesting.roles import Right
 from clearance.errors import ConfigurationError, ExitCode, IntegrityError, ReleaseRefused, TransientError
 from clearance.governance import matters, recall
-from clearance.governance.office import Office, opened
+from clearance.governance.office import Office, Reader, opened
 from clearance.ledger import Kind
 from clearance.promotion import Ending, State, Status, Step
 from tasks import hearing
@@ -141,7 +141,7 @@ def settle(
 
 
 def was_done(
-    office: Office, intent: ledger.Entry, aliased: int | None, pointed: registry.Version | None
+    office: Reader, intent: ledger.Entry, aliased: int | None, pointed: registry.Version | None
 ) -> bool:
     """Whether what was intended was done before the crash, by somebody who might: the alias says."""
     right = hearing.RIGHTS.get(intent.body.get("step", ""))

@@ -41,7 +41,6 @@ from tasks import compare, hearing, promote, track
 
 RECEIPT = Path(".clearance/release.json")
 EVIDENCE = Path(".clearance/evidence")
-COMPARISON = "urn:clearance:comparison:v1"
 THROW_AWAY = ("CI", "CLEARANCE_EPHEMERAL")
 
 logger = logging.getLogger(__name__)
@@ -125,6 +124,18 @@ class Release:
             envelope.write(file, envelope.read(Path(folder) / "evidence" / bundle.NAME))
         return proposed.content
 
+    def _keep_comparison(self, version: registry.Version, digest: str) -> None:
+        """Keep the recorded comparison beside the version again, where it is lost there and still here."""
+        file = self.verified.root / compare.RECORD
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                registry.fetch(self.server, version, [matters.KEPT], Path(folder))
+                kept = artifacts.sha256_json(artifacts.read_json(Path(folder) / matters.KEPT))
+            except IntegrityError:
+                kept = None
+        if kept != digest and file.is_file() and artifacts.sha256_json(artifacts.read_json(file)) == digest:
+            registry.keep(self.server, version, file)
+
     def _keep(self, version: registry.Version, file: Path) -> None:
         """Keep the bundle beside the version, unless it is there as it should be."""
         with tempfile.TemporaryDirectory() as folder:
@@ -185,33 +196,32 @@ class Release:
         if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
             return
         entries = self.office.entries(name)
-        reign, before = matters.champion(entries, name), matters.compared(entries, version.number)
+        reign, before = (
+            matters.champion(entries, name),
+            matters.compared(entries, version.number, self.office.roles),
+        )
         if reign and reign.version == version.number:
             return
         if before and before["champion"] == (reign.content if reign else None):
+            self._keep_comparison(version, before["comparison"])
             return
         rival = registry.champion(self.server, name) if reign else None
         signed = hearing.bundle_of_champion(self.office, self.server, entries, name)
         vouched = _vouched(signed) if signed else None
         found = compare.compare(self.verified, chosen.challenge, self.server, rival, vouched)
         file, digest = compare.write(self.verified.root, found), challenge.digest(found)
-        against = {"champion": reign.content if reign else None, "comparison": digest}
-        sealed = self.office.sign(
-            statement.statement({"comparison": digest}, COMPARISON, {"content": content, **against})
-        )
-        self.office.record(
-            self.office.draft(
-                Kind.COMPARISON,
-                name,
-                version=version.number,
-                content=content,
-                outcome=str(found.outcome),
-                approvals=found.approvals,
-                reasons=[each.reason for each in found.findings if each.outcome != Outcome.PASS],
-                envelope=sealed,
-                **against,
-            )
-        )
+        said = {
+            "version": version.number,
+            "content": content,
+            "champion": reign.content if reign else None,
+            "comparison": digest,
+            "outcome": str(found.outcome),
+            "approvals": found.approvals,
+            "reasons": [each.reason for each in found.findings if each.outcome != Outcome.PASS],
+        }
+        sealed = self.office.sign(statement.statement({"comparison": digest}, matters.COMPARISON, said))
+        registry.keep(self.server, version, file)
+        self.office.record(self.office.draft(Kind.COMPARISON, name, **said, envelope=sealed))
         logger.info("\n".join(challenge.summary(artifacts.read_json(file))))
 
 

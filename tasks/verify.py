@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from clearance import ledger, params, promotion, registry, stage
+from clearance import artifacts, ledger, params, promotion, registry, stage
 from clearance.attesting import bundle, envelope
-from clearance.errors import ClearanceError, ConfigurationError, ExitCode
+from clearance.errors import ClearanceError, ConfigurationError, ExitCode, IntegrityError
 from clearance.governance import matters, recall
-from clearance.governance.office import Office, opened
+from clearance.governance.office import Reader, reading
 from tasks import hearing, promote
 
 
@@ -32,7 +33,7 @@ class Check:
         return f"{'holds ' if self.holds else 'BROKEN'}  {self.name}: {self.says}"
 
 
-def verify(office: Office, server: registry.Server, name: str, number: int | None) -> list[Check]:
+def verify(office: Reader, server: registry.Server, name: str, number: int | None) -> list[Check]:
     """What was found about candidate `number` (None: the ledger's champion)."""
     checks = [_ledger(office)]
     entries = office.entries(name)
@@ -46,9 +47,10 @@ def verify(office: Office, server: registry.Server, name: str, number: int | Non
     return checks
 
 
-def verify_file(office: Office, name: str, file: Path) -> list[Check]:
-    """What was found about an evidence bundle in a file; the registry is not asked."""
+def verify_file(office: Reader, server: registry.Server, name: str, file: Path) -> list[Check]:
+    """What was found about an evidence bundle in a file, and about the version that it was proposed as."""
     checks = [_ledger(office)]
+    number: list[int] = []
 
     def look() -> str:
         found = bundle.read(office.opened(envelope.read(file)))
@@ -61,12 +63,15 @@ def verify_file(office: Office, name: str, file: Path) -> list[Check]:
             raise ConfigurationError(
                 "the signature holds, and the ledger has no proposal of it", "release it"
             )
-        return f"signed by {_signers(office, found)}, proposed as candidate {min(proposals)}{_demo(found)}"
+        number.append(min(proposals))
+        return f"signed by {_signers(office, found)}, proposed as candidate {number[0]}{_demo(found)}"
 
-    return [*checks, _tried("bundle", look)]
+    checks.append(_tried("bundle", look))
+    with tempfile.TemporaryDirectory() as temporary:
+        return [*checks, *(_version(office, server, name, number[0], Path(temporary)) if number else ())]
 
 
-def _ledger(office: Office) -> Check:
+def _ledger(office: Reader) -> Check:
     report = office.audit()
     told = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
     return Check(
@@ -82,7 +87,7 @@ def _tried(name: str, look: Callable[[], str]) -> Check:
 
 
 def _alias(
-    office: Office,
+    office: Reader,
     server: registry.Server,
     name: str,
     entries: list[ledger.Entry],
@@ -98,7 +103,7 @@ def _alias(
 
 
 def _version(
-    office: Office, server: registry.Server, name: str, number: int, folder: Path
+    office: Reader, server: registry.Server, name: str, number: int, folder: Path
 ) -> Iterator[Check]:
     entries = office.entries(name)
     version = registry.find_number(server, registry.candidate_name(name), number)
@@ -124,11 +129,26 @@ def _version(
             return f"{copy} holds the same files"
 
         yield _tried("copy", same)
+    if against := matters.compared(entries, number, office.roles):
+        yield _tried("comparison", lambda: _comparison(server, version, against, folder))
     yield _tried("approvals", lambda: _approvals(office, server, found, entries))
 
 
+def _comparison(
+    server: registry.Server, version: registry.Version, against: Mapping[str, Any], folder: Path
+) -> str:
+    """Whether the comparison that is kept beside the version is the one that was recorded and agreed to."""
+    registry.fetch(server, version, [matters.KEPT], folder)
+    if artifacts.sha256_json(artifacts.read_json(folder / matters.KEPT)) != against["comparison"]:
+        raise IntegrityError(
+            f"{matters.KEPT} of its run is not the comparison that was recorded",
+            "run `clearance release` where it was made: it is kept there again",
+        )
+    return f"{against['outcome']}, kept beside the version as recorded"
+
+
 def _approvals(
-    office: Office,
+    office: Reader,
     server: registry.Server,
     found: recall.Recalled,
     entries: list[ledger.Entry],
@@ -144,7 +164,7 @@ def _approvals(
     return f"not promoted so far; {ending.reason if ending else 'all who must agree do'}"
 
 
-def _signers(office: Office, found: bundle.Bundle) -> str:
+def _signers(office: Reader, found: bundle.Bundle) -> str:
     owners = [office.roles.owner(keyid) for keyid in sorted(found.keyids)]
     return " and ".join(owner.identity for owner in owners if owner)
 
@@ -158,9 +178,9 @@ def main() -> None:
     root = Path.cwd()
     name = params.load(root / "params.yaml").name
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    with opened(root) as office:
+    with reading(root) as office:
         if asked and not asked.isdigit():
-            checks = verify_file(office, name, Path(asked))
+            checks = verify_file(office, registry.connect(), name, Path(asked))
         else:
             checks = verify(office, registry.connect(), name, int(asked) if asked else None)
     sys.stdout.writelines(f"{check}\n" for check in checks)

@@ -250,7 +250,8 @@ class Place:
         """What there is to decide about a version, by the ledger; changed as told."""
         told = self.told()
         against = self.proposed(told).content if told not in (None, version) else None
-        compared = matters.compared(self.entries(), version)
+        with self.office() as office:
+            compared = matters.compared(self.entries(), version, office.roles)
         about = {"comparison": compared.get("comparison"), "champion": against}
         content, policy = self.proposed(version).content, judged.POLICY["id"]
         about |= {"model": NAME, "version": version, "content": content, "policy": policy}

@@ -14,8 +14,10 @@ import pytest
 import yaml
 from governed import Place
 
+from clearance import registry
 from clearance.attesting import envelope
 from clearance.errors import ExitCode, IntegrityError
+from clearance.governance.office import reading
 from clearance.judging import authorised
 from tasks import verify
 
@@ -144,11 +146,26 @@ def test_a_bundle_in_a_file_is_verified_by_itself(place: Place) -> None:
     place.put("waiting")
     (file,) = (place.root / ".clearance/evidence").iterdir()
     with place.office() as office:
-        told = {check.name: check for check in verify.verify_file(office, governed.NAME, file)}
-        assert told["bundle"].holds
+        server = registry.connect()
+        told = {check.name: check for check in verify.verify_file(office, server, governed.NAME, file)}
+        assert [name for name, check in told.items() if check.holds] == list(told)
+        assert list(told) == ["ledger", "bundle", "evidence", "approvals"]
         assert "signed by tess, proposed as candidate 1 (DEMO keys" in told["bundle"].says
         edit_bundle(file)
-        assert not verify.verify_file(office, governed.NAME, file)[-1].holds
+        broken = verify.verify_file(office, server, governed.NAME, file)
+        assert [check.name for check in broken if not check.holds] == ["bundle"]
+
+
+def test_who_only_reads_needs_no_key_and_records_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.put("champion")
+    monkeypatch.setenv("CLEARANCE_IDENTITY", "nobody-at-all")
+    count = len(place.entries())
+    assert place.run(verify.main, by="nobody-at-all").code == ExitCode.PASS
+    with reading(place.root) as found:
+        assert found.audit().ok
+    assert len(place.entries()) == count
 
 
 def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> None:

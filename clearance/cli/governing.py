@@ -126,13 +126,13 @@ def desk(host: str, port: int) -> NoReturn:
     cli.become("tasks.desk", "--host", host, "--port", str(port))
 
 
-def in_office(look: Callable[[Any], int]) -> int:
-    """What `look` returns for the project's open office."""
+def reading(look: Callable[[Any], int]) -> int:
+    """What `look` returns for the project's ledger and roles, opened to be read."""
     from clearance.governance import office
 
     root = environment.project_root()
     environment.apply(root)
-    with office.opened(root) as found:
+    with office.reading(root) as found:
         return look(found)
 
 
@@ -156,7 +156,7 @@ def ledger_verify(export: Path | None) -> int:
         click.echo(f"{'sound' if report.ok else 'NOT SOUND'}: {told}")
         return ExitCode.PASS if report.ok else ExitCode.ERROR
 
-    return in_office(look)
+    return reading(look)
 
 
 @ledger.command()
@@ -172,7 +172,7 @@ def show(plain: bool) -> int:
             click.echo(json.dumps(each.to_json()) if plain else str(each))
         return ExitCode.PASS
 
-    return in_office(look)
+    return reading(look)
 
 
 @ledger.command("export")
@@ -187,7 +187,7 @@ def export_() -> int:
             click.echo(line)
         return ExitCode.PASS
 
-    return in_office(look)
+    return reading(look)
 
 
 @ledger.command()
@@ -224,4 +224,4 @@ def history(at: dt.datetime | None) -> int:
         click.echo("\n".join(told))
         return ExitCode.PASS
 
-    return in_office(look)
+    return reading(look)

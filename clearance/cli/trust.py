@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clearance import cli, environment
-from clearance.cli.governing import in_office
+from clearance.cli.governing import reading
 from clearance.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def show_roles() -> int:
             click.echo("DEMO: the keys of these people lie in this checkout and prove nothing.")
         return ExitCode.PASS
 
-    return in_office(look)
+    return reading(look)
 
 
 @roles.command()

@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from clearance import ledger, revision
-from clearance.attesting import approvals, question, votes
+from clearance.attesting import approvals, envelope, question, votes
 from clearance.attesting.bundle import Bundle
 from clearance.attesting.decisions import Matter
-from clearance.attesting.roles import Roles
+from clearance.attesting.roles import Right, Roles
 from clearance.errors import IntegrityError
 from clearance.judging import rules
 from clearance.ledger import Entry, Kind
+
+COMPARISON = "urn:clearance:comparison:v1"
+"""The kind of statement that a comparison with the champion is signed as."""
+
+KEPT = "evidence/comparison.json"
+"""Where the run of a version keeps that comparison."""
 
 OVERRIDE, DEMO = "clearance.override", "clearance.demo"
 """The tags by which the registry shows what must be said of a version wherever it is named."""
@@ -65,31 +71,46 @@ def proposed(entries: Iterable[Entry], version: int) -> Proposed | None:
     return found
 
 
-def compared(entries: Iterable[Entry], version: int) -> dict[str, Any]:
-    """The newest comparison of the version with the champion of its day: its entry's body; empty without."""
+def compared(entries: Iterable[Entry], version: int, roles: Roles) -> dict[str, Any]:
+    """The newest comparison of the version with the champion of its day: its entry's body; empty without.
+
+    Only one that somebody signed, word for word, who might propose then.
+    """
     found: dict[str, Any] = {}
     for each in entries:
-        if each.kind == Kind.COMPARISON and each.body.get("version") == version:
+        about = each.kind == Kind.COMPARISON and each.body.get("version") == version
+        if about and _is_signed(each, roles):
             found = each.body
     return found
 
 
-def matter(entries: Sequence[Entry], model: str, bundle: Bundle, version: int, policy: str) -> Matter:
+def _is_signed(each: Entry, roles: Roles) -> bool:
+    said = {key: value for key, value in each.body.items() if key != "envelope"}
+    try:
+        signed = envelope.opened(each.body.get("envelope", {}), roles.keys)
+    except IntegrityError:
+        return False
+    same = signed.statement["predicateType"] == COMPARISON and signed.statement["predicate"] == said
+    return same and any(roles.may(keyid, Right.PROPOSE, each.at) for keyid in signed.keyids)
+
+
+def matter(entries: Sequence[Entry], bundle: Bundle, version: int, roles: Roles) -> Matter:
     """What there is to decide today about the version: its evidence, against today's champion.
 
     Of the champion itself it is what it was promoted on: against the one that it followed.
     """
+    model = bundle.evidence.model
     reign = champion(entries, model)
     if reign and reign.version == version:
         reign = _followed(entries, model, version)
-    against = compared(entries, version)
+    against = compared(entries, version, roles)
     content = reign.content if reign else None
     fits = bool(against) and against.get("champion") == content
     return Matter(
         model=model,
         version=version,
         content=bundle.digest,
-        policy=policy,
+        policy=bundle.evidence.judged.id,
         comparison=against["comparison"] if fits else None,
         champion=content,
     )

@@ -22,22 +22,52 @@ from clearance.ledger import places, settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Office:
-    """An open ledger, the roles in force, and who acts."""
+class Reader:
+    """An open ledger and the roles in force: whoever reads needs no key."""
 
     root: Path
     roles: Roles
     book: ledger.Ledger
+
+    def now(self) -> dt.datetime:
+        """The time in UTC."""
+        return self.book.clock()
+
+    def opened(self, signed: Mapping[str, Any]) -> envelope.Signed:
+        """What is in an envelope that a key of the roles file signed. Raises IntegrityError."""
+        return envelope.opened(signed, self.roles.keys)
+
+    def entries(self, model: str | None = None) -> list[ledger.Entry]:
+        """The entries, of one model where it is named."""
+        return list(ledger.entries(self.book, model=model))
+
+    def audit(self) -> ledger.Report:
+        """The ledger verified against every place of its checkpoints, and who sealed what by the newest."""
+        kept = settings.places(self.root)
+        report = ledger.verify(self.book, kept, self.opened)
+        more = sealing.findings(self.entries(), places.lines(kept[0]), self.roles) if report.ok else ()
+        return replace(report, findings=(*report.findings, *more))
+
+    def ensure_sound(self) -> None:
+        """Raise IntegrityError unless the ledger verifies: on what was changed nothing is decided."""
+        report = self.audit()
+        if not report.ok:
+            raise IntegrityError(
+                f"the ledger does not verify: {report.findings[0]}",
+                "run `clearance ledger verify`; put database and checkpoints back from a backup",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Office(Reader):
+    """A reader in the hands of somebody who acts."""
+
     acting: signers.Acting
 
     @property
     def keyid(self) -> str:
         """The key that whoever acts signs with."""
         return str(self.acting.signer.public_key.keyid)
-
-    def now(self) -> dt.datetime:
-        """The time in UTC."""
-        return self.book.clock()
 
     def may(self, right: Right) -> bool:
         """Whether whoever acts has this right now."""
@@ -68,10 +98,6 @@ class Office:
         """The statement in an envelope signed by whoever acts."""
         return envelope.sign(statement, self.acting.signer)
 
-    def opened(self, signed: Mapping[str, Any]) -> envelope.Signed:
-        """What is in an envelope that a key of the roles file signed. Raises IntegrityError."""
-        return envelope.opened(signed, self.roles.keys)
-
     def draft(self, kind: ledger.Kind, model: str | None, **body: Any) -> ledger.Draft:
         """An entry by whoever acts."""
         return ledger.Draft(
@@ -81,26 +107,6 @@ class Office:
     def record(self, *drafts: ledger.Draft, fence: ledger.Fence | None = None) -> tuple[ledger.Entry, ...]:
         """Record them as one batch; see `ledger.append`."""
         return ledger.append(self.book, drafts, fence=fence)
-
-    def entries(self, model: str | None = None) -> list[ledger.Entry]:
-        """The entries, of one model where it is named."""
-        return list(ledger.entries(self.book, model=model))
-
-    def audit(self) -> ledger.Report:
-        """The ledger verified against every place of its checkpoints, and who sealed what by the newest."""
-        kept = settings.places(self.root)
-        report = ledger.verify(self.book, kept, self.opened)
-        more = sealing.findings(self.entries(), places.lines(kept[0]), self.roles) if report.ok else ()
-        return replace(report, findings=(*report.findings, *more))
-
-    def ensure_sound(self) -> None:
-        """Raise IntegrityError unless the ledger verifies: on what was changed nothing is decided."""
-        report = self.audit()
-        if not report.ok:
-            raise IntegrityError(
-                f"the ledger does not verify: {report.findings[0]}",
-                "run `clearance ledger verify`; put database and checkpoints back from a backup",
-            )
 
 
 @contextmanager
@@ -125,6 +131,17 @@ def opened(root: Path, identity: str | None = None) -> Iterator[Office]:
             body |= {"root_version": roles.root}
             office.record(office.draft(ledger.Kind.ROLES, None, **body))
         yield office
+
+
+@contextmanager
+def reading(root: Path) -> Iterator[Reader]:
+    """The project's ledger and roles to read: nothing is recorded, and nobody's key is asked for.
+
+    Raises as `opened` does, but for the signer.
+    """
+    with _book(root) as book:
+        roles = authority.load(root, _seen(ledger.entries(book, model=None)))
+        yield Reader(root=root, roles=roles, book=book)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from clearance.attesting import bundle, envelope
 from clearance.attesting.roles import Right
 from clearance.errors import IntegrityError
 from clearance.governance import matters
-from clearance.governance.office import Office
+from clearance.governance.office import Reader
 from clearance.judging import rules
 
 VERDICT, ORIGIN, MODEL = "reports/verdict.json", "data/origin.json", "models/trained/model.skops"
@@ -38,7 +38,7 @@ class Recalled:
 
 
 def recall(
-    office: Office,
+    office: Reader,
     server: registry.Server,
     version: registry.Version,
     entries: Sequence[ledger.Entry],
@@ -79,7 +79,7 @@ def ensure_files(server: registry.Server, version: registry.Version, found: bund
 
 
 def _check_signer(
-    office: Office, version: registry.Version, found: bundle.Bundle, entries: Sequence[ledger.Entry]
+    office: Reader, version: registry.Version, found: bundle.Bundle, entries: Sequence[ledger.Entry]
 ) -> None:
     """Raise IntegrityError unless a proposer of the version, with the right to, signed its bundle."""
     for each in entries:

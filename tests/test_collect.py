@@ -1,0 +1,51 @@
+"""`clearance gc` keeps what any registered version of any model needs, by its own signed evidence."""
+
+from __future__ import annotations
+
+import shutil
+
+import governed
+import pytest
+import yaml
+from governed import Place
+
+from clearance import registry
+from clearance.errors import IntegrityError
+from tasks import collect
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Place:
+    return governed.enter(monkeypatch)
+
+
+def needed(place: Place) -> list[str]:
+    with place.office() as office:
+        return collect.needed(office, registry.connect())
+
+
+def test_every_models_versions_are_kept_whatever_the_project_is_called_now(place: Place) -> None:
+    place.put("second")
+    locks = needed(place)
+    assert len(locks) == 2 and all("models/trained" in each for each in locks)
+    settings = yaml.safe_load((place.root / "params.yaml").read_text())
+    (place.root / "params.yaml").write_text(yaml.safe_dump(settings | {"name": "another"}))
+    assert needed(place) == locks
+
+
+def test_a_version_that_is_gone_is_told_and_not_kept(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    place.put("second")
+    place.sql("DELETE FROM model_versions WHERE name = ? AND version = 2", governed.CANDIDATES)
+    assert len(needed(place)) == 1
+    assert "loan-approval has no version 2 any more" in caplog.text
+
+
+def test_evidence_that_is_lost_or_swapped_stops_it(place: Place) -> None:
+    place.put("second")
+    one, two = (place.run_folder(number) / "evidence/bundle.json" for number in (1, 2))
+    shutil.copy(two, one)
+    with pytest.raises(IntegrityError, match="not the one that was proposed"):
+        needed(place)
+    one.unlink()
+    with pytest.raises(IntegrityError, match=r"has no evidence/bundle\.json"):
+        needed(place)

@@ -1,0 +1,191 @@
+"""What somebody with a key and the code writes past the commands is found by `verify`, and nobody goes on.
+
+In each case dan, who may train and propose and nothing else, writes into ledger or MLflow by himself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import governed
+import pytest
+from governed import CANDIDATES, NAME, Place
+from mlflow import MlflowClient
+
+from clearance import ledger, registry
+from clearance.attesting import statement
+from clearance.errors import ExitCode, IntegrityError
+from clearance.governance import matters
+from clearance.ledger import Draft, Entry, Kind
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Place:
+    return governed.enter(monkeypatch)
+
+
+def about(place: Place, version: int = 1) -> dict[str, Any]:
+    return {"version": version, "content": place.proposed(version).content}
+
+
+def record(place: Place, kind: Kind, by: str = "dan", **body: Any) -> Entry:
+    """An entry that somebody writes by hand, under their own name and key."""
+    with place.office(by) as office:
+        return office.record(office.draft(kind, NAME, **body))[0]
+
+
+def copied(place: Place, version: int = 1) -> None:
+    """Somebody copies a candidate to the name that is served, and points the alias at it."""
+    made = MlflowClient().copy_model_version(f"models:/{CANDIDATES}/{version}", NAME)
+    place.move_alias(int(made.version))
+
+
+def test_a_twin_of_the_copy_is_no_champion(place: Place, tmp_path: Any) -> None:
+    place.put("champion")
+    (tmp_path / "model.skops").write_bytes(b"other")
+    client = MlflowClient()
+    tags = client.get_model_version(NAME, "1").tags
+    twin = client.create_model_version(NAME, str(tmp_path), tags=tags)
+    place.move_alias(int(twin.version))
+    check = place.verify()["alias"]
+    assert not check.holds and "points at loan-approval version 2" in check.says
+    with pytest.raises(IntegrityError, match="points at loan-approval version 2"):
+        place.release()
+
+
+def test_a_champion_that_was_never_promoted_is_told(place: Place) -> None:
+    place.put("waiting")
+    intent = record(place, Kind.INTENT, step="rollback", **about(place))
+    record(place, Kind.ROLLBACK, intent=intent.number, **about(place))
+    copied(place)
+    check = place.verify()["approvals"]
+    assert not check.holds and "no promotion of loan-approval-candidate version 1 is recorded" in check.says
+
+
+@pytest.mark.parametrize("by", ["dan", "ada"])
+def test_a_promotion_by_somebody_who_may_not_is_told(place: Place, by: str) -> None:
+    place.put("waiting").hold("approve", 1, "vera").hold("approve", 1, "rita")
+    intent = record(place, Kind.INTENT, by, step="promotion", **about(place))
+    record(place, Kind.PROMOTION, by, intent=intent.number, **about(place))
+    copied(place)
+    check = place.verify()["approvals"]
+    assert not check.holds and f"{by}, who may not, set out to" in check.says
+
+
+def test_a_rollback_by_somebody_who_may_not_is_told(place: Place) -> None:
+    place.put("successor")
+    intent = record(place, Kind.INTENT, step="rollback", **about(place))
+    record(place, Kind.ROLLBACK, intent=intent.number, **about(place))
+    place.move_alias(1)
+    check = place.verify()["approvals"]
+    assert not check.holds and "dan, who may not, set out to" in check.says
+
+
+@pytest.mark.parametrize("intent", [10**6, None, 2, "first"])
+def test_a_promotion_that_ends_no_intent_is_told(place: Place, intent: Any) -> None:
+    place.put("waiting")
+    record(place, Kind.PROMOTION, "pipeline", intent=intent, **about(place))
+    place.hold("approve", 1, "vera").hold("approve", 1, "rita")
+    check = place.verify(1)["approvals"]
+    assert not check.holds and "ends no change that was begun before it" in check.says
+
+
+def test_who_signs_for_another_is_found(place: Place) -> None:
+    place.put("half")
+    with place.office("pipeline") as office:
+        theirs = office.keyid
+    with place.office("dan") as office:
+        body = {"reason": "so"} | about(place)
+        office.record(Draft(kind=Kind.REFUSAL, model=NAME, actor="pipeline", keyid=theirs, body=body))
+    check = place.verify(1)["ledger"]
+    assert not check.holds and "names a key of pipeline, and dan sealed it" in check.says
+    assert place.decide("approve", 1, "rita").code == ExitCode.ERROR
+    place.put("half")
+    with place.office("dan") as office:
+        office.record(Draft(kind=Kind.REFUSAL, model=NAME, actor="pipeline", body={"reason": "so"}))
+    assert not place.verify(1)["ledger"].holds
+
+
+def test_an_intent_of_somebody_who_may_not_is_given_up_and_the_alias_told(place: Place) -> None:
+    place.put("waiting")
+    record(place, Kind.INTENT, step="promotion", **about(place))
+    copied(place)
+    assert not place.verify()["alias"].holds
+    with pytest.raises(IntegrityError, match="points at loan-approval version 1"):
+        place.release()
+    assert place.told() is None
+    assert not place.entries("promotion")
+
+
+def test_an_open_intent_hides_no_other_alias(place: Place) -> None:
+    place.put("successor")
+    record(place, Kind.INTENT, "pipeline", step="rollback", **about(place))
+    assert place.verify()["alias"].holds  # nothing was done yet, and the alias is where it was
+    place.move_alias(1)
+    assert place.verify()["alias"].holds  # it was done, and the next command records it
+    place.sql("DELETE FROM registered_model_aliases")
+    assert not place.verify()["alias"].holds
+
+
+def test_an_erasure_by_somebody_who_may_not_is_told(place: Place) -> None:
+    place.put("half").hold("reject", 1, "rita")
+    gone = place.entries("rejection")[-1].number
+    with place.office("dan") as office:
+        ledger.redact(office.book, [gone], actor="dan", keyid=office.keyid, reason="so")
+    check = place.verify(1)["ledger"]
+    assert not check.holds and "dan may not erase" in check.says
+
+
+@pytest.mark.parametrize(
+    ("by", "change", "counts"),
+    [("tess", {}, True), ("ada", {}, False), ("tess", {"outcome": "pass"}, False), ("tess", None, False)],
+)
+def test_a_comparison_counts_only_as_somebody_signed_it_who_may_propose(
+    place: Place, by: str, change: dict[str, Any] | None, counts: bool
+) -> None:
+    place.put("waiting")
+    said = {"champion": None, "comparison": "c" * 64, "outcome": "fail", "approvals": 1, "reasons": ["worse"]}
+    said |= about(place)
+    with place.office(by) as office:
+        signed = office.sign(statement.statement({"comparison": "c" * 64}, matters.COMPARISON, said))
+        sealed = {"envelope": signed} if change is not None else {}
+        office.record(office.draft(Kind.COMPARISON, NAME, **(said | (change or {}) | sealed)))
+        found = matters.compared(office.entries(NAME), 1, office.roles)
+    assert bool(found) is counts
+    if counts:
+        check = place.verify(1)["comparison"]
+        assert not check.holds and "MLflow has no evidence/comparison.json" in check.says
+
+
+def test_an_older_roles_file_is_not_made_the_newest_by_an_entry(place: Place) -> None:
+    place.put("half")
+    with place.office("dan") as office:
+        body = {"roles_version": 0, "sha256": "0" * 64, "demo": True}
+        office.record(office.draft(Kind.ROLES, None, **body))
+    check = place.verify(1)["ledger"]
+    assert not check.holds and "version 0 of the roles file came after 1" in check.says
+
+
+def test_who_objects_while_it_is_promoted_stops_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put("half").hold("approve", 1, "rita")
+    marked = registry.mark
+
+    def object_first(*given: Any) -> None:
+        place.hold("reject", 1, "rita")
+        marked(*given)
+
+    monkeypatch.setattr(registry, "mark", object_first)
+    done = place.promote(1)
+    assert done.code != ExitCode.PASS and "rita rejected it" in done.said
+    assert place.told() is place.alias() is None
+    assert [each.kind for each in place.entries()[-3:]] == ["intent", "repair", "refusal"]
+    assert not place.broken(1)
+
+
+def test_what_was_rejected_since_does_not_serve_again(place: Place) -> None:
+    place.put("successor").hold("reject", 1, "rita")
+    done = place.roll_back(1)
+    assert done.code == ExitCode.ERROR and "was rejected" in done.said
+    assert place.told() == place.alias() == 2
+    place.decide("revoke", 1, "rita")
+    assert place.roll_back(1).code == ExitCode.PASS
