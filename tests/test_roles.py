@@ -286,6 +286,16 @@ def test_after_a_wholly_new_root_the_version_goes_on_from_what_was_seen() -> Non
     assert signed_roles.verified(TEXT, after, new, Seen(version=7)).version == 8
 
 
+def test_an_older_root_does_not_come_back() -> None:
+    """The holders of a root that was replaced sign a file of their own, on a machine that still pins it."""
+    for seen, counts in ((Seen(version=1, root=1), True), (Seen(version=1, root=2), False)):
+        if counts:
+            assert signed_roles.verified(TEXT, endorsed(), PINNED, seen).root == 1
+            continue
+        with pytest.raises(IntegrityError, match="version 2 was in force already"):
+            signed_roles.verified(TEXT, endorsed(), PINNED, seen)
+
+
 def test_the_kind_of_a_statement_and_what_it_is_about_both_count() -> None:
     holders = [*HOLDERS, *OTHERS]
     about, says = {"root": artifacts.sha256_json(NEXT.to_json())}, NEXT.to_json()
