@@ -441,3 +441,12 @@ def test_as_many_places_are_filled_as_any_choice_can_fill(
     placed = [person for there in filled.values() for person in there]
     assert len(placed) == len(set(placed))
     assert sum(quorum.missing(able, wanted).values()) == sum(wanted.values()) - best
+
+
+def test_people_move_over_for_each_other_as_far_as_it_takes() -> None:
+    wanted = {"r1": 1, "r2": 1, "r3": 1}
+    chain = {"a": frozenset({"r1", "r2"}), "b": frozenset({"r2", "r3"}), "c": frozenset({"r1"})}
+    assert quorum.assigned(chain, wanted) == {"r1": ["c"], "r2": ["a"], "r3": ["b"]}
+    stuck = {"a": frozenset({"r1", "r2"}), "b": frozenset({"r1"}), "c": frozenset({"r2", "r3"})}
+    assert quorum.assigned(stuck, wanted) == {"r1": ["b"], "r2": ["a"], "r3": ["c"]}
+    assert quorum.missing(stuck, wanted) == {}

@@ -112,7 +112,9 @@ def test_only_the_commit_that_is_named_says_what_was_authorised_then(tmp_path: P
         for at, each in enumerate(commits)
     }
     assert {key for key, found in there.items() if found} == {("high", 0), ("low", 1)}
-    assert authorisation.then(tmp_path, "another", kept, "high", commits[0]).policy is None
+    found = authorisation.then(tmp_path, NAME, kept, "low", commits[1])
+    assert (found.tier, found.commit) == ("low", commits[1])
+    assert authorisation.then(tmp_path, "another", kept, "high", commits[0]) == authorisation.Authority()
 
 
 def test_a_commit_that_heads_history_does_not_hold_authorised_nothing(tmp_path: Path) -> None:
