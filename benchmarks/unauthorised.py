@@ -321,6 +321,7 @@ CLEAN = (
         base="successor",
         approve=DECIDE,
         reject=OBJECT,
+        revoke=DECIDE,  # what no longer counts can be taken back all the same
         back=1,
         returns=True,
         reigns=True,
@@ -399,6 +400,7 @@ SPOILED = (
         "another policy authorised",
         lambda place: _edit(place.root / "policies/test.yaml", "version: '3'", "version: '4'"),
         reject=OBJECT,
+        revoke=DECIDE,
     ),
     _spoiled("keys revoked", _revoke_keys, silent=DECIDE, reject=frozenset({"tess"})),
     _spoiled(
@@ -416,20 +418,30 @@ SPOILED = (
 _FORGED = {"base": "second", "version": 2, "approve": DECIDE, "reject": OBJECT, "reigns": True}
 _OPEN = {"base": "waiting", "approve": DECIDE, "reject": OBJECT}
 FORGED = (
-    Situation(name="replayed approvals", build=_replay, **_FORGED),
+    Situation(name="replayed approvals", build=_replay, revoke=DECIDE, **_FORGED),
     Situation(name="approvals edited after signing", build=_forge_signatures, **_FORGED),
     Situation(
-        name="forged digest", build=partial(_by_hand, version=1, kind="approve", content="e" * 64), **_OPEN
+        name="forged digest",
+        build=partial(_by_hand, version=1, kind="approve", content="e" * 64),
+        revoke=DECIDE,
+        **_OPEN,
     ),
     Situation(
-        name="foreign model", build=partial(_by_hand, version=1, kind="approve", model="other"), **_OPEN
+        name="foreign model",
+        build=partial(_by_hand, version=1, kind="approve", model="other"),
+        revoke=DECIDE,
+        **_OPEN,
     ),
     Situation(
-        name="foreign policy", build=partial(_by_hand, version=1, kind="approve", policy="mild"), **_OPEN
+        name="foreign policy",
+        build=partial(_by_hand, version=1, kind="approve", policy="mild"),
+        revoke=DECIDE,
+        **_OPEN,
     ),
     Situation(
         name="foreign champion",
         build=partial(_by_hand, version=1, kind="approve", champion="c" * 64),
+        revoke=DECIDE,
         **_OPEN,
     ),
     Situation(name="unknown key", build=_sign_unknown, **_OPEN),
@@ -438,24 +450,28 @@ FORGED = (
     Situation(
         name="approved by its trainer",
         build=lambda place: [place.decide("approve", 1, "tess") for _ in range(2)],
+        revoke=frozenset({"tess"}),
         **_OPEN,
     ),
     Situation(
         name="approvals of a failed verdict",
         build=partial(_agree, version=3),
         override=DECIDE,
+        revoke=DECIDE,
         **_FAILED,
     ),
     Situation(
         name="overrides that ended",
         build=partial(_by_hand, version=3, kind="override", until=dt.timedelta(microseconds=1)),
         override=DECIDE,
+        revoke=DECIDE,
         **_FAILED,
     ),
     Situation(
         name="overrides without measure",
         build=partial(_by_hand, version=3, kind="override", until=dt.timedelta(days=60)),
         override=DECIDE,
+        revoke=DECIDE,
         **_FAILED,
     ),
     Situation(
@@ -481,6 +497,7 @@ FORGED = (
         build=_overtake,
         approve=DECIDE,
         reject=OBJECT,
+        revoke=DECIDE,
         reigns=True,
     ),
     Situation(name="roles taken away before", base="waiting", build=_take_roles, reject=frozenset({"tess"})),
