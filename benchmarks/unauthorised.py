@@ -513,6 +513,7 @@ FORGED = (
     Situation(
         name="alias moved",
         base="successor",
+        revoke=DECIDE,
         build=lambda place: place.move_alias(1),
         approve=DECIDE,
         reject=OBJECT,

@@ -1,0 +1,18 @@
+"""The record of mutation testing adds up, and every mutant that no test killed has its reason."""
+
+import json
+
+from benchmarks import mutants
+
+RECORD = json.loads(mutants.RECORD.read_text())
+
+
+def test_every_survivor_of_the_record_is_explained() -> None:
+    assert set(RECORD) <= set(mutants.ROOMS)
+    assert not [key for room in RECORD.values() for key, reason in room["survivors"].items() if not reason]
+
+
+def test_nine_in_ten_of_what_is_no_word_is_killed() -> None:
+    for name, room in RECORD.items():
+        assert room["mutants"] == room["killed"] + room["words"] + len(room["survivors"]), name
+        assert room["killed"] / (room["mutants"] - room["words"]) >= 0.9, name
