@@ -5,6 +5,7 @@ Reads the checkout and writes nothing into it; only what is identical or equival
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tempfile
@@ -70,7 +71,10 @@ def main() -> None:
     environment.apply(root)
     (asked,) = sys.argv[1:]
     version = record_of(_evidence(root, int(asked))) if asked.isdigit() else record.read(Path(asked))
-    report = reproduce(root, version)
+    try:
+        report = reproduce(root, version)
+    except KeyboardInterrupt:  # all is removed by now; what threads of DVC's still do is waited for by nobody
+        os._exit(ExitCode.INTERRUPTED)
     sys.stdout.write("\n".join(report.lines()) + "\n")
     sys.exit(ExitCode.ERROR if report.conclusion is Conclusion.DIFFERENT else ExitCode.PASS)
 

@@ -138,6 +138,7 @@ class Store(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.filterwarnings("ignore:.*ClientSession:pytest.PytestUnraisableExceptionWarning")  # DVC's own
 def test_a_remote_on_a_web_server_is_read_back_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = judged.settle(tmp_path / "project", monkeypatch)
     with ThreadingHTTPServer(("127.0.0.1", 0), Store) as server:
