@@ -60,10 +60,13 @@ def seconds(code: str, project: Path) -> tuple[float, str]:
         ],
         cwd=project,
         env=os.environ | {"PYTHONPATH": str(project)},
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
     )
+    if done.returncode:
+        sys.stderr.write(done.stdout + done.stderr)
+        done.check_returncode()
     return time.perf_counter() - start, done.stdout
 
 
