@@ -1,6 +1,7 @@
 """What costs seconds to start, started once for all tests."""
 
 import os
+import time
 from collections.abc import Iterator
 
 import projects
@@ -8,7 +9,10 @@ import pytest
 
 from clearance import environment
 
-pytest_plugins = ("ledgers",)
+pytest_plugins = ("ledgers", "words")
+
+os.environ["TZ"] = "America/St_Johns"  # nobody's evidence is of UTC because the machine is
+time.tzset()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -152,6 +152,36 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         model_file.load(tmp_path / "model.skops", "0" * 64)
 
 
+NODE = {"__class__": "C", "__module__": "m", "__loader__": "ObjectNode"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ([], "it is not of skops protocol 2"),
+        ({"protocol": 1}, "it is not of skops protocol 2"),
+        ({"content": [{"a": NODE | {"__id__": 7}}]}, "a m.C stands for another object"),
+        ({"content": {"a": [NODE | {"__loader__": "CachedNode"}]}}, "a m.C stands for another object"),
+        (
+            NODE | {"content": NODE | {"__module__": "numpy", "__class__": "dtype"}},
+            "ObjectNode is not how numpy.dtype is loaded",
+        ),
+        (NODE | {"protocol": 3}, "it is not of skops protocol 2"),
+    ],
+)
+def test_a_node_that_saving_never_writes_is_refused_wherever_it_sits(schema: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        trust.check_nodes({"protocol": 2} | schema if isinstance(schema, dict) else schema)
+    trust.check_nodes({"protocol": 2, "content": [NODE, {"a": 1}, "text"]})
+
+
+def test_a_file_of_just_the_largest_size_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.skops"
+    digest = model_file.save(fitted(ESTIMATORS["linear"]()), path)
+    monkeypatch.setattr(model_file, "LARGEST", path.stat().st_size)
+    assert model_file.load(path, digest)
+
+
 def test_a_larger_file_than_any_model_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.skops"
     digest = model_file.save(fitted(ESTIMATORS["linear"]()), path)

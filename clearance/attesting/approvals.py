@@ -158,6 +158,10 @@ def _override_lacks(stands: Collection[Vote], question: Question) -> list[str]:
     """What an override of a failed verdict still takes."""
     if not question.failed:
         return []
+    if not question.asked.override_days:
+        return [
+            "The verdict does not let this model through, and the policy allows no override: mend the model."
+        ]
     reasons = []
     if len(stands) < OVERRIDERS:
         reasons.append(

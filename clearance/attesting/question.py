@@ -106,6 +106,8 @@ def _override_fault(vote: Vote, question: Question) -> str | None:
         return needs if question.failed else None
     if not question.failed:
         return f"there is nothing to override; {who} can approve"
+    if not days:
+        return f"the policy allows no override; {who} can reject, or have the model mended"
     if until <= question.now:
         return f"it ended at {moment(until)}; {who} can override anew"
     if until - vote.at > dt.timedelta(days=days):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +18,9 @@ _PLAIN = {
     "model_type": "must hold keys of its own",
     "dict_type": "must hold keys of its own",
     "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
     "float_type": "must be a number",
+    "finite_number": "must be a finite number",
     "float_parsing": "must be a number",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
@@ -27,12 +30,19 @@ _PLAIN = {
     "date_type": "must be a day, like 2026-01-31",
     "date_parsing": "must be a day, like 2026-01-31",
     "date_from_datetime_parsing": "must be a day, like 2026-01-31",
+    "datetime_type": "must be a time, like 2026-01-31T12:00:00Z",
+    "datetime_parsing": "must be a time, like 2026-01-31T12:00:00Z",
+    "datetime_from_date_parsing": "must be a time, like 2026-01-31T12:00:00Z",
+    "timezone_aware": "must be a time with its zone, like 2026-01-31T12:00:00Z",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
     "less_than_equal": "must be at most {le}",
 }
 """By pydantic's name of a fault, what to say instead of its own message."""
+
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+"""A member of an enumeration as Python shows it; what is written in a file is its value."""
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
@@ -46,8 +56,9 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
             faults.append(f"unknown key `{key}`" + (f" (did you mean `{close[0]}`?)" if close else ""))
         else:
             own = fault["msg"].removeprefix("Value error, ")
-            plain = _PLAIN.get(fault["type"], "").format(**fault.get("ctx", {}))
-            faults.append(f"`{key}` {plain}" if key and plain else f"`{key}`: {own}" if key else own)
+            plain = _MEMBER.sub(r"\1", _PLAIN.get(fault["type"], "").format(**fault.get("ctx", {})))
+            name = f"`{key}`" if key else "it"
+            faults.append(f"{name} {plain}" if plain else f"{name}: {own}" if key else own)
     return "; ".join(dict.fromkeys(faults))
 
 
