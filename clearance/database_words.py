@@ -43,4 +43,8 @@ def explained(
     except sa.exc.SQLAlchemyError as error:
         fault = error
     if fault is not None:
-        raise explain(fault, url)
+        told = explain(fault, url)
+        try:
+            raise told
+        finally:
+            told.__context__ = None  # the caller still handles what the driver raised

@@ -28,9 +28,10 @@ def _explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
         return IntegrityError(
             f"{where} is damaged: {said}", "put it back from a backup; keep the damaged one"
         )
-    if state.startswith(("22", "23", "42")) or isinstance(error, sa.exc.IntegrityError):
+    forbidden = state == "42501"
+    if isinstance(error, sa.exc.IntegrityError) or (state.startswith(("22", "23", "42")) and not forbidden):
         return IntegrityError(f"{where} is not as it was created: {said}", "put it back from a backup")
-    if re.search(r"password|authenticat|does not exist|permission|pg_hba|readonly", said, re.IGNORECASE):
+    if forbidden or re.search(r"password|authenticat|does not exist|permission|pg_hba|readonly", said, re.IGNORECASE):
         return ConfigurationError(
             f"{where} refuses: {said}", "check CLEARANCE_LEDGER and what that account may do"
         )

@@ -1,0 +1,189 @@
+"""What goes wrong with a ledger's database or files is one clear error of the right kind, with a way out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import errors
+
+from benchmarks import ledger_samples as samples
+from clearance import ledger
+from clearance.errors import (
+    BusyError,
+    ClearanceError,
+    ConfigurationError,
+    IntegrityError,
+    UnavailableError,
+)
+from clearance.ledger import address, database_faults, export, places, waiting
+from clearance.ledger.checkpoint import Seal
+
+URL = sa.make_url("postgresql+psycopg://ann:s3cr3t@db.example/ledgers")
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (errors.LockNotAvailable("canceling statement due to lock timeout"), BusyError),
+        (sqlite3.OperationalError("database is locked"), BusyError),
+        (sqlite3.DatabaseError("database disk image is malformed"), IntegrityError),
+        (sqlite3.DatabaseError("file is not a database"), IntegrityError),
+        (sqlite3.OperationalError("Could not decode to UTF-8 column 'actor' with text 'x'"), IntegrityError),
+        (errors.UndefinedTable('relation "clearance_ledger" does not exist'), IntegrityError),
+        (errors.NumericValueOutOfRange("bigint out of range"), IntegrityError),
+        (errors.UniqueViolation("duplicate key"), IntegrityError),
+        (errors.InsufficientPrivilege("permission denied for table clearance_ledger"), ConfigurationError),
+        (errors.InvalidPassword('password authentication failed for user "ann"'), ConfigurationError),
+        (errors.InvalidCatalogName('database "ledgers" does not exist'), ConfigurationError),
+        (psycopg.OperationalError('no pg_hba.conf entry for host "10.0.0.1"'), ConfigurationError),
+        (sqlite3.OperationalError("attempt to write a READONLY database"), ConfigurationError),
+        (psycopg.OperationalError("Connection refused"), UnavailableError),
+        (psycopg.OperationalError("\n  server closed the connection\nunexpectedly"), UnavailableError),
+        (psycopg.OperationalError(""), UnavailableError),
+    ],
+)
+def test_what_a_database_raises_is_told_by_what_can_be_done(
+    cause: Exception, kind: type[ClearanceError]
+) -> None:
+    with pytest.raises(ClearanceError) as caught, database_faults.explained(URL):
+        raise sa.exc.OperationalError("INSERT", {}, cause)
+    assert type(caught.value) is kind
+    assert "ann" not in str(caught.value) and "s3cr3t" not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__context__ is None
+
+
+def test_a_row_against_a_rule_of_the_tables_is_no_matter_of_rights() -> None:
+    with pytest.raises(IntegrityError), database_faults.explained(URL):
+        raise sa.exc.IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE constraint failed"))
+    with pytest.raises(UnavailableError), database_faults.explained(URL):
+        raise sa.exc.TimeoutError("QueuePool limit reached")
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A ledger in PostgreSQL, and its URL for an account that may do nothing there yet."""
+    if not samples.postgres_runs():
+        pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
+    with samples.postgres() as owned, psycopg.connect(owned, autocommit=True) as owner:
+        role = f"reader_{owned.rpartition('_')[2]}"
+        owner.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
+        try:
+            yield owned, owned.replace("postgres@", f"{role}@")
+        finally:
+            owner.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"'.encode())
+
+
+def test_an_account_without_rights_is_told_so_and_damages_nothing(
+    reader: tuple[str, str], tmp_path: Path, signer: samples.Signer
+) -> None:
+    owned, theirs = reader
+    seal = signer.seal(tmp_path / "one")
+    samples.write(owned, seal, [[samples.draft(1)]])
+    with pytest.raises(ConfigurationError, match="permission denied"), ledger.open(theirs):
+        pass
+    with psycopg.connect(owned, autocommit=True) as owner:
+        role = theirs.partition("://")[2].partition("@")[0]
+        owner.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{role}"'.encode())
+    with ledger.open(theirs, seal=seal) as book:
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            ledger.append(book, [samples.draft(2)])
+        assert ledger.verify(book, seal.places, signer.opened).ok
+
+
+def test_a_database_that_names_two_ledgers_is_none(tmp_path: Path, signer: samples.Signer) -> None:
+    samples.write(samples.sqlite(tmp_path), signer.seal(tmp_path / "one"), [[samples.draft(1)]])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute("INSERT INTO clearance_ledger VALUES ('another', 1)")
+    with pytest.raises(IntegrityError, match="names 2 ledgers"), ledger.open(samples.sqlite(tmp_path)):
+        pass
+
+
+def test_a_folder_that_cannot_be_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(ConfigurationError, match="cannot be created"),
+        ledger.open(f"sqlite:///{tmp_path}/file/below/ledger.db"),
+    ):
+        pass
+
+
+def test_a_new_ledger_that_somebody_else_makes_is_waited_for(tmp_path: Path) -> None:
+    with (
+        (tmp_path / "ledger.db.lock").open("w") as lock,
+        pytest.raises(BusyError, match="the new ledger"),
+    ):
+        waiting.flock(lock, 0, "it")
+        with ledger.open(samples.sqlite(tmp_path), patience=0.02):
+            pass
+    assert not (tmp_path / "ledger.db").exists()
+
+
+def test_places_that_somebody_else_writes_are_waited_for(tmp_path: Path, signer: samples.Signer) -> None:
+    one = tmp_path / "one"
+    seal = signer.seal(one)
+    with ledger.open(samples.sqlite(tmp_path), seal=seal, patience=0.02) as book:
+        ledger.append(book, [samples.draft(1)])
+        with places.held([one], 0), pytest.raises(BusyError, match="the checkpoints in"):
+            ledger.append(book, [samples.draft(2)])
+        assert ledger.head(book)[0] == 1
+
+
+def test_a_place_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for read in (places.tail, lambda place: list(places.lines(place))):
+        with pytest.raises(UnavailableError, match="folder cannot be read"):
+            read(tmp_path / "folder")
+
+
+def test_a_ledger_opened_for_reading_takes_no_batch(tmp_path: Path) -> None:
+    with (
+        ledger.open(samples.sqlite(tmp_path)) as book,
+        pytest.raises(ConfigurationError, match="opened for reading"),
+    ):
+        ledger.append(book, [samples.draft(1)])
+
+
+def test_a_line_of_an_export_that_is_cut_is_named(tmp_path: Path, signer: samples.Signer) -> None:
+    file = tmp_path / "export.jsonl"
+    file.write_text('{"format":1,"ledger":"a","places":[]}\n{"entry": \n')
+    with pytest.raises(IntegrityError, match="no JSON object"):
+        list(export.entries(file))
+    report = export.verify(file, signer.opened)
+    assert [str(each) for each in report.findings] == [
+        f"unreadable: what follows entry 0: line 2 of {file} is no JSON object"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "driver", "file"),
+    [
+        ("sqlite:///a/b.db", "sqlite", Path("a/b.db")),
+        ("sqlite+pysqlite:///b.db", "sqlite+pysqlite", Path("b.db")),
+        ("postgresql://h/d", "postgresql+psycopg", None),
+        ("postgresql+psycopg://h/d", "postgresql+psycopg", None),
+    ],
+)
+def test_an_address_of_use_is_taken_as_it_is(text: str, driver: str, file: Path | None) -> None:
+    url = address.parse(text)
+    assert (url.drivername, address.file_of(url)) == (driver, file)
+
+
+@pytest.mark.parametrize("text", ["sqlite:///file:x?mode=memory&uri=true", "sqlite+aiosqlite:///a.db"])
+def test_an_address_that_keeps_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        address.parse(text)
+
+
+def test_a_seal_without_a_place_covers_nothing(tmp_path: Path, signer: samples.Signer) -> None:
+    seal = Seal(sign=signer.sign, opened=signer.opened, places=())
+    with (
+        pytest.raises(ConfigurationError, match="no place for its checkpoints"),
+        ledger.open(samples.sqlite(tmp_path), seal=seal),
+    ):
+        pass
