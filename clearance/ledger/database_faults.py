@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from clearance import database_words
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, IntegrityError, UnavailableError
 
+_NO_PRIVILEGE = "42501"
+_REFUSAL = re.compile(r"password|authenticat|does not exist|permission|pg_hba|readonly", re.IGNORECASE)
+
 
 def explained(url: sa.URL) -> AbstractContextManager[None]:
     """Turn what the database raises into one clear error; nothing of the driver's stays attached."""
@@ -28,10 +31,10 @@ def _explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
         return IntegrityError(
             f"{where} is damaged: {said}", "put it back from a backup; keep the damaged one"
         )
-    forbidden = state == "42501"
-    if isinstance(error, sa.exc.IntegrityError) or (state.startswith(("22", "23", "42")) and not forbidden):
+    unfit = isinstance(error, sa.exc.IntegrityError) or state.startswith(("22", "23", "42"))
+    if unfit and state != _NO_PRIVILEGE:
         return IntegrityError(f"{where} is not as it was created: {said}", "put it back from a backup")
-    if forbidden or re.search(r"password|authenticat|does not exist|permission|pg_hba|readonly", said, re.IGNORECASE):
+    if state == _NO_PRIVILEGE or _REFUSAL.search(said):
         return ConfigurationError(
             f"{where} refuses: {said}", "check CLEARANCE_LEDGER and what that account may do"
         )
