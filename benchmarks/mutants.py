@@ -94,11 +94,10 @@ def run(room: str, scratch: Path, children: int) -> tuple[int, list[Survivor]]:
         )
     mutmut = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(children)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    own = {"PATH": path, "OMP_NUM_THREADS": "1"}  # threads that wait for each other look like a loop
     for last in (False, False, True):
         with (scratch / f"{room}.log").open("wb") as log:
-            subprocess.run(
-                mutmut, cwd=clone, env=os.environ | {"PATH": path}, stdout=log, stderr=log, check=False
-            )
+            subprocess.run(mutmut, cwd=clone, env=os.environ | own, stdout=log, stderr=log, check=False)
         if last or not _forgot_crashes(clone):
             break
     count, found = 0, []

@@ -50,11 +50,7 @@ def recalled(office: Office, server: registry.Server, name: str, number: int) ->
 
     Raises IntegrityError when the evidence does not verify, ConfigurationError when there is none.
     """
-    version = registry.find_number(server, registry.candidate_name(name), number)
-    if version is None:
-        raise ConfigurationError(
-            f"{registry.candidate_name(name)} has no version {number}", "look with `clearance ledger show`"
-        )
+    version = registry.candidate_version(server, name, number)
     with tempfile.TemporaryDirectory() as temporary:
         yield recall.recall(office, server, version, office.entries(name), Path(temporary))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clearance import ledger, params, promotion, registry, stage
 from clearance.attesting.roles import Right
-from clearance.errors import ConfigurationError, ExitCode, IntegrityError, ReleaseRefused, TransientError
+from clearance.errors import ExitCode, IntegrityError, ReleaseRefused, TransientError
 from clearance.governance import matters, recall
 from clearance.governance.office import Office, Reader, opened
 from clearance.ledger import Kind
@@ -215,11 +215,7 @@ def promote(
 def _promoted(
     office: Office, server: registry.Server, name: str, number: int, day: dt.date, *, asked: bool
 ) -> tuple[Ending, State]:
-    version = registry.find_number(server, registry.candidate_name(name), number)
-    if version is None:
-        raise ConfigurationError(
-            f"{registry.candidate_name(name)} has no version {number}", "look with `clearance ledger show`"
-        )
+    version = registry.candidate_version(server, name, number)
     with ledger.lock(office.book, name) as fence, tempfile.TemporaryDirectory() as temporary:
         entries = office.entries(name)
         recalled = recall.recall(office, server, version, entries, Path(temporary))

@@ -51,12 +51,7 @@ def record_of(evidence: Evidence) -> Record:
 def _evidence(root: Path, number: int) -> Evidence:
     name, server = params.load(root / "params.yaml").name, registry.connect()
     with opened(root) as office, tempfile.TemporaryDirectory() as temporary:
-        version = registry.find_number(server, registry.candidate_name(name), number)
-        if version is None:
-            raise ConfigurationError(
-                f"{registry.candidate_name(name)} has no version {number}",
-                "look with `clearance ledger show`",
-            )
+        version = registry.candidate_version(server, name, number)
         return recall.recall(office, server, version, office.entries(name), Path(temporary)).bundle.evidence
 
 

@@ -106,11 +106,10 @@ def _version(
     office: Reader, server: registry.Server, name: str, number: int, folder: Path
 ) -> Iterator[Check]:
     entries = office.entries(name)
-    version = registry.find_number(server, registry.candidate_name(name), number)
-    if version is None:
-        yield Check(
-            name="version", holds=False, says=f"{registry.candidate_name(name)} has no version {number}"
-        )
+    try:
+        version = registry.candidate_version(server, name, number)
+    except ConfigurationError as error:
+        yield Check(name="version", holds=False, says=error.fault)
         return
     try:
         found = recall.recall(office, server, version, entries, folder)

@@ -59,13 +59,13 @@ def recall(
     signed = office.opened(envelope.read(folder / "evidence" / bundle.NAME))
     found = bundle.read(signed)
     if found.digest != proposed.content:
-        raise _unsound(version, "its evidence bundle is not the one that was proposed")
+        raise registry.unsound(version, "its evidence bundle is not the one that was proposed")
     _check_signer(office, version, found, entries)
     if (found.evidence.fingerprint, f"{found.evidence.model}-candidate") != (
         version.fingerprint,
         version.name,
     ):
-        raise _unsound(version, "its evidence bundle is about another model")
+        raise registry.unsound(version, "its evidence bundle is about another model")
     _bring(server, version, found, folder)
     return Recalled(version=version, bundle=found, proposed=proposed, folder=folder)
 
@@ -75,7 +75,7 @@ def ensure_files(server: registry.Server, version: registry.Version, found: bund
     held = registry.files(server, version)
     odd = sorted(name for name in {*held, *found.files} if held.get(name) != found.files.get(name))
     if odd:
-        raise _unsound(version, f"{', '.join(odd)} is not what was judged")
+        raise registry.unsound(version, f"{', '.join(odd)} is not what was judged")
 
 
 def _check_signer(
@@ -86,7 +86,7 @@ def _check_signer(
         about = each.kind == ledger.Kind.PROPOSAL and each.body.get("version") == version.number
         if about and each.keyid in found.keyids and office.roles.may(each.keyid, Right.PROPOSE, each.at):
             return
-    raise _unsound(version, "nobody who may propose signed its evidence bundle when it was proposed")
+    raise registry.unsound(version, "nobody who may propose signed its evidence bundle when it was proposed")
 
 
 def _bring(server: registry.Server, version: registry.Version, found: bundle.Bundle, folder: Path) -> None:
@@ -96,21 +96,13 @@ def _bring(server: registry.Server, version: registry.Version, found: bundle.Bun
     registry.fetch(server, version, sorted(wanted), folder)
     for name, sha256 in wanted.items():
         if artifacts.sha256(folder / name) != sha256:
-            raise _unsound(version, f"{name} of its run is not what was judged")
+            raise registry.unsound(version, f"{name} of its run is not what was judged")
     artifacts.write_text(folder / "params.yaml", evidence.params)
     artifacts.write_text(folder / evidence.judged.file, evidence.judged.text)
     with registry.downloaded(server, version) as files:
         held = registry.digests(files)
         if held != dict(found.files):
             odd = sorted(name for name in {*held, *found.files} if held.get(name) != found.files.get(name))
-            raise _unsound(version, f"{', '.join(odd)} is not what was judged")
+            raise registry.unsound(version, f"{', '.join(odd)} is not what was judged")
         (folder / MODEL).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(files / _MODEL_FILE, folder / MODEL)
-
-
-def _unsound(version: registry.Version, fault: str) -> IntegrityError:
-    return IntegrityError(
-        f"{version}: {fault}",
-        f"find out who changed it; then delete run {version.run_id} and this version in MLflow, and run "
-        "`clearance track` and `clearance release` where it was made: both are recorded anew",
-    )

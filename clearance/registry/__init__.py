@@ -16,6 +16,7 @@ from clearance.registry.tracking import find, link, track
 from clearance.registry.versions import (
     CHAMPION,
     candidate_name,
+    candidate_version,
     champion,
     copy,
     crown,
@@ -24,6 +25,7 @@ from clearance.registry.versions import (
     mark,
     register,
     uncrown,
+    unsound,
     verify_files,
 )
 
@@ -41,6 +43,7 @@ __all__ = [
     "Version",
     "Vouched",
     "candidate_name",
+    "candidate_version",
     "champion",
     "connect",
     "copy",
@@ -61,5 +64,6 @@ __all__ = [
     "register",
     "track",
     "uncrown",
+    "unsound",
     "verify_files",
 ]

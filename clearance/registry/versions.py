@@ -124,6 +124,14 @@ def find_number(server: Server, name: str, number: int) -> Version | None:
             raise
 
 
+def candidate_version(server: Server, name: str, number: int) -> Version:
+    """Candidate `number` of the model. Raises ConfigurationError when there is none."""
+    candidates = candidate_name(name)
+    if (version := find_number(server, candidates, number)) is None:
+        raise ConfigurationError(f"{candidates} has no version {number}", "look with `clearance ledger show`")
+    return version
+
+
 def uncrown(server: Server, name: str) -> None:
     """Take the alias `champion` away: from here on no version is served."""
     with translated(server.addresses[-1]):
@@ -141,7 +149,7 @@ def verify_files(server: Server, version: Version, described: folder.Description
         held, meant = folder.digests(there), folder.digests(wanted)
     odd = sorted(name for name in {*held, *meant} if held.get(name) != meant.get(name))
     if odd:
-        raise _unsound(version, f"{', '.join(odd)} is not what was judged")
+        raise unsound(version, f"{', '.join(odd)} is not what was judged")
 
 
 def download(server: Server, version: Version, folder: str) -> Path:
@@ -153,14 +161,15 @@ def download(server: Server, version: Version, folder: str) -> Path:
     except (UnavailableError, ConfigurationError):
         raise
     except (ClearanceError, OSError) as error:
-        raise _unsound(version, f"its files cannot be read ({error})") from error
+        raise unsound(version, f"its files cannot be read ({error})") from error
 
 
-def _unsound(version: Version, fault: str) -> IntegrityError:
+def unsound(version: Version, fault: str) -> IntegrityError:
+    """The error that this version is not what was judged, and how it becomes so again."""
     return IntegrityError(
         f"{version}: {fault}",
         f"find out who changed it; then delete run {version.run_id} and this version in MLflow, and run "
-        "`clearance track` and `clearance release`: both are recorded anew",
+        "`clearance track` and `clearance release` where it was made: both are recorded anew",
     )
 
 
