@@ -11,6 +11,7 @@ from clearance import environment
 
 pytest_plugins = ("ledgers", "words")
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as processors: more threads only wait
 os.environ["TZ"] = "America/St_Johns"  # nobody's evidence is of UTC because the machine is
 time.tzset()
 

@@ -58,7 +58,9 @@ class Project:
         """A newcomer's environment: own home, nothing exported, the guard on."""
         kept = ("LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
         kept_here = {name: os.environ[name] for name in kept if name in os.environ}
-        arithmetic = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
+        arithmetic = {
+            name: value for name, value in os.environ.items() if name.startswith(("OPENBLAS_", "OMP_"))
+        }
         return (
             kept_here
             | arithmetic

@@ -1,0 +1,237 @@
+"""What the checkpoints of several places say together, to the number; and what a reader is given of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import ledger_attacks as attacks
+from benchmarks import ledger_samples as samples
+from clearance import ledger
+from clearance.errors import BusyError, DataError, IntegrityError, UnavailableError
+from clearance.ledger import Draft, Kind, audit, checkpoint, entry, places, verification
+from clearance.ledger.checkpoint import Checkpoint
+from clearance.ledger.findings import Fault, Finding, Report
+from clearance.ledger.witness import Copy
+
+NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
+Found = list[tuple[Fault, int | None, int]]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> attacks.Base:
+    return attacks.base(tmp_path_factory.mktemp("base"), seed=3)
+
+
+@pytest.fixture(scope="module")
+def signed(base: attacks.Base) -> list[str]:
+    """The lines of a place that are checkpoints, in order."""
+    lines = base.places[1].read_text().splitlines()
+    return [line for line in lines if isinstance(checkpoint.read(line), Checkpoint)]
+
+
+def read(line: str) -> Checkpoint:
+    found = checkpoint.read(line)
+    assert isinstance(found, Checkpoint)
+    return found
+
+
+def found(base: attacks.Base, *copies: list[str]) -> Found:
+    kept = [Copy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)]  # type: ignore[misc]
+    report = verification.verify(base.id, lambda: base.entries, kept, base.signer.opened)
+    return [(each.fault, each.number, each.count) for each in report.findings]
+
+
+def resealed(base: attacks.Base, line: str, **change: object) -> str:
+    """The checkpoint with other words in it, signed by the right key."""
+    said = json.loads(json.dumps(base.signer.opened(json.loads(line)).statement))
+    said["predicate"].update(change)
+    return checkpoint.line(base.signer.sign(said))
+
+
+def test_a_place_with_another_line_is_told_and_the_line_that_is_signed_is_believed(
+    base: attacks.Base, signed: list[str]
+) -> None:
+    forged = checkpoint.line(samples.signer().sign(base.signer.opened(json.loads(signed[4])).statement))
+    odd = [*signed[:4], forged, *signed[5:]]
+    first = read(signed[4]).after + 1
+    assert found(base, signed, signed, odd) == [
+        (Fault.WRONG_KEY, first, 1),
+        (Fault.CHECKPOINT_EDITED, None, 1),
+    ]
+    assert found(base, odd, signed) == found(base, signed, odd) == found(base, signed, signed, odd)
+
+
+def test_the_first_entry_of_what_is_in_no_place_is_named_and_its_batches_counted(
+    base: attacks.Base, signed: list[str]
+) -> None:
+    def removed(copy: list[str]) -> tuple[int | None, int]:
+        return next(
+            (number, count) for fault, number, count in found(base, copy) if fault is Fault.CHECKPOINT_REMOVED
+        )
+
+    assert removed(signed[1:]) == (1, 1)
+    assert removed(signed[3:]) == (1, 3)
+    assert removed([*signed[:4], *signed[5:]]) == (read(signed[3]).last + 1, 1)
+    assert removed([*signed[:4], *signed[7:]]) == (read(signed[3]).last + 1, 3)
+
+
+def test_a_line_that_does_not_follow_is_told_at_the_one_before_it(
+    base: attacks.Base, signed: list[str]
+) -> None:
+    def edited(copy: list[str]) -> list[int | None]:
+        return [number for fault, number, _ in found(base, copy) if fault is Fault.CHECKPOINT_EDITED]
+
+    assert edited([resealed(base, signed[0], previous="1" * 64), *signed[1:]]) == [1]
+    assert edited([*signed[:5], resealed(base, signed[5], previous="1" * 64)]) == [read(signed[4]).after + 1]
+
+
+def test_a_checkpoint_goes_on_from_both_number_and_digest(signed: list[str]) -> None:
+    one, two = read(signed[0]), read(signed[1])
+    assert two.follows(one) and not two.replaces(one)
+    assert not replace(two, head="1" * 64).follows(one)
+    assert not replace(two, after=two.after + 1).follows(one)
+    again = replace(one, sequence=2)
+    assert again.replaces(one) and not again.follows(one)
+    assert not replace(again, head="1" * 64).replaces(one)
+    assert not replace(again, after=1).replaces(one)
+    assert str(one) == f"checkpoint 1 of {one.at} (entries 1 to {one.last})"
+
+
+def test_a_checkpoint_is_an_in_toto_statement_about_its_entries() -> None:
+    batch = tuple(entry.chain([samples.draft(1)] * 2, after=4, previous="a" * 64, at=NOW))
+    assert checkpoint.statement("f" * 32, None, (4, "a" * 64), batch, NOW) == {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": f"entry {each.number}", "digest": {"sha256": each.digest}} for each in batch],
+        "predicateType": "urn:clearance:ledger-checkpoint:v1",
+        "predicate": {
+            "ledger": "f" * 32,
+            "sequence": 1,
+            "previous": "0" * 64,
+            "at": "2026-11-26T10:00:00.000000Z",
+            "after": 4,
+            "head": "a" * 64,
+        },
+    }
+
+
+def test_an_entry_and_a_report_are_json_for_a_reader() -> None:
+    (made,) = entry.chain([samples.draft(1)], after=4, previous="a" * 64, at=NOW)
+    assert made.to_json() == {
+        "number": 5,
+        "at": "2026-11-26T10:00:00.000000Z",
+        "kind": "proposal",
+        "model": samples.MODEL,
+        "actor": "pipeline",
+        "keyid": "k" * 64,
+        "body": made.body,
+        "previous": "a" * 64,
+        "digest": made.digest,
+    }
+    finding = Finding(fault=Fault.ERASED, number=2, detail="entry 2")
+    report = Report(ledger="f", entries=3, checkpoints=2, places=1, findings=(finding,), notes=("n",))
+    assert report.to_json() == {
+        "ledger": "f",
+        "ok": False,
+        "first": 2,
+        "entries": 3,
+        "checkpoints": 2,
+        "places": 1,
+        "findings": [
+            {"fault": "erased without a redaction", "number": 2, "detail": "entry 2", "count": 1},
+        ],
+        "notes": ["n"],
+    }
+
+
+def test_a_body_may_be_as_long_as_it_may() -> None:
+    space = entry.LONGEST - len(entry.canonical({"x": ""}))
+    Draft(kind=Kind.PROPOSAL, model=None, actor="a", body={"x": "y" * space})
+    with pytest.raises(DataError, match="characters, over"):
+        Draft(kind=Kind.PROPOSAL, model=None, actor="a", body={"x": "y" * (space + 1)})
+
+
+def test_what_comes_after_the_moment_of_a_verification_is_not_in_it(
+    tmp_path: Path, signer: samples.Signer
+) -> None:
+    seal = signer.seal(tmp_path / "one")
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
+        ledger.append(book, [samples.draft(1)])
+        number, (copy,) = audit.snapshot(book, seal.places)
+        before = list(copy.lines())
+        ledger.append(book, [samples.draft(2)])
+        assert (number, list(copy.lines()), copy.name) == (1, before, str(tmp_path / "one"))
+
+
+def test_an_append_in_the_middle_of_a_verification_is_left_to_the_next(
+    tmp_path: Path, signer: samples.Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = signer.seal(tmp_path / "one")
+    whole = verification.verify
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
+        ledger.append(book, [samples.draft(1)])
+
+        def late(*arguments: object) -> Report:
+            ledger.append(book, [samples.draft(2)])
+            return whole(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(verification, "verify", late)
+        report = ledger.verify(book, seal.places, signer.opened)
+    assert (report.ok, report.entries) == (True, 1)
+
+
+def test_a_ledger_that_is_never_still_is_not_waited_for_for_ever(
+    tmp_path: Path, signer: samples.Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = signer.seal(tmp_path / "one")
+    sizes = iter(range(10**6))
+    monkeypatch.setattr(places, "sizes", lambda kept: tuple(next(sizes) for _ in kept))
+    with (
+        ledger.open(samples.sqlite(tmp_path), seal=seal, patience=0.02) as book,
+        pytest.raises(BusyError, match="holds the ledger busy"),
+    ):
+        ledger.verify(book, seal.places, signer.opened)
+
+
+def test_a_place_gives_its_lines_up_to_a_size_whatever_is_in_it(tmp_path: Path) -> None:
+    place = tmp_path / "one"
+    place.write_bytes(b"first\n\nsec\xffond X\nthird")
+    assert list(places.lines(place)) == ["first", "sec\ufffdond X", "third"]
+    assert list(places._backwards(place)) == ["third", "sec\ufffdond X", "first"]
+    assert list(places.lines(place, 6)) == ["first"]
+    assert list(places.lines(place, 5)) == []
+    assert list(places.lines(place, 7 + 10)) == ["first", "sec\ufffdond X"]
+    place.write_bytes(b"\xfe only")
+    assert list(places._backwards(place)) == ["\ufffd only"]
+
+
+def test_half_a_line_on_a_full_disk_is_no_checkpoint(
+    tmp_path: Path, signer: samples.Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = tmp_path / "one"
+    write = os.write
+    with ledger.open(samples.sqlite(tmp_path), seal=signer.seal(one)) as book:
+        ledger.append(book, [samples.draft(1)])
+        with monkeypatch.context() as full:
+            full.setattr(os, "write", lambda handle, content: write(handle, content[:20]))
+            with pytest.raises(UnavailableError, match="the disk is full"):
+                ledger.append(book, [samples.draft(2)])
+        assert ledger.head(book)[0] == 1
+        assert ledger.append(book, [samples.draft(2)])[0].number == 2
+        assert ledger.verify(book, [one], signer.opened).ok
+
+
+def test_nothing_goes_on_from_an_entry_that_was_changed(tmp_path: Path, signer: samples.Signer) -> None:
+    seal = signer.seal(tmp_path / "one")
+    samples.write(samples.sqlite(tmp_path), seal, [[samples.draft(1)], [samples.draft(2)]])
+    attacks._sql(tmp_path, f"UPDATE {attacks.TABLE} SET actor = ? WHERE number = 2", "mallory")  # noqa: S608
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
+        for ask in (lambda: ledger.append(book, [samples.draft(3)]), lambda: ledger.head(book)):
+            with pytest.raises(IntegrityError, match="entry 2 cannot be gone on from: its content is not"):
+                ask()
+        assert ledger.reading.newest(book) == 2
