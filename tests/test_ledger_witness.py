@@ -235,3 +235,121 @@ def test_nothing_goes_on_from_an_entry_that_was_changed(tmp_path: Path, signer: 
             with pytest.raises(IntegrityError, match="entry 2 cannot be gone on from: its content is not"):
                 ask()
         assert ledger.reading.newest(book) == 2
+
+
+def verified(base: attacks.Base, rows: list[entry.Entry], *copies: list[str]) -> Report:
+    kept = [Copy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)]  # type: ignore[misc]
+    return verification.verify(base.id, lambda: rows, kept, base.signer.opened)
+
+
+def of(report: Report, fault: Fault) -> Finding:
+    return next(each for each in report.findings if each.fault is fault)
+
+
+def test_what_is_missing_or_cut_is_counted_from_its_first_entry(
+    base: attacks.Base, signed: list[str]
+) -> None:
+    rows, last = list(base.entries), len(base.entries)
+    gap = verified(base, [*rows[:3], *rows[6:]], signed)
+    assert (of(gap, Fault.MISSING).number, of(gap, Fault.MISSING).count, gap.ledger) == (4, 3, base.id)
+    ends = [read(line).last for line in signed]
+    at_a_batch, within = ends[-3], next(number for number in range(last - 1, 0, -1) if number not in ends)
+    for cut, known in ((at_a_batch, True), (within, False)):
+        told = of(verified(base, rows[:cut], signed), Fault.CUT)
+        assert (told.number, told.count) == (cut + 1, last - cut)
+        assert ("the ledger is as it was before checkpoint" in told.detail) == known
+    assert of(verified(base, rows[: last - 1], signed), Fault.CUT).count == 1
+
+
+def test_an_entry_that_is_there_twice_hides_nothing_after_it(base: attacks.Base, signed: list[str]) -> None:
+    rows = list(base.entries)
+    other = replace(rows[4], actor="mallory")
+    twice = verified(base, [*rows[:5], other, *rows[5:]], signed)
+    assert [(each.fault, each.number) for each in twice.findings] == [
+        (Fault.EDITED, 5),
+        (Fault.DUPLICATE, 5),
+    ]
+    assert twice.entries == len(rows) + 1
+    odd = verified(base, [*rows[:2], replace(rows[2], number="3"), *rows[3:]], signed)  # type: ignore[arg-type]
+    assert (of(odd, Fault.EDITED).number, odd.entries) == (3, len(rows) - 1)
+    assert of(odd, Fault.MISSING).number == 3
+
+
+def test_what_the_database_cannot_give_is_told_by_the_entry_before(
+    base: attacks.Base, signed: list[str]
+) -> None:
+    def broken() -> object:
+        yield from base.entries[:2]
+        raise IntegrityError("it is damaged", "put it back")
+
+    copy = Copy(name="p", lines=lambda: signed)
+    report = verification.verify(base.id, broken, [copy], base.signer.opened)  # type: ignore[arg-type]
+    told = of(report, Fault.UNREADABLE)
+    assert (told.number, told.detail) == (3, "what follows entry 2: it is damaged")
+
+
+def test_an_erasure_that_does_not_say_what_it_erased_is_told_and_the_next_one_is_read() -> None:
+    said = [{}, {"entries": [1, 2], "reason": "law"}, {"entries": 7, "reason": "x"}]
+    drafts = [Draft(kind=Kind.REDACTION, model=None, actor="ada", body=body) for body in said]
+    rows = list(entry.chain(drafts, after=0, previous=entry.origin("f" * 32), at=NOW))
+    report = verification.verify("f" * 32, lambda: rows, [], samples.signer().opened)
+    told = of(report, Fault.UNREADABLE)
+    assert (told.number, told.count, told.detail) == (1, 2, "entry 1 does not say what it erased")
+    assert report.notes == ("ada erased the content of entries 1, 2 on 2026-11-26: law",)
+
+
+def test_a_sound_ledger_costs_one_signature_and_a_broken_one_all(
+    base: attacks.Base, signed: list[str]
+) -> None:
+    asked: list[int] = []
+
+    def opened(envelope: object) -> object:
+        asked.append(1)
+        return base.signer.opened(envelope)  # type: ignore[arg-type]
+
+    def cost(rows: list[entry.Entry], copy: list[str]) -> int:
+        asked.clear()
+        kept = Copy(name="p", lines=lambda: copy)
+        verification.verify(base.id, lambda: rows, [kept], opened)  # type: ignore[arg-type]
+        return len(asked)
+
+    rows = list(base.entries)
+    assert cost(rows, signed) == 1
+    assert cost([*rows[:3], *rows[4:]], signed) == 1  # the checkpoints are sound
+    assert cost(rows, [*signed[:4], *signed[5:]]) == 1 + len(signed) - 1
+
+
+def test_a_checkpoint_that_goes_on_from_elsewhere_is_told_by_its_first_entry(
+    base: attacks.Base, signed: list[str]
+) -> None:
+    newest = read(signed[-1])
+    elsewhere = resealed(base, signed[-1], head="1" * 64)
+    report = verified(base, list(base.entries), [*signed[:-1], elsewhere])
+    told = of(report, Fault.CUT)
+    assert (told.number, told.detail) == (newest.after + 1, f"{newest} goes on from where none ended")
+    assert report.checkpoints == len(signed)
+    forged = checkpoint.line(samples.signer().sign(base.signer.opened(json.loads(signed[4])).statement))
+    middle = verified(base, list(base.entries), [*signed[:4], forged, *signed[5:]])
+    assert middle.checkpoints == len(signed) - 1  # what follows the forged one is believed for itself
+
+
+def test_a_first_batch_that_was_never_committed_is_no_cut_tail(base: attacks.Base, signed: list[str]) -> None:
+    report = verified(base, [], signed[:1])
+    assert (report.ok, report.notes) == (
+        True,
+        (f"{read(signed[0])} was never committed: a crash, and nobody was answered",),
+    )
+    assert not verified(base, [], [signed[0], checkpoint.confirmation(1)]).ok
+
+
+def test_findings_without_a_number_come_last() -> None:
+    tally = ledger.findings.Tally()
+    for fault, number in ((Fault.OTHER_LEDGER, None), (Fault.EDITED, 1), (Fault.MISSING, 0)):
+        tally.add(fault, number, "it")
+    assert [each.number for each in tally.all()] == [0, 1, None]
+
+
+def test_a_time_is_27_characters_and_has_a_zone() -> None:
+    assert ledger.times.stamp(dt.datetime(33, 4, 3, tzinfo=dt.UTC)) == "0033-04-03T00:00:00.000000Z"
+    with pytest.raises(ValueError, match=r"^a time without a zone$"):
+        ledger.times.stamp(dt.datetime(2026, 1, 1))
