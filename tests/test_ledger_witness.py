@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import os
@@ -353,3 +354,49 @@ def test_a_time_is_27_characters_and_has_a_zone() -> None:
     assert ledger.times.stamp(dt.datetime(33, 4, 3, tzinfo=dt.UTC)) == "0033-04-03T00:00:00.000000Z"
     with pytest.raises(ValueError, match=r"^a time without a zone$"):
         ledger.times.stamp(dt.datetime(2026, 1, 1))
+
+
+def line_of(**change: object) -> str:
+    """A line that says what a checkpoint says, but for the changes."""
+    predicate = {"ledger": "f", "sequence": 1, "previous": "0", "at": "now", "after": 0, "head": "a"}
+    said = {
+        "predicateType": checkpoint.PREDICATE,
+        "subject": [{"name": "entry 1", "digest": {"sha256": "b"}}],
+        "predicate": predicate | {name: value for name, value in change.items() if name in predicate},
+    } | {name: value for name, value in change.items() if name not in predicate}
+    return json.dumps({"payload": base64.b64encode(json.dumps(said).encode()).decode()})
+
+
+def test_a_line_that_says_no_checkpoint_is_none() -> None:
+    assert isinstance(checkpoint.read(line_of()), Checkpoint)
+    assert checkpoint.read(checkpoint.confirmation(12)) == checkpoint.Confirmation(sequence=12)
+    for odd in (
+        line_of(sequence="1"),
+        line_of(sequence=True),
+        line_of(after="0"),
+        line_of(after=-1),
+        line_of(head="\u00e9"),
+        line_of(subject=[]),
+        line_of(predicateType="urn:x:y"),
+        line_of().replace('": "', '": "!', 1),
+        '{"confirmed":1x}',
+        '{"confirmed":12',
+        '{"confirmed":}',
+    ):
+        assert checkpoint.read(odd) is None, odd
+
+
+def test_every_word_of_a_line_is_held_against_what_was_signed(base: attacks.Base, signed: list[str]) -> None:
+    sound = read(signed[2])
+    assert checkpoint.fault_in(sound, base.signer.opened) is None
+    for change in (
+        {"digests": ("1" * 64,)},
+        {"ledger": "f"},
+        {"sequence": 9},
+        {"previous": "1" * 64},
+        {"at": "now"},
+        {"after": 99},
+        {"head": "1" * 64},
+    ):
+        fault = checkpoint.fault_in(replace(sound, **change), base.signer.opened)  # type: ignore[arg-type]
+        assert fault == "what was signed is not what the line says"
