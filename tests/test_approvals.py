@@ -450,3 +450,15 @@ def test_people_move_over_for_each_other_as_far_as_it_takes() -> None:
     stuck = {"a": frozenset({"r1", "r2"}), "b": frozenset({"r1"}), "c": frozenset({"r2", "r3"})}
     assert quorum.assigned(stuck, wanted) == {"r1": ["b"], "r2": ["a"], "r3": ["c"]}
     assert quorum.missing(stuck, wanted) == {}
+
+
+def test_where_the_policy_allows_no_override_nobody_is_asked_for_one() -> None:
+    found = standing(over(1, "vera"), over(2, "rita"), failed=True, asked=Asked(roles=TWO))
+    assert not found.complete and not found.stands
+    assert found.reasons == (
+        "The verdict does not let this model through, and the policy allows no override: mend the model.",
+    )
+    assert {each.why.partition(": ")[2] for each in found.refused} == {
+        "the policy allows no override; vera can reject, or have the model mended.",
+        "the policy allows no override; rita can reject, or have the model mended.",
+    }

@@ -325,17 +325,6 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_ledger_of_a_newer_format_is_refused(tmp_path: Path, signer: samples.Signer) -> None:
-    import sqlite3
-    from contextlib import closing
-
-    samples.write(samples.sqlite(tmp_path), signer.seal(tmp_path / "one"), [[samples.draft(1)]])
-    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
-        database.execute("UPDATE clearance_ledger SET format = 2")
-    with pytest.raises(ConfigurationError, match="has format 2"), ledger.open(samples.sqlite(tmp_path)):
-        pass
-
-
 def test_settings_name_the_project_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
     assert settings.address(tmp_path, {}) == f"sqlite:///{tmp_path}/.clearance/ledger.db"
     assert settings.address(tmp_path, {"CLEARANCE_LEDGER": "postgresql://h/d"}) == "postgresql://h/d"

@@ -22,7 +22,6 @@ from clearance.errors import (
     UnavailableError,
 )
 from clearance.ledger import address, database_faults, export, places, waiting
-from clearance.ledger.checkpoint import Seal
 
 URL = sa.make_url("postgresql+psycopg://ann:s3cr3t@db.example/ledgers")
 
@@ -96,11 +95,20 @@ def test_an_account_without_rights_is_told_so_and_damages_nothing(
         assert ledger.verify(book, seal.places, signer.opened).ok
 
 
-def test_a_database_that_names_two_ledgers_is_none(tmp_path: Path, signer: samples.Signer) -> None:
+@pytest.mark.parametrize(
+    ("change", "kind", "says"),
+    [
+        ("INSERT INTO clearance_ledger VALUES ('another', 1)", IntegrityError, "names 2 ledgers"),
+        ("UPDATE clearance_ledger SET format = 2", ConfigurationError, "has format 2"),
+    ],
+)
+def test_a_database_that_is_not_one_ledger_of_our_format_is_refused(
+    change: str, kind: type[ClearanceError], says: str, tmp_path: Path, signer: samples.Signer
+) -> None:
     samples.write(samples.sqlite(tmp_path), signer.seal(tmp_path / "one"), [[samples.draft(1)]])
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
-        database.execute("INSERT INTO clearance_ledger VALUES ('another', 1)")
-    with pytest.raises(IntegrityError, match="names 2 ledgers"), ledger.open(samples.sqlite(tmp_path)):
+        database.execute(change)
+    with pytest.raises(kind, match=says), ledger.open(samples.sqlite(tmp_path)):
         pass
 
 
@@ -141,14 +149,6 @@ def test_a_place_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             read(tmp_path / "folder")
 
 
-def test_a_ledger_opened_for_reading_takes_no_batch(tmp_path: Path) -> None:
-    with (
-        ledger.open(samples.sqlite(tmp_path)) as book,
-        pytest.raises(ConfigurationError, match="opened for reading"),
-    ):
-        ledger.append(book, [samples.draft(1)])
-
-
 def test_a_line_of_an_export_that_is_cut_is_named(tmp_path: Path, signer: samples.Signer) -> None:
     file = tmp_path / "export.jsonl"
     file.write_text('{"format":1,"ledger":"a","places":[]}\n{"entry": \n')
@@ -178,12 +178,3 @@ def test_an_address_of_use_is_taken_as_it_is(text: str, driver: str, file: Path 
 def test_an_address_that_keeps_nothing_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError):
         address.parse(text)
-
-
-def test_a_seal_without_a_place_covers_nothing(tmp_path: Path, signer: samples.Signer) -> None:
-    seal = Seal(sign=signer.sign, opened=signer.opened, places=())
-    with (
-        pytest.raises(ConfigurationError, match="no place for its checkpoints"),
-        ledger.open(samples.sqlite(tmp_path), seal=seal),
-    ):
-        pass

@@ -81,10 +81,15 @@ def _concluded(
         reasons=(
             *_not_for_us(question),
             *(_objection(vote) for vote in rejections),
-            *(_call(role, count, stands, question) for role, count in missing.items()),
+            *(_call(role, count, stands, question) for role, count in missing.items() if _open(question)),
             *_override_lacks(stands.values(), question),
         ),
     )
+
+
+def _open(question: Question) -> bool:
+    """Whether anybody's agreement could let this model through at all."""
+    return not question.failed or question.asked.override_days > 0
 
 
 def _first_come(vote: Vote) -> tuple[float, int, str]:
@@ -158,7 +163,7 @@ def _override_lacks(stands: Collection[Vote], question: Question) -> list[str]:
     """What an override of a failed verdict still takes."""
     if not question.failed:
         return []
-    if not question.asked.override_days:
+    if not _open(question):
         return [
             "The verdict does not let this model through, and the policy allows no override: mend the model."
         ]

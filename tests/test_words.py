@@ -1,0 +1,41 @@
+"""The record of what people read: none of it is lost unseen, and what passes is told by its kind."""
+
+import pytest
+import words
+
+RECORDED = {
+    *(
+        "accounts",
+        "approvals",
+        "authorisation",
+        "bundle",
+        "envelope",
+        "keys",
+        "model_file",
+        "params",
+        "policy",
+    ),
+    *("ledger", "ledger_faults", "ledger_history", "ledger_tampering", "ledger_witness", "roles", "trust"),
+}
+"""Test files whose messages are held against a record: without its file a test would ask for nothing."""
+
+
+def test_every_record_is_there_and_says_something() -> None:
+    found = {record.stem: words.read(record) for record in words.RECORDS.glob("*.txt")}
+    assert set(found) == {f"test_{name}" for name in RECORDED}
+    for name, messages in found.items():
+        assert all(messages), name
+        assert (words.RECORDS.parent / f"{name}.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("entry 12 of 3.5 s (4 in all)", "entry N of N.N s"),
+        ("key 0a1b2c3d4e5f… of /tmp/a/b.pem: no", "key HEX12… of TMP/b.pem: no"),
+        ("on 2026-11-26 at 2026-11-26T10:00:00Z", "on DAY at TIME"),
+        ("the fault\n\n  mend: it ", "the fault\n  mend: it"),
+    ],
+)
+def test_what_differs_between_two_runs_is_told_by_its_kind(message: str, told: str) -> None:
+    assert words.told(message) == told
