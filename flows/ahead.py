@@ -15,16 +15,26 @@ Bring = Callable[[str, Hear], bool]
 
 
 class HeadStart:
-    """A thread that brings one stage after another up to date, until the first of them is taken over."""
+    """A thread that brings one stage after another up to date, until the first of them is taken over.
 
-    def __init__(self, names: Iterable[str], bring: Bring) -> None:
+    When it has nothing more to do it sets `waits`, as `bring` may when it only waits for a child.
+    """
+
+    def __init__(self, names: Iterable[str], bring: Bring, waits: threading.Event) -> None:
         self._begun: dict[str, tuple[Future[bool], list[str]]] = {}
         self._turn = threading.Lock()
         self._over = False
+        self._waits = waits
         self._thread = threading.Thread(target=self._go, args=(list(names), bring), daemon=True)
         self._thread.start()
 
     def _go(self, names: list[str], bring: Bring) -> None:
+        try:
+            self._bring_each(names, bring)
+        finally:
+            self._waits.set()
+
+    def _bring_each(self, names: list[str], bring: Bring) -> None:
         for name in names:
             end: Future[bool] = Future()
             lines: list[str] = []

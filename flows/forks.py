@@ -66,7 +66,7 @@ class Server:
     def __init__(self, control: socket.socket) -> None:
         self.warmth = warm.Warmth(Path.cwd())
         self.jobs: list[Job] = []
-        self.ahead = AHEAD
+        self.ahead = 1  # the first step's own: its child must not wait for another's import
         self.control, self.open = control, True
         self.exits, exits_end = socket.socketpair()
         exits_end.setblocking(False)

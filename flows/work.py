@@ -7,6 +7,7 @@ run. It knows nothing of Prefect: states and retries are the flow's.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -62,6 +63,7 @@ class Work:
         self.notes: list[str] = []
         self._watch = watch
         self._ahead: HeadStart | None = None
+        self._waits = threading.Event()
 
     @cached_property
     def pipeline(self) -> stages.Pipeline:
@@ -94,8 +96,12 @@ class Work:
         return [] if request.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
     def start_ahead(self) -> None:
-        """Begin with the stages now, until `run_stage` is called for the first time."""
-        self._ahead = HeadStart(self.pipeline.order, self._bring)
+        """Begin with the stages, until `run_stage` is called for the first time; returns once a child works.
+
+        Until then the interpreter is the stages': who imports a large library beside them would hold them up.
+        """
+        self._ahead = HeadStart(self.pipeline.order, self._bring, self._waits)
+        self._waits.wait()
 
     def end_ahead(self) -> None:
         """Wait for a stage that was begun ahead and never taken over: of a run whose children have ended."""
@@ -126,6 +132,7 @@ class Work:
     def _command(
         self, step: str, command: str, cwd: Path, timeout: float, hear: Callable[[str], None]
     ) -> None:
+        self._waits.set()
         commands.run(
             self.children,
             step,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +151,11 @@ def main() -> None:
     units = split.identify(table, settings.data)
     side = split.assign(units, table, settings.split, settings.seed)
     tables = part(table, units, side, settings.data)
-    document = record(tables, units, side, settings.split, settings.seed)
-    with artifacts.replacing_folder(prepared.FOLDER) as folder:
-        for name in prepared.TABLES:
-            _write(tables[name], folder / f"{name}.parquet")
+    with artifacts.replacing_folder(prepared.FOLDER) as folder, ThreadPoolExecutor() as beside:
+        written = [beside.submit(_write, tables[name], folder / f"{name}.parquet") for name in tables]
+        document = record(tables, units, side, settings.split, settings.seed)
+        for each in written:
+            each.result()
     digests = {name: artifacts.sha256(prepared.FOLDER / f"{name}.parquet") for name in prepared.TABLES}
     artifacts.write_json(prepared.RECORD, document | {"tables": digests})
     log.info("rows: %s, by %s", ", ".join(f"{n} {k}" for k, n in document["rows"].items()), units.by)
@@ -176,8 +178,12 @@ def _write_blocked(document: dict[str, Any]) -> None:
 
 
 def _write(table: pa.Table, path: Path) -> None:
+    """Write one split after the other, each in its own row groups: who reads one need not read the others."""
     repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
-    pq.write_table(table, path, use_dictionary=[name for name in repeating if name != "row"])
+    dictionary = [name for name in repeating if name != "row"]
+    with pq.ParquetWriter(path, table.schema, use_dictionary=dictionary) as writer:
+        for name in prepared.SPLITS:
+            writer.write_table(table.filter(pc.equal(table.column("split"), name)))
 
 
 def _refuse(names: list[str], columns: list[str], data: params.Data) -> None:

@@ -16,7 +16,7 @@ def test_what_was_done_ahead_is_taken_over_with_its_lines_and_its_answer() -> No
         hear(f"working on {name}")
         return name == "ingest"
 
-    ahead = HeadStart(["ingest", "train"], bring)
+    ahead = HeadStart(["ingest", "train"], bring, threading.Event())
     ahead._thread.join()
     heard: list[str] = []
     assert ahead.take("ingest", heard.append) is True
@@ -34,7 +34,7 @@ def test_once_the_first_is_taken_over_no_other_is_begun() -> None:
         assert go.wait(30)
         return True
 
-    ahead = HeadStart(["ingest", "prepare", "train"], bring)
+    ahead = HeadStart(["ingest", "prepare", "train"], bring, threading.Event())
     assert begun.wait(30)
     taker = threading.Thread(target=ahead.take, args=("ingest", print))
     taker.start()
@@ -55,7 +55,7 @@ def test_a_fault_ends_the_head_start_and_is_raised_where_the_stage_is_taken_over
         hear("it breaks")
         raise ClearanceError("no table", "bring one")
 
-    ahead = HeadStart(["ingest", "train"], bring)
+    ahead = HeadStart(["ingest", "train"], bring, threading.Event())
     ahead._thread.join()
     heard: list[str] = []
     with pytest.raises(ClearanceError, match="no table"):

@@ -204,6 +204,21 @@ def test_the_record_counts_and_digests_every_side(tmp_path: Path, monkeypatch: p
         assert record["tables"][name] == artifacts.sha256(path)
 
 
+def test_who_reads_one_split_need_not_read_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = ready(tmp_path, tables.applications())
+    monkeypatch.chdir(root)
+    prepare.main()
+    for name in prepared.TABLES:
+        stored = pq.ParquetFile(root / f"data/prepared/{name}.parquet")
+        groups = [
+            stored.read_row_group(at).column("split").unique().to_pylist()
+            for at in range(stored.num_row_groups)
+        ]
+        assert groups == [[split] for split in prepared.SPLITS]
+
+
 def test_rows_left_out_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shares = {"train": 0.5, "tune": 0.2, "test": 0.3, "time": {"column": "day", "test_from": "2025-07-01"}}
     declared = tables.DATA | {"entity": "person"}

@@ -12,7 +12,7 @@ from test_prepare import ready
 from clearance import artifacts, evidence, params
 from clearance.errors import IntegrityError
 from clearance.measures import design
-from clearance.tables import prepared
+from clearance.tables import prepared, rows
 from tasks import prepare
 
 
@@ -23,6 +23,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(root)
     prepare.main()
     return root
+
+
+def names_of(raw: pa.Table) -> list[str]:
+    """What the rows of the table are called, in its order."""
+    found: list[str] = rows.hexadecimal(rows.digests(rows.canonical(raw.column("id")))).to_pylist()
+    return found
 
 
 def rewrite(root: Path, name: str, table: pa.Table) -> None:
@@ -40,7 +46,9 @@ def test_every_row_is_in_one_split_and_comes_back_in_order(project: Path) -> Non
     assert list(whole.features.columns) == ["income", "debt", "kind"]
     assert list(whole.protected.columns) == ["race", "sex"]
     assert whole.label.dtype == np.int8
-    assert whole.protected["race"].isna().tolist() == [at == 3 for at in range(400)]
+    unknown = whole.rows[whole.protected["race"].isna().to_numpy()]
+    assert unknown.tolist() == [names_of(tables.applications())[3]]
+    assert list(dict.fromkeys(whole.splits)) == list(prepared.SPLITS)
     for split in prepared.SPLITS:
         part = prepared.read(project, split)
         here = whole.splits == split
@@ -61,7 +69,8 @@ def test_weight_and_cluster_come_back_where_they_are_declared(
     assert whole.weight is not None
     assert whole.cluster is not None
     assert whole.weight.dtype == np.float64
-    assert whole.weight.tolist() == np.linspace(1, 2, 400).tolist()
+    known = dict(zip(names_of(raw), np.linspace(1, 2, 400).tolist(), strict=True))
+    assert dict(zip(whole.rows, whole.weight.tolist(), strict=True)) == known
     drawn = design.declared(params.load(Path("params.yaml")).data, whole)
     assert (drawn.clusters, drawn.statement) == (
         100,

@@ -14,7 +14,7 @@ from great_expectations.execution_engine import PandasExecutionEngine
 
 from clearance import artifacts, evidence, params
 from clearance.errors import ConfigurationError, DataError, IntegrityError
-from expectations import engine
+from expectations import boundary, engine, sharing
 from tasks import prepare, validate
 
 SECRETS = ("Zulu", "Yankee", "Xray-person", "W-key")
@@ -61,11 +61,9 @@ def test_a_blocked_table_is_judged_not_raised_and_the_next_boundary_passes_it_on
     assert document["measurements"] == {}
 
 
-def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rows = 400
-    wrong = tables.applications(
+def faulty(rows: int = 400) -> pa.Table:
+    """A table with a fault of every kind: a key twice, values missing, out of range or unknown."""
+    return tables.applications(
         rows,
         id=[1000, *range(1000, 999 + rows)],
         income=[None, -5.0, float("inf"), *[50.0] * (rows - 3)],
@@ -73,16 +71,41 @@ def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does
         kind=[None, "boat", *["car"] * (rows - 2)],
         sex=None,
     )
+
+
+def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     data = params.Data.model_validate(tables.DATA)
-    quick, result, hidden = validate.check_raw(wrong, data, rows + 1)
+    quick, result, hidden = validate.check_raw(faulty(), data, 401)
     monkeypatch.setattr(engine, "ColumnEngine", PandasExecutionEngine)
-    slow, its_result, its_hidden = validate.check_raw(wrong, data, rows + 1)
+    slow, its_result, its_hidden = validate.check_raw(faulty(), data, 401)
     assert quick == slow
     assert quick["measurements"]["blocking_failures"]["value"] > 5
     assert hidden == its_hidden
     assert [each.to_json_dict()["result"] for each in result.results] == [
         each.to_json_dict()["result"] for each in its_result.results
     ]
+
+
+@pytest.mark.parametrize("most", [3, 256])
+def test_two_processes_find_in_a_long_table_what_one_finds(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = params.Data.model_validate(tables.DATA)
+    alone, result, hidden = validate.check_raw(faulty(), data, 401)
+    monkeypatch.setattr(boundary, "LONG", 400)
+    monkeypatch.setattr(sharing, "MOST", most)
+    shared, its_result, its_hidden = validate.check_raw(faulty(), data, 401)
+    assert shared == alone
+    assert hidden == its_hidden
+    assert its_result.statistics == result.statistics
+    assert (its_result.success, result.success) == (False, False)
+    found, its = (
+        {each.expectation_config.meta["at"]: each.to_json_dict()["result"] for each in one.results}
+        for one in (result, its_result)
+    )
+    assert its == found
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +194,8 @@ def test_an_example_is_named_as_the_prepared_row_is(tmp_path: Path, monkeypatch:
         document = run(root, "raw", monkeypatch)
         (entry,) = (entry for entry in document["expectations"] if not entry["success"])
         prepare.main()
-        row = pq.read_table(root / "data/prepared/label.parquet").column("row")[7].as_py()
+        features = pq.read_table(root / "data/prepared/features.parquet", filters=[("kind", "=", "boat")])
+        (row,) = features.column("row").to_pylist()
         assert entry["examples"] == [{"row": row[:16], "value": "boat"}]
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clearance import artifacts
@@ -69,32 +68,25 @@ def read(root: Path, split: str | None) -> Prepared:
 
 
 def read_each(root: Path, *splits: str | None) -> list[Prepared]:
-    """What `read` gives for each of `splits`, from files that are read and checked once."""
-    return _sides(tables(root), splits)
+    """What `read` gives for each of `splits`, from files that are checked once."""
+    paths = _paths(root, TABLES)
+    return [_side({name: _table(path, split) for name, path in paths.items()}) for split in splits]
 
 
 def read_outcomes(root: Path, split: str | None) -> Prepared:
     """What `read` gives, without the features: for those who measure outcomes by group."""
-    stored = {name: _table(root, name) for name in ("label", "protected")}
-    return _sides(stored | {"features": stored["label"].select(KEYS)}, [split])[0]
+    stored = {name: _table(path, split) for name, path in _paths(root, ("label", "protected")).items()}
+    return _side(stored | {"features": stored["label"].select(KEYS)})
 
 
-def _sides(stored: dict[str, pa.Table], splits: Iterable[str | None]) -> list[Prepared]:
-    keys = stored[TABLES[0]].select(KEYS)
+def _side(stored: dict[str, pa.Table]) -> Prepared:
+    features, label, protected = (stored[name] for name in TABLES)
     for name in TABLES[1:]:
-        if not keys.equals(stored[name].select(KEYS)):
+        if not features.select(KEYS).equals(stored[name].select(KEYS)):
             raise IntegrityError(
                 f"{FOLDER}/{name}.parquet does not hold the rows of {TABLES[0]}.parquet in the same order",
                 "run `clearance repair`, then run again: the tables are rebuilt together",
             )
-    return [_side(stored, split) for split in splits]
-
-
-def _side(stored: dict[str, pa.Table], split: str | None) -> Prepared:
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"no split is called {split}: {', '.join(SPLITS)}")
-    frames = {name: _only(table, split) for name, table in stored.items()}
-    features, label, protected = (frames[name] for name in TABLES)
     keys = features.select(KEYS).to_pandas()
     return Prepared(
         rows=keys["row"],
@@ -111,18 +103,26 @@ def tables(root: Path) -> dict[str, pa.Table]:
 
     Raises IntegrityError when a table is missing or not the recorded one, and when preparation was blocked.
     """
-    return {name: _table(root, name) for name in TABLES}
+    return {name: _table(path) for name, path in _paths(root, TABLES).items()}
 
 
 def read_protected(root: Path) -> pd.DataFrame:
     """The protected attributes of all rows, one text column each. Raises what `tables` raises."""
-    frame: pd.DataFrame = _table(root, "protected").drop_columns(list(KEYS)).to_pandas()
+    stored = _table(_paths(root, ["protected"])["protected"])
+    frame: pd.DataFrame = stored.drop_columns(list(KEYS)).to_pandas()
     return frame
 
 
-def _table(root: Path, name: str) -> pa.Table:
-    path = root / FOLDER / f"{name}.parquet"
-    return pq.read_table(artifacts.verify(path, record(root)["tables"][name]))
+def _paths(root: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Where the tables are, each held against its digest."""
+    recorded = record(root)["tables"]
+    return {name: artifacts.verify(root / FOLDER / f"{name}.parquet", recorded[name]) for name in names}
+
+
+def _table(path: Path, split: str | None = None) -> pa.Table:
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"no split is called {split}: {', '.join(SPLITS)}")
+    return pq.read_table(path, filters=None if split is None else [("split", "=", split)])
 
 
 def record(root: Path) -> dict[str, Any]:
@@ -134,9 +134,3 @@ def record(root: Path) -> dict[str, Any]:
             "mend what validation names, then run again",
         )
     return document
-
-
-def _only(table: pa.Table, split: str | None) -> pa.Table:
-    if split is None:
-        return table
-    return table.filter(pc.equal(table.column("split"), split))
