@@ -139,7 +139,8 @@ def large(scratch: Path, _repeats: int) -> None:
     """One million rows: the whole pipeline against a hand-written script over the same file.
 
     Twice: as the first run of a bare clone, and on other rows in a checkout that has run before, where the
-    databases of Prefect and MLflow exist.
+    databases of Prefect and MLflow exist. Beside the first, the tuned peer: what the same libraries take in
+    one process without governance.
     """
     project = clone(scratch / "million")
     source = project / "data/source/million.csv"
@@ -158,6 +159,19 @@ def large(scratch: Path, _repeats: int) -> None:
         print(f"  pipeline {ours}\n{(scratch / 'million-home/output.log').read_text()}")
         print(f"1 million rows / script, {run} run  {ours.wall / theirs.wall:.2f}   (bar 1.50)")
         print(f"peak memory                        {ours.memory:.2f} GiB   (bar 8)", flush=True)
+        if run == "first":
+            print(f"  tuned peer {_peer(project, source, scratch)}", flush=True)
+
+
+def _peer(project: Path, source: Path, scratch: Path) -> Cost:
+    """What the tuned peer takes over the same file, in a folder of its own."""
+    folder = scratch / "peer"
+    place = folder / source.relative_to(project)
+    place.parent.mkdir(parents=True)
+    place.hardlink_to(source)
+    shutil.copy(project / "params.yaml", folder)
+    command = [PYTHON, str(ROOT / "benchmarks/peer.py"), "--tuned"]
+    return measure(command, folder, scratch / "peer-home")
 
 
 def tax(scratch: Path, _repeats: int) -> None:

