@@ -3,13 +3,16 @@
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import projects
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from clearance import environment
 
 pytest_plugins = ("ledgers", "words")
+ON_THE_DEMO = ("test_doors.py", "test_pipeline.py", "test_reproduce.py")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as processors: more threads only wait
 os.environ["TZ"] = "America/St_Johns"  # nobody's evidence is of UTC because the machine is
@@ -20,6 +23,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: the last minute of a run on two cores then has work for both."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+class _Scheduling(LoadFileScheduling):
+    """A worker for a file, and one for all files about the demo: so that it runs once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "demo" if Path(file).name in ON_THE_DEMO else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Scheduling:
+    return _Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
