@@ -51,16 +51,16 @@ def label(frame: pd.DataFrame, feature: str, column: str) -> str | None:
 
 def _holds(test: Callable[[_View], bool], frame: pd.DataFrame, feature: str, column: str) -> bool:
     """Whether the test holds on every row; one counterexample in a sample refutes it."""
-    both = frame[[feature, column]]
-    step = len(both) // _SAMPLE
-    if step > 1 and not any(test(view) for view in _views(both.iloc[::step])):
+    both = (frame[feature], frame[column])
+    step = len(frame) // _SAMPLE
+    if step > 1 and not any(test(view) for view in _views(*(values.iloc[::step] for values in both))):
         return False
-    return any(test(view) and view.feature.any() and view.column.any() for view in _views(both))
+    return any(test(view) and view.feature.any() and view.column.any() for view in _views(*both))
 
 
-def _views(both: pd.DataFrame) -> Iterator[_View]:
-    both = both[both.iloc[:, 1].notna().to_numpy()]
-    values, column = both.iloc[:, 0], pd.factorize(both.iloc[:, 1])[0]
+def _views(values: pd.Series, given_away: pd.Series) -> Iterator[_View]:
+    whole = given_away.notna().to_numpy()
+    values, column = values[whole], pd.factorize(given_away[whole])[0]
     feature = pd.factorize(values, use_na_sentinel=False)[0]
     yield _View(values, feature, column)
     known = values.notna().to_numpy()

@@ -66,8 +66,8 @@ class ExpectFeaturesToBeKnown(custom.TableExpectation):
         yield from custom.missing(frame, [*self.features, self.split])
         if self.split not in frame:
             return
-        rows = frame[(frame[self.split] == self.side).to_numpy(dtype=bool, na_value=False)]
-        for name in custom.present(rows, self.features):
-            if not rows[name].notna().any():
+        here = (frame[self.split] == self.side).to_numpy(dtype=bool, na_value=False)
+        for name in custom.present(frame, self.features):
+            if not (frame[name].notna().to_numpy() & here).any():
                 says = f"the feature `{name}` is null in every {self.side} row"
                 yield custom.Fault(column=name, says=says, mend="leave it out of `data.features`", observed=0)
