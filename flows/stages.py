@@ -264,7 +264,8 @@ def _clear_errors() -> Iterator[None]:
     except LockError as error:
         raise BusyError(f"DVC is busy: {error}", "wait for the other DVC command to end") from error
     except FileNotFoundError as error:
-        raise ConfigurationError(f"{error.filename} is missing", "restore it, or mend dvc.yaml") from error
+        mend = "restore it, or mend its path: `source.path` in params.yaml, or else dvc.yaml"
+        raise ConfigurationError(f"{error.filename} is missing", mend) from error
     except MissingParamsError as error:
         raise ConfigurationError(
             f"DVC: {error}", "add the section to params.yaml: `evaluate: {}`, say, takes the defaults"

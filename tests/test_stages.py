@@ -296,7 +296,7 @@ def test_a_running_dvc_command_makes_us_busy(toy: Path) -> None:
     ("change", "fault"),
     [
         (lambda toy: (toy / "dvc.yaml").write_text("stages: {a: {cmd: [}}"), "dvc.yaml"),
-        (lambda toy: shutil.rmtree(toy / "data/source"), "data/source is missing"),
+        (lambda toy: shutil.rmtree(toy / "data/source"), "data/source is missing\n.*`source.path`"),
         (lambda toy: (toy / "dvc.lock").write_text("schema: '2.0'\nstages: 5\n"), "dvc.lock"),
     ],
 )
