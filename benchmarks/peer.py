@@ -30,8 +30,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks import script
-
 PARAMS: dict[str, Any] = yaml.safe_load(Path("params.yaml").read_text())
 TARGET: str = PARAMS["data"]["target"]
 FEATURES: list[str] = PARAMS["data"]["features"]
@@ -90,6 +88,8 @@ def prepare(frame: pd.DataFrame) -> list[pd.DataFrame]:
 @task
 def train(rows: pd.DataFrame) -> Pipeline:
     if PARAMS["train"]["estimator"] == "hist_gradient_boosting":
+        from benchmarks import script
+
         return script.model().fit(rows[FEATURES], rows[TARGET])
     numeric = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     return make_pipeline(

@@ -171,8 +171,6 @@ def _parsed(data: Mapping[str, Any], kind: type[_Stage], where: str) -> dict[str
 
 def _reader(root: Path, written: set[str], foreign: set[str]) -> _Read:
     look = digest.reader(root, written)
-    with ThreadPoolExecutor(2) as beside:  # two files at a time; what is wrong with one is said below
-        wait([beside.submit(look, path) for path in sorted(written | foreign)])
 
     @cache
     def read(path: str) -> digest.Digest:
@@ -185,6 +183,8 @@ def _reader(root: Path, written: set[str], foreign: set[str]) -> _Read:
             f"{path} is missing", _REPAIR if path in written else f"bring it back, or {_RUN}"
         )
 
+    with ThreadPoolExecutor(2) as beside:  # two at a time; whoever asks for one that is wrong is told so then
+        wait([beside.submit(read, path) for path in sorted(written | foreign)])
     return read
 
 

@@ -16,8 +16,10 @@ def test_what_was_done_ahead_is_taken_over_with_its_lines_and_its_answer() -> No
         hear(f"working on {name}")
         return name == "ingest"
 
-    ahead = HeadStart(["ingest", "train"], bring, threading.Event())
+    waits = threading.Event()
+    ahead = HeadStart(["ingest", "train"], bring, waits)
     ahead._thread.join()
+    assert waits.is_set()  # whoever waits for it to be at work must not wait for one that is done
     heard: list[str] = []
     assert ahead.take("ingest", heard.append) is True
     assert ahead.take("train", heard.append) is False
@@ -55,8 +57,10 @@ def test_a_fault_ends_the_head_start_and_is_raised_where_the_stage_is_taken_over
         hear("it breaks")
         raise ClearanceError("no table", "bring one")
 
-    ahead = HeadStart(["ingest", "train"], bring, threading.Event())
+    waits = threading.Event()
+    ahead = HeadStart(["ingest", "train"], bring, waits)
     ahead._thread.join()
+    assert waits.is_set()
     heard: list[str] = []
     with pytest.raises(ClearanceError, match="no table"):
         ahead.take("ingest", heard.append)

@@ -400,6 +400,24 @@ def test_an_output_behind_a_link_is_refused_though_it_is_the_same(
         lineage.verify(project)
 
 
+def test_nothing_behind_a_folder_that_is_a_link_is_read(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.move(project / "models", tmp_path / "elsewhere")
+    (project / "models").symlink_to(tmp_path / "elsewhere")
+    read, seen = digest._read, []
+
+    def heard(path: Path) -> digest.Digest:
+        seen.append(path)
+        return read(path)
+
+    monkeypatch.setattr(digest, "_read", heard)
+    with pytest.raises(IntegrityError, match="models is a link or no file"):
+        lineage.verify(project)
+    assert seen
+    assert [path for path in seen if path.is_relative_to(project / "models")] == []
+
+
 def test_a_link_into_dvcs_cache_is_what_dvc_makes_and_is_let_pass(project: Path) -> None:
     from dvc.repo import Repo
 

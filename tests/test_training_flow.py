@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFi
 from prefect.states import Running, StateType
 
 from clearance import artifacts, checkout, environment
-from flows import killed, training
+from flows import killed, training, work
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -47,6 +47,17 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def order(toy: Path, step: str, word: str) -> None:
     """Have a toy step do something else than its work."""
     (toy.parent / "orders" / step).write_text(word)
+
+
+def test_the_head_start_is_over_to_the_caller_while_the_first_child_works(toy: Path) -> None:
+    go = toy.parent / "go"
+    order(toy, "raw", f"await {go}")
+    with work.opened(toy, {}) as opened:
+        opened.start_ahead()
+        assert not (toy / "data/raw.txt").exists()
+        go.touch()
+        assert opened.run_stage("ingest", print) is True
+    assert (toy / "data/raw.txt").exists()
 
 
 def run(**parameters: Any) -> State[Any]:

@@ -14,7 +14,7 @@ from great_expectations.execution_engine import PandasExecutionEngine
 
 from clearance import artifacts, evidence, params
 from clearance.errors import ConfigurationError, DataError, IntegrityError
-from expectations import boundary, engine, sharing
+from expectations import boundary, engine, raw, sharing
 from tasks import prepare, validate
 
 SECRETS = ("Zulu", "Yankee", "Xray-person", "W-key")
@@ -86,6 +86,14 @@ def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does
     assert [each.to_json_dict()["result"] for each in result.results] == [
         each.to_json_dict()["result"] for each in its_result.results
     ]
+
+
+def test_what_is_asked_later_of_a_column_is_asked_of_that_column_alone() -> None:
+    quick = engine.ColumnEngine(batch_data_dict={"table": raw.frame(faulty())})
+    data, later, accessor = quick.get_compute_domain({"column": "income"}, "column")
+    assert list(data.columns) == list(quick.get_domain_records(later).columns) == ["income"]
+    assert accessor == {"column": "income"}
+    assert quick.get_domain_records({}).shape[1] > 1
 
 
 @pytest.mark.parametrize("most", [3, 256])
