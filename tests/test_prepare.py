@@ -34,6 +34,15 @@ def ready(root: Path, table: pa.Table, **sections: Any) -> Path:
     return project
 
 
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose tables are prepared; it is the working folder."""
+    root = ready(tmp_path, tables.applications())
+    monkeypatch.chdir(root)
+    prepare.main()
+    return root
+
+
 def outputs(root: Path) -> dict[str, bytes]:
     paths = [*(root / "data/prepared").iterdir(), root / "reports/split.json"]
     return {path.name: path.read_bytes() for path in paths}
@@ -183,35 +192,27 @@ def test_a_missing_column_is_named(name: str) -> None:
         parted(tables.applications(**{name: None}), tables.data())
 
 
-def test_the_record_counts_and_digests_every_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = ready(tmp_path, tables.applications())
-    monkeypatch.chdir(root)
-    prepare.main()
-    record = artifacts.read_json(root / "reports/split.json")
+def test_the_record_counts_and_digests_every_side(plain: Path) -> None:
+    record = artifacts.read_json(plain / "reports/split.json")
     assert record["status"] == "measured"
     assert record["by"] == "row_key"
     assert record["seed"] == 20260101
     assert record["features"] == ["income", "debt", "kind"]
     assert record["measurements"]["overlap"]["value"] == 0
     assert record["measurements"]["left_out"]["value"] == 0
-    table = pq.read_table(root / "data/prepared/label.parquet").to_pandas()
+    table = pq.read_table(plain / "data/prepared/label.parquet").to_pandas()
     assert record["rows"] == table["split"].value_counts().to_dict()
     for side, frame in table.groupby("split"):
         joined = "".join(sorted(frame["row"]))
         assert record["row_digests"][side] == hashlib.sha256(joined.encode()).hexdigest()
     for name in prepared.TABLES:
-        path = root / f"data/prepared/{name}.parquet"
+        path = plain / f"data/prepared/{name}.parquet"
         assert record["tables"][name] == artifacts.sha256(path)
 
 
-def test_who_reads_one_split_need_not_read_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = ready(tmp_path, tables.applications())
-    monkeypatch.chdir(root)
-    prepare.main()
+def test_who_reads_one_split_need_not_read_the_others(plain: Path) -> None:
     for name in prepared.TABLES:
-        stored = pq.ParquetFile(root / f"data/prepared/{name}.parquet")
+        stored = pq.ParquetFile(plain / f"data/prepared/{name}.parquet")
         groups = [
             stored.read_row_group(at).column("split").unique().to_pylist()
             for at in range(stored.num_row_groups)
@@ -263,26 +264,21 @@ def test_an_overlap_is_never_recorded_as_fine() -> None:
         prepare.record(parts, units, torn, SHARES, 1)
 
 
-def test_a_blocked_table_is_passed_on_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = ready(tmp_path, tables.applications())
-    monkeypatch.chdir(root)
-    prepare.main()
+def test_a_blocked_table_is_passed_on_with_its_reason(plain: Path) -> None:
     entries = [
         {"severity": "warn", "success": False, "detail": "a warning"},
         {"severity": "block", "success": False, "detail": "`income` is negative"},
     ]
     artifacts.write_json(
-        root / "reports/validation_raw.json",
+        plain / "reports/validation_raw.json",
         evidence.measured({}, boundary="raw", blocked=True, expectations=entries, table="x"),
     )
     prepare.main()
-    record = artifacts.read_json(root / "reports/split.json")
+    record = artifacts.read_json(plain / "reports/split.json")
     assert record == evidence.blocked("validate_raw: `income` is negative")
-    assert outputs(root).keys() == {"blocked.json", "split.json"}
+    assert outputs(plain).keys() == {"blocked.json", "split.json"}
     with pytest.raises(IntegrityError, match="no prepared tables: validate_raw: `income` is negative"):
-        prepared.read(root, None)
+        prepared.read(plain, None)
 
 
 @pytest.mark.parametrize(
@@ -315,18 +311,15 @@ def test_a_table_other_than_the_validated_one_is_refused(
 
 
 def test_a_run_killed_between_the_tables_and_their_record_leaves_nothing_readable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = ready(tmp_path, tables.applications())
-    monkeypatch.chdir(root)
-    prepare.main()
-    tables.project(root, tables.applications(seed=1))
-    ready(root, tables.applications(seed=1))
+    tables.project(plain, tables.applications(seed=1))
+    ready(plain, tables.applications(seed=1))
     monkeypatch.setattr(artifacts, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prepare.main()
     with pytest.raises(IntegrityError, match="is not what was recorded"):
-        prepared.read(root, None)
+        prepared.read(plain, None)
 
 
 def test_hashes_of_examples_and_of_prepared_rows_are_the_same() -> None:
