@@ -29,7 +29,7 @@ from mlflow import MlflowClient
 from mlflow.store.model_registry import sqlalchemy_store as registry_store
 from mlflow.store.tracking import sqlalchemy_store as tracking_store
 
-from clearance import artifacts
+from clearance import files as artifacts
 from clearance.ledger import places
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))

@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks import guide, truths
 from clearance import params
-from clearance.evidence import Measurement
+from clearance.documents.measurement import Measurement
 from clearance.judging.rules import Limit
 from clearance.measures import intervals
 from tasks import assess

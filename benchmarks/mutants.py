@@ -46,7 +46,7 @@ ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         (
             *(f"{ATTESTING}/{name}.py" for name in ("bundle", "canonical", "envelope", "statement")),
             *(f"{ATTESTING}/{name}.py" for name in ("keys", "key_files", "signers")),
-            "clearance/evidence.py",
+            "clearance/documents/measurement.py",
         ),
         ("bundle", "envelope", "evidence", "keys"),
     ),

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from benchmarks import changes
-from clearance import artifacts, registry
+from clearance import files, registry
 from clearance.errors import ClearanceError, ConfigurationError, IntegrityError, TransientError
 from clearance.modelling import model_file
 from tasks import promote, release, track
@@ -69,7 +69,7 @@ class Ground:
         judged.put(root)
         track.main()
         self._register()
-        self.digest = artifacts.sha256(root / MODEL)
+        self.digest = files.sha256(root / MODEL)
         self.before = self.champion()
         shutil.copytree(root, self.kept, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db*"))
         _copy(root / "mlflow.db", self.store)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from clearance import artifacts
+from clearance import files as artifacts
 
 _CHUNK = 1 << 23
 _NEVER_WATCHED = (".git", ".hg", ".dvc")

@@ -1,6 +1,6 @@
 """What can go wrong, said once: the fault, and the mend.
 
-A refusal is never an error: it is a verdict (see `clearance.evidence.Outcome`).
+A refusal is never an error: it is a verdict (see `clearance.documents.measurement.Outcome`).
 
     ClearanceError
     ├── ConfigurationError   params.yaml, a policy or a setting is wrong

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from clearance import artifacts, digest, params
+from clearance import digest, files, params
 from clearance.errors import IntegrityError
 
 VERDICT = "reports/verdict.json"
@@ -52,7 +52,7 @@ class Lineage:
         place = self.root / path
         content = place.read_bytes() if place.is_file() else b""
         if hashlib.sha256(content).hexdigest() != self.outs[path]:
-            artifacts.verify(place, self.outs[path])
+            files.verify(place, self.outs[path])
             raise IntegrityError(f"{path} changed while it was read", _RUN)
         try:
             return json.loads(content, parse_constant=_no_constant)
@@ -240,7 +240,7 @@ def _fingerprint(
         }
         for name, stage in ((name, locked[name]) for name in declared)
     }
-    return artifacts.sha256_json({"stages": stages, "sha256": {path: read(path).sha256 for path in paths}})
+    return files.sha256_json({"stages": stages, "sha256": {path: read(path).sha256 for path in paths}})
 
 
 def _no_constant(name: str) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from clearance import yaml12
+from clearance import yaml
 from clearance.errors import IntegrityError
 
 FOLDER = ".dir"
@@ -62,7 +62,7 @@ def is_within(path: str, places: Mapping[str, Any]) -> bool:
 def parse(text: str) -> Lock:
     """The lock that `text` is. Raises IntegrityError when it is none, or names a file without its MD5."""
     with _readable("the recorded dvc.lock"):
-        stages = yaml12.loads(text)["stages"]
+        stages = yaml.loads(text)["stages"]
         return Lock(stages={str(name): _stage(stage) for name, stage in stages.items()})
 
 
@@ -70,7 +70,7 @@ def parse(text: str) -> Lock:
 def _readable(what: str) -> Iterator[None]:
     try:
         yield
-    except (yaml12.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         reason = next(iter(str(error).splitlines()), "")
         raise IntegrityError(
             f"{what} is not readable ({type(error).__name__}: {reason})",
@@ -89,11 +89,11 @@ def _stage(stage: Mapping[str, Any]) -> Stage:
 def is_lock(text: str) -> bool:
     """Whether `text` is a `dvc.lock`, and not a `.dvc` file. Raises IntegrityError when it is neither."""
     try:
-        content = yaml12.loads(text)
+        content = yaml.loads(text)
         if isinstance(content, Mapping) and {"stages", "outs"} & content.keys():
             return "stages" in content
         why = "no stages and no outs"
-    except yaml12.YAMLError as error:
+    except yaml.YAMLError as error:
         why = type(error).__name__
     raise IntegrityError(f"this is no dvc.lock and no .dvc file ({why})", "restore it from git")
 
@@ -106,4 +106,4 @@ def objects(text: str) -> set[str]:
     if is_lock(text):
         return set(parse(text).outs.values())
     with _readable("a .dvc file"):
-        return {str(out["md5"]) for out in yaml12.loads(text)["outs"]}
+        return {str(out["md5"]) for out in yaml.loads(text)["outs"]}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from clearance import evidence
+from clearance.documents import measurement
 from clearance.judging import authorised, policy, rules
 from clearance.telling import headline
 
@@ -162,7 +162,7 @@ def _judgement(case: Case) -> str | None:
     verdict, today, promotion = case.verdict, case.today, case.promotion
     if promotion is None or today is None:
         return None
-    if evidence.Outcome(verdict["verdict"]) not in promotion.when:
+    if measurement.Outcome(verdict["verdict"]) not in promotion.when:
         return headline.why(verdict)
     if today.outcome not in promotion.when:
         word = headline.VERDICTS[today.outcome].lower()

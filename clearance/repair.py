@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import yaml12
+from clearance import yaml
 from clearance.errors import ConfigurationError, IntegrityError
 
 _CHUNK = 1 << 20
@@ -35,9 +35,9 @@ def recorded_outs(lock: Path) -> list[Recorded]:
     if not lock.exists():
         return []
     try:
-        stages = yaml12.loads(lock.read_text(encoding="utf-8"))["stages"].values()
+        stages = yaml.loads(lock.read_text(encoding="utf-8"))["stages"].values()
         return [Recorded(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", [])]
-    except (yaml12.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(
             f"{lock} is not readable ({error})", f"restore {lock.name} from git, or delete it and run again"
         ) from None

@@ -16,7 +16,7 @@ from email.utils import parseaddr
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clearance import digest, lockfile, yaml12
+from clearance import digest, lockfile, yaml
 from clearance.errors import ConfigurationError, IntegrityError
 
 PARAMS = "params.yaml"
@@ -165,8 +165,8 @@ def unexplained(base: Any, now: Any, overrides: Any = None) -> list[str]:
 
 def _yaml(text: bytes | None) -> dict[str, Any]:
     try:
-        value = yaml12.loads((text or b"").decode())
-    except (yaml12.YAMLError, UnicodeDecodeError):
+        value = yaml.loads((text or b"").decode())
+    except (yaml.YAMLError, UnicodeDecodeError):
         return {}
     return dict(value) if isinstance(value, Mapping) else {}
 

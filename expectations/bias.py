@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from clearance.evidence import Measurement, undefined
+from clearance import wording
+from clearance.documents.measurement import Measurement, undefined
 from clearance.measures import data_bias, proxies
-from clearance.telling import wording
 from expectations import custom
 
 Measured = dict[str, Measurement]

@@ -16,7 +16,7 @@ from great_expectations.core.expectation_validation_result import ExpectationSui
 from great_expectations.render.renderer import ValidationResultsPageRenderer
 from great_expectations.render.view import DefaultJinjaPageView
 
-from clearance import artifacts
+from clearance import files
 from expectations import boundary
 
 FOLDER = Path(".clearance/data_docs")
@@ -40,7 +40,7 @@ def publish(result: ExpectationSuiteValidationResult, hidden: set[str], folder: 
     document = ValidationResultsPageRenderer().render(hide(result, hidden))
     page = DefaultJinjaPageView().render(document)  # type: ignore[no-untyped-call]
     path = folder / "index.html"
-    artifacts.write_text(path, _ACTIVE.sub("", page).replace("</head>", _STYLE, 1))
+    files.write_text(path, _ACTIVE.sub("", page).replace("</head>", _STYLE, 1))
     return path
 
 

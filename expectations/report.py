@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from clearance import evidence
+from clearance.documents import measurement
 from expectations import boundary, custom
 
 LONGEST = 80
@@ -39,15 +39,15 @@ def document(
         "warnings": failures.count(boundary.WARN),
         "expectations": sum(reading.ran for reading in readings),
     }
-    measurements = {key: evidence.Measurement(value=count) for key, count in counts.items()}
-    return evidence.measured(
+    measurements = {key: measurement.Measurement(value=count) for key, count in counts.items()}
+    return measurement.measured(
         measurements | dict(more or {}), boundary=name, blocked=blocking > 0, expectations=entries
     )
 
 
 def passed_on(name: str, because: str) -> dict[str, Any]:
     """The document of a boundary that an earlier one blocked."""
-    return evidence.blocked(because) | {"boundary": name, "blocked": True, "expectations": []}
+    return measurement.blocked(because) | {"boundary": name, "blocked": True, "expectations": []}
 
 
 def entries(
@@ -80,13 +80,13 @@ def entries(
     return found
 
 
-def figures(readings: list[boundary.Reading]) -> dict[str, dict[str, evidence.Measurement]]:
+def figures(readings: list[boundary.Reading]) -> dict[str, dict[str, measurement.Measurement]]:
     """What expectations measured, by metric and protected attribute."""
-    found: dict[str, dict[str, evidence.Measurement]] = {}
+    found: dict[str, dict[str, measurement.Measurement]] = {}
     for reading in readings:
         for attribute, measured in reading.result.get("details", {}).get("figures", {}).items():
             for metric, figure in measured.items():
-                found.setdefault(metric, {})[attribute] = evidence.Measurement.from_json(figure)
+                found.setdefault(metric, {})[attribute] = measurement.Measurement.from_json(figure)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from clearance import params, yaml12
+from clearance import params, yaml
 from clearance.errors import ConfigurationError
 
 
@@ -57,8 +57,8 @@ def from_settings(settings: Iterable[str], base: Mapping[str, Any]) -> dict[str,
         if not (key and equals):
             raise ConfigurationError(f"`{setting}` sets nothing", "write --set key=value, say --set seed=7")
         try:
-            value = yaml12.loads(text)
-        except yaml12.YAMLError:
+            value = yaml.loads(text)
+        except yaml.YAMLError:
             raise ConfigurationError(f"the value in `{setting}` is no YAML", "quote it, or mend it") from None
         _place(overrides, params.Params, base, key.split("."), value)
     return overrides

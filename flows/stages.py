@@ -26,7 +26,8 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml
 
-from clearance import artifacts, repair, yaml12
+from clearance import files as artifacts
+from clearance import repair, yaml
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, DataError
 
 TIMEOUT = 3600.0
@@ -201,7 +202,7 @@ class Pipeline:
             lock = Path(graph).with_suffix(".lock")
             content: dict[str, Any] = {"schema": "2.0"}
             if lock.exists():
-                content = yaml12.loads(lock.read_text(encoding="utf-8"))
+                content = yaml.loads(lock.read_text(encoding="utf-8"))
             entries = content.pop("stages", {}) | {stage.name: stage for stage in stages}
             text = [self._entry_of(name, entry) for name, entry in entries.items()]
             artifacts.write_text(lock, dumps_yaml(content) + "stages:\n" + "".join(text))

@@ -23,8 +23,8 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from clearance import environment
+from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError
-from clearance.evidence import Outcome
 from clearance.telling import headline, summary
 from flows import killed, notice, request, steps, work
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from clearance import checkout, environment, params, repair
+from clearance import environment, params, repair, run_lock
 from clearance.errors import ClearanceError
 from clearance.judging import policy
 from flows import commands, request, stages, warm, workspace
@@ -195,7 +195,7 @@ def opened(
         content = request.merge(content, changes)
     settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")
     policy.load(root / settings.policy.file)
-    with checkout.held(root):
+    with run_lock.held(root):
         folder = workspace.prepare(root, content) if changes else root
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.chdir(folder))

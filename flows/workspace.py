@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, repair, yaml12
+from clearance import files, repair, yaml
 from clearance.errors import ConfigurationError
 
 KEPT = 5
@@ -41,18 +41,18 @@ def prepare(root: Path, settings: Mapping[str, Any]) -> Path:
     policy is given relative to the project and lies outside it.
     """
     home = root / ".clearance" / "workspaces"
-    folder = home / artifacts.sha256_json(settings["overrides"])[:16]
+    folder = home / files.sha256_json(settings["overrides"])[:16]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in _own_files(root):
         _bring(root / name, folder / name)
     for name in (settings["source"]["path"], settings["policy"]["file"]):
         _bring_input(root, folder, Path(name))
-    text = yaml12.dumps(dict(settings))
-    artifacts.write_text(folder / "params.yaml", text)
+    text = yaml.dumps(dict(settings))
+    files.write_text(folder / "params.yaml", text)
     cache = repair.cache_of(root).parents[1]  # without `files/md5`
     local = f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n"
-    artifacts.write_text(folder / ".dvc" / "config.local", local)
+    files.write_text(folder / ".dvc" / "config.local", local)
     _prune(home)
     return folder
 

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 from fairlearn import metrics as fairlearn
 
-from clearance import artifacts, evidence, params, stage
+from clearance import files, params, stage, wording
+from clearance.documents import measurement
 from clearance.measures import (
     contingency,
     counting,
@@ -35,7 +36,6 @@ from clearance.measures import (
 from clearance.measures.disparity import METRICS
 from clearance.modelling import scoring
 from clearance.tables import prepared, rows, scored
-from clearance.telling import wording
 
 _RATES = {
     "selection_rate": fairlearn.selection_rate,
@@ -129,7 +129,7 @@ def assess(
         name: counted.groups(over, known.get(name, ()), asked.confidence) for name, over in families.items()
     }
     if wrong:
-        fault = evidence.undefined(f"{wrong} of {len(scores)} scores are no probability")
+        fault = measurement.undefined(f"{wrong} of {len(scores)} scores are no probability")
         measured = {name: dict.fromkeys(METRICS, fault) for name in families}
     else:
         ranks = disparity.score(encoding, label, scores, drawn)
@@ -137,7 +137,7 @@ def assess(
             name: disparity.measure(counted, ranks, groups=groups[name], over=over, asked=asked, seed=seed)
             for name, over in families.items()
         }
-    return evidence.measured(
+    return measurement.measured(
         {metric: {name: taken[metric] for name, taken in measured.items()} for metric in METRICS},
         groups={
             name: _told(each, asked.confidence, crossed=len(families[name]) > 1)
@@ -205,9 +205,9 @@ def main() -> None:
     """Read the test rows and their scores, write `reports/fairness.json`."""
     settings = params.load(Path("params.yaml"))
     report = Path("reports/fairness.json")
-    training = artifacts.read_json(Path("reports/training.json"))
+    training = files.read_json(Path("reports/training.json"))
     if training["status"] != "measured":
-        artifacts.write_json(report, evidence.blocked(training["because"]))
+        files.write_json(report, measurement.blocked(training["because"]))
         return
     test = prepared.read_outcomes(Path(), "test")
     document = assess(
@@ -220,7 +220,7 @@ def main() -> None:
         seed=settings.seed,
         drawn=design.declared(settings.data, test),
     )
-    artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
+    files.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
     for name in test.protected.columns:
         groups = document["groups"][name]
         rates = ", ".join(

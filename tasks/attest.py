@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, challenge, lineage, params, registry, revision
+from clearance import challenge, files, lineage, params, registry, revision
 from clearance.attesting import bundle, envelope, statement
 from clearance.attesting.roles import Right
 from clearance.attesting.statement import content_digest
+from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
-from clearance.evidence import Outcome
 from clearance.governance import authorisation, matters
 from clearance.governance.office import Office
 from clearance.ledger import Kind
@@ -93,10 +93,10 @@ class Candidate:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 registry.fetch(self.server, version, [matters.KEPT], Path(folder))
-                kept = artifacts.sha256_json(artifacts.read_json(Path(folder) / matters.KEPT))
+                kept = files.sha256_json(files.read_json(Path(folder) / matters.KEPT))
             except IntegrityError:
                 kept = None
-        if kept != digest and file.is_file() and artifacts.sha256_json(artifacts.read_json(file)) == digest:
+        if kept != digest and file.is_file() and files.sha256_json(files.read_json(file)) == digest:
             registry.keep(self.server, version, file)
 
     def _keep(self, version: registry.Version, file: Path) -> None:
@@ -105,7 +105,7 @@ class Candidate:
             try:
                 registry.fetch(self.server, version, [f"evidence/{bundle.NAME}"], Path(folder))
                 there = Path(folder) / "evidence" / bundle.NAME
-                if artifacts.sha256(there) == artifacts.sha256(file):
+                if files.sha256(there) == files.sha256(file):
                     return
             except IntegrityError:
                 pass
@@ -148,7 +148,7 @@ class Candidate:
             ),
             outs=dict(self.verified.outs),
             deps=dict(self.verified.deps),
-            environment=artifacts.sha256(root / registry.LOCK),
+            environment=files.sha256(root / registry.LOCK),
             python=self.described.python,
         )
 
@@ -185,7 +185,7 @@ class Candidate:
         sealed = self.office.sign(statement.statement({"comparison": digest}, matters.COMPARISON, said))
         registry.keep(self.server, version, file)
         self.office.record(self.office.draft(Kind.COMPARISON, name, **said, envelope=sealed))
-        logger.info("\n".join(challenge.summary(artifacts.read_json(file))))
+        logger.info("\n".join(challenge.summary(files.read_json(file))))
 
 
 def _vouched(signed: bundle.Bundle) -> registry.Vouched:

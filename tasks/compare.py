@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearance import artifacts, challenge, lineage, params, registry
+from clearance import challenge, files, lineage, params, registry
 from clearance.challenge import Answers, Comparison, Demand, Duel, Finding, Rows
+from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.errors import IntegrityError
-from clearance.evidence import INTERSECTION, Outcome
 from clearance.judging import challenging, policy
 from clearance.measures import intervals
 from clearance.modelling import compatibility, model_file, scoring, trust
@@ -65,7 +65,7 @@ def compare(
         found = challenge.first_version(asked, Outcome(today.verdict["verdict"]), why)
         return _comparison(today, asked, None, _none_compared(today), (found,))
     written = today.verdict["policy"]
-    book = policy.load(artifacts.verify(root / written["file"], written["sha256"]))
+    book = policy.load(files.verify(root / written["file"], written["sha256"]))
     as_of = today.settings.policy.as_of
     wanted = challenge.demands(asked, [rule for rule in book.rules if rule.in_force(as_of)])
     with tempfile.TemporaryDirectory() as temporary:
@@ -75,7 +75,7 @@ def compare(
 
 def write(root: Path, comparison: Comparison) -> Path:
     """Keep the comparison in the project at `root`: the same bytes for the same comparison."""
-    artifacts.write_json(root / RECORD, comparison.to_json())
+    files.write_json(root / RECORD, comparison.to_json())
     return root / RECORD
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, evidence, params, stage
+from clearance import files, params, stage
+from clearance.documents import measurement
 from clearance.errors import IntegrityError
 from clearance.judging import rules
 from clearance.telling import comparison, headline, impact, pages
@@ -83,12 +84,12 @@ def read(root: Path) -> Evidence:
     Raises IntegrityError when the verdict is missing, when a file that the judge read is missing, and
     when one has changed since.
     """
-    verdict = artifacts.read_json(root / VERDICT)
+    verdict = files.read_json(root / VERDICT)
     recorded: Mapping[str, str] = verdict["evidence"]
     paths = {name: judge.report_of(name) for name in rules.DOCUMENTS}
     for path in (judge.ORIGIN, *paths.values()):
         if path.as_posix() in recorded:
-            artifacts.verify(root / path, recorded[path.as_posix()])
+            files.verify(root / path, recorded[path.as_posix()])
     rest = [path for path in (VERDICT, *FIGURES) if (root / path).exists()]
     documents = {name: _document(root, path) for name, path in paths.items()}
     return Evidence(
@@ -96,17 +97,17 @@ def read(root: Path) -> Evidence:
         origin=_document(root, judge.ORIGIN),
         documents=judge.disown_strangers(documents, recorded.get(judge.MODEL.as_posix())),
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
-        digests=dict(recorded) | {path.as_posix(): artifacts.sha256(root / path) for path in rest},
+        digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
 
 
 def _document(root: Path, path: Path) -> Mapping[str, Any]:
     if not (root / path).exists():
-        return evidence.blocked(f"{path.as_posix()} was never written")
+        return measurement.blocked(f"{path.as_posix()} was never written")
     try:
-        document: Mapping[str, Any] = artifacts.read_json(root / path)
+        document: Mapping[str, Any] = files.read_json(root / path)
     except IntegrityError:
-        return evidence.blocked(f"{path.as_posix()} is not readable")
+        return measurement.blocked(f"{path.as_posix()} is not readable")
     return document
 
 
@@ -201,8 +202,8 @@ def main() -> None:
     """Read the evidence below the working folder, write the page and the impact table."""
     settings = params.load(Path("params.yaml"))
     found = read(Path())
-    artifacts.write_text(PAGE, render(found, settings.data))
-    artifacts.write_text(IMPACT, impact.to_csv(impact_rows(found)))
+    files.write_text(PAGE, render(found, settings.data))
+    files.write_text(IMPACT, impact.to_csv(impact_rows(found)))
 
 
 if __name__ == "__main__":

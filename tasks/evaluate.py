@@ -15,11 +15,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clearance import artifacts, evidence, params, stage
+from clearance import files, params, stage, wording
+from clearance.documents import measurement
 from clearance.measures import curves, design, figures, intervals, performance, sampled
 from clearance.modelling import scoring
 from clearance.tables import prepared, scored
-from clearance.telling import wording
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]
@@ -86,7 +86,7 @@ def write_figures(folder: Path, drawn: Mapping[str, curves.Curve], document: Map
     """Write each curve as `<name>.svg` and its points as `<name>.json`, byte-stable."""
     for name, curve in drawn.items():
         points = [dict(zip(curve, point, strict=True)) for point in zip(*curve.values(), strict=True)]
-        artifacts.write_json(folder / f"{name}.json", points)
+        files.write_json(folder / f"{name}.json", points)
         with figures.style(salt=name):
             draw(name, curve, document).savefig(
                 folder / f"{name}.svg", format="svg", metadata=figures.METADATA["svg"]
@@ -108,7 +108,7 @@ def evaluate(  # noqa: PLR0917 - what a model is measured by
         if drawn.independent
         else sampled.measure(label, scores, threshold, drawn, choices.confidence)
     )
-    return evidence.measured(
+    return measurement.measured(
         measured,
         rows=len(label),
         sampling=drawn.describe(),
@@ -121,19 +121,19 @@ def main() -> None:
     """Read the test rows and their scores; write `reports/performance.json` and its figures."""
     settings = params.load(Path("params.yaml"))
     report, drawings = Path("reports/performance.json"), Path("reports/figures/evaluate")
-    training = artifacts.read_json(Path("reports/training.json"))
+    training = files.read_json(Path("reports/training.json"))
     if training["status"] != "measured":
-        refusal = evidence.blocked(training["because"])
-        artifacts.write_json(report, refusal)
-        with artifacts.replacing_folder(drawings) as folder:
-            artifacts.write_json(folder / "blocked.json", refusal)
+        refusal = measurement.blocked(training["because"])
+        files.write_json(report, refusal)
+        with files.replacing_folder(drawings) as folder:
+            files.write_json(folder / "blocked.json", refusal)
         return
     test = prepared.read_outcomes(Path(), "test")
     scores = scored.read(Path(), test.rows, training["model"]["sha256"])
     drawn = design.declared(settings.data, test)
     document = evaluate(test.label, scores, training["threshold"], settings.evaluate, settings.seed, drawn)
-    artifacts.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
-    with artifacts.replacing_folder(drawings) as folder:
+    files.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
+    with files.replacing_folder(drawings) as folder:
         choices = settings.evaluate
         points = curves.points(test.label, scores, choices.bins, choices.confidence, test.weight)
         write_figures(folder, drawable(points, document), document)

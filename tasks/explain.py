@@ -17,7 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clearance import artifacts, evidence, params, stage
+from clearance import files, params, stage
+from clearance.documents import measurement
 from clearance.measures import figures
 from clearance.modelling import attribution, contributions, model_file, scoring
 from clearance.tables import prepared
@@ -54,17 +55,19 @@ def explain(
 def report(found: attribution.Attribution | str, protected: pd.DataFrame, test_rows: int) -> dict[str, Any]:
     """The explanation document; `protected` has the groups of the sampled rows, in their order."""
     if isinstance(found, str):
-        hole = evidence.undefined(found)
+        hole = measurement.undefined(found)
         holes = dict.fromkeys(("additivity_error", "rows", "coverage"), hole)
-        return evidence.measured(holes, importance=[], by_group={}, group_rows={})
+        return measurement.measured(holes, importance=[], by_group={}, group_rows={})
     rows = len(found.contributions)
     support = {"rows": rows}
     groups = protected.iloc[:rows]
-    return evidence.measured(
+    return measurement.measured(
         {
-            "additivity_error": evidence.Measurement(value=found.additivity_error, support=support),
-            "rows": evidence.Measurement(value=rows, support=support),
-            "coverage": evidence.Measurement(value=rows / test_rows, support=support | {"test": test_rows}),
+            "additivity_error": measurement.Measurement(value=found.additivity_error, support=support),
+            "rows": measurement.Measurement(value=rows, support=support),
+            "coverage": measurement.Measurement(
+                value=rows / test_rows, support=support | {"test": test_rows}
+            ),
         },
         explainer=found.explainer,
         against=found.against,
@@ -79,7 +82,7 @@ def report(found: attribution.Attribution | str, protected: pd.DataFrame, test_r
 
 
 def _write_figures(folder: Path, found: attribution.Attribution, features: pd.DataFrame, seed: int) -> None:
-    artifacts.write_json(folder / "importance.json", contributions.importance(found.contributions))
+    files.write_json(folder / "importance.json", contributions.importance(found.contributions))
     with figures.style("importance_bar"):
         contributions.draw_bar(found).savefig(folder / "importance_bar.svg", metadata=figures.METADATA["svg"])
     with figures.style("beeswarm"):
@@ -96,19 +99,19 @@ def _write_background(folder: Path, background: pd.DataFrame, document: Mapping[
     }
     digest = {
         "file": table.name,
-        "sha256": artifacts.sha256(table),
+        "sha256": files.sha256(table),
         "rows": len(background),
         "split": "train",
     }
-    artifacts.write_json(folder / "background.json", kept | digest)
+    files.write_json(folder / "background.json", kept | digest)
 
 
 def main() -> None:
     """Write `models/background/`, `reports/explanation.json` and `reports/figures/explain/`."""
     settings = params.load(Path("params.yaml"))
-    training = artifacts.read_json(Path("reports/training.json"))
+    training = files.read_json(Path("reports/training.json"))
     if training["status"] != "measured":
-        _write_blocked(evidence.blocked(training["because"]))
+        _write_blocked(measurement.blocked(training["because"]))
         return
     model = model_file.load(MODEL, training["model"]["sha256"])
     train, test = prepared.read_each(Path(), "train", "test")
@@ -118,13 +121,13 @@ def main() -> None:
     found = explain(model, sample, background, settings.seed)
     protected = test.protected.iloc[places][settings.data.protected]
     document = report(found, protected, len(test.rows)) | {"model_sha256": training["model"]["sha256"]}
-    with artifacts.replacing_folder(BACKGROUND) as folder:
+    with files.replacing_folder(BACKGROUND) as folder:
         _write_background(folder, background, document)
-    with artifacts.replacing_folder(FIGURES) as folder:
+    with files.replacing_folder(FIGURES) as folder:
         if not isinstance(found, str):
             typed = scoring.inputs(sample.head(len(found.contributions)), scoring.model_kinds(model))
             _write_figures(folder, found, typed, settings.seed)
-    artifacts.write_json(REPORT, document)
+    files.write_json(REPORT, document)
     _log(found, len(test.rows))
 
 
@@ -142,9 +145,9 @@ def _log(found: attribution.Attribution | str, test_rows: int) -> None:
 
 def _write_blocked(document: dict[str, Any]) -> None:
     for path in (BACKGROUND, FIGURES):
-        with artifacts.replacing_folder(path) as folder:
-            artifacts.write_json(folder / "blocked.json", document)
-    artifacts.write_json(REPORT, document)
+        with files.replacing_folder(path) as folder:
+            files.write_json(folder / "blocked.json", document)
+    files.write_json(REPORT, document)
     log.info("blocked: %s", document["because"])
 
 

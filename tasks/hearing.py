@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, ledger, params, promotion, registry, remote, revision
+from clearance import files, ledger, params, promotion, registry, remote, revision
 from clearance.attesting import approvals, bundle, envelope, question
 from clearance.attesting.decisions import Matter
 from clearance.attesting.roles import Right
+from clearance.documents.measurement import Outcome
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.evidence import Outcome
 from clearance.governance import authorisation, matters, recall
 from clearance.governance.authorisation import Authority
 from clearance.governance.office import Reader
@@ -66,8 +66,8 @@ def examine(
     IntegrityError when the recorded verdict is not what the evidence gives, ConfigurationError when the list
     is faulty.
     """
-    recorded = artifacts.read_json(folder / "reports/verdict.json")
-    if recorded != json.loads(artifacts.dumps(judge.judge(settings, folder))):
+    recorded = files.read_json(folder / "reports/verdict.json")
+    if recorded != json.loads(files.dumps(judge.judge(settings, folder))):
         raise IntegrityError(
             "reports/verdict.json is not what the policy says about the evidence",
             "run `clearance repair`, then run the pipeline again: it is judged anew",
@@ -97,7 +97,7 @@ def hear(
 ) -> Hearing:
     """Who agrees to the version, and what is in the way: as of now, or as of `then`. Raises as `examine`."""
     evidence, name = recalled.bundle.evidence, recalled.bundle.evidence.model
-    judged_by = artifacts.sha256(recalled.folder / evidence.judged.file)
+    judged_by = files.sha256(recalled.folder / evidence.judged.file)
     authority = then.authority if then else authorisation.today(office.root, name, judged_by)
     case = examine(recalled.settings, office.root, recalled.folder, day, authority=authority)
     entries = then.entries if then else office.entries(name)
@@ -219,7 +219,7 @@ def _allowed(
 def _authority(office: Reader, found: recall.Recalled, begun: ledger.Entry) -> tuple[Authority, str]:
     """Under what it was promoted, as today's list or the commit named then shows; and what is new."""
     name, judged = found.bundle.evidence.model, found.folder / found.bundle.evidence.judged.file
-    today = authorisation.today(office.root, name, artifacts.sha256(judged))
+    today = authorisation.today(office.root, name, files.sha256(judged))
     tier, commit = begun.body.get("tier", today.tier), begun.body.get("authorised_in")
     if today.policy and today.tier == tier:
         return today, ""

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from clearance import artifacts, params, stage
+from clearance import files, params, stage
 from clearance.errors import ConfigurationError, DataError
 from clearance.sources import engine, snapshot_folder, source_faults, source_files, table_file
 
@@ -54,7 +54,7 @@ def ingest(
         "rows": rows,
         "columns": batches.schema.names,
         "types": {field.name: str(field.type) for field in batches.schema},
-        "sha256": artifacts.sha256(target),
+        "sha256": files.sha256(target),
     }
 
 
@@ -114,9 +114,9 @@ def _usable_select() -> Iterator[None]:
 def main() -> None:
     """Read `source` of params.yaml; write the table and its origin."""
     settings = params.load(Path("params.yaml"))
-    with artifacts.replacing(RAW) as target:
+    with files.replacing(RAW) as target:
         origin = ingest(settings.source, target, engine.HOME)
-    artifacts.write_json(ORIGIN, origin)
+    files.write_json(ORIGIN, origin)
     log.info("ingest: %s rows, %s columns", f"{origin['rows']:,}", len(origin["columns"]))
 
 

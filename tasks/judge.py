@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, params, stage
+from clearance import files as artifacts
+from clearance import params, stage
 from clearance.errors import IntegrityError
 from clearance.judging import policy, rules
 

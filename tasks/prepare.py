@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clearance import artifacts, evidence, params, stage
+from clearance import files, params, stage
+from clearance.documents import measurement
 from clearance.errors import DataError, IntegrityError
 from clearance.tables import prepared, rows, split
 
@@ -117,11 +118,11 @@ def record(
         )
     left_out = int((side == split.LEFT_OUT).sum())
     time = shares.time and {"column": shares.time.column, "test_from": shares.time.test_from.isoformat()}
-    return evidence.measured(
+    return measurement.measured(
         {
-            "overlap": evidence.Measurement(value=overlap, support=counts),
-            "unit_overlap": evidence.Measurement(value=unit_overlap, support=counts),
-            "left_out": evidence.Measurement(value=left_out, support={"all": len(side)}),
+            "overlap": measurement.Measurement(value=overlap, support=counts),
+            "unit_overlap": measurement.Measurement(value=unit_overlap, support=counts),
+            "left_out": measurement.Measurement(value=left_out, support={"all": len(side)}),
         },
         by=units.by,
         seed=seed,
@@ -138,26 +139,26 @@ def record(
 def main() -> None:
     """Write `data/prepared` and `reports/split.json`, or both as blocked."""
     settings = params.load(Path("params.yaml"))
-    validation = artifacts.read_json(VALIDATION)
+    validation = files.read_json(VALIDATION)
     if validation.get("blocked") is not False:
-        _write_blocked(evidence.blocked(_because(validation)))
+        _write_blocked(measurement.blocked(_because(validation)))
         return
-    origin = artifacts.read_json(ORIGIN)
+    origin = files.read_json(ORIGIN)
     if validation.get("table") != origin["sha256"]:
         raise IntegrityError(
             f"{VALIDATION} was made from another table than {RAW}", "run `clearance repair`, then run again"
         )
-    table = pq.read_table(artifacts.verify(RAW, origin["sha256"]))
+    table = pq.read_table(files.verify(RAW, origin["sha256"]))
     units = split.identify(table, settings.data)
     side = split.assign(units, table, settings.split, settings.seed)
     tables = part(table, units, side, settings.data)
-    with artifacts.replacing_folder(prepared.FOLDER) as folder, ThreadPoolExecutor() as beside:
+    with files.replacing_folder(prepared.FOLDER) as folder, ThreadPoolExecutor() as beside:
         written = [beside.submit(_write, tables[name], folder / f"{name}.parquet") for name in tables]
         document = record(tables, units, side, settings.split, settings.seed)
         for each in written:
             each.result()
-    digests = {name: artifacts.sha256(prepared.FOLDER / f"{name}.parquet") for name in prepared.TABLES}
-    artifacts.write_json(prepared.RECORD, document | {"tables": digests})
+    digests = {name: files.sha256(prepared.FOLDER / f"{name}.parquet") for name in prepared.TABLES}
+    files.write_json(prepared.RECORD, document | {"tables": digests})
     log.info("rows: %s, by %s", ", ".join(f"{n} {k}" for k, n in document["rows"].items()), units.by)
 
 
@@ -171,9 +172,9 @@ def _because(validation: dict[str, Any]) -> str:
 
 
 def _write_blocked(document: dict[str, Any]) -> None:
-    with artifacts.replacing_folder(prepared.FOLDER) as folder:
-        artifacts.write_json(folder / "blocked.json", document)
-    artifacts.write_json(prepared.RECORD, document)
+    with files.replacing_folder(prepared.FOLDER) as folder:
+        files.write_json(folder / "blocked.json", document)
+    files.write_json(prepared.RECORD, document)
     log.info("blocked: %s", document["because"])
 
 

@@ -13,16 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clearance import (
-    artifacts,
-    lineage,
-    params,
-    promotion,
-    registry,
-    remote,
-    revision,
-    stage,
-)
+from clearance import files, lineage, params, promotion, registry, remote, revision, stage
 from clearance.errors import IntegrityError, ReleaseRefused
 from clearance.governance import matters
 from clearance.governance.office import Office, opened
@@ -151,7 +142,7 @@ def main() -> None:
     root = Path.cwd()
     (root / RECEIPT).unlink(missing_ok=True)
     done = release(root, dt.datetime.now(dt.UTC).date())
-    artifacts.write_json(root / RECEIPT, done)
+    files.write_json(root / RECEIPT, done)
     verdict = summary.read(root)
     logger.info(summary.title(verdict))
     if found := done["candidate"]:

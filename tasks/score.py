@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from clearance import artifacts, evidence, stage
+from clearance import files, stage
+from clearance.documents import measurement
 from clearance.modelling import model_file, scoring
 from clearance.tables import prepared, scored
 
@@ -18,22 +19,22 @@ MODEL = Path("models/trained/model.skops")
 
 def main() -> None:
     """Write `data/scored/` and `reports/scores.json`."""
-    training = artifacts.read_json(TRAINING)
+    training = files.read_json(TRAINING)
     if training["status"] != "measured":
-        refusal = evidence.blocked(training["because"])
-        with artifacts.replacing_folder(scored.FOLDER) as folder:
-            artifacts.write_json(folder / "blocked.json", refusal)
-        artifacts.write_json(scored.RECORD, refusal)
+        refusal = measurement.blocked(training["because"])
+        with files.replacing_folder(scored.FOLDER) as folder:
+            files.write_json(folder / "blocked.json", refusal)
+        files.write_json(scored.RECORD, refusal)
         return
     digest = training["model"]["sha256"]
     model = model_file.load(MODEL, digest)
     test = prepared.read(Path(), "test")
-    with artifacts.replacing_folder(scored.FOLDER) as folder:
+    with files.replacing_folder(scored.FOLDER) as folder:
         scored.write(
             folder / scored.FILE.name, test.rows, scoring.score(model, test.inputs(model.feature_names_in_))
         )
-    record = evidence.measured({}, rows=len(test.rows), model_sha256=digest)
-    artifacts.write_json(scored.RECORD, record | {"sha256": artifacts.sha256(scored.FILE)})
+    record = measurement.measured({}, rows=len(test.rows), model_sha256=digest)
+    files.write_json(scored.RECORD, record | {"sha256": files.sha256(scored.FILE)})
     logging.getLogger(__name__).info("scored %d test rows", len(test.rows))
 
 

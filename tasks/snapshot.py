@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import artifacts, database_words, params, stage
+from clearance import database_urls, files, params, stage
 from clearance.errors import DataError
 from clearance.sources import engine, python_rows, snapshot_folder, source_faults, table_file
 
@@ -33,7 +33,7 @@ def pull(source: params.Source, state: Path) -> tuple[Iterable[pa.Table], dict[s
         url = database.address(source.url_env)
         asked = snapshot_folder.asked(source)
         return database.fetch(url, source.query, source.url_env), asked | {
-            "database": database_words.label(url)
+            "database": database_urls.label(url)
         }
     if source.kind == "openml" and source.openml_id:
         from clearance.sources import openml
@@ -80,13 +80,13 @@ def renew(source: params.Source, state: Path, now: dt.datetime, new: Path) -> bo
     """
     chunks, origin = pull(source, state)
     table = new / snapshot_folder.TABLE
-    origin |= {"rows": keep(chunks, table, engine.HOME), "sha256": artifacts.sha256(table)}
+    origin |= {"rows": keep(chunks, table, engine.HOME), "sha256": files.sha256(table)}
     before = snapshot_folder.current(Path(source.path))
     if before is not None and origin == {key: value for key, value in before.items() if key != "time"}:
         log.info("snapshot: %s rows, unchanged since %s", f"{origin['rows']:,}", before["time"])
         return False
     origin["time"] = now.isoformat(timespec="seconds")
-    artifacts.write_json(new / snapshot_folder.ORIGIN, origin)
+    files.write_json(new / snapshot_folder.ORIGIN, origin)
     log.info("snapshot: %s rows, new; commit %s.dvc", f"{origin['rows']:,}", source.path)
     return True
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, lineage, params, registry, stage
+from clearance import files, lineage, params, registry, stage
 from clearance.judging import rules
 from clearance.tables import seen
 from clearance.telling import reuse, summary
@@ -145,7 +145,7 @@ def _data_sets(
         yield registry.DataSet(
             name=name,
             context=context,
-            sha256=artifacts.sha256_json(content),
+            sha256=files.sha256_json(content),
             source="data/prepared",
             rows=split["rows"][name],
             columns=described.inputs if described else (),
@@ -167,7 +167,7 @@ def _key(*parts: str | None) -> str:
     plain = re.sub(r"[^A-Za-z0-9_\- .]", "_", whole)
     if plain == whole and len(plain) <= _LONGEST_KEY:
         return plain
-    digest = artifacts.sha256_json(whole)[:8]
+    digest = files.sha256_json(whole)[:8]
     return f"{plain[: _LONGEST_KEY - len(digest) - 20]}.{digest}"
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from clearance import artifacts, evidence, params, stage
+from clearance import files, params, stage
+from clearance.documents import measurement
 from clearance.errors import ConfigurationError, DataError, IntegrityError
 from clearance.judging import policy
 from clearance.modelling import (
@@ -104,7 +105,7 @@ def record(  # noqa: PLR0917 - what a run is made of
     weights = chosen.weights
     pipeline = chosen.fitted.pipeline
     kinds = scoring.model_kinds(pipeline)
-    return evidence.measured(
+    return measurement.measured(
         {limits.PROTECTED_AT_DECISION: telling.protected_at_decision(chosen)},
         estimator=path,
         arguments=fitting.plain(chosen.estimator.arguments),
@@ -152,11 +153,11 @@ def blocked_because(split: Mapping[str, Any], validation: Mapping[str, Any]) -> 
 def main() -> None:
     """Read the prepared tables, write `models/trained/` and `reports/training.json`."""
     settings = params.load(Path("params.yaml"))
-    split = artifacts.read_json(prepared.RECORD)
-    validation = artifacts.read_json(VALIDATION)
+    split = files.read_json(prepared.RECORD)
+    validation = files.read_json(VALIDATION)
     because = blocked_because(split, validation)
     if because:
-        _write_blocked(evidence.blocked(because))
+        _write_blocked(measurement.blocked(because))
         return
     if validation.get("tables") != split["tables"]:
         raise IntegrityError(
@@ -169,14 +170,14 @@ def main() -> None:
     chosen = selection.chosen
     for complaint in chosen.fitted.warnings:
         log.warning("%s", complaint)
-    with artifacts.replacing_folder(FOLDER) as folder:
+    with files.replacing_folder(FOLDER) as folder:
         digest = model_file.save(chosen.pipeline, folder / MODEL.name)
         _refuse_unfaithful(chosen.pipeline, folder / MODEL.name, digest, rows)
     model = {"file": MODEL.as_posix(), "sha256": digest, "format": "skops"}
-    document = record(selection, model, settings.train, split, artifacts.sha256(LOCK), asked)
-    with artifacts.replacing_folder(FIGURES) as folder:
+    document = record(selection, model, settings.train, split, files.sha256(LOCK), asked)
+    with files.replacing_folder(FIGURES) as folder:
         pareto.write(folder, document["candidates"])
-    artifacts.write_json(RECORD, document)
+    files.write_json(RECORD, document)
     _say(selection, document["estimator"], len(rows.label))
 
 
@@ -202,9 +203,9 @@ def _refuse_unfaithful(pipeline: Pipeline, path: Path, digest: str, rows: prepar
 
 def _write_blocked(document: dict[str, Any]) -> None:
     for path in (FOLDER, FIGURES):
-        with artifacts.replacing_folder(path) as folder:
-            artifacts.write_json(folder / "blocked.json", document)
-    artifacts.write_json(RECORD, document)
+        with files.replacing_folder(path) as folder:
+            files.write_json(folder / "blocked.json", document)
+    files.write_json(RECORD, document)
     log.info("blocked: %s", document["because"])
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 
-from clearance import artifacts, params, stage
+from clearance import files, params, stage
 from clearance.errors import ConfigurationError, DataError
 from clearance.tables import prepared, rows
 from expectations import boundary, docs, report
@@ -84,16 +84,16 @@ def main() -> None:
 
 
 def _raw(settings: params.Params) -> None:
-    origin = artifacts.read_json(ORIGIN)
-    table = pq.read_table(artifacts.verify(RAW, origin["sha256"]))
+    origin = files.read_json(ORIGIN)
+    table = pq.read_table(files.verify(RAW, origin["sha256"]))
     document, result, hidden = check_raw(table, settings.data, origin["rows"])
     _write(document | {"table": origin["sha256"]}, result, hidden)
 
 
 def _prepared(settings: params.Params) -> None:
-    record = artifacts.read_json(prepared.RECORD)
+    record = files.read_json(prepared.RECORD)
     if record["status"] == "blocked":
-        artifacts.write_json(_report("prepared"), report.passed_on("prepared", record["because"]))
+        files.write_json(_report("prepared"), report.passed_on("prepared", record["because"]))
         log.info("blocked: %s", record["because"])
         return
     tables = prepared.tables(Path())
@@ -104,7 +104,7 @@ def _prepared(settings: params.Params) -> None:
 def _write(document: dict[str, Any], result: ExpectationSuiteValidationResult, hidden: set[str]) -> None:
     name = document["boundary"]
     page = docs.publish(result, hidden, docs.FOLDER / name)
-    artifacts.write_json(_report(name), document)
+    files.write_json(_report(name), document)
     for entry in document["expectations"]:
         if not entry["success"]:
             log.warning("%s: %s", entry["severity"], entry["detail"])

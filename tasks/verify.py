@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, ledger, params, promotion, registry, stage
+from clearance import files, ledger, params, promotion, registry, stage
 from clearance.attesting import bundle, envelope
 from clearance.errors import ClearanceError, ConfigurationError, ExitCode, IntegrityError
 from clearance.governance import matters, recall
@@ -138,7 +138,7 @@ def _comparison(
 ) -> str:
     """Whether the comparison that is kept beside the version is the one that was recorded and agreed to."""
     registry.fetch(server, version, [matters.KEPT], folder)
-    if artifacts.sha256_json(artifacts.read_json(folder / matters.KEPT)) != against["comparison"]:
+    if files.sha256_json(files.read_json(folder / matters.KEPT)) != against["comparison"]:
         raise IntegrityError(
             f"{matters.KEPT} of its run is not the comparison that was recorded",
             "run `clearance release` where it was made: it is kept there again",

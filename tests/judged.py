@@ -21,8 +21,9 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from clearance import artifacts, environment, evidence, params
-from clearance.evidence import Measurement
+from clearance import environment, files, params
+from clearance.documents import measurement
+from clearance.documents.measurement import Measurement
 from clearance.modelling import model_file
 from tasks import judge
 
@@ -170,7 +171,7 @@ def dump(root: Path) -> list[str]:
     with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as database:
         rows = list(database.iterdump())
     kept = sorted(path for path in (root / "mlruns").rglob("*") if path.is_file())
-    return rows + [f"{path} {artifacts.sha256(path)} {path.stat().st_mtime_ns}" for path in kept]
+    return rows + [f"{path} {files.sha256(path)} {path.stat().st_mtime_ns}" for path in kept]
 
 
 def build(
@@ -203,14 +204,14 @@ def build(
     )
     shutil.copy(LOCK, root / "requirements.lock")
     shutil.copy(ROLES, root / "policies/roles.yaml")
-    artifacts.write_text(root / "data/source/table.csv", "id,amount\n1,2\n")
+    files.write_text(root / "data/source/table.csv", "id,amount\n1,2\n")
     columns = ["id", *FEATURES, "race", "approve"]
-    artifacts.write_json(root / "data/origin.json", {"sha256": "0" * 64, "columns": columns})
+    files.write_json(root / "data/origin.json", {"sha256": "0" * 64, "columns": columns})
     _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model, numbers=(first, rows))
     if candidates:
         _add_candidates(root / "reports/training.json", candidates, reference=reference)
     judged = judge.judge(params.load(root / "params.yaml"), root)
-    artifacts.write_json(root / "reports/verdict.json", judged)
+    files.write_json(root / "reports/verdict.json", judged)
     lock(root)
     return root
 
@@ -229,7 +230,7 @@ def lock(root: Path) -> None:
 
 
 def _yaml(path: Path, value: Any) -> None:
-    artifacts.write_text(path, yaml.safe_dump(value, sort_keys=False))
+    files.write_text(path, yaml.safe_dump(value, sort_keys=False))
 
 
 def _evidence(
@@ -237,33 +238,31 @@ def _evidence(
 ) -> None:
     reports = root / "reports"
     failures = {"blocking_failures": Measurement(value=float(blocked))}
-    artifacts.write_json(reports / "validation_raw.json", evidence.measured(failures, blocked=blocked))
+    files.write_json(reports / "validation_raw.json", measurement.measured(failures, blocked=blocked))
     if blocked:
         for name in ("split", "validation_prepared", "training", "scores", "performance", "fairness"):
-            artifacts.write_json(reports / f"{name}.json", evidence.blocked("validate_raw: a fault"))
-        artifacts.write_json(reports / "explanation.json", evidence.blocked("validate_raw: a fault"))
+            files.write_json(reports / f"{name}.json", measurement.blocked("validate_raw: a fault"))
+        files.write_json(reports / "explanation.json", measurement.blocked("validate_raw: a fault"))
         for folder in ("data/prepared", "data/scored", "models/trained", "reports/figures"):
-            artifacts.write_json(root / folder / "blocked.json", {})
+            files.write_json(root / folder / "blocked.json", {})
         return
     split = _tables(root / "data/prepared", *numbers)
-    artifacts.write_json(
-        reports / "split.json", evidence.measured({"overlap": Measurement(value=0)}, **split)
-    )
-    artifacts.write_json(reports / "validation_prepared.json", evidence.measured(failures, blocked=False))
+    files.write_json(reports / "split.json", measurement.measured({"overlap": Measurement(value=0)}, **split))
+    files.write_json(reports / "validation_prepared.json", measurement.measured(failures, blocked=False))
     (root / "models/trained").mkdir(parents=True)
     (root / "models/trained/model.skops").write_bytes(trained(model))
     _training(root, split)
     score(root)
     auc = Measurement(value=0.8, low=0.7, high=0.9, confidence=0.95)
-    artifacts.write_json(reports / "performance.json", evidence.measured({"roc_auc": auc}))
+    files.write_json(reports / "performance.json", measurement.measured({"roc_auc": auc}))
     difference = Measurement(
         value=gap[0], low=gap[1], high=gap[2], confidence=0.95, support={"Black": 60, "White": 300}
     )
     groups = {"race": {"Black": {}, "White": {}}}
-    fairness = evidence.measured({"demographic_parity_difference": {"race": difference}}, groups=groups)
-    artifacts.write_json(reports / "fairness.json", fairness)
-    artifacts.write_json(reports / "explanation.json", evidence.measured({}))
-    artifacts.write_text(reports / "figures/roc.svg", "<svg/>")
+    fairness = measurement.measured({"demographic_parity_difference": {"race": difference}}, groups=groups)
+    files.write_json(reports / "fairness.json", fairness)
+    files.write_json(reports / "explanation.json", measurement.measured({}))
+    files.write_text(reports / "figures/roc.svg", "<svg/>")
 
 
 def _tables(folder: Path, first: int, count: int) -> dict[str, Any]:
@@ -283,7 +282,7 @@ def _tables(folder: Path, first: int, count: int) -> dict[str, Any]:
         "row_digests": {
             name: hashlib.sha256("".join(side).encode()).hexdigest() for name, side in sides.items()
         },
-        "tables": {name: artifacts.sha256(folder / f"{name}.parquet") for name in parts},
+        "tables": {name: files.sha256(folder / f"{name}.parquet") for name in parts},
     }
 
 
@@ -309,21 +308,21 @@ def score(root: Path) -> None:
     from clearance.modelling import scoring
     from clearance.tables import prepared, scored
 
-    sha256 = artifacts.read_json(root / "reports/training.json")["model"]["sha256"]
+    sha256 = files.read_json(root / "reports/training.json")["model"]["sha256"]
     model = model_file.load(root / "models/trained/model.skops", sha256)
     test = prepared.read(root, "test")
     (root / scored.FOLDER).mkdir(parents=True, exist_ok=True)
     scored.write(root / scored.FILE, test.rows, scoring.score(model, test.features))
-    record = evidence.measured({}, rows=len(test.rows), model_sha256=sha256)
-    artifacts.write_json(root / scored.RECORD, record | {"sha256": artifacts.sha256(root / scored.FILE)})
+    record = measurement.measured({}, rows=len(test.rows), model_sha256=sha256)
+    files.write_json(root / scored.RECORD, record | {"sha256": files.sha256(root / scored.FILE)})
 
 
 def _training(root: Path, split: Mapping[str, Any]) -> None:
     model = root / "models/trained/model.skops"
     libraries = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
-    record = evidence.measured(
-        {"protected_at_decision": evidence.Measurement(value=0)},
-        model={"file": "models/trained/model.skops", "sha256": artifacts.sha256(model), "format": "skops"},
+    record = measurement.measured(
+        {"protected_at_decision": measurement.Measurement(value=0)},
+        model={"file": "models/trained/model.skops", "sha256": files.sha256(model), "format": "skops"},
         threshold=0.45,
         tune={"accuracy": 0.75},
         data=dict(split),
@@ -335,7 +334,7 @@ def _training(root: Path, split: Mapping[str, Any]) -> None:
         input_example={"amount": 1.0, "purpose": "house", "ratio": 0.5},
         libraries={name: importlib.metadata.version(name) for name in libraries} | {"python": "3.11"},
     )
-    artifacts.write_json(root / "reports/training.json", record)
+    files.write_json(root / "reports/training.json", record)
 
 
 def _add_candidates(path: Path, number: int, *, reference: bool) -> None:
@@ -355,7 +354,7 @@ def _add_candidates(path: Path, number: int, *, reference: bool) -> None:
         for at in range(number)
     ]
     twin = tried[0] | {"mitigation": "none", "chosen": False, "utility": 0.75} if reference else None
-    artifacts.write_json(path, artifacts.read_json(path) | {"candidates": tried, "reference": twin})
+    files.write_json(path, files.read_json(path) | {"candidates": tried, "reference": twin})
 
 
 def _way(at: int, number: int) -> str:

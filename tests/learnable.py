@@ -12,7 +12,8 @@ import pandas as pd
 import yaml
 
 import tasks  # noqa: F401 - the tools' settings must stand before the first of them is imported
-from clearance import artifacts, evidence, params
+from clearance import files, params
+from clearance.documents import measurement
 from clearance.tables import prepared
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,14 +105,14 @@ def write(root: Path, frame: pd.DataFrame) -> None:
     parts = {"features": FEATURES, "label": ("label",), "protected": PROTECTED}
     for name, columns in parts.items():
         frame[["row", "split", *columns]].to_parquet(folder / f"{name}.parquet", index=False)
-    tables = {name: artifacts.sha256(folder / f"{name}.parquet") for name in parts}
+    tables = {name: files.sha256(folder / f"{name}.parquet") for name in parts}
     sides = {name: frame[frame["split"] == name] for name in prepared.SPLITS}
-    record = evidence.measured(
+    record = measurement.measured(
         {},
         tables=tables,
         rows={name: len(side) for name, side in sides.items()},
-        row_digests={name: artifacts.sha256_json(sorted(side["row"])) for name, side in sides.items()},
+        row_digests={name: files.sha256_json(sorted(side["row"])) for name, side in sides.items()},
     )
-    artifacts.write_json(root / prepared.RECORD, record)
-    validation = evidence.measured({}, boundary="prepared", blocked=False, expectations=[], tables=tables)
-    artifacts.write_json(root / "reports/validation_prepared.json", validation)
+    files.write_json(root / prepared.RECORD, record)
+    validation = measurement.measured({}, boundary="prepared", blocked=False, expectations=[], tables=tables)
+    files.write_json(root / "reports/validation_prepared.json", validation)

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 from dvc.repo import Repo
 
-from clearance import artifacts, params
+from clearance import files, params
 
 ROOT = Path(__file__).parent.parent
 COPY = Path("data/source/loans")
@@ -47,7 +47,7 @@ def change(*statements: str) -> None:
 
 
 def origin() -> dict[str, Any]:
-    found: dict[str, Any] = artifacts.read_json(COPY / "origin.json")
+    found: dict[str, Any] = files.read_json(COPY / "origin.json")
     return found
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
-from clearance import artifacts, evidence, params
-from clearance.evidence import Measurement
+from clearance import files as artifacts
+from clearance import params
+from clearance.documents import measurement
+from clearance.documents.measurement import Measurement
 from tasks import document, judge
 
 DIGITS = {
@@ -91,20 +93,20 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
     bias |= {"missingness_difference": {"race": missing}, "proxy_auc": {"race": proxy}}
     bias["proxy_auc_together"] = {"race": measured(0.78, 0.7, 0.9, Elf=120, Orc=70)}
     return {
-        "validation_raw": evidence.measured(
+        "validation_raw": measurement.measured(
             counted, boundary="raw", blocked=False, expectations=[unmet, met]
         ),
-        "split": evidence.measured({"overlap": measured(0), "left_out": measured(0)}, **split),
-        "validation_prepared": evidence.measured(
+        "split": measurement.measured({"overlap": measured(0), "left_out": measured(0)}, **split),
+        "validation_prepared": measurement.measured(
             counted | bias, boundary="prepared", blocked=False, expectations=[met]
         ),
         "training": _training(),
-        "performance": evidence.measured(
+        "performance": measurement.measured(
             {"roc_auc": measured(0.81234, 0.75, 0.88), "brier": measured(0.14, 0.1, 0.2)},
             rows=52,
             threshold=0.5,
         ),
-        "fairness": evidence.measured(
+        "fairness": measurement.measured(
             {"demographic_parity_difference": {"race": measured(*gap, **support)}},
             groups={
                 "race": {"Elf": _group(18, 2, 10, 10), "Orc": _group(5, 1, 3, 3), "Ent": _group(0, 0, 0, 0)}
@@ -112,7 +114,7 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
             rows=52,
             above_median={"race": {"Elf": 22, "Orc": 4}},
         ),
-        "explanation": evidence.measured(
+        "explanation": measurement.measured(
             {"additivity_error": measured(1e-12), "rows": measured(31)},
             explainer="shap.LinearExplainer",
             space="log-odds",
@@ -158,7 +160,7 @@ def candidate(mitigation: str, utility: float | None, *, chosen: bool = False) -
 
 def side(tune: dict[str, Any], gap: float, ratio: float | None) -> dict[str, Any]:
     """One side of before and after: a difference with its interval, and a ratio that may be undefined."""
-    undefined = evidence.undefined("no reference group is declared in `evaluate.reference`")
+    undefined = measurement.undefined("no reference group is declared in `evaluate.reference`")
     found = {
         "demographic_parity_difference": {"race": measured(gap, gap - 0.1, gap + 0.1)},
         "disparate_impact_reference_group": {"race": undefined if ratio is None else measured(ratio)},
@@ -170,8 +172,8 @@ def side(tune: dict[str, Any], gap: float, ratio: float | None) -> dict[str, Any
 
 
 def _training() -> dict[str, Any]:
-    return evidence.measured(
-        {"protected_at_decision": evidence.Measurement(value=0)},
+    return measurement.measured(
+        {"protected_at_decision": measurement.Measurement(value=0)},
         estimator="sklearn.linear_model.LogisticRegression",
         arguments={"C": 0.1},
         mitigation="reweighing",
@@ -215,8 +217,8 @@ def blocked() -> dict[str, dict[str, Any]]:
     """Evidence of a run that the raw table's validation blocked."""
     fault = _expectation("the row key `id` names 2 rows twice", False, "block", "id")
     counted = {"blocking_failures": measured(1), "warnings": measured(0), "expectations": measured(1)}
-    first = evidence.measured(counted, boundary="raw", blocked=True, expectations=[fault])
-    rest = evidence.blocked("validate_raw: the row key `id` names 2 rows twice")
+    first = measurement.measured(counted, boundary="raw", blocked=True, expectations=[fault])
+    rest = measurement.blocked("validate_raw: the row key `id` names 2 rows twice")
     return {"validation_raw": first} | {name: rest for name in documents() if name != "validation_raw"}
 
 

@@ -15,7 +15,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from clearance import artifacts, evidence
+from clearance import files
+from clearance.documents import measurement
 from clearance.modelling import model_file
 from tasks import score
 
@@ -56,10 +57,10 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
     parts = {"features": ["a", "b"], "label": ["label"], "protected": ["race", "sex"]}
     for name, columns in parts.items():
         frame[["row", "split", *columns]].to_parquet(folder / f"{name}.parquet", index=False)
-    overlap = evidence.Measurement(value=0.0)
-    digests = {name: artifacts.sha256(folder / f"{name}.parquet") for name in parts}
-    split = evidence.measured({"overlap": overlap}, tables=digests)
-    artifacts.write_json(root / "reports/split.json", split)
+    overlap = measurement.Measurement(value=0.0)
+    digests = {name: files.sha256(folder / f"{name}.parquet") for name in parts}
+    split = measurement.measured({"overlap": overlap}, tables=digests)
+    files.write_json(root / "reports/split.json", split)
     train = frame["split"] == "train"
     model = Pipeline(
         [
@@ -68,12 +69,12 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
         ]
     ).fit(frame.loc[train, ["a", "b"]], frame["label"][train] if labels is None else labels[train])
     sha256 = model_file.save(model, root / "models/trained/model.skops")
-    training = evidence.measured(
+    training = measurement.measured(
         {"protected_at_decision": overlap},
         threshold=THRESHOLD,
         model={"file": "model.skops", "sha256": sha256, "format": "skops"},
     )
-    artifacts.write_json(root / "reports/training.json", training)
+    files.write_json(root / "reports/training.json", training)
     with contextlib.chdir(root):
         score.main()
     return root
@@ -81,4 +82,4 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
 
 def block(root: Path) -> None:
     """Turn the training of the project at `root` into one that did not happen."""
-    artifacts.write_json(root / "reports/training.json", evidence.blocked("validate_raw: 3 rows are wrong"))
+    files.write_json(root / "reports/training.json", measurement.blocked("validate_raw: 3 rows are wrong"))

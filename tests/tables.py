@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from clearance import artifacts, params
+from clearance import files, params
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,13 +79,13 @@ def project(root: Path, table: pa.Table, **sections: Any) -> Path:
     (root / "params.yaml").write_text(yaml.safe_dump(raw | sections))
     path = root / "data/raw.parquet"
     pq.write_table(table, path)
-    artifacts.write_json(
+    files.write_json(
         root / "data/origin.json",
         {
             "source": {},
             "rows": table.num_rows,
             "columns": table.column_names,
-            "sha256": artifacts.sha256(path),
+            "sha256": files.sha256(path),
         },
     )
     return root

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance import artifacts
+from clearance import files as artifacts
 from clearance.errors import IntegrityError
 
 

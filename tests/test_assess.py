@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from clearance import artifacts, params
+from clearance import files, params
 from clearance.errors import DataError
 from clearance.measures import counts, fairness
 from clearance.measures.counts import MISSING, Cells
@@ -372,7 +372,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_stage_reports_every_group_of_every_attribute(project: Path) -> None:
     assess.main()
-    document = artifacts.read_json(project / "reports/fairness.json")
+    document = files.read_json(project / "reports/fairness.json")
     test = prepared.read(project, "test")
     assert sorted(document["measurements"]) == sorted(assess.METRICS)
     for attribute, expected in (("race", {"Black", "Hispanic", "White"}), ("sex", {"female", "male"})):
@@ -392,7 +392,7 @@ def test_a_group_only_in_training_is_undefined_in_the_report(
     frame.loc[frame.index[frame["split"] == "train"][:20], "race"] = "Asian"
     monkeypatch.chdir(scored.build(tmp_path / "project", frame))
     assess.main()
-    document = artifacts.read_json(Path("reports/fairness.json"))
+    document = files.read_json(Path("reports/fairness.json"))
     gap = document["measurements"]["demographic_parity_difference"]
     assert gap["race"]["undefined"] == "no rows to count in Asian"
     assert gap["sex"]["value"] is not None
@@ -408,5 +408,5 @@ def test_the_stage_writes_the_same_bytes_twice(project: Path) -> None:
 def test_a_blocked_training_blocks_the_assessment(project: Path) -> None:
     scored.block(project)
     assess.main()
-    document = artifacts.read_json(project / "reports/fairness.json")
+    document = files.read_json(project / "reports/fairness.json")
     assert (document["status"], document["because"]) == ("blocked", "validate_raw: 3 rows are wrong")

@@ -10,7 +10,7 @@ import judged
 import pytest
 import yaml
 
-from clearance import artifacts, revision
+from clearance import files, revision
 from clearance.errors import ConfigurationError
 from clearance.governance import authorisation
 from clearance.judging import authorised
@@ -72,9 +72,9 @@ def test_a_list_that_was_once_faulty_authorised_nothing(text: bytes) -> None:
 
 def test_today_only_the_very_policy_that_judged_counts(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
-    found = authorisation.today(tmp_path, NAME, artifacts.sha256(policy))
+    found = authorisation.today(tmp_path, NAME, files.sha256(policy))
     assert found.policy is not None and found.policy.id == judged.POLICY["id"] and found.tier == "high"
-    for name, sha256 in ((NAME, "0" * 64), ("another", artifacts.sha256(policy))):
+    for name, sha256 in ((NAME, "0" * 64), ("another", files.sha256(policy))):
         assert authorisation.today(tmp_path, name, sha256) == authorisation.Authority()
 
 
@@ -84,7 +84,7 @@ def head(root: Path) -> str:
 
 def test_what_is_authorised_names_the_commit_that_holds_it_as_it_is(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
-    digest = artifacts.sha256(policy)
+    digest = files.sha256(policy)
     assert authorisation.today(tmp_path, NAME, digest).commit is None
     commit(tmp_path)
     assert authorisation.today(tmp_path, NAME, digest).commit == head(tmp_path)

@@ -22,7 +22,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.states import StateType
 
-from clearance import artifacts, cli, environment, registry
+from clearance import cli, environment, files, registry
 from clearance.governance import matters
 from clearance.governance.office import opened
 from clearance.promotion import Status
@@ -47,7 +47,7 @@ RECEIPT = {
 
 
 def write_receipt(folder: Path, **changes: Any) -> None:
-    artifacts.write_json(folder / summary.RECEIPT, RECEIPT | changes)
+    files.write_json(folder / summary.RECEIPT, RECEIPT | changes)
 
 
 def test_what_is_awaited_is_told_with_the_commands_that_give_it(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def toy(tmp_path: Path, prefect_api: None, monkeypatch: pytest.MonkeyPatch) -> I
     for name in environment.homes(tmp_path):
         monkeypatch.delenv(name, raising=False)
     folder = toys.build(tmp_path / "toy")
-    artifacts.write_json(folder / "receipt.json", RECEIPT)
+    files.write_json(folder / "receipt.json", RECEIPT)
     leave = "from shutil import copy\nPath('.clearance').mkdir(exist_ok=True)\n"
     leave += "copy(registry.with_name('receipt.json'), '.clearance/release.json')\n"
     task = folder / "tasks/release.py"
@@ -196,7 +196,7 @@ def test_an_override_and_demo_keys_are_named_wherever_the_version_is(
         code, said = decide(who, "override", "1", "--until", until)
         assert code == 0, said
     release.main()
-    note = artifacts.read_json(root / summary.RECEIPT)["champion"]["note"]
+    note = files.read_json(root / summary.RECEIPT)["champion"]["note"]
     assert "DEMO keys" in note
     assert f"BY OVERRIDE of rita and vera until {until}: seen the evidence" in note
     assert f"champion loan-approval version 1 ({note})" in summary.released(root)

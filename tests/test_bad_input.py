@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from clearance import artifacts, stage
+from clearance import files, stage
+from clearance.documents.measurement import Outcome
 from clearance.errors import ExitCode
-from clearance.evidence import Outcome
 
 SOURCE = Path("data/source/applicants.csv")
 CHAIN = [
@@ -211,11 +211,11 @@ def test_a_bad_table_is_refused_and_the_report_names_the_column(name: str, proje
     spoil, column = REFUSALS[name]
     spoil()
     assert [run(command) for command in CHAIN] == [ExitCode.PASS] * len(CHAIN)
-    verdict = artifacts.read_json(Path("reports/verdict.json"))
+    verdict = files.read_json(Path("reports/verdict.json"))
     assert verdict["verdict"] == Outcome.FAIL
     assert Outcome(verdict["verdict"]).exit_code == ExitCode.REFUSED
     assert any("raw table" in reason for reason in verdict["reasons"])
-    report = artifacts.read_json(Path("reports/validation_raw.json"))
+    report = files.read_json(Path("reports/validation_raw.json"))
     wrong = [each for each in report["expectations"] if not each["success"] and each["severity"] == "block"]
     assert any(column in each["detail"] for each in wrong)
     assert not Path("models/trained/model.skops").exists()

@@ -8,7 +8,7 @@ from typing import Any
 import people
 import pytest
 
-from clearance import artifacts
+from clearance import files
 from clearance.attesting import bundle, envelope, statement
 from clearance.attesting.bundle import Code, Evidence, Judged
 from clearance.errors import IntegrityError
@@ -35,7 +35,7 @@ EVIDENCE = Evidence(
         sha256="ee" * 32,
     ),
     outs={"reports/verdict.json": "ee" * 32, "reports/fairness.json": "ff" * 32},
-    deps={"policies/strict.yaml": artifacts.sha256_text(TEXT)},
+    deps={"policies/strict.yaml": files.sha256_text(TEXT)},
     environment="34" * 32,
     python="3.11.7",
 )

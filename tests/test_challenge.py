@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from clearance import challenge
 from clearance.challenge import Answers, Comparison, Demand, Duel, Finding, Model, Rows
-from clearance.evidence import Outcome
+from clearance.documents.measurement import Outcome
 from clearance.judging.challenging import Challenge
 from clearance.judging.rules import Rule
 from clearance.measures import intervals

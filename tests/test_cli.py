@@ -9,7 +9,7 @@ import pytest
 import toys
 from click.testing import CliRunner, Result
 
-from clearance import artifacts, checkout, cli
+from clearance import cli, files, run_lock
 
 HEAVY = {"prefect", "mlflow", "dvc", "pandas", "numpy", "sklearn", "pydantic", "great_expectations", "yaml"}
 
@@ -106,7 +106,7 @@ def test_an_effect_is_run_in_the_project_and_its_status_handed_on(toy: Path, nam
 
 @pytest.mark.parametrize("name", ["snapshot", "track", "release", "repair"])
 def test_what_changes_something_waits_for_no_run(toy: Path, name: str) -> None:
-    with checkout.held(toy):
+    with run_lock.held(toy):
         done = call(name)
     assert done.exit_code == 75
     assert "another run holds this checkout" in done.stderr
@@ -134,5 +134,5 @@ def test_the_summary_of_a_release_is_read_from_its_receipt(toy: Path) -> None:
         "candidate": {"name": "m-candidate", "version": 2},
         "champion": None,
     }
-    artifacts.write_json(toy / ".clearance/release.json", receipt)
+    files.write_json(toy / ".clearance/release.json", receipt)
     assert summary.released(toy) == ["registered m-candidate version 2", "refused: the verdict is no pass"]

@@ -23,10 +23,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from test_challenge import asked
 
-from clearance import artifacts, challenge, evidence, lineage, params, registry
+from clearance import challenge, files, lineage, params, registry
 from clearance.challenge import Comparison
+from clearance.documents import measurement
+from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
-from clearance.evidence import Outcome
 from clearance.modelling import compatibility, encoding, model_file
 from clearance.tables import prepared, seen
 from tasks import compare, judge, prepare, release, track
@@ -92,9 +93,9 @@ def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = N
     ).fit(train.features, label)
     model = root / "models/trained/model.skops"
     sha256 = model_file.save(fitted, model)
-    record = artifacts.read_json(root / "reports/training.json")
+    record = files.read_json(root / "reports/training.json")
     record["model"]["sha256"] = sha256
-    artifacts.write_json(root / "reports/training.json", record)
+    files.write_json(root / "reports/training.json", record)
     judged.score(root)
     rejudge(root)
 
@@ -102,7 +103,7 @@ def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = N
 def rejudge(root: Path) -> None:
     """Judge what lies at `root`, and let DVC lock it."""
     verdict = judge.judge(params.load(root / "params.yaml"), root)
-    artifacts.write_json(root / "reports/verdict.json", verdict)
+    files.write_json(root / "reports/verdict.json", verdict)
     judged.lock(root)
 
 
@@ -131,7 +132,7 @@ def test_a_candidate_beside_the_champion(project: Path) -> None:
     first = kept.read_bytes()
     again = run(project)
     assert compare.write(project, again).read_bytes() == first
-    assert challenge.digest(again) == challenge.digest(found) == artifacts.sha256_json(told)
+    assert challenge.digest(again) == challenge.digest(found) == files.sha256_json(told)
     assert str(project) not in first.decode()
 
 
@@ -221,10 +222,10 @@ def test_what_keeps_the_champion_from_being_asked_is_found_and_never_passes(proj
         (features.assign(amount=features["amount"] / 1000), "`amount` is on another scale"),
         (features.assign(purpose="boat"), "`purpose` holds categories that it never saw in 100.0%"),
     ):
-        record = artifacts.read_json(project / "reports/split.json")
+        record = files.read_json(project / "reports/split.json")
         frame.to_parquet(project / "data/prepared/features.parquet", index=False)
-        record["tables"]["features"] = artifacts.sha256(project / "data/prepared/features.parquet")
-        artifacts.write_json(project / "reports/split.json", record)
+        record["tables"]["features"] = files.sha256(project / "data/prepared/features.parquet")
+        files.write_json(project / "reports/split.json", record)
         rejudge(project)
         found = run(project)
         assert {each.outcome for each in found.findings} == {Outcome.NOT_EVALUATED}
@@ -269,7 +270,7 @@ def test_a_champion_that_was_tampered_with_is_refused(project: Path) -> None:
 
 @pytest.mark.slow
 def test_the_rows_a_model_was_fitted_on_are_kept_with_its_run(project: Path) -> None:
-    split = artifacts.read_json(project / "reports/split.json")
+    split = files.read_json(project / "reports/split.json")
     for side in seen.SPLITS:
         (file,) = kept_at(project, seen.name(side))
         assert file.stat().st_size == 16 * split["rows"][side]
@@ -281,13 +282,13 @@ def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tables.project(tmp_path / "project", tables.applications())
-    artifacts.write_json(
+    files.write_json(
         root / prepare.VALIDATION,
-        evidence.measured({}, blocked=False, table=artifacts.sha256(root / prepare.RAW)),
+        measurement.measured({}, blocked=False, table=files.sha256(root / prepare.RAW)),
     )
     monkeypatch.chdir(root)
     prepare.main()
-    split = artifacts.read_json(root / prepared.RECORD)
+    split = files.read_json(root / prepared.RECORD)
     for side in seen.SPLITS:
         assert seen.digest(seen.read(root, side)) == split["row_digests"][side]
 

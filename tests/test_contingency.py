@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearance.documents.measurement import INTERSECTION
 from clearance.errors import DataError
-from clearance.evidence import INTERSECTION
 from clearance.measures import contingency, counts, entropy, fairness, intervals, margins, out_of_core, rates
 from clearance.measures.contingency import Table
 from clearance.measures.counts import MISSING

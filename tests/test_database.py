@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from clearance import database_words
+from clearance import database_urls
 from clearance.errors import ClearanceError, ConfigurationError, ExitCode, SourceError, UnavailableError
 from clearance.sources import database
 from tasks import ingest, snapshot
@@ -162,9 +162,9 @@ def test_a_message_that_repeats_password_or_address_is_scrubbed(server: postgres
         f'user "{postgres.USER}" with {postgres.PASSWORD}',
     ):
         assert not [
-            secret for secret in SECRETS if secret in database_words.scrub(f"before {text} after", url)
+            secret for secret in SECRETS if secret in database_urls.scrub(f"before {text} after", url)
         ]
-    assert database_words.scrub("relation loan_readers", url) == "relation loan_readers"
+    assert database_urls.scrub("relation loan_readers", url) == "relation loan_readers"
 
 
 def test_the_rows_come_from_a_cursor_on_the_server(server: postgres.Server) -> None:

@@ -13,7 +13,7 @@ import toys
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
 
-from clearance import artifacts
+from clearance import files
 
 pytestmark = [
     pytest.mark.slow,
@@ -55,7 +55,7 @@ def test_a_form_with_overrides_runs_in_a_workspace(client: SyncPrefectClient, to
     form = {"overrides": {"name": "passes", "seed": None, "train": {"estimator": None}}, "force": False}
     assert prefect_server.ended(client, start(client, form)).name == "Completed"
     (folder,) = (toy / ".clearance/workspaces").iterdir()
-    assert artifacts.read_json(folder / "reports/verdict.json")["overrides"] == {"name": "passes"}
+    assert files.read_json(folder / "reports/verdict.json")["overrides"] == {"name": "passes"}
 
 
 @pytest.mark.parametrize("overrides", [{"sede": 1}, {"seed": "many"}, {"train": {"estimater": "x"}}])

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import reported
 
-from clearance import artifacts, evidence
+from clearance import files
+from clearance.documents import measurement
 from clearance.errors import IntegrityError
 from tasks import document
 
@@ -207,9 +208,7 @@ def test_a_missing_document_is_a_printed_gap(tmp_path: Path, name: str) -> None:
 def test_a_project_without_any_evidence_still_gets_a_page(tmp_path: Path) -> None:
     root = reported.write(tmp_path, {}, figures=False)
     (root / "data/origin.json").unlink()
-    artifacts.write_json(
-        root / document.VERDICT, artifacts.read_json(root / document.VERDICT) | {"evidence": {}}
-    )
+    files.write_json(root / document.VERDICT, files.read_json(root / document.VERDICT) | {"evidence": {}})
     html = reported.page(root)
     assert reported.Parsed(html).texts("h2")[0] == "Not evaluated"
     for name in SECTIONS:
@@ -219,9 +218,9 @@ def test_a_project_without_any_evidence_still_gets_a_page(tmp_path: Path) -> Non
 def test_an_unreadable_document_is_a_printed_gap(tmp_path: Path) -> None:
     root = reported.write(tmp_path, reported.documents())
     (root / "reports/fairness.json").write_text("{")
-    verdict = artifacts.read_json(root / document.VERDICT)
-    verdict["evidence"]["reports/fairness.json"] = artifacts.sha256(root / "reports/fairness.json")
-    artifacts.write_json(root / document.VERDICT, verdict)
+    verdict = files.read_json(root / document.VERDICT)
+    verdict["evidence"]["reports/fairness.json"] = files.sha256(root / "reports/fairness.json")
+    files.write_json(root / document.VERDICT, verdict)
     assert "Not measured: reports/fairness.json is not readable." in section(reported.page(root), "Fairness")
 
 
@@ -272,9 +271,9 @@ def test_the_explanation_states_its_sample_and_keeps_small_groups_out(tmp_path: 
 
 
 def test_an_explanation_of_no_rows_gives_its_reason(tmp_path: Path) -> None:
-    hole = evidence.undefined("there are no test rows to explain")
+    hole = measurement.undefined("there are no test rows to explain")
     found = reported.documents() | {
-        "explanation": evidence.measured({"additivity_error": hole, "rows": hole})
+        "explanation": measurement.measured({"additivity_error": hole, "rows": hole})
     }
     text = section(reported.page(reported.write(tmp_path, found)), "Explanation")
     assert "Not measured: there are no test rows to explain." in text
@@ -282,7 +281,7 @@ def test_an_explanation_of_no_rows_gives_its_reason(tmp_path: Path) -> None:
 
 def test_an_undefined_measurement_says_why(tmp_path: Path) -> None:
     found = reported.documents()
-    hole = evidence.undefined("every test row has the label 1")
+    hole = measurement.undefined("every test row has the label 1")
     found["performance"]["measurements"]["roc_auc"] = hole.to_json()
     html = reported.page(reported.write(tmp_path, found))
     assert "undefined: every test row has the label 1" in section(html, "Performance")
@@ -341,7 +340,7 @@ def test_the_lineage_has_the_digest_of_everything_the_page_rests_on(tmp_path: Pa
     rested_on += [root / "reports/figures" / stage for stage in ("train", "evaluate", "explain")]
     assert len(rested_on) == 13
     for path in rested_on:
-        assert f"{path.relative_to(root).as_posix()} {artifacts.sha256(path)}" in text
+        assert f"{path.relative_to(root).as_posix()} {files.sha256(path)}" in text
     for said in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32):
         assert said in text
 
@@ -484,7 +483,7 @@ def test_bias_in_the_data_is_told_in_words_and_figures(tmp_path: Path) -> None:
 
 def test_a_proxy_that_could_not_be_measured_says_why_and_no_sentence_is_made_of_it(tmp_path: Path) -> None:
     found = reported.documents()
-    hole = evidence.undefined("two groups, 10 rows of each").to_json()
+    hole = measurement.undefined("two groups, 10 rows of each").to_json()
     found["validation_prepared"]["measurements"]["proxy_auc"]["race"] = hole
     text = text_of(reported.write(tmp_path, found), "Data")
     assert "undefined: two groups, 10 rows of each" in text

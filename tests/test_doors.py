@@ -14,7 +14,7 @@ import projects
 import pytest
 from projects import Done, Project
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import ExitCode
 
 pytestmark = pytest.mark.slow
@@ -101,6 +101,6 @@ def call(url: str, body: Any = None, read: Callable[[bytes], Any] = json.loads) 
 
 
 def test_the_demos_own_door_ends_with_the_verdicts_exit_code(demo: Project, demo_run: Done) -> None:
-    verdict = artifacts.read_json(demo.root / "reports/verdict.json")["verdict"]
+    verdict = files.read_json(demo.root / "reports/verdict.json")["verdict"]
     assert demo_run.code == ExitCode.INSUFFICIENT_EVIDENCE
     assert verdict == "insufficient_evidence"

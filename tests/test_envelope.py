@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner
 
-from clearance import artifacts
-from clearance.attesting import canonical, envelope, statement
+from clearance import canonical_json, files
+from clearance.attesting import envelope, statement
 from clearance.errors import ConfigurationError, IntegrityError
 
 GOLDEN = Path(__file__).parent / "golden" / "evidence.dsse.json"
@@ -53,7 +53,7 @@ def test_what_was_signed_comes_back_with_who_signed_it() -> None:
 
 def test_the_envelope_is_the_golden_one_byte_for_byte() -> None:
     """A changed canonical form, type or PAE would void every signature that was ever made."""
-    assert artifacts.dumps(signed()) == GOLDEN.read_text(encoding="utf-8")
+    assert files.dumps(signed()) == GOLDEN.read_text(encoding="utf-8")
     assert envelope.opened(envelope.read(GOLDEN), KEYS).keyids == {VERA.public_key.keyid}
 
 
@@ -73,7 +73,7 @@ def test_cryptography_alone_verifies_it() -> None:
 def test_securesystemslib_reads_ours_and_we_read_its() -> None:
     theirs = Envelope.from_dict(json.loads(json.dumps(signed())))
     assert theirs.verify([VERA.public_key], 1)
-    made = Envelope(canonical.dumps(SAID), envelope.PAYLOAD_TYPE, {})
+    made = Envelope(canonical_json.dumps(SAID), envelope.PAYLOAD_TYPE, {})
     made.sign(RITA)
     assert envelope.opened(made.to_dict(), KEYS).keyids == {RITA.public_key.keyid}
 
@@ -168,7 +168,7 @@ def test_url_safe_base64_is_read_and_means_the_same() -> None:
     assert envelope.opened(made, KEYS).statement == SAID
 
 
-GOOD = canonical.dumps(SAID)
+GOOD = canonical_json.dumps(SAID)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_what_holds_and_says_two_things_or_nothing_is_refused(payload: bytes, sa
 
 
 def test_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(canonical, "LIMIT", 1000)
+    monkeypatch.setattr(canonical_json, "LIMIT", 1000)
     with pytest.raises(IntegrityError, match="more than the 1000"):
         envelope.opened(with_payload(GOOD + b" " * 1000), KEYS)
     (tmp_path / "long.json").write_text(" " * 2000)
@@ -211,10 +211,10 @@ def test_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 def test_up_to_the_limits_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps(SAID, separators=(",", ":")).encode()
-    monkeypatch.setattr(canonical, "LIMIT", len(text))
-    assert canonical.loads(text) == SAID
+    monkeypatch.setattr(canonical_json, "LIMIT", len(text))
+    assert canonical_json.loads(text) == SAID
     with pytest.raises(IntegrityError, match="more than the"):
-        canonical.loads(text + b" ")
+        canonical_json.loads(text + b" ")
     both = envelope.countersign(signed(), RITA)
     monkeypatch.setattr(envelope, "MOST_SIGNATURES", 2)
     assert envelope.opened(both, KEYS).keyids == frozenset(KEYS)
@@ -222,7 +222,7 @@ def test_up_to_the_limits_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(IntegrityError, match="1 to 1 signatures"):
         envelope.opened(both, KEYS)
     monkeypatch.setattr(envelope, "MOST_SIGNATURES", 2)
-    monkeypatch.setattr(canonical, "LIMIT", len(both["signatures"][0]["sig"]) // 2)
+    monkeypatch.setattr(canonical_json, "LIMIT", len(both["signatures"][0]["sig"]) // 2)
     with pytest.raises(IntegrityError, match="not too long"):
         envelope.countersign(both, VERA)
 
@@ -230,7 +230,7 @@ def test_up_to_the_limits_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [-float("inf")]}, {1, 2}])
 def test_what_is_no_number_has_no_text(value: Any) -> None:
     with pytest.raises(IntegrityError, match="cannot be written"):
-        canonical.dumps(value)
+        canonical_json.dumps(value)
 
 
 def test_a_sigstore_signature_keeps_its_bundle_and_nothing_else_is_taken_along() -> None:
@@ -284,13 +284,13 @@ def test_a_signer_that_holds_another_key_is_found_before_anybody_relies_on_it() 
 @given(values)
 def test_canonical_json_reads_back_and_has_one_text(value: Any) -> None:
     try:
-        text = canonical.dumps(value)
-        back = canonical.loads(text)
+        text = canonical_json.dumps(value)
+        back = canonical_json.loads(text)
     except IntegrityError:
         assert "\\ud" in json.dumps(value)  # half a character: text that is not Unicode
         return
-    assert canonical.dumps(back) == text
-    assert hashlib.sha256(text).hexdigest() == artifacts.sha256_json(value)
+    assert canonical_json.dumps(back) == text
+    assert hashlib.sha256(text).hexdigest() == files.sha256_json(value)
 
 
 def test_signing_twice_with_one_key_changes_nothing() -> None:

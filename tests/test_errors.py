@@ -3,7 +3,7 @@
 import inspect
 
 from clearance import errors
-from clearance.evidence import Outcome
+from clearance.documents.measurement import Outcome
 
 
 def leaves() -> list[type[errors.ClearanceError]]:

@@ -13,9 +13,9 @@ import scored
 import yaml
 from sklearn import metrics
 
-from clearance import artifacts
+from clearance import files
+from clearance.documents.measurement import Measurement
 from clearance.errors import IntegrityError
-from clearance.evidence import Measurement
 from clearance.measures import calibration, curves, performance, ranking
 from clearance.measures.intervals import Sampling
 from clearance.tables import prepared
@@ -261,13 +261,13 @@ def written(root: Path) -> dict[str, bytes]:
 
 def test_the_stage_measures_the_test_rows_and_no_others(project: Path) -> None:
     evaluate.main()
-    document = artifacts.read_json(project / "reports/performance.json")
+    document = files.read_json(project / "reports/performance.json")
     test = prepared.read(project, "test")
     assert document["status"] == "measured"
     assert document["rows"] == len(test.label) == sum(document["confusion"].values())
     assert document["threshold"] == scored.THRESHOLD
     assert list(document["measurements"]) == sorted(NAMES)
-    training = artifacts.read_json(project / "reports/training.json")
+    training = files.read_json(project / "reports/training.json")
     assert document["model_sha256"] == training["model"]["sha256"]
 
 
@@ -309,7 +309,7 @@ def test_every_plot_of_dvc_yaml_is_written_with_its_columns(project: Path) -> No
 def test_a_blocked_training_blocks_the_evaluation(project: Path) -> None:
     scored.block(project)
     evaluate.main()
-    document = artifacts.read_json(project / "reports/performance.json")
+    document = files.read_json(project / "reports/performance.json")
     assert document["status"] == "blocked"
     assert document["because"] == "validate_raw: 3 rows are wrong"
     assert [file.name for file in (project / "reports/figures/evaluate").iterdir()] == ["blocked.json"]

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from clearance import artifacts, evidence
-from clearance.evidence import Measurement
+from clearance import files
+from clearance.documents import measurement
+from clearance.documents.measurement import Measurement
 
 
 @pytest.mark.parametrize("field", ["value", "low", "high", "confidence"])
@@ -21,7 +22,7 @@ def test_a_measurement_has_a_value_or_a_reason() -> None:
         Measurement(value=None)
     with pytest.raises(ValueError, match=either):
         Measurement(value=1.0, undefined="no rows")
-    assert evidence.undefined("no rows").value is None
+    assert measurement.undefined("no rows").value is None
 
 
 @pytest.mark.parametrize("bounds", [{"low": 0.1}, {"high": 0.9}, {"low": 0.1, "high": 0.9}])
@@ -32,8 +33,8 @@ def test_what_lacks_rows_for_an_interval_has_none(bounds: dict[str, float]) -> N
 
 
 def test_what_could_not_be_measured_says_on_how_many_rows() -> None:
-    assert evidence.undefined("one class", {"a": 3}).support == {"a": 3}
-    assert evidence.undefined("one class").to_json() == {
+    assert measurement.undefined("one class", {"a": 3}).support == {"a": 3}
+    assert measurement.undefined("one class").to_json() == {
         "value": None,
         "low": None,
         "high": None,
@@ -46,18 +47,20 @@ def test_what_could_not_be_measured_says_on_how_many_rows() -> None:
 
 def test_documents_survive_a_round_trip() -> None:
     rate = Measurement(value=0.5, low=0.4, high=0.6, confidence=0.95, method="Wilson", support={"a": 10})
-    document = evidence.measured({"rate": rate, "gap": {"sex": evidence.undefined("one group")}}, rows=10)
+    document = measurement.measured(
+        {"rate": rate, "gap": {"sex": measurement.undefined("one group")}}, rows=10
+    )
     assert document["rows"] == 10
     assert Measurement.from_json(document["measurements"]["rate"]) == rate
     assert Measurement.from_json(document["measurements"]["gap"]["sex"]).undefined == "one group"
-    assert artifacts.dumps(document) == artifacts.dumps(document)
+    assert files.dumps(document) == files.dumps(document)
     assert not {"lack", "feature"} & rate.to_json().keys(), "written only where they say something"
     worst = Measurement(value=0.7, feature="zip")
     assert Measurement.from_json(worst.to_json()) == worst
 
 
 def test_a_blocked_document_measures_nothing() -> None:
-    assert evidence.blocked("validate_raw: no rows") == {
+    assert measurement.blocked("validate_raw: no rows") == {
         "status": "blocked",
         "because": "validate_raw: no rows",
         "measurements": {},

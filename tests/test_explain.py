@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
-from clearance import artifacts, evidence
+from clearance import files
+from clearance.documents import measurement
 from clearance.measures import figures
 from clearance.modelling import attribution, contributions, encoding, scoring
 from clearance.tables import prepared
@@ -173,7 +174,7 @@ def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(root)
     train.main()
     explain.main()
-    document: dict[str, Any] = artifacts.read_json(root / explain.REPORT)
+    document: dict[str, Any] = files.read_json(root / explain.REPORT)
     return document
 
 
@@ -191,7 +192,7 @@ def test_the_document_says_what_was_explained_and_how(
     assert (document["explainer"], document["space"]) == ("shap.LinearExplainer", "log-odds")
     assert set(document["by_group"]) == set(learnable.PROTECTED)
     assert sum(document["group_rows"]["race"].values()) == 60
-    assert document["model_sha256"] == artifacts.read_json(root / train.RECORD)["model"]["sha256"]
+    assert document["model_sha256"] == files.read_json(root / train.RECORD)["model"]["sha256"]
 
 
 def test_the_groups_are_those_of_the_explained_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,13 +209,13 @@ def test_the_background_is_train_rows_without_protected_columns(
 ) -> None:
     root = learnable.build(tmp_path, FRAME)
     document = run(root, monkeypatch)
-    kept = artifacts.read_json(root / explain.BACKGROUND / "background.json")
+    kept = files.read_json(root / explain.BACKGROUND / "background.json")
     path = root / explain.BACKGROUND / kept["file"]
     background = pd.read_parquet(path)
     rows = FRAME[FRAME["split"] == "train"].sort_values("row").head(30)
     expected = rows[list(learnable.FEATURES)].reset_index(drop=True)
     pd.testing.assert_frame_equal(background, expected, check_dtype=False)
-    assert kept["sha256"] == artifacts.sha256(path)
+    assert kept["sha256"] == files.sha256(path)
     assert (kept["rows"], kept["base_value"]) == (30, document["base_value"])
     assert kept["model_sha256"] == document["model_sha256"]
 
@@ -232,7 +233,7 @@ def test_the_figures_are_there_and_hold_no_time(tmp_path: Path, monkeypatch: pyt
     assert not re.search(r"20\d\d-\d\d-\d\d", drawing)
     assert "<dc:date>" not in drawing
     assert b"tEXt" not in (folder / "beeswarm.png").read_bytes()
-    assert artifacts.read_json(folder / "importance.json") == document["importance"]
+    assert files.read_json(folder / "importance.json") == document["importance"]
     assert not plt.get_fignums()
 
 
@@ -291,10 +292,10 @@ def test_the_outputs_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
 def test_what_blocked_before_blocks_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = learnable.build(tmp_path, FRAME)
     run(root, monkeypatch)
-    artifacts.write_json(root / train.RECORD, evidence.blocked("validate_raw: 3 rows"))
+    files.write_json(root / train.RECORD, measurement.blocked("validate_raw: 3 rows"))
     explain.main()
-    document = artifacts.read_json(root / explain.REPORT)
-    assert document == evidence.blocked("validate_raw: 3 rows")
+    document = files.read_json(root / explain.REPORT)
+    assert document == measurement.blocked("validate_raw: 3 rows")
     for folder in (explain.BACKGROUND, explain.FIGURES):
         assert [path.name for path in (root / folder).iterdir()] == ["blocked.json"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from test_policy import fairness, gap, made, rule
 
-from clearance import evidence
-from clearance.evidence import Measurement, Outcome
+from clearance.documents import measurement
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.judging import findings, sufficiency
 from clearance.judging.findings import Finding
 from clearance.judging.rules import Limit
@@ -56,7 +56,7 @@ def test_what_was_not_found_is_a_finding_too() -> None:
 @pytest.mark.parametrize(("attribute", "ends"), [("sex", " for sex"), (None, "difference")])
 def test_what_is_missing_is_named_with_its_attribute(attribute: str | None, ends: str) -> None:
     (read,) = made(rule()).rules
-    missing = {"fairness": evidence.measured({})}
+    missing = {"fairness": measurement.measured({})}
     assert findings.find(read, attribute, missing).reason.endswith(ends)
 
 
@@ -113,7 +113,9 @@ def broken(count: int, **changes: Any) -> dict[str, Any]:
     entries = [
         {"detail": f"fault {each}", "success": False, "severity": "block"} | changes for each in range(count)
     ]
-    measured = evidence.measured({"blocking_failures": Measurement(value=float(count))}, expectations=entries)
+    measured = measurement.measured(
+        {"blocking_failures": Measurement(value=float(count))}, expectations=entries
+    )
     return {"validation_raw": measured}
 
 

@@ -17,9 +17,10 @@ import tables
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from clearance import evidence, params
+from clearance import params
+from clearance.documents import measurement
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.evidence import Measurement, Outcome
 from clearance.judging import policy, rules
 from expectations import bias
 from expectations import prepared as prepared_suite
@@ -139,7 +140,7 @@ def labelled(frame: pd.DataFrame) -> dict[str, Any]:
         metric: {name: figures[metric] for name, figures in by_attribute.items()}
         for metric in by_attribute["race"]
     }
-    return evidence.measured({"blocking_failures": Measurement(value=0)} | rates)
+    return measurement.measured({"blocking_failures": Measurement(value=0)} | rates)
 
 
 @cache
@@ -150,10 +151,10 @@ def sound() -> dict[str, Any]:
     nothing = Measurement(value=0)
     return {
         "validation_raw": raw(),
-        "split": evidence.measured({"overlap": nothing}),
+        "split": measurement.measured({"overlap": nothing}),
         "validation_prepared": labelled(frame),
-        "explanation": evidence.measured({"additivity_error": Measurement(value=1e-12)}),
-        "training": evidence.measured({"protected_at_decision": nothing}),
+        "explanation": measurement.measured({"additivity_error": Measurement(value=1e-12)}),
+        "training": measurement.measured({"protected_at_decision": nothing}),
         **measured(test, scores),
     }
 
@@ -354,7 +355,7 @@ def test_a_model_that_knows_nothing_is_not_let_through() -> None:
 
 @pytest.mark.parametrize("name", ["validation_raw", "split", "performance", "fairness", "explanation"])
 def test_evidence_that_was_never_taken_is_missed(name: str) -> None:
-    verdict = gate(**{name: evidence.blocked("validate_raw: 3 rows are wrong")})
+    verdict = gate(**{name: measurement.blocked("validate_raw: 3 rows are wrong")})
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert all(f"{name} is blocked (validate_raw: 3 rows are wrong)" in each for each in verdict.reasons)
 

@@ -13,7 +13,8 @@ import reported
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import artifacts, evidence, params
+from clearance import files, params
+from clearance.documents import measurement
 from clearance.measures import counts
 from clearance.telling import impact
 from tasks import assess, document
@@ -50,7 +51,7 @@ def found(
     }
     by_group = {name: {"cells": each} for name, each in cells.items()}
     half = {name: -(-n // 2) for name, (_, n) in groups.items()}
-    return evidence.measured(
+    return measurement.measured(
         {}, groups={attribute: by_group}, above_median={attribute: half if above is None else above}
     )
 
@@ -228,7 +229,7 @@ def test_nobody_is_dropped_and_no_ratio_leaves_its_range(
     cells = {name: {"cells": dict(zip(names, each, strict=True))} for name, each in groups.items()}
     every = [{"attribute": "race", "category": name, "justification": "a reason"} for name in groups]
     for rule in (None, RULE | {"excludable_below": below, "excluded": every}):
-        table = impact.table(evidence.measured({}, groups={"race": cells}), rule, TODAY)
+        table = impact.table(measurement.measured({}, groups={"race": cells}), rule, TODAY)
         assert {row.category for row in table} == set(groups)
         assert sum(row.applicants for row in table) == sum(sum(each) for each in groups.values())
         for row in table:
@@ -238,7 +239,7 @@ def test_nobody_is_dropped_and_no_ratio_leaves_its_range(
 
 
 def test_what_was_not_measured_has_no_rows() -> None:
-    assert impact.table(evidence.blocked("validate_raw: a fault"), RULE, TODAY) == []
+    assert impact.table(measurement.blocked("validate_raw: a fault"), RULE, TODAY) == []
     assert impact.table({"status": "stale", "because": "another", "groups": {"race": {}}}, None, TODAY) == []
 
 
@@ -286,7 +287,7 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
     assert "less than 3.0% of the rows may be left out" in text
     assert "a local law [not confirmed]" in text
     assert "One <b>person</b>. Left out of the ratios." in text
-    assert artifacts.read_json(root / "reports/verdict.json")["policy"]["impact_table"] == rule
+    assert files.read_json(root / "reports/verdict.json")["policy"]["impact_table"] == rule
 
 
 def test_a_policy_without_the_rule_says_that_nobody_is_left_out(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from clearance import artifacts, params
+from clearance import files, params
 from clearance.errors import (
     BusyError,
     ClearanceError,
@@ -74,10 +74,10 @@ def test_the_demo_is_the_loan_table_with_the_selected_columns(caplog: pytest.Log
     put("params.yaml", (ROOT / "params.yaml").read_text())
     caplog.set_level(logging.INFO)
     ingest.main()
-    origin = artifacts.read_json(Path("data/origin.json"))
+    origin = files.read_json(Path("data/origin.json"))
     table = pq.read_table("data/raw.parquet")
     assert origin["rows"] == table.num_rows == 1989
-    assert origin["sha256"] == artifacts.sha256(Path("data/raw.parquet"))
+    assert origin["sha256"] == files.sha256(Path("data/raw.parquet"))
     assert origin["columns"] == table.column_names
     assert {"application", "race", "sex", "approve"} <= set(origin["columns"])
     assert table["application"].to_pylist() == list(range(1, 1990))
@@ -115,7 +115,7 @@ def test_the_bytes_do_not_show_how_the_rows_arrived() -> None:
     for size in (1_000, 4_321, table_file.ROW_GROUP * 2):
         reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches(max_chunksize=size))
         assert table_file.write(reader, Path("t.parquet")) == table.num_rows
-        digests.add(artifacts.sha256(Path("t.parquet")))
+        digests.add(files.sha256(Path("t.parquet")))
     assert len(digests) == 1
 
 
@@ -286,9 +286,9 @@ def test_the_origin_names_no_machine_and_no_moment() -> None:
         "rows": 1,
         "columns": ["id", "x"],
         "types": {"id": "int64", "x": "int64"},
-        "sha256": artifacts.sha256(Path("raw.parquet")),
+        "sha256": files.sha256(Path("raw.parquet")),
     }
-    assert str(Path.cwd()) not in artifacts.dumps(read("in/t.csv"))
+    assert str(Path.cwd()) not in files.dumps(read("in/t.csv"))
 
 
 # --- bad input
@@ -711,8 +711,8 @@ def test_what_a_killed_run_spilt_is_cleared() -> None:
 def snapshot(folder: str, **origin: Any) -> None:
     Path(folder).mkdir()
     pq.write_table(python_rows.table(["id", "x"], [(1, 2.5), (2, None)]), f"{folder}/table.parquet")
-    sha256 = artifacts.sha256(Path(folder, "table.parquet"))
-    artifacts.write_json(
+    sha256 = files.sha256(Path(folder, "table.parquet"))
+    files.write_json(
         Path(folder, "origin.json"), {"sha256": sha256, "time": "2026-01-01T00:00:00+00:00"} | origin
     )
 

@@ -12,9 +12,10 @@ import pytest
 import scored
 import yaml
 
-from clearance import artifacts, evidence, params
+from clearance import files, params
+from clearance.documents import measurement
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.evidence import Measurement, Outcome
 from tasks import assess, evaluate, judge, score
 
 Project = Path
@@ -33,7 +34,7 @@ def fair_table(rows: int = 12_000) -> pd.DataFrame:
 def clean(boundary: str) -> dict[str, Any]:
     """The report of a validation in which nothing failed."""
     support = {"a": 900, "b": 900}
-    return evidence.measured(
+    return measurement.measured(
         {
             "blocking_failures": Measurement(value=0),
             "label_rate_ratio": {
@@ -55,11 +56,11 @@ def measured_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         score.main()
         evaluate.main()
         assess.main()
-    artifacts.write_json(root / "data/origin.json", {"rows": 12_000})
-    artifacts.write_json(root / "reports/validation_raw.json", clean("raw"))
-    artifacts.write_json(root / "reports/validation_prepared.json", clean("prepared"))
-    explained = evidence.measured({"additivity_error": Measurement(value=1e-12)})
-    artifacts.write_json(root / "reports/explanation.json", explained)
+    files.write_json(root / "data/origin.json", {"rows": 12_000})
+    files.write_json(root / "reports/validation_raw.json", clean("raw"))
+    files.write_json(root / "reports/validation_prepared.json", clean("prepared"))
+    explained = measurement.measured({"additivity_error": Measurement(value=1e-12)})
+    files.write_json(root / "reports/explanation.json", explained)
     return root
 
 
@@ -78,7 +79,7 @@ def project(measured_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def verdict_of(root: Path) -> dict[str, Any]:
     judge.main()
-    verdict: dict[str, Any] = artifacts.read_json(root / "reports/verdict.json")
+    verdict: dict[str, Any] = files.read_json(root / "reports/verdict.json")
     return verdict
 
 
@@ -118,13 +119,13 @@ def test_the_verdict_cites_every_file_it_rests_on_by_content(project: Project) -
         *("data/origin.json", "models/trained/model.skops", "policies/demo.yaml"),
     }
     for file, digest in verdict["evidence"].items():
-        assert artifacts.sha256(project / file) == digest
+        assert files.sha256(project / file) == digest
     assert verdict["policy"] == {
         "id": "demo",
         "version": "1",
         "title": "Loan approval, demonstration policy",
         "file": "policies/demo.yaml",
-        "sha256": artifacts.sha256(project / "policies/demo.yaml"),
+        "sha256": files.sha256(project / "policies/demo.yaml"),
         "as_of": "2026-11-22",
         "impact_table": None,
         "test_uses": {
@@ -177,7 +178,7 @@ def test_a_blocked_validation_is_a_refusal_and_the_rest_is_not_evaluated(project
 
     change(project, "validation_raw", fail)
     for name in ("split", "validation_prepared", "training", "performance", "fairness", "explanation"):
-        artifacts.write_json(project / f"reports/{name}.json", evidence.blocked("validate_raw: 2 failures"))
+        files.write_json(project / f"reports/{name}.json", measurement.blocked("validate_raw: 2 failures"))
     (project / "models/trained/model.skops").unlink()
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.FAIL

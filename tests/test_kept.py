@@ -11,7 +11,7 @@ import pytest
 from dvc.repo import Repo
 from test_remote import flip, kept, objects
 
-from clearance import checkout, lockfile, remote, repair
+from clearance import lockfile, remote, repair, run_lock
 from clearance.errors import BusyError, IntegrityError
 from clearance.rebuilding import kept as collection
 
@@ -168,6 +168,6 @@ def test_a_text_that_is_neither_lock_nor_pointer_stops_all(text: str) -> None:
 
 def test_not_beside_a_run(three: tuple[Path, str]) -> None:
     root, first = three
-    with checkout.held(root), pytest.raises(BusyError):
+    with run_lock.held(root), pytest.raises(BusyError):
         collection.collect(root, [first], dry=False)
     assert models(root / ".dvc/cache") == [0, 1, 2]

@@ -13,7 +13,7 @@ import judged
 import pytest
 import yaml
 
-from clearance import artifacts, digest, lineage
+from clearance import digest, files, lineage
 from clearance.errors import IntegrityError
 
 
@@ -30,9 +30,9 @@ def edit_yaml(path: Path, change: Callable[[Any], None]) -> None:
 
 def rewrite_verdict(root: Path, change: Callable[[Any], None]) -> None:
     """Change the verdict and let DVC lock it, so that only the verdict itself is wrong."""
-    verdict = artifacts.read_json(root / lineage.VERDICT)
+    verdict = files.read_json(root / lineage.VERDICT)
     change(verdict)
-    artifacts.write_json(root / lineage.VERDICT, verdict)
+    files.write_json(root / lineage.VERDICT, verdict)
     judged.lock(root)
 
 
@@ -44,7 +44,7 @@ def test_what_dvc_locked_verifies_and_every_file_has_its_sha256(project: Path) -
     }
     assert set(found.deps) == {"data/source", "requirements.lock", "policies/test.yaml"}
     assert {**found.outs, **found.deps} == {
-        path: artifacts.sha256(project / path) for path in (*found.outs, *found.deps)
+        path: files.sha256(project / path) for path in (*found.outs, *found.deps)
     }
     assert found.read_json(lineage.VERDICT)["verdict"] == "pass"
 
@@ -149,10 +149,10 @@ def test_what_dvc_ignores_in_a_source_is_ignored_as_dvc_does(project: Path) -> N
     fingerprint = lineage.verify(project).fingerprint
     (project / ".dvcignore").write_text("# comment\n\n*.part\n/never/this\nscratch/\n")
     for name in ("x.part", "scratch/notes.txt", "deeper/scratch/notes.txt", ".git/config"):
-        artifacts.write_text(project / "data/source" / name, "x")
+        files.write_text(project / "data/source" / name, "x")
     judged.lock(project)
     assert lineage.verify(project).fingerprint == fingerprint
-    artifacts.write_text(project / "data/source/deeper/üx.csv", "x")
+    files.write_text(project / "data/source/deeper/üx.csv", "x")
     judged.lock(project)
     assert lineage.verify(project).fingerprint != fingerprint
 
@@ -451,20 +451,20 @@ def test_a_source_that_is_a_link_is_read_through_it(project: Path, tmp_path: Pat
 def test_what_is_read_is_what_was_hashed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between a check and a second reading somebody could put another file there: there is no second one."""
     found, place = lineage.verify(project), project / "reports/fairness.json"
-    wanted, hashed = artifacts.read_json(place), artifacts.sha256
+    wanted, hashed = files.read_json(place), files.sha256
 
     def hash_and_swap(path: Path) -> str:
         done = hashed(path)
         place.write_text("{}")
         return done
 
-    monkeypatch.setattr(artifacts, "sha256", hash_and_swap)
+    monkeypatch.setattr(files, "sha256", hash_and_swap)
     assert found.read_json("reports/fairness.json") == wanted
 
 
 def test_numbers_that_are_none_are_no_evidence(project: Path) -> None:
     (project / "reports/fairness.json").write_text('{"value": NaN}')
-    digests = {"reports/fairness.json": artifacts.sha256(project / "reports/fairness.json")}
+    digests = {"reports/fairness.json": files.sha256(project / "reports/fairness.json")}
     found = lineage.Lineage(root=project, fingerprint="", outs=digests, deps={})
     with pytest.raises(IntegrityError, match="NaN is no evidence"):
         found.read_json("reports/fairness.json")

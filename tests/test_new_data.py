@@ -13,7 +13,7 @@ import pytest
 import yaml
 from projects import Done, Project
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import ExitCode
 
 pytestmark = pytest.mark.slow
@@ -103,7 +103,7 @@ def test_a_bad_table_is_refused_by_name_and_the_champion_stays(hiring: Project, 
     assert done.code == ExitCode.REFUSED, done.out
     assert "Traceback" not in done.out
     assert champions(hiring) == [("hiring", "champion", 1)]
-    found = artifacts.read_json(hiring.root / "reports/validation_raw.json")["expectations"]
+    found = files.read_json(hiring.root / "reports/validation_raw.json")["expectations"]
     for column, says in faults.items():
         told = [each["detail"] for each in found if each["column"] == column and not each["success"]]
         assert told

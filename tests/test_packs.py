@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from clearance import evidence
-from clearance.evidence import Measurement, Outcome
+from clearance.documents import measurement as evidence
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.judging import policy, rules
 from clearance.telling import glossary, rulebook
 

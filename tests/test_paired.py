@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from sklearn import metrics
 
-from clearance.evidence import Measurement
+from clearance.documents.measurement import Measurement
 from clearance.measures import (
     fairness,
     intervals,

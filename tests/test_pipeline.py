@@ -10,7 +10,7 @@ import pytest
 import yaml
 from projects import Done, Project
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import ExitCode
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ RUN = ("-m", "flows.training")
 
 @pytest.fixture(scope="module")
 def verdict(demo: Project) -> dict:
-    return artifacts.read_json(demo.root / "reports/verdict.json")
+    return files.read_json(demo.root / "reports/verdict.json")
 
 
 def registry(project: Project) -> list[tuple]:
@@ -89,7 +89,7 @@ def test_the_lock_in_git_is_of_the_code_in_git(demo: Project, demo_run: Done) ->
 def test_every_evidence_file_is_bound_by_its_digest(demo: Project, verdict: dict) -> None:
     assert "models/trained/model.skops" in verdict["evidence"]
     for name, digest in verdict["evidence"].items():
-        assert artifacts.sha256(demo.root / name) == digest
+        assert files.sha256(demo.root / name) == digest
 
 
 def test_an_unchanged_rerun_does_nothing_and_says_so(demo: Project, demo_run: Done) -> None:

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import evidence
+from clearance.documents import measurement as evidence
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.evidence import Measurement, Outcome
 from clearance.judging import challenging, policy, reuse
 from clearance.judging.exclusions import Exclusion, ImpactTable
 from clearance.judging.rules import Limit, Policy, Promotion, Rule

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import tables
 
-from clearance import artifacts, evidence, params
+from clearance import files, params
+from clearance.documents import measurement
 from clearance.errors import DataError, IntegrityError
 from clearance.tables import prepared, rows, split
 from tasks import prepare
@@ -28,9 +29,9 @@ def parted(table: pa.Table, data: params.Data, shares: params.Split = SHARES) ->
 def ready(root: Path, table: pa.Table, **sections: Any) -> Path:
     """A project whose raw table was validated and may be used."""
     project = tables.project(root, table, **sections)
-    origin = artifacts.read_json(project / "data/origin.json")
-    report = evidence.measured({}, boundary="raw", blocked=False, expectations=[], table=origin["sha256"])
-    artifacts.write_json(project / "reports/validation_raw.json", report)
+    origin = files.read_json(project / "data/origin.json")
+    report = measurement.measured({}, boundary="raw", blocked=False, expectations=[], table=origin["sha256"])
+    files.write_json(project / "reports/validation_raw.json", report)
     return project
 
 
@@ -193,7 +194,7 @@ def test_a_missing_column_is_named(name: str) -> None:
 
 
 def test_the_record_counts_and_digests_every_side(plain: Path) -> None:
-    record = artifacts.read_json(plain / "reports/split.json")
+    record = files.read_json(plain / "reports/split.json")
     assert record["status"] == "measured"
     assert record["by"] == "row_key"
     assert record["seed"] == 20260101
@@ -207,7 +208,7 @@ def test_the_record_counts_and_digests_every_side(plain: Path) -> None:
         assert record["row_digests"][side] == hashlib.sha256(joined.encode()).hexdigest()
     for name in prepared.TABLES:
         path = plain / f"data/prepared/{name}.parquet"
-        assert record["tables"][name] == artifacts.sha256(path)
+        assert record["tables"][name] == files.sha256(path)
 
 
 def test_who_reads_one_split_need_not_read_the_others(plain: Path) -> None:
@@ -226,7 +227,7 @@ def test_rows_left_out_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     root = ready(tmp_path, tables.applications(), data=declared, split=shares)
     monkeypatch.chdir(root)
     prepare.main()
-    record = artifacts.read_json(root / "reports/split.json")
+    record = files.read_json(root / "reports/split.json")
     left_out = record["measurements"]["left_out"]["value"]
     assert left_out > 0
     assert sum(record["rows"].values()) + left_out == 400
@@ -250,7 +251,7 @@ def test_the_same_table_gives_the_same_bytes_and_the_order_of_rows_only_their_or
         prepare.main()
     one, again, turned = (outputs(root) for root in roots)
     assert one == again
-    records = [artifacts.read_json(root / "reports/split.json") for root in roots]
+    records = [files.read_json(root / "reports/split.json") for root in roots]
     assert records[0]["row_digests"] == records[2]["row_digests"]
     assert one["label.parquet"] != turned["label.parquet"]
 
@@ -269,13 +270,13 @@ def test_a_blocked_table_is_passed_on_with_its_reason(plain: Path) -> None:
         {"severity": "warn", "success": False, "detail": "a warning"},
         {"severity": "block", "success": False, "detail": "`income` is negative"},
     ]
-    artifacts.write_json(
+    files.write_json(
         plain / "reports/validation_raw.json",
-        evidence.measured({}, boundary="raw", blocked=True, expectations=entries, table="x"),
+        measurement.measured({}, boundary="raw", blocked=True, expectations=entries, table="x"),
     )
     prepare.main()
-    record = artifacts.read_json(plain / "reports/split.json")
-    assert record == evidence.blocked("validate_raw: `income` is negative")
+    record = files.read_json(plain / "reports/split.json")
+    assert record == measurement.blocked("validate_raw: `income` is negative")
     assert outputs(plain).keys() == {"blocked.json", "split.json"}
     with pytest.raises(IntegrityError, match="no prepared tables: validate_raw: `income` is negative"):
         prepared.read(plain, None)
@@ -288,10 +289,10 @@ def test_a_report_that_does_not_say_the_table_may_be_used_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: dict[str, Any]
 ) -> None:
     root = ready(tmp_path, tables.applications())
-    artifacts.write_json(root / "reports/validation_raw.json", report)
+    files.write_json(root / "reports/validation_raw.json", report)
     monkeypatch.chdir(root)
     prepare.main()
-    assert artifacts.read_json(root / "reports/split.json")["status"] == "blocked"
+    assert files.read_json(root / "reports/split.json")["status"] == "blocked"
 
 
 def test_a_table_other_than_the_validated_one_is_refused(
@@ -315,7 +316,7 @@ def test_a_run_killed_between_the_tables_and_their_record_leaves_nothing_readabl
 ) -> None:
     tables.project(plain, tables.applications(seed=1))
     ready(plain, tables.applications(seed=1))
-    monkeypatch.setattr(artifacts, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(files, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prepare.main()
     with pytest.raises(IntegrityError, match="is not what was recorded"):

@@ -9,7 +9,8 @@ import pytest
 import tables
 from test_prepare import ready
 
-from clearance import artifacts, evidence, params
+from clearance import files, params
+from clearance.documents import measurement
 from clearance.errors import IntegrityError
 from clearance.measures import design
 from clearance.tables import prepared, rows
@@ -35,9 +36,9 @@ def rewrite(root: Path, name: str, table: pa.Table) -> None:
     """Change a table and record the change, as a faulty `prepare` would."""
     path = root / f"data/prepared/{name}.parquet"
     pq.write_table(table, path)
-    record = artifacts.read_json(root / "reports/split.json")
-    record["tables"][name] = artifacts.sha256(path)
-    artifacts.write_json(root / "reports/split.json", record)
+    record = files.read_json(root / "reports/split.json")
+    record["tables"][name] = files.sha256(path)
+    files.write_json(root / "reports/split.json", record)
 
 
 def test_every_row_is_in_one_split_and_comes_back_in_order(project: Path) -> None:
@@ -115,7 +116,7 @@ def test_tables_that_do_not_line_up_are_refused(project: Path, name: str) -> Non
 
 
 def test_without_a_record_nothing_is_handed_out(project: Path) -> None:
-    artifacts.write_json(project / "reports/split.json", evidence.blocked("validate_raw: empty"))
+    files.write_json(project / "reports/split.json", measurement.blocked("validate_raw: empty"))
     with pytest.raises(IntegrityError, match="there are no prepared tables: validate_raw: empty"):
         prepared.read(project, "test")
     (project / "reports/split.json").unlink()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clearance import promotion
 from clearance.attesting.approvals import Standing
-from clearance.evidence import Outcome
+from clearance.documents.measurement import Outcome
 from clearance.judging import policy, rules
 from clearance.promotion import Case, Ending, State, Status, Step, Version
 

@@ -19,7 +19,8 @@ import yaml
 from dvc.repo import Repo
 from versions import forge, git, record
 
-from clearance import artifacts, lockfile, repair, revision
+from clearance import files as artifacts
+from clearance import lockfile, repair, revision
 from clearance.errors import ClearanceError, IntegrityError
 from clearance.rebuilding import comparison, rebuild, sources, stores
 from clearance.rebuilding import record as records

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
-from clearance import artifacts, lineage, registry
+from clearance import files, lineage, registry
 from clearance.errors import ClearanceError, ConfigurationError, IntegrityError, UnavailableError
 from clearance.modelling import model_file, scoring
 from clearance.registry import folder, server
@@ -65,7 +65,7 @@ def test_the_model_folder_holds_our_bytes_and_is_the_same_every_time(
     for name in ("a", "b"):
         folder.write(tmp_path / name, described, model_id="m-1", run_id="r-1", created=1_700_000_000_000)
     assert folder.digests(tmp_path / "a") == folder.digests(tmp_path / "b")
-    assert artifacts.sha256(tmp_path / "a" / "model.skops") == described.sha256
+    assert files.sha256(tmp_path / "a" / "model.skops") == described.sha256
     about = yaml.safe_load((tmp_path / "a" / "MLmodel").read_text())
     assert about["flavors"]["sklearn"]["serialization_format"] == "skops"
     assert about["flavors"]["python_function"]["predict_fn"] == "predict_proba"
@@ -84,17 +84,17 @@ def test_requirements_are_what_the_lock_pins(described: registry.Description) ->
     ("library", "version"), [("scikit-learn", "0.0.1"), ("never-heard-of", "1.0"), ("skops", "0.16")]
 )
 def test_a_library_that_the_lock_does_not_pin_is_refused(project: Path, library: str, version: str) -> None:
-    record = artifacts.read_json(project / folder.RECORD)
+    record = files.read_json(project / folder.RECORD)
     record["libraries"][library] = version
-    artifacts.write_json(project / folder.RECORD, record)
+    files.write_json(project / folder.RECORD, record)
     verified = lineage.Lineage(
-        root=project, fingerprint="", outs={folder.RECORD: artifacts.sha256(project / folder.RECORD)}, deps={}
+        root=project, fingerprint="", outs={folder.RECORD: files.sha256(project / folder.RECORD)}, deps={}
     )
     with pytest.raises(IntegrityError, match=f"{library} {version} was used"):
         registry.describe(verified)
     del record["inputs"]
-    artifacts.write_json(project / folder.RECORD, record)
-    again = replace(verified, outs={folder.RECORD: artifacts.sha256(project / folder.RECORD)})
+    files.write_json(project / folder.RECORD, record)
+    again = replace(verified, outs={folder.RECORD: files.sha256(project / folder.RECORD)})
     with pytest.raises(IntegrityError):
         registry.describe(again)
 
@@ -114,7 +114,7 @@ def test_mlflow_loads_the_model_and_scores_as_we_do(project: Path) -> None:
         {"amount": [90.0, None, 120.0], "purpose": ["house", "car", None], "ratio": [0.2, 0.5, None]}
     )
     path = project / "models/trained/model.skops"
-    ours = scoring.score(model_file.load(path, artifacts.sha256(path)), rows)
+    ours = scoring.score(model_file.load(path, files.sha256(path)), rows)
     served = mlflow.pyfunc.load_model("models:/loan-approval@champion")
     assert np.array_equal(served.predict(rows)[:, 1], ours)
     assert served.predict(served.input_example).shape == (1, 2)

@@ -19,7 +19,7 @@ import yaml
 from dvc.repo import Repo
 from mlflow import MlflowClient
 
-from clearance import artifacts, lineage, registry, remote
+from clearance import files, lineage, registry, remote
 from clearance.errors import (
     ConfigurationError,
     IntegrityError,
@@ -78,12 +78,12 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
         "test_uses": 1,
     }
     tags = versions(CANDIDATES)[1]
-    verdict = artifacts.read_json(root / lineage.VERDICT)
+    verdict = files.read_json(root / lineage.VERDICT)
     assert tags["clearance.fingerprint"] == fingerprint
     assert tags["clearance.verdict"] == "pass"
     assert tags["clearance.judging.policy.id"] == "test"
-    assert tags["clearance.judging.policy.sha256"] == artifacts.sha256(root / "policies/test.yaml")
-    assert tags["clearance.model.sha256"] == artifacts.sha256(root / "models/trained/model.skops")
+    assert tags["clearance.judging.policy.sha256"] == files.sha256(root / "policies/test.yaml")
+    assert tags["clearance.model.sha256"] == files.sha256(root / "models/trained/model.skops")
     cited = {key: value for key, value in tags.items() if key.startswith("clearance.evidence.")}
     assert sorted(cited.values()) == sorted(verdict["evidence"].values())
     assert versions(NAME)[1] == tags | {"clearance.demo": DEMO}
@@ -110,9 +110,7 @@ def test_a_refused_model_is_recorded_as_carefully_and_not_promoted(settle: Settl
     assert "demographic parity difference" in done["reason"].lower()
     tags = versions(CANDIDATES)[1]
     assert tags["clearance.verdict"] == verdict
-    assert tags["clearance.evidence.reports.fairness.json"] == artifacts.sha256(
-        root / "reports/fairness.json"
-    )
+    assert tags["clearance.evidence.reports.fairness.json"] == files.sha256(root / "reports/fairness.json")
     assert not versions(NAME)
     before = judged.dump(root)
     assert track_and_release(root) == done
@@ -209,9 +207,9 @@ def test_on_which_verdicts_a_model_may_ship_is_the_policys_to_say(settle: Settle
 
 def forge(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the verdict and lock it, as somebody would who wants a pass."""
-    verdict = artifacts.read_json(root / lineage.VERDICT)
+    verdict = files.read_json(root / lineage.VERDICT)
     change(verdict)
-    artifacts.write_json(root / lineage.VERDICT, verdict)
+    files.write_json(root / lineage.VERDICT, verdict)
     judged.lock(root)
 
 
@@ -518,9 +516,9 @@ def test_outputs_are_pushed_before_a_promotion(
     add_remote(root, str(tmp_path / "store"))
     assert release.release(root, DAY)["status"] == "promoted"
     pushed = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
-    digests = {artifacts.sha256(path) for path in pushed}
+    digests = {files.sha256(path) for path in pushed}
     for out in ("models/trained/model.skops", "data/prepared/label.parquet", "reports/verdict.json"):
-        assert artifacts.sha256(root / out) in digests
+        assert files.sha256(root / out) in digests
 
 
 def test_a_refused_model_is_not_pushed(settle: Settle, tmp_path: Path) -> None:
@@ -570,7 +568,7 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     caplog.set_level("INFO")
     caplog.clear()
     release.main()
-    receipt = artifacts.read_json(root / release.RECEIPT)
+    receipt = files.read_json(root / release.RECEIPT)
     assert receipt["candidate"] == {"name": CANDIDATES, "version": 1, "note": DEMO}
     assert [record.getMessage() for record in caplog.records] == [
         "Refused: loan-approval under test 3 as of 2026-11-22",
@@ -664,7 +662,7 @@ def test_through_a_real_server_it_ends_the_same(
     assert track_and_release(root)["status"] == "already champion"
     assert judged.dump(tmp_path / "server") == before
     stored = next((tmp_path / "server" / "artifacts").rglob("model.skops"))
-    assert artifacts.sha256(stored) == artifacts.sha256(root / "models/trained/model.skops")
+    assert files.sha256(stored) == files.sha256(root / "models/trained/model.skops")
     stored.write_bytes(judged.trained(1))
     with pytest.raises(IntegrityError, match=r"model\.skops is not what was judged"):
         release.release(root, DAY)

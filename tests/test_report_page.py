@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import reported
 
-from clearance import artifacts
+from clearance import files
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [
@@ -55,7 +55,7 @@ def page(tmp_path: Path) -> Path:
     found = reported.documents(reported.DIGITS["gap"])
     first = reported.candidate("none", 0.75)
     found["training"]["candidates"].insert(0, first)
-    artifacts.write_text(path, reported.page(reported.write(tmp_path, found, pareto=True)))
+    files.write_text(path, reported.page(reported.write(tmp_path, found, pareto=True)))
     return path
 
 
@@ -132,9 +132,9 @@ def test_nothing_in_the_evidence_runs(tmp_path: Path, policy: str) -> None:
         "<svg xmlns='http://www.w3.org/2000/svg' onload=\"parent.document.title='owned'\">"
         "<script>parent.document.title='owned'</script></svg>"
     )
-    artifacts.write_text(root / "reports/figures/evaluate/roc.svg", svg)
+    files.write_text(root / "reports/figures/evaluate/roc.svg", svg)
     page = root / "report.html"
-    artifacts.write_text(page, re.sub(policy, "", reported.page(root)))
+    files.write_text(page, re.sub(policy, "", reported.page(root)))
     dom = browse(tmp_path, "--dump-dom", page.as_uri())
     assert "<title>Pass: loans, evidence report</title>" in dom
     assert "Elf&lt;/td&gt;&lt;/p&gt;&lt;script&gt;" in dom

@@ -15,7 +15,8 @@ import pytest
 from projects import Done, Project
 from versions import forge, of_lineage
 
-from clearance import artifacts, lineage
+from clearance import files as artifacts
+from clearance import lineage
 from clearance.rebuilding import comparison, rebuild
 from clearance.rebuilding.comparison import Conclusion
 from clearance.rebuilding.rebuild import Rebuilt

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from clearance import artifacts, cli, evidence
+from clearance import cli, files
+from clearance.documents import measurement
 from clearance.errors import IntegrityError
 from clearance.telling import reuse, summary
 
@@ -58,10 +59,10 @@ def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A judged project with the least that the command reads, as the working folder."""
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    split = evidence.measured({}, row_digests={"test": "ab" * 32})
-    artifacts.write_json(tmp_path / reuse.SPLIT, split)
+    split = measurement.measured({}, row_digests={"test": "ab" * 32})
+    files.write_json(tmp_path / reuse.SPLIT, split)
     verdict = {"verdict": "pass", "name": "loans", "what_if": False, "reasons": [], "findings": []}
-    artifacts.write_json(tmp_path / summary.VERDICT, verdict | {"policy": policy(), "not_in_force": []})
+    files.write_json(tmp_path / summary.VERDICT, verdict | {"policy": policy(), "not_in_force": []})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -91,13 +92,13 @@ def test_what_was_not_counted_for_these_rows_is_said_so(project: Path, noted: st
 
 def test_where_no_rows_judge_nothing_is_said(project: Path) -> None:
     reuse.keep(project, "ab" * 32, 3, dt.date(2026, 11, 24))
-    artifacts.write_json(project / reuse.SPLIT, evidence.blocked("validate_raw: a fault"))
+    files.write_json(project / reuse.SPLIT, measurement.blocked("validate_raw: a fault"))
     assert "test rows" not in said()
     (project / reuse.SPLIT).unlink()
     assert "test rows" not in said()
 
 
 def test_a_note_that_cannot_be_read_is_an_error_not_a_silence(project: Path) -> None:
-    artifacts.write_text(project / reuse.KEPT, "{")
+    files.write_text(project / reuse.KEPT, "{")
     with pytest.raises(IntegrityError):
         reuse.last(project, policy())

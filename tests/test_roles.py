@@ -17,7 +17,7 @@ import people
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from clearance import artifacts
+from clearance import files
 from clearance.attesting import (
     authority,
     demo,
@@ -298,7 +298,7 @@ def test_an_older_root_does_not_come_back() -> None:
 
 def test_the_kind_of_a_statement_and_what_it_is_about_both_count() -> None:
     holders = [*HOLDERS, *OTHERS]
-    about, says = {"root": artifacts.sha256_json(NEXT.to_json())}, NEXT.to_json()
+    about, says = {"root": files.sha256_json(NEXT.to_json())}, NEXT.to_json()
     for odd in (
         statement.statement({"root": "0" * 64}, root.ROOT, says),
         statement.statement({"roots": about["root"]}, root.ROOT, says),
@@ -329,7 +329,7 @@ def test_the_kind_of_a_statement_and_what_it_is_about_both_count() -> None:
     ],
 )
 def test_a_faulty_root_is_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
-    artifacts.write_json(tmp_path / "root.json", PINNED.to_json() | change)
+    files.write_json(tmp_path / "root.json", PINNED.to_json() | change)
     with pytest.raises(ConfigurationError, match=says.replace("`", ".")):
         root.load(tmp_path / "root.json")
 
@@ -338,13 +338,13 @@ def test_a_faulty_root_is_refused(tmp_path: Path, change: dict[str, Any], says: 
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (root.PLACE, signers.IDENTITY, signers.SIGNER):
         monkeypatch.delenv(name, raising=False)
-    artifacts.write_text(tmp_path / roles_file.FILE, roles_file.read(ROOT).decode())
+    files.write_text(tmp_path / roles_file.FILE, roles_file.read(ROOT).decode())
     return tmp_path
 
 
 def own(project: Path, pinned: root.Root = PINNED) -> Path:
     """Make it a project with people of its own; returns where the root is pinned."""
-    artifacts.write_text(project / roles_file.FILE, TEXT.decode())
+    files.write_text(project / roles_file.FILE, TEXT.decode())
     envelope.write(project / authority.SIGNED, endorsed())
     root.write(root.place(project), pinned)
     return root.place(project)
@@ -378,7 +378,7 @@ def test_the_root_signs_a_project_from_its_key_files(
         authority.load(project)
     authority.sign(project, made[2].uri, AT)
     assert authority.load(project).version == 1
-    artifacts.write_text(project / roles_file.FILE, people.text(vera(roles=[])).decode())
+    files.write_text(project / roles_file.FILE, people.text(vera(roles=[])).decode())
     with pytest.raises(IntegrityError, match="is not what the root signed"):
         authority.load(project)
     authority.sign(project, made[1].uri, AT)
@@ -428,7 +428,7 @@ def test_the_second_time_nothing_is_written_and_a_new_person_gets_a_key(project:
     assert authority.load(project, Seen(version=1, sha256=first.sha256)) == first
     assert contents(project / demo.FOLDER) == before
     text = (project / roles_file.FILE).read_text()
-    artifacts.write_text(project / roles_file.FILE, text + "  zoe: {roles: [validator]}\n")
+    files.write_text(project / roles_file.FILE, text + "  zoe: {roles: [validator]}\n")
     later = authority.load(project, Seen(version=1, sha256=first.sha256))
     assert later.version == 2
     assert {who: later.people[who] for who in first.people} == first.people
@@ -449,7 +449,7 @@ def test_the_demo_never_takes_the_place_of_a_root_of_your_own(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own(project)
-    artifacts.write_text(project / roles_file.FILE, roles_file.read(ROOT).decode())
+    files.write_text(project / roles_file.FILE, roles_file.read(ROOT).decode())
     with pytest.raises(ConfigurationError, match="the demo's keyring goes with"):
         authority.load(project)
     assert root.load(root.place(project)) == PINNED
@@ -464,7 +464,7 @@ def test_people_of_your_own_are_not_put_in_force_by_the_demos_root(project: Path
     authority.load(project)
     holders = [signers.signer(demo.uri(project, f"root-{number}")) for number in (1, 2)]
     pinned = root.load(root.place(project))
-    artifacts.write_text(project / roles_file.FILE, TEXT.decode())
+    files.write_text(project / roles_file.FILE, TEXT.decode())
     signed = None
     for holder in holders:
         signed = signed_roles.endorse(TEXT, signed, pinned, holder, at=AT)

@@ -12,7 +12,7 @@ import pytest
 import test_bad_input as newcomer
 from fairlearn import metrics as oracle
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import ExitCode
 from clearance.modelling import model_file, scoring
 from clearance.tables import prepared
@@ -47,8 +47,8 @@ def judged(**roles: str) -> tuple[dict[str, Any], dict[str, Any]]:
     newcomer.edit("params.yaml", lambda p: p["data"].update(roles))
     for command in (*newcomer.CHAIN, "document"):
         assert newcomer.run(command) == ExitCode.PASS, command
-    verdict = artifacts.read_json(Path("reports/verdict.json"))
-    return artifacts.read_json(Path("reports/fairness.json")), verdict
+    verdict = files.read_json(Path("reports/verdict.json"))
+    return files.read_json(Path("reports/fairness.json")), verdict
 
 
 def gap(document: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def test_weights_and_clusters_declared_decide_the_evidence_and_the_verdict(proje
     assert outcomes["plain"]["demographic-parity-difference"] == "fail"
     assert outcomes["sampled"]["demographic-parity-difference"] == "insufficient_evidence"
 
-    training = artifacts.read_json(Path("reports/training.json"))
+    training = files.read_json(Path("reports/training.json"))
     model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"])
     test = prepared.read(Path(), "test")
     scores = scoring.score(model, test.inputs(model.feature_names_in_))
@@ -86,11 +86,11 @@ def test_weights_and_clusters_declared_decide_the_evidence_and_the_verdict(proje
     assert gap(found)["support"] == test.protected["gender"].value_counts().to_dict()
     assert not {"stands_for", "branch"} & set(test.features.columns)
 
-    performance = artifacts.read_json(Path("reports/performance.json"))
+    performance = files.read_json(Path("reports/performance.json"))
     assert performance["sampling"] == found["sampling"]
     assert performance["measurements"]["average_precision"]["value"] is None
     assert performance["measurements"]["roc_auc"]["low"] is not None
-    assert artifacts.read_json(Path("reports/figures/evaluate/calibration.json")) == []
+    assert files.read_json(Path("reports/figures/evaluate/calibration.json")) == []
     page = Path("reports/report.html").read_text()
     assert "rows weigh by <code>stands_for</code>; resampled by <code>branch</code>" in page
     assert "Effective rows" in page

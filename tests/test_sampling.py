@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn
 
-from clearance import evidence, params
+from clearance import params
+from clearance.documents import measurement
 from clearance.judging import findings, rules
 from clearance.measures import (
     contingency,
@@ -80,10 +81,12 @@ def document(frame: pd.DataFrame, how: Design, order: int = 2) -> dict[str, Any]
     )
 
 
-def measured(frame: pd.DataFrame, how: Design, order: int = 2) -> dict[str, dict[str, evidence.Measurement]]:
+def measured(
+    frame: pd.DataFrame, how: Design, order: int = 2
+) -> dict[str, dict[str, measurement.Measurement]]:
     found = document(frame, how, order)["measurements"]
     return {
-        metric: {name: evidence.Measurement.from_json(each) for name, each in by.items()}
+        metric: {name: measurement.Measurement.from_json(each) for name, each in by.items()}
         for metric, by in found.items()
     }
 
@@ -227,7 +230,7 @@ def test_a_policy_counts_rows_for_support_whatever_they_weigh() -> None:
         }
     )
     finding = findings.find(rule, "race", {"fairness": document(frame, drawn(frame, weight=True))})
-    assert finding.outcome == evidence.Outcome.INSUFFICIENT_EVIDENCE
+    assert finding.outcome == measurement.Outcome.INSUFFICIENT_EVIDENCE
     assert "60 rows a group are needed" in finding.reason
 
 
@@ -356,7 +359,9 @@ def test_order_of_rows_and_names_of_clusters_and_groups_change_nothing(seed: int
         assert (after[metric].undefined is None) == (each.undefined is None)
 
 
-def disparities(frame: pd.DataFrame, how: Design, asked: params.Evaluate) -> dict[str, evidence.Measurement]:
+def disparities(
+    frame: pd.DataFrame, how: Design, asked: params.Evaluate
+) -> dict[str, measurement.Measurement]:
     encoding = contingency.encode(frame[["race"]])
     label, scores = frame["label"].to_numpy(), frame["score"].to_numpy()
     counted = counting.count(encoding, label, scores >= THRESHOLD, how)
@@ -446,7 +451,7 @@ def test_draws_know_no_order_of_groups_even_of_groups_with_the_same_cells() -> N
 # Performance
 
 
-def performances(frame: pd.DataFrame, how: Design | None) -> dict[str, evidence.Measurement]:
+def performances(frame: pd.DataFrame, how: Design | None) -> dict[str, measurement.Measurement]:
     label, scores = frame["label"].to_numpy(), frame["score"].to_numpy()
     if how is None:
         return performance.measure(label, scores, THRESHOLD, 10, SAMPLING)

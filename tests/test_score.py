@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scored as small
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import IntegrityError
 from clearance.modelling import model_file, scoring
 from clearance.tables import prepared, scored
@@ -22,7 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def digest(project: Path) -> str:
-    return str(artifacts.read_json(project / "reports/training.json")["model"]["sha256"])
+    return str(files.read_json(project / "reports/training.json")["model"]["sha256"])
 
 
 def test_the_scores_are_the_models_of_the_test_rows(project: Path) -> None:

@@ -19,7 +19,7 @@ from dvc.rwlock import rwlock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import artifacts, params
+from clearance import files, params
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, DataError, ExitCode, SourceError
 from clearance.sources import database, engine, python_rows, snapshot_folder
 from tasks import ingest, snapshot
@@ -51,7 +51,7 @@ def test_the_copy_holds_rows_question_place_and_time_and_dvc_tracks_it(
         "query": "SELECT * FROM loans",
         "database": "sqlite:///loans.db",
         "rows": 6,
-        "sha256": artifacts.sha256(loans.COPY / "table.parquet"),
+        "sha256": files.sha256(loans.COPY / "table.parquet"),
     }
     assert yaml.safe_load(loans.POINTER.read_text())["outs"][0]["path"] == "loans"
     assert "6 rows, new" in caplog.text
@@ -102,7 +102,7 @@ def test_an_old_version_comes_back_from_dvc_and_ingests_to_the_same_bytes() -> N
     loans.change("INSERT INTO loans VALUES (6, 9, 'n6')")
     snapshot.main()
     ingest.main()
-    assert artifacts.read_json(Path("data/origin.json"))["rows"] == 7
+    assert files.read_json(Path("data/origin.json"))["rows"] == 7
     loans.POINTER.write_bytes(old)
     subprocess.run(
         [sys.executable, "-m", "dvc", "checkout", "--quiet", "--force", str(loans.POINTER)], check=True
@@ -267,7 +267,7 @@ def test_chunks_of_one_answer_share_one_schema_whatever_comes_first(tmp_path: Pa
     frame = pd.read_parquet(tmp_path / "ASC.parquet")
     assert [str(kind) for kind in frame.dtypes] == ["float64", "float64", "str", "str"]
     assert sorted(frame["word"].dropna()) == ["1", "2", "3", "x"]
-    assert artifacts.sha256(tmp_path / "ASC.parquet") == artifacts.sha256(tmp_path / "DESC.parquet")
+    assert files.sha256(tmp_path / "ASC.parquet") == files.sha256(tmp_path / "DESC.parquet")
 
 
 VALUES = st.sampled_from(

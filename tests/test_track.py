@@ -16,7 +16,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from clearance import artifacts, lineage, params, registry
+from clearance import files, lineage, params, registry
 from clearance.errors import ConfigurationError, IntegrityError, UnavailableError
 from tasks import track
 
@@ -54,9 +54,7 @@ def whole(root: Path) -> dict[str, Any]:
             (str(model.status), sorted((metric.key, metric.value) for metric in model.metrics))
             for model in models
         ],
-        "files": {
-            "/".join(path.parts[path.parts.index("artifacts") :]): artifacts.sha256(path) for path in kept
-        },
+        "files": {"/".join(path.parts[path.parts.index("artifacts") :]): files.sha256(path) for path in kept},
     }
 
 
@@ -83,12 +81,12 @@ def test_every_number_is_a_metric_with_the_ends_of_its_interval(project: Path) -
 
 def test_parameters_tags_data_and_files_say_what_was_run_and_judged(project: Path) -> None:
     found = record(project)
-    verdict = artifacts.read_json(project / lineage.VERDICT)
+    verdict = files.read_json(project / lineage.VERDICT)
     assert found.params["train.arguments.C"] == "0.1"
     assert found.params["data.features"] == '["amount", "purpose", "ratio"]'
     assert found.tags["clearance.verdict"] == "pass"
     assert found.tags["clearance.rule.gap.race"] == "pass"
-    assert found.tags["clearance.judging.policy.sha256"] == artifacts.sha256(project / "policies/test.yaml")
+    assert found.tags["clearance.judging.policy.sha256"] == files.sha256(project / "policies/test.yaml")
     assert (
         found.tags["clearance.evidence.reports.fairness.json"] == verdict["evidence"]["reports/fairness.json"]
     )
@@ -128,7 +126,7 @@ def test_the_run_in_mlflow_is_the_record(project: Path) -> None:
     there = Path(run.info.artifact_uri.removeprefix("file://"))
     assert there.is_relative_to(project)
     for name, path in wanted.files.items():
-        assert artifacts.sha256(there / name) == artifacts.sha256(path), name
+        assert files.sha256(there / name) == files.sha256(path), name
     (model,) = MlflowClient().search_logged_models([run.info.experiment_id])
     assert run.outputs.model_outputs[0].model_id == model.model_id
     assert {metric.key: metric.value for metric in model.metrics} == wanted.metrics
@@ -290,13 +288,13 @@ def closed_port() -> int:
 def test_a_server_that_is_down_is_told_soon_and_nothing_is_lost(
     project: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    before = artifacts.sha256(project / "reports"), artifacts.sha256(project / "dvc.lock")
+    before = files.sha256(project / "reports"), files.sha256(project / "dvc.lock")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address.format(port=closed_port()))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     with pytest.raises(UnavailableError, match=r"MLflow at .* does not answer") as error:
         track.main()
     assert "secret" not in str(error.value)
-    assert (artifacts.sha256(project / "reports"), artifacts.sha256(project / "dvc.lock")) == before
+    assert (files.sha256(project / "reports"), files.sha256(project / "dvc.lock")) == before
     monkeypatch.undo()
     judged.move_in(project, monkeypatch)
     track.main()

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from test_track import Killed, kill_at
 
-from clearance import artifacts, lineage, params, registry
+from clearance import files, lineage, params, registry
 from clearance.registry import test_uses as uses
 from clearance.telling import summary
 from tasks import track
@@ -54,7 +54,7 @@ def told() -> list[dict[str, Any]]:
 def test_every_candidate_is_a_run_below_the_one_of_the_execution(project: Path) -> None:
     track.main()
     (parent,), below = runs()
-    tried = artifacts.read_json(project / "reports/training.json")["candidates"]
+    tried = files.read_json(project / "reports/training.json")["candidates"]
     assert [run.data.tags["mlflow.parentRunId"] for run in below] == [parent.info.run_id] * 3
     assert [run.data.params["mitigation"] for run in below] == [each["mitigation"] for each in tried]
     assert [run.data.tags["clearance.candidate.chosen"] for run in below] == ["false", "true", "false"]

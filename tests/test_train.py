@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from clearance import artifacts, evidence
+from clearance import files
+from clearance.documents import measurement
 from clearance.errors import ClearanceError, ConfigurationError, DataError, IntegrityError
 from clearance.modelling import candidates, model_file, scoring
 from clearance.tables import prepared
@@ -36,7 +37,7 @@ def trained(frame: pd.DataFrame, seed: int = 1, **choice: Any) -> candidates.Can
 def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(root)
     train.main()
-    document: dict[str, Any] = artifacts.read_json(root / train.RECORD)
+    document: dict[str, Any] = files.read_json(root / train.RECORD)
     return document
 
 
@@ -260,10 +261,10 @@ def test_the_record_is_all_that_is_needed_to_repeat_it(
 ) -> None:
     root = learnable.build(tmp_path, learnable.table(), arguments={"C": 0.5})
     record = run(root, monkeypatch)
-    split = artifacts.read_json(root / prepared.RECORD)
+    split = files.read_json(root / prepared.RECORD)
     assert record["data"] == {key: split[key] for key in ("tables", "row_digests", "rows")}
-    assert record["requirements_sha256"] == artifacts.sha256(root / "requirements.lock")
-    assert record["model"]["sha256"] == artifacts.sha256(root / record["model"]["file"])
+    assert record["requirements_sha256"] == files.sha256(root / "requirements.lock")
+    assert record["model"]["sha256"] == files.sha256(root / record["model"]["file"])
     assert record["arguments"] == {"C": 0.5}
     assert record["estimator_params"]["C"] == 0.5
     assert record["estimator_params"]["random_state"] == 20260101
@@ -321,13 +322,13 @@ def test_an_estimator_without_probabilities_in_its_answer_is_refused(monkeypatch
     ("split", "validation", "because"),
     [
         (
-            evidence.blocked("validate_raw: 3 rows"),
-            evidence.blocked("validate_raw: 3 rows"),
+            measurement.blocked("validate_raw: 3 rows"),
+            measurement.blocked("validate_raw: 3 rows"),
             "validate_raw: 3 rows",
         ),
         (
             None,
-            evidence.measured(
+            measurement.measured(
                 {},
                 blocked=True,
                 expectations=[
@@ -338,7 +339,11 @@ def test_an_estimator_without_probabilities_in_its_answer_is_refused(monkeypatch
             ),
             "validate_prepared: leaks race",
         ),
-        (None, evidence.measured({}, expectations=[]), "the report does not say that the tables may be used"),
+        (
+            None,
+            measurement.measured({}, expectations=[]),
+            "the report does not say that the tables may be used",
+        ),
     ],
 )
 def test_what_blocked_before_blocks_here(
@@ -351,8 +356,8 @@ def test_what_blocked_before_blocks_here(
     root = learnable.build(tmp_path, learnable.table(200))
     run(root, monkeypatch)
     if split is not None:
-        artifacts.write_json(root / prepared.RECORD, split)
-    artifacts.write_json(root / train.VALIDATION, validation)
+        files.write_json(root / prepared.RECORD, split)
+    files.write_json(root / train.VALIDATION, validation)
     record = run(root, monkeypatch)
     assert record["status"] == "blocked"
     assert because in record["because"]
@@ -363,9 +368,9 @@ def test_a_validation_of_other_tables_lets_nothing_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = learnable.build(tmp_path, learnable.table(200))
-    stale = artifacts.read_json(root / train.VALIDATION)
+    stale = files.read_json(root / train.VALIDATION)
     learnable.write(root, learnable.table(200, seed=1))
-    artifacts.write_json(root / train.VALIDATION, stale)
+    files.write_json(root / train.VALIDATION, stale)
     with pytest.raises(IntegrityError, match="made from other tables"):
         run(root, monkeypatch)
 
@@ -374,9 +379,9 @@ def test_a_fault_leaves_the_last_good_model_alone(tmp_path: Path, monkeypatch: p
     frame = learnable.table(200)
     root = learnable.build(tmp_path, frame)
     run(root, monkeypatch)
-    before = artifacts.sha256(root / train.FOLDER)
+    before = files.sha256(root / train.FOLDER)
     one_sided(frame)
     learnable.write(root, frame)
     with pytest.raises(ClearanceError):
         run(root, monkeypatch)
-    assert artifacts.sha256(root / train.FOLDER) == before
+    assert files.sha256(root / train.FOLDER) == before

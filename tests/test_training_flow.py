@@ -17,7 +17,7 @@ from prefect.artifacts import Artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 from prefect.states import Running, StateType
 
-from clearance import artifacts, checkout, environment
+from clearance import environment, files, run_lock
 from flows import killed, training, work
 
 pytestmark = [
@@ -189,7 +189,7 @@ def test_overrides_work_in_a_copy_and_are_recorded_verbatim(toy: Path) -> None:
     assert state.name == "Refused"
     assert {name: (toy / name).read_bytes() for name in mine} == mine
     (folder,) = (toy / ".clearance/workspaces").iterdir()
-    judged = artifacts.read_json(folder / "reports/verdict.json")
+    judged = files.read_json(folder / "reports/verdict.json")
     assert judged["overrides"] == {"seed": 7, "name": "fails"}
     assert (folder / "models/model.txt").read_text().endswith(" 7")
     found = names(state)
@@ -237,7 +237,7 @@ def test_what_cannot_be_read_is_a_fault_before_any_step(
 
 
 def test_a_second_run_in_the_same_checkout_is_turned_away(toy: Path) -> None:
-    with checkout.held(toy):
+    with run_lock.held(toy):
         state = run()
     pid = os.getpid()
     assert (

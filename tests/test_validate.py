@@ -12,7 +12,8 @@ import pytest
 import tables
 from great_expectations.execution_engine import PandasExecutionEngine
 
-from clearance import artifacts, evidence, params
+from clearance import files, params
+from clearance.documents import measurement as evidence
 from clearance.errors import ConfigurationError, DataError, IntegrityError
 from expectations import boundary, engine, raw, sharing
 from tasks import prepare, validate
@@ -24,7 +25,7 @@ def run(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any
     monkeypatch.chdir(root)
     monkeypatch.setattr(sys, "argv", ["validate", name])
     validate.main()
-    document: dict[str, Any] = artifacts.read_json(root / f"reports/validation_{name}.json")
+    document: dict[str, Any] = files.read_json(root / f"reports/validation_{name}.json")
     return document
 
 
@@ -41,8 +42,8 @@ def test_a_sound_table_passes_both_boundaries(tmp_path: Path, monkeypatch: pytes
         assert (document["status"], document["boundary"], document["blocked"]) == ("measured", name, False)
         for measurement in ("blocking_failures", "warnings", "expectations"):
             evidence.Measurement.from_json(document["measurements"][measurement])
-    assert raw["table"] == artifacts.read_json(root / "data/origin.json")["sha256"]
-    assert prepared["tables"] == artifacts.read_json(root / "reports/split.json")["tables"]
+    assert raw["table"] == files.read_json(root / "data/origin.json")["sha256"]
+    assert prepared["tables"] == files.read_json(root / "reports/split.json")["tables"]
     assert set(prepared["measurements"]["label_rate_ratio"]) == {"race", "sex"}
 
 
@@ -174,7 +175,7 @@ def test_no_prepared_report_shows_who_anybody_is(tmp_path: Path, monkeypatch: py
     run(root, "prepared", monkeypatch)
     assert "Zulu" not in page(root, "prepared")
     assert "Zulu" not in json.dumps(
-        artifacts.read_json(root / "reports/validation_prepared.json")["expectations"]
+        files.read_json(root / "reports/validation_prepared.json")["expectations"]
     )
 
 
@@ -185,7 +186,7 @@ def test_failing_values_and_rows_that_may_be_seen_are_shown(
     root = tables.project(tmp_path, tables.applications(income=income))
     run(root, "raw", monkeypatch)
     prepare.main()
-    document = artifacts.read_json(root / "reports/validation_raw.json")
+    document = files.read_json(root / "reports/validation_raw.json")
     (entry,) = (entry for entry in document["expectations"] if not entry["success"])
     assert entry["examples"][0]["value"] == -5.25
     assert "-5.25" in page(root, "raw")

@@ -10,7 +10,7 @@ import reported
 import yaml
 from click.testing import CliRunner, Result
 
-from clearance import artifacts, cli
+from clearance import cli, files
 from clearance.judging import rules
 from clearance.measures import data_bias
 from clearance.telling import rulebook
@@ -314,6 +314,6 @@ def test_the_schema_is_printed_as_it_is_committed() -> None:
 
 
 def test_the_recorded_verdict_is_not_touched_by_a_what_if(project: Path) -> None:
-    before = artifacts.sha256(project / "reports/verdict.json")
+    before = files.sha256(project / "reports/verdict.json")
     call("judge", "--as-of", "2031-01-01")
-    assert artifacts.sha256(project / "reports/verdict.json") == before
+    assert files.sha256(project / "reports/verdict.json") == before

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance.telling import wording
+from clearance import wording
 
 FINITE = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 

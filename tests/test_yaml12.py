@@ -5,15 +5,15 @@ from dvc.utils.serialize import parse_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import yaml12
+from clearance import yaml
 
 TEXT = "a: yes\nb: 1e-3\nc: 1:30\nd: on\ne: 012\nf: 'yes'\ng: null\nh: TRUE\ni: 1_000\n"
 
 
 def test_what_dvc_reads_is_what_we_read() -> None:
-    assert yaml12.loads(TEXT) == parse_yaml(TEXT, "params.yaml")
-    assert yaml12.loads(TEXT)["a"] == "yes"
-    assert yaml12.loads(TEXT)["b"] == 0.001
+    assert yaml.loads(TEXT) == parse_yaml(TEXT, "params.yaml")
+    assert yaml.loads(TEXT)["a"] == "yes"
+    assert yaml.loads(TEXT)["b"] == 0.001
 
 
 SCALARS = st.one_of(
@@ -28,12 +28,12 @@ SCALARS = st.one_of(
 
 @given(st.dictionaries(st.sampled_from(["key", "other", "on"]), st.one_of(SCALARS, st.lists(SCALARS))))
 def test_what_is_written_is_read_back_by_us_and_by_dvc(value: dict) -> None:
-    text = yaml12.dumps(value)
-    assert (yaml12.loads(text) or {}) == value
+    text = yaml.dumps(value)
+    assert (yaml.loads(text) or {}) == value
     assert parse_yaml(text, "params.yaml") == value
 
 
 @pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2", "\ta: 1", "a: 1\n--- \nb: 2\n"])
 def test_what_has_two_readings_has_none(text: str) -> None:
-    with pytest.raises(yaml12.YAMLError):
-        yaml12.loads(text)
+    with pytest.raises(yaml.YAMLError):
+        yaml.loads(text)

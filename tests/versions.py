@@ -10,7 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from clearance import artifacts, lineage, lockfile, repair, yaml12
+from clearance import files, lineage, lockfile, repair
+from clearance import yaml as yaml12
 from clearance.rebuilding.record import Record
 
 
@@ -32,8 +33,8 @@ def record(root: Path, commit: str | None = None) -> Record:
         lock=lock,
         params=(root / "params.yaml").read_text(),
         overrides=yaml12.loads((root / "params.yaml").read_text())["overrides"],
-        environment=artifacts.sha256(root / "requirements.lock"),
-        outs={path: artifacts.sha256(root / path) for path in lockfile.parse(lock).outs},
+        environment=files.sha256(root / "requirements.lock"),
+        outs={path: files.sha256(root / path) for path in lockfile.parse(lock).outs},
     )
 
 
@@ -60,7 +61,7 @@ def forge(root: Path, true: Record, path: str, content: bytes | Mapping[str, byt
                 file.write_bytes(inner)
                 listing.append({"md5": _keep(root, repair.md5(file), inner), "relpath": name})
             _keep(root, repair.md5(place), json.dumps(listing).encode())
-        name, sha256 = repair.md5(place), artifacts.sha256(place)
+        name, sha256 = repair.md5(place), files.sha256(place)
     if isinstance(content, bytes):
         _keep(root, name, content)
     lock = yaml.safe_load(true.lock)

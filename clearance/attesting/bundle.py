@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from clearance import artifacts, params
-from clearance.attesting import canonical, statement
+from clearance import canonical_json, files, params
+from clearance.attesting import statement
 from clearance.attesting.envelope import Signed
 from clearance.errors import IntegrityError
 
@@ -94,11 +94,11 @@ def read(signed: Signed) -> Bundle:
             f"this is no evidence bundle but a {said['predicateType']}", "take the bundle itself"
         )
     try:
-        evidence = Evidence.model_validate_json(canonical.dumps(said["predicate"]))
+        evidence = Evidence.model_validate_json(canonical_json.dumps(said["predicate"]))
     except ValidationError as error:
         raise _odd(params.describe(error, Evidence)) from None
     known = {**evidence.deps, **evidence.outs}
-    if known.get(evidence.judged.file) != artifacts.sha256_text(evidence.judged.text):
+    if known.get(evidence.judged.file) != files.sha256_text(evidence.judged.text):
         raise _odd(f"the text of {evidence.judged.file} is not the one that judged")
     if evidence.judged.sha256 not in known.values():
         raise _odd("its verdict is none of the outputs")

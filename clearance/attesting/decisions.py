@@ -13,8 +13,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 
-from clearance import params
-from clearance.attesting import canonical, statement
+from clearance import canonical_json, params
+from clearance.attesting import statement
 from clearance.errors import IntegrityError
 
 PREDICATE = "urn:clearance:decision:v1"
@@ -140,7 +140,7 @@ def read(said: Mapping[str, Any]) -> tuple[Decision, str]:
     if said["predicateType"] != PREDICATE or set(about) != {EVIDENCE}:
         raise IntegrityError("this statement decides nothing", "decide with `clearance approve` or `reject`")
     try:
-        decision = Decision.model_validate_json(canonical.dumps(said["predicate"]))
+        decision = Decision.model_validate_json(canonical_json.dumps(said["predicate"]))
     except ValidationError as error:
         raise IntegrityError(
             f"this decision is faulty: {params.describe(error, Decision)}", "decide again, with a reason"

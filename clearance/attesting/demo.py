@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearance import artifacts, yaml12
+from clearance import files, yaml
 from clearance.attesting import envelope, key_files, keys, roles_file, root, signed_roles, signers
 from clearance.attesting.roles import Roles
 from clearance.errors import ClearanceError, ConfigurationError, IntegrityError
@@ -64,7 +64,7 @@ def _complete(project: Path, data: dict[str, Any], seen: signed_roles.Seen) -> R
     signed = envelope.sign(said, holders[0])
     for holder in holders[1:_THRESHOLD]:
         signed = envelope.countersign(signed, holder)
-    artifacts.write_text(folder / _KEYED, text.decode())
+    files.write_text(folder / _KEYED, text.decode())
     envelope.write(folder / _SIGNED, signed)
     root.write(root.place(project), own)
     return signed_roles.verified(text, signed, own, seen)
@@ -94,7 +94,7 @@ def _with_keys(folder: Path, data: dict[str, Any]) -> bytes:
         identity: said if said.get("keys") else said | {"keys": [_listed(folder, identity)]}
         for identity, said in data["people"].items()
     }
-    return yaml12.dumps(data | {"people": people}).encode()
+    return yaml.dumps(data | {"people": people}).encode()
 
 
 def _listed(folder: Path, identity: str) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearance import artifacts
-from clearance.attesting import canonical, statement
+from clearance import canonical_json, files
+from clearance.attesting import statement
 from clearance.errors import ConfigurationError, IntegrityError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def sign(content: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
     Raises IntegrityError when `content` is no in-toto Statement, and ConfigurationError when the signer's
     signature does not hold under its own public key (a KMS that holds another key).
     """
-    payload = canonical.dumps(statement.checked(content))
+    payload = canonical_json.dumps(statement.checked(content))
     return {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": PAYLOAD_TYPE,
@@ -80,7 +80,7 @@ def opened(envelope: Mapping[str, Any], keys: Mapping[str, Key]) -> Signed:
             f"no signature holds over this statement ({said})",
             "ask the signer to sign it again, with a key that is listed and valid",
         )
-    return Signed(statement=statement.framed(canonical.loads(payload)), keyids=holds)
+    return Signed(statement=statement.framed(canonical_json.loads(payload)), keyids=holds)
 
 
 def pae(payload: bytes) -> bytes:
@@ -93,7 +93,7 @@ def read(path: Path) -> dict[str, Any]:
     """The envelope in a file. Raises IntegrityError when it is missing or no envelope."""
     try:
         with path.open("rb") as file:
-            found = canonical.loads(file.read(canonical.LIMIT + 1))
+            found = canonical_json.loads(file.read(canonical_json.LIMIT + 1))
     except OSError as error:
         raise IntegrityError(f"{path} cannot be read ({error.strerror})", "bring it back") from None
     _parts(found)
@@ -102,7 +102,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def write(path: Path, envelope: Mapping[str, Any]) -> None:
     """Write the envelope at `path` by rename, byte-stable and readable."""
-    artifacts.write_json(path, dict(envelope))
+    files.write_json(path, dict(envelope))
 
 
 def _signature(payload: bytes, signer: Signer) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _parsed(value: Any) -> Signature:
 
 def _decoded(text: Any) -> bytes:
     """Base64, standard or URL-safe; each content has one spelling in either. Raises IntegrityError."""
-    if not isinstance(text, str) or not text or len(text) > 2 * canonical.LIMIT:
+    if not isinstance(text, str) or not text or len(text) > 2 * canonical_json.LIMIT:
         raise _faulty("payload and sig must be text in base64, and not too long")
     standard = text.replace("-", "+").replace("_", "/") if set(text) & set("-_") else text
     try:

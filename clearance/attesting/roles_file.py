@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, model_validator
 
-from clearance import params, yaml12
+from clearance import params, yaml
 from clearance.attesting import key_files, keys
 from clearance.attesting.roles import Account, Assigned, Held, Person, Right, Roles
 from clearance.errors import ConfigurationError
@@ -142,13 +142,13 @@ def parse(text: bytes, *, version: int, demo: bool = False) -> Roles:
 def raw(text: bytes) -> dict[str, Any]:
     """The file as plain data, valid as far as one can see without its keys. Raises ConfigurationError."""
     _said(text)
-    return dict(yaml12.loads(text.decode()))
+    return dict(yaml.loads(text.decode()))
 
 
 def _said(text: bytes) -> _File:
     try:
-        data = yaml12.loads(text.decode())
-    except (yaml12.YAMLError, UnicodeDecodeError) as error:
+        data = yaml.loads(text.decode())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{FILE} is not readable YAML: {error}", "mend the line it names") from None
     try:
         return _File.model_validate(data)

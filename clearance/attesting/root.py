@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from clearance import artifacts, params, yaml12
-from clearance.attesting import canonical, envelope, keys, roles_file, statement
+from clearance import canonical_json, files, params, yaml
+from clearance.attesting import envelope, keys, roles_file, statement
 from clearance.errors import ConfigurationError, IntegrityError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def of(publics: Sequence[Key], threshold: int, *, version: int = 1, demo: bool =
 def load(path: Path) -> Root:
     """The pinned root. Raises ConfigurationError when it is missing or faulty."""
     try:
-        data = canonical.loads(path.read_bytes())
+        data = canonical_json.loads(path.read_bytes())
     except (OSError, IntegrityError) as error:
         raise ConfigurationError(
             f"the pinned root {path} cannot be read ({getattr(error, 'strerror', None) or error})",
@@ -78,7 +78,7 @@ def load(path: Path) -> Root:
 
 def write(path: Path, root: Root) -> None:
     """Pin the root at `path`, by rename."""
-    artifacts.write_json(path, root.to_json())
+    files.write_json(path, root.to_json())
 
 
 def publics(files: Sequence[Path]) -> list[Key]:
@@ -98,7 +98,7 @@ def _public(file: Path) -> Key:
     if "PRIVATE KEY" in text:
         raise ConfigurationError(f"{file} is a private key, which nobody should be handed", mend)
     try:
-        listed = yaml12.loads(text)
+        listed = yaml.loads(text)
         one = listed[0] if isinstance(listed, list) and len(listed) == 1 else listed
         return roles_file.ListedKey.model_validate(one).public()
     except (ValidationError, ConfigurationError) as error:
@@ -113,7 +113,7 @@ def _first(error: Exception) -> str:
 
 def propose(new: Root, signer: Signer) -> dict[str, Any]:
     """An envelope over a new root, with a first signature; `envelope.countersign` adds the others."""
-    about = {_SUBJECT: artifacts.sha256_json(new.to_json())}
+    about = {_SUBJECT: files.sha256_json(new.to_json())}
     return envelope.sign(statement.statement(about, ROOT, new.to_json()), signer)
 
 
@@ -136,7 +136,7 @@ def successor(old: Root, signed: Mapping[str, Any]) -> Root:
     """
     said = agreed(signed, old.keys, old.threshold, "old root")
     about, predicate = statement.subjects(said), said["predicate"]
-    if said["predicateType"] != ROOT or about != {_SUBJECT: artifacts.sha256_json(predicate)}:
+    if said["predicateType"] != ROOT or about != {_SUBJECT: files.sha256_json(predicate)}:
         raise _no_root()
     new = _checked(predicate)
     agreed(signed, new.keys, new.threshold, "new root")

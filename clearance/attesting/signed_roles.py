@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
-from clearance import params
-from clearance.attesting import canonical, envelope, roles_file, statement
+from clearance import canonical_json, params
+from clearance.attesting import envelope, roles_file, statement
 from clearance.attesting.roles import Roles, moment
 from clearance.attesting.root import Root, agreed
 from clearance.errors import ConfigurationError, IntegrityError
@@ -131,7 +131,7 @@ def _predicate(said: Mapping[str, Any]) -> _InForce:
     if said["predicateType"] != PREDICATE:
         raise fault
     try:
-        return _InForce.model_validate_json(canonical.dumps(said["predicate"]))
+        return _InForce.model_validate_json(canonical_json.dumps(said["predicate"]))
     except ValidationError:
         raise fault from None
 

@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from clearance import artifacts
-from clearance.attesting import canonical
+from clearance import canonical_json, files
 from clearance.errors import IntegrityError
 
 TYPE = "https://in-toto.io/Statement/v1"
@@ -39,12 +38,12 @@ def statement(
 
 def content_digest(statement: Mapping[str, Any]) -> str:
     """The SHA-256 of the statement in canonical JSON as 64 hex digits: what an approval binds to."""
-    return artifacts.sha256_json(statement)
+    return files.sha256_json(statement)
 
 
 def checked(value: Any) -> dict[str, Any]:
     """`value` as it reads back from JSON. Raises IntegrityError unless it is an in-toto Statement v1."""
-    return framed(canonical.loads(canonical.dumps(value)))
+    return framed(canonical_json.loads(canonical_json.dumps(value)))
 
 
 def framed(read: Any) -> dict[str, Any]:

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from clearance import artifacts
+from clearance import files, wording
 from clearance.challenge.deciding import Finding
-from clearance.evidence import Measurement, Outcome
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.judging import challenging
-from clearance.telling import wording
 
 _WORST_FIRST = (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE)
 _DIGITS = 10
@@ -95,7 +94,7 @@ class Comparison:
 
 def digest(comparison: Comparison) -> str:
     """The SHA-256 of the comparison's canonical JSON, 64 hex digits: what an approval binds to."""
-    return artifacts.sha256_json(comparison.to_json())
+    return files.sha256_json(comparison.to_json())
 
 
 def summary(comparison: Mapping[str, Any]) -> list[str]:

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clearance import wording
 from clearance.challenge import duel as duels
 from clearance.challenge.demands import Demand
 from clearance.challenge.duel import Duel
-from clearance.evidence import Measurement, Outcome
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.judging import challenging, rules, sufficiency
 from clearance.measures import intervals
-from clearance.telling import wording
 
 
 @dataclass(frozen=True, kw_only=True)

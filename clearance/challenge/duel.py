@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from clearance import wording
 from clearance.challenge.demands import SCORING_RATE, Demand
-from clearance.evidence import Measurement, undefined
+from clearance.documents.measurement import Measurement, undefined
 from clearance.judging import rules
 from clearance.measures import (
     contingency,
@@ -25,7 +26,6 @@ from clearance.measures import (
     paired_intervals,
     paired_scores,
 )
-from clearance.telling import wording
 
 if TYPE_CHECKING:
     import pandas as pd

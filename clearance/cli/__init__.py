@@ -17,7 +17,7 @@ from typing import NoReturn, ParamSpec
 
 import click
 
-from clearance import checkout, environment
+from clearance import environment, run_lock
 from clearance.errors import ClearanceError, ExitCode
 
 P = ParamSpec("P")
@@ -41,7 +41,7 @@ def effect(name: str, *arguments: str, alone: bool = True) -> int:
     """Run one step that touches the world and return its exit status; `alone`: no other in this checkout."""
     root = environment.project_root()
     environment.apply(root)
-    with checkout.held(root) if alone else nullcontext():
+    with run_lock.held(root) if alone else nullcontext():
         step = [sys.executable, "-m", f"tasks.{name}", *arguments]
         return subprocess.run(step, cwd=root, check=False).returncode  # noqa: S603
 
@@ -187,7 +187,7 @@ def repair() -> int:
 
     root = environment.project_root()
     environment.apply(root)
-    with checkout.held(root):
+    with run_lock.held(root):
         for path in repair.mend(root):
             click.echo(repair.sentence(path, root))
     return ExitCode.PASS

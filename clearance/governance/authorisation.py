@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import artifacts, revision
+from clearance import files as artifacts
+from clearance import revision
 from clearance.judging import authorised, policy, rules
 
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import artifacts, ledger, params, registry
+from clearance import files as artifacts
+from clearance import ledger, params, registry
 from clearance.attesting import bundle, envelope
 from clearance.attesting.roles import Right
 from clearance.errors import IntegrityError

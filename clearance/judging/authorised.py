@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clearance import params, yaml12
+from clearance import params, yaml
 from clearance.errors import ConfigurationError
 
 FILE = Path("policies/authorised.yaml")
@@ -37,8 +37,8 @@ class _Authorised(params.Section):
 def parse(text: bytes) -> dict[str, Authorised]:
     """What a list once authorised, by model; nothing where it is faulty."""
     try:
-        listed = _Authorised.model_validate(yaml12.loads(text.decode())).models
-    except (ValidationError, UnicodeDecodeError, yaml12.YAMLError):
+        listed = _Authorised.model_validate(yaml.loads(text.decode())).models
+    except (ValidationError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return {name: Authorised(policy=Path(each.policy), tier=each.tier) for name, each in listed.items()}
 

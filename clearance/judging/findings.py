@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clearance.evidence import Measurement, Outcome
+from clearance import wording
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.judging import rules, sufficiency
 from clearance.judging.rules import Limit, Rule
-from clearance.telling import wording
 
 _PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")

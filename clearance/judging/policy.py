@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from clearance import params
+from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.errors import ConfigurationError
-from clearance.evidence import INTERSECTION, Outcome
 from clearance.judging import findings
 from clearance.judging.findings import Finding
 from clearance.judging.rules import Policy, Rule

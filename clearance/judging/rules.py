@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from clearance.evidence import INTERSECTION, Outcome
+from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.judging.challenging import Challenge
 from clearance.judging.exclusions import ImpactTable
 from clearance.judging.reuse import TestUses

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from clearance.telling import wording
+from clearance import wording
 
 MOST = 1000.0
 """Times the rows beyond which the number counts as sitting at the limit: nobody will collect them."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from clearance import database_words
+from clearance import database_urls
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.ledger import waiting
 from clearance.ledger.address import file_of, parse
@@ -86,7 +86,7 @@ def connected(address: str, patience: float = waiting.PATIENCE) -> Iterator[Data
             found = _identity(engine) or _create(engine, patience)
         if found[1] != FORMAT:
             raise ConfigurationError(
-                f"the ledger in {database_words.label(url)} has format {found[1]}, and this writes {FORMAT}",
+                f"the ledger in {database_urls.label(url)} has format {found[1]}, and this writes {FORMAT}",
                 "use the version of Clearance that it was written with, or a newer one",
             )
         yield Database(engine=engine, ledger=found[0], patience=patience)
@@ -169,7 +169,7 @@ def _identity(engine: sa.Engine) -> tuple[str, int] | None:
         found = connection.execute(sa.select(identity.c.ledger, identity.c.format)).all()
     if len(found) != 1:
         raise IntegrityError(
-            f"the database {database_words.label(engine.url)} names {len(found)} ledgers, not one",
+            f"the database {database_urls.label(engine.url)} names {len(found)} ledgers, not one",
             "put the ledger's database back from a backup",
         )
     return str(found[0][0]), int(found[0][1])

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
-from clearance import database_words
+from clearance import database_urls
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, IntegrityError, UnavailableError
 
 _NO_PRIVILEGE = "42501"
@@ -16,15 +16,15 @@ _REFUSAL = re.compile(r"password|authenticat|does not exist|permission|pg_hba|re
 
 def explained(url: sa.URL) -> AbstractContextManager[None]:
     """Turn what the database raises into one clear error; nothing of the driver's stays attached."""
-    return database_words.explained(url, _explain)
+    return database_urls.explained(url, _explain)
 
 
 def _explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
     cause = getattr(error, "orig", None) or error
     state = getattr(cause, "sqlstate", None) or ""
     line = next(iter(str(cause).strip().splitlines()), "").strip().partition(" with text ")[0]
-    said = database_words.scrub(line, url)
-    where = f"the ledger's database {database_words.label(url)}"
+    said = database_urls.scrub(line, url)
+    where = f"the ledger's database {database_urls.label(url)}"
     if state == "55P03" or "database is locked" in said:
         return BusyError(f"others are writing to {where}, for too long", "repeat this when they have ended")
     if re.search(r"malformed|not a database|could not decode", said, re.IGNORECASE):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.measurement import INTERSECTION
 from clearance.errors import DataError
-from clearance.evidence import INTERSECTION
 from clearance.measures.counts import MISSING
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from itertools import permutations
 
-from clearance.evidence import Measurement, undefined
+from clearance.documents.measurement import Measurement, undefined
 from clearance.measures import intervals
 
 Counts = Mapping[str, int]

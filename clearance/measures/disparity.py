@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearance import params
-from clearance.evidence import INTERSECTION, Measurement, undefined
+from clearance.documents.measurement import INTERSECTION, Measurement, undefined
 from clearance.measures import (
     areas,
     counting,

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from clearance.evidence import Measurement, undefined
+from clearance.documents.measurement import Measurement, undefined
 from clearance.measures import counts, intervals, rates, significance
 from clearance.measures.rates import Group, Rate, Use
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clearance.evidence import Measurement
+from clearance.documents.measurement import Measurement
 
 
 def describe(measured: Mapping[str, Mapping[str, Measurement]], confidence: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import combinations
 from statistics import NormalDist
 
-from clearance.evidence import Measurement, undefined
+from clearance.documents.measurement import Measurement, undefined
 
 Interval = tuple[float, float]
 Totals = Mapping[str, float]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.measurement import INTERSECTION
 from clearance.errors import DataError
-from clearance.evidence import INTERSECTION
 from clearance.measures.contingency import Codes, Encoding, Table
 from clearance.measures.counts import MISSING, Cells
 from clearance.measures.rates import WeightedCells

@@ -14,7 +14,7 @@ from itertools import permutations, product
 import numpy as np
 import numpy.typing as npt
 
-from clearance.evidence import Measurement, undefined
+from clearance.documents.measurement import Measurement, undefined
 from clearance.measures import intervals, paired, paired_intervals, paired_resampling, resampling
 from clearance.measures.paired_intervals import Part, Square
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from clearance.evidence import Measurement, undefined
+from clearance.documents.measurement import Measurement, undefined
 from clearance.measures import ranking
 
 Labels = npt.NDArray[np.integer]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 from sklearn import metrics
 
-from clearance.evidence import Measurement, undefined
+from clearance.documents.measurement import Measurement, undefined
 from clearance.measures import calibration, intervals, ranking
 
 Labels = npt.NDArray[np.integer]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from clearance.evidence import Measurement, undefined
+from clearance.documents.measurement import Measurement, undefined
 from clearance.measures import areas, counting, design, intervals, performance, ranking, rates
 from clearance.measures.contingency import encode
 from clearance.measures.design import Design, Floats

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clearance.evidence import Measurement
+from clearance.documents.measurement import Measurement
 from clearance.judging.rules import Limit, Policy, Rule
 from clearance.measures import counts, fairness
 from clearance.modelling.choice import Held

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import skops.io
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.modelling import tree_bounds, trust
 from clearance.modelling.trust import MORE_TRUSTED, trusted_types
@@ -68,7 +68,7 @@ def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
             f"the model holds types that nobody has allowed to be loaded: {', '.join(sorted(untrusted))}",
             f"have compliance review them and add them to {more_trusted}, or choose another estimator",
         )
-    with artifacts.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts
+from clearance import files
 
 METRICS = {
     "demographic_parity_difference": "demographic parity difference",
@@ -54,7 +54,7 @@ def _beats(other: Point, point: Point) -> bool:
 def write(folder: Path, candidates: Sequence[Mapping[str, Any]]) -> None:
     """Write `pareto.json`, and `pareto.svg` with a panel for each metric that has two points or more."""
     found = {metric: points(candidates, metric) for metric in METRICS}
-    artifacts.write_json(folder / "pareto.json", found)
+    files.write_json(folder / "pareto.json", found)
     if drawn := {metric: spots for metric, spots in found.items() if len(spots) > 1}:
         _draw(folder / "pareto.svg", drawn)
 

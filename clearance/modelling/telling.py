@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from clearance import params
-from clearance.evidence import Measurement
+from clearance.documents.measurement import Measurement
 from clearance.modelling import candidates, choice, estimators, fitting, grid, limits
 from clearance.modelling.candidates import Candidate
 from clearance.modelling.mitigations import DECLARED

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import yaml12
+from clearance import yaml
 from clearance.errors import ConfigurationError
 
 LOADERS = {
@@ -44,8 +44,8 @@ def trusted_types(more_trusted: Path = MORE_TRUSTED) -> tuple[str, ...]:
     if not more_trusted.exists():
         return TRUSTED
     try:
-        entries = yaml12.loads(more_trusted.read_text(encoding="utf-8"))
-    except (yaml12.YAMLError, UnicodeDecodeError) as error:
+        entries = yaml.loads(more_trusted.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         fault = f"{more_trusted} is not readable YAML: {error}"
         raise ConfigurationError(fault, "mend the line it names") from None
     if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):

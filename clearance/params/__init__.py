@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from clearance import yaml12
+from clearance import yaml
 from clearance.errors import ConfigurationError
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
 from clearance.params.faults import describe
@@ -121,12 +121,12 @@ def load(path: Path) -> Params:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping. Raises ConfigurationError when it is missing, no YAML, or no mapping."""
     try:
-        data = yaml12.loads(path.read_text(encoding="utf-8"))
+        data = yaml.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path} is missing", f"restore {path.name}, or run in the project folder"
         ) from None
-    except (yaml12.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not readable YAML: {error}", "mend the line it names") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}", "name a YAML file") from None

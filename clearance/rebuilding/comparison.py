@@ -12,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, lockfile
+from clearance import files as artifacts
+from clearance import lockfile
 from clearance.errors import IntegrityError
 from clearance.rebuilding import likeness, stores
 from clearance.rebuilding.likeness import Tolerance

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import checkout, lockfile, remote
+from clearance import lockfile, remote, run_lock
 from clearance.errors import BusyError, ConfigurationError, UnavailableError
 from clearance.rebuilding.stores import Stores
 
@@ -56,7 +56,7 @@ def collect(
     sound listing any more; BusyError when a run holds the checkout; UnavailableError when the remote fails.
     """
     texts = list(texts)
-    with checkout.held(root), _dvc(root) as repo:
+    with run_lock.held(root), _dvc(root) as repo:
         there = repo.cloud.get_remote_odb() if remote.default(root) else None
         stores = Stores(places=tuple(place for place in (repo.cache.local, there) if place is not None))
         whole = {out.hash_info.value for out in repo.index.outs if out.hash_info}

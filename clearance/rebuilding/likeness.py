@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import IntegrityError
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
@@ -99,7 +99,7 @@ class Comparison:
         """
         try:
             if recorded.suffix == ".json":
-                yield from self.values("", artifacts.read_json(recorded), artifacts.read_json(rebuilt))
+                yield from self.values("", files.read_json(recorded), files.read_json(rebuilt))
             elif recorded.suffix == ".parquet":
                 yield from self._tables(recorded, rebuilt)
             elif recorded.suffix == ".skops":
@@ -107,8 +107,8 @@ class Comparison:
             elif recorded.suffix in _TEXTS:
                 texts = (file.read_text(encoding="utf-8") for file in (recorded, rebuilt))
                 yield from self.texts("text", *texts)
-            elif artifacts.sha256(recorded) != artifacts.sha256(rebuilt):
-                yield _unlike("content", artifacts.sha256(recorded)[:12], artifacts.sha256(rebuilt)[:12])
+            elif files.sha256(recorded) != files.sha256(rebuilt):
+                yield _unlike("content", files.sha256(recorded)[:12], files.sha256(rebuilt)[:12])
         except _UNREADABLE as error:
             yield _unlike("content", "one thing", f"another, and not comparable ({type(error).__name__})")
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import artifacts, environment, lockfile, revision, yaml12
+from clearance import environment, files, lockfile, revision, yaml
 from clearance.errors import ClearanceError, IntegrityError
 from clearance.rebuilding import installed, sources, stores
 from clearance.rebuilding.record import Record
@@ -77,12 +77,12 @@ def _write_texts(tree: Path, record: Record) -> tuple[str, ...]:
             notes.append(f"{path} is from the record")
             if path == revision.PARAMS and (keys := _unexplained(before, text)):
                 notes[-1] += f": the commit has another {', '.join(keys)}, and no override says so"
-            artifacts.write_text(target, text)
+            files.write_text(target, text)
     return tuple(notes)
 
 
 def _unexplained(before: str | None, text: str) -> list[str]:
-    return revision.unexplained(yaml12.loads(before) if before else {}, yaml12.loads(text))
+    return revision.unexplained(yaml.loads(before) if before else {}, yaml.loads(text))
 
 
 def _locked_environment(tree: Path) -> str:
@@ -101,7 +101,7 @@ def _isolate(tree: Path) -> None:
     """A cache of its own, no git and no lock: what others computed is out of reach."""
     (tree / "dvc.lock").unlink(missing_ok=True)
     local = f"[core]\n    no_scm = true\n[cache]\n    dir = {tree / '.dvc' / 'cache'}\n"
-    artifacts.write_text(tree / ".dvc" / "config.local", local)
+    files.write_text(tree / ".dvc" / "config.local", local)
 
 
 def _reproduce(tree: Path, timeout: float, hints: tuple[str, ...]) -> None:

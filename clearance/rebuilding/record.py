@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from clearance import artifacts, lockfile, params, revision, yaml12
+from clearance import files, lockfile, params, revision, yaml
 from clearance.errors import IntegrityError
 from clearance.params.section import Section
 
@@ -41,9 +41,9 @@ class Record(Section):
         """
         lock = lockfile.parse(self.lock).only(params.read_yaml(graph).get("stages") or ())
         try:
-            settings = yaml12.loads(self.params)
+            settings = yaml.loads(self.params)
             asked = settings["overrides"]
-        except (yaml12.YAMLError, KeyError, TypeError):
+        except (yaml.YAMLError, KeyError, TypeError):
             raise _odd("its params.yaml is not readable") from None
         if asked != self.overrides:
             raise _odd("its params.yaml names other overrides")
@@ -65,7 +65,7 @@ def _odd(why: str) -> IntegrityError:
 def read(path: Path) -> Record:
     """The record in a JSON file. Raises IntegrityError when it is missing, no JSON, or not a record."""
     try:
-        return Record.model_validate(artifacts.read_json(path))
+        return Record.model_validate(files.read_json(path))
     except ValidationError as error:
         raise IntegrityError(
             f"{path} is not the record of a version: {params.describe(error, Record)}",

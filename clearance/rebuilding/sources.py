@@ -10,7 +10,7 @@ import contextlib
 import shutil
 from pathlib import Path, PurePosixPath
 
-from clearance import digest, lockfile, yaml12
+from clearance import digest, lockfile, yaml
 from clearance.errors import IntegrityError
 from clearance.rebuilding.stores import Stores
 
@@ -65,7 +65,7 @@ def _follow_pointers(tree: Path, target: Path, stores: Stores) -> None:
     around = [place.with_name(f"{place.name}.dvc") for place in places]
     below = target.rglob("*.dvc") if target.is_dir() else ()
     for pointer in sorted({file for file in (*around, *below) if file.is_file()}):
-        for out in yaml12.loads(pointer.read_text(encoding="utf-8")).get("outs") or ():
+        for out in yaml.loads(pointer.read_text(encoding="utf-8")).get("outs") or ():
             item = pointer.parent / str(out["path"])
             if not item.exists() and item.resolve().is_relative_to(tree.resolve()):
                 with contextlib.suppress(IntegrityError):

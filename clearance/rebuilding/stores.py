@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clearance import artifacts, remote, repair
+from clearance import files, remote, repair
 from clearance.errors import ConfigurationError, IntegrityError, UnavailableError
 from clearance.lockfile import FOLDER
 
@@ -32,7 +32,7 @@ class Stores:
         """
         if not name.endswith(FOLDER):
             return self._fetch(name, target)
-        with artifacts.replacing_folder(target) as folder:
+        with files.replacing_folder(target) as folder:
             for path, inner in self.listing(name).items():
                 self._fetch(inner, folder / path)
         return None
@@ -55,7 +55,7 @@ class Stores:
 
     def _fetch(self, name: str, target: Path) -> None:
         for place in self.places:
-            with contextlib.suppress(FileNotFoundError, IntegrityError), artifacts.replacing(target) as new:
+            with contextlib.suppress(FileNotFoundError, IntegrityError), files.replacing(target) as new:
                 with _answering():
                     place.fs.get_file(place.oid_to_path(name), str(new))
                 if repair.md5(new) != name:

@@ -20,7 +20,8 @@ import numpy as np
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-from clearance import artifacts, yaml12
+from clearance import files as artifacts
+from clearance import yaml
 from clearance.errors import IntegrityError
 from clearance.lineage import Lineage
 from clearance.modelling import trust
@@ -172,5 +173,5 @@ def _write_environment(folder: Path, described: Description) -> None:
         "dependencies": ["-r requirements.txt"],
     }
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n", encoding="utf-8")
-    (folder / "conda.yaml").write_text(yaml12.dumps(conda), encoding="utf-8")
-    (folder / "python_env.yaml").write_text(yaml12.dumps(virtual), encoding="utf-8")
+    (folder / "conda.yaml").write_text(yaml.dumps(conda), encoding="utf-8")
+    (folder / "python_env.yaml").write_text(yaml.dumps(virtual), encoding="utf-8")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts, params
+from clearance import files, params
 from clearance.errors import IntegrityError
 from clearance.promotion import Version
 from clearance.registry import folder, versions
@@ -58,7 +58,7 @@ def read(server: Server, version: Version, into: Path, vouched: Vouched | None =
     """
     expected = vouched.model if vouched else _said(version, MODEL_DIGEST)
     file = versions.download(server, version, str(into)) / folder.MODEL
-    if not file.is_file() or artifacts.sha256(file) != expected:
+    if not file.is_file() or files.sha256(file) != expected:
         raise _unsound(version, f"{folder.MODEL} is not the model that was judged")
     training, split, origin = (
         _report(server, version, path, into, vouched)
@@ -95,7 +95,7 @@ def _declared(server: Server, version: Version, into: Path, vouched: Vouched | N
     if vouched is None:
         kept = _fetch(server, version, "params.yaml", into)
         return {} if kept is None else params.read_yaml(kept)
-    artifacts.write_text(into / "vouched" / "params.yaml", vouched.params)
+    files.write_text(into / "vouched" / "params.yaml", vouched.params)
     return params.read_yaml(into / "vouched" / "params.yaml")
 
 
@@ -104,9 +104,9 @@ def _report(server: Server, version: Version, path: str, into: Path, vouched: Vo
     tag = f"{_EVIDENCE}.{path.replace('/', '.')}"
     expected = vouched.outs.get(path) if vouched else _said(version, tag)
     file = _fetch(server, version, path, into)
-    if file is None or artifacts.sha256(file) != expected:
+    if file is None or files.sha256(file) != expected:
         raise _unsound(version, f"{path} of its run is not what it was judged by")
-    return artifacts.read_json(file)
+    return files.read_json(file)
 
 
 def _said(version: Version, key: str) -> str:

@@ -26,7 +26,7 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import ConfigurationError
 from clearance.registry import folder, test_uses
 from clearance.registry.record import Candidate, DataSet, Record, Tracked
@@ -216,7 +216,7 @@ def _fit(value: str) -> str:
     """The value; one that is too long for MLflow cut short, with the digest of the whole."""
     if len(value) <= _LONGEST:
         return value
-    end = f"… (cut; SHA-256 of all of it {artifacts.sha256_json(value)})"
+    end = f"… (cut; SHA-256 of all of it {files.sha256_json(value)})"
     return value[: _LONGEST - len(end)] + end
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
-from clearance import params, yaml12
+from clearance import params, yaml
 from clearance.errors import ConfigurationError
 
 FILE = Path("policies/identity.yaml")
@@ -80,12 +80,12 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Identity:
     path = root / (environment.get(PLACE) or FILE)
     mend = f"write {FILE}, or let {PLACE} name it; docs/approvals.md says what it holds"
     try:
-        said = yaml12.loads(path.read_text(encoding="utf-8"))
+        said = yaml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
             f"no identity provider: {path} cannot be read ({error.strerror})", mend
         ) from None
-    except (yaml12.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not readable YAML: {error}", "mend the line it names") from None
     try:
         return Identity.model_validate(said)

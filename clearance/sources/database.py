@@ -16,7 +16,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from clearance import database_words
+from clearance import database_urls
 from clearance.errors import ClearanceError, ConfigurationError, SourceError, UnavailableError
 from clearance.sources import python_rows
 
@@ -67,7 +67,7 @@ def fetch(url: sa.URL, query: str, variable: str, chunk: int = CHUNK) -> Iterato
     Raises UnavailableError when the database does not answer, SourceError when it refuses the login or
     the query, ConfigurationError when its driver is not installed; `variable` names the URL in them.
     """
-    with _connection(url, variable) as connection, database_words.explained(url, _unanswered):
+    with _connection(url, variable) as connection, database_urls.explained(url, _unanswered):
         streamed = connection.execution_options(
             stream_results=True, max_row_buffer=chunk, no_parameters=True, postgresql_readonly=True
         )
@@ -101,7 +101,7 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 
 def _unreachable(error: BaseException, url: sa.URL, variable: str) -> ClearanceError:
-    where = f"the database {database_words.label(url)}"
+    where = f"the database {database_urls.label(url)}"
     if isinstance(error, ImportError | sa.exc.NoSuchModuleError):
         return ConfigurationError(
             f"no driver for {url.drivername} is installed",
@@ -122,14 +122,14 @@ def _unreachable(error: BaseException, url: sa.URL, variable: str) -> ClearanceE
 
 def _unanswered(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
     cause = getattr(error, "orig", None) or error
-    words = database_words.scrub(
+    words = database_urls.scrub(
         getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause), url
     )
     state = getattr(cause, "sqlstate", None) or ""
     gone = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
     operational = isinstance(error, sa.exc.OperationalError)
     if gone or state.startswith(_PASSING_STATES) or (operational and _PASSING.search(words)):
-        return UnavailableError(f"the database {database_words.label(url)} broke off: {words}", "run again")
+        return UnavailableError(f"the database {database_urls.label(url)} broke off: {words}", "run again")
     return SourceError(
-        f"the database {database_words.label(url)} refuses the query: {words}", "mend `source.query`"
+        f"the database {database_urls.label(url)} refuses the query: {words}", "mend `source.query`"
     )

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import ConfigurationError, IntegrityError, SourceError
 from clearance.params import Source
 
@@ -38,21 +38,21 @@ def read(source: Source) -> tuple[Path, dict[str, Any]]:
     folder = Path(source.path)
     if not (folder / ORIGIN).is_file():
         raise SourceError(f"there is no snapshot in {folder}", _MEND)
-    origin = artifacts.read_json(folder / ORIGIN)
+    origin = files.read_json(folder / ORIGIN)
     other = [name for name, value in asked(source).items() if origin.get(name) != value]
     if other:
         raise SourceError(
             f"the snapshot in {folder} has another {' and '.join(other)} than params.yaml",
             _MEND,
         )
-    return artifacts.verify(folder / TABLE, str(origin.get("sha256"))), origin
+    return files.verify(folder / TABLE, str(origin.get("sha256"))), origin
 
 
 def current(folder: Path) -> dict[str, Any] | None:
     """The origin of the snapshot in `folder`; None when there is none or its content is not as recorded."""
     try:
-        origin: dict[str, Any] = artifacts.read_json(folder / ORIGIN)
-        artifacts.verify(folder / TABLE, str(origin.get("sha256")))
+        origin: dict[str, Any] = files.read_json(folder / ORIGIN)
+        files.verify(folder / TABLE, str(origin.get("sha256")))
     except (IntegrityError, AttributeError):
         return None
     return origin

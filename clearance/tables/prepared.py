@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def read_protected(root: Path) -> pd.DataFrame:
 def _paths(root: Path, names: Iterable[str]) -> dict[str, Path]:
     """Where the tables are, each held against its digest."""
     recorded = record(root)["tables"]
-    return {name: artifacts.verify(root / FOLDER / f"{name}.parquet", recorded[name]) for name in names}
+    return {name: files.verify(root / FOLDER / f"{name}.parquet", recorded[name]) for name in names}
 
 
 def _table(path: Path, split: str | None = None) -> pa.Table:
@@ -127,7 +127,7 @@ def _table(path: Path, split: str | None = None) -> pa.Table:
 
 def record(root: Path) -> dict[str, Any]:
     """What `prepare` recorded. Raises IntegrityError when it is missing, or when preparation was blocked."""
-    document: dict[str, Any] = artifacts.read_json(root / RECORD)
+    document: dict[str, Any] = files.read_json(root / RECORD)
     if document.get("status") != "measured":
         raise IntegrityError(
             f"there are no prepared tables: {document.get('because') or 'nothing was recorded'}",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import artifacts
+from clearance import files
 from clearance.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ def read(root: Path, rows: pd.Series, model: str) -> npt.NDArray[np.float64]:
     Raises IntegrityError when the scores are missing, not what was recorded, of another model or of other
     rows, and when nothing was scored.
     """
-    record: dict[str, Any] = artifacts.read_json(root / RECORD)
+    record: dict[str, Any] = files.read_json(root / RECORD)
     if record.get("status") != "measured":
         raise IntegrityError(f"there are no scores: {record.get('because') or 'nothing was recorded'}", _MEND)
     if record["model_sha256"] != model:
         raise IntegrityError(f"{RECORD} is of another model than the trained one", _MEND)
-    table = pq.read_table(artifacts.verify(root / FILE, record["sha256"]))
+    table = pq.read_table(files.verify(root / FILE, record["sha256"]))
     if not table.column("row").equals(_texts(rows)):
         raise IntegrityError(f"{FILE} does not hold the test rows in their order", _MEND)
     scores: npt.NDArray[np.float64] = table.column("score").to_numpy()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clearance import artifacts
+from clearance import files
 from clearance.tables import prepared, rows
 
 SPLITS = ("train", "tune")
@@ -30,7 +30,7 @@ def name(split: str) -> str:
 def read(root: Path, split: str) -> bytes:
     """The hashes of the rows of `split` of the project at `root`. Raises what `prepared.tables` raises."""
     label = root / prepared.FOLDER / "label.parquet"
-    artifacts.verify(label, prepared.record(root)["tables"]["label"])
+    files.verify(label, prepared.record(root)["tables"]["label"])
     table = pq.read_table(label, columns=list(prepared.KEYS))
     return pack(table.filter(pc.equal(table.column("split"), split)).column("row").to_pylist())
 

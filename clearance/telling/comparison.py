@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clearance.telling import wording
+from clearance import wording
 
 UTILITY = ("balanced_accuracy", "accuracy", "f1", "roc_auc", "selection_rate")
 """Figures of all tune rows, in the order they are told; the one that chose comes first."""

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from clearance.evidence import Outcome
-from clearance.telling import wording
+from clearance import wording
+from clearance.documents.measurement import Outcome
 
 VERDICTS = {
     Outcome.PASS: "Pass",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from clearance.evidence import INTERSECTION
+from clearance.documents.measurement import INTERSECTION
 
 UNKNOWN = "(missing)"
 """What the counts call rows whose category is not known."""

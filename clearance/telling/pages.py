@@ -14,7 +14,8 @@ from typing import Any
 import jinja2
 import markupsafe
 
-from clearance.telling import headline, wording
+from clearance import wording
+from clearance.telling import headline
 
 _CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
 _DIRECTIONS = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -24,7 +25,7 @@ _WORDS = ("count", "limit", "listed", "measurement", "metric", "number", "percen
 
 
 def environment(folder: Path) -> jinja2.Environment:
-    """The templates of `folder`, with the words of `clearance.telling.wording` as filters.
+    """The templates of `folder`, with the words of `clearance.wording` as filters.
 
     Rendering raises UndefinedError on a name that was not given: a hole never prints as nothing.
     """

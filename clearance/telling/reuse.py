@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts
+from clearance import files
 
 KEPT = Path(".clearance") / "test_uses.json"
 SPLIT = Path("reports") / "split.json"
@@ -38,7 +38,7 @@ def told(uses: int, policy: Mapping[str, Any]) -> tuple[str, bool]:
 def keep(root: Path, test_rows: str, uses: int, day: dt.date) -> None:
     """Note the count for the rows of this digest, for `last` to read."""
     noted = {"test_rows": test_rows, "uses": uses, "counted": day.isoformat()}
-    artifacts.write_json(root / KEPT, noted)
+    files.write_json(root / KEPT, noted)
 
 
 def last(root: Path, policy: Mapping[str, Any]) -> tuple[str, bool] | None:
@@ -46,10 +46,10 @@ def last(root: Path, policy: Mapping[str, Any]) -> tuple[str, bool] | None:
 
     Raises IntegrityError when the note, or the record of the split, is not readable.
     """
-    split = artifacts.read_json(root / SPLIT) if (root / SPLIT).exists() else {}
+    split = files.read_json(root / SPLIT) if (root / SPLIT).exists() else {}
     if split.get("status") != "measured":
         return None
-    noted = artifacts.read_json(root / KEPT) if (root / KEPT).exists() else {}
+    noted = files.read_json(root / KEPT) if (root / KEPT).exists() else {}
     if noted.get("test_rows") != split["row_digests"]["test"]:
         return "how often these test rows have judged a model is not counted: run `clearance track`", False
     sentence, warns = told(noted["uses"], policy)

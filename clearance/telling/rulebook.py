@@ -9,11 +9,12 @@ import datetime as dt
 import difflib
 from collections.abc import Iterator
 
+from clearance import wording
 from clearance.errors import ConfigurationError
 from clearance.judging import rules
 from clearance.judging.exclusions import ImpactTable
 from clearance.judging.reuse import TestUses
-from clearance.telling import glossary, wording
+from clearance.telling import glossary
 
 CERTAINTIES = {
     "text": "its wording was seen",

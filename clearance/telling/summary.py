@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import artifacts
-from clearance.evidence import Outcome
+from clearance import files, wording
+from clearance.documents.measurement import Outcome
 from clearance.promotion import Status
-from clearance.telling import headline, reuse, wording
+from clearance.telling import headline, reuse
 
 VERDICT = Path("reports") / "verdict.json"
 REPORT = Path("reports") / "report.html"
@@ -36,7 +36,7 @@ _SPOKEN = {
 
 def read(folder: Path) -> dict[str, Any]:
     """The verdict of the project, or workspace, at `folder`. Raises IntegrityError when there is none."""
-    verdict: dict[str, Any] = artifacts.read_json(folder / VERDICT)
+    verdict: dict[str, Any] = files.read_json(folder / VERDICT)
     return verdict
 
 
@@ -92,7 +92,7 @@ def released(folder: Path) -> list[str]:
     """What the last release of the project at `folder` did, a line each; none where there was none."""
     if not (folder / RECEIPT).exists():
         return []
-    receipt = artifacts.read_json(folder / RECEIPT)
+    receipt = files.read_json(folder / RECEIPT)
     versions = [("registered", receipt["candidate"]), ("champion", receipt["champion"])]
     lines = [f"{word} {named(found)}" for word, found in versions if found]
     return [*lines, *(awaited(folder) or [f"{receipt['status']}: {receipt['reason']}"])]
@@ -108,7 +108,7 @@ def awaited(folder: Path) -> list[str]:
     """Who must still agree to what was last released at `folder`, and by which commands; else nothing."""
     if not (folder / RECEIPT).exists():
         return []
-    receipt = artifacts.read_json(folder / RECEIPT)
+    receipt = files.read_json(folder / RECEIPT)
     if receipt["status"] != Status.AWAITING_APPROVAL or not receipt["candidate"]:
         return []
     number = receipt["candidate"]["version"]
