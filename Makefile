@@ -6,7 +6,7 @@ READY = $(VENV)/.ready
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format repro verdict release ui bench lock clean
+.PHONY: help setup run test lint format repro verdict release ui bench deps lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ ui: $(READY)  ## Prefect and MLflow in the browser, with a worker that runs what
 
 bench: $(READY)  ## measure speed and memory, as ratios against peers
 	$(BIN)/python -m benchmarks
+
+deps: $(READY)  ## write the code dependencies of every stage into dvc.yaml
+	$(BIN)/python -m tools.code_deps
 
 lock: $(READY)  ## resolve the dependencies again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

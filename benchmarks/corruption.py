@@ -26,8 +26,8 @@ import pyarrow.parquet as pq
 
 from benchmarks import clean, faults, guide
 from clearance import params
+from clearance.data.tables import split
 from clearance.errors import ClearanceError
-from clearance.tables import split
 from tasks import ingest, prepare, validate
 
 ROOT = Path(__file__).resolve().parent.parent

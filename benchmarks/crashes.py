@@ -30,13 +30,12 @@ from mlflow.store.model_registry import sqlalchemy_store as registry_store
 from mlflow.store.tracking import sqlalchemy_store as tracking_store
 
 from clearance import files as artifacts
-from clearance.ledger import places
+from clearance.ledger import checkpoint_files
+from tasks import release as release_task
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
 from governed import Done, Place
-
-from tasks import release
 
 WRITES = (
     "create_registered_model",
@@ -62,7 +61,7 @@ class Act:
 
 
 STORY = (
-    Act(name="release", run=lambda place: place.run(release.main, by="tess")),
+    Act(name="release", run=lambda place: place.run(release_task.main, by="tess")),
     Act(name="approve", run=lambda place: place.decide("approve", 2, "vera")),
     Act(name="reject", run=lambda place: place.decide("reject", 2, "rita")),
     Act(name="revoke", run=lambda place: place.decide("revoke", 2, "rita")),
@@ -147,7 +146,7 @@ def _hook(moment: Moment, root: Path) -> None:
     """Have the child tell of each of its side effects. The process is thrown away afterwards."""
     for name in WRITES:
         _wrap(MlflowClient, name, f"mlflow {name}", moment)
-    _wrap(places, "write", "ledger checkpoint", moment)
+    _wrap(checkpoint_files, "write", "ledger checkpoint", moment)
     write_text = artifacts.write_text
 
     def write(path: Path, text: str) -> None:

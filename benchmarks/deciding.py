@@ -17,7 +17,7 @@ from pathlib import Path
 VERIFY = """
 import json, sys
 sys.argv = ["clearance", "1"]
-from tasks import verify
+from clearance.promotion import verify
 verify.main()
 with open("modules.json", "w") as file:
     json.dump([name for name in sys.modules if name != "__main__"], file)
@@ -32,7 +32,8 @@ for name in json.load(open("modules.json")):
 """
 ATTEST = """
 import time
-from tasks import attest, release
+from clearance.promotion import propose
+from tasks import release as release_task
 spent = []
 def timed(whole):
     def run(*args, **options):
@@ -42,8 +43,8 @@ def timed(whole):
         finally:
             spent.append(time.perf_counter() - start)
     return run
-attest.Candidate.attest = timed(attest.Candidate.attest)
-release.main()
+propose.Candidate.attest = timed(propose.Candidate.attest)
+release_task.main()
 print("attest", *spent)
 """
 
@@ -88,7 +89,12 @@ def speed(project: Path, repeats: int) -> dict[str, float]:
         subprocess.run(
             [sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=project, env=_environment(), check=True
         )
-        subprocess.run([sys.executable, "-m", "tasks.track"], cwd=project, env=_environment(), check=True)
+        subprocess.run(
+            [sys.executable, "-m", "tasks.track"],
+            cwd=project,
+            env=_environment(),
+            check=True,
+        )
         said = seconds(ATTEST, project)[1]
         signing.append(sum(map(float, said.rpartition("attest ")[2].split())))
     verifying = [seconds(VERIFY, project)[0] - seconds(IMPORT, project)[0] for _ in range(repeats)]

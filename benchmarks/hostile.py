@@ -26,8 +26,9 @@ import pytest
 from benchmarks import folders, payloads
 from clearance import registry
 from clearance.errors import ClearanceError
-from clearance.modelling import model_file
-from tasks import release, track
+from clearance.models import model_file
+from clearance.promotion import release
+from tasks import track
 from tests import judged
 
 ROOT = Path(__file__).resolve().parent.parent

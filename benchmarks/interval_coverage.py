@@ -19,8 +19,8 @@ import pandas as pd
 from benchmarks import guide, truths
 from clearance import params
 from clearance.documents.measurement import Measurement
-from clearance.judging.rules import Limit
-from clearance.measures import intervals
+from clearance.metrics import intervals
+from clearance.policy.schema import Limit
 from tasks import assess
 
 CONFIDENCE = 0.95

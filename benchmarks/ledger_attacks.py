@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks import ledger_samples as samples
 from clearance import ledger
-from clearance.ledger import checkpoint, entry, places, times
+from clearance.ledger import checkpoint, checkpoint_files, entry, times
 from clearance.ledger.checkpoint import Checkpoint
 from clearance.ledger.entry import Entry
 
@@ -174,7 +174,7 @@ def older(base: Base, folder: Path, random_: random.Random) -> int | None:
 def remove_checkpoint(base: Base, folder: Path, random_: random.Random) -> int | None:
     """Lines of the place in the attacker's hands: one, the newest ones, or all."""
     place = folder / base.places[0].name
-    lines = list(places.lines(place))
+    lines = list(checkpoint_files.lines(place))
     signed = [at for at, line in enumerate(lines) if isinstance(checkpoint.read(line), Checkpoint)]
     at = random_.choice(signed)
     first = _first(lines[at])
@@ -195,7 +195,7 @@ def wrong_key(base: Base, folder: Path, random_: random.Random) -> int | None:
     forger = samples.signer()
     lines: list[str] = []
     last: Checkpoint | None = None
-    for kept in places.lines(folder / base.places[0].name):
+    for kept in checkpoint_files.lines(folder / base.places[0].name):
         line, found = kept, checkpoint.read(kept)
         if isinstance(found, Checkpoint) and found.after + 1 >= start:
             batch = rows[found.after : found.last]

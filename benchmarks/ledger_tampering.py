@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import ledger_attacks as attacks
 from benchmarks import ledger_samples as samples
 from clearance import ledger
-from clearance.ledger import Fault, Report, audit, export, places, verification
+from clearance.ledger import Fault, Report, audit, checkpoint_files, export, verification
 
 SEEDS = (0,)
 EACH = 100
@@ -118,7 +118,7 @@ def _crash(book: ledger.Ledger, random_: random.Random) -> None:
     seal = book.seal
     assert seal is not None  # noqa: S101
     fatal = random_.randint(1, 2 * len(seal.places))
-    whole, count = places.write, 0
+    whole, count = checkpoint_files.write, 0
 
     def write(where: Sequence[Path], line: str) -> None:
         nonlocal count
@@ -130,13 +130,13 @@ def _crash(book: ledger.Ledger, random_: random.Random) -> None:
         if count == fatal:
             raise Crash
 
-    places.write = write  # type: ignore[assignment]
+    checkpoint_files.write = write  # type: ignore[assignment]
     try:
         ledger.append(book, [samples.draft(1)])
     except Crash:
         pass
     finally:
-        places.write = whole
+        checkpoint_files.write = whole
 
 
 def table(found: dict[str, Any]) -> str:

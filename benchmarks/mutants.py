@@ -24,7 +24,7 @@ RECORD = ROOT / "benchmarks/results/mutants.json"
 ATTESTING = "clearance/attesting"
 ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "policy": (
-        ("clearance/judging/*.py", "clearance/promotion.py"),
+        ("clearance/judging/*.py", "clearance/promotion/next_step.py"),
         (
             *("policy", "judge", "sufficiency", "values", "significance", "impact", "reuse", "challenge"),
             *("authorisation", "findings", "promotion", "packs"),
@@ -38,7 +38,7 @@ ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         (
             *(f"{ATTESTING}/{name}.py" for name in ("approvals", "question", "quorum", "votes", "decisions")),
             *(f"{ATTESTING}/{name}.py" for name in ("roles", "roles_file", "root", "signed_roles")),
-            "clearance/governance/authorisation.py",
+            "clearance/promotion/authorised_policy.py",
         ),
         ("approvals", "accounts", "roles", "trust", "authorisation"),
     ),
@@ -50,7 +50,7 @@ ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         ),
         ("bundle", "envelope", "evidence", "keys"),
     ),
-    "loader": (("clearance/modelling/model_file.py", "clearance/modelling/trust.py"), ("model_file",)),
+    "loader": (("clearance/models/model_file.py", "clearance/models/trusted_types.py"), ("model_file",)),
 }
 COPIED = (
     *(".dvc", ".dvcignore", ".gitignore", ".importlinter", "Makefile", "README.md", "benchmarks", "data"),

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from clearance.measures import intervals, paired, paired_disparity, paired_resampling, paired_scores
+from clearance.metrics import intervals, paired, paired_disparity, paired_resampling, paired_scores
 
 BAR = 0.935
 CONFIDENCE = 0.95

@@ -37,7 +37,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from clearance.modelling import model_file
+from clearance.models import model_file
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clearance.measures import contingency, counting, fairness
-from clearance.measures.design import INDEPENDENT, Design
+from clearance.metrics import contingency, count_rows, fairness
+from clearance.metrics.sampling_design import INDEPENDENT, Design
 
 TRIALS, SIZE, RATE, ALIKE = 2000, 20, 0.3, 0.2
 METRIC = "demographic_parity_difference"
@@ -42,7 +42,7 @@ def coverage(_: Path, _repeats: int) -> None:
                 group, chosen = drawn(clusters, random)
                 encoding = contingency.encode(pd.DataFrame({"group": group.astype(object)}))
                 for place, design in enumerate((how, INDEPENDENT)):
-                    counted = counting.count(encoding, random.integers(0, 2, len(group)), chosen, design)
+                    counted = count_rows.count(encoding, random.integers(0, 2, len(group)), chosen, design)
                     found = fairness.measure(counted.groups(["group"], (), 0.95), 0.95)[METRIC]
                     held[place] += found.low == 0
             by, naive = held / TRIALS

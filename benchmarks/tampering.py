@@ -27,8 +27,9 @@ import pytest
 from benchmarks import changes
 from clearance import files, registry
 from clearance.errors import ClearanceError, ConfigurationError, IntegrityError, TransientError
-from clearance.modelling import model_file
-from tasks import promote, release, track
+from clearance.models import model_file
+from clearance.promotion import promote, release
+from tasks import track
 from tests import judged
 
 DAY = dt.date(2026, 11, 30)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
-from clearance.measures import entropy
+from clearance.metrics import entropy
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -30,7 +30,7 @@ import pytest
 from mlflow import MlflowClient
 
 from clearance import ledger
-from clearance.attesting import envelope, key_files, signers
+from clearance.trust import dsse, key_files, signers
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
@@ -117,7 +117,7 @@ def _payload(signed: dict[str, Any]) -> dict[str, Any]:
 def _edit_bundle(place: Place, version: int) -> None:
     """Another verdict, under the old signature."""
     path = _bundle(place, version)
-    signed = envelope.read(path)
+    signed = dsse.read(path)
     said = _payload(signed)
     said["predicate"]["judged"]["as_of"] = "2026-11-21"
     signed["payload"] = base64.b64encode(json.dumps(said).encode()).decode()
@@ -127,9 +127,9 @@ def _edit_bundle(place: Place, version: int) -> None:
 def _resign_bundle(place: Place, version: int, by: str) -> None:
     """Another verdict, under a new signature."""
     path = _bundle(place, version)
-    said = _payload(envelope.read(path))
+    said = _payload(dsse.read(path))
     said["predicate"]["judged"]["as_of"] = "2026-11-21"
-    envelope.write(path, place.signed(by, said))
+    dsse.write(path, place.signed(by, said))
 
 
 def _by_hand(place: Place, version: int, kind: str, **changes: Any) -> None:
@@ -165,7 +165,7 @@ def _sign_unknown(place: Place) -> None:
         unknown = signers.signer(key_files.create(Path(folder), "vera").uri)
         for who in ("vera", "rita"):
             said = _payload(place.decision("approve", 1, who))
-            place.record("pipeline", ledger.Kind.APPROVAL, 1, envelope.sign(said, unknown))
+            place.record("pipeline", ledger.Kind.APPROVAL, 1, dsse.sign(said, unknown))
 
 
 def _borrow_names(place: Place) -> None:
@@ -175,7 +175,7 @@ def _borrow_names(place: Place) -> None:
 
 def _sign_together(place: Place) -> None:
     signed = place.decision("approve", 1, "vera")
-    both = envelope.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/rita.pem"))
+    both = dsse.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/rita.pem"))
     place.record("vera", ledger.Kind.APPROVAL, 1, both)
 
 
@@ -210,8 +210,8 @@ def _plant(_place: Place) -> None:
 def _plant_and_propose(place: Place) -> None:
     """A planted candidate whose evidence an auditor signed and proposed."""
     _plant(place)
-    said = _payload(envelope.read(_bundle(place, 2)))
-    envelope.write(_bundle(place, 2), place.signed("ada", said))
+    said = _payload(dsse.read(_bundle(place, 2)))
+    dsse.write(_bundle(place, 2), place.signed("ada", said))
     with place.office("ada") as office:
         first = place.proposed(1)
         body = {"version": 2, "content": first.content, "fingerprint": first.fingerprint, "pushed": False}

@@ -15,7 +15,7 @@ import pandas as pd
 
 from clearance import wording
 from clearance.documents.measurement import Measurement, undefined
-from clearance.measures import data_bias, proxies
+from clearance.metrics import data_bias, proxies
 from expectations import custom
 
 Measured = dict[str, Measurement]

@@ -24,13 +24,16 @@ from great_expectations.expectations.expectation import Expectation
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 
 from clearance.errors import IntegrityError
-from expectations import engine, sharing
+from expectations import fork_pool, gx_engine
 
 LONG = 100_000
 """Rows from which two processes share the expectations."""
 
 PART = 6
 """Expectations that one of them takes at a time, at least."""
+
+SuiteResult = ExpectationSuiteValidationResult
+"""What Great Expectations returns for a suite."""
 
 BLOCK, WARN = "block", "warn"
 _SEVERITIES = {BLOCK: "critical", WARN: "warning"}
@@ -84,7 +87,7 @@ def _evaluate(name: str, frame: pd.DataFrame, expectations: list[Expectation]) -
     """What Great Expectations finds; of a long table in parts that two processes share."""
     if len(frame) < LONG or not expectations:
         return _validate(name, frame, expectations)
-    result, *others = sharing.share(partial(_validate, name, frame), _parts(expectations))
+    result, *others = fork_pool.share(partial(_validate, name, frame), _parts(expectations))
     result.results = [each for part in (result, *others) for each in part.results]
     statistics = calc_validation_statistics(result.results)._asdict()
     result.success = statistics.pop("success")
@@ -96,7 +99,7 @@ def _parts(expectations: list[Expectation]) -> list[list[Expectation]]:
     """A few expectations each; those on the same column together, for they share what they ask of it."""
     about = [getattr(each, "column", None) or "" for each in expectations]
     ordered = [each for _, each in sorted(zip(about, expectations, strict=True), key=lambda pair: pair[0])]
-    size = max(PART, math.ceil(len(ordered) / sharing.MOST))
+    size = max(PART, math.ceil(len(ordered) / fork_pool.MOST))
     return [ordered[at : at + size] for at in range(0, len(ordered), size)]
 
 
@@ -104,7 +107,7 @@ def _validate(name: str, frame: pd.DataFrame, expectations: list[Expectation]) -
     context = _context()
     suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
     source = context.data_sources.add_pandas("clearance")
-    type(source).execution_engine_override = engine.ColumnEngine
+    type(source).execution_engine_override = gx_engine.ColumnEngine
     table = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
     definition = gx.ValidationDefinition(name=name, data=table, suite=suite)
     return context.validation_definitions.add(definition).run(

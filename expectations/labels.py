@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pandas as pd
 import pyarrow as pa
 
-from clearance.tables import rows
+from clearance.data.tables import row_ids
 from expectations import custom
 
 
@@ -27,7 +27,7 @@ class ExpectLabelToHaveTwoValues(custom.TableExpectation):
         counts = counts_of(frame, self.column)
         if not counts:
             return
-        favourable = rows.canonical_value(self.favourable)
+        favourable = row_ids.canonical_value(self.favourable)
         found = ", ".join(f"`{value}` ({count} rows)" for value, count in list(counts.items())[:10])
         more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""
         observed = dict(list(counts.items())[:10])
@@ -99,7 +99,7 @@ class ExpectGroupsToOccur(custom.TableExpectation):
         yield from custom.missing(frame, list(self.groups))
         for name in custom.present(frame, list(self.groups)):
             found = counts_of(frame, name)
-            gone = [value for value in self.groups[name] if rows.canonical_value(value) not in found]
+            gone = [value for value in self.groups[name] if row_ids.canonical_value(value) not in found]
             if gone:
                 never = ", ".join(f"`{value}`" for value in gone)
                 says = f"`{name}` is never {never}, which is declared"
@@ -112,5 +112,5 @@ def counts_of(frame: pd.DataFrame, column: str) -> dict[str, int]:
     if column not in frame:
         return {}
     counts = frame[column].value_counts()
-    texts = rows.canonical(pa.Array.from_pandas(counts.index), column).to_pylist()
+    texts = row_ids.canonical(pa.Array.from_pandas(counts.index), column).to_pylist()
     return dict(sorted(zip(texts, map(int, counts), strict=True), key=lambda item: (-item[1], item[0])))

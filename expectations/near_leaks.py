@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from clearance.measures import ranking
-from clearance.measures.proxies import FOLDS, ROWS
+from clearance.metrics import ranking
+from clearance.metrics.proxies import FOLDS, ROWS
 from expectations import custom, leaks
 
 BINS = 20

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from clearance.tables import prepared
+from clearance.data.tables import prepared
 from expectations import custom
 
 

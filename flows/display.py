@@ -6,7 +6,7 @@ import threading
 
 from rich.console import Console
 
-from flows.work import Progress
+from flows.runner.run_context import Progress
 
 _STYLES = {"done": "green", "cached": "bright_black", "failed": "red"}
 

@@ -1,7 +1,8 @@
 """The promotion flow: a version that people agreed to becomes champion, on a worker that may promote.
 
 An automation of `prefect.yaml` starts it when the last approval was recorded; so nobody's run waits for
-people. It believes nothing that it is told: `tasks.promote` asks ledger, registry and evidence anew.
+people. It trusts none of its parameters: `clearance.promotion.promote` reads ledger, registry and
+evidence itself.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from prefect.states import Completed, Failed
 
 from clearance import environment, params
 from clearance.errors import ClearanceError, ConfigurationError
-from flows import children, commands, notice, stages, steps
+from clearance.versioning import dvc_pipeline
+from flows import notifications, steps
+from flows.runner import child_processes, commands
 
 
-@flow(name="promotion", on_failure=[notice.send], on_crashed=[notice.send])
+@flow(name="promotion", on_failure=[notifications.send], on_crashed=[notifications.send])
 def promotion(version: int, model: str | None = None) -> State[Any]:
     """Make a candidate the champion, if its evidence holds and all agree who must.
 
@@ -48,13 +51,13 @@ def promote(name: str, root: Path, version: int) -> State[Any]:
             lines.append(line)
             hear(line)
 
-        with children.Children(root) as started:
+        with child_processes.Children(root) as started:
             commands.run(
                 started,
                 name,
                 f"python -m tasks.promote {version}",
                 cwd=root,
-                timeout=stages.TIMEOUT,
+                timeout=dvc_pipeline.TIMEOUT,
                 log=root / ".clearance" / "logs" / f"{name}.log",
                 hear=take,
                 env={},

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clearance.errors import UnavailableError
-from flows.children import Children
+from flows.runner.child_processes import Children
 
 HOST = "127.0.0.1"
 

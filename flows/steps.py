@@ -17,7 +17,7 @@ from prefect.states import Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
 from clearance.errors import ClearanceError, ReleaseRefused, TransientError
-from flows import children
+from flows.runner import child_processes
 
 UNAVAILABLE = "Unavailable"
 """The name of a failed state after which another try may help."""
@@ -47,7 +47,7 @@ def attempt(do: Callable[[Callable[[str], None]], bool]) -> State[Any]:
     """Do a step: `do` is given what hears its lines, and returns whether it had to run."""
     try:
         ran = do(get_run_logger().info)
-    except children.Lost:
+    except child_processes.Lost:
         return Failed(name="Interrupted", message="the run was ended")
     except TransientError as error:
         return Failed(name=UNAVAILABLE, message=str(error))

@@ -18,9 +18,11 @@ import click
 
 from clearance import environment, params
 from clearance.errors import ClearanceError, ExitCode
-from clearance.telling import summary
-from flows import display, request, server, work
-from flows.children import Children
+from clearance.promotion import receipt
+from clearance.reporting import summary
+from flows import display, server
+from flows.runner import request, run_context
+from flows.runner.child_processes import Children
 
 if TYPE_CHECKING:
     from prefect import State
@@ -47,7 +49,7 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
         base = params.read_yaml(root / "params.yaml")
         changes = request.with_policy(request.check(request.from_settings(settings, base)), policy_file)
-        with work.opened(root, changes, screen.show, force=force) as run:
+        with run_context.opened(root, changes, screen.show, force=force) as run:
             with screen:
                 state = _train(run, struck)
             code = _tell(screen, run, state)
@@ -74,7 +76,7 @@ def _listen() -> threading.Event:
     return struck
 
 
-def _train(run: work.Work, struck: threading.Event) -> State[Any]:
+def _train(run: run_context.Work, struck: threading.Event) -> State[Any]:
     """Start Prefect's server; begin with the stages and import Prefect while it starts; run the flow."""
     keeper = Children(run.root)
     atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
@@ -105,7 +107,7 @@ def _heed(struck: threading.Event) -> None:
         raise KeyboardInterrupt
 
 
-def _tell(screen: display.Display, run: work.Work, state: State[Any]) -> ExitCode:
+def _tell(screen: display.Display, run: run_context.Work, state: State[Any]) -> ExitCode:
     """Say how the run ended and where to look next; return its exit status."""
     from flows import training
 
@@ -117,7 +119,7 @@ def _tell(screen: display.Display, run: work.Work, state: State[Any]) -> ExitCod
     screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
     uses = summary.test_uses(run.folder, verdict)
     beside = uses if run.effects_after else ["a what-if: nothing was registered or released"]
-    for line in [*summary.reasons(verdict), *summary.released(run.folder), *beside]:
+    for line in [*summary.reasons(verdict), *receipt.released(run.folder), *beside]:
         screen.say(f"  {line}")
     screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
     return summary.outcome(verdict).exit_code

@@ -25,13 +25,15 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from clearance import environment
 from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError
-from clearance.telling import headline, summary
-from flows import killed, notice, request, steps, work
+from clearance.promotion import receipt
+from clearance.reporting import headline, summary
+from flows import crash_marker, notifications, steps
+from flows.runner import request, run_context
 
 if TYPE_CHECKING:
     from pydantic import BaseModel as Overrides
 else:
-    from flows.request import Overrides
+    from flows.runner.request import Overrides
 
 AWAITING = "Awaiting approval"
 """The name of the completed state of a run whose model passed and waits for people to agree."""
@@ -46,8 +48,8 @@ Futures = dict[str, PrefectFuture[Any]]
 @flow(
     name="training",
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
-    on_failure=[notice.send],
-    on_crashed=[notice.send],
+    on_failure=[notifications.send],
+    on_crashed=[notifications.send],
 )
 def training(
     overrides: Overrides = NOTHING, policy_file: str | None = None, force: bool = False
@@ -62,8 +64,8 @@ def training(
     changes = request.with_policy(request.plain(overrides), policy_file)
     try:
         with (
-            work.opened(environment.project_root(), changes, force=force) as run,
-            killed.noted(run.root, UUID(flow_run.id)),
+            run_context.opened(environment.project_root(), changes, force=force) as run,
+            crash_marker.noted(run.root, UUID(flow_run.id)),
         ):
             futures = _submit(run)
             faults = [
@@ -77,20 +79,20 @@ def training(
 @steps.step
 def stage(name: str) -> State[Any]:
     """Bring one stage of dvc.yaml up to date."""
-    return steps.attempt(lambda hear: work.here().run_stage(name, hear))
+    return steps.attempt(lambda hear: run_context.here().run_stage(name, hear))
 
 
 @steps.step
 def effect(name: str) -> State[Any]:
     """Do one step that touches the world."""
-    return steps.attempt(lambda hear: work.here().run_effect(name, hear))
+    return steps.attempt(lambda hear: run_context.here().run_effect(name, hear))
 
 
-def _submit(run: work.Work) -> Futures:
+def _submit(run: run_context.Work) -> Futures:
     """Submit every step, each to wait for the ones it needs."""
     futures: Futures = {}
     if run.needs_snapshot:  # DVC reads the snapshot when it reads the graph
-        futures[work.SNAPSHOT] = effect.submit(work.SNAPSHOT)
+        futures[run_context.SNAPSHOT] = effect.submit(run_context.SNAPSHOT)
         if _unfinished(futures):
             return futures
     pipeline = run.pipeline
@@ -111,7 +113,7 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
     return [future for future in futures.values() if not future.state.is_completed()]
 
 
-def _conclude(run: work.Work) -> State[Any]:
+def _conclude(run: run_context.Work) -> State[Any]:
     """The verdict as the run's end state: only a pass is a completed run, also one that waits for people."""
     verdict = summary.read(run.folder)
     counted_in = run.folder if run.effects_after else None
@@ -122,7 +124,7 @@ def _conclude(run: work.Work) -> State[Any]:
     message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *uses])
     outcome = summary.outcome(verdict)
     if outcome == Outcome.PASS:
-        if counted_in and (waits := summary.awaited(counted_in)):
+        if counted_in and (waits := receipt.awaited(counted_in)):
             return Completed(name=AWAITING, message="\n".join([message, *waits]))
         return Completed(message=message)
     return Failed(name=headline.VERDICTS[outcome], message=message)

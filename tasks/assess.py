@@ -19,23 +19,23 @@ import pandas as pd
 from fairlearn import metrics as fairlearn
 
 from clearance import files, params, stage, wording
+from clearance.data.tables import prepared, row_ids, scored
 from clearance.documents import measurement
-from clearance.measures import (
+from clearance.metrics import (
     contingency,
-    counting,
+    count_rows,
     counts,
-    design,
     disparity,
     family,
     group_rates,
     intervals,
-    margins,
     rates,
+    sampling_design,
     significance,
 )
-from clearance.measures.disparity import METRICS
-from clearance.modelling import scoring
-from clearance.tables import prepared, rows, scored
+from clearance.metrics import intersections as margins
+from clearance.metrics.disparity import METRICS
+from clearance.models import scoring
 
 _RATES = {
     "selection_rate": fairlearn.selection_rate,
@@ -113,7 +113,7 @@ def assess(
     known: Mapping[str, Iterable[str]],
     asked: params.Evaluate,
     seed: int,
-    drawn: design.Design = design.INDEPENDENT,
+    drawn: sampling_design.Design = sampling_design.INDEPENDENT,
 ) -> dict[str, Any]:
     """The fairness document of these rows: `protected` has a column of group names per attribute.
 
@@ -123,7 +123,7 @@ def assess(
     """
     wrong = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
     encoding = contingency.encode(protected)
-    counted = counting.count(encoding, label, scoring.decide(scores, threshold), drawn)
+    counted = count_rows.count(encoding, label, scoring.decide(scores, threshold), drawn)
     families = margins.families(encoding.attributes, asked.intersections)
     groups = {
         name: counted.groups(over, known.get(name, ()), asked.confidence) for name, over in families.items()
@@ -196,7 +196,7 @@ def known_groups(data: params.Data, protected: pd.DataFrame, intersections: int 
     }
     for name in data.protected:
         declared = data.columns[name].values if name in data.columns else None
-        texts = {rows.canonical_value(value) for value in declared or []}
+        texts = {row_ids.canonical_value(value) for value in declared or []}
         known[name] |= {text for text in texts if text is not None}
     return known
 
@@ -218,7 +218,7 @@ def main() -> None:
         known=known_groups(settings.data, prepared.read_protected(Path()), settings.evaluate.intersections),
         asked=settings.evaluate,
         seed=settings.seed,
-        drawn=design.declared(settings.data, test),
+        drawn=sampling_design.declared(settings.data, test),
     )
     files.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
     for name in test.protected.columns:

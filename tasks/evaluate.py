@@ -16,10 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clearance import files, params, stage, wording
+from clearance.data.tables import prepared, scored
 from clearance.documents import measurement
-from clearance.measures import curves, design, figures, intervals, performance, sampled
-from clearance.modelling import scoring
-from clearance.tables import prepared, scored
+from clearance.metrics import curves, figures, intervals, performance, sampled, sampling_design
+from clearance.models import scoring
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]
@@ -99,7 +99,7 @@ def evaluate(  # noqa: PLR0917 - what a model is measured by
     threshold: float,
     choices: params.Evaluate,
     seed: int,
-    drawn: design.Design = design.INDEPENDENT,
+    drawn: sampling_design.Design = sampling_design.INDEPENDENT,
 ) -> dict[str, Any]:
     """The performance document of these rows; see `performance.measure`, and `sampled.measure`."""
     sampling = intervals.Sampling(confidence=choices.confidence, resamples=choices.resamples, seed=seed)
@@ -130,7 +130,7 @@ def main() -> None:
         return
     test = prepared.read_outcomes(Path(), "test")
     scores = scored.read(Path(), test.rows, training["model"]["sha256"])
-    drawn = design.declared(settings.data, test)
+    drawn = sampling_design.declared(settings.data, test)
     document = evaluate(test.label, scores, training["threshold"], settings.evaluate, settings.seed, drawn)
     files.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
     with files.replacing_folder(drawings) as folder:

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clearance import files, params, stage
+from clearance.data.tables import prepared
 from clearance.documents import measurement
-from clearance.measures import figures
-from clearance.modelling import attribution, contributions, model_file, scoring
-from clearance.tables import prepared
+from clearance.metrics import figures
+from clearance.models import attribution, contributions, model_file, scoring
 
 BACKGROUND = Path("models/background")
 FIGURES = Path("reports/figures/explain")

@@ -17,8 +17,8 @@ import duckdb
 import pyarrow as pa
 
 from clearance import files, params, stage
+from clearance.data.sources import duckdb_engine, snapshot_folder, source_faults, source_files, table_file
 from clearance.errors import ConfigurationError, DataError
-from clearance.sources import engine, snapshot_folder, source_faults, source_files, table_file
 
 RAW = Path("data/raw.parquet")
 ORIGIN = Path("data/origin.json")
@@ -28,20 +28,20 @@ log = logging.getLogger(__name__)
 
 
 def ingest(
-    source: params.Source, target: Path, home: Path, memory_limit: str = engine.MEMORY_LIMIT
+    source: params.Source, target: Path, home: Path, memory_limit: str = duckdb_engine.MEMORY_LIMIT
 ) -> dict[str, Any]:
     """Write the rows of `source` to `target` and return their origin: source, rows, columns, digest.
 
     DuckDB spills into `home` beyond `memory_limit`. Raises ConfigurationError on a `select` that cannot
     be used, SourceError on what cannot be read, DataError on a table without rows or with twin columns.
     """
-    with engine.session(home, memory_limit) as connection:
+    with duckdb_engine.session(home, memory_limit) as connection:
         with source_faults.explained():
             description = _bind(connection, source)
         select = source.select or "SELECT * FROM source"
         with _usable_select():
-            engine.check_select(connection, select)
-            batches = engine.stream(connection, select)
+            duckdb_engine.check_select(connection, select)
+            batches = duckdb_engine.stream(connection, select)
         with source_faults.explained():
             rows = table_file.write(batches, target)
     if not rows:
@@ -62,7 +62,7 @@ def _bind(connection: duckdb.DuckDBPyConnection, source: params.Source) -> dict[
     """Make the source the table `source` of a session that can see nothing else; describe it."""
     if source.kind == "demo":
         connection.register("source", _demo())
-        engine.confine(connection, [])
+        duckdb_engine.confine(connection, [])
         return {
             "kind": "demo",
             "name": DEMO,
@@ -71,11 +71,11 @@ def _bind(connection: duckdb.DuckDBPyConnection, source: params.Source) -> dict[
     if source.kind == "file":
         files = source_files.find(source)
         source_files.bind(connection, source, files)
-        engine.confine(connection, files)
+        duckdb_engine.confine(connection, files)
         return _describe_files(source, files)
     table, origin = snapshot_folder.read(source)
-    connection.execute(f"CREATE TEMP VIEW source AS FROM read_parquet({engine.literal(str(table))})")
-    engine.confine(connection, [table])
+    connection.execute(f"CREATE TEMP VIEW source AS FROM read_parquet({duckdb_engine.literal(str(table))})")
+    duckdb_engine.confine(connection, [table])
     return origin
 
 
@@ -115,7 +115,7 @@ def main() -> None:
     """Read `source` of params.yaml; write the table and its origin."""
     settings = params.load(Path("params.yaml"))
     with files.replacing(RAW) as target:
-        origin = ingest(settings.source, target, engine.HOME)
+        origin = ingest(settings.source, target, duckdb_engine.HOME)
     files.write_json(ORIGIN, origin)
     log.info("ingest: %s rows, %s columns", f"{origin['rows']:,}", len(origin["columns"]))
 

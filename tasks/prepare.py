@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clearance import files, params, stage
+from clearance.data.tables import prepared, row_ids, split
 from clearance.documents import measurement
 from clearance.errors import DataError, IntegrityError
-from clearance.tables import prepared, rows, split
 
 RAW = Path("data/raw.parquet")
 ORIGIN = Path("data/origin.json")
@@ -39,10 +39,10 @@ def part(table: pa.Table, units: split.Units, side: np.ndarray, data: params.Dat
     stays = pa.array(side != split.LEFT_OUT)
     all_stay = split.LEFT_OUT not in side
     keys = {
-        "row": rows.hexadecimal(units.row),
+        "row": row_ids.hexadecimal(units.row),
         "split": pa.array(prepared.SPLITS).take(pa.array(side.clip(min=0))),
     }
-    protected = {name: rows.canonical(table.column(name), name) for name in data.protected}
+    protected = {name: row_ids.canonical(table.column(name), name) for name in data.protected}
     columns = {
         "features": {name: _as_feature(table.column(name), name) for name in names},
         "label": {"label": label_of(table.column(data.target), data)} | _of_rows(table, data),
@@ -57,9 +57,9 @@ def label_of(column: pa.ChunkedArray, data: params.Data) -> pa.Array:
 
     Raises DataError on a null, and unless the target has exactly two values, the favourable one among them.
     """
-    texts = rows.canonical(column, data.target)
+    texts = row_ids.canonical(column, data.target)
     values = sorted(pc.unique(texts).to_pylist(), key=str)
-    favourable = rows.canonical_value(data.favourable)
+    favourable = row_ids.canonical_value(data.favourable)
     if None in values or len(values) != 2 or favourable not in values:
         found = ", ".join("null" if value is None else value for value in values[:10])
         raise DataError(
@@ -75,13 +75,13 @@ def _of_rows(table: pa.Table, data: params.Data) -> dict[str, pa.Array]:
     if data.weight is not None:
         found["weight"] = weight_of(table.column(data.weight), data.weight)
     if data.cluster is not None:
-        texts = rows.canonical(table.column(data.cluster), data.cluster)
+        texts = row_ids.canonical(table.column(data.cluster), data.cluster)
         if texts.null_count:
             raise DataError(
                 f"the cluster `{data.cluster}` is null in {texts.null_count} rows",
                 "drop or fill those rows in `source.select`",
             )
-        found["cluster"] = rows.hexadecimal(rows.digests(texts))
+        found["cluster"] = row_ids.hexadecimal(row_ids.digests(texts))
     return found
 
 
@@ -228,7 +228,7 @@ def _as_feature(column: pa.ChunkedArray, name: str) -> pa.Array:
 
 
 def _on_several_sides(digest: np.ndarray, side: np.ndarray) -> int:
-    group = rows.groups(digest)
+    group = row_ids.groups(digest)
     seen = np.zeros((group.max(initial=-1) + 1, len(prepared.SPLITS)), dtype=bool)
     stays = side != split.LEFT_OUT
     seen[group[stays], side[stays]] = True
@@ -237,7 +237,7 @@ def _on_several_sides(digest: np.ndarray, side: np.ndarray) -> int:
 
 def _digest_of(digest: np.ndarray) -> str:
     """SHA-256 over the rows' hexadecimal hashes in ascending order, one after the other."""
-    high, low = rows.as_numbers(digest)
+    high, low = row_ids.as_numbers(digest)
     ordered = digest[np.lexsort((low, high))]
     return hashlib.sha256(ordered.tobytes().hex().encode()).hexdigest()
 

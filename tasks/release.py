@@ -1,157 +1,37 @@
 """Effect: the judged model is registered as a candidate and, where evidence and policy allow, made champion.
 
-Run twice, or killed and run again, it ends in the same state. Whatever is missing or does not match
-promotes nothing. Whether a model may is decided in `clearance.promotion`.
+Run twice, or killed and run again, it ends in the same state; see `clearance.promotion.release`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from clearance import files, lineage, params, promotion, registry, remote, revision, stage
-from clearance.errors import IntegrityError, ReleaseRefused
-from clearance.governance import matters
-from clearance.governance.office import Office, opened
-from clearance.promotion import Ending, Status
-from clearance.telling import reuse, summary
-from tasks import attest, hearing, promote, track
-
-RECEIPT = Path(".clearance/release.json")
-THROW_AWAY = ("CI", "CLEARANCE_EPHEMERAL")
+from clearance import files, stage
+from clearance.promotion import receipt as receipts
+from clearance.promotion.release import release
+from clearance.reporting import summary, test_set_notice
 
 logger = logging.getLogger(__name__)
 
 
-def demand_shared(server: registry.Server, kept: remote.Remote | None) -> None:
-    """Raise ReleaseRefused on a CI runner or cloned worker whose registry or remote would end with it."""
-    where = next((name for name in THROW_AWAY if _is_set(name)), None)
-    if where is None:
-        return
-    if not server.shared:
-        raise ReleaseRefused(
-            f"{where} is set, and MLflow at {' and '.join(server.addresses)} would end with this machine",
-            "set MLFLOW_TRACKING_URI to a shared server",
-        )
-    if kept is None or kept.inside:
-        raise ReleaseRefused(
-            f"{where} is set, and no shared DVC remote is configured to keep data and models",
-            "add one: `dvc remote add --default NAME URL`",
-        )
-
-
-def _is_set(name: str) -> bool:
-    return os.environ.get(name, "").strip().lower() not in {"", "0", "false", "no", "off"}
-
-
-def receipt(
-    ending: Ending,
-    verdict: Mapping[str, Any],
-    fingerprint: str,
-    candidate: registry.Version | None = None,
-    champion: registry.Version | None = None,
-    *,
-    notes: Sequence[str] = ("", ""),
-) -> dict[str, Any]:
-    """What happened, for the flow and the command line to show.
-
-    `notes` are what must be said of the candidate, and of the champion, wherever they are named.
-    """
-    return {
-        "status": ending.status,
-        "reason": ending.reason,
-        "fingerprint": fingerprint,
-        "verdict": verdict["verdict"],
-        "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION),
-        "candidate": _named(candidate, notes[0]),
-        "champion": _named(champion, notes[1]),
-    }
-
-
-def _named(version: registry.Version | None, note: str) -> dict[str, Any] | None:
-    if version is None:
-        return None
-    return {"name": version.name, "version": version.number} | ({"note": note} if note else {})
-
-
-def _notes(office: Office, name: str, numbers: Sequence[int | None]) -> list[str]:
-    """What must be said of each of these candidates; nothing of None."""
-    entries, demo = office.entries(name), office.roles.demo
-    said = [{} if each is None else matters.notes(entries, each, demo=demo) for each in numbers]
-    return ["; ".join(each.values()) for each in said]
-
-
-def release(root: Path, day: dt.date) -> dict[str, Any]:
-    """Release the project at `root` as of `day`, and return the receipt.
-
-    Raises IntegrityError when evidence is missing or does not match, ReleaseRefused where this machine or
-    this person may not release, UnavailableError when MLflow or the remote does not answer.
-    """
-    settings = params.load(root / "params.yaml")
-    verified = lineage.verify(root)
-    described = registry.describe(verified)
-    home = revision.checkout_of(root)
-    case = hearing.examine(settings, home, root, day, has_model=described is not None)
-    first = promotion.obstacle(case)
-    if first and first.status is Status.WHAT_IF:
-        return receipt(first, case.verdict, verified.fingerprint)
-    server, kept = registry.connect(), remote.default(root)
-    demand_shared(server, kept)
-    tracked = registry.find(server, settings.experiment, verified.fingerprint)
-    if tracked is None or not tracked.complete:
-        raise IntegrityError(
-            "MLflow has no complete run of this model", "run `clearance track`, then repeat this"
-        )
-    with opened(home) as office:
-        if described is None:
-            ending = Ending(status=Status.NO_MODEL, reason=first.reason if first else "")
-            return receipt(ending, case.verdict, verified.fingerprint) | {"test_uses": None}
-        acting = attest.Candidate(
-            office=office,
-            settings=settings,
-            verified=verified,
-            server=server,
-            tracked=tracked,
-            described=described,
-            verdict=case.verdict,
-            tags=track.tags(case.verdict, described),
-        )
-        with office.attempting("release", settings.name, fingerprint=verified.fingerprint):
-            version = acting.register()
-            pushed = bool(kept) and (not case.failed or acting.is_overridden(version))
-            if pushed:
-                remote.push(root)
-            acting.compare(version, acting.attest(version, pushed=pushed), day)
-        ending, state = promote.promote(office, server, settings.name, version.number, day)
-        notes = _notes(office, settings.name, (version.number, state.reigning))
-    done = receipt(ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes)
-    rows = track.test_rows(verified.read_json("reports/split.json"))
-    if rows is None:
-        return done | {"test_uses": None}
-    uses = registry.count_test_uses(server, rows)
-    reuse.keep(root, rows, uses, day)
-    return done | {"test_uses": uses}
-
-
 def main() -> None:
-    """Release the project in the working folder as of today, say what happened, leave a receipt."""
+    """Release the project in the working folder as of today, report what happened, leave a receipt."""
     root = Path.cwd()
-    (root / RECEIPT).unlink(missing_ok=True)
-    done = release(root, dt.datetime.now(dt.UTC).date())
-    files.write_json(root / RECEIPT, done)
+    (root / receipts.RECEIPT).unlink(missing_ok=True)
+    receipt = release(root, dt.datetime.now(dt.UTC).date())
+    files.write_json(root / receipts.RECEIPT, receipt)
     verdict = summary.read(root)
     logger.info(summary.title(verdict))
-    if found := done["candidate"]:
-        logger.info("registered: %s", summary.named(found))
-    if found := done["champion"]:
-        logger.info("champion: %s", summary.named(found))
-    logger.info("%s: %s", done["status"], done["reason"])
-    if uses := done.get("test_uses"):
-        track.tell_test_uses(uses, verdict["policy"])
+    if candidate := receipt["candidate"]:
+        logger.info("registered: %s", receipts.named(candidate))
+    if champion := receipt["champion"]:
+        logger.info("champion: %s", receipts.named(champion))
+    logger.info("%s: %s", receipt["status"], receipt["reason"])
+    if uses := receipt.get("test_uses"):
+        test_set_notice.log(uses, verdict["policy"], logger)
 
 
 if __name__ == "__main__":

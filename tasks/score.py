@@ -9,9 +9,9 @@ import logging
 from pathlib import Path
 
 from clearance import files, stage
+from clearance.data.tables import prepared, scored
 from clearance.documents import measurement
-from clearance.modelling import model_file, scoring
-from clearance.tables import prepared, scored
+from clearance.models import model_file, scoring
 
 TRAINING = Path("reports/training.json")
 MODEL = Path("models/trained/model.skops")

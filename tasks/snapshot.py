@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearance import database_urls, files, params, stage
+from clearance.data.sources import duckdb_engine, python_rows, snapshot_folder, source_faults, table_file
 from clearance.errors import DataError
-from clearance.sources import engine, python_rows, snapshot_folder, source_faults, table_file
 
 STATE = Path(".clearance/snapshot")
 
@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 def pull(source: params.Source, state: Path) -> tuple[Iterable[pa.Table], dict[str, Any]]:
     """The rows of a `sql` or `openml` source in chunks, and where they come from, without credentials."""
     if source.kind == "sql" and source.url_env and source.query:
-        from clearance.sources import database
+        from clearance.data.sources import sql_query
 
-        url = database.address(source.url_env)
+        url = sql_query.address(source.url_env)
         asked = snapshot_folder.asked(source)
-        return database.fetch(url, source.query, source.url_env), asked | {
+        return sql_query.fetch(url, source.query, source.url_env), asked | {
             "database": database_urls.label(url)
         }
     if source.kind == "openml" and source.openml_id:
-        from clearance.sources import openml
+        from clearance.data.sources import openml
 
         table, details = openml.fetch(source.openml_id, state / "openml")
         return [table], snapshot_folder.asked(source) | details
@@ -51,19 +51,19 @@ def keep(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
     """
     with (
         tempfile.TemporaryDirectory(dir=target.parent) as folder,
-        engine.session(home) as connection,
+        duckdb_engine.session(home) as connection,
         source_faults.explained(),
     ):
         parts: list[Path] = []
         for chunk in chunks:
-            engine.refuse_twins(chunk.column_names, "the answer")
+            duckdb_engine.refuse_twins(chunk.column_names, "the answer")
             parts.append(Path(folder) / f"{len(parts):06}.parquet")
             pq.write_table(chunk, parts[-1])
         if not sum(pq.read_metadata(part).num_rows for part in parts):
             raise DataError("the source answers with no rows", "look at `source` in params.yaml")
         connection.register("source", _joined(parts))
-        engine.confine(connection, [])
-        return table_file.write(engine.stream(connection, "FROM source ORDER BY ALL"), target)
+        duckdb_engine.confine(connection, [])
+        return table_file.write(duckdb_engine.stream(connection, "FROM source ORDER BY ALL"), target)
 
 
 def _joined(parts: list[Path]) -> pa.RecordBatchReader:
@@ -80,7 +80,7 @@ def renew(source: params.Source, state: Path, now: dt.datetime, new: Path) -> bo
     """
     chunks, origin = pull(source, state)
     table = new / snapshot_folder.TABLE
-    origin |= {"rows": keep(chunks, table, engine.HOME), "sha256": files.sha256(table)}
+    origin |= {"rows": keep(chunks, table, duckdb_engine.HOME), "sha256": files.sha256(table)}
     before = snapshot_folder.current(Path(source.path))
     if before is not None and origin == {key: value for key, value in before.items() if key != "time"}:
         log.info("snapshot: %s rows, unchanged since %s", f"{origin['rows']:,}", before["time"])
@@ -96,18 +96,20 @@ def snapshot(source: params.Source, state: Path, now: dt.datetime) -> None:
 
     Raises BusyError when another snapshot runs, or a stage reads the folder at the moment of the change.
     """
-    from clearance.sources import tracked
+    from clearance.versioning import dvc_tracked
 
     folder = Path(source.path)
     snapshot_folder.check_place(folder, Path.cwd())
-    with engine.held(state), tracked.repository() as repo:
+    with duckdb_engine.held(state), dvc_tracked.repository() as repo:
         snapshot_folder.recover(folder)
-        tracked.restore(repo, folder)
+        dvc_tracked.restore(repo, folder)
         with snapshot_folder.beside(folder) as new:
             if renew(source, state, now, new):
-                with engine.held(engine.HOME):  # no ingest reads the folder now, by whatever door
-                    tracked.replace(repo, folder, lambda: snapshot_folder.replace(new, folder))
-        tracked.add(repo, folder)
+                with duckdb_engine.held(
+                    duckdb_engine.HOME
+                ):  # no ingest reads the folder now, by whatever door
+                    dvc_tracked.replace(repo, folder, lambda: snapshot_folder.replace(new, folder))
+        dvc_tracked.add(repo, folder)
 
 
 def main() -> None:

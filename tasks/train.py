@@ -16,22 +16,22 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from clearance import files, params, stage
+from clearance.data.tables import prepared
 from clearance.documents import measurement
 from clearance.errors import ConfigurationError, DataError, IntegrityError
-from clearance.judging import policy
-from clearance.modelling import (
+from clearance.models import (
+    candidate_search,
     candidates,
     encoding,
     estimators,
     fitting,
-    grid,
-    limits,
     model_file,
     pareto,
     scoring,
-    telling,
+    training_record,
+    tune_constraints,
 )
-from clearance.tables import prepared
+from clearance.policy import policy_file
 
 FOLDER = Path("models/trained")
 MODEL = FOLDER / "model.skops"
@@ -40,7 +40,7 @@ VALIDATION = Path("reports/validation_prepared.json")
 FIGURES = Path("reports/figures/train")
 LOCK = Path("requirements.lock")
 
-NO_DEMANDS = limits.Demands()
+NO_DEMANDS = tune_constraints.Demands()
 """What is asked of candidates where no policy is held against them: nothing, and nothing is allowed."""
 
 _LIBRARIES = ("fairlearn", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
@@ -55,8 +55,8 @@ def train(  # noqa: PLR0917 - what a run is made of
     data: params.Data,
     choice: params.Train,
     seed: int,
-    demands: limits.Demands = NO_DEMANDS,
-) -> grid.Selection:
+    demands: tune_constraints.Demands = NO_DEMANDS,
+) -> candidate_search.Selection:
     """Fit the candidates that `choice` names on `rows`, and choose thresholds and one candidate on `tune`.
 
     Raises DataError when the rows cannot be learnt from, ConfigurationError when the choice does not work.
@@ -70,7 +70,9 @@ def train(  # noqa: PLR0917 - what a run is made of
         limits=demands.rules,
         seed=seed,
     )
-    return grid.select(setting, choice.grid, allowed=choice.protected_at_decision, stance=demands.protected)
+    return candidate_search.select(
+        setting, choice.grid, allowed=choice.protected_at_decision, stance=demands.protected
+    )
 
 
 def _refuse_unusable(rows: prepared.Prepared) -> None:
@@ -88,12 +90,12 @@ def _refuse_unusable(rows: prepared.Prepared) -> None:
 
 
 def record(  # noqa: PLR0917 - what a run is made of
-    selection: grid.Selection,
+    selection: candidate_search.Selection,
     model: Mapping[str, str],
     choice: params.Train,
     split: Mapping[str, Any],
     lock: str,
-    demands: limits.Demands = NO_DEMANDS,
+    demands: tune_constraints.Demands = NO_DEMANDS,
 ) -> dict[str, Any]:
     """The deterministic tracking record: all that anyone needs to log, check or repeat this training.
 
@@ -106,7 +108,7 @@ def record(  # noqa: PLR0917 - what a run is made of
     pipeline = chosen.fitted.pipeline
     kinds = scoring.model_kinds(pipeline)
     return measurement.measured(
-        {limits.PROTECTED_AT_DECISION: telling.protected_at_decision(chosen)},
+        {tune_constraints.PROTECTED_AT_DECISION: training_record.protected_at_decision(chosen)},
         estimator=path,
         arguments=fitting.plain(chosen.estimator.arguments),
         estimator_params=fitting.plain(pipeline[-1].get_params()),
@@ -124,7 +126,7 @@ def record(  # noqa: PLR0917 - what a run is made of
         input_example=encoding.typical(pipeline[0]),
         requirements_sha256=lock,
         libraries=_versions(path),
-        **telling.selection(selection, choice, demands),
+        **training_record.selection(selection, choice, demands),
     )
 
 
@@ -165,7 +167,7 @@ def main() -> None:
             "run `clearance repair`, then run again",
         )
     rows, tune = prepared.read_each(Path(), "train", "tune")
-    asked = limits.demands(policy.load(Path(settings.policy.file)), settings.policy.as_of)
+    asked = tune_constraints.demands(policy_file.load(Path(settings.policy.file)), settings.policy.as_of)
     selection = train(rows, tune, settings.data, settings.train, settings.seed, asked)
     chosen = selection.chosen
     for complaint in chosen.fitted.warnings:
@@ -181,7 +183,7 @@ def main() -> None:
     _say(selection, document["estimator"], len(rows.label))
 
 
-def _say(selection: grid.Selection, path: str, rows: int) -> None:
+def _say(selection: candidate_search.Selection, path: str, rows: int) -> None:
     chosen = selection.chosen
     log.info("fitted %s on %d rows", path, rows)
     if len(selection.tried) > 1:

@@ -14,14 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 
 from clearance import files, params, stage
+from clearance.data.tables import prepared, row_ids
 from clearance.errors import ConfigurationError, DataError
-from clearance.tables import prepared, rows
-from expectations import boundary, docs, report
-from expectations import prepared as prepared_suite
-from expectations import raw as raw_suite
+from expectations import boundary, data_docs, report
+from expectations import prepared_boundary as prepared_suite
+from expectations import raw_boundary as raw_suite
 
 RAW = Path("data/raw.parquet")
 ORIGIN = Path("data/origin.json")
@@ -32,7 +31,7 @@ log = logging.getLogger(__name__)
 
 def check_raw(
     table: pa.Table, data: params.Data, recorded: int
-) -> tuple[dict[str, Any], ExpectationSuiteValidationResult, set[str]]:
+) -> tuple[dict[str, Any], boundary.SuiteResult, set[str]]:
     """The evidence document of the raw table, the result behind it, and the columns to hide in that.
 
     `recorded` is the number of rows `ingest` wrote. Raises DataError when the table has no rows at all.
@@ -53,7 +52,7 @@ def check_raw(
 
 def check_prepared(
     tables: dict[str, pa.Table], record: dict[str, Any], data: params.Data, confidence: float
-) -> tuple[dict[str, Any], ExpectationSuiteValidationResult, set[str]]:
+) -> tuple[dict[str, Any], boundary.SuiteResult, set[str]]:
     """The evidence document of the prepared tables, the result behind it, and the columns to hide in that.
 
     `record` is `reports/split.json`; `confidence` is the level of the intervals of what is measured.
@@ -101,9 +100,9 @@ def _prepared(settings: params.Params) -> None:
     _write(document | {"tables": record["tables"]}, result, hidden)
 
 
-def _write(document: dict[str, Any], result: ExpectationSuiteValidationResult, hidden: set[str]) -> None:
+def _write(document: dict[str, Any], result: boundary.SuiteResult, hidden: set[str]) -> None:
     name = document["boundary"]
-    page = docs.publish(result, hidden, docs.FOLDER / name)
+    page = data_docs.publish(result, hidden, data_docs.FOLDER / name)
     files.write_json(_report(name), document)
     for entry in document["expectations"]:
         if not entry["success"]:
@@ -117,10 +116,10 @@ def _report(name: str) -> Path:
 
 def _hashes(table: pa.Table, key: str | None) -> list[str]:
     """The rows' hashes as `prepare` makes them, cut; a row without its key goes by its content."""
-    texts = rows.content(table)
+    texts = row_ids.content(table)
     if key is not None and key in table.column_names:
-        texts = pc.coalesce(rows.canonical(table.column(key), key), texts)
-    return [row[:EXAMPLE_DIGITS] for row in rows.hexadecimal(rows.digests(texts)).to_pylist()]
+        texts = pc.coalesce(row_ids.canonical(table.column(key), key), texts)
+    return [row[:EXAMPLE_DIGITS] for row in row_ids.hexadecimal(row_ids.digests(texts)).to_pylist()]
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from clearance import params, stage
-from clearance.telling import headline, summary
-from tasks import judge
+from clearance.policy import project_verdict
+from clearance.reporting import headline, summary
 
 
 def settings_with(settings: params.Params, file: str | None, as_of: dt.date | None) -> params.Params:
@@ -38,7 +38,7 @@ def main() -> None:
     file, as_of = sys.argv[1:]
     settings = params.load(Path("params.yaml"))
     day = dt.date.fromisoformat(as_of) if as_of else None
-    verdict = judge.judge(settings_with(settings, file or None, day), Path())
+    verdict = project_verdict.judge(settings_with(settings, file or None, day), Path())
     sys.stdout.write("\n".join(lines(verdict)) + "\n")
     sys.exit(summary.outcome(verdict).exit_code)
 

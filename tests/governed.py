@@ -25,13 +25,14 @@ import pytest
 import yaml
 
 from clearance import ledger, registry
-from clearance.attesting import decisions, envelope, roles_file, signers
-from clearance.attesting.decisions import Matter
-from clearance.attesting.signers import IDENTITY
 from clearance.errors import ClearanceError, ExitCode
-from clearance.governance import matters, recall
-from clearance.governance.office import Office, opened
-from tasks import decide, hearing, promote, release, rollback, track, verify
+from clearance.promotion import candidate, decide, release, review, rollback, verify, version_record
+from clearance.promotion.session import Office, opened
+from clearance.trust import decisions, dsse, roles_file, signers
+from clearance.trust.decisions import Matter
+from clearance.trust.signers import IDENTITY
+from tasks import promote as promote_task
+from tasks import track
 
 NAME, CANDIDATES = "loan-approval", "loan-approval-candidate"
 PEOPLE: dict[str, Any] = {
@@ -154,7 +155,7 @@ class Place:
 
     def promote(self, version: int, by: str = "") -> Done:
         """Somebody promotes a version."""
-        return self.run(promote.main, str(version), by=by)
+        return self.run(promote_task.main, str(version), by=by)
 
     def roll_back(self, to: int | None = None, by: str = "pipeline") -> Done:
         """Somebody rolls back."""
@@ -183,7 +184,7 @@ class Place:
 
     def told(self) -> int | None:
         """The champion by the ledger, as a candidate's number."""
-        reign = matters.champion(self.entries(), NAME)
+        reign = version_record.champion(self.entries(), NAME)
         return reign and reign.version
 
     def alias(self) -> int | None:
@@ -240,9 +241,9 @@ class Place:
             body = {"version": version, "content": content, "reason": "by hand", "envelope": signed}
             return office.record(office.draft(kind, NAME, **body))[0]
 
-    def proposed(self, version: int) -> matters.Proposed:
+    def proposed(self, version: int) -> version_record.Proposed:
         """What was proposed as this version."""
-        found = matters.proposed(self.entries(), version)
+        found = version_record.proposed(self.entries(), version)
         assert found is not None
         return found
 
@@ -251,7 +252,7 @@ class Place:
         told = self.told()
         against = self.proposed(told).content if told not in (None, version) else None
         with self.office() as office:
-            compared = matters.compared(self.entries(), version, office.roles)
+            compared = version_record.compared(self.entries(), version, office.roles)
         about = {"comparison": compared.get("comparison"), "champion": against}
         content, policy = self.proposed(version).content, judged.POLICY["id"]
         about |= {"model": NAME, "version": version, "content": content, "policy": policy}
@@ -263,8 +264,8 @@ class Place:
             server = registry.connect()
             found = registry.find_number(server, CANDIDATES, version)
             assert found is not None
-            recalled = recall.recall(office, server, found, office.entries(NAME), Path(folder))
-            return hearing.hear(office, server, recalled, today()).standing
+            recalled = candidate.recall(office, server, found, office.entries(NAME), Path(folder))
+            return review.hear(office, server, recalled, today()).standing
 
     def roles(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the demo's roles file, keys listed; the demo's root signs it anew at the next command."""
@@ -312,7 +313,7 @@ class Place:
     def signed(self, identity: str, said: dict[str, Any]) -> dict[str, Any]:
         """A statement signed with somebody's key."""
         place = self.root / ".clearance/keys" / f"{identity}.pem"
-        return envelope.sign(said, signers.signer(f"file2:{place}"))
+        return dsse.sign(said, signers.signer(f"file2:{place}"))
 
 
 def today() -> dt.date:

@@ -24,8 +24,8 @@ from dvc.repo import Repo
 from clearance import environment, files, params
 from clearance.documents import measurement
 from clearance.documents.measurement import Measurement
-from clearance.modelling import model_file
-from tasks import judge
+from clearance.models import model_file
+from clearance.policy import project_verdict
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
 ROLES = LOCK.with_name("policies") / "roles.yaml"
@@ -210,7 +210,7 @@ def build(
     _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model, numbers=(first, rows))
     if candidates:
         _add_candidates(root / "reports/training.json", candidates, reference=reference)
-    judged = judge.judge(params.load(root / "params.yaml"), root)
+    judged = project_verdict.judge(params.load(root / "params.yaml"), root)
     files.write_json(root / "reports/verdict.json", judged)
     lock(root)
     return root
@@ -305,8 +305,8 @@ def row(number: int) -> dict[str, Any]:
 
 def score(root: Path) -> None:
     """Let the model at `root` score its test rows."""
-    from clearance.modelling import scoring
-    from clearance.tables import prepared, scored
+    from clearance.data.tables import prepared, scored
+    from clearance.models import scoring
 
     sha256 = files.read_json(root / "reports/training.json")["model"]["sha256"]
     model = model_file.load(root / "models/trained/model.skops", sha256)
@@ -371,7 +371,7 @@ def trained(number: int) -> bytes:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
-    from clearance.modelling import encoding
+    from clearance.models import encoding
 
     draw = np.random.default_rng(number)
     table = pd.DataFrame(

@@ -13,8 +13,8 @@ import yaml
 
 import tasks  # noqa: F401 - the tools' settings must stand before the first of them is imported
 from clearance import files, params
+from clearance.data.tables import prepared
 from clearance.documents import measurement
-from clearance.tables import prepared
 
 ROOT = Path(__file__).resolve().parent.parent
 FEATURES = ("income", "age", "owner", "region", "street", "grade")

@@ -10,9 +10,9 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
-from clearance.attesting import decisions, envelope, keys, roles_file, votes
-from clearance.attesting.decisions import Kind, Matter
-from clearance.attesting.roles import Roles
+from clearance.trust import decisions, dsse, keys, recorded_decisions, roles_file
+from clearance.trust.decisions import Kind, Matter
+from clearance.trust.roles import Roles
 
 AT = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -82,12 +82,12 @@ def decided(
     """An envelope with the person's decision; `key` and `by` make it somebody else's in part."""
     reason, at = more.pop("reason", "seen the evidence"), more.pop("at", AT)
     said = decisions.decide(kind, matter, by=by or who, reason=reason, at=at, **more)
-    return envelope.sign(said, key or SIGNERS[who])
+    return dsse.sign(said, key or SIGNERS[who])
 
 
 def record(
     number: int, who: str, kind: Kind, matter: Matter = MATTER, *, seen: Roles = ROLES, **more: Any
-) -> votes.Recorded:
+) -> recorded_decisions.Recorded:
     """The decision as a ledger would hold it, recorded at `when` (default: when it says it was made)."""
     when = more.pop("when", more.get("at", AT))
-    return votes.recorded(number, when, decided(who, kind, matter, **more), seen)
+    return recorded_decisions.recorded(number, when, decided(who, kind, matter, **more), seen)

@@ -13,7 +13,8 @@ from clearance import files as artifacts
 from clearance import params
 from clearance.documents import measurement
 from clearance.documents.measurement import Measurement
-from tasks import document, judge
+from clearance.policy import project_verdict
+from clearance.reporting import report
 
 DIGITS = {
     "Ada": (0.02, 0.01, 0.05),
@@ -247,14 +248,14 @@ def write(
             artifacts.write_text(
                 place / name, '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
             )
-    verdict = judge.judge(params.load(root / "params.yaml"), root)
+    verdict = project_verdict.judge(params.load(root / "params.yaml"), root)
     artifacts.write_json(root / "reports/verdict.json", verdict)
     return root
 
 
 def page(root: Path) -> str:
     """The page over the evidence at `root`."""
-    return document.render(document.read(root), params.load(root / "params.yaml").data)
+    return report.render(report.read(root), params.load(root / "params.yaml").data)
 
 
 class Parsed(HTMLParser):

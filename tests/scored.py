@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from clearance import files
 from clearance.documents import measurement
-from clearance.modelling import model_file
+from clearance.models import model_file
 from tasks import score
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,12 +11,12 @@ import people
 import pytest
 from people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
-from clearance.attesting import approvals, decisions, envelope, question, votes
-from clearance.attesting.decisions import Account, Kind
-from clearance.attesting.question import Asked, Question, Trainers
-from clearance.attesting.roles import Right, Roles
-from clearance.attesting.votes import Recorded, Vote
 from clearance.errors import ConfigurationError
+from clearance.trust import approval_rules, approval_state, decisions, dsse, recorded_decisions
+from clearance.trust.approval_rules import Asked, Question, Trainers
+from clearance.trust.decisions import Account, Kind
+from clearance.trust.recorded_decisions import Recorded, Vote
+from clearance.trust.roles import Right, Roles
 
 ISSUER = "https://login.bank.example/v2.0"
 DESK, SECOND = people.signer(50), people.signer(51)
@@ -62,10 +62,10 @@ def by_token(
     **more: Any,
 ) -> Recorded:
     said = decisions.decide(kind, MATTER, by=who, reason="seen", at=AT, account=held, **more)
-    return votes.recorded(number, when, envelope.sign(said, key), seen)
+    return recorded_decisions.recorded(number, when, dsse.sign(said, key), seen)
 
 
-def standing(*records: Recorded, **changes: Any) -> approvals.Standing:
+def standing(*records: Recorded, **changes: Any) -> approval_state.Standing:
     asked = {
         "matter": MATTER,
         "roles": KNOWN,
@@ -74,10 +74,10 @@ def standing(*records: Recorded, **changes: Any) -> approvals.Standing:
         "failed": False,
         "now": AT + DAY,
     }
-    return approvals.standing(records, Question(**{**asked, **changes}))
+    return approval_state.standing(records, Question(**{**asked, **changes}))
 
 
-def whys(state: approvals.Standing) -> str:
+def whys(state: approval_state.Standing) -> str:
     return " ".join(each.why for each in state.refused)
 
 
@@ -130,7 +130,7 @@ def test_groups_take_roles_away_and_give_none() -> None:
     both = account("s-rita", roles=("validator", "risk_officer", "operator"))
     (vote,) = standing(by_token(1, "rita", APPROVE, both)).stands
     assert vote.roles == {"risk_officer"} and vote.may_override
-    assert votes.giving(KNOWN, vote.person, Right.PROMOTE, AT, both) == frozenset()
+    assert recorded_decisions.giving(KNOWN, vote.person, Right.PROMOTE, AT, both) == frozenset()
 
 
 def test_a_person_counts_once_by_key_and_by_any_of_their_accounts() -> None:
@@ -174,7 +174,7 @@ def test_who_had_a_part_in_making_it_cannot_attest_who_approved() -> None:
     state = standing(VERA, RITA, trainers=Trainers(identities=frozenset({"desk"})))
     assert not state.stands
     assert "desk, who attests it, had a part in making this model" in whys(state)
-    assert question.trainers(KNOWN, [DESK.public_key.keyid], []).identities == {"desk"}
+    assert approval_rules.trainers(KNOWN, [DESK.public_key.keyid], []).identities == {"desk"}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_who_had_a_part_in_making_it_cannot_attest_who_approved() -> None:
 def test_an_account_is_judged_as_of_the_ledgers_time(span: Mapping[str, str], counts: bool) -> None:
     held = {"issuer": ISSUER, "subject": "s", **span}
     known = with_accounts(both={"roles": ["validator"], "accounts": [held]})
-    read = votes.read(by_token(1, "both", APPROVE, account("s"), seen=known), known)
+    read = recorded_decisions.read(by_token(1, "both", APPROVE, account("s"), seen=known), known)
     assert isinstance(read, Vote) is counts
 
 
@@ -201,10 +201,13 @@ def test_a_revoked_service_attests_nothing_from_then_on() -> None:
     broken = people.roles({**data, "roles": {**people.RIGHTS, "desk": ["attest_identity"]}})
     late = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken)
     early = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken, when=AT - DAY)
-    assert not isinstance(votes.read(late, broken), Vote)
-    assert isinstance(votes.read(early, broken), Vote)
+    assert not isinstance(recorded_decisions.read(late, broken), Vote)
+    assert isinstance(recorded_decisions.read(early, broken), Vote)
     assert isinstance(
-        votes.read(by_token(1, "vera", APPROVE, account("s-vera"), key=SECOND, seen=known), known), Vote
+        recorded_decisions.read(
+            by_token(1, "vera", APPROVE, account("s-vera"), key=SECOND, seen=known), known
+        ),
+        Vote,
     )
 
 

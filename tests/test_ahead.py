@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from clearance.errors import ClearanceError
-from flows.ahead import HeadStart
+from flows.runner.early_start import HeadStart
 
 Hear = Callable[[str], None]
 

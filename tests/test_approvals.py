@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
-from clearance.attesting import approvals, decisions, envelope, quorum, votes
-from clearance.attesting.decisions import Kind
-from clearance.attesting.question import Asked, Question, Trainers, trainers
-from clearance.attesting.votes import Recorded
 from clearance.errors import IntegrityError
+from clearance.trust import approval_state, decisions, dsse, quorum, recorded_decisions
+from clearance.trust.approval_rules import Asked, Question, Trainers, trainers
+from clearance.trust.decisions import Kind
+from clearance.trust.recorded_decisions import Recorded
 
 TWO = {"validator": 1, "risk_officer": 1}
 NOW = AT + DAY
@@ -32,11 +32,11 @@ def question(**changes: Any) -> Question:
     return replace(usual, **changes)
 
 
-def standing(*records: Recorded, **changes: Any) -> approvals.Standing:
-    return approvals.standing(records, question(**changes))
+def standing(*records: Recorded, **changes: Any) -> approval_state.Standing:
+    return approval_state.standing(records, question(**changes))
 
 
-def whys(state: approvals.Standing) -> str:
+def whys(state: approval_state.Standing) -> str:
     return " ".join(each.why for each in state.refused)
 
 
@@ -155,8 +155,8 @@ def test_a_second_key_makes_no_second_person() -> None:
 
 
 def test_one_statement_under_two_signatures_is_nobodys() -> None:
-    both = envelope.countersign(people.decided("vera", APPROVE), SIGNERS["viktor"])
-    assert "2 keys signed it" in whys(standing(votes.recorded(1, AT, both, ROLES), RITA))
+    both = dsse.countersign(people.decided("vera", APPROVE), SIGNERS["viktor"])
+    assert "2 keys signed it" in whys(standing(recorded_decisions.recorded(1, AT, both, ROLES), RITA))
 
 
 def digest(recorded: Recorded) -> str:
@@ -332,10 +332,12 @@ def test_a_decision_that_says_nothing_is_not_made(change: dict[str, Any]) -> Non
 def test_a_decision_in_other_words_does_not_count(change: Mapping[str, Any]) -> None:
     said = decisions.decide(APPROVE, MATTER, by="vera", reason="ok", at=AT)
     odd = {**said, "predicate": {**said["predicate"], **change}}
-    held = votes.recorded(1, AT, envelope.sign(odd, SIGNERS["vera"]), ROLES)
+    held = recorded_decisions.recorded(1, AT, dsse.sign(odd, SIGNERS["vera"]), ROLES)
     assert "this decision is faulty" in whys(standing(held, RITA))
-    other = envelope.sign({**said, "predicateType": "urn:clearance:evidence:v1"}, SIGNERS["vera"])
-    assert "this statement decides nothing" in whys(standing(votes.recorded(1, AT, other, ROLES), RITA))
+    other = dsse.sign({**said, "predicateType": "urn:clearance:evidence:v1"}, SIGNERS["vera"])
+    assert "this statement decides nothing" in whys(
+        standing(recorded_decisions.recorded(1, AT, other, ROLES), RITA)
+    )
 
 
 def everything() -> tuple[list[Recorded], list[Recorded]]:
@@ -391,14 +393,14 @@ questions = st.builds(
 def test_the_order_of_recording_does_not_matter(found: list[Recorded], asked: Question, chance: Any) -> None:
     mixed = list(found)
     chance.shuffle(mixed)
-    assert approvals.standing(mixed, asked) == approvals.standing(found, asked)
+    assert approval_state.standing(mixed, asked) == approval_state.standing(found, asked)
 
 
 @given(records, questions, st.lists(st.sampled_from(FOREIGN), min_size=1, max_size=4))
 def test_what_is_foreign_or_invalid_never_completes_a_set(
     found: list[Recorded], asked: Question, foreign: list[Recorded]
 ) -> None:
-    before, after = approvals.standing(found, asked), approvals.standing([*found, *foreign], asked)
+    before, after = approval_state.standing(found, asked), approval_state.standing([*found, *foreign], asked)
     assert after.complete == before.complete
     assert after.missing == before.missing
     assert after.until == before.until
@@ -409,15 +411,15 @@ def test_taking_an_approval_away_never_completes_a_set(
     found: list[Recorded], asked: Question, data: st.DataObject
 ) -> None:
     given_ = [each for each in found if each.signed and decided_as(each) in (APPROVE, OVERRIDE)]
-    if given_ and not approvals.standing(found, asked).complete:
+    if given_ and not approval_state.standing(found, asked).complete:
         away = data.draw(st.sampled_from(given_))
-        assert not approvals.standing([each for each in found if each is not away], asked).complete
+        assert not approval_state.standing([each for each in found if each is not away], asked).complete
 
 
 @given(records, questions, st.sampled_from(["vera", "rita", "viktor", "both", "dan"]))
 def test_a_new_rejection_always_stops_it(found: list[Recorded], asked: Question, who: str) -> None:
     rejected = record(999, who, REJECT, reason="no", at=AT + DAY)
-    assert not approvals.standing([*found, rejected], asked).complete
+    assert not approval_state.standing([*found, rejected], asked).complete
 
 
 def decided_as(each: Recorded) -> str:

@@ -31,13 +31,15 @@ import yaml
 from issuer import Provider
 
 from clearance import ledger, registry
-from clearance.attesting.decisions import Account, Kind
+from clearance.approvals_api import app, oidc_keys, oidc_settings, service, tokens
+from clearance.approvals_api.rate_limit import Tally
+from clearance.approvals_api.tokens import Refused
 from clearance.errors import ConfigurationError, UnavailableError
-from clearance.governance.office import opened
-from clearance.serving import approvals, identity, issuer, tokens
-from clearance.serving.tally import Tally
-from clearance.serving.tokens import Refused
-from tasks import decide, desk, promote, release, track, verify
+from clearance.promotion import decide, promote, verify
+from clearance.promotion.session import opened
+from clearance.trust.decisions import Account, Kind
+from tasks import release as release_task
+from tasks import track
 
 NAME = "loan-approval"
 GROUPS = {"g-val": ["validator", "auditor", "data_scientist"], "g-risk": ["risk_officer"]}
@@ -74,13 +76,13 @@ def own() -> Iterator[Provider]:
         yield running
 
 
-def settings(provider: Provider, **more: Any) -> identity.Identity:
+def settings(provider: Provider, **more: Any) -> oidc_settings.Identity:
     said = {"issuer": provider.address, "audience": oidc.AUDIENCE, "service": "desk", **more}
-    return identity.Identity.model_validate(said)
+    return oidc_settings.Identity.model_validate(said)
 
 
 def read(provider: Provider, token: str, **more: Any) -> Account | Refused:
-    return tokens.read(token, settings(provider, **more), issuer.Issuer(provider.address))
+    return tokens.read(token, settings(provider, **more), oidc_keys.Issuer(provider.address))
 
 
 # What a token proves
@@ -215,7 +217,7 @@ def test_groups_leave_the_roles_that_they_map_to(
 
 def test_a_rotated_key_is_found_and_a_withdrawn_one_ends_with_its_lifetime(own: Provider) -> None:
     now = [0.0]
-    asked = issuer.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    asked = oidc_keys.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     old = own.keys[0]
     assert asked.key(old.keyid) is not None
     new = own.rotate()
@@ -227,7 +229,7 @@ def test_a_rotated_key_is_found_and_a_withdrawn_one_ends_with_its_lifetime(own: 
 
 def test_made_up_key_ids_do_not_make_us_ask_without_end(own: Provider) -> None:
     now = [0.0]
-    asked = issuer.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    asked = oidc_keys.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     for number in range(100):
         assert asked.key(f"made-up-{number}") is None
     assert own.asked == 2
@@ -238,7 +240,7 @@ def test_made_up_key_ids_do_not_make_us_ask_without_end(own: Provider) -> None:
 
 def test_keys_are_believed_while_young_and_not_after_when_the_provider_is_silent(own: Provider) -> None:
     now = [0.0]
-    asked = issuer.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    asked = oidc_keys.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     keyid = own.keys[0].keyid
     assert asked.key(keyid) is not None
     own.redirect = "http://127.0.0.1:9/keys"
@@ -294,14 +296,14 @@ def test_a_provider_that_is_not_in_order_gives_no_keys(
 ) -> None:
     spoil(own)
     with pytest.raises(UnavailableError, match=says):
-        issuer.fetch(own.address)
+        oidc_keys.fetch(own.address)
 
 
 def test_a_provider_that_is_down_gives_no_keys() -> None:
     with oidc.running() as gone:
         address = gone.address
     with pytest.raises(UnavailableError, match="gives no keys"):
-        issuer.fetch(address)
+        oidc_keys.fetch(address)
 
 
 @pytest.mark.parametrize(
@@ -323,9 +325,9 @@ def test_faulty_settings_are_refused(tmp_path: Path, change: dict[str, Any], say
     said = {"issuer": "https://login.example", "audience": "x"} | change
     (tmp_path / "identity.yaml").write_text(yaml.safe_dump(said))
     with pytest.raises(ConfigurationError, match=says):
-        identity.load(tmp_path, {identity.PLACE: "identity.yaml"})
+        oidc_settings.load(tmp_path, {oidc_settings.PLACE: "identity.yaml"})
     with pytest.raises(ConfigurationError, match="no identity provider"):
-        identity.load(tmp_path, {})
+        oidc_settings.load(tmp_path, {})
 
 
 def test_refusals_are_recorded_up_to_a_number_and_counted_beyond() -> None:
@@ -398,8 +400,8 @@ FREELY = {False: 10_000, True: 10_000}
 def served(world: World, provider: Provider, per_minute: dict[bool, int]) -> Iterator[World]:
     """The service of the world, until the end."""
     chosen = settings(provider, groups={"roles": GROUPS})
-    counter = desk.Desk(root=world.root, model=NAME, service="desk")
-    application = approvals.app(counter, chosen, issuer.Issuer(provider.address, pause=0), per_minute)
+    counter = service.Desk(root=world.root, model=NAME, service="desk")
+    application = app.app(counter, chosen, oidc_keys.Issuer(provider.address, pause=0), per_minute)
     server = uvicorn.Server(uvicorn.Config(application, "127.0.0.1", 0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -422,7 +424,7 @@ def made(folder: Path, provider: Provider, **options: Any) -> Iterator[World]:
         roles_file(root, provider.address)
         patch.setenv("CLEARANCE_IDENTITY", "dan")
         track.main()
-        release.main()
+        release_task.main()
         patch.delenv("CLEARANCE_IDENTITY")
         with served(World(root, provider), provider, FREELY) as world:
             yield world
@@ -704,4 +706,4 @@ def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None
 def test_the_settings_that_the_guide_shows_are_valid() -> None:
     text = (Path(__file__).parent.parent / "docs/approvals.md").read_text()
     shown, *_ = re.findall(r"```yaml\n(issuer: .*?)```", text, re.DOTALL)
-    assert identity.Identity.model_validate(yaml.safe_load(shown)).service == "desk"
+    assert oidc_settings.Identity.model_validate(yaml.safe_load(shown)).service == "desk"

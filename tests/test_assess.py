@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from clearance import files, params
+from clearance.data.tables import prepared
 from clearance.errors import DataError
-from clearance.measures import counts, fairness
-from clearance.measures.counts import MISSING, Cells
-from clearance.tables import prepared
+from clearance.metrics import counts, fairness
+from clearance.metrics.counts import MISSING, Cells
 from tasks import assess, prepare
 
 Array = npt.NDArray[Any]

@@ -10,11 +10,12 @@ import judged
 import pytest
 import yaml
 
-from clearance import files, revision
+from clearance import files
 from clearance.errors import ConfigurationError
-from clearance.governance import authorisation
-from clearance.judging import authorised
-from clearance.judging.authorised import Authorised
+from clearance.policy import authorised
+from clearance.policy.authorised import Authorised
+from clearance.promotion import authorised_policy
+from clearance.versioning import git
 
 NAME, FILE = "loan-approval", "policies/strict.yaml"
 
@@ -72,24 +73,24 @@ def test_a_list_that_was_once_faulty_authorised_nothing(text: bytes) -> None:
 
 def test_today_only_the_very_policy_that_judged_counts(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
-    found = authorisation.today(tmp_path, NAME, files.sha256(policy))
+    found = authorised_policy.today(tmp_path, NAME, files.sha256(policy))
     assert found.policy is not None and found.policy.id == judged.POLICY["id"] and found.tier == "high"
     for name, sha256 in ((NAME, "0" * 64), ("another", files.sha256(policy))):
-        assert authorisation.today(tmp_path, name, sha256) == authorisation.Authority()
+        assert authorised_policy.today(tmp_path, name, sha256) == authorised_policy.Authority()
 
 
 def head(root: Path) -> str:
-    return str(revision.head(root))
+    return str(git.head(root))
 
 
 def test_what_is_authorised_names_the_commit_that_holds_it_as_it_is(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
     digest = files.sha256(policy)
-    assert authorisation.today(tmp_path, NAME, digest).commit is None
+    assert authorised_policy.today(tmp_path, NAME, digest).commit is None
     commit(tmp_path)
-    assert authorisation.today(tmp_path, NAME, digest).commit == head(tmp_path)
+    assert authorised_policy.today(tmp_path, NAME, digest).commit == head(tmp_path)
     (tmp_path / authorised.FILE).write_text(yaml.safe_dump(listing(tier="low")))
-    found = authorisation.today(tmp_path, NAME, digest)
+    found = authorised_policy.today(tmp_path, NAME, digest)
     assert (found.tier, found.commit) == ("low", None)
 
 
@@ -107,25 +108,27 @@ def test_only_the_commit_that_is_named_says_what_was_authorised_then(tmp_path: P
         commit(tmp_path)
         commits.append(head(tmp_path))
     there = {
-        (tier, at): authorisation.then(tmp_path, NAME, kept, tier, each).policy is not None
+        (tier, at): authorised_policy.then(tmp_path, NAME, kept, tier, each).policy is not None
         for tier in ("high", "low")
         for at, each in enumerate(commits)
     }
     assert {key for key, found in there.items() if found} == {("high", 0), ("low", 1)}
-    found = authorisation.then(tmp_path, NAME, kept, "low", commits[1])
+    found = authorised_policy.then(tmp_path, NAME, kept, "low", commits[1])
     assert (found.tier, found.commit) == ("low", commits[1])
-    assert authorisation.then(tmp_path, "another", kept, "high", commits[0]) == authorisation.Authority()
+    assert (
+        authorised_policy.then(tmp_path, "another", kept, "high", commits[0]) == authorised_policy.Authority()
+    )
 
 
 def test_a_commit_that_heads_history_does_not_hold_authorised_nothing(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
-    assert authorisation.then(tmp_path, NAME, policy, "high", "HEAD").policy is None  # no git
+    assert authorised_policy.then(tmp_path, NAME, policy, "high", "HEAD").policy is None  # no git
     commit(tmp_path)
     first = head(tmp_path)
     write(tmp_path, listing(tier="low"))
     commit(tmp_path)
     aside = head(tmp_path)
     subprocess.run(["git", "reset", "-q", "--hard", first], cwd=tmp_path, check=True)
-    assert authorisation.then(tmp_path, NAME, policy, "low", aside).policy is None
-    assert authorisation.then(tmp_path, NAME, policy, "high", first).policy is not None
-    assert authorisation.then(tmp_path, NAME, policy, "high", "0" * 40).policy is None
+    assert authorised_policy.then(tmp_path, NAME, policy, "low", aside).policy is None
+    assert authorised_policy.then(tmp_path, NAME, policy, "high", first).policy is not None
+    assert authorised_policy.then(tmp_path, NAME, policy, "high", "0" * 40).policy is None

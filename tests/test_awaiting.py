@@ -23,13 +23,14 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.states import StateType
 
 from clearance import cli, environment, files, registry
-from clearance.governance import matters
-from clearance.governance.office import opened
-from clearance.promotion import Status
-from clearance.telling import summary
+from clearance.promotion import decide as decider
+from clearance.promotion import receipt, version_record
+from clearance.promotion.next_step import Status
+from clearance.promotion.session import opened
 from flows import training
-from tasks import decide as decider
-from tasks import promote, release, track
+from tasks import promote as promote_task
+from tasks import release as release_task
+from tasks import track
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's own
@@ -47,22 +48,22 @@ RECEIPT = {
 
 
 def write_receipt(folder: Path, **changes: Any) -> None:
-    files.write_json(folder / summary.RECEIPT, RECEIPT | changes)
+    files.write_json(folder / receipt.RECEIPT, RECEIPT | changes)
 
 
 def test_what_is_awaited_is_told_with_the_commands_that_give_it(tmp_path: Path) -> None:
-    assert summary.awaited(tmp_path) == []
+    assert receipt.awaited(tmp_path) == []
     write_receipt(tmp_path)
-    who, how = summary.awaited(tmp_path)
+    who, how = receipt.awaited(tmp_path)
     assert who == "awaiting approval: 1 approval by a validator is missing: ask vera."
     assert "clearance verify 7" in how and "clearance approve 7 --as" in how
-    assert summary.released(tmp_path) == ["registered passes-candidate version 7", who, how]
+    assert receipt.released(tmp_path) == ["registered passes-candidate version 7", who, how]
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status != "awaiting approval"])
 def test_no_other_end_of_a_release_waits_for_anybody(tmp_path: Path, status: str) -> None:
     write_receipt(tmp_path, status=status)
-    assert summary.awaited(tmp_path) == []
+    assert receipt.awaited(tmp_path) == []
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def toy(tmp_path: Path, prefect_api: None, monkeypatch: pytest.MonkeyPatch) -> I
     files.write_json(folder / "receipt.json", RECEIPT)
     leave = "from shutil import copy\nPath('.clearance').mkdir(exist_ok=True)\n"
     leave += "copy(registry.with_name('receipt.json'), '.clearance/release.json')\n"
-    task = folder / "tasks/release.py"
+    task = folder / "clearance/promotion/release.py"
     task.write_text(task.read_text() + "".join(f"    {line}\n" for line in leave.splitlines()))
     monkeypatch.chdir(folder)
     yield folder
@@ -129,7 +130,7 @@ def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
         for name in ("tasks", "flows"):  # a step is found beside the project
             (root / name).symlink_to(toys.ROOT / name)
         track.main()
-        release.main()
+        release_task.main()
         return root
 
     return place
@@ -164,7 +165,7 @@ def told(root: Path) -> list[tuple[str, str]]:
 
 def test_the_last_approval_promotes_where_whoever_acts_may(waiting: Callable[..., Path]) -> None:
     root = waiting()
-    assert summary.awaited(root)
+    assert receipt.awaited(root)
     code, said = decide("vera", "approve", "1")
     assert code == 0 and "risk_officer is missing: ask rita" in said
     code, said = decide("rita", "approve", "1", PREFECT_API_URL="http://127.0.0.1:9/api")
@@ -183,7 +184,7 @@ def test_an_approver_who_may_not_promote_is_told_who_does_and_refused_nothing(
     assert not {"promotion", "refusal"} & {kind for kind, _ in told(root)}
     monkeypatch.setenv("CLEARANCE_IDENTITY", "otto")
     monkeypatch.setattr(sys, "argv", ["promote", "1"])
-    promote.main()
+    promote_task.main()
     assert told(root)[-1] == ("promotion", "otto")
 
 
@@ -195,14 +196,14 @@ def test_an_override_and_demo_keys_are_named_wherever_the_version_is(
     for who in ("vera", "rita"):
         code, said = decide(who, "override", "1", "--until", until)
         assert code == 0, said
-    release.main()
-    note = files.read_json(root / summary.RECEIPT)["champion"]["note"]
+    release_task.main()
+    note = files.read_json(root / receipt.RECEIPT)["champion"]["note"]
     assert "DEMO keys" in note
     assert f"BY OVERRIDE of rita and vera until {until}: seen the evidence" in note
-    assert f"champion loan-approval version 1 ({note})" in summary.released(root)
+    assert f"champion loan-approval version 1 ({note})" in receipt.released(root)
     version = MlflowClient().get_model_version(NAME, "1")
     assert version.description == note
-    assert f"{version.tags[matters.DEMO]}; {version.tags[matters.OVERRIDE]}" == note
+    assert f"{version.tags[version_record.DEMO]}; {version.tags[version_record.OVERRIDE]}" == note
     with pytest.raises(SystemExit, match="0"):
         cli.main(["history"], standalone_mode=False)
     assert f"BY OVERRIDE of rita and vera until {until}" in capsys.readouterr().out

@@ -9,9 +9,9 @@ import people
 import pytest
 
 from clearance import files
-from clearance.attesting import bundle, envelope, statement
-from clearance.attesting.bundle import Code, Evidence, Judged
 from clearance.errors import IntegrityError
+from clearance.trust import dsse, evidence_bundle, statement
+from clearance.trust.evidence_bundle import Code, Evidence, Judged
 
 VERA = people.SIGNERS["vera"]
 KEYS = {VERA.public_key.keyid: VERA.public_key}
@@ -41,33 +41,33 @@ EVIDENCE = Evidence(
 )
 
 
-def signed(said: dict[str, Any]) -> envelope.Signed:
-    return envelope.opened(envelope.sign(said, VERA), KEYS)
+def signed(said: dict[str, Any]) -> dsse.Signed:
+    return dsse.opened(dsse.sign(said, VERA), KEYS)
 
 
-def changed(change: Callable[[dict[str, Any]], Any]) -> envelope.Signed:
+def changed(change: Callable[[dict[str, Any]], Any]) -> dsse.Signed:
     """The bundle as somebody with a key could have signed it, changed."""
-    said = bundle.draft(FILES, EVIDENCE)
+    said = evidence_bundle.draft(FILES, EVIDENCE)
     change(said["predicate"])
     return signed(said)
 
 
 def test_what_was_signed_is_read_back() -> None:
-    said = bundle.draft(FILES, EVIDENCE)
+    said = evidence_bundle.draft(FILES, EVIDENCE)
     assert said["predicateType"] == "urn:clearance:evidence:v1"
-    found = bundle.read(signed(said))
+    found = evidence_bundle.read(signed(said))
     assert (found.files, found.evidence) == (FILES, EVIDENCE)
     assert found.digest == statement.content_digest(said)
     assert found.keyids == frozenset(KEYS)
 
 
 def test_the_same_model_has_the_same_bundle_and_any_change_another_digest() -> None:
-    first = statement.content_digest(bundle.draft(FILES, EVIDENCE))
-    assert statement.content_digest(bundle.draft(dict(FILES), EVIDENCE)) == first
+    first = statement.content_digest(evidence_bundle.draft(FILES, EVIDENCE))
+    assert statement.content_digest(evidence_bundle.draft(dict(FILES), EVIDENCE)) == first
     for other in (
-        bundle.draft(FILES | {"MLmodel": "ce" * 32}, EVIDENCE),
+        evidence_bundle.draft(FILES | {"MLmodel": "ce" * 32}, EVIDENCE),
         *(
-            bundle.draft(FILES, EVIDENCE.model_copy(update=change))
+            evidence_bundle.draft(FILES, EVIDENCE.model_copy(update=change))
             for change in (
                 {"lock": "schema: '2.1'\n"},
                 {"params": "name: other\n"},
@@ -102,15 +102,15 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 def test_one_that_contradicts_itself_is_refused(how: str) -> None:
     change, fault = BAD[how]
     with pytest.raises(IntegrityError, match="the evidence bundle contradicts itself") as refused:
-        bundle.read(changed(change))
+        evidence_bundle.read(changed(change))
     assert fault in refused.value.fault
     assert refused.value.mend == "release the model again: its evidence is bundled anew"
 
 
 def test_another_kind_of_statement_is_no_bundle() -> None:
-    said = bundle.draft(FILES, EVIDENCE) | {"predicateType": "urn:clearance:decision:v1"}
+    said = evidence_bundle.draft(FILES, EVIDENCE) | {"predicateType": "urn:clearance:decision:v1"}
     with pytest.raises(IntegrityError, match="no evidence bundle but a urn:clearance:decision:v1") as refused:
-        bundle.read(signed(said))
+        evidence_bundle.read(signed(said))
     assert refused.value.mend == "take the bundle itself"
 
 

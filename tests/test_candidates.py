@@ -14,9 +14,9 @@ import pytest
 
 from clearance import params
 from clearance.errors import ConfigurationError
-from clearance.judging import policy, rules
-from clearance.modelling import attribution, candidates, grid, limits, model_file, scoring
-from clearance.modelling.mitigations import DECLARED
+from clearance.models import attribution, candidate_search, candidates, model_file, scoring, tune_constraints
+from clearance.models.mitigations import DECLARED
+from clearance.policy import policy_file, schema
 from tasks import train
 
 AS_OF = dt.date(2026, 11, 22)
@@ -47,17 +47,17 @@ BLIND = [
 ]
 
 
-def rule(metric: str = f"fairness.{GAP}", **more: Any) -> rules.Rule:
+def rule(metric: str = f"fairness.{GAP}", **more: Any) -> schema.Rule:
     full = {"id": "even", "metric": metric, "limit": {"at_most": 0.05}, "kind": "engineering"}
     full |= {"source": "the test", "valid_from": "2026-01-01", "severity": "block"}
-    return rules.Rule.model_validate(full | {"decides_by": "interval", "attribute": "race"} | more)
+    return schema.Rule.model_validate(full | {"decides_by": "interval", "attribute": "race"} | more)
 
 
-EVEN = limits.Demands(rules=(rule(),), protected="allowed")
-ODDS = limits.Demands(rules=(rule("fairness.equalized_odds_difference"),), protected="allowed")
+EVEN = tune_constraints.Demands(rules=(rule(),), protected="allowed")
+ODDS = tune_constraints.Demands(rules=(rule("fairness.equalized_odds_difference"),), protected="allowed")
 
 
-def select(demands: limits.Demands = EVEN, **choice: Any) -> grid.Selection:
+def select(demands: tune_constraints.Demands = EVEN, **choice: Any) -> candidate_search.Selection:
     asked = params.Train.model_validate({"protected_at_decision": True} | choice)
     return train.train(TRAIN, TUNE, learnable.data(), asked, 1, demands)
 
@@ -68,7 +68,7 @@ def fitted(name: str) -> candidates.Candidate:
     return select(demands(name), estimator="logistic_regression", mitigation=way).chosen
 
 
-def demands(name: str) -> limits.Demands:
+def demands(name: str) -> tune_constraints.Demands:
     """What a mitigation's constraint is about is what its members are chosen by."""
     odds = "odds" in name or "true positives" in name
     return ODDS if odds else EVEN
@@ -178,7 +178,7 @@ def test_the_member_that_ships_is_one_of_those_listed_and_measured_afresh(name: 
     (chosen,) = [each for each in found.members if each["chosen"]]
     scores = scoring.score(found.pipeline, TUNE.features)
     assert chosen["disparity"] == candidates.points(
-        limits.measure(TUNE.protected, TUNE.label, scores >= found.threshold)
+        tune_constraints.measure(TUNE.protected, TUNE.label, scores >= found.threshold)
     )
     assert chosen["utility"] == found.tune.balanced_accuracy
     if name == "gradient":
@@ -203,7 +203,7 @@ def test_a_grid_tries_all_and_none_among_them_and_chooses_by_the_rule() -> None:
 def test_a_candidate_that_cannot_be_fitted_is_listed_with_its_reason() -> None:
     near = "sklearn.neighbors.KNeighborsClassifier"
     found = select(candidates={"estimators": [near], "mitigations": ["reweighing"]})
-    assert isinstance(found.tried[1], grid.LeftOut)
+    assert isinstance(found.tried[1], candidate_search.LeftOut)
     assert "takes no row weights" in found.tried[1].because
     assert found.chosen.way.method == "none"
 
@@ -226,20 +226,20 @@ def test_protected_attributes_at_decision_need_the_parameters_and_the_policy(met
     with pytest.raises(ConfigurationError, match="no rule of the policy says that it may"):
         select(train.NO_DEMANDS, **alone)
     for stance, says in (("not named", "no rule of the policy"), ("forbidden", "the policy forbids")):
-        found = select(limits.Demands(protected=stance), **many)  # type: ignore[arg-type]
-        assert isinstance(found.tried[1], grid.LeftOut)
+        found = select(tune_constraints.Demands(protected=stance), **many)  # type: ignore[arg-type]
+        assert isinstance(found.tried[1], candidate_search.LeftOut)
         assert says in found.tried[1].because
         assert found.chosen.way.method == "none"
-    judged = select(limits.Demands(protected="forbidden"), **alone).chosen
+    judged = select(tune_constraints.Demands(protected="forbidden"), **alone).chosen
     assert judged.declared.needs_protected_at_decision
 
 
 def test_what_the_policy_says_about_protected_attributes() -> None:
-    book = policy.load(learnable.ROOT / "policies/demo.yaml")
+    book = policy_file.load(learnable.ROOT / "policies/demo.yaml")
 
-    def stance(*more: rules.Rule) -> str:
+    def stance(*more: schema.Rule) -> str:
         own = tuple(each for each in book.rules if each.document != "training")
-        return limits.demands(book.model_copy(update={"rules": (*own, *more)}), AS_OF).protected
+        return tune_constraints.demands(book.model_copy(update={"rules": (*own, *more)}), AS_OF).protected
 
     exact = {"metric": "training.protected_at_decision", "attribute": None, "decides_by": "point"}
     forbid = rule(**exact, id="blind", limit={"at_most": 0})
@@ -252,16 +252,16 @@ def test_what_the_policy_says_about_protected_attributes() -> None:
 
 
 def test_only_rules_that_decide_and_block_bind_a_candidate_and_what_is_not_measured_is_listed() -> None:
-    book = policy.load(learnable.ROOT / "policies/demo.yaml")
-    bound = limits.demands(book, AS_OF).rules
+    book = policy_file.load(learnable.ROOT / "policies/demo.yaml")
+    bound = tune_constraints.demands(book, AS_OF).rules
     assert {each.document for each in bound} == {"fairness"}
     assert all(each.severity == "block" for each in bound)
-    found = limits.measure(TUNE.protected, TUNE.label, TUNE.label == 1)
+    found = tune_constraints.measure(TUNE.protected, TUNE.label, TUNE.label == 1)
     foreign = rule("fairness.no_such_metric", id="foreign")
-    assert limits.hold((foreign,), found) == ()
-    assert limits.not_held((foreign, rule()), found) == ["foreign by race"]
+    assert tune_constraints.hold((foreign,), found) == ()
+    assert tune_constraints.not_held((foreign, rule()), found) == ["foreign by race"]
     over, ratio = (
-        limits.hold((each,), found)[0]
+        tune_constraints.hold((each,), found)[0]
         for each in (rule(), rule("fairness.demographic_parity_ratio", limit={"at_least": 0.8}))
     )
     gap = found[GAP]["race"].value

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from clearance import challenge
-from clearance.challenge import Answers, Comparison, Demand, Duel, Finding, Model, Rows
+from clearance import comparison as challenge
+from clearance.comparison import Answers, Comparison, Demand, Duel, Finding, Model, Rows
 from clearance.documents.measurement import Outcome
-from clearance.judging.challenging import Challenge
-from clearance.judging.rules import Rule
-from clearance.measures import intervals
+from clearance.metrics import intervals
+from clearance.policy.comparison_terms import Challenge
+from clearance.policy.schema import Rule
 
 SAMPLING = intervals.Sampling(confidence=0.95, resamples=200, seed=1)
 ASKED: dict[str, Any] = {

@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance.modelling import choice
+from clearance.models import selection_rule
 
 
-def made(utility: float | None, *excess: float | None, no_use: str | None = None) -> choice.Scored:
+def made(utility: float | None, *excess: float | None, no_use: str | None = None) -> selection_rule.Scored:
     held = tuple(
-        choice.Held(rule="even", attribute=f"a{at}", value=None if x is None else 0.1 + x, excess=x)
+        selection_rule.Held(rule="even", attribute=f"a{at}", value=None if x is None else 0.1 + x, excess=x)
         for at, x in enumerate(excess)
     )
-    return choice.Scored(utility=utility, held=held, no_use=no_use)
+    return selection_rule.Scored(utility=utility, held=held, no_use=no_use)
 
 
-def chosen(*candidates: choice.Scored) -> int:
-    return choice.choose(candidates).chosen
+def chosen(*candidates: selection_rule.Scored) -> int:
+    return selection_rule.choose(candidates).chosen
 
 
 def test_the_most_useful_of_those_that_keep_every_limit() -> None:
-    found = choice.choose([made(0.9, 0.01), made(0.7, 0, 0), made(0.8, 0, 0), made(0.75, 0, 0)])
+    found = selection_rule.choose([made(0.9, 0.01), made(0.7, 0, 0), made(0.8, 0, 0), made(0.75, 0, 0)])
     assert (found.chosen, found.keeps) == (2, True)
     assert found.reasons == (
         "breaks even by a0: 0.110, 0.010 outside the limit",
@@ -36,32 +36,32 @@ def test_the_most_useful_of_those_that_keep_every_limit() -> None:
 
 
 def test_when_none_keeps_them_all_the_least_violating_and_it_says_so() -> None:
-    found = choice.choose([made(0.9, 0.3, 0), made(0.6, 0.1, 0.1), made(0.7, 0, 0.2)])
+    found = selection_rule.choose([made(0.9, 0.3, 0), made(0.6, 0.1, 0.1), made(0.7, 0, 0.2)])
     assert (found.chosen, found.keeps) == (1, False)
     assert found.reasons[1].startswith("chosen as the least violating: none keeps every rule; breaks even by")
 
 
 def test_ties() -> None:
     assert chosen(made(0.8, 0), made(0.8, 0)) == 0
-    assert choice.choose([made(0.8, 0), made(0.8, 0)]).reasons[1] == (
+    assert selection_rule.choose([made(0.8, 0), made(0.8, 0)]).reasons[1] == (
         "equal to the chosen one, and listed after it"
     )
     assert chosen(made(0.7, 0.1), made(0.8, 0.1), made(0.8, 0.1)) == 1
 
 
 def test_undefined_keeps_no_limit_and_is_the_worst() -> None:
-    found = choice.choose([made(0.9, None), made(0.5, 0.9)])
+    found = selection_rule.choose([made(0.9, None), made(0.5, 0.9)])
     assert (found.chosen, found.keeps) == (1, False)
     assert found.reasons[0] == "breaks even by a0: undefined"
     assert chosen(made(0.9, math.nan), made(0.5, 0.9)) == 1
-    assert not choice.choose([made(0.9, math.nan)]).keeps
+    assert not selection_rule.choose([made(0.9, math.nan)]).keeps
 
 
 def test_a_candidate_of_no_use_is_even_and_still_not_chosen() -> None:
     alike = made(0.5, 0, no_use="it decides all tune rows alike")
     assert chosen(alike, made(0.6, 0.4)) == 1
     assert chosen(made(None, 0), made(0.6, 0.4)) == 1
-    alone = choice.choose([alike])
+    alone = selection_rule.choose([alike])
     assert (alone.chosen, alone.keeps) == (0, False)
     assert "although it decides all tune rows alike" in alone.reasons[0]
 
@@ -72,7 +72,7 @@ def test_without_rules_the_utility_decides() -> None:
 
 def test_nothing_to_choose_from_is_an_error() -> None:
     with pytest.raises(ValueError, match="no candidate"):
-        choice.choose([])
+        selection_rule.choose([])
 
 
 CANDIDATE = st.builds(
@@ -84,16 +84,18 @@ CANDIDATE = st.builds(
 
 
 @given(st.lists(CANDIDATE, min_size=1, max_size=5))
-def test_order_only_breaks_ties(candidates: list[choice.Scored]) -> None:
+def test_order_only_breaks_ties(candidates: list[selection_rule.Scored]) -> None:
     best = candidates[chosen(*candidates)]
     for order in itertools.islice(itertools.permutations(candidates), 24):
-        again = order[choice.choose(order).chosen]
+        again = order[selection_rule.choose(order).chosen]
         assert (again.utility, again.keeps, again.worst) == (best.utility, best.keeps, best.worst)
 
 
 @given(st.lists(CANDIDATE, min_size=1, max_size=5))
-def test_no_useful_candidate_that_keeps_every_rule_is_more_useful(candidates: list[choice.Scored]) -> None:
-    found = choice.choose(candidates)
+def test_no_useful_candidate_that_keeps_every_rule_is_more_useful(
+    candidates: list[selection_rule.Scored],
+) -> None:
+    found = selection_rule.choose(candidates)
     good = [each.utility for each in candidates if each.keeps and each.utility is not None]
     assert found.keeps == bool(good) or candidates[found.chosen].utility is None
     if good:

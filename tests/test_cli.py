@@ -10,6 +10,7 @@ import toys
 from click.testing import CliRunner, Result
 
 from clearance import cli, files, run_lock
+from clearance.promotion import receipt
 
 HEAVY = {"prefect", "mlflow", "dvc", "pandas", "numpy", "sklearn", "pydantic", "great_expectations", "yaml"}
 
@@ -125,14 +126,12 @@ def test_run_is_the_flow_with_its_own_options(toy: Path) -> None:
 
 
 def test_the_summary_of_a_release_is_read_from_its_receipt(toy: Path) -> None:
-    from clearance.telling import summary
-
-    assert summary.released(toy) == []
-    receipt = {
+    assert receipt.released(toy) == []
+    written = {
         "status": "refused",
         "reason": "the verdict is no pass",
         "candidate": {"name": "m-candidate", "version": 2},
         "champion": None,
     }
-    files.write_json(toy / ".clearance/release.json", receipt)
-    assert summary.released(toy) == ["registered m-candidate version 2", "refused: the verdict is no pass"]
+    files.write_json(toy / ".clearance/release.json", written)
+    assert receipt.released(toy) == ["registered m-candidate version 2", "refused: the verdict is no pass"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clearance.sources import column_types
+from clearance.data.sources import column_types
 
 SIGNS = st.sampled_from(["", "", "-", "+", " ", "  -"])
 DIGITS = st.text("0123456789", max_size=20)

@@ -23,14 +23,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from test_challenge import asked
 
-from clearance import challenge, files, lineage, params, registry
-from clearance.challenge import Comparison
+from clearance import comparison, files, params, registry
+from clearance.comparison import Comparison, compare
+from clearance.data.tables import fitted_rows, prepared
 from clearance.documents import measurement
 from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
-from clearance.modelling import compatibility, encoding, model_file
-from clearance.tables import prepared, seen
-from tasks import compare, judge, prepare, release, track
+from clearance.models import compatibility, encoding, model_file
+from clearance.policy import project_verdict
+from clearance.promotion import release
+from clearance.versioning import lineage
+from tasks import prepare, track
 
 NAME = "loan-approval"
 LOOSE = {"difference_margin": 0.3, "ratio_margin": 0.5, "quality": [{"metric": "accuracy", "margin": 0.1}]}
@@ -102,7 +105,7 @@ def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = N
 
 def rejudge(root: Path) -> None:
     """Judge what lies at `root`, and let DVC lock it."""
-    verdict = judge.judge(params.load(root / "params.yaml"), root)
+    verdict = project_verdict.judge(params.load(root / "params.yaml"), root)
     files.write_json(root / "reports/verdict.json", verdict)
     judged.lock(root)
 
@@ -132,7 +135,7 @@ def test_a_candidate_beside_the_champion(project: Path) -> None:
     first = kept.read_bytes()
     again = run(project)
     assert compare.write(project, again).read_bytes() == first
-    assert challenge.digest(again) == challenge.digest(found) == files.sha256_json(told)
+    assert comparison.digest(again) == comparison.digest(found) == files.sha256_json(told)
     assert str(project) not in first.decode()
 
 
@@ -271,11 +274,11 @@ def test_a_champion_that_was_tampered_with_is_refused(project: Path) -> None:
 @pytest.mark.slow
 def test_the_rows_a_model_was_fitted_on_are_kept_with_its_run(project: Path) -> None:
     split = files.read_json(project / "reports/split.json")
-    for side in seen.SPLITS:
-        (file,) = kept_at(project, seen.name(side))
+    for side in fitted_rows.SPLITS:
+        (file,) = kept_at(project, fitted_rows.name(side))
         assert file.stat().st_size == 16 * split["rows"][side]
-        assert seen.digest(file.read_bytes()) == split["row_digests"][side]
-        assert file.read_bytes() == seen.read(project, side)
+        assert fitted_rows.digest(file.read_bytes()) == split["row_digests"][side]
+        assert file.read_bytes() == fitted_rows.read(project, side)
 
 
 def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
@@ -289,8 +292,8 @@ def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
     monkeypatch.chdir(root)
     prepare.main()
     split = files.read_json(root / prepared.RECORD)
-    for side in seen.SPLITS:
-        assert seen.digest(seen.read(root, side)) == split["row_digests"][side]
+    for side in fitted_rows.SPLITS:
+        assert fitted_rows.digest(fitted_rows.read(root, side)) == split["row_digests"][side]
 
 
 hashes = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), unique=True, max_size=30)
@@ -300,11 +303,11 @@ hashes = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), unique=Tru
 def test_seen_rows_are_found_in_any_order(known: list[str], others: list[str], random: Any) -> None:
     asked_for = [*known, *others]
     random.shuffle(asked_for)
-    packed = seen.pack(known)
+    packed = fitted_rows.pack(known)
     assert packed.hex() == "".join(sorted(known))
-    assert packed == seen.pack(sorted(known, reverse=True))
-    assert seen.digest(packed) == hashlib.sha256("".join(sorted(known)).encode()).hexdigest()
-    found = seen.among(asked_for, [packed[: 16 * 3], packed[16 * 3 :]])
+    assert packed == fitted_rows.pack(sorted(known, reverse=True))
+    assert fitted_rows.digest(packed) == hashlib.sha256("".join(sorted(known)).encode()).hexdigest()
+    found = fitted_rows.among(asked_for, [packed[: 16 * 3], packed[16 * 3 :]])
     assert found.tolist() == [each in set(known) for each in asked_for]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clearance.telling import comparison
+from clearance.reporting import before_after
 from tasks import assess
 
 
@@ -39,7 +39,7 @@ def training(before: dict[str, Any], after: dict[str, Any], **tune: Any) -> dict
 def test_a_change_is_told_from_parity(
     metric: str, before: float | None, after: float | None, change: str
 ) -> None:
-    (line,) = comparison.lines(training({metric: before}, {metric: after}))
+    (line,) = before_after.lines(training({metric: before}, {metric: after}))
     assert (line.metric, line.attribute, line.change) == (metric, "race", change)
     assert (line.before["value"], line.after["value"]) == (before, after)
 
@@ -48,7 +48,7 @@ def test_utility_comes_first_and_the_one_that_chose_before_the_others() -> None:
     record = training(
         {"accuracy_difference": 0.1}, {"accuracy_difference": 0.2}, accuracy=(0.9, 0.8), f1=(1, 1)
     )
-    told = [(line.metric, line.attribute, line.change) for line in comparison.lines(record)]
+    told = [(line.metric, line.attribute, line.change) for line in before_after.lines(record)]
     assert told == [
         ("f1", None, "the same"),
         ("accuracy", None, "0.100 lower"),
@@ -58,16 +58,16 @@ def test_utility_comes_first_and_the_one_that_chose_before_the_others() -> None:
 
 def test_what_no_model_changes_and_what_is_undefined_everywhere_is_no_line() -> None:
     values = {"missing_share": 0.1, "disparate_impact_reference_group": None}
-    assert comparison.lines(training(values, values)) == []
+    assert before_after.lines(training(values, values)) == []
 
 
 def test_a_record_that_compares_nothing_has_no_lines() -> None:
-    assert comparison.lines({"before_after": None}) == []
-    assert comparison.lines({"status": "blocked"}) == []
+    assert before_after.lines({"before_after": None}) == []
+    assert before_after.lines({"status": "blocked"}) == []
 
 
 def test_every_difference_and_ratio_that_is_measured_has_its_parity() -> None:
-    found = {metric: comparison.parity(metric) for metric in assess.METRICS}
+    found = {metric: before_after.parity(metric) for metric in assess.METRICS}
     assert {metric for metric, at in found.items() if at == 0} == {
         metric for metric in assess.METRICS if metric.endswith("_difference")
     }

@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 
 from clearance.documents.measurement import INTERSECTION
 from clearance.errors import DataError
-from clearance.measures import contingency, counts, entropy, fairness, intervals, margins, out_of_core, rates
-from clearance.measures.contingency import Table
-from clearance.measures.counts import MISSING
+from clearance.metrics import (
+    contingency,
+    counts,
+    entropy,
+    fairness,
+    intersections,
+    intervals,
+    out_of_core,
+    rates,
+)
+from clearance.metrics.contingency import Table
+from clearance.metrics.counts import MISSING
 
 ROW = st.tuples(
     st.sampled_from(["Black", "Hispanic", "White", None]),
@@ -48,11 +57,11 @@ def table_of(frame: pd.DataFrame, weighted: bool = False, bins: bool = False) ->
 def same(first: Table, second: Table) -> None:
     """Both count the same rows, whatever names without rows they carry."""
     for table_a, table_b in ((first, second), (second, first)):
-        for over in margins.families(ATTRIBUTES, 3).values():
-            assert margins.groups(table_a, over) == margins.groups(table_b, over)
+        for over in intersections.families(ATTRIBUTES, 3).values():
+            assert intersections.groups(table_a, over) == intersections.groups(table_b, over)
             if table_a.weight is not None:
-                weighted = margins.weighted_groups(table_b, over)
-                for name, group in margins.weighted_groups(table_a, over).items():
+                weighted = intersections.weighted_groups(table_b, over)
+                for name, group in intersections.weighted_groups(table_a, over).items():
                     assert group.weight == pytest.approx(weighted[name].weight)
                     assert group.squared == pytest.approx(weighted[name].squared)
     assert first.rows.sum(axis=0).tolist() == second.rows.sum(axis=0).tolist()
@@ -62,7 +71,7 @@ def same(first: Table, second: Table) -> None:
 @given(ROWS)
 def test_every_margin_is_pandas_group_by(drawn: list[tuple[Any, ...]]) -> None:
     frame = frame_of(drawn)
-    for name, over in margins.families(ATTRIBUTES, 3).items():
+    for name, over in intersections.families(ATTRIBUTES, 3).items():
         assert name == INTERSECTION.join(over)
         parts = [frame[each] for each in over]
         joined = parts[0]
@@ -70,7 +79,7 @@ def test_every_margin_is_pandas_group_by(drawn: list[tuple[Any, ...]]) -> None:
             joined = joined + INTERSECTION + part
         joined = joined.where(frame[list(over)].notna().all(axis=1), MISSING)
         expected = pd.crosstab(joined, [frame["label"], frame["decision"]])
-        found = margins.groups(table_of(frame), over)
+        found = intersections.groups(table_of(frame), over)
         assert sorted(found) == sorted(expected.index)
         for group, cells in found.items():
             row = expected.loc[group].to_dict()
@@ -84,7 +93,7 @@ def test_one_attribute_is_counted_as_alone(drawn: list[tuple[Any, ...]]) -> None
     frame = frame_of(drawn)
     for name in ATTRIBUTES:
         alone = counts.count(frame[name], frame["label"].to_numpy(), frame["decision"].to_numpy(), ["Ent"])
-        assert margins.groups(table_of(frame), [name], ["Ent"]) == alone
+        assert intersections.groups(table_of(frame), [name], ["Ent"]) == alone
 
 
 @settings(max_examples=40, deadline=None)
@@ -109,8 +118,8 @@ def test_the_order_of_rows_and_the_names_of_groups_change_no_measurement(
     moved = frame_of([drawn[at] for at in order])
     new = {"Black": "z", "Hispanic": "y", "White": "x", "female": "w", "male": "v", "old": "u", "young": "t"}
     moved[ATTRIBUTES] = moved[ATTRIBUTES].map(lambda name: new.get(name, name))
-    for over in margins.families(ATTRIBUTES, 2).values():
-        first, second = (margins.groups(table_of(each), over) for each in (frame, moved))
+    for over in intersections.families(ATTRIBUTES, 2).values():
+        first, second = (intersections.groups(table_of(each), over) for each in (frame, moved))
         one, other = (
             fairness.measure(each, 0.95) | entropy.measure(each, SAMPLING) for each in (first, second)
         )
@@ -175,16 +184,16 @@ def test_a_combination_that_no_row_has_is_listed_and_one_known_before_is_a_hole(
     frame = frame_of([("Black", "male", "old", 1, 8), ("White", "female", "old", 0, 1)] * 20)
     table = table_of(frame)
     over = ("race", "sex")
-    assert margins.never_observed(table, over) == ["Black & female", "White & male"]
-    assert set(margins.groups(table, over)) == {"Black & male", "White & female"}
+    assert intersections.never_observed(table, over) == ["Black & female", "White & male"]
+    assert set(intersections.groups(table, over)) == {"Black & male", "White & female"}
     known = ["Black & female"]
-    assert margins.never_observed(table, over, known) == ["White & male"]
-    found = fairness.measure(margins.groups(table, over, known), 0.95)
+    assert intersections.never_observed(table, over, known) == ["White & male"]
+    found = fairness.measure(intersections.groups(table, over, known), 0.95)
     assert found["demographic_parity_difference"].undefined == "no rows to count in Black & female"
 
 
 def test_a_row_that_lacks_one_of_the_groups_is_in_no_intersection() -> None:
-    found = margins.groups(table_of(frame_of([("Black", None, "old", 1, 8)] * 3)), ("race", "sex"))
+    found = intersections.groups(table_of(frame_of([("Black", None, "old", 1, 8)] * 3)), ("race", "sex"))
     assert {name: cells.count for name, cells in found.items()} == {MISSING: 3}
 
 
@@ -198,7 +207,7 @@ def test_a_row_that_lacks_one_of_the_groups_is_in_no_intersection() -> None:
 def test_names_that_would_be_confused_are_refused(values: list[str], name: list[str], fault: str) -> None:
     frame = pd.DataFrame({"race": values, "sex": name}, dtype=object)
     with pytest.raises(DataError, match=fault):
-        margins.groups(
+        intersections.groups(
             contingency.from_frame(frame, np.array([0, 1]), np.array([True, False])), ("race", "sex")
         )
 
@@ -217,7 +226,7 @@ def test_many_groups_are_counted_without_a_dense_table() -> None:
     label = random.integers(0, 2, 2000)
     table = contingency.from_frame(frame, label, label == 1)
     assert table.count == 2000
-    found = margins.groups(table, ("a0", "a3"))
+    found = intersections.groups(table, ("a0", "a3"))
     expected = (frame["a0"] + INTERSECTION + frame["a3"]).value_counts().to_dict()
     assert {name: cells.count for name, cells in found.items()} == expected
 
@@ -229,8 +238,8 @@ def test_equal_weights_change_nothing() -> None:
     frame = frame_of([("Black", "male", "old", at % 2, at % 9) for at in range(90)])
     frame.loc[::3, "race"] = "White"
     frame["weight"] = 2.5
-    weighted = fairness.measure(margins.weighted_groups(table_of(frame, True), ["race"]), 0.95)
-    plain = fairness.measure(margins.groups(table_of(frame), ["race"]), 0.95)
+    weighted = fairness.measure(intersections.weighted_groups(table_of(frame, True), ["race"]), 0.95)
+    plain = fairness.measure(intersections.groups(table_of(frame), ["race"]), 0.95)
     for metric, found in plain.items():
         for end in ("value", "low", "high"):
             expected = getattr(found, end)
@@ -245,8 +254,8 @@ def test_weighted_rates_are_fairlearns_and_uneven_weights_widen_the_interval() -
     frame = frame_of([("Black" if at % 2 else "White", "male", "old", 1, 4) for at in range(400)])
     frame["label"], frame["decision"] = random.integers(0, 2, 400), random.random(400) < 0.4
     frame["weight"] = random.choice([0.2, 5.0], 400)
-    weighted = fairness.measure(margins.weighted_groups(table_of(frame, True), ["race"]), 0.95)
-    plain = fairness.measure(margins.groups(table_of(frame), ["race"]), 0.95)
+    weighted = fairness.measure(intersections.weighted_groups(table_of(frame, True), ["race"]), 0.95)
+    plain = fairness.measure(intersections.groups(table_of(frame), ["race"]), 0.95)
     expected = oracle.demographic_parity_difference(
         frame["label"],
         frame["decision"].astype(int),
@@ -256,7 +265,7 @@ def test_weighted_rates_are_fairlearns_and_uneven_weights_widen_the_interval() -
     gap, bare = weighted["demographic_parity_difference"], plain["demographic_parity_difference"]
     assert gap.value == pytest.approx(expected, abs=1e-12)
     assert gap.high - gap.low > 1.2 * (bare.high - bare.low)  # type: ignore[operator]
-    indices = entropy.measure(margins.weighted_groups(table_of(frame, True), ["race"]), SAMPLING)
+    indices = entropy.measure(intersections.weighted_groups(table_of(frame, True), ["race"]), SAMPLING)
     assert "rows weigh" in str(indices["theil_index"].undefined)
 
 
@@ -267,7 +276,7 @@ def test_effective_rows_are_the_fewer_of_kishs_and_those_of_the_design_variance(
     weights = np.where(favoured if heavy == "favoured" else random.random(300) < 0.3, 6.0, 1.0)
     frame = pd.DataFrame({"race": ["a"] * 300}, dtype=object)
     table = contingency.from_frame(frame, np.ones(300, dtype=int), favoured, weights=weights)
-    found = rates.rate(margins.weighted_groups(table, ["race"])["a"], "selection_rate")
+    found = rates.rate(intersections.weighted_groups(table, ["race"])["a"], "selection_rate")
     share = np.average(favoured, weights=weights)
     variance = (weights**2 * (favoured - share) ** 2).sum() / weights.sum() ** 2
     design, kish = share * (1 - share) / variance, weights.sum() ** 2 / (weights**2).sum()
@@ -281,7 +290,7 @@ def test_effective_rows_are_the_fewer_of_kishs_and_those_of_the_design_variance(
 def test_weights_that_leave_less_than_one_row_decide_nothing() -> None:
     frame = frame_of([("Black", "male", "old", 1, 8), ("White", "male", "old", 1, 8)] * 20)
     frame.loc[frame["race"] == "Black", "weight"] = 0.0
-    groups = margins.weighted_groups(table_of(frame, True), ["race"])
+    groups = intersections.weighted_groups(table_of(frame, True), ["race"])
     found = fairness.measure(groups, 0.95)["demographic_parity_difference"]
     assert found.undefined == "no rows to count in Black"
 

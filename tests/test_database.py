@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 
 from clearance import database_urls
+from clearance.data.sources import sql_query
 from clearance.errors import ClearanceError, ConfigurationError, ExitCode, SourceError, UnavailableError
-from clearance.sources import database
 from tasks import ingest, snapshot
 
 SECRETS = ("s3cr3t", "%2F%40", postgres.PASSWORD, postgres.USER)
@@ -168,7 +168,7 @@ def test_a_message_that_repeats_password_or_address_is_scrubbed(server: postgres
 
 
 def test_the_rows_come_from_a_cursor_on_the_server(server: postgres.Server) -> None:
-    chunks = database.fetch(sa.make_url(server.url()), "SELECT * FROM loans", "LOANS_URL", chunk=100)
+    chunks = sql_query.fetch(sa.make_url(server.url()), "SELECT * FROM loans", "LOANS_URL", chunk=100)
     assert next(iter(chunks)).num_rows == 100
     with psycopg.connect(server.url().replace("+psycopg", "")) as connection:
         last = connection.execute("SELECT query FROM pg_stat_activity WHERE state LIKE 'idle in%'").fetchall()

@@ -11,8 +11,8 @@ import pytest
 from governed import Place
 
 from clearance import ledger
-from clearance.attesting import envelope, key_files, signers
 from clearance.errors import ExitCode
+from clearance.trust import dsse, key_files, signers
 
 REFUSED = ExitCode.REFUSED
 
@@ -144,9 +144,9 @@ def forged(place: Place, how: str, folder: Path) -> dict[str, Any]:
         return place.decision("approve", 1, "rita", model="another")
     signed = place.decision("approve", 1, "rita")
     if how == "two keys":
-        return envelope.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/vera.pem"))
-    said = envelope.opened(signed, {key.keyid: key for key in [_public(place, "rita")]}).statement
-    return envelope.sign(said, signers.signer(key_files.create(folder, "rita").uri))
+        return dsse.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/vera.pem"))
+    said = dsse.opened(signed, {key.keyid: key for key in [_public(place, "rita")]}).statement
+    return dsse.sign(said, signers.signer(key_files.create(folder, "rita").uri))
 
 
 def _public(place: Place, who: str) -> Any:

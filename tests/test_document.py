@@ -16,7 +16,7 @@ import reported
 from clearance import files
 from clearance.documents import measurement
 from clearance.errors import IntegrityError
-from tasks import document
+from clearance.reporting import report
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}&lt;"
@@ -135,12 +135,12 @@ def test_the_same_evidence_gives_the_same_bytes_in_any_process(tmp_path: Path) -
             env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "TZ": "Asia/Tokyo"},
             check=True,
         )
-        assert (root / document.PAGE).read_text(encoding="utf-8") == reported.page(root)
+        assert (root / report.PAGE).read_text(encoding="utf-8") == reported.page(root)
 
 
 def test_the_step_imports_no_heavy_library() -> None:
     heavy = ("pandas", "numpy", "sklearn", "matplotlib", "mlflow", "prefect", "shap", "great_expectations")
-    code = f"import sys, tasks.document; print([m for m in {heavy!r} if m in sys.modules])"
+    code = f"import sys, clearance.reporting.report; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -208,7 +208,7 @@ def test_a_missing_document_is_a_printed_gap(tmp_path: Path, name: str) -> None:
 def test_a_project_without_any_evidence_still_gets_a_page(tmp_path: Path) -> None:
     root = reported.write(tmp_path, {}, figures=False)
     (root / "data/origin.json").unlink()
-    files.write_json(root / document.VERDICT, files.read_json(root / document.VERDICT) | {"evidence": {}})
+    files.write_json(root / report.VERDICT, files.read_json(root / report.VERDICT) | {"evidence": {}})
     html = reported.page(root)
     assert reported.Parsed(html).texts("h2")[0] == "Not evaluated"
     for name in SECTIONS:
@@ -218,9 +218,9 @@ def test_a_project_without_any_evidence_still_gets_a_page(tmp_path: Path) -> Non
 def test_an_unreadable_document_is_a_printed_gap(tmp_path: Path) -> None:
     root = reported.write(tmp_path, reported.documents())
     (root / "reports/fairness.json").write_text("{")
-    verdict = files.read_json(root / document.VERDICT)
+    verdict = files.read_json(root / report.VERDICT)
     verdict["evidence"]["reports/fairness.json"] = files.sha256(root / "reports/fairness.json")
-    files.write_json(root / document.VERDICT, verdict)
+    files.write_json(root / report.VERDICT, verdict)
     assert "Not measured: reports/fairness.json is not readable." in section(reported.page(root), "Fairness")
 
 
@@ -237,17 +237,17 @@ def test_evidence_that_the_judge_did_not_read_is_refused(tmp_path: Path, path: s
     root = reported.write(tmp_path, reported.documents())
     (root / path).write_text((root / path).read_text() + " ")
     with pytest.raises(IntegrityError, match="not what was recorded"):
-        document.read(root)
+        report.read(root)
     (root / path).unlink()
     with pytest.raises(IntegrityError, match="is missing"):
-        document.read(root)
+        report.read(root)
 
 
 def test_without_a_verdict_there_is_no_page(tmp_path: Path) -> None:
     root = reported.write(tmp_path, reported.documents())
-    (root / document.VERDICT).unlink()
+    (root / report.VERDICT).unlink()
     with pytest.raises(IntegrityError, match=r"verdict\.json is missing"):
-        document.read(root)
+        report.read(root)
 
 
 def test_groups_show_their_counts_and_small_ones_are_marked(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_an_undefined_measurement_says_why(tmp_path: Path) -> None:
 def test_the_drawing_of_an_interval_lies_where_its_numbers_do(
     limit: dict[str, Any], ends: tuple[float, float, float], inside: bool
 ) -> None:
-    drawn = document.strip({"limit": limit} | dict(zip(("low", "value", "high"), ends, strict=True)))
+    drawn = report.strip({"limit": limit} | dict(zip(("low", "value", "high"), ends, strict=True)))
     assert drawn is not None
     assert 0 <= drawn.low <= drawn.value <= drawn.high <= 160
     assert 0 <= drawn.allowed_from <= drawn.allowed_to <= 160
@@ -310,8 +310,8 @@ def test_the_drawing_of_an_interval_lies_where_its_numbers_do(
 
 
 def test_without_an_interval_or_a_limit_nothing_is_drawn() -> None:
-    assert document.strip({"limit": None, "low": 0.0, "value": 0.1, "high": 0.2}) is None
-    assert document.strip({"limit": {"at_most": 1.0}, "low": None, "value": 0.1, "high": None}) is None
+    assert report.strip({"limit": None, "low": 0.0, "value": 0.1, "high": 0.2}) is None
+    assert report.strip({"limit": {"at_most": 1.0}, "low": None, "value": 0.1, "high": None}) is None
 
 
 def test_a_what_if_run_says_so_and_shows_its_overrides_verbatim(tmp_path: Path) -> None:
@@ -533,18 +533,18 @@ def _luminance(colour: str) -> float:
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_every_text_colour_stands_out_from_every_ground_it_is_put_on(theme: int) -> None:
     """WCAG 2.2, 1.4.3: 4.5 to 1."""
-    css = (ROOT / "tasks/templates/report.css").read_text()
+    css = (ROOT / "clearance/reporting/templates/report.css").read_text()
     block = re.findall(r":root \{([^}]*--paper[^}]*)\}", css)[theme]
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
     grounds = {name: ["paper", "card", "tint"] for name in ("ink", "soft", "accent")}
-    for outcome in document.OUTCOMES:
+    for outcome in report.OUTCOMES:
         grounds[outcome] = ["card", f"{outcome}-tint"]
         grounds["ink"].append(f"{outcome}-tint")
         grounds["soft"].append(f"{outcome}-tint")
     grounds |= {
         "insufficient_evidence": [
             *grounds["insufficient_evidence"],
-            *(f"{o}-tint" for o in document.OUTCOMES),
+            *(f"{o}-tint" for o in report.OUTCOMES),
         ]
     }
     for text, backs in grounds.items():

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 
-from clearance.modelling import encoding, scoring
+from clearance.models import encoding, scoring
 
 FEATURES = list(learnable.FEATURES)
 

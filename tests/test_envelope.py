@@ -18,8 +18,8 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner
 
 from clearance import canonical_json, files
-from clearance.attesting import envelope, statement
 from clearance.errors import ConfigurationError, IntegrityError
+from clearance.trust import dsse, statement
 
 GOLDEN = Path(__file__).parent / "golden" / "evidence.dsse.json"
 VERA, RITA = people.SIGNERS["vera"], people.SIGNERS["rita"]
@@ -41,11 +41,11 @@ values = st.recursive(
 
 
 def signed(signer: CryptoSigner = VERA) -> dict[str, Any]:
-    return envelope.sign(SAID, signer)
+    return dsse.sign(SAID, signer)
 
 
 def test_what_was_signed_comes_back_with_who_signed_it() -> None:
-    opened = envelope.opened(envelope.countersign(signed(), RITA), KEYS)
+    opened = dsse.opened(dsse.countersign(signed(), RITA), KEYS)
     assert opened.statement == SAID
     assert opened.keyids == set(KEYS)
     assert opened.digest == statement.content_digest(SAID)
@@ -54,11 +54,11 @@ def test_what_was_signed_comes_back_with_who_signed_it() -> None:
 def test_the_envelope_is_the_golden_one_byte_for_byte() -> None:
     """A changed canonical form, type or PAE would void every signature that was ever made."""
     assert files.dumps(signed()) == GOLDEN.read_text(encoding="utf-8")
-    assert envelope.opened(envelope.read(GOLDEN), KEYS).keyids == {VERA.public_key.keyid}
+    assert dsse.opened(dsse.read(GOLDEN), KEYS).keyids == {VERA.public_key.keyid}
 
 
 def test_pre_authentication_encoding_is_that_of_the_specification() -> None:
-    assert envelope.pae(b"hello world") == b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
+    assert dsse.pae(b"hello world") == b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
 
 
 def test_cryptography_alone_verifies_it() -> None:
@@ -73,29 +73,29 @@ def test_cryptography_alone_verifies_it() -> None:
 def test_securesystemslib_reads_ours_and_we_read_its() -> None:
     theirs = Envelope.from_dict(json.loads(json.dumps(signed())))
     assert theirs.verify([VERA.public_key], 1)
-    made = Envelope(canonical_json.dumps(SAID), envelope.PAYLOAD_TYPE, {})
+    made = Envelope(canonical_json.dumps(SAID), dsse.PAYLOAD_TYPE, {})
     made.sign(RITA)
-    assert envelope.opened(made.to_dict(), KEYS).keyids == {RITA.public_key.keyid}
+    assert dsse.opened(made.to_dict(), KEYS).keyids == {RITA.public_key.keyid}
 
 
 def test_only_known_keys_that_hold_are_told() -> None:
-    both = envelope.countersign(signed(people.STRANGER), VERA)
-    assert envelope.opened(both, KEYS).keyids == {VERA.public_key.keyid}
+    both = dsse.countersign(signed(people.STRANGER), VERA)
+    assert dsse.opened(both, KEYS).keyids == {VERA.public_key.keyid}
     forged = {**both["signatures"][1], "keyid": RITA.public_key.keyid}
-    assert envelope.opened({**both, "signatures": [*both["signatures"], forged]}, KEYS).keyids == {
+    assert dsse.opened({**both, "signatures": [*both["signatures"], forged]}, KEYS).keyids == {
         VERA.public_key.keyid
     }
 
 
 def test_where_none_holds_the_message_says_of_each_why() -> None:
     unknown, other = signed(people.STRANGER), signed()
-    other["payload"] = envelope.sign({**SAID, "predicate": {}}, RITA)["payload"]
+    other["payload"] = dsse.sign({**SAID, "predicate": {}}, RITA)["payload"]
     with pytest.raises(IntegrityError, match="is not known here"):
-        envelope.opened(unknown, KEYS)
+        dsse.opened(unknown, KEYS)
     with pytest.raises(IntegrityError, match="is over other content"):
-        envelope.opened(other, KEYS)
+        dsse.opened(other, KEYS)
     with pytest.raises(IntegrityError, match="is not known here"):
-        envelope.opened(signed(), {VERA.public_key.keyid: RITA.public_key})
+        dsse.opened(signed(), {VERA.public_key.keyid: RITA.public_key})
 
 
 @given(st.data())
@@ -111,12 +111,12 @@ def test_any_flipped_bit_of_payload_or_signature_is_seen(data: st.DataObject) ->
     else:
         made["signatures"][0]["sig"] = changed
     with pytest.raises(IntegrityError):
-        envelope.opened(made, KEYS)
+        dsse.opened(made, KEYS)
 
 
 def with_payload(payload: bytes) -> dict[str, Any]:
     """A payload that we would never sign, under a signature that holds."""
-    made = Envelope(payload, envelope.PAYLOAD_TYPE, {})
+    made = Envelope(payload, dsse.PAYLOAD_TYPE, {})
     made.sign(VERA)
     return made.to_dict()
 
@@ -158,14 +158,14 @@ def repeated() -> dict[str, Any]:
 )
 def test_a_malformed_envelope_is_refused(broken: Callable[[], dict[str, Any]], says: str) -> None:
     with pytest.raises(IntegrityError, match=says):
-        envelope.opened(broken(), KEYS)
+        dsse.opened(broken(), KEYS)
 
 
 def test_url_safe_base64_is_read_and_means_the_same() -> None:
     made = signed()
     made["signatures"][0]["sig"] = made["signatures"][0]["sig"].replace("+", "-").replace("/", "_")
     made["payload"] = made["payload"].replace("+", "-").replace("/", "_")
-    assert envelope.opened(made, KEYS).statement == SAID
+    assert dsse.opened(made, KEYS).statement == SAID
 
 
 GOOD = canonical_json.dumps(SAID)
@@ -197,16 +197,16 @@ GOOD = canonical_json.dumps(SAID)
 )
 def test_what_holds_and_says_two_things_or_nothing_is_refused(payload: bytes, says: str) -> None:
     with pytest.raises(IntegrityError, match=says):
-        envelope.opened(with_payload(payload), KEYS)
+        dsse.opened(with_payload(payload), KEYS)
 
 
 def test_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(canonical_json, "LIMIT", 1000)
     with pytest.raises(IntegrityError, match="more than the 1000"):
-        envelope.opened(with_payload(GOOD + b" " * 1000), KEYS)
+        dsse.opened(with_payload(GOOD + b" " * 1000), KEYS)
     (tmp_path / "long.json").write_text(" " * 2000)
     with pytest.raises(IntegrityError, match="more than the 1000"):
-        envelope.read(tmp_path / "long.json")
+        dsse.read(tmp_path / "long.json")
 
 
 def test_up_to_the_limits_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,16 +215,16 @@ def test_up_to_the_limits_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert canonical_json.loads(text) == SAID
     with pytest.raises(IntegrityError, match="more than the"):
         canonical_json.loads(text + b" ")
-    both = envelope.countersign(signed(), RITA)
-    monkeypatch.setattr(envelope, "MOST_SIGNATURES", 2)
-    assert envelope.opened(both, KEYS).keyids == frozenset(KEYS)
-    monkeypatch.setattr(envelope, "MOST_SIGNATURES", 1)
+    both = dsse.countersign(signed(), RITA)
+    monkeypatch.setattr(dsse, "MOST_SIGNATURES", 2)
+    assert dsse.opened(both, KEYS).keyids == frozenset(KEYS)
+    monkeypatch.setattr(dsse, "MOST_SIGNATURES", 1)
     with pytest.raises(IntegrityError, match="1 to 1 signatures"):
-        envelope.opened(both, KEYS)
-    monkeypatch.setattr(envelope, "MOST_SIGNATURES", 2)
+        dsse.opened(both, KEYS)
+    monkeypatch.setattr(dsse, "MOST_SIGNATURES", 2)
     monkeypatch.setattr(canonical_json, "LIMIT", len(both["signatures"][0]["sig"]) // 2)
     with pytest.raises(IntegrityError, match="not too long"):
-        envelope.countersign(both, VERA)
+        dsse.countersign(both, VERA)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [-float("inf")]}, {1, 2}])
@@ -237,29 +237,29 @@ def test_a_sigstore_signature_keeps_its_bundle_and_nothing_else_is_taken_along()
     said = signed()
     (own,) = said["signatures"]
     more = own | {"keyid": "other", "bundle": {"media": 1}}
-    both = envelope.countersign(said | {"signatures": [more]}, VERA)
+    both = dsse.countersign(said | {"signatures": [more]}, VERA)
     assert both["signatures"][0] == more
-    assert envelope.opened(both, KEYS).keyids == {VERA.public_key.keyid}
-    assert envelope._parsed(more).unrecognized_fields == {"bundle": {"media": 1}}
+    assert dsse.opened(both, KEYS).keyids == {VERA.public_key.keyid}
+    assert dsse._parsed(more).unrecognized_fields == {"bundle": {"media": 1}}
     with pytest.raises(IntegrityError, match="keyid and sig, and nothing else"):
-        envelope.opened(said | {"signatures": [more | {"note": "x"}]}, KEYS)
+        dsse.opened(said | {"signatures": [more | {"note": "x"}]}, KEYS)
 
 
 def test_an_envelope_in_a_file_is_read_as_strictly(tmp_path: Path) -> None:
     place = tmp_path / "e.json"
-    envelope.write(place, signed())
-    assert envelope.read(place) == signed()
+    dsse.write(place, signed())
+    assert dsse.read(place) == signed()
     place.write_text(place.read_text().replace('"payloadType"', '"payloadType": "x", "payloadType"'))
     with pytest.raises(IntegrityError, match="'payloadType' is there twice"):
-        envelope.read(place)
+        dsse.read(place)
     with pytest.raises(IntegrityError, match="cannot be read"):
-        envelope.read(tmp_path / "none.json")
+        dsse.read(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize("predicate", [{"a": float("nan")}, {"a": {1, 2}}, {1: "a", "1": "b"}])
 def test_what_is_no_json_is_not_signed(predicate: dict[Any, Any]) -> None:
     with pytest.raises(IntegrityError):
-        envelope.sign({**SAID, "predicate": predicate}, VERA)
+        dsse.sign({**SAID, "predicate": predicate}, VERA)
 
 
 def test_a_statement_about_nothing_is_not_signed() -> None:
@@ -278,7 +278,7 @@ class Liar(CryptoSigner):
 
 def test_a_signer_that_holds_another_key_is_found_before_anybody_relies_on_it() -> None:
     with pytest.raises(ConfigurationError, match="does not hold under its public key"):
-        envelope.sign(SAID, Liar(VERA._private_key))
+        dsse.sign(SAID, Liar(VERA._private_key))
 
 
 @given(values)
@@ -294,4 +294,4 @@ def test_canonical_json_reads_back_and_has_one_text(value: Any) -> None:
 
 
 def test_signing_twice_with_one_key_changes_nothing() -> None:
-    assert envelope.countersign(signed(), VERA) == signed()
+    assert dsse.countersign(signed(), VERA) == signed()

@@ -13,8 +13,8 @@ from governed import NAME, Place
 
 from clearance import ledger
 from clearance.errors import ConfigurationError, ExitCode
-from clearance.judging import rules
-from tasks import erase
+from clearance.policy import schema
+from clearance.promotion import erase
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ def later(years: int) -> dt.date:
 def clock(place: Place, monkeypatch: pytest.MonkeyPatch, years: int) -> None:
     """Let the ledger's clock be so many years on."""
     on = later(years) - governed.today()
-    monkeypatch.setattr("clearance.governance.office.Office.now", lambda _: dt.datetime.now(dt.UTC) + on)
+    monkeypatch.setattr("clearance.promotion.session.Office.now", lambda _: dt.datetime.now(dt.UTC) + on)
 
 
 def test_the_kinds_that_a_policy_may_name_are_those_that_may_be_erased() -> None:
-    assert set(get_args(rules.Erasable)) == {*ledger.ERASABLE, "others"}
+    assert set(get_args(schema.Erasable)) == {*ledger.ERASABLE, "others"}
 
 
 def test_only_what_is_past_its_period_is_due_and_the_champions_entries_stay(place: Place) -> None:

@@ -14,11 +14,11 @@ import yaml
 from sklearn import metrics
 
 from clearance import files
+from clearance.data.tables import prepared
 from clearance.documents.measurement import Measurement
 from clearance.errors import IntegrityError
-from clearance.measures import calibration, curves, performance, ranking
-from clearance.measures.intervals import Sampling
-from clearance.tables import prepared
+from clearance.metrics import calibration, curves, performance, ranking
+from clearance.metrics.intervals import Sampling
 from tasks import evaluate
 
 SAMPLING = Sampling(confidence=0.95, resamples=200, seed=1)

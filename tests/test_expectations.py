@@ -11,10 +11,10 @@ import tables
 from great_expectations import expectations as gx
 
 from clearance import params
+from clearance.data.tables import prepared, split
 from clearance.errors import IntegrityError
-from clearance.tables import prepared, split
 from expectations import boundary, columns, features, labels, leaks
-from expectations import raw as raw_suite
+from expectations import raw_boundary as raw_suite
 from tasks import prepare, validate
 
 Entry = dict[str, Any]
@@ -101,10 +101,10 @@ def test_a_warning_is_reported_and_does_not_block() -> None:
 
 
 def hash_of(key: Any) -> str:
-    from clearance.tables import rows
+    from clearance.data.tables import row_ids
 
-    digest = rows.digests(pa.array([str(key)]))
-    return str(rows.hexadecimal(digest)[0])[:16]
+    digest = row_ids.digests(pa.array([str(key)]))
+    return str(row_ids.hexadecimal(digest)[0])[:16]
 
 
 WEIGHTS = np.round(np.linspace(0.5, 3, GOOD.num_rows), 3)

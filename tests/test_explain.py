@@ -16,10 +16,10 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from clearance import files
+from clearance.data.tables import prepared
 from clearance.documents import measurement
-from clearance.measures import figures
-from clearance.modelling import attribution, contributions, encoding, scoring
-from clearance.tables import prepared
+from clearance.metrics import figures
+from clearance.models import attribution, contributions, encoding, scoring
 from tasks import explain, train
 
 FRAME = learnable.table(400)
@@ -258,7 +258,7 @@ _BOTH = """
 import json, os, sys
 from pathlib import Path
 import learnable
-from clearance import artifacts
+from clearance import files as artifacts
 from tasks import explain, train
 for name, arguments in json.loads(sys.argv[1]).items():
     root = Path(sys.argv[2]) / name

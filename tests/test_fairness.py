@@ -14,8 +14,8 @@ from scipy import stats
 from sklearn import metrics as sklearn
 from test_assess import TABLES, Array, rows_of
 
-from clearance.measures import calibration, counts, entropy, fairness, intervals, ranked, ranking, resampling
-from clearance.measures.counts import Cells
+from clearance.metrics import calibration, counts, entropy, fairness, intervals, ranked, ranking, resampling
+from clearance.metrics.counts import Cells
 
 SAMPLING = intervals.Sampling(confidence=0.95, resamples=200, seed=7)
 FULL = st.integers(1, 30)

@@ -9,9 +9,9 @@ from test_policy import fairness, gap, made, rule
 
 from clearance.documents import measurement
 from clearance.documents.measurement import Measurement, Outcome
-from clearance.judging import findings, sufficiency
-from clearance.judging.findings import Finding
-from clearance.judging.rules import Limit
+from clearance.policy import findings, sample_size
+from clearance.policy.findings import Finding
+from clearance.policy.schema import Limit
 
 SIGNIFICANCE = {"decides_by": "point_and_significance", "equal_at": 0.0}
 
@@ -85,7 +85,7 @@ def test_a_gap_whose_interval_touches_equality_may_be_chance(low: float, signifi
 
 def test_what_may_be_chance_says_how_many_rows_would_tell() -> None:
     told = find(gap(0.2, -0.05, 0.45, support={"Elf": 40, "Orc": 60}), **SIGNIFICANCE).reason
-    more = sufficiency.sentence(0.2, -0.05, 0.45, [0.0], {"Elf": 40, "Orc": 60})
+    more = sample_size.sentence(0.2, -0.05, 0.45, [0.0], {"Elf": 40, "Orc": 60})
     assert more and told.endswith(more)
 
 

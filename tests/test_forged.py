@@ -13,10 +13,10 @@ from governed import CANDIDATES, NAME, Place
 from mlflow import MlflowClient
 
 from clearance import ledger, registry
-from clearance.attesting import statement
 from clearance.errors import ExitCode, IntegrityError
-from clearance.governance import matters
 from clearance.ledger import Draft, Entry, Kind
+from clearance.promotion import version_record
+from clearance.trust import statement
 
 
 @pytest.fixture
@@ -147,10 +147,10 @@ def test_a_comparison_counts_only_as_somebody_signed_it_who_may_propose(
     said = {"champion": None, "comparison": "c" * 64, "outcome": "fail", "approvals": 1, "reasons": ["worse"]}
     said |= about(place)
     with place.office(by) as office:
-        signed = office.sign(statement.statement({"comparison": "c" * 64}, matters.COMPARISON, said))
+        signed = office.sign(statement.statement({"comparison": "c" * 64}, version_record.COMPARISON, said))
         sealed = {"envelope": signed} if change is not None else {}
         office.record(office.draft(Kind.COMPARISON, NAME, **(said | (change or {}) | sealed)))
-        found = matters.compared(office.entries(NAME), 1, office.roles)
+        found = version_record.compared(office.entries(NAME), 1, office.roles)
     assert bool(found) is counts
     if counts:
         check = place.verify(1)["comparison"]

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from clearance import environment
-from flows import warm
-from flows.children import Children, Exit, Lost
+from flows.runner import warm
+from flows.runner.child_processes import Children, Exit, Lost
 
 SPOKEN = """
 import sys

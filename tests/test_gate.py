@@ -21,9 +21,9 @@ from clearance import params
 from clearance.documents import measurement
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.judging import policy, rules
+from clearance.policy import judgement, policy_file, schema
 from expectations import bias
-from expectations import prepared as prepared_suite
+from expectations import prepared_boundary as prepared_suite
 from tasks import assess, evaluate, validate
 
 PACK = Path(__file__).parent.parent / "policies/packs/engineering_default.yaml"
@@ -38,15 +38,15 @@ Scores = npt.NDArray[np.float64]
 def gate(
     changes: dict[str, Any] | None = None,
     *,
-    book: rules.Policy | None = None,
+    book: schema.Policy | None = None,
     protected: tuple[str, ...] = ("race", "sex"),
     as_of: dt.date = TODAY,
     **planted: dict[str, Any],
-) -> policy.Verdict:
+) -> judgement.Verdict:
     """The verdict on sound evidence with some documents replaced, under a policy with some keys replaced."""
-    chosen = book or rules.Policy.model_validate(written() | (changes or {}))
-    declaration = policy.Declaration(attributes=protected, target="approve", favourable=1)
-    return policy.judge(chosen, sound() | planted, declaration, as_of)
+    chosen = book or schema.Policy.model_validate(written() | (changes or {}))
+    declaration = judgement.Declaration(attributes=protected, target="approve", favourable=1)
+    return judgement.judge(chosen, sound() | planted, declaration, as_of)
 
 
 def written() -> dict[str, Any]:
@@ -61,7 +61,7 @@ def blocking(rule_id: str) -> dict[str, Any]:
     return {"rules": changed}
 
 
-def stopped_by(verdict: policy.Verdict) -> set[tuple[str, str | None]]:
+def stopped_by(verdict: judgement.Verdict) -> set[tuple[str, str | None]]:
     """The blocking rules that made the verdict, with the attribute each was read for."""
     return {
         (found.rule.id, found.attribute)
@@ -363,10 +363,10 @@ def test_evidence_that_was_never_taken_is_missed(name: str) -> None:
 # The policy
 
 
-def load(tmp_path: Path, **changes: Any) -> rules.Policy:
+def load(tmp_path: Path, **changes: Any) -> schema.Policy:
     file = tmp_path / "policy.yaml"
     file.write_text(yaml.safe_dump(written() | changes))
-    return policy.load(file)
+    return policy_file.load(file)
 
 
 def test_an_empty_policy_is_an_error(tmp_path: Path) -> None:

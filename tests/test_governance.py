@@ -17,11 +17,12 @@ from governed import Place
 
 from benchmarks import crashes, unauthorised
 from clearance import ledger
-from clearance.attesting import authority, key_files, keys, roles_file, root, signers
 from clearance.errors import ConfigurationError, ExitCode, IntegrityError, ReleaseRefused
-from clearance.governance import matters
-from clearance.governance.office import opened
-from tasks import decide, promote, release, rollback, track, verify
+from clearance.promotion import decide, release, rollback, verify, version_record
+from clearance.promotion.session import opened
+from clearance.trust import key_files, keys, roles_file, roles_in_force, root, signers
+from tasks import promote as promote_task
+from tasks import track
 
 SINCE = "2026-01-01T00:00:00Z"
 
@@ -42,7 +43,7 @@ class Own:
     def sign(self, *holders: str) -> None:
         """Have holders of the root sign the roles file as it is."""
         for each in holders:
-            authority.sign(self.place.root, self.pairs[each].uri, dt.datetime.now(dt.UTC))
+            roles_in_force.sign(self.place.root, self.pairs[each].uri, dt.datetime.now(dt.UTC))
 
     def act_as(self, who: str) -> None:
         """Take this person's name and key from the environment from here on."""
@@ -110,9 +111,9 @@ def test_with_a_root_of_its_own_the_listed_people_promote_and_go_by_their_keys(o
     assert own.decide("vera").code == ExitCode.PASS
     assert own.decide("rita").code == ExitCode.PASS  # who approves need not be able to promote
     assert own.place.alias() is None and not own.place.entries("refusal")
-    assert own.run("vera", promote.main, "1").code == ExitCode.ERROR
+    assert own.run("vera", promote_task.main, "1").code == ExitCode.ERROR
     assert "vera may not promote" in own.place.entries("refusal")[-1].body["reason"]
-    assert own.run("otto", promote.main, "1").code == ExitCode.PASS
+    assert own.run("otto", promote_task.main, "1").code == ExitCode.PASS
     assert own.place.told() == own.place.alias() == 1
     assert own.run("otto", verify.main).code == ExitCode.PASS
     assert own.run("vera", rollback.main, "retire", "--reason", "so").code == ExitCode.ERROR
@@ -130,7 +131,7 @@ def test_a_roles_file_changed_by_hand_is_refused_until_the_root_signs_it(own: Ow
     own.change_roles(lambda said: said["people"]["dan"]["roles"].extend(["validator", "risk_officer"]))
     for who, main, given in (
         ("dan", decide.main, ("approve", "1", "--reason", "so")),
-        ("otto", promote.main, ("1",)),
+        ("otto", promote_task.main, ("1",)),
         ("otto", verify.main, ()),
     ):
         done = own.run(who, main, *given)
@@ -148,7 +149,7 @@ def _all(own: Own) -> list[ledger.Entry]:
 
 
 def test_an_older_roles_file_does_not_come_back(own: Own) -> None:
-    before = {name: (own.place.root / name).read_bytes() for name in (roles_file.FILE, authority.SIGNED)}
+    before = {name: (own.place.root / name).read_bytes() for name in (roles_file.FILE, roles_in_force.SIGNED)}
     own.release()
     own.change_roles(lambda said: said["people"]["vera"].update(roles=[]))
     own.sign("holder-1", "holder-2")
@@ -173,14 +174,14 @@ def test_a_revoked_key_counts_from_then_on_no_more(own: Own) -> None:
 
     revoke(dt.datetime.now(dt.UTC))  # lost after she approved: that stands, and she signs nothing more
     assert "has no key that is valid now" in own.decide("vera", "reject").said
-    assert own.run("otto", promote.main, "1").code == ExitCode.REFUSED
+    assert own.run("otto", promote_task.main, "1").code == ExitCode.REFUSED
     assert (
         own.place.entries("refusal")[-1].body["reason"]
         == "1 approval by a risk_officer is missing: ask rita."
     )
     revoke(now)  # lost before she approved
     assert own.decide("rita").code == ExitCode.PASS
-    assert own.run("otto", promote.main, "1").code == ExitCode.REFUSED
+    assert own.run("otto", promote_task.main, "1").code == ExitCode.REFUSED
     assert "1 approval by a validator is missing" in own.place.entries("refusal")[-1].body["reason"]
     assert own.place.alias() is None
 
@@ -271,10 +272,10 @@ def test_two_proposals_of_one_version_that_differ_are_an_error() -> None:
 
         return next(entry.chain([draft], after=number - 1, previous="0" * 64, at=at))
 
-    found = matters.proposed([proposal(1, "a" * 64), proposal(2, "a" * 64)], 1)
+    found = version_record.proposed([proposal(1, "a" * 64), proposal(2, "a" * 64)], 1)
     assert found is not None and found.keyids == {"1", "2"}
     with pytest.raises(IntegrityError, match="proposes other evidence as version 1"):
-        matters.proposed([proposal(1, "a" * 64), proposal(2, "b" * 64)], 1)
+        version_record.proposed([proposal(1, "a" * 64), proposal(2, "b" * 64)], 1)
 
 
 def test_nobody_acts_without_a_name_outside_the_demo(own: Own) -> None:

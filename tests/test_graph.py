@@ -5,6 +5,7 @@ code changed.
 """
 
 import ast
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,18 @@ import grimp
 import pytest
 import yaml
 
+from tools import code_deps
+
 ROOT = Path(__file__).parent.parent
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-ROOMS = ("clearance", "expectations", "tasks")
 ORDER = [
     *("ingest", "validate_raw", "prepare", "validate_prepared", "train", "score"),
     *("evaluate", "assess", "explain", "judge", "document"),
 ]
+
+
+SETTINGS_GO_TO = {"judge": ["clearance.policy.project_verdict"]}
+"""Modules that a stage hands all its settings to."""
 
 
 def module_of(stage: str) -> str:
@@ -27,33 +33,9 @@ def module_of(stage: str) -> str:
     return str(words[2])
 
 
-def path_of(module: str) -> str:
-    path = ROOT / Path(*module.split("."))
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    return file.relative_to(ROOT).as_posix()
-
-
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
-    return grimp.build_graph(*ROOMS, cache_dir=None)
-
-
-def closure(module: str, imports: grimp.ImportGraph) -> set[str]:
-    """What runs when `module` is imported: what it imports, and each package on the way there."""
-    found: set[str] = set()
-    waiting = {module}
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        parents = {name.rsplit(".", 1)[0]} if "." in name else set()
-        waiting |= (parents | imports.find_modules_directly_imported_by(name)) - found
-    return found
-
-
-def only_this_boundary(stage: str, modules: set[str]) -> set[str]:
-    """`tasks.validate` serves two boundaries; each stands on its own suite alone."""
-    other = {"validate_raw": "expectations.prepared", "validate_prepared": "expectations.raw"}.get(stage)
-    return modules - {other}
+    return code_deps.import_graph()
 
 
 def test_the_stages_are_the_ones_the_design_names() -> None:
@@ -62,11 +44,26 @@ def test_the_stages_are_the_ones_the_design_names() -> None:
 
 @pytest.mark.parametrize("stage", ORDER)
 def test_every_first_party_module_a_stage_imports_is_declared(stage: str, imports: grimp.ImportGraph) -> None:
-    module = module_of(stage)
-    modules = only_this_boundary(stage, closure(module, imports))
-    needed = {path_of(name) for name in modules}
+    needed = set(code_deps.code_of(stage, STAGES[stage]["cmd"], imports, ROOT))
     declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
-    assert declared == needed, f"{stage}: add {sorted(needed - declared)}, drop {sorted(declared - needed)}"
+    assert declared == needed, f"run `make deps`: {stage} adds {needed - declared}, drops {declared - needed}"
+
+
+def test_the_code_dependencies_are_as_make_deps_writes_them(imports: grimp.ImportGraph) -> None:
+    text = (ROOT / "dvc.yaml").read_text()
+    assert code_deps.written(text, imports, ROOT) == text
+    broken = text.replace("      - clearance/errors.py\n", "")
+    assert broken != text
+    assert code_deps.written(broken, imports, ROOT) == text
+
+
+def test_a_change_of_wording_retrains_no_model(imports: grimp.ImportGraph) -> None:
+    stale = {
+        stage
+        for stage in STAGES
+        if "clearance/wording.py" in code_deps.code_of(stage, STAGES[stage]["cmd"], imports, ROOT)
+    }
+    assert stale == {"validate_raw", "validate_prepared", "evaluate", "assess", "judge", "document"}
 
 
 @pytest.mark.parametrize("stage", ORDER)
@@ -76,10 +73,11 @@ def test_every_stage_stands_on_the_locked_environment(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", ORDER)
 def test_every_section_of_the_parameters_a_stage_reads_is_declared(stage: str) -> None:
-    tree = ast.parse((ROOT / path_of(module_of(stage))).read_text())
+    modules = [module_of(stage), *SETTINGS_GO_TO.get(stage, ())]
+    code = [(ROOT / Path(*module.split(".")).with_suffix(".py")).read_text() for module in modules]
     read = {
         node.attr
-        for node in ast.walk(tree)
+        for node in chain.from_iterable(ast.walk(ast.parse(text)) for text in code)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "settings"

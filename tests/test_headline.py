@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clearance.telling import headline
+from clearance.reporting import headline
 
 
 def finding(**changes: Any) -> dict[str, Any]:

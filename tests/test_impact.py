@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from clearance import files, params
 from clearance.documents import measurement
-from clearance.measures import counts
-from clearance.telling import impact
+from clearance.metrics import counts
+from clearance.reporting import impact_table, report
 from tasks import assess, document
 
 TODAY = dt.date(2026, 11, 22)
@@ -31,7 +31,7 @@ RULE: dict[str, Any] = {
 }
 CELL = st.integers(0, 200)
 GROUPS = st.dictionaries(
-    st.text("ABCDE", min_size=1, max_size=2) | st.just(impact.UNKNOWN),
+    st.text("ABCDE", min_size=1, max_size=2) | st.just(impact_table.UNKNOWN),
     st.tuples(CELL, CELL, CELL, CELL),
     min_size=1,
     max_size=6,
@@ -58,8 +58,8 @@ def found(
 
 def rows(
     groups: dict[str, tuple[int, int]], rule: dict[str, Any] | None = None, day: dt.date = TODAY
-) -> dict[str, impact.Row]:
-    return {row.category: row for row in impact.table(found(groups), rule, day)}
+) -> dict[str, impact_table.Row]:
+    return {row.category: row for row in impact_table.table(found(groups), rule, day)}
 
 
 def test_a_row_has_counts_rate_ratio_and_share() -> None:
@@ -84,7 +84,7 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
         seed=1,
     )
     rates = (frame["score"] >= 0.6).groupby(frame["race"]).mean()
-    table = impact.table(assessed, None, TODAY)
+    table = impact_table.table(assessed, None, TODAY)
     assert [row.impact_ratio for row in table] == pytest.approx(list(rates / rates.max()))
     scoring = (frame["score"] > frame["score"].median()).groupby(frame["race"]).mean()
     assert [row.scoring_rate for row in table] == pytest.approx(list(scoring))
@@ -111,36 +111,37 @@ def test_scores_are_above_the_median_of_everybody_the_unknown_among_them(rows_: 
         asked=params.Evaluate(resamples=100),
         seed=1,
     )
-    table = {(row.attribute, row.category): row for row in impact.table(assessed, None, TODAY)}
+    table = {(row.attribute, row.category): row for row in impact_table.table(assessed, None, TODAY)}
     above = pd.Series(score > np.median(score))
-    by_race = above.groupby(frame["race"].fillna(impact.UNKNOWN)).sum()
+    by_race = above.groupby(frame["race"].fillna(impact_table.UNKNOWN)).sum()
     assert {c: row.above_median for (a, c), row in table.items() if a == "race"} == by_race.to_dict()
     both = frame["race"] + " & " + frame["sex"]
-    by_both = above.groupby(both.fillna(impact.UNKNOWN)).mean()
+    by_both = above.groupby(both.fillna(impact_table.UNKNOWN)).mean()
     found_ = {c: row.scoring_rate for (a, c), row in table.items() if a == "race & sex"}
     assert found_ == pytest.approx(by_both.to_dict())
-    assert table["race", impact.UNKNOWN].scoring_impact_ratio is None
+    assert table["race", impact_table.UNKNOWN].scoring_impact_ratio is None
 
 
 def test_a_scoring_rate_has_its_own_best_category_and_its_own_reasons() -> None:
     groups = {"Elf": (50, 100), "Orc": (20, 100), "Ent": (1, 2)}
     table = {
-        row.category: row for row in impact.table(found(groups, above={"Elf": 20, "Orc": 80}), None, TODAY)
+        row.category: row
+        for row in impact_table.table(found(groups, above={"Elf": 20, "Orc": 80}), None, TODAY)
     }
     assert (table["Elf"].scoring_rate, table["Elf"].scoring_impact_ratio) == (0.2, 0.25)
     assert (table["Elf"].impact_ratio, table["Orc"].scoring_impact_ratio) == (1.0, 1.0)
     assert (table["Ent"].above_median, table["Ent"].scoring_impact_ratio) == (0, 0.0)
-    none = {row.category: row for row in impact.table(found(groups, above={}), None, TODAY)}
+    none = {row.category: row for row in impact_table.table(found(groups, above={}), None, TODAY)}
     assert {row.scoring_impact_ratio for row in none.values()} == {None}
     assert none["Elf"].note == "no scoring ratio: nobody in any category scores above the median"
     uncounted = found(groups) | {"above_median": None}
-    gone = {row.category: row for row in impact.table(uncounted, None, TODAY)}
+    gone = {row.category: row for row in impact_table.table(uncounted, None, TODAY)}
     assert (gone["Elf"].above_median, gone["Elf"].scoring_rate, gone["Elf"].impact_ratio) == (None, None, 1.0)
     assert "the evidence does not say who scores above the median" in (gone["Elf"].note or "")
 
 
 def test_a_category_left_out_is_in_neither_ratio_and_keeps_both_rates() -> None:
-    table = impact.table(found(SMALL, above={"Elf": 200, "Orc": 100, "Ent": 5}), RULE, TODAY)
+    table = impact_table.table(found(SMALL, above={"Elf": 200, "Orc": 100, "Ent": 5}), RULE, TODAY)
     by_name = {row.category: row for row in table}
     ent = by_name["Ent"]
     assert (ent.scoring_rate, ent.scoring_impact_ratio, ent.impact_ratio) == (1.0, None, None)
@@ -148,16 +149,16 @@ def test_a_category_left_out_is_in_neither_ratio_and_keeps_both_rates() -> None:
 
 
 def test_the_unknown_are_counted_and_never_compared() -> None:
-    table = rows({"Elf": (50, 100), "Orc": (40, 100), impact.UNKNOWN: (40, 50)})
-    assert list(table) == ["Elf", "Orc", impact.UNKNOWN]
-    unknown = table[impact.UNKNOWN]
+    table = rows({"Elf": (50, 100), "Orc": (40, 100), impact_table.UNKNOWN: (40, 50)})
+    assert list(table) == ["Elf", "Orc", impact_table.UNKNOWN]
+    unknown = table[impact_table.UNKNOWN]
     assert (unknown.applicants, unknown.selected, unknown.impact_ratio) == (50, 40, None)
     assert unknown.note == "category not known: counted, never compared"
     assert (table["Elf"].impact_ratio, table["Elf"].share) == (1.0, 0.4)
 
 
 def test_the_name_of_the_unknown_is_that_of_the_counts() -> None:
-    assert impact.UNKNOWN == counts.MISSING
+    assert impact_table.UNKNOWN == counts.MISSING
 
 
 SMALL = {"Elf": (250, 500), "Orc": (200, 500), "Ent": (5, 5)}
@@ -201,7 +202,7 @@ def test_a_small_category_that_could_be_left_out_is_marked_and_a_vain_justificat
 
 def test_an_intersection_is_excluded_whatever_the_order_it_is_written_in() -> None:
     rule = RULE | {"excluded": [RULE["excluded"][0] | {"attribute": "sex & race"}]}
-    table = impact.table(found(SMALL, "race & sex"), rule, TODAY)
+    table = impact_table.table(found(SMALL, "race & sex"), rule, TODAY)
     assert {row.category for row in table if row.excluded} == {"Ent"}
 
 
@@ -210,7 +211,7 @@ def test_an_intersection_is_excluded_whatever_the_order_it_is_written_in() -> No
     [
         ({"Elf": (3, 9), "Orc": (0, 0)}, "no other category"),
         ({"Elf": (0, 9), "Orc": (0, 4)}, "nobody in any category is selected"),
-        ({"Elf": (3, 9), impact.UNKNOWN: (1, 2)}, "no other category"),
+        ({"Elf": (3, 9), impact_table.UNKNOWN: (1, 2)}, "no other category"),
     ],
 )
 def test_where_nothing_can_be_compared_there_is_no_ratio_and_a_reason(
@@ -229,7 +230,7 @@ def test_nobody_is_dropped_and_no_ratio_leaves_its_range(
     cells = {name: {"cells": dict(zip(names, each, strict=True))} for name, each in groups.items()}
     every = [{"attribute": "race", "category": name, "justification": "a reason"} for name in groups]
     for rule in (None, RULE | {"excludable_below": below, "excluded": every}):
-        table = impact.table(measurement.measured({}, groups={"race": cells}), rule, TODAY)
+        table = impact_table.table(measurement.measured({}, groups={"race": cells}), rule, TODAY)
         assert {row.category for row in table} == set(groups)
         assert sum(row.applicants for row in table) == sum(sum(each) for each in groups.values())
         for row in table:
@@ -239,13 +240,16 @@ def test_nobody_is_dropped_and_no_ratio_leaves_its_range(
 
 
 def test_what_was_not_measured_has_no_rows() -> None:
-    assert impact.table(measurement.blocked("validate_raw: a fault"), RULE, TODAY) == []
-    assert impact.table({"status": "stale", "because": "another", "groups": {"race": {}}}, None, TODAY) == []
+    assert impact_table.table(measurement.blocked("validate_raw: a fault"), RULE, TODAY) == []
+    assert (
+        impact_table.table({"status": "stale", "because": "another", "groups": {"race": {}}}, None, TODAY)
+        == []
+    )
 
 
 def test_the_csv_holds_every_row_and_runs_nothing() -> None:
     table = list(rows({"=1+1": (1, 3), "Orc, the": (2, 3)}).values())
-    read = list(csv.DictReader(io.StringIO(impact.to_csv(table))))
+    read = list(csv.DictReader(io.StringIO(impact_table.to_csv(table))))
     assert [row["category"] for row in read] == ["'=1+1", "Orc, the"]
     assert float(read[0]["impact_ratio"]) == 0.5
     assert read[0]["excluded"] == ""
@@ -269,7 +273,7 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
     root = reported.write(tmp_path, documents, rules=reported.policy(impact_table=rule))
     monkeypatch.chdir(root)
     document.main()
-    read = list(csv.DictReader(io.StringIO((root / document.IMPACT).read_text())))
+    read = list(csv.DictReader(io.StringIO((root / report.IMPACT).read_text())))
     assert [(row["category"], row["applicants"], row["selected"]) for row in read] == [
         ("Elf", "40", "20"),
         ("Ent", "0", "0"),
@@ -281,7 +285,7 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
         ("0", ""),
         ("1", "1.0"),
     ]
-    html = (root / document.PAGE).read_text()
+    html = (root / report.PAGE).read_text()
     text = " ".join(reported.Parsed(html).texts("section"))
     assert "Impact ratios" in text
     assert "less than 3.0% of the rows may be left out" in text

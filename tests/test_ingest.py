@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from clearance import files, params
+from clearance.data.sources import column_types, duckdb_engine, python_rows, table_file
 from clearance.errors import (
     BusyError,
     ClearanceError,
@@ -27,7 +28,6 @@ from clearance.errors import (
     IntegrityError,
     SourceError,
 )
-from clearance.sources import column_types, engine, python_rows, table_file
 from tasks import ingest
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +47,7 @@ def put(name: str, content: str | bytes) -> str:
     return name
 
 
-def read(path: str, memory_limit: str = engine.MEMORY_LIMIT, **source: Any) -> dict[str, Any]:
+def read(path: str, memory_limit: str = duckdb_engine.MEMORY_LIMIT, **source: Any) -> dict[str, Any]:
     return ingest.ingest(
         params.Source(**{"kind": "file", "path": path, **source}), Path("raw.parquet"), HOME, memory_limit
     )
@@ -629,7 +629,7 @@ def test_a_file_source_loads_no_database_and_no_learning_library() -> None:
 )
 def test_a_select_reads_the_source_and_nothing_else(select: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = pd.DataFrame({"x": [1]})  # DuckDB would take a variable of its caller for a table
-    monkeypatch.setattr(engine, "frame", found, raising=False)
+    monkeypatch.setattr(duckdb_engine, "frame", found, raising=False)
     put("other.csv", "secret\n1\n")
     put("t.csv", "id,x\n1,2\n")
     source = params.Source(kind="file", path="t.csv").model_copy(update={"select": select or " "})
@@ -675,8 +675,8 @@ def test_the_order_a_select_asks_for_is_kept() -> None:
 
 @pytest.fixture
 def session() -> Iterator[duckdb.DuckDBPyConnection]:
-    with engine.session(HOME) as connection:
-        engine.confine(connection, [])
+    with duckdb_engine.session(HOME) as connection:
+        duckdb_engine.confine(connection, [])
         yield connection
 
 

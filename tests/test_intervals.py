@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from clearance.measures import intervals, significance
+from clearance.metrics import intervals, significance
 
 LEVELS = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 

@@ -11,9 +11,10 @@ import pytest
 from dvc.repo import Repo
 from test_remote import flip, kept, objects
 
-from clearance import lockfile, remote, repair, run_lock
+from clearance import run_lock
 from clearance.errors import BusyError, IntegrityError
-from clearance.rebuilding import kept as collection
+from clearance.versioning import cache_gc as collection
+from clearance.versioning import dvc_lock, dvc_remote, repair
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
 
@@ -25,12 +26,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     with pytest.MonkeyPatch.context() as patch:
         root = judged.settle(folder / "project", patch)
         remote_settings(root, folder)
-        remote.push(root)
+        dvc_remote.push(root)
         first = (root / "dvc.lock").read_text()
         for model in (1, 2):
             judged.put(root, model=model)
             remote_settings(root, folder)
-            remote.push(root)
+            dvc_remote.push(root)
     return folder, first
 
 
@@ -75,7 +76,7 @@ def test_a_registered_version_and_the_workspace_keep_all_of_theirs(
     assert models(root / ".dvc/cache") == [0, 2]
     assert models(tmp_path / "store") == [0, 1, 2]
     for text in (first, (root / "dvc.lock").read_text()):
-        for name in lockfile.objects(text):
+        for name in dvc_lock.objects(text):
             assert kept(root / ".dvc/cache", name).is_file()
     assert (
         repair.remove_unsound(root, root / ".dvc/cache/files/md5", repair.recorded_outs(root / "dvc.lock"))
@@ -90,7 +91,7 @@ def test_the_remote_only_when_asked_and_dvc_learns_of_it(three: tuple[Path, str]
     assert models(tmp_path / "store") == [0, 2]
     judged.put(root, model=1)
     remote_settings(root, tmp_path)
-    assert remote.push(root).mended == ()
+    assert dvc_remote.push(root).mended == ()
     assert models(tmp_path / "store") == [0, 1, 2]
 
 
@@ -135,7 +136,7 @@ def test_nothing_goes_while_a_folder_that_must_stay_cannot_be_listed(
     three: tuple[Path, str], tmp_path: Path, way: str
 ) -> None:
     root, first = three
-    name = lockfile.parse(first).outs["models/trained"]
+    name = dvc_lock.parse(first).outs["models/trained"]
     read = f"stages: {{a: {{cmd: x, deps: [{{path: data/source, md5: {name}}}]}}}}\n"
     text = first if way == "written" else read
     flip(kept(root / ".dvc/cache", name))
@@ -148,14 +149,14 @@ def test_nothing_goes_while_a_folder_that_must_stay_cannot_be_listed(
 
 def test_a_listing_that_the_cache_lost_is_read_at_the_remote(three: tuple[Path, str]) -> None:
     root, first = three
-    flip(kept(root / ".dvc/cache", lockfile.parse(first).outs["models/trained"]))
+    flip(kept(root / ".dvc/cache", dvc_lock.parse(first).outs["models/trained"]))
     collection.collect(root, [first], dry=False)
     assert models(root / ".dvc/cache") == [0, 2]
 
 
 def test_a_folder_of_code_that_was_read_is_no_object_and_no_hindrance(three: tuple[Path, str]) -> None:
     root, first = three
-    read = f"stages: {{a: {{cmd: x, deps: [{{path: tasks/templates, md5: {'0' * 32}.dir}}]}}}}\n"
+    read = f"stages: {{a: {{cmd: x, deps: [{{path: clearance/reporting/templates, md5: {'0' * 32}.dir}}]}}}}\n"
     collection.collect(root, [first, read], dry=False)
     assert models(root / ".dvc/cache") == [0, 2]
 

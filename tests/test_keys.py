@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib import signer as kinds
 from securesystemslib.signer import CryptoSigner, Key, Signature, Signer, SSlibKey
 
-from clearance.attesting import envelope, key_files, keys, roles_file, signers, statement
 from clearance.errors import ConfigurationError
+from clearance.trust import dsse, key_files, keys, roles_file, signers, statement
 
 SECRET = "correct horse battery"  # noqa: S105
 SAID = statement.statement({"a": "0" * 64}, "urn:x:y", {})
@@ -24,8 +24,8 @@ VERA = people.SIGNERS["vera"]
 
 
 def signs(signer: Signer) -> bool:
-    made = envelope.sign(SAID, signer)
-    return envelope.opened(made, {signer.public_key.keyid: signer.public_key}).statement == SAID
+    made = dsse.sign(SAID, signer)
+    return dsse.opened(made, {signer.public_key.keyid: signer.public_key}).statement == SAID
 
 
 def mode(path: Path) -> int:

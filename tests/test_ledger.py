@@ -28,7 +28,7 @@ from clearance.errors import (
     IntegrityError,
     UnavailableError,
 )
-from clearance.ledger import Draft, Kind, checkpoint, entry, findings, places, retention, settings
+from clearance.ledger import Draft, Kind, checkpoint, checkpoint_files, entry, report, retention, settings
 from clearance.ledger.checkpoint import Checkpoint
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
@@ -198,13 +198,13 @@ def test_a_batch_may_be_as_large_as_it_may(
 
 
 def test_a_fault_that_is_there_often_is_told_once_with_its_count() -> None:
-    once = findings.Finding(fault=findings.Fault.ERASED, number=2, detail="entry 2")
+    once = report.Finding(fault=report.Fault.ERASED, number=2, detail="entry 2")
     assert str(once) == "erased without a redaction: entry 2"
     assert str(replace(once, count=2)) == "erased without a redaction: entry 2 (2 in all)"
-    tally = findings.Tally()
+    tally = report.Tally()
     for number in (5, 9, None):
-        tally.add(findings.Fault.ERASED, number, f"entry {number}", 2)
-    tally.add(findings.Fault.EDITED, 3, "entry 3")
+        tally.add(report.Fault.ERASED, number, f"entry {number}", 2)
+    tally.add(report.Fault.EDITED, 3, "entry 3")
     assert [(each.number, each.count) for each in tally.all()] == [(3, 1), (5, 6)]
 
 
@@ -286,11 +286,11 @@ def test_a_place_is_read_backwards_across_blocks(tmp_path: Path, signer: samples
     with ledger.open(samples.sqlite(tmp_path), seal=signer.seal(one)) as book:
         ledger.append(book, [samples.draft(1)] * 300)  # one line of some 40 kB
         made = ledger.append(book, [samples.draft(1)])
-    newest = places.tail(one).newest
+    newest = checkpoint_files.tail(one).newest
     assert newest is not None
-    assert (newest.last, newest.digest, places.tail(one).confirmed) == (301, made[0].digest, True)
-    signed = [line for line in places.lines(one) if isinstance(checkpoint.read(line), Checkpoint)]
-    assert list(places._backwards(one)) == list(places.lines(one))[::-1]
+    assert (newest.last, newest.digest, checkpoint_files.tail(one).confirmed) == (301, made[0].digest, True)
+    signed = [line for line in checkpoint_files.lines(one) if isinstance(checkpoint.read(line), Checkpoint)]
+    assert list(checkpoint_files._backwards(one)) == list(checkpoint_files.lines(one))[::-1]
     assert len(signed) == 2
 
 
@@ -483,8 +483,8 @@ def test_verifying_while_others_append_raises_no_alarm(
 def test_what_was_signed_must_be_what_the_line_says(tmp_path: Path, signer: samples.Signer) -> None:
     """A reader of envelopes that sees another statement than we do is not believed."""
     samples.write(samples.sqlite(tmp_path), signer.seal(tmp_path / "one"), [[samples.draft(1)]] * 2)
-    newest = places.tail(tmp_path / "one").newest
+    newest = checkpoint_files.tail(tmp_path / "one").newest
     assert newest is not None
-    other = json.loads(next(places.lines(tmp_path / "one")))
+    other = json.loads(next(checkpoint_files.lines(tmp_path / "one")))
     assert checkpoint.fault_in(newest, signer.opened) is None
     assert checkpoint.fault_in(newest, lambda _: signer.opened(other)) is not None

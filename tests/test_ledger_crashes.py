@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import ClearanceError
-from clearance.ledger import Fault, places
+from clearance.ledger import Fault, checkpoint_files
 
 FORK = multiprocessing.get_context("fork")
 STEPS = 2 * 2 * 4 + 2
@@ -87,7 +87,7 @@ def test_killed_at_any_step_it_keeps_its_word(address: str, tmp_path: Path, sign
     assert numbers == list(range(1, len(numbers) + 1))
     assert answered <= set(numbers)
     assert any("was never committed" in note for note in report.notes)
-    one, two = (set(places.lines(tmp_path / name)) for name in ("one", "two"))
+    one, two = (set(checkpoint_files.lines(tmp_path / name)) for name in ("one", "two"))
     assert {line for line in one if "payload" in line} == {line for line in two if "payload" in line}
 
 

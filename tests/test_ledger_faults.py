@@ -21,7 +21,7 @@ from clearance.errors import (
     IntegrityError,
     UnavailableError,
 )
-from clearance.ledger import address, database_faults, export, places, waiting
+from clearance.ledger import address, checkpoint_files, database_faults, export, waiting
 
 URL = sa.make_url("postgresql+psycopg://ann:s3cr3t@db.example/ledgers")
 
@@ -137,14 +137,14 @@ def test_places_that_somebody_else_writes_are_waited_for(tmp_path: Path, signer:
     seal = signer.seal(one)
     with ledger.open(samples.sqlite(tmp_path), seal=seal, patience=0.02) as book:
         ledger.append(book, [samples.draft(1)])
-        with places.held([one], 0), pytest.raises(BusyError, match="the checkpoints in"):
+        with checkpoint_files.held([one], 0), pytest.raises(BusyError, match="the checkpoints in"):
             ledger.append(book, [samples.draft(2)])
         assert ledger.head(book)[0] == 1
 
 
 def test_a_place_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    for read in (places.tail, lambda place: list(places.lines(place))):
+    for read in (checkpoint_files.tail, lambda place: list(checkpoint_files.lines(place))):
         with pytest.raises(UnavailableError, match="folder cannot be read"):
             read(tmp_path / "folder")
 

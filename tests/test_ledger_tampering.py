@@ -18,8 +18,8 @@ from benchmarks import ledger_tampering as tampering
 from clearance import ledger
 from clearance.errors import IntegrityError
 from clearance.ledger import Fault, Kind, entry, export, times, verification
+from clearance.ledger.checkpoint_reader import Copy
 from clearance.ledger.entry import Entry
-from clearance.ledger.witness import Copy
 
 CHAIN_CANNOT_SEE = {"tail cut", "whole rewrite", "older database", "checkpoint removed", "wrong key"}
 

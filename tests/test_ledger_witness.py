@@ -15,10 +15,10 @@ from benchmarks import ledger_attacks as attacks
 from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import BusyError, DataError, IntegrityError, UnavailableError
-from clearance.ledger import Draft, Kind, audit, checkpoint, entry, places, verification
+from clearance.ledger import Draft, Kind, audit, checkpoint, checkpoint_files, entry, verification
 from clearance.ledger.checkpoint import Checkpoint
-from clearance.ledger.findings import Fault, Finding, Report
-from clearance.ledger.witness import Copy
+from clearance.ledger.checkpoint_reader import Copy
+from clearance.ledger.report import Fault, Finding, Report
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
 Found = list[tuple[Fault, int | None, int]]
@@ -191,7 +191,7 @@ def test_a_ledger_that_is_never_still_is_not_waited_for_for_ever(
 ) -> None:
     seal = signer.seal(tmp_path / "one")
     sizes = iter(range(10**6))
-    monkeypatch.setattr(places, "sizes", lambda kept: tuple(next(sizes) for _ in kept))
+    monkeypatch.setattr(checkpoint_files, "sizes", lambda kept: tuple(next(sizes) for _ in kept))
     with (
         ledger.open(samples.sqlite(tmp_path), seal=seal, patience=0.02) as book,
         pytest.raises(BusyError, match="holds the ledger busy"),
@@ -202,13 +202,13 @@ def test_a_ledger_that_is_never_still_is_not_waited_for_for_ever(
 def test_a_place_gives_its_lines_up_to_a_size_whatever_is_in_it(tmp_path: Path) -> None:
     place = tmp_path / "one"
     place.write_bytes(b"first\n\nsec\xffond X\nthird")
-    assert list(places.lines(place)) == ["first", "sec\ufffdond X", "third"]
-    assert list(places._backwards(place)) == ["third", "sec\ufffdond X", "first"]
-    assert list(places.lines(place, 6)) == ["first"]
-    assert list(places.lines(place, 5)) == []
-    assert list(places.lines(place, 7 + 10)) == ["first", "sec\ufffdond X"]
+    assert list(checkpoint_files.lines(place)) == ["first", "sec\ufffdond X", "third"]
+    assert list(checkpoint_files._backwards(place)) == ["third", "sec\ufffdond X", "first"]
+    assert list(checkpoint_files.lines(place, 6)) == ["first"]
+    assert list(checkpoint_files.lines(place, 5)) == []
+    assert list(checkpoint_files.lines(place, 7 + 10)) == ["first", "sec\ufffdond X"]
     place.write_bytes(b"\xfe only")
-    assert list(places._backwards(place)) == ["\ufffd only"]
+    assert list(checkpoint_files._backwards(place)) == ["\ufffd only"]
 
 
 def test_half_a_line_on_a_full_disk_is_no_checkpoint(

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance.rebuilding.likeness import Comparison, Names, Tolerance
+from clearance.reproduction.equivalence import Comparison, Names, Tolerance
 
 NOTHING = Names(recorded={}, rebuilt={})
 COMPARISON = Comparison(tolerance=Tolerance(), names=NOTHING)

@@ -13,8 +13,9 @@ import judged
 import pytest
 import yaml
 
-from clearance import digest, files, lineage
+from clearance import files
 from clearance.errors import IntegrityError
+from clearance.versioning import digests, lineage
 
 
 @pytest.fixture
@@ -334,13 +335,13 @@ def test_what_changed_after_it_was_verified_is_not_read(project: Path) -> None:
 
 def test_each_file_is_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    original = digest._read
+    original = digests._read
 
-    def count(path: Path) -> digest.Digest:
+    def count(path: Path) -> digests.Digest:
         read.append(path)
         return original(path)
 
-    monkeypatch.setattr(digest, "_read", count)
+    monkeypatch.setattr(digests, "_read", count)
     lineage.verify(project)
     assert len(read) == len(set(read)) >= 15
 
@@ -405,13 +406,13 @@ def test_nothing_behind_a_folder_that_is_a_link_is_read(
 ) -> None:
     shutil.move(project / "models", tmp_path / "elsewhere")
     (project / "models").symlink_to(tmp_path / "elsewhere")
-    read, seen = digest._read, []
+    read, seen = digests._read, []
 
-    def heard(path: Path) -> digest.Digest:
+    def heard(path: Path) -> digests.Digest:
         seen.append(path)
         return read(path)
 
-    monkeypatch.setattr(digest, "_read", heard)
+    monkeypatch.setattr(digests, "_read", heard)
     with pytest.raises(IntegrityError, match="models is a link or no file"):
         lineage.verify(project)
     assert seen

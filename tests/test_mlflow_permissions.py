@@ -26,8 +26,9 @@ from mlflow.exceptions import MlflowException
 
 from clearance import registry
 from clearance.errors import ConfigurationError
-from clearance.governance.office import opened
-from tasks import promote, release, track
+from clearance.promotion import promote, release
+from clearance.promotion.session import opened
+from tasks import track
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("flask_wtf", reason="MLflow's auth app needs Flask-WTF: install the extra `mlflow[auth]`")

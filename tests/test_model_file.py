@@ -34,7 +34,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.modelling import encoding, group_scores, model_file, scoring, tree_bounds, trust
+from clearance.models import encoding, group_thresholds, model_file, scoring, tree_checks, trusted_types
 
 ESTIMATORS: dict[str, Callable[[], Any]] = {
     "linear": lambda: LogisticRegression(max_iter=1000),
@@ -127,9 +127,9 @@ def test_the_allow_list_is_no_longer_than_estimators_and_mitigations_need() -> N
     for build in ESTIMATORS.values():
         needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(fitted(build()))))
     needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(CorrelationRemover())))
-    moved = group_scores.GroupScores(LogisticRegression(), np.ones((1, 2)), np.array([0.5]), 0.5)
+    moved = group_thresholds.GroupScores(LogisticRegression(), np.ones((1, 2)), np.array([0.5]), 0.5)
     needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(moved)))
-    assert set(trust.TRUSTED) == needed
+    assert set(trusted_types.TRUSTED) == needed
 
 
 def test_another_digest_is_refused_before_anything_is_read(tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ NODE = {"__class__": "C", "__module__": "m", "__loader__": "ObjectNode"}
 )
 def test_a_node_that_saving_never_writes_is_refused_wherever_it_sits(schema: Any, says: str) -> None:
     with pytest.raises(ValueError, match=f"^{says}$"):
-        trust.check_nodes({"protocol": 2} | schema if isinstance(schema, dict) else schema)
-    trust.check_nodes({"protocol": 2, "content": [NODE, {"a": 1}, "text"]})
+        trusted_types.check_nodes({"protocol": 2} | schema if isinstance(schema, dict) else schema)
+    trusted_types.check_nodes({"protocol": 2, "content": [NODE, {"a": 1}, "text"]})
 
 
 def test_a_file_of_just_the_largest_size_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,10 +329,10 @@ def test_categories_of_a_tree_are_refused_as_nothing_checks_their_tables() -> No
     model = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(rows, rows[:, 0] % 2)
     assert model._predictors[0][0].nodes["is_categorical"].any()
     with pytest.raises(ValueError, match="does not look at its rows by itself"):
-        tree_bounds.check(model)
+        tree_checks.check(model)
     model._preprocessor = None
     with pytest.raises(ValueError, match="splits by categories"):
-        tree_bounds.check(model)
+        tree_checks.check(model)
 
 
 def test_rows_that_are_taken_as_binned_already_are_refused(tmp_path: Path) -> None:
@@ -345,24 +345,24 @@ def test_rows_that_are_taken_as_binned_already_are_refused(tmp_path: Path) -> No
 def test_an_attribute_in_the_place_of_a_method_is_refused() -> None:
     """`np.float32` in the place of a forest's look at its rows: they would be walked as they come."""
     model = fitted(ESTIMATORS["forest"]())
-    tree_bounds.check(model)
+    tree_checks.check(model)
     model[-1]._validate_X_predict = np.float32
     with pytest.raises(ValueError, match="_validate_X_predict is no method"):
-        tree_bounds.check(model)
+        tree_checks.check(model)
 
 
 def test_a_tree_in_what_is_no_tree_is_looked_at_all_the_same() -> None:
     """Gradient boosting walks the `tree_` of whatever its array of estimators holds."""
     model = GradientBoostingClassifier(n_estimators=2, random_state=0)
     model.fit(np.arange(40.0)[:, None], np.arange(40) % 2)
-    tree_bounds.check(model)
+    tree_checks.check(model)
     posing = LogisticRegression()
     random = np.random.default_rng(0)
     wide = DecisionTreeClassifier(random_state=0).fit(random.random((50, 9)), random.integers(0, 2, 50))
     posing.tree_ = wide.tree_
     model.estimators_[0, 0] = posing
     with pytest.raises(ValueError, match="a column that is not there"):
-        tree_bounds.check(model)
+        tree_checks.check(model)
 
 
 def test_ensembles_of_models_that_look_for_themselves_are_loaded(tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ def test_ensembles_of_models_that_look_for_themselves_are_loaded(tmp_path: Path)
         ExtraTreesClassifier(4, max_depth=3, random_state=0),
         GradientBoostingClassifier(n_estimators=3, random_state=0),
     ):
-        tree_bounds.check(fitted(estimator))
+        tree_checks.check(fitted(estimator))
 
 
 def test_a_sparse_matrix_is_stored_uncompressed_and_read_back(tmp_path: Path) -> None:
@@ -393,10 +393,10 @@ def test_a_forest_is_held_to_the_columns_it_checks_not_to_what_its_trees_say() -
     random = np.random.default_rng(0)
     wide = DecisionTreeClassifier(random_state=0).fit(random.random((50, 9)), random.integers(0, 2, 50))
     forest = RandomForestClassifier(2, random_state=0).fit(random.random((50, 2)), random.integers(0, 2, 50))
-    tree_bounds.check(forest)
+    tree_checks.check(forest)
     forest.estimators_[1] = wide
     with pytest.raises(ValueError, match="a column that is not there"):
-        tree_bounds.check(forest)
+        tree_checks.check(forest)
 
 
 def test_a_type_is_named_already_when_saving(tmp_path: Path) -> None:
@@ -425,10 +425,10 @@ def test_compliance_can_allow_a_type(tmp_path: Path) -> None:
 
 
 def test_the_shipped_list_adds_nothing() -> None:
-    shipped = learnable.ROOT / trust.MORE_TRUSTED
+    shipped = learnable.ROOT / trusted_types.MORE_TRUSTED
     assert shipped.exists()
-    assert trust.trusted_types(shipped) == trust.TRUSTED
-    assert trust.trusted_types(Path("there/is/none.yaml")) == trust.TRUSTED
+    assert trusted_types.trusted_types(shipped) == trusted_types.TRUSTED
+    assert trusted_types.trusted_types(Path("there/is/none.yaml")) == trusted_types.TRUSTED
 
 
 @pytest.mark.parametrize(
@@ -450,4 +450,4 @@ def test_a_list_that_is_none_allows_nothing(text: str, tmp_path: Path) -> None:
     path = tmp_path / "trusted_types.yaml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"trusted_types.yaml is no"):
-        trust.trusted_types(path)
+        trusted_types.trusted_types(path)

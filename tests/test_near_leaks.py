@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from clearance.measures import ranking
+from clearance.metrics import ranking
 from expectations import features, near_leaks
 
 RANDOM = np.random.default_rng(5)

@@ -12,8 +12,8 @@ import loans
 import pandas as pd
 import pytest
 
+from clearance.data.sources import openml
 from clearance.errors import SourceError, UnavailableError
-from clearance.sources import openml
 from tasks import ingest, snapshot
 
 ARFF = """@relation loans

@@ -9,20 +9,20 @@ import yaml
 
 from clearance.documents import measurement as evidence
 from clearance.documents.measurement import Measurement, Outcome
-from clearance.judging import policy, rules
-from clearance.telling import glossary, rulebook
+from clearance.policy import judgement, policy_file, schema
+from clearance.reporting import explain_rule, glossary
 
 ROOT = Path(__file__).parent.parent
 PACKS = sorted((ROOT / "policies/packs").glob("*.yaml"))
 SHIPPED = [*PACKS, ROOT / "policies/demo.yaml"]
 TODAY = dt.date(2026, 11, 22)
-DECLARED = policy.Declaration(attributes=("race", "sex"), target="approve", favourable=1)
+DECLARED = judgement.Declaration(attributes=("race", "sex"), target="approve", favourable=1)
 
 each_pack = pytest.mark.parametrize("file", PACKS, ids=lambda file: file.stem)
 
 
-def pack(name: str) -> rules.Policy:
-    return policy.load(ROOT / f"policies/packs/{name}.yaml")
+def pack(name: str) -> schema.Policy:
+    return policy_file.load(ROOT / f"policies/packs/{name}.yaml")
 
 
 def test_the_packs_are_the_ones_promised() -> None:
@@ -45,7 +45,7 @@ def test_every_rule_says_its_kind_source_certainty_and_first_day(file: Path) -> 
 def test_every_shipped_policy_says_from_when_reused_test_rows_are_a_warning_and_who_says_so(
     file: Path,
 ) -> None:
-    limit = policy.load(file).test_uses
+    limit = policy_file.load(file).test_uses
     assert limit is not None
     assert (limit.kind, limit.certainty, limit.valid_from) == ("engineering", "text", dt.date(2026, 1, 1))
     assert limit.source.startswith("engineering convention, set ")
@@ -53,12 +53,12 @@ def test_every_shipped_policy_says_from_when_reused_test_rows_are_a_warning_and_
 
 @each_pack
 def test_nothing_in_a_pack_is_out_of_date_or_without_effect(file: Path) -> None:
-    assert list(rulebook.cautions(policy.load(file), TODAY)) == []
+    assert list(explain_rule.cautions(policy_file.load(file), TODAY)) == []
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_every_metric_a_shipped_policy_reads_has_a_meaning_in_words(file: Path) -> None:
-    assert {rule.metric for rule in policy.load(file).rules} <= set(glossary.METRICS)
+    assert {rule.metric for rule in policy_file.load(file).rules} <= set(glossary.METRICS)
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
@@ -70,13 +70,13 @@ def test_an_editor_finds_the_schema_from_every_policy(file: Path) -> None:
 
 def test_the_exported_schema_is_that_of_the_model() -> None:
     """`clearance policy schema > policies/policy.schema.json` writes it anew."""
-    assert (ROOT / "policies/policy.schema.json").read_text() == rules.schema()
+    assert (ROOT / "policies/policy.schema.json").read_text() == schema.schema()
 
 
 @each_pack
 def test_a_pack_copied_without_its_own_outcome_passes_nobody(file: Path) -> None:
-    declaration = policy.Declaration(attributes=("gender",), target="invited", favourable="yes")
-    verdict = policy.judge(policy.load(file), sound(), declaration, TODAY)
+    declaration = judgement.Declaration(attributes=("gender",), target="invited", favourable="yes")
+    verdict = judgement.judge(policy_file.load(file), sound(), declaration, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "demands that `race` is assessed" in verdict.reasons[0]
 
@@ -116,7 +116,7 @@ def sound(ratio: tuple[float, float, float] = (0.98, 0.96, 0.99), gap: float = 0
 
 @each_pack
 def test_a_fair_model_on_plentiful_data_passes_every_pack(file: Path) -> None:
-    verdict = policy.judge(policy.load(file), sound(), DECLARED, TODAY)
+    verdict = judgement.judge(policy_file.load(file), sound(), DECLARED, TODAY)
     assert verdict.outcome == Outcome.PASS, verdict.reasons
 
 
@@ -138,7 +138,7 @@ def test_a_fair_model_on_plentiful_data_passes_every_pack(file: Path) -> None:
 def test_a_gap_is_judged_as_the_rule_book_says(
     name: str, ratio: tuple[float, float, float], gap: float, expected: Outcome
 ) -> None:
-    verdict = policy.judge(pack(name), sound(ratio, gap), DECLARED, TODAY)
+    verdict = judgement.judge(pack(name), sound(ratio, gap), DECLARED, TODAY)
     assert verdict.outcome == expected, verdict.reasons
 
 
@@ -150,14 +150,17 @@ def test_local_law_144_reports_ratios_without_a_pass_mark_and_asks_that_they_are
     for metric, name in (("disparate_impact_best_group", "sex"), ("missing_share", "race & sex")):
         found = sound()
         del found["fairness"]["measurements"][metric][name]
-        verdict = policy.judge(book, found, DECLARED, TODAY)
+        verdict = judgement.judge(book, found, DECLARED, TODAY)
         assert verdict.outcome == Outcome.NOT_EVALUATED
         assert f"fairness has no {metric} for {name}" in verdict.reasons[0]
 
 
 def test_no_pack_calls_a_convention_law() -> None:
     legal = {
-        rule.id: rule.source for file in PACKS for rule in policy.load(file).rules if rule.kind == "legal"
+        rule.id: rule.source
+        for file in PACKS
+        for rule in policy_file.load(file).rules
+        if rule.kind == "legal"
     }
     assert all(("1607.4(D)" in source) or ("Local Law 144" in source) for source in legal.values())
     assert "RIN 3046-AB43" in legal["four-fifths"]

@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from sklearn import metrics
 
 from clearance.documents.measurement import Measurement
-from clearance.measures import (
+from clearance.metrics import (
     fairness,
     intervals,
     paired,
@@ -21,7 +21,7 @@ from clearance.measures import (
     paired_resampling,
     paired_scores,
 )
-from clearance.measures.counts import Cells
+from clearance.metrics.counts import Cells
 
 SAMPLING = intervals.Sampling(confidence=0.95, resamples=300, seed=7)
 Z = intervals.quantile(0.95)

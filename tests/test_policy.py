@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from clearance.documents import measurement as evidence
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.judging import challenging, policy, reuse
-from clearance.judging.exclusions import Exclusion, ImpactTable
-from clearance.judging.rules import Limit, Policy, Promotion, Rule
+from clearance.policy import comparison_terms, judgement, policy_file, test_set_limit
+from clearance.policy.impact_rules import Exclusion, ImpactTable
+from clearance.policy.schema import Limit, Policy, Promotion, Rule
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 6, 1)
-DECLARED = policy.Declaration(attributes=("race", "sex"), target="approve", favourable=1)
+DECLARED = judgement.Declaration(attributes=("race", "sex"), target="approve", favourable=1)
 
 
 def rule(**changes: Any) -> dict[str, Any]:
@@ -73,11 +73,11 @@ def fairness(measurement: Measurement, attribute: str = "race") -> dict[str, Any
 
 
 def outcome(found: dict[str, Any], *rules: dict[str, Any]) -> Outcome:
-    return policy.judge(made(*rules), found, DECLARED, TODAY).outcome
+    return judgement.judge(made(*rules), found, DECLARED, TODAY).outcome
 
 
 def reason(found: dict[str, Any], *rules: dict[str, Any]) -> str:
-    return policy.judge(made(*rules), found, DECLARED, TODAY).findings[0].reason
+    return judgement.judge(made(*rules), found, DECLARED, TODAY).findings[0].reason
 
 
 # Reading a policy
@@ -86,7 +86,7 @@ def reason(found: dict[str, Any], *rules: dict[str, Any]) -> str:
 def read(tmp_path: Path, content: dict[str, Any]) -> Policy:
     file = tmp_path / "policy.yaml"
     file.write_text(yaml.safe_dump(content))
-    return policy.load(file)
+    return policy_file.load(file)
 
 
 def test_a_policy_is_read_as_written(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_faulty_policy_is_refused_with_its_fault(
 
 def test_a_missing_policy_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is missing"):
-        policy.load(tmp_path / "none.yaml")
+        policy_file.load(tmp_path / "none.yaml")
 
 
 # One rule, one measurement
@@ -225,11 +225,11 @@ def test_a_significant_gap_inside_the_limit_is_said() -> None:
 def test_reporting_neither_passes_nor_blocks() -> None:
     report = rule(id="report", decides_by="report_only", limit=None)
     for value in (0.0, 0.9):
-        verdict = policy.judge(made(rule(), report), fairness(gap(value, value, value)), DECLARED, TODAY)
-        alone = policy.judge(made(rule()), fairness(gap(value, value, value)), DECLARED, TODAY)
+        verdict = judgement.judge(made(rule(), report), fairness(gap(value, value, value)), DECLARED, TODAY)
+        alone = judgement.judge(made(rule()), fairness(gap(value, value, value)), DECLARED, TODAY)
         assert verdict.findings[1].outcome is None
         assert verdict.outcome == alone.outcome
-    only = policy.judge(made(report), fairness(gap(0.0, 0.0, 0.0)), DECLARED, TODAY)
+    only = judgement.judge(made(report), fairness(gap(0.0, 0.0, 0.0)), DECLARED, TODAY)
     assert only.outcome == Outcome.NOT_EVALUATED
 
 
@@ -294,7 +294,7 @@ GOOD = gap(0.02, 0.01, 0.03).to_json()
     ],
 )
 def test_evidence_that_is_not_there_is_not_evaluated(found: dict[str, Any], why: str) -> None:
-    verdict = policy.judge(made(), found, DECLARED, TODAY)
+    verdict = judgement.judge(made(), found, DECLARED, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert len(verdict.reasons) == 1
     assert why in verdict.reasons[0]
@@ -324,7 +324,7 @@ def test_a_malformed_measurement_is_not_evaluated(changes: dict[str, Any]) -> No
 
 def test_a_metric_by_attribute_needs_a_rule_that_names_one() -> None:
     rules = (rule(), rule(id="all", attribute=None))
-    verdict = policy.judge(made(*rules), fairness(gap(0.02, 0.01, 0.03)), DECLARED, TODAY)
+    verdict = judgement.judge(made(*rules), fairness(gap(0.02, 0.01, 0.03)), DECLARED, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "is measured by attribute, and the rule names none" in verdict.reasons[0]
 
@@ -368,9 +368,9 @@ def test_an_intersection_is_assessed_when_all_its_attributes_are_declared(
     declared: tuple[str, ...], expected: Outcome
 ) -> None:
     crossed = made(rule(attribute="race & sex"), attributes=["race & sex"])
-    declaration = policy.Declaration(attributes=declared, target="approve", favourable=1)
+    declaration = judgement.Declaration(attributes=declared, target="approve", favourable=1)
     found = fairness(gap(0.02, 0.01, 0.03), "race & sex")
-    assert policy.judge(crossed, found, declaration, TODAY).outcome == expected
+    assert judgement.judge(crossed, found, declaration, TODAY).outcome == expected
 
 
 # Many rules, one verdict
@@ -398,7 +398,7 @@ def many(wanted: list[tuple[str, Outcome]]) -> tuple[list[dict[str, Any]], dict[
 @pytest.mark.parametrize("pair", list(itertools.product(ORDER, ORDER)), ids=str)
 def test_the_worst_blocking_finding_is_the_verdict(pair: tuple[Outcome, Outcome]) -> None:
     rules, found = many([("block", each) for each in pair])
-    verdict = policy.judge(made(*rules), found, DECLARED, TODAY)
+    verdict = judgement.judge(made(*rules), found, DECLARED, TODAY)
     assert verdict.outcome == min(pair, key=ORDER.index)
     assert len(verdict.reasons) == pair.count(verdict.outcome)
 
@@ -406,7 +406,7 @@ def test_the_worst_blocking_finding_is_the_verdict(pair: tuple[Outcome, Outcome]
 @pytest.mark.parametrize("warned", ORDER)
 def test_a_warning_is_reported_and_never_blocks(warned: Outcome) -> None:
     rules, found = many([("block", Outcome.PASS), ("warn", warned)])
-    verdict = policy.judge(made(*rules), found, DECLARED, TODAY)
+    verdict = judgement.judge(made(*rules), found, DECLARED, TODAY)
     assert verdict.outcome == Outcome.PASS
     assert verdict.findings[-1].outcome == warned
 
@@ -414,7 +414,7 @@ def test_a_warning_is_reported_and_never_blocks(warned: Outcome) -> None:
 @pytest.mark.parametrize("warned", ORDER)
 def test_warnings_alone_are_no_verdict(warned: Outcome) -> None:
     rules, found = many([("warn", warned)])
-    verdict = policy.judge(made(*rules), found, DECLARED, TODAY)
+    verdict = judgement.judge(made(*rules), found, DECLARED, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "no rule of policy test that decides and blocks" in verdict.reasons[0]
 
@@ -427,8 +427,8 @@ def test_the_order_of_rules_changes_no_verdict(wanted: list[tuple[str, Outcome]]
     rules, found = many(wanted)
     shuffled = list(rules)
     shuffler.shuffle(shuffled)
-    first = policy.judge(made(*rules), found, DECLARED, TODAY)
-    second = policy.judge(made(*shuffled), found, DECLARED, TODAY)
+    first = judgement.judge(made(*rules), found, DECLARED, TODAY)
+    second = judgement.judge(made(*shuffled), found, DECLARED, TODAY)
     assert first.outcome == second.outcome
     assert sorted(first.reasons) == sorted(second.reasons)
 
@@ -446,7 +446,7 @@ def test_a_rule_is_read_for_each_of_its_attributes() -> None:
     found = evidence.measured(
         {"demographic_parity_difference": {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.FAIL]}}
     )
-    verdict = policy.judge(made(both, attributes=["race", "sex"]), {"fairness": found}, DECLARED, TODAY)
+    verdict = judgement.judge(made(both, attributes=["race", "sex"]), {"fairness": found}, DECLARED, TODAY)
     assert [(each.attribute, each.outcome) for each in verdict.findings] == [
         ("race", Outcome.PASS),
         ("sex", Outcome.FAIL),
@@ -459,7 +459,7 @@ def test_an_intersection_is_read_whatever_the_order_of_its_attributes(name: str,
     both = rule(attribute=None, attributes=["race", "sex", name])
     gaps = {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.PASS], taken: VALUES[Outcome.FAIL]}
     found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
-    verdict = policy.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
+    verdict = judgement.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
     assert verdict.outcome == Outcome.FAIL
     assert f"by {name} is 0.4" in verdict.reasons[0]
 
@@ -468,7 +468,7 @@ def test_an_intersection_that_was_not_measured_is_not_evaluated() -> None:
     both = rule(attribute=None, attributes=["race", "race & sex", "sex"])
     gaps = dict.fromkeys(("race", "sex", "race & age"), VALUES[Outcome.PASS])
     found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
-    verdict = policy.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
+    verdict = judgement.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "fairness has no demographic_parity_difference for race & sex" in verdict.reasons[0]
 
@@ -482,7 +482,7 @@ def test_an_intersection_that_was_not_measured_is_not_evaluated() -> None:
 )
 def test_a_rule_holds_from_its_first_to_its_last_day(day: str, in_force: bool) -> None:
     dated = made(rule(valid_until="2026-06-30"))
-    verdict = policy.judge(dated, fairness(VALUES[Outcome.PASS]), DECLARED, dt.date.fromisoformat(day))
+    verdict = judgement.judge(dated, fairness(VALUES[Outcome.PASS]), DECLARED, dt.date.fromisoformat(day))
     assert verdict.outcome == (Outcome.PASS if in_force else Outcome.NOT_EVALUATED)
     assert len(verdict.findings) == in_force
     listed = verdict.to_json()["not_in_force"]
@@ -496,8 +496,8 @@ def test_the_same_evidence_is_judged_by_the_rules_of_the_day() -> None:
         rule(id="new", limit={"at_most": 0.1}, valid_from="2026-04-01"),
     )
     found = fairness(gap(0.4, 0.35, 0.45))
-    assert policy.judge(dated, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
-    assert policy.judge(dated, found, DECLARED, dt.date(2026, 4, 1)).outcome == Outcome.FAIL
+    assert judgement.judge(dated, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
+    assert judgement.judge(dated, found, DECLARED, dt.date(2026, 4, 1)).outcome == Outcome.FAIL
 
 
 def test_an_attribute_whose_last_rule_ran_out_is_not_assessed() -> None:
@@ -505,8 +505,8 @@ def test_an_attribute_whose_last_rule_ran_out_is_not_assessed() -> None:
     book = made(rule(valid_until="2026-03-31"), rule(id="sex", attribute="sex"), attributes=["race", "sex"])
     gaps = dict.fromkeys(("race", "sex"), VALUES[Outcome.PASS])
     found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
-    assert policy.judge(book, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
-    verdict = policy.judge(book, found, DECLARED, dt.date(2026, 4, 1))
+    assert judgement.judge(book, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
+    verdict = judgement.judge(book, found, DECLARED, dt.date(2026, 4, 1))
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "`race` is assessed, and no rule in force on 2026-04-01 reads it" in verdict.reasons[0]
 
@@ -517,29 +517,29 @@ def test_an_attribute_whose_last_rule_ran_out_is_not_assessed() -> None:
 @pytest.mark.parametrize(
     ("declaration", "why"),
     [
-        (policy.Declaration(attributes=("sex",), target="approve", favourable=1), "demands that `race`"),
+        (judgement.Declaration(attributes=("sex",), target="approve", favourable=1), "demands that `race`"),
         (
-            policy.Declaration(attributes=("race",), target="approve", favourable=0),
+            judgement.Declaration(attributes=("race",), target="approve", favourable=0),
             "`approve` = 1 favourable",
         ),
-        (policy.Declaration(attributes=("race",), target="approve", favourable="1"), "`approve` = '1'"),
-        (policy.Declaration(attributes=("race",), target="reject", favourable=1), "`reject` = 1"),
+        (judgement.Declaration(attributes=("race",), target="approve", favourable="1"), "`approve` = '1'"),
+        (judgement.Declaration(attributes=("race",), target="reject", favourable=1), "`reject` = 1"),
     ],
 )
 @pytest.mark.parametrize("found", [VALUES[Outcome.PASS], VALUES[Outcome.FAIL]], ids=["fair", "unfair"])
 def test_another_declaration_than_the_policys_is_not_evaluated(
-    declaration: policy.Declaration, why: str, found: Measurement
+    declaration: judgement.Declaration, why: str, found: Measurement
 ) -> None:
-    verdict = policy.judge(made(), fairness(found), declaration, TODAY)
+    verdict = judgement.judge(made(), fairness(found), declaration, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert why in verdict.reasons[0]
 
 
 def test_flipping_labels_policy_and_declaration_together_changes_nothing() -> None:
     flipped = made(favourable={"target": "approve", "value": 0})
-    declaration = policy.Declaration(attributes=("race",), target="approve", favourable=0)
+    declaration = judgement.Declaration(attributes=("race",), target="approve", favourable=0)
     for wanted, found in VALUES.items():
-        assert policy.judge(flipped, fairness(found), declaration, TODAY).outcome == wanted
+        assert judgement.judge(flipped, fairness(found), declaration, TODAY).outcome == wanted
 
 
 ANYTHING = st.recursive(
@@ -568,7 +568,7 @@ def test_no_evidence_whatever_raises_or_passes(thing: Any, depth: int) -> None:
 
 
 def test_the_demo_policy_says_what_the_project_promises() -> None:
-    demo = policy.load(ROOT / "policies/demo.yaml")
+    demo = policy_file.load(ROOT / "policies/demo.yaml")
     limits = {each.metric: each for each in demo.rules}
     assert demo.attributes == ("race", "sex")
     assert (demo.favourable.target, demo.favourable.value) == ("approve", 1)
@@ -590,7 +590,7 @@ def test_the_demo_policy_says_what_the_project_promises() -> None:
 
 def test_the_demo_policy_calls_no_convention_law() -> None:
     """None of its numbers is a legal limit: the four-fifths rule is about employment, and being rescinded."""
-    for each in policy.load(ROOT / "policies/demo.yaml").rules:
+    for each in policy_file.load(ROOT / "policies/demo.yaml").rules:
         assert each.kind == "engineering"
         assert "convention" in each.source
 
@@ -604,10 +604,10 @@ def test_the_policy_guide_names_every_key() -> None:
         Limit,
         ImpactTable,
         Exclusion,
-        reuse.TestUses,
-        challenging.Challenge,
-        challenging.FirstVersion,
-        challenging.Quality,
+        test_set_limit.TestUses,
+        comparison_terms.Challenge,
+        comparison_terms.FirstVersion,
+        comparison_terms.Quality,
     ):
         for key in model.model_fields:
             assert f"`{key}`" in guide, key

@@ -13,9 +13,9 @@ import pytest
 import tables
 
 from clearance import files, params
+from clearance.data.tables import prepared, row_ids, split
 from clearance.documents import measurement
 from clearance.errors import DataError, IntegrityError
-from clearance.tables import prepared, rows, split
 from tasks import prepare
 
 SHARES = params.Split(train=0.5, tune=0.2, test=0.3)
@@ -325,4 +325,4 @@ def test_a_run_killed_between_the_tables_and_their_record_leaves_nothing_readabl
 
 def test_hashes_of_examples_and_of_prepared_rows_are_the_same() -> None:
     found = parted(tables.applications(), tables.data())["label"].column("row")[0].as_py()
-    assert found == rows.hexadecimal(rows.digests(pa.array(["1000"])))[0].as_py()
+    assert found == row_ids.hexadecimal(row_ids.digests(pa.array(["1000"])))[0].as_py()

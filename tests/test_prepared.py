@@ -10,10 +10,10 @@ import tables
 from test_prepare import ready
 
 from clearance import files, params
+from clearance.data.tables import prepared, row_ids
 from clearance.documents import measurement
 from clearance.errors import IntegrityError
-from clearance.measures import design
-from clearance.tables import prepared, rows
+from clearance.metrics import sampling_design
 from tasks import prepare
 
 
@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def names_of(raw: pa.Table) -> list[str]:
     """What the rows of the table are called, in its order."""
-    found: list[str] = rows.hexadecimal(rows.digests(rows.canonical(raw.column("id")))).to_pylist()
+    found: list[str] = row_ids.hexadecimal(row_ids.digests(row_ids.canonical(raw.column("id")))).to_pylist()
     return found
 
 
@@ -72,7 +72,7 @@ def test_weight_and_cluster_come_back_where_they_are_declared(
     assert whole.weight.dtype == np.float64
     known = dict(zip(names_of(raw), np.linspace(1, 2, 400).tolist(), strict=True))
     assert dict(zip(whole.rows, whole.weight.tolist(), strict=True)) == known
-    drawn = design.declared(params.load(Path("params.yaml")).data, whole)
+    drawn = sampling_design.declared(params.load(Path("params.yaml")).data, whole)
     assert (drawn.clusters, drawn.statement) == (
         100,
         "rows weigh by `w`; resampled by `house`, 100 clusters",
@@ -85,10 +85,10 @@ def test_weight_and_cluster_come_back_where_they_are_declared(
 def test_a_declaration_that_is_not_that_of_the_tables_is_refused(project: Path) -> None:
     data, rows = tables.data(), prepared.read(project, "test")
     assert rows.weight is rows.cluster is None
-    assert design.declared(data, rows).independent
+    assert sampling_design.declared(data, rows).independent
     for role in ("weight", "cluster"):
         with pytest.raises(IntegrityError, match=f"differ on whether rows have a {role}"):
-            design.declared(tables.data(**{role: "day"}), rows)
+            sampling_design.declared(tables.data(**{role: "day"}), rows)
 
 
 def test_an_unknown_split_is_a_defect_of_the_caller(project: Path) -> None:

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import promotion
-from clearance.attesting.approvals import Standing
 from clearance.documents.measurement import Outcome
-from clearance.judging import policy, rules
-from clearance.promotion import Case, Ending, State, Status, Step, Version
+from clearance.policy import judgement, schema
+from clearance.promotion import next_step
+from clearance.promotion.next_step import Case, Ending, State, Status, Step, Version
+from clearance.trust.approval_state import Standing
 
 NAME = "loan-approval"
 DAY = dt.date(2026, 11, 26)
-MANNER = rules.Promotion(approvals={"high": {"validator": 1}}, override_days=30)
+MANNER = schema.Promotion(approvals={"high": {"validator": 1}}, override_days=30)
 
 
 def verdict(outcome: str = "pass", **changes: Any) -> dict[str, Any]:
@@ -34,9 +34,9 @@ def verdict(outcome: str = "pass", **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def today(outcome: str = "pass") -> policy.Verdict:
+def today(outcome: str = "pass") -> judgement.Verdict:
     reasons = () if outcome == "pass" else ("the rule ended",)
-    return policy.Verdict(outcome=Outcome(outcome), reasons=reasons, findings=(), not_in_force=())
+    return judgement.Verdict(outcome=Outcome(outcome), reasons=reasons, findings=(), not_in_force=())
 
 
 def case(**changes: Any) -> Case:
@@ -85,32 +85,32 @@ def ending(status: Status, found: Ending | None) -> str:
 
 
 def test_a_pass_that_all_agree_to_may_be_promoted() -> None:
-    assert promotion.obstacle(case(), AGREED) is None
+    assert next_step.obstacle(case(), AGREED) is None
     assert not case().failed
 
 
 def test_what_nobody_was_asked_about_waits_for_that() -> None:
-    assert ending(Status.AWAITING_APPROVAL, promotion.obstacle(case())) == "Nothing was proposed yet."
+    assert ending(Status.AWAITING_APPROVAL, next_step.obstacle(case())) == "Nothing was proposed yet."
 
 
 def test_who_is_missing_is_told_in_order() -> None:
-    found = promotion.obstacle(case(), standing("Ask vera.", "Ask rita."))
+    found = next_step.obstacle(case(), standing("Ask vera.", "Ask rita."))
     assert ending(Status.AWAITING_APPROVAL, found) == "Ask vera. Ask rita."
 
 
 @pytest.mark.parametrize(("needs", "agreed"), [(1, 0), (2, 1), (3, 2)])
 def test_a_first_version_waits_for_as_many_as_the_comparison_asks_for(needs: int, agreed: int) -> None:
     some = standing(stands=("vera", "rita")[:agreed])
-    said = ending(Status.AWAITING_APPROVAL, promotion.obstacle(case(), some, needs))
+    said = ending(Status.AWAITING_APPROVAL, next_step.obstacle(case(), some, needs))
     assert said == f"A first version needs {needs} approval(s), {agreed} stand: ask for more."
-    assert promotion.obstacle(case(), some, agreed) is None
+    assert next_step.obstacle(case(), some, agreed) is None
 
 
 @pytest.mark.parametrize(("changes", "why"), REFUSED)
 def test_what_no_agreement_mends_is_refused(changes: dict[str, Any], why: str) -> None:
     """Whoever agrees: not the authorised policy, nothing that could be built again."""
     for some in (None, AGREED, standing("Ask vera.")):
-        assert ending(Status.NOT_PROMOTED, promotion.obstacle(case(**changes), some)).startswith(why)
+        assert ending(Status.NOT_PROMOTED, next_step.obstacle(case(**changes), some)).startswith(why)
 
 
 @pytest.mark.parametrize(("changes", "why"), JUDGED)
@@ -120,18 +120,18 @@ def test_a_verdict_that_is_no_pass_is_refused_unless_it_was_overridden(
     bad = case(**changes)
     assert bad.failed
     nobody, one = standing("Ask vera.", stands=()), standing("Ask rita to override.", stands=("vera",))
-    assert ending(Status.NOT_PROMOTED, promotion.obstacle(bad)).startswith(why)
-    said = ending(Status.NOT_PROMOTED, promotion.obstacle(bad, nobody))
+    assert ending(Status.NOT_PROMOTED, next_step.obstacle(bad)).startswith(why)
+    said = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, nobody))
     assert said.startswith(why) and "Ask vera" not in said
-    begun = ending(Status.NOT_PROMOTED, promotion.obstacle(bad, one))
+    begun = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, one))
     assert begun.startswith(why) and begun.endswith(" Ask rita to override.")
-    assert promotion.obstacle(bad, AGREED) is None  # `standing` knows that only overrides complete such a set
+    assert next_step.obstacle(bad, AGREED) is None  # `standing` knows that only overrides complete such a set
 
 
 def test_without_overrides_in_the_policy_nobody_is_told_to_ask_for_one() -> None:
-    manner = rules.Promotion(approvals={"high": {}}, override_days=0)
+    manner = schema.Promotion(approvals={"high": {}}, override_days=0)
     one = standing("Ask rita.", stands=("vera",))
-    found = promotion.obstacle(case(verdict=verdict("fail"), promotion=manner), one)
+    found = next_step.obstacle(case(verdict=verdict("fail"), promotion=manner), one)
     assert "Ask rita" not in ending(Status.NOT_PROMOTED, found)
 
 
@@ -141,29 +141,29 @@ def test_without_an_authorised_policy_only_an_override_could_count(changes: dict
 
 
 def test_what_may_ship_is_the_policys_to_say() -> None:
-    manner = rules.Promotion(
+    manner = schema.Promotion(
         approvals={"high": {}}, when=(Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE), override_days=0
     )
     lacks = case(
         verdict=verdict("insufficient_evidence"), promotion=manner, today=today("insufficient_evidence")
     )
-    assert promotion.obstacle(lacks, AGREED) is None and not lacks.failed
-    assert promotion.obstacle(replace(lacks, today=today("fail")), standing("Ask.")) is not None
+    assert next_step.obstacle(lacks, AGREED) is None and not lacks.failed
+    assert next_step.obstacle(replace(lacks, today=today("fail")), standing("Ask.")) is not None
 
 
 def test_a_rejection_is_told_before_the_verdict_and_stops_a_pass_too() -> None:
     said = standing("rita rejected it.", rejections=("rita",))
     for each in (case(), case(verdict=verdict("fail"))):
-        assert ending(Status.NOT_PROMOTED, promotion.obstacle(each, said)) == "rita rejected it."
+        assert ending(Status.NOT_PROMOTED, next_step.obstacle(each, said)) == "rita rejected it."
 
 
 def test_a_run_by_a_chosen_policy_is_recorded_nowhere() -> None:
-    found = promotion.obstacle(case(verdict=verdict(what_if=True), has_model=False), AGREED)
+    found = next_step.obstacle(case(verdict=verdict(what_if=True), has_model=False), AGREED)
     assert "chosen for the run; nothing is recorded." in ending(Status.WHAT_IF, found)
 
 
 def test_without_a_model_there_is_nothing_to_promote_and_the_verdict_says_why() -> None:
-    found = promotion.obstacle(case(verdict=verdict("fail"), has_model=False), AGREED)
+    found = next_step.obstacle(case(verdict=verdict("fail"), has_model=False), AGREED)
     said = ending(Status.NO_MODEL, found)
     assert said == "There is no model; the tracked run is the record. The gap is 0.2; the limit is 0.1."
 
@@ -200,7 +200,7 @@ STEPS: list[tuple[dict[str, Any], Step | Status]] = [
 
 @pytest.mark.parametrize(("changes", "due"), STEPS)
 def test_the_next_step(changes: dict[str, Any], due: Step | Status) -> None:
-    todo = promotion.decide(state(**changes))
+    todo = next_step.decide(state(**changes))
     assert (todo.status if isinstance(todo, Ending) else todo) is due
 
 
@@ -211,9 +211,9 @@ def test_an_ending_says_what_it_found() -> None:
         ({"champion": version(3)}, f"loan-approval version 5 had its turn, and {NAME} version 3 is champion"),
         ({}, "loan-approval version 5 had its turn, and no version is now champion"),
     ]:
-        found = promotion.decide(state(**here, **changes))
+        found = next_step.decide(state(**here, **changes))
         assert isinstance(found, Ending) and found.reason == f"{said}: {told}"
-    champion = promotion.decide(state(copy=version(2), reigning=5))
+    champion = next_step.decide(state(copy=version(2), reigning=5))
     assert champion == Ending(status=Status.CHAMPION, reason="loan-approval version 2 is the champion.")
 
 
@@ -233,7 +233,7 @@ def states() -> st.SearchStrategy[State]:
 
 @given(states())
 def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(state: State) -> None:
-    todo = promotion.decide(state)
+    todo = next_step.decide(state)
     if todo in (Step.COPY, Step.CROWN):
         assert state.obstacle is None and state.pending is None
         assert state.candidate.number not in state.served

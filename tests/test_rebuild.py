@@ -20,14 +20,14 @@ from dvc.repo import Repo
 from versions import forge, git, record
 
 from clearance import files as artifacts
-from clearance import lockfile, repair, revision
 from clearance.errors import ClearanceError, IntegrityError
-from clearance.rebuilding import comparison, rebuild, sources, stores
-from clearance.rebuilding import record as records
-from clearance.rebuilding.comparison import Conclusion
-from clearance.rebuilding.rebuild import Rebuilt
-from clearance.rebuilding.record import Record
-from tasks import reproduce
+from clearance.reproduction import differences, rebuild, reproduce, source_rebuild
+from clearance.reproduction import rebuild_record as records
+from clearance.reproduction.differences import Conclusion
+from clearance.reproduction.rebuild import Rebuilt
+from clearance.reproduction.rebuild_record import Record
+from clearance.versioning import dvc_lock, dvc_objects, repair
+from clearance.versioning import git as revision
 
 pytestmark = [
     pytest.mark.slow,
@@ -81,11 +81,11 @@ def snapshot(root: Path) -> dict[str, tuple[str, int]]:
 
 
 def test_a_true_record_is_made_again_byte_for_byte(true: Record, rebuilt: Rebuilt) -> None:
-    report = comparison.compare(true, rebuilt)
+    report = differences.compare(true, rebuilt)
     assert report.conclusion is Conclusion.IDENTICAL
     assert (report.inputs, report.close, report.unlike) == ((), (), ())
-    assert lockfile.parse(true.lock).stages.keys() == {*rebuilt.lock.stages, "old"}
-    assert rebuilt.lock == lockfile.parse(true.lock).only(toys.ORDER)
+    assert dvc_lock.parse(true.lock).stages.keys() == {*rebuilt.lock.stages, "old"}
+    assert rebuilt.lock == dvc_lock.parse(true.lock).only(toys.ORDER)
     assert report.lines()[-1] == "identical: 6 of 6 outputs have the recorded digest"
 
 
@@ -107,7 +107,7 @@ def test_a_lock_and_a_cached_object_forged_alike_are_found_out(
     made: Path, true: Record, rebuilt: Rebuilt
 ) -> None:
     forged = forge(made, true, "models/model.txt", b"a better model\n")
-    report = comparison.compare(forged, rebuilt)
+    report = differences.compare(forged, rebuilt)
     assert report.conclusion is Conclusion.DIFFERENT
     assert any(line.startswith("models/model.txt: text: recorded a better model") for line in report.unlike)
 
@@ -122,7 +122,7 @@ def test_numbers_within_the_tolerance_are_equivalent_and_no_more(
     verdict = artifacts.read_json(made / "reports/verdict.json")
     verdict["findings"][0]["value"] = value
     forged = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
-    report = comparison.compare(forged, rebuilt)
+    report = differences.compare(forged, rebuilt)
     assert report.conclusion is conclusion
     if conclusion is Conclusion.DIFFERENT:
         assert report.unlike == ("reports/verdict.json: findings[0].value: recorded 0.21, rebuilt 0.2",)
@@ -134,7 +134,7 @@ def test_numbers_within_the_tolerance_are_equivalent_and_no_more(
 def test_another_verdict_is_different(made: Path, true: Record, rebuilt: Rebuilt) -> None:
     verdict = artifacts.read_json(made / "reports/verdict.json") | {"verdict": "fail"}
     forged = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
-    assert comparison.compare(forged, rebuilt).unlike == (
+    assert differences.compare(forged, rebuilt).unlike == (
         "reports/verdict.json: verdict: recorded fail, rebuilt pass",
     )
 
@@ -143,7 +143,7 @@ def test_an_output_whose_recorded_content_is_lost_cannot_be_called_equivalent(
     made: Path, true: Record, rebuilt: Rebuilt
 ) -> None:
     lost = true.model_copy(update={"outs": {**true.outs, "reports/fairness.txt": "0" * 64}})
-    report = comparison.compare(lost, rebuilt)
+    report = differences.compare(lost, rebuilt)
     assert report.conclusion is Conclusion.DIFFERENT
     assert report.unlike == (
         "reports/fairness.txt: it has another digest, and the recorded content is kept nowhere",
@@ -164,33 +164,35 @@ def test_what_was_read_or_run_otherwise_than_recorded_is_different(
 ) -> None:
     lock = yaml.safe_load(true.lock)
     edit(lock["stages"]["train"])
-    report = comparison.compare(true.model_copy(update={"lock": yaml.safe_dump(lock)}), rebuilt)
+    report = differences.compare(true.model_copy(update={"lock": yaml.safe_dump(lock)}), rebuilt)
     assert report.conclusion is Conclusion.DIFFERENT
     assert [line for line in report.inputs if line.startswith(told)]
 
 
 def test_a_colliding_md5_does_not_hide_another_input(true: Record, rebuilt: Rebuilt) -> None:
     other = true.model_copy(update={"deps": {"tasks/work.py": "0" * 64}, "environment": "1" * 64})
-    assert comparison.compare(other, rebuilt).inputs == (
+    assert differences.compare(other, rebuilt).inputs == (
         "requirements.lock: its SHA-256 is not the recorded one",
         "tasks/work.py: its SHA-256 is not the recorded one",
     )
 
 
 def test_nothing_to_compare_is_not_identical(true: Record, rebuilt: Rebuilt) -> None:
-    report = replace(comparison.compare(true, rebuilt), outputs=0)
+    report = replace(differences.compare(true, rebuilt), outputs=0)
     assert report.conclusion is Conclusion.DIFFERENT
 
 
 def test_code_that_was_not_committed_stays_away_and_is_told(made: Path, true: Record, tmp_path: Path) -> None:
     root = shutil.copytree(made, tmp_path / "project", symlinks=True)
     (root / "tasks/work.py").write_text("not committed")
-    read = lockfile.parse(
+    read = dvc_lock.parse(
         true.lock.replace(repair.md5(made / "tasks/work.py"), repair.md5(root / "tasks/work.py"))
     )
     revision.export(root, true.commit, tmp_path / "tree")
-    with stores.opened(root) as places:
-        assert "tasks/work.py is not what was read" in sources.settle(tmp_path / "tree", root, read, places)
+    with dvc_objects.opened(root) as places:
+        assert "tasks/work.py is not what was read" in source_rebuild.settle(
+            tmp_path / "tree", root, read, places
+        )
     assert (tmp_path / "tree/tasks/work.py").read_text() == toys.WORK
 
 
@@ -214,7 +216,7 @@ def test_a_run_with_overrides_from_its_workspace(
     again = rebuild.rebuild(space, mine, tmp_path / "again")
     assert not (tmp_path / "shared").exists()
     assert (again.tree / ".clearance/dvc-site").is_dir()
-    assert comparison.compare(mine, again).conclusion is Conclusion.IDENTICAL
+    assert differences.compare(mine, again).conclusion is Conclusion.IDENTICAL
     assert (again.tree / "models/model.txt").read_text().endswith(" 7")
     assert "params.yaml is from the record" in again.notes
 
@@ -253,19 +255,19 @@ def test_data_is_brought_back_by_digest_from_wherever_it_is_kept(
     config.write_text(config.read_text().replace(str(tracked), str(tmp_path / "all")))
     for place in set(places) - {kept}:
         shutil.rmtree(places[place])
-    lock = lockfile.Lock(
+    lock = dvc_lock.Lock(
         stages={
-            "ingest": lockfile.Stage(cmd="", params={}, deps={"data/source": md5}, outs={"data/raw": "0"})
+            "ingest": dvc_lock.Stage(cmd="", params={}, deps={"data/source": md5}, outs={"data/raw": "0"})
         }
     )
     tree = tmp_path / "tree"
     tree.mkdir()
-    with stores.opened(root) as found:
+    with dvc_objects.opened(root) as found:
         if kept == "nowhere":
             with pytest.raises(IntegrityError, match="data/source, which the version was made from, is kept"):
-                sources.settle(tree, root, lock, found)
+                source_rebuild.settle(tree, root, lock, found)
             return
-        (note,) = sources.settle(tree, root, lock, found)
+        (note,) = source_rebuild.settle(tree, root, lock, found)
     assert ("from DVC" in note) == (kept != "checkout")
     assert (tree / "data/source/rows.csv").read_text() == "a,b\n"
 
@@ -276,7 +278,7 @@ def test_a_corrupted_object_is_not_brought(made: Path, tmp_path: Path) -> None:
     item = root / ".dvc/cache/files/md5" / name[:2] / name[2:]
     item.chmod(0o644)
     item.write_text("x" * item.stat().st_size)
-    with stores.opened(root) as places, pytest.raises(IntegrityError, match=f"keeps the object {name}"):
+    with dvc_objects.opened(root) as places, pytest.raises(IntegrityError, match=f"keeps the object {name}"):
         places.bring(name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -288,7 +290,7 @@ def test_a_listing_that_leads_out_of_its_folder_is_refused(made: Path, tmp_path:
     place = root / ".dvc/cache/files/md5" / name[:2] / name[2:]
     place.parent.mkdir(exist_ok=True)
     place.write_text(text)
-    with stores.opened(root) as places, pytest.raises(IntegrityError):
+    with dvc_objects.opened(root) as places, pytest.raises(IntegrityError):
         places.bring(name, tmp_path / "a/b/out")
     assert not list(tmp_path.rglob("escaped"))
 
@@ -391,7 +393,7 @@ def test_an_interrupted_rebuild_leaves_nothing_behind(made: Path, true: Record, 
     before = git(root, "status", "--porcelain"), git(root, "worktree", "list"), snapshot(root / ".git")
     surroundings = {"TOY": str(orders), "TMPDIR": str(scratch), "PYTHONPATH": str(toys.ROOT)}
     child = subprocess.Popen(
-        [sys.executable, "-m", "tasks.reproduce", str(tmp_path / "record.json")],
+        [sys.executable, "-m", "clearance.reproduction.reproduce", str(tmp_path / "record.json")],
         cwd=root,
         env=toys.surroundings(root) | surroundings | {"PYTHONSAFEPATH": "1"},
         stderr=subprocess.DEVNULL,

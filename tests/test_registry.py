@@ -18,10 +18,11 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
-from clearance import files, lineage, registry
+from clearance import files, registry
 from clearance.errors import ClearanceError, ConfigurationError, IntegrityError, UnavailableError
-from clearance.modelling import model_file, scoring
-from clearance.registry import folder, server
+from clearance.models import model_file, scoring
+from clearance.registry import model_folder, server
+from clearance.versioning import lineage
 from tasks import track
 
 pytestmark = [
@@ -63,8 +64,10 @@ def test_the_model_folder_holds_our_bytes_and_is_the_same_every_time(
     described: registry.Description, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
-        folder.write(tmp_path / name, described, model_id="m-1", run_id="r-1", created=1_700_000_000_000)
-    assert folder.digests(tmp_path / "a") == folder.digests(tmp_path / "b")
+        model_folder.write(
+            tmp_path / name, described, model_id="m-1", run_id="r-1", created=1_700_000_000_000
+        )
+    assert model_folder.digests(tmp_path / "a") == model_folder.digests(tmp_path / "b")
     assert files.sha256(tmp_path / "a" / "model.skops") == described.sha256
     about = yaml.safe_load((tmp_path / "a" / "MLmodel").read_text())
     assert about["flavors"]["sklearn"]["serialization_format"] == "skops"
@@ -84,17 +87,20 @@ def test_requirements_are_what_the_lock_pins(described: registry.Description) ->
     ("library", "version"), [("scikit-learn", "0.0.1"), ("never-heard-of", "1.0"), ("skops", "0.16")]
 )
 def test_a_library_that_the_lock_does_not_pin_is_refused(project: Path, library: str, version: str) -> None:
-    record = files.read_json(project / folder.RECORD)
+    record = files.read_json(project / model_folder.RECORD)
     record["libraries"][library] = version
-    files.write_json(project / folder.RECORD, record)
+    files.write_json(project / model_folder.RECORD, record)
     verified = lineage.Lineage(
-        root=project, fingerprint="", outs={folder.RECORD: files.sha256(project / folder.RECORD)}, deps={}
+        root=project,
+        fingerprint="",
+        outs={model_folder.RECORD: files.sha256(project / model_folder.RECORD)},
+        deps={},
     )
     with pytest.raises(IntegrityError, match=f"{library} {version} was used"):
         registry.describe(verified)
     del record["inputs"]
-    files.write_json(project / folder.RECORD, record)
-    again = replace(verified, outs={folder.RECORD: files.sha256(project / folder.RECORD)})
+    files.write_json(project / model_folder.RECORD, record)
+    again = replace(verified, outs={model_folder.RECORD: files.sha256(project / model_folder.RECORD)})
     with pytest.raises(IntegrityError):
         registry.describe(again)
 
@@ -102,7 +108,7 @@ def test_a_library_that_the_lock_does_not_pin_is_refused(project: Path, library:
 def test_a_model_file_that_changed_is_not_written(described: registry.Description, tmp_path: Path) -> None:
     described.file.write_bytes(described.file.read_bytes() + b"\0")
     with pytest.raises(IntegrityError, match=r"model\.skops is not what was recorded"):
-        folder.write(tmp_path / "a", described, model_id="m", run_id="r", created=0)
+        model_folder.write(tmp_path / "a", described, model_id="m", run_id="r", created=0)
 
 
 def test_mlflow_loads_the_model_and_scores_as_we_do(project: Path) -> None:

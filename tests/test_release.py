@@ -19,7 +19,7 @@ import yaml
 from dvc.repo import Repo
 from mlflow import MlflowClient
 
-from clearance import files, lineage, registry, remote
+from clearance import files, registry
 from clearance.errors import (
     ConfigurationError,
     IntegrityError,
@@ -27,8 +27,11 @@ from clearance.errors import (
     TransientError,
     UnavailableError,
 )
-from clearance.governance.office import opened
-from tasks import release, track
+from clearance.promotion import receipt, release
+from clearance.promotion.session import opened
+from clearance.versioning import dvc_remote, lineage
+from tasks import release as release_task
+from tasks import track
 
 ROOT = Path(__file__).parent.parent
 DAY = dt.date(2026, 11, 30)
@@ -557,7 +560,7 @@ def test_a_remote_that_is_named_and_not_configured_is_an_error(settle: Settle) -
     with Repo(str(root)) as repo, repo.config.edit() as config:
         config["core"]["remote"] = "nowhere"
     with pytest.raises(ConfigurationError, match="nowhere is not configured"):
-        remote.default(root)
+        dvc_remote.default(root)
 
 
 def test_the_command_leaves_a_receipt_and_says_what_happened(
@@ -567,20 +570,20 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     track.main()
     caplog.set_level("INFO")
     caplog.clear()
-    release.main()
-    receipt = files.read_json(root / release.RECEIPT)
-    assert receipt["candidate"] == {"name": CANDIDATES, "version": 1, "note": DEMO}
+    release_task.main()
+    written = files.read_json(root / receipt.RECEIPT)
+    assert written["candidate"] == {"name": CANDIDATES, "version": 1, "note": DEMO}
     assert [record.getMessage() for record in caplog.records] == [
         "Refused: loan-approval under test 3 as of 2026-11-22",
         f"registered: loan-approval-candidate version 1 ({DEMO})",
-        f"not promoted: {receipt['reason']}",
+        f"not promoted: {written['reason']}",
         "these test rows have judged a model once",
     ]
-    assert receipt["test_uses"] == 1
+    assert written["test_uses"] == 1
     (root / "reports/fairness.json").unlink()
     with pytest.raises(IntegrityError):
-        release.main()
-    assert not (root / release.RECEIPT).exists()
+        release_task.main()
+    assert not (root / receipt.RECEIPT).exists()
 
 
 @pytest.mark.parametrize("first", [False, True])
@@ -669,7 +672,7 @@ def test_through_a_real_server_it_ends_the_same(
 
 
 def test_compliances_list_names_the_demos_model_and_an_existing_policy() -> None:
-    from clearance.judging import authorised
+    from clearance.policy import authorised
 
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     assert authorised.find(ROOT, settings["name"]).policy == Path(settings["policy"]["file"])

@@ -13,9 +13,9 @@ import judged
 import pytest
 from dvc.repo import Repo
 
-from clearance import remote, repair
 from clearance.errors import ConfigurationError, UnavailableError
-from clearance.rebuilding import kept as collection
+from clearance.versioning import cache_gc as collection
+from clearance.versioning import dvc_remote, repair
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
 
@@ -34,7 +34,7 @@ def at_remote(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with Repo(str(root)) as repo, repo.config.edit() as config:
         config["remote"]["store"] = {"url": str(folder / "store")}
         config["core"]["remote"] = "store"
-    remote.push(root)
+    dvc_remote.push(root)
     return root
 
 
@@ -73,7 +73,7 @@ def replace(item: Path, content: bytes) -> None:
 
 def test_a_push_says_how_much_was_read_back(pushed: Path) -> None:
     there = objects(pushed.parent / "store")
-    assert remote.push(pushed) == remote.Checked(
+    assert dvc_remote.push(pushed) == dvc_remote.Checked(
         objects=len(there), size=sum(map(len, there.values())), unread=0, mended=()
     )
     assert len(there) > 10
@@ -88,7 +88,7 @@ def test_a_damaged_object_at_the_remote_is_sent_again(
     before = objects(tmp_path / "store")
     damage(kept(tmp_path / "store", repair.md5(root / path)))
     assert objects(tmp_path / "store") != before
-    checked = remote.push(root)
+    checked = dvc_remote.push(root)
     assert objects(tmp_path / "store") == before
     owner = "models/trained" if path == MODEL else path
     missing_was_pushed = damage is Path.unlink and path != MODEL  # DVC sees that by itself
@@ -105,7 +105,7 @@ def test_what_the_cache_cannot_replace_is_named_and_nothing_is_promoted(
     with pytest.raises(
         UnavailableError, match="neither the DVC remote nor DVC's cache holds models/trained as"
     ):
-        remote.push(pushed)
+        dvc_remote.push(pushed)
 
 
 class Store(BaseHTTPRequestHandler):
@@ -148,13 +148,13 @@ def test_a_remote_on_a_web_server_is_read_back_too(tmp_path: Path, monkeypatch: 
                 address = f"http://127.0.0.1:{server.server_port}/store"
                 config["remote"]["store"] = {"url": address, "method": "PUT"}
                 config["core"]["remote"] = "store"
-            checked = remote.push(root)
+            checked = dvc_remote.push(root)
             assert (checked.objects, checked.mended) == (len(Store.kept), ())
             name = repair.md5(root / MODEL)
             place = f"/store/files/md5/{name[:2]}/{name[2:]}"
             true = Store.kept[place]
             Store.kept[place] = b"x" * len(true)
-            assert remote.push(root).mended == ("models/trained",)
+            assert dvc_remote.push(root).mended == ("models/trained",)
             assert Store.kept[place] == true
             with pytest.raises(ConfigurationError, match="lists or removes nothing"):
                 collection.collect(root, [], at_remote=True, dry=False)
@@ -165,10 +165,10 @@ def test_a_remote_on_a_web_server_is_read_back_too(tmp_path: Path, monkeypatch: 
 def test_what_dvc_makes_of_a_file_url_lies_inside_the_project(pushed: Path, tmp_path: Path) -> None:
     with Repo(str(pushed)) as repo, repo.config.edit() as config:
         config["remote"]["store"] = {"url": f"file://{tmp_path / 'elsewhere'}"}
-    remote.push(pushed)
+    dvc_remote.push(pushed)
     assert not (tmp_path / "elsewhere").exists()
     assert (pushed / "file:").is_dir()
-    assert remote.default(pushed) == remote.Remote("store", inside=True)
+    assert dvc_remote.default(pushed) == dvc_remote.Remote("store", inside=True)
 
 
 def test_beyond_the_limit_sizes_are_compared_and_that_is_said(
@@ -176,11 +176,11 @@ def test_beyond_the_limit_sizes_are_compared_and_that_is_said(
 ) -> None:
     root = at_remote(tmp_path, monkeypatch)
     there = objects(tmp_path / "store")
-    checked = remote.push(root, read_back=100)
+    checked = dvc_remote.push(root, read_back=100)
     assert 0 < checked.unread < checked.objects == len(there)
     assert checked.size <= 100
     largest = max(there, key=lambda name: len(there[name]))
     cut(tmp_path / "store" / largest)
-    checked = remote.push(root, read_back=100)
+    checked = dvc_remote.push(root, read_back=100)
     assert len(checked.mended) == 1
     assert objects(tmp_path / "store") == there

@@ -7,8 +7,8 @@ import pytest
 import toys
 import yaml
 
-from clearance import repair
 from clearance.errors import IntegrityError
+from clearance.versioning import repair
 
 
 @pytest.fixture(scope="module")

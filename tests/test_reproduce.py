@@ -16,11 +16,11 @@ from projects import Done, Project
 from versions import forge, of_lineage
 
 from clearance import files as artifacts
-from clearance import lineage
-from clearance.rebuilding import comparison, rebuild
-from clearance.rebuilding.comparison import Conclusion
-from clearance.rebuilding.rebuild import Rebuilt
-from clearance.rebuilding.record import Record
+from clearance.reproduction import differences, rebuild
+from clearance.reproduction.differences import Conclusion
+from clearance.reproduction.rebuild import Rebuilt
+from clearance.reproduction.rebuild_record import Record
+from clearance.versioning import lineage
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def rebuilt(demo: Project, true: Record) -> Iterator[Rebuilt]:
 
 
 def test_the_run_is_made_again_identically(true: Record, rebuilt: Rebuilt) -> None:
-    report = comparison.compare(true, rebuilt)
+    report = differences.compare(true, rebuilt)
     assert report.conclusion is Conclusion.IDENTICAL, report.lines()
     assert report.same == report.outputs == len(true.outs)
     assert report.notes == report.environment == ()
@@ -52,7 +52,7 @@ def test_a_seed_that_nobody_used_gives_another_model(true: Record, rebuilt: Rebu
     assert other != true
     lock = true.lock.replace("seed: 20260101", "seed: 7")
     assert (
-        comparison.compare(other.model_copy(update={"lock": lock}), rebuilt).conclusion
+        differences.compare(other.model_copy(update={"lock": lock}), rebuilt).conclusion
         is Conclusion.DIFFERENT
     )
 
@@ -96,7 +96,7 @@ def test_another_model_is_told_from_one_that_another_processor_rounded(
     conclusion: Conclusion,
 ) -> None:
     forged = forge(demo.root, true, MODEL, with_model(demo.root, change))
-    report = comparison.compare(forged, rebuilt)
+    report = differences.compare(forged, rebuilt)
     assert report.conclusion is conclusion, report.lines()
     assert report.same == report.outputs - 1
 
@@ -110,7 +110,7 @@ def test_one_score_of_one_row(demo: Project, true: Record, rebuilt: Rebuilt) -> 
     stream = io.BytesIO()
     pq.write_table(table.set_column(table.column_names.index("score"), "score", pa.array(scores)), stream)
     forged = forge(demo.root, true, "data/scored", content | {name: stream.getvalue()})
-    (told,) = comparison.compare(forged, rebuilt).unlike
+    (told,) = differences.compare(forged, rebuilt).unlike
     assert told.startswith(f"data/scored/{name}: column score: ")
     assert told.endswith("1 of them otherwise")
 
@@ -124,7 +124,7 @@ def test_a_verdict_and_the_evidence_it_cites(demo: Project, true: Record, rebuil
     cited = verdict["evidence"] | {"reports/fairness.json": forged.outs["reports/fairness.json"]}
     passed = artifacts.dumps(verdict | {"verdict": "pass", "evidence": cited}).encode()
     forged = forge(demo.root, forged, VERDICT, passed)
-    assert comparison.compare(forged, rebuilt).unlike == (
+    assert differences.compare(forged, rebuilt).unlike == (
         "reports/fairness.json: added: recorded 0.5, rebuilt nothing",
         f"{VERDICT}: verdict: recorded pass, rebuilt insufficient_evidence",
     )

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from clearance import cli, files
 from clearance.documents import measurement
 from clearance.errors import IntegrityError
-from clearance.telling import reuse, summary
+from clearance.reporting import summary, test_set_notice
 
 LIMIT = {
     "warn_from": 3,
@@ -46,7 +46,7 @@ def policy(as_of: str = "2026-11-22", **changes: Any) -> dict[str, Any]:
 def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
     uses: int, of: dict[str, Any], warns: bool
 ) -> None:
-    sentence, warned = reuse.told(uses, of)
+    sentence, warned = test_set_notice.told(uses, of)
     assert warned == warns
     assert sentence.startswith(
         f"these test rows have judged a model {'once' if uses == 1 else f'{uses} times'}"
@@ -60,7 +60,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A judged project with the least that the command reads, as the working folder."""
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     split = measurement.measured({}, row_digests={"test": "ab" * 32})
-    files.write_json(tmp_path / reuse.SPLIT, split)
+    files.write_json(tmp_path / test_set_notice.SPLIT, split)
     verdict = {"verdict": "pass", "name": "loans", "what_if": False, "reasons": [], "findings": []}
     files.write_json(tmp_path / summary.VERDICT, verdict | {"policy": policy(), "not_in_force": []})
     monkeypatch.chdir(tmp_path)
@@ -75,30 +75,30 @@ def said(*options: str) -> str:
 
 @pytest.mark.parametrize("options", [(), ("--markdown",)])
 def test_the_verdict_is_printed_with_the_count_and_its_day(project: Path, options: tuple[str, ...]) -> None:
-    reuse.keep(project, "ab" * 32, 2, dt.date(2026, 11, 24))
+    test_set_notice.keep(project, "ab" * 32, 2, dt.date(2026, 11, 24))
     assert "hese test rows have judged a model 2 times (counted on 2026-11-24)" in said(*options)
     assert "arning" not in said(*options)
-    reuse.keep(project, "ab" * 32, 3, dt.date(2026, 11, 25))
+    test_set_notice.keep(project, "ab" * 32, 3, dt.date(2026, 11, 25))
     assert "arning: these test rows have judged a model 3 times: what passes them may" in said(*options)
 
 
 @pytest.mark.parametrize("noted", [None, "cd" * 32], ids=["never counted", "other rows were counted"])
 def test_what_was_not_counted_for_these_rows_is_said_so(project: Path, noted: str | None) -> None:
     if noted:
-        reuse.keep(project, noted, 9, dt.date(2026, 11, 24))
+        test_set_notice.keep(project, noted, 9, dt.date(2026, 11, 24))
     assert "is not counted: run `clearance track`" in said()
     assert "9 times" not in said()
 
 
 def test_where_no_rows_judge_nothing_is_said(project: Path) -> None:
-    reuse.keep(project, "ab" * 32, 3, dt.date(2026, 11, 24))
-    files.write_json(project / reuse.SPLIT, measurement.blocked("validate_raw: a fault"))
+    test_set_notice.keep(project, "ab" * 32, 3, dt.date(2026, 11, 24))
+    files.write_json(project / test_set_notice.SPLIT, measurement.blocked("validate_raw: a fault"))
     assert "test rows" not in said()
-    (project / reuse.SPLIT).unlink()
+    (project / test_set_notice.SPLIT).unlink()
     assert "test rows" not in said()
 
 
 def test_a_note_that_cannot_be_read_is_an_error_not_a_silence(project: Path) -> None:
-    files.write_text(project / reuse.KEPT, "{")
+    files.write_text(project / test_set_notice.KEPT, "{")
     with pytest.raises(IntegrityError):
-        reuse.last(project, policy())
+        test_set_notice.last(project, policy())

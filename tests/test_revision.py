@@ -11,9 +11,10 @@ import pytest
 import yaml
 from versions import git
 
-from clearance import lockfile, revision
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.revision import Author, State
+from clearance.versioning import dvc_lock
+from clearance.versioning import git as revision
+from clearance.versioning.git import Author, State
 
 MD5 = "0" * 32
 LOCK = yaml.safe_dump(
@@ -164,7 +165,7 @@ def test_what_a_dvc_file_says_is_kept_is_kept_while_it_says_the_truth(project: P
     write(project, "data/source/rows.csv.dvc", pointer.format(md5))
     commit(project)
     assert revision.state(project, LOCK).unkept == ("data/source/rows.csv",)
-    from clearance import repair
+    from clearance.versioning import repair
 
     write(project, "data/source/rows.csv.dvc", pointer.format(repair.md5(project / "data/source/rows.csv")))
     assert revision.state(project, LOCK).changed == ("data/source/rows.csv.dvc",)
@@ -336,7 +337,7 @@ def test_watched_is_what_was_read_and_not_what_was_written() -> None:
     assert revision.watched(LOCK) == tuple(
         sorted({"code/train.py", "data/source", "policies/one.yaml", *revision.ALWAYS})
     )
-    assert lockfile.parse(LOCK).sources.keys() == {"code/train.py", "data/source", "policies/one.yaml"}
+    assert dvc_lock.parse(LOCK).sources.keys() == {"code/train.py", "data/source", "policies/one.yaml"}
 
 
 @pytest.mark.parametrize(
@@ -352,4 +353,4 @@ def test_watched_is_what_was_read_and_not_what_was_written() -> None:
 )
 def test_a_lock_that_is_none_is_an_error(text: str) -> None:
     with pytest.raises(IntegrityError, match=r"the recorded dvc\.lock is not readable"):
-        lockfile.parse(text)
+        dvc_lock.parse(text)

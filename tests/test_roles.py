@@ -18,21 +18,21 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from clearance import files
-from clearance.attesting import (
-    authority,
-    demo,
-    envelope,
+from clearance.errors import ConfigurationError, IntegrityError
+from clearance.trust import (
+    demo_keys,
+    dsse,
     key_files,
     keys,
     roles_file,
+    roles_in_force,
     root,
     signed_roles,
     signers,
     statement,
 )
-from clearance.attesting.roles import Right
-from clearance.attesting.signed_roles import Seen
-from clearance.errors import ConfigurationError, IntegrityError
+from clearance.trust.roles import Right
+from clearance.trust.signed_roles import Seen
 
 ROOT = Path(__file__).parent.parent
 AT, DAY = people.AT, people.DAY
@@ -203,7 +203,7 @@ def test_less_than_m_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(IntegrityError, match="1 of 2 signatures of the root"):
         signed_roles.verified(TEXT, one, PINNED, Seen())
     with pytest.raises(IntegrityError, match="1 of 2 signatures"):  # a stranger's does not count
-        signed_roles.verified(TEXT, envelope.countersign(one, people.STRANGER), PINNED, Seen())
+        signed_roles.verified(TEXT, dsse.countersign(one, people.STRANGER), PINNED, Seen())
     with pytest.raises(IntegrityError, match="no signature holds"):
         signed_roles.verified(TEXT, one, root.of([each.public_key for each in OTHERS], 1), Seen())
 
@@ -238,7 +238,7 @@ def test_the_root_signs_only_with_its_own_keys_and_nothing_faulty() -> None:
 def rotated(new: root.Root, *holders: CryptoSigner) -> dict[str, Any]:
     signed = root.propose(new, holders[0])
     for holder in holders[1:]:
-        signed = envelope.countersign(signed, holder)
+        signed = dsse.countersign(signed, holder)
     return signed
 
 
@@ -304,13 +304,13 @@ def test_the_kind_of_a_statement_and_what_it_is_about_both_count() -> None:
         statement.statement({"roots": about["root"]}, root.ROOT, says),
         statement.statement(about, "urn:clearance:other:v1", says),
     ):
-        signed = envelope.sign(odd, holders[0])
+        signed = dsse.sign(odd, holders[0])
         for holder in holders[1:]:
-            signed = envelope.countersign(signed, holder)
+            signed = dsse.countersign(signed, holder)
         with pytest.raises(IntegrityError, match="holds no new root"):
             root.successor(PINNED, signed)
     in_force = signed_roles.in_force(TEXT, 1, AT) | {"predicateType": "urn:clearance:other:v1"}
-    signed = envelope.countersign(envelope.sign(in_force, HOLDERS[0]), HOLDERS[1])
+    signed = dsse.countersign(dsse.sign(in_force, HOLDERS[0]), HOLDERS[1])
     with pytest.raises(IntegrityError, match="no signature over the roles file"):
         signed_roles.verified(TEXT, signed, PINNED, Seen())
 
@@ -345,7 +345,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def own(project: Path, pinned: root.Root = PINNED) -> Path:
     """Make it a project with people of its own; returns where the root is pinned."""
     files.write_text(project / roles_file.FILE, TEXT.decode())
-    envelope.write(project / authority.SIGNED, endorsed())
+    dsse.write(project / roles_in_force.SIGNED, endorsed())
     root.write(root.place(project), pinned)
     return root.place(project)
 
@@ -354,15 +354,15 @@ def test_a_project_of_its_own_is_in_force_under_the_pinned_root(
     project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own(project)
-    assert authority.load(project).people == people.ROLES.people
+    assert roles_in_force.load(project).people == people.ROLES.people
     elsewhere = tmp_path_factory.mktemp("etc") / "root.json"
     root.write(elsewhere, root.of([each.public_key for each in OTHERS], 2))
     monkeypatch.setenv(root.PLACE, str(elsewhere))
     with pytest.raises(IntegrityError, match="no signature holds"):
-        authority.load(project)
+        roles_in_force.load(project)
     monkeypatch.setenv(root.PLACE, str(elsewhere.parent / "none.json"))
     with pytest.raises(ConfigurationError, match=r"pinned root .* cannot be read"):
-        authority.load(project)
+        roles_in_force.load(project)
 
 
 def test_the_root_signs_a_project_from_its_key_files(
@@ -372,45 +372,45 @@ def test_the_root_signs_a_project_from_its_key_files(
     made = [key_files.create(folder, f"holder-{number}") for number in range(3)]
     pinned = root.of([keys.public(each.entry) for each in made], 2)
     own(project, pinned)
-    (project / authority.SIGNED).unlink()
-    authority.sign(project, made[0].uri, AT)
+    (project / roles_in_force.SIGNED).unlink()
+    roles_in_force.sign(project, made[0].uri, AT)
     with pytest.raises(IntegrityError, match="1 of 2"):
-        authority.load(project)
-    authority.sign(project, made[2].uri, AT)
-    assert authority.load(project).version == 1
+        roles_in_force.load(project)
+    roles_in_force.sign(project, made[2].uri, AT)
+    assert roles_in_force.load(project).version == 1
     files.write_text(project / roles_file.FILE, people.text(vera(roles=[])).decode())
     with pytest.raises(IntegrityError, match="is not what the root signed"):
-        authority.load(project)
-    authority.sign(project, made[1].uri, AT)
-    authority.sign(project, made[2].uri, AT)
-    assert authority.load(project, Seen(version=1)).version == 2
+        roles_in_force.load(project)
+    roles_in_force.sign(project, made[1].uri, AT)
+    roles_in_force.sign(project, made[2].uri, AT)
+    assert roles_in_force.load(project, Seen(version=1)).version == 2
     with pytest.raises(ConfigurationError, match="none of those that may sign"):
-        authority.sign(project, key_files.create(folder, "mallory").uri, AT)
+        roles_in_force.sign(project, key_files.create(folder, "mallory").uri, AT)
 
 
 def test_missing_files_are_named(project: Path) -> None:
     own(project)
-    (project / authority.SIGNED).unlink()
+    (project / roles_in_force.SIGNED).unlink()
     with pytest.raises(IntegrityError, match=r"roles\.signed\.json cannot be read"):
-        authority.load(project)
+        roles_in_force.load(project)
     (project / roles_file.FILE).unlink()
     with pytest.raises(ConfigurationError, match=r"policies/roles\.yaml cannot be read"):
-        authority.load(project)
+        roles_in_force.load(project)
 
 
 def test_the_demo_has_a_keyring_that_marks_all_it_signs(project: Path) -> None:
-    roles = authority.load(project)
+    roles = roles_in_force.load(project)
     assert roles.demo
     assert {who: len(person.keys) for who, person in roles.people.items()} == dict.fromkeys(
         ("pipeline", "dan", "vera", "rita", "otto", "ada"), 1
     )
-    private = sorted((project / demo.FOLDER).glob("*.pem"))
+    private = sorted((project / demo_keys.FOLDER).glob("*.pem"))
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
     assert len(private) == len(roles.people) + 3
-    acting = authority.who(project, roles, AT)
-    assert acting.person.identity == demo.MACHINE
+    acting = roles_in_force.who(project, roles, AT)
+    assert acting.person.identity == demo_keys.MACHINE
     assert (
-        roles.person(authority.who(project, roles, AT, "vera").signer.public_key.keyid, AT)
+        roles.person(roles_in_force.who(project, roles, AT, "vera").signer.public_key.keyid, AT)
         == roles.people["vera"]
     )
     assert not roles.may(acting.signer.public_key.keyid, Right.APPROVE, AT)
@@ -423,26 +423,26 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_second_time_nothing_is_written_and_a_new_person_gets_a_key(project: Path) -> None:
-    first = authority.load(project)
-    before = contents(project / demo.FOLDER)
-    assert authority.load(project, Seen(version=1, sha256=first.sha256)) == first
-    assert contents(project / demo.FOLDER) == before
+    first = roles_in_force.load(project)
+    before = contents(project / demo_keys.FOLDER)
+    assert roles_in_force.load(project, Seen(version=1, sha256=first.sha256)) == first
+    assert contents(project / demo_keys.FOLDER) == before
     text = (project / roles_file.FILE).read_text()
     files.write_text(project / roles_file.FILE, text + "  zoe: {roles: [validator]}\n")
-    later = authority.load(project, Seen(version=1, sha256=first.sha256))
+    later = roles_in_force.load(project, Seen(version=1, sha256=first.sha256))
     assert later.version == 2
     assert {who: later.people[who] for who in first.people} == first.people
     assert len(later.people["zoe"].keys) == 1
 
 
 def test_a_demo_keyring_that_lost_a_file_is_completed(project: Path) -> None:
-    first = authority.load(project)
+    first = roles_in_force.load(project)
     seen = Seen(version=1, sha256=first.sha256)
     for name in ("roles.yaml", "roles.signed.json", "../root.json"):
-        (project / demo.FOLDER / name).unlink()
-        assert authority.load(project, seen).people == first.people
-    (project / demo.FOLDER / "roles.signed.json").write_text("{")
-    assert authority.load(project, seen).people == first.people
+        (project / demo_keys.FOLDER / name).unlink()
+        assert roles_in_force.load(project, seen).people == first.people
+    (project / demo_keys.FOLDER / "roles.signed.json").write_text("{")
+    assert roles_in_force.load(project, seen).people == first.people
 
 
 def test_the_demo_never_takes_the_place_of_a_root_of_your_own(
@@ -451,33 +451,32 @@ def test_the_demo_never_takes_the_place_of_a_root_of_your_own(
     own(project)
     files.write_text(project / roles_file.FILE, roles_file.read(ROOT).decode())
     with pytest.raises(ConfigurationError, match="the demo's keyring goes with"):
-        authority.load(project)
+        roles_in_force.load(project)
     assert root.load(root.place(project)) == PINNED
     root.place(project).unlink()
     monkeypatch.setenv(root.PLACE, str(project / "elsewhere.json"))
     with pytest.raises(ConfigurationError, match="the demo's keyring goes with"):
-        authority.load(project)
+        roles_in_force.load(project)
     assert not list(project.rglob("*.pem"))
 
 
 def test_people_of_your_own_are_not_put_in_force_by_the_demos_root(project: Path) -> None:
-    authority.load(project)
-    holders = [signers.signer(demo.uri(project, f"root-{number}")) for number in (1, 2)]
+    roles_in_force.load(project)
+    holders = [signers.signer(demo_keys.uri(project, f"root-{number}")) for number in (1, 2)]
     pinned = root.load(root.place(project))
     files.write_text(project / roles_file.FILE, TEXT.decode())
     signed = None
     for holder in holders:
         signed = signed_roles.endorse(TEXT, signed, pinned, holder, at=AT)
     assert signed is not None
-    envelope.write(project / authority.SIGNED, signed)
+    dsse.write(project / roles_in_force.SIGNED, signed)
     with pytest.raises(ConfigurationError, match="is not the demo's, and the pinned root is"):
-        authority.load(project)
+        roles_in_force.load(project)
     assert signed_roles.verified(TEXT, signed, pinned, Seen()).demo
 
 
 LOAD = (
-    "import pathlib, sys; from clearance.attesting import authority;"
-    "r = authority.load(pathlib.Path(sys.argv[1]))"
+    "import pathlib, sys; from clearance.trust import authority;r = authority.load(pathlib.Path(sys.argv[1]))"
 )
 TELL = "; import json; print(json.dumps([r.version, r.sha256, sorted(r.keys)]))"
 
@@ -490,9 +489,9 @@ def test_many_processes_at_once_make_one_keyring(project: Path) -> None:
     ]
     told = {each.communicate(timeout=300)[0] for each in started}
     assert [each.returncode for each in started] == [0] * 8
-    roles = authority.load(project)
+    roles = roles_in_force.load(project)
     assert [json.loads(each) for each in told] == [[1, roles.sha256, sorted(roles.keys)]]
-    assert not list((project / demo.FOLDER).glob(".*.part"))
+    assert not list((project / demo_keys.FOLDER).glob(".*.part"))
 
 
 @pytest.mark.slow
@@ -504,10 +503,10 @@ def test_a_killed_setup_is_completed_by_the_next(project: Path) -> None:
             time.sleep(0.0005)
         child.send_signal(signal.SIGKILL)
         child.wait(timeout=60)
-    roles = authority.load(project)
+    roles = roles_in_force.load(project)
     assert roles.demo
     assert all(len(person.keys) == 1 for person in roles.people.values())
-    assert authority.load(project) == roles
+    assert roles_in_force.load(project) == roles
 
 
 def test_asking_for_roles_changes_no_argument() -> None:

@@ -9,7 +9,7 @@ from governed import Place
 
 from clearance import registry
 from clearance.errors import ExitCode
-from tasks import rollback
+from clearance.promotion import rollback
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearance.data.tables import row_ids
 from clearance.errors import DataError
-from clearance.tables import rows
 
 
 @pytest.mark.parametrize(
@@ -34,22 +34,22 @@ from clearance.tables import rows
     ],
 )
 def test_a_value_has_one_text_whatever_its_type(column: pa.Array, texts: list[str | None]) -> None:
-    assert rows.canonical(column).to_pylist() == texts
-    assert rows.canonical(pa.chunked_array([column, column])).to_pylist() == texts * 2
+    assert row_ids.canonical(column).to_pylist() == texts
+    assert row_ids.canonical(pa.chunked_array([column, column])).to_pylist() == texts * 2
 
 
 def test_nested_values_are_refused_by_name() -> None:
     with pytest.raises(DataError, match="column `tags` holds list") as caught:
-        rows.canonical(pa.array([[1], [2]]), "tags")
+        row_ids.canonical(pa.array([[1], [2]]), "tags")
     assert "source.select" in caught.value.mend
 
 
 @given(st.lists(st.integers(-(2**53) + 1, 2**53 - 1), unique=True))
 def test_integers_floats_decimals_and_digits_name_the_same_rows(numbers: list[int]) -> None:
-    as_integers = rows.canonical(pa.array(numbers, pa.int64())).to_pylist()
+    as_integers = row_ids.canonical(pa.array(numbers, pa.int64())).to_pylist()
     assert as_integers == [str(number) for number in numbers]
     assert (
-        rows.canonical(pa.array([float(number) for number in numbers], pa.float64())).to_pylist()
+        row_ids.canonical(pa.array([float(number) for number in numbers], pa.float64())).to_pylist()
         == as_integers
     )
     assert len(set(as_integers)) == len(numbers)
@@ -57,13 +57,13 @@ def test_integers_floats_decimals_and_digits_name_the_same_rows(numbers: list[in
 
 @given(st.lists(st.floats(allow_nan=False), unique_by=lambda number: number + 0.0))
 def test_different_floats_have_different_texts(numbers: list[float]) -> None:
-    texts = rows.canonical(pa.array(numbers, pa.float64())).to_pylist()
+    texts = row_ids.canonical(pa.array(numbers, pa.float64())).to_pylist()
     assert len(set(texts)) == len(numbers)
     assert [float(text) for text in texts] == numbers
 
 
 def test_one_value_is_written_like_a_column_of_it() -> None:
-    assert [rows.canonical_value(value) for value in (1, 1.0, True, "yes", 0.5)] == [
+    assert [row_ids.canonical_value(value) for value in (1, 1.0, True, "yes", 0.5)] == [
         "1",
         "1",
         "1",
@@ -73,28 +73,28 @@ def test_one_value_is_written_like_a_column_of_it() -> None:
 
 
 def test_a_digest_is_the_head_of_the_sha256() -> None:
-    digest = rows.digests(pa.array(["7", "é"]))
+    digest = row_ids.digests(pa.array(["7", "é"]))
     assert digest.shape == (2, 16)
     expected = [hashlib.sha256(text.encode()).hexdigest()[:32] for text in ("7", "é")]
-    assert rows.hexadecimal(digest).to_pylist() == expected
-    assert rows.hexadecimal(digest[:0]).to_pylist() == []
+    assert row_ids.hexadecimal(digest).to_pylist() == expected
+    assert row_ids.hexadecimal(digest[:0]).to_pylist() == []
 
 
 def test_content_hangs_on_every_value_and_on_no_order_of_columns() -> None:
     table = pa.table({"b": ["x", None, "x"], "a": [1, 1, 2]})
-    texts = rows.content(table).to_pylist()
+    texts = row_ids.content(table).to_pylist()
     assert len(set(texts)) == 3
-    assert rows.content(table.select(["a", "b"])).to_pylist() == texts
-    assert rows.content(pa.table({"b": ["x", None, "x"], "a": [1.0, 1.0, 2.0]})).to_pylist() == texts
-    assert rows.content(pa.table({"a": pa.array([None, 1])})).null_count == 0
+    assert row_ids.content(table.select(["a", "b"])).to_pylist() == texts
+    assert row_ids.content(pa.table({"b": ["x", None, "x"], "a": [1.0, 1.0, 2.0]})).to_pylist() == texts
+    assert row_ids.content(pa.table({"a": pa.array([None, 1])})).null_count == 0
 
 
 @given(st.lists(st.sampled_from("abc")))
 def test_equal_digests_are_one_group_and_are_numbered_apart(letters: list[str]) -> None:
-    digest = rows.digests(pa.array(letters, pa.string()))
-    group = rows.groups(digest)
+    digest = row_ids.digests(pa.array(letters, pa.string()))
+    group = row_ids.groups(digest)
     assert [[a == b for b in letters] for a in letters] == (group[:, None] == group[None, :]).tolist()
-    unique = rows.numbered(digest)
+    unique = row_ids.numbered(digest)
     assert len({row.tobytes() for row in unique}) == len(letters)
     firsts = [letters.index(letter) for letter in dict.fromkeys(letters)]
     assert np.array_equal(unique[firsts], digest[firsts])
@@ -102,5 +102,7 @@ def test_equal_digests_are_one_group_and_are_numbered_apart(letters: list[str]) 
 
 @given(st.permutations(["a", "a", "b", "a"]))
 def test_numbered_copies_have_the_same_digests_in_any_order(letters: list[str]) -> None:
-    found = {row.tobytes() for row in rows.numbered(rows.digests(pa.array(letters)))}
-    assert found == {row.tobytes() for row in rows.numbered(rows.digests(pa.array(["a", "a", "a", "b"])))}
+    found = {row.tobytes() for row in row_ids.numbered(row_ids.digests(pa.array(letters)))}
+    assert found == {
+        row.tobytes() for row in row_ids.numbered(row_ids.digests(pa.array(["a", "a", "a", "b"])))
+    }

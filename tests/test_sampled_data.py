@@ -13,9 +13,9 @@ import test_bad_input as newcomer
 from fairlearn import metrics as oracle
 
 from clearance import files
+from clearance.data.tables import prepared
 from clearance.errors import ExitCode
-from clearance.modelling import model_file, scoring
-from clearance.tables import prepared
+from clearance.models import model_file, scoring
 
 project = newcomer.project
 BRANCHES, ROWS = 80, 1600

@@ -15,20 +15,20 @@ from sklearn import metrics as sklearn
 
 from clearance import params
 from clearance.documents import measurement
-from clearance.judging import findings, rules
-from clearance.measures import (
+from clearance.metrics import (
     contingency,
-    counting,
-    design,
+    count_rows,
     disparity,
     fairness,
     intervals,
     performance,
     resampling,
     sampled,
+    sampling_design,
     significance,
 )
-from clearance.measures.design import Design
+from clearance.metrics.sampling_design import Design
+from clearance.policy import findings, schema
 from tasks import assess
 
 Array = npt.NDArray[Any]
@@ -154,7 +154,10 @@ def test_a_weight_of_k_has_the_value_of_k_rows() -> None:
     frame = people(300, 30, 1)
     frame["weight"] = np.random.default_rng(1).integers(1, 4, 300).astype(float)
     copies = frame.loc[frame.index.repeat(frame["weight"].astype(int))].reset_index(drop=True)
-    weighted, repeated = measured(frame, drawn(frame, weight=True)), measured(copies, design.INDEPENDENT)
+    weighted, repeated = (
+        measured(frame, drawn(frame, weight=True)),
+        measured(copies, sampling_design.INDEPENDENT),
+    )
     for metric in set(disparity.METRICS) - NO_WEIGHTED_INTERVAL:
         for name, each in weighted[metric].items():
             assert each.value == pytest.approx(repeated[metric][name].value, abs=1e-12), (metric, name)
@@ -188,7 +191,7 @@ def test_the_share_of_rows_without_a_group_is_weighted() -> None:
 
 def test_uneven_weights_widen_and_equal_ones_change_nothing() -> None:
     frame = people()
-    plain, uneven = widths(frame, design.INDEPENDENT), widths(frame, drawn(frame, weight=True))
+    plain, uneven = widths(frame, sampling_design.INDEPENDENT), widths(frame, drawn(frame, weight=True))
     even = widths(frame.assign(weight=3.0), drawn(frame.assign(weight=3.0), weight=True))
     for each in uneven:
         assert even[each] == pytest.approx(plain[each], rel=1e-9), each
@@ -209,13 +212,16 @@ def test_the_document_says_rows_weight_and_effective_rows_of_each_group() -> Non
         selected = np.average(part["score"] >= THRESHOLD, weights=part["weight"])
         assert row["selection_rate"] == pytest.approx(selected, abs=1e-12)
         assert row["label_rate"] == pytest.approx(np.average(part["label"], weights=part["weight"]))
-    assert document(frame, design.INDEPENDENT)["sampling"]["statement"] == "rows are taken as independent"
+    assert (
+        document(frame, sampling_design.INDEPENDENT)["sampling"]["statement"]
+        == "rows are taken as independent"
+    )
 
 
 def test_a_policy_counts_rows_for_support_whatever_they_weigh() -> None:
     frame = people(80, 80)
     frame["weight"] = 1000.0
-    rule = rules.Rule.model_validate(
+    rule = schema.Rule.model_validate(
         {
             "id": "gap",
             "metric": "fairness.demographic_parity_difference",
@@ -244,7 +250,7 @@ def test_effective_rows_are_those_of_the_cluster_variance_by_hand(weight: bool) 
     how = drawn(frame, weight=weight, cluster="branch")
     decision = (frame["score"] >= THRESHOLD).to_numpy()
     table = contingency.encode(frame[["race"]])
-    groups = counting.count(table, frame["label"].to_numpy(), decision, how).groups(["race"], (), 0.95)
+    groups = count_rows.count(table, frame["label"].to_numpy(), decision, how).groups(["race"], (), 0.95)
     frame = frame.assign(chosen=decision, w=frame["weight"] if weight else 1.0)
     residuals, alone = {}, {}
     for race, group in frame.groupby("race"):
@@ -296,7 +302,7 @@ def test_a_cluster_a_row_is_as_independent_rows() -> None:
 def test_copies_of_every_row_prove_nothing_new(copies: int) -> None:
     frame = people(1500).assign(own=np.arange(1500))
     many = frame.loc[frame.index.repeat(copies)].reset_index(drop=True)
-    before, naive = widths(frame, design.INDEPENDENT), widths(many, design.INDEPENDENT)
+    before, naive = widths(frame, sampling_design.INDEPENDENT), widths(many, sampling_design.INDEPENDENT)
     after = widths(many, drawn(many, cluster="own"))
     assert after.keys() == {each for each in before if each[0] != "calibration_error_highest"}
     for each, width in after.items():
@@ -307,7 +313,7 @@ def test_copies_of_every_row_prove_nothing_new(copies: int) -> None:
 def test_where_all_rows_agree_each_cluster_counts_for_one() -> None:
     frame = people(400, 40).assign(score=0.9)
     gap = measured(frame, drawn(frame, cluster="branch"))["demographic_parity_difference"]["race"]
-    bare = measured(frame, design.INDEPENDENT)["demographic_parity_difference"]["race"]
+    bare = measured(frame, sampling_design.INDEPENDENT)["demographic_parity_difference"]["race"]
     assert (gap.value, bare.value) == (0, 0)
     assert gap.high > 2 * bare.high  # type: ignore[operator]
 
@@ -364,7 +370,7 @@ def disparities(
 ) -> dict[str, measurement.Measurement]:
     encoding = contingency.encode(frame[["race"]])
     label, scores = frame["label"].to_numpy(), frame["score"].to_numpy()
-    counted = counting.count(encoding, label, scores >= THRESHOLD, how)
+    counted = count_rows.count(encoding, label, scores >= THRESHOLD, how)
     ranked = disparity.score(encoding, label, scores, how)
     groups = counted.groups(["race"], (), asked.confidence)
     return disparity.measure(counted, ranked, groups=groups, over=["race"], asked=asked, seed=1)
@@ -395,7 +401,7 @@ def test_a_group_without_rows_is_a_hole_and_not_a_group_of_few_clusters() -> Non
     how = drawn(frame, cluster="branch")
     table = contingency.encode(frame[["race"]])
     decision = (frame["score"] >= THRESHOLD).to_numpy()
-    groups = counting.count(table, frame["label"].to_numpy(), decision, how).groups(["race"], ["Ent"], 0.95)
+    groups = count_rows.count(table, frame["label"].to_numpy(), decision, how).groups(["race"], ["Ent"], 0.95)
     found = fairness.measure(groups, 0.95)["demographic_parity_difference"]
     assert found.undefined == "no rows to count in Ent"
 
@@ -404,7 +410,7 @@ def test_fishers_test_is_undefined_and_standard_deviations_are_design_adjusted()
     frame = people(800, 40, 2)
     how = drawn(frame, cluster="branch")
     decision = (frame["score"] >= THRESHOLD).to_numpy()
-    counted = counting.count(contingency.encode(frame[["race"]]), frame["label"].to_numpy(), decision, how)
+    counted = count_rows.count(contingency.encode(frame[["race"]]), frame["label"].to_numpy(), decision, how)
     groups = counted.groups(["race"], (), 0.95)
     (row,) = significance.against_best(groups, 0.95)
     assert (row["fisher_p"], row["fisher_p_adjusted"]) == (None, None)
@@ -420,7 +426,7 @@ def test_draws_are_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
     frame = people(300, 40)
     table = contingency.encode(frame[["race"]])
     decision = (frame["score"] >= THRESHOLD).to_numpy()
-    counted = counting.count(table, frame["label"].to_numpy(), decision, drawn(frame, cluster="branch"))
+    counted = count_rows.count(table, frame["label"].to_numpy(), decision, drawn(frame, cluster="branch"))
     spread, kinds = counted.of(["race"]), {"all": (0, 1, 2, 3)}
     whole = resampling.of_clusters(spread, kinds, SAMPLING)
     monkeypatch.setattr(resampling, "_AT_ONCE", 1000)
@@ -435,7 +441,7 @@ def test_draws_know_no_order_of_groups_even_of_groups_with_the_same_cells() -> N
     frame = people(300, 40)
     frame["race"] = np.where(np.arange(300) % 2, "A", "B").astype(object)
     frame["label"] = frame["score"] = np.int8(1)
-    counted = counting.count(
+    counted = count_rows.count(
         contingency.encode(frame[["race"]]),
         frame["label"].to_numpy(),
         np.ones(300, bool),

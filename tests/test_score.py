@@ -8,9 +8,9 @@ import pytest
 import scored as small
 
 from clearance import files
+from clearance.data.tables import prepared, scored
 from clearance.errors import IntegrityError
-from clearance.modelling import model_file, scoring
-from clearance.tables import prepared, scored
+from clearance.models import model_file, scoring
 from tasks import score
 
 

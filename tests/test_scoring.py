@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from clearance.errors import DataError
-from clearance.modelling import encoding, scoring
+from clearance.models import encoding, scoring
 
 
 @pytest.fixture(scope="module")

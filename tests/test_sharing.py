@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearance.errors import DataError
-from expectations.sharing import MOST, share
+from expectations.fork_pool import MOST, share
 
 FORK = multiprocessing.get_context("fork")
 KILLED_AT_WORK = """

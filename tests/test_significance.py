@@ -5,8 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from clearance.measures import intervals, significance
-from clearance.measures.counts import MISSING, Cells
+from clearance.metrics import intervals, significance
+from clearance.metrics.counts import MISSING, Cells
 
 
 @st.composite

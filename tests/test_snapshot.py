@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance import files, params
+from clearance.data.sources import duckdb_engine, python_rows, snapshot_folder, sql_query
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, DataError, ExitCode, SourceError
-from clearance.sources import database, engine, python_rows, snapshot_folder
 from tasks import ingest, snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning")
@@ -183,7 +183,7 @@ def test_without_dvc_it_says_so() -> None:
 
 
 def test_two_snapshots_do_not_meet() -> None:
-    with engine.held(snapshot.STATE), pytest.raises(BusyError):
+    with duckdb_engine.held(snapshot.STATE), pytest.raises(BusyError):
         snapshot.main()
 
 
@@ -197,7 +197,7 @@ def test_the_copy_is_not_replaced_while_a_stage_reads_it() -> None:
         snapshot.main()
     assert caught.value.exit_code == ExitCode.TRANSIENT
     assert loans.written_copy() == first
-    with pytest.raises(BusyError), engine.held(engine.HOME):
+    with pytest.raises(BusyError), duckdb_engine.held(duckdb_engine.HOME):
         snapshot.main()
     snapshot.main()
     assert len(loans.table()) == 7
@@ -206,7 +206,7 @@ def test_the_copy_is_not_replaced_while_a_stage_reads_it() -> None:
 SWAP = """
 import os
 from pathlib import Path
-from clearance.sources import snapshot_folder
+from clearance.data.sources import snapshot_folder
 moved = Path.replace
 left = [{left}]
 def replace(self, target):
@@ -259,9 +259,9 @@ def test_chunks_of_one_answer_share_one_schema_whatever_comes_first(tmp_path: Pa
         "5, NULL, NULL, NULL",
     ]
     loans.change(*(f"INSERT INTO mixed SELECT {row}" for row in rows))
-    url, query = database.address("LOANS_URL"), "SELECT * FROM mixed ORDER BY rowid"
+    url, query = sql_query.address("LOANS_URL"), "SELECT * FROM mixed ORDER BY rowid"
     for order in ("ASC", "DESC"):
-        chunks = list(database.fetch(url, f"{query} {order}", "LOANS_URL", chunk=2))
+        chunks = list(sql_query.fetch(url, f"{query} {order}", "LOANS_URL", chunk=2))
         assert [chunk.num_rows for chunk in chunks] == [2, 2, 1]
         assert snapshot.keep(chunks, tmp_path / f"{order}.parquet", tmp_path / "home") == 5
     frame = pd.read_parquet(tmp_path / "ASC.parquet")

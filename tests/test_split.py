@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance import params
+from clearance.data.tables import row_ids, split
 from clearance.errors import DataError
-from clearance.tables import rows, split
 
 SHARES = {"train": 0.5, "tune": 0.2, "test": 0.3}
 JULY = dt.date(2025, 7, 1)
@@ -26,7 +26,7 @@ def sides(table: pa.Table, data: params.Data, seed: int = 1, **more: Any) -> dic
     """The side of each row by its hash."""
     units = split.identify(table, data)
     side = split.assign(units, table, shares(**more), seed)
-    return dict(zip(rows.hexadecimal(units.row).to_pylist(), side.tolist(), strict=True))
+    return dict(zip(row_ids.hexadecimal(units.row).to_pylist(), side.tolist(), strict=True))
 
 
 @given(keys=st.sets(st.integers(0, 10**6), min_size=1, max_size=50), more=st.sets(st.integers(0, 10**6)))
@@ -52,7 +52,7 @@ def test_adding_rows_without_a_key_moves_none_and_parts_no_copies(
     together = table([*more, *rows_])
     by_content: dict[str, set[int]] = {}
     side = split.assign(split.identify(together, data), together, shares(), 1)
-    for text, where in zip(rows.content(together).to_pylist(), side, strict=True):
+    for text, where in zip(row_ids.content(together).to_pylist(), side, strict=True):
         by_content.setdefault(text, set()).add(int(where))
     assert all(len(where) == 1 for where in by_content.values())
 
@@ -85,7 +85,7 @@ def test_shares_are_kept_and_another_seed_is_another_split() -> None:
 
 
 def test_draws_are_uniform_and_lie_in_the_half_open_unit_interval() -> None:
-    draw = split.uniform(rows.digests(pa.array([str(number) for number in range(20_000)])), 3)
+    draw = split.uniform(row_ids.digests(pa.array([str(number) for number in range(20_000)])), 3)
     assert draw.min() >= 0
     assert draw.max() < 1
     assert np.histogram(draw, bins=10, range=(0, 1))[0] == pytest.approx(2000, abs=200)

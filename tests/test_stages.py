@@ -14,9 +14,10 @@ import pytest
 import toys
 import yaml
 
-from clearance import environment, repair
+from clearance import environment
 from clearance.errors import BusyError, ConfigurationError, DataError
-from flows.stages import TIMEOUT, Pipeline
+from clearance.versioning import repair
+from clearance.versioning.dvc_pipeline import TIMEOUT, Pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
 

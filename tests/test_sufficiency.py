@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance.judging import sufficiency
-from clearance.measures import intervals
+from clearance.metrics import intervals
+from clearance.policy import sample_size
 
 
 @given(
@@ -27,7 +27,7 @@ def test_twice_the_rows_said_decide_and_a_third_of_them_do_not(
         return found.low, found.high
 
     limit = gap + side * near
-    needed = sufficiency.times(gap, *bound(1), [limit])
+    needed = sample_size.times(gap, *bound(1), [limit])
     assert needed is not None
     low, high = bound(2 * needed)
     assert not low <= limit <= high
@@ -51,14 +51,14 @@ def test_twice_the_rows_said_decide_and_a_third_of_them_do_not(
 def test_times_the_rows(
     measured: tuple[float, float, float], fences: list[float], expected: float | None
 ) -> None:
-    assert sufficiency.times(*measured, fences) == (expected and pytest.approx(expected))
+    assert sample_size.times(*measured, fences) == (expected and pytest.approx(expected))
 
 
 def test_the_sentence_names_the_group_and_the_rows() -> None:
-    said = sufficiency.sentence(0.05, 0.0, 0.25, [0.1], {"White": 900, "Black": 66})
+    said = sample_size.sentence(0.05, 0.0, 0.25, [0.1], {"White": 900, "Black": 66})
     assert said == (
         "Black has the fewest rows (66); about 16 times the rows, 990 more in Black, would decide it "
         "if all rates stay as they are and every group grows alike"
     )
-    assert sufficiency.sentence(0.1, 0.0, 0.3, [0.1], {}).startswith("it cannot be decided")
-    assert sufficiency.sentence(0.05, 0.0, 0.25, [0.1], {}).startswith("about 16 times the rows, would")
+    assert sample_size.sentence(0.1, 0.0, 0.3, [0.1], {}).startswith("it cannot be decided")
+    assert sample_size.sentence(0.05, 0.0, 0.25, [0.1], {}).startswith("about 16 times the rows, would")

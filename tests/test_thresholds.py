@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from clearance.errors import DataError
-from clearance.modelling import scoring, thresholds
+from clearance.models import scoring, thresholds
 
 ORACLES = {
     "balanced_accuracy": metrics.balanced_accuracy_score,

@@ -16,8 +16,10 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from clearance import files, lineage, params, registry
+from clearance import files, params, registry
 from clearance.errors import ConfigurationError, IntegrityError, UnavailableError
+from clearance.registry import run_record
+from clearance.versioning import lineage
 from tasks import track
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +61,7 @@ def whole(root: Path) -> dict[str, Any]:
 
 
 def record(root: Path) -> registry.Record:
-    return track.record(lineage.verify(root), params.load(root / "params.yaml"))
+    return run_record.record(lineage.verify(root), params.load(root / "params.yaml"))
 
 
 def test_every_number_is_a_metric_with_the_ends_of_its_interval(project: Path) -> None:
@@ -103,7 +105,7 @@ def test_parameters_tags_data_and_files_say_what_was_run_and_judged(project: Pat
 
 def test_a_key_mlflow_would_refuse_is_changed_and_stays_apart() -> None:
     given = ["a", "ä", "ö", "x/y", "x_y", "n" * 300, "n" * 301, "two words"]
-    keys = [track._key("data", name) for name in given]
+    keys = [run_record._key("data", name) for name in given]
     assert len(set(keys)) == len(given)
     assert keys[0] == "data.a" and keys[-1] == "data.two words"
     assert all(len(key) <= 250 and key.isascii() and "/" not in key for key in keys)

@@ -13,9 +13,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from test_track import Killed, kill_at
 
-from clearance import files, lineage, params, registry
-from clearance.registry import test_uses as uses
-from clearance.telling import summary
+from clearance import files, params, registry
+from clearance.registry import run_record
+from clearance.registry import test_set_uses as uses
+from clearance.reporting import summary
+from clearance.versioning import lineage
 from tasks import track
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -124,7 +126,7 @@ def test_killed_among_the_candidates_it_is_completed_by_the_next_call(
 
 
 def rows(root: Path) -> str:
-    found = track.record(lineage.verify(root), params.load(root / "params.yaml")).test_rows
+    found = run_record.record(lineage.verify(root), params.load(root / "params.yaml")).test_rows
     assert found is not None
     return found
 

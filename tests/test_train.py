@@ -15,10 +15,10 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from clearance import files
+from clearance.data.tables import prepared
 from clearance.documents import measurement
 from clearance.errors import ClearanceError, ConfigurationError, DataError, IntegrityError
-from clearance.modelling import candidates, model_file, scoring
-from clearance.tables import prepared
+from clearance.models import candidates, model_file, scoring
 from tasks import train
 
 ALL = ("logistic_regression", "random_forest", "hist_gradient_boosting")
@@ -90,7 +90,7 @@ _EACH = """
 import json, sys
 from pathlib import Path
 import learnable
-from clearance import artifacts
+from clearance import files as artifacts
 from tasks import train
 for name, arguments in json.loads(sys.argv[1]).items():
     search = {"grid": {"max_iter": [20, 40]}, "iterations": 1} if name == "logistic_regression" else None

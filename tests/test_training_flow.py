@@ -18,7 +18,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFi
 from prefect.states import Running, StateType
 
 from clearance import environment, files, run_lock
-from flows import killed, training, work
+from flows import crash_marker, training
+from flows.runner import run_context
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -52,7 +53,7 @@ def order(toy: Path, step: str, word: str) -> None:
 def test_the_head_start_is_over_to_the_caller_while_the_first_child_works(toy: Path) -> None:
     go = toy.parent / "go"
     order(toy, "raw", f"await {go}")
-    with work.opened(toy, {}) as opened:
+    with run_context.opened(toy, {}) as opened:
         opened.start_ahead()
         assert not (toy / "data/raw.txt").exists()
         go.touch()
@@ -300,26 +301,26 @@ def test_a_run_that_was_killed_is_marked_as_crashed_by_the_next_one_in_the_check
         gone = client.create_flow_run(training.training, state=Running())
         step = client.create_task_run(training.stage, gone.id, dynamic_key="0", state=Running())
     (toy / ".clearance").mkdir(exist_ok=True)
-    (toy / killed.FILE).write_text(f"{gone.id}\n")
+    (toy / crash_marker.FILE).write_text(f"{gone.id}\n")
     assert run().is_completed()
     with get_client(sync_client=True) as client:
         states = [client.read_flow_run(gone.id).state, client.read_task_run(step.id).state]
     assert [(state.type, state.message) for state in states if state] == [
-        (StateType.CRASHED, killed.MESSAGE)
+        (StateType.CRASHED, crash_marker.MESSAGE)
     ] * 2
-    assert not (toy / killed.FILE).exists()
+    assert not (toy / crash_marker.FILE).exists()
 
 
 @pytest.mark.parametrize("left", ["", "no id\n", "00000000-0000-4000-8000-000000000000\n"])
 def test_a_trace_that_no_server_knows_stops_nobody(toy: Path, left: str) -> None:
     (toy / ".clearance").mkdir(exist_ok=True)
-    (toy / killed.FILE).write_text(left)
+    (toy / crash_marker.FILE).write_text(left)
     assert run().is_completed()
 
 
 def test_a_run_that_has_ended_is_left_as_it_ended(toy: Path) -> None:
     state = run()
-    (toy / killed.FILE).write_text(f"{state.state_details.flow_run_id}\n")
+    (toy / crash_marker.FILE).write_text(f"{state.state_details.flow_run_id}\n")
     run()
     assert state.state_details.flow_run_id
     with get_client(sync_client=True) as client:

@@ -11,8 +11,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from clearance import cli, ledger
-from clearance.attesting import root as trust
-from clearance.governance import office
+from clearance.promotion import session
+from clearance.trust import root as trust
 
 HOLDERS = ("ann", "bob", "cam", "dee", "eve")
 Call = Callable[..., Result]
@@ -59,7 +59,7 @@ def pinned_and_signed(call: Call) -> None:
 
 
 def recorded_roots() -> list[int]:
-    with office.opened(Path.cwd()) as found:
+    with session.opened(Path.cwd()) as found:
         return [each.body["root_version"] for each in found.entries() if each.kind == ledger.Kind.ROLES]
 
 
@@ -105,7 +105,7 @@ def test_after_a_wholly_new_root_the_roles_are_signed_as_the_next_version(call: 
     call("root", "sign", "~/n.json", "--key", "file2:~/eve.pem")
     call("root", "adopt", "~/n.json")
     call("roles", "sign", "--key", "file2:~/eve.pem")
-    with office.opened(Path.cwd()) as found:
+    with session.opened(Path.cwd()) as found:
         assert (found.roles.version, found.roles.root) == (2, 2)
 
 

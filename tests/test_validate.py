@@ -15,7 +15,7 @@ from great_expectations.execution_engine import PandasExecutionEngine
 from clearance import files, params
 from clearance.documents import measurement as evidence
 from clearance.errors import ConfigurationError, DataError, IntegrityError
-from expectations import boundary, engine, raw, sharing
+from expectations import boundary, fork_pool, gx_engine, raw_boundary
 from tasks import prepare, validate
 
 SECRETS = ("Zulu", "Yankee", "Xray-person", "W-key")
@@ -79,7 +79,7 @@ def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does
 ) -> None:
     data = params.Data.model_validate(tables.DATA)
     quick, result, hidden = validate.check_raw(faulty(), data, 401)
-    monkeypatch.setattr(engine, "ColumnEngine", PandasExecutionEngine)
+    monkeypatch.setattr(gx_engine, "ColumnEngine", PandasExecutionEngine)
     slow, its_result, its_hidden = validate.check_raw(faulty(), data, 401)
     assert quick == slow
     assert quick["measurements"]["blocking_failures"]["value"] > 5
@@ -90,7 +90,7 @@ def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does
 
 
 def test_what_is_asked_later_of_a_column_is_asked_of_that_column_alone() -> None:
-    quick = engine.ColumnEngine(batch_data_dict={"table": raw.frame(faulty())})
+    quick = gx_engine.ColumnEngine(batch_data_dict={"table": raw_boundary.frame(faulty())})
     data, later, accessor = quick.get_compute_domain({"column": "income"}, "column")
     assert list(data.columns) == list(quick.get_domain_records(later).columns) == ["income"]
     assert accessor == {"column": "income"}
@@ -104,7 +104,7 @@ def test_two_processes_find_in_a_long_table_what_one_finds(
     data = params.Data.model_validate(tables.DATA)
     alone, result, hidden = validate.check_raw(faulty(), data, 401)
     monkeypatch.setattr(boundary, "LONG", 400)
-    monkeypatch.setattr(sharing, "MOST", most)
+    monkeypatch.setattr(fork_pool, "MOST", most)
     shared, its_result, its_hidden = validate.check_raw(faulty(), data, 401)
     assert shared == alone
     assert hidden == its_hidden

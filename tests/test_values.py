@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations import codes, columns, labels, texts
+from expectations import columns, labels, sentinel_values, text_quality
 
 RANDOM = np.random.default_rng(7)
 TOWNS = ["Zürich", "Île-de-France", "São Paulo", "Łódź", "Köln", "a", "B", "none", "unknown"]
@@ -32,7 +32,7 @@ def said(expectation: Any, frame: pd.DataFrame) -> list[str]:
     ],
 )
 def test_a_text_is_spelled_one_way_and_decoded_right(values: list[str], says: str | None) -> None:
-    found = said(texts.ExpectTextsToBeClean(columns=["x", "gone"]), pd.DataFrame({"x": values}))
+    found = said(text_quality.ExpectTextsToBeClean(columns=["x", "gone"]), pd.DataFrame({"x": values}))
     assert found == ([says] if says else [])
 
 
@@ -51,7 +51,7 @@ def test_a_text_is_spelled_one_way_and_decoded_right(values: list[str], says: st
     ],
 )
 def test_numbers_that_were_read_as_text_are_told_from_texts(values: list[str], numbers: bool) -> None:
-    found = said(texts.ExpectTextsNotToBeNumbers(columns=["x"]), pd.DataFrame({"x": values}))
+    found = said(text_quality.ExpectTextsNotToBeNumbers(columns=["x"]), pd.DataFrame({"x": values}))
     assert found == (["`x` holds text values, most of which are numbers"] if numbers else [])
 
 
@@ -78,16 +78,16 @@ def test_numbers_that_were_read_as_text_are_told_from_texts(values: list[str], n
     ],
 )
 def test_a_code_is_told_from_a_measurement(values: Any, found: list[float]) -> None:
-    assert codes.codes(np.asarray(values, dtype=float)) == found
+    assert sentinel_values.codes(np.asarray(values, dtype=float)) == found
 
 
 def test_a_code_is_looked_for_inside_the_declared_range_and_named_with_its_rows() -> None:
     frame = pd.DataFrame({"x": [*RANDOM.normal(600, 50, 300), 9999.0, 9999.0]})
-    expectation = codes.ExpectNumbersNotToBeCodes(columns=["x"], ranges={"x": [0, None]})
+    expectation = sentinel_values.ExpectNumbersNotToBeCodes(columns=["x"], ranges={"x": [0, None]})
     (fault,) = expectation.faults(frame)
     assert fault.says == "2 rows of `x` hold 9999, which looks like a code, not like a number"
     assert fault.positions == (300, 301)
-    bounded = codes.ExpectNumbersNotToBeCodes(columns=["x"], ranges={"x": [0, 5000]})
+    bounded = sentinel_values.ExpectNumbersNotToBeCodes(columns=["x"], ranges={"x": [0, 5000]})
     assert said(bounded, frame) == []
 
 

@@ -15,11 +15,11 @@ import yaml
 from governed import Place
 
 from clearance import registry
-from clearance.attesting import envelope
 from clearance.errors import ExitCode, IntegrityError
-from clearance.governance.office import reading
-from clearance.judging import authorised
-from tasks import verify
+from clearance.policy import authorised
+from clearance.promotion import verify
+from clearance.promotion.session import reading
+from clearance.trust import dsse
 
 Harm = Callable[[Place], Any]
 
@@ -35,7 +35,7 @@ def bundle(place: Place, version: int = 1) -> Path:
 
 def edit_bundle(path: Path) -> None:
     """Let the bundle say something else under its old signature."""
-    signed = envelope.read(path)
+    signed = dsse.read(path)
     said = json.loads(base64.b64decode(signed["payload"]))
     said["predicate"]["judged"]["outcome"] = "fail"
     path.write_text(json.dumps(signed | {"payload": base64.b64encode(json.dumps(said).encode()).decode()}))

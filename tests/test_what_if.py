@@ -11,9 +11,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from clearance import cli, files
-from clearance.judging import rules
-from clearance.measures import data_bias
-from clearance.telling import rulebook
+from clearance.metrics import data_bias
+from clearance.policy import schema
+from clearance.reporting import explain_rule
 from tasks import assess
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,8 +207,8 @@ def test_no_metric_that_is_measured_is_taken_for_a_misspelt_one() -> None:
     assert len(measured) > 25
     for name in measured:
         one = reported.rule("one", name, None, attributes=["race"], decides_by="report_only", severity="warn")
-        book = rules.Policy.model_validate(reported.policy(rules=[*reported.policy()["rules"], one]))
-        said = " ".join(rulebook.cautions(book, dt.date(2030, 1, 1)))
+        book = schema.Policy.model_validate(reported.policy(rules=[*reported.policy()["rules"], one]))
+        said = " ".join(explain_rule.cautions(book, dt.date(2030, 1, 1)))
         assert "did you mean" not in said, name
 
 
@@ -309,8 +309,8 @@ def test_an_unknown_rule_is_an_error_that_names_the_one_probably_meant(project: 
 
 
 def test_the_schema_is_printed_as_it_is_committed() -> None:
-    assert call("policy", "schema").output == rules.schema()
-    assert json.loads(rules.schema())["additionalProperties"] is False
+    assert call("policy", "schema").output == schema.schema()
+    assert json.loads(schema.schema())["additionalProperties"] is False
 
 
 def test_the_recorded_verdict_is_not_touched_by_a_what_if(project: Path) -> None:

@@ -10,7 +10,7 @@ import toys
 import yaml
 
 from clearance.errors import ConfigurationError
-from flows import request, workspace
+from flows.runner import request, workspace
 
 
 @pytest.fixture

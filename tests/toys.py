@@ -99,7 +99,7 @@ import os
 from pathlib import Path
 
 import yaml
-from clearance import artifacts
+from clearance import files as artifacts
 
 if __name__ == "__main__":
     params = yaml.safe_load(Path("params.yaml").read_text())

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from clearance import files, lineage, lockfile, repair
+from clearance import files
 from clearance import yaml as yaml12
-from clearance.rebuilding.record import Record
+from clearance.reproduction.rebuild_record import Record
+from clearance.versioning import dvc_lock, lineage, repair
 
 
 def git(root: Path, *arguments: str, who: str = "Ann <ann@example.org>") -> str:
@@ -34,7 +35,7 @@ def record(root: Path, commit: str | None = None) -> Record:
         params=(root / "params.yaml").read_text(),
         overrides=yaml12.loads((root / "params.yaml").read_text())["overrides"],
         environment=files.sha256(root / "requirements.lock"),
-        outs={path: files.sha256(root / path) for path in lockfile.parse(lock).outs},
+        outs={path: files.sha256(root / path) for path in dvc_lock.parse(lock).outs},
     )
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from clearance.attesting.approvals import Standing
-from clearance.attesting.votes import Refused
 from clearance.errors import ClearanceError
-from clearance.ledger.findings import Report
+from clearance.ledger.report import Report
+from clearance.trust.approval_state import Standing
+from clearance.trust.recorded_decisions import Refused
 
 RECORDS = Path(__file__).with_name("words")
 SPEAKERS: dict[type, Callable[[Any], list[str]]] = {

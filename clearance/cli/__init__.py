@@ -37,12 +37,22 @@ def said(command: Callable[P, int]) -> Callable[P, NoReturn]:
     return run
 
 
+MOVED = {
+    "decide": "clearance.promotion.decide",
+    "rollback": "clearance.promotion.rollback",
+    "verify": "clearance.promotion.verify",
+    "erase": "clearance.promotion.erase",
+    "collect": "clearance.promotion.needed_objects",
+    "reproduce": "clearance.reproduction.reproduce",
+}
+
+
 def effect(name: str, *arguments: str, alone: bool = True) -> int:
     """Run one step that touches the world and return its exit status; `alone`: no other in this checkout."""
     root = environment.project_root()
     environment.apply(root)
     with run_lock.held(root) if alone else nullcontext():
-        step = [sys.executable, "-m", f"tasks.{name}", *arguments]
+        step = [sys.executable, "-m", MOVED.get(name, f"tasks.{name}"), *arguments]
         return subprocess.run(step, cwd=root, check=False).returncode  # noqa: S603
 
 
@@ -100,7 +110,7 @@ def release() -> int:
 @said
 def verdict(markdown: bool) -> int:
     """Print the last verdict; the exit status is the verdict's (0 pass, 3, 4, 5)."""
-    from clearance.telling import summary
+    from clearance.reporting import summary
 
     root = environment.project_root()
     judged = summary.read(root)
@@ -140,13 +150,13 @@ def policy() -> None:
 @said
 def check(file: Path, as_of: dt.datetime | None) -> int:
     """Say whether FILE is a valid policy, and what in it is out of date or not yet in force."""
-    from clearance.judging import policy as policies
-    from clearance.telling import rulebook
+    from clearance.policy import policy_file
+    from clearance.reporting import explain_rule
 
-    read = policies.load(file)
+    read = policy_file.load(file)
     day = dt.datetime.now(dt.UTC).date() if as_of is None else as_of.date()
     click.echo(f"valid: policy {read.id}, version {read.version} ({read.title}), rules: {len(read.rules)}")
-    for caution in rulebook.cautions(read, day):
+    for caution in explain_rule.cautions(read, day):
         click.echo(f"warning: {caution}")
     return ExitCode.PASS
 
@@ -158,13 +168,13 @@ def check(file: Path, as_of: dt.datetime | None) -> int:
 def explain(rule: str, file: Path | None) -> int:
     """Say in plain words what RULE measures, its limit, how it decides, who says so and how sure that is."""
     from clearance import params
-    from clearance.judging import policy as policies
-    from clearance.telling import rulebook
+    from clearance.policy import policy_file
+    from clearance.reporting import explain_rule
 
     if file is None:
         root = environment.project_root()
         file = root / params.load(root / "params.yaml").policy.file
-    first, *rest = rulebook.explain(policies.load(file), rule)
+    first, *rest = explain_rule.explain(policy_file.load(file), rule)
     click.echo("\n".join([first, *(f"  {line}" for line in rest)]))
     return ExitCode.PASS
 
@@ -173,7 +183,7 @@ def explain(rule: str, file: Path | None) -> int:
 @said
 def schema() -> int:
     """Print the JSON Schema of a policy file, for an editor."""
-    from clearance.judging import rules
+    from clearance.policy import schema as rules
 
     click.echo(rules.schema(), nl=False)
     return ExitCode.PASS
@@ -183,7 +193,7 @@ def schema() -> int:
 @said
 def repair() -> int:
     """Remove outputs and cached objects that are not what dvc.lock recorded; the next run rebuilds them."""
-    from clearance import repair
+    from clearance.versioning import repair
 
     root = environment.project_root()
     environment.apply(root)

@@ -123,16 +123,16 @@ def gc(remove: bool, remote: bool) -> int:
 @cli.said
 def desk(host: str, port: int) -> NoReturn:
     """Take approvals over HTTP, by tokens of your identity provider, until stopped."""
-    cli.become("tasks.desk", "--host", host, "--port", str(port))
+    cli.become("clearance.approvals_api.service", "--host", host, "--port", str(port))
 
 
 def reading(look: Callable[[Any], int]) -> int:
     """What `look` returns for the project's ledger and roles, opened to be read."""
-    from clearance.governance import office
+    from clearance.promotion import session
 
     root = environment.project_root()
     environment.apply(root)
-    with office.reading(root) as found:
+    with session.reading(root) as found:
         return look(found)
 
 
@@ -207,14 +207,14 @@ def history(at: dt.datetime | None) -> int:
     """Say who was champion, who allowed it, and on what evidence."""
     from clearance import ledger as book
     from clearance import params
-    from clearance.governance import matters
+    from clearance.promotion import version_record
 
     def look(found: Any) -> int:
         name = params.load(found.root / "params.yaml").name
         entries = found.entries(name)
 
         def said(reign: book.Reign) -> str:
-            return matters.told(entries, reign, demo=found.roles.demo)
+            return version_record.told(entries, reign, demo=found.roles.demo)
 
         if at is None:
             told = [said(each) for each in book.reigns(entries, name)] or [f"{name} never had a champion."]

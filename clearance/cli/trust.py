@@ -57,7 +57,7 @@ def create(identity: str, folder: Path) -> int:
 
     What is printed, and kept as IDENTITY.pub, goes into policies/roles.yaml.
     """
-    from clearance.attesting import key_files
+    from clearance.trust import key_files
 
     made = key_files.create(folder, identity, os.environ.get(key_files.PASSPHRASE))
     (folder / f"{identity}.pub").write_text(str(made), "utf-8")
@@ -96,12 +96,12 @@ def show_roles() -> int:
 @cli.said
 def sign(key: str, keyid: str | None) -> int:
     """Add a root key's signature to policies/roles.yaml as it stands."""
-    from clearance.attesting import authority
-    from clearance.governance import office
+    from clearance.promotion import session
+    from clearance.trust import roles_in_force
 
     home = _home()
-    seen = office.seen(home)
-    click.echo(f"signed: {authority.sign(home, key, dt.datetime.now(dt.UTC), keyid=keyid, seen=seen)}")
+    seen = session.seen(home)
+    click.echo(f"signed: {roles_in_force.sign(home, key, dt.datetime.now(dt.UTC), keyid=keyid, seen=seen)}")
     return ExitCode.PASS
 
 
@@ -114,7 +114,7 @@ def root() -> None:
 @cli.said
 def show_root() -> int:
     """Say which keys are pinned, and how many of them must sign."""
-    from clearance.attesting import root as trust
+    from clearance.trust import root as trust
 
     place = trust.place(_home())
     pinned = trust.load(place)
@@ -131,7 +131,7 @@ def show_root() -> int:
 @cli.said
 def pin(files: tuple[Path, ...], threshold: int) -> int:
     """Pin a first root on this machine: at CLEARANCE_ROOT, else .clearance/root.json."""
-    from clearance.attesting import root as trust
+    from clearance.trust import root as trust
 
     place = trust.place(_home())
     if place.exists() and not trust.load(place).demo:
@@ -152,14 +152,14 @@ def pin(files: tuple[Path, ...], threshold: int) -> int:
 @cli.said
 def propose(new: Path, files: tuple[Path, ...], threshold: int, key: str, keyid: str | None) -> int:
     """Write to NEW the root that shall follow the pinned one, with a first signature, of a pinned key."""
-    from clearance.attesting import envelope, signers
-    from clearance.attesting import root as trust
+    from clearance.trust import dsse, signers
+    from clearance.trust import root as trust
 
     pinned = trust.load(trust.place(_home()))
     if new.exists():
         raise ConfigurationError(f"{new} is there already", "sign it, or name another file")
     said = trust.of(trust.publics(files), threshold, version=pinned.version + 1)
-    envelope.write(new, trust.propose(said, signers.signer(key, _asked(pinned.keys, keyid))))
+    dsse.write(new, trust.propose(said, signers.signer(key, _asked(pinned.keys, keyid))))
     return _told(new, pinned)
 
 
@@ -170,13 +170,13 @@ def propose(new: Path, files: tuple[Path, ...], threshold: int, key: str, keyid:
 @cli.said
 def sign_root(new: Path, key: str, keyid: str | None) -> int:
     """Add a signature, of an old or a new key, to the proposed root NEW."""
-    from clearance.attesting import envelope, signers
-    from clearance.attesting import root as trust
+    from clearance.trust import dsse, signers
+    from clearance.trust import root as trust
 
     pinned = trust.load(trust.place(_home()))
-    signed = envelope.read(new)
+    signed = dsse.read(new)
     holder = signers.signer(key, _asked(trust.holders(pinned, signed), keyid))
-    envelope.write(new, envelope.countersign(signed, holder))
+    dsse.write(new, dsse.countersign(signed, holder))
     return _told(new, pinned)
 
 
@@ -185,11 +185,11 @@ def sign_root(new: Path, key: str, keyid: str | None) -> int:
 @cli.said
 def adopt(new: Path) -> int:
     """Pin the root in NEW on this machine, once enough of the old and of the new keys signed it."""
-    from clearance.attesting import envelope
-    from clearance.attesting import root as trust
+    from clearance.trust import dsse
+    from clearance.trust import root as trust
 
     place = trust.place(_home())
-    taken = trust.successor(trust.load(place), envelope.read(new))
+    taken = trust.successor(trust.load(place), dsse.read(new))
     trust.write(place, taken)
     click.echo(f"pinned: {place}, version {taken.version}")
     click.echo("Have m of its keys sign policies/roles.yaml: `clearance roles sign --key …`")
@@ -201,12 +201,12 @@ def _asked(publics: Mapping[str, Key], keyid: str | None) -> list[Key]:
 
 
 def _told(new: Path, pinned: Any) -> int:
-    from clearance.attesting import envelope
-    from clearance.attesting import root as trust
     from clearance.errors import IntegrityError
+    from clearance.trust import dsse
+    from clearance.trust import root as trust
 
     try:
-        trust.successor(pinned, envelope.read(new))
+        trust.successor(pinned, dsse.read(new))
         click.echo(f"{new} is complete: `clearance root adopt {new}` on every machine that decides")
     except IntegrityError as error:
         click.echo(f"{new} is signed; {error.fault}: {error.mend}")

@@ -8,11 +8,11 @@ from clearance.ledger.audit import verify
 from clearance.ledger.checkpoint import Seal
 from clearance.ledger.entry import Draft, Entry
 from clearance.ledger.fencing import Fence
-from clearance.ledger.findings import Fault, Finding, Report
 from clearance.ledger.history import Reign, champion_at, reigns, served, unfinished
 from clearance.ledger.kinds import Kind
 from clearance.ledger.log import ERASABLE, append, ensure, lock, redact
 from clearance.ledger.reading import Ledger, entries, head, open  # noqa: A004
+from clearance.ledger.report import Fault, Finding, Report
 
 __all__ = [
     "ERASABLE",

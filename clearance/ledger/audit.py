@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from clearance.ledger import places, reading, verification, waiting
-from clearance.ledger.findings import Report
+from clearance.ledger import checkpoint_files, reading, verification, waiting
+from clearance.ledger.checkpoint_reader import Copy, Opened
 from clearance.ledger.reading import Ledger
-from clearance.ledger.witness import Copy, Opened
+from clearance.ledger.report import Report
 
 
 def verify(ledger: Ledger, kept: Sequence[Path], opened: Opened) -> Report:
@@ -30,14 +30,14 @@ def snapshot(ledger: Ledger, kept: Sequence[Path]) -> tuple[int, list[Copy]]:
     found: list[tuple[int, tuple[int, ...]]] = []
 
     def still() -> bool:
-        before = places.sizes(kept)
+        before = checkpoint_files.sizes(kept)
         number = reading.newest(ledger)
         found.append((number, before))
-        return places.sizes(kept) == before
+        return checkpoint_files.sizes(kept) == before
 
     waiting.until(still, ledger.database.patience, "the ledger busy")
     number, sizes = found[-1]
     return number, [
-        Copy(name=str(place), lines=partial(places.lines, place, size))
+        Copy(name=str(place), lines=partial(checkpoint_files.lines, place, size))
         for place, size in zip(kept, sizes, strict=True)
     ]

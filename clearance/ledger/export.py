@@ -18,10 +18,10 @@ from typing import Any
 
 from clearance.errors import IntegrityError
 from clearance.ledger import audit, reading, verification
+from clearance.ledger.checkpoint_reader import Copy, Opened
 from clearance.ledger.entry import Entry
-from clearance.ledger.findings import Report
 from clearance.ledger.reading import Ledger
-from clearance.ledger.witness import Copy, Opened
+from clearance.ledger.report import Report
 
 FORMAT = 1
 _FIELDS = {field.name for field in fields(Entry)}

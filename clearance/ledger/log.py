@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from clearance.errors import ConfigurationError, DataError, IntegrityError
-from clearance.ledger import checkpoint, database, entry, fencing, places, reading
+from clearance.ledger import checkpoint, checkpoint_files, database, entry, fencing, reading
 from clearance.ledger.checkpoint import Checkpoint, Seal
 from clearance.ledger.entry import Draft, Entry
 from clearance.ledger.kinds import Kind
@@ -102,19 +102,19 @@ def _append(
         made = tuple(entry.chain(drafts, after=before[0], previous=before[1], at=at))
         _erase(connection, erase)
         connection.execute(_INSERT, [{name: getattr(each, name) for name in _NAMES} for each in made])
-        with places.held(seal.places, ledger.database.patience):
+        with checkpoint_files.held(seal.places, ledger.database.patience):
             vouched = _vouched(ledger, seal, before)
             said = checkpoint.statement(ledger.id, vouched, before, made, at)
             line = checkpoint.line(seal.sign(said))
             ledger.signed.append(line)
-            places.write(seal.places, line)
-    places.write(seal.places, checkpoint.confirmation(said["predicate"]["sequence"]))
+            checkpoint_files.write(seal.places, line)
+    checkpoint_files.write(seal.places, checkpoint.confirmation(said["predicate"]["sequence"]))
     return made
 
 
 def _vouched(ledger: Ledger, seal: Seal, before: tuple[int, str]) -> Checkpoint | None:
     """The newest checkpoint, when it covers the database's head or its own batch never came to be."""
-    found = places.agreed(seal.places)
+    found = checkpoint_files.agreed(seal.places)
     last = found.newest
     if last is None:
         if before[0]:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from clearance.errors import IntegrityError
 from clearance.ledger import entry
+from clearance.ledger.checkpoint_reader import Copy, Expected, Opened, Witness
 from clearance.ledger.entry import Entry
-from clearance.ledger.findings import OF_CHECKPOINTS, Fault, Report, Tally
 from clearance.ledger.kinds import Kind
-from clearance.ledger.witness import Copy, Expected, Opened, Witness
+from clearance.ledger.report import OF_CHECKPOINTS, Fault, Report, Tally
 
 
 def verify(

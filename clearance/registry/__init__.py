@@ -4,15 +4,15 @@ It records and reads; whether a model may be promoted is decided elsewhere. Ever
 again by the content fingerprint, so that a second call changes nothing and a killed one is completed.
 """
 
-from clearance.promotion import Version
 from clearance.registry.evidence import downloaded, fetch, files, keep
-from clearance.registry.folder import LOCK, MODEL, Description, describe, digests
-from clearance.registry.kept import Kept, Vouched
-from clearance.registry.kept import read as read_kept
+from clearance.registry.model_folder import LOCK, MODEL, Description, describe, digests
 from clearance.registry.record import Candidate, DataSet, Record, Tracked
+from clearance.registry.released import Kept, Vouched
+from clearance.registry.released import read as read_kept
 from clearance.registry.server import Server, connect
-from clearance.registry.test_uses import count as count_test_uses
+from clearance.registry.test_set_uses import count as count_test_uses
 from clearance.registry.tracking import find, link, track
+from clearance.registry.version import Version
 from clearance.registry.versions import (
     CHAMPION,
     candidate_name,

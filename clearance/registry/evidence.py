@@ -14,9 +14,9 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from clearance.errors import IntegrityError
-from clearance.promotion import Version
-from clearance.registry import folder, versions
+from clearance.registry import model_folder, versions
 from clearance.registry.server import Server, translated
+from clearance.registry.version import Version
 
 FOLDER = "evidence"
 
@@ -58,4 +58,4 @@ def downloaded(server: Server, version: Version) -> Iterator[Path]:
 def files(server: Server, version: Version) -> dict[str, str]:
     """The SHA-256 of every file of the version's model folder, by its relative name."""
     with downloaded(server, version) as there:
-        return folder.digests(there)
+        return model_folder.digests(there)

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
-from clearance.registry import folder
+from clearance.registry import model_folder
 
 _DIGEST = 36
 
@@ -68,7 +68,7 @@ class Record:
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     data: tuple[DataSet, ...]
-    model: folder.Description | None
+    model: model_folder.Description | None
     files: Mapping[str, Path]
     contents: Mapping[str, bytes] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()

@@ -28,10 +28,10 @@ from mlflow.exceptions import MlflowException
 
 from clearance import files
 from clearance.errors import ConfigurationError
-from clearance.registry import folder, test_uses
+from clearance.registry import model_folder, test_set_uses
 from clearance.registry.record import Candidate, DataSet, Record, Tracked
 from clearance.registry.server import Server, translated
-from clearance.registry.test_uses import FINGERPRINT
+from clearance.registry.test_set_uses import FINGERPRINT
 
 COMPLETE = "clearance.complete"
 STARTED_BY = "clearance.started_by"
@@ -67,7 +67,7 @@ def track(server: Server, record: Record) -> Tracked:
         for each in record.candidates:
             _log_candidate(server, experiment, tracked, record, each)
         if record.test_rows:
-            test_uses.mark(server, tracked.run_id, record.fingerprint, record.test_rows)
+            test_set_uses.mark(server, tracked.run_id, record.fingerprint, record.test_rows)
         server.client.set_terminated(tracked.run_id, "FINISHED")
         server.client.set_tag(tracked.run_id, COMPLETE, "true")
         return Tracked(run_id=tracked.run_id, started=tracked.started, model_id=model_id, complete=True)
@@ -177,7 +177,7 @@ def _model_of(server: Server, experiment: str, run_id: str) -> str | None:
 
 
 def _log_model(
-    server: Server, experiment: str, tracked: Tracked, record: Record, described: folder.Description
+    server: Server, experiment: str, tracked: Tracked, record: Record, described: model_folder.Description
 ) -> str:
     """Log the model's folder under the run, and return the model's id."""
     client, run_id = server.client, tracked.run_id
@@ -188,7 +188,9 @@ def _log_model(
             client.create_logged_model(experiment, name="model", source_run_id=run_id, tags=tags).model_id
         )
     with tempfile.TemporaryDirectory() as temporary:
-        folder.write(Path(temporary), described, model_id=model_id, run_id=run_id, created=tracked.started)
+        model_folder.write(
+            Path(temporary), described, model_id=model_id, run_id=run_id, created=tracked.started
+        )
         client.log_model_artifacts(model_id, temporary)
     client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     outputs = client.get_run(run_id).outputs

@@ -21,11 +21,11 @@ from clearance.errors import (
     TransientError,
     UnavailableError,
 )
-from clearance.promotion import Version
-from clearance.registry import folder
+from clearance.registry import model_folder
 from clearance.registry.record import Tracked
 from clearance.registry.server import Server, translated
-from clearance.registry.test_uses import FINGERPRINT
+from clearance.registry.test_set_uses import FINGERPRINT
+from clearance.registry.version import Version
 
 CHAMPION = "champion"
 MODEL_ID = "clearance.model.id"
@@ -138,15 +138,17 @@ def uncrown(server: Server, name: str) -> None:
         server.client.delete_registered_model_alias(name, CHAMPION)
 
 
-def verify_files(server: Server, version: Version, described: folder.Description) -> None:
+def verify_files(server: Server, version: Version, described: model_folder.Description) -> None:
     """Raise IntegrityError unless the version's files are, byte for byte, what was judged and no others."""
     with tempfile.TemporaryDirectory() as temporary:
         wanted = Path(temporary) / "wanted"
         with translated(server.addresses[-1]):
             created = server.client.get_run(version.run_id).info.start_time
         there = download(server, version, temporary)
-        folder.write(wanted, described, model_id=version.model_id, run_id=version.run_id, created=created)
-        held, meant = folder.digests(there), folder.digests(wanted)
+        model_folder.write(
+            wanted, described, model_id=version.model_id, run_id=version.run_id, created=created
+        )
+        held, meant = model_folder.digests(there), model_folder.digests(wanted)
     odd = sorted(name for name in {*held, *meant} if held.get(name) != meant.get(name))
     if odd:
         raise unsound(version, f"{', '.join(odd)} is not what was judged")

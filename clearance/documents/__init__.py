@@ -1,0 +1,1 @@
+"""The evidence documents: what each stage writes, typed, with one reader per document."""

@@ -1,0 +1,179 @@
+"""The area under the ROC curve of rows that weigh or come in clusters, alone and by group.
+
+DeLong's variance, with the parts of the rows of a cluster added up before they are squared. Sources:
+N. A. Obuchowski, Biometrics 53 (1997) 567-578; E. R. DeLong et al., Biometrics 44 (1988) 837-845.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from clearance.documents.measurement import Measurement, undefined
+from clearance.metrics import counts, intervals, ranking, rates, sampling_design
+from clearance.metrics.sampling_design import Codes, Design, Floats
+
+Labels = npt.NDArray[np.integer]
+
+METHOD = f"over weighed rows or clusters {ranking.METHOD}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Area:
+    """The area of some rows, and what its variance is made of.
+
+    `value`, in [0, 1], is the chance that a favourable row outscores an unfavourable one, ties half, both
+    drawn by weight. `parts` (clusters, 1) are each cluster's part of its error. `rows` and `clusters` are
+    those of the unfavourable and of the favourable label, `effective` the rows they count for.
+    """
+
+    value: float
+    parts: sparse.csr_array
+    rows: tuple[int, int]
+    clusters: tuple[int, int]
+    effective: tuple[float, float]
+
+    def bounds(self, variance: float, confidence: float, shared: float = 1.0) -> intervals.Interval:
+        """Bounds on the area; they hold if its parts vary so much, `shared` times that beside others."""
+        held = zip(self.rows, self.clusters, strict=True)
+        left = min(sampling_design.worth(rows, clusters, confidence) for rows, clusters in held)
+        other, favourable = (max(1.0, each * left / shared) for each in self.effective)
+        error = math.sqrt(variance * shared / left)
+        return ranking.wider_bounds(self.value, error, favourable, other, confidence)
+
+
+def area(label: Labels, scores: Floats, weights: Floats, at: Codes, clusters: int) -> Area:
+    """The area of n rows of both labels, each with a weight and one of `clusters` clusters."""
+    level = np.unique(scores, return_inverse=True)[1]
+    sides = [np.flatnonzero(label == each) for each in (0, 1)]
+    sums = [np.bincount(level[side], weights[side], minlength=int(level.max()) + 1) for side in sides]
+    totals = [each.sum() for each in sums]
+    below = (np.cumsum(sums[0]) - sums[0] / 2) / totals[0]
+    above = 1 - (np.cumsum(sums[1]) - sums[1] / 2) / totals[1]
+    value = float(np.clip(sums[1] @ below / totals[1], 0.0, 1.0))
+    part = np.zeros(len(label))
+    for side, placed, total in zip(sides, (above, below), totals, strict=True):
+        few = math.sqrt(len(side) / max(1, len(side) - 1))
+        part[side] = few * weights[side] * (placed[level[side]] - value) / total
+    held = [np.bincount(at[side], weights[side]) for side in sides]
+    parts = sparse.coo_array((part, (at, np.zeros_like(at))), shape=(clusters, 1)).tocsr()
+    return Area(
+        value=value,
+        parts=parts,
+        rows=(len(sides[0]), len(sides[1])),
+        clusters=(int((held[0] > 0).sum()), int((held[1] > 0).sum())),
+        effective=(_effective(held[0]), _effective(held[1])),
+    )
+
+
+def _effective(weights: npt.NDArray[Any]) -> float:
+    """Kish's effective number of rows; a whole number where all weigh alike."""
+    found = float(weights.sum() ** 2 / (weights**2).sum())
+    return round(found) if abs(found - round(found)) < 1e-9 else found
+
+
+def whole(label: Labels, scores: Floats, drawn: Design, confidence: float) -> Measurement:
+    """The area of all rows; undefined with one label, or few clusters of one."""
+    support = {"favourable label": int((label == 1).sum()), "unfavourable label": int((label == 0).sum())}
+    if 0 in support.values():
+        return undefined(f"every test row has the label {label[0]}", support)
+    weights, at = drawn.of_each(len(label))
+    found = area(label, scores, weights, at, int(at.max()) + 1)
+    if few := _few({"all rows": found}, drawn):
+        return undefined(few, support)
+    variance = float((found.parts.T @ found.parts).toarray()[0, 0])
+    if lack := _lack({"all rows": found}, [variance]):
+        return Measurement(value=found.value, method=f"no interval: {lack}", support=support)
+    low, high = found.bounds(variance, confidence)
+    return Measurement(
+        value=found.value, low=low, high=high, confidence=confidence, method=METHOD, support=support
+    )
+
+
+def difference(
+    label: Labels,
+    scores: Floats,
+    *,
+    drawn: Design,
+    group: Codes,
+    names: Mapping[int, str],
+    confidence: float,
+) -> Measurement:
+    """`roc_auc_difference` as `ranked.measure` defines it, where rows weigh or come in clusters.
+
+    `group` (n,) is the number of each row's group, `names` those of the groups; a negative one has no rows.
+    """
+    compared = {name: code for code, name in names.items() if name != counts.MISSING}
+    inside = {name: np.flatnonzero(group == code) for name, code in compared.items()}
+    support = {
+        f"{name}, {said} label": int((label[rows] == each).sum())
+        for name, rows in inside.items()
+        for each, said in ((1, "favourable"), (0, "unfavourable"))
+    }
+    if hole := _hole(inside, label):
+        return undefined(hole, support)
+    weights, at = drawn.of_each(len(label))
+    count = int(at.max()) + 1
+    areas = {
+        name: area(label[rows], scores[rows], weights[rows], at[rows], count) for name, rows in inside.items()
+    }
+    if few := _few(areas, drawn):
+        return undefined(few, support)
+    parts = sparse.hstack([each.parts for each in areas.values()])
+    covariance = (parts.T @ parts).toarray()
+    values = {name: each.value for name, each in areas.items()}
+    if lack := _lack(areas, np.diag(covariance).tolist()):
+        gap = max(values.values()) - min(values.values())
+        return Measurement(value=gap, method="no interval", support=support, lack=lack)
+    places = {name: at for at, name in enumerate(areas)}
+    pairs = (covariance[np.ix_(pair, pair)] for pair in combinations(range(len(areas)), 2))
+    shared = max(sampling_design.shared(pair, [1, -1]) for pair in pairs)
+
+    def bounds(name: str, level: float) -> intervals.Interval:
+        variance = float(covariance[places[name], places[name]])
+        return areas[name].bounds(variance, level, shared)
+
+    return intervals.max_gap(values, bounds, confidence, f"{METHOD}, MOVER", support)
+
+
+def _hole(inside: Mapping[str, Codes], label: Labels) -> str | None:
+    """Why the groups have no areas to compare, or None."""
+    if empty := sorted(name for name, rows in inside.items() if not len(rows)):
+        return f"no rows to count in {', '.join(empty)}"
+    if len(inside) < 2:
+        return f"a comparison needs two groups, there {'is' if len(inside) == 1 else 'are'} {len(inside)}"
+    if single := sorted(name for name, rows in inside.items() if len(np.unique(label[rows])) < 2):
+        return f"only one label in {', '.join(single)}"
+    return None
+
+
+def _few(areas: Mapping[str, Area], drawn: Design) -> str | None:
+    if drawn.at is None:
+        return None
+    held = {
+        f"{name}, {said} label": rates.Rate(
+            successes=0, total=0, rows=each.rows[label], clusters=each.clusters[label]
+        )
+        for name, each in areas.items()
+        for label, said in ((1, "favourable"), (0, "unfavourable"))
+    }
+    return rates.few_clusters(held)
+
+
+def _lack(areas: Mapping[str, Area], variances: Sequence[float]) -> str | None:
+    """Which areas stand on too few rows for an interval, or on scores that are all the same."""
+    thin = sorted(
+        f"{name} has {min(each.rows)}" for name, each in areas.items() if min(each.effective) < ranking.FEWEST
+    )
+    if thin:
+        return f"{ranking.FEWEST} rows of each label are needed, by their weight: {', '.join(thin)}"
+    found = zip(areas.items(), variances, strict=True)
+    flat = [name for (name, each), variance in found if variance == 0 and 0 < each.value < 1]
+    return f"all scores are the same in {', '.join(sorted(flat))}" if flat else None

@@ -1,0 +1,111 @@
+"""How unequal the data themselves are between groups, from counts, before any model is trained.
+
+Labels, sizes and missing values; whether a feature stands for a group is `clearance.metrics.proxies`.
+Nothing here judges, and nothing is undefined without saying why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import permutations
+
+from clearance.documents.measurement import Measurement, undefined
+from clearance.metrics import intervals
+
+Counts = Mapping[str, int]
+
+LABELS = (
+    *("label_rate_difference", "label_rate_ratio"),
+    *("label_kl_divergence", "label_js_divergence", "label_total_variation"),
+)
+"""The figures that `labels` gives."""
+
+
+def labels(favourable: Counts, rows: Counts, confidence: float) -> dict[str, Measurement]:
+    """How far the rates of the favourable label lie apart; both mappings name the same groups.
+
+    - `label_rate_difference`: highest rate minus lowest, in [0, 1]; 0 is equal rates.
+    - `label_rate_ratio`: lowest over highest rate (disparate impact of the labels), in [0, 1]; 1 is equal.
+    - `label_kl_divergence`: largest Kullback-Leibler divergence, in nats, of one group's labels from
+      another's; at least 0, which means equal rates. Undefined where a group has labels of one kind only.
+    - `label_js_divergence`: largest Jensen-Shannon divergence, in nats, in [0, ln 2]; 0 is equal rates.
+    - `label_total_variation`: largest total variation distance, in [0, 1]; of two labels it is the
+      difference of the rates.
+
+    The first two have simultaneous bounds. Source of the others: S. Das et al., Fairness measures for
+    machine learning in finance, J. Financ. Data Sci. 3 (2021) 33-64.
+    """
+    return {
+        "label_rate_difference": intervals.max_difference(favourable, rows, confidence),
+        "label_rate_ratio": intervals.min_ratio(favourable, rows, confidence),
+        **_divergences(favourable, rows),
+    }
+
+
+def _divergences(favourable: Counts, rows: Counts) -> dict[str, Measurement]:
+    each = {"label_kl_divergence": _kl, "label_js_divergence": _js, "label_total_variation": _variation}
+    if len(rows) < 2 or not all(rows.values()):
+        return dict.fromkeys(each, undefined("a comparison needs two groups with rows", rows))
+    rates = [favourable[group] / rows[group] for group in rows]
+    found = {}
+    for name, divergence in each.items():
+        value = max(divergence(p, q) for p, q in permutations(rates, 2))
+        found[name] = (
+            Measurement(value=value, method="point", support=dict(rows))
+            if math.isfinite(value)
+            else undefined("some group has labels of one kind only", rows)
+        )
+    return found
+
+
+def _kl(p: float, q: float) -> float:
+    return _term(p, q) + _term(1 - p, 1 - q)
+
+
+def _term(p: float, q: float) -> float:
+    return 0.0 if p == 0 else math.inf if q == 0 else p * math.log(p / q)
+
+
+def _js(p: float, q: float) -> float:
+    middle = (p + q) / 2
+    return max(0.0, (_kl(p, middle) + _kl(q, middle)) / 2)
+
+
+def _variation(p: float, q: float) -> float:
+    return abs(p - q)
+
+
+def class_imbalance(rows: Counts) -> Measurement:
+    """How much larger the largest group is than the smallest: their difference over their sum, in [0, 1].
+
+    0 means groups of one size, values near 1 that the smallest has almost no rows. Source: as `labels`.
+    """
+    if len(rows) < 2 or not any(rows.values()):
+        return undefined("a comparison needs two groups with rows", rows)
+    most, fewest = max(rows.values()), min(rows.values())
+    return Measurement(value=(most - fewest) / (most + fewest), support=dict(rows))
+
+
+def missingness(nulls: Mapping[str, Counts], rows: Counts, confidence: float) -> Measurement:
+    """The largest difference between two groups' shares of nulls, over every feature at once.
+
+    In [0, 1]: 0 means that every feature is missing equally often in all groups. `nulls` has the groups'
+    counts by feature. The bounds hold for all features and pairs at once (Bonferroni).
+    """
+    if not nulls:
+        return undefined("there are no features", rows)
+    each = 1 - (1 - confidence) / len(nulls)
+    gaps = {name: intervals.max_difference(counts, rows, each) for name, counts in nulls.items()}
+    if hole := next((gap.undefined for gap in gaps.values() if gap.undefined), None):
+        return undefined(hole, rows)
+    worst = max(gaps, key=lambda name: gaps[name].value or 0.0)
+    return Measurement(
+        value=gaps[worst].value,
+        low=max(gap.low or 0.0 for gap in gaps.values()),
+        high=max(gap.high or 0.0 for gap in gaps.values()),
+        confidence=confidence,
+        method=f"{gaps[worst].method}, over {len(nulls)} features; most in `{worst}`",
+        support=dict(rows),
+        feature=worst if gaps[worst].value else None,
+    )

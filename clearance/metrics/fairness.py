@@ -1,0 +1,193 @@
+"""How far the groups of one attribute or intersection lie apart, with bounds that hold for all pairs at once.
+
+Definitions are Fairlearn's, or AIF360's where it has none; the numbers come from counts alone. Where a
+comparison has no meaning it is undefined and says why: never a silent 0 or 1. Nothing here judges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from clearance.documents.measurement import Measurement, undefined
+from clearance.metrics import counts, intervals, rates, significance
+from clearance.metrics.rates import Group, Rate, Use
+
+Groups = Mapping[str, Group]
+
+_DIFFERENCES = {
+    "demographic_parity_difference": "selection_rate",
+    "equal_opportunity_difference": "true_positive_rate",
+    "false_positive_rate_difference": "false_positive_rate",
+    "false_negative_rate_difference": "false_negative_rate",
+    "true_negative_rate_difference": "true_negative_rate",
+    "predictive_parity_difference": "positive_predictive_value",
+    "accuracy_difference": "accuracy",
+}
+_LOWEST = {"true_positive_rate_lowest": "true_positive_rate", "accuracy_lowest": "accuracy"}
+
+
+def measure(groups: Groups, confidence: float, reference: str | None = None) -> dict[str, Measurement]:
+    """Everything that the decisions of the named groups say, by metric.
+
+    Differences, in [0, 1]: highest minus lowest rate, 0 is parity, 1 that one group always and another never
+    has it: selection rate (`demographic_parity_difference`), true positive rate
+    (`equal_opportunity_difference`: Hardt, Price and Srebro 2016), false positive, false negative and true
+    negative rate, positive predictive value (`predictive_parity_difference`: Chouldechova 2017), accuracy
+    (`accuracy_difference`). `average_odds_difference` and `equalized_odds_difference` are of both error
+    rates: see below.
+
+    Ratios, in [0, 1]: lowest over highest rate, 1 is parity, 0 that a group never has it.
+    `demographic_parity_ratio` is the disparate impact against the best group, too, and carries that name as
+    well (29 CFR 1607.4(D): against the group with the highest rate); `equalized_odds_ratio` is the smaller
+    ratio of the two rates. `disparate_impact_reference_group` divides by the rate of `reference` (Feldman
+    et al. 2015; AIF360's `disparate_impact`) and has no upper end. Lowest rates, in [0, 1], are the worst
+    group's.
+
+    `missing_share`, in [0, 1]: 0 means that every row has a group. Fairlearn's values where it has any.
+    """
+    named = {group: cells for group, cells in groups.items() if group != counts.MISSING}
+    found = {metric: _difference(named, rate, confidence) for metric, rate in _DIFFERENCES.items()}
+    selected = _over(named, "selection_rate")
+    found["demographic_parity_ratio"] = _bounded(intervals.min_ratio, selected, confidence)
+    found["disparate_impact_best_group"] = found["demographic_parity_ratio"]
+    found["disparate_impact_reference_group"] = (
+        undefined("no reference group is declared in `evaluate.reference`", _support(selected))
+        if reference is None
+        else _bounded(partial(intervals.ratio_to, reference), selected, confidence)
+    )
+    found["average_odds_difference"] = _average_odds(named, confidence)
+    found["equalized_odds_difference"] = _equalized_odds(named, confidence)
+    found["equalized_odds_ratio"] = _equalized_odds_ratio(named, confidence)
+    for metric, rate in _LOWEST.items():
+        bound = partial(intervals.lowest, significance.clopper_pearson)
+        found[metric] = _bounded(bound, _over(named, rate), confidence)
+    return found | {"missing_share": _missing_share(groups)}
+
+
+def scoring_rate_ratio(above: Groups, confidence: float) -> Measurement:
+    """The lowest share of a group scored above the sample's median, divided by the highest.
+
+    Range [0, 1]: 1 means that every group is as often in the upper half, 0 that a group never is. `above`
+    counts rows by whether their score lies above the median of all rows, as the decision. The median is
+    taken as given. Source: New York City, 6 RCNY 5-300 (Local Law 144 of 2021), "scoring rate".
+    """
+    over = _over({name: cells for name, cells in above.items() if name != counts.MISSING}, "selection_rate")
+    return _bounded(intervals.min_ratio, over, confidence)
+
+
+def _bounded(bound: Callable[..., Measurement], over: Mapping[str, Rate], confidence: float) -> Measurement:
+    """What `bound` says of these rates, unless one stands on too few clusters for any interval."""
+    if few := rates.few_clusters(over):
+        return undefined(few, _support(over))
+    return bound(*_counted(over), confidence, _support(over))
+
+
+def _over(named: Groups, rate: str, said: str | None = None, use: Use = "compared") -> dict[str, Rate]:
+    """The rate of each group, under a name that says which of its rows it is taken over."""
+    among = rates.AMONG[rate] if said is None else said
+    return {
+        f"{group}, {among}" if among else group: rates.rate(cells, rate, use)
+        for group, cells in named.items()
+    }
+
+
+def _counted(over: Mapping[str, Rate]) -> tuple[dict[str, float], dict[str, float]]:
+    return {name: at.successes for name, at in over.items()}, {name: at.total for name, at in over.items()}
+
+
+def _support(over: Mapping[str, Rate]) -> dict[str, int]:
+    return {name: at.rows for name, at in over.items()}
+
+
+def _difference(named: Groups, rate: str, confidence: float, said: str | None = None) -> Measurement:
+    return _bounded(intervals.max_difference, _over(named, rate, said), confidence)
+
+
+def _both(named: Groups) -> dict[str, int]:
+    return _support(_over(named, "true_positive_rate")) | _support(_over(named, "false_positive_rate"))
+
+
+def _odds_holes(found: Mapping[str, Measurement]) -> str:
+    return "; ".join(f"{name}: {gap.undefined}" for name, gap in found.items() if gap.undefined)
+
+
+def _equalized_odds(named: Groups, confidence: float) -> Measurement:
+    """The larger of the true and the false positive rate's difference, both bounded at once (Bonferroni)."""
+    each = 1 - (1 - confidence) / 2
+    by_rate = {
+        "true positive rate": _difference(named, "true_positive_rate", each, ""),
+        "false positive rate": _difference(named, "false_positive_rate", each, ""),
+    }
+    return _worse(by_rate, named, confidence, max)
+
+
+def _equalized_odds_ratio(named: Groups, confidence: float) -> Measurement:
+    """The smaller of the true and the false positive rate's ratio; undefined where a highest rate is 0."""
+    each = 1 - (1 - confidence) / 2
+    by_rate = {
+        name.replace("_", " "): _bounded(intervals.min_ratio, _over(named, name, ""), each)
+        for name in ("true_positive_rate", "false_positive_rate")
+    }
+    return _worse(by_rate, named, confidence, min)
+
+
+def _worse(
+    by_rate: Mapping[str, Measurement],
+    named: Groups,
+    confidence: float,
+    worse: Callable[[Iterable[float]], float],
+) -> Measurement:
+    """The worse of the figures, and of either bound: `max` of differences, `min` of ratios."""
+    if holes := _odds_holes(by_rate):
+        return undefined(holes, _both(named))
+    found = list(by_rate.values())
+    return Measurement(
+        value=worse(each.value for each in found if each.value is not None),
+        low=worse(each.low for each in found if each.low is not None),
+        high=worse(each.high for each in found if each.high is not None),
+        confidence=confidence,
+        method=f"{found[0].method}, over both rates",
+        support=_both(named),
+    )
+
+
+def _average_odds(named: Groups, confidence: float) -> Measurement:
+    """The widest difference between two groups of (true positive rate + false positive rate) / 2.
+
+    Range [0, 1]: 0 is parity, or true positive rates that differ as much as false positive rates do the other
+    way. Between two groups it is |AIF360's `average_odds_difference`|. The two rates of a group stand on
+    different rows, so their Wilson limits combine as squares (MOVER).
+    """
+    true, false = (_over(named, name, "", "summed") for name in ("true_positive_rate", "false_positive_rate"))
+    holes = {
+        "true positive rate": _bounded(intervals.max_difference, true, confidence),
+        "false positive rate": _bounded(intervals.max_difference, false, confidence),
+    }
+    if said := _odds_holes(holes):
+        return undefined(said, _both(named))
+
+    def value(group: str) -> float:
+        return sum(at[group].successes / at[group].total for at in (true, false)) / 2
+
+    def bounds(group: str, level: float) -> intervals.Interval:
+        pair = [at[group] for at in (true, false)]
+        shares = [at.successes / at.total for at in pair]
+        ends = [intervals.wilson(at.successes, at.total, level) for at in pair]
+        low = math.hypot(*(share - end[0] for share, end in zip(shares, ends, strict=True))) / 2
+        high = math.hypot(*(end[1] - share for share, end in zip(shares, ends, strict=True))) / 2
+        return max(0.0, value(group) - low), min(1.0, value(group) + high)
+
+    values = {group: value(group) for group in named}
+    method = "MOVER on the sum of two Wilson scores"
+    return intervals.max_gap(values, bounds, confidence, method, _both(named))
+
+
+def _missing_share(groups: Groups) -> Measurement:
+    total = sum(cells.count for cells in groups.values())
+    if total == 0:
+        return undefined("there are no test rows")
+    missing = rates.weight_of(groups.get(counts.MISSING, counts.Cells()))
+    whole = sum(rates.weight_of(cells) for cells in groups.values())
+    return Measurement(value=missing / whole, support={"test rows": total})

@@ -1,0 +1,194 @@
+"""SHAP contributions of features: which explainer suits an estimator, and whether its answer adds up.
+
+S. Lundberg and S. Lee, "A Unified Approach to Interpreting Model Predictions", NeurIPS 30 (2017). It explains
+what a model does with a row; it does not say whether the model is right, or fair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shap
+from scipy.special import expit
+from sklearn import ensemble, tree
+
+from clearance.models import encoding, scoring
+
+Matrix = npt.NDArray[np.float64]
+Space = Literal["log-odds", "probability"]
+
+TREE_WORK = 4_000_000_000
+"""Nodes times squared depth times rows that a tree explainer may cost: about three seconds."""
+CALLS = 200_000
+"""Rows that a model may be asked to score for the explainer that knows nothing about it."""
+FEWEST = 10
+"""Rows below which a tree explainer is given up for the one that knows nothing about the model."""
+
+_VOTES = (tree.DecisionTreeClassifier, ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier)
+_BOOSTED = (ensemble.GradientBoostingClassifier, ensemble.HistGradientBoostingClassifier)
+_ROWS, _BACKGROUND, _PERMUTATIONS = 50, 25, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """What each feature contributes to the model's answer for each of n rows, in `space`.
+
+    `contributions` has shape (n, features): positive speaks for the favourable outcome. `base` plus a row's
+    sum is to be `margin`, the model's own answer for that row, shape (n,), taken without the explainer.
+    """
+
+    explainer: str
+    against: str
+    space: Space
+    base: float
+    contributions: pd.DataFrame
+    margin: Matrix
+
+    @property
+    def additivity_error(self) -> float:
+        """The largest absolute gap, over all rows, between base plus contributions and `margin`.
+
+        In units of `space`; 0 means the contributions are the whole answer. At least one row is needed.
+        """
+        total = self.base + self.contributions.to_numpy().sum(axis=1)
+        return float(np.max(np.abs(total - self.margin)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Explainer:
+    """An explainer of encoded rows: `values(rows)` is base and matrix; at most `most` rows can be given."""
+
+    name: str
+    against: str
+    space: Space
+    most: int
+    values: Callable[[Matrix], tuple[float, Matrix]]
+
+
+def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed: int) -> Attribution:
+    """Explain `rows`, or only the first of them where the estimator makes all too costly.
+
+    `rows` (one at least) and `background` are features as prepared. Encoded columns are summed back to the
+    feature they came from. Linear estimators in log-odds are explained against the mean of `background`,
+    trees by the rows that trained them, anything else by permutations against `background`.
+    """
+    kinds = scoring.model_kinds(pipeline)
+    typed = scoring.inputs(rows, kinds)
+    margin, space = _margin(pipeline, typed)
+    explainer = _suitable(
+        pipeline[-1], space, pipeline[:-1].transform(scoring.inputs(background, kinds)), seed
+    )
+    if explainer.space != space:
+        margin = _probability(pipeline, typed)
+    with seeded(seed):
+        base, values = explainer.values(pipeline[:-1].transform(typed.head(explainer.most)))
+    origins = encoding.origins(pipeline[0])
+    summed = {
+        name: values[:, [place for place, origin in enumerate(origins) if origin == name]].sum(axis=1)
+        for name in kinds
+    }
+    return Attribution(
+        explainer=explainer.name,
+        against=explainer.against,
+        space=explainer.space,
+        base=base,
+        contributions=pd.DataFrame(summed, index=typed.index[: len(values)]),
+        margin=margin[: len(values)],
+    )
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """NumPy's global generator, which SHAP shuffles with, seeded for a while and then as it was."""
+    before = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
+
+
+def _probability(model: Any, rows: Any) -> Matrix:
+    place = list(model.classes_).index(scoring.FAVOURABLE)
+    return np.asarray(model.predict_proba(rows), dtype="float64")[:, place]
+
+
+def _margin(pipeline: Any, typed: pd.DataFrame) -> tuple[Matrix, Space]:
+    """The model's own answer: in log-odds where `decision_function` is that, else as a probability."""
+    probability = _probability(pipeline, typed)
+    if hasattr(pipeline[-1], "decision_function"):
+        margin = np.asarray(pipeline.decision_function(typed), dtype="float64")
+        if margin.shape == probability.shape and np.allclose(expit(margin), probability, rtol=0, atol=1e-9):
+            return margin, "log-odds"
+    return probability, "probability"
+
+
+def _suitable(estimator: Any, space: Space, background: Matrix, seed: int) -> _Explainer:
+    coefficients = getattr(estimator, "coef_", None)
+    if (
+        space == "log-odds"
+        and isinstance(coefficients, np.ndarray)
+        and coefficients.shape == (1, background.shape[1])
+    ):
+        return _linear(estimator, background)
+    if type(estimator) in (_BOOSTED if space == "log-odds" else _VOTES):
+        by_trees = _by_trees(estimator, space)
+        if by_trees.most >= FEWEST:
+            return by_trees
+    return _by_permutations(estimator, background[:_BACKGROUND], seed)
+
+
+def _linear(estimator: Any, background: Matrix) -> _Explainer:
+    masker = shap.maskers.Independent(background, max_samples=len(background))
+    explainer = shap.LinearExplainer((estimator.coef_[0], float(estimator.intercept_[0])), masker)
+    return _Explainer(
+        name="shap.LinearExplainer",
+        against=f"the mean of {len(background)} train rows, features taken as independent",
+        space="log-odds",
+        most=2**31,
+        values=lambda rows: (float(explainer.expected_value), np.asarray(explainer.shap_values(rows))),
+    )
+
+
+def _by_trees(estimator: Any, space: Space) -> _Explainer:
+    explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
+    cost = int(explainer.model.num_nodes.sum()) * int(explainer.model.max_depth) ** 2
+
+    def values(rows: Matrix) -> tuple[float, Matrix]:
+        found = np.asarray(explainer.shap_values(rows, check_additivity=False))
+        favourable = found[:, :, -1] if found.ndim == 3 else found
+        return float(np.ravel(explainer.expected_value)[-1]), favourable
+
+    return _Explainer(
+        name="shap.TreeExplainer",
+        against="the train rows as the trees counted them (tree_path_dependent)",
+        space=space,
+        most=TREE_WORK // max(1, cost),
+        values=values,
+    )
+
+
+def _by_permutations(estimator: Any, background: Matrix, seed: int) -> _Explainer:
+    masker = shap.maskers.Independent(background, max_samples=len(background))
+    calls = _PERMUTATIONS * (2 * background.shape[1] + 1)
+
+    def values(rows: Matrix) -> tuple[float, Matrix]:
+        explainer = shap.PermutationExplainer(
+            lambda matrix: _probability(estimator, matrix), masker, seed=seed
+        )
+        found = explainer(rows, max_evals=calls, silent=True)
+        return float(np.ravel(found.base_values)[0]), np.asarray(found.values)
+
+    return _Explainer(
+        name="shap.PermutationExplainer",
+        against=f"{len(background)} train rows, {_PERMUTATIONS} permutations of the columns each way",
+        space="probability",
+        most=max(1, min(_ROWS, CALLS // (calls * len(background)))),
+        values=values,
+    )

@@ -1,0 +1,102 @@
+"""What stands before every estimator: imputation, scaling and one-hot columns, all fitted on train rows.
+
+It remembers which feature each encoded column came from, so that an explanation can speak of features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from clearance.models.scoring import Kind
+
+CATEGORIES = 20
+"""One-hot columns a category gets at most; its rarer values share the last one."""
+
+RARE = 10
+"""Rows below which a value gets no column of its own: too few to learn from, few enough to be known by."""
+
+MISSING = "(missing)"
+"""The category of a missing text: that it is missing stays visible to the model, as it does for numbers."""
+
+
+def transformer(kinds: Mapping[str, Kind]) -> ColumnTransformer:
+    """An unfitted transformer from features of these kinds to float64 columns.
+
+    Numbers: median for nulls, a column that says where a null was (if train rows have any), scaled.
+    Categories: one-hot; values unseen in training count among the rare ones, or as none if there are none.
+    """
+    number = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            ("scale", StandardScaler()),
+        ]
+    )
+    category = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="constant", fill_value=MISSING)),
+            (
+                "encode",
+                OneHotEncoder(
+                    handle_unknown="infrequent_if_exist",
+                    sparse_output=False,
+                    min_frequency=RARE,
+                    max_categories=CATEGORIES,
+                ),
+            ),
+        ]
+    )
+    steps = {"number": number, "category": category}
+    columns = {step: [name for name, kind in kinds.items() if kind == step] for step in steps}
+    return ColumnTransformer([(step, steps[step], names) for step, names in columns.items() if names])
+
+
+def origins(fitted: ColumnTransformer) -> list[str]:
+    """The feature behind each encoded column, in the order of the columns.
+
+    One-hot columns stand for their category, an indicator of nulls for the number it belongs to.
+    """
+    found: list[str] = []
+    for step, fitted_step, names in fitted.transformers_:
+        if step == "number":
+            indicator = fitted_step["impute"].indicator_
+            found += [*names, *(names[index] for index in indicator.features_)]
+        elif step == "category":
+            widths = _widths(fitted_step["encode"])
+            found += [name for name, width in zip(names, widths, strict=True) for _ in range(width)]
+    if len(found) != len(fitted.get_feature_names_out()):
+        raise ValueError(f"{len(found)} origins for {len(fitted.get_feature_names_out())} encoded columns")
+    return found
+
+
+def typical(fitted: ColumnTransformer) -> dict[str, Any]:
+    """A made-up row: medians to two digits, and values that many rows share (`MISSING` becomes None).
+
+    It is no row of the table, and no value in it is one that few people have.
+    """
+    row: dict[str, Any] = {}
+    for step, fitted_step, names in fitted.transformers_:
+        if step == "number":
+            row |= {
+                name: float(f"{x:.2g}")
+                for name, x in zip(names, fitted_step["impute"].statistics_, strict=True)
+            }
+        elif step == "category":
+            encoder = fitted_step["encode"]
+            rare = encoder.infrequent_categories_
+            for index, name in enumerate(names):
+                hidden = {MISSING, *(rare[index] if rare[index] is not None else ())}
+                common = [value for value in encoder.categories_[index] if value not in hidden]
+                row[name] = common[0] if common else None
+    return {name: row[name] for name in fitted.feature_names_in_}
+
+
+def _widths(encoder: OneHotEncoder) -> list[int]:
+    """One-hot columns of each category; all its rare values share one."""
+    rare = [0 if values is None else len(values) for values in encoder.infrequent_categories_]
+    return [len(values) - few + (few > 0) for values, few in zip(encoder.categories_, rare, strict=True)]

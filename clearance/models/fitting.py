@@ -1,0 +1,150 @@
+"""Fit a pipeline, with or without a search by folds inside the rows given; seeds everywhere.
+
+It returns what it tried and what the estimator complained about. It never sees tune or test rows.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.errors import Pandas4Warning
+from sklearn.model_selection import GridSearchCV, ParameterGrid, RandomizedSearchCV, StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from clearance import params
+from clearance.errors import ConfigurationError
+from clearance.models import estimators
+
+ESTIMATOR = "estimator"
+"""The name of the pipeline's last step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A fitted pipeline; `search` is what was tried (None: no search), `warnings` what it complained of."""
+
+    pipeline: Pipeline
+    search: dict[str, Any] | None
+    warnings: list[str]
+
+
+def fit(
+    pipeline: Pipeline,
+    features: pd.DataFrame,
+    label: npt.NDArray[np.int8],
+    *,
+    weights: npt.NDArray[np.float64] | None,
+    search: params.Search | None,
+    seed: int,
+) -> Fitted:
+    """Fit `pipeline` on n rows, each with a weight if `weights` are given; a search refits its best on all n.
+
+    Raises ConfigurationError when the estimator refuses its arguments, or the folds do not fit the rows.
+    """
+    learner = pipeline if search is None else _searcher(pipeline, search, label, seed)
+    extra = {} if weights is None else {f"{ESTIMATOR}__sample_weight": weights}
+    with heard(pipeline[-1]) as complaints:
+        learner.fit(features, label, **extra)
+    fitted = alone(pipeline if search is None else learner.best_estimator_)
+    return Fitted(
+        pipeline=fitted,
+        search=None if search is None else _tried(learner, search),
+        warnings=complaints,
+    )
+
+
+@contextmanager
+def heard(estimator: Any) -> Iterator[list[str]]:
+    """What is complained of within, each once and in order, once it is over.
+
+    That a library uses what it will have to give up one day is no complaint about the model.
+    Raises ConfigurationError when the estimator refuses its arguments.
+    """
+    complaints: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", Pandas4Warning)
+        try:
+            yield complaints
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"{type(estimator).__name__} cannot be fitted: {' '.join(str(error).split())}",
+                "mend `train.arguments` or `train.search` in params.yaml",
+            ) from error
+    complaints += sorted({" ".join(str(warning.message).split()) for warning in caught})
+
+
+def alone(fitted: Pipeline) -> Pipeline:
+    """The fitted pipeline, told to score in one thread: several would add up votes in any order."""
+    threads = {
+        name: 1
+        for name, value in fitted.get_params().items()
+        if name.split("__")[-1] == "n_jobs" and value is not None
+    }
+    return fitted.set_params(**threads) if threads else fitted
+
+
+def _searcher(pipeline: Pipeline, search: params.Search, label: npt.NDArray[np.int8], seed: int) -> Any:
+    estimators.refuse_unknown(type(pipeline[-1]), search.grid, "train.search.grid")
+    rarest = int(np.bincount(label, minlength=2).min())
+    if rarest < search.folds:
+        raise ConfigurationError(
+            f"{search.folds} folds need as many rows of each outcome; the rarer one has {rarest} train rows",
+            "set `train.search.folds` lower",
+        )
+    grid = {f"{ESTIMATOR}__{name}": values for name, values in search.grid.items()}
+    folds = StratifiedKFold(search.folds, shuffle=True, random_state=seed)
+    rules = {"scoring": search.scoring, "cv": folds, "error_score": "raise"}
+    if search.iterations is None:
+        return GridSearchCV(pipeline, grid, **rules)
+    draws = min(search.iterations, len(ParameterGrid(grid)))
+    return RandomizedSearchCV(pipeline, grid, n_iter=draws, random_state=seed, **rules)
+
+
+def _tried(learner: Any, search: params.Search) -> dict[str, Any]:
+    """Every combination with its score over the folds; without the times, which no two runs share."""
+    found = learner.cv_results_
+    columns = ("params", "mean_test_score", "std_test_score", "rank_test_score")
+    return {
+        "scoring": search.scoring,
+        "folds": search.folds,
+        "best": _own(learner.best_params_),
+        "results": [
+            {
+                "arguments": _own(tried),
+                "mean": float(mean),
+                "standard_deviation": float(deviation),
+                "rank": int(rank),
+            }
+            for tried, mean, deviation, rank in zip(*(found[name] for name in columns), strict=True)
+        ],
+    }
+
+
+def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The estimator's own names of its arguments, their values as JSON has them."""
+    return {name.removeprefix(f"{ESTIMATOR}__"): plain(value) for name, value in arguments.items()}
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON holds it; what JSON has no word for becomes the name of its type."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    kind = value if isinstance(value, type) else type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"

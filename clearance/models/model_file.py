@@ -1,0 +1,207 @@
+"""Models on disk: skops archives in one canonical form, read back by digest and our own list of types.
+
+Nothing here unpickles, nothing takes from a file what that file may load, and a file is
+read once: the bytes whose digest was checked are the bytes that are loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+
+from clearance import files
+from clearance.errors import ConfigurationError, IntegrityError
+from clearance.models import tree_checks
+from clearance.models import trusted_types as trust
+from clearance.models.trusted_types import MORE_TRUSTED, trusted_types
+
+LARGEST = 4 << 30
+"""Bytes above which a file is refused unread."""
+
+_SCHEMA = "schema.json"
+_MEMBER = re.compile(r"schema\.json|[0-9]+\.(npy|npz|bin)")
+_ARRAY = re.compile(r"[a-z_]+\.npy")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MALFORMED = (
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,  # zipfile: a compression or a version it does not know
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,  # skops: an untrusted type is one
+    ValueError,
+)
+
+
+def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
+    """Write a fitted model and return the file's SHA-256.
+
+    Equal models give equal bytes, in whichever process. Raises ConfigurationError when the model holds
+    something that cannot be stored without pickle, or a type that `load` would refuse.
+    """
+    try:
+        content = canonical(skops.io.dumps(model))
+        tree_checks.check(model)
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"a {_name(type(model))} cannot be stored without pickle, or loaded without risk: {error}",
+            "choose another estimator in `train.estimator`",
+        ) from None
+    untrusted = set(skops.io.get_untrusted_types(data=content)) - set(trusted_types(more_trusted))
+    if untrusted:
+        raise ConfigurationError(
+            f"the model holds types that nobody has allowed to be loaded: {', '.join(sorted(untrusted))}",
+            f"have compliance review them and add them to {more_trusted}, or choose another estimator",
+        )
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
+    """Read the model whose file has this SHA-256.
+
+    Loading runs no code from the file. Raises IntegrityError when the file is missing, differs from the
+    digest, is no canonical archive, holds a type that is not allowed, or trees that point outside themselves.
+    """
+    content = _read(path, sha256)
+    try:
+        trust.check_nodes(json.loads(_members(content)[_SCHEMA]))
+        model = skops.io.loads(content, trusted=list(trusted_types(more_trusted)))
+        tree_checks.check(model)
+    except _MALFORMED as error:
+        reason = str(error).split("\n", 1)[0]
+        raise IntegrityError(
+            f"{path} is no model that may be loaded ({type(error).__name__}: {reason})",
+            f"train it again; types that a model needs are allowed in {more_trusted}",
+        ) from None
+    return model
+
+
+def canonical(saved: bytes) -> bytes:
+    """The same skops archive with everything left out that differs between two runs.
+
+    Object ids go, arrays are named in the order they are first used and stored once each,
+    sets are sorted, padding is zero, and the zip holds no dates and is not compressed.
+    """
+    with zipfile.ZipFile(io.BytesIO(saved)) as source:
+        members: dict[bytes, str] = {}
+        schema = _plain(json.loads(source.read(_SCHEMA)), source, members)
+    files = {name: content for content, name in members.items()}
+    return archive({_SCHEMA: json.dumps(schema, separators=(",", ":")).encode(), **files})
+
+
+def archive(members: Mapping[str, bytes]) -> bytes:
+    """A zip of these members in the one way that `load` accepts: uncompressed, undated, nothing between."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
+        for name, content in members.items():
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+    return buffer.getvalue()
+
+
+def _plain(node: Any, source: zipfile.ZipFile, members: dict[bytes, str]) -> Any:
+    """A schema node without ids; `members` gathers the content of its files under new names."""
+    if isinstance(node, list):
+        return [_plain(inner, source, members) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    if "__loader__" not in node:
+        return {key: _plain(inner, source, members) for key, inner in node.items()}
+    plain = {key: _plain(inner, source, members) for key, inner in node.items() if key != "__id__"}
+    if "file" in node:
+        suffix = Path(node["file"]).suffix
+        content = _unpacked(source.read(node["file"]), suffix)
+        plain["file"] = members.setdefault(content, f"{len(members)}{suffix}")
+    if node["__loader__"] == "SetNode":
+        plain["content"] = sorted(plain["content"], key=json.dumps)
+    return plain
+
+
+def _unpacked(content: bytes, suffix: str) -> bytes:
+    """The content of a member without what memory left in it, and a sparse matrix without compression."""
+    if suffix != ".npz":
+        return _without_padding(content)
+    with zipfile.ZipFile(io.BytesIO(content)) as source:
+        return archive({name: source.read(name) for name in source.namelist()})
+
+
+def _without_padding(content: bytes) -> bytes:
+    """An array of records with zeros between their fields, where memory may hold anything; else as it is."""
+    if not content.startswith(np.lib.format.MAGIC_PREFIX):
+        return content
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if not array.dtype.names:
+        return content
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _read(path: Path, sha256: str) -> bytes:
+    if not path.is_file():  # a pipe would be waited for without end
+        raise IntegrityError(f"{path} is missing", "run `make run`: the pipeline rebuilds what is missing")
+    if path.stat().st_size > LARGEST:
+        raise IntegrityError(f"{path} is larger than any model ({LARGEST} bytes)", "train it again")
+    content = path.read_bytes()
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise IntegrityError(
+            f"{path} is not what was recorded (SHA-256 {actual[:12]}…, recorded {sha256[:12]}…)",
+            "run `clearance repair`, then run again: what does not match is rebuilt",
+        )
+    return content
+
+
+def _members(content: bytes, allowed: re.Pattern[str] = _MEMBER) -> dict[str, bytes]:
+    """The members of an archive. Raises ValueError unless `archive` laid it out: no paths, no bombs.
+
+    What the archive holds beside its members (a program before them, a second name, a link) shows, as it is
+    not there when they are laid out anew.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as source:
+        if faults := list(_faults(source.infolist(), allowed)):
+            raise ValueError("; ".join(faults))
+        members = {name: source.read(name) for name in source.namelist()}
+    if archive(members) != content:
+        raise ValueError("there is more in it than its members")
+    for name, inner in members.items():
+        if name.endswith(".npz"):
+            _members(inner, _ARRAY)
+    return members
+
+
+def _faults(members: list[zipfile.ZipInfo], allowed: re.Pattern[str]) -> Iterator[str]:
+    names = [member.filename for member in members]
+    if len(set(names)) != len(names):
+        yield "a name occurs twice"
+    if allowed is _MEMBER and _SCHEMA not in names:
+        yield f"{_SCHEMA} is not in it"
+    for member in members:
+        if not allowed.fullmatch(member.filename):
+            yield f"{member.filename!r} has no place in it"
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            yield f"{member.filename!r} is compressed"
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,190 @@
+"""Reads only: does what is recorded about a version hold, and if not, what exactly?
+
+Signature, digests, ledger, approvals and alias, each by itself, so that one fault hides no other. Nothing is
+changed, and nothing but the project's own ledger and registry is asked.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearance import files, ledger, params, registry, stage
+from clearance.errors import ClearanceError, ConfigurationError, ExitCode, IntegrityError
+from clearance.promotion import candidate, next_step, promote, review, version_record
+from clearance.promotion.session import Reader, reading
+from clearance.trust import dsse, evidence_bundle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was looked at: whether it holds, and what was seen or is wrong."""
+
+    name: str
+    holds: bool
+    says: str
+
+    def __str__(self) -> str:
+        return f"{'holds ' if self.holds else 'BROKEN'}  {self.name}: {self.says}"
+
+
+def verify(office: Reader, server: registry.Server, name: str, number: int | None) -> list[Check]:
+    """What was found about candidate `number` (None: the ledger's champion)."""
+    checks = [_ledger(office)]
+    entries = office.entries(name)
+    reign = version_record.champion(entries, name)
+    checks.append(_tried("alias", lambda: _alias(office, server, name, entries, reign)))
+    if number is None and reign is None:
+        return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
+    chosen = number if number is not None else reign.version if reign else 0
+    with tempfile.TemporaryDirectory() as temporary:
+        checks += _version(office, server, name, chosen, Path(temporary))
+    return checks
+
+
+def verify_file(office: Reader, server: registry.Server, name: str, file: Path) -> list[Check]:
+    """What was found about an evidence bundle in a file, and about the version that it was proposed as."""
+    checks = [_ledger(office)]
+    number: list[int] = []
+
+    def look() -> str:
+        found = evidence_bundle.read(office.opened(dsse.read(file)))
+        proposals = {
+            each.body["version"]
+            for each in office.entries(name)
+            if each.kind == ledger.Kind.PROPOSAL and each.body.get("content") == found.digest
+        }
+        if not proposals:
+            raise ConfigurationError(
+                "the signature holds, and the ledger has no proposal of it", "release it"
+            )
+        number.append(min(proposals))
+        return f"signed by {_signers(office, found)}, proposed as candidate {number[0]}{_demo(found)}"
+
+    checks.append(_tried("bundle", look))
+    with tempfile.TemporaryDirectory() as temporary:
+        return [*checks, *(_version(office, server, name, number[0], Path(temporary)) if number else ())]
+
+
+def _ledger(office: Reader) -> Check:
+    report = office.audit()
+    told = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
+    return Check(
+        name="ledger", holds=report.ok, says=told if report.ok else "; ".join(map(str, report.findings))
+    )
+
+
+def _tried(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, holds=True, says=look())
+    except ClearanceError as error:
+        return Check(name=name, holds=False, says=f"{error.fault}; {error.mend}")
+
+
+def _alias(
+    office: Reader,
+    server: registry.Server,
+    name: str,
+    entries: list[ledger.Entry],
+    reign: ledger.Reign | None,
+) -> str:
+    pointed = registry.champion(server, name)
+    aliased = promote.number_of(server, name, pointed)
+    pending = ledger.unfinished(entries, name)
+    if pending and promote.was_done(office, pending[-1], aliased, pointed):
+        return f"a change was begun and not ended (entry {pending[-1].number}); the next release ends it"
+    promote.ensure_alias(name, pointed, aliased, reign)
+    return f"points where the ledger says, at {pointed}" if pointed else "there is none, as the ledger says"
+
+
+def _version(
+    office: Reader, server: registry.Server, name: str, number: int, folder: Path
+) -> Iterator[Check]:
+    entries = office.entries(name)
+    try:
+        version = registry.candidate_version(server, name, number)
+    except ConfigurationError as error:
+        yield Check(name="version", holds=False, says=error.fault)
+        return
+    try:
+        found = candidate.recall(office, server, version, entries, folder)
+    except ClearanceError as error:
+        yield Check(name="evidence", holds=False, says=f"{error.fault}; {error.mend}")
+        return
+    signers = _signers(office, found.bundle)
+    files = len(found.bundle.files)
+    told = f"{version}, {files} model files and its reports are as signed by {signers}{_demo(found.bundle)}"
+    yield Check(name="evidence", holds=True, says=told)
+    copy = registry.find_version(server, name, str(version.fingerprint))
+    if copy is not None:
+
+        def same() -> str:
+            candidate.ensure_files(server, copy, found.bundle)
+            return f"{copy} holds the same files"
+
+        yield _tried("copy", same)
+    if against := version_record.compared(entries, number, office.roles):
+        yield _tried("comparison", lambda: _comparison(server, version, against, folder))
+    yield _tried("approvals", lambda: _approvals(office, server, found, entries))
+
+
+def _comparison(
+    server: registry.Server, version: registry.Version, against: Mapping[str, Any], folder: Path
+) -> str:
+    """Whether the comparison that is kept beside the version is the one that was recorded and agreed to."""
+    registry.fetch(server, version, [version_record.KEPT], folder)
+    if files.sha256_json(files.read_json(folder / version_record.KEPT)) != against["comparison"]:
+        raise IntegrityError(
+            f"{version_record.KEPT} of its run is not the comparison that was recorded",
+            "run `clearance release` where it was made: it is kept there again",
+        )
+    return f"{against['outcome']}, kept beside the version as recorded"
+
+
+def _approvals(
+    office: Reader,
+    server: registry.Server,
+    found: candidate.Recalled,
+    entries: list[ledger.Entry],
+) -> str:
+    """Who agreed: of one that was ever champion, when it was promoted; of any other, today."""
+    number, reign = found.version.number, version_record.champion(entries, found.bundle.evidence.model)
+    now = review.hear(office, server, found, office.now().date())
+    if number in ledger.served(entries, found.bundle.evidence.model) or (reign and reign.version == number):
+        told = review.ensure_promoted(office, server, found, entries)
+        since = ", ".join(str(vote) for vote in now.standing.rejections)
+        return f"{told}; rejected by now: {since}" if since else told
+    ending = next_step.obstacle(now.case, now.standing, now.needs)
+    return f"not promoted so far; {ending.reason if ending else 'all who must agree do'}"
+
+
+def _signers(office: Reader, found: evidence_bundle.Bundle) -> str:
+    owners = [office.roles.owner(keyid) for keyid in sorted(found.keyids)]
+    return " and ".join(owner.identity for owner in owners if owner)
+
+
+def _demo(found: evidence_bundle.Bundle) -> str:
+    return " (DEMO keys: no proof of who signed)" if found.evidence.demo else ""
+
+
+def main() -> None:
+    """Verify the champion, a candidate by its number, or a bundle by its file; fail unless it all holds."""
+    root = Path.cwd()
+    name = params.load(root / "params.yaml").name
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    with reading(root) as office:
+        if asked and not asked.isdigit():
+            checks = verify_file(office, registry.connect(), name, Path(asked))
+        else:
+            checks = verify(office, registry.connect(), name, int(asked) if asked else None)
+    sys.stdout.writelines(f"{check}\n" for check in checks)
+    if not all(check.holds for check in checks):
+        sys.exit(ExitCode.ERROR)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,177 @@
+"""A judged model as an MLflow model folder: our own verified bytes, and plain text around them.
+
+The model is never loaded here, nothing is inferred, and the same model for the same run gives the same
+folder, byte for byte, on every machine: one that was tampered with shows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+from clearance import files as artifacts
+from clearance import yaml
+from clearance.errors import IntegrityError
+from clearance.models import trusted_types
+from clearance.versioning.lineage import Lineage
+
+MODEL = "model.skops"
+LOCK = "requirements.lock"
+RECORD = "reports/training.json"
+_SKOPS = "skops"
+_TYPES = {"double": DataType.double, "string": DataType.string}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What MLflow is told about a model: its file by digest, what it takes in, what it needs.
+
+    `inputs` are (name, `double` or `string`) in order; `example` is a made-up row; `threshold` the score
+    (probability of the favourable outcome, the second column that the model answers) from which on the
+    decision is favourable; `trusted` the types that its file may hold.
+    """
+
+    file: Path
+    sha256: str
+    inputs: tuple[tuple[str, str], ...]
+    example: Mapping[str, float | str | None]
+    threshold: float
+    requirements: tuple[str, ...]
+    sklearn_version: str
+    python: str
+    trusted: tuple[str, ...]
+
+
+def describe(lineage: Lineage) -> Description | None:
+    """The description of the model that the pipeline trained; None when it trained none.
+
+    Raises IntegrityError when the record is not complete or the lock pins other versions than were used.
+    """
+    record = lineage.read_json(RECORD)
+    if record.get("status") != "measured":
+        return None
+    try:
+        libraries = {name: version for name, version in record["libraries"].items() if name != "python"}
+        return Description(
+            file=lineage.root / record["model"]["file"],
+            sha256=record["model"]["sha256"],
+            inputs=tuple((column["name"], column["type"]) for column in record["inputs"]),
+            example=dict(record["input_example"]),
+            threshold=float(record["threshold"]),
+            requirements=_requirements(lineage.root / LOCK, libraries),
+            sklearn_version=libraries["scikit-learn"],
+            python=record["libraries"]["python"],
+            trusted=trusted_types.trusted_types(lineage.root / trusted_types.MORE_TRUSTED),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"{RECORD} is not complete ({error!r})", "train the model again") from None
+
+
+def _requirements(lock: Path, libraries: Mapping[str, str]) -> tuple[str, ...]:
+    """What the lock pins for these libraries and for MLflow itself, in order of name."""
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    pinned = {(_normal(name), version) for name, version in pins}
+    used = {_normal(name): version for name, version in libraries.items()} | {"mlflow": mlflow.__version__}
+    for name, version in used.items():
+        if (name, version) not in pinned:
+            raise IntegrityError(
+                f"{name} {version} was used, and {LOCK} does not pin that version",
+                "install what the lock pins (`make setup`), then run the pipeline again",
+            )
+    return tuple(f"{name}=={version}" for name, version in sorted(used.items()))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def write(folder: Path, described: Description, *, model_id: str, run_id: str, created: int) -> None:
+    """Write the MLflow model folder of a model; `created` is the time of its run in ms since 1970.
+
+    Raises IntegrityError when the model's file is not the one that was described.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content = described.file.read_bytes() if described.file.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != described.sha256:
+        artifacts.verify(described.file, described.sha256)
+    (folder / MODEL).write_bytes(content)
+    _write_environment(folder, described)
+    model = Model(
+        run_id=run_id,
+        model_id=model_id,
+        model_uuid=model_id,
+        utc_time_created=str(dt.datetime.fromtimestamp(created / 1000, dt.UTC).replace(tzinfo=None)),
+        signature=_signature(described),
+        saved_input_example_info=_write_example(folder, described.example),
+        metadata={"clearance": {"threshold": described.threshold, "model_sha256": described.sha256}},
+        model_size_bytes=len(content),
+    )
+    model.add_flavor(
+        "python_function",
+        loader_module="mlflow.sklearn",
+        model_path=MODEL,
+        predict_fn="predict_proba",
+        env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+        python_version=described.python,
+    )
+    model.add_flavor(
+        "sklearn",
+        pickled_model=MODEL,
+        sklearn_version=described.sklearn_version,
+        serialization_format=_SKOPS,
+        code=None,
+        skops_trusted_types=list(described.trusted),
+    )
+    model.save(str(folder / "MLmodel"))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file below `folder`, by its relative name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): artifacts.sha256(path) for path in files}
+
+
+def _signature(described: Description) -> ModelSignature:
+    columns: list[ColSpec | TensorSpec] = [ColSpec(_TYPES[kind], name) for name, kind in described.inputs]
+    return ModelSignature(Schema(columns), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
+
+
+def _write_example(folder: Path, example: Mapping[str, Any]) -> dict[str, Any]:
+    split = {"columns": list(example), "data": [list(example.values())]}
+    (folder / "input_example.json").write_text(json.dumps(split), encoding="utf-8")
+    served = json.dumps({"dataframe_split": split}, indent=2)
+    (folder / "serving_input_example.json").write_text(served, encoding="utf-8")
+    return {
+        "artifact_path": "input_example.json",
+        "type": "dataframe",
+        "pandas_orient": "split",
+        "serving_input_path": "serving_input_example.json",
+    }
+
+
+def _write_environment(folder: Path, described: Description) -> None:
+    python, requirements = described.python, list(described.requirements)
+    conda = {
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={python}", "pip", {"pip": requirements}],
+        "name": "mlflow-env",
+    }
+    virtual = {
+        "python": python,
+        "build_dependencies": ["pip", "setuptools", "wheel"],
+        "dependencies": ["-r requirements.txt"],
+    }
+    (folder / "requirements.txt").write_text("\n".join(requirements) + "\n", encoding="utf-8")
+    (folder / "conda.yaml").write_text(yaml.dumps(conda), encoding="utf-8")
+    (folder / "python_env.yaml").write_text(yaml.dumps(virtual), encoding="utf-8")

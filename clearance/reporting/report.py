@@ -1,0 +1,197 @@
+"""The report: what was judged, on which evidence, as one self-contained page, and the impact table.
+
+Reads evidence and lays it out; it measures nothing and decides nothing. Evidence that is not the
+evidence the judge read is an error; evidence that was never taken is said, with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearance import files, params
+from clearance.documents import measurement
+from clearance.errors import IntegrityError
+from clearance.policy import project_verdict, schema
+from clearance.reporting import before_after, headline, html_page, impact_table
+
+VERDICT = Path("reports/verdict.json")
+PAGE = Path("reports/report.html")
+IMPACT = Path("reports/impact.csv")
+FIGURES = tuple(Path("reports/figures") / stage for stage in ("train", "evaluate", "explain"))
+
+SMALL_GROUP = 30
+"""Groups with fewer rows are marked: an engineering convention, not a law."""
+
+OUTCOMES = headline.VERDICTS | {"fail": "Fail", "reported": "Reported"}
+CERTAINTIES = {
+    "text": "its wording was seen",
+    "secondary": "known from a secondary source",
+    "memory": "not confirmed",
+}
+
+_ORDER = ("fail", "not_evaluated", "insufficient_evidence", "pass", "reported")
+
+_PICTURES = ("roc", "precision_recall", "calibration")
+_MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+_TEMPLATES = Path(__file__).parent / "templates"
+_STRIP_WIDTH = 160.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """An image that carries its own bytes: no script in it runs, nothing in it loads."""
+
+    name: str
+    uri: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All that the page rests on.
+
+    `documents` are the evidence documents by name; what was never written, is unreadable or is about
+    another model is there as blocked or stale, and says so.
+    `digests` maps each file and folder that was read to its SHA-256.
+    """
+
+    verdict: Mapping[str, Any]
+    origin: Mapping[str, Any]
+    documents: Mapping[str, Mapping[str, Any]]
+    figures: Mapping[str, tuple[Figure, ...]]
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """Where the interval of a finding lies against its limit, in units of a drawing 160 wide."""
+
+    low: float
+    value: float
+    high: float
+    allowed_from: float
+    allowed_to: float
+
+
+def read(root: Path) -> Evidence:
+    """Read the evidence below `root`, each file held against the digest the judge recorded.
+
+    Raises IntegrityError when the verdict is missing, when a file that the judge read is missing, and
+    when one has changed since.
+    """
+    verdict = files.read_json(root / VERDICT)
+    recorded: Mapping[str, str] = verdict["evidence"]
+    paths = {name: project_verdict.report_of(name) for name in schema.DOCUMENTS}
+    for path in (project_verdict.ORIGIN, *paths.values()):
+        if path.as_posix() in recorded:
+            files.verify(root / path, recorded[path.as_posix()])
+    rest = [path for path in (VERDICT, *FIGURES) if (root / path).exists()]
+    documents = {name: _document(root, path) for name, path in paths.items()}
+    return Evidence(
+        verdict=verdict,
+        origin=_document(root, project_verdict.ORIGIN),
+        documents=project_verdict.disown_strangers(documents, recorded.get(project_verdict.MODEL.as_posix())),
+        figures={folder.name: _figures(root / folder) for folder in FIGURES},
+        digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
+    )
+
+
+def _document(root: Path, path: Path) -> Mapping[str, Any]:
+    if not (root / path).exists():
+        return measurement.blocked(f"{path.as_posix()} was never written")
+    try:
+        document: Mapping[str, Any] = files.read_json(root / path)
+    except IntegrityError:
+        return measurement.blocked(f"{path.as_posix()} is not readable")
+    return document
+
+
+def _figures(folder: Path) -> tuple[Figure, ...]:
+    paths = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_place)
+    return tuple(
+        Figure(
+            name=path.stem,
+            uri=f"data:{_MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}",
+        )
+        for path in paths
+    )
+
+
+def _place(path: Path) -> tuple[int, str]:
+    """Where a picture stands on the page: the known ones in their order, others by name."""
+    return _PICTURES.index(path.stem) if path.stem in _PICTURES else len(_PICTURES), path.name
+
+
+def render(found: Evidence, data: params.Data) -> str:
+    """The page as HTML: the same bytes for the same evidence; every text in it is inert.
+
+    `data` says what the columns are. Nothing in the page is loaded from anywhere and no script is in it.
+    """
+    return (
+        html_page.environment(_TEMPLATES)
+        .get_template("report.html.j2")
+        .render(
+            **found.documents,
+            certainties=CERTAINTIES,
+            compared=before_after.lines(found.documents["training"]),
+            data=data,
+            digests=found.digests,
+            figures=found.figures,
+            impact=impact_rows(found),
+            findings=sorted(found.verdict["findings"], key=_worst_first),
+            origin=found.origin,
+            outcomes=OUTCOMES,
+            ruled=_ruled(found.verdict["findings"]),
+            settled_by=headline.settled_by(found.verdict),
+            small_group=SMALL_GROUP,
+            strip=strip,
+            verdict=found.verdict,
+            verdict_word=headline.VERDICTS[found.verdict["verdict"]],
+            why=headline.why(found.verdict),
+        )
+    )
+
+
+def _ruled(findings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    """The fairness figures that some rule in force reads, each with its attribute."""
+    read = [(each["metric"].partition("."), each["attribute"]) for each in findings]
+    return [(metric, attribute) for (document, _, metric), attribute in read if document == "fairness"]
+
+
+def impact_rows(found: Evidence) -> list[impact_table.Row]:
+    """The impact table of the evidence, by the rule for small categories that the verdict recorded."""
+    judged = found.verdict["policy"]
+    as_of = dt.date.fromisoformat(judged["as_of"])
+    return impact_table.table(found.documents["fairness"], judged.get("impact_table"), as_of)
+
+
+def _worst_first(finding: Mapping[str, Any]) -> tuple[bool, int]:
+    """Blocking findings before the rest; among them by outcome, and then in the order of the policy."""
+    return finding["severity"] != "block", _ORDER.index(finding["outcome"] or "reported")
+
+
+def strip(finding: Mapping[str, Any]) -> Strip | None:
+    """The drawing of a finding that has an interval and a limit; None for any other."""
+    limit = finding["limit"] or {}
+    bounds = [end for end in limit.values() if end is not None]
+    ends = [finding[key] for key in ("low", "value", "high")]
+    if not bounds or None in ends:
+        return None
+    lowest, highest = min(ends + bounds), max(ends + bounds)
+    margin = (highest - lowest or 1.0) * 0.12
+    origin = lowest - margin if lowest < 0 or lowest - margin > 0 else 0.0
+    scale = _STRIP_WIDTH / (highest + margin - origin)
+    low, value, high = (round((end - origin) * scale, 1) for end in ends)
+    allowed = [limit.get("at_least"), limit.get("at_most")]
+    start, stop = (None if end is None else round((end - origin) * scale, 1) for end in allowed)
+    return Strip(
+        low=low,
+        value=value,
+        high=high,
+        allowed_from=0.0 if start is None else start,
+        allowed_to=_STRIP_WIDTH if stop is None else stop,
+    )

@@ -1,0 +1,1 @@
+"""What maintainers run: files that are computed from the code rather than typed."""
