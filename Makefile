@@ -3,10 +3,12 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format repro verdict release ui bench lock clean
+.PHONY: help setup run test lint format repro verdict release ui bench lock upgrade clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -54,9 +56,11 @@ ui: $(READY)  ## Prefect and MLflow in the browser, with a worker that runs what
 bench: $(READY)  ## measure speed and memory, as ratios against peers
 	$(BIN)/python -m benchmarks
 
-lock: $(READY)  ## resolve the dependencies again
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
+lock: $(READY)  ## resolve the dependencies again; pins that still fit stay
+	$(RESOLVE)
+
+upgrade: $(READY)  ## resolve the dependencies again, each to its newest release
+	$(RESOLVE) --upgrade
 
 clean:  ## remove outputs and state; sources, the DVC cache and the registry stay
 	rm -rf data/raw.parquet data/origin.json data/prepared data/scored models reports .clearance .prefect
