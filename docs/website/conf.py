@@ -68,10 +68,11 @@ def add_navigation(app: Sphinx, page: str, text: list[str]) -> None:
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """Make the README the front page.
+    """Remove the pages that came from the code, and make the README the front page.
 
     Raises SphinxError when a page would load anything from another host.
     """
+    reference.remove(ROOT)
     if error or app.builder.format != "html":
         return
     shutil.copy(app.outdir / f"{root_doc}.html", app.outdir / "index.html")

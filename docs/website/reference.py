@@ -22,10 +22,9 @@ FOLDER = Path("docs") / "reference"
 
 
 def write(root: Path) -> None:
-    """Write every reference page below `root`, in place of those from the build before."""
-    folder = root / FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    """Write every reference page below `root`."""
+    remove(root)
+    (root / FOLDER).mkdir()
     loader = griffe.GriffeLoader(search_paths=[root], docstring_parser="google")
     packages = [package for package in map(loader.load, PACKAGES) if isinstance(package, griffe.Module)]
     rooms = {room.path: room for package in packages for room in (package, *_public_modules(package))}
@@ -36,7 +35,12 @@ def write(root: Path) -> None:
         **{path: room_page(room) for path, room in rooms.items()},
     }
     for name, text in pages.items():
-        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+        (root / FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def remove(root: Path) -> None:
+    """Remove the reference pages: only a build has them."""
+    shutil.rmtree(root / FOLDER, ignore_errors=True)
 
 
 def commands(main: click.Command) -> str:
