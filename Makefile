@@ -3,13 +3,17 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+TEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format repro verdict release ui bench deps lock clean
+.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict release ui bench deps lock \
+  upgrade clean
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## virtual environment, locked install with hashes, DVC initialised
 
@@ -24,7 +28,16 @@ run: $(READY)  ## run the governed pipeline and read its verdict
 	@$(BIN)/clearance run --any-verdict
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(TEST)
+
+test-fast: $(READY)  ## run the tests that need no server and no pipeline
+	$(TEST) -m "not slow"
+
+nightly: $(READY)  ## run every test with its long matrices
+	CLEARANCE_NIGHTLY=1 $(TEST)
+
+coverage: $(READY)  ## run the fast tests and list the lines that they do not reach
+	$(TEST) -m "not slow" --cov --cov-report=term
 
 lint: $(READY)  ## style, types, architecture
 	$(BIN)/ruff check .
@@ -35,6 +48,10 @@ lint: $(READY)  ## style, types, architecture
 format: $(READY)  ## rewrite the code in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(READY)  ## build the documentation site in site/, offline; a warning is an error
+	@rm -rf site
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs/website . site
 
 repro: $(READY)  ## the same stages through plain DVC
 	@$(BIN)/clearance repair
@@ -57,10 +74,12 @@ bench: $(READY)  ## measure speed and memory, as ratios against peers
 deps: $(READY)  ## write the code dependencies of every stage into dvc.yaml
 	$(BIN)/python -m tools.code_deps
 
-lock: $(READY)  ## resolve the dependencies again
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
+lock: $(READY)  ## resolve the dependencies again; pins that still fit stay
+	$(RESOLVE)
+
+upgrade: $(READY)  ## resolve the dependencies again, each to its newest release
+	$(RESOLVE) --upgrade
 
 clean:  ## remove outputs and state; sources, the DVC cache and the registry stay
 	rm -rf data/raw.parquet data/origin.json data/prepared data/scored models reports .clearance .prefect
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage site
