@@ -1,4 +1,4 @@
-"""What can go wrong, said once: the fault, and the mend.
+"""What can go wrong: a fault with a stable code, and a hint how to fix it.
 
 A refusal is never an error: it is a verdict (see `clearance.documents.measurement.Outcome`).
 
@@ -13,7 +13,12 @@ A refusal is never an error: it is a verdict (see `clearance.documents.measureme
         └── UnavailableError a service does not answer
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -30,20 +35,34 @@ class ExitCode(IntEnum):
 
 
 class ClearanceError(Exception):
-    """A fault that a person can mend.
+    """A fault that a person can fix.
 
-    `fault` says what is wrong in one sentence; `mend` says what to do about it.
+    `fault` says what is wrong in one sentence, `hint` how to fix it. `code` is stable and names the
+    kind of fault (`ledger.entry_changed`); `values` are what the sentences were filled with.
     """
 
     exit_code = ExitCode.ERROR
 
-    def __init__(self, fault: str, mend: str) -> None:
-        super().__init__(fault, mend)
+    def __init__(
+        self, fault: str, hint: str, *, code: str = "", values: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(fault, hint)
         self.fault = fault
-        self.mend = mend
+        self.hint = hint
+        self.code = code
+        self.values = dict(values or {})
 
     def __str__(self) -> str:
-        return f"{self.fault}\n  mend: {self.mend}"
+        return f"{self.fault}\n  hint: {self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.fault, self.hint, self.code, self.values)
+
+
+def _restore(
+    kind: type[ClearanceError], fault: str, hint: str, code: str, values: dict[str, Any]
+) -> ClearanceError:
+    return kind(fault, hint, code=code, values=values)
 
 
 class ConfigurationError(ClearanceError):
@@ -78,3 +97,21 @@ class BusyError(TransientError):
 
 class UnavailableError(TransientError):
     """A service does not answer."""
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """A kind of fault: its stable code, its class, and its sentences as templates of `str.format`.
+
+    Each room lists its kinds in `faults.py`; `raise faults.NOT_A_PRIVATE_KEY(path=path)` makes one an error.
+    """
+
+    code: str
+    error: type[ClearanceError]
+    fault: str
+    hint: str
+
+    def __call__(self, **values: Any) -> ClearanceError:
+        """The error with these values in its sentences. Raises KeyError when a template lacks a value."""
+        fault, hint = self.fault.format(**values), self.hint.format(**values)
+        return self.error(fault, hint, code=self.code, values=values)

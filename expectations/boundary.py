@@ -52,15 +52,15 @@ class Reading:
     columns: list[str]
     severity: str
     demand: str
-    mend: str | None
+    hint: str | None
     ran: bool
     success: bool
     result: dict[str, Any]
 
 
-def says(demand: str, mend: str | None = None, severity: str = BLOCK) -> dict[str, Any]:
-    """The keywords by which an expectation carries its demand, its severity and the mend of a breach."""
-    return {"description": demand, "severity": _SEVERITIES[severity], "meta": {"mend": mend}}
+def says(demand: str, hint: str | None = None, severity: str = BLOCK) -> dict[str, Any]:
+    """The keywords by which an expectation carries its demand, its severity and the hint of a breach."""
+    return {"description": demand, "severity": _SEVERITIES[severity], "meta": {"hint": hint}}
 
 
 def run(
@@ -135,7 +135,7 @@ def _read(found: Any) -> Reading:
         columns=columns_of(found),
         severity=severity,
         demand=config.description,
-        mend=config.meta["mend"],
+        hint=config.meta["hint"],
         ran=ran,
         success=ran and found.success is True,
         result=found.to_json_dict()["result"],

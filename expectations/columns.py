@@ -24,12 +24,12 @@ class ExpectColumnsToExist(custom.TableExpectation):
         for name in self.columns:
             if name in there:
                 continue
-            mend = self.mends[name]
+            hint = self.mends[name]
             if close := difflib.get_close_matches(name, there, n=1):
-                mend = f"did you mean `{close[0]}`? else {mend}"
+                hint = f"did you mean `{close[0]}`? else {hint}"
             elif len(there) == 1 and len(self.columns) > 1:
-                mend = "the table has a single column: check `source.delimiter`"
-            yield custom.Fault(column=name, says=f"column `{name}` is missing", mend=mend)
+                hint = "the table has a single column: check `source.delimiter`"
+            yield custom.Fault(column=name, says=f"column `{name}` is missing", hint=hint)
 
 
 class ExpectColumnToHold(custom.TableExpectation):
@@ -49,8 +49,8 @@ class ExpectColumnToHold(custom.TableExpectation):
             return
         wrong = custom.positions(_not_of(values, self.kind))
         says = f"`{self.column}` holds {found} values, not {self.kind}"
-        mend = f"cast or clean it in `source.select`, or mend `data.columns.{self.column}.type`"
-        yield custom.Fault(column=self.column, says=says, mend=mend, observed=found, positions=wrong)
+        hint = f"cast or clean it in `source.select`, or hint `data.columns.{self.column}.type`"
+        yield custom.Fault(column=self.column, says=says, hint=hint, observed=found, positions=wrong)
 
 
 class ExpectColumnToWeigh(custom.TableExpectation):
@@ -73,13 +73,13 @@ class ExpectColumnToWeigh(custom.TableExpectation):
         else:
             wrong, says = known, f"the weight `{name}` holds {kind} values, not numbers"
         if wrong.any():
-            mend = (
-                "mend those rows, or drop them, in `source.select`; a row that stands for nobody has no place"
+            hint = (
+                "hint those rows, or drop them, in `source.select`; a row that stands for nobody has no place"
             )
             yield custom.Fault(
                 column=self.column,
                 says=says,
-                mend=mend,
+                hint=hint,
                 observed=int(wrong.sum()),
                 positions=custom.positions(wrong),
             )
@@ -115,11 +115,11 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
                 f"{word} {end}" for word, end in (("from", self.first), ("to", self.last)) if end is not None
             )
             says = f"`{self.column}` is out of range in {wrong.sum()} of {len(wrong)} rows: expected {span}"
-            mend = f"mend the values in `source.select`, or the range in `data.columns.{self.column}`"
+            hint = f"hint the values in `source.select`, or the range in `data.columns.{self.column}`"
             yield custom.Fault(
                 column=self.column,
                 says=says,
-                mend=mend,
+                hint=hint,
                 observed=int(wrong.sum()),
                 positions=custom.positions(wrong),
             )

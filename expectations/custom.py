@@ -31,7 +31,7 @@ class Fault:
 
     column: str | None
     says: str
-    mend: str | None = None
+    hint: str | None = None
     observed: Any = None
     positions: tuple[int, ...] = ()
     leaks: bool = False

@@ -26,15 +26,15 @@ class ExpectFeaturesToBePermitted(custom.TableExpectation):
 
     def faults(self, _: pd.DataFrame) -> Iterator[custom.Fault]:
         if not self.features:
-            yield custom.Fault(column=None, says="there are no features", mend="name some in `data.features`")
+            yield custom.Fault(column=None, says="there are no features", hint="name some in `data.features`")
         for name in self.features:
             if name in self.forbidden:
                 says = f"`{name}` is among the features, and is {self.forbidden[name]}"
-                mend = "leave it out of `data.features`, or rename it in `source.select`"
-                yield custom.Fault(column=name, says=says, mend=mend)
+                hint = "leave it out of `data.features`, or rename it in `source.select`"
+                yield custom.Fault(column=name, says=says, hint=hint)
             elif name not in self.declared:
                 says = f"`{name}` is among the features and is not declared"
-                yield custom.Fault(column=name, says=says, mend="name it in `data.features`")
+                yield custom.Fault(column=name, says=says, hint="name it in `data.features`")
         for name in self.declared:
             if name not in self.features:
                 yield custom.Fault(column=name, says=f"the declared feature `{name}` is missing")
@@ -75,11 +75,11 @@ class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
                 says = (
                     f"the features `{one}` and `{other}` together tell the label `{custom.plain(self.label)}`"
                 )
-                mend = f"move the one known later to `data.after_outcome`; {_KNOWINGLY}"
+                hint = f"move the one known later to `data.after_outcome`; {_KNOWINGLY}"
                 yield custom.Fault(
                     column=other,
                     says=f"{says} with {area} against {self.most:g}",
-                    mend=mend,
+                    hint=hint,
                     observed=area.value,
                 )
 
@@ -107,8 +107,8 @@ class ExpectFeaturesToTellLittle(custom.TableExpectation):
                 named = self.most is not None and area.leaks(self.most)
                 if area.low > SUSPICIOUS and not named:
                     says = f"`{feature}` alone tells `{name}` with {area}"
-                    mend = "check that it is known before the outcome, and no stand-in for a group"
-                    yield custom.Fault(column=feature, says=says, mend=mend, observed=area.value, leaks=True)
+                    hint = "check that it is known before the outcome, and no stand-in for a group"
+                    yield custom.Fault(column=feature, says=says, hint=hint, observed=area.value, leaks=True)
 
 
 def _leak(feature: str, how: str, column: str, *, of_label: bool) -> custom.Fault:
@@ -117,7 +117,7 @@ def _leak(feature: str, how: str, column: str, *, of_label: bool) -> custom.Faul
     return custom.Fault(
         column=feature,
         says=f"the feature `{feature}` {how} the {what} `{custom.plain(column)}`",
-        mend=f"move `{feature}` from `data.features` to `data.{place}`{knowingly}",
+        hint=f"move `{feature}` from `data.features` to `data.{place}`{knowingly}",
         leaks=not of_label,
     )
 
@@ -135,19 +135,19 @@ class ExpectFeaturesToBeUsable(custom.TableExpectation):
             kind = custom.kind_of(values)
             if not values.notna().any():
                 says = f"the feature `{name}` is null in every row"
-                yield custom.Fault(column=name, says=says, mend="leave it out of `data.features`", observed=0)
+                yield custom.Fault(column=name, says=says, hint="leave it out of `data.features`", observed=0)
             elif kind not in ("number", "integer", "text", "boolean"):
                 says = f"the feature `{name}` holds {kind} values, which no estimator takes"
-                mend = (
+                hint = (
                     "derive a number or a text from it in `source.select`, or leave it out of `data.features`"
                 )
-                yield custom.Fault(column=name, says=says, mend=mend, observed=kind)
+                yield custom.Fault(column=name, says=says, hint=hint, observed=kind)
             elif kind == "number" and (endless := np.isinf(values.to_numpy(dtype=float))).any():
                 says = f"the feature `{name}` is infinite in {endless.sum()} rows"
-                mend = "make it null, or a number, in `source.select`"
+                hint = "make it null, or a number, in `source.select`"
                 observed = int(endless.sum())
                 yield custom.Fault(
-                    column=name, says=says, mend=mend, observed=observed, positions=custom.positions(endless)
+                    column=name, says=says, hint=hint, observed=observed, positions=custom.positions(endless)
                 )
 
 
@@ -163,4 +163,4 @@ class ExpectFeaturesToVary(custom.TableExpectation):
             known = frame[name].dropna()
             if len(known) and bool((known == known.iloc[0]).all()) and len(known) == len(frame):
                 says = f"the feature `{name}` has the same value in every row"
-                yield custom.Fault(column=name, says=says, mend="leave it out of `data.features`", observed=1)
+                yield custom.Fault(column=name, says=says, hint="leave it out of `data.features`", observed=1)

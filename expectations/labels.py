@@ -33,17 +33,17 @@ class ExpectLabelToHaveTwoValues(custom.TableExpectation):
         observed = dict(list(counts.items())[:10])
         if len(counts) != 2:
             says = f"the target `{self.column}` has {len(counts)} values, not two: {found}{more}"
-            mend = "map it to two values in `source.select`"
+            hint = "map it to two values in `source.select`"
             if len(counts) == 1:
                 says = f"the target `{self.column}` has one class only: {found}"
-                mend = "check that `source` does not filter by the outcome"
-            yield custom.Fault(column=self.column, says=says, mend=mend, observed=observed)
+                hint = "check that `source` does not filter by the outcome"
+            yield custom.Fault(column=self.column, says=says, hint=hint, observed=observed)
         if favourable not in counts:
-            mend = "set `data.favourable` to the value that is good for the person"
+            hint = "set `data.favourable` to the value that is good for the person"
             if isinstance(self.favourable, bool) and custom.kind_of(frame[self.column]) == "text":
-                mend = "YAML reads an unquoted yes, no, true or false as a boolean: put it in quotes"
+                hint = "YAML reads an unquoted yes, no, true or false as a boolean: put it in quotes"
             says = f"the target `{self.column}` is never the favourable `{self.favourable}`: {found}{more}"
-            yield custom.Fault(column=self.column, says=says, mend=mend, observed=observed)
+            yield custom.Fault(column=self.column, says=says, hint=hint, observed=observed)
 
 
 class ExpectLabelShareToBeAtLeast(custom.TableExpectation):
@@ -64,8 +64,8 @@ class ExpectLabelShareToBeAtLeast(custom.TableExpectation):
             says = (
                 f"the rarer value of `{self.column}` has {share:.2%} of the rows, less than {self.share:.2%}"
             )
-            mend = "bring more rows of the rarer outcome, or lower `data.label_share_min` knowingly"
-            yield custom.Fault(column=self.column, says=says, mend=mend, observed=share)
+            hint = "bring more rows of the rarer outcome, or lower `data.label_share_min` knowingly"
+            yield custom.Fault(column=self.column, says=says, hint=hint, observed=share)
 
 
 class ExpectGroupsToCompare(custom.TableExpectation):
@@ -82,11 +82,11 @@ class ExpectGroupsToCompare(custom.TableExpectation):
             if groups < 2:
                 says = f"`{name}` has {groups} groups: there is nothing to compare"
                 yield custom.Fault(
-                    column=name, says=says, mend="derive it in `source.select`", observed=groups
+                    column=name, says=says, hint="derive it in `source.select`", observed=groups
                 )
             elif groups > self.most:
                 says = f"`{name}` has {groups} groups, more than {self.most}: few will have rows enough"
-                yield custom.Fault(column=name, says=says, mend="band it in `source.select`", observed=groups)
+                yield custom.Fault(column=name, says=says, hint="band it in `source.select`", observed=groups)
 
 
 class ExpectGroupsToOccur(custom.TableExpectation):
@@ -103,8 +103,8 @@ class ExpectGroupsToOccur(custom.TableExpectation):
             if gone:
                 never = ", ".join(f"`{value}`" for value in gone)
                 says = f"`{name}` is never {never}, which is declared"
-                mend = f"check that `source` filters nobody out, or mend `data.columns.{name}.values`"
-                yield custom.Fault(column=name, says=says, mend=mend, observed=len(found))
+                hint = f"check that `source` filters nobody out, or hint `data.columns.{name}.values`"
+                yield custom.Fault(column=name, says=says, hint=hint, observed=len(found))
 
 
 def counts_of(frame: pd.DataFrame, column: str) -> dict[str, int]:

@@ -80,7 +80,7 @@ def _table(data: params.Data, names: list[str], rows: int) -> Iterator[Expectati
 
 
 def _mends(data: params.Data, names: list[str]) -> dict[str, tuple[str, str]]:
-    """Every declared column with what its absence does and how to mend it.
+    """Every declared column with what its absence does and how to hint it.
 
     An absent column that may never be a feature only warns, unless the features are all columns but some:
     then a misspelt name would let the real column in.
@@ -89,7 +89,7 @@ def _mends(data: params.Data, names: list[str]) -> dict[str, tuple[str, str]]:
     never = [*data.protected_encodings, *data.after_outcome]
     if isinstance(data.features, params.AllBut):
         never += data.features.all_but
-    found = dict.fromkeys(never, (leave_out, "mend its spelling, or take it off the list"))
+    found = dict.fromkeys(never, (leave_out, "hint its spelling, or take it off the list"))
     found |= dict.fromkeys(data.columns, ("block", f"{_DERIVE}, or take it out of `data.columns`"))
     found |= dict.fromkeys(
         data.feature_names(names), ("block", f"{_DERIVE}, or leave it out of `data.features`")
@@ -250,9 +250,9 @@ def _declared(name: str, column: params.Column, known: dict[str, str]) -> Iterat
         yield gx.ExpectColumnValuesToNotBeNull(
             column=name,
             mostly=round(1 - column.nulls, 12),
-            **boundary.says(says, f"fill it, or mend `data.columns.{name}.nulls`", severity=severity),
+            **boundary.says(says, f"fill it, or hint `data.columns.{name}.nulls`", severity=severity),
         )
-    range_mend = f"mend the values in `source.select`, or the range in `data.columns.{name}`"
+    range_mend = f"hint the values in `source.select`, or the range in `data.columns.{name}`"
     low, high = column.numbers
     if low is not None or high is not None:
         yield gx.ExpectColumnValuesToBeBetween(
@@ -275,7 +275,7 @@ def _declared(name: str, column: params.Column, known: dict[str, str]) -> Iterat
             value_set=column.values,
             **boundary.says(
                 f"`{name}` is one of {', '.join(map(str, column.values))}",
-                f"mend the values in `source.select`, or `data.columns.{name}.values`",
+                f"hint the values in `source.select`, or `data.columns.{name}.values`",
                 severity=severity,
             ),
         )

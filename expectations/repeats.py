@@ -67,7 +67,7 @@ def _fault(column: str | None, says: str, at: npt.NDArray[np.int64]) -> custom.F
     return custom.Fault(
         column=column,
         says=says,
-        mend="keep one of them in `source.select`, or declare the `data.entity` they belong to",
+        hint="keep one of them in `source.select`, or declare the `data.entity` they belong to",
         observed=len(at),
         positions=tuple(map(int, at[: custom.EXAMPLES])),
     )

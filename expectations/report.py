@@ -70,7 +70,7 @@ def entries(
                 "column": fault.column,
                 "severity": reading.severity,
                 "success": reading.success,
-                "detail": fault.says if not fault.mend else f"{fault.says}; {fault.mend}",
+                "detail": fault.says if not fault.hint else f"{fault.says}; {fault.hint}",
                 "observed": _plain(fault.observed),
                 "examples": [],
             }
@@ -112,7 +112,7 @@ def _faults(reading: boundary.Reading, frame: pd.DataFrame) -> list[custom.Fault
         custom.Fault(
             column=column,
             says=_sentence(reading),
-            mend=reading.mend,
+            hint=reading.hint,
             observed=_observed(reading),
             positions=tuple(reading.result.get("partial_unexpected_index_list", ())[: custom.EXAMPLES]),
         )

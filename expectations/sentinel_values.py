@@ -48,10 +48,10 @@ class ExpectNumbersNotToBeCodes(custom.TableExpectation):
                 says = (
                     f"{rows.sum()} rows of `{name}` hold {code:g}, which looks like a code, not like a number"
                 )
-                mend = f"make it null in `source.select`, or list `data.columns.{name}.values`"
+                hint = f"make it null in `source.select`, or list `data.columns.{name}.values`"
                 observed = {"value": code, "rows": int(rows.sum())}
                 yield custom.Fault(
-                    column=name, says=says, mend=mend, observed=observed, positions=custom.positions(rows)
+                    column=name, says=says, hint=hint, observed=observed, positions=custom.positions(rows)
                 )
 
 

@@ -43,15 +43,15 @@ class ExpectEverySplitToHaveBothLabels(custom.TableExpectation):
         counts = frame.groupby([self.split, self.label]).size()
         for side in prepared.SPLITS:
             found = {value: int(counts.get((side, value), 0)) for value in (0, 1)}
-            mend = "bring more rows, or change `split` in params.yaml"
+            hint = "bring more rows, or change `split` in params.yaml"
             if not any(found.values()):
                 yield custom.Fault(
-                    column=self.split, says=f"there are no {side} rows", mend=mend, observed=found
+                    column=self.split, says=f"there are no {side} rows", hint=hint, observed=found
                 )
             elif not all(found.values()):
                 only = "favourable" if found[1] else "unfavourable"
                 says = f"all {sum(found.values())} {side} rows have the {only} label"
-                yield custom.Fault(column=self.split, says=says, mend=mend, observed=found)
+                yield custom.Fault(column=self.split, says=says, hint=hint, observed=found)
 
 
 class ExpectFeaturesToBeKnown(custom.TableExpectation):
@@ -70,4 +70,4 @@ class ExpectFeaturesToBeKnown(custom.TableExpectation):
         for name in custom.present(frame, self.features):
             if not (frame[name].notna().to_numpy() & here).any():
                 says = f"the feature `{name}` is null in every {self.side} row"
-                yield custom.Fault(column=name, says=says, mend="leave it out of `data.features`", observed=0)
+                yield custom.Fault(column=name, says=says, hint="leave it out of `data.features`", observed=0)

@@ -52,7 +52,7 @@ class ExpectTextsToBeClean(custom.TableExpectation):
                     yield custom.Fault(
                         column=name,
                         says=f"{len(found)} values of `{name}` {how}",
-                        mend=f"mend them in `source.select`, or list `data.columns.{name}.values`",
+                        hint=f"hint them in `source.select`, or list `data.columns.{name}.values`",
                         observed=len(found),
                         positions=custom.positions(frame[name].isin(found).to_numpy(dtype=bool)),
                     )
@@ -70,9 +70,9 @@ class ExpectTextsNotToBeNumbers(custom.TableExpectation):
             if len(some) > NUMBERS_FROM and np.mean(numbers) >= 0.5:
                 others = [value for value, number in zip(some, numbers, strict=True) if not number]
                 says = f"`{name}` holds text values, most of which are numbers"
-                mend = f"cast or clean it in `source.select`, or say `data.columns.{name}.type: text`"
+                hint = f"cast or clean it in `source.select`, or say `data.columns.{name}.type: text`"
                 wrong = custom.positions(frame[name].isin(others).to_numpy(dtype=bool))
-                yield custom.Fault(column=name, says=says, mend=mend, positions=wrong)
+                yield custom.Fault(column=name, says=says, hint=hint, positions=wrong)
 
 
 def _texts(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, list[str]]]:

@@ -60,7 +60,7 @@ def test_a_list_that_is_faulty_is_an_error_that_names_the_place(
     write(tmp_path, said)
     with pytest.raises(ConfigurationError, match=fault) as found:
         authorised.find(tmp_path, NAME)
-    assert "authorised.yaml" in found.value.fault + found.value.mend
+    assert "authorised.yaml" in found.value.fault + found.value.hint
 
 
 @pytest.mark.parametrize("text", [b"[", b"\xff", b"models: 1", b"models: {a: {policy: 1}}", b""])

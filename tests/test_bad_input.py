@@ -196,7 +196,7 @@ def test_a_fault_is_told_once_with_its_mend_and_nothing_is_lost(
     assert command == teller
     message = said[said.index("error: ") :]
     assert message.count("error: ") == 1
-    first, _, second = message.partition("\n  mend: ")
+    first, _, second = message.partition("\n  hint: ")
     assert fault in first
     assert mend in first + second
     assert second

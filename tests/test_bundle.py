@@ -104,14 +104,14 @@ def test_one_that_contradicts_itself_is_refused(how: str) -> None:
     with pytest.raises(IntegrityError, match="the evidence bundle contradicts itself") as refused:
         evidence_bundle.read(changed(change))
     assert fault in refused.value.fault
-    assert refused.value.mend == "release the model again: its evidence is bundled anew"
+    assert refused.value.hint == "release the model again: its evidence is bundled anew"
 
 
 def test_another_kind_of_statement_is_no_bundle() -> None:
     said = evidence_bundle.draft(FILES, EVIDENCE) | {"predicateType": "urn:clearance:decision:v1"}
     with pytest.raises(IntegrityError, match="no evidence bundle but a urn:clearance:decision:v1") as refused:
         evidence_bundle.read(signed(said))
-    assert refused.value.mend == "take the bundle itself"
+    assert refused.value.hint == "take the bundle itself"
 
 
 @pytest.mark.parametrize(

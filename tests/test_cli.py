@@ -83,7 +83,7 @@ def test_where_there_is_no_verdict_it_says_what_to_do(toy: Path) -> None:
     done = call("verdict")
     assert done.exit_code == 1
     assert "verdict.json is missing" in done.stderr
-    assert "mend: run `make run`" in done.stderr
+    assert "hint: run `make run`" in done.stderr
 
 
 def test_repair_removes_what_does_not_match_and_dvc_rebuilds_it(toy: Path) -> None:

@@ -1,6 +1,9 @@
-"""Every error names a fault and a mend, and exit codes tell outcomes apart."""
+"""Every error states a fault and a hint, and exit codes tell outcomes apart."""
 
 import inspect
+import pickle
+
+import pytest
 
 from clearance import errors
 from clearance.documents.measurement import Outcome
@@ -11,10 +14,22 @@ def leaves() -> list[type[errors.ClearanceError]]:
     return [kind for kind in found if issubclass(kind, errors.ClearanceError)]
 
 
-def test_every_error_says_the_fault_and_the_mend() -> None:
+def test_every_error_states_the_fault_and_a_hint() -> None:
     for kind in leaves():
         text = str(kind("the cup is empty", "fill it"))
-        assert text.splitlines() == ["the cup is empty", "  mend: fill it"]
+        assert text.splitlines() == ["the cup is empty", "  hint: fill it"]
+
+
+def test_a_kind_of_fault_fills_its_sentences_and_keeps_its_code_and_values() -> None:
+    kind = errors.ErrorKind("kitchen.empty", errors.DataError, "the {vessel} is empty", "fill the {vessel}")
+    error = kind(vessel="cup")
+    assert isinstance(error, errors.DataError)
+    assert (error.code, error.values) == ("kitchen.empty", {"vessel": "cup"})
+    assert str(error).splitlines() == ["the cup is empty", "  hint: fill the cup"]
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    assert (type(again), again.code, again.values) == (errors.DataError, error.code, error.values)
+    with pytest.raises(KeyError):
+        kind()
 
 
 def test_the_docstring_draws_every_error() -> None:

@@ -217,7 +217,7 @@ def test_a_kind_is_told_from_the_values(values: list[Any], kind: str, holds: boo
 
 
 @pytest.mark.parametrize(
-    ("drop", "mend"),
+    ("drop", "hint"),
     [
         ("race", "declare or derive it in `source.select`"),
         ("approved", "declare or derive it in `source.select`"),
@@ -225,12 +225,12 @@ def test_a_kind_is_told_from_the_values(values: list[Any], kind: str, holds: boo
         ("income", "or leave it out of `data.features`"),
     ],
 )
-def test_a_missing_column_blocks_and_what_needs_it_is_not_run(drop: str, mend: str) -> None:
+def test_a_missing_column_blocks_and_what_needs_it_is_not_run(drop: str, hint: str) -> None:
     document = raw(tables.applications(**{drop: None}))
     assert document["blocked"] is True
     found = {entry["expectation"]: entry for entry in failed(document) if entry["column"] == drop}
     assert found["expect_columns_to_exist"]["detail"].startswith(f"column `{drop}` is missing; ")
-    assert found["expect_columns_to_exist"]["detail"].endswith(mend)
+    assert found["expect_columns_to_exist"]["detail"].endswith(hint)
     assert found["expect_columns_to_exist"]["severity"] == "block"
     others = [entry for name, entry in found.items() if name != "expect_columns_to_exist"]
     assert others

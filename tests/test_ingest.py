@@ -433,7 +433,7 @@ BAD: dict[str, tuple[dict[str, str | bytes], dict[str, Any], type[ClearanceError
         {"path": "a.csv"},
         SourceError,
         "line 30002 of a.csv has 1 fields",
-        "mend",
+        "hint",
     ),
     "open quote in the header": (
         {"a.csv": 'id,"x\n1,2\n3,4"\n'},
@@ -463,7 +463,7 @@ BAD: dict[str, tuple[dict[str, str | bytes], dict[str, Any], type[ClearanceError
         "d/b.csv has other columns than d/a.csv: it lacks x and has also y",
         "same columns",
     ),
-    "no gzip": ({"a.csv.gz": "id,x\n1,2\n"}, {"path": "a.csv.gz"}, SourceError, "a.csv.gz", "mend"),
+    "no gzip": ({"a.csv.gz": "id,x\n1,2\n"}, {"path": "a.csv.gz"}, SourceError, "a.csv.gz", "hint"),
     "no Parquet": (
         {"a.parquet": "id,x\n1,2\n"},
         {"path": "a.parquet"},
@@ -476,14 +476,14 @@ BAD: dict[str, tuple[dict[str, str | bytes], dict[str, Any], type[ClearanceError
         {"path": "a.json"},
         SourceError,
         "a.json is no valid JSON",
-        "mend",
+        "hint",
     ),
     "repeated JSON key": (
         {"a.json": '[{"id": 1, "id": "secret"}]'},
         {"path": "a.json"},
         SourceError,
         "record/value 1 of a.json",
-        "mend",
+        "hint",
     ),
     "JSON without records": ({"a.json": "[1, 2]"}, {"path": "a.json"}, SourceError, "no records", "objects"),
     "nested column": (
@@ -519,7 +519,7 @@ BAD: dict[str, tuple[dict[str, str | bytes], dict[str, Any], type[ClearanceError
         {"path": "a.csv", "select": "SELECT x::INT AS x FROM source"},
         ClearanceError,
         "Could not convert",
-        "mend",
+        "hint",
     ),
     "no snapshot": (
         {},
@@ -539,7 +539,7 @@ def test_bad_input_is_one_clear_error_and_the_old_table_stays(name: str) -> None
     project(**{"kind": "file", **source})
     with pytest.raises(error, match=fault) as caught:
         ingest.main()
-    assert re.search(mend, caught.value.mend), caught.value.mend
+    assert re.search(mend, caught.value.hint), caught.value.hint
     assert "secret" not in str(caught.value)  # what a line holds may be personal
     assert Path("data/raw.parquet").read_text() == "old table"
     assert Path("data/origin.json").read_text() == "old origin"
@@ -570,7 +570,7 @@ def test_as_a_command_it_prints_two_lines_and_ends_1() -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: no.csv does not exist",
-        "  mend: put the table there, or mend `source.path` in params.yaml",
+        "  hint: put the table there, or mend `source.path` in params.yaml",
     ]
 
 

@@ -156,7 +156,9 @@ def test_a_listing_that_the_cache_lost_is_read_at_the_remote(three: tuple[Path, 
 
 def test_a_folder_of_code_that_was_read_is_no_object_and_no_hindrance(three: tuple[Path, str]) -> None:
     root, first = three
-    read = f"stages: {{a: {{cmd: x, deps: [{{path: clearance/reporting/templates, md5: {'0' * 32}.dir}}]}}}}\n"
+    read = (
+        f"stages: {{a: {{cmd: x, deps: [{{path: clearance/reporting/templates, md5: {'0' * 32}.dir}}]}}}}\n"
+    )
     collection.collect(root, [first, read], dry=False)
     assert models(root / ".dvc/cache") == [0, 2]
 

@@ -104,7 +104,7 @@ def swap(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "named", "mend"),
+    ("path", "named", "hint"),
     [
         ("models/trained/model.skops", "models/trained", "clearance repair"),
         ("reports/fairness.json", "reports/fairness.json", "clearance repair"),
@@ -117,12 +117,12 @@ def swap(path: Path) -> None:
     ],
 )
 def test_one_changed_byte_is_found_whatever_the_times_say(
-    project: Path, path: str, named: str, mend: str
+    project: Path, path: str, named: str, hint: str
 ) -> None:
     swap(project / path)
     with pytest.raises(IntegrityError, match=f"{named} is not what stage .* recorded") as error:
         lineage.verify(project)
-    assert mend in error.value.mend
+    assert hint in error.value.hint
 
 
 @pytest.mark.parametrize(

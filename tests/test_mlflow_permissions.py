@@ -172,7 +172,7 @@ def test_the_trainer_proposes_the_promoter_promotes_and_no_other_writes_to_the_n
     guarded.sign_in("trainer", "pipeline")  # the right person by the roles file, the wrong account in MLflow
     with pytest.raises(ConfigurationError, match="refuses this account") as refused:
         release.release(guarded.root, day)
-    assert "set MLFLOW_TRACKING_USERNAME" in refused.value.mend
+    assert "set MLFLOW_TRACKING_USERNAME" in refused.value.hint
     assert champion() is None
 
     guarded.sign_in("promoter", "pipeline")

@@ -404,7 +404,7 @@ def test_a_type_is_named_already_when_saving(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         model_file.save(fitted(Custom()), path)
     assert "test_model_file.Custom" in caught.value.fault
-    assert "policies/trusted_types.yaml" in caught.value.mend
+    assert "policies/trusted_types.yaml" in caught.value.hint
     assert not path.exists()
 
 

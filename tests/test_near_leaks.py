@@ -88,9 +88,9 @@ def test_what_tells_a_group_hides_its_rows_and_names_the_limit_to_raise() -> Non
     leak = features.ExpectFeaturesNotToGiveAway(features=["x"], attributes=["race"], label="label", most=0.95)
     (fault,) = leak.faults(frame)
     assert fault.leaks
-    assert fault.mend is not None
-    assert "data.protected_encodings" in fault.mend
-    assert "data.leak_auc_max" in fault.mend
+    assert fault.hint is not None
+    assert "data.protected_encodings" in fault.hint
+    assert "data.leak_auc_max" in fault.hint
     lenient = features.ExpectFeaturesNotToGiveAway(
         features=["x"], attributes=["race"], label="label", most=0.9999
     )

@@ -74,7 +74,7 @@ def test_what_is_wrong_is_named(raw: dict[str, Any], key: str, value: Any, says:
     with pytest.raises(ConfigurationError) as caught:
         params.parse(put(raw, key, value), "params.yaml")
     assert says in caught.value.fault
-    assert "docs/configuration.md" in caught.value.mend
+    assert "docs/configuration.md" in caught.value.hint
 
 
 def test_a_url_is_never_written_into_the_file(raw: dict[str, Any]) -> None:

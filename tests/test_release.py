@@ -248,7 +248,7 @@ def test_what_was_not_tracked_is_not_released(settle: Settle) -> None:
     root = settle()
     with pytest.raises(IntegrityError, match="no complete run of this model") as error:
         release.release(root, DAY)
-    assert "clearance track" in error.value.mend
+    assert "clearance track" in error.value.hint
     track.main()
     (run,) = MlflowClient().search_runs(["1"])
     MlflowClient().delete_tag(run.info.run_id, "clearance.complete")
@@ -603,7 +603,7 @@ def test_an_alias_that_somebody_moved_by_hand_is_found_and_put_right(settle: Set
         IntegrityError, match=f"points at loan-approval version {other}, and the ledger's"
     ) as e:
         track_and_release(root)
-    assert f"rollback --to {1 if first else 2}" in e.value.mend
+    assert f"rollback --to {1 if first else 2}" in e.value.hint
 
 
 @pytest.fixture

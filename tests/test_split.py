@@ -166,7 +166,7 @@ def test_a_time_that_is_none_is_named(column: pa.Array, says: str) -> None:
             1,
         )
     assert says in caught.value.fault
-    assert "source.select" in caught.value.mend
+    assert "source.select" in caught.value.hint
 
 
 def test_a_missing_time_column_is_named() -> None:

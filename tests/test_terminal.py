@@ -78,7 +78,7 @@ def test_a_fault_is_told_once_with_its_mend_and_has_its_own_status(toy: Path, ap
     (toy.parent / "orders/model").write_text("fail")
     done = run(toy, "--any-verdict", **api)
     assert done.returncode == 1
-    assert done.stderr.strip() == "Failed: train: the table is empty\n  mend: give it rows"
+    assert done.stderr.strip() == "Failed: train: the table is empty\n  hint: give it rows"
     assert ["train", "failed"] in [line.split()[:2] for line in done.stdout.splitlines()]
 
 
@@ -114,7 +114,7 @@ def test_a_wrong_request_is_told_before_anything_starts(toy: Path, options: list
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ")
     assert fault in done.stderr
-    assert "mend: " in done.stderr
+    assert "hint: " in done.stderr
     assert not (toy / ".clearance/logs").exists()
     assert not (toy / ".prefect").exists()
 

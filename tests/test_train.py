@@ -165,7 +165,7 @@ def test_a_choice_that_cannot_work_is_named(choice: dict[str, Any], says: str) -
     with pytest.raises(ConfigurationError) as caught:
         trained(learnable.table(300), **choice)
     assert says in caught.value.fault
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def emptied(frame: pd.DataFrame) -> None:

@@ -149,7 +149,7 @@ def test_a_fault_ends_the_run_says_how_to_mend_it_and_the_next_run_recovers(toy:
     order(toy, "model", "fail")
     state = run()
     assert (state.type, state.name) == (StateType.FAILED, "Failed")
-    assert state.message == "train: the table is empty\n  mend: give it rows"
+    assert state.message == "train: the table is empty\n  hint: give it rows"
     found = names(state)
     assert (found["ingest"], found["train"]) == ("Completed", "Failed")
     assert {found[name] for name in STATES if name not in ("ingest", "train")} == {"NotReady"}
@@ -233,7 +233,7 @@ def test_what_cannot_be_read_is_a_fault_before_any_step(
     state = run()
     assert (state.type, state.name) == (StateType.FAILED, "Failed")
     assert fault in (state.message or "")
-    assert "mend" in (state.message or "")
+    assert "hint" in (state.message or "")
     assert names(state) == {}
 
 
@@ -243,7 +243,7 @@ def test_a_second_run_in_the_same_checkout_is_turned_away(toy: Path) -> None:
     pid = os.getpid()
     assert (
         state.message
-        == f"another run holds this checkout (pid {pid})\n  mend: wait until it ends, or stop it"
+        == f"another run holds this checkout (pid {pid})\n  hint: wait until it ends, or stop it"
     )
     assert run().is_completed()
 

@@ -182,7 +182,7 @@ def test_a_faulty_policy_is_one_clear_error_with_its_mend(
     done = call("policy", "check", put(tmp_path / "p.yaml", **changes))
     assert (done.exit_code, done.output.splitlines()[0]) == (1, done.stderr.splitlines()[0])
     assert says in done.stderr
-    assert "\n  mend: " in done.stderr
+    assert "\n  hint: " in done.stderr
     assert done.stderr.count("error:") == 1
 
 

@@ -34,7 +34,7 @@ def test_every_record_is_there_and_says_something() -> None:
         ("entry 12 of 3.5 s (4 in all)", "entry N of N.N s"),
         ("key 0a1b2c3d4e5f… of /tmp/a/b.pem: no", "key HEX12… of TMP/b.pem: no"),
         ("on 2026-11-26 at 2026-11-26T10:00:00Z", "on DAY at TIME"),
-        ("the fault\n\n  mend: it ", "the fault\n  mend: it"),
+        ("the fault\n\n  hint: it ", "the fault\n  hint: it"),
     ],
 )
 def test_what_differs_between_two_runs_is_told_by_its_kind(message: str, told: str) -> None:

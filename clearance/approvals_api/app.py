@@ -142,4 +142,4 @@ def _guard(served: FastAPI) -> None:
     @served.exception_handler(ClearanceError)
     async def fault(_: Request, error: ClearanceError) -> Response:
         code = 503 if isinstance(error, TransientError) else 409
-        return JSONResponse({"fault": error.fault, "mend": error.mend}, code)
+        return JSONResponse({"fault": error.fault, "mend": error.hint}, code)

@@ -30,7 +30,7 @@ from clearance.trust.recorded_decisions import Vote
 from clearance.trust.roles import Person, Right
 
 logger = logging.getLogger(__name__)
-_MEND = "the roles file says who holds which account, and the provider's groups may leave fewer roles"
+_HINT = "the roles file says who holds which account, and the provider's groups may leave fewer roles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +114,11 @@ def demand(found: Office, account: Account, rights: Iterable[Right], what: str) 
     person = found.roles.holder(account.issuer, account.subject, now)
     if person is None:
         raise ReleaseRefused(
-            f"nobody in policies/roles.yaml holds the account {recorded_decisions.told(account)}", _MEND
+            f"nobody in policies/roles.yaml holds the account {recorded_decisions.told(account)}", _HINT
         )
     if not any(recorded_decisions.giving(found.roles, person, right, now, account) for right in rights):
         groups = "" if account.roles is None else ", among those that the provider's groups leave,"
-        raise ReleaseRefused(f"{person.identity} may not {what}: no role of theirs{groups} lets them", _MEND)
+        raise ReleaseRefused(f"{person.identity} may not {what}: no role of theirs{groups} lets them", _HINT)
     return person
 
 

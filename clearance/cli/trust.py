@@ -209,5 +209,5 @@ def _told(new: Path, pinned: Any) -> int:
         trust.successor(pinned, dsse.read(new))
         click.echo(f"{new} is complete: `clearance root adopt {new}` on every machine that decides")
     except IntegrityError as error:
-        click.echo(f"{new} is signed; {error.fault}: {error.mend}")
+        click.echo(f"{new} is signed; {error.fault}: {error.hint}")
     return ExitCode.PASS

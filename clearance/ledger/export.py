@@ -25,7 +25,7 @@ from clearance.ledger.report import Report
 
 FORMAT = 1
 _FIELDS = {field.name for field in fields(Entry)}
-_MEND = "export the ledger again with `clearance ledger export`"
+_HINT = "export the ledger again with `clearance ledger export`"
 
 
 def lines(ledger: Ledger, kept: Sequence[Path]) -> Iterator[str]:
@@ -53,7 +53,7 @@ def entries(file: Path) -> Iterator[Entry]:
     for number, found in _objects(file, '{"entry"'):
         fields_ = found.get("entry")
         if not isinstance(fields_, dict) or set(fields_) != _FIELDS:
-            raise IntegrityError(f"line {number} of {file} is no ledger entry", _MEND)
+            raise IntegrityError(f"line {number} of {file} is no ledger entry", _HINT)
         yield Entry(**fields_)
 
 
@@ -71,7 +71,7 @@ def _header(file: Path) -> Mapping[str, Any]:
         or not isinstance(header.get("ledger"), str)
         or not isinstance(names, list)
     ):
-        raise IntegrityError(f"{file} is no export of a ledger in format {FORMAT}", _MEND)
+        raise IntegrityError(f"{file} is no export of a ledger in format {FORMAT}", _HINT)
     return header
 
 
@@ -83,9 +83,9 @@ def _objects(file: Path, start: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 if line.startswith(start):
                     yield number, _object(file, number, line)
                 elif not line.startswith(('{"entry"', '{"place"', '{"format"')):
-                    raise IntegrityError(f"line {number} of {file} is none of an export", _MEND)
+                    raise IntegrityError(f"line {number} of {file} is none of an export", _HINT)
     except OSError as error:
-        raise IntegrityError(f"{file} cannot be read ({error.strerror})", _MEND) from None
+        raise IntegrityError(f"{file} cannot be read ({error.strerror})", _HINT) from None
 
 
 def _object(file: Path, number: int, line: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _object(file: Path, number: int, line: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise IntegrityError(f"line {number} of {file} is no JSON object", _MEND)
+        raise IntegrityError(f"line {number} of {file} is no JSON object", _HINT)
     return found
 
 

@@ -33,7 +33,7 @@ OUT_OF_THE_BOX = {
 }
 """Beyond scikit-learn's defaults: enough steps to converge, and trees shallow enough to be explained."""
 
-_MEND = "name one of " + ", ".join(OUT_OF_THE_BOX) + ", or the import path of an installed classifier"
+_HINT = "name one of " + ", ".join(OUT_OF_THE_BOX) + ", or the import path of an installed classifier"
 
 
 def import_path(name: str) -> str:
@@ -55,10 +55,10 @@ def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:
         known = estimator.get_params(deep=True)
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(
-            f"{import_path(name)} cannot be created: {error}", "mend `train.arguments`, or " + _MEND
+            f"{import_path(name)} cannot be created: {error}", "mend `train.arguments`, or " + _HINT
         ) from None
     if not all(callable(getattr(estimator, method, None)) for method in ("fit", "predict_proba")):
-        raise ConfigurationError(f"{import_path(name)} gives no probabilities (`predict_proba`)", _MEND)
+        raise ConfigurationError(f"{import_path(name)} gives no probabilities (`predict_proba`)", _HINT)
     seeds = {key: seed for key in known if key.split("__")[-1] == "random_state" and key not in arguments}
     return estimator.set_params(**seeds)
 
@@ -100,7 +100,7 @@ def package(path: str) -> tuple[str, str]:
     if not names:
         raise ConfigurationError(
             f"{path} belongs to no installed package, so nothing records when it changes",
-            "install it as a package with a version, or " + _MEND,
+            "install it as a package with a version, or " + _HINT,
         )
     return names[0], importlib.metadata.version(names[0])
 
@@ -108,12 +108,12 @@ def package(path: str) -> tuple[str, str]:
 def _class(path: str) -> type:
     module, _, name = path.rpartition(".")
     if not module:
-        raise ConfigurationError(f"no estimator is called `{path}`", _MEND)
+        raise ConfigurationError(f"no estimator is called `{path}`", _HINT)
     package(path)
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be imported: {error}", _MEND) from None
+        raise ConfigurationError(f"{path} cannot be imported: {error}", _HINT) from None
     if not isinstance(kind, type):
-        raise ConfigurationError(f"{path} is no class", _MEND)
+        raise ConfigurationError(f"{path} is no class", _HINT)
     return kind

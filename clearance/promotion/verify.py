@@ -82,7 +82,7 @@ def _tried(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name=name, holds=True, says=look())
     except ClearanceError as error:
-        return Check(name=name, holds=False, says=f"{error.fault}; {error.mend}")
+        return Check(name=name, holds=False, says=f"{error.fault}; {error.hint}")
 
 
 def _alias(
@@ -113,7 +113,7 @@ def _version(
     try:
         found = candidate.recall(office, server, version, entries, folder)
     except ClearanceError as error:
-        yield Check(name="evidence", holds=False, says=f"{error.fault}; {error.mend}")
+        yield Check(name="evidence", holds=False, says=f"{error.fault}; {error.hint}")
         return
     signers = _signers(office, found.bundle)
     files = len(found.bundle.files)

@@ -64,7 +64,7 @@ def settled_by(verdict: Mapping[str, Any]) -> list[str]:
         ]
     if not found:
         return ["Mend what the sentence above names, in the policy or in params.yaml, and run again."]
-    mend = _MENDS[Outcome(verdict["verdict"])]
+    mend = _HINTS[Outcome(verdict["verdict"])]
     about: dict[str, list[str]] = {}
     for each in found:
         about.setdefault(mend(each), []).append(subject(each))
@@ -110,7 +110,7 @@ def _after_not_evaluated(_: Mapping[str, Any]) -> str:
     return "the evidence, measured."
 
 
-_MENDS = {
+_HINTS = {
     Outcome.FAIL: _after_fail,
     Outcome.INSUFFICIENT_EVIDENCE: _after_insufficient,
     Outcome.NOT_EVALUATED: _after_not_evaluated,

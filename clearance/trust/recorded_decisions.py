@@ -103,7 +103,7 @@ def read(record: Recorded, roles: Roles) -> Vote | Refused:
     try:
         decision, content = decisions.read(record.signed.statement)
     except IntegrityError as error:
-        return refused(f"{error.fault}; {error.mend}")
+        return refused(f"{error.fault}; {error.hint}")
     person = _decider(decision, signer, keyids[0], record.at, roles)
     if isinstance(person, str):
         return refused(person)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Key
 
 FILE = "policies/roles.yaml"
-_MEND = f"correct {FILE}; docs/decisions/0012-signatures-and-roles.md says what it holds"
+_HINT = f"correct {FILE}; docs/decisions/0012-signatures-and-roles.md says what it holds"
 Name = Annotated[str, Field(pattern=f"^{key_files.NAME.pattern}$")]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -153,7 +153,7 @@ def _said(text: bytes) -> _File:
     try:
         return _File.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(f"{FILE}: {params.describe(error, _File)}", _MEND) from None
+        raise ConfigurationError(f"{FILE}: {params.describe(error, _File)}", _HINT) from None
 
 
 def _person(identity: str, said: _Person) -> Person:

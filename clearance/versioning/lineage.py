@@ -128,7 +128,7 @@ _Read = Callable[[str], digests.Digest]
 def verify(root: Path) -> Lineage:
     """Read and hash all that the pipeline in `root` read and wrote, and hold it against its records.
 
-    Raises IntegrityError that names the file or stage and the mend: a stage or a file is missing, content,
+    Raises IntegrityError that names the file or stage and the hint: a stage or a file is missing, content,
     command or a parameter differs from `dvc.lock`, or a digest that the verdict cites does not match.
     Raises ConfigurationError when one of the records is missing or no YAML.
     """

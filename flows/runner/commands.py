@@ -64,5 +64,5 @@ def _said(step: str, status: int, lines: list[str], log: Path) -> tuple[str, str
     if not starts:
         end = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
         return "\n".join([f"{step}: {end}", *(f"  {line}" for line in lines[-5:])]), f"see {log}"
-    fault, _, mend = "\n".join(lines[starts[-1] :]).partition("\n  mend: ")
+    fault, _, mend = "\n".join(lines[starts[-1] :]).partition("\n  hint: ")
     return f"{step}: {fault.removeprefix('error: ')}", mend or f"see {log}"

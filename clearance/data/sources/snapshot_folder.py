@@ -19,7 +19,7 @@ from clearance.params import Source
 
 TABLE = "table.parquet"
 ORIGIN = "origin.json"
-_MEND = "run `make repro`, or `python -m tasks.snapshot`: it pulls the table and keeps a copy"
+_HINT = "run `make repro`, or `python -m tasks.snapshot`: it pulls the table and keeps a copy"
 
 
 def asked(source: Source) -> dict[str, Any]:
@@ -37,13 +37,13 @@ def read(source: Source) -> tuple[Path, dict[str, Any]]:
     """
     folder = Path(source.path)
     if not (folder / ORIGIN).is_file():
-        raise SourceError(f"there is no snapshot in {folder}", _MEND)
+        raise SourceError(f"there is no snapshot in {folder}", _HINT)
     origin = files.read_json(folder / ORIGIN)
     other = [name for name, value in asked(source).items() if origin.get(name) != value]
     if other:
         raise SourceError(
             f"the snapshot in {folder} has another {' and '.join(other)} than params.yaml",
-            _MEND,
+            _HINT,
         )
     return files.verify(folder / TABLE, str(origin.get("sha256"))), origin
 

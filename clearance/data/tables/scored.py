@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOLDER = Path("data/scored")
 FILE = FOLDER / "scores.parquet"
 RECORD = Path("reports/scores.json")
-_MEND = "run `clearance repair`, then run again"
+_HINT = "run `clearance repair`, then run again"
 
 
 def write(file: Path, rows: pd.Series, scores: npt.NDArray[np.float64]) -> None:
@@ -40,12 +40,12 @@ def read(root: Path, rows: pd.Series, model: str) -> npt.NDArray[np.float64]:
     """
     record: dict[str, Any] = files.read_json(root / RECORD)
     if record.get("status") != "measured":
-        raise IntegrityError(f"there are no scores: {record.get('because') or 'nothing was recorded'}", _MEND)
+        raise IntegrityError(f"there are no scores: {record.get('because') or 'nothing was recorded'}", _HINT)
     if record["model_sha256"] != model:
-        raise IntegrityError(f"{RECORD} is of another model than the trained one", _MEND)
+        raise IntegrityError(f"{RECORD} is of another model than the trained one", _HINT)
     table = pq.read_table(files.verify(root / FILE, record["sha256"]))
     if not table.column("row").equals(_texts(rows)):
-        raise IntegrityError(f"{FILE} does not hold the test rows in their order", _MEND)
+        raise IntegrityError(f"{FILE} does not hold the test rows in their order", _HINT)
     scores: npt.NDArray[np.float64] = table.column("score").to_numpy()
     return scores
 
