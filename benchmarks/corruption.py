@@ -77,8 +77,8 @@ def examine(case: clean.Case, scratch: Path) -> Said:
             return said
         units = split.identify(table, data)
         side = split.assign(units, table, SHARES, 1)
-        parts = prepare.part(table, units, side, data)
-        record = prepare.record(parts, units, side, SHARES, 1)
+        parts = prepare.partition(table, units, side, data)
+        record = prepare.split_document(parts, units, side, SHARES, 1)
         document, _, _ = validate.check_prepared(
             case.parts(parts) if case.parts else parts, record, data, 0.95
         )

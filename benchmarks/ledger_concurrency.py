@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import ClearanceError
-from clearance.ledger import Draft, Entry, Kind
+from clearance.ledger import Draft, Entry, EntryKind
 
 MODELS = ("loan-approval", "mortgage")
 _APPEND, _MOVE, _READ, _FAIL = "append", "move", "read", "fail"
@@ -72,14 +72,14 @@ def _move(book: ledger.Ledger, model: str) -> tuple[int, int]:
     with ledger.lock(book, model) as fence:
         version = _read(book, model)[1] + 1
         body = {"version": version, "content": "c" * 64, "step": "promotion"}
-        wanted = Draft(kind=Kind.INTENT, model=model, actor="otto", body=body)
+        wanted = Draft(kind=EntryKind.INTENT, model=model, actor="otto", body=body)
         intent = ledger.append(book, [wanted], fence=fence)[0].number
-        done = Draft(kind=Kind.PROMOTION, model=model, actor="otto", body={**body, "intent": intent})
+        done = Draft(kind=EntryKind.PROMOTION, model=model, actor="otto", body={**body, "intent": intent})
         return ledger.append(book, [done], fence=fence)[0].number, version
 
 
 def _read(book: ledger.Ledger, model: str) -> tuple[int, int]:
-    found = [each for each in ledger.reigns(ledger.entries(book, model=model), model) if each.until is None]
+    found = [each for each in ledger.tenures(ledger.entries(book, model=model), model) if each.until is None]
     if len(found) > 1:
         raise AssertionError(f"{len(found)} champions of {model}")
     return 0, found[0].version if found else 0
@@ -125,9 +125,11 @@ def _alternating(entries: Iterable[Entry]) -> Iterator[str]:
     """Each intent is followed by its own promotion: nobody else acted between them."""
     waiting = None
     for each in entries:
-        if (each.kind == Kind.INTENT) != (waiting is None) or (waiting and each.body["intent"] != waiting):
+        if (each.kind == EntryKind.INTENT) != (waiting is None) or (
+            waiting and each.body["intent"] != waiting
+        ):
             yield f"entry {each.number} came between an intent and its act"
-        waiting = each.number if each.kind == Kind.INTENT else None
+        waiting = each.number if each.kind == EntryKind.INTENT else None
 
 
 def _stale(done: Sequence[Operation]) -> Iterator[str]:

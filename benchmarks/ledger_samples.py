@@ -19,7 +19,7 @@ from securesystemslib.signer import CryptoSigner
 
 from clearance import ledger
 from clearance.errors import IntegrityError
-from clearance.ledger import Draft, Kind
+from clearance.ledger import Draft, EntryKind
 
 MODEL = "loan-approval"
 PEOPLE = ("pipeline", "vera", "rita", "otto", "dan")
@@ -75,7 +75,7 @@ def sqlite(folder: Path) -> str:
     return f"sqlite:///{folder / 'ledger.db'}"
 
 
-def draft(version: int, kind: Kind = Kind.PROPOSAL, actor: str = "pipeline", **more: Any) -> Draft:
+def draft(version: int, kind: EntryKind = EntryKind.PROPOSAL, actor: str = "pipeline", **more: Any) -> Draft:
     """An entry about a version of the model."""
     body = {"version": version, "content": f"{version:064x}", "reason": "weekly run", **more}
     return Draft(kind=kind, model=MODEL, actor=actor, keyid="k" * 64, body=body)
@@ -83,7 +83,14 @@ def draft(version: int, kind: Kind = Kind.PROPOSAL, actor: str = "pipeline", **m
 
 def story(batches: int, random_: random.Random) -> list[list[Draft]]:
     """Batches of one to six entries by different people."""
-    kinds = [Kind.PROPOSAL, Kind.VERDICT, Kind.APPROVAL, Kind.REFUSAL, Kind.INTENT, Kind.PROMOTION]
+    kinds = [
+        EntryKind.PROPOSAL,
+        EntryKind.VERDICT,
+        EntryKind.APPROVAL,
+        EntryKind.REFUSAL,
+        EntryKind.INTENT,
+        EntryKind.PROMOTION,
+    ]
     return [
         [
             draft(random_.randrange(1, 9), random_.choice(kinds), random_.choice(PEOPLE), of=random_.random())

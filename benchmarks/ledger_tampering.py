@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import ledger_attacks as attacks
 from benchmarks import ledger_samples as samples
 from clearance import ledger
-from clearance.ledger import Fault, Report, audit, checkpoint_files, export, verification
+from clearance.ledger import LedgerFault, LedgerReport, audit, checkpoint_files, export, verification
 
 SEEDS = (0,)
 EACH = 100
@@ -41,14 +41,16 @@ def run(scratch: Path, seeds: Sequence[int], each: int = EACH, clean: int = CLEA
             row["detected"] += not report.ok
             row["lost"] += report.ok
             row["named"] += report.first == wanted
-            row["by_chain_alone"] += any(found.fault != Fault.UNCOVERED for found in bare.findings)
+            row["by_chain_alone"] += any(found.fault != LedgerFault.UNCOVERED for found in bare.findings)
             if report.first != wanted:
                 misses.append(f"seed {seed}, {name}: {wanted} meant, {report.first} named; {report}")
     alarms = [said for seed in seeds[:1] for said in _alarms(scratch, seed, clean)]
     return {"seeds": list(seeds), "classes": classes, "misses": misses, "clean": clean, "alarms": alarms}
 
 
-def _attacked(scratch: Path, seed: int, each: int) -> Iterator[tuple[str, tuple[int | None, Report, Report]]]:
+def _attacked(
+    scratch: Path, seed: int, each: int
+) -> Iterator[tuple[str, tuple[int | None, LedgerReport, LedgerReport]]]:
     bases = []
     for number in range(BASES):
         folder = scratch / f"base-{seed}-{number}"
@@ -62,7 +64,7 @@ def _attacked(scratch: Path, seed: int, each: int) -> Iterator[tuple[str, tuple[
 
 def attacked(
     base: attacks.Base, attack: attacks.Attack, random_: random.Random, folder: Path
-) -> tuple[int | None, Report, Report]:
+) -> tuple[int | None, LedgerReport, LedgerReport]:
     """The number that should be named; the report with checkpoints, and that of the chain alone."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -91,7 +93,9 @@ def _alarms(scratch: Path, seed: int, count: int) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def clean_report(folder: Path, signer: samples.Signer, seal: ledger.Seal, random_: random.Random) -> Report:
+def clean_report(
+    folder: Path, signer: samples.Signer, seal: ledger.Seal, random_: random.Random
+) -> LedgerReport:
     """Write a ledger, let a crash or an erasure happen to it now and then, and verify it."""
     with ledger.open(samples.sqlite(folder), seal=seal) as book:
         for batch in samples.story(random_.randint(1, 12), random_):

@@ -27,25 +27,25 @@ def main() -> None:
     worked: dict[str, float] = {}
     began: dict[str, float] = {}
     ended: dict[str, float] = {}
-    run, bring = child_processes.Children.run, run_context.Work._bring
+    run, bring = child_processes.ChildProcesses.run, run_context.RunContext._bring
 
-    def timed_run(self: child_processes.Children, command: str, **how: Any) -> Any:
+    def timed_run(self: child_processes.ChildProcesses, command: str, **how: Any) -> Any:
         start = time.perf_counter()
         try:
             return run(self, command, **how)
         finally:
             worked[how["env"]["DVC_STAGE"]] = time.perf_counter() - start
 
-    def timed_bring(self: run_context.Work, name: str, hear: Any) -> bool:
+    def timed_bring(self: run_context.RunContext, name: str, hear: Any) -> bool:
         began[name] = time.perf_counter()
         try:
             return bring(self, name, hear)
         finally:
             ended[name] = time.perf_counter()
 
-    child_processes.Children.run = timed_run  # type: ignore[method-assign,assignment]
-    run_context.Work._bring = timed_bring  # type: ignore[method-assign]
-    with run_context.opened(Path.cwd(), {}, force=True) as opened:
+    child_processes.ChildProcesses.run = timed_run  # type: ignore[method-assign,assignment]
+    run_context.RunContext._bring = timed_bring  # type: ignore[method-assign]
+    with run_context.open_run(Path.cwd(), {}, force=True) as opened:
         training.training(return_state=True)  # imports every module
         opened.__dict__.pop("pipeline")  # the second run reads the graph anew
         training.training(return_state=True)

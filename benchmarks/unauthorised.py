@@ -139,13 +139,13 @@ def _by_hand(place: Place, version: int, kind: str, **changes: Any) -> None:
         place.record(who, _kind(kind), version, signed)
 
 
-def _kind(kind: str) -> ledger.Kind:
-    return ledger.Kind.OVERRIDE if kind == "override" else ledger.Kind.APPROVAL
+def _kind(kind: str) -> ledger.EntryKind:
+    return ledger.EntryKind.OVERRIDE if kind == "override" else ledger.EntryKind.APPROVAL
 
 
 def _replay(place: Place) -> None:
     for each in place.entries("approval"):
-        place.record("pipeline", ledger.Kind.APPROVAL, 2, each.body["envelope"])
+        place.record("pipeline", ledger.EntryKind.APPROVAL, 2, each.body["envelope"])
 
 
 def _forge_signatures(place: Place) -> None:
@@ -157,7 +157,7 @@ def _forge_signatures(place: Place) -> None:
         said["subject"][0]["digest"]["sha256"] = wanted
         said["predicate"]["version"] = 2
         signed["payload"] = base64.b64encode(json.dumps(said).encode()).decode()
-        place.record("pipeline", ledger.Kind.APPROVAL, 2, signed)
+        place.record("pipeline", ledger.EntryKind.APPROVAL, 2, signed)
 
 
 def _sign_unknown(place: Place) -> None:
@@ -165,18 +165,18 @@ def _sign_unknown(place: Place) -> None:
         unknown = signers.signer(key_files.create(Path(folder), "vera").uri)
         for who in ("vera", "rita"):
             said = _payload(place.decision("approve", 1, who))
-            place.record("pipeline", ledger.Kind.APPROVAL, 1, dsse.sign(said, unknown))
+            place.record("pipeline", ledger.EntryKind.APPROVAL, 1, dsse.sign(said, unknown))
 
 
 def _borrow_names(place: Place) -> None:
-    place.record("vera", ledger.Kind.APPROVAL, 1, place.decision("approve", 1, "rita", signer="vera"))
-    place.record("rita", ledger.Kind.APPROVAL, 1, place.decision("approve", 1, "vera", signer="rita"))
+    place.record("vera", ledger.EntryKind.APPROVAL, 1, place.decision("approve", 1, "rita", signer="vera"))
+    place.record("rita", ledger.EntryKind.APPROVAL, 1, place.decision("approve", 1, "vera", signer="rita"))
 
 
 def _sign_together(place: Place) -> None:
     signed = place.decision("approve", 1, "vera")
     both = dsse.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/rita.pem"))
-    place.record("vera", ledger.Kind.APPROVAL, 1, both)
+    place.record("vera", ledger.EntryKind.APPROVAL, 1, both)
 
 
 def _override_twice(place: Place) -> None:
@@ -215,7 +215,7 @@ def _plant_and_propose(place: Place) -> None:
     with place.office("ada") as office:
         first = place.proposed(1)
         body = {"version": 2, "content": first.content, "fingerprint": first.fingerprint, "pushed": False}
-        office.record(office.draft(ledger.Kind.PROPOSAL, NAME, **body))
+        office.record(office.draft(ledger.EntryKind.PROPOSAL, NAME, **body))
 
 
 def _propose_other(place: Place) -> None:
@@ -226,7 +226,7 @@ def _propose_other(place: Place) -> None:
             "fingerprint": place.proposed(1).fingerprint,
             "pushed": False,
         }
-        office.record(office.draft(ledger.Kind.PROPOSAL, NAME, **body))
+        office.record(office.draft(ledger.EntryKind.PROPOSAL, NAME, **body))
 
 
 def _overtake(place: Place) -> None:

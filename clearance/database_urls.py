@@ -33,7 +33,7 @@ def scrub(text: str, url: sa.URL) -> str:
 
 
 @contextmanager
-def explained(
+def translated(
     url: sa.URL, explain: Callable[[sa.exc.SQLAlchemyError, sa.URL], ClearanceError]
 ) -> Iterator[None]:
     """Raise what `explain` makes of whatever the database raises; nothing of the driver's stays attached."""

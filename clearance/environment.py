@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clearance.errors import ConfigurationError
 
-QUIET = {
+TOOL_DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
@@ -41,7 +41,7 @@ def project_root(start: Path | None = None) -> Path:
     )
 
 
-def homes(root: Path) -> dict[str, str]:
+def tool_locations(root: Path) -> dict[str, str]:
     """Where each tool keeps its state for the project at `root`."""
     state = root / ".clearance"
     return {
@@ -57,6 +57,6 @@ def homes(root: Path) -> dict[str, str]:
 
 def apply(root: Path) -> None:
     """Set every default that is unset or empty, in this process and its children."""
-    for name, value in (QUIET | homes(root)).items():
+    for name, value in (TOOL_DEFAULTS | tool_locations(root)).items():
         if not os.environ.get(name):
             os.environ[name] = value

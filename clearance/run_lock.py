@@ -12,7 +12,7 @@ from clearance.errors import BusyError
 
 
 @contextmanager
-def held(root: Path) -> Iterator[None]:
+def hold(root: Path) -> Iterator[None]:
     """Hold the checkout at `root`. Raises BusyError, at once, when another run holds it."""
     path = root / ".clearance" / "run.lock"
     path.parent.mkdir(parents=True, exist_ok=True)

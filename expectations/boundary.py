@@ -40,7 +40,7 @@ _SEVERITIES = {BLOCK: "critical", WARN: "warning"}
 
 
 @dataclass(frozen=True)
-class Reading:
+class ExpectationResult:
     """What one expectation said of the table.
 
     `columns` are the one or two it looks at; it is empty for an expectation on the table. `success` is
@@ -65,7 +65,7 @@ def says(demand: str, hint: str | None = None, severity: str = BLOCK) -> dict[st
 
 def run(
     name: str, frame: pd.DataFrame, expectations: list[Expectation]
-) -> tuple[list[Reading], ExpectationSuiteValidationResult]:
+) -> tuple[list[ExpectationResult], ExpectationSuiteValidationResult]:
     """Each expectation's reading, in the order given, and the result they were read from.
 
     Raises IntegrityError when not exactly the given expectations were evaluated.
@@ -126,11 +126,11 @@ def _context() -> Any:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _read(found: Any) -> Reading:
+def _read(found: Any) -> ExpectationResult:
     config = found.expectation_config
     ran = not raised(found.exception_info) and bool(found.result)
     severity = next(ours for ours, theirs in _SEVERITIES.items() if config.severity == theirs)
-    return Reading(
+    return ExpectationResult(
         kind=config.type,
         columns=columns_of(found),
         severity=severity,

@@ -23,7 +23,7 @@ Hashes = Callable[[list[int]], list[str]]
 
 def document(
     entries: list[dict[str, Any]],
-    readings: list[boundary.Reading],
+    readings: list[boundary.ExpectationResult],
     name: str,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -45,13 +45,13 @@ def document(
     )
 
 
-def passed_on(name: str, because: str) -> dict[str, Any]:
+def blocked_document(name: str, because: str) -> dict[str, Any]:
     """The document of a boundary that an earlier one blocked."""
     return measurement.blocked(because) | {"boundary": name, "blocked": True, "expectations": []}
 
 
 def entries(
-    readings: list[boundary.Reading],
+    readings: list[boundary.ExpectationResult],
     frame: pd.DataFrame,
     hashes: Hashes,
     *,
@@ -80,7 +80,7 @@ def entries(
     return found
 
 
-def figures(readings: list[boundary.Reading]) -> dict[str, dict[str, measurement.Measurement]]:
+def figures(readings: list[boundary.ExpectationResult]) -> dict[str, dict[str, measurement.Measurement]]:
     """What expectations measured, by metric and protected attribute."""
     found: dict[str, dict[str, measurement.Measurement]] = {}
     for reading in readings:
@@ -90,7 +90,7 @@ def figures(readings: list[boundary.Reading]) -> dict[str, dict[str, measurement
     return found
 
 
-def revealing(readings: list[boundary.Reading]) -> set[str]:
+def proxy_columns(readings: list[boundary.ExpectationResult]) -> set[str]:
     """Features found to be as good as a protected attribute: none of their rows may be shown either."""
     return {
         fault["column"]
@@ -100,7 +100,7 @@ def revealing(readings: list[boundary.Reading]) -> set[str]:
     }
 
 
-def _faults(reading: boundary.Reading, frame: pd.DataFrame) -> list[custom.Fault]:
+def _faults(reading: boundary.ExpectationResult, frame: pd.DataFrame) -> list[custom.Fault]:
     column = reading.columns[0] if reading.columns else None
     if not reading.ran:
         return [custom.Fault(column=column, says=f"not run: {_why_not(reading, frame)}")]
@@ -119,7 +119,7 @@ def _faults(reading: boundary.Reading, frame: pd.DataFrame) -> list[custom.Fault
     ]
 
 
-def _why_not(reading: boundary.Reading, frame: pd.DataFrame) -> str:
+def _why_not(reading: boundary.ExpectationResult, frame: pd.DataFrame) -> str:
     """Said from the table, not from the exception, whose words may hold values."""
     absent = [name for name in reading.columns if name not in frame]
     if absent:
@@ -128,7 +128,7 @@ def _why_not(reading: boundary.Reading, frame: pd.DataFrame) -> str:
     return f"it cannot be computed{kinds and ', as '}{kinds} ({reading.demand})"
 
 
-def _sentence(reading: boundary.Reading) -> str:
+def _sentence(reading: boundary.ExpectationResult) -> str:
     """What is wrong, from the counts in the result; the demand alone for an expectation unknown here."""
     result = reading.result
     name = " and ".join(f"`{column}`" for column in reading.columns) or "the table"
@@ -151,7 +151,7 @@ def _sentence(reading: boundary.Reading) -> str:
     return f"{said}: expected that {reading.demand}" if said else f"it does not hold that {reading.demand}"
 
 
-def _observed(reading: boundary.Reading) -> Any:
+def _observed(reading: boundary.ExpectationResult) -> Any:
     result = reading.result
     if "unexpected_count" in result:
         return {"rows": result["element_count"], "unexpected": result["unexpected_count"]}

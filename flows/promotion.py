@@ -46,12 +46,12 @@ def promote(name: str, root: Path, version: int) -> State[Any]:
     """Run the effect; what it says is the message of a completed state."""
     lines: list[str] = []
 
-    def run(hear: commands.Hear) -> bool:
+    def run(hear: commands.OnLine) -> bool:
         def take(line: str) -> None:
             lines.append(line)
             hear(line)
 
-        with child_processes.Children(root) as started:
+        with child_processes.ChildProcesses(root) as started:
             commands.run(
                 started,
                 name,

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clearance.errors import UnavailableError
-from flows.runner.child_processes import Children
+from flows.runner.child_processes import ChildProcesses
 
 HOST = "127.0.0.1"
 
 
-def start(children: Children, root: Path) -> Callable[[], None]:
+def start(children: ChildProcesses, root: Path) -> Callable[[], None]:
     """Start the server unless `PREFECT_API_URL` names one, and make it the API of this process.
 
     Returns at once; the function returned waits until the server answers, and raises UnavailableError

@@ -47,7 +47,7 @@ def attempt(do: Callable[[Callable[[str], None]], bool]) -> State[Any]:
     """Do a step: `do` is given what hears its lines, and returns whether it had to run."""
     try:
         ran = do(get_run_logger().info)
-    except child_processes.Lost:
+    except child_processes.RunEnded:
         return Failed(name="Interrupted", message="the run was ended")
     except TransientError as error:
         return Failed(name=UNAVAILABLE, message=str(error))

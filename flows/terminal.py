@@ -21,8 +21,8 @@ from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt
 from clearance.reporting import summary
 from flows import display, server
-from flows.runner import request, run_context
-from flows.runner.child_processes import Children
+from flows.runner import overrides, run_context
+from flows.runner.child_processes import ChildProcesses
 
 if TYPE_CHECKING:
     from prefect import State
@@ -48,8 +48,8 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         environment.apply(root)
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
         base = params.read_yaml(root / "params.yaml")
-        changes = request.with_policy(request.check(request.from_settings(settings, base)), policy_file)
-        with run_context.opened(root, changes, screen.show, force=force) as run:
+        changes = overrides.with_policy(overrides.check(overrides.from_settings(settings, base)), policy_file)
+        with run_context.open_run(root, changes, screen.show, force=force) as run:
             with screen:
                 state = _train(run, struck)
             code = _tell(screen, run, state)
@@ -76,9 +76,9 @@ def _listen() -> threading.Event:
     return struck
 
 
-def _train(run: run_context.Work, struck: threading.Event) -> State[Any]:
+def _train(run: run_context.RunContext, struck: threading.Event) -> State[Any]:
     """Start Prefect's server; begin with the stages and import Prefect while it starts; run the flow."""
-    keeper = Children(run.root)
+    keeper = ChildProcesses(run.root)
     atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
     wait = server.start(keeper, run.root)
     if not run.needs_snapshot:
@@ -107,7 +107,7 @@ def _heed(struck: threading.Event) -> None:
         raise KeyboardInterrupt
 
 
-def _tell(screen: display.Display, run: run_context.Work, state: State[Any]) -> ExitCode:
+def _tell(screen: display.Display, run: run_context.RunContext, state: State[Any]) -> ExitCode:
     """Say how the run ended and where to look next; return its exit status."""
     from flows import training
 
@@ -119,7 +119,7 @@ def _tell(screen: display.Display, run: run_context.Work, state: State[Any]) -> 
     screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
     uses = summary.test_uses(run.folder, verdict)
     beside = uses if run.effects_after else ["a what-if: nothing was registered or released"]
-    for line in [*summary.reasons(verdict), *receipt.released(run.folder), *beside]:
+    for line in [*summary.reasons(verdict), *receipt.release_lines(run.folder), *beside]:
         screen.say(f"  {line}")
     screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
     return summary.outcome(verdict).exit_code

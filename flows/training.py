@@ -28,12 +28,13 @@ from clearance.errors import ClearanceError
 from clearance.promotion import receipt
 from clearance.reporting import headline, summary
 from flows import crash_marker, notifications, steps
-from flows.runner import request, run_context
+from flows.runner import overrides as request
+from flows.runner import run_context
 
 if TYPE_CHECKING:
     from pydantic import BaseModel as Overrides
 else:
-    from flows.runner.request import Overrides
+    from flows.runner.overrides import Overrides
 
 AWAITING = "Awaiting approval"
 """The name of the completed state of a run whose model passed and waits for people to agree."""
@@ -64,7 +65,7 @@ def training(
     changes = request.with_policy(request.plain(overrides), policy_file)
     try:
         with (
-            run_context.opened(environment.project_root(), changes, force=force) as run,
+            run_context.open_run(environment.project_root(), changes, force=force) as run,
             crash_marker.noted(run.root, UUID(flow_run.id)),
         ):
             futures = _submit(run)
@@ -79,16 +80,16 @@ def training(
 @steps.step
 def stage(name: str) -> State[Any]:
     """Bring one stage of dvc.yaml up to date."""
-    return steps.attempt(lambda hear: run_context.here().run_stage(name, hear))
+    return steps.attempt(lambda hear: run_context.current().run_stage(name, hear))
 
 
 @steps.step
 def effect(name: str) -> State[Any]:
     """Do one step that touches the world."""
-    return steps.attempt(lambda hear: run_context.here().run_effect(name, hear))
+    return steps.attempt(lambda hear: run_context.current().run_effect(name, hear))
 
 
-def _submit(run: run_context.Work) -> Futures:
+def _submit(run: run_context.RunContext) -> Futures:
     """Submit every step, each to wait for the ones it needs."""
     futures: Futures = {}
     if run.needs_snapshot:  # DVC reads the snapshot when it reads the graph
@@ -113,7 +114,7 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
     return [future for future in futures.values() if not future.state.is_completed()]
 
 
-def _conclude(run: run_context.Work) -> State[Any]:
+def _conclude(run: run_context.RunContext) -> State[Any]:
     """The verdict as the run's end state: only a pass is a completed run, also one that waits for people."""
     verdict = summary.read(run.folder)
     counted_in = run.folder if run.effects_after else None
@@ -124,7 +125,7 @@ def _conclude(run: run_context.Work) -> State[Any]:
     message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *uses])
     outcome = summary.outcome(verdict)
     if outcome == Outcome.PASS:
-        if counted_in and (waits := receipt.awaited(counted_in)):
+        if counted_in and (waits := receipt.waiting_lines(counted_in)):
             return Completed(name=AWAITING, message="\n".join([message, *waits]))
         return Completed(message=message)
     return Failed(name=headline.VERDICTS[outcome], message=message)

@@ -181,10 +181,12 @@ def _told(groups: Mapping[str, rates.Group], confidence: float, crossed: bool) -
     plain = {name: cells for name, cells in groups.items() if isinstance(cells, counts.Cells)}
     if len(plain) == len(groups):
         return group_table(plain, confidence, crossed)
-    return group_rates.tell(groups, confidence)
+    return group_rates.table(groups, confidence)
 
 
-def known_groups(data: params.Data, protected: pd.DataFrame, intersections: int = 1) -> dict[str, set[str]]:
+def expected_groups(
+    data: params.Data, protected: pd.DataFrame, intersections: int = 1
+) -> dict[str, set[str]]:
     """The groups of each attribute that the declaration lists or that any row of any split has.
 
     Of an intersection, those that any row of any split has.
@@ -215,7 +217,9 @@ def main() -> None:
         label=test.label,
         scores=scored.read(Path(), test.rows, training["model"]["sha256"]),
         threshold=training["threshold"],
-        known=known_groups(settings.data, prepared.read_protected(Path()), settings.evaluate.intersections),
+        known=expected_groups(
+            settings.data, prepared.read_protected(Path()), settings.evaluate.intersections
+        ),
         asked=settings.evaluate,
         seed=settings.seed,
         drawn=sampling_design.declared(settings.data, test),

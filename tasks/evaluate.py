@@ -72,7 +72,7 @@ _DRAWN = {
 }
 
 
-def drawable(drawn: Mapping[str, curves.Curve], document: Mapping[str, Any]) -> dict[str, curves.Curve]:
+def curves_to_draw(drawn: Mapping[str, curves.Curve], document: Mapping[str, Any]) -> dict[str, curves.Curve]:
     """The curves, without points where the number that a curve stands for is undefined."""
     return {
         name: curve
@@ -136,7 +136,7 @@ def main() -> None:
     with files.replacing_folder(drawings) as folder:
         choices = settings.evaluate
         points = curves.points(test.label, scores, choices.bins, choices.confidence, test.weight)
-        write_figures(folder, drawable(points, document), document)
+        write_figures(folder, curves_to_draw(points, document), document)
     for name, taken in document["measurements"].items():
         logging.getLogger(__name__).info("%s: %s", wording.metric(name), wording.measurement(taken))
 

@@ -31,7 +31,7 @@ REPORT = Path("reports/explanation.json")
 log = logging.getLogger(__name__)
 
 
-def smallest(rows: prepared.Prepared, count: int) -> list[int]:
+def sample_positions(rows: prepared.Prepared, count: int) -> list[int]:
     """The places of the `count` rows with the smallest hashes, in that order: a sample no one can choose."""
     if not len(rows.rows):
         return []
@@ -114,9 +114,11 @@ def main() -> None:
         _write_blocked(measurement.blocked(training["because"]))
         return
     model = model_file.load(MODEL, training["model"]["sha256"])
-    train, test = prepared.read_each(Path(), "train", "test")
-    background = train.inputs(model.feature_names_in_).iloc[smallest(train, settings.explain.background)]
-    places = smallest(test, settings.explain.rows)
+    train, test = prepared.read_splits(Path(), "train", "test")
+    background = train.inputs(model.feature_names_in_).iloc[
+        sample_positions(train, settings.explain.background)
+    ]
+    places = sample_positions(test, settings.explain.rows)
     sample = test.inputs(model.feature_names_in_).iloc[places]
     found = explain(model, sample, background, settings.seed)
     protected = test.protected.iloc[places][settings.data.protected]

@@ -36,13 +36,13 @@ def ingest(
     be used, SourceError on what cannot be read, DataError on a table without rows or with twin columns.
     """
     with duckdb_engine.session(home, memory_limit) as connection:
-        with source_faults.explained():
+        with source_faults.translated_errors():
             description = _bind(connection, source)
         select = source.select or "SELECT * FROM source"
         with _usable_select():
             duckdb_engine.check_select(connection, select)
             batches = duckdb_engine.stream(connection, select)
-        with source_faults.explained():
+        with source_faults.translated_errors():
             rows = table_file.write(batches, target)
     if not rows:
         raise DataError(

@@ -29,7 +29,9 @@ VALIDATION = Path("reports/validation_raw.json")
 log = logging.getLogger(__name__)
 
 
-def part(table: pa.Table, units: split.Units, side: np.ndarray, data: params.Data) -> dict[str, pa.Table]:
+def partition(
+    table: pa.Table, units: split.Units, side: np.ndarray, data: params.Data
+) -> dict[str, pa.Table]:
     """The three tables by name, each with `row` and `split` first, in the order of the rows that stay.
 
     Raises DataError when the label has no two values, a value is missing, or a feature cannot be used.
@@ -100,7 +102,7 @@ def weight_of(column: pa.ChunkedArray, name: str) -> pa.Array:
     )
 
 
-def record(
+def split_document(
     tables: dict[str, pa.Table], units: split.Units, side: np.ndarray, shares: params.Split, seed: int
 ) -> dict[str, Any]:
     """What was done, as the evidence document `reports/split.json` without the tables' digests.
@@ -151,10 +153,10 @@ def main() -> None:
     table = pq.read_table(files.verify(RAW, origin["sha256"]))
     units = split.identify(table, settings.data)
     side = split.assign(units, table, settings.split, settings.seed)
-    tables = part(table, units, side, settings.data)
+    tables = partition(table, units, side, settings.data)
     with files.replacing_folder(prepared.FOLDER) as folder, ThreadPoolExecutor() as beside:
         written = [beside.submit(_write, tables[name], folder / f"{name}.parquet") for name in tables]
-        document = record(tables, units, side, settings.split, settings.seed)
+        document = split_document(tables, units, side, settings.split, settings.seed)
         for each in written:
             each.result()
     digests = {name: files.sha256(prepared.FOLDER / f"{name}.parquet") for name in prepared.TABLES}

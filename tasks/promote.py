@@ -11,7 +11,7 @@ from clearance import params, registry, stage
 from clearance.errors import ExitCode
 from clearance.promotion.next_step import Status
 from clearance.promotion.promote import promote
-from clearance.promotion.session import opened
+from clearance.promotion.session import open_session
 from clearance.trust.roles import Right
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def main() -> None:
     root = Path.cwd()
     day = dt.datetime.now(dt.UTC).date()
     name = params.load(root / "params.yaml").name
-    with opened(root) as session:
+    with open_session(root) as session:
         session.demand(Right.PROMOTE, name, f"promote {name}")
         ending, state = promote(session, registry.connect(), name, int(sys.argv[1]), day, asked=True)
     logger.info("%s: %s", ending.status, ending.reason)

@@ -26,9 +26,9 @@ def main() -> None:
     verdict = summary.read(root)
     logger.info(summary.title(verdict))
     if candidate := receipt["candidate"]:
-        logger.info("registered: %s", receipts.named(candidate))
+        logger.info("registered: %s", receipts.describe_version(candidate))
     if champion := receipt["champion"]:
-        logger.info("champion: %s", receipts.named(champion))
+        logger.info("champion: %s", receipts.describe_version(champion))
     logger.info("%s: %s", receipt["status"], receipt["reason"])
     if uses := receipt.get("test_uses"):
         test_set_notice.log(uses, verdict["policy"], logger)

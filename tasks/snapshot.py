@@ -30,8 +30,8 @@ def pull(source: params.Source, state: Path) -> tuple[Iterable[pa.Table], dict[s
     if source.kind == "sql" and source.url_env and source.query:
         from clearance.data.sources import sql_query
 
-        url = sql_query.address(source.url_env)
-        asked = snapshot_folder.asked(source)
+        url = sql_query.database_url(source.url_env)
+        asked = snapshot_folder.request(source)
         return sql_query.fetch(url, source.query, source.url_env), asked | {
             "database": database_urls.label(url)
         }
@@ -39,11 +39,11 @@ def pull(source: params.Source, state: Path) -> tuple[Iterable[pa.Table], dict[s
         from clearance.data.sources import openml
 
         table, details = openml.fetch(source.openml_id, state / "openml")
-        return [table], snapshot_folder.asked(source) | details
+        return [table], snapshot_folder.request(source) | details
     raise ValueError(f"a {source.kind} source has no snapshot")
 
 
-def keep(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
+def write_sorted(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
     """Write the rows to `target` in the order of their values and return how many there are.
 
     The order in which a database happens to answer does not count. Holds one chunk at a time; raises
@@ -52,11 +52,11 @@ def keep(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
     with (
         tempfile.TemporaryDirectory(dir=target.parent) as folder,
         duckdb_engine.session(home) as connection,
-        source_faults.explained(),
+        source_faults.translated_errors(),
     ):
         parts: list[Path] = []
         for chunk in chunks:
-            duckdb_engine.refuse_twins(chunk.column_names, "the answer")
+            duckdb_engine.refuse_duplicate_names(chunk.column_names, "the answer")
             parts.append(Path(folder) / f"{len(parts):06}.parquet")
             pq.write_table(chunk, parts[-1])
         if not sum(pq.read_metadata(part).num_rows for part in parts):
@@ -67,12 +67,12 @@ def keep(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
 
 
 def _joined(parts: list[Path]) -> pa.RecordBatchReader:
-    schema = python_rows.common(pq.read_schema(part) for part in parts)
+    schema = python_rows.common_schema(pq.read_schema(part) for part in parts)
     batches = (batch for part in parts for batch in pq.read_table(part).cast(schema, safe=False).to_batches())
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def renew(source: params.Source, state: Path, now: dt.datetime, new: Path) -> bool:
+def write_snapshot(source: params.Source, state: Path, now: dt.datetime, new: Path) -> bool:
     """Fill the folder `new` with today's snapshot; whether it says anything that `source.path` does not.
 
     The same rows for the same question from the same place say nothing new: the time stays that of the
@@ -80,8 +80,8 @@ def renew(source: params.Source, state: Path, now: dt.datetime, new: Path) -> bo
     """
     chunks, origin = pull(source, state)
     table = new / snapshot_folder.TABLE
-    origin |= {"rows": keep(chunks, table, duckdb_engine.HOME), "sha256": files.sha256(table)}
-    before = snapshot_folder.current(Path(source.path))
+    origin |= {"rows": write_sorted(chunks, table, duckdb_engine.HOME), "sha256": files.sha256(table)}
+    before = snapshot_folder.current_origin(Path(source.path))
     if before is not None and origin == {key: value for key, value in before.items() if key != "time"}:
         log.info("snapshot: %s rows, unchanged since %s", f"{origin['rows']:,}", before["time"])
         return False
@@ -100,12 +100,12 @@ def snapshot(source: params.Source, state: Path, now: dt.datetime) -> None:
 
     folder = Path(source.path)
     snapshot_folder.check_place(folder, Path.cwd())
-    with duckdb_engine.held(state), dvc_tracked.repository() as repo:
+    with duckdb_engine.exclusive(state), dvc_tracked.repository() as repo:
         snapshot_folder.recover(folder)
         dvc_tracked.restore(repo, folder)
-        with snapshot_folder.beside(folder) as new:
-            if renew(source, state, now, new):
-                with duckdb_engine.held(
+        with snapshot_folder.staging_folder(folder) as new:
+            if write_snapshot(source, state, now, new):
+                with duckdb_engine.exclusive(
                     duckdb_engine.HOME
                 ):  # no ingest reads the folder now, by whatever door
                     dvc_tracked.replace(repo, folder, lambda: snapshot_folder.replace(new, folder))

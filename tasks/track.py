@@ -25,14 +25,14 @@ def main() -> None:
     verified = lineage.verify(root)
     server = registry.connect()
     record = run_record.record(verified, settings)
-    tracked = registry.track(server, record)
+    tracked = registry.track_run(server, record)
     starter = os.environ.get("MLFLOW_RUN_ID")
-    if starter and starter != tracked.run_id and not registry.link(server, tracked, starter):
+    if starter and starter != tracked.run_id and not registry.link_runs(server, tracked, starter):
         logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", starter)
     logger.info("tracked: run %s in experiment %s", tracked.run_id, settings.experiment)
     if record.test_rows:
         uses = registry.count_test_uses(server, record.test_rows)
-        test_set_notice.keep(root, record.test_rows, uses, dt.datetime.now(dt.UTC).date())
+        test_set_notice.record(root, record.test_rows, uses, dt.datetime.now(dt.UTC).date())
         test_set_notice.log(uses, verified.read_json(lineage.VERDICT)["policy"], logger)
 
 

@@ -40,7 +40,7 @@ VALIDATION = Path("reports/validation_prepared.json")
 FIGURES = Path("reports/figures/train")
 LOCK = Path("requirements.lock")
 
-NO_DEMANDS = tune_constraints.Demands()
+NO_DEMANDS = tune_constraints.Constraints()
 """What is asked of candidates where no policy is held against them: nothing, and nothing is allowed."""
 
 _LIBRARIES = ("fairlearn", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
@@ -55,7 +55,7 @@ def train(  # noqa: PLR0917 - what a run is made of
     data: params.Data,
     choice: params.Train,
     seed: int,
-    demands: tune_constraints.Demands = NO_DEMANDS,
+    demands: tune_constraints.Constraints = NO_DEMANDS,
 ) -> candidate_search.Selection:
     """Fit the candidates that `choice` names on `rows`, and choose thresholds and one candidate on `tune`.
 
@@ -89,13 +89,13 @@ def _refuse_unusable(rows: prepared.Prepared) -> None:
         )
 
 
-def record(  # noqa: PLR0917 - what a run is made of
+def training_document(  # noqa: PLR0917 - what a run is made of
     selection: candidate_search.Selection,
     model: Mapping[str, str],
     choice: params.Train,
     split: Mapping[str, Any],
     lock: str,
-    demands: tune_constraints.Demands = NO_DEMANDS,
+    demands: tune_constraints.Constraints = NO_DEMANDS,
 ) -> dict[str, Any]:
     """The deterministic tracking record: all that anyone needs to log, check or repeat this training.
 
@@ -110,8 +110,8 @@ def record(  # noqa: PLR0917 - what a run is made of
     return measurement.measured(
         {tune_constraints.PROTECTED_AT_DECISION: training_record.protected_at_decision(chosen)},
         estimator=path,
-        arguments=fitting.plain(chosen.estimator.arguments),
-        estimator_params=fitting.plain(pipeline[-1].get_params()),
+        arguments=fitting.to_json_value(chosen.estimator.arguments),
+        estimator_params=fitting.to_json_value(pipeline[-1].get_params()),
         mitigation=chosen.way.label,
         weights=weights and {"cells": weights.cells, "one_sided": weights.one_sided},
         search=chosen.fitted.search,
@@ -132,7 +132,7 @@ def record(  # noqa: PLR0917 - what a run is made of
 
 def _versions(path: str) -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    found |= dict([estimators.package(path)])
+    found |= dict([estimators.distribution(path)])
     return found | {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 
 
@@ -166,8 +166,8 @@ def main() -> None:
             f"{VALIDATION} was made from other tables than {prepared.FOLDER}",
             "run `clearance repair`, then run again",
         )
-    rows, tune = prepared.read_each(Path(), "train", "tune")
-    asked = tune_constraints.demands(policy_file.load(Path(settings.policy.file)), settings.policy.as_of)
+    rows, tune = prepared.read_splits(Path(), "train", "tune")
+    asked = tune_constraints.from_policy(policy_file.load(Path(settings.policy.file)), settings.policy.as_of)
     selection = train(rows, tune, settings.data, settings.train, settings.seed, asked)
     chosen = selection.chosen
     for complaint in chosen.fitted.warnings:
@@ -176,7 +176,7 @@ def main() -> None:
         digest = model_file.save(chosen.pipeline, folder / MODEL.name)
         _refuse_unfaithful(chosen.pipeline, folder / MODEL.name, digest, rows)
     model = {"file": MODEL.as_posix(), "sha256": digest, "format": "skops"}
-    document = record(selection, model, settings.train, split, files.sha256(LOCK), asked)
+    document = training_document(selection, model, settings.train, split, files.sha256(LOCK), asked)
     with files.replacing_folder(FIGURES) as folder:
         pareto.write(folder, document["candidates"])
     files.write_json(RECORD, document)

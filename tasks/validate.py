@@ -40,7 +40,7 @@ def check_raw(
         raise DataError("the table has no rows", "check `source.path`, `source.query` and `source.select`")
     frame = raw_suite.frame(table)
     readings, result = boundary.run("raw", frame, raw_suite.suite(data, table.column_names, recorded))
-    silent = raw_suite.hidden(data) | report.revealing(readings)
+    silent = raw_suite.hidden(data) | report.proxy_columns(readings)
     identifiers = raw_suite.identifiers(data)
 
     def hashes(positions: list[int]) -> list[str]:
@@ -59,7 +59,7 @@ def check_prepared(
     """
     frame = prepared_suite.frame(tables)
     readings, result = boundary.run("prepared", frame, prepared_suite.suite(data, tables, record, confidence))
-    silent = prepared_suite.hidden(data) | report.revealing(readings)
+    silent = prepared_suite.hidden(data) | report.proxy_columns(readings)
     identifiers = prepared_suite.identifiers()
 
     def hashes(positions: list[int]) -> list[str]:
@@ -92,7 +92,7 @@ def _raw(settings: params.Params) -> None:
 def _prepared(settings: params.Params) -> None:
     record = files.read_json(prepared.RECORD)
     if record["status"] == "blocked":
-        files.write_json(_report("prepared"), report.passed_on("prepared", record["because"]))
+        files.write_json(_report("prepared"), report.blocked_document("prepared", record["because"]))
         log.info("blocked: %s", record["because"])
         return
     tables = prepared.tables(Path())

@@ -30,7 +30,7 @@ def settings_with(settings: params.Params, file: str | None, as_of: dt.date | No
 
 def lines(verdict: dict[str, Any]) -> list[str]:
     """The verdict, why, every finding, and what was not in force."""
-    return [summary.title(verdict), f"  {headline.why(verdict)}", "", *summary.findings(verdict)]
+    return [summary.title(verdict), f"  {headline.sentence(verdict)}", "", *summary.findings(verdict)]
 
 
 def main() -> None:

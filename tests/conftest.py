@@ -44,7 +44,11 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = str(tmp_path_factory.mktemp("prefect"))
     before = dict(os.environ)
     os.environ.update(
-        {**environment.QUIET, "PREFECT_HOME": home, "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
+        {
+            **environment.TOOL_DEFAULTS,
+            "PREFECT_HOME": home,
+            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        }
     )
     from prefect.testing.utilities import prefect_test_harness
 

@@ -27,9 +27,9 @@ import yaml
 from clearance import ledger, registry
 from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import candidate, decide, release, review, rollback, verify, version_record
-from clearance.promotion.session import Office, opened
+from clearance.promotion.session import LedgerSession, open_session
 from clearance.trust import decisions, dsse, roles_file, signers
-from clearance.trust.decisions import Matter
+from clearance.trust.decisions import ApprovalSubject
 from clearance.trust.signers import IDENTITY
 from tasks import promote as promote_task
 from tasks import track
@@ -123,9 +123,9 @@ class Place:
             yield
 
     @contextlib.contextmanager
-    def office(self, identity: str | None = None) -> Iterator[Office]:
+    def office(self, identity: str | None = None) -> Iterator[LedgerSession]:
         """The project's office in somebody's hands."""
-        with opened(self.root, identity) as office:
+        with open_session(self.root, identity) as office:
             yield office
 
     def run(self, main: Callable[[], None], *arguments: str, by: str = "") -> Done:
@@ -234,29 +234,31 @@ class Place:
         )
         return Path(rows[0][0].removeprefix("file://"))
 
-    def record(self, identity: str, kind: ledger.Kind, version: int, signed: dict[str, Any]) -> ledger.Entry:
+    def record(
+        self, identity: str, kind: ledger.EntryKind, version: int, signed: dict[str, Any]
+    ) -> ledger.Entry:
         """Write an entry about a version into the ledger by hand, past the command."""
         with self.office(identity) as office:
             content = self.proposed(version).content
             body = {"version": version, "content": content, "reason": "by hand", "envelope": signed}
             return office.record(office.draft(kind, NAME, **body))[0]
 
-    def proposed(self, version: int) -> version_record.Proposed:
+    def proposed(self, version: int) -> version_record.Proposal:
         """What was proposed as this version."""
-        found = version_record.proposed(self.entries(), version)
+        found = version_record.find_proposal(self.entries(), version)
         assert found is not None
         return found
 
-    def matter(self, version: int, **changes: Any) -> Matter:
+    def matter(self, version: int, **changes: Any) -> ApprovalSubject:
         """What there is to decide about a version, by the ledger; changed as told."""
         told = self.told()
         against = self.proposed(told).content if told not in (None, version) else None
         with self.office() as office:
-            compared = version_record.compared(self.entries(), version, office.roles)
+            compared = version_record.newest_comparison(self.entries(), version, office.roles)
         about = {"comparison": compared.get("comparison"), "champion": against}
         content, policy = self.proposed(version).content, judged.POLICY["id"]
         about |= {"model": NAME, "version": version, "content": content, "policy": policy}
-        return Matter(**(about | changes))
+        return ApprovalSubject(**(about | changes))
 
     def standing(self, version: int) -> Any:
         """How agreement on a version stands now."""
@@ -264,8 +266,8 @@ class Place:
             server = registry.connect()
             found = registry.find_number(server, CANDIDATES, version)
             assert found is not None
-            recalled = candidate.recall(office, server, found, office.entries(NAME), Path(folder))
-            return review.hear(office, server, recalled, today()).standing
+            recalled = candidate.load_verified(office, server, found, office.entries(NAME), Path(folder))
+            return review.review(office, server, recalled, today()).standing
 
     def roles(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the demo's roles file, keys listed; the demo's root signs it anew at the next command."""
@@ -282,7 +284,7 @@ class Place:
                 registry.connect(),
                 NAME,
                 version,
-                kind=decisions.Kind(kind),
+                kind=decisions.DecisionKind(kind),
                 reason=f"{by}'s reason",
                 until=until,
             )
@@ -300,8 +302,8 @@ class Place:
     ) -> dict[str, Any]:
         """The envelope of a decision, signed by `signer` (default: `by`); the matter changed as told."""
         now = dt.datetime.now(dt.UTC)
-        said = decisions.decide(
-            decisions.Kind(kind),
+        said = decisions.statement_for(
+            decisions.DecisionKind(kind),
             self.matter(version, **changes),
             by=by,
             reason=f"{by}'s reason",

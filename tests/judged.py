@@ -125,7 +125,7 @@ def move_in(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _FOREIGN:
         monkeypatch.delenv(name, raising=False)
     for name in _KEPT:
-        monkeypatch.setenv(name, environment.homes(root)[name])
+        monkeypatch.setenv(name, environment.tool_locations(root)[name])
 
 
 def put(root: Path, **options: Any) -> None:

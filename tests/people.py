@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
 from clearance.trust import decisions, dsse, keys, recorded_decisions, roles_file
-from clearance.trust.decisions import Kind, Matter
+from clearance.trust.decisions import ApprovalSubject, DecisionKind
 from clearance.trust.roles import Roles
 
 AT = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
@@ -65,15 +65,15 @@ def roles(data: Mapping[str, Any] | None = None, version: int = 1) -> Roles:
 
 
 ROLES = roles()
-MATTER = Matter(
+MATTER = ApprovalSubject(
     model="loans", version=3, content="a" * 64, policy="bank", comparison="c" * 64, champion="d" * 64
 )
 
 
 def decided(
     who: str,
-    kind: Kind,
-    matter: Matter = MATTER,
+    kind: DecisionKind,
+    matter: ApprovalSubject = MATTER,
     *,
     key: CryptoSigner | None = None,
     by: str = "",
@@ -81,13 +81,19 @@ def decided(
 ) -> dict[str, Any]:
     """An envelope with the person's decision; `key` and `by` make it somebody else's in part."""
     reason, at = more.pop("reason", "seen the evidence"), more.pop("at", AT)
-    said = decisions.decide(kind, matter, by=by or who, reason=reason, at=at, **more)
+    said = decisions.statement_for(kind, matter, by=by or who, reason=reason, at=at, **more)
     return dsse.sign(said, key or SIGNERS[who])
 
 
 def record(
-    number: int, who: str, kind: Kind, matter: Matter = MATTER, *, seen: Roles = ROLES, **more: Any
-) -> recorded_decisions.Recorded:
+    number: int,
+    who: str,
+    kind: DecisionKind,
+    matter: ApprovalSubject = MATTER,
+    *,
+    seen: Roles = ROLES,
+    **more: Any,
+) -> recorded_decisions.DecisionRecord:
     """The decision as a ledger would hold it, recorded at `when` (default: when it says it was made)."""
     when = more.pop("when", more.get("at", AT))
-    return recorded_decisions.recorded(number, when, decided(who, kind, matter, **more), seen)
+    return recorded_decisions.open_record(number, when, decided(who, kind, matter, **more), seen)

@@ -80,10 +80,12 @@ def served(folder: Path, **more: str) -> Iterator[tuple[SyncPrefectClient, dict[
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     api = f"http://127.0.0.1:{port}/api"
-    kept = {name: value for name, value in os.environ.items() if name not in environment.homes(folder)}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in environment.tool_locations(folder)
+    }
     variables = (
         kept
-        | environment.QUIET
+        | environment.TOOL_DEFAULTS
         | {
             "PREFECT_API_URL": api,
             "PREFECT_WORKER_QUERY_SECONDS": "1",

@@ -13,14 +13,14 @@ from people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
 from clearance.errors import ConfigurationError
 from clearance.trust import approval_rules, approval_state, decisions, dsse, recorded_decisions
-from clearance.trust.approval_rules import Asked, Question, Trainers
-from clearance.trust.decisions import Account, Kind
-from clearance.trust.recorded_decisions import Recorded, Vote
+from clearance.trust.approval_rules import ApprovalContext, ApprovalRequirement, Contributors
+from clearance.trust.decisions import AttestedAccount, DecisionKind
+from clearance.trust.recorded_decisions import DecisionRecord, RecordedDecision
 from clearance.trust.roles import Right, Roles
 
 ISSUER = "https://login.bank.example/v2.0"
 DESK, SECOND = people.signer(50), people.signer(51)
-APPROVE, REJECT, OVERRIDE, REVOKE = Kind
+APPROVE, REJECT, OVERRIDE, REVOKE = DecisionKind
 
 
 def person(who: str, *subjects: str, keyed: bool = True, **more: Any) -> dict[str, Any]:
@@ -45,39 +45,39 @@ def with_accounts(**more: Any) -> Roles:
 KNOWN = with_accounts()
 
 
-def account(subject: str, digit: str = "1", **more: Any) -> Account:
+def account(subject: str, digit: str = "1", **more: Any) -> AttestedAccount:
     said = {"issuer": ISSUER, "subject": subject, "token": digit * 64, "issued": AT, **more}
-    return Account.model_validate(said, strict=False)
+    return AttestedAccount.model_validate(said, strict=False)
 
 
 def by_token(
     number: int,
     who: str,
-    kind: Kind,
-    held: Account,
+    kind: DecisionKind,
+    held: AttestedAccount,
     *,
     key: Any = DESK,
     seen: Roles = KNOWN,
     when: dt.datetime = AT,
     **more: Any,
-) -> Recorded:
-    said = decisions.decide(kind, MATTER, by=who, reason="seen", at=AT, account=held, **more)
-    return recorded_decisions.recorded(number, when, dsse.sign(said, key), seen)
+) -> DecisionRecord:
+    said = decisions.statement_for(kind, MATTER, by=who, reason="seen", at=AT, account=held, **more)
+    return recorded_decisions.open_record(number, when, dsse.sign(said, key), seen)
 
 
-def standing(*records: Recorded, **changes: Any) -> approval_state.Standing:
+def standing(*records: DecisionRecord, **changes: Any) -> approval_state.ApprovalState:
     asked = {
         "matter": MATTER,
         "roles": KNOWN,
-        "trainers": Trainers(identities=frozenset({"dan"})),
-        "asked": Asked(roles={"validator": 1, "risk_officer": 1}, override_days=30),
+        "trainers": Contributors(identities=frozenset({"dan"})),
+        "asked": ApprovalRequirement(roles={"validator": 1, "risk_officer": 1}, override_days=30),
         "failed": False,
         "now": AT + DAY,
     }
-    return approval_state.standing(records, Question(**{**asked, **changes}))
+    return approval_state.evaluate(records, ApprovalContext(**{**asked, **changes}))
 
 
-def whys(state: approval_state.Standing) -> str:
+def whys(state: approval_state.ApprovalState) -> str:
     return " ".join(each.why for each in state.refused)
 
 
@@ -88,7 +88,7 @@ RITA = by_token(2, "rita", APPROVE, account("s-rita", "2"))
 def test_two_people_known_by_their_tokens_are_enough_and_so_is_a_token_with_a_key() -> None:
     state = standing(VERA, RITA)
     assert state.complete and not state.refused
-    assert [(vote.person.identity, vote.attester and vote.attester.identity) for vote in state.stands] == [
+    assert [(vote.person.identity, vote.attester and vote.attester.identity) for vote in state.counted] == [
         ("vera", "desk"),
         ("rita", "desk"),
     ]
@@ -120,7 +120,7 @@ def test_somebody_with_an_account_and_no_key_can_be_asked_and_can_decide() -> No
         (record(1, "desk", APPROVE, seen=KNOWN, key=DESK), "no role that desk had then may approve"),
     ],
 )
-def test_what_a_token_does_not_prove_does_not_count(odd: Recorded, says: str) -> None:
+def test_what_a_token_does_not_prove_does_not_count(odd: DecisionRecord, says: str) -> None:
     state = standing(odd, RITA)
     assert not state.complete and state.missing == {"validator": 1}
     assert re.search(says, whys(state)), whys(state)
@@ -128,15 +128,15 @@ def test_what_a_token_does_not_prove_does_not_count(odd: Recorded, says: str) ->
 
 def test_groups_take_roles_away_and_give_none() -> None:
     both = account("s-rita", roles=("validator", "risk_officer", "operator"))
-    (vote,) = standing(by_token(1, "rita", APPROVE, both)).stands
-    assert vote.roles == {"risk_officer"} and vote.may_override
-    assert recorded_decisions.giving(KNOWN, vote.person, Right.PROMOTE, AT, both) == frozenset()
+    (vote,) = standing(by_token(1, "rita", APPROVE, both)).counted
+    assert vote.roles == {"risk_officer"} and vote.can_override
+    assert recorded_decisions.roles_with_right(KNOWN, vote.person, Right.PROMOTE, AT, both) == frozenset()
 
 
 def test_a_person_counts_once_by_key_and_by_any_of_their_accounts() -> None:
     old = by_token(3, "rita", APPROVE, account("s-rita-old", "3"))
     for again in (old, record(3, "rita", APPROVE, seen=KNOWN)):
-        state = standing(RITA, again, asked=Asked(roles={"risk_officer": 2}))
+        state = standing(RITA, again, asked=ApprovalRequirement(roles={"risk_officer": 2}))
         assert state.missing == {"risk_officer": 1}
         assert "stands already and a person counts once" in whys(state)
 
@@ -158,7 +158,7 @@ def test_a_replayed_revocation_takes_back_nothing() -> None:
     anew = by_token(2, "vera", APPROVE, account("s-vera", "2"))
     digest = anew.signed.digest if anew.signed else ""
     state = standing(first, anew, by_token(3, "vera", REVOKE, spent, revokes=[digest]))
-    assert [vote.number for vote in state.stands] == [2]
+    assert [vote.number for vote in state.counted] == [2]
 
 
 def test_by_token_one_takes_back_what_one_signed_with_a_key_and_nobody_elses() -> None:
@@ -171,10 +171,10 @@ def test_by_token_one_takes_back_what_one_signed_with_a_key_and_nobody_elses() -
 
 
 def test_who_had_a_part_in_making_it_cannot_attest_who_approved() -> None:
-    state = standing(VERA, RITA, trainers=Trainers(identities=frozenset({"desk"})))
-    assert not state.stands
+    state = standing(VERA, RITA, trainers=Contributors(identities=frozenset({"desk"})))
+    assert not state.counted
     assert "desk, who attests it, had a part in making this model" in whys(state)
-    assert approval_rules.trainers(KNOWN, [DESK.public_key.keyid], []).identities == {"desk"}
+    assert approval_rules.contributors(KNOWN, [DESK.public_key.keyid], []).identities == {"desk"}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_an_account_is_judged_as_of_the_ledgers_time(span: Mapping[str, str], co
     held = {"issuer": ISSUER, "subject": "s", **span}
     known = with_accounts(both={"roles": ["validator"], "accounts": [held]})
     read = recorded_decisions.read(by_token(1, "both", APPROVE, account("s"), seen=known), known)
-    assert isinstance(read, Vote) is counts
+    assert isinstance(read, RecordedDecision) is counts
 
 
 def test_a_revoked_service_attests_nothing_from_then_on() -> None:
@@ -201,13 +201,13 @@ def test_a_revoked_service_attests_nothing_from_then_on() -> None:
     broken = people.roles({**data, "roles": {**people.RIGHTS, "desk": ["attest_identity"]}})
     late = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken)
     early = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken, when=AT - DAY)
-    assert not isinstance(recorded_decisions.read(late, broken), Vote)
-    assert isinstance(recorded_decisions.read(early, broken), Vote)
+    assert not isinstance(recorded_decisions.read(late, broken), RecordedDecision)
+    assert isinstance(recorded_decisions.read(early, broken), RecordedDecision)
     assert isinstance(
         recorded_decisions.read(
             by_token(1, "vera", APPROVE, account("s-vera"), key=SECOND, seen=known), known
         ),
-        Vote,
+        RecordedDecision,
     )
 
 

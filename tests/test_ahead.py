@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from clearance.errors import ClearanceError
-from flows.runner.early_start import HeadStart
+from flows.runner.early_start import EarlyStart
 
 Hear = Callable[[str], None]
 
@@ -17,7 +17,7 @@ def test_what_was_done_ahead_is_taken_over_with_its_lines_and_its_answer() -> No
         return name == "ingest"
 
     waits = threading.Event()
-    ahead = HeadStart(["ingest", "train"], bring, waits)
+    ahead = EarlyStart(["ingest", "train"], bring, waits)
     ahead._thread.join()
     assert waits.is_set()  # whoever waits for it to be at work must not wait for one that is done
     heard: list[str] = []
@@ -36,7 +36,7 @@ def test_once_the_first_is_taken_over_no_other_is_begun() -> None:
         assert go.wait(30)
         return True
 
-    ahead = HeadStart(["ingest", "prepare", "train"], bring, threading.Event())
+    ahead = EarlyStart(["ingest", "prepare", "train"], bring, threading.Event())
     assert begun.wait(30)
     taker = threading.Thread(target=ahead.take, args=("ingest", print))
     taker.start()
@@ -58,7 +58,7 @@ def test_a_fault_ends_the_head_start_and_is_raised_where_the_stage_is_taken_over
         raise ClearanceError("no table", "bring one")
 
     waits = threading.Event()
-    ahead = HeadStart(["ingest", "train"], bring, waits)
+    ahead = EarlyStart(["ingest", "train"], bring, waits)
     ahead._thread.join()
     assert waits.is_set()
     heard: list[str] = []

@@ -16,27 +16,27 @@ from people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
 from clearance.errors import IntegrityError
 from clearance.trust import approval_state, decisions, dsse, quorum, recorded_decisions
-from clearance.trust.approval_rules import Asked, Question, Trainers, trainers
-from clearance.trust.decisions import Kind
-from clearance.trust.recorded_decisions import Recorded
+from clearance.trust.approval_rules import ApprovalContext, ApprovalRequirement, Contributors, contributors
+from clearance.trust.decisions import DecisionKind
+from clearance.trust.recorded_decisions import DecisionRecord
 
 TWO = {"validator": 1, "risk_officer": 1}
 NOW = AT + DAY
-DAN = Trainers(identities=frozenset({"dan"}))
-ASKED = Asked(roles=TWO, override_days=30)
-APPROVE, REJECT, OVERRIDE, REVOKE = Kind
+DAN = Contributors(identities=frozenset({"dan"}))
+ASKED = ApprovalRequirement(roles=TWO, override_days=30)
+APPROVE, REJECT, OVERRIDE, REVOKE = DecisionKind
 
 
-def question(**changes: Any) -> Question:
-    usual = Question(matter=MATTER, roles=ROLES, trainers=DAN, asked=ASKED, failed=False, now=NOW)
+def question(**changes: Any) -> ApprovalContext:
+    usual = ApprovalContext(matter=MATTER, roles=ROLES, trainers=DAN, asked=ASKED, failed=False, now=NOW)
     return replace(usual, **changes)
 
 
-def standing(*records: Recorded, **changes: Any) -> approval_state.Standing:
-    return approval_state.standing(records, question(**changes))
+def standing(*records: DecisionRecord, **changes: Any) -> approval_state.ApprovalState:
+    return approval_state.evaluate(records, question(**changes))
 
 
-def whys(state: approval_state.Standing) -> str:
+def whys(state: approval_state.ApprovalState) -> str:
     return " ".join(each.why for each in state.refused)
 
 
@@ -46,7 +46,7 @@ VERA, RITA = record(1, "vera", APPROVE), record(2, "rita", APPROVE)
 def test_a_validator_and_a_risk_officer_are_enough() -> None:
     state = standing(VERA, RITA)
     assert state.complete
-    assert [vote.person.identity for vote in state.stands] == ["vera", "rita"]
+    assert [vote.person.identity for vote in state.counted] == ["vera", "rita"]
     assert (state.missing, state.refused, state.until) == ({}, (), None)
 
 
@@ -55,22 +55,22 @@ def test_who_is_missing_is_named_and_who_could_be_asked() -> None:
     assert not standing().complete
     assert standing(RITA).reasons == ("1 approval by a validator is missing: ask both or vera or viktor.",)
     assert standing(VERA).reasons == ("1 approval by a risk_officer is missing: ask both or rita.",)
-    many = standing(VERA, asked=Asked(roles={"validator": 3}))
+    many = standing(VERA, asked=ApprovalRequirement(roles={"validator": 3}))
     assert many.reasons == ("2 approvals by a validator are missing: ask both or viktor.",)
 
 
 def test_a_role_that_nobody_has_or_that_may_not_approve_is_never_satisfied() -> None:
     for role in ("operator", "director"):
-        state = standing(VERA, RITA, record(3, "otto", APPROVE), asked=Asked(roles={role: 1}))
+        state = standing(VERA, RITA, record(3, "otto", APPROVE), asked=ApprovalRequirement(roles={role: 1}))
         assert "names nobody who could" in state.reasons[0]
 
 
 def test_a_policy_that_asks_for_nobody_waits_for_nobody_but_hears_objections() -> None:
-    nobody = Asked(roles={})
+    nobody = ApprovalRequirement(roles={})
     assert standing(asked=nobody).complete
     assert not standing(record(1, "viktor", REJECT), asked=nobody).complete
     with pytest.raises(ValueError, match="less than nobody"):
-        Asked(roles={"validator": -1})
+        ApprovalRequirement(roles={"validator": -1})
 
 
 def test_a_person_with_two_roles_fills_one_place_the_one_that_others_cannot() -> None:
@@ -101,10 +101,10 @@ def test_a_person_with_two_roles_fills_one_place_the_one_that_others_cannot() ->
             record(1, "vera", APPROVE, when=people.AT - 365 * DAY),
             "vera's key .* is valid from 2026-01-01.*; vera can decide again",
         ),
-        (Recorded(number=1, at=AT, signed=None), "it is not signed"),
+        (DecisionRecord(number=1, at=AT, signed=None), "it is not signed"),
     ],
 )
-def test_what_does_not_count_says_whose_it_is_and_what_to_do(odd: Recorded, says: str) -> None:
+def test_what_does_not_count_says_whose_it_is_and_what_to_do(odd: DecisionRecord, says: str) -> None:
     state = standing(odd, RITA)
     assert not state.complete
     assert state.missing == {"validator": 1}
@@ -138,7 +138,7 @@ def test_the_time_is_the_ledgers_and_not_what_the_signer_says() -> None:
 
 def test_a_second_approval_by_the_same_person_adds_nothing() -> None:
     again = record(3, "vera", APPROVE, reason="still fine", at=AT + DAY)
-    state = standing(VERA, again, asked=Asked(roles={"validator": 2}))
+    state = standing(VERA, again, asked=ApprovalRequirement(roles={"validator": 2}))
     assert state.missing == {"validator": 1}
     assert "vera's approval (entry 1) stands already" in whys(state)
 
@@ -149,17 +149,17 @@ def test_a_second_key_makes_no_second_person() -> None:
     data["people"]["vera"]["keys"].append(people.key_entry(new))
     roles = people.roles(data)
     second = record(3, "vera", APPROVE, seen=roles, key=new)
-    assert standing(VERA, second, roles=roles, asked=Asked(roles={"validator": 2})).missing == {
+    assert standing(VERA, second, roles=roles, asked=ApprovalRequirement(roles={"validator": 2})).missing == {
         "validator": 1
     }
 
 
 def test_one_statement_under_two_signatures_is_nobodys() -> None:
     both = dsse.countersign(people.decided("vera", APPROVE), SIGNERS["viktor"])
-    assert "2 keys signed it" in whys(standing(recorded_decisions.recorded(1, AT, both, ROLES), RITA))
+    assert "2 keys signed it" in whys(standing(recorded_decisions.open_record(1, AT, both, ROLES), RITA))
 
 
-def digest(recorded: Recorded) -> str:
+def digest(recorded: DecisionRecord) -> str:
     assert recorded.signed is not None
     return recorded.signed.digest
 
@@ -215,7 +215,7 @@ def test_a_rejection_holds_against_every_champion_but_only_by_who_may_approve() 
         assert standing(VERA, RITA, harmless).complete
 
 
-def over(number: int, who: str, days: float = 10, **more: Any) -> Recorded:
+def over(number: int, who: str, days: float = 10, **more: Any) -> DecisionRecord:
     return record(number, who, OVERRIDE, until=AT + days * DAY, **more)
 
 
@@ -223,12 +223,12 @@ def test_an_override_takes_two_people_one_of_whom_may() -> None:
     state = standing(over(1, "vera", 9), over(2, "rita", 5), failed=True)
     assert state.complete
     assert state.until == AT + 5 * DAY
-    alone = standing(over(2, "rita"), failed=True, asked=Asked(roles={}, override_days=30))
+    alone = standing(over(2, "rita"), failed=True, asked=ApprovalRequirement(roles={}, override_days=30))
     assert "an override takes 2 people, and 1 signed one" in alone.reasons[0]
-    nobody = standing(failed=True, asked=Asked(roles={}, override_days=30))
+    nobody = standing(failed=True, asked=ApprovalRequirement(roles={}, override_days=30))
     assert not nobody.complete
     without = standing(
-        over(1, "vera"), over(2, "viktor"), failed=True, asked=Asked(roles={}, override_days=30)
+        over(1, "vera"), over(2, "viktor"), failed=True, asked=ApprovalRequirement(roles={}, override_days=30)
     )
     assert without.reasons == (
         "None of those who signed an override has the right: ask somebody whose role may.",
@@ -264,21 +264,23 @@ def test_an_override_may_last_exactly_as_long_as_the_policy_says() -> None:
 def test_the_override_that_lasts_longest_is_taken_and_none_where_the_policy_has_none() -> None:
     state = standing(over(1, "vera", 2), over(2, "rita", 20), over(3, "vera", 15), failed=True)
     assert state.until == AT + 15 * DAY
-    assert not standing(over(1, "vera"), over(2, "rita"), failed=True, asked=Asked(roles=TWO)).complete
+    assert not standing(
+        over(1, "vera"), over(2, "rita"), failed=True, asked=ApprovalRequirement(roles=TWO)
+    ).complete
 
 
 def test_the_demos_keys_satisfy_the_demos_policy_only() -> None:
     roles = replace(ROLES, demo=True)
     assert "The roles file is the demo's" in standing(VERA, RITA, roles=roles).reasons[0]
-    assert not standing(roles=roles, asked=Asked(roles={})).complete
+    assert not standing(roles=roles, asked=ApprovalRequirement(roles={})).complete
     assert standing(VERA, RITA, roles=roles, asked=replace(ASKED, demo=True)).complete
 
 
 def test_who_made_it_is_known_by_key_and_address_and_a_stranger_holds_it_up() -> None:
-    made = trainers(
+    made = contributors(
         ROLES, [SIGNERS["otto"].public_key.keyid, "f" * 64], ["Vera@bank.example", "eve@x.example"]
     )
-    assert made == Trainers(identities=frozenset({"otto", "vera"}), unlisted=frozenset({"eve@x.example"}))
+    assert made == Contributors(identities=frozenset({"otto", "vera"}), unlisted=frozenset({"eve@x.example"}))
     state = standing(VERA, record(2, "viktor", APPROVE), RITA, trainers=made)
     assert state.missing == {}
     assert "commits as eve@x.example" in state.reasons[0]
@@ -295,7 +297,7 @@ def test_a_proposer_whose_key_has_expired_is_still_who_made_it() -> None:
         people.key_entry(people.signer(70)),
     ]
     roles = people.roles(data)
-    made = trainers(roles, [SIGNERS["vera"].public_key.keyid], [])
+    made = contributors(roles, [SIGNERS["vera"].public_key.keyid], [])
     again = record(1, "vera", APPROVE, seen=roles, key=people.signer(70))
     assert "vera had a part" in whys(standing(again, RITA, roles=roles, trainers=made))
 
@@ -323,24 +325,24 @@ def test_a_decision_that_says_nothing_is_not_made(change: dict[str, Any]) -> Non
         "at": AT,
     } | change
     with pytest.raises(IntegrityError, match="this decision is faulty"):
-        decisions.decide(said.pop("kind"), said.pop("matter"), **said)
+        decisions.statement_for(said.pop("kind"), said.pop("matter"), **said)
 
 
 @pytest.mark.parametrize(
     "change", [{"more": 1}, {"version": True}, {"version": "3"}, {"decision": "aprove"}, {"at": 0}]
 )
 def test_a_decision_in_other_words_does_not_count(change: Mapping[str, Any]) -> None:
-    said = decisions.decide(APPROVE, MATTER, by="vera", reason="ok", at=AT)
+    said = decisions.statement_for(APPROVE, MATTER, by="vera", reason="ok", at=AT)
     odd = {**said, "predicate": {**said["predicate"], **change}}
-    held = recorded_decisions.recorded(1, AT, dsse.sign(odd, SIGNERS["vera"]), ROLES)
+    held = recorded_decisions.open_record(1, AT, dsse.sign(odd, SIGNERS["vera"]), ROLES)
     assert "this decision is faulty" in whys(standing(held, RITA))
     other = dsse.sign({**said, "predicateType": "urn:clearance:evidence:v1"}, SIGNERS["vera"])
     assert "this statement decides nothing" in whys(
-        standing(recorded_decisions.recorded(1, AT, other, ROLES), RITA)
+        standing(recorded_decisions.open_record(1, AT, other, ROLES), RITA)
     )
 
 
-def everything() -> tuple[list[Recorded], list[Recorded]]:
+def everything() -> tuple[list[DecisionRecord], list[DecisionRecord]]:
     """Decisions that count for one of the questions, and such as count for none."""
     number = itertools.count(1)
     sound = [
@@ -384,23 +386,29 @@ questions = st.builds(
     question,
     failed=st.booleans(),
     asked=st.sampled_from(
-        [ASKED, Asked(roles={}, override_days=30), Asked(roles={"validator": 2}, override_days=30)]
+        [
+            ASKED,
+            ApprovalRequirement(roles={}, override_days=30),
+            ApprovalRequirement(roles={"validator": 2}, override_days=30),
+        ]
     ),
 )
 
 
 @given(records, questions, st.randoms(use_true_random=False))
-def test_the_order_of_recording_does_not_matter(found: list[Recorded], asked: Question, chance: Any) -> None:
+def test_the_order_of_recording_does_not_matter(
+    found: list[DecisionRecord], asked: ApprovalContext, chance: Any
+) -> None:
     mixed = list(found)
     chance.shuffle(mixed)
-    assert approval_state.standing(mixed, asked) == approval_state.standing(found, asked)
+    assert approval_state.evaluate(mixed, asked) == approval_state.evaluate(found, asked)
 
 
 @given(records, questions, st.lists(st.sampled_from(FOREIGN), min_size=1, max_size=4))
 def test_what_is_foreign_or_invalid_never_completes_a_set(
-    found: list[Recorded], asked: Question, foreign: list[Recorded]
+    found: list[DecisionRecord], asked: ApprovalContext, foreign: list[DecisionRecord]
 ) -> None:
-    before, after = approval_state.standing(found, asked), approval_state.standing([*found, *foreign], asked)
+    before, after = approval_state.evaluate(found, asked), approval_state.evaluate([*found, *foreign], asked)
     assert after.complete == before.complete
     assert after.missing == before.missing
     assert after.until == before.until
@@ -408,21 +416,23 @@ def test_what_is_foreign_or_invalid_never_completes_a_set(
 
 @given(records, questions, st.data())
 def test_taking_an_approval_away_never_completes_a_set(
-    found: list[Recorded], asked: Question, data: st.DataObject
+    found: list[DecisionRecord], asked: ApprovalContext, data: st.DataObject
 ) -> None:
     given_ = [each for each in found if each.signed and decided_as(each) in (APPROVE, OVERRIDE)]
-    if given_ and not approval_state.standing(found, asked).complete:
+    if given_ and not approval_state.evaluate(found, asked).complete:
         away = data.draw(st.sampled_from(given_))
-        assert not approval_state.standing([each for each in found if each is not away], asked).complete
+        assert not approval_state.evaluate([each for each in found if each is not away], asked).complete
 
 
 @given(records, questions, st.sampled_from(["vera", "rita", "viktor", "both", "dan"]))
-def test_a_new_rejection_always_stops_it(found: list[Recorded], asked: Question, who: str) -> None:
+def test_a_new_rejection_always_stops_it(
+    found: list[DecisionRecord], asked: ApprovalContext, who: str
+) -> None:
     rejected = record(999, who, REJECT, reason="no", at=AT + DAY)
-    assert not approval_state.standing([*found, rejected], asked).complete
+    assert not approval_state.evaluate([*found, rejected], asked).complete
 
 
-def decided_as(each: Recorded) -> str:
+def decided_as(each: DecisionRecord) -> str:
     assert each.signed is not None
     return str(each.signed.statement["predicate"]["decision"])
 
@@ -455,8 +465,8 @@ def test_people_move_over_for_each_other_as_far_as_it_takes() -> None:
 
 
 def test_where_the_policy_allows_no_override_nobody_is_asked_for_one() -> None:
-    found = standing(over(1, "vera"), over(2, "rita"), failed=True, asked=Asked(roles=TWO))
-    assert not found.complete and not found.stands
+    found = standing(over(1, "vera"), over(2, "rita"), failed=True, asked=ApprovalRequirement(roles=TWO))
+    assert not found.complete and not found.counted
     assert found.reasons == (
         "The verdict does not let this model through, and the policy allows no override: mend the model.",
     )

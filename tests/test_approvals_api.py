@@ -36,8 +36,8 @@ from clearance.approvals_api.rate_limit import Tally
 from clearance.approvals_api.tokens import Refused
 from clearance.errors import ConfigurationError, UnavailableError
 from clearance.promotion import decide, promote, verify
-from clearance.promotion.session import opened
-from clearance.trust.decisions import Account, Kind
+from clearance.promotion.session import open_session
+from clearance.trust.decisions import AttestedAccount, DecisionKind
 from tasks import release as release_task
 from tasks import track
 
@@ -81,7 +81,7 @@ def settings(provider: Provider, **more: Any) -> oidc_settings.Identity:
     return oidc_settings.Identity.model_validate(said)
 
 
-def read(provider: Provider, token: str, **more: Any) -> Account | Refused:
+def read(provider: Provider, token: str, **more: Any) -> AttestedAccount | Refused:
     return tokens.read(token, settings(provider, **more), oidc_keys.Issuer(provider.address))
 
 
@@ -93,12 +93,12 @@ def test_a_good_token_stands_for_the_account_of_its_subject(own: Provider, algor
     own.rotate(algorithm)
     token = own.token("s-vera", oid="o-1", aud=["another", oidc.AUDIENCE])
     found = read(own, token)
-    assert isinstance(found, Account), found
+    assert isinstance(found, AttestedAccount), found
     assert (found.issuer, found.subject, found.roles) == (own.address, "s-vera", None)
     assert found.token == hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
     assert abs(found.issued.timestamp() - time.time()) < 60
     other = read(own, token, subject="oid")
-    assert isinstance(other, Account) and other.subject == "o-1"
+    assert isinstance(other, AttestedAccount) and other.subject == "o-1"
 
 
 def encoded(value: Any) -> str:
@@ -185,7 +185,7 @@ def test_only_a_signature_that_holds_names_who_was_refused(provider: Provider) -
 
 def test_clocks_may_differ_by_the_leeway_and_no_more(provider: Provider) -> None:
     late = provider.token("s-vera", exp=int(time.time()) - 100)
-    assert isinstance(read(provider, late, leeway=300), Account)
+    assert isinstance(read(provider, late, leeway=300), AttestedAccount)
     assert isinstance(read(provider, late, leeway=30), Refused)
 
 
@@ -209,7 +209,7 @@ def test_groups_leave_the_roles_that_they_map_to(
     provider: Provider, claim: Any, left: tuple[str, ...]
 ) -> None:
     found = read(provider, provider.token("s-vera", groups=claim), groups={"roles": GROUPS})
-    assert isinstance(found, Account) and found.roles == left
+    assert isinstance(found, AttestedAccount) and found.roles == left
 
 
 # The provider's keys
@@ -375,11 +375,11 @@ class World:
         return self.ask("GET", f"/models/{NAME}/versions/1", token)
 
     def entries(self, *kinds: str) -> list[ledger.Entry]:
-        with opened(self.root) as office:
+        with open_session(self.root) as office:
             return [each for each in office.entries(NAME) if not kinds or each.kind in kinds]
 
     def sound(self) -> bool:
-        with opened(self.root) as office:
+        with open_session(self.root) as office:
             return office.audit().ok
 
 
@@ -477,7 +477,7 @@ def test_two_tokens_complete_the_set_and_an_operator_promotes(fresh: World) -> N
     ]
     (proposal,) = world.entries("proposal")
     assert said["evidence"] == proposal.body["content"]
-    with opened(world.root) as office:
+    with open_session(world.root) as office:
         server, day = registry.connect(), office.now().date()
         ending, _ = promote.promote(office, server, NAME, 1, day)
         assert ending.status == "promoted", ending
@@ -495,8 +495,10 @@ def test_a_service_that_may_promote_does(fresh: World) -> None:
     assert [each.actor for each in world.entries("promotion")] == ["desk"]
 
 
-def by_key(world: World, who: str, kind: Kind = Kind.APPROVE, why: str = "seen") -> ledger.Entry:
-    with opened(world.root, who) as office:
+def by_key(
+    world: World, who: str, kind: DecisionKind = DecisionKind.APPROVE, why: str = "seen"
+) -> ledger.Entry:
+    with open_session(world.root, who) as office:
         return decide.decide(office, registry.connect(), NAME, 1, kind=kind, reason=why)[0]
 
 
@@ -515,7 +517,7 @@ def test_key_and_token_of_one_person_are_one_person(world: World) -> None:
 def test_what_is_taken_back_is_all_that_one_decided(world: World) -> None:
     by_key(world, "vera")
     by_key(world, "vera", why="seen again")
-    assert by_key(world, "vera", Kind.REVOKE).body["version"] == 1
+    assert by_key(world, "vera", DecisionKind.REVOKE).body["version"] == 1
     assert world.look(world.sign_in("ada"))[1]["missing"] == {"validator": 1, "risk_officer": 1}
 
 

@@ -352,9 +352,9 @@ def test_groups_are_known_from_the_declaration_and_from_every_row() -> None:
         update={"columns": {"race": params.Column(values=["Black", "White", 7, 8.0])}}
     )
     protected = pd.DataFrame({"race": ["Asian", None], "sex": ["female", None]}, dtype=object)
-    crossed = assess.known_groups(data, protected, intersections=2)
+    crossed = assess.expected_groups(data, protected, intersections=2)
     assert crossed["race & sex"] == {"Asian & female"}
-    assert assess.known_groups(data, protected) == {
+    assert assess.expected_groups(data, protected) == {
         "race": {"Black", "White", "7", "8", "Asian"},
         "sex": {"female"},
     }

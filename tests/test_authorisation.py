@@ -13,7 +13,7 @@ import yaml
 from clearance import files
 from clearance.errors import ConfigurationError
 from clearance.policy import authorised
-from clearance.policy.authorised import Authorised
+from clearance.policy.authorised import Authorisation
 from clearance.promotion import authorised_policy
 from clearance.versioning import git
 
@@ -40,7 +40,7 @@ def commit(root: Path) -> None:
 
 def test_what_the_list_says_is_found_by_the_models_name(tmp_path: Path) -> None:
     write(tmp_path, listing())
-    assert authorised.find(tmp_path, NAME) == Authorised(policy=Path(FILE), tier="high")
+    assert authorised.find(tmp_path, NAME) == Authorisation(policy=Path(FILE), tier="high")
     assert authorised.find(tmp_path, "another") is None
 
 
@@ -67,16 +67,16 @@ def test_a_list_that_is_faulty_is_an_error_that_names_the_place(
 def test_a_list_that_was_once_faulty_authorised_nothing(text: bytes) -> None:
     assert authorised.parse(text) == {}
     assert authorised.parse(yaml.safe_dump(listing()).encode()) == {
-        NAME: Authorised(policy=Path(FILE), tier="high")
+        NAME: Authorisation(policy=Path(FILE), tier="high")
     }
 
 
 def test_today_only_the_very_policy_that_judged_counts(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
-    found = authorised_policy.today(tmp_path, NAME, files.sha256(policy))
+    found = authorised_policy.authorised_now(tmp_path, NAME, files.sha256(policy))
     assert found.policy is not None and found.policy.id == judged.POLICY["id"] and found.tier == "high"
     for name, sha256 in ((NAME, "0" * 64), ("another", files.sha256(policy))):
-        assert authorised_policy.today(tmp_path, name, sha256) == authorised_policy.Authority()
+        assert authorised_policy.authorised_now(tmp_path, name, sha256) == authorised_policy.Authority()
 
 
 def head(root: Path) -> str:
@@ -86,11 +86,11 @@ def head(root: Path) -> str:
 def test_what_is_authorised_names_the_commit_that_holds_it_as_it_is(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
     digest = files.sha256(policy)
-    assert authorised_policy.today(tmp_path, NAME, digest).commit is None
+    assert authorised_policy.authorised_now(tmp_path, NAME, digest).commit is None
     commit(tmp_path)
-    assert authorised_policy.today(tmp_path, NAME, digest).commit == head(tmp_path)
+    assert authorised_policy.authorised_now(tmp_path, NAME, digest).commit == head(tmp_path)
     (tmp_path / authorised.FILE).write_text(yaml.safe_dump(listing(tier="low")))
-    found = authorised_policy.today(tmp_path, NAME, digest)
+    found = authorised_policy.authorised_now(tmp_path, NAME, digest)
     assert (found.tier, found.commit) == ("low", None)
 
 
@@ -108,27 +108,28 @@ def test_only_the_commit_that_is_named_says_what_was_authorised_then(tmp_path: P
         commit(tmp_path)
         commits.append(head(tmp_path))
     there = {
-        (tier, at): authorised_policy.then(tmp_path, NAME, kept, tier, each).policy is not None
+        (tier, at): authorised_policy.authorised_at(tmp_path, NAME, kept, tier, each).policy is not None
         for tier in ("high", "low")
         for at, each in enumerate(commits)
     }
     assert {key for key, found in there.items() if found} == {("high", 0), ("low", 1)}
-    found = authorised_policy.then(tmp_path, NAME, kept, "low", commits[1])
+    found = authorised_policy.authorised_at(tmp_path, NAME, kept, "low", commits[1])
     assert (found.tier, found.commit) == ("low", commits[1])
     assert (
-        authorised_policy.then(tmp_path, "another", kept, "high", commits[0]) == authorised_policy.Authority()
+        authorised_policy.authorised_at(tmp_path, "another", kept, "high", commits[0])
+        == authorised_policy.Authority()
     )
 
 
 def test_a_commit_that_heads_history_does_not_hold_authorised_nothing(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
-    assert authorised_policy.then(tmp_path, NAME, policy, "high", "HEAD").policy is None  # no git
+    assert authorised_policy.authorised_at(tmp_path, NAME, policy, "high", "HEAD").policy is None  # no git
     commit(tmp_path)
     first = head(tmp_path)
     write(tmp_path, listing(tier="low"))
     commit(tmp_path)
     aside = head(tmp_path)
     subprocess.run(["git", "reset", "-q", "--hard", first], cwd=tmp_path, check=True)
-    assert authorised_policy.then(tmp_path, NAME, policy, "low", aside).policy is None
-    assert authorised_policy.then(tmp_path, NAME, policy, "high", first).policy is not None
-    assert authorised_policy.then(tmp_path, NAME, policy, "high", "0" * 40).policy is None
+    assert authorised_policy.authorised_at(tmp_path, NAME, policy, "low", aside).policy is None
+    assert authorised_policy.authorised_at(tmp_path, NAME, policy, "high", first).policy is not None
+    assert authorised_policy.authorised_at(tmp_path, NAME, policy, "high", "0" * 40).policy is None

@@ -26,7 +26,7 @@ from clearance import cli, environment, files, registry
 from clearance.promotion import decide as decider
 from clearance.promotion import receipt, version_record
 from clearance.promotion.next_step import Status
-from clearance.promotion.session import opened
+from clearance.promotion.session import open_session
 from flows import training
 from tasks import promote as promote_task
 from tasks import release as release_task
@@ -52,25 +52,25 @@ def write_receipt(folder: Path, **changes: Any) -> None:
 
 
 def test_what_is_awaited_is_told_with_the_commands_that_give_it(tmp_path: Path) -> None:
-    assert receipt.awaited(tmp_path) == []
+    assert receipt.waiting_lines(tmp_path) == []
     write_receipt(tmp_path)
-    who, how = receipt.awaited(tmp_path)
+    who, how = receipt.waiting_lines(tmp_path)
     assert who == "awaiting approval: 1 approval by a validator is missing: ask vera."
     assert "clearance verify 7" in how and "clearance approve 7 --as" in how
-    assert receipt.released(tmp_path) == ["registered passes-candidate version 7", who, how]
+    assert receipt.release_lines(tmp_path) == ["registered passes-candidate version 7", who, how]
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status != "awaiting approval"])
 def test_no_other_end_of_a_release_waits_for_anybody(tmp_path: Path, status: str) -> None:
     write_receipt(tmp_path, status=status)
-    assert receipt.awaited(tmp_path) == []
+    assert receipt.waiting_lines(tmp_path) == []
 
 
 @pytest.fixture
 def toy(tmp_path: Path, prefect_api: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A toy project whose `release` leaves the receipt that lies in `receipt.json`."""
     before = dict(os.environ)
-    for name in environment.homes(tmp_path):
+    for name in environment.tool_locations(tmp_path):
         monkeypatch.delenv(name, raising=False)
     folder = toys.build(tmp_path / "toy")
     files.write_json(folder / "receipt.json", RECEIPT)
@@ -159,13 +159,13 @@ def decide(who: str, *arguments: str, **variables: str) -> tuple[int, str]:
 
 
 def told(root: Path) -> list[tuple[str, str]]:
-    with opened(root) as office:
+    with open_session(root) as office:
         return [(each.kind, each.actor) for each in office.entries(NAME)]
 
 
 def test_the_last_approval_promotes_where_whoever_acts_may(waiting: Callable[..., Path]) -> None:
     root = waiting()
-    assert receipt.awaited(root)
+    assert receipt.waiting_lines(root)
     code, said = decide("vera", "approve", "1")
     assert code == 0 and "risk_officer is missing: ask rita" in said
     code, said = decide("rita", "approve", "1", PREFECT_API_URL="http://127.0.0.1:9/api")
@@ -200,7 +200,7 @@ def test_an_override_and_demo_keys_are_named_wherever_the_version_is(
     note = files.read_json(root / receipt.RECEIPT)["champion"]["note"]
     assert "DEMO keys" in note
     assert f"BY OVERRIDE of rita and vera until {until}: seen the evidence" in note
-    assert f"champion loan-approval version 1 ({note})" in receipt.released(root)
+    assert f"champion loan-approval version 1 ({note})" in receipt.release_lines(root)
     version = MlflowClient().get_model_version(NAME, "1")
     assert version.description == note
     assert f"{version.tags[version_record.DEMO]}; {version.tags[version_record.OVERRIDE]}" == note

@@ -8,24 +8,24 @@ from typing import Any
 import people
 import pytest
 
-from clearance import files
+from clearance import files, in_toto
 from clearance.errors import IntegrityError
-from clearance.trust import dsse, evidence_bundle, statement
-from clearance.trust.evidence_bundle import Code, Evidence, Judged
+from clearance.trust import dsse, evidence_bundle
+from clearance.trust.evidence_bundle import BundleEvidence, CodeState, JudgedPolicy
 
 VERA = people.SIGNERS["vera"]
 KEYS = {VERA.public_key.keyid: VERA.public_key}
 TEXT = "id: strict\n"
 FILES = {"model.skops": "ab" * 32, "MLmodel": "cd" * 32}
-EVIDENCE = Evidence(
+EVIDENCE = BundleEvidence(
     model="loan-approval",
     fingerprint="12" * 32,
     demo=False,
-    code=Code(commit="c0ffee", changed=(), unkept=()),
+    code=CodeState(commit="c0ffee", changed=(), unkept=()),
     lock="schema: '2.0'\n",
     params="name: loan-approval\n",
     overrides={"seed": 7},
-    judged=Judged(
+    judged=JudgedPolicy(
         file="policies/strict.yaml",
         id="strict",
         version="1",
@@ -41,33 +41,33 @@ EVIDENCE = Evidence(
 )
 
 
-def signed(said: dict[str, Any]) -> dsse.Signed:
-    return dsse.opened(dsse.sign(said, VERA), KEYS)
+def signed(said: dict[str, Any]) -> dsse.VerifiedStatement:
+    return dsse.verify(dsse.sign(said, VERA), KEYS)
 
 
-def changed(change: Callable[[dict[str, Any]], Any]) -> dsse.Signed:
+def changed(change: Callable[[dict[str, Any]], Any]) -> dsse.VerifiedStatement:
     """The bundle as somebody with a key could have signed it, changed."""
-    said = evidence_bundle.draft(FILES, EVIDENCE)
+    said = evidence_bundle.statement_for(FILES, EVIDENCE)
     change(said["predicate"])
     return signed(said)
 
 
 def test_what_was_signed_is_read_back() -> None:
-    said = evidence_bundle.draft(FILES, EVIDENCE)
+    said = evidence_bundle.statement_for(FILES, EVIDENCE)
     assert said["predicateType"] == "urn:clearance:evidence:v1"
     found = evidence_bundle.read(signed(said))
     assert (found.files, found.evidence) == (FILES, EVIDENCE)
-    assert found.digest == statement.content_digest(said)
+    assert found.digest == in_toto.content_digest(said)
     assert found.keyids == frozenset(KEYS)
 
 
 def test_the_same_model_has_the_same_bundle_and_any_change_another_digest() -> None:
-    first = statement.content_digest(evidence_bundle.draft(FILES, EVIDENCE))
-    assert statement.content_digest(evidence_bundle.draft(dict(FILES), EVIDENCE)) == first
+    first = in_toto.content_digest(evidence_bundle.statement_for(FILES, EVIDENCE))
+    assert in_toto.content_digest(evidence_bundle.statement_for(dict(FILES), EVIDENCE)) == first
     for other in (
-        evidence_bundle.draft(FILES | {"MLmodel": "ce" * 32}, EVIDENCE),
+        evidence_bundle.statement_for(FILES | {"MLmodel": "ce" * 32}, EVIDENCE),
         *(
-            evidence_bundle.draft(FILES, EVIDENCE.model_copy(update=change))
+            evidence_bundle.statement_for(FILES, EVIDENCE.model_copy(update=change))
             for change in (
                 {"lock": "schema: '2.1'\n"},
                 {"params": "name: other\n"},
@@ -75,12 +75,12 @@ def test_the_same_model_has_the_same_bundle_and_any_change_another_digest() -> N
                 {"demo": True},
                 {"environment": "35" * 32},
                 {"python": "3.11.8"},
-                {"code": Code(commit="c0ffee", changed=("tasks/train.py",), unkept=())},
+                {"code": CodeState(commit="c0ffee", changed=("tasks/train.py",), unkept=())},
                 {"outs": EVIDENCE.outs | {"data/raw.parquet": "aa" * 32}},
             )
         ),
     ):
-        assert statement.content_digest(other) != first
+        assert in_toto.content_digest(other) != first
 
 
 def judged(**change: Any) -> Callable[[dict[str, Any]], Any]:
@@ -108,7 +108,7 @@ def test_one_that_contradicts_itself_is_refused(how: str) -> None:
 
 
 def test_another_kind_of_statement_is_no_bundle() -> None:
-    said = evidence_bundle.draft(FILES, EVIDENCE) | {"predicateType": "urn:clearance:decision:v1"}
+    said = evidence_bundle.statement_for(FILES, EVIDENCE) | {"predicateType": "urn:clearance:decision:v1"}
     with pytest.raises(IntegrityError, match="no evidence bundle but a urn:clearance:decision:v1") as refused:
         evidence_bundle.read(signed(said))
     assert refused.value.hint == "take the bundle itself"
@@ -117,11 +117,11 @@ def test_another_kind_of_statement_is_no_bundle() -> None:
 @pytest.mark.parametrize(
     ("code", "clean"),
     [
-        (Code(commit="c0ffee", changed=(), unkept=()), True),
-        (Code(commit=None, changed=(), unkept=()), False),
-        (Code(commit="c0ffee", changed=("params.yaml",), unkept=()), False),
-        (Code(commit="c0ffee", changed=(), unkept=("data.csv",)), False),
+        (CodeState(commit="c0ffee", changed=(), unkept=()), True),
+        (CodeState(commit=None, changed=(), unkept=()), False),
+        (CodeState(commit="c0ffee", changed=("params.yaml",), unkept=()), False),
+        (CodeState(commit="c0ffee", changed=(), unkept=("data.csv",)), False),
     ],
 )
-def test_clean_is_a_commit_that_holds_all_that_was_read(code: Code, clean: bool) -> None:
+def test_clean_is_a_commit_that_holds_all_that_was_read(code: CodeState, clean: bool) -> None:
     assert code.clean is clean

@@ -15,7 +15,7 @@ import pytest
 from clearance import params
 from clearance.errors import ConfigurationError
 from clearance.models import attribution, candidate_search, candidates, model_file, scoring, tune_constraints
-from clearance.models.mitigations import DECLARED
+from clearance.models.mitigations import MITIGATIONS
 from clearance.policy import policy_file, schema
 from tasks import train
 
@@ -43,7 +43,9 @@ WAYS: dict[str, Any] = {
 BLIND = [
     name
     for name, way in WAYS.items()
-    if not DECLARED[params.Train(estimator="x", mitigation=way).grid[0][1].method].needs_protected_at_decision
+    if not MITIGATIONS[
+        params.Train(estimator="x", mitigation=way).grid[0][1].method
+    ].needs_protected_at_decision
 ]
 
 
@@ -53,11 +55,11 @@ def rule(metric: str = f"fairness.{GAP}", **more: Any) -> schema.Rule:
     return schema.Rule.model_validate(full | {"decides_by": "interval", "attribute": "race"} | more)
 
 
-EVEN = tune_constraints.Demands(rules=(rule(),), protected="allowed")
-ODDS = tune_constraints.Demands(rules=(rule("fairness.equalized_odds_difference"),), protected="allowed")
+EVEN = tune_constraints.Constraints(rules=(rule(),), protected="allowed")
+ODDS = tune_constraints.Constraints(rules=(rule("fairness.equalized_odds_difference"),), protected="allowed")
 
 
-def select(demands: tune_constraints.Demands = EVEN, **choice: Any) -> candidate_search.Selection:
+def select(demands: tune_constraints.Constraints = EVEN, **choice: Any) -> candidate_search.Selection:
     asked = params.Train.model_validate({"protected_at_decision": True} | choice)
     return train.train(TRAIN, TUNE, learnable.data(), asked, 1, demands)
 
@@ -68,7 +70,7 @@ def fitted(name: str) -> candidates.Candidate:
     return select(demands(name), estimator="logistic_regression", mitigation=way).chosen
 
 
-def demands(name: str) -> tune_constraints.Demands:
+def demands(name: str) -> tune_constraints.Constraints:
     """What a mitigation's constraint is about is what its members are chosen by."""
     odds = "odds" in name or "true positives" in name
     return ODDS if odds else EVEN
@@ -203,7 +205,7 @@ def test_a_grid_tries_all_and_none_among_them_and_chooses_by_the_rule() -> None:
 def test_a_candidate_that_cannot_be_fitted_is_listed_with_its_reason() -> None:
     near = "sklearn.neighbors.KNeighborsClassifier"
     found = select(candidates={"estimators": [near], "mitigations": ["reweighing"]})
-    assert isinstance(found.tried[1], candidate_search.LeftOut)
+    assert isinstance(found.tried[1], candidate_search.SkippedCandidate)
     assert "takes no row weights" in found.tried[1].because
     assert found.chosen.way.method == "none"
 
@@ -213,7 +215,7 @@ def test_a_misspelt_candidate_fails_the_whole_grid() -> None:
         select(candidates={"estimators": ["logistic_regression", "logistic"], "mitigations": ["none"]})
 
 
-NEEDY = [name for name, each in DECLARED.items() if each.needs_protected_at_decision]
+NEEDY = [name for name, each in MITIGATIONS.items() if each.needs_protected_at_decision]
 
 
 @pytest.mark.parametrize("method", NEEDY)
@@ -226,11 +228,11 @@ def test_protected_attributes_at_decision_need_the_parameters_and_the_policy(met
     with pytest.raises(ConfigurationError, match="no rule of the policy says that it may"):
         select(train.NO_DEMANDS, **alone)
     for stance, says in (("not named", "no rule of the policy"), ("forbidden", "the policy forbids")):
-        found = select(tune_constraints.Demands(protected=stance), **many)  # type: ignore[arg-type]
-        assert isinstance(found.tried[1], candidate_search.LeftOut)
+        found = select(tune_constraints.Constraints(protected=stance), **many)  # type: ignore[arg-type]
+        assert isinstance(found.tried[1], candidate_search.SkippedCandidate)
         assert says in found.tried[1].because
         assert found.chosen.way.method == "none"
-    judged = select(tune_constraints.Demands(protected="forbidden"), **alone).chosen
+    judged = select(tune_constraints.Constraints(protected="forbidden"), **alone).chosen
     assert judged.declared.needs_protected_at_decision
 
 
@@ -239,7 +241,7 @@ def test_what_the_policy_says_about_protected_attributes() -> None:
 
     def stance(*more: schema.Rule) -> str:
         own = tuple(each for each in book.rules if each.document != "training")
-        return tune_constraints.demands(book.model_copy(update={"rules": (*own, *more)}), AS_OF).protected
+        return tune_constraints.from_policy(book.model_copy(update={"rules": (*own, *more)}), AS_OF).protected
 
     exact = {"metric": "training.protected_at_decision", "attribute": None, "decides_by": "point"}
     forbid = rule(**exact, id="blind", limit={"at_most": 0})
@@ -253,15 +255,15 @@ def test_what_the_policy_says_about_protected_attributes() -> None:
 
 def test_only_rules_that_decide_and_block_bind_a_candidate_and_what_is_not_measured_is_listed() -> None:
     book = policy_file.load(learnable.ROOT / "policies/demo.yaml")
-    bound = tune_constraints.demands(book, AS_OF).rules
+    bound = tune_constraints.from_policy(book, AS_OF).rules
     assert {each.document for each in bound} == {"fairness"}
     assert all(each.severity == "block" for each in bound)
     found = tune_constraints.measure(TUNE.protected, TUNE.label, TUNE.label == 1)
     foreign = rule("fairness.no_such_metric", id="foreign")
-    assert tune_constraints.hold((foreign,), found) == ()
-    assert tune_constraints.not_held((foreign, rule()), found) == ["foreign by race"]
+    assert tune_constraints.check_rules((foreign,), found) == ()
+    assert tune_constraints.unmeasured_rules((foreign, rule()), found) == ["foreign by race"]
     over, ratio = (
-        tune_constraints.hold((each,), found)[0]
+        tune_constraints.check_rules((each,), found)[0]
         for each in (rule(), rule("fairness.demographic_parity_ratio", limit={"at_least": 0.8}))
     )
     gap = found[GAP]["race"].value

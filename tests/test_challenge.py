@@ -17,7 +17,7 @@ from clearance import comparison as challenge
 from clearance.comparison import Answers, Comparison, Demand, Duel, Finding, Model, Rows
 from clearance.documents.measurement import Outcome
 from clearance.metrics import intervals
-from clearance.policy.comparison_terms import Challenge
+from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.schema import Rule
 
 SAMPLING = intervals.Sampling(confidence=0.95, resamples=200, seed=1)
@@ -29,8 +29,8 @@ ASKED: dict[str, Any] = {
 }
 
 
-def asked(**changes: Any) -> Challenge:
-    return Challenge.model_validate(ASKED | changes)
+def asked(**changes: Any) -> ComparisonTerms:
+    return ComparisonTerms.model_validate(ASKED | changes)
 
 
 def rule(metric: str, **changes: Any) -> Rule:

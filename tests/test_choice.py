@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 from clearance.models import selection_rule
 
 
-def made(utility: float | None, *excess: float | None, no_use: str | None = None) -> selection_rule.Scored:
+def made(
+    utility: float | None, *excess: float | None, no_use: str | None = None
+) -> selection_rule.CandidateResult:
     held = tuple(
-        selection_rule.Held(rule="even", attribute=f"a{at}", value=None if x is None else 0.1 + x, excess=x)
+        selection_rule.RuleCheck(
+            rule="even", attribute=f"a{at}", value=None if x is None else 0.1 + x, excess=x
+        )
         for at, x in enumerate(excess)
     )
-    return selection_rule.Scored(utility=utility, held=held, no_use=no_use)
+    return selection_rule.CandidateResult(utility=utility, held=held, unusable_because=no_use)
 
 
-def chosen(*candidates: selection_rule.Scored) -> int:
+def chosen(*candidates: selection_rule.CandidateResult) -> int:
     return selection_rule.choose(candidates).chosen
 
 
@@ -58,7 +62,7 @@ def test_undefined_keeps_no_limit_and_is_the_worst() -> None:
 
 
 def test_a_candidate_of_no_use_is_even_and_still_not_chosen() -> None:
-    alike = made(0.5, 0, no_use="it decides all tune rows alike")
+    alike = made(0.5, 0, unusable_because="it decides all tune rows alike")
     assert chosen(alike, made(0.6, 0.4)) == 1
     assert chosen(made(None, 0), made(0.6, 0.4)) == 1
     alone = selection_rule.choose([alike])
@@ -84,7 +88,7 @@ CANDIDATE = st.builds(
 
 
 @given(st.lists(CANDIDATE, min_size=1, max_size=5))
-def test_order_only_breaks_ties(candidates: list[selection_rule.Scored]) -> None:
+def test_order_only_breaks_ties(candidates: list[selection_rule.CandidateResult]) -> None:
     best = candidates[chosen(*candidates)]
     for order in itertools.islice(itertools.permutations(candidates), 24):
         again = order[selection_rule.choose(order).chosen]
@@ -93,7 +97,7 @@ def test_order_only_breaks_ties(candidates: list[selection_rule.Scored]) -> None
 
 @given(st.lists(CANDIDATE, min_size=1, max_size=5))
 def test_no_useful_candidate_that_keeps_every_rule_is_more_useful(
-    candidates: list[selection_rule.Scored],
+    candidates: list[selection_rule.CandidateResult],
 ) -> None:
     found = selection_rule.choose(candidates)
     good = [each.utility for each in candidates if each.keeps and each.utility is not None]

@@ -107,7 +107,7 @@ def test_an_effect_is_run_in_the_project_and_its_status_handed_on(toy: Path, nam
 
 @pytest.mark.parametrize("name", ["snapshot", "track", "release", "repair"])
 def test_what_changes_something_waits_for_no_run(toy: Path, name: str) -> None:
-    with run_lock.held(toy):
+    with run_lock.hold(toy):
         done = call(name)
     assert done.exit_code == 75
     assert "another run holds this checkout" in done.stderr
@@ -126,7 +126,7 @@ def test_run_is_the_flow_with_its_own_options(toy: Path) -> None:
 
 
 def test_the_summary_of_a_release_is_read_from_its_receipt(toy: Path) -> None:
-    assert receipt.released(toy) == []
+    assert receipt.release_lines(toy) == []
     written = {
         "status": "refused",
         "reason": "the verdict is no pass",
@@ -134,4 +134,7 @@ def test_the_summary_of_a_release_is_read_from_its_receipt(toy: Path) -> None:
         "champion": None,
     }
     files.write_json(toy / ".clearance/release.json", written)
-    assert receipt.released(toy) == ["registered m-candidate version 2", "refused: the verdict is no pass"]
+    assert receipt.release_lines(toy) == [
+        "registered m-candidate version 2",
+        "refused: the verdict is no pass",
+    ]

@@ -21,7 +21,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
 
 def needed(place: Place) -> list[str]:
     with place.office() as office:
-        return needed_objects.needed(office, registry.connect())
+        return needed_objects.find_needed(office, registry.connect())
 
 
 def test_every_models_versions_are_kept_whatever_the_project_is_called_now(place: Place) -> None:

@@ -78,7 +78,7 @@ def places(store: sqlite3.Connection) -> list[tuple[str, str]]:
     return found
 
 
-def run(root: Path, vouched: registry.Vouched | None = None, **changes: Any) -> Comparison:
+def run(root: Path, vouched: registry.SignedDigests | None = None, **changes: Any) -> Comparison:
     server = registry.connect()
     champion = registry.champion(server, NAME)
     return compare.compare(lineage.verify(root), asked(**{**LOOSE, **changes}), server, champion, vouched)
@@ -145,7 +145,7 @@ def test_of_the_champion_only_what_its_signed_evidence_says_counts(project: Path
     champion = registry.champion(registry.connect(), NAME)
     assert champion is not None
     said = {path: champion.tags[f"clearance.evidence.{path.replace('/', '.')}"] for path in RECORDS}
-    signed = registry.Vouched(
+    signed = registry.SignedDigests(
         model=champion.tags["clearance.model.sha256"], outs=said, params=(project / "params.yaml").read_text()
     )
     assert run(project, signed).outcome is Outcome.PASS
@@ -307,7 +307,7 @@ def test_seen_rows_are_found_in_any_order(known: list[str], others: list[str], r
     assert packed.hex() == "".join(sorted(known))
     assert packed == fitted_rows.pack(sorted(known, reverse=True))
     assert fitted_rows.digest(packed) == hashlib.sha256("".join(sorted(known)).encode()).hexdigest()
-    found = fitted_rows.among(asked_for, [packed[: 16 * 3], packed[16 * 3 :]])
+    found = fitted_rows.contained(asked_for, [packed[: 16 * 3], packed[16 * 3 :]])
     assert found.tolist() == [each in set(known) for each in asked_for]
 
 
@@ -321,13 +321,13 @@ def test_a_table_that_only_drifted_can_still_be_read() -> None:
     table = pd.DataFrame([judged.row(number) for number in range(300)])[list(judged.FEATURES)]
     model = fitted_on(table)
     none: dict[str, str | None] = {}
-    assert compatibility.misfits(model, table, none, 0.0) == []
+    assert compatibility.incompatibilities(model, table, none, 0.0) == []
     drifted = table.assign(amount=table["amount"] * 1.5, more=1.0)
     rare = drifted["purpose"].where(drifted.index >= 10, "boat")
-    assert compatibility.misfits(model, drifted.assign(purpose=rare), none, 0.05) == []
-    (said,) = compatibility.misfits(model, drifted.assign(purpose=rare), none, 0.01)
+    assert compatibility.incompatibilities(model, drifted.assign(purpose=rare), none, 0.05) == []
+    (said,) = compatibility.incompatibilities(model, drifted.assign(purpose=rare), none, 0.01)
     assert "3.3% of the rows (boat)" in said
-    (infinite,) = compatibility.misfits(model, table.assign(amount=np.inf), none, 0.05)
+    (infinite,) = compatibility.incompatibilities(model, table.assign(amount=np.inf), none, 0.05)
     assert "infinite" in infinite
     empty = table.assign(amount=np.nan)
-    assert compatibility.misfits(model, empty, {"amount": "number"}, 0.05) == []
+    assert compatibility.incompatibilities(model, empty, {"amount": "number"}, 0.05) == []

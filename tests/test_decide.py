@@ -44,7 +44,7 @@ def test_the_approval_that_completes_the_set_promotes_and_the_ledger_tells_it(pl
         ("intent", "pipeline"),
         ("promotion", "pipeline"),
     ]
-    (reign,) = ledger.reigns(place.entries(), governed.NAME)
+    (reign,) = ledger.tenures(place.entries(), governed.NAME)
     assert reign.allowed_by == ("vera", "rita")
     assert reign.content == place.proposed(1).content
     assert not place.broken()
@@ -81,7 +81,7 @@ def test_one_person_counts_once(place: Place) -> None:
     count = len(place.entries())
     assert place.decide("approve", 1, "vera").code == ExitCode.PASS  # the same words again: nothing is new
     assert len(place.entries()) == count
-    place.record("vera", ledger.Kind.APPROVAL, 1, place.decision("approve", 1, "vera"))
+    place.record("vera", ledger.EntryKind.APPROVAL, 1, place.decision("approve", 1, "vera"))
     assert "a person counts once" in why_not(place, place.entries()[-1].number)
     assert place.standing(1).missing == {"risk_officer": 1}
     assert place.promote(1).code == REFUSED and place.alias() is None
@@ -117,7 +117,7 @@ def test_a_revoked_approval_counts_no_more_and_may_be_given_again(place: Place) 
 def test_approvals_of_one_version_are_none_of_another(place: Place) -> None:
     place.put("second")
     for each in place.entries("approval"):
-        entry = place.record("pipeline", ledger.Kind.APPROVAL, 2, each.body["envelope"])
+        entry = place.record("pipeline", ledger.EntryKind.APPROVAL, 2, each.body["envelope"])
         assert "it is about other evidence" in why_not(place, entry.number, 2)
     assert place.promote(2).code == REFUSED
     assert place.told() == place.alias() == 1
@@ -128,7 +128,7 @@ def test_a_new_champion_voids_what_was_agreed_before(place: Place) -> None:
     assert place.standing(1).complete
     place.release(model=1)
     place.agree(2)
-    assert not place.standing(1).stands
+    assert not place.standing(1).counted
     assert "against another champion than today's" in place.standing(1).refused[0].why
     assert place.promote(1).code == REFUSED
     assert place.told() == 2
@@ -145,7 +145,7 @@ def forged(place: Place, how: str, folder: Path) -> dict[str, Any]:
     signed = place.decision("approve", 1, "rita")
     if how == "two keys":
         return dsse.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/vera.pem"))
-    said = dsse.opened(signed, {key.keyid: key for key in [_public(place, "rita")]}).statement
+    said = dsse.verify(signed, {key.keyid: key for key in [_public(place, "rita")]}).statement
     return dsse.sign(said, signers.signer(key_files.create(folder, "rita").uri))
 
 
@@ -165,7 +165,7 @@ def _public(place: Place, who: str) -> Any:
 )
 def test_a_forged_approval_does_not_count(place: Place, tmp_path: Path, how: str, why: str) -> None:
     place.put("half")
-    entry = place.record("pipeline", ledger.Kind.APPROVAL, 1, forged(place, how, tmp_path))
+    entry = place.record("pipeline", ledger.EntryKind.APPROVAL, 1, forged(place, how, tmp_path))
     assert why in why_not(place, entry.number)
     assert place.promote(1).code == REFUSED
     assert place.alias() is None
@@ -193,7 +193,9 @@ def test_an_override_that_ended_or_lasts_too_long_does_not_count(
 ) -> None:
     place.put("failed")
     for who in ("vera", "rita"):
-        entry = place.record(who, ledger.Kind.OVERRIDE, 3, place.decision("override", 3, who, until=lasts))
+        entry = place.record(
+            who, ledger.EntryKind.OVERRIDE, 3, place.decision("override", 3, who, until=lasts)
+        )
         assert why in why_not(place, entry.number, 3)
     assert place.promote(3).code == REFUSED
     assert place.told() == place.alias() == 2

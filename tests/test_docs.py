@@ -68,7 +68,7 @@ def test_the_settings_that_silence_telemetry_are_documented() -> None:
     text = (ROOT / "docs/configuration.md").read_text()
     for tool in ("Prefect", "MLflow", "DVC", "Great Expectations"):
         assert tool in text
-    assert set(environment.homes(ROOT)) >= {"PREFECT_HOME", "MLFLOW_TRACKING_URI"}
+    assert set(environment.tool_locations(ROOT)) >= {"PREFECT_HOME", "MLFLOW_TRACKING_URI"}
 
 
 def commands(text: str) -> set[tuple[str, ...]]:

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner
 
-from clearance import canonical_json, files
+from clearance import canonical_json, files, in_toto
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.trust import dsse, statement
+from clearance.trust import dsse
 
 GOLDEN = Path(__file__).parent / "golden" / "evidence.dsse.json"
 VERA, RITA = people.SIGNERS["vera"], people.SIGNERS["rita"]
 KEYS = {each.public_key.keyid: each.public_key for each in (VERA, RITA)}
-SAID = statement.statement(
+SAID = in_toto.statement(
     {"models/model.skops": "ab" * 32, "dvc.lock": "cd" * 32},
     "urn:clearance:evidence:v1",
     {"verdict": "pass", "gap": 0.1, "rows": 1989, "title": "Kredit für Zoë", "none": None, "big": 2**70},
@@ -45,20 +45,23 @@ def signed(signer: CryptoSigner = VERA) -> dict[str, Any]:
 
 
 def test_what_was_signed_comes_back_with_who_signed_it() -> None:
-    opened = dsse.opened(dsse.countersign(signed(), RITA), KEYS)
+    opened = dsse.verify(dsse.countersign(signed(), RITA), KEYS)
     assert opened.statement == SAID
     assert opened.keyids == set(KEYS)
-    assert opened.digest == statement.content_digest(SAID)
+    assert opened.digest == in_toto.content_digest(SAID)
 
 
 def test_the_envelope_is_the_golden_one_byte_for_byte() -> None:
     """A changed canonical form, type or PAE would void every signature that was ever made."""
     assert files.dumps(signed()) == GOLDEN.read_text(encoding="utf-8")
-    assert dsse.opened(dsse.read(GOLDEN), KEYS).keyids == {VERA.public_key.keyid}
+    assert dsse.verify(dsse.read(GOLDEN), KEYS).keyids == {VERA.public_key.keyid}
 
 
 def test_pre_authentication_encoding_is_that_of_the_specification() -> None:
-    assert dsse.pae(b"hello world") == b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
+    assert (
+        dsse.pre_authentication_encoding(b"hello world")
+        == b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
+    )
 
 
 def test_cryptography_alone_verifies_it() -> None:
@@ -67,7 +70,7 @@ def test_cryptography_alone_verifies_it() -> None:
     text = b"DSSEv1 28 application/vnd.in-toto+json " + str(len(payload)).encode() + b" " + payload
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(VERA.public_key.keyval["public"]))
     public.verify(base64.b64decode(made["signatures"][0]["sig"]), text)
-    assert hashlib.sha256(payload).hexdigest() == statement.content_digest(SAID)
+    assert hashlib.sha256(payload).hexdigest() == in_toto.content_digest(SAID)
 
 
 def test_securesystemslib_reads_ours_and_we_read_its() -> None:
@@ -75,14 +78,14 @@ def test_securesystemslib_reads_ours_and_we_read_its() -> None:
     assert theirs.verify([VERA.public_key], 1)
     made = Envelope(canonical_json.dumps(SAID), dsse.PAYLOAD_TYPE, {})
     made.sign(RITA)
-    assert dsse.opened(made.to_dict(), KEYS).keyids == {RITA.public_key.keyid}
+    assert dsse.verify(made.to_dict(), KEYS).keyids == {RITA.public_key.keyid}
 
 
 def test_only_known_keys_that_hold_are_told() -> None:
     both = dsse.countersign(signed(people.STRANGER), VERA)
-    assert dsse.opened(both, KEYS).keyids == {VERA.public_key.keyid}
+    assert dsse.verify(both, KEYS).keyids == {VERA.public_key.keyid}
     forged = {**both["signatures"][1], "keyid": RITA.public_key.keyid}
-    assert dsse.opened({**both, "signatures": [*both["signatures"], forged]}, KEYS).keyids == {
+    assert dsse.verify({**both, "signatures": [*both["signatures"], forged]}, KEYS).keyids == {
         VERA.public_key.keyid
     }
 
@@ -91,11 +94,11 @@ def test_where_none_holds_the_message_says_of_each_why() -> None:
     unknown, other = signed(people.STRANGER), signed()
     other["payload"] = dsse.sign({**SAID, "predicate": {}}, RITA)["payload"]
     with pytest.raises(IntegrityError, match="is not known here"):
-        dsse.opened(unknown, KEYS)
+        dsse.verify(unknown, KEYS)
     with pytest.raises(IntegrityError, match="is over other content"):
-        dsse.opened(other, KEYS)
+        dsse.verify(other, KEYS)
     with pytest.raises(IntegrityError, match="is not known here"):
-        dsse.opened(signed(), {VERA.public_key.keyid: RITA.public_key})
+        dsse.verify(signed(), {VERA.public_key.keyid: RITA.public_key})
 
 
 @given(st.data())
@@ -111,7 +114,7 @@ def test_any_flipped_bit_of_payload_or_signature_is_seen(data: st.DataObject) ->
     else:
         made["signatures"][0]["sig"] = changed
     with pytest.raises(IntegrityError):
-        dsse.opened(made, KEYS)
+        dsse.verify(made, KEYS)
 
 
 def with_payload(payload: bytes) -> dict[str, Any]:
@@ -158,14 +161,14 @@ def repeated() -> dict[str, Any]:
 )
 def test_a_malformed_envelope_is_refused(broken: Callable[[], dict[str, Any]], says: str) -> None:
     with pytest.raises(IntegrityError, match=says):
-        dsse.opened(broken(), KEYS)
+        dsse.verify(broken(), KEYS)
 
 
 def test_url_safe_base64_is_read_and_means_the_same() -> None:
     made = signed()
     made["signatures"][0]["sig"] = made["signatures"][0]["sig"].replace("+", "-").replace("/", "_")
     made["payload"] = made["payload"].replace("+", "-").replace("/", "_")
-    assert dsse.opened(made, KEYS).statement == SAID
+    assert dsse.verify(made, KEYS).statement == SAID
 
 
 GOOD = canonical_json.dumps(SAID)
@@ -197,13 +200,13 @@ GOOD = canonical_json.dumps(SAID)
 )
 def test_what_holds_and_says_two_things_or_nothing_is_refused(payload: bytes, says: str) -> None:
     with pytest.raises(IntegrityError, match=says):
-        dsse.opened(with_payload(payload), KEYS)
+        dsse.verify(with_payload(payload), KEYS)
 
 
 def test_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(canonical_json, "LIMIT", 1000)
     with pytest.raises(IntegrityError, match="more than the 1000"):
-        dsse.opened(with_payload(GOOD + b" " * 1000), KEYS)
+        dsse.verify(with_payload(GOOD + b" " * 1000), KEYS)
     (tmp_path / "long.json").write_text(" " * 2000)
     with pytest.raises(IntegrityError, match="more than the 1000"):
         dsse.read(tmp_path / "long.json")
@@ -217,10 +220,10 @@ def test_up_to_the_limits_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         canonical_json.loads(text + b" ")
     both = dsse.countersign(signed(), RITA)
     monkeypatch.setattr(dsse, "MOST_SIGNATURES", 2)
-    assert dsse.opened(both, KEYS).keyids == frozenset(KEYS)
+    assert dsse.verify(both, KEYS).keyids == frozenset(KEYS)
     monkeypatch.setattr(dsse, "MOST_SIGNATURES", 1)
     with pytest.raises(IntegrityError, match="1 to 1 signatures"):
-        dsse.opened(both, KEYS)
+        dsse.verify(both, KEYS)
     monkeypatch.setattr(dsse, "MOST_SIGNATURES", 2)
     monkeypatch.setattr(canonical_json, "LIMIT", len(both["signatures"][0]["sig"]) // 2)
     with pytest.raises(IntegrityError, match="not too long"):
@@ -239,10 +242,10 @@ def test_a_sigstore_signature_keeps_its_bundle_and_nothing_else_is_taken_along()
     more = own | {"keyid": "other", "bundle": {"media": 1}}
     both = dsse.countersign(said | {"signatures": [more]}, VERA)
     assert both["signatures"][0] == more
-    assert dsse.opened(both, KEYS).keyids == {VERA.public_key.keyid}
+    assert dsse.verify(both, KEYS).keyids == {VERA.public_key.keyid}
     assert dsse._parsed(more).unrecognized_fields == {"bundle": {"media": 1}}
     with pytest.raises(IntegrityError, match="keyid and sig, and nothing else"):
-        dsse.opened(said | {"signatures": [more | {"note": "x"}]}, KEYS)
+        dsse.verify(said | {"signatures": [more | {"note": "x"}]}, KEYS)
 
 
 def test_an_envelope_in_a_file_is_read_as_strictly(tmp_path: Path) -> None:
@@ -264,7 +267,7 @@ def test_what_is_no_json_is_not_signed(predicate: dict[Any, Any]) -> None:
 
 def test_a_statement_about_nothing_is_not_signed() -> None:
     with pytest.raises(IntegrityError, match="about no subject"):
-        statement.statement({}, "urn:x:y", {})
+        in_toto.statement({}, "urn:x:y", {})
 
 
 class Liar(CryptoSigner):

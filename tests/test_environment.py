@@ -11,14 +11,14 @@ from clearance.errors import ConfigurationError
 def test_telemetry_is_off_and_state_stays_in_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = environment.QUIET | environment.homes(tmp_path)
+    wanted = environment.TOOL_DEFAULTS | environment.tool_locations(tmp_path)
     for name in wanted:
         monkeypatch.delenv(name, raising=False)
     environment.apply(tmp_path)
     import os
 
     assert {name: os.environ[name] for name in wanted} == wanted
-    assert all(str(tmp_path) in value for value in environment.homes(tmp_path).values())
+    assert all(str(tmp_path) in value for value in environment.tool_locations(tmp_path).values())
     for name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"):
         assert os.environ[name] in {"1", "true"}
 

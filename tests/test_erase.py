@@ -48,17 +48,20 @@ def test_only_what_is_past_its_period_is_due_and_the_champions_entries_stay(plac
     entries = place.put("successor").entries()
     before = [each for each in entries if each.body.get("version") == 1 and each.kind in ledger.ERASABLE]
     assert {"proposal", "approval"} <= {each.kind for each in before}
-    assert erase.due(entries, NAME, {"others": 2}, later(2)) == before
-    assert erase.due(entries, NAME, {"others": 2}, later(1)) == []
+    assert erase.due_entries(entries, NAME, {"others": 2}, later(2)) == before
+    assert erase.due_entries(entries, NAME, {"others": 2}, later(1)) == []
 
 
 def test_all_about_one_version_goes_at_once_when_the_last_of_it_may(place: Place) -> None:
     """Else an objection could be erased before the approval that it takes back."""
     entries = place.put("successor").entries()
-    assert erase.due(entries, NAME, {"approval": 1}, later(9)) == []
+    assert erase.due_entries(entries, NAME, {"approval": 1}, later(9)) == []
     mixed = {"approval": 1, "others": 5}
-    assert erase.due(entries, NAME, mixed, later(4)) == []
-    assert {each.kind for each in erase.due(entries, NAME, mixed, later(5))} >= {"proposal", "approval"}
+    assert erase.due_entries(entries, NAME, mixed, later(4)) == []
+    assert {each.kind for each in erase.due_entries(entries, NAME, mixed, later(5))} >= {
+        "proposal",
+        "approval",
+    }
 
 
 def test_it_is_told_first_and_erased_with_a_reason_by_whoever_may(
@@ -113,4 +116,4 @@ def test_a_period_that_is_none_is_refused_by_its_place(place: Place, years: dict
     place.put("champion")
     keep(place, **years)
     with pytest.raises(ConfigurationError, match="retention"):
-        erase.periods(Path(place.root), NAME)
+        erase.retention_years(Path(place.root), NAME)

@@ -495,8 +495,8 @@ def made(table: pa.Table = GOOD, **changes: Any) -> tuple[dict[str, pa.Table], d
     data = tables.data(**changes)
     units = split.identify(table, data)
     side = split.assign(units, table, SHARES, 1)
-    parts = prepare.part(table, units, side, data)
-    return parts, prepare.record(parts, units, side, SHARES, 1), data
+    parts = prepare.partition(table, units, side, data)
+    return parts, prepare.split_document(parts, units, side, SHARES, 1), data
 
 
 def checked(parts: dict[str, pa.Table], record: dict[str, Any], data: params.Data) -> dict[str, Any]:

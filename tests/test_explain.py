@@ -136,7 +136,7 @@ def test_the_sample_is_the_rows_with_the_smallest_hashes_whatever_their_order() 
     chosen = []
     for frame in (FRAME, turned):
         rows = learnable.split(frame, "test")
-        chosen.append(rows.rows.iloc[explain.smallest(rows, 20)].tolist())
+        chosen.append(rows.rows.iloc[explain.sample_positions(rows, 20)].tolist())
     assert chosen[0] == chosen[1] == sorted(FRAME.loc[FRAME["split"] == "test", "row"])[:20]
 
 

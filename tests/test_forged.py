@@ -12,11 +12,10 @@ import pytest
 from governed import CANDIDATES, NAME, Place
 from mlflow import MlflowClient
 
-from clearance import ledger, registry
+from clearance import in_toto, ledger, registry
 from clearance.errors import ExitCode, IntegrityError
-from clearance.ledger import Draft, Entry, Kind
+from clearance.ledger import Draft, Entry, EntryKind
 from clearance.promotion import version_record
-from clearance.trust import statement
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def about(place: Place, version: int = 1) -> dict[str, Any]:
     return {"version": version, "content": place.proposed(version).content}
 
 
-def record(place: Place, kind: Kind, by: str = "dan", **body: Any) -> Entry:
+def record(place: Place, kind: EntryKind, by: str = "dan", **body: Any) -> Entry:
     """An entry that somebody writes by hand, under their own name and key."""
     with place.office(by) as office:
         return office.record(office.draft(kind, NAME, **body))[0]
@@ -55,8 +54,8 @@ def test_a_twin_of_the_copy_is_no_champion(place: Place, tmp_path: Any) -> None:
 
 def test_a_champion_that_was_never_promoted_is_told(place: Place) -> None:
     place.put("waiting")
-    intent = record(place, Kind.INTENT, step="rollback", **about(place))
-    record(place, Kind.ROLLBACK, intent=intent.number, **about(place))
+    intent = record(place, EntryKind.INTENT, step="rollback", **about(place))
+    record(place, EntryKind.ROLLBACK, intent=intent.number, **about(place))
     copied(place)
     check = place.verify()["approvals"]
     assert not check.holds and "no promotion of loan-approval-candidate version 1 is recorded" in check.says
@@ -65,8 +64,8 @@ def test_a_champion_that_was_never_promoted_is_told(place: Place) -> None:
 @pytest.mark.parametrize("by", ["dan", "ada"])
 def test_a_promotion_by_somebody_who_may_not_is_told(place: Place, by: str) -> None:
     place.put("waiting").hold("approve", 1, "vera").hold("approve", 1, "rita")
-    intent = record(place, Kind.INTENT, by, step="promotion", **about(place))
-    record(place, Kind.PROMOTION, by, intent=intent.number, **about(place))
+    intent = record(place, EntryKind.INTENT, by, step="promotion", **about(place))
+    record(place, EntryKind.PROMOTION, by, intent=intent.number, **about(place))
     copied(place)
     check = place.verify()["approvals"]
     assert not check.holds and f"{by}, who may not, set out to" in check.says
@@ -74,8 +73,8 @@ def test_a_promotion_by_somebody_who_may_not_is_told(place: Place, by: str) -> N
 
 def test_a_rollback_by_somebody_who_may_not_is_told(place: Place) -> None:
     place.put("successor")
-    intent = record(place, Kind.INTENT, step="rollback", **about(place))
-    record(place, Kind.ROLLBACK, intent=intent.number, **about(place))
+    intent = record(place, EntryKind.INTENT, step="rollback", **about(place))
+    record(place, EntryKind.ROLLBACK, intent=intent.number, **about(place))
     place.move_alias(1)
     check = place.verify()["approvals"]
     assert not check.holds and "dan, who may not, set out to" in check.says
@@ -84,7 +83,7 @@ def test_a_rollback_by_somebody_who_may_not_is_told(place: Place) -> None:
 @pytest.mark.parametrize("intent", [10**6, None, 2, "first"])
 def test_a_promotion_that_ends_no_intent_is_told(place: Place, intent: Any) -> None:
     place.put("waiting")
-    record(place, Kind.PROMOTION, "pipeline", intent=intent, **about(place))
+    record(place, EntryKind.PROMOTION, "pipeline", intent=intent, **about(place))
     place.hold("approve", 1, "vera").hold("approve", 1, "rita")
     check = place.verify(1)["approvals"]
     assert not check.holds and "ends no change that was begun before it" in check.says
@@ -96,19 +95,19 @@ def test_who_signs_for_another_is_found(place: Place) -> None:
         theirs = office.keyid
     with place.office("dan") as office:
         body = {"reason": "so"} | about(place)
-        office.record(Draft(kind=Kind.REFUSAL, model=NAME, actor="pipeline", keyid=theirs, body=body))
+        office.record(Draft(kind=EntryKind.REFUSAL, model=NAME, actor="pipeline", keyid=theirs, body=body))
     check = place.verify(1)["ledger"]
     assert not check.holds and "names a key of pipeline, and dan sealed it" in check.says
     assert place.decide("approve", 1, "rita").code == ExitCode.ERROR
     place.put("half")
     with place.office("dan") as office:
-        office.record(Draft(kind=Kind.REFUSAL, model=NAME, actor="pipeline", body={"reason": "so"}))
+        office.record(Draft(kind=EntryKind.REFUSAL, model=NAME, actor="pipeline", body={"reason": "so"}))
     assert not place.verify(1)["ledger"].holds
 
 
 def test_an_intent_of_somebody_who_may_not_is_given_up_and_the_alias_told(place: Place) -> None:
     place.put("waiting")
-    record(place, Kind.INTENT, step="promotion", **about(place))
+    record(place, EntryKind.INTENT, step="promotion", **about(place))
     copied(place)
     assert not place.verify()["alias"].holds
     with pytest.raises(IntegrityError, match="points at loan-approval version 1"):
@@ -119,7 +118,7 @@ def test_an_intent_of_somebody_who_may_not_is_given_up_and_the_alias_told(place:
 
 def test_an_open_intent_hides_no_other_alias(place: Place) -> None:
     place.put("successor")
-    record(place, Kind.INTENT, "pipeline", step="rollback", **about(place))
+    record(place, EntryKind.INTENT, "pipeline", step="rollback", **about(place))
     assert place.verify()["alias"].holds  # nothing was done yet, and the alias is where it was
     place.move_alias(1)
     assert place.verify()["alias"].holds  # it was done, and the next command records it
@@ -147,10 +146,10 @@ def test_a_comparison_counts_only_as_somebody_signed_it_who_may_propose(
     said = {"champion": None, "comparison": "c" * 64, "outcome": "fail", "approvals": 1, "reasons": ["worse"]}
     said |= about(place)
     with place.office(by) as office:
-        signed = office.sign(statement.statement({"comparison": "c" * 64}, version_record.COMPARISON, said))
+        signed = office.sign(in_toto.statement({"comparison": "c" * 64}, version_record.COMPARISON, said))
         sealed = {"envelope": signed} if change is not None else {}
-        office.record(office.draft(Kind.COMPARISON, NAME, **(said | (change or {}) | sealed)))
-        found = version_record.compared(office.entries(NAME), 1, office.roles)
+        office.record(office.draft(EntryKind.COMPARISON, NAME, **(said | (change or {}) | sealed)))
+        found = version_record.newest_comparison(office.entries(NAME), 1, office.roles)
     assert bool(found) is counts
     if counts:
         check = place.verify(1)["comparison"]
@@ -161,14 +160,14 @@ def test_an_older_roles_file_is_not_made_the_newest_by_an_entry(place: Place) ->
     place.put("half")
     with place.office("dan") as office:
         body = {"roles_version": 0, "sha256": "0" * 64, "demo": True}
-        office.record(office.draft(Kind.ROLES, None, **body))
+        office.record(office.draft(EntryKind.ROLES, None, **body))
     check = place.verify(1)["ledger"]
     assert not check.holds and "version 0 of the roles file came after 1" in check.says
 
 
 def test_who_objects_while_it_is_promoted_stops_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.put("half").hold("approve", 1, "rita")
-    marked = registry.mark
+    marked = registry.annotate
 
     def object_first(*given: Any) -> None:
         place.hold("reject", 1, "rita")

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from clearance import environment
-from flows.runner import warm
-from flows.runner.child_processes import Children, Exit, Lost
+from flows.runner import preloaded
+from flows.runner.child_processes import ChildProcesses, ExitReport, RunEnded
 
 SPOKEN = """
 import sys
@@ -36,7 +36,7 @@ time.sleep(60)
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in environment.QUIET.items():
+    for name, value in environment.TOOL_DEFAULTS.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "tasks").mkdir()
     texts = {"__init__": "", "heavy": "import os\nHOME = os.getpid()\n", "spoken": SPOKEN, "sleep": SLEEP}
@@ -46,12 +46,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def children(folder: Path) -> Iterator[Children]:
-    with Children(folder) as children:
+def children(folder: Path) -> Iterator[ChildProcesses]:
+    with ChildProcesses(folder) as children:
         yield children
 
 
-def run(children: Children, command: str, folder: Path, **more: object) -> tuple[Exit, list[str]]:
+def run(children: ChildProcesses, command: str, folder: Path, **more: object) -> tuple[ExitReport, list[str]]:
     lines: list[str] = []
     options = {"cwd": folder, "env": {}, "timeout": None, "hear": lines.append} | more
     return children.run(command, **options), lines  # type: ignore[arg-type]
@@ -82,14 +82,14 @@ def alive(pid: int) -> bool:
     return False
 
 
-def test_a_warm_child_says_and_ends_as_python_would(children: Children, folder: Path) -> None:
+def test_a_warm_child_says_and_ends_as_python_would(children: ChildProcesses, folder: Path) -> None:
     children.preload(["tasks.spoken", "tasks.heavy"])
     end, lines = run(children, "python -m tasks.spoken a 'b c'", folder)
     assert (end.status, sorted(lines)) == (7, sorted(cold(["-m", "tasks.spoken", "a", "b c"], folder)[1]))
     assert str(["a", "b c"]) in "".join(lines)
 
 
-def test_a_defect_in_a_warm_child_is_told_with_its_place(children: Children, folder: Path) -> None:
+def test_a_defect_in_a_warm_child_is_told_with_its_place(children: ChildProcesses, folder: Path) -> None:
     children.preload(["tasks.spoken"])
     end, lines = run(children, "python -m tasks.spoken crash", folder)
     assert end.status == cold(["-m", "tasks.spoken", "crash"], folder)[0] == 1
@@ -97,7 +97,7 @@ def test_a_defect_in_a_warm_child_is_told_with_its_place(children: Children, fol
     assert any("tasks/spoken.py" in line for line in lines)
 
 
-def test_imports_are_paid_once(children: Children, folder: Path) -> None:
+def test_imports_are_paid_once(children: ChildProcesses, folder: Path) -> None:
     (folder / "tasks/who.py").write_text(
         "import os\nfrom tasks import heavy\nprint(heavy.HOME, os.getpid())\n"
     )
@@ -106,7 +106,9 @@ def test_imports_are_paid_once(children: Children, folder: Path) -> None:
     assert first[0] == second[0] not in (first[1], second[1])
 
 
-def test_a_module_that_cannot_be_imported_is_heard_in_its_child(children: Children, folder: Path) -> None:
+def test_a_module_that_cannot_be_imported_is_heard_in_its_child(
+    children: ChildProcesses, folder: Path
+) -> None:
     (folder / "tasks/broken.py").write_text("import no_such_module\n")
     children.preload(["tasks.broken", "tasks.spoken"])
     end, lines = run(children, "python -m tasks.broken", folder)
@@ -114,7 +116,9 @@ def test_a_module_that_cannot_be_imported_is_heard_in_its_child(children: Childr
     assert run(children, "python -m tasks.spoken", folder)[0].status == 7
 
 
-def test_code_that_changed_after_its_import_is_run_as_it_is_now(children: Children, folder: Path) -> None:
+def test_code_that_changed_after_its_import_is_run_as_it_is_now(
+    children: ChildProcesses, folder: Path
+) -> None:
     (folder / "tasks/report.py").write_text("from tasks import part\nprint(part.WORD)\n")
     (folder / "tasks/part.py").write_text("WORD = 'old'\n")
     children.preload(["tasks.report"])
@@ -123,7 +127,7 @@ def test_code_that_changed_after_its_import_is_run_as_it_is_now(children: Childr
     assert run(children, "python -m tasks.report", folder)[1] == ["brand new"]
 
 
-def test_any_other_command_is_run_by_the_shell(children: Children, folder: Path) -> None:
+def test_any_other_command_is_run_by_the_shell(children: ChildProcesses, folder: Path) -> None:
     end, lines = run(children, "echo $WHO; pwd; exit 3", folder / "tasks", env={"WHO": "me"})
     assert (end.status, lines) == (3, ["me", str(folder / "tasks")])
 
@@ -141,16 +145,18 @@ def test_any_other_command_is_run_by_the_shell(children: Children, folder: Path)
     ],
 )
 def test_only_a_plain_module_call_is_run_warm(command: str, call: list[str] | None) -> None:
-    assert warm.module_call(command) == call
+    assert preloaded.module_call(command) == call
 
 
-def test_a_child_and_its_own_children_are_stopped_when_time_is_up(children: Children, folder: Path) -> None:
+def test_a_child_and_its_own_children_are_stopped_when_time_is_up(
+    children: ChildProcesses, folder: Path
+) -> None:
     end, lines = run(children, "python -m tasks.sleep", folder, timeout=2)
-    assert end == Exit(-signal.SIGTERM, timed_out=True)
+    assert end == ExitReport(-signal.SIGTERM, timed_out=True)
     wait_for_the_end_of(*map(int, lines[0].split()))
 
 
-def test_what_a_child_leaves_behind_ends_with_it(children: Children, folder: Path) -> None:
+def test_what_a_child_leaves_behind_ends_with_it(children: ChildProcesses, folder: Path) -> None:
     _, lines = run(children, "(sleep 10; touch left) & echo $!", folder)
     wait_for_the_end_of(int(lines[0]))
     assert not (folder / "left").exists()
@@ -158,23 +164,23 @@ def test_what_a_child_leaves_behind_ends_with_it(children: Children, folder: Pat
 
 def test_leaving_stops_what_runs(folder: Path) -> None:
     pids: list[int] = []
-    with Children(folder) as children:
+    with ChildProcesses(folder) as children:
 
         def hear(line: str) -> None:
             pids.extend(map(int, line.split()))
             children.close()
 
-        with pytest.raises(Lost):
+        with pytest.raises(RunEnded):
             run(children, "python -m tasks.sleep", folder, hear=hear)
     wait_for_the_end_of(*pids)
-    with pytest.raises(Lost):
+    with pytest.raises(RunEnded):
         run(children, "true", folder)
 
 
 def test_a_killed_run_leaves_no_child(folder: Path) -> None:
     script = f"""
 from pathlib import Path
-from flows.children import Children
+from flows.runner.child_processes import ChildProcesses as Children
 folder = Path({str(folder)!r})
 children = Children(folder)
 children.serve("echo $$; exec sleep 60", cwd=folder, env={{}}, log=folder / "served.txt")
@@ -202,7 +208,7 @@ children.run("python -m tasks.sleep", cwd=folder, env={{}}, timeout=None, hear=h
     ],
 )
 def test_training_in_a_fork_ends_and_gives_the_same_model(
-    children: Children, folder: Path, estimator: str
+    children: ChildProcesses, folder: Path, estimator: str
 ) -> None:
     module, _, name = estimator.rpartition(".")
     (folder / "tasks/fit.py").write_text(
@@ -215,4 +221,4 @@ def test_training_in_a_fork_ends_and_gives_the_same_model(
     )
     children.preload(["tasks.fit"])
     said = [run(children, "python -m tasks.fit", folder, timeout=120) for _ in range(2)]
-    assert said[0] == said[1] == (Exit(0), cold(["-m", "tasks.fit"], folder)[1])
+    assert said[0] == said[1] == (ExitReport(0), cold(["-m", "tasks.fit"], folder)[1])

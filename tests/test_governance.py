@@ -19,7 +19,7 @@ from benchmarks import crashes, unauthorised
 from clearance import ledger
 from clearance.errors import ConfigurationError, ExitCode, IntegrityError, ReleaseRefused
 from clearance.promotion import decide, release, rollback, verify, version_record
-from clearance.promotion.session import opened
+from clearance.promotion.session import open_session
 from clearance.trust import key_files, keys, roles_file, roles_in_force, root, signers
 from tasks import promote as promote_task
 from tasks import track
@@ -37,7 +37,7 @@ class Own:
     """A project with a root of its own; `pairs` are the keys of its people and of the root's holders."""
 
     place: Place
-    pairs: dict[str, key_files.Pair]
+    pairs: dict[str, key_files.KeyPair]
     patch: pytest.MonkeyPatch
 
     def sign(self, *holders: str) -> None:
@@ -94,8 +94,8 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Own:
     (place.root / roles_file.FILE).write_text(yaml.safe_dump(said, sort_keys=False))
     shutil.rmtree(place.root / ".clearance", ignore_errors=True)
     holders = [keys.public(pairs[f"holder-{number}"].entry) for number in (1, 2, 3)]
-    root.write(tmp_path / "root.json", root.of(holders, 2))
-    monkeypatch.setenv(root.PLACE, str(tmp_path / "root.json"))
+    root.write(tmp_path / "root.json", root.create(holders, 2))
+    monkeypatch.setenv(root.VARIABLE, str(tmp_path / "root.json"))
     made = Own(place=place, pairs=pairs, patch=monkeypatch)
     made.sign("holder-1", "holder-3")
     return made
@@ -103,7 +103,7 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Own:
 
 def office_as(own: Own, who: str) -> Any:
     own.act_as(who)
-    return opened(own.place.root, who)
+    return open_session(own.place.root, who)
 
 
 def test_with_a_root_of_its_own_the_listed_people_promote_and_go_by_their_keys(own: Own) -> None:
@@ -267,20 +267,22 @@ def test_two_proposals_of_one_version_that_differ_are_an_error() -> None:
     def proposal(number: int, content: str) -> ledger.Entry:
         at = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
         body = {"version": 1, "content": content, "fingerprint": "f" * 64, "pushed": False}
-        draft = ledger.Draft(kind=ledger.Kind.PROPOSAL, model="m", actor="dan", keyid=str(number), body=body)
+        draft = ledger.Draft(
+            kind=ledger.EntryKind.PROPOSAL, model="m", actor="dan", keyid=str(number), body=body
+        )
         from clearance.ledger import entry
 
         return next(entry.chain([draft], after=number - 1, previous="0" * 64, at=at))
 
-    found = version_record.proposed([proposal(1, "a" * 64), proposal(2, "a" * 64)], 1)
+    found = version_record.find_proposal([proposal(1, "a" * 64), proposal(2, "a" * 64)], 1)
     assert found is not None and found.keyids == {"1", "2"}
     with pytest.raises(IntegrityError, match="proposes other evidence as version 1"):
-        version_record.proposed([proposal(1, "a" * 64), proposal(2, "b" * 64)], 1)
+        version_record.find_proposal([proposal(1, "a" * 64), proposal(2, "b" * 64)], 1)
 
 
 def test_nobody_acts_without_a_name_outside_the_demo(own: Own) -> None:
     own.patch.delenv(signers.IDENTITY, raising=False)
-    with pytest.raises(ConfigurationError, match="nobody is named who acts"), opened(own.place.root):
+    with pytest.raises(ConfigurationError, match="nobody is named who acts"), open_session(own.place.root):
         pass
 
 

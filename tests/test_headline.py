@@ -28,12 +28,12 @@ PASSED = finding(outcome="pass", metric="performance.roc_auc", attribute=None)
 
 
 def test_a_single_finding_speaks_for_itself() -> None:
-    assert headline.why(verdict("fail", finding(), PASSED)) == "The gap is wide."
+    assert headline.sentence(verdict("fail", finding(), PASSED)) == "The gap is wide."
 
 
 def test_several_findings_are_counted_and_named() -> None:
     other = finding(attribute="sex", reason="that gap is wide")
-    said = headline.why(verdict("fail", finding(), other, PASSED))
+    said = headline.sentence(verdict("fail", finding(), other, PASSED))
     assert said == (
         "2 of 3 blocking checks fail: demographic parity difference by race "
         "and demographic parity difference by sex."
@@ -43,20 +43,22 @@ def test_several_findings_are_counted_and_named() -> None:
 def test_a_pass_counts_only_what_blocks_and_decides() -> None:
     warned = finding(severity="warn")
     reported = finding(outcome=None)
-    assert headline.why(verdict("pass", PASSED, PASSED, warned, reported)) == "All 2 blocking checks pass."
-    assert "policy demo 1 read as of 2026-11-22" in headline.settled_by(verdict("pass", PASSED))[0]
+    assert (
+        headline.sentence(verdict("pass", PASSED, PASSED, warned, reported)) == "All 2 blocking checks pass."
+    )
+    assert "policy demo 1 read as of 2026-11-22" in headline.next_steps(verdict("pass", PASSED))[0]
 
 
 def test_a_verdict_that_rests_on_no_finding_gives_its_reasons() -> None:
     fault = verdict("not_evaluated", finding(outcome="not_evaluated"), reasons=["the policy demands `age`"])
-    assert headline.deciding(fault) == []
-    assert headline.why(fault) == "The policy demands `age`."
-    assert "params.yaml" in headline.settled_by(fault)[0]
+    assert headline.deciding_findings(fault) == []
+    assert headline.sentence(fault) == "The policy demands `age`."
+    assert "params.yaml" in headline.next_steps(fault)[0]
 
 
 def test_a_verdict_without_any_reason_is_no_pass() -> None:
     empty = verdict("not_evaluated", reasons=[])
-    assert headline.why(empty) == "No reason was recorded."
+    assert headline.sentence(empty) == "No reason was recorded."
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_a_verdict_without_any_reason_is_no_pass() -> None:
     ],
 )
 def test_what_would_decide_what_the_rows_cannot(changes: dict[str, Any], says: str) -> None:
-    (said,) = headline.settled_by(
+    (said,) = headline.next_steps(
         verdict("insufficient_evidence", finding(outcome="insufficient_evidence", **changes))
     )
     assert said.startswith("For demographic parity difference by race: ")
@@ -84,10 +86,10 @@ def test_what_would_decide_what_the_rows_cannot(changes: dict[str, Any], says: s
 
 
 def test_what_would_change_a_refusal() -> None:
-    (said,) = headline.settled_by(verdict("fail", finding()))
+    (said,) = headline.next_steps(verdict("fail", finding()))
     assert said.endswith("another model or other data, so that it is at most 0.1 with the whole interval.")
     raw = finding(metric="validation_raw.blocking_failures", attribute=None, limit={"at_most": 0.0})
-    (said,) = headline.settled_by(verdict("fail", raw))
+    (said,) = headline.next_steps(verdict("fail", raw))
     assert said.startswith(
         "For blocking data failures in the raw table: other data, so that it is at most 0;"
     )
@@ -95,7 +97,7 @@ def test_what_would_change_a_refusal() -> None:
 
 def test_the_same_advice_is_given_once() -> None:
     lacking = [finding(outcome="not_evaluated", attribute=name, reason=name) for name in ("race", "sex")]
-    (said,) = headline.settled_by(verdict("not_evaluated", *lacking))
+    (said,) = headline.next_steps(verdict("not_evaluated", *lacking))
     assert said.startswith(
         "For demographic parity difference by race and demographic parity difference by sex:"
     )

@@ -710,7 +710,7 @@ def test_what_a_killed_run_spilt_is_cleared() -> None:
 
 def snapshot(folder: str, **origin: Any) -> None:
     Path(folder).mkdir()
-    pq.write_table(python_rows.table(["id", "x"], [(1, 2.5), (2, None)]), f"{folder}/table.parquet")
+    pq.write_table(python_rows.to_table(["id", "x"], [(1, 2.5), (2, None)]), f"{folder}/table.parquet")
     sha256 = files.sha256(Path(folder, "table.parquet"))
     files.write_json(
         Path(folder, "origin.json"), {"sha256": sha256, "time": "2026-01-01T00:00:00+00:00"} | origin

@@ -60,7 +60,7 @@ def models(place: Path) -> list[int]:
 def test_a_dry_run_says_what_would_go_and_takes_nothing(three: tuple[Path, str]) -> None:
     root, first = three
     before = objects(root / ".dvc/cache")
-    (swept,) = collection.collect(root, [first])
+    (swept,) = collection.collect_garbage(root, [first])
     assert objects(root / ".dvc/cache") == before
     spare = {f"files/md5/{name[:2]}/{name[2:]}" for name in swept.objects}
     assert swept.size == sum(len(before[name]) for name in spare)
@@ -72,7 +72,7 @@ def test_a_registered_version_and_the_workspace_keep_all_of_theirs(
     three: tuple[Path, str], tmp_path: Path
 ) -> None:
     root, first = three
-    collection.collect(root, [first], dry=False)
+    collection.collect_garbage(root, [first], dry=False)
     assert models(root / ".dvc/cache") == [0, 2]
     assert models(tmp_path / "store") == [0, 1, 2]
     for text in (first, (root / "dvc.lock").read_text()):
@@ -82,12 +82,12 @@ def test_a_registered_version_and_the_workspace_keep_all_of_theirs(
         repair.remove_unsound(root, root / ".dvc/cache/files/md5", repair.recorded_outs(root / "dvc.lock"))
         == []
     )
-    assert collection.collect(root, [first], dry=False)[0].objects == ()
+    assert collection.collect_garbage(root, [first], dry=False)[0].objects == ()
 
 
 def test_the_remote_only_when_asked_and_dvc_learns_of_it(three: tuple[Path, str], tmp_path: Path) -> None:
     root, first = three
-    collection.collect(root, [first], at_remote=True, dry=False)
+    collection.collect_garbage(root, [first], at_remote=True, dry=False)
     assert models(tmp_path / "store") == [0, 2]
     judged.put(root, model=1)
     remote_settings(root, tmp_path)
@@ -108,7 +108,7 @@ def test_a_run_with_overrides_keeps_its_outputs(three: tuple[Path, str]) -> None
     space = root / ".clearance/workspaces/0123"
     space.mkdir(parents=True)
     (space / "dvc.lock").write_text(first)
-    collection.collect(root, [], dry=False)
+    collection.collect_garbage(root, [], dry=False)
     assert models(root / ".dvc/cache") == [0, 2]
 
 
@@ -124,7 +124,7 @@ def test_data_behind_an_old_pointer_or_an_old_lock_stays(three: tuple[Path, str]
         item.rename(place)
     pointer = f"outs: [{{md5: {names['pointer']}, path: rows.csv}}]\n"
     lock = f"stages: {{a: {{cmd: x, deps: [{{path: data/source, md5: {names['lock']}}}]}}}}\n"
-    collection.collect(root, [pointer, lock], dry=False)
+    collection.collect_garbage(root, [pointer, lock], dry=False)
     assert {word for word, name in names.items() if kept(root / ".dvc/cache", name).exists()} == {
         "pointer",
         "lock",
@@ -143,14 +143,14 @@ def test_nothing_goes_while_a_folder_that_must_stay_cannot_be_listed(
     kept(tmp_path / "store", name).unlink()
     before = objects(root / ".dvc/cache")
     with pytest.raises(IntegrityError, match=f"keeps the object {name}"):
-        collection.collect(root, [text], dry=False)
+        collection.collect_garbage(root, [text], dry=False)
     assert objects(root / ".dvc/cache") == before
 
 
 def test_a_listing_that_the_cache_lost_is_read_at_the_remote(three: tuple[Path, str]) -> None:
     root, first = three
     flip(kept(root / ".dvc/cache", dvc_lock.parse(first).outs["models/trained"]))
-    collection.collect(root, [first], dry=False)
+    collection.collect_garbage(root, [first], dry=False)
     assert models(root / ".dvc/cache") == [0, 2]
 
 
@@ -159,18 +159,18 @@ def test_a_folder_of_code_that_was_read_is_no_object_and_no_hindrance(three: tup
     read = (
         f"stages: {{a: {{cmd: x, deps: [{{path: clearance/reporting/templates, md5: {'0' * 32}.dir}}]}}}}\n"
     )
-    collection.collect(root, [first, read], dry=False)
+    collection.collect_garbage(root, [first, read], dry=False)
     assert models(root / ".dvc/cache") == [0, 2]
 
 
 @pytest.mark.parametrize("text", ["", "a: 1", "[]", "stages: [", "stages: 5", "outs: 5", "outs: [{path: x}]"])
 def test_a_text_that_is_neither_lock_nor_pointer_stops_all(text: str) -> None:
     with pytest.raises(IntegrityError):
-        collection.keep([text])
+        collection.referenced_objects([text])
 
 
 def test_not_beside_a_run(three: tuple[Path, str]) -> None:
     root, first = three
-    with run_lock.held(root), pytest.raises(BusyError):
-        collection.collect(root, [first], dry=False)
+    with run_lock.hold(root), pytest.raises(BusyError):
+        collection.collect_garbage(root, [first], dry=False)
     assert models(root / ".dvc/cache") == [0, 1, 2]

@@ -15,17 +15,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib import signer as kinds
 from securesystemslib.signer import CryptoSigner, Key, Signature, Signer, SSlibKey
 
+from clearance import in_toto
 from clearance.errors import ConfigurationError
-from clearance.trust import dsse, key_files, keys, roles_file, signers, statement
+from clearance.trust import dsse, key_files, keys, roles_file, signers
 
 SECRET = "correct horse battery"  # noqa: S105
-SAID = statement.statement({"a": "0" * 64}, "urn:x:y", {})
+SAID = in_toto.statement({"a": "0" * 64}, "urn:x:y", {})
 VERA = people.SIGNERS["vera"]
 
 
 def signs(signer: Signer) -> bool:
     made = dsse.sign(SAID, signer)
-    return dsse.opened(made, {signer.public_key.keyid: signer.public_key}).statement == SAID
+    return dsse.verify(made, {signer.public_key.keyid: signer.public_key}).statement == SAID
 
 
 def mode(path: Path) -> int:
@@ -282,11 +283,11 @@ def test_who_acts_is_said_by_the_environment_and_proved_by_the_key(
     mine = pem_of(Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32), tmp_path / "vera.pem")
     assert people.SIGNERS["vera"].public_key == signers.signer(f"file2:{mine}").public_key
     settle(monkeypatch, "vera", f"file2:{mine}")
-    acting = signers.acting(people.ROLES, people.AT)
+    acting = signers.resolve_actor(people.ROLES, people.AT)
     assert (acting.person.identity, acting.signer.public_key) == ("vera", VERA.public_key)
-    assert signers.acting(people.ROLES, people.AT, "vera").person.identity == "vera"
+    assert signers.resolve_actor(people.ROLES, people.AT, "vera").person.identity == "vera"
     with pytest.raises(ConfigurationError, match="none of those that may sign"):
-        signers.acting(people.ROLES, people.AT, "rita")
+        signers.resolve_actor(people.ROLES, people.AT, "rita")
 
 
 def test_who_cannot_be_told_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,10 +298,10 @@ def test_who_cannot_be_told_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> Non
     ]:
         settle(monkeypatch, identity, uri)
         with pytest.raises(ConfigurationError, match=says):
-            signers.acting(people.ROLES, people.AT)
+            signers.resolve_actor(people.ROLES, people.AT)
     settle(monkeypatch, "vera", "file2:x")
     with pytest.raises(ConfigurationError, match="no key that is valid now"):
-        signers.acting(people.ROLES, dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
+        signers.resolve_actor(people.ROLES, dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
 
 
 def test_the_shipped_roles_file_holds_no_key() -> None:

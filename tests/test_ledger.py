@@ -28,7 +28,16 @@ from clearance.errors import (
     IntegrityError,
     UnavailableError,
 )
-from clearance.ledger import Draft, Kind, checkpoint, checkpoint_files, entry, report, retention, settings
+from clearance.ledger import (
+    Draft,
+    EntryKind,
+    checkpoint,
+    checkpoint_files,
+    entry,
+    report,
+    retention,
+    settings,
+)
 from clearance.ledger.checkpoint import Checkpoint
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
@@ -48,8 +57,10 @@ def test_what_is_appended_is_read_back_and_verifies(
 ) -> None:
     seal = signer.seal(tmp_path / "one", tmp_path / "two")
     with ledger.open(address, seal=seal) as book:
-        made = ledger.append(book, [samples.draft(1), samples.draft(1, Kind.APPROVAL, "vera")])
-        made += ledger.append(book, [Draft(kind=Kind.ROLES, model=None, actor="ada", body={"version": 2})])
+        made = ledger.append(book, [samples.draft(1), samples.draft(1, EntryKind.APPROVAL, "vera")])
+        made += ledger.append(
+            book, [Draft(kind=EntryKind.ROLES, model=None, actor="ada", body={"version": 2})]
+        )
         assert [each.number for each in made] == [1, 2, 3]
         assert tuple(ledger.entries(book)) == made
         assert [each.number for each in ledger.entries(book, model=samples.MODEL)] == [1, 2]
@@ -82,7 +93,7 @@ def test_the_digest_is_what_the_guide_says(tmp_path: Path, signer: samples.Signe
     import hashlib
 
     draft = Draft(
-        kind=Kind.OVERRIDE, model="modèle", actor="rita", keyid=None, body={"b": "é", "a": [1, None]}
+        kind=EntryKind.OVERRIDE, model="modèle", actor="rita", keyid=None, body={"b": "é", "a": [1, None]}
     )
     first, second = entry.chain([draft, draft], after=0, previous=entry.origin("f" * 32), at=NOW)
     origin = hashlib.sha256(
@@ -112,7 +123,7 @@ def test_the_digest_is_what_the_guide_says(tmp_path: Path, signer: samples.Signe
     ],
 )
 def test_a_draft_that_cannot_be_recorded_is_refused(change: dict[str, object], said: str) -> None:
-    fields = {"kind": Kind.PROPOSAL, "model": "m", "actor": "a", "body": {}} | change
+    fields = {"kind": EntryKind.PROPOSAL, "model": "m", "actor": "a", "body": {}} | change
     with pytest.raises(DataError, match=said):
         Draft(**fields)
 
@@ -125,7 +136,7 @@ def test_a_draft_that_cannot_be_recorded_is_refused(change: dict[str, object], s
     column=st.sampled_from(["number", "time", "kind", "model", "actor", "keyid", "previous"]),
 )
 def test_every_field_is_covered_by_the_digest(body: dict[str, object], column: str) -> None:
-    draft = Draft(kind=Kind.VERDICT, model="m", actor="a", body=body)
+    draft = Draft(kind=EntryKind.VERDICT, model="m", actor="a", body=body)
     (made,) = entry.chain([draft], after=4, previous="0" * 64, at=NOW)
     assert entry.fault_in(made) is None
     assert made.body == json.loads(json.dumps(body))
@@ -136,14 +147,14 @@ def test_every_field_is_covered_by_the_digest(body: dict[str, object], column: s
 
 
 def test_an_entry_tells_who_did_what_and_keeps_the_rest_to_itself() -> None:
-    draft = samples.draft(3, Kind.PROMOTION, "otto", token="s3cr3t")  # noqa: S106 - made up
+    draft = samples.draft(3, EntryKind.PROMOTION, "otto", token="s3cr3t")  # noqa: S106 - made up
     (made,) = entry.chain([draft], after=11, previous="0" * 64, at=NOW)
     assert str(made) == "#12 2026-11-26 10:00:00 UTC: otto promoted loan-approval version 3."
     assert "content erased" in str(replace(made, text=None, salt=None))
     assert str(replace(made, kind="gossip")).endswith("otto recorded `gossip` loan-approval version 3.")
     assert made.to_json()["body"]["version"] == 3
     assert "salt" not in made.to_json()
-    for kind in Kind:
+    for kind in EntryKind:
         (each,) = entry.chain([replace(draft, kind=kind)], after=0, previous="", at=NOW)
         assert "recorded `" not in str(each)
 
@@ -162,7 +173,9 @@ def test_a_body_may_be_erased_and_the_ledger_still_verifies(
 ) -> None:
     seal = signer.seal(tmp_path / "one")
     with ledger.open(address, seal=seal) as book:
-        ledger.append(book, [samples.draft(1, who="Person of Interest"), samples.draft(1, Kind.PROMOTION)])
+        ledger.append(
+            book, [samples.draft(1, who="Person of Interest"), samples.draft(1, EntryKind.PROMOTION)]
+        )
         made = ledger.redact(book, [1], actor="ada", keyid="a" * 64, reason="asked for by the person")
         assert (made.number, made.kind, made.actor, made.keyid) == (3, "redaction", "ada", "a" * 64)
         found = list(ledger.entries(book))
@@ -198,13 +211,13 @@ def test_a_batch_may_be_as_large_as_it_may(
 
 
 def test_a_fault_that_is_there_often_is_told_once_with_its_count() -> None:
-    once = report.Finding(fault=report.Fault.ERASED, number=2, detail="entry 2")
+    once = report.LedgerFinding(fault=report.LedgerFault.ERASED, number=2, detail="entry 2")
     assert str(once) == "erased without a redaction: entry 2"
     assert str(replace(once, count=2)) == "erased without a redaction: entry 2 (2 in all)"
-    tally = report.Tally()
+    tally = report.FindingCounter()
     for number in (5, 9, None):
-        tally.add(report.Fault.ERASED, number, f"entry {number}", 2)
-    tally.add(report.Fault.EDITED, 3, "entry 3")
+        tally.add(report.LedgerFault.ERASED, number, f"entry {number}", 2)
+    tally.add(report.LedgerFault.EDITED, 3, "entry 3")
     assert [(each.number, each.count) for each in tally.all()] == [(3, 1), (5, 6)]
 
 
@@ -329,9 +342,9 @@ def test_settings_name_the_project_unless_the_environment_says_otherwise(tmp_pat
     assert settings.address(tmp_path, {}) == f"sqlite:///{tmp_path}/.clearance/ledger.db"
     assert settings.address(tmp_path, {"CLEARANCE_LEDGER": "postgresql://h/d"}) == "postgresql://h/d"
     own = tmp_path / ".clearance/ledger.checkpoints"
-    assert settings.places(tmp_path, {}) == (own,)
+    assert settings.checkpoint_paths(tmp_path, {}) == (own,)
     listed = {"CLEARANCE_CHECKPOINTS": os.pathsep.join(["/mnt/worm/a", "b", "b", ""])}
-    assert settings.places(tmp_path, listed) == (own, Path("/mnt/worm/a"), tmp_path / "b")
+    assert settings.checkpoint_paths(tmp_path, listed) == (own, Path("/mnt/worm/a"), tmp_path / "b")
 
 
 def test_the_lock_of_a_model_is_held_by_one(address: str, tmp_path: Path, signer: samples.Signer) -> None:
@@ -395,7 +408,7 @@ def test_a_holder_whose_connection_broke_records_nothing(
 
 def test_retention_names_what_is_past_its_period_and_erases_nothing() -> None:
     leap = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
-    drafts = [samples.draft(1), samples.draft(1, Kind.REFUSAL), samples.draft(1, Kind.PROMOTION)]
+    drafts = [samples.draft(1), samples.draft(1, EntryKind.REFUSAL), samples.draft(1, EntryKind.PROMOTION)]
     made = list(entry.chain(drafts, after=0, previous="", at=leap))
 
     def past(years: dict[str, int], day: str) -> list[int]:
@@ -452,7 +465,7 @@ def test_what_was_erased_is_not_left_in_the_file(tmp_path: Path, signer: samples
 
 
 def test_no_character_moves_from_the_body_to_its_salt() -> None:
-    draft = Draft(kind=Kind.VERDICT, model="m", actor="a", body={"a": "x y"})
+    draft = Draft(kind=EntryKind.VERDICT, model="m", actor="a", body={"a": "x y"})
     (made,) = entry.chain([draft], after=0, previous="", at=NOW)
     head, _, rest = str(made.text).partition(" ")
     moved = replace(made, salt=f"{made.salt} {head}", text=rest)

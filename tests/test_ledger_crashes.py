@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import ClearanceError
-from clearance.ledger import Fault, checkpoint_files
+from clearance.ledger import LedgerFault, checkpoint_files
 
 FORK = multiprocessing.get_context("fork")
 STEPS = 2 * 2 * 4 + 2
@@ -148,7 +148,7 @@ def test_what_was_answered_and_then_cut_is_never_taken_for_a_crash(
     (tmp_path / "one").write_text("".join(f"{line}\n" for line in confirmed.splitlines()[:-1]))
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
         report = ledger.verify(book, seal.places, signer.opened)
-        assert ([each.fault for each in report.findings], report.first) == ([Fault.CUT], 2)
+        assert ([each.fault for each in report.findings], report.first) == ([LedgerFault.CUT], 2)
         with pytest.raises(ClearanceError, match="does not fit"):
             ledger.append(book, [samples.draft(3)])
         (tmp_path / "two").write_text(
@@ -176,5 +176,5 @@ def test_an_append_that_takes_the_place_of_a_confirmed_batch_shows(
         assert ledger.verify(book, [one], signer.opened).ok
         two.write_text(retained + one.read_text().splitlines(keepends=True)[-2])
         report = ledger.verify(book, [one, two], signer.opened)
-    assert [(each.fault, each.number) for each in report.findings] == [(Fault.CUT, 2)]
+    assert [(each.fault, each.number) for each in report.findings] == [(LedgerFault.CUT, 2)]
     assert "another took its place" in str(report)

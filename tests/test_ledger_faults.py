@@ -50,7 +50,7 @@ URL = sa.make_url("postgresql+psycopg://ann:s3cr3t@db.example/ledgers")
 def test_what_a_database_raises_is_told_by_what_can_be_done(
     cause: Exception, kind: type[ClearanceError]
 ) -> None:
-    with pytest.raises(ClearanceError) as caught, database_faults.explained(URL):
+    with pytest.raises(ClearanceError) as caught, database_faults.translated(URL):
         raise sa.exc.OperationalError("INSERT", {}, cause)
     assert type(caught.value) is kind
     assert "ann" not in str(caught.value) and "s3cr3t" not in str(caught.value)
@@ -58,9 +58,9 @@ def test_what_a_database_raises_is_told_by_what_can_be_done(
 
 
 def test_a_row_against_a_rule_of_the_tables_is_no_matter_of_rights() -> None:
-    with pytest.raises(IntegrityError), database_faults.explained(URL):
+    with pytest.raises(IntegrityError), database_faults.translated(URL):
         raise sa.exc.IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE constraint failed"))
-    with pytest.raises(UnavailableError), database_faults.explained(URL):
+    with pytest.raises(UnavailableError), database_faults.translated(URL):
         raise sa.exc.TimeoutError("QueuePool limit reached")
 
 

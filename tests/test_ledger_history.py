@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import DataError, IntegrityError
-from clearance.ledger import Draft, Entry, Kind, entry
+from clearance.ledger import Draft, Entry, EntryKind, entry
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -32,24 +32,24 @@ def at(day: float) -> dt.datetime:
 
 
 STORY = told(
-    samples.draft(1, Kind.PROPOSAL, "dan"),
-    samples.draft(1, Kind.VERDICT),
-    samples.draft(1, Kind.APPROVAL, "vera"),
-    samples.draft(1, Kind.APPROVAL, "rita"),
-    samples.draft(1, Kind.INTENT, "otto", step="promotion"),
-    samples.draft(1, Kind.PROMOTION, "otto", intent=5),  # entry 6, day 5
-    samples.draft(2, Kind.APPROVAL, "vera"),
-    samples.draft(2, Kind.OVERRIDE, "rita"),
-    samples.draft(2, Kind.REVOCATION, "vera"),
-    samples.draft(2, Kind.PROMOTION, "otto"),  # entry 10, day 9
-    samples.draft(1, Kind.ROLLBACK, "otto"),  # entry 11, day 10
-    samples.draft(1, Kind.RETIREMENT, "otto"),  # entry 12, day 11
-    replace(samples.draft(7, Kind.PROMOTION, "otto"), model="another"),
+    samples.draft(1, EntryKind.PROPOSAL, "dan"),
+    samples.draft(1, EntryKind.VERDICT),
+    samples.draft(1, EntryKind.APPROVAL, "vera"),
+    samples.draft(1, EntryKind.APPROVAL, "rita"),
+    samples.draft(1, EntryKind.INTENT, "otto", step="promotion"),
+    samples.draft(1, EntryKind.PROMOTION, "otto", intent=5),  # entry 6, day 5
+    samples.draft(2, EntryKind.APPROVAL, "vera"),
+    samples.draft(2, EntryKind.OVERRIDE, "rita"),
+    samples.draft(2, EntryKind.REVOCATION, "vera"),
+    samples.draft(2, EntryKind.PROMOTION, "otto"),  # entry 10, day 9
+    samples.draft(1, EntryKind.ROLLBACK, "otto"),  # entry 11, day 10
+    samples.draft(1, EntryKind.RETIREMENT, "otto"),  # entry 12, day 11
+    replace(samples.draft(7, EntryKind.PROMOTION, "otto"), model="another"),
 )
 
 
 def test_who_was_champion_at_a_time_and_who_allowed_it() -> None:
-    def champion(day: float) -> ledger.Reign | None:
+    def champion(day: float) -> ledger.Tenure | None:
         return ledger.champion_at(STORY, samples.MODEL, at(day))
 
     assert champion(4.99) is None
@@ -75,12 +75,12 @@ def test_who_was_champion_at_a_time_and_who_allowed_it() -> None:
 
 
 def test_a_reign_tells_itself() -> None:
-    first, _, _ = ledger.reigns(STORY, samples.MODEL)
+    first, _, _ = ledger.tenures(STORY, samples.MODEL)
     assert str(first) == (
         "loan-approval version 1 was champion from 2026-01-06 00:00:00 UTC until 2026-01-10 00:00:00 UTC; "
         "promotion by otto (#6), allowed by vera, rita; evidence: #1, #2, #3, #4."
     )
-    (alone,) = ledger.reigns(STORY, "another")
+    (alone,) = ledger.tenures(STORY, "another")
     assert str(alone).endswith(
         "and still is; promotion by otto (#13), with nobody's approval; evidence: none."
     )
@@ -89,7 +89,7 @@ def test_a_reign_tells_itself() -> None:
 
 
 def test_a_reign_is_its_entry_as_json() -> None:
-    first, _, _ = ledger.reigns(STORY, samples.MODEL)
+    first, _, _ = ledger.tenures(STORY, samples.MODEL)
     assert first.to_json() == {
         "model": "loan-approval",
         "version": 1,
@@ -107,89 +107,91 @@ def test_a_reign_is_its_entry_as_json() -> None:
 
 def test_what_the_entry_says_of_who_allowed_it_counts_and_an_override_is_told() -> None:
     said = samples.draft(
-        3, Kind.PROMOTION, "otto", allowed_by=["rita", "vera"], override_until="2026-02-01", content=7
+        3, EntryKind.PROMOTION, "otto", allowed_by=["rita", "vera"], override_until="2026-02-01", content=7
     )
-    (reign,) = ledger.reigns(told(samples.draft(3, Kind.APPROVAL, "dan"), said), samples.MODEL)
+    (reign,) = ledger.tenures(told(samples.draft(3, EntryKind.APPROVAL, "dan"), said), samples.MODEL)
     assert (reign.allowed_by, reign.override_until, reign.evidence) == (("rita", "vera"), "2026-02-01", ())
     assert "allowed by rita, vera BY OVERRIDE until 2026-02-01; evidence: none." in str(reign)
 
 
 def test_what_was_erased_says_nothing_and_hides_nothing_after_it() -> None:
-    approval, promotion = told(samples.draft(1, Kind.APPROVAL, "vera"), samples.draft(1, Kind.PROMOTION))
+    approval, promotion = told(
+        samples.draft(1, EntryKind.APPROVAL, "vera"), samples.draft(1, EntryKind.PROMOTION)
+    )
     gone = replace(approval, text=None, salt=None)
-    (reign,) = ledger.reigns([gone, promotion], samples.MODEL)
+    (reign,) = ledger.tenures([gone, promotion], samples.MODEL)
     assert (reign.allowed_by, reign.evidence) == ((), ())
     assert gone.to_json()["body"] is None and approval.to_json()["body"]["version"] == 1
     assert str(gone).endswith("vera approved loan-approval, content erased.")
 
 
 def test_another_models_entries_in_between_hide_no_unfinished_change() -> None:
-    other = replace(samples.draft(9, Kind.PROPOSAL), model="another")
-    for story in ([other, samples.draft(1, Kind.INTENT)], [samples.draft(1, Kind.INTENT), other]):
-        (open_,) = ledger.unfinished(told(*story), samples.MODEL)
-        assert open_.kind == Kind.INTENT
-    ended = [samples.draft(1, Kind.INTENT), other, samples.draft(1, Kind.PROMOTION, intent=1)]
-    assert ledger.unfinished(told(*ended), samples.MODEL) == ()
+    other = replace(samples.draft(9, EntryKind.PROPOSAL), model="another")
+    for story in ([other, samples.draft(1, EntryKind.INTENT)], [samples.draft(1, EntryKind.INTENT), other]):
+        (open_,) = ledger.open_intents(told(*story), samples.MODEL)
+        assert open_.kind == EntryKind.INTENT
+    ended = [samples.draft(1, EntryKind.INTENT), other, samples.draft(1, EntryKind.PROMOTION, intent=1)]
+    assert ledger.open_intents(told(*ended), samples.MODEL) == ()
 
 
 def test_who_takes_back_what_they_never_gave_changes_nothing() -> None:
     story = told(
-        samples.draft(1, Kind.REVOCATION, "dan"),
-        samples.draft(1, Kind.APPROVAL, "vera"),
-        samples.draft(1, Kind.PROMOTION, "otto"),
+        samples.draft(1, EntryKind.REVOCATION, "dan"),
+        samples.draft(1, EntryKind.APPROVAL, "vera"),
+        samples.draft(1, EntryKind.PROMOTION, "otto"),
     )
-    assert ledger.reigns(story, samples.MODEL)[0].allowed_by == ("vera",)
+    assert ledger.tenures(story, samples.MODEL)[0].allowed_by == ("vera",)
 
 
 def test_an_entry_without_a_version_is_told_without_one() -> None:
-    (entry_,) = told(Draft(kind=Kind.REFUSAL, model="m", actor="dan", body={"version": "odd"}))
+    (entry_,) = told(Draft(kind=EntryKind.REFUSAL, model="m", actor="dan", body={"version": "odd"}))
     assert str(entry_) == "#1 2026-01-01 00:00:00 UTC: dan was refused a change of m."
 
 
 def test_which_versions_served() -> None:
-    assert ledger.served(STORY, samples.MODEL) == (1, 2)
-    assert ledger.served(STORY[:5], samples.MODEL) == ()
+    assert ledger.champion_versions(STORY, samples.MODEL) == (1, 2)
+    assert ledger.champion_versions(STORY[:5], samples.MODEL) == ()
 
 
 def test_an_intent_is_open_until_it_is_confirmed_or_given_up() -> None:
-    assert [each.number for each in ledger.unfinished(STORY[:5], samples.MODEL)] == [5]
-    assert ledger.unfinished(STORY[:5], "another") == ()
-    assert ledger.unfinished(STORY, samples.MODEL) == ()
+    assert [each.number for each in ledger.open_intents(STORY[:5], samples.MODEL)] == [5]
+    assert ledger.open_intents(STORY[:5], "another") == ()
+    assert ledger.open_intents(STORY, samples.MODEL) == ()
     given_up = told(
-        samples.draft(1, Kind.INTENT),
-        Draft(kind=Kind.REPAIR, model=samples.MODEL, actor="o", body={"intent": 1}),
+        samples.draft(1, EntryKind.INTENT),
+        Draft(kind=EntryKind.REPAIR, model=samples.MODEL, actor="o", body={"intent": 1}),
     )
-    assert ledger.unfinished(given_up, samples.MODEL) == ()
-    foreign = told(samples.draft(1, Kind.INTENT), samples.draft(1, Kind.PROMOTION, intent=7))
-    assert [each.number for each in ledger.unfinished(foreign, samples.MODEL)] == [1]
+    assert ledger.open_intents(given_up, samples.MODEL) == ()
+    foreign = told(samples.draft(1, EntryKind.INTENT), samples.draft(1, EntryKind.PROMOTION, intent=7))
+    assert [each.number for each in ledger.open_intents(foreign, samples.MODEL)] == [1]
 
 
 def test_a_change_of_champion_without_a_version_is_an_error_not_a_guess() -> None:
     for version in (None, "1", True):
-        nameless = Draft(kind=Kind.PROMOTION, model="m", actor="o", body={"version": version})
+        nameless = Draft(kind=EntryKind.PROMOTION, model="m", actor="o", body={"version": version})
         with pytest.raises(DataError, match="names no version"):
-            ledger.reigns(told(nameless), "m")
+            ledger.tenures(told(nameless), "m")
     damaged = [replace(STORY[5], text="[1]")]
     with pytest.raises(IntegrityError, match="not readable"):
-        ledger.reigns(damaged, samples.MODEL)
+        ledger.tenures(damaged, samples.MODEL)
 
 
 def test_erased_evidence_keeps_its_place_in_no_history() -> None:
     erased = [replace(STORY[2], text=None, salt=None) if each is STORY[2] else each for each in STORY]
-    first = ledger.reigns(erased, samples.MODEL)[0]
+    first = ledger.tenures(erased, samples.MODEL)[0]
     assert (first.allowed_by, first.evidence) == (("rita",), (1, 2, 4))
 
 
-CHANGES = st.sampled_from([Kind.PROMOTION, Kind.ROLLBACK, Kind.RETIREMENT])
+CHANGES = st.sampled_from([EntryKind.PROMOTION, EntryKind.ROLLBACK, EntryKind.RETIREMENT])
 
 
 @given(changes=st.lists(st.tuples(CHANGES, st.integers(1, 4)), max_size=12))
-def test_there_is_one_champion_at_every_time(changes: list[tuple[Kind, int]]) -> None:
+def test_there_is_one_champion_at_every_time(changes: list[tuple[EntryKind, int]]) -> None:
     made = told(*(samples.draft(version, kind) for kind, version in changes))
-    found = ledger.reigns(made, samples.MODEL)
+    found = ledger.tenures(made, samples.MODEL)
     for before, after in itertools.pairwise(found):
         assert before.until is not None
         assert before.since < before.until <= after.since
     for day, (kind, version) in enumerate(changes):
         champion = ledger.champion_at(made, samples.MODEL, at(day + 0.5))
-        assert (champion and champion.version) == (None if kind is Kind.RETIREMENT else version)
+        assert (champion and champion.version) == (None if kind is EntryKind.RETIREMENT else version)

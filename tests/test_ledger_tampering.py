@@ -17,8 +17,8 @@ from benchmarks import ledger_samples as samples
 from benchmarks import ledger_tampering as tampering
 from clearance import ledger
 from clearance.errors import IntegrityError
-from clearance.ledger import Fault, Kind, entry, export, times, verification
-from clearance.ledger.checkpoint_reader import Copy
+from clearance.ledger import EntryKind, LedgerFault, entry, export, times, verification
+from clearance.ledger.checkpoint_reader import CheckpointCopy
 from clearance.ledger.entry import Entry
 
 CHAIN_CANNOT_SEE = {"tail cut", "whole rewrite", "older database", "checkpoint removed", "wrong key"}
@@ -34,12 +34,14 @@ def lines(base: attacks.Base) -> list[str]:
     return base.places[1].read_text().splitlines()
 
 
-def check(base: attacks.Base, rows: list[Entry], *copies: list[str]) -> ledger.Report:
-    kept = [Copy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)]  # type: ignore[misc]
+def check(base: attacks.Base, rows: list[Entry], *copies: list[str]) -> ledger.LedgerReport:
+    kept = [
+        CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
+    ]  # type: ignore[misc]
     return verification.verify(base.id, lambda: rows, kept, base.signer.opened)
 
 
-def faults(report: ledger.Report) -> set[Fault]:
+def faults(report: ledger.LedgerReport) -> set[LedgerFault]:
     return {each.fault for each in report.findings}
 
 
@@ -53,7 +55,7 @@ def test_every_class_of_attack_is_seen_and_its_first_entry_named(
         wanted, report, bare = tampering.attacked(base, attacks.CLASSES[name], random_, tmp_path / "copy")
         assert not report.ok
         assert report.first == wanted, report
-        chain += any(found.fault is not Fault.UNCOVERED for found in bare.findings)
+        chain += any(found.fault is not LedgerFault.UNCOVERED for found in bare.findings)
     if name in CHAIN_CANNOT_SEE:
         assert chain == 0  # else the checkpoints would not be needed, and the guide would be wrong
     else:
@@ -68,19 +70,19 @@ def test_the_chain_alone_sees_what_does_not_fit_and_names_it(base: attacks.Base)
     rows = list(base.entries)
     other = replace(rows[4], actor="mallory")
     late = replace(rows[4], time="2031-01-01T00:00:00.000000Z")
-    cases: list[tuple[Fault, int, list[Entry]]] = [
-        (Fault.EDITED, 5, [*rows[:4], other, *rows[5:]]),
-        (Fault.EDITED, 5, [*rows[:4], replace(rows[4], time="yesterday"), *rows[5:]]),
-        (Fault.EDITED, 5, [*rows[:4], replace(rows[4], salt="short"), *rows[5:]]),
-        (Fault.EDITED, 5, [*rows[:4], replace(rows[4], actor=b"x"), *rows[5:]]),  # type: ignore[arg-type]
-        (Fault.EDITED, 5, [*rows[:4], replace(rows[4], number="5"), *rows[5:]]),  # type: ignore[arg-type]
-        (Fault.UNLINKED, 6, [*rows[:4], replace(other, digest=entry.digest_of(other)), *rows[5:]]),
-        (Fault.UNLINKED, 1, [replace(rows[0], previous="0" * 64), *rows[1:]]),
-        (Fault.MISSING, 5, [*rows[:4], *rows[6:]]),
-        (Fault.DUPLICATE, 5, [*rows[:5], *rows[4:]]),
-        (Fault.REORDERED, 5, [*rows[:4], rows[5], rows[4], *rows[6:]]),
-        (Fault.TIME, 6, [*rows[:4], replace(late, digest=entry.digest_of(late)), *rows[5:]]),
-        (Fault.ERASED, 5, [*rows[:4], replace(rows[4], text=None, salt=None), *rows[5:]]),
+    cases: list[tuple[LedgerFault, int, list[Entry]]] = [
+        (LedgerFault.EDITED, 5, [*rows[:4], other, *rows[5:]]),
+        (LedgerFault.EDITED, 5, [*rows[:4], replace(rows[4], time="yesterday"), *rows[5:]]),
+        (LedgerFault.EDITED, 5, [*rows[:4], replace(rows[4], salt="short"), *rows[5:]]),
+        (LedgerFault.EDITED, 5, [*rows[:4], replace(rows[4], actor=b"x"), *rows[5:]]),  # type: ignore[arg-type]
+        (LedgerFault.EDITED, 5, [*rows[:4], replace(rows[4], number="5"), *rows[5:]]),  # type: ignore[arg-type]
+        (LedgerFault.UNLINKED, 6, [*rows[:4], replace(other, digest=entry.digest_of(other)), *rows[5:]]),
+        (LedgerFault.UNLINKED, 1, [replace(rows[0], previous="0" * 64), *rows[1:]]),
+        (LedgerFault.MISSING, 5, [*rows[:4], *rows[6:]]),
+        (LedgerFault.DUPLICATE, 5, [*rows[:5], *rows[4:]]),
+        (LedgerFault.REORDERED, 5, [*rows[:4], rows[5], rows[4], *rows[6:]]),
+        (LedgerFault.TIME, 6, [*rows[:4], replace(late, digest=entry.digest_of(late)), *rows[5:]]),
+        (LedgerFault.ERASED, 5, [*rows[:4], replace(rows[4], text=None, salt=None), *rows[5:]]),
     ]
     for fault, number, tampered in cases:
         found = {each.fault: each.number for each in check(base, tampered).findings}
@@ -89,7 +91,7 @@ def test_the_chain_alone_sees_what_does_not_fit_and_names_it(base: attacks.Base)
 
 def test_without_a_checkpoint_nothing_is_called_sound(base: attacks.Base) -> None:
     report = check(base, list(base.entries))
-    assert (report.ok, faults(report), report.first) == (False, {Fault.UNCOVERED}, 1)
+    assert (report.ok, faults(report), report.first) == (False, {LedgerFault.UNCOVERED}, 1)
     assert "a cut tail or a whole rewrite is not visible" in str(report)
     assert not check(base, list(base.entries), []).ok
     assert check(base, []).ok  # an empty ledger of which nobody knows more
@@ -100,41 +102,43 @@ def test_with_checkpoints_a_cut_and_a_rewrite_are_named(base: attacks.Base, line
     assert check(base, rows, lines).ok
     start = base.batches[3]
     cut = check(base, rows[: start - 1], lines)
-    assert (faults(cut), cut.first) == ({Fault.CUT}, start)
+    assert (faults(cut), cut.first) == ({LedgerFault.CUT}, start)
     assert "the ledger is as it was before checkpoint 4" in str(cut)
     told = attacks._recomputed([*rows[:6], *(replace(row, actor="m") for row in rows[6:])], 6, 2)
     rewritten = check(base, told, lines)
-    assert (faults(rewritten), rewritten.first) == ({Fault.REWRITTEN}, 7)
+    assert (faults(rewritten), rewritten.first) == ({LedgerFault.REWRITTEN}, 7)
     (more,) = entry.chain([samples.draft(1)], after=len(rows), previous=rows[-1].digest, at=rows[-1].at)
     forged = check(base, [*rows, more], lines)
-    assert (faults(forged), forged.first) == ({Fault.UNCOVERED}, len(rows) + 1)
-    assert (faults(check(base, [], lines)), check(base, [], lines).first) == ({Fault.CUT}, 1)
+    assert (faults(forged), forged.first) == ({LedgerFault.UNCOVERED}, len(rows) + 1)
+    assert (faults(check(base, [], lines)), check(base, [], lines).first) == ({LedgerFault.CUT}, 1)
 
 
 def test_checkpoints_that_are_gone_or_false_are_named(base: attacks.Base, lines: list[str]) -> None:
     rows, signed = list(base.entries), [at for at, line in enumerate(lines) if "payload" in line]
     third, start = signed[2], base.batches[2]
     gone = check(base, rows, lines[:third] + lines[third + 1 :], lines)
-    assert (faults(gone), gone.first) == ({Fault.CHECKPOINT_REMOVED}, start)
+    assert (faults(gone), gone.first) == ({LedgerFault.CHECKPOINT_REMOVED}, start)
     assert "place 0 lacks checkpoint 3" in str(gone)
     last = check(base, rows, lines, lines[: signed[-1]])
-    assert (faults(last), last.first) == ({Fault.CHECKPOINT_REMOVED}, base.batches[-1])
+    assert (faults(last), last.first) == ({LedgerFault.CHECKPOINT_REMOVED}, base.batches[-1])
     unconfirmed = check(base, rows, lines[: signed[-1] + 1], lines[: signed[-1]])
     assert unconfirmed.ok  # a crash between the two places leaves them so
     everywhere = check(base, rows, lines[:third] + lines[third + 1 :])
-    assert faults(everywhere) == {Fault.CHECKPOINT_REMOVED, Fault.UNCOVERED}
+    assert faults(everywhere) == {LedgerFault.CHECKPOINT_REMOVED, LedgerFault.UNCOVERED}
     assert everywhere.first == start
     newest = check(base, rows, lines[: signed[-1]])
-    assert (faults(newest), newest.first) == ({Fault.UNCOVERED}, base.batches[-1])
+    assert (faults(newest), newest.first) == ({LedgerFault.UNCOVERED}, base.batches[-1])
     unread = check(base, rows, [line.replace('"sig":"', '"sig":"AAAA', 1) for line in lines])
-    assert Fault.WRONG_KEY in faults(unread)
+    assert LedgerFault.WRONG_KEY in faults(unread)
     foreign = verification.verify(
-        "other", lambda: rows, [Copy(name="p", lines=lambda: lines)], base.signer.opened
+        "other", lambda: rows, [CheckpointCopy(name="p", lines=lambda: lines)], base.signer.opened
     )
-    assert Fault.OTHER_LEDGER in faults(foreign)
+    assert LedgerFault.OTHER_LEDGER in faults(foreign)
     strange = samples.signer()
-    wrong = verification.verify(base.id, lambda: rows, [Copy(name="p", lines=lambda: lines)], strange.opened)
-    assert {Fault.WRONG_KEY, Fault.UNCOVERED} <= faults(wrong)
+    wrong = verification.verify(
+        base.id, lambda: rows, [CheckpointCopy(name="p", lines=lambda: lines)], strange.opened
+    )
+    assert {LedgerFault.WRONG_KEY, LedgerFault.UNCOVERED} <= faults(wrong)
 
 
 def test_a_false_line_in_the_middle_cannot_vouch_for_a_false_entry(
@@ -149,7 +153,7 @@ def test_a_false_line_in_the_middle_cannot_vouch_for_a_false_entry(
         base.id, None, (0, first.head), rows[: first.last], times.parse(first.at)
     )
     report = check(base, rows, [ledger.checkpoint.line(forger.sign(said)), *lines[1:]])
-    assert Fault.WRONG_KEY in faults(report)
+    assert LedgerFault.WRONG_KEY in faults(report)
     assert report.first == 1
 
 
@@ -190,7 +194,7 @@ def test_an_export_verifies_alone_and_keeps_the_damage(base: attacks.Base, tmp_p
     kept = [tmp_path / place.name for place in base.places]
     file = tmp_path / "export.jsonl"
 
-    def exported() -> ledger.Report:
+    def exported() -> ledger.LedgerReport:
         with ledger.open(samples.sqlite(tmp_path)) as book:
             file.write_text("".join(f"{line}\n" for line in export.lines(book, kept)))
             live = ledger.verify(book, kept, base.signer.opened)
@@ -208,9 +212,9 @@ def test_an_export_verifies_alone_and_keeps_the_damage(base: attacks.Base, tmp_p
         with pytest.raises(IntegrityError, match="export"):
             export.verify(file, base.signer.opened)
     file.write_text(whole.replace('"actor"', '"author"', 1))
-    assert Fault.UNREADABLE in faults(export.verify(file, base.signer.opened))
+    assert LedgerFault.UNREADABLE in faults(export.verify(file, base.signer.opened))
     file.write_text("".join(line for line in whole.splitlines(keepends=True) if '"place":' not in line[:9]))
-    assert Fault.UNCOVERED in faults(export.verify(file, base.signer.opened))
+    assert LedgerFault.UNCOVERED in faults(export.verify(file, base.signer.opened))
     with pytest.raises(IntegrityError, match="cannot be read"):
         export.verify(tmp_path / "nowhere", base.signer.opened)
 
@@ -225,11 +229,13 @@ def test_an_erasure_without_a_reason_shows_and_one_with_it_is_told(tmp_path: Pat
         verified = partial(_verified, book, signer, tmp_path / "one")
         assert verified(rows).ok
         report = verified([replace(rows[0], text=None, salt=None), *rows[1:]])
-    assert [(each.fault, each.number) for each in report.findings] == [(Fault.ERASED, 1)]
+    assert [(each.fault, each.number) for each in report.findings] == [(LedgerFault.ERASED, 1)]
 
 
-def _verified(book: ledger.Ledger, signer: samples.Signer, place: Path, rows: list[Entry]) -> ledger.Report:
-    copy = Copy(name="p", lines=lambda: place.read_text().splitlines())
+def _verified(
+    book: ledger.Ledger, signer: samples.Signer, place: Path, rows: list[Entry]
+) -> ledger.LedgerReport:
+    copy = CheckpointCopy(name="p", lines=lambda: place.read_text().splitlines())
     return verification.verify(book.id, lambda: rows, [copy], signer.opened)
 
 
@@ -240,7 +246,7 @@ def test_a_row_that_is_no_text_is_named_and_hides_no_other(base: attacks.Base, t
     attacks._sql(tmp_path, update, b"\xff\xfe")
     with ledger.open(samples.sqlite(tmp_path)) as book:
         report = ledger.verify(book, [tmp_path / base.places[1].name], base.signer.opened)
-    assert (report.entries, faults(report), report.first) == (len(base.entries), {Fault.EDITED}, 9)
+    assert (report.entries, faults(report), report.first) == (len(base.entries), {LedgerFault.EDITED}, 9)
 
 
 def test_a_report_says_it_in_json_and_in_words(base: attacks.Base, lines: list[str]) -> None:
@@ -255,5 +261,5 @@ def test_a_report_says_it_in_json_and_in_words(base: attacks.Base, lines: list[s
 
 def test_kinds_that_say_who_was_champion_cannot_be_erased() -> None:
     assert ledger.log.ERASABLE.isdisjoint(
-        ledger.history.CHANGES | {Kind.INTENT, Kind.REPAIR, Kind.REDACTION, Kind.ROLES}
+        ledger.history.CHANGES | {EntryKind.INTENT, EntryKind.REPAIR, EntryKind.REDACTION, EntryKind.ROLES}
     )

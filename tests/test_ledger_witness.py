@@ -15,13 +15,13 @@ from benchmarks import ledger_attacks as attacks
 from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import BusyError, DataError, IntegrityError, UnavailableError
-from clearance.ledger import Draft, Kind, audit, checkpoint, checkpoint_files, entry, verification
+from clearance.ledger import Draft, EntryKind, audit, checkpoint, checkpoint_files, entry, verification
 from clearance.ledger.checkpoint import Checkpoint
-from clearance.ledger.checkpoint_reader import Copy
-from clearance.ledger.report import Fault, Finding, Report
+from clearance.ledger.checkpoint_reader import CheckpointCopy
+from clearance.ledger.report import LedgerFault, LedgerFinding, LedgerReport
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
-Found = list[tuple[Fault, int | None, int]]
+Found = list[tuple[LedgerFault, int | None, int]]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,9 @@ def read(line: str) -> Checkpoint:
 
 
 def found(base: attacks.Base, *copies: list[str]) -> Found:
-    kept = [Copy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)]  # type: ignore[misc]
+    kept = [
+        CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
+    ]  # type: ignore[misc]
     report = verification.verify(base.id, lambda: base.entries, kept, base.signer.opened)
     return [(each.fault, each.number, each.count) for each in report.findings]
 
@@ -62,8 +64,8 @@ def test_a_place_with_another_line_is_told_and_the_line_that_is_signed_is_believ
     odd = [*signed[:4], forged, *signed[5:]]
     first = read(signed[4]).after + 1
     assert found(base, signed, signed, odd) == [
-        (Fault.WRONG_KEY, first, 1),
-        (Fault.CHECKPOINT_EDITED, None, 1),
+        (LedgerFault.WRONG_KEY, first, 1),
+        (LedgerFault.CHECKPOINT_EDITED, None, 1),
     ]
     assert found(base, odd, signed) == found(base, signed, odd) == found(base, signed, signed, odd)
 
@@ -73,7 +75,9 @@ def test_the_first_entry_of_what_is_in_no_place_is_named_and_its_batches_counted
 ) -> None:
     def removed(copy: list[str]) -> tuple[int | None, int]:
         return next(
-            (number, count) for fault, number, count in found(base, copy) if fault is Fault.CHECKPOINT_REMOVED
+            (number, count)
+            for fault, number, count in found(base, copy)
+            if fault is LedgerFault.CHECKPOINT_REMOVED
         )
 
     assert removed(signed[1:]) == (1, 1)
@@ -86,7 +90,7 @@ def test_a_line_that_does_not_follow_is_told_at_the_one_before_it(
     base: attacks.Base, signed: list[str]
 ) -> None:
     def edited(copy: list[str]) -> list[int | None]:
-        return [number for fault, number, _ in found(base, copy) if fault is Fault.CHECKPOINT_EDITED]
+        return [number for fault, number, _ in found(base, copy) if fault is LedgerFault.CHECKPOINT_EDITED]
 
     assert edited([resealed(base, signed[0], previous="1" * 64), *signed[1:]]) == [1]
     assert edited([*signed[:5], resealed(base, signed[5], previous="1" * 64)]) == [read(signed[4]).after + 1]
@@ -134,8 +138,8 @@ def test_an_entry_and_a_report_are_json_for_a_reader() -> None:
         "previous": "a" * 64,
         "digest": made.digest,
     }
-    finding = Finding(fault=Fault.ERASED, number=2, detail="entry 2")
-    report = Report(ledger="f", entries=3, checkpoints=2, places=1, findings=(finding,), notes=("n",))
+    finding = LedgerFinding(fault=LedgerFault.ERASED, number=2, detail="entry 2")
+    report = LedgerReport(ledger="f", entries=3, checkpoints=2, places=1, findings=(finding,), notes=("n",))
     assert report.to_json() == {
         "ledger": "f",
         "ok": False,
@@ -152,9 +156,9 @@ def test_an_entry_and_a_report_are_json_for_a_reader() -> None:
 
 def test_a_body_may_be_as_long_as_it_may() -> None:
     space = entry.LONGEST - len(entry.canonical({"x": ""}))
-    Draft(kind=Kind.PROPOSAL, model=None, actor="a", body={"x": "y" * space})
+    Draft(kind=EntryKind.PROPOSAL, model=None, actor="a", body={"x": "y" * space})
     with pytest.raises(DataError, match="characters, over"):
-        Draft(kind=Kind.PROPOSAL, model=None, actor="a", body={"x": "y" * (space + 1)})
+        Draft(kind=EntryKind.PROPOSAL, model=None, actor="a", body={"x": "y" * (space + 1)})
 
 
 def test_what_comes_after_the_moment_of_a_verification_is_not_in_it(
@@ -177,7 +181,7 @@ def test_an_append_in_the_middle_of_a_verification_is_left_to_the_next(
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
         ledger.append(book, [samples.draft(1)])
 
-        def late(*arguments: object) -> Report:
+        def late(*arguments: object) -> LedgerReport:
             ledger.append(book, [samples.draft(2)])
             return whole(*arguments)  # type: ignore[arg-type]
 
@@ -238,12 +242,14 @@ def test_nothing_goes_on_from_an_entry_that_was_changed(tmp_path: Path, signer: 
         assert ledger.reading.newest(book) == 2
 
 
-def verified(base: attacks.Base, rows: list[entry.Entry], *copies: list[str]) -> Report:
-    kept = [Copy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)]  # type: ignore[misc]
+def verified(base: attacks.Base, rows: list[entry.Entry], *copies: list[str]) -> LedgerReport:
+    kept = [
+        CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
+    ]  # type: ignore[misc]
     return verification.verify(base.id, lambda: rows, kept, base.signer.opened)
 
 
-def of(report: Report, fault: Fault) -> Finding:
+def of(report: LedgerReport, fault: LedgerFault) -> LedgerFinding:
     return next(each for each in report.findings if each.fault is fault)
 
 
@@ -252,14 +258,18 @@ def test_what_is_missing_or_cut_is_counted_from_its_first_entry(
 ) -> None:
     rows, last = list(base.entries), len(base.entries)
     gap = verified(base, [*rows[:3], *rows[6:]], signed)
-    assert (of(gap, Fault.MISSING).number, of(gap, Fault.MISSING).count, gap.ledger) == (4, 3, base.id)
+    assert (of(gap, LedgerFault.MISSING).number, of(gap, LedgerFault.MISSING).count, gap.ledger) == (
+        4,
+        3,
+        base.id,
+    )
     ends = [read(line).last for line in signed]
     at_a_batch, within = ends[-3], next(number for number in range(last - 1, 0, -1) if number not in ends)
     for cut, known in ((at_a_batch, True), (within, False)):
-        told = of(verified(base, rows[:cut], signed), Fault.CUT)
+        told = of(verified(base, rows[:cut], signed), LedgerFault.CUT)
         assert (told.number, told.count) == (cut + 1, last - cut)
         assert ("the ledger is as it was before checkpoint" in told.detail) == known
-    assert of(verified(base, rows[: last - 1], signed), Fault.CUT).count == 1
+    assert of(verified(base, rows[: last - 1], signed), LedgerFault.CUT).count == 1
 
 
 def test_an_entry_that_is_there_twice_hides_nothing_after_it(base: attacks.Base, signed: list[str]) -> None:
@@ -267,13 +277,13 @@ def test_an_entry_that_is_there_twice_hides_nothing_after_it(base: attacks.Base,
     other = replace(rows[4], actor="mallory")
     twice = verified(base, [*rows[:5], other, *rows[5:]], signed)
     assert [(each.fault, each.number) for each in twice.findings] == [
-        (Fault.EDITED, 5),
-        (Fault.DUPLICATE, 5),
+        (LedgerFault.EDITED, 5),
+        (LedgerFault.DUPLICATE, 5),
     ]
     assert twice.entries == len(rows) + 1
     odd = verified(base, [*rows[:2], replace(rows[2], number="3"), *rows[3:]], signed)  # type: ignore[arg-type]
-    assert (of(odd, Fault.EDITED).number, odd.entries) == (3, len(rows) - 1)
-    assert of(odd, Fault.MISSING).number == 3
+    assert (of(odd, LedgerFault.EDITED).number, odd.entries) == (3, len(rows) - 1)
+    assert of(odd, LedgerFault.MISSING).number == 3
 
 
 def test_what_the_database_cannot_give_is_told_by_the_entry_before(
@@ -283,18 +293,18 @@ def test_what_the_database_cannot_give_is_told_by_the_entry_before(
         yield from base.entries[:2]
         raise IntegrityError("it is damaged", "put it back")
 
-    copy = Copy(name="p", lines=lambda: signed)
+    copy = CheckpointCopy(name="p", lines=lambda: signed)
     report = verification.verify(base.id, broken, [copy], base.signer.opened)  # type: ignore[arg-type]
-    told = of(report, Fault.UNREADABLE)
+    told = of(report, LedgerFault.UNREADABLE)
     assert (told.number, told.detail) == (3, "what follows entry 2: it is damaged")
 
 
 def test_an_erasure_that_does_not_say_what_it_erased_is_told_and_the_next_one_is_read() -> None:
     said = [{}, {"entries": [1, 2], "reason": "law"}, {"entries": 7, "reason": "x"}]
-    drafts = [Draft(kind=Kind.REDACTION, model=None, actor="ada", body=body) for body in said]
+    drafts = [Draft(kind=EntryKind.REDACTION, model=None, actor="ada", body=body) for body in said]
     rows = list(entry.chain(drafts, after=0, previous=entry.origin("f" * 32), at=NOW))
     report = verification.verify("f" * 32, lambda: rows, [], samples.signer().opened)
-    told = of(report, Fault.UNREADABLE)
+    told = of(report, LedgerFault.UNREADABLE)
     assert (told.number, told.count, told.detail) == (1, 2, "entry 1 does not say what it erased")
     assert report.notes == ("ada erased the content of entries 1, 2 on 2026-11-26: law",)
 
@@ -310,7 +320,7 @@ def test_a_sound_ledger_costs_one_signature_and_a_broken_one_all(
 
     def cost(rows: list[entry.Entry], copy: list[str]) -> int:
         asked.clear()
-        kept = Copy(name="p", lines=lambda: copy)
+        kept = CheckpointCopy(name="p", lines=lambda: copy)
         verification.verify(base.id, lambda: rows, [kept], opened)  # type: ignore[arg-type]
         return len(asked)
 
@@ -326,7 +336,7 @@ def test_a_checkpoint_that_goes_on_from_elsewhere_is_told_by_its_first_entry(
     newest = read(signed[-1])
     elsewhere = resealed(base, signed[-1], head="1" * 64)
     report = verified(base, list(base.entries), [*signed[:-1], elsewhere])
-    told = of(report, Fault.CUT)
+    told = of(report, LedgerFault.CUT)
     assert (told.number, told.detail) == (newest.after + 1, f"{newest} goes on from where none ended")
     assert report.checkpoints == len(signed)
     forged = checkpoint.line(samples.signer().sign(base.signer.opened(json.loads(signed[4])).statement))
@@ -344,8 +354,12 @@ def test_a_first_batch_that_was_never_committed_is_no_cut_tail(base: attacks.Bas
 
 
 def test_findings_without_a_number_come_last() -> None:
-    tally = ledger.findings.Tally()
-    for fault, number in ((Fault.OTHER_LEDGER, None), (Fault.EDITED, 1), (Fault.MISSING, 0)):
+    tally = ledger.report.FindingCounter()
+    for fault, number in (
+        (LedgerFault.OTHER_LEDGER, None),
+        (LedgerFault.EDITED, 1),
+        (LedgerFault.MISSING, 0),
+    ):
         tally.add(fault, number, "it")
     assert [each.number for each in tally.all()] == [0, 1, None]
 

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance.reproduction.equivalence import Comparison, Names, Tolerance
+from clearance.reproduction.equivalence import DigestNames, FileComparison, Tolerance
 
-NOTHING = Names(recorded={}, rebuilt={})
-COMPARISON = Comparison(tolerance=Tolerance(), names=NOTHING)
+NOTHING = DigestNames(recorded={}, rebuilt={})
+COMPARISON = FileComparison(tolerance=Tolerance(), names=NOTHING)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -79,10 +79,10 @@ def test_a_difference_is_named_by_its_field() -> None:
 
 
 def test_a_digest_is_like_another_only_if_both_name_the_same_file() -> None:
-    names = Names(
+    names = DigestNames(
         recorded={"a" * 64: "model", "b" * 64: "data"}, rebuilt={"c" * 64: "model", "b" * 64: "data"}
     )
-    compared = Comparison(tolerance=Tolerance(), names=names)
+    compared = FileComparison(tolerance=Tolerance(), names=names)
     for one, other, alike in (("a", "c", True), ("a", "b", False), ("b", "b", True), ("d", "c", False)):
         found = list(compared.values("", {"sha256": one * 64}, {"sha256": f"{other * 64}"}))
         assert bool(found) != alike, (one, other)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearance.models import mitigation
+from clearance.models import reweighing
 
 CELLS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=4)
 
@@ -22,7 +22,7 @@ def rows(cells: list[tuple[int, int]]) -> tuple[pd.DataFrame, np.ndarray]:
 @given(CELLS)
 def test_with_the_weights_every_group_has_the_same_rate(cells: list[tuple[int, int]]) -> None:
     protected, label = rows(cells)
-    weights = mitigation.reweigh(protected, label).weights
+    weights = reweighing.reweigh(protected, label).weights
     overall = label.mean()
     assert weights.sum() == pytest.approx(len(label))
     for group in protected["race"].unique():
@@ -32,7 +32,7 @@ def test_with_the_weights_every_group_has_the_same_rate(cells: list[tuple[int, i
 
 
 def test_where_groups_do_not_differ_nothing_changes() -> None:
-    found = mitigation.reweigh(*rows([(6, 2), (3, 1)]))
+    found = reweighing.reweigh(*rows([(6, 2), (3, 1)]))
     assert found.weights.tolist() == [1.0] * 12
     assert found.one_sided == []
 
@@ -41,7 +41,7 @@ def test_the_groups_are_the_intersections_of_all_attributes() -> None:
     """Balanced by race and by sex, unbalanced where both meet: each attribute alone would see nothing."""
     protected = pd.DataFrame({"race": list("aabb") * 3, "sex": list("mfmf") * 3})
     label = np.array([1, 0, 0, 1] * 2 + [0, 1, 1, 0])
-    found = mitigation.reweigh(protected, label)
+    found = reweighing.reweigh(protected, label)
     assert sorted({round(weight, 6) for weight in found.weights}) == [0.75, 1.5]
     assert [cell["group"] for cell in found.cells] == [
         {"race": "a", "sex": "f"},
@@ -53,7 +53,7 @@ def test_the_groups_are_the_intersections_of_all_attributes() -> None:
 
 def test_an_unknown_group_is_a_group_and_an_empty_cell_is_named() -> None:
     protected = pd.DataFrame({"race": ["a", "a", "a", None, None]})
-    found = mitigation.reweigh(protected, np.array([1, 0, 0, 1, 1]))
+    found = reweighing.reweigh(protected, np.array([1, 0, 0, 1, 1]))
     assert np.all(np.isfinite(found.weights))
     assert found.one_sided == ["(missing)"]
     unknown = next(cell for cell in found.cells if cell["group"] == {"race": "(missing)"})
@@ -65,5 +65,5 @@ def test_an_unknown_group_is_a_group_and_an_empty_cell_is_named() -> None:
 def test_the_weights_follow_the_order_of_the_rows() -> None:
     protected, label = rows([(5, 1), (2, 4)])
     turned = np.random.default_rng(0).permutation(len(label))
-    straight = mitigation.reweigh(protected, label).weights
-    assert np.array_equal(mitigation.reweigh(protected.iloc[turned], label[turned]).weights, straight[turned])
+    straight = reweighing.reweigh(protected, label).weights
+    assert np.array_equal(reweighing.reweigh(protected.iloc[turned], label[turned]).weights, straight[turned])

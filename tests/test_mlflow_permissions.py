@@ -27,7 +27,7 @@ from mlflow.exceptions import MlflowException
 from clearance import registry
 from clearance.errors import ConfigurationError
 from clearance.promotion import promote, release
-from clearance.promotion.session import opened
+from clearance.promotion.session import open_session
 from tasks import track
 
 pytestmark = pytest.mark.slow
@@ -176,7 +176,7 @@ def test_the_trainer_proposes_the_promoter_promotes_and_no_other_writes_to_the_n
     assert champion() is None
 
     guarded.sign_in("promoter", "pipeline")
-    with opened(guarded.root) as office:
+    with open_session(guarded.root) as office:
         ending, _ = promote.promote(office, registry.connect(), NAME, 1, day)
         assert ending.status == "promoted", ending
         assert office.audit().ok

@@ -605,9 +605,9 @@ def test_the_policy_guide_names_every_key() -> None:
         ImpactTable,
         Exclusion,
         test_set_limit.TestUses,
-        comparison_terms.Challenge,
+        comparison_terms.ComparisonTerms,
         comparison_terms.FirstVersion,
-        comparison_terms.Quality,
+        comparison_terms.QualityMargin,
     ):
         for key in model.model_fields:
             assert f"`{key}`" in guide, key

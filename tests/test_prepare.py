@@ -23,7 +23,7 @@ SHARES = params.Split(train=0.5, tune=0.2, test=0.3)
 
 def parted(table: pa.Table, data: params.Data, shares: params.Split = SHARES) -> dict[str, pa.Table]:
     units = split.identify(table, data)
-    return prepare.part(table, units, split.assign(units, table, shares, 1), data)
+    return prepare.partition(table, units, split.assign(units, table, shares, 1), data)
 
 
 def ready(root: Path, table: pa.Table, **sections: Any) -> Path:
@@ -260,9 +260,9 @@ def test_an_overlap_is_never_recorded_as_fine() -> None:
     raw = tables.applications()
     units = split.identify(raw, tables.data(entity="person"))
     torn = np.arange(400, dtype=np.int8) % 2
-    parts = prepare.part(raw, units, torn, tables.data())
+    parts = prepare.partition(raw, units, torn, tables.data())
     with pytest.raises(IntegrityError, match="0 rows and 200 units are on more than one side"):
-        prepare.record(parts, units, torn, SHARES, 1)
+        prepare.split_document(parts, units, torn, SHARES, 1)
 
 
 def test_a_blocked_table_is_passed_on_with_its_reason(plain: Path) -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from clearance.documents.measurement import Outcome
 from clearance.policy import judgement, schema
 from clearance.promotion import next_step
-from clearance.promotion.next_step import Case, Ending, State, Status, Step, Version
-from clearance.trust.approval_state import Standing
+from clearance.promotion.next_step import Ending, JudgedCase, PromotionState, Status, Step, Version
+from clearance.trust.approval_state import ApprovalState
 
 NAME = "loan-approval"
 DAY = dt.date(2026, 11, 26)
@@ -39,17 +39,17 @@ def today(outcome: str = "pass") -> judgement.Verdict:
     return judgement.Verdict(outcome=Outcome(outcome), reasons=reasons, findings=(), not_in_force=())
 
 
-def case(**changes: Any) -> Case:
-    good = Case(verdict=verdict(), has_model=True, promotion=MANNER, today=today(), day=DAY)
+def case(**changes: Any) -> JudgedCase:
+    good = JudgedCase(verdict=verdict(), has_model=True, promotion=MANNER, today=today(), day=DAY)
     return replace(good, **changes)
 
 
 def standing(
     *reasons: str, stands: tuple[str, ...] = ("vera", "rita"), rejections: tuple[str, ...] = ()
-) -> Standing:
+) -> ApprovalState:
     found = tuple(SimpleNamespace(person=each) for each in stands)
-    return Standing(
-        stands=cast(Any, found),
+    return ApprovalState(
+        counted=cast(Any, found),
         rejections=cast(Any, rejections),
         refused=(),
         missing={},
@@ -100,7 +100,7 @@ def test_who_is_missing_is_told_in_order() -> None:
 
 @pytest.mark.parametrize(("needs", "agreed"), [(1, 0), (2, 1), (3, 2)])
 def test_a_first_version_waits_for_as_many_as_the_comparison_asks_for(needs: int, agreed: int) -> None:
-    some = standing(stands=("vera", "rita")[:agreed])
+    some = standing(counted=("vera", "rita")[:agreed])
     said = ending(Status.AWAITING_APPROVAL, next_step.obstacle(case(), some, needs))
     assert said == f"A first version needs {needs} approval(s), {agreed} stand: ask for more."
     assert next_step.obstacle(case(), some, agreed) is None
@@ -119,7 +119,7 @@ def test_a_verdict_that_is_no_pass_is_refused_unless_it_was_overridden(
 ) -> None:
     bad = case(**changes)
     assert bad.failed
-    nobody, one = standing("Ask vera.", stands=()), standing("Ask rita to override.", stands=("vera",))
+    nobody, one = standing("Ask vera.", counted=()), standing("Ask rita to override.", counted=("vera",))
     assert ending(Status.NOT_PROMOTED, next_step.obstacle(bad)).startswith(why)
     said = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, nobody))
     assert said.startswith(why) and "Ask vera" not in said
@@ -130,7 +130,7 @@ def test_a_verdict_that_is_no_pass_is_refused_unless_it_was_overridden(
 
 def test_without_overrides_in_the_policy_nobody_is_told_to_ask_for_one() -> None:
     manner = schema.Promotion(approvals={"high": {}}, override_days=0)
-    one = standing("Ask rita.", stands=("vera",))
+    one = standing("Ask rita.", counted=("vera",))
     found = next_step.obstacle(case(verdict=verdict("fail"), promotion=manner), one)
     assert "Ask rita" not in ending(Status.NOT_PROMOTED, found)
 
@@ -172,22 +172,25 @@ def version(number: int, name: str = NAME) -> Version:
     return Version(name=name, number=number, fingerprint="x", tags={}, run_id="", model_id="")
 
 
-def state(**changes: Any) -> State:
-    return replace(State(obstacle=None, candidate=version(5), copy=None, champion=None), **changes)
+def state(**changes: Any) -> PromotionState:
+    return replace(PromotionState(obstacle=None, candidate=version(5), copy=None, champion=None), **changes)
 
 
 NO = Ending(status=Status.NOT_PROMOTED, reason="so")
 STEPS: list[tuple[dict[str, Any], Step | Status]] = [
     ({}, Step.COPY),
     ({"champion": version(3)}, Step.COPY),
-    ({"copy": version(2)}, Step.CROWN),
-    ({"copy": version(2), "champion": version(1)}, Step.CROWN),
-    ({"copy": version(2), "champion": version(2)}, Step.CROWN),  # the alias is there, the ledger is not
+    ({"copy": version(2)}, Step.SET_CHAMPION),
+    ({"copy": version(2), "champion": version(1)}, Step.SET_CHAMPION),
+    (
+        {"copy": version(2), "champion": version(2)},
+        Step.SET_CHAMPION,
+    ),  # the alias is there, the ledger is not
     ({"copy": version(2), "champion": version(3)}, Status.SUPERSEDED),
     ({"copy": version(2), "champion": version(2), "reigning": 5}, Status.CHAMPION),
     ({"copy": version(2), "champion": version(2), "reigning": 5, "obstacle": NO}, Status.CHAMPION),
     ({"reigning": 5}, Step.COPY),
-    ({"copy": version(2), "reigning": 4}, Step.CROWN),
+    ({"copy": version(2), "reigning": 4}, Step.SET_CHAMPION),
     ({"copy": version(2), "served": frozenset({5})}, Status.SUPERSEDED),
     ({"served": frozenset({4})}, Step.COPY),
     ({"obstacle": NO}, Status.NOT_PROMOTED),
@@ -217,10 +220,10 @@ def test_an_ending_says_what_it_found() -> None:
     assert champion == Ending(status=Status.CHAMPION, reason="loan-approval version 2 is the champion.")
 
 
-def states() -> st.SearchStrategy[State]:
+def states() -> st.SearchStrategy[PromotionState]:
     some = st.builds(version, st.integers(1, 3))
     return st.builds(
-        State,
+        PromotionState,
         obstacle=st.none() | st.builds(Ending, status=st.sampled_from(Status), reason=st.just("so")),
         candidate=some,
         copy=st.none() | some,
@@ -232,14 +235,14 @@ def states() -> st.SearchStrategy[State]:
 
 
 @given(states())
-def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(state: State) -> None:
+def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(state: PromotionState) -> None:
     todo = next_step.decide(state)
-    if todo in (Step.COPY, Step.CROWN):
+    if todo in (Step.COPY, Step.SET_CHAMPION):
         assert state.obstacle is None and state.pending is None
         assert state.candidate.number not in state.served
     if todo is Step.COPY:
         assert state.copy is None
-    if todo is Step.CROWN:
+    if todo is Step.SET_CHAMPION:
         assert state.copy and (state.champion is None or state.champion.number <= state.copy.number)
     if todo in (Step.CONFIRM, Step.ABANDON):
         assert state.pending is (todo is Step.CONFIRM)

@@ -24,8 +24,8 @@ from clearance.errors import ClearanceError, IntegrityError
 from clearance.reproduction import differences, rebuild, reproduce, source_rebuild
 from clearance.reproduction import rebuild_record as records
 from clearance.reproduction.differences import Conclusion
-from clearance.reproduction.rebuild import Rebuilt
-from clearance.reproduction.rebuild_record import Record
+from clearance.reproduction.rebuild import RebuiltProject
+from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, dvc_objects, repair
 from clearance.versioning import git as revision
 
@@ -56,12 +56,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def true(made: Path) -> Record:
+def true(made: Path) -> RebuildRecord:
     return record(made)
 
 
 @pytest.fixture(scope="module")
-def rebuilt(made: Path, true: Record, tmp_path_factory: pytest.TempPathFactory) -> Rebuilt:
+def rebuilt(made: Path, true: RebuildRecord, tmp_path_factory: pytest.TempPathFactory) -> RebuiltProject:
     """From a checkout in whose DVC cache every object is forged: neither it nor the run cache may count."""
     root = shutil.copytree(made, tmp_path_factory.mktemp("forged") / "project", symlinks=True)
     for item in (root / ".dvc/cache/files/md5").rglob("*"):
@@ -80,7 +80,7 @@ def snapshot(root: Path) -> dict[str, tuple[str, int]]:
     return {str(path): (artifacts.sha256(path), path.stat().st_mtime_ns) for path in files}
 
 
-def test_a_true_record_is_made_again_byte_for_byte(true: Record, rebuilt: Rebuilt) -> None:
+def test_a_true_record_is_made_again_byte_for_byte(true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     report = differences.compare(true, rebuilt)
     assert report.conclusion is Conclusion.IDENTICAL
     assert (report.inputs, report.close, report.unlike) == ((), (), ())
@@ -89,7 +89,7 @@ def test_a_true_record_is_made_again_byte_for_byte(true: Record, rebuilt: Rebuil
     assert report.lines()[-1] == "identical: 6 of 6 outputs have the recorded digest"
 
 
-def test_what_is_neither_in_git_nor_in_dvc_and_what_is_installed_is_told(rebuilt: Rebuilt) -> None:
+def test_what_is_neither_in_git_nor_in_dvc_and_what_is_installed_is_told(rebuilt: RebuiltProject) -> None:
     assert rebuilt.notes == (
         "data/source is from the checkout: the very content, which neither git nor DVC keeps",
     )
@@ -104,7 +104,7 @@ def _wooldridge() -> str:
 
 
 def test_a_lock_and_a_cached_object_forged_alike_are_found_out(
-    made: Path, true: Record, rebuilt: Rebuilt
+    made: Path, true: RebuildRecord, rebuilt: RebuiltProject
 ) -> None:
     forged = forge(made, true, "models/model.txt", b"a better model\n")
     report = differences.compare(forged, rebuilt)
@@ -117,7 +117,7 @@ def test_a_lock_and_a_cached_object_forged_alike_are_found_out(
     [(0.2 + 1e-12, Conclusion.EQUIVALENT), (0.21, Conclusion.DIFFERENT)],
 )
 def test_numbers_within_the_tolerance_are_equivalent_and_no_more(
-    made: Path, true: Record, rebuilt: Rebuilt, value: float, conclusion: Conclusion
+    made: Path, true: RebuildRecord, rebuilt: RebuiltProject, value: float, conclusion: Conclusion
 ) -> None:
     verdict = artifacts.read_json(made / "reports/verdict.json")
     verdict["findings"][0]["value"] = value
@@ -131,7 +131,7 @@ def test_numbers_within_the_tolerance_are_equivalent_and_no_more(
         assert report.lines()[-1] == "equivalent: 5 of 6 outputs have the recorded digest"
 
 
-def test_another_verdict_is_different(made: Path, true: Record, rebuilt: Rebuilt) -> None:
+def test_another_verdict_is_different(made: Path, true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     verdict = artifacts.read_json(made / "reports/verdict.json") | {"verdict": "fail"}
     forged = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
     assert differences.compare(forged, rebuilt).unlike == (
@@ -140,7 +140,7 @@ def test_another_verdict_is_different(made: Path, true: Record, rebuilt: Rebuilt
 
 
 def test_an_output_whose_recorded_content_is_lost_cannot_be_called_equivalent(
-    made: Path, true: Record, rebuilt: Rebuilt
+    made: Path, true: RebuildRecord, rebuilt: RebuiltProject
 ) -> None:
     lost = true.model_copy(update={"outs": {**true.outs, "reports/fairness.txt": "0" * 64}})
     report = differences.compare(lost, rebuilt)
@@ -160,7 +160,7 @@ def test_an_output_whose_recorded_content_is_lost_cannot_be_called_equivalent(
     ],
 )
 def test_what_was_read_or_run_otherwise_than_recorded_is_different(
-    true: Record, rebuilt: Rebuilt, edit: object, told: str
+    true: RebuildRecord, rebuilt: RebuiltProject, edit: object, told: str
 ) -> None:
     lock = yaml.safe_load(true.lock)
     edit(lock["stages"]["train"])
@@ -169,7 +169,7 @@ def test_what_was_read_or_run_otherwise_than_recorded_is_different(
     assert [line for line in report.inputs if line.startswith(told)]
 
 
-def test_a_colliding_md5_does_not_hide_another_input(true: Record, rebuilt: Rebuilt) -> None:
+def test_a_colliding_md5_does_not_hide_another_input(true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     other = true.model_copy(update={"deps": {"tasks/work.py": "0" * 64}, "environment": "1" * 64})
     assert differences.compare(other, rebuilt).inputs == (
         "requirements.lock: its SHA-256 is not the recorded one",
@@ -177,12 +177,14 @@ def test_a_colliding_md5_does_not_hide_another_input(true: Record, rebuilt: Rebu
     )
 
 
-def test_nothing_to_compare_is_not_identical(true: Record, rebuilt: Rebuilt) -> None:
+def test_nothing_to_compare_is_not_identical(true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     report = replace(differences.compare(true, rebuilt), outputs=0)
     assert report.conclusion is Conclusion.DIFFERENT
 
 
-def test_code_that_was_not_committed_stays_away_and_is_told(made: Path, true: Record, tmp_path: Path) -> None:
+def test_code_that_was_not_committed_stays_away_and_is_told(
+    made: Path, true: RebuildRecord, tmp_path: Path
+) -> None:
     root = shutil.copytree(made, tmp_path / "project", symlinks=True)
     (root / "tasks/work.py").write_text("not committed")
     read = dvc_lock.parse(
@@ -190,7 +192,7 @@ def test_code_that_was_not_committed_stays_away_and_is_told(made: Path, true: Re
     )
     revision.export(root, true.commit, tmp_path / "tree")
     with dvc_objects.opened(root) as places:
-        assert "tasks/work.py is not what was read" in source_rebuild.settle(
+        assert "tasks/work.py is not what was read" in source_rebuild.restore_sources(
             tmp_path / "tree", root, read, places
         )
     assert (tmp_path / "tree/tasks/work.py").read_text() == toys.WORK
@@ -265,9 +267,9 @@ def test_data_is_brought_back_by_digest_from_wherever_it_is_kept(
     with dvc_objects.opened(root) as found:
         if kept == "nowhere":
             with pytest.raises(IntegrityError, match="data/source, which the version was made from, is kept"):
-                source_rebuild.settle(tree, root, lock, found)
+                source_rebuild.restore_sources(tree, root, lock, found)
             return
-        (note,) = source_rebuild.settle(tree, root, lock, found)
+        (note,) = source_rebuild.restore_sources(tree, root, lock, found)
     assert ("from DVC" in note) == (kept != "checkout")
     assert (tree / "data/source/rows.csv").read_text() == "a,b\n"
 
@@ -305,7 +307,9 @@ def test_a_listing_that_leads_out_of_its_folder_is_refused(made: Path, tmp_path:
         ({"outs": {"a": "b"}}, "outs"),
     ],
 )
-def test_a_file_that_is_no_record_is_an_error(true: Record, tmp_path: Path, change: dict, told: str) -> None:
+def test_a_file_that_is_no_record_is_an_error(
+    true: RebuildRecord, tmp_path: Path, change: dict, told: str
+) -> None:
     artifacts.write_json(tmp_path / "record.json", true.model_dump() | change)
     with pytest.raises(IntegrityError, match=f"is not the record of a version: .*{told}"):
         records.read(tmp_path / "record.json")
@@ -326,7 +330,7 @@ def test_a_file_that_is_no_record_is_an_error(true: Record, tmp_path: Path, chan
     ],
 )
 def test_a_record_that_contradicts_itself_is_not_rebuilt(
-    made: Path, true: Record, tmp_path: Path, change: dict, told: str
+    made: Path, true: RebuildRecord, tmp_path: Path, change: dict, told: str
 ) -> None:
     with pytest.raises(IntegrityError, match=told):
         rebuild.rebuild(made, true.model_copy(update=change), tmp_path)
@@ -336,12 +340,12 @@ def test_a_record_that_contradicts_itself_is_not_rebuilt(
     )
 
 
-def test_a_commit_that_is_gone_is_an_error(made: Path, true: Record, tmp_path: Path) -> None:
+def test_a_commit_that_is_gone_is_an_error(made: Path, true: RebuildRecord, tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="commit ffffffffffff is not in the git repository"):
         rebuild.rebuild(made, true.model_copy(update={"commit": "f" * 40}), tmp_path)
 
 
-def test_a_stage_that_fails_says_why(made: Path, true: Record, tmp_path: Path) -> None:
+def test_a_stage_that_fails_says_why(made: Path, true: RebuildRecord, tmp_path: Path) -> None:
     root = shutil.copytree(made, tmp_path / "project", symlinks=True)
     (root / "tasks/work.py").write_text("raise SystemExit('no such luck')")
     git(root, "commit", "--all", "--quiet", "--message", "broken")
@@ -352,7 +356,7 @@ def test_a_stage_that_fails_says_why(made: Path, true: Record, tmp_path: Path) -
         rebuild.rebuild(root, broken, tmp_path / "again")
 
 
-def test_a_rebuild_that_takes_too_long_is_ended(made: Path, true: Record, tmp_path: Path) -> None:
+def test_a_rebuild_that_takes_too_long_is_ended(made: Path, true: RebuildRecord, tmp_path: Path) -> None:
     with pytest.raises(ClearanceError, match="took longer than"):
         rebuild.rebuild(made, true, tmp_path / "again", timeout=0.05)
 
@@ -373,16 +377,18 @@ def test_the_workshop_is_gone_afterwards_and_what_a_kill_left_too(scratch: Path)
         folder.mkdir()
     os.utime(left, (1, 1))
     os.utime(foreign, (1, 1))
-    with pytest.raises(KeyboardInterrupt), rebuild.workshop() as folder:
+    with pytest.raises(KeyboardInterrupt), rebuild.temporary_folder() as folder:
         (folder / "project").mkdir()
         os.utime(folder, (1, 1))
-        with rebuild.workshop():
+        with rebuild.temporary_folder():
             assert folder.is_dir()  # in use, however old
         raise KeyboardInterrupt
     assert sorted(scratch.iterdir()) == sorted([young, foreign])
 
 
-def test_an_interrupted_rebuild_leaves_nothing_behind(made: Path, true: Record, tmp_path: Path) -> None:
+def test_an_interrupted_rebuild_leaves_nothing_behind(
+    made: Path, true: RebuildRecord, tmp_path: Path
+) -> None:
     root = shutil.copytree(made, tmp_path / "project", symlinks=True)
     orders = tmp_path / "orders"
     orders.mkdir()
@@ -432,7 +438,7 @@ def sleeper(scratch: Path) -> int:
 
 def test_the_command_prints_the_report_and_ends_by_its_conclusion(
     made: Path,
-    true: Record,
+    true: RebuildRecord,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

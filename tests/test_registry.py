@@ -38,36 +38,36 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def described(project: Path) -> registry.Description:
-    found = registry.describe(lineage.verify(project))
+def described(project: Path) -> registry.ModelDescription:
+    found = registry.describe_model(lineage.verify(project))
     assert found is not None
     return found
 
 
-def tracked_model(project: Path) -> tuple[registry.Server, registry.Tracked]:
+def tracked_model(project: Path) -> tuple[registry.MlflowServer, registry.TrackedRun]:
     track.main()
     connected = registry.connect()
-    found = registry.find(connected, "governance-demo", lineage.verify(project).fingerprint)
+    found = registry.find_run(connected, "governance-demo", lineage.verify(project).fingerprint)
     assert found is not None
     return connected, found
 
 
-def registered(project: Path) -> tuple[registry.Server, registry.Version]:
+def registered(project: Path) -> tuple[registry.MlflowServer, registry.Version]:
     connected, found = tracked_model(project)
     fingerprint = lineage.verify(project).fingerprint
-    return connected, registry.register(
+    return connected, registry.register_version(
         connected, CANDIDATES, found, fingerprint, {"clearance.verdict": "pass"}
     )
 
 
 def test_the_model_folder_holds_our_bytes_and_is_the_same_every_time(
-    described: registry.Description, tmp_path: Path
+    described: registry.ModelDescription, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         model_folder.write(
             tmp_path / name, described, model_id="m-1", run_id="r-1", created=1_700_000_000_000
         )
-    assert model_folder.digests(tmp_path / "a") == model_folder.digests(tmp_path / "b")
+    assert model_folder.folder_digests(tmp_path / "a") == model_folder.folder_digests(tmp_path / "b")
     assert files.sha256(tmp_path / "a" / "model.skops") == described.sha256
     about = yaml.safe_load((tmp_path / "a" / "MLmodel").read_text())
     assert about["flavors"]["sklearn"]["serialization_format"] == "skops"
@@ -76,7 +76,7 @@ def test_the_model_folder_holds_our_bytes_and_is_the_same_every_time(
     assert str(tmp_path) not in (tmp_path / "a" / "MLmodel").read_text()
 
 
-def test_requirements_are_what_the_lock_pins(described: registry.Description) -> None:
+def test_requirements_are_what_the_lock_pins(described: registry.ModelDescription) -> None:
     lines = (Path(__file__).parent.parent / "requirements.lock").read_text()
     names = {line.partition("==")[0] for line in described.requirements}
     assert names == {"mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"}
@@ -97,15 +97,17 @@ def test_a_library_that_the_lock_does_not_pin_is_refused(project: Path, library:
         deps={},
     )
     with pytest.raises(IntegrityError, match=f"{library} {version} was used"):
-        registry.describe(verified)
+        registry.describe_model(verified)
     del record["inputs"]
     files.write_json(project / model_folder.RECORD, record)
     again = replace(verified, outs={model_folder.RECORD: files.sha256(project / model_folder.RECORD)})
     with pytest.raises(IntegrityError):
-        registry.describe(again)
+        registry.describe_model(again)
 
 
-def test_a_model_file_that_changed_is_not_written(described: registry.Description, tmp_path: Path) -> None:
+def test_a_model_file_that_changed_is_not_written(
+    described: registry.ModelDescription, tmp_path: Path
+) -> None:
     described.file.write_bytes(described.file.read_bytes() + b"\0")
     with pytest.raises(IntegrityError, match=r"model\.skops is not what was recorded"):
         model_folder.write(tmp_path / "a", described, model_id="m", run_id="r", created=0)
@@ -115,7 +117,7 @@ def test_mlflow_loads_the_model_and_scores_as_we_do(project: Path) -> None:
     import mlflow
 
     connected, version = registered(project)
-    registry.crown(connected, registry.copy(connected, version, "loan-approval"))
+    registry.set_champion(connected, registry.copy_version(connected, version, "loan-approval"))
     rows = pd.DataFrame(
         {"amount": [90.0, None, 120.0], "purpose": ["house", "car", None], "ratio": [0.2, 0.5, None]}
     )
@@ -147,14 +149,14 @@ def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:
 
 def test_the_champion_is_read_back_until_there_is_none(project: Path) -> None:
     connected, version = registered(project)
-    copied = registry.copy(connected, version, "loan-approval")
+    copied = registry.copy_version(connected, version, "loan-approval")
     assert copied.tags == version.tags
     assert registry.champion(connected, "loan-approval") is None
-    registry.crown(connected, copied)
+    registry.set_champion(connected, copied)
     assert registry.champion(connected, "loan-approval") == copied
     assert registry.find_number(connected, "loan-approval", copied.number) == copied
     assert registry.find_number(connected, "loan-approval", 7) is None
-    registry.uncrown(connected, "loan-approval")
+    registry.clear_champion(connected, "loan-approval")
     assert registry.champion(connected, "loan-approval") is None
 
 
@@ -236,7 +238,7 @@ def lose_all(place: Path) -> None:
     ],
 )
 def test_files_that_are_not_what_was_judged_are_named(
-    project: Path, described: registry.Description, tamper: Callable[[Path], None], named: str
+    project: Path, described: registry.ModelDescription, tamper: Callable[[Path], None], named: str
 ) -> None:
     connected, version = registered(project)
     registry.verify_files(connected, version, described)
@@ -300,12 +302,12 @@ def _register(root: str, start: Any, results: Any) -> None:
     os.chdir(root)
     connected = registry.connect()
     verified = lineage.verify(Path(root))
-    found = registry.find(connected, "governance-demo", verified.fingerprint)
+    found = registry.find_run(connected, "governance-demo", verified.fingerprint)
     assert found is not None
     start.wait()
     try:
         for number in range(5):
-            registry.register(connected, CANDIDATES, found, f"{number:064}", {})
+            registry.register_version(connected, CANDIDATES, found, f"{number:064}", {})
         results.put("")
     except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
         results.put(repr(error))

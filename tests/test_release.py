@@ -28,7 +28,7 @@ from clearance.errors import (
     UnavailableError,
 )
 from clearance.promotion import receipt, release
-from clearance.promotion.session import opened
+from clearance.promotion.session import open_session
 from clearance.versioning import dvc_remote, lineage
 from tasks import release as release_task
 from tasks import track
@@ -329,7 +329,7 @@ def forget(root: Path) -> None:
 
 def told(root: Path) -> list[tuple[str, int]]:
     """The ledger's entries, without the intents that a crash left unfinished and that were given up."""
-    with opened(root) as office:
+    with open_session(root) as office:
         entries = office.entries(NAME)
         assert office.audit().ok
     given_up = {each.body["intent"] for each in entries if each.kind == "repair"}
@@ -560,7 +560,7 @@ def test_a_remote_that_is_named_and_not_configured_is_an_error(settle: Settle) -
     with Repo(str(root)) as repo, repo.config.edit() as config:
         config["core"]["remote"] = "nowhere"
     with pytest.raises(ConfigurationError, match="nowhere is not configured"):
-        dvc_remote.default(root)
+        dvc_remote.default_remote(root)
 
 
 def test_the_command_leaves_a_receipt_and_says_what_happened(

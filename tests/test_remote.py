@@ -73,7 +73,7 @@ def replace(item: Path, content: bytes) -> None:
 
 def test_a_push_says_how_much_was_read_back(pushed: Path) -> None:
     there = objects(pushed.parent / "store")
-    assert dvc_remote.push(pushed) == dvc_remote.Checked(
+    assert dvc_remote.push(pushed) == dvc_remote.PushReport(
         objects=len(there), size=sum(map(len, there.values())), unread=0, mended=()
     )
     assert len(there) > 10
@@ -157,7 +157,7 @@ def test_a_remote_on_a_web_server_is_read_back_too(tmp_path: Path, monkeypatch: 
             assert dvc_remote.push(root).mended == ("models/trained",)
             assert Store.kept[place] == true
             with pytest.raises(ConfigurationError, match="lists or removes nothing"):
-                collection.collect(root, [], at_remote=True, dry=False)
+                collection.collect_garbage(root, [], at_remote=True, dry=False)
         finally:
             server.shutdown()
 
@@ -168,7 +168,7 @@ def test_what_dvc_makes_of_a_file_url_lies_inside_the_project(pushed: Path, tmp_
     dvc_remote.push(pushed)
     assert not (tmp_path / "elsewhere").exists()
     assert (pushed / "file:").is_dir()
-    assert dvc_remote.default(pushed) == dvc_remote.Remote("store", inside=True)
+    assert dvc_remote.default_remote(pushed) == dvc_remote.Remote("store", inside=True)
 
 
 def test_beyond_the_limit_sizes_are_compared_and_that_is_said(

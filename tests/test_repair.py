@@ -114,4 +114,6 @@ def test_an_unreadable_lock_is_a_fault(tmp_path: Path, text: str) -> None:
 
 
 def test_the_sentence_names_the_file_from_the_project(tmp_path: Path) -> None:
-    assert repair.sentence(tmp_path / "data/raw.txt", tmp_path).startswith("data/raw.txt was not what")
+    assert repair.describe_removed(tmp_path / "data/raw.txt", tmp_path).startswith(
+        "data/raw.txt was not what"
+    )

@@ -18,8 +18,8 @@ from versions import forge, of_lineage
 from clearance import files as artifacts
 from clearance.reproduction import differences, rebuild
 from clearance.reproduction.differences import Conclusion
-from clearance.reproduction.rebuild import Rebuilt
-from clearance.reproduction.rebuild_record import Record
+from clearance.reproduction.rebuild import RebuiltProject
+from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import lineage
 
 pytestmark = pytest.mark.slow
@@ -29,17 +29,17 @@ VERDICT = "reports/verdict.json"
 
 
 @pytest.fixture(scope="module")
-def true(demo: Project, demo_run: Done) -> Record:
+def true(demo: Project, demo_run: Done) -> RebuildRecord:
     return of_lineage(lineage.verify(demo.root))
 
 
 @pytest.fixture(scope="module")
-def rebuilt(demo: Project, true: Record) -> Iterator[Rebuilt]:
-    with rebuild.workshop() as folder:
+def rebuilt(demo: Project, true: RebuildRecord) -> Iterator[RebuiltProject]:
+    with rebuild.temporary_folder() as folder:
         yield rebuild.rebuild(demo.root, true, folder)
 
 
-def test_the_run_is_made_again_identically(true: Record, rebuilt: Rebuilt) -> None:
+def test_the_run_is_made_again_identically(true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     report = differences.compare(true, rebuilt)
     assert report.conclusion is Conclusion.IDENTICAL, report.lines()
     assert report.same == report.outputs == len(true.outs)
@@ -47,7 +47,7 @@ def test_the_run_is_made_again_identically(true: Record, rebuilt: Rebuilt) -> No
     assert not (rebuilt.tree / "mlflow.db").exists()
 
 
-def test_a_seed_that_nobody_used_gives_another_model(true: Record, rebuilt: Rebuilt) -> None:
+def test_a_seed_that_nobody_used_gives_another_model(true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     other = true.model_copy(update={"params": true.params.replace("seed: 20260101", "seed: 7")})
     assert other != true
     lock = true.lock.replace("seed: 20260101", "seed: 7")
@@ -90,8 +90,8 @@ def with_model(root: Path, change: Callable[[np.ndarray], np.ndarray]) -> dict[s
 )
 def test_another_model_is_told_from_one_that_another_processor_rounded(
     demo: Project,
-    true: Record,
-    rebuilt: Rebuilt,
+    true: RebuildRecord,
+    rebuilt: RebuiltProject,
     change: Callable[[np.ndarray], np.ndarray],
     conclusion: Conclusion,
 ) -> None:
@@ -101,7 +101,7 @@ def test_another_model_is_told_from_one_that_another_processor_rounded(
     assert report.same == report.outputs - 1
 
 
-def test_one_score_of_one_row(demo: Project, true: Record, rebuilt: Rebuilt) -> None:
+def test_one_score_of_one_row(demo: Project, true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     content = files(demo.root / "data/scored")
     (name,) = (name for name in content if name.endswith(".parquet"))
     table = pq.read_table(io.BytesIO(content[name]))
@@ -115,7 +115,9 @@ def test_one_score_of_one_row(demo: Project, true: Record, rebuilt: Rebuilt) -> 
     assert told.endswith("1 of them otherwise")
 
 
-def test_a_verdict_and_the_evidence_it_cites(demo: Project, true: Record, rebuilt: Rebuilt) -> None:
+def test_a_verdict_and_the_evidence_it_cites(
+    demo: Project, true: RebuildRecord, rebuilt: RebuiltProject
+) -> None:
     """Forged through and through: the figure, the verdict on it, and the digest that binds them."""
     fairness = json.loads((demo.root / "reports/fairness.json").read_text())
     verdict = artifacts.read_json(demo.root / VERDICT)

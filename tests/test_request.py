@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from clearance import params
 from clearance.errors import ConfigurationError
-from flows.runner import request
+from flows.runner import overrides as request
 
 BASE: dict[str, Any] = yaml.safe_load((toys.ROOT / "params.yaml").read_text())
 

@@ -46,7 +46,7 @@ def policy(as_of: str = "2026-11-22", **changes: Any) -> dict[str, Any]:
 def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
     uses: int, of: dict[str, Any], warns: bool
 ) -> None:
-    sentence, warned = test_set_notice.told(uses, of)
+    sentence, warned = test_set_notice.notice(uses, of)
     assert warned == warns
     assert sentence.startswith(
         f"these test rows have judged a model {'once' if uses == 1 else f'{uses} times'}"
@@ -75,23 +75,23 @@ def said(*options: str) -> str:
 
 @pytest.mark.parametrize("options", [(), ("--markdown",)])
 def test_the_verdict_is_printed_with_the_count_and_its_day(project: Path, options: tuple[str, ...]) -> None:
-    test_set_notice.keep(project, "ab" * 32, 2, dt.date(2026, 11, 24))
+    test_set_notice.record(project, "ab" * 32, 2, dt.date(2026, 11, 24))
     assert "hese test rows have judged a model 2 times (counted on 2026-11-24)" in said(*options)
     assert "arning" not in said(*options)
-    test_set_notice.keep(project, "ab" * 32, 3, dt.date(2026, 11, 25))
+    test_set_notice.record(project, "ab" * 32, 3, dt.date(2026, 11, 25))
     assert "arning: these test rows have judged a model 3 times: what passes them may" in said(*options)
 
 
 @pytest.mark.parametrize("noted", [None, "cd" * 32], ids=["never counted", "other rows were counted"])
 def test_what_was_not_counted_for_these_rows_is_said_so(project: Path, noted: str | None) -> None:
     if noted:
-        test_set_notice.keep(project, noted, 9, dt.date(2026, 11, 24))
+        test_set_notice.record(project, noted, 9, dt.date(2026, 11, 24))
     assert "is not counted: run `clearance track`" in said()
     assert "9 times" not in said()
 
 
 def test_where_no_rows_judge_nothing_is_said(project: Path) -> None:
-    test_set_notice.keep(project, "ab" * 32, 3, dt.date(2026, 11, 24))
+    test_set_notice.record(project, "ab" * 32, 3, dt.date(2026, 11, 24))
     files.write_json(project / test_set_notice.SPLIT, measurement.blocked("validate_raw: a fault"))
     assert "test rows" not in said()
     (project / test_set_notice.SPLIT).unlink()
@@ -99,6 +99,6 @@ def test_where_no_rows_judge_nothing_is_said(project: Path) -> None:
 
 
 def test_a_note_that_cannot_be_read_is_an_error_not_a_silence(project: Path) -> None:
-    files.write_text(project / test_set_notice.KEPT, "{")
+    files.write_text(project / test_set_notice.RECORD_FILE, "{")
     with pytest.raises(IntegrityError):
-        test_set_notice.last(project, policy())
+        test_set_notice.latest(project, policy())

@@ -14,7 +14,7 @@ from versions import git
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.versioning import dvc_lock
 from clearance.versioning import git as revision
-from clearance.versioning.git import Author, State
+from clearance.versioning.git import Author, CommitState
 
 MD5 = "0" * 32
 LOCK = yaml.safe_dump(
@@ -77,20 +77,20 @@ def head(root: Path) -> str:
 
 
 def test_a_clean_tree_is_what_its_commit_holds(project: Path) -> None:
-    assert revision.state(project, LOCK) == State(commit=head(project))
+    assert revision.commit_state(project, LOCK) == CommitState(commit=head(project))
     write(project, "notes.txt", "what no stage reads does not count")
     write(project, "dvc.lock", "nor does the lock: the run has just written it")
-    assert revision.state(project, LOCK) == State(commit=head(project))
+    assert revision.commit_state(project, LOCK) == CommitState(commit=head(project))
 
 
 @pytest.mark.parametrize("name", ["code/train.py", "policies/one.yaml", "dvc.yaml", "data/source/README.md"])
 def test_an_edited_or_deleted_file_that_is_read_is_named(project: Path, name: str) -> None:
     write(project, name, "edited")
-    assert revision.state(project, LOCK).changed == (name,)
+    assert revision.commit_state(project, LOCK).changed == (name,)
     git(project, "add", name)  # staged is not committed
-    assert revision.state(project, LOCK).changed == (name,)
+    assert revision.commit_state(project, LOCK).changed == (name,)
     (project / name).unlink()
-    assert revision.state(project, LOCK).changed == (name,)
+    assert revision.commit_state(project, LOCK).changed == (name,)
 
 
 def test_index_flags_times_and_sizes_hide_nothing(project: Path) -> None:
@@ -102,7 +102,7 @@ def test_index_flags_times_and_sizes_hide_nothing(project: Path) -> None:
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     write(project, "policies/one.yaml", "id: two\n")
     assert git(project, "status", "--porcelain") == ""
-    assert revision.state(project, LOCK).changed == ("code/train.py", "policies/one.yaml")
+    assert revision.commit_state(project, LOCK).changed == ("code/train.py", "policies/one.yaml")
 
 
 def test_a_replaced_commit_and_a_link_hide_nothing(project: Path, tmp_path: Path) -> None:
@@ -111,11 +111,11 @@ def test_a_replaced_commit_and_a_link_hide_nothing(project: Path, tmp_path: Path
     commit(project)
     git(project, "replace", true, head(project))
     git(project, "reset", "--quiet", "--soft", true)
-    assert revision.state(project, LOCK).changed == ("code/train.py",)
+    assert revision.commit_state(project, LOCK).changed == ("code/train.py",)
     shutil.copy(project / "policies/one.yaml", tmp_path / "elsewhere")
     (project / "policies/one.yaml").unlink()
     (project / "policies/one.yaml").symlink_to(tmp_path / "elsewhere")
-    assert "policies/one.yaml" in revision.state(project, LOCK).changed
+    assert "policies/one.yaml" in revision.commit_state(project, LOCK).changed
 
 
 def test_nothing_that_the_repository_configures_is_run(project: Path, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_nothing_that_the_repository_configures_is_run(project: Path, tmp_path: 
     git(project, "commit", "--all", "--quiet", "--gpg-sign", "--message", "signed")
     assert trap.exists()
     trap.unlink(missing_ok=True)
-    revision.state(project, LOCK)
+    revision.commit_state(project, LOCK)
     revision.authors(project, None, "HEAD", ["."])
     revision.export(project, head(project), tmp_path / "out")
     assert not trap.exists()
@@ -155,7 +155,7 @@ def test_a_variable_of_git_does_not_lead_elsewhere(
 @pytest.mark.parametrize("name", ["data/source/rows.csv", "policies/new.yaml"])
 def test_a_file_that_is_read_and_kept_by_nobody_is_named_ignored_or_not(project: Path, name: str) -> None:
     write(project, name, "a,b\n1,2\n")
-    assert revision.state(project, LOCK) == State(commit=head(project), unkept=(name,))
+    assert revision.commit_state(project, LOCK) == CommitState(commit=head(project), unkept=(name,))
 
 
 def test_what_a_dvc_file_says_is_kept_is_kept_while_it_says_the_truth(project: Path) -> None:
@@ -164,13 +164,13 @@ def test_what_a_dvc_file_says_is_kept_is_kept_while_it_says_the_truth(project: P
     pointer = "outs: [{{md5: {}, path: rows.csv}}]\n"
     write(project, "data/source/rows.csv.dvc", pointer.format(md5))
     commit(project)
-    assert revision.state(project, LOCK).unkept == ("data/source/rows.csv",)
+    assert revision.commit_state(project, LOCK).unkept == ("data/source/rows.csv",)
     from clearance.versioning import repair
 
     write(project, "data/source/rows.csv.dvc", pointer.format(repair.md5(project / "data/source/rows.csv")))
-    assert revision.state(project, LOCK).changed == ("data/source/rows.csv.dvc",)
+    assert revision.commit_state(project, LOCK).changed == ("data/source/rows.csv.dvc",)
     commit(project)
-    assert revision.state(project, LOCK) == State(commit=head(project))
+    assert revision.commit_state(project, LOCK) == CommitState(commit=head(project))
 
 
 def test_parameters_may_differ_by_recorded_overrides_and_by_nothing_else(project: Path) -> None:
@@ -178,9 +178,9 @@ def test_parameters_may_differ_by_recorded_overrides_and_by_nothing_else(project
     for name in FILES:
         write(workspace, name, (project / name).read_text())
     write(workspace, "params.yaml", "seed: 1\ntrain: {c: 0.5, d: 2}\noverrides: {train: {c: 0.5}}\n")
-    assert revision.state(workspace, LOCK) == State(commit=head(project))
+    assert revision.commit_state(workspace, LOCK) == CommitState(commit=head(project))
     write(workspace, "params.yaml", "seed: 1\ntrain: {c: 0.5, d: 3}\noverrides: {train: {c: 0.5}}\n")
-    assert revision.state(workspace, LOCK).changed == ("params.yaml",)
+    assert revision.commit_state(workspace, LOCK).changed == ("params.yaml",)
 
 
 @pytest.mark.parametrize(
@@ -205,17 +205,17 @@ def test_unexplained_parameters(now: dict, keys: list[str]) -> None:
 def test_without_git_or_a_commit_that_is_what_it_says(tmp_path: Path, project: Path) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(project, bare, ignore=shutil.ignore_patterns(".git"))
-    assert revision.state(bare, LOCK) == State(commit=None)
+    assert revision.commit_state(bare, LOCK) == CommitState(commit=None)
     git(bare, "init", "--quiet")
-    assert revision.state(bare, LOCK) == State(commit=None)
-    told = revision.fault(revision.state(bare, LOCK), False)
+    assert revision.commit_state(bare, LOCK) == CommitState(commit=None)
+    told = revision.reproducibility_fault(revision.commit_state(bare, LOCK), False)
     assert told == "The project has no git commit: nothing holds the code that made this model."
 
 
 def test_a_broken_repository_is_an_error_and_not_one_that_is_absent(project: Path) -> None:
     (project / ".git/config").write_text("[core\n")
     with pytest.raises(ConfigurationError, match="git: "):
-        revision.state(project, LOCK)
+        revision.commit_state(project, LOCK)
 
 
 def test_a_project_in_a_folder_of_a_repository(tmp_path: Path) -> None:
@@ -226,8 +226,8 @@ def test_a_project_in_a_folder_of_a_repository(tmp_path: Path) -> None:
     root = root.parent / "mono/project"
     git(root.parent, "init", "--quiet")
     commit(root.parent)
-    assert revision.state(root, LOCK) == State(commit=head(root))
-    assert revision.content(root, "HEAD", "code/train.py") == b"train\n"
+    assert revision.commit_state(root, LOCK) == CommitState(commit=head(root))
+    assert revision.read_file(root, "HEAD", "code/train.py") == b"train\n"
     revision.export(root, "HEAD", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
         {n.split("/")[0] for n in FILES}
@@ -238,24 +238,24 @@ def test_a_project_in_a_folder_of_a_repository(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (State(commit="a" * 40), None),
+        (CommitState(commit="a" * 40), None),
         (
-            State(commit="a" * 40, changed=("b.py", "a.py")),
+            CommitState(commit="a" * 40, changed=("b.py", "a.py")),
             "Commit aaaaaaaaaaaa does not hold what was read: a.py, b.py.",
         ),
-        (State(commit="a" * 40, changed=tuple("edcba")), "a, b, c and 2 more."),
+        (CommitState(commit="a" * 40, changed=tuple("edcba")), "a, b, c and 2 more."),
         (
-            State(commit="a" * 40, unkept=("data/rows.csv",)),
+            CommitState(commit="a" * 40, unkept=("data/rows.csv",)),
             "Neither git nor DVC keeps what was read: data/rows.csv.",
         ),
     ],
 )
 def test_release_refuses_what_is_not_committed_unless_the_policy_allows_it(
-    state: State, words: str | None
+    state: CommitState, words: str | None
 ) -> None:
-    told = revision.fault(state, False)
+    told = revision.reproducibility_fault(state, False)
     assert told == words or (words is not None and told is not None and told.endswith(words))
-    assert revision.fault(state, True) is None
+    assert revision.reproducibility_fault(state, True) is None
 
 
 def test_authors_are_all_who_touched_what_decides_since_the_champion(project: Path) -> None:
@@ -269,7 +269,7 @@ def test_authors_are_all_who_touched_what_decides_since_the_champion(project: Pa
     for name, who, message in steps:
         write(project, name, f"seed: {who}\n")
         commit(project, who, message)
-    paths = revision.watched(LOCK)
+    paths = revision.input_paths(LOCK)
     found = revision.authors(project, champion, "HEAD", paths)
     assert [who.name for who in found] == ["Bob", "Di", "Ed E.", "Fay"]
     assert Author("ann@example.org", "Ann") in revision.authors(project, None, "HEAD", paths)
@@ -304,8 +304,8 @@ def test_a_commit_that_is_not_there_is_an_error_and_no_empty_answer(project: Pat
     asked: list[Callable[[], object]] = [
         lambda: revision.authors(project, name, "HEAD", ["code"]),
         lambda: revision.authors(project, None, name, ["code"]),
-        lambda: revision.content(project, name, "dvc.yaml"),
-        lambda: revision.pointers(project, name),
+        lambda: revision.read_file(project, name, "dvc.yaml"),
+        lambda: revision.dvc_files(project, name),
     ]
     for ask in asked:
         with pytest.raises(IntegrityError, match="is not in the git repository"):
@@ -317,9 +317,9 @@ def test_the_files_of_a_commit(project: Path, tmp_path: Path) -> None:
     write(project, "data/source.dvc", "outs: []\n")
     write(project, "code/train.py", "later\n")
     commit(project)
-    assert revision.content(project, old, "code/train.py") == b"train\n"
-    assert revision.content(project, old, "data/source.dvc") is None
-    assert revision.pointers(project, "HEAD") == {"data/source.dvc": "outs: []\n"}
+    assert revision.read_file(project, old, "code/train.py") == b"train\n"
+    assert revision.read_file(project, old, "data/source.dvc") is None
+    assert revision.dvc_files(project, "HEAD") == {"data/source.dvc": "outs: []\n"}
     before = git(project, "status", "--porcelain=v2", "--branch")
     index = (project / ".git/index").read_bytes()
     revision.export(project, old, tmp_path / "out")
@@ -334,7 +334,7 @@ def test_the_files_of_a_commit(project: Path, tmp_path: Path) -> None:
 
 
 def test_watched_is_what_was_read_and_not_what_was_written() -> None:
-    assert revision.watched(LOCK) == tuple(
+    assert revision.input_paths(LOCK) == tuple(
         sorted({"code/train.py", "data/source", "policies/one.yaml", *revision.ALWAYS})
     )
     assert dvc_lock.parse(LOCK).sources.keys() == {"code/train.py", "data/source", "policies/one.yaml"}

@@ -17,7 +17,7 @@ import people
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from clearance import files
+from clearance import files, in_toto
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.trust import (
     demo_keys,
@@ -29,17 +29,16 @@ from clearance.trust import (
     root,
     signed_roles,
     signers,
-    statement,
 )
 from clearance.trust.roles import Right
-from clearance.trust.signed_roles import Seen
+from clearance.trust.signed_roles import TrustedVersion
 
 ROOT = Path(__file__).parent.parent
 AT, DAY = people.AT, people.DAY
 VERA, RITA = people.SIGNERS["vera"].public_key.keyid, people.SIGNERS["rita"].public_key.keyid
 HOLDERS = [people.signer(number) for number in (51, 52, 53)]
 OTHERS = [people.signer(number) for number in (61, 62, 63)]
-PINNED = root.of([each.public_key for each in HOLDERS], 2)
+PINNED = root.create([each.public_key for each in HOLDERS], 2)
 TEXT = people.text(people.plain())
 
 
@@ -187,52 +186,54 @@ def test_what_is_no_yaml_is_refused(text: bytes) -> None:
 
 def endorsed(text: bytes = TEXT, *holders: CryptoSigner, previous: Any = None) -> dict[str, Any]:
     for holder in holders or HOLDERS[:2]:
-        previous = signed_roles.endorse(text, previous, PINNED, holder, at=AT)
+        previous = signed_roles.add_signature(text, previous, PINNED, holder, at=AT)
     return dict(previous)
 
 
 def test_m_of_n_root_keys_put_the_file_in_force() -> None:
-    roles = signed_roles.verified(TEXT, endorsed(), PINNED, Seen())
+    roles = signed_roles.verify(TEXT, endorsed(), PINNED, TrustedVersion())
     assert (roles.version, roles.demo) == (1, False)
     assert roles.people == people.ROLES.people
-    assert signed_roles.verified(TEXT, endorsed(TEXT, *HOLDERS), PINNED, Seen(version=1, sha256=roles.sha256))
+    assert signed_roles.verify(
+        TEXT, endorsed(TEXT, *HOLDERS), PINNED, TrustedVersion(version=1, sha256=roles.sha256)
+    )
 
 
 def test_less_than_m_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     one = endorsed(TEXT, HOLDERS[0])
     with pytest.raises(IntegrityError, match="1 of 2 signatures of the root"):
-        signed_roles.verified(TEXT, one, PINNED, Seen())
+        signed_roles.verify(TEXT, one, PINNED, TrustedVersion())
     with pytest.raises(IntegrityError, match="1 of 2 signatures"):  # a stranger's does not count
-        signed_roles.verified(TEXT, dsse.countersign(one, people.STRANGER), PINNED, Seen())
+        signed_roles.verify(TEXT, dsse.countersign(one, people.STRANGER), PINNED, TrustedVersion())
     with pytest.raises(IntegrityError, match="no signature holds"):
-        signed_roles.verified(TEXT, one, root.of([each.public_key for each in OTHERS], 1), Seen())
+        signed_roles.verify(TEXT, one, root.create([each.public_key for each in OTHERS], 1), TrustedVersion())
 
 
 def test_a_changed_file_is_not_what_they_signed() -> None:
     with pytest.raises(IntegrityError, match="is not what the root signed"):
-        signed_roles.verified(TEXT.replace(b"auditor", b"operator"), endorsed(), PINNED, Seen())
+        signed_roles.verify(TEXT.replace(b"auditor", b"operator"), endorsed(), PINNED, TrustedVersion())
     with pytest.raises(IntegrityError, match="is not what the root signed"):
-        signed_roles.verified(TEXT + b"\n", endorsed(), PINNED, Seen())
+        signed_roles.verify(TEXT + b"\n", endorsed(), PINNED, TrustedVersion())
 
 
 def test_an_older_file_and_another_one_with_the_same_number_are_refused() -> None:
     first, later = endorsed(), people.text(vera(roles=["auditor"]))
     second = endorsed(later, previous=first)
-    roles = signed_roles.verified(later, second, PINNED, Seen(version=1))
+    roles = signed_roles.verify(later, second, PINNED, TrustedVersion(version=1))
     assert roles.version == 2
     with pytest.raises(IntegrityError, match="version 1, and version 2 was in force already"):
-        signed_roles.verified(TEXT, first, PINNED, Seen(version=2))
+        signed_roles.verify(TEXT, first, PINNED, TrustedVersion(version=2))
     with pytest.raises(IntegrityError, match=r"another .* was in force as version 2"):
-        signed_roles.verified(later, second, PINNED, Seen(version=2, sha256="0" * 64))
+        signed_roles.verify(later, second, PINNED, TrustedVersion(version=2, sha256="0" * 64))
 
 
 def test_the_root_signs_only_with_its_own_keys_and_nothing_faulty() -> None:
     with pytest.raises(ConfigurationError, match="is not of the root"):
-        signed_roles.endorse(TEXT, None, PINNED, people.STRANGER, at=AT)
+        signed_roles.add_signature(TEXT, None, PINNED, people.STRANGER, at=AT)
     with pytest.raises(ConfigurationError, match=r"policies/roles\.yaml"):
-        signed_roles.endorse(b"people: {}", None, PINNED, HOLDERS[0], at=AT)
+        signed_roles.add_signature(b"people: {}", None, PINNED, HOLDERS[0], at=AT)
     with pytest.raises(IntegrityError, match="no signature over the roles file"):
-        signed_roles.endorse(TEXT, root.propose(PINNED, HOLDERS[0]), PINNED, HOLDERS[1], at=AT)
+        signed_roles.add_signature(TEXT, root.propose(PINNED, HOLDERS[0]), PINNED, HOLDERS[1], at=AT)
 
 
 def rotated(new: root.Root, *holders: CryptoSigner) -> dict[str, Any]:
@@ -242,7 +243,7 @@ def rotated(new: root.Root, *holders: CryptoSigner) -> dict[str, Any]:
     return signed
 
 
-NEXT = root.of([OTHERS[0].public_key, OTHERS[1].public_key, HOLDERS[0].public_key], 2, version=2)
+NEXT = root.create([OTHERS[0].public_key, OTHERS[1].public_key, HOLDERS[0].public_key], 2, version=2)
 
 
 def test_a_new_root_is_taken_when_m_of_the_old_and_m_of_the_new_sign_it(tmp_path: Path) -> None:
@@ -250,9 +251,11 @@ def test_a_new_root_is_taken_when_m_of_the_old_and_m_of_the_new_sign_it(tmp_path
     assert taken == NEXT
     root.write(tmp_path / "root.json", taken)
     assert root.load(tmp_path / "root.json") == NEXT
-    after = signed_roles.endorse(TEXT, endorsed(), NEXT, OTHERS[0], at=AT, seen=Seen(version=1))
-    after = signed_roles.endorse(TEXT, after, NEXT, HOLDERS[0], at=AT)
-    assert signed_roles.verified(TEXT, after, NEXT, Seen(version=1)).people == people.ROLES.people
+    after = signed_roles.add_signature(
+        TEXT, endorsed(), NEXT, OTHERS[0], at=AT, seen=TrustedVersion(version=1)
+    )
+    after = signed_roles.add_signature(TEXT, after, NEXT, HOLDERS[0], at=AT)
+    assert signed_roles.verify(TEXT, after, NEXT, TrustedVersion(version=1)).people == people.ROLES.people
 
 
 @pytest.mark.parametrize(
@@ -261,9 +264,21 @@ def test_a_new_root_is_taken_when_m_of_the_old_and_m_of_the_new_sign_it(tmp_path
         (NEXT, [HOLDERS[0], OTHERS[0], OTHERS[1]], "1 of 2 signatures of the old root"),
         (NEXT, [HOLDERS[1], HOLDERS[2]], "no signature holds"),
         (NEXT, [HOLDERS[0], HOLDERS[1]], "1 of 2 signatures of the new root"),
-        (root.of([each.public_key for each in OTHERS], 1, version=3), [*HOLDERS, *OTHERS], "does not follow"),
-        (root.of([each.public_key for each in OTHERS], 1, version=1), [*HOLDERS, *OTHERS], "does not follow"),
-        (root.of([OTHERS[0].public_key], 1, version=2, demo=True), [*HOLDERS, *OTHERS], "does not follow"),
+        (
+            root.create([each.public_key for each in OTHERS], 1, version=3),
+            [*HOLDERS, *OTHERS],
+            "does not follow",
+        ),
+        (
+            root.create([each.public_key for each in OTHERS], 1, version=1),
+            [*HOLDERS, *OTHERS],
+            "does not follow",
+        ),
+        (
+            root.create([OTHERS[0].public_key], 1, version=2, demo=True),
+            [*HOLDERS, *OTHERS],
+            "does not follow",
+        ),
     ],
 )
 def test_any_other_new_root_is_refused(new: root.Root, holders: list[CryptoSigner], says: str) -> None:
@@ -275,44 +290,49 @@ def test_a_signed_roles_file_is_no_new_root_and_the_other_way_round() -> None:
     with pytest.raises(IntegrityError, match="holds no new root"):
         root.successor(PINNED, endorsed())
     with pytest.raises(IntegrityError, match="no signature over the roles file"):
-        signed_roles.verified(TEXT, rotated(NEXT, *HOLDERS), PINNED, Seen())
+        signed_roles.verify(TEXT, rotated(NEXT, *HOLDERS), PINNED, TrustedVersion())
 
 
 def test_after_a_wholly_new_root_the_version_goes_on_from_what_was_seen() -> None:
-    new = root.of([each.public_key for each in OTHERS], 1, version=2)
+    new = root.create([each.public_key for each in OTHERS], 1, version=2)
     with pytest.raises(IntegrityError, match="no signature holds"):
-        signed_roles.endorse(TEXT, endorsed(), new, OTHERS[0], at=AT)
-    after = signed_roles.endorse(TEXT, endorsed(), new, OTHERS[0], at=AT, seen=Seen(version=7))
-    assert signed_roles.verified(TEXT, after, new, Seen(version=7)).version == 8
+        signed_roles.add_signature(TEXT, endorsed(), new, OTHERS[0], at=AT)
+    after = signed_roles.add_signature(
+        TEXT, endorsed(), new, OTHERS[0], at=AT, seen=TrustedVersion(version=7)
+    )
+    assert signed_roles.verify(TEXT, after, new, TrustedVersion(version=7)).version == 8
 
 
 def test_an_older_root_does_not_come_back() -> None:
     """The holders of a root that was replaced sign a file of their own, on a machine that still pins it."""
-    for seen, counts in ((Seen(version=1, root=1), True), (Seen(version=1, root=2), False)):
+    for seen, counts in (
+        (TrustedVersion(version=1, root=1), True),
+        (TrustedVersion(version=1, root=2), False),
+    ):
         if counts:
-            assert signed_roles.verified(TEXT, endorsed(), PINNED, seen).root == 1
+            assert signed_roles.verify(TEXT, endorsed(), PINNED, seen).root == 1
             continue
         with pytest.raises(IntegrityError, match="version 2 was in force already"):
-            signed_roles.verified(TEXT, endorsed(), PINNED, seen)
+            signed_roles.verify(TEXT, endorsed(), PINNED, seen)
 
 
 def test_the_kind_of_a_statement_and_what_it_is_about_both_count() -> None:
     holders = [*HOLDERS, *OTHERS]
     about, says = {"root": files.sha256_json(NEXT.to_json())}, NEXT.to_json()
     for odd in (
-        statement.statement({"root": "0" * 64}, root.ROOT, says),
-        statement.statement({"roots": about["root"]}, root.ROOT, says),
-        statement.statement(about, "urn:clearance:other:v1", says),
+        in_toto.statement({"root": "0" * 64}, root.PREDICATE, says),
+        in_toto.statement({"roots": about["root"]}, root.PREDICATE, says),
+        in_toto.statement(about, "urn:clearance:other:v1", says),
     ):
         signed = dsse.sign(odd, holders[0])
         for holder in holders[1:]:
             signed = dsse.countersign(signed, holder)
         with pytest.raises(IntegrityError, match="holds no new root"):
             root.successor(PINNED, signed)
-    in_force = signed_roles.in_force(TEXT, 1, AT) | {"predicateType": "urn:clearance:other:v1"}
+    in_force = signed_roles.statement_for(TEXT, 1, AT) | {"predicateType": "urn:clearance:other:v1"}
     signed = dsse.countersign(dsse.sign(in_force, HOLDERS[0]), HOLDERS[1])
     with pytest.raises(IntegrityError, match="no signature over the roles file"):
-        signed_roles.verified(TEXT, signed, PINNED, Seen())
+        signed_roles.verify(TEXT, signed, PINNED, TrustedVersion())
 
 
 @pytest.mark.parametrize(
@@ -336,7 +356,7 @@ def test_a_faulty_root_is_refused(tmp_path: Path, change: dict[str, Any], says: 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in (root.PLACE, signers.IDENTITY, signers.SIGNER):
+    for name in (root.VARIABLE, signers.IDENTITY, signers.SIGNER):
         monkeypatch.delenv(name, raising=False)
     files.write_text(tmp_path / roles_file.FILE, roles_file.read(ROOT).decode())
     return tmp_path
@@ -346,8 +366,8 @@ def own(project: Path, pinned: root.Root = PINNED) -> Path:
     """Make it a project with people of its own; returns where the root is pinned."""
     files.write_text(project / roles_file.FILE, TEXT.decode())
     dsse.write(project / roles_in_force.SIGNED, endorsed())
-    root.write(root.place(project), pinned)
-    return root.place(project)
+    root.write(root.pinned_path(project), pinned)
+    return root.pinned_path(project)
 
 
 def test_a_project_of_its_own_is_in_force_under_the_pinned_root(
@@ -356,11 +376,11 @@ def test_a_project_of_its_own_is_in_force_under_the_pinned_root(
     own(project)
     assert roles_in_force.load(project).people == people.ROLES.people
     elsewhere = tmp_path_factory.mktemp("etc") / "root.json"
-    root.write(elsewhere, root.of([each.public_key for each in OTHERS], 2))
-    monkeypatch.setenv(root.PLACE, str(elsewhere))
+    root.write(elsewhere, root.create([each.public_key for each in OTHERS], 2))
+    monkeypatch.setenv(root.VARIABLE, str(elsewhere))
     with pytest.raises(IntegrityError, match="no signature holds"):
         roles_in_force.load(project)
-    monkeypatch.setenv(root.PLACE, str(elsewhere.parent / "none.json"))
+    monkeypatch.setenv(root.VARIABLE, str(elsewhere.parent / "none.json"))
     with pytest.raises(ConfigurationError, match=r"pinned root .* cannot be read"):
         roles_in_force.load(project)
 
@@ -370,7 +390,7 @@ def test_the_root_signs_a_project_from_its_key_files(
 ) -> None:
     folder = tmp_path_factory.mktemp("holders")
     made = [key_files.create(folder, f"holder-{number}") for number in range(3)]
-    pinned = root.of([keys.public(each.entry) for each in made], 2)
+    pinned = root.create([keys.public(each.entry) for each in made], 2)
     own(project, pinned)
     (project / roles_in_force.SIGNED).unlink()
     roles_in_force.sign(project, made[0].uri, AT)
@@ -383,7 +403,7 @@ def test_the_root_signs_a_project_from_its_key_files(
         roles_in_force.load(project)
     roles_in_force.sign(project, made[1].uri, AT)
     roles_in_force.sign(project, made[2].uri, AT)
-    assert roles_in_force.load(project, Seen(version=1)).version == 2
+    assert roles_in_force.load(project, TrustedVersion(version=1)).version == 2
     with pytest.raises(ConfigurationError, match="none of those that may sign"):
         roles_in_force.sign(project, key_files.create(folder, "mallory").uri, AT)
 
@@ -407,10 +427,10 @@ def test_the_demo_has_a_keyring_that_marks_all_it_signs(project: Path) -> None:
     private = sorted((project / demo_keys.FOLDER).glob("*.pem"))
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
     assert len(private) == len(roles.people) + 3
-    acting = roles_in_force.who(project, roles, AT)
-    assert acting.person.identity == demo_keys.MACHINE
+    acting = roles_in_force.actor(project, roles, AT)
+    assert acting.person.identity == demo_keys.DEFAULT_IDENTITY
     assert (
-        roles.person(roles_in_force.who(project, roles, AT, "vera").signer.public_key.keyid, AT)
+        roles.person(roles_in_force.actor(project, roles, AT, "vera").signer.public_key.keyid, AT)
         == roles.people["vera"]
     )
     assert not roles.may(acting.signer.public_key.keyid, Right.APPROVE, AT)
@@ -425,11 +445,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_the_second_time_nothing_is_written_and_a_new_person_gets_a_key(project: Path) -> None:
     first = roles_in_force.load(project)
     before = contents(project / demo_keys.FOLDER)
-    assert roles_in_force.load(project, Seen(version=1, sha256=first.sha256)) == first
+    assert roles_in_force.load(project, TrustedVersion(version=1, sha256=first.sha256)) == first
     assert contents(project / demo_keys.FOLDER) == before
     text = (project / roles_file.FILE).read_text()
     files.write_text(project / roles_file.FILE, text + "  zoe: {roles: [validator]}\n")
-    later = roles_in_force.load(project, Seen(version=1, sha256=first.sha256))
+    later = roles_in_force.load(project, TrustedVersion(version=1, sha256=first.sha256))
     assert later.version == 2
     assert {who: later.people[who] for who in first.people} == first.people
     assert len(later.people["zoe"].keys) == 1
@@ -437,7 +457,7 @@ def test_the_second_time_nothing_is_written_and_a_new_person_gets_a_key(project:
 
 def test_a_demo_keyring_that_lost_a_file_is_completed(project: Path) -> None:
     first = roles_in_force.load(project)
-    seen = Seen(version=1, sha256=first.sha256)
+    seen = TrustedVersion(version=1, sha256=first.sha256)
     for name in ("roles.yaml", "roles.signed.json", "../root.json"):
         (project / demo_keys.FOLDER / name).unlink()
         assert roles_in_force.load(project, seen).people == first.people
@@ -452,9 +472,9 @@ def test_the_demo_never_takes_the_place_of_a_root_of_your_own(
     files.write_text(project / roles_file.FILE, roles_file.read(ROOT).decode())
     with pytest.raises(ConfigurationError, match="the demo's keyring goes with"):
         roles_in_force.load(project)
-    assert root.load(root.place(project)) == PINNED
-    root.place(project).unlink()
-    monkeypatch.setenv(root.PLACE, str(project / "elsewhere.json"))
+    assert root.load(root.pinned_path(project)) == PINNED
+    root.pinned_path(project).unlink()
+    monkeypatch.setenv(root.VARIABLE, str(project / "elsewhere.json"))
     with pytest.raises(ConfigurationError, match="the demo's keyring goes with"):
         roles_in_force.load(project)
     assert not list(project.rglob("*.pem"))
@@ -463,20 +483,20 @@ def test_the_demo_never_takes_the_place_of_a_root_of_your_own(
 def test_people_of_your_own_are_not_put_in_force_by_the_demos_root(project: Path) -> None:
     roles_in_force.load(project)
     holders = [signers.signer(demo_keys.uri(project, f"root-{number}")) for number in (1, 2)]
-    pinned = root.load(root.place(project))
+    pinned = root.load(root.pinned_path(project))
     files.write_text(project / roles_file.FILE, TEXT.decode())
     signed = None
     for holder in holders:
-        signed = signed_roles.endorse(TEXT, signed, pinned, holder, at=AT)
+        signed = signed_roles.add_signature(TEXT, signed, pinned, holder, at=AT)
     assert signed is not None
     dsse.write(project / roles_in_force.SIGNED, signed)
     with pytest.raises(ConfigurationError, match="is not the demo's, and the pinned root is"):
         roles_in_force.load(project)
-    assert signed_roles.verified(TEXT, signed, pinned, Seen()).demo
+    assert signed_roles.verify(TEXT, signed, pinned, TrustedVersion()).demo
 
 
 LOAD = (
-    "import pathlib, sys; from clearance.trust import authority;r = authority.load(pathlib.Path(sys.argv[1]))"
+    "import pathlib, sys; from clearance.trust import roles_in_force as authority;r = authority.load(pathlib.Path(sys.argv[1]))"
 )
 TELL = "; import json; print(json.dumps([r.version, r.sha256, sorted(r.keys)]))"
 

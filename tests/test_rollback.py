@@ -102,7 +102,7 @@ def test_what_a_crash_began_keeps_its_reason_and_is_not_done_twice(
         raise Killed
 
     place.put("successor")
-    crown = registry.crown
+    crown = registry.set_champion
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(registry, "crown", lambda *given: (crown(*given), die()))
         place.roll_back()

@@ -18,7 +18,7 @@ from expectations.fork_pool import MOST, share
 FORK = multiprocessing.get_context("fork")
 KILLED_AT_WORK = """
 import os, signal
-from expectations.sharing import share
+from expectations.fork_pool import share
 
 there, told = os.pipe()
 here = os.getpid()

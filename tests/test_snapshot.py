@@ -183,7 +183,7 @@ def test_without_dvc_it_says_so() -> None:
 
 
 def test_two_snapshots_do_not_meet() -> None:
-    with duckdb_engine.held(snapshot.STATE), pytest.raises(BusyError):
+    with duckdb_engine.exclusive(snapshot.STATE), pytest.raises(BusyError):
         snapshot.main()
 
 
@@ -197,7 +197,7 @@ def test_the_copy_is_not_replaced_while_a_stage_reads_it() -> None:
         snapshot.main()
     assert caught.value.exit_code == ExitCode.TRANSIENT
     assert loans.written_copy() == first
-    with pytest.raises(BusyError), duckdb_engine.held(duckdb_engine.HOME):
+    with pytest.raises(BusyError), duckdb_engine.exclusive(duckdb_engine.HOME):
         snapshot.main()
     snapshot.main()
     assert len(loans.table()) == 7
@@ -240,7 +240,7 @@ def test_killed_in_the_swap_the_next_one_recovers(renames: int, removal: bool, r
     assert done.returncode == 9, done.stderr
     snapshot_folder.recover(loans.COPY)
     assert len(loans.table()) == rows
-    assert snapshot_folder.current(loans.COPY) is not None
+    assert snapshot_folder.current_origin(loans.COPY) is not None
     snapshot.main()
     assert len(loans.table()) == 7
     assert sorted(path.name for path in loans.COPY.parent.iterdir()) == ["loans", "loans.dvc"]
@@ -259,11 +259,11 @@ def test_chunks_of_one_answer_share_one_schema_whatever_comes_first(tmp_path: Pa
         "5, NULL, NULL, NULL",
     ]
     loans.change(*(f"INSERT INTO mixed SELECT {row}" for row in rows))
-    url, query = sql_query.address("LOANS_URL"), "SELECT * FROM mixed ORDER BY rowid"
+    url, query = sql_query.database_url("LOANS_URL"), "SELECT * FROM mixed ORDER BY rowid"
     for order in ("ASC", "DESC"):
         chunks = list(sql_query.fetch(url, f"{query} {order}", "LOANS_URL", chunk=2))
         assert [chunk.num_rows for chunk in chunks] == [2, 2, 1]
-        assert snapshot.keep(chunks, tmp_path / f"{order}.parquet", tmp_path / "home") == 5
+        assert snapshot.write_sorted(chunks, tmp_path / f"{order}.parquet", tmp_path / "home") == 5
     frame = pd.read_parquet(tmp_path / "ASC.parquet")
     assert [str(kind) for kind in frame.dtypes] == ["float64", "float64", "str", "str"]
     assert sorted(frame["word"].dropna()) == ["1", "2", "3", "x"]
@@ -289,10 +289,10 @@ VALUES = st.sampled_from(
 @given(st.lists(VALUES, min_size=1, max_size=8), st.integers(1, 8))
 def test_every_chunk_fits_the_common_schema_in_any_order(values: list[Any], size: int) -> None:
     chunks = [
-        python_rows.table(["v"], [(value,) for value in values[start : start + size]])
+        python_rows.to_table(["v"], [(value,) for value in values[start : start + size]])
         for start in range(0, len(values), size)
     ]
-    schema = python_rows.common(chunk.schema for chunk in chunks)
-    assert schema == python_rows.common(chunk.schema for chunk in reversed(chunks))
+    schema = python_rows.common_schema(chunk.schema for chunk in chunks)
+    assert schema == python_rows.common_schema(chunk.schema for chunk in reversed(chunks))
     whole = pa.concat_tables([chunk.cast(schema, safe=False) for chunk in chunks])
     assert [value is None for value in whole["v"].to_pylist()] == [value is None for value in values]

@@ -30,7 +30,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in (environment.QUIET | environment.homes(folder)).items():
+    for name, value in (environment.TOOL_DEFAULTS | environment.tool_locations(folder)).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", toys.surroundings(folder)["PATH"])
     monkeypatch.chdir(folder)

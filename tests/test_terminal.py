@@ -125,7 +125,7 @@ def test_outside_a_project_it_says_so(tmp_path: Path) -> None:
 
 
 def test_a_second_run_in_the_checkout_is_turned_away_at_once(toy: Path) -> None:
-    with run_lock.held(toy):
+    with run_lock.hold(toy):
         done = run(toy)
     assert done.returncode == 1
     assert f"another run holds this checkout (pid {os.getpid()})" in done.stderr

@@ -60,7 +60,7 @@ def whole(root: Path) -> dict[str, Any]:
     }
 
 
-def record(root: Path) -> registry.Record:
+def record(root: Path) -> registry.RunRecord:
     return run_record.record(lineage.verify(root), params.load(root / "params.yaml"))
 
 

@@ -34,7 +34,7 @@ STATES = dict.fromkeys((*toys.ORDER, "track", "release"), "Completed")
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = dict(os.environ)
-    for name in environment.homes(tmp_path):
+    for name in environment.tool_locations(tmp_path):
         monkeypatch.delenv(name, raising=False)
     folder = toys.build(tmp_path / "toy")
     (tmp_path / "orders").mkdir()
@@ -53,7 +53,7 @@ def order(toy: Path, step: str, word: str) -> None:
 def test_the_head_start_is_over_to_the_caller_while_the_first_child_works(toy: Path) -> None:
     go = toy.parent / "go"
     order(toy, "raw", f"await {go}")
-    with run_context.opened(toy, {}) as opened:
+    with run_context.open_run(toy, {}) as opened:
         opened.start_ahead()
         assert not (toy / "data/raw.txt").exists()
         go.touch()
@@ -238,7 +238,7 @@ def test_what_cannot_be_read_is_a_fault_before_any_step(
 
 
 def test_a_second_run_in_the_same_checkout_is_turned_away(toy: Path) -> None:
-    with run_lock.held(toy):
+    with run_lock.hold(toy):
         state = run()
     pid = os.getpid()
     assert (

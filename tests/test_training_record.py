@@ -106,7 +106,7 @@ def test_the_reference_is_never_chosen_however_good_it_is() -> None:
     """By the rule it would win: it keeps every limit that the only candidate breaks."""
     frame = biased.table(1500)
     rows, tune = (learnable.split(frame, name) for name in ("train", "tune"))
-    blind = tune_constraints.Demands(rules=(), protected="allowed")
+    blind = tune_constraints.Constraints(rules=(), protected="allowed")
     found = train.train(rows, tune, learnable.data(), learnable.choice(mitigation="reweighing"), 1, blind)
     assert found.reference is not None
     assert found.reference.scored.utility > found.chosen.scored.utility  # type: ignore[operator]

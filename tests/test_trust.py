@@ -59,8 +59,8 @@ def pinned_and_signed(call: Call) -> None:
 
 
 def recorded_roots() -> list[int]:
-    with session.opened(Path.cwd()) as found:
-        return [each.body["root_version"] for each in found.entries() if each.kind == ledger.Kind.ROLES]
+    with session.open_session(Path.cwd()) as found:
+        return [each.body["root_version"] for each in found.entries() if each.kind == ledger.EntryKind.ROLES]
 
 
 def test_a_root_is_pinned_by_public_keys_and_m_of_them_make_the_roles_count(call: Call) -> None:
@@ -105,7 +105,7 @@ def test_after_a_wholly_new_root_the_roles_are_signed_as_the_next_version(call: 
     call("root", "sign", "~/n.json", "--key", "file2:~/eve.pem")
     call("root", "adopt", "~/n.json")
     call("roles", "sign", "--key", "file2:~/eve.pem")
-    with session.opened(Path.cwd()) as found:
+    with session.open_session(Path.cwd()) as found:
         assert (found.roles.version, found.roles.root) == (2, 2)
 
 

@@ -18,7 +18,7 @@ from clearance import registry
 from clearance.errors import ExitCode, IntegrityError
 from clearance.policy import authorised
 from clearance.promotion import verify
-from clearance.promotion.session import reading
+from clearance.promotion.session import open_read_only
 from clearance.trust import dsse
 
 Harm = Callable[[Place], Any]
@@ -163,7 +163,7 @@ def test_who_only_reads_needs_no_key_and_records_nothing(
     monkeypatch.setenv("CLEARANCE_IDENTITY", "nobody-at-all")
     count = len(place.entries())
     assert place.run(verify.main, by="nobody-at-all").code == ExitCode.PASS
-    with reading(place.root) as found:
+    with open_read_only(place.root) as found:
         assert found.audit().ok
     assert len(place.entries()) == count
 

@@ -309,8 +309,8 @@ def test_an_unknown_rule_is_an_error_that_names_the_one_probably_meant(project: 
 
 
 def test_the_schema_is_printed_as_it_is_committed() -> None:
-    assert call("policy", "schema").output == schema.schema()
-    assert json.loads(schema.schema())["additionalProperties"] is False
+    assert call("policy", "schema").output == schema.json_schema()
+    assert json.loads(schema.json_schema())["additionalProperties"] is False
 
 
 def test_the_recorded_verdict_is_not_touched_by_a_what_if(project: Path) -> None:

@@ -10,7 +10,8 @@ import toys
 import yaml
 
 from clearance.errors import ConfigurationError
-from flows.runner import request, workspace
+from flows.runner import overrides as request
+from flows.runner import workspace
 
 
 @pytest.fixture

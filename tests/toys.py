@@ -170,7 +170,7 @@ def edit(folder: Path, **keys: object) -> None:
 def surroundings(folder: Path) -> dict[str, str]:
     """The environment in which commands run in the toy project."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | environment.QUIET | environment.homes(folder) | {"PATH": path}
+    return os.environ | environment.TOOL_DEFAULTS | environment.tool_locations(folder) | {"PATH": path}
 
 
 def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import yaml
 
 from clearance import files
 from clearance import yaml as yaml12
-from clearance.reproduction.rebuild_record import Record
+from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, lineage, repair
 
 
@@ -26,10 +26,10 @@ def git(root: Path, *arguments: str, who: str = "Ann <ann@example.org>") -> str:
     return done.stdout.strip()
 
 
-def record(root: Path, commit: str | None = None) -> Record:
+def record(root: Path, commit: str | None = None) -> RebuildRecord:
     """What the evidence of the run at `root` would say."""
     lock = (root / "dvc.lock").read_text()
-    return Record(
+    return RebuildRecord(
         commit=commit or git(root, "rev-parse", "HEAD"),
         lock=lock,
         params=(root / "params.yaml").read_text(),
@@ -39,12 +39,12 @@ def record(root: Path, commit: str | None = None) -> Record:
     )
 
 
-def of_lineage(verified: lineage.Lineage) -> Record:
+def of_lineage(verified: lineage.Lineage) -> RebuildRecord:
     """The same from what a release verifies."""
     return record(verified.root).model_copy(update={"deps": dict(verified.deps), "outs": dict(verified.outs)})
 
 
-def forge(root: Path, true: Record, path: str, content: bytes | Mapping[str, bytes]) -> Record:
+def forge(root: Path, true: RebuildRecord, path: str, content: bytes | Mapping[str, bytes]) -> RebuildRecord:
     """The record of a run that wrote `content` at `path`, as consistent as a forger can make it.
 
     The objects, of a file or of a folder's files, lie in DVC's cache under their own names, and lock and

@@ -17,16 +17,16 @@ from typing import Any
 import pytest
 
 from clearance.errors import ClearanceError
-from clearance.ledger.report import Report
-from clearance.trust.approval_state import Standing
-from clearance.trust.recorded_decisions import Refused
+from clearance.ledger.report import LedgerReport
+from clearance.trust.approval_state import ApprovalState
+from clearance.trust.recorded_decisions import UncountedDecision
 
 RECORDS = Path(__file__).with_name("words")
 SPEAKERS: dict[type, Callable[[Any], list[str]]] = {
     ClearanceError: lambda error: [str(error)],
-    Refused: lambda refused: [refused.why],
-    Report: lambda report: str(report).splitlines(),
-    Standing: lambda standing: list(standing.reasons),
+    UncountedDecision: lambda refused: [refused.why],
+    LedgerReport: lambda report: str(report).splitlines(),
+    ApprovalState: lambda standing: list(standing.reasons),
 }
 """What has words for people, and how it is asked for them."""
 

@@ -19,7 +19,7 @@ from clearance.approvals_api.oidc_settings import Identity
 from clearance.approvals_api.rate_limit import Tally
 from clearance.approvals_api.tokens import Refused
 from clearance.errors import ClearanceError, ReleaseRefused, TransientError
-from clearance.trust.decisions import Account, Kind
+from clearance.trust.decisions import AttestedAccount, DecisionKind
 
 LONGEST = 64 * 1024
 """Bytes of a request's body."""
@@ -49,14 +49,19 @@ class Desk(Protocol):
         """The name of the model that is decided on here."""
 
     def decide(
-        self, version: int, kind: Kind, account: Account, reason: str, until: dt.datetime | None
+        self,
+        version: int,
+        kind: DecisionKind,
+        account: AttestedAccount,
+        reason: str,
+        until: dt.datetime | None,
     ) -> Mapping[str, Any]:
         """Record the decision; says whether it `counts`. Raises ReleaseRefused when the account may not."""
 
-    def state(self, version: int, account: Account) -> Mapping[str, Any]:
+    def state(self, version: int, account: AttestedAccount) -> Mapping[str, Any]:
         """Who agreed and what is missing. Raises ReleaseRefused when the account may not read it."""
 
-    def refuse(self, version: int | None, why: str, by: Account | Refused, passed_over: int) -> None:
+    def refuse(self, version: int | None, why: str, by: AttestedAccount | Refused, passed_over: int) -> None:
         """Record an attempt that was refused, and how many more were since the last."""
 
 
@@ -67,7 +72,7 @@ def app(
     served = FastAPI(title="Clearance approvals", docs_url=None, redoc_url=None)
     tallies = {known: Tally(most) for known, most in per_minute.items()}
 
-    def refused(request: Request, why: str, by: Account | Refused, code: int) -> JSONResponse:
+    def refused(request: Request, why: str, by: AttestedAccount | Refused, code: int) -> JSONResponse:
         """The answer to a refusal, after it was recorded; 429 when there are too many to record each."""
         passed_over = tallies[by.subject is not None].admit()
         if passed_over is None:
@@ -79,11 +84,11 @@ def app(
         headers = {"WWW-Authenticate": "Bearer"} if code == 401 else None
         return JSONResponse({"fault": why, "mend": mend}, code, headers)
 
-    def known(request: Request) -> Account:
+    def known(request: Request) -> AttestedAccount:
         """The account of the request's token. Raises _Stopped, after it was recorded, when it has none."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            found: Account | Refused = Refused(why="There is no bearer token.")
+            found: AttestedAccount | Refused = Refused(why="There is no bearer token.")
         else:
             found = tokens.read(token.strip(), settings, issuer)
         if isinstance(found, Refused):
@@ -92,7 +97,9 @@ def app(
             raise _Stopped(JSONResponse({"fault": f"Here is {desk.model}.", "mend": "Ask for that."}, 404))
         return found
 
-    def answered(request: Request, account: Account, ask: Callable[[], Mapping[str, Any]]) -> JSONResponse:
+    def answered(
+        request: Request, account: AttestedAccount, ask: Callable[[], Mapping[str, Any]]
+    ) -> JSONResponse:
         try:
             said = ask()
         except ReleaseRefused as error:
@@ -100,12 +107,18 @@ def app(
         return JSONResponse(dict(said), 200 if said.get("counts", True) else 409)
 
     @served.get("/models/{model}/versions/{version}")
-    def state(request: Request, version: int, account: Annotated[Account, Depends(known)]) -> Response:
+    def state(
+        request: Request, version: int, account: Annotated[AttestedAccount, Depends(known)]
+    ) -> Response:
         return answered(request, account, lambda: desk.state(version, account))
 
     @served.post("/models/{model}/versions/{version}/{kind}")
     def decide(
-        request: Request, version: int, kind: Kind, said: Said, account: Annotated[Account, Depends(known)]
+        request: Request,
+        version: int,
+        kind: DecisionKind,
+        said: Said,
+        account: Annotated[AttestedAccount, Depends(known)],
     ) -> Response:
         def ask() -> Mapping[str, Any]:
             return desk.decide(version, kind, account, said.reason, said.end)

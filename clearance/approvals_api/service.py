@@ -23,10 +23,10 @@ from clearance.approvals_api.oidc_keys import Issuer
 from clearance.approvals_api.tokens import Refused
 from clearance.errors import ConfigurationError, ReleaseRefused
 from clearance.promotion import decide, next_step, promote, review, session, version_record
-from clearance.promotion.session import Office
+from clearance.promotion.session import LedgerSession
 from clearance.trust import recorded_decisions
-from clearance.trust.decisions import Account, Kind
-from clearance.trust.recorded_decisions import Vote
+from clearance.trust.decisions import AttestedAccount, DecisionKind
+from clearance.trust.recorded_decisions import RecordedDecision
 from clearance.trust.roles import Person, Right
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class Desk:
     service: str | None
 
     @contextmanager
-    def opened(self) -> Iterator[Office]:
+    def opened(self) -> Iterator[LedgerSession]:
         """The office of the service. Raises ConfigurationError when it may not attest who others are."""
-        with session.opened(self.root, self.service) as found:
+        with session.open_session(self.root, self.service) as found:
             if not found.may(Right.ATTEST_IDENTITY):
                 raise ConfigurationError(
                     f"{found.acting.person.identity} may not attest who others are: no approvals are taken",
@@ -53,7 +53,12 @@ class Desk:
             yield found
 
     def decide(
-        self, version: int, kind: Kind, account: Account, reason: str, until: dt.datetime | None
+        self,
+        version: int,
+        kind: DecisionKind,
+        account: AttestedAccount,
+        reason: str,
+        until: dt.datetime | None,
     ) -> dict[str, Any]:
         """Record what the account decides; where that completes the set and the service may, promote.
 
@@ -74,13 +79,13 @@ class Desk:
             said["promotion"] = self._promote(heard)
         return said
 
-    def state(self, version: int, account: Account) -> dict[str, Any]:
+    def state(self, version: int, account: AttestedAccount) -> dict[str, Any]:
         """How things stand with the version. Raises ReleaseRefused unless the account has any right here."""
         with self.opened() as found:
             demand(found, account, Right, f"read about version {version}")
-            return _told(decide.situation(found, registry.connect(), self.model, version))
+            return _told(decide.current_review(found, registry.connect(), self.model, version))
 
-    def refuse(self, version: int | None, why: str, by: Account | Refused, passed_over: int) -> None:
+    def refuse(self, version: int | None, why: str, by: AttestedAccount | Refused, passed_over: int) -> None:
         """Record the refusal under the name of whoever holds the account, else under the service's."""
         body: dict[str, Any] = {"reason": why}
         if version is not None:
@@ -90,11 +95,11 @@ class Desk:
         if passed_over:
             body["passed_over"] = passed_over
         with self.opened() as found:
-            draft = found.draft(ledger.Kind.REFUSAL, self.model, **body)
+            draft = found.draft(ledger.EntryKind.REFUSAL, self.model, **body)
             holder = found.roles.holder(by.issuer or "", by.subject or "", found.now())
             found.record(replace(draft, actor=holder.identity) if holder else draft)
 
-    def _promote(self, heard: review.Hearing) -> str:
+    def _promote(self, heard: review.Review) -> str:
         """After the last decision that was needed: tell Prefect, and promote where the service may."""
         if ending := next_step.obstacle(heard.case, heard.standing, heard.needs):
             return f"{ending.status}: {ending.reason}"
@@ -108,21 +113,24 @@ class Desk:
         return f"{ending.status}: {ending.reason}"
 
 
-def demand(found: Office, account: Account, rights: Iterable[Right], what: str) -> Person:
+def demand(found: LedgerSession, account: AttestedAccount, rights: Iterable[Right], what: str) -> Person:
     """Who holds the account. Raises ReleaseRefused unless they have one of the rights, groups considered."""
     now = found.now()
     person = found.roles.holder(account.issuer, account.subject, now)
     if person is None:
         raise ReleaseRefused(
-            f"nobody in policies/roles.yaml holds the account {recorded_decisions.told(account)}", _HINT
+            f"nobody in policies/roles.yaml holds the account {recorded_decisions.describe_account(account)}",
+            _HINT,
         )
-    if not any(recorded_decisions.giving(found.roles, person, right, now, account) for right in rights):
+    if not any(
+        recorded_decisions.roles_with_right(found.roles, person, right, now, account) for right in rights
+    ):
         groups = "" if account.roles is None else ", among those that the provider's groups leave,"
         raise ReleaseRefused(f"{person.identity} may not {what}: no role of theirs{groups} lets them", _HINT)
     return person
 
 
-def _ensure_unspent(entries: Iterable[ledger.Entry], account: Account) -> None:
+def _ensure_unspent(entries: Iterable[ledger.Entry], account: AttestedAccount) -> None:
     """Raise ReleaseRefused when the token has decided before: whoever copied it decides nothing with it."""
     for each in entries:
         said = each.body.get("account") if each.kind in version_record.DECISIONS else None
@@ -132,7 +140,7 @@ def _ensure_unspent(entries: Iterable[ledger.Entry], account: Account) -> None:
             )
 
 
-def _told(heard: review.Hearing) -> dict[str, Any]:
+def _told(heard: review.Review) -> dict[str, Any]:
     """How things stand, as JSON."""
     matter, standing = heard.matter, heard.standing
     against = heard.compared
@@ -147,7 +155,7 @@ def _told(heard: review.Hearing) -> dict[str, Any]:
         | {key: against[key] for key in ("outcome", "reasons") if key in against},
         "complete": standing.complete,
         "obstacle": obstacle and obstacle.reason,
-        "agreed": [_vote(each) for each in standing.stands],
+        "agreed": [_vote(each) for each in standing.counted],
         "rejected": [_vote(each) for each in standing.rejections],
         "missing": dict(standing.missing),
         "reasons": list(standing.reasons),
@@ -155,7 +163,7 @@ def _told(heard: review.Hearing) -> dict[str, Any]:
     }
 
 
-def _vote(vote: Vote) -> Mapping[str, Any]:
+def _vote(vote: RecordedDecision) -> Mapping[str, Any]:
     return {
         "who": vote.person.identity,
         "roles": sorted(vote.roles),

@@ -16,7 +16,7 @@ import jwt
 
 from clearance.approvals_api.oidc_keys import Issuer
 from clearance.approvals_api.oidc_settings import Groups, Identity
-from clearance.trust.decisions import Account
+from clearance.trust.decisions import AttestedAccount
 
 LONGEST = 16 * 1024
 """Characters of a token."""
@@ -40,7 +40,7 @@ class Refused:
     subject: str | None = None
 
 
-def read(token: str, settings: Identity, issuer: Issuer) -> Account | Refused:
+def read(token: str, settings: Identity, issuer: Issuer) -> AttestedAccount | Refused:
     """The account that the token stands for, or why it stands for none.
 
     Checked: signature by a key of the provider, under an algorithm that is allowed and is the key's own;
@@ -75,7 +75,9 @@ def _key(token: str, settings: Identity, issuer: Issuer) -> jwt.PyJWK | str:
     return key if key.algorithm_name == algorithm else "its algorithm is not its key's"
 
 
-def _account(token: str, signed: Mapping[str, Any], key: jwt.PyJWK, settings: Identity) -> Account | Refused:
+def _account(
+    token: str, signed: Mapping[str, Any], key: jwt.PyJWK, settings: Identity
+) -> AttestedAccount | Refused:
     """The account of a token whose signature holds, when its claims are right."""
     said, subject = _text(signed.get("iss")), _text(signed.get(settings.subject))
     try:
@@ -98,7 +100,7 @@ def _account(token: str, signed: Mapping[str, Any], key: jwt.PyJWK, settings: Id
         return Refused(
             why=f"The token proves nothing: its claim {settings.subject} names nobody.", issuer=said
         )
-    return Account(
+    return AttestedAccount(
         issuer=settings.issuer,
         subject=subject,
         token=hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest(),

@@ -51,7 +51,7 @@ def effect(name: str, *arguments: str, alone: bool = True) -> int:
     """Run one step that touches the world and return its exit status; `alone`: no other in this checkout."""
     root = environment.project_root()
     environment.apply(root)
-    with run_lock.held(root) if alone else nullcontext():
+    with run_lock.hold(root) if alone else nullcontext():
         step = [sys.executable, "-m", MOVED.get(name, f"tasks.{name}"), *arguments]
         return subprocess.run(step, cwd=root, check=False).returncode  # noqa: S603
 
@@ -185,7 +185,7 @@ def schema() -> int:
     """Print the JSON Schema of a policy file, for an editor."""
     from clearance.policy import schema as rules
 
-    click.echo(rules.schema(), nl=False)
+    click.echo(rules.json_schema(), nl=False)
     return ExitCode.PASS
 
 
@@ -197,9 +197,9 @@ def repair() -> int:
 
     root = environment.project_root()
     environment.apply(root)
-    with run_lock.held(root):
-        for path in repair.mend(root):
-            click.echo(repair.sentence(path, root))
+    with run_lock.hold(root):
+        for path in repair.repair_checkout(root):
+            click.echo(repair.describe_removed(path, root))
     return ExitCode.PASS
 
 

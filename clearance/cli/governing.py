@@ -132,7 +132,7 @@ def reading(look: Callable[[Any], int]) -> int:
 
     root = environment.project_root()
     environment.apply(root)
-    with session.reading(root) as found:
+    with session.open_read_only(root) as found:
         return look(found)
 
 
@@ -183,7 +183,7 @@ def export_() -> int:
     from clearance.ledger import settings
 
     def look(found: Any) -> int:
-        for line in exported.lines(found.book, settings.places(found.root)):
+        for line in exported.lines(found.book, settings.checkpoint_paths(found.root)):
             click.echo(line)
         return ExitCode.PASS
 
@@ -213,11 +213,11 @@ def history(at: dt.datetime | None) -> int:
         name = params.load(found.root / "params.yaml").name
         entries = found.entries(name)
 
-        def said(reign: book.Reign) -> str:
-            return version_record.told(entries, reign, demo=found.roles.demo)
+        def said(reign: book.Tenure) -> str:
+            return version_record.describe_tenure(entries, reign, demo=found.roles.demo)
 
         if at is None:
-            told = [said(each) for each in book.reigns(entries, name)] or [f"{name} never had a champion."]
+            told = [said(each) for each in book.tenures(entries, name)] or [f"{name} never had a champion."]
         else:
             reign = book.champion_at(entries, name, at.replace(tzinfo=dt.UTC))
             told = [said(reign) if reign else f"{name} had no champion then."]

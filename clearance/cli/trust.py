@@ -100,7 +100,7 @@ def sign(key: str, keyid: str | None) -> int:
     from clearance.trust import roles_in_force
 
     home = _home()
-    seen = session.seen(home)
+    seen = session.newest_roles_file(home)
     click.echo(f"signed: {roles_in_force.sign(home, key, dt.datetime.now(dt.UTC), keyid=keyid, seen=seen)}")
     return ExitCode.PASS
 
@@ -116,7 +116,7 @@ def show_root() -> int:
     """Say which keys are pinned, and how many of them must sign."""
     from clearance.trust import root as trust
 
-    place = trust.place(_home())
+    place = trust.pinned_path(_home())
     pinned = trust.load(place)
     click.echo(f"{place}: version {pinned.version}{', DEMO' if pinned.demo else ''}")
     click.echo(f"{pinned.threshold} of {len(pinned.keys)} keys must sign:")
@@ -133,12 +133,12 @@ def pin(files: tuple[Path, ...], threshold: int) -> int:
     """Pin a first root on this machine: at CLEARANCE_ROOT, else .clearance/root.json."""
     from clearance.trust import root as trust
 
-    place = trust.place(_home())
+    place = trust.pinned_path(_home())
     if place.exists() and not trust.load(place).demo:
         raise ConfigurationError(
             f"{place} is pinned already", "take a new root with `clearance root propose`, `sign` and `adopt`"
         )
-    trust.write(place, trust.of(trust.publics(files), threshold))
+    trust.write(place, trust.create(trust.read_public_keys(files), threshold))
     click.echo(f"pinned: {place}")
     return ExitCode.PASS
 
@@ -155,10 +155,10 @@ def propose(new: Path, files: tuple[Path, ...], threshold: int, key: str, keyid:
     from clearance.trust import dsse, signers
     from clearance.trust import root as trust
 
-    pinned = trust.load(trust.place(_home()))
+    pinned = trust.load(trust.pinned_path(_home()))
     if new.exists():
         raise ConfigurationError(f"{new} is there already", "sign it, or name another file")
-    said = trust.of(trust.publics(files), threshold, version=pinned.version + 1)
+    said = trust.create(trust.read_public_keys(files), threshold, version=pinned.version + 1)
     dsse.write(new, trust.propose(said, signers.signer(key, _asked(pinned.keys, keyid))))
     return _told(new, pinned)
 
@@ -173,9 +173,9 @@ def sign_root(new: Path, key: str, keyid: str | None) -> int:
     from clearance.trust import dsse, signers
     from clearance.trust import root as trust
 
-    pinned = trust.load(trust.place(_home()))
+    pinned = trust.load(trust.pinned_path(_home()))
     signed = dsse.read(new)
-    holder = signers.signer(key, _asked(trust.holders(pinned, signed), keyid))
+    holder = signers.signer(key, _asked(trust.eligible_keys(pinned, signed), keyid))
     dsse.write(new, dsse.countersign(signed, holder))
     return _told(new, pinned)
 
@@ -188,7 +188,7 @@ def adopt(new: Path) -> int:
     from clearance.trust import dsse
     from clearance.trust import root as trust
 
-    place = trust.place(_home())
+    place = trust.pinned_path(_home())
     taken = trust.successor(trust.load(place), dsse.read(new))
     trust.write(place, taken)
     click.echo(f"pinned: {place}, version {taken.version}")

@@ -25,7 +25,7 @@ from clearance.errors import IntegrityError
 from clearance.metrics import intervals
 from clearance.models import compatibility, model_file, scoring, trusted_types
 from clearance.policy import comparison_terms, policy_file
-from clearance.registry import Kept
+from clearance.registry import ReleasedModel
 from clearance.versioning import lineage
 
 RECORD = Path(".clearance/comparison.json")
@@ -50,10 +50,10 @@ class Today:
 
 def compare(
     verified: lineage.Lineage,
-    asked: comparison_terms.Challenge,
-    server: registry.Server,
+    asked: comparison_terms.ComparisonTerms,
+    server: registry.MlflowServer,
     champion: registry.Version | None,
-    vouched: registry.Vouched | None = None,
+    vouched: registry.SignedDigests | None = None,
 ) -> Comparison:
     """Compare the candidate of the verified project with `champion` (None: there is none) as `asked`.
 
@@ -70,7 +70,7 @@ def compare(
     as_of = today.settings.policy.as_of
     wanted = comparison.demands(asked, [rule for rule in book.rules if rule.in_force(as_of)])
     with tempfile.TemporaryDirectory() as temporary:
-        rival = registry.read_kept(server, champion, Path(temporary), vouched)
+        rival = registry.load_released(server, champion, Path(temporary), vouched)
         return _against(today, rival, asked, wanted)
 
 
@@ -110,7 +110,7 @@ def _model(fingerprint: str, training: Mapping[str, Any], version: int | None = 
 
 
 def _against(
-    today: Today, rival: Kept, asked: comparison_terms.Challenge, wanted: Sequence[Demand]
+    today: Today, rival: ReleasedModel, asked: comparison_terms.ComparisonTerms, wanted: Sequence[Demand]
 ) -> Comparison:
     """Compare on the test rows that the champion has not seen, or say why that cannot be."""
     sampling = intervals.Sampling(
@@ -124,7 +124,7 @@ def _against(
     elif hindrance := _hindrance(today, rival):
         duel, counted = hindrance, _none_compared(today)
     else:
-        kept = ~fitted_rows.among(today.test.rows, rival.fitted or ())
+        kept = ~fitted_rows.contained(today.test.rows, rival.fitted or ())
         duel, counted = _duel(today, rival, kept, asked.unknown_share), _counted(today, kept)
     if isinstance(duel, str):
         findings = comparison.undecided(wanted, Outcome.NOT_EVALUATED, duel)
@@ -134,13 +134,13 @@ def _against(
     return _comparison(today, asked, rival, counted, findings, figures=figures)
 
 
-def _is_same(today: Today, rival: Kept) -> bool:
+def _is_same(today: Today, rival: ReleasedModel) -> bool:
     """Whether the champion is the very same model with the same threshold: then it decides the same."""
     theirs = (rival.sha256, float(rival.training["threshold"]))
     return theirs == (today.model.sha256, today.model.threshold)
 
 
-def _hindrance(today: Today, rival: Kept) -> str | None:
+def _hindrance(today: Today, rival: ReleasedModel) -> str | None:
     """Why the champion's decisions on today's rows would say nothing, before it is asked; or None."""
     data, theirs = today.settings.data, rival.declared.get("data", {})
     if data.weight is not None or data.cluster is not None:
@@ -159,7 +159,9 @@ def _hindrance(today: Today, rival: Kept) -> str | None:
     return None
 
 
-def _duel(today: Today, rival: Kept, kept: npt.NDArray[np.bool_], unknown_share: float) -> Duel | str:
+def _duel(
+    today: Today, rival: ReleasedModel, kept: npt.NDArray[np.bool_], unknown_share: float
+) -> Duel | str:
     """Both models' answers for the rows that are kept; or why the champion cannot be asked."""
     try:
         model = model_file.load(rival.file, rival.sha256, today.verified.root / trusted_types.MORE_TRUSTED)
@@ -169,7 +171,7 @@ def _duel(today: Today, rival: Kept, kept: npt.NDArray[np.bool_], unknown_share:
         raise
     features = today.test.inputs(model.feature_names_in_)[kept]
     declared = {name: column.type for name, column in today.settings.data.columns.items()}
-    if odd := compatibility.misfits(model, features, declared, unknown_share):
+    if odd := compatibility.incompatibilities(model, features, declared, unknown_share):
         return f"the champion's inputs no longer fit the table: {'; '.join(odd)}"
     champion = Answers(scores=scoring.score(model, features), threshold=float(rival.training["threshold"]))
     return _of_rows(today, kept, champion)
@@ -204,13 +206,13 @@ def _references(today: Today) -> dict[str, str]:
     return found
 
 
-def _other_library(rival: Kept) -> str | None:
+def _other_library(rival: ReleasedModel) -> str | None:
     then = rival.training.get("libraries", {}).get("scikit-learn")
     now = importlib.metadata.version("scikit-learn")
     return None if then == now else f"fitted with scikit-learn {then}, here is {now}"
 
 
-def _notes(today: Today, rival: Kept) -> tuple[str, ...]:
+def _notes(today: Today, rival: ReleasedModel) -> tuple[str, ...]:
     """What a person should know before believing the figures."""
     found = [_other_library(rival)]
     now = params.read_yaml(today.verified.root / "params.yaml").get("source", {}).get("select")
@@ -235,8 +237,8 @@ def _none_compared(today: Today) -> Rows:
 
 def _comparison(
     today: Today,
-    asked: comparison_terms.Challenge,
-    rival: Kept | None,
+    asked: comparison_terms.ComparisonTerms,
+    rival: ReleasedModel | None,
     counted: Rows,
     findings: tuple[Finding, ...],
     *,

@@ -36,7 +36,7 @@ class Demand:
         return _is_ratio(self.metric)
 
 
-def demands(asked: comparison_terms.Challenge, fairness: Sequence[schema.Rule]) -> list[Demand]:
+def demands(asked: comparison_terms.ComparisonTerms, fairness: Sequence[schema.Rule]) -> list[Demand]:
     """What is asked of a candidate: each figure of quality, then each fairness rule that decides.
 
     `fairness` are the policy's rules in force; those on other documents, those that only report and those on
@@ -69,7 +69,7 @@ def demands(asked: comparison_terms.Challenge, fairness: Sequence[schema.Rule]) 
     return found
 
 
-def _limit(asked: comparison_terms.Challenge, metric: str) -> schema.Limit:
+def _limit(asked: comparison_terms.ComparisonTerms, metric: str) -> schema.Limit:
     if _is_ratio(metric):
         return _at_least(1 - asked.ratio_margin)
     return _at_least(-asked.difference_margin) if metric in LOWEST else _at_most(asked.difference_margin)

@@ -51,7 +51,10 @@ def undecided(asked: Sequence[Demand], outcome: Outcome, reason: str) -> tuple[F
 
 
 def hold(
-    asked: comparison_terms.Challenge, wanted: Sequence[Demand], duel: Duel, sampling: intervals.Sampling
+    asked: comparison_terms.ComparisonTerms,
+    wanted: Sequence[Demand],
+    duel: Duel,
+    sampling: intervals.Sampling,
 ) -> tuple[Finding, ...]:
     """Hold the candidate's answers against the champion's, a finding for each of `wanted`."""
     if wrong := duels.fault(duel):
@@ -70,7 +73,7 @@ def hold(
     return tuple(found)
 
 
-def first_version(asked: comparison_terms.Challenge, verdict: Outcome, why: str) -> Finding:
+def first_version(asked: comparison_terms.ComparisonTerms, verdict: Outcome, why: str) -> Finding:
     """What is found where no model serves yet: the policy's own rules decide alone, and people as it asks."""
     people = asked.first_version.approvals
     needs = (

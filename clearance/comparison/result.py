@@ -54,7 +54,7 @@ class Comparison:
     candidate: Model
     champion: Model | None
     policy: str
-    asked: comparison_terms.Challenge
+    asked: comparison_terms.ComparisonTerms
     rows: Rows
     findings: tuple[Finding, ...]
     figures: Mapping[str, Any] = field(default_factory=dict)

@@ -8,34 +8,34 @@ from clearance.ledger.audit import verify
 from clearance.ledger.checkpoint import Seal
 from clearance.ledger.entry import Draft, Entry
 from clearance.ledger.fencing import Fence
-from clearance.ledger.history import Reign, champion_at, reigns, served, unfinished
-from clearance.ledger.kinds import Kind
+from clearance.ledger.history import Tenure, champion_at, champion_versions, open_intents, tenures
+from clearance.ledger.kinds import EntryKind
 from clearance.ledger.log import ERASABLE, append, ensure, lock, redact
 from clearance.ledger.reading import Ledger, entries, head, open  # noqa: A004
-from clearance.ledger.report import Fault, Finding, Report
+from clearance.ledger.report import LedgerFault, LedgerFinding, LedgerReport
 
 __all__ = [
     "ERASABLE",
     "Draft",
     "Entry",
-    "Fault",
+    "EntryKind",
     "Fence",
-    "Finding",
-    "Kind",
     "Ledger",
-    "Reign",
-    "Report",
+    "LedgerFault",
+    "LedgerFinding",
+    "LedgerReport",
     "Seal",
+    "Tenure",
     "append",
     "champion_at",
+    "champion_versions",
     "ensure",
     "entries",
     "head",
     "lock",
     "open",
+    "open_intents",
     "redact",
-    "reigns",
-    "served",
-    "unfinished",
+    "tenures",
     "verify",
 ]

@@ -30,7 +30,7 @@ _decode = json.JSONDecoder().decode
 _CONFIRMED = '{"confirmed":'
 
 
-class Signed(Protocol):
+class SignedStatement(Protocol):
     """An opened envelope: the statement whose signature holds."""
 
     @property
@@ -47,7 +47,7 @@ class Seal:
     """
 
     sign: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    opened: Callable[[Mapping[str, Any]], Signed]
+    opened: Callable[[Mapping[str, Any]], SignedStatement]
     places: Sequence[Path]
 
 
@@ -162,7 +162,7 @@ def read(line: str) -> Checkpoint | Confirmation | None:
     return made if numbers and texts and ours else None
 
 
-def fault_in(checkpoint: Checkpoint, opened: Callable[[Mapping[str, Any]], Signed]) -> str | None:
+def fault_in(checkpoint: Checkpoint, opened: Callable[[Mapping[str, Any]], SignedStatement]) -> str | None:
     """Why the signature of the line does not hold; None when it does, and over what was read."""
     try:
         signed = opened(json.loads(checkpoint.line)).statement

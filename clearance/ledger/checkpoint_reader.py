@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from clearance.ledger import checkpoint
-from clearance.ledger.checkpoint import Checkpoint, Confirmation, Signed
-from clearance.ledger.report import Fault, Tally
+from clearance.ledger.checkpoint import Checkpoint, Confirmation, SignedStatement
+from clearance.ledger.report import FindingCounter, LedgerFault
 
-Opened = Callable[[Mapping[str, Any]], Signed]
+VerifyEnvelope = Callable[[Mapping[str, Any]], SignedStatement]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copy:
+class CheckpointCopy:
     """One place's lines, oldest first, each time they are asked for anew. `name` is for people."""
 
     name: str
@@ -36,11 +36,17 @@ class Expected(NamedTuple):
     sure: bool
 
 
-class Witness:
+class CheckpointReader:
     """One reading of the checkpoints; what is wrong with them goes to `tally` while it is read."""
 
     def __init__(
-        self, ledger: str, copies: Sequence[Copy], opened: Opened, tally: Tally, *, thorough: bool
+        self,
+        ledger: str,
+        copies: Sequence[CheckpointCopy],
+        opened: VerifyEnvelope,
+        tally: FindingCounter,
+        *,
+        thorough: bool,
     ) -> None:
         self.count = 0
         self.given_up: list[Checkpoint] = []
@@ -69,7 +75,7 @@ class Witness:
                     found = checkpoint.read(line)
                     if isinstance(found, Confirmation) and (gone := lost.pop(found.sequence, None)):
                         self._tally.add(
-                            Fault.CUT,
+                            LedgerFault.CUT,
                             gone.after + 1,
                             f"entry {gone.after + 1} was confirmed by {gone}, and another took its place",
                         )
@@ -113,14 +119,14 @@ class Witness:
         differ = len(lines) > 1
         if differ:
             what = f"checkpoint {first.sequence} differs from place to place"
-            self._tally.add(Fault.CHECKPOINT_EDITED, None, what)
+            self._tally.add(LedgerFault.CHECKPOINT_EDITED, None, what)
         believed = None
         for found in lines:
             fault = checkpoint.fault_in(found, self._opened) if check or differ else None
             if fault is not None:
-                self._tally.add(Fault.WRONG_KEY, found.after + 1, f"{found}: {fault}")
+                self._tally.add(LedgerFault.WRONG_KEY, found.after + 1, f"{found}: {fault}")
             elif found.ledger != self._ledger:
-                self._tally.add(Fault.OTHER_LEDGER, None, f"{found} is of ledger {found.ledger}")
+                self._tally.add(LedgerFault.OTHER_LEDGER, None, f"{found} is of ledger {found.ledger}")
             else:
                 believed = believed or found
         return believed
@@ -132,7 +138,7 @@ class Witness:
             return
         for place in sorted(set(range(len(self._copies))) - {place for place, _ in group}):
             name = self._copies[place].name
-            self._tally.add(Fault.CHECKPOINT_REMOVED, found.after + 1, f"{name} lacks {found}")
+            self._tally.add(LedgerFault.CHECKPOINT_REMOVED, found.after + 1, f"{name} lacks {found}")
 
     def _hold(self, before: Checkpoint | None, this: Checkpoint) -> None:
         """Note what is wrong between a checkpoint and the one before."""
@@ -140,13 +146,18 @@ class Witness:
         if this.sequence != wanted:
             first = 1 if before is None else before.last + 1
             self._tally.add(
-                Fault.CHECKPOINT_REMOVED, first, f"checkpoint {wanted} is in no place", this.sequence - wanted
+                LedgerFault.CHECKPOINT_REMOVED,
+                first,
+                f"checkpoint {wanted} is in no place",
+                this.sequence - wanted,
             )
         elif this.previous != (checkpoint.FIRST if before is None else before.sha256):
             number = this.after + 1 if before is None else before.after + 1
-            self._tally.add(Fault.CHECKPOINT_EDITED, number, f"{this} does not follow the one before it")
+            self._tally.add(
+                LedgerFault.CHECKPOINT_EDITED, number, f"{this} does not follow the one before it"
+            )
         elif before is not None and not (this.follows(before) or this.replaces(before)):
-            self._tally.add(Fault.CUT, this.after + 1, f"{this} goes on from where none ended")
+            self._tally.add(LedgerFault.CUT, this.after + 1, f"{this} goes on from where none ended")
 
 
 def _sequence(found: tuple[int, Checkpoint]) -> int:

@@ -19,7 +19,7 @@ from clearance import database_urls
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.ledger import waiting
 from clearance.ledger.address import file_of, parse
-from clearance.ledger.database_faults import explained
+from clearance.ledger.database_faults import translated
 
 FORMAT = 1
 SPACE = 0x434C_5201
@@ -82,7 +82,7 @@ def connected(address: str, patience: float = waiting.PATIENCE) -> Iterator[Data
     url = parse(address)
     engine = _engine(url, patience)
     try:
-        with explained(url):
+        with translated(url):
             found = _identity(engine) or _create(engine, patience)
         if found[1] != FORMAT:
             raise ConfigurationError(
@@ -101,7 +101,7 @@ def writing(database: Database) -> Iterator[sa.Connection]:
     Raises BusyError when others write for longer than the database's patience.
     """
     with (
-        explained(database.engine.url),
+        translated(database.engine.url),
         _transaction(database.engine, database.patience) as connection,
     ):
         yield connection
@@ -124,7 +124,7 @@ def _transaction(engine: sa.Engine, patience: float) -> Iterator[sa.Connection]:
 @contextmanager
 def reading(database: Database, *, lenient: bool = False) -> Iterator[sa.Connection]:
     """A connection for reading, with its results streamed; `lenient`: also what is no UTF-8."""
-    with explained(database.engine.url), database.engine.connect() as connection:
+    with translated(database.engine.url), database.engine.connect() as connection:
         if lenient and database.file is not None:
             driver: Any = connection.connection.driver_connection
             connection.detach()  # not for the next one to use

@@ -14,9 +14,9 @@ _NO_PRIVILEGE = "42501"
 _REFUSAL = re.compile(r"password|authenticat|does not exist|permission|pg_hba|readonly", re.IGNORECASE)
 
 
-def explained(url: sa.URL) -> AbstractContextManager[None]:
+def translated(url: sa.URL) -> AbstractContextManager[None]:
     """Turn what the database raises into one clear error; nothing of the driver's stays attached."""
-    return database_urls.explained(url, _explain)
+    return database_urls.translated(url, _explain)
 
 
 def _explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:

@@ -21,7 +21,7 @@ from typing import Any
 
 from clearance.errors import DataError, IntegrityError
 from clearance.ledger import times
-from clearance.ledger.kinds import WORDS, Kind
+from clearance.ledger.kinds import WORDS, EntryKind
 
 LONGEST = 256 * 1024
 """Characters of a body. A document that is longer is kept as a file and cited by its SHA-256."""
@@ -43,7 +43,7 @@ class Draft:
     printable, or when the body is no JSON object of at most `LONGEST` characters.
     """
 
-    kind: Kind
+    kind: EntryKind
     model: str | None
     actor: str
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -58,8 +58,8 @@ class Draft:
                     f"the {name} of a ledger entry is no name of 1 to 200 printable characters",
                     "give it one; longer texts belong into the body",
                 )
-        if self.kind not in list(Kind):
-            raise DataError(f"`{self.kind}` is no kind of ledger entry", f"use one of {', '.join(Kind)}")
+        if self.kind not in list(EntryKind):
+            raise DataError(f"`{self.kind}` is no kind of ledger entry", f"use one of {', '.join(EntryKind)}")
         canonical(self.body)
 
 
@@ -140,7 +140,8 @@ class Entry:
         version = self.body.get("version")
         parts = [self.actor, did, self.model, f"version {version}" if isinstance(version, int) else None]
         told = " ".join(part for part in parts if part)
-        return f"#{self.number} {times.spoken(self.at)}: {told}{', content erased' if self.redacted else ''}."
+        erased = ", content erased" if self.redacted else ""
+        return f"#{self.number} {times.for_display(self.at)}: {told}{erased}."
 
 
 def origin(ledger: str) -> str:

@@ -18,10 +18,10 @@ from typing import Any
 
 from clearance.errors import IntegrityError
 from clearance.ledger import audit, reading, verification
-from clearance.ledger.checkpoint_reader import Copy, Opened
+from clearance.ledger.checkpoint_reader import CheckpointCopy, VerifyEnvelope
 from clearance.ledger.entry import Entry
 from clearance.ledger.reading import Ledger
-from clearance.ledger.report import Report
+from clearance.ledger.report import LedgerReport
 
 FORMAT = 1
 _FIELDS = {field.name for field in fields(Entry)}
@@ -39,11 +39,12 @@ def lines(ledger: Ledger, kept: Sequence[Path]) -> Iterator[str]:
             yield _line({"place": place, "line": text})
 
 
-def verify(file: Path, opened: Opened) -> Report:
+def verify(file: Path, opened: VerifyEnvelope) -> LedgerReport:
     """Verify an export, streaming. Raises IntegrityError when it is none."""
     header = _header(file)
     copies = [
-        Copy(name=str(name), lines=partial(_kept, file, place)) for place, name in enumerate(header["places"])
+        CheckpointCopy(name=str(name), lines=partial(_kept, file, place))
+        for place, name in enumerate(header["places"])
     ]
     return verification.verify(header["ledger"], partial(entries, file), copies, opened)
 

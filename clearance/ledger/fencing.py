@@ -78,10 +78,10 @@ def _server_lock(database_: Database, model: str, patience: float) -> Iterator[N
     """An advisory lock of a connection of its own: the server frees it when the connection ends."""
     key = int.from_bytes(_sha256(model)[:4], "big", signed=True)
     attempt = sa.select(sa.func.pg_try_advisory_lock(database.SPACE, key))
-    with database_faults.explained(database_.engine.url):
+    with database_faults.translated(database_.engine.url):
         connection = database_.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
-        with database_faults.explained(database_.engine.url):
+        with database_faults.translated(database_.engine.url):
             waiting.until(
                 lambda: bool(connection.execute(attempt).scalar()), patience, f"the lock of {model}"
             )

@@ -14,28 +14,28 @@ from typing import Any
 from clearance.errors import DataError
 from clearance.ledger import entry, times
 from clearance.ledger.entry import Entry
-from clearance.ledger.kinds import Kind
+from clearance.ledger.kinds import EntryKind
 
-CHANGES = frozenset({Kind.PROMOTION, Kind.ROLLBACK, Kind.RETIREMENT})
+CHANGES = frozenset({EntryKind.PROMOTION, EntryKind.ROLLBACK, EntryKind.RETIREMENT})
 """Kinds that say who is champion from here on."""
 
 _EVIDENCE = frozenset(
     {
-        Kind.PROPOSAL,
-        Kind.VERDICT,
-        Kind.COMPARISON,
-        Kind.APPROVAL,
-        Kind.OVERRIDE,
-        Kind.REJECTION,
-        Kind.REVOCATION,
+        EntryKind.PROPOSAL,
+        EntryKind.VERDICT,
+        EntryKind.COMPARISON,
+        EntryKind.APPROVAL,
+        EntryKind.OVERRIDE,
+        EntryKind.REJECTION,
+        EntryKind.REVOCATION,
     }
 )
-_ALLOWS = frozenset({Kind.APPROVAL, Kind.OVERRIDE})
-_TAKES_BACK = frozenset({Kind.REJECTION, Kind.REVOCATION})
+_ALLOWS = frozenset({EntryKind.APPROVAL, EntryKind.OVERRIDE})
+_TAKES_BACK = frozenset({EntryKind.REJECTION, EntryKind.REVOCATION})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reign:
+class Tenure:
     """A version as the champion of its model, from `since` until `until` (None: to the end of what was read).
 
     `by` carried it out with entry `number`; `allowed_by` are those whose approval or override of this content
@@ -72,24 +72,24 @@ class Reign:
         }
 
     def __str__(self) -> str:
-        until = f"until {times.spoken(self.until)}" if self.until else "and still is"
+        until = f"until {times.for_display(self.until)}" if self.until else "and still is"
         allowed = f"allowed by {', '.join(self.allowed_by)}" if self.allowed_by else "with nobody's approval"
         allowed += f" BY OVERRIDE until {self.override_until}" if self.override_until else ""
         numbers = ", ".join(f"#{number}" for number in self.evidence) or "none"
         return (
-            f"{self.model} version {self.version} was champion from {times.spoken(self.since)} {until}; "
+            f"{self.model} version {self.version} was champion from {times.for_display(self.since)} {until}; "
             f"{self.kind} by {self.by} (#{self.number}), {allowed}; evidence: {numbers}."
         )
 
 
-def reigns(entries: Iterable[Entry], model: str) -> tuple[Reign, ...]:
+def tenures(entries: Iterable[Entry], model: str) -> tuple[Tenure, ...]:
     """All reigns of the model's champions, in order. One that was promoted again has a reign for each time.
 
     Raises DataError when an entry that changes the champion names no version, and IntegrityError when one
     cannot be read.
     """
     about: dict[str, list[Entry]] = {}
-    found: list[Reign] = []
+    found: list[Tenure] = []
     for each in entries:
         if each.model != model:
             continue
@@ -98,44 +98,44 @@ def reigns(entries: Iterable[Entry], model: str) -> tuple[Reign, ...]:
         if each.kind in CHANGES:
             if found and found[-1].until is None:
                 found[-1] = _ended(found[-1], each.at)
-            if each.kind != Kind.RETIREMENT:
+            if each.kind != EntryKind.RETIREMENT:
                 found.append(_reign(each, body, about.get(content, []) if isinstance(content, str) else []))
         elif each.kind in _EVIDENCE and isinstance(content, str):
             about.setdefault(content, []).append(each)
     return tuple(found)
 
 
-def champion_at(entries: Iterable[Entry], model: str, time: dt.datetime) -> Reign | None:
+def champion_at(entries: Iterable[Entry], model: str, time: dt.datetime) -> Tenure | None:
     """Who was the model's champion at a time; None when nobody was."""
-    for each in reversed(reigns(entries, model)):
+    for each in reversed(tenures(entries, model)):
         if each.since <= time:
             return each if each.until is None or time < each.until else None
     return None
 
 
-def served(entries: Iterable[Entry], model: str) -> tuple[int, ...]:
+def champion_versions(entries: Iterable[Entry], model: str) -> tuple[int, ...]:
     """The versions that have been champion, each once, in the order of their first time."""
-    return tuple(dict.fromkeys(each.version for each in reigns(entries, model)))
+    return tuple(dict.fromkeys(each.version for each in tenures(entries, model)))
 
 
-def unfinished(entries: Iterable[Entry], model: str) -> tuple[Entry, ...]:
+def open_intents(entries: Iterable[Entry], model: str) -> tuple[Entry, ...]:
     """The intents that neither a change confirmed nor a repair gave up: what a crash left to look after."""
     open_: dict[int, Entry] = {}
     for each in entries:
         if each.model != model:
             continue
-        if each.kind == Kind.INTENT:
+        if each.kind == EntryKind.INTENT:
             open_[each.number] = each
-        elif each.kind in CHANGES or each.kind == Kind.REPAIR:
+        elif each.kind in CHANGES or each.kind == EntryKind.REPAIR:
             open_.pop(each.body.get("intent", 0), None)
     return tuple(open_.values())
 
 
-def _reign(each: Entry, body: dict[str, Any], about: list[Entry]) -> Reign:
+def _reign(each: Entry, body: dict[str, Any], about: list[Entry]) -> Tenure:
     version = body.get("version")
     if type(version) is not int or each.model is None:
         raise DataError(f"entry {each.number} changes the champion and names no version", entry.MEND)
-    return Reign(
+    return Tenure(
         model=each.model,
         version=version,
         content=body.get("content"),
@@ -161,5 +161,5 @@ def _allowed(about: list[Entry]) -> tuple[str, ...]:
     return tuple(standing)
 
 
-def _ended(reign: Reign, at: dt.datetime) -> Reign:
+def _ended(reign: Tenure, at: dt.datetime) -> Tenure:
     return replace(reign, until=at)

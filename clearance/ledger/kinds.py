@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry records. The comment says what its body holds beside free fields.
 
     `version` is a version of the registered model, `content` the digest that approvals bind to.
@@ -30,21 +30,21 @@ class Kind(StrEnum):
 
 
 WORDS = {
-    Kind.PROPOSAL: "proposed",
-    Kind.VERDICT: "recorded the verdict on",
-    Kind.COMPARISON: "recorded the comparison with the champion of",
-    Kind.APPROVAL: "approved",
-    Kind.REJECTION: "rejected",
-    Kind.REVOCATION: "took back the approval of",
-    Kind.REFUSAL: "was refused a change of",
-    Kind.OVERRIDE: "overrode the verdict on",
-    Kind.INTENT: "set out to change the champion to",
-    Kind.PROMOTION: "promoted",
-    Kind.ROLLBACK: "rolled back to",
-    Kind.RETIREMENT: "retired",
-    Kind.REPAIR: "gave up an unfinished change of",
-    Kind.ROLES: "changed who may do what",
-    Kind.CHECKPOINT_POLICY: "changed how checkpoints are signed or kept",
-    Kind.REDACTION: "erased the content of earlier entries",
+    EntryKind.PROPOSAL: "proposed",
+    EntryKind.VERDICT: "recorded the verdict on",
+    EntryKind.COMPARISON: "recorded the comparison with the champion of",
+    EntryKind.APPROVAL: "approved",
+    EntryKind.REJECTION: "rejected",
+    EntryKind.REVOCATION: "took back the approval of",
+    EntryKind.REFUSAL: "was refused a change of",
+    EntryKind.OVERRIDE: "overrode the verdict on",
+    EntryKind.INTENT: "set out to change the champion to",
+    EntryKind.PROMOTION: "promoted",
+    EntryKind.ROLLBACK: "rolled back to",
+    EntryKind.RETIREMENT: "retired",
+    EntryKind.REPAIR: "gave up an unfinished change of",
+    EntryKind.ROLES: "changed who may do what",
+    EntryKind.CHECKPOINT_POLICY: "changed how checkpoints are signed or kept",
+    EntryKind.REDACTION: "erased the content of earlier entries",
 }
 """What somebody did, in the past tense, before the model and its version."""

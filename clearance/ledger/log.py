@@ -17,7 +17,7 @@ from clearance.errors import ConfigurationError, DataError, IntegrityError
 from clearance.ledger import checkpoint, checkpoint_files, database, entry, fencing, reading
 from clearance.ledger.checkpoint import Checkpoint, Seal
 from clearance.ledger.entry import Draft, Entry
-from clearance.ledger.kinds import Kind
+from clearance.ledger.kinds import EntryKind
 from clearance.ledger.reading import Ledger
 
 LARGEST = 10_000
@@ -25,14 +25,14 @@ LARGEST = 10_000
 
 ERASABLE = frozenset(
     {
-        Kind.PROPOSAL,
-        Kind.VERDICT,
-        Kind.COMPARISON,
-        Kind.APPROVAL,
-        Kind.REJECTION,
-        Kind.REVOCATION,
-        Kind.REFUSAL,
-        Kind.OVERRIDE,
+        EntryKind.PROPOSAL,
+        EntryKind.VERDICT,
+        EntryKind.COMPARISON,
+        EntryKind.APPROVAL,
+        EntryKind.REJECTION,
+        EntryKind.REVOCATION,
+        EntryKind.REFUSAL,
+        EntryKind.OVERRIDE,
     }
 )
 """Kinds whose body may be erased: who was champion, and who erased what, stays readable."""
@@ -63,7 +63,7 @@ def redact(ledger: Ledger, numbers: Sequence[int], *, actor: str, keyid: str | N
     if not numbers or not reason.strip():
         raise DataError("an erasure names its entries and a reason", "give both")
     body = {"entries": sorted(set(numbers)), "reason": reason}
-    drafts = (Draft(kind=Kind.REDACTION, model=None, actor=actor, keyid=keyid, body=body),)
+    drafts = (Draft(kind=EntryKind.REDACTION, model=None, actor=actor, keyid=keyid, body=body),)
     made = _append(ledger, drafts, None, erase=tuple(sorted(set(numbers))))
     if ledger.database.file is not None:
         with database.reading(ledger.database) as connection:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Fault(StrEnum):
+class LedgerFault(StrEnum):
     """A class of damage. Those from `CUT` on are seen through checkpoints only."""
 
     EDITED = "edited"
@@ -29,20 +29,25 @@ class Fault(StrEnum):
     NOT_ENTITLED = "recorded by somebody who may not"
 
 
-OF_CHECKPOINTS = frozenset(
-    {Fault.CHECKPOINT_REMOVED, Fault.CHECKPOINT_EDITED, Fault.WRONG_KEY, Fault.OTHER_LEDGER}
+CHECKPOINT_FAULTS = frozenset(
+    {
+        LedgerFault.CHECKPOINT_REMOVED,
+        LedgerFault.CHECKPOINT_EDITED,
+        LedgerFault.WRONG_KEY,
+        LedgerFault.OTHER_LEDGER,
+    }
 )
 """Faults of the checkpoints themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class LedgerFinding:
     """The first occurrence of a fault, and how many there are of its class.
 
     `number` is that of the first bad entry or the first missing one; None where no entry can be named.
     """
 
-    fault: Fault
+    fault: LedgerFault
     number: int | None
     detail: str
     count: int = 1
@@ -53,7 +58,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class LedgerReport:
     """What a verification read, and what it found.
 
     `entries` and `checkpoints` count what was read, `places` where checkpoints were looked for. `notes` are
@@ -64,7 +69,7 @@ class Report:
     entries: int
     checkpoints: int
     places: int
-    findings: Sequence[Finding]
+    findings: Sequence[LedgerFinding]
     notes: Sequence[str]
 
     @property
@@ -101,22 +106,22 @@ class Report:
         return "\n".join([*said, *(f"  note: {each}" for each in self.notes)])
 
 
-class Tally:
+class FindingCounter:
     """Findings as they come in: the first of each class is kept, the others are counted."""
 
     def __init__(self) -> None:
-        self._first: dict[Fault, tuple[int | None, str]] = {}
-        self._count: dict[Fault, int] = {}
+        self._first: dict[LedgerFault, tuple[int | None, str]] = {}
+        self._count: dict[LedgerFault, int] = {}
 
-    def add(self, fault: Fault, number: int | None, detail: str, count: int = 1) -> None:
+    def add(self, fault: LedgerFault, number: int | None, detail: str, count: int = 1) -> None:
         """Note `count` occurrences."""
         self._first.setdefault(fault, (number, detail))
         self._count[fault] = self._count.get(fault, 0) + count
 
-    def all(self) -> tuple[Finding, ...]:
+    def all(self) -> tuple[LedgerFinding, ...]:
         """The findings, those about the earliest entry first."""
         made = [
-            Finding(fault=fault, number=number, detail=detail, count=self._count[fault])
+            LedgerFinding(fault=fault, number=number, detail=detail, count=self._count[fault])
             for fault, (number, detail) in self._first.items()
         ]
         return tuple(sorted(made, key=lambda each: (each.number is None, each.number or 0)))

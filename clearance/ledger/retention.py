@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from clearance.errors import ConfigurationError
 from clearance.ledger.entry import Entry
-from clearance.ledger.kinds import Kind
+from clearance.ledger.kinds import EntryKind
 
 OTHERS = "others"
 """Key of the period of every kind that has none of its own."""
@@ -21,7 +21,7 @@ def expired(entries: Iterable[Entry], years: Mapping[str, int], today: dt.date) 
     ConfigurationError when a key is no kind or a period is no whole number of years from 1 on.
     """
     for kind, period in years.items():
-        if kind not in {*Kind, OTHERS} or type(period) is not int or period < 1:
+        if kind not in {*EntryKind, OTHERS} or type(period) is not int or period < 1:
             raise ConfigurationError(
                 f"the policy keeps `{kind}` for `{period}` years",
                 f"name {OTHERS} or a kind, and years from 1 on",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ADDRESS = "CLEARANCE_LEDGER"
-PLACES = "CLEARANCE_CHECKPOINTS"
+CHECKPOINTS = "CLEARANCE_CHECKPOINTS"
 
 
 def address(root: Path, environment: Mapping[str, str] = os.environ) -> str:
@@ -15,12 +15,12 @@ def address(root: Path, environment: Mapping[str, str] = os.environ) -> str:
     return environment.get(ADDRESS) or f"sqlite:///{root / '.clearance' / 'ledger.db'}"
 
 
-def places(root: Path, environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+def checkpoint_paths(root: Path, environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
     """The files for checkpoints: one in the project, and what `CLEARANCE_CHECKPOINTS` lists beside it.
 
     The list is separated like `PATH`; a relative path is taken from the project folder. All who write to one
     ledger must name the same files.
     """
-    listed = [each for each in environment.get(PLACES, "").split(os.pathsep) if each]
+    listed = [each for each in environment.get(CHECKPOINTS, "").split(os.pathsep) if each]
     own = root / ".clearance" / "ledger.checkpoints"
     return tuple(dict.fromkeys([own, *(root / each for each in listed)]))

@@ -23,6 +23,6 @@ def parse(time: str) -> dt.datetime:
     return dt.datetime.fromisoformat(time)
 
 
-def spoken(at: dt.datetime) -> str:
+def for_display(at: dt.datetime) -> str:
     """A time for people: UTC, to the second."""
     return at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from clearance.errors import IntegrityError
 from clearance.ledger import entry
-from clearance.ledger.checkpoint_reader import Copy, Expected, Opened, Witness
+from clearance.ledger.checkpoint_reader import CheckpointCopy, CheckpointReader, Expected, VerifyEnvelope
 from clearance.ledger.entry import Entry
-from clearance.ledger.kinds import Kind
-from clearance.ledger.report import OF_CHECKPOINTS, Fault, Report, Tally
+from clearance.ledger.kinds import EntryKind
+from clearance.ledger.report import CHECKPOINT_FAULTS, FindingCounter, LedgerFault, LedgerReport
 
 
 def verify(
-    ledger: str, entries: Callable[[], Iterable[Entry]], copies: Sequence[Copy], opened: Opened
-) -> Report:
+    ledger: str,
+    entries: Callable[[], Iterable[Entry]],
+    copies: Sequence[CheckpointCopy],
+    opened: VerifyEnvelope,
+) -> LedgerReport:
     """Verify the ledger with this id: its entries, as they are stored, and the checkpoints of every place.
 
     The checkpoints are believed through their chain and the signature of the newest; once anything is wrong
@@ -27,23 +30,28 @@ def verify(
     `copies` every entry is a finding, for nothing outside the database covers it.
     """
     report = _verify(ledger, entries(), copies, opened, thorough=False)
-    if any(each.fault in OF_CHECKPOINTS for each in report.findings):
+    if any(each.fault in CHECKPOINT_FAULTS for each in report.findings):
         return _verify(ledger, entries(), copies, opened, thorough=True)
     return report
 
 
 def _verify(
-    ledger: str, entries: Iterable[Entry], copies: Sequence[Copy], opened: Opened, *, thorough: bool
-) -> Report:
-    tally, notes = Tally(), _Erasures()
-    witness = Witness(ledger, copies, opened, tally, thorough=thorough)
+    ledger: str,
+    entries: Iterable[Entry],
+    copies: Sequence[CheckpointCopy],
+    opened: VerifyEnvelope,
+    *,
+    thorough: bool,
+) -> LedgerReport:
+    tally, notes = FindingCounter(), _Erasures()
+    witness = CheckpointReader(ledger, copies, opened, tally, thorough=thorough)
     expected = witness.expected()
     ahead = next(expected, None)
     last = _Last(entry.origin(ledger))
     for each in _readable(entries, last, tally):
         fault = entry.fault_in(each)
         if fault is not None:
-            tally.add(Fault.EDITED, _number(each, last), f"entry {_number(each, last)}: {fault}")
+            tally.add(LedgerFault.EDITED, _number(each, last), f"entry {_number(each, last)}: {fault}")
         if type(each.number) is not int:
             continue
         last.follow(each, tally)
@@ -58,7 +66,7 @@ def _verify(
     witness.close()
     notes.close(tally)
     given_up = [f"{gone} was never committed: a crash, and nobody was answered" for gone in witness.given_up]
-    return Report(
+    return LedgerReport(
         ledger=ledger,
         entries=last.count,
         checkpoints=witness.count,
@@ -74,20 +82,22 @@ class _Last:
     def __init__(self, origin: str) -> None:
         self.number, self.digest, self.time, self.count = 0, origin, "", 0
 
-    def follow(self, each: Entry, tally: Tally) -> None:
+    def follow(self, each: Entry, tally: FindingCounter) -> None:
         """Note where `each` does not follow, and go on from it."""
         number, wanted = each.number, self.number + 1
         if number == self.number:
-            tally.add(Fault.DUPLICATE, number, f"entry {number} is there twice")
+            tally.add(LedgerFault.DUPLICATE, number, f"entry {number} is there twice")
         elif number < wanted:
-            tally.add(Fault.REORDERED, number, f"entry {number} stands after entry {self.number}")
+            tally.add(LedgerFault.REORDERED, number, f"entry {number} stands after entry {self.number}")
         elif number > wanted:
-            tally.add(Fault.MISSING, wanted, f"entry {wanted} is missing", number - wanted)
+            tally.add(LedgerFault.MISSING, wanted, f"entry {wanted} is missing", number - wanted)
         elif each.previous != self.digest:
-            tally.add(Fault.UNLINKED, number, f"entry {number} does not follow the one before it")
+            tally.add(LedgerFault.UNLINKED, number, f"entry {number} does not follow the one before it")
         if number >= wanted and isinstance(each.time, str):
             if each.time < self.time:
-                tally.add(Fault.TIME, number, f"entry {number} is of {each.time}, before the one before it")
+                tally.add(
+                    LedgerFault.TIME, number, f"entry {number} is of {each.time}, before the one before it"
+                )
             self.time = each.time
         self.count += 1
         if number >= self.number:
@@ -101,48 +111,52 @@ class _Erasures:
         self.said: list[str] = []
         self._bare: set[int] = set()
 
-    def read(self, each: Entry, tally: Tally) -> None:
+    def read(self, each: Entry, tally: FindingCounter) -> None:
         """Note what is gone, and take back what this entry explains."""
         if each.redacted:
             self._bare.add(each.number)
-        if each.kind != Kind.REDACTION:
+        if each.kind != EntryKind.REDACTION:
             return
         try:
             numbers, why = each.body["entries"], each.body["reason"]
             self._bare.difference_update(numbers)
             told = ", ".join(map(str, numbers))
         except (IntegrityError, KeyError, TypeError):
-            tally.add(Fault.UNREADABLE, each.number, f"entry {each.number} does not say what it erased")
+            tally.add(LedgerFault.UNREADABLE, each.number, f"entry {each.number} does not say what it erased")
             return
         self.said.append(f"{each.actor} erased the content of entries {told} on {each.time[:10]}: {why}")
 
-    def close(self, tally: Tally) -> None:
+    def close(self, tally: FindingCounter) -> None:
         """Note what is gone without a reason."""
         for number in sorted(self._bare):
-            tally.add(Fault.ERASED, number, f"the content of entry {number} is gone, and no entry says why")
+            tally.add(
+                LedgerFault.ERASED, number, f"the content of entry {number} is gone, and no entry says why"
+            )
 
 
-def _readable(entries: Iterable[Entry], last: _Last, tally: Tally) -> Iterator[Entry]:
+def _readable(entries: Iterable[Entry], last: _Last, tally: FindingCounter) -> Iterator[Entry]:
     """The entries up to the first that the database cannot give."""
     try:
         yield from entries
     except IntegrityError as error:
-        tally.add(Fault.UNREADABLE, last.number + 1, f"what follows entry {last.number}: {error.fault}")
+        tally.add(LedgerFault.UNREADABLE, last.number + 1, f"what follows entry {last.number}: {error.fault}")
 
 
 def _number(each: Entry, last: _Last) -> int:
     return each.number if type(each.number) is int else last.number + 1
 
 
-def _hold(each: Entry, ahead: Expected | None, tally: Tally) -> None:
+def _hold(each: Entry, ahead: Expected | None, tally: FindingCounter) -> None:
     """Hold an entry against the digest that a checkpoint gives it."""
     if ahead is None or ahead.number != each.number:
-        tally.add(Fault.UNCOVERED, each.number, f"entry {each.number} is in no checkpoint")
+        tally.add(LedgerFault.UNCOVERED, each.number, f"entry {each.number} is in no checkpoint")
     elif ahead.digest != each.digest:
-        tally.add(Fault.REWRITTEN, each.number, f"entry {each.number} is not the one that {ahead.by} covers")
+        tally.add(
+            LedgerFault.REWRITTEN, each.number, f"entry {each.number} is not the one that {ahead.by} covers"
+        )
 
 
-def _end(last: _Last, ahead: Expected | None, rest: Iterator[Expected], tally: Tally) -> list[str]:
+def _end(last: _Last, ahead: Expected | None, rest: Iterator[Expected], tally: FindingCounter) -> list[str]:
     """What the checkpoints say that the entries lack: a cut tail, or a batch that nobody confirmed."""
     if ahead is None:
         return []
@@ -150,5 +164,7 @@ def _end(last: _Last, ahead: Expected | None, rest: Iterator[Expected], tally: T
     if not ahead.sure and ahead.by.after == last.number and ahead.by.head == last.digest:
         return [f"{ahead.by} was never committed: a crash, and nobody was answered"]
     when = f", the ledger is as it was before {ahead.by}" if ahead.by.after == last.number else ""
-    tally.add(Fault.CUT, ahead.number, f"entry {ahead.number} and what follows it is gone{when}", missing)
+    tally.add(
+        LedgerFault.CUT, ahead.number, f"entry {ahead.number} and what follows it is gone{when}", missing
+    )
     return []

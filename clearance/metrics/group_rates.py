@@ -15,7 +15,7 @@ from clearance.metrics.rates import Group
 _RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 
 
-def tell(groups: Mapping[str, Group], confidence: float) -> dict[str, dict[str, Any]]:
+def table(groups: Mapping[str, Group], confidence: float) -> dict[str, dict[str, Any]]:
     """Rows, weight, effective rows and rates of each group whose rows weigh or come in clusters.
 
     `count` and `cells` are rows as they are. `weight` is their sum of weights and `effective_rows` those that

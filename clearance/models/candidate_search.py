@@ -20,14 +20,14 @@ from clearance import params
 from clearance.errors import ConfigurationError
 from clearance.models import candidates, selection_rule
 from clearance.models.candidates import Candidate, Setting
-from clearance.models.mitigations import DECLARED, Unsuited
+from clearance.models.mitigations import MITIGATIONS, IncompatibleMitigation
 from clearance.models.tune_constraints import Stance
 
 Pair = tuple[params.EstimatorChoice, params.Mitigation]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut:
+class SkippedCandidate:
     """A candidate that was not fitted, and why."""
 
     estimator: params.EstimatorChoice
@@ -43,7 +43,7 @@ class Selection:
     candidate: it is there to be compared with and can never be chosen. None where it is not needed.
     """
 
-    tried: tuple[Candidate | LeftOut, ...]
+    tried: tuple[Candidate | SkippedCandidate, ...]
     choice: selection_rule.Choice
     reference: Candidate | None = None
 
@@ -75,7 +75,7 @@ def select(setting: Setting, pairs: Sequence[Pair], *, allowed: bool, stance: St
     tried = list(_fit_all(setting, pairs, stance))
     fitted = [each.scored for each in tried if isinstance(each, Candidate)]
     if not fitted:
-        reasons = dict.fromkeys(each.because for each in tried if isinstance(each, LeftOut))
+        reasons = dict.fromkeys(each.because for each in tried if isinstance(each, SkippedCandidate))
         raise ConfigurationError(
             f"no candidate could be fitted: {'; '.join(reasons)}",
             "name other mitigations or estimators in `train`, or ask whoever owns the policy",
@@ -90,7 +90,7 @@ def _unmitigated(setting: Setting, chosen: Candidate) -> Candidate:
 
 
 def _refuse_forbidden(pairs: Sequence[Pair], *, allowed: bool) -> None:
-    asking = sorted({way.method for _, way in pairs if DECLARED[way.method].needs_protected_at_decision})
+    asking = sorted({way.method for _, way in pairs if MITIGATIONS[way.method].needs_protected_at_decision})
     if asking and not allowed:
         raise ConfigurationError(
             f"{', '.join(asking)} takes in protected attributes for every decision, which nobody has allowed",
@@ -98,11 +98,11 @@ def _refuse_forbidden(pairs: Sequence[Pair], *, allowed: bool) -> None:
         )
 
 
-def _fit_all(setting: Setting, pairs: Sequence[Pair], stance: Stance) -> list[Candidate | LeftOut]:
+def _fit_all(setting: Setting, pairs: Sequence[Pair], stance: Stance) -> list[Candidate | SkippedCandidate]:
     if len(pairs) == 1:
         chosen, way = pairs[0]
         if refusal := _refusal(way, stance, alone=True):
-            return [LeftOut(estimator=chosen, way=way, because=refusal)]
+            return [SkippedCandidate(estimator=chosen, way=way, because=refusal)]
         return [candidates.fit(setting, chosen, way)]
     refusals = [_refusal(way, stance, alone=False) for _, way in pairs]
     context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
@@ -113,7 +113,7 @@ def _fit_all(setting: Setting, pairs: Sequence[Pair], stance: Stance) -> list[Ca
             for pair, refusal in zip(pairs, refusals, strict=True)
         ]
         return [
-            LeftOut(estimator=pair[0], way=pair[1], because=refusal or "")
+            SkippedCandidate(estimator=pair[0], way=pair[1], because=refusal or "")
             if future is None
             else future.result()
             for pair, refusal, future in zip(pairs, refusals, waiting, strict=True)
@@ -122,7 +122,7 @@ def _fit_all(setting: Setting, pairs: Sequence[Pair], stance: Stance) -> list[Ca
 
 def _refusal(way: params.Mitigation, stance: Stance, *, alone: bool) -> str | None:
     """Why a mitigation is not even fitted. One that is named alone is judged, and refused there."""
-    if not DECLARED[way.method].needs_protected_at_decision or stance == "allowed":
+    if not MITIGATIONS[way.method].needs_protected_at_decision or stance == "allowed":
         return None
     if stance == "not named":
         return f"{way.method} takes in protected attributes, and no rule of the policy says that it may"
@@ -137,9 +137,9 @@ def _settle(setting: Setting) -> None:
     _shared[:] = [setting]
 
 
-def _fit(chosen: params.EstimatorChoice, way: params.Mitigation) -> Candidate | LeftOut:
+def _fit(chosen: params.EstimatorChoice, way: params.Mitigation) -> Candidate | SkippedCandidate:
     with threadpoolctl.threadpool_limits(1):
         try:
             return candidates.fit(_shared[0], chosen, way)
-        except Unsuited as error:
-            return LeftOut(estimator=chosen, way=way, because=error.fault)
+        except IncompatibleMitigation as error:
+            return SkippedCandidate(estimator=chosen, way=way, because=error.fault)

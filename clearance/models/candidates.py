@@ -22,14 +22,14 @@ from clearance.models import (
     estimators,
     fitting,
     group_thresholds,
-    mitigation,
     reductions,
+    reweighing,
     scoring,
     selection_rule,
     thresholds,
     tune_constraints,
 )
-from clearance.models.mitigations import DECLARED, Declared, Unsuited
+from clearance.models.mitigations import MITIGATIONS, IncompatibleMitigation, MitigationSpec
 from clearance.policy.schema import Rule
 
 OBJECTIVE: thresholds.Objective = "balanced_accuracy"
@@ -67,12 +67,12 @@ class Candidate:
     estimator: params.EstimatorChoice
     way: params.Mitigation
     fitted: fitting.Fitted
-    weights: mitigation.Reweighing | None
+    weights: reweighing.Reweighing | None
     threshold: float
     threshold_rule: str
-    tune: thresholds.Quality
+    tune: thresholds.DecisionMetrics
     disparity: tune_constraints.Disparity
-    scored: selection_rule.Scored
+    scored: selection_rule.CandidateResult
     members: list[dict[str, Any]] | None = None
 
     @property
@@ -81,9 +81,9 @@ class Candidate:
         return self.fitted.pipeline
 
     @property
-    def declared(self) -> Declared:
+    def declared(self) -> MitigationSpec:
         """What the mitigation needs and how it ships."""
-        return DECLARED[self.way.method]
+        return MITIGATIONS[self.way.method]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class _Origin:
     estimator: params.EstimatorChoice
     way: params.Mitigation
     fitted: fitting.Fitted
-    weights: mitigation.Reweighing | None
+    weights: reweighing.Reweighing | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +113,13 @@ def fit(setting: Setting, chosen: params.EstimatorChoice, way: params.Mitigation
     """
     kinds = scoring.kinds(setting.rows.features, setting.types)
     estimator = estimators.build(chosen.estimator, chosen.arguments, setting.seed)
-    if DECLARED[way.method].needs_weights and not estimators.takes_weights(estimator):
-        raise Unsuited(
+    if MITIGATIONS[way.method].needs_weights and not estimators.takes_weights(estimator):
+        raise IncompatibleMitigation(
             f"{chosen.estimator} takes no row weights, which {way.method} needs",
             "choose another mitigation, or an estimator whose `fit` takes `sample_weight`",
         )
     weights = (
-        mitigation.reweigh(setting.rows.protected, setting.rows.label) if way.method == "reweighing" else None
+        reweighing.reweigh(setting.rows.protected, setting.rows.label) if way.method == "reweighing" else None
     )
     fitted = fitting.fit(
         Pipeline([("encode", encoding.transformer(kinds)), (fitting.ESTIMATOR, estimator)]),
@@ -132,7 +132,7 @@ def fit(setting: Setting, chosen: params.EstimatorChoice, way: params.Mitigation
     complaints: list[str] = []
     options = [_Option(pipeline=fitted.pipeline)]
     if way.method not in ("none", "reweighing"):
-        with fitting.heard(estimator) as complaints:
+        with fitting.recorded_warnings(estimator) as complaints:
             options = list(_mitigated(setting, fitted.pipeline, way, kinds))
     fitted = replace(fitted, warnings=sorted({*fitted.warnings, *complaints}))
     return _choose(setting, _Origin(estimator=chosen, way=way, fitted=fitted, weights=weights), options)
@@ -153,7 +153,7 @@ def _mitigated(
     matrix = plain[:-1].transform(scoring.inputs(rows.features, kinds))
     members = reductions.fit(way, estimators.unfitted(plain[-1]), matrix, rows.label, rows.protected)
     if not members:
-        raise Unsuited(
+        raise IncompatibleMitigation(
             f"{way.label} finds no predictor that is more than a constant",
             "loosen `bound`, or choose another mitigation",
         )
@@ -201,7 +201,7 @@ def _choose(setting: Setting, origin: _Origin, options: Sequence[_Option]) -> Ca
 
 
 def _measure(setting: Setting, origin: _Origin, option: _Option) -> Candidate:
-    pipeline = fitting.alone(option.pipeline)
+    pipeline = fitting.single_threaded(option.pipeline)
     scores = scoring.score(pipeline, setting.tune.inputs(pipeline.feature_names_in_))
     if not np.all((scores >= 0) & (scores <= 1)):
         raise ConfigurationError(
@@ -220,10 +220,12 @@ def _measure(setting: Setting, origin: _Origin, option: _Option) -> Candidate:
         threshold_rule=rule,
         tune=tune,
         disparity=disparity,
-        scored=selection_rule.Scored(
+        scored=selection_rule.CandidateResult(
             utility=getattr(tune, setting.objective),
-            held=tune_constraints.hold(setting.limits, disparity),
-            no_use="it decides all tune rows alike" if tune.selection_rate in (0.0, 1.0, None) else None,
+            held=tune_constraints.check_rules(setting.limits, disparity),
+            unusable_because="it decides all tune rows alike"
+            if tune.selection_rate in (0.0, 1.0, None)
+            else None,
         ),
     )
 

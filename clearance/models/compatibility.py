@@ -23,7 +23,7 @@ _SPREADS = 1.5
 """And by how many of the standard deviations that the model saw: a small count may double by itself."""
 
 
-def misfits(
+def incompatibilities(
     pipeline: Any, features: pd.DataFrame, declared: Mapping[str, str | None], unknown_share: float
 ) -> list[str]:
     """What of `features` is not as the fitted pipeline knows it, a sentence each; none: it can be asked.

@@ -19,26 +19,26 @@ from clearance.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
-class Known:
+class BuiltInEstimator:
     """An estimator out of the box: where it lives, and the arguments it gets unless the user names them."""
 
     path: str
     defaults: Mapping[str, Any]
 
 
-OUT_OF_THE_BOX = {
-    "logistic_regression": Known("sklearn.linear_model.LogisticRegression", {"max_iter": 1000}),
-    "random_forest": Known("sklearn.ensemble.RandomForestClassifier", {"max_depth": 8}),
-    "hist_gradient_boosting": Known("sklearn.ensemble.HistGradientBoostingClassifier", {}),
+BUILT_IN = {
+    "logistic_regression": BuiltInEstimator("sklearn.linear_model.LogisticRegression", {"max_iter": 1000}),
+    "random_forest": BuiltInEstimator("sklearn.ensemble.RandomForestClassifier", {"max_depth": 8}),
+    "hist_gradient_boosting": BuiltInEstimator("sklearn.ensemble.HistGradientBoostingClassifier", {}),
 }
 """Beyond scikit-learn's defaults: enough steps to converge, and trees shallow enough to be explained."""
 
-_HINT = "name one of " + ", ".join(OUT_OF_THE_BOX) + ", or the import path of an installed classifier"
+_HINT = "name one of " + ", ".join(BUILT_IN) + ", or the import path of an installed classifier"
 
 
 def import_path(name: str) -> str:
     """The import path behind a short name; any other name is a path already."""
-    return OUT_OF_THE_BOX[name].path if name in OUT_OF_THE_BOX else name
+    return BUILT_IN[name].path if name in BUILT_IN else name
 
 
 def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:
@@ -48,7 +48,7 @@ def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:
     an argument, or belongs to no installed package.
     """
     kind = _class(import_path(name))
-    defaults = OUT_OF_THE_BOX[name].defaults if name in OUT_OF_THE_BOX else {}
+    defaults = BUILT_IN[name].defaults if name in BUILT_IN else {}
     refuse_unknown(kind, arguments, "train.arguments")
     try:
         estimator = kind(**{**defaults, **arguments})
@@ -88,7 +88,7 @@ def takes_weights(estimator: Any) -> bool:
     return "sample_weight" in inspect.signature(estimator.fit).parameters
 
 
-def package(path: str) -> tuple[str, str]:
+def distribution(path: str) -> tuple[str, str]:
     """The installed distribution that a class comes from, and its version.
 
     Raises ConfigurationError when it comes from none: DVC and the lock file could not tell when it changes.
@@ -109,7 +109,7 @@ def _class(path: str) -> type:
     module, _, name = path.rpartition(".")
     if not module:
         raise ConfigurationError(f"no estimator is called `{path}`", _HINT)
-    package(path)
+    distribution(path)
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

@@ -51,9 +51,9 @@ def fit(
     """
     learner = pipeline if search is None else _searcher(pipeline, search, label, seed)
     extra = {} if weights is None else {f"{ESTIMATOR}__sample_weight": weights}
-    with heard(pipeline[-1]) as complaints:
+    with recorded_warnings(pipeline[-1]) as complaints:
         learner.fit(features, label, **extra)
-    fitted = alone(pipeline if search is None else learner.best_estimator_)
+    fitted = single_threaded(pipeline if search is None else learner.best_estimator_)
     return Fitted(
         pipeline=fitted,
         search=None if search is None else _tried(learner, search),
@@ -62,7 +62,7 @@ def fit(
 
 
 @contextmanager
-def heard(estimator: Any) -> Iterator[list[str]]:
+def recorded_warnings(estimator: Any) -> Iterator[list[str]]:
     """What is complained of within, each once and in order, once it is over.
 
     That a library uses what it will have to give up one day is no complaint about the model.
@@ -82,7 +82,7 @@ def heard(estimator: Any) -> Iterator[list[str]]:
     complaints += sorted({" ".join(str(warning.message).split()) for warning in caught})
 
 
-def alone(fitted: Pipeline) -> Pipeline:
+def single_threaded(fitted: Pipeline) -> Pipeline:
     """The fitted pipeline, told to score in one thread: several would add up votes in any order."""
     threads = {
         name: 1
@@ -131,15 +131,15 @@ def _tried(learner: Any, search: params.Search) -> dict[str, Any]:
 
 def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The estimator's own names of its arguments, their values as JSON has them."""
-    return {name.removeprefix(f"{ESTIMATOR}__"): plain(value) for name, value in arguments.items()}
+    return {name.removeprefix(f"{ESTIMATOR}__"): to_json_value(value) for name, value in arguments.items()}
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """The value as JSON holds it; what JSON has no word for becomes the name of its type."""
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): to_json_value(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [to_json_value(inner) for inner in value]
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | str):

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from clearance import params
 from clearance.data.tables import prepared
 from clearance.models import encoding, reductions, scoring, thresholds
-from clearance.models.mitigations import Unsuited
+from clearance.models.mitigations import IncompatibleMitigation
 
 RULE = (
     "0.5 on scores that are moved by group, so that it stands for the group's own threshold, which "
@@ -103,7 +103,7 @@ def optimise(
     otherwise = thresholds.choose(scores, tune.label, objective)
     sound = [code for code in range(len(patterns)) if _is_sound(tune.label[codes == code])]
     if len(sound) < 2:
-        raise Unsuited(
+        raise IncompatibleMitigation(
             f"fewer than two groups have {reductions.FEW} tune rows and both outcomes",
             "give `split.tune` more rows, or choose another mitigation",
         )

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from clearance.errors import ConfigurationError
 
 
-class Unsuited(ConfigurationError):
+class IncompatibleMitigation(ConfigurationError):
     """An estimator and a mitigation do not go together, or not on these rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declared:
+class MitigationSpec:
     """What a mitigation needs, and how what it fits becomes one deterministic model.
 
     `needs_protected_at_decision`: a row cannot be decided without its protected attributes.
@@ -30,26 +30,26 @@ class Declared:
 
 MEMBER = "one predictor of those fitted, chosen on tune rows by the rule that chooses among candidates"
 
-DECLARED: Mapping[str, Declared] = {
-    "none": Declared(
+MITIGATIONS: Mapping[str, MitigationSpec] = {
+    "none": MitigationSpec(
         needs_protected_at_decision=False, needs_weights=False, ships="the estimator as it is fitted"
     ),
-    "reweighing": Declared(
+    "reweighing": MitigationSpec(
         needs_protected_at_decision=False, needs_weights=True, ships="the estimator fitted on weighed rows"
     ),
-    "correlation_remover": Declared(
+    "correlation_remover": MitigationSpec(
         needs_protected_at_decision=True,
         needs_weights=False,
         ships="the estimator on columns whose linear correlation with the protected attributes is removed",
     ),
-    "exponentiated_gradient": Declared(
+    "exponentiated_gradient": MitigationSpec(
         needs_protected_at_decision=False,
         needs_weights=True,
         ships=f"{MEMBER}; only predictors with a share in the randomised mixture take part, and the mixture "
         "itself (which decides the same row by chance) does not ship",
     ),
-    "grid_search": Declared(needs_protected_at_decision=False, needs_weights=True, ships=MEMBER),
-    "threshold_optimizer": Declared(
+    "grid_search": MitigationSpec(needs_protected_at_decision=False, needs_weights=True, ships=MEMBER),
+    "threshold_optimizer": MitigationSpec(
         needs_protected_at_decision=True,
         needs_weights=False,
         ships="scores moved group by group so that one threshold stands for the group's own; of each pair of "

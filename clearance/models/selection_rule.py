@@ -20,7 +20,7 @@ RULE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class RuleCheck:
     """A rule of the policy held against tune rows, for one attribute.
 
     `excess` is how far `value` lies outside the limit, in units of the metric: 0 when it keeps it. Both are
@@ -34,12 +34,12 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class CandidateResult:
     """What the rule knows of a candidate: its utility, the rules held against it, why it is no use, if so."""
 
     utility: float | None
-    held: tuple[Held, ...]
-    no_use: str | None = None
+    held: tuple[RuleCheck, ...]
+    unusable_because: str | None = None
 
     @property
     def keeps(self) -> bool:
@@ -61,13 +61,13 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-def choose(candidates: Sequence[Scored]) -> Choice:
+def choose(candidates: Sequence[CandidateResult]) -> Choice:
     """Choose by `RULE`. Raises ValueError when there is no candidate."""
     if not candidates:
         raise ValueError("there is no candidate to choose from")
     best = min(range(len(candidates)), key=lambda place: (*_rank(candidates[place]), place))
     winner = candidates[best]
-    keeps = winner.keeps and winner.no_use is None and winner.utility is not None
+    keeps = winner.keeps and winner.unusable_because is None and winner.utility is not None
     return Choice(
         chosen=best,
         keeps=keeps,
@@ -77,10 +77,10 @@ def choose(candidates: Sequence[Scored]) -> Choice:
     )
 
 
-def _rank(candidate: Scored) -> tuple[bool, bool, float, float]:
+def _rank(candidate: CandidateResult) -> tuple[bool, bool, float, float]:
     """The smaller the better."""
     return (
-        candidate.no_use is not None or candidate.utility is None,
+        candidate.unusable_because is not None or candidate.utility is None,
         not candidate.keeps,
         candidate.worst,
         -_number(candidate.utility, -math.inf),
@@ -91,9 +91,9 @@ def _number(value: float | None, otherwise: float) -> float:
     return otherwise if value is None or math.isnan(value) else value
 
 
-def _why(winner: Scored) -> str:
-    if winner.no_use is not None:
-        return f"chosen although {winner.no_use}: so do all candidates"
+def _why(winner: CandidateResult) -> str:
+    if winner.unusable_because is not None:
+        return f"chosen although {winner.unusable_because}: so do all candidates"
     if winner.utility is None:
         return "chosen although its utility is undefined: so is that of all candidates"
     if not winner.keeps:
@@ -101,9 +101,9 @@ def _why(winner: Scored) -> str:
     return "chosen: the highest utility among those that keep every rule"
 
 
-def _why_not(candidate: Scored, winner: Scored) -> str:
-    if candidate.no_use is not None:
-        return candidate.no_use
+def _why_not(candidate: CandidateResult, winner: CandidateResult) -> str:
+    if candidate.unusable_because is not None:
+        return candidate.unusable_because
     if candidate.utility is None:
         return "its utility is undefined"
     if not candidate.keeps:
@@ -113,7 +113,7 @@ def _why_not(candidate: Scored, winner: Scored) -> str:
     return "equal to the chosen one, and listed after it"
 
 
-def _breach(candidate: Scored) -> str:
+def _breach(candidate: CandidateResult) -> str:
     """The rule that is broken by most, and by how much."""
     worst = max(
         (each for each in candidate.held if each.excess != 0),

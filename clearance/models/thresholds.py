@@ -25,7 +25,7 @@ RULE = (
 
 
 @dataclass(frozen=True)
-class Quality:
+class DecisionMetrics:
     """Decisions at a threshold, against labels. Shares lie in [0, 1] and are None where they are undefined.
 
     `roc_auc`: chance that a favourable row scores above an unfavourable one (0.5 is a coin).
@@ -66,13 +66,13 @@ def choose(scores: Scores, label: Labels, objective: Objective) -> float:
     return float(best[np.argmin(np.abs(best - 0.5))])
 
 
-def measure(scores: Scores, label: Labels, threshold: float) -> Quality:
+def measure(scores: Scores, label: Labels, threshold: float) -> DecisionMetrics:
     """How decisions at `threshold` (favourable at or above it) meet the labels of the same n rows."""
     rows, favourable = len(label), int(label.sum())
     both = 0 < favourable < rows
     hits, selected = (int(count[0]) for count in _counts(scores, label, np.array([threshold])))
     rejected_rightly = rows - favourable - (selected - hits)
-    return Quality(
+    return DecisionMetrics(
         rows=rows,
         favourable=favourable,
         roc_auc=float(metrics.roc_auc_score(label, scores)) if both else None,

@@ -18,7 +18,7 @@ from clearance.models import (
     tune_constraints,
 )
 from clearance.models.candidates import Candidate
-from clearance.models.mitigations import DECLARED
+from clearance.models.mitigations import MITIGATIONS
 
 SPLIT_USE = {
     "train": "fits encodings, estimators, weights, constraints; a search uses folds of these rows alone",
@@ -38,7 +38,7 @@ def protected_at_decision(chosen: Candidate) -> Measurement:
 
 
 def selection(
-    found: candidate_search.Selection, asked: params.Train, demands: tune_constraints.Demands
+    found: candidate_search.Selection, asked: params.Train, demands: tune_constraints.Constraints
 ) -> dict[str, Any]:
     """The fields of the training record that tell how one candidate came to be chosen."""
     chosen = found.chosen
@@ -54,7 +54,9 @@ def selection(
             "keeps_every_rule": found.choice.keeps,
             "reason": found.choice.reasons[found.choice.chosen],
             "rules": sorted({rule.id for rule in demands.rules}),
-            "rules_not_measured_on_tune_rows": tune_constraints.not_held(demands.rules, chosen.disparity),
+            "rules_not_measured_on_tune_rows": tune_constraints.unmeasured_rules(
+                demands.rules, chosen.disparity
+            ),
             "policy_on_protected_at_decision": demands.protected,
         },
         "members": chosen.members,
@@ -68,7 +70,7 @@ def _all(found: candidate_search.Selection) -> list[dict[str, Any]]:
     reasons = iter(zip(found.fitted, found.choice.reasons, strict=True))
     told = []
     for each in found.tried:
-        if isinstance(each, candidate_search.LeftOut):
+        if isinstance(each, candidate_search.SkippedCandidate):
             measured: dict[str, Any] = {"fitted": False, "chosen": False, "why": each.because}
         else:
             _, why = next(reasons)
@@ -93,12 +95,12 @@ def _all(found: candidate_search.Selection) -> list[dict[str, Any]]:
     return told
 
 
-def _named(each: Candidate | candidate_search.LeftOut) -> dict[str, Any]:
+def _named(each: Candidate | candidate_search.SkippedCandidate) -> dict[str, Any]:
     return {
         "estimator": estimators.import_path(each.estimator.estimator),
-        "arguments": fitting.plain(each.estimator.arguments),
+        "arguments": fitting.to_json_value(each.estimator.arguments),
         "mitigation": each.way.label,
-        "uses_protected_at_decision": DECLARED[each.way.method].needs_protected_at_decision,
+        "uses_protected_at_decision": MITIGATIONS[each.way.method].needs_protected_at_decision,
     }
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from clearance.documents.measurement import Measurement
 from clearance.metrics import counts, fairness
-from clearance.models.selection_rule import Held
+from clearance.models.selection_rule import RuleCheck
 from clearance.policy.schema import Limit, Policy, Rule
 
 PROTECTED_AT_DECISION = "protected_at_decision"
@@ -30,7 +30,7 @@ Stance = Literal["allowed", "forbidden", "not named"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demands:
+class Constraints:
     """What a policy asks for while candidates are chosen.
 
     `rules` read fairness, decide and block. `protected` is what the policy says about a model that takes in a
@@ -42,12 +42,12 @@ class Demands:
     protected: Stance = "not named"
 
 
-def demands(policy: Policy, as_of: dt.date) -> Demands:
+def from_policy(policy: Policy, as_of: dt.date) -> Constraints:
     """What the rules in force on `as_of` demand."""
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
     named = [rule for rule in in_force if rule.metric == f"training.{PROTECTED_AT_DECISION}"]
     forbids = any(_decides(rule) and not (rule.limit and rule.limit.encloses(1, 1)) for rule in named)
-    return Demands(
+    return Constraints(
         rules=tuple(rule for rule in in_force if rule.document == "fairness" and _decides(rule)),
         protected="forbidden" if forbids else "allowed" if named else "not named",
     )
@@ -75,7 +75,7 @@ def measure(
     }
 
 
-def hold(rules: Sequence[Rule], found: Disparity) -> tuple[Held, ...]:
+def check_rules(rules: Sequence[Rule], found: Disparity) -> tuple[RuleCheck, ...]:
     """Each rule against the point value it reads; a rule that reads what is not in `found` is left out."""
     return tuple(
         _hold(rule.id, name, rule.limit, found[rule.measurement][name])
@@ -85,7 +85,7 @@ def hold(rules: Sequence[Rule], found: Disparity) -> tuple[Held, ...]:
     )
 
 
-def not_held(rules: Sequence[Rule], found: Disparity) -> list[str]:
+def unmeasured_rules(rules: Sequence[Rule], found: Disparity) -> list[str]:
     """The rules that read what is not measured on tune rows, each with its attribute."""
     return [
         rule.id if name is None else f"{rule.id} by {name}"
@@ -95,9 +95,9 @@ def not_held(rules: Sequence[Rule], found: Disparity) -> list[str]:
     ]
 
 
-def _hold(rule: str, attribute: str, limit: Limit, found: Measurement) -> Held:
+def _hold(rule: str, attribute: str, limit: Limit, found: Measurement) -> RuleCheck:
     excess = None if found.value is None else _excess(limit, found.value)
-    return Held(rule=rule, attribute=attribute, value=found.value, excess=excess)
+    return RuleCheck(rule=rule, attribute=attribute, value=found.value, excess=excess)
 
 
 def _excess(limit: Limit, value: float) -> float:

@@ -14,7 +14,7 @@ FILE = Path("policies/authorised.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Authorised:
+class Authorisation:
     """The policy file, relative to the project, and the tier of risk whose approvals are asked for."""
 
     policy: Path
@@ -34,16 +34,16 @@ class _Authorised(params.Section):
     models: dict[str, _Model]
 
 
-def parse(text: bytes) -> dict[str, Authorised]:
+def parse(text: bytes) -> dict[str, Authorisation]:
     """What a list once authorised, by model; nothing where it is faulty."""
     try:
         listed = _Authorised.model_validate(yaml.loads(text.decode())).models
     except (ValidationError, UnicodeDecodeError, yaml.YAMLError):
         return {}
-    return {name: Authorised(policy=Path(each.policy), tier=each.tier) for name, each in listed.items()}
+    return {name: Authorisation(policy=Path(each.policy), tier=each.tier) for name, each in listed.items()}
 
 
-def find(root: Path, name: str) -> Authorised | None:
+def find(root: Path, name: str) -> Authorisation | None:
     """What the model `name` may be promoted under; None: under nothing.
 
     Raises ConfigurationError when the list is missing or faulty, or names a policy that is not there.
@@ -57,7 +57,7 @@ def find(root: Path, name: str) -> Authorised | None:
         raise ConfigurationError(fault, mend) from None
     if name not in listed:
         return None
-    found = Authorised(policy=Path(listed[name].policy), tier=listed[name].tier)
+    found = Authorisation(policy=Path(listed[name].policy), tier=listed[name].tier)
     if not (root / found.policy).is_file():
         raise ConfigurationError(f"{FILE}: {found.policy}, authorised for {name}, is missing", f"mend {FILE}")
     return found

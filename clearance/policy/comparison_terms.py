@@ -16,7 +16,7 @@ Text = Annotated[str, Field(min_length=1)]
 Margin = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Quality(Section):
+class QualityMargin(Section):
     """A figure of quality that may be worse by less than `margin`, in the figure's own unit.
 
     Of `brier` and `log_loss` less is better, of the others more.
@@ -35,7 +35,7 @@ class FirstVersion(Section):
     approvals: int = Field(ge=0)
 
 
-class Challenge(Section):
+class ComparisonTerms(Section):
     """How candidate and champion are compared, and who says so; in force from `valid_from` to `valid_until`.
 
     `difference_margin` is how much farther apart groups may lie by a difference of rates (or how much lower
@@ -45,7 +45,9 @@ class Challenge(Section):
     """
 
     first_version: FirstVersion
-    quality: tuple[Quality, ...] = Field(default=(Quality(metric="accuracy", margin=0.02),), min_length=1)
+    quality: tuple[QualityMargin, ...] = Field(
+        default=(QualityMargin(metric="accuracy", margin=0.02),), min_length=1
+    )
     difference_margin: Margin = 0.02
     ratio_margin: Margin = 0.025
     minimum_rows: int = Field(default=100, ge=1)

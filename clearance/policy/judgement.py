@@ -49,7 +49,7 @@ class Verdict:
         }
 
 
-def declared(data: params.Data) -> Declaration:
+def declaration_of(data: params.Data) -> Declaration:
     """What `params.yaml` declares, as far as a policy has a say in it."""
     return Declaration(attributes=tuple(data.protected), target=data.target, favourable=data.favourable)
 

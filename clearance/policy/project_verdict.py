@@ -19,15 +19,17 @@ MODEL = Path("models/trained/model.skops")
 ORIGIN = Path("data/origin.json")
 
 
-def report_of(document: str) -> Path:
+def evidence_path(document: str) -> Path:
     """Where the evidence document of that name lies."""
     return Path("reports") / f"{document}.json"
 
 
-def gather(root: Path) -> dict[str, Any]:
+def read_evidence(root: Path) -> dict[str, Any]:
     """The evidence documents that exist below `root`, by name, each one vouched for or named unusable."""
     found = {
-        name: _read(root / report_of(name)) for name in schema.DOCUMENTS if (root / report_of(name)).exists()
+        name: _read(root / evidence_path(name))
+        for name in schema.DOCUMENTS
+        if (root / evidence_path(name)).exists()
     }
     return disown_strangers(found, artifacts.sha256(root / MODEL) if (root / MODEL).exists() else None)
 
@@ -60,7 +62,7 @@ def _about(document: Any) -> Any:
 
 def digests(root: Path, policy_file: str) -> dict[str, str]:
     """The SHA-256 of every file the verdict rests on, by its path below `root`."""
-    files = [*map(report_of, schema.DOCUMENTS), ORIGIN, MODEL, Path(policy_file)]
+    files = [*map(evidence_path, schema.DOCUMENTS), ORIGIN, MODEL, Path(policy_file)]
     return {file.as_posix(): artifacts.sha256(root / file) for file in files if (root / file).exists()}
 
 
@@ -73,7 +75,7 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
     """The verdict document of the project at `root`. Raises ConfigurationError on a faulty policy."""
     chosen = policy_file.load(root / settings.policy.file)
     as_of = settings.policy.as_of
-    verdict = judgement.judge(chosen, gather(root), judgement.declared(settings.data), as_of)
+    verdict = judgement.judge(chosen, read_evidence(root), judgement.declaration_of(settings.data), as_of)
     evidence = digests(root, settings.policy.file)
     beside = {name: getattr(chosen, name) for name in ("impact_table", "test_uses")}
     return verdict.to_json() | {

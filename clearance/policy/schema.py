@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.params import Fraction, Scalar, Section
-from clearance.policy.comparison_terms import Challenge
+from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.impact_rules import ImpactTable
 from clearance.policy.test_set_limit import TestUses
 
@@ -192,7 +192,7 @@ class Policy(Section):
     attributes: tuple[Text, ...] = Field(min_length=1)
     favourable: Favourable
     promotion: Promotion
-    challenge: Challenge | None = None
+    challenge: ComparisonTerms | None = None
     impact_table: ImpactTable | None = None
     test_uses: TestUses | None = None
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
@@ -221,7 +221,7 @@ class Policy(Section):
         )
 
 
-def schema() -> str:
+def json_schema() -> str:
     """The JSON Schema of a policy file, as text, for editors that complete and check YAML."""
     described = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Policy.model_json_schema()
     return json.dumps(described, indent=2, ensure_ascii=False) + "\n"

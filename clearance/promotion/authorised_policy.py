@@ -25,7 +25,7 @@ class Authority:
     commit: str | None = None
 
 
-def today(home: Path, name: str, sha256: str) -> Authority:
+def authorised_now(home: Path, name: str, sha256: str) -> Authority:
     """What the list in `home` authorises for the model, when it is the very policy that judged.
 
     `sha256` is that of the file that judged. Raises ConfigurationError when the list is faulty.
@@ -34,23 +34,23 @@ def today(home: Path, name: str, sha256: str) -> Authority:
     if found is None or artifacts.sha256(home / found.policy) != sha256:
         return Authority()
     head, files = git.head(home), (str(authorised.FILE), str(found.policy))
-    held = head and all(git.content(home, head, name) == (home / name).read_bytes() for name in files)
+    held = head and all(git.read_file(home, head, name) == (home / name).read_bytes() for name in files)
     return Authority(
         policy=policy_file.load(home / found.policy), tier=found.tier, commit=head if held else None
     )
 
 
-def then(home: Path, name: str, judged: Path, tier: str, commit: str) -> Authority:
+def authorised_at(home: Path, name: str, judged: Path, tier: str, commit: str) -> Authority:
     """The policy in the file `judged`, when `commit` authorised it for the model in `tier`.
 
     The commit must be HEAD's own or one before it. Else there is no policy.
     """
-    if not git.holds(home, commit):
+    if not git.is_in_history(home, commit):
         return Authority()
-    listed = git.content(home, commit, str(authorised.FILE))
+    listed = git.read_file(home, commit, str(authorised.FILE))
     found = authorised.parse(listed).get(name) if listed else None
     if found is None or found.tier != tier:
         return Authority()
-    if git.content(home, commit, str(found.policy)) != judged.read_bytes():
+    if git.read_file(home, commit, str(found.policy)) != judged.read_bytes():
         return Authority()
     return Authority(policy=policy_file.load(judged), tier=tier, commit=commit)

@@ -24,17 +24,17 @@ from clearance import ledger, params, registry, stage
 from clearance.errors import ConfigurationError, ExitCode
 from clearance.promotion import candidate, next_step, promote, review, version_record
 from clearance.promotion.next_step import Status
-from clearance.promotion.session import Office, opened
+from clearance.promotion.session import LedgerSession, open_session
 from clearance.trust import approval_state, decisions, recorded_decisions
-from clearance.trust.decisions import Account, Kind
-from clearance.trust.recorded_decisions import Vote
+from clearance.trust.decisions import AttestedAccount, DecisionKind
+from clearance.trust.recorded_decisions import RecordedDecision
 from clearance.trust.roles import Right
 
 RECORDED_AS = {
-    Kind.APPROVE: ledger.Kind.APPROVAL,
-    Kind.REJECT: ledger.Kind.REJECTION,
-    Kind.REVOKE: ledger.Kind.REVOCATION,
-    Kind.OVERRIDE: ledger.Kind.OVERRIDE,
+    DecisionKind.APPROVE: ledger.EntryKind.APPROVAL,
+    DecisionKind.REJECT: ledger.EntryKind.REJECTION,
+    DecisionKind.REVOKE: ledger.EntryKind.REVOCATION,
+    DecisionKind.OVERRIDE: ledger.EntryKind.OVERRIDE,
 }
 
 PATIENCE = 60
@@ -44,34 +44,38 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def recalled(office: Office, server: registry.Server, name: str, number: int) -> Iterator[candidate.Recalled]:
+def recalled(
+    office: LedgerSession, server: registry.MlflowServer, name: str, number: int
+) -> Iterator[candidate.VerifiedCandidate]:
     """Candidate `number` as it was judged, while its files are here.
 
     Raises IntegrityError when the evidence does not verify, ConfigurationError when there is none.
     """
     version = registry.candidate_version(server, name, number)
     with tempfile.TemporaryDirectory() as temporary:
-        yield candidate.recall(office, server, version, office.entries(name), Path(temporary))
+        yield candidate.load_verified(office, server, version, office.entries(name), Path(temporary))
 
 
-def situation(office: Office, server: registry.Server, name: str, number: int) -> review.Hearing:
+def current_review(
+    office: LedgerSession, server: registry.MlflowServer, name: str, number: int
+) -> review.Review:
     """How things stand with candidate `number`; nothing is changed. Raises as `recalled` does."""
     office.ensure_sound()
     with recalled(office, server, name, number) as found:
-        return review.hear(office, server, found, office.now().date())
+        return review.review(office, server, found, office.now().date())
 
 
 def decide(
-    office: Office,
-    server: registry.Server,
+    office: LedgerSession,
+    server: registry.MlflowServer,
     name: str,
     number: int,
     *,
-    kind: Kind,
+    kind: DecisionKind,
     reason: str,
     until: dt.datetime | None = None,
-    account: Account | None = None,
-) -> tuple[ledger.Entry, review.Hearing]:
+    account: AttestedAccount | None = None,
+) -> tuple[ledger.Entry, review.Review]:
     """Record the decision of whoever acts on candidate `number`; returns its entry and how things stand then.
 
     With an `account`, whoever holds it decides, and whoever acts attests that. Signed by hand, what stands
@@ -80,20 +84,20 @@ def decide(
     """
     office.ensure_sound()
     with (
-        office.attempting(kind, name, version=number),
+        office.recording_refusal(kind, name, version=number),
         recalled(office, server, name, number) as found,
     ):
         day = office.now().date()
-        who, heard = _decider(office, account), review.hear(office, server, found, day)
+        who, heard = _decider(office, account), review.review(office, server, found, day)
         own = [each for each in office.entries(name) if _is_own(each, office.keyid, number)]
         if account is None and own and _stands(own[-1], heard.standing, kind, reason, until):
             return own[-1], heard
-        revokes = _all_of(office, name, number, who) if kind is Kind.REVOKE else ()
-        if kind is Kind.REVOKE and not revokes:
+        revokes = _all_of(office, name, number, who) if kind is DecisionKind.REVOKE else ()
+        if kind is DecisionKind.REVOKE and not revokes:
             raise ConfigurationError(
                 f"no decision of {who} on {found.version} stands", "look with `clearance ledger show`"
             )
-        said = decisions.decide(
+        said = decisions.statement_for(
             kind,
             heard.matter,
             by=who,
@@ -108,22 +112,22 @@ def decide(
             about["account"] = account.model_dump(mode="json", include={"issuer", "subject", "token"})
         draft = office.draft(RECORDED_AS[kind], name, **about, envelope=office.sign(said))
         entry = office.record(replace(draft, actor=who))[0]
-        return entry, review.hear(office, server, found, day)
+        return entry, review.review(office, server, found, day)
 
 
-def completes(kind: Kind, heard: review.Hearing) -> bool:
+def completes(kind: DecisionKind, heard: review.Review) -> bool:
     """Whether a decision of this kind, after which things stand so, leaves nothing to wait for."""
-    return kind in (Kind.APPROVE, Kind.OVERRIDE) and heard.standing.complete
+    return kind in (DecisionKind.APPROVE, DecisionKind.OVERRIDE) and heard.standing.complete
 
 
-def _decider(office: Office, account: Account | None) -> str:
+def _decider(office: LedgerSession, account: AttestedAccount | None) -> str:
     """Who decides, by the roles file."""
     if account is None:
         return office.acting.person.identity
     person = office.roles.holder(account.issuer, account.subject, office.now())
     if person is None:
         raise ConfigurationError(
-            f"nobody in policies/roles.yaml holds the account {recorded_decisions.told(account)}",
+            f"nobody in policies/roles.yaml holds the account {recorded_decisions.describe_account(account)}",
             "have the root sign it into `accounts` of whoever does",
         )
     return person.identity
@@ -136,27 +140,35 @@ def _is_own(each: ledger.Entry, keyid: str, number: int) -> bool:
 
 
 def _stands(
-    last: ledger.Entry, standing: approval_state.Standing, kind: Kind, reason: str, until: dt.datetime | None
+    last: ledger.Entry,
+    standing: approval_state.ApprovalState,
+    kind: DecisionKind,
+    reason: str,
+    until: dt.datetime | None,
 ) -> bool:
     """Whether the last thing that somebody decided is this, and still stands."""
     if last.kind != RECORDED_AS[kind] or last.body.get("reason") != reason:
         return False
-    stand = {vote.number: vote.decision.until for vote in (*standing.stands, *standing.rejections)}
-    return kind is Kind.REVOKE or (last.number in stand and stand[last.number] == until)
+    stand = {vote.number: vote.decision.until for vote in (*standing.counted, *standing.rejections)}
+    return kind is DecisionKind.REVOKE or (last.number in stand and stand[last.number] == until)
 
 
-def _all_of(office: Office, name: str, number: int, who: str) -> tuple[str, ...]:
+def _all_of(office: LedgerSession, name: str, number: int, who: str) -> tuple[str, ...]:
     """All they decided on the version and have not taken back: also what does not count today, and could."""
     records = version_record.recorded(office.entries(name), number, office.roles)
     cast = (recorded_decisions.read(record, office.roles) for record in records)
-    own = [each for each in cast if isinstance(each, Vote) and each.person.identity == who]
+    own = [each for each in cast if isinstance(each, RecordedDecision) and each.person.identity == who]
     gone = {digest for each in own for digest in each.decision.revokes}
     return tuple(
-        {each.digest: None for each in own if each.kind is not Kind.REVOKE and each.digest not in gone}
+        {
+            each.digest: None
+            for each in own
+            if each.kind is not DecisionKind.REVOKE and each.digest not in gone
+        }
     )
 
 
-def tell(entry: ledger.Entry, found: review.Hearing) -> bool:
+def log_decision(entry: ledger.Entry, found: review.Review) -> bool:
     """Say what was recorded, whether it counts, and what is missing; returns whether it counts."""
     logger.info("%s", entry)
     for each in found.standing.refused:
@@ -186,7 +198,7 @@ def announce(name: str, number: int, content: str) -> bool:
     return done.returncode == ExitCode.PASS
 
 
-def conclude(root: Path, promoter: str | None, number: int, found: review.Hearing) -> None:
+def conclude(root: Path, promoter: str | None, number: int, found: review.Review) -> None:
     """After the last decision that was needed: tell Prefect, and promote where whoever acts may.
 
     Leaves the process with exit status 3 when it is refused for another reason than that.
@@ -194,7 +206,7 @@ def conclude(root: Path, promoter: str | None, number: int, found: review.Hearin
     name, server = found.matter.model, registry.connect()
     ready = next_step.obstacle(found.case, found.standing, found.needs) is None
     told = ready and announce(name, number, found.matter.content)
-    with opened(root, promoter) as office:
+    with open_session(root, promoter) as office:
         if ready and not office.may(Right.PROMOTE):
             then = f"an operator makes it champion with `clearance promote {number}`"
             logger.info("all agree who must; %s", "Prefect was told and promotes it" if told else then)
@@ -208,7 +220,7 @@ def conclude(root: Path, promoter: str | None, number: int, found: review.Hearin
 def main() -> None:
     """Decide as the arguments say; where that completes the set, promote."""
     parser = argparse.ArgumentParser(prog="clearance")
-    parser.add_argument("kind", type=Kind)
+    parser.add_argument("kind", type=DecisionKind)
     parser.add_argument("version", type=int)
     parser.add_argument("--as", dest="by")
     parser.add_argument("--reason", required=True)
@@ -217,11 +229,11 @@ def main() -> None:
     root = Path.cwd()
     name, server = params.load(root / "params.yaml").name, registry.connect()
     until = asked.until and dt.datetime.combine(asked.until, dt.time(), dt.UTC)
-    with opened(root, asked.by) as office:
+    with open_session(root, asked.by) as office:
         entry, found = decide(
             office, server, name, asked.version, kind=asked.kind, reason=asked.reason, until=until
         )
-        if not tell(entry, found):
+        if not log_decision(entry, found):
             sys.exit(ExitCode.REFUSED)
         complete = completes(asked.kind, found)
         promoter = None if office.roles.demo else asked.by

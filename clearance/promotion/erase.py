@@ -17,13 +17,13 @@ from clearance.errors import ConfigurationError
 from clearance.ledger import retention
 from clearance.policy import authorised, policy_file
 from clearance.promotion import version_record
-from clearance.promotion.session import Office, opened
+from clearance.promotion.session import LedgerSession, open_session
 from clearance.trust.roles import Right
 
 logger = logging.getLogger(__name__)
 
 
-def due(
+def due_entries(
     entries: Sequence[ledger.Entry], name: str, years: Mapping[str, int], today: dt.date
 ) -> list[ledger.Entry]:
     """The entries about the model that are past their period, in order, without those of its champion.
@@ -38,7 +38,7 @@ def due(
     return [each for each in kept if each.number in past and each.body.get("version") not in stays]
 
 
-def periods(root: Path, name: str) -> dict[str, int]:
+def retention_years(root: Path, name: str) -> dict[str, int]:
     """For how many years the policy authorised for the model keeps each kind of entry.
 
     Raises ConfigurationError when no policy is authorised, or it names no period: then all is kept for good.
@@ -54,14 +54,14 @@ def periods(root: Path, name: str) -> dict[str, int]:
     return {str(kind): period for kind, period in years.items()}
 
 
-def erase(office: Office, name: str, years: Mapping[str, int], reason: str) -> list[ledger.Entry]:
+def erase(office: LedgerSession, name: str, years: Mapping[str, int], reason: str) -> list[ledger.Entry]:
     """Erase what is due today and return it; nothing is recorded when nothing is.
 
     Raises ReleaseRefused when whoever acts may not, IntegrityError when the ledger does not verify.
     """
     office.demand(Right.ERASE, name, "erase what the ledger keeps")
     office.ensure_sound()
-    found = due(office.entries(name), name, years, office.now().date())
+    found = due_entries(office.entries(name), name, years, office.now().date())
     if found:
         who = office.acting.person.identity
         numbers = [each.number for each in found]
@@ -77,12 +77,12 @@ def main() -> None:
     asked = parser.parse_args()
     root = Path.cwd()
     name = params.load(root / "params.yaml").name
-    years = periods(root, name)
-    with opened(root, asked.by) as office:
+    years = retention_years(root, name)
+    with open_session(root, asked.by) as office:
         if asked.reason:
             found = erase(office, name, years, asked.reason)
         else:
-            found = due(office.entries(name), name, years, office.now().date())
+            found = due_entries(office.entries(name), name, years, office.now().date())
     for each in found:
         logger.info("%s", each)
     told = (

@@ -10,14 +10,14 @@ from pathlib import Path
 from clearance import ledger, registry, stage
 from clearance.errors import IntegrityError
 from clearance.promotion import version_record
-from clearance.promotion.session import Reader, reading
+from clearance.promotion.session import ReadOnlySession, open_read_only
 from clearance.trust import dsse, evidence_bundle
 from clearance.versioning import cache_gc, git
 
 logger = logging.getLogger(__name__)
 
 
-def needed(office: Reader, server: registry.Server) -> list[str]:
+def find_needed(office: ReadOnlySession, server: registry.MlflowServer) -> list[str]:
     """The `dvc.lock` of every registered version of every model, and the `.dvc` files of its commit.
 
     A version that MLflow has no more is told, and not kept. Raises IntegrityError when the evidence of one is
@@ -27,24 +27,27 @@ def needed(office: Reader, server: registry.Server) -> list[str]:
     entries = office.entries()
     for name in sorted({each.model for each in entries if each.model}):
         own = [each for each in entries if each.model == name]
-        proposals = [each for each in own if each.kind == ledger.Kind.PROPOSAL and not each.redacted]
+        proposals = [each for each in own if each.kind == ledger.EntryKind.PROPOSAL and not each.redacted]
         for number in sorted({each.body["version"] for each in proposals}):
             version = registry.find_number(server, registry.candidate_name(name), number)
             if version is None:
                 logger.warning("%s has no version %d any more: nothing is kept for it", name, number)
                 continue
-            found = _evidence(office, server, version, version_record.proposed(own, number))
+            found = _evidence(office, server, version, version_record.find_proposal(own, number))
             texts.append(found.evidence.lock)
             if commit := found.evidence.code.commit:
-                texts += git.pointers(office.root, commit).values()
+                texts += git.dvc_files(office.root, commit).values()
     return texts
 
 
 def _evidence(
-    office: Reader, server: registry.Server, version: registry.Version, by: version_record.Proposed | None
+    office: ReadOnlySession,
+    server: registry.MlflowServer,
+    version: registry.Version,
+    by: version_record.Proposal | None,
 ) -> evidence_bundle.Bundle:
     with tempfile.TemporaryDirectory() as temporary:
-        registry.fetch(server, version, [f"evidence/{evidence_bundle.NAME}"], Path(temporary))
+        registry.fetch_files(server, version, [f"evidence/{evidence_bundle.NAME}"], Path(temporary))
         found = evidence_bundle.read(
             office.opened(dsse.read(Path(temporary) / "evidence" / evidence_bundle.NAME))
         )
@@ -63,9 +66,9 @@ def main() -> None:
     parser.add_argument("--remote", action="store_true")
     asked = parser.parse_args()
     root = Path.cwd()
-    with reading(root) as office:
-        texts = needed(office, registry.connect())
-    for swept in cache_gc.collect(root, texts, at_remote=asked.remote, dry=not asked.remove):
+    with open_read_only(root) as office:
+        texts = find_needed(office, registry.connect())
+    for swept in cache_gc.collect_garbage(root, texts, at_remote=asked.remote, dry=not asked.remove):
         logger.info("%s", swept)
     if not asked.remove:
         logger.info("nothing was removed; `clearance gc --remove` removes it")

@@ -22,7 +22,7 @@ from clearance.registry.version import Version
 from clearance.reporting import headline
 
 if TYPE_CHECKING:
-    from clearance.trust.approval_state import Standing
+    from clearance.trust.approval_state import ApprovalState
 
 
 class Status(StrEnum):
@@ -41,7 +41,7 @@ class Step(StrEnum):
     """One change to the world. Any of them may be the last before a crash."""
 
     COPY = "copy the candidate"
-    CROWN = "record the intent, and set the alias"
+    SET_CHAMPION = "record the intent, and set the alias"
     CONFIRM = "record that it was done"
     ABANDON = "record that it was not done"
 
@@ -55,7 +55,7 @@ class Ending:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class JudgedCase:
     """What was found about one judged model before the registry is asked.
 
     `verdict` is the recorded one. `promotion` and `today` (the verdict on `day`) are those of the policy
@@ -83,7 +83,7 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class PromotionState:
     """What stands in the way of promotion, if anything, and what ledger and registry hold.
 
     `copy` is the version of the candidate's content under the model's own name, `champion` is where the alias
@@ -101,7 +101,7 @@ class State:
     pending: bool | None = None
 
 
-def obstacle(case: Case, standing: Standing | None = None, needs: int = 0) -> Ending | None:
+def obstacle(case: JudgedCase, standing: ApprovalState | None = None, needs: int = 0) -> Ending | None:
     """Why this model may not become champion; None when it may.
 
     `needs` is how many people must agree at least, whatever the tier asks for. Without `standing` nobody has
@@ -111,19 +111,19 @@ def obstacle(case: Case, standing: Standing | None = None, needs: int = 0) -> En
         why = "It was judged by a policy or on a day chosen for the run; nothing is recorded."
         return Ending(status=Status.WHAT_IF, reason=why)
     if not case.has_model:
-        why = f"There is no model; the tracked run is the record. {headline.why(case.verdict)}"
+        why = f"There is no model; the tracked run is the record. {headline.sentence(case.verdict)}"
         return Ending(status=Status.NO_MODEL, reason=why)
     if refusal := _refusal(case, standing):
         return Ending(status=Status.NOT_PROMOTED, reason=refusal)
     if standing is None:
         return Ending(status=Status.AWAITING_APPROVAL, reason="Nothing was proposed yet.")
     reasons = list(standing.reasons)
-    if (agreed := len(standing.stands)) < needs:
+    if (agreed := len(standing.counted)) < needs:
         reasons.append(f"A first version needs {needs} approval(s), {agreed} stand: ask for more.")
     return Ending(status=Status.AWAITING_APPROVAL, reason=" ".join(reasons)) if reasons else None
 
 
-def _refusal(case: Case, standing: Standing | None) -> str | None:
+def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
     """Why this is no question of agreement: no policy, code that nobody has, a verdict nobody overrode."""
     verdict, promotion = case.verdict, case.promotion
     if case.tier:
@@ -139,24 +139,24 @@ def _refusal(case: Case, standing: Standing | None) -> str | None:
         return " ".join(standing.reasons)
     if (judged := _judgement(case)) is None or (standing and standing.complete):
         return None
-    begun = bool(standing and standing.stands and promotion.override_days)
+    begun = bool(standing and standing.counted and promotion.override_days)
     return f"{judged} {' '.join(standing.reasons)}" if standing and begun else judged
 
 
-def _judgement(case: Case) -> str | None:
+def _judgement(case: JudgedCase) -> str | None:
     """Why the authorised policy, then or today, does not let the model through."""
     verdict, today, promotion = case.verdict, case.today, case.promotion
     if promotion is None or today is None:
         return None
     if measurement.Outcome(verdict["verdict"]) not in promotion.when:
-        return headline.why(verdict)
+        return headline.sentence(verdict)
     if today.outcome not in promotion.when:
         word = headline.VERDICTS[today.outcome].lower()
         return f"Judged again on {case.day.isoformat()}: {word}; {'; '.join(today.reasons)}."
     return case.compared
 
 
-def decide(state: State) -> Step | Ending:
+def decide(state: PromotionState) -> Step | Ending:
     """The next step, or the ending.
 
     A change that a crash left unfinished is ended first: as done when the alias was set, else as not done.
@@ -172,4 +172,4 @@ def decide(state: State) -> Step | Ending:
         now = f"{state.champion} is" if state.champion else "no version is now"
         why = f"{state.candidate} had its turn, and {now} champion: going back is a rollback, not a release."
         return Ending(status=Status.SUPERSEDED, reason=why)
-    return Step.CROWN if state.copy else Step.COPY
+    return Step.SET_CHAMPION if state.copy else Step.COPY

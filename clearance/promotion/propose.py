@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import comparison, files, params, registry
+from clearance import comparison, files, in_toto, params, registry
 from clearance.comparison import compare
 from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
-from clearance.ledger import Kind
+from clearance.in_toto import content_digest
+from clearance.ledger import EntryKind
 from clearance.promotion import authorised_policy, review, version_record
-from clearance.promotion.session import Office
-from clearance.trust import dsse, evidence_bundle, statement
+from clearance.promotion.session import LedgerSession
+from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
-from clearance.trust.statement import content_digest
 from clearance.versioning import git, lineage
 
 EVIDENCE = Path(".clearance/evidence")
@@ -32,22 +32,24 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class CandidateRelease:
     """What a release acts on. `tags` are what every version of this model must say."""
 
-    office: Office
+    office: LedgerSession
     settings: params.Params
     verified: lineage.Lineage
-    server: registry.Server
-    tracked: registry.Tracked
-    described: registry.Description
+    server: registry.MlflowServer
+    tracked: registry.TrackedRun
+    described: registry.ModelDescription
     verdict: Mapping[str, Any]
     tags: Mapping[str, str]
 
     def register(self) -> registry.Version:
         """The candidate of this very content. Raises IntegrityError unless it is what was judged."""
         name = registry.candidate_name(self.settings.name)
-        version = registry.register(self.server, name, self.tracked, self.verified.fingerprint, self.tags)
+        version = registry.register_version(
+            self.server, name, self.tracked, self.verified.fingerprint, self.tags
+        )
         for key, value in self.tags.items():
             if version.tags.get(key) != value:
                 raise IntegrityError(
@@ -61,7 +63,7 @@ class Candidate:
         """Whether somebody signed an override of its verdict, be it that it stands or not."""
         entries = self.office.entries(self.settings.name)
         return any(
-            each.kind == Kind.OVERRIDE and each.body.get("version") == version.number for each in entries
+            each.kind == EntryKind.OVERRIDE and each.body.get("version") == version.number for each in entries
         )
 
     def attest(self, version: registry.Version, *, pushed: bool) -> str:
@@ -70,7 +72,7 @@ class Candidate:
         The first bundle of a version is the one that counts; a lost one is kept again.
         """
         name, file = self.settings.name, self.verified.root / EVIDENCE / f"{self.verified.fingerprint}.json"
-        proposed = version_record.proposed(self.office.entries(name), version.number)
+        proposed = version_record.find_proposal(self.office.entries(name), version.number)
         if proposed and file.is_file() and self.office.opened(dsse.read(file)).digest == proposed.content:
             self._keep(version, file)
             if pushed and not proposed.pushed:
@@ -78,13 +80,15 @@ class Candidate:
             return proposed.content
         if proposed is None:
             self.office.demand(Right.PROPOSE, name, f"propose {version}")
-            statement = evidence_bundle.draft(registry.files(self.server, version), self._evidence())
+            statement = evidence_bundle.statement_for(
+                registry.model_file_digests(self.server, version), self._evidence()
+            )
             dsse.write(file, self.office.sign(statement))
             self._keep(version, file)
             self._propose(version, content_digest(statement), pushed=pushed)
             return content_digest(statement)
         with tempfile.TemporaryDirectory() as folder:
-            registry.fetch(self.server, version, [f"evidence/{evidence_bundle.NAME}"], Path(folder))
+            registry.fetch_files(self.server, version, [f"evidence/{evidence_bundle.NAME}"], Path(folder))
             dsse.write(file, dsse.read(Path(folder) / "evidence" / evidence_bundle.NAME))
         return proposed.content
 
@@ -93,25 +97,25 @@ class Candidate:
         file = self.verified.root / compare.RECORD
         with tempfile.TemporaryDirectory() as folder:
             try:
-                registry.fetch(self.server, version, [version_record.KEPT], Path(folder))
-                kept = files.sha256_json(files.read_json(Path(folder) / version_record.KEPT))
+                registry.fetch_files(self.server, version, [version_record.COMPARISON_FILE], Path(folder))
+                kept = files.sha256_json(files.read_json(Path(folder) / version_record.COMPARISON_FILE))
             except IntegrityError:
                 kept = None
         if kept != digest and file.is_file() and files.sha256_json(files.read_json(file)) == digest:
-            registry.keep(self.server, version, file)
+            registry.store_evidence(self.server, version, file)
 
     def _keep(self, version: registry.Version, file: Path) -> None:
         """Keep the bundle beside the version, unless it is there as it should be."""
         with tempfile.TemporaryDirectory() as folder:
             try:
-                registry.fetch(self.server, version, [f"evidence/{evidence_bundle.NAME}"], Path(folder))
+                registry.fetch_files(self.server, version, [f"evidence/{evidence_bundle.NAME}"], Path(folder))
                 there = Path(folder) / "evidence" / evidence_bundle.NAME
                 if files.sha256(there) == files.sha256(file):
                     return
             except IntegrityError:
                 pass
             shutil.copyfile(file, Path(folder) / evidence_bundle.NAME)
-            registry.keep(self.server, version, Path(folder) / evidence_bundle.NAME)
+            registry.store_evidence(self.server, version, Path(folder) / evidence_bundle.NAME)
 
     def _propose(self, version: registry.Version, content: str, *, pushed: bool) -> None:
         about = {"version": version.number, "content": content}
@@ -119,26 +123,26 @@ class Candidate:
         name = self.settings.name
         self.office.record(
             self.office.draft(
-                Kind.PROPOSAL, name, **about, fingerprint=self.verified.fingerprint, pushed=pushed
+                EntryKind.PROPOSAL, name, **about, fingerprint=self.verified.fingerprint, pushed=pushed
             ),
             self.office.draft(
-                Kind.VERDICT, name, **about, **outcome, policy=self.verdict["policy"]["sha256"]
+                EntryKind.VERDICT, name, **about, **outcome, policy=self.verdict["policy"]["sha256"]
             ),
         )
 
-    def _evidence(self) -> evidence_bundle.Evidence:
+    def _evidence(self) -> evidence_bundle.BundleEvidence:
         root, said = self.verified.root, self.verdict["policy"]
         lock = (root / "dvc.lock").read_text(encoding="utf-8")
-        found = git.state(root, lock)
-        return evidence_bundle.Evidence(
+        found = git.commit_state(root, lock)
+        return evidence_bundle.BundleEvidence(
             model=self.settings.name,
             fingerprint=self.verified.fingerprint,
             demo=self.office.roles.demo,
-            code=evidence_bundle.Code(commit=found.commit, changed=found.changed, unkept=found.unkept),
+            code=evidence_bundle.CodeState(commit=found.commit, changed=found.changed, unkept=found.unkept),
             lock=lock,
             params=(root / "params.yaml").read_text(encoding="utf-8"),
             overrides=dict(self.settings.overrides),
-            judged=evidence_bundle.Judged(
+            judged=evidence_bundle.JudgedPolicy(
                 file=said["file"],
                 id=said["id"],
                 version=said["version"],
@@ -156,13 +160,15 @@ class Candidate:
     def compare(self, version: registry.Version, content: str, day: dt.date) -> None:
         """Compare with today's champion, where the policy asks for it and nobody did; record it signed."""
         name = self.settings.name
-        chosen = authorised_policy.today(self.office.root, name, self.verdict["policy"]["sha256"]).policy
+        chosen = authorised_policy.authorised_now(
+            self.office.root, name, self.verdict["policy"]["sha256"]
+        ).policy
         if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
             return
         entries = self.office.entries(name)
         reign, before = (
             version_record.champion(entries, name),
-            version_record.compared(entries, version.number, self.office.roles),
+            version_record.newest_comparison(entries, version.number, self.office.roles),
         )
         if reign and reign.version == version.number:
             return
@@ -170,7 +176,7 @@ class Candidate:
             self._keep_comparison(version, before["comparison"])
             return
         rival = registry.champion(self.server, name) if reign else None
-        signed = review.bundle_of_champion(self.office, self.server, entries, name)
+        signed = review.champion_bundle(self.office, self.server, entries, name)
         vouched = _vouched(signed) if signed else None
         found = compare.compare(self.verified, chosen.challenge, self.server, rival, vouched)
         file, digest = compare.write(self.verified.root, found), comparison.digest(found)
@@ -183,14 +189,12 @@ class Candidate:
             "approvals": found.approvals,
             "reasons": [each.reason for each in found.findings if each.outcome != Outcome.PASS],
         }
-        sealed = self.office.sign(
-            statement.statement({"comparison": digest}, version_record.COMPARISON, said)
-        )
-        registry.keep(self.server, version, file)
-        self.office.record(self.office.draft(Kind.COMPARISON, name, **said, envelope=sealed))
+        sealed = self.office.sign(in_toto.statement({"comparison": digest}, version_record.COMPARISON, said))
+        registry.store_evidence(self.server, version, file)
+        self.office.record(self.office.draft(EntryKind.COMPARISON, name, **said, envelope=sealed))
         logger.info("\n".join(comparison.summary(files.read_json(file))))
 
 
-def _vouched(signed: evidence_bundle.Bundle) -> registry.Vouched:
+def _vouched(signed: evidence_bundle.Bundle) -> registry.SignedDigests:
     said = signed.evidence
-    return registry.Vouched(model=signed.files[registry.MODEL], outs=said.outs, params=said.params)
+    return registry.SignedDigests(model=signed.files[registry.MODEL], outs=said.outs, params=said.params)

@@ -12,23 +12,23 @@ from clearance.promotion.next_step import Status
 RECEIPT = Path(".clearance") / "release.json"
 
 
-def released(folder: Path) -> list[str]:
+def release_lines(folder: Path) -> list[str]:
     """What the last release of the project at `folder` did, a line each; none where there was none."""
     if not (folder / RECEIPT).exists():
         return []
     receipt = files.read_json(folder / RECEIPT)
     versions = [("registered", receipt["candidate"]), ("champion", receipt["champion"])]
-    lines = [f"{word} {named(found)}" for word, found in versions if found]
-    return [*lines, *(awaited(folder) or [f"{receipt['status']}: {receipt['reason']}"])]
+    lines = [f"{word} {describe_version(found)}" for word, found in versions if found]
+    return [*lines, *(waiting_lines(folder) or [f"{receipt['status']}: {receipt['reason']}"])]
 
 
-def named(found: Mapping[str, Any]) -> str:
+def describe_version(found: Mapping[str, Any]) -> str:
     """A version of a receipt, with whatever must be said wherever it is named."""
     note = f" ({found['note']})" if found.get("note") else ""
     return f"{found['name']} version {found['version']}{note}"
 
 
-def awaited(folder: Path) -> list[str]:
+def waiting_lines(folder: Path) -> list[str]:
     """Who must still agree to what was last released at `folder`, and by which commands; else nothing."""
     if not (folder / RECEIPT).exists():
         return []

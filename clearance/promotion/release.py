@@ -17,7 +17,7 @@ from clearance import params, registry
 from clearance.errors import IntegrityError, ReleaseRefused
 from clearance.promotion import next_step, promote, propose, review, version_record
 from clearance.promotion.next_step import Ending, Status
-from clearance.promotion.session import Office, opened
+from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import test_set_notice
 from clearance.versioning import dvc_remote, git, lineage
@@ -27,7 +27,7 @@ THROW_AWAY = ("CI", "CLEARANCE_EPHEMERAL")
 logger = logging.getLogger(__name__)
 
 
-def demand_shared(server: registry.Server, kept: dvc_remote.Remote | None) -> None:
+def ensure_shared_stores(server: registry.MlflowServer, kept: dvc_remote.Remote | None) -> None:
     """Raise ReleaseRefused on a CI runner or cloned worker whose registry or remote would end with it."""
     where = next((name for name in THROW_AWAY if _is_set(name)), None)
     if where is None:
@@ -78,7 +78,7 @@ def _named(version: registry.Version | None, note: str) -> dict[str, Any] | None
     return {"name": version.name, "version": version.number} | ({"note": note} if note else {})
 
 
-def _notes(office: Office, name: str, numbers: Sequence[int | None]) -> list[str]:
+def _notes(office: LedgerSession, name: str, numbers: Sequence[int | None]) -> list[str]:
     """What must be said of each of these candidates; nothing of None."""
     entries, demo = office.entries(name), office.roles.demo
     said = [{} if each is None else version_record.notes(entries, each, demo=demo) for each in numbers]
@@ -93,24 +93,24 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     """
     settings = params.load(root / "params.yaml")
     verified = lineage.verify(root)
-    described = registry.describe(verified)
+    described = registry.describe_model(verified)
     home = git.checkout_of(root)
-    case = review.examine(settings, home, root, day, has_model=described is not None)
+    case = review.judge_again(settings, home, root, day, has_model=described is not None)
     first = next_step.obstacle(case)
     if first and first.status is Status.WHAT_IF:
         return receipt(first, case.verdict, verified.fingerprint)
-    server, kept = registry.connect(), dvc_remote.default(root)
-    demand_shared(server, kept)
-    tracked = registry.find(server, settings.experiment, verified.fingerprint)
+    server, kept = registry.connect(), dvc_remote.default_remote(root)
+    ensure_shared_stores(server, kept)
+    tracked = registry.find_run(server, settings.experiment, verified.fingerprint)
     if tracked is None or not tracked.complete:
         raise IntegrityError(
             "MLflow has no complete run of this model", "run `clearance track`, then repeat this"
         )
-    with opened(home) as office:
+    with open_session(home) as office:
         if described is None:
             ending = Ending(status=Status.NO_MODEL, reason=first.reason if first else "")
             return receipt(ending, case.verdict, verified.fingerprint) | {"test_uses": None}
-        acting = propose.Candidate(
+        acting = propose.CandidateRelease(
             office=office,
             settings=settings,
             verified=verified,
@@ -120,7 +120,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
             verdict=case.verdict,
             tags=run_record.tags(case.verdict, described),
         )
-        with office.attempting("release", settings.name, fingerprint=verified.fingerprint):
+        with office.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
             version = acting.register()
             pushed = bool(kept) and (not case.failed or acting.is_overridden(version))
             if pushed:
@@ -133,5 +133,5 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     if rows is None:
         return done | {"test_uses": None}
     uses = registry.count_test_uses(server, rows)
-    test_set_notice.keep(root, rows, uses, day)
+    test_set_notice.record(root, rows, uses, day)
     return done | {"test_uses": uses}

@@ -17,20 +17,20 @@ from typing import Any
 from clearance import files, ledger, params, registry
 from clearance.documents.measurement import Outcome
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.ledger import Kind
+from clearance.ledger import EntryKind
 from clearance.policy import authorised, judgement, project_verdict, schema
 from clearance.promotion import authorised_policy, candidate, next_step, version_record
 from clearance.promotion.authorised_policy import Authority
-from clearance.promotion.next_step import Case
-from clearance.promotion.session import Reader
+from clearance.promotion.next_step import JudgedCase
+from clearance.promotion.session import ReadOnlySession
 from clearance.trust import approval_rules, approval_state, dsse, evidence_bundle
-from clearance.trust.decisions import Matter
+from clearance.trust.decisions import ApprovalSubject
 from clearance.trust.roles import Right
 from clearance.versioning import dvc_remote, git
 
 
 @dataclass(frozen=True, kw_only=True)
-class Then:
+class AsOf:
     """A promotion that was done: when, what the ledger held before it, and what was authorised by then."""
 
     at: dt.datetime
@@ -39,19 +39,19 @@ class Then:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hearing:
+class Review:
     """What was found about a version on a day: the case, what is to be decided, and who agrees so far."""
 
-    case: Case
-    matter: Matter
+    case: JudgedCase
+    matter: ApprovalSubject
     authority: Authority
-    standing: approval_state.Standing
+    standing: approval_state.ApprovalState
     failed: bool
     needs: int
     compared: Mapping[str, Any]
 
 
-def examine(
+def judge_again(
     settings: params.Params,
     home: Path,
     folder: Path,
@@ -59,7 +59,7 @@ def examine(
     *,
     has_model: bool = True,
     authority: Authority | None = None,
-) -> Case:
+) -> JudgedCase:
     """Judge again from the evidence in `folder`: as of the recorded day as a check, as of `day` to decide.
 
     Without an `authority`, the list of authorised policies in the project `home` counts. Raises
@@ -74,13 +74,13 @@ def examine(
         )
     given = authority or Authority()
     if authority is None and not recorded["what_if"]:
-        given = authorised_policy.today(home, settings.name, recorded["policy"]["sha256"])
+        given = authorised_policy.authorised_now(home, settings.name, recorded["policy"]["sha256"])
     chosen, today = given.policy, None
     if chosen:
         today = judgement.judge(
-            chosen, project_verdict.gather(folder), judgement.declared(settings.data), day
+            chosen, project_verdict.read_evidence(folder), judgement.declaration_of(settings.data), day
         )
-    return Case(
+    return JudgedCase(
         verdict=recorded,
         has_model=has_model,
         promotion=chosen.promotion if chosen else None,
@@ -89,25 +89,25 @@ def examine(
     )
 
 
-def hear(
-    office: Reader,
-    server: registry.Server,
-    recalled: candidate.Recalled,
+def review(
+    office: ReadOnlySession,
+    server: registry.MlflowServer,
+    recalled: candidate.VerifiedCandidate,
     day: dt.date,
     *,
-    then: Then | None = None,
-) -> Hearing:
+    then: AsOf | None = None,
+) -> Review:
     """Who agrees to the version, and what is in the way: as of now, or as of `then`. Raises as `examine`."""
     evidence, name = recalled.bundle.evidence, recalled.bundle.evidence.model
     judged_by = files.sha256(recalled.folder / evidence.judged.file)
-    authority = then.authority if then else authorised_policy.today(office.root, name, judged_by)
-    case = examine(recalled.settings, office.root, recalled.folder, day, authority=authority)
+    authority = then.authority if then else authorised_policy.authorised_now(office.root, name, judged_by)
+    case = judge_again(recalled.settings, office.root, recalled.folder, day, authority=authority)
     entries = then.entries if then else office.entries(name)
     chosen = authority.policy
-    at = version_record.matter(entries, recalled.bundle, recalled.version.number, office.roles)
-    compared = version_record.compared(entries, at.version, office.roles)
+    at = version_record.approval_subject(entries, recalled.bundle, recalled.version.number, office.roles)
+    compared = version_record.newest_comparison(entries, at.version, office.roles)
     unpushed = None
-    if then is None and dvc_remote.default(office.root) and not recalled.proposed.pushed:
+    if then is None and dvc_remote.default_remote(office.root) and not recalled.proposed.pushed:
         unpushed = (
             "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
         )
@@ -121,8 +121,8 @@ def hear(
     asked = version_record.asked(chosen, authority.tier) if chosen else None
     if chosen and asked is None:
         case = replace(case, promotion=None, tier=authority.tier)
-    since = bundle_of_champion(office, server, entries, name) if at.champion else None
-    made = version_record.makers(office.root, office.roles, recalled.proposed, recalled.bundle, since)
+    since = champion_bundle(office, server, entries, name) if at.champion else None
+    made = version_record.trainers(office.root, office.roles, recalled.proposed, recalled.bundle, since)
     standing = version_record.standing(
         entries,
         asked or _NOBODY,
@@ -132,7 +132,7 @@ def hear(
         failed=case.failed,
         now=then.at if then else office.now(),
     )
-    return Hearing(
+    return Review(
         case=case,
         matter=at,
         authority=authority,
@@ -143,16 +143,19 @@ def hear(
     )
 
 
-RIGHTS = {
-    Kind.PROMOTION: Right.PROMOTE,
-    Kind.ROLLBACK: Right.ROLL_BACK,
-    Kind.RETIREMENT: Right.ROLL_BACK,
+REQUIRED_RIGHTS = {
+    EntryKind.PROMOTION: Right.PROMOTE,
+    EntryKind.ROLLBACK: Right.ROLL_BACK,
+    EntryKind.RETIREMENT: Right.ROLL_BACK,
 }
 """What whoever sets out to change the champion must be allowed."""
 
 
 def ensure_promoted(
-    office: Reader, server: registry.Server, recalled: candidate.Recalled, entries: Sequence[ledger.Entry]
+    office: ReadOnlySession,
+    server: registry.MlflowServer,
+    recalled: candidate.VerifiedCandidate,
+    entries: Sequence[ledger.Entry],
 ) -> str:
     """By whom, and by whose leave, the version became champion, each time it did, in words.
 
@@ -160,8 +163,10 @@ def ensure_promoted(
     what the ledger held before it would not have let it through; and when an override it rests on has ended.
     """
     number, content = recalled.version.number, recalled.bundle.digest
-    changes = [each for each in entries if each.kind in RIGHTS and each.body.get("version") == number]
-    promotions = [each for each in changes if each.kind == Kind.PROMOTION]
+    changes = [
+        each for each in entries if each.kind in REQUIRED_RIGHTS and each.body.get("version") == number
+    ]
+    promotions = [each for each in changes if each.kind == EntryKind.PROMOTION]
     if not promotions:
         raise ConfigurationError(f"no promotion of {recalled.version} is recorded", _FIND_OUT)
     for each in changes:
@@ -174,15 +179,17 @@ def ensure_promoted(
 _FIND_OUT = "roll back to a version that verifies, and find out who did it"
 
 
-def _begun(office: Reader, entries: Sequence[ledger.Entry], done: ledger.Entry, content: str) -> ledger.Entry:
+def _begun(
+    office: ReadOnlySession, entries: Sequence[ledger.Entry], done: ledger.Entry, content: str
+) -> ledger.Entry:
     """The intent that a change of the champion ended. Raises ConfigurationError when none is like it."""
     for each in entries:
         if each.number == done.body.get("intent") and each.number < done.number:
-            same = each.kind == Kind.INTENT and each.body.get("step") == done.kind
+            same = each.kind == EntryKind.INTENT and each.body.get("step") == done.kind
             about = all(each.body.get(key) == done.body.get(key) for key in ("version", "content"))
             if not same or not about or each.body.get("content") != content:
                 break
-            if not office.roles.may(each.keyid or "", RIGHTS[Kind(done.kind)], each.at):
+            if not office.roles.may(each.keyid or "", REQUIRED_RIGHTS[EntryKind(done.kind)], each.at):
                 raise ConfigurationError(
                     f"{each.actor}, who may not, set out to (entry {each.number})", _FIND_OUT
                 )
@@ -191,9 +198,9 @@ def _begun(office: Reader, entries: Sequence[ledger.Entry], done: ledger.Entry, 
 
 
 def _allowed(
-    office: Reader,
-    server: registry.Server,
-    recalled: candidate.Recalled,
+    office: ReadOnlySession,
+    server: registry.MlflowServer,
+    recalled: candidate.VerifiedCandidate,
     entries: Sequence[ledger.Entry],
     done: ledger.Entry,
 ) -> str:
@@ -201,13 +208,15 @@ def _allowed(
     begun = _begun(office, entries, done, recalled.bundle.digest)
     authority, now = _authority(office, recalled, begun)
     before = [each for each in entries if each.number < begun.number]
-    then = Then(at=done.at, entries=before, authority=authority)
-    heard = hear(office, server, recalled, done.at.date(), then=then)
+    then = AsOf(at=done.at, entries=before, authority=authority)
+    heard = review(office, server, recalled, done.at.date(), then=then)
     if ending := next_step.obstacle(heard.case, heard.standing, heard.needs):
         raise ConfigurationError(
             f"it was promoted (entry {done.number}) although: {ending.reason}", _FIND_OUT
         )
-    agreed = ", ".join(str(vote) for vote in heard.standing.stands) or "the policy asks for nobody's approval"
+    agreed = (
+        ", ".join(str(vote) for vote in heard.standing.counted) or "the policy asks for nobody's approval"
+    )
     until = heard.standing.until
     if until is not None and until <= office.now():
         raise ConfigurationError(
@@ -218,18 +227,20 @@ def _allowed(
     return f"promoted by {begun.actor} (entry {done.number}); {agreed}{limited}{now}"
 
 
-def _authority(office: Reader, found: candidate.Recalled, begun: ledger.Entry) -> tuple[Authority, str]:
+def _authority(
+    office: ReadOnlySession, found: candidate.VerifiedCandidate, begun: ledger.Entry
+) -> tuple[Authority, str]:
     """Under what it was promoted, as today's list or the commit named then shows; and what is new."""
     name, judged = found.bundle.evidence.model, found.folder / found.bundle.evidence.judged.file
-    today = authorised_policy.today(office.root, name, files.sha256(judged))
+    today = authorised_policy.authorised_now(office.root, name, files.sha256(judged))
     tier, commit = begun.body.get("tier", today.tier), begun.body.get("authorised_in")
     if today.policy and today.tier == tier:
         return today, ""
-    then = authorised_policy.then(office.root, name, judged, tier, commit) if commit else Authority()
+    then = authorised_policy.authorised_at(office.root, name, judged, tier, commit) if commit else Authority()
     return then, f"; {authorised.FILE} authorises another policy or tier for {name} today"
 
 
-_NOBODY = approval_rules.Asked(roles={}, authors_listed=False)
+_NOBODY = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
 """What a policy asks for that is not authorised: it decides nothing, for the model is refused anyway."""
 
 
@@ -243,11 +254,13 @@ def _unlisted(authority: Authority) -> str | None:
 
 def _uncommitted(found: evidence_bundle.Bundle, chosen: schema.Policy | None) -> str | None:
     code = found.evidence.code
-    state = git.State(commit=code.commit, changed=code.changed, unkept=code.unkept)
-    return git.fault(state, chosen is None or chosen.promotion.uncommitted)
+    state = git.CommitState(commit=code.commit, changed=code.changed, unkept=code.unkept)
+    return git.reproducibility_fault(state, chosen is None or chosen.promotion.uncommitted)
 
 
-def _compared(found: Mapping[str, Any], at: Matter, chosen: schema.Policy | None, day: dt.date) -> str | None:
+def _compared(
+    found: Mapping[str, Any], at: ApprovalSubject, chosen: schema.Policy | None, day: dt.date
+) -> str | None:
     """What the comparison with today's champion has against the version, where the policy asks for one."""
     if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
         return None
@@ -260,8 +273,8 @@ def _compared(found: Mapping[str, Any], at: Matter, chosen: schema.Policy | None
     return f"Compared with the champion: {word}; {'; '.join(found['reasons'])}."
 
 
-def bundle_of_champion(
-    office: Reader, server: registry.Server, entries: Sequence[ledger.Entry], name: str
+def champion_bundle(
+    office: ReadOnlySession, server: registry.MlflowServer, entries: Sequence[ledger.Entry], name: str
 ) -> evidence_bundle.Bundle | None:
     """The signed evidence of the ledger's champion; None without a champion.
 
@@ -274,7 +287,7 @@ def bundle_of_champion(
     found = registry.find_number(server, candidates, reign.version)
     if found is not None:
         with tempfile.TemporaryDirectory() as temporary:
-            registry.fetch(server, found, [f"evidence/{evidence_bundle.NAME}"], Path(temporary))
+            registry.fetch_files(server, found, [f"evidence/{evidence_bundle.NAME}"], Path(temporary))
             said = evidence_bundle.read(
                 office.opened(dsse.read(Path(temporary) / "evidence" / evidence_bundle.NAME))
             )

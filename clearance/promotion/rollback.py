@@ -14,17 +14,17 @@ from pathlib import Path
 
 from clearance import ledger, params, registry, stage
 from clearance.errors import ConfigurationError, IntegrityError, TransientError
-from clearance.ledger import Kind, history
+from clearance.ledger import EntryKind, history
 from clearance.promotion import candidate, promote, review, version_record
-from clearance.promotion.session import Office, opened
+from clearance.promotion.session import LedgerSession, open_session
 from clearance.trust.roles import Right
 
 logger = logging.getLogger(__name__)
 
 
 def roll_back(
-    office: Office, server: registry.Server, name: str, to: int | None, reason: str
-) -> ledger.Reign:
+    office: LedgerSession, server: registry.MlflowServer, name: str, to: int | None, reason: str
+) -> ledger.Tenure:
     """Make candidate `to`, or the champion before the present one, champion again; returns its reign.
 
     Nothing is changed when it is champion already and the alias says so, nor by the same words a second time:
@@ -34,11 +34,11 @@ def roll_back(
     """
     office.demand(Right.ROLL_BACK, name, f"roll {name} back")
     office.ensure_sound()
-    with office.attempting("roll back", name), ledger.lock(office.book, name) as fence:
+    with office.recording_refusal("roll back", name), ledger.lock(office.book, name) as fence:
         _end_pending(office, server, name, fence)
         entries = office.entries(name)
         reign = version_record.champion(entries, name)
-        done = _is_last(entries, Kind.ROLLBACK, reason)
+        done = _is_last(entries, EntryKind.ROLLBACK, reason)
         number = reign.version if done and reign and to is None else _target(entries, name, reign, to)
         if reign and reign.version == number and _alias(server, name) == number:
             return reign
@@ -49,7 +49,7 @@ def roll_back(
                 "restore it from a backup, or choose another",
             )
         with tempfile.TemporaryDirectory() as temporary:
-            recalled = candidate.recall(office, server, version, entries, Path(temporary))
+            recalled = candidate.load_verified(office, server, version, entries, Path(temporary))
             _ensure_may_serve(office, server, recalled, entries)
         copy = registry.find_version(server, name, str(version.fingerprint))
         if copy is None:
@@ -57,7 +57,7 @@ def roll_back(
                 f"{name} has no copy of {version}", "restore it from a backup, or choose another"
             )
         candidate.ensure_files(server, copy, recalled.bundle)
-        before = [each for each in ledger.reigns(entries, name) if each.version == number][-1]
+        before = [each for each in ledger.tenures(entries, name) if each.version == number][-1]
         about = {
             "version": number,
             "content": recalled.bundle.digest,
@@ -65,75 +65,84 @@ def roll_back(
             "allowed_by": list(before.allowed_by),
             "override_until": before.override_until,
         }
-        intent = office.record(office.draft(Kind.INTENT, name, step=Kind.ROLLBACK, **about), fence=fence)[0]
+        intent = office.record(
+            office.draft(EntryKind.INTENT, name, step=EntryKind.ROLLBACK, **about), fence=fence
+        )[0]
         ledger.ensure(office.book, fence)
-        registry.crown(server, copy)
-        office.record(office.draft(Kind.ROLLBACK, name, **about, intent=intent.number), fence=fence)
+        registry.set_champion(server, copy)
+        office.record(office.draft(EntryKind.ROLLBACK, name, **about, intent=intent.number), fence=fence)
         return _champion(office, name)
 
 
 def _ensure_may_serve(
-    office: Office, server: registry.Server, found: candidate.Recalled, entries: Sequence[ledger.Entry]
+    office: LedgerSession,
+    server: registry.MlflowServer,
+    found: candidate.VerifiedCandidate,
+    entries: Sequence[ledger.Entry],
 ) -> None:
     """Raise unless the version was promoted as it must be, its override has not ended, and nobody objects."""
     review.ensure_promoted(office, server, found, entries)
-    now = review.hear(office, server, found, office.now().date())
+    now = review.review(office, server, found, office.now().date())
     if now.standing.rejections:
         said = "; ".join(str(vote) for vote in now.standing.rejections)
         mend = "choose another version; whoever rejected it can revoke that"
         raise ConfigurationError(f"{found.version} was rejected: {said}", mend)
 
 
-def retire(office: Office, server: registry.Server, name: str, reason: str) -> None:
+def retire(office: LedgerSession, server: registry.MlflowServer, name: str, reason: str) -> None:
     """Let no version of the model be champion from here on. Raises as `roll_back` does."""
     office.demand(Right.ROLL_BACK, name, f"retire {name}")
     office.ensure_sound()
-    with office.attempting("retire it", name), ledger.lock(office.book, name) as fence:
+    with office.recording_refusal("retire it", name), ledger.lock(office.book, name) as fence:
         _end_pending(office, server, name, fence)
         entries = office.entries(name)
         reign = version_record.champion(entries, name)
-        if reign is None and _is_last(entries, Kind.RETIREMENT, reason):
+        if reign is None and _is_last(entries, EntryKind.RETIREMENT, reason):
             return
         if reign is None:
             raise ConfigurationError(f"{name} has no champion", "there is nothing to retire")
         about = {"version": reign.version, "content": reign.content, "reason": reason}
-        intent = office.record(office.draft(Kind.INTENT, name, step=Kind.RETIREMENT, **about), fence=fence)[0]
+        intent = office.record(
+            office.draft(EntryKind.INTENT, name, step=EntryKind.RETIREMENT, **about), fence=fence
+        )[0]
         ledger.ensure(office.book, fence)
-        registry.uncrown(server, name)
-        office.record(office.draft(Kind.RETIREMENT, name, **about, intent=intent.number), fence=fence)
+        registry.clear_champion(server, name)
+        office.record(office.draft(EntryKind.RETIREMENT, name, **about, intent=intent.number), fence=fence)
 
 
-def _end_pending(office: Office, server: registry.Server, name: str, fence: ledger.Fence) -> None:
+def _end_pending(
+    office: LedgerSession, server: registry.MlflowServer, name: str, fence: ledger.Fence
+) -> None:
     """End what a crash left unfinished, as done or as not done."""
-    if ledger.unfinished(office.entries(name), name):
+    if ledger.open_intents(office.entries(name), name):
         pointed = registry.champion(server, name)
-        aliased = promote.number_of(server, name, pointed)
-        promote.settle(office, name, fence, aliased=aliased, pointed=pointed)
+        aliased = promote.candidate_number(server, name, pointed)
+        promote.end_unfinished(office, name, fence, aliased=aliased, pointed=pointed)
 
 
-def _is_last(entries: Sequence[ledger.Entry], kind: Kind, reason: str) -> bool:
+def _is_last(entries: Sequence[ledger.Entry], kind: EntryKind, reason: str) -> bool:
     """Whether the last change of the champion is this one, for this reason: the command was run before."""
     changes = [each for each in entries if each.kind in history.CHANGES]
     return bool(changes) and changes[-1].kind == kind and changes[-1].body.get("reason") == reason
 
 
-def _alias(server: registry.Server, name: str) -> int | None:
-    return promote.number_of(server, name, registry.champion(server, name))
+def _alias(server: registry.MlflowServer, name: str) -> int | None:
+    return promote.candidate_number(server, name, registry.champion(server, name))
 
 
-def _champion(office: Office, name: str) -> ledger.Reign:
+def _champion(office: LedgerSession, name: str) -> ledger.Tenure:
     reign = version_record.champion(office.entries(name), name)
     if reign is None:
         raise TransientError("the ledger does not keep this rollback", "repeat this")
     return reign
 
 
-def _target(entries: Sequence[ledger.Entry], name: str, reign: ledger.Reign | None, to: int | None) -> int:
+def _target(entries: Sequence[ledger.Entry], name: str, reign: ledger.Tenure | None, to: int | None) -> int:
     """Which version to go back to: the one that served before the present one first did.
 
     Raises ConfigurationError when there is none, or it never served.
     """
-    served = ledger.served(entries, name)
+    served = ledger.champion_versions(entries, name)
     if to is None:
         before = served[: served.index(reign.version)] if reign else served
         if not before:
@@ -157,13 +166,15 @@ def main() -> None:
     asked = parser.parse_args()
     root = Path.cwd()
     name, server = params.load(root / "params.yaml").name, registry.connect()
-    with opened(root, asked.by) as office:
+    with open_session(root, asked.by) as office:
         if asked.act == "retire":
             retire(office, server, name, asked.reason)
             logger.info("%s has no champion any more", name)
         else:
             reign = roll_back(office, server, name, asked.to, asked.reason)
-            logger.info("%s", version_record.told(office.entries(name), reign, demo=office.roles.demo))
+            logger.info(
+                "%s", version_record.describe_tenure(office.entries(name), reign, demo=office.roles.demo)
+            )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from clearance.trust.roles import Right, Roles
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class ReadOnlySession:
     """An open ledger and the roles in force: whoever reads needs no key."""
 
     root: Path
@@ -33,17 +33,17 @@ class Reader:
         """The time in UTC."""
         return self.book.clock()
 
-    def opened(self, signed: Mapping[str, Any]) -> dsse.Signed:
+    def opened(self, signed: Mapping[str, Any]) -> dsse.VerifiedStatement:
         """What is in an envelope that a key of the roles file signed. Raises IntegrityError."""
-        return dsse.opened(signed, self.roles.keys)
+        return dsse.verify(signed, self.roles.keys)
 
     def entries(self, model: str | None = None) -> list[ledger.Entry]:
         """The entries, of one model where it is named."""
         return list(ledger.entries(self.book, model=model))
 
-    def audit(self) -> ledger.Report:
+    def audit(self) -> ledger.LedgerReport:
         """The ledger verified against every place of its checkpoints, and who sealed what by the newest."""
-        kept = settings.places(self.root)
+        kept = settings.checkpoint_paths(self.root)
         report = ledger.verify(self.book, kept, self.opened)
         more = (
             signer_audit.findings(self.entries(), checkpoint_files.lines(kept[0]), self.roles)
@@ -63,10 +63,10 @@ class Reader:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Office(Reader):
+class LedgerSession(ReadOnlySession):
     """A reader in the hands of somebody who acts."""
 
-    acting: signers.Acting
+    acting: signers.Actor
 
     @property
     def keyid(self) -> str:
@@ -82,27 +82,27 @@ class Office(Reader):
         if not self.may(right):
             who = self.acting.person.identity
             said = f"{who} may not {what}: no role of theirs gives the right {right}"
-            self.record(self.draft(ledger.Kind.REFUSAL, model, reason=said))
+            self.record(self.draft(ledger.EntryKind.REFUSAL, model, reason=said))
             raise ReleaseRefused(
                 said,
                 f"set {signers.IDENTITY} to somebody whose role in policies/roles.yaml gives it",
             )
 
     @contextmanager
-    def attempting(self, what: str, model: str, **about: Any) -> Iterator[None]:
+    def recording_refusal(self, what: str, model: str, **about: Any) -> Iterator[None]:
         """Record as refused what ends with a fault inside; the error goes on."""
         try:
             yield
         except (ConfigurationError, IntegrityError) as error:
             reason = f"{self.acting.person.identity} could not {what}: {error.fault}"
-            self.record(self.draft(ledger.Kind.REFUSAL, model, **about, reason=reason))
+            self.record(self.draft(ledger.EntryKind.REFUSAL, model, **about, reason=reason))
             raise
 
     def sign(self, statement: Mapping[str, Any]) -> dict[str, Any]:
         """The statement in an envelope signed by whoever acts."""
         return dsse.sign(statement, self.acting.signer)
 
-    def draft(self, kind: ledger.Kind, model: str | None, **body: Any) -> ledger.Draft:
+    def draft(self, kind: ledger.EntryKind, model: str | None, **body: Any) -> ledger.Draft:
         """An entry by whoever acts."""
         return ledger.Draft(
             kind=kind, model=model, actor=self.acting.person.identity, keyid=self.keyid, body=body
@@ -114,7 +114,7 @@ class Office(Reader):
 
 
 @contextmanager
-def opened(root: Path, identity: str | None = None) -> Iterator[Office]:
+def open_session(root: Path, identity: str | None = None) -> Iterator[LedgerSession]:
     """The project's office for `identity`, else the environment's, else in the demo the machine account.
 
     A roles file that is new to the ledger is recorded first. Raises ConfigurationError when roles, signer or
@@ -123,29 +123,29 @@ def opened(root: Path, identity: str | None = None) -> Iterator[Office]:
     with _book(root) as book:
         seen = _seen(ledger.entries(book, model=None))
         roles = roles_in_force.load(root, seen)
-        acting = roles_in_force.who(root, roles, book.clock(), identity)
+        acting = roles_in_force.actor(root, roles, book.clock(), identity)
         seal = ledger.Seal(
             sign=partial(dsse.sign, signer=acting.signer),
-            opened=partial(dsse.opened, keys=roles.keys),
-            places=settings.places(root),
+            opened=partial(dsse.verify, keys=roles.keys),
+            places=settings.checkpoint_paths(root),
         )
-        office = Office(root=root, roles=roles, book=replace(book, seal=seal), acting=acting)
+        office = LedgerSession(root=root, roles=roles, book=replace(book, seal=seal), acting=acting)
         if (roles.version, roles.sha256, roles.root) != (seen.version, seen.sha256, seen.root):
             body = {"roles_version": roles.version, "sha256": roles.sha256, "demo": roles.demo}
             body |= {"root_version": roles.root}
-            office.record(office.draft(ledger.Kind.ROLES, None, **body))
+            office.record(office.draft(ledger.EntryKind.ROLES, None, **body))
         yield office
 
 
 @contextmanager
-def reading(root: Path) -> Iterator[Reader]:
+def open_read_only(root: Path) -> Iterator[ReadOnlySession]:
     """The project's ledger and roles to read: nothing is recorded, and nobody's key is asked for.
 
     Raises as `opened` does, but for the signer.
     """
     with _book(root) as book:
         roles = roles_in_force.load(root, _seen(ledger.entries(book, model=None)))
-        yield Reader(root=root, roles=roles, book=book)
+        yield ReadOnlySession(root=root, roles=roles, book=book)
 
 
 @contextmanager
@@ -155,20 +155,22 @@ def _book(root: Path) -> Iterator[ledger.Ledger]:
         yield book
 
 
-def seen(root: Path) -> signed_roles.Seen:
+def newest_roles_file(root: Path) -> signed_roles.TrustedVersion:
     """The newest roles file that the project's ledger knows; it takes no roles file to read that."""
     with _book(root) as book:
         return _seen(ledger.entries(book, model=None))
 
 
-def _seen(entries: Iterable[ledger.Entry]) -> signed_roles.Seen:
+def _seen(entries: Iterable[ledger.Entry]) -> signed_roles.TrustedVersion:
     """The newest roles file that the ledger knows."""
-    seen = signed_roles.Seen()
+    seen = signed_roles.TrustedVersion()
     for each in entries:
-        if each.kind == ledger.Kind.ROLES:
+        if each.kind == ledger.EntryKind.ROLES:
             body = each.body
             root = body.get("root_version", 0)
-            found = signed_roles.Seen(version=body["roles_version"], sha256=body["sha256"], root=root)
+            found = signed_roles.TrustedVersion(
+                version=body["roles_version"], sha256=body["sha256"], root=root
+            )
             if (found.version, found.root) >= (seen.version, seen.root):
                 seen = found
     return seen

@@ -16,7 +16,7 @@ from typing import Any
 from clearance import files, ledger, params, registry, stage
 from clearance.errors import ClearanceError, ConfigurationError, ExitCode, IntegrityError
 from clearance.promotion import candidate, next_step, promote, review, version_record
-from clearance.promotion.session import Reader, reading
+from clearance.promotion.session import ReadOnlySession, open_read_only
 from clearance.trust import dsse, evidence_bundle
 
 
@@ -32,7 +32,9 @@ class Check:
         return f"{'holds ' if self.holds else 'BROKEN'}  {self.name}: {self.says}"
 
 
-def verify(office: Reader, server: registry.Server, name: str, number: int | None) -> list[Check]:
+def verify(
+    office: ReadOnlySession, server: registry.MlflowServer, name: str, number: int | None
+) -> list[Check]:
     """What was found about candidate `number` (None: the ledger's champion)."""
     checks = [_ledger(office)]
     entries = office.entries(name)
@@ -46,7 +48,7 @@ def verify(office: Reader, server: registry.Server, name: str, number: int | Non
     return checks
 
 
-def verify_file(office: Reader, server: registry.Server, name: str, file: Path) -> list[Check]:
+def verify_file(office: ReadOnlySession, server: registry.MlflowServer, name: str, file: Path) -> list[Check]:
     """What was found about an evidence bundle in a file, and about the version that it was proposed as."""
     checks = [_ledger(office)]
     number: list[int] = []
@@ -56,7 +58,7 @@ def verify_file(office: Reader, server: registry.Server, name: str, file: Path) 
         proposals = {
             each.body["version"]
             for each in office.entries(name)
-            if each.kind == ledger.Kind.PROPOSAL and each.body.get("content") == found.digest
+            if each.kind == ledger.EntryKind.PROPOSAL and each.body.get("content") == found.digest
         }
         if not proposals:
             raise ConfigurationError(
@@ -70,7 +72,7 @@ def verify_file(office: Reader, server: registry.Server, name: str, file: Path) 
         return [*checks, *(_version(office, server, name, number[0], Path(temporary)) if number else ())]
 
 
-def _ledger(office: Reader) -> Check:
+def _ledger(office: ReadOnlySession) -> Check:
     report = office.audit()
     told = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
     return Check(
@@ -86,15 +88,15 @@ def _tried(name: str, look: Callable[[], str]) -> Check:
 
 
 def _alias(
-    office: Reader,
-    server: registry.Server,
+    office: ReadOnlySession,
+    server: registry.MlflowServer,
     name: str,
     entries: list[ledger.Entry],
-    reign: ledger.Reign | None,
+    reign: ledger.Tenure | None,
 ) -> str:
     pointed = registry.champion(server, name)
-    aliased = promote.number_of(server, name, pointed)
-    pending = ledger.unfinished(entries, name)
+    aliased = promote.candidate_number(server, name, pointed)
+    pending = ledger.open_intents(entries, name)
     if pending and promote.was_done(office, pending[-1], aliased, pointed):
         return f"a change was begun and not ended (entry {pending[-1].number}); the next release ends it"
     promote.ensure_alias(name, pointed, aliased, reign)
@@ -102,7 +104,7 @@ def _alias(
 
 
 def _version(
-    office: Reader, server: registry.Server, name: str, number: int, folder: Path
+    office: ReadOnlySession, server: registry.MlflowServer, name: str, number: int, folder: Path
 ) -> Iterator[Check]:
     entries = office.entries(name)
     try:
@@ -111,7 +113,7 @@ def _version(
         yield Check(name="version", holds=False, says=error.fault)
         return
     try:
-        found = candidate.recall(office, server, version, entries, folder)
+        found = candidate.load_verified(office, server, version, entries, folder)
     except ClearanceError as error:
         yield Check(name="evidence", holds=False, says=f"{error.fault}; {error.hint}")
         return
@@ -127,34 +129,36 @@ def _version(
             return f"{copy} holds the same files"
 
         yield _tried("copy", same)
-    if against := version_record.compared(entries, number, office.roles):
+    if against := version_record.newest_comparison(entries, number, office.roles):
         yield _tried("comparison", lambda: _comparison(server, version, against, folder))
     yield _tried("approvals", lambda: _approvals(office, server, found, entries))
 
 
 def _comparison(
-    server: registry.Server, version: registry.Version, against: Mapping[str, Any], folder: Path
+    server: registry.MlflowServer, version: registry.Version, against: Mapping[str, Any], folder: Path
 ) -> str:
     """Whether the comparison that is kept beside the version is the one that was recorded and agreed to."""
-    registry.fetch(server, version, [version_record.KEPT], folder)
-    if files.sha256_json(files.read_json(folder / version_record.KEPT)) != against["comparison"]:
+    registry.fetch_files(server, version, [version_record.COMPARISON_FILE], folder)
+    if files.sha256_json(files.read_json(folder / version_record.COMPARISON_FILE)) != against["comparison"]:
         raise IntegrityError(
-            f"{version_record.KEPT} of its run is not the comparison that was recorded",
+            f"{version_record.COMPARISON_FILE} of its run is not the comparison that was recorded",
             "run `clearance release` where it was made: it is kept there again",
         )
     return f"{against['outcome']}, kept beside the version as recorded"
 
 
 def _approvals(
-    office: Reader,
-    server: registry.Server,
-    found: candidate.Recalled,
+    office: ReadOnlySession,
+    server: registry.MlflowServer,
+    found: candidate.VerifiedCandidate,
     entries: list[ledger.Entry],
 ) -> str:
     """Who agreed: of one that was ever champion, when it was promoted; of any other, today."""
     number, reign = found.version.number, version_record.champion(entries, found.bundle.evidence.model)
-    now = review.hear(office, server, found, office.now().date())
-    if number in ledger.served(entries, found.bundle.evidence.model) or (reign and reign.version == number):
+    now = review.review(office, server, found, office.now().date())
+    if number in ledger.champion_versions(entries, found.bundle.evidence.model) or (
+        reign and reign.version == number
+    ):
         told = review.ensure_promoted(office, server, found, entries)
         since = ", ".join(str(vote) for vote in now.standing.rejections)
         return f"{told}; rejected by now: {since}" if since else told
@@ -162,7 +166,7 @@ def _approvals(
     return f"not promoted so far; {ending.reason if ending else 'all who must agree do'}"
 
 
-def _signers(office: Reader, found: evidence_bundle.Bundle) -> str:
+def _signers(office: ReadOnlySession, found: evidence_bundle.Bundle) -> str:
     owners = [office.roles.owner(keyid) for keyid in sorted(found.keyids)]
     return " and ".join(owner.identity for owner in owners if owner)
 
@@ -176,7 +180,7 @@ def main() -> None:
     root = Path.cwd()
     name = params.load(root / "params.yaml").name
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    with reading(root) as office:
+    with open_read_only(root) as office:
         if asked and not asked.isdigit():
             checks = verify_file(office, registry.connect(), name, Path(asked))
         else:

@@ -4,27 +4,26 @@ It records and reads; whether a model may be promoted is decided elsewhere. Ever
 again by the content fingerprint, so that a second call changes nothing and a killed one is completed.
 """
 
-from clearance.registry.evidence import downloaded, fetch, files, keep
-from clearance.registry.model_folder import LOCK, MODEL, Description, describe, digests
-from clearance.registry.record import Candidate, DataSet, Record, Tracked
-from clearance.registry.released import Kept, Vouched
-from clearance.registry.released import read as read_kept
-from clearance.registry.server import Server, connect
+from clearance.registry.evidence import downloaded_model, fetch_files, model_file_digests, store_evidence
+from clearance.registry.model_folder import LOCK, MODEL, ModelDescription, describe_model, folder_digests
+from clearance.registry.record import CandidateRun, DataSet, RunRecord, TrackedRun
+from clearance.registry.released import ReleasedModel, SignedDigests, load_released
+from clearance.registry.server import MlflowServer, connect
 from clearance.registry.test_set_uses import count as count_test_uses
-from clearance.registry.tracking import find, link, track
+from clearance.registry.tracking import find_run, link_runs, track_run
 from clearance.registry.version import Version
 from clearance.registry.versions import (
     CHAMPION,
+    annotate,
     candidate_name,
     candidate_version,
     champion,
-    copy,
-    crown,
+    clear_champion,
+    copy_version,
     find_number,
     find_version,
-    mark,
-    register,
-    uncrown,
+    register_version,
+    set_champion,
     unsound,
     verify_files,
 )
@@ -33,37 +32,37 @@ __all__ = [
     "CHAMPION",
     "LOCK",
     "MODEL",
-    "Candidate",
+    "CandidateRun",
     "DataSet",
-    "Description",
-    "Kept",
-    "Record",
-    "Server",
-    "Tracked",
+    "MlflowServer",
+    "ModelDescription",
+    "ReleasedModel",
+    "RunRecord",
+    "SignedDigests",
+    "TrackedRun",
     "Version",
-    "Vouched",
+    "annotate",
     "candidate_name",
     "candidate_version",
     "champion",
+    "clear_champion",
     "connect",
-    "copy",
+    "copy_version",
     "count_test_uses",
-    "crown",
-    "describe",
-    "digests",
-    "downloaded",
-    "fetch",
-    "files",
-    "find",
+    "describe_model",
+    "downloaded_model",
+    "fetch_files",
     "find_number",
+    "find_run",
     "find_version",
-    "keep",
-    "link",
-    "mark",
-    "read_kept",
-    "register",
-    "track",
-    "uncrown",
+    "folder_digests",
+    "link_runs",
+    "load_released",
+    "model_file_digests",
+    "register_version",
+    "set_champion",
+    "store_evidence",
+    "track_run",
     "unsound",
     "verify_files",
 ]

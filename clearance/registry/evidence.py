@@ -15,19 +15,19 @@ from mlflow.exceptions import MlflowException
 
 from clearance.errors import IntegrityError
 from clearance.registry import model_folder, versions
-from clearance.registry.server import Server, translated
+from clearance.registry.server import MlflowServer, translated
 from clearance.registry.version import Version
 
 FOLDER = "evidence"
 
 
-def keep(server: Server, version: Version, file: Path) -> None:
+def store_evidence(server: MlflowServer, version: Version, file: Path) -> None:
     """Keep a file beside the version, in the folder `evidence` of its run; the same name replaces it."""
     with translated(server.addresses[0]):
         server.client.log_artifact(version.run_id, str(file), FOLDER)
 
 
-def fetch(server: Server, version: Version, names: list[str], target: Path) -> None:
+def fetch_files(server: MlflowServer, version: Version, names: list[str], target: Path) -> None:
     """Copy files of the version's run to `target`. Raises IntegrityError when MLflow has one no more."""
     for name in names:
         with translated(server.addresses[0]):
@@ -49,13 +49,13 @@ _LOST = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INTERNAL_ERROR",
 
 
 @contextmanager
-def downloaded(server: Server, version: Version) -> Iterator[Path]:
+def downloaded_model(server: MlflowServer, version: Version) -> Iterator[Path]:
     """The version's model folder as MLflow holds it now, for a while. Raises IntegrityError if it is lost."""
     with tempfile.TemporaryDirectory() as temporary:
         yield versions.download(server, version, temporary)
 
 
-def files(server: Server, version: Version) -> dict[str, str]:
+def model_file_digests(server: MlflowServer, version: Version) -> dict[str, str]:
     """The SHA-256 of every file of the version's model folder, by its relative name."""
-    with downloaded(server, version) as there:
-        return model_folder.digests(there)
+    with downloaded_model(server, version) as there:
+        return model_folder.folder_digests(there)

@@ -34,7 +34,7 @@ _TYPES = {"double": DataType.double, "string": DataType.string}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Description:
+class ModelDescription:
     """What MLflow is told about a model: its file by digest, what it takes in, what it needs.
 
     `inputs` are (name, `double` or `string`) in order; `example` is a made-up row; `threshold` the score
@@ -53,7 +53,7 @@ class Description:
     trusted: tuple[str, ...]
 
 
-def describe(lineage: Lineage) -> Description | None:
+def describe_model(lineage: Lineage) -> ModelDescription | None:
     """The description of the model that the pipeline trained; None when it trained none.
 
     Raises IntegrityError when the record is not complete or the lock pins other versions than were used.
@@ -63,7 +63,7 @@ def describe(lineage: Lineage) -> Description | None:
         return None
     try:
         libraries = {name: version for name, version in record["libraries"].items() if name != "python"}
-        return Description(
+        return ModelDescription(
             file=lineage.root / record["model"]["file"],
             sha256=record["model"]["sha256"],
             inputs=tuple((column["name"], column["type"]) for column in record["inputs"]),
@@ -96,7 +96,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def write(folder: Path, described: Description, *, model_id: str, run_id: str, created: int) -> None:
+def write(folder: Path, described: ModelDescription, *, model_id: str, run_id: str, created: int) -> None:
     """Write the MLflow model folder of a model; `created` is the time of its run in ms since 1970.
 
     Raises IntegrityError when the model's file is not the one that was described.
@@ -136,13 +136,13 @@ def write(folder: Path, described: Description, *, model_id: str, run_id: str, c
     model.save(str(folder / "MLmodel"))
 
 
-def digests(folder: Path) -> dict[str, str]:
+def folder_digests(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below `folder`, by its relative name."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): artifacts.sha256(path) for path in files}
 
 
-def _signature(described: Description) -> ModelSignature:
+def _signature(described: ModelDescription) -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [ColSpec(_TYPES[kind], name) for name, kind in described.inputs]
     return ModelSignature(Schema(columns), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
 
@@ -160,7 +160,7 @@ def _write_example(folder: Path, example: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_environment(folder: Path, described: Description) -> None:
+def _write_environment(folder: Path, described: ModelDescription) -> None:
     python, requirements = described.python, list(described.requirements)
     conda = {
         "channels": ["conda-forge"],

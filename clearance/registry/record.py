@@ -43,7 +43,7 @@ class DataSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class CandidateRun:
     """A model that was tried: a run below the one of the execution. `place` tells it from the others."""
 
     place: int
@@ -54,7 +54,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class RunRecord:
     """What is recorded about one execution of the pipeline.
 
     `files` maps a path in MLflow to the file or folder that is kept there, `contents` to the bytes of one.
@@ -68,15 +68,15 @@ class Record:
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     data: tuple[DataSet, ...]
-    model: model_folder.Description | None
+    model: model_folder.ModelDescription | None
     files: Mapping[str, Path]
     contents: Mapping[str, bytes] = field(default_factory=dict)
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[CandidateRun, ...] = ()
     test_rows: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracked:
+class TrackedRun:
     """A run in MLflow, `started` in ms since 1970; `model_id` is None for a run without a model."""
 
     run_id: str

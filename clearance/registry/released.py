@@ -15,7 +15,7 @@ from clearance import files, params
 from clearance.data.tables import fitted_rows
 from clearance.errors import IntegrityError
 from clearance.registry import model_folder, versions
-from clearance.registry.server import Server, translated
+from clearance.registry.server import MlflowServer, translated
 from clearance.registry.version import Version
 
 MODEL_DIGEST = "clearance.model.sha256"
@@ -23,7 +23,7 @@ _EVIDENCE = "clearance.evidence"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vouched:
+class SignedDigests:
     """What signed evidence says of a version: the SHA-256 of its model and of each record, its parameters."""
 
     model: str
@@ -32,7 +32,7 @@ class Vouched:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Kept:
+class ReleasedModel:
     """A version as it was judged. `file` is its model's, whose content has the digest `sha256`.
 
     `training`, `split` and `origin` are its records; `declared` is its `params.yaml`, for which nothing
@@ -50,7 +50,9 @@ class Kept:
     fitted: tuple[bytes, ...] | None
 
 
-def read(server: Server, version: Version, into: Path, vouched: Vouched | None = None) -> Kept:
+def load_released(
+    server: MlflowServer, version: Version, into: Path, vouched: SignedDigests | None = None
+) -> ReleasedModel:
     """Download what is kept of `version` to the folder `into`, and check it.
 
     Raises IntegrityError when anything is missing or is not what was judged, and when the version was not
@@ -66,7 +68,7 @@ def read(server: Server, version: Version, into: Path, vouched: Vouched | None =
     )
     if expected != training["model"]["sha256"]:
         raise _unsound(version, "its model is not the one that its evidence is about")
-    return Kept(
+    return ReleasedModel(
         version=version,
         file=file,
         sha256=expected,
@@ -79,7 +81,7 @@ def read(server: Server, version: Version, into: Path, vouched: Vouched | None =
 
 
 def _fitted(
-    server: Server, version: Version, split: Mapping[str, Any], into: Path
+    server: MlflowServer, version: Version, split: Mapping[str, Any], into: Path
 ) -> tuple[bytes, ...] | None:
     found = []
     for side in fitted_rows.SPLITS:
@@ -91,7 +93,9 @@ def _fitted(
     return tuple(found)
 
 
-def _declared(server: Server, version: Version, into: Path, vouched: Vouched | None) -> Mapping[str, Any]:
+def _declared(
+    server: MlflowServer, version: Version, into: Path, vouched: SignedDigests | None
+) -> Mapping[str, Any]:
     if vouched is None:
         kept = _fetch(server, version, "params.yaml", into)
         return {} if kept is None else params.read_yaml(kept)
@@ -99,7 +103,9 @@ def _declared(server: Server, version: Version, into: Path, vouched: Vouched | N
     return params.read_yaml(into / "vouched" / "params.yaml")
 
 
-def _report(server: Server, version: Version, path: str, into: Path, vouched: Vouched | None) -> Any:
+def _report(
+    server: MlflowServer, version: Version, path: str, into: Path, vouched: SignedDigests | None
+) -> Any:
     """The record at `path` that the version was judged by."""
     tag = f"{_EVIDENCE}.{path.replace('/', '.')}"
     expected = vouched.outs.get(path) if vouched else _said(version, tag)
@@ -115,7 +121,7 @@ def _said(version: Version, key: str) -> str:
     return said
 
 
-def _fetch(server: Server, version: Version, path: str, into: Path) -> Path | None:
+def _fetch(server: MlflowServer, version: Version, path: str, into: Path) -> Path | None:
     """A file of the version's run, not checked; None where the run keeps no such file."""
     parent = path.rpartition("/")[0]
     with translated(server.addresses[0]):

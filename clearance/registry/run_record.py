@@ -26,16 +26,16 @@ _LONGEST_NOTE = 8000
 logger = logging.getLogger(__name__)
 
 
-def record(verified: lineage.Lineage, settings: params.Params) -> registry.Record:
+def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRecord:
     """What MLflow is told about the execution whose files are `verified`.
 
     Raises IntegrityError when a record is missing or has changed since.
     """
     documents = {name: verified.read_json(f"reports/{name}.json") for name in schema.DOCUMENTS}
     verdict = verified.read_json(lineage.VERDICT)
-    described = registry.describe(verified)
+    described = registry.describe_model(verified)
     kept = [path for path in verified.outs if path.startswith("reports/")]
-    return registry.Record(
+    return registry.RunRecord(
         experiment=settings.experiment,
         fingerprint=verified.fingerprint,
         title=f"{settings.name} {verified.fingerprint[:12]}",
@@ -60,7 +60,7 @@ def test_rows(split: Mapping[str, Any]) -> str | None:
     return None if split["status"] != "measured" else str(split["row_digests"]["test"])
 
 
-def _candidates(training: Mapping[str, Any]) -> Iterator[registry.Candidate]:
+def _candidates(training: Mapping[str, Any]) -> Iterator[registry.CandidateRun]:
     """Every model that was tried, and the reference they are compared with, where there is more than one."""
     reference = training.get("reference")
     told = [*training.get("candidates", []), *([reference] if reference else [])]
@@ -70,7 +70,7 @@ def _candidates(training: Mapping[str, Any]) -> Iterator[registry.Candidate]:
         for metric, by in each.get("disparity", {}).items():
             numbers |= {f"tune/{_key(metric, name)}": value for name, value in by.items()}
         mark = " (reference)" if each is reference else ""
-        yield registry.Candidate(
+        yield registry.CandidateRun(
             place=place,
             title=f"{place} {each['estimator'].rpartition('.')[2]}, {each['mitigation']}{mark}",
             params={
@@ -88,7 +88,7 @@ def _candidates(training: Mapping[str, Any]) -> Iterator[registry.Candidate]:
         )
 
 
-def tags(verdict: Mapping[str, Any], described: registry.Description | None) -> dict[str, str]:
+def tags(verdict: Mapping[str, Any], described: registry.ModelDescription | None) -> dict[str, str]:
     """The verdict, the policy and the digest of all evidence, as tags of a run or a model version."""
     found = {
         "clearance.name": verdict["name"],
@@ -135,7 +135,7 @@ def _measurements(found: Mapping[str, Any], *at: str) -> Iterator[tuple[str, Map
 
 
 def _data_sets(
-    split: Mapping[str, Any], described: registry.Description | None
+    split: Mapping[str, Any], described: registry.ModelDescription | None
 ) -> Iterator[registry.DataSet]:
     """The rows that were fitted on, chosen on and judged on; none when there are no prepared tables."""
     if split["status"] != "measured":

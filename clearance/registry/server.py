@@ -46,7 +46,7 @@ _DOWN = re.compile(
 
 
 @dataclass(frozen=True)
-class Server:
+class MlflowServer:
     """Where runs and models are recorded. `addresses` hold no password.
 
     `shared` says whether somebody on another machine sees it too; `artifacts` is the folder for
@@ -59,7 +59,7 @@ class Server:
     artifacts: Path | None
 
 
-def connect() -> Server:
+def connect() -> MlflowServer:
     """Connect to the tracking store and the registry that MLflow's own variables name.
 
     Raises UnavailableError when one does not answer, ConfigurationError when an address is none or the
@@ -79,7 +79,7 @@ def connect() -> Server:
             client.search_experiments(max_results=1)
             client.search_registered_models(max_results=1)
     database = _sqlite_file(addresses[0])
-    return Server(
+    return MlflowServer(
         client=client,
         addresses=tuple(dict.fromkeys(map(safe, addresses))),
         shared=all(map(is_shared, addresses)),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from mlflow.entities import Experiment, Run, ViewType
 
-from clearance.registry.server import Server, translated
+from clearance.registry.server import MlflowServer, translated
 
 FINGERPRINT = "clearance.fingerprint"
 TEST_ROWS = "clearance.test_rows"
@@ -19,7 +19,7 @@ JUDGED_BEFORE = "clearance.test_rows.use"
 _PAGE = 1000
 
 
-def count(server: Server, test_rows: str) -> int:
+def count(server: MlflowServer, test_rows: str) -> int:
     """Models of different content that rows of this digest have judged, in every experiment.
 
     At least 0. Deleted runs count: the rows have been used all the same.
@@ -28,7 +28,7 @@ def count(server: Server, test_rows: str) -> int:
         return len(_fingerprints(server, test_rows))
 
 
-def mark(server: Server, run_id: str, fingerprint: str, test_rows: str) -> None:
+def mark(server: MlflowServer, run_id: str, fingerprint: str, test_rows: str) -> None:
     """Tag a run with the rows that judged its model, and with which use of them it is: 1 is the first."""
     others = _fingerprints(server, test_rows) - {fingerprint}
     tags = server.client.get_run(run_id).data.tags
@@ -37,11 +37,11 @@ def mark(server: Server, run_id: str, fingerprint: str, test_rows: str) -> None:
         server.client.set_tag(run_id, TEST_ROWS, test_rows)
 
 
-def _fingerprints(server: Server, test_rows: str) -> set[str]:
+def _fingerprints(server: MlflowServer, test_rows: str) -> set[str]:
     return {run.data.tags.get(FINGERPRINT, run.info.run_id) for run in _runs(server, test_rows)}
 
 
-def _runs(server: Server, test_rows: str) -> Iterator[Run]:
+def _runs(server: MlflowServer, test_rows: str) -> Iterator[Run]:
     experiments = [each.experiment_id for each in _experiments(server)]
     token: str | None = None
     while experiments:
@@ -58,7 +58,7 @@ def _runs(server: Server, test_rows: str) -> Iterator[Run]:
             return
 
 
-def _experiments(server: Server) -> Iterator[Experiment]:
+def _experiments(server: MlflowServer) -> Iterator[Experiment]:
     token: str | None = None
     while True:
         page = server.client.search_experiments(ViewType.ALL, max_results=_PAGE, page_token=token)

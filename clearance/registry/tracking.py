@@ -29,8 +29,8 @@ from mlflow.exceptions import MlflowException
 from clearance import files
 from clearance.errors import ConfigurationError
 from clearance.registry import model_folder, test_set_uses
-from clearance.registry.record import Candidate, DataSet, Record, Tracked
-from clearance.registry.server import Server, translated
+from clearance.registry.record import CandidateRun, DataSet, RunRecord, TrackedRun
+from clearance.registry.server import MlflowServer, translated
 from clearance.registry.test_set_uses import FINGERPRINT
 
 COMPLETE = "clearance.complete"
@@ -43,14 +43,14 @@ _LONGEST = 6000
 _Item = TypeVar("_Item")
 
 
-def find(server: Server, experiment: str, fingerprint: str) -> Tracked | None:
+def find_run(server: MlflowServer, experiment: str, fingerprint: str) -> TrackedRun | None:
     """The run of this content in the experiment, complete or not; the oldest where there are several."""
     with translated(server.addresses[0]):
         found = server.client.get_experiment_by_name(experiment)
         return None if found is None else _find(server, found.experiment_id, fingerprint)
 
 
-def track(server: Server, record: Record) -> Tracked:
+def track_run(server: MlflowServer, record: RunRecord) -> TrackedRun:
     """Record what `record` holds, once; complete what an earlier call left half-written.
 
     Raises IntegrityError when a file changed meanwhile, and what `server.translated` makes of MLflow's.
@@ -70,10 +70,10 @@ def track(server: Server, record: Record) -> Tracked:
             test_set_uses.mark(server, tracked.run_id, record.fingerprint, record.test_rows)
         server.client.set_terminated(tracked.run_id, "FINISHED")
         server.client.set_tag(tracked.run_id, COMPLETE, "true")
-        return Tracked(run_id=tracked.run_id, started=tracked.started, model_id=model_id, complete=True)
+        return TrackedRun(run_id=tracked.run_id, started=tracked.started, model_id=model_id, complete=True)
 
 
-def link(server: Server, tracked: Tracked, starter: str) -> bool:
+def link_runs(server: MlflowServer, tracked: TrackedRun, starter: str) -> bool:
     """Tag the run that somebody else started (`mlflow run`) and ours with each other.
 
     Returns False when the tracking store has no such run. Tags that are there already are not written.
@@ -95,7 +95,7 @@ def link(server: Server, tracked: Tracked, starter: str) -> bool:
     return True
 
 
-def _experiment(server: Server, name: str) -> str:
+def _experiment(server: MlflowServer, name: str) -> str:
     """The id of the experiment, created when there is none."""
     found = server.client.get_experiment_by_name(name)
     if found is None:
@@ -119,11 +119,11 @@ def _active(found: Experiment | None, name: str) -> str:
     return str(found.experiment_id)
 
 
-def _find(server: Server, experiment: str, fingerprint: str) -> Tracked | None:
+def _find(server: MlflowServer, experiment: str, fingerprint: str) -> TrackedRun | None:
     run = _oldest(server, experiment, FINGERPRINT, fingerprint)
     if run is None:
         return None
-    return Tracked(
+    return TrackedRun(
         run_id=run.info.run_id,
         started=run.info.start_time,
         model_id=_model_of(server, experiment, run.info.run_id),
@@ -131,14 +131,14 @@ def _find(server: Server, experiment: str, fingerprint: str) -> Tracked | None:
     )
 
 
-def _oldest(server: Server, experiment: str, tag: str, value: str) -> Run | None:
+def _oldest(server: MlflowServer, experiment: str, tag: str, value: str) -> Run | None:
     runs = server.client.search_runs(
         [experiment], f"tags.`{tag}` = '{value}'", run_view_type=ViewType.ACTIVE_ONLY
     )
     return min(runs, key=lambda run: (run.info.start_time, run.info.run_id), default=None)
 
 
-def _create(server: Server, experiment: str, record: Record) -> Tracked:
+def _create(server: MlflowServer, experiment: str, record: RunRecord) -> TrackedRun:
     """Create the run, tagged from its first moment; of two that arise at once the older one stays."""
     tags = {FINGERPRINT: record.fingerprint, "mlflow.source.name": "clearance"}
     created = server.client.create_run(experiment, tags=tags, run_name=record.title)
@@ -146,11 +146,13 @@ def _create(server: Server, experiment: str, record: Record) -> Tracked:
     if stays is not None and stays.run_id != created.info.run_id:
         server.client.delete_run(created.info.run_id)
         return stays
-    return Tracked(run_id=created.info.run_id, started=created.info.start_time, model_id=None, complete=False)
+    return TrackedRun(
+        run_id=created.info.run_id, started=created.info.start_time, model_id=None, complete=False
+    )
 
 
 def _log_candidate(
-    server: Server, experiment: str, parent: Tracked, record: Record, candidate: Candidate
+    server: MlflowServer, experiment: str, parent: TrackedRun, record: RunRecord, candidate: CandidateRun
 ) -> None:
     """The candidate as a run below the parent, found again by the parent's content and its own place."""
     client, key = server.client, f"{record.fingerprint}/{candidate.place}"
@@ -170,14 +172,18 @@ def _log_candidate(
     client.set_terminated(run_id, "FINISHED")
 
 
-def _model_of(server: Server, experiment: str, run_id: str) -> str | None:
+def _model_of(server: MlflowServer, experiment: str, run_id: str) -> str | None:
     found = server.client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
     oldest = min(found, key=lambda model: (model.creation_timestamp, model.model_id), default=None)
     return None if oldest is None else str(oldest.model_id)
 
 
 def _log_model(
-    server: Server, experiment: str, tracked: Tracked, record: Record, described: model_folder.Description
+    server: MlflowServer,
+    experiment: str,
+    tracked: TrackedRun,
+    record: RunRecord,
+    described: model_folder.ModelDescription,
 ) -> str:
     """Log the model's folder under the run, and return the model's id."""
     client, run_id = server.client, tracked.run_id
@@ -199,7 +205,7 @@ def _log_model(
     return model_id
 
 
-def _log_values(server: Server, tracked: Tracked, record: Record, model_id: str | None) -> None:
+def _log_values(server: MlflowServer, tracked: TrackedRun, record: RunRecord, model_id: str | None) -> None:
     params = [Param(key, _fit(value)) for key, value in record.params.items()]
     tags = [RunTag(key, value) for key, value in record.tags.items()]
     metrics = [
@@ -228,14 +234,14 @@ def _batches(items: Iterable[_Item]) -> Iterable[list[_Item]]:
         yield batch
 
 
-def _log_data(server: Server, tracked: Tracked, data: Sequence[DataSet]) -> None:
+def _log_data(server: MlflowServer, tracked: TrackedRun, data: Sequence[DataSet]) -> None:
     inputs = [each.to_mlflow() for each in data]
     if inputs:
         server.client.log_inputs(tracked.run_id, inputs)
 
 
 def _log_files(
-    server: Server, tracked: Tracked, files: Mapping[str, Path], contents: Mapping[str, bytes]
+    server: MlflowServer, tracked: TrackedRun, files: Mapping[str, Path], contents: Mapping[str, bytes]
 ) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for name, path in files.items():

@@ -22,8 +22,8 @@ from clearance.errors import (
     UnavailableError,
 )
 from clearance.registry import model_folder
-from clearance.registry.record import Tracked
-from clearance.registry.server import Server, translated
+from clearance.registry.record import TrackedRun
+from clearance.registry.server import MlflowServer, translated
 from clearance.registry.test_set_uses import FINGERPRINT
 from clearance.registry.version import Version
 
@@ -39,13 +39,13 @@ def candidate_name(name: str) -> str:
     return f"{name}-candidate"
 
 
-def find_version(server: Server, name: str, fingerprint: str) -> Version | None:
+def find_version(server: MlflowServer, name: str, fingerprint: str) -> Version | None:
     """The version of `name` that has this content; the oldest where there are several."""
     with translated(server.addresses[-1]):
         return _find(server, name, fingerprint)
 
 
-def champion(server: Server, name: str) -> Version | None:
+def champion(server: MlflowServer, name: str) -> Version | None:
     """The version of `name` that the alias `champion` points at."""
     with translated(server.addresses[-1]):
         try:
@@ -57,8 +57,8 @@ def champion(server: Server, name: str) -> Version | None:
             raise
 
 
-def register(
-    server: Server, name: str, tracked: Tracked, fingerprint: str, tags: Mapping[str, str]
+def register_version(
+    server: MlflowServer, name: str, tracked: TrackedRun, fingerprint: str, tags: Mapping[str, str]
 ) -> Version:
     """Create a version of `name` from the tracked model, with these tags and the fingerprint, once."""
     if tracked.model_id is None:
@@ -78,7 +78,7 @@ def register(
         return _create(server, name, fingerprint, create)
 
 
-def copy(server: Server, version: Version, name: str) -> Version:
+def copy_version(server: MlflowServer, version: Version, name: str) -> Version:
     """Copy a candidate with its tags to the registered model `name`, once."""
     if version.fingerprint is None:
         raise ValueError(f"{version} has no fingerprint")
@@ -90,7 +90,7 @@ def copy(server: Server, version: Version, name: str) -> Version:
         )
 
 
-def crown(server: Server, version: Version) -> None:
+def set_champion(server: MlflowServer, version: Version) -> None:
     """Point the alias `champion` at the version. Raises TransientError when another release was faster."""
     with translated(server.addresses[-1]):
         server.client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
@@ -99,7 +99,7 @@ def crown(server: Server, version: Version) -> None:
         raise TransientError(f"another release moved the champion of {version.name} meanwhile", "repeat this")
 
 
-def mark(server: Server, version: Version, notes: Mapping[str, str]) -> None:
+def annotate(server: MlflowServer, version: Version, notes: Mapping[str, str]) -> None:
     """Say of the version, as tags and in its description, what must be said wherever it is named.
 
     Shown and never gone by: whoever may edit the version can take them away again.
@@ -113,7 +113,7 @@ def mark(server: Server, version: Version, notes: Mapping[str, str]) -> None:
         server.client.update_model_version(version.name, str(version.number), text)
 
 
-def find_number(server: Server, name: str, number: int) -> Version | None:
+def find_number(server: MlflowServer, name: str, number: int) -> Version | None:
     """The version of `name` with this number."""
     with translated(server.addresses[-1]):
         try:
@@ -124,7 +124,7 @@ def find_number(server: Server, name: str, number: int) -> Version | None:
             raise
 
 
-def candidate_version(server: Server, name: str, number: int) -> Version:
+def candidate_version(server: MlflowServer, name: str, number: int) -> Version:
     """Candidate `number` of the model. Raises ConfigurationError when there is none."""
     candidates = candidate_name(name)
     if (version := find_number(server, candidates, number)) is None:
@@ -132,13 +132,13 @@ def candidate_version(server: Server, name: str, number: int) -> Version:
     return version
 
 
-def uncrown(server: Server, name: str) -> None:
+def clear_champion(server: MlflowServer, name: str) -> None:
     """Take the alias `champion` away: from here on no version is served."""
     with translated(server.addresses[-1]):
         server.client.delete_registered_model_alias(name, CHAMPION)
 
 
-def verify_files(server: Server, version: Version, described: model_folder.Description) -> None:
+def verify_files(server: MlflowServer, version: Version, described: model_folder.ModelDescription) -> None:
     """Raise IntegrityError unless the version's files are, byte for byte, what was judged and no others."""
     with tempfile.TemporaryDirectory() as temporary:
         wanted = Path(temporary) / "wanted"
@@ -148,13 +148,13 @@ def verify_files(server: Server, version: Version, described: model_folder.Descr
         model_folder.write(
             wanted, described, model_id=version.model_id, run_id=version.run_id, created=created
         )
-        held, meant = model_folder.digests(there), model_folder.digests(wanted)
+        held, meant = model_folder.folder_digests(there), model_folder.folder_digests(wanted)
     odd = sorted(name for name in {*held, *meant} if held.get(name) != meant.get(name))
     if odd:
         raise unsound(version, f"{', '.join(odd)} is not what was judged")
 
 
-def download(server: Server, version: Version, folder: str) -> Path:
+def download(server: MlflowServer, version: Version, folder: str) -> Path:
     """The folder below `folder` with the version's files. Raises IntegrityError when MLflow lost them."""
     try:
         with translated(server.addresses[-1]):
@@ -175,7 +175,7 @@ def unsound(version: Version, fault: str) -> IntegrityError:
     )
 
 
-def _ensure(server: Server, name: str) -> None:
+def _ensure(server: MlflowServer, name: str) -> None:
     try:
         server.client.get_registered_model(name)
     except MlflowException as error:
@@ -188,7 +188,7 @@ def _ensure(server: Server, name: str) -> None:
                 raise
 
 
-def _create(server: Server, name: str, fingerprint: str, create: Callable[[], ModelVersion]) -> Version:
+def _create(server: MlflowServer, name: str, fingerprint: str, create: Callable[[], ModelVersion]) -> Version:
     """Create the version; of two that arise at once the older one stays. Collisions are tried again."""
     for tries_left in reversed(range(_TRIES)):
         if found := _find(server, name, fingerprint):
@@ -208,7 +208,7 @@ def _create(server: Server, name: str, fingerprint: str, create: Callable[[], Mo
     raise TransientError(f"a version of {name} was created and is not found", "repeat this")
 
 
-def _find(server: Server, name: str, fingerprint: str) -> Version | None:
+def _find(server: MlflowServer, name: str, fingerprint: str) -> Version | None:
     found = server.client.search_model_versions(f"name = '{name}' AND tags.`{FINGERPRINT}` = '{fingerprint}'")
     return min(map(_version, found), key=lambda version: version.number, default=None)
 

@@ -30,7 +30,7 @@ _DATA_DOCUMENTS = ("validation_raw", "validation_prepared", "split")
 _PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 
 
-def deciding(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def deciding_findings(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The findings that made the verdict: of blocking rules, with the verdict's own outcome.
 
     Empty where the verdict rests on no finding (the policy and the parameters do not fit together).
@@ -41,9 +41,9 @@ def deciding(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found
 
 
-def why(verdict: Mapping[str, Any]) -> str:
+def sentence(verdict: Mapping[str, Any]) -> str:
     """One plain sentence: which rules made the verdict, and the numbers where it is a single one."""
-    found, outcome = deciding(verdict), Outcome(verdict["verdict"])
+    found, outcome = deciding_findings(verdict), Outcome(verdict["verdict"])
     if not found:
         return wording.sentence("; ".join(verdict["reasons"]) or "no reason was recorded")
     if len(found) == 1 and outcome != Outcome.PASS:
@@ -54,9 +54,9 @@ def why(verdict: Mapping[str, Any]) -> str:
     return f"{share} blocking checks {_DO[outcome][len(found) > 1]}{rest}."
 
 
-def settled_by(verdict: Mapping[str, Any]) -> list[str]:
+def next_steps(verdict: Mapping[str, Any]) -> list[str]:
     """What would settle or change the verdict, a sentence each; what it holds for, where it is a pass."""
-    policy, found = verdict["policy"], deciding(verdict)
+    policy, found = verdict["policy"], deciding_findings(verdict)
     if verdict["verdict"] == Outcome.PASS:
         return [
             f"It holds for this model, these data and policy {policy['id']} {policy['version']} read as of "

@@ -85,7 +85,7 @@ def read(root: Path) -> Evidence:
     """
     verdict = files.read_json(root / VERDICT)
     recorded: Mapping[str, str] = verdict["evidence"]
-    paths = {name: project_verdict.report_of(name) for name in schema.DOCUMENTS}
+    paths = {name: project_verdict.evidence_path(name) for name in schema.DOCUMENTS}
     for path in (project_verdict.ORIGIN, *paths.values()):
         if path.as_posix() in recorded:
             files.verify(root / path, recorded[path.as_posix()])
@@ -146,12 +146,12 @@ def render(found: Evidence, data: params.Data) -> str:
             origin=found.origin,
             outcomes=OUTCOMES,
             ruled=_ruled(found.verdict["findings"]),
-            settled_by=headline.settled_by(found.verdict),
+            settled_by=headline.next_steps(found.verdict),
             small_group=SMALL_GROUP,
             strip=strip,
             verdict=found.verdict,
             verdict_word=headline.VERDICTS[found.verdict["verdict"]],
-            why=headline.why(found.verdict),
+            why=headline.sentence(found.verdict),
         )
     )
 

@@ -59,8 +59,8 @@ def reasons(verdict: Mapping[str, Any]) -> list[str]:
         if found["severity"] == "block" and found["outcome"] not in (None, Outcome.PASS)
     ]
     if outcome(verdict) == Outcome.PASS:
-        return [headline.why(verdict)]
-    return short or [headline.why(verdict)]
+        return [headline.sentence(verdict)]
+    return short or [headline.sentence(verdict)]
 
 
 def findings(verdict: Mapping[str, Any]) -> list[str]:
@@ -88,7 +88,7 @@ def _outside(rule: Mapping[str, Any]) -> str:
 
 def test_uses(folder: Path, verdict: Mapping[str, Any]) -> list[str]:
     """How often the test rows of the project at `folder` have judged a model; nothing where none judge."""
-    found = test_set_notice.last(folder, verdict["policy"])
+    found = test_set_notice.latest(folder, verdict["policy"])
     return [] if found is None else [f"warning: {found[0]}" if found[1] else found[0]]
 
 
@@ -97,11 +97,11 @@ def markdown(verdict: Mapping[str, Any], folder: Path | None = None) -> str:
 
     With the `folder` of the project, how often its test rows have judged a model as well.
     """
-    lines = [f"## {title(verdict)}", "", headline.why(verdict), ""]
+    lines = [f"## {title(verdict)}", "", headline.sentence(verdict), ""]
     lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
     lines += [_row(found) for found in verdict["findings"]]
     uses = [] if folder is None else [wording.sentence(line) for line in test_uses(folder, verdict)]
-    lines += ["", *(f"- {line}" for line in (*headline.settled_by(verdict), *uses)), ""]
+    lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *uses)), ""]
     return "\n".join(lines)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from clearance import files
 
-KEPT = Path(".clearance") / "test_uses.json"
+RECORD_FILE = Path(".clearance") / "test_uses.json"
 SPLIT = Path("reports") / "split.json"
 
 
-def told(uses: int, policy: Mapping[str, Any]) -> tuple[str, bool]:
+def notice(uses: int, policy: Mapping[str, Any]) -> tuple[str, bool]:
     """The count in a sentence, and whether it is a warning: from the use on that the policy names.
 
     `policy` is what a verdict says of its policy; one that names no limit, or none in force on the verdict's
@@ -38,17 +38,17 @@ def told(uses: int, policy: Mapping[str, Any]) -> tuple[str, bool]:
 
 def log(uses: int, policy: Mapping[str, Any], logger: logging.Logger) -> None:
     """Log the count in a sentence, as a warning from the use on that the policy names."""
-    sentence, warns = told(uses, policy)
+    sentence, warns = notice(uses, policy)
     logger.log(logging.WARNING if warns else logging.INFO, "%s", sentence)
 
 
-def keep(root: Path, test_rows: str, uses: int, day: dt.date) -> None:
+def record(root: Path, test_rows: str, uses: int, day: dt.date) -> None:
     """Note the count for the rows of this digest, for `last` to read."""
     noted = {"test_rows": test_rows, "uses": uses, "counted": day.isoformat()}
-    files.write_json(root / KEPT, noted)
+    files.write_json(root / RECORD_FILE, noted)
 
 
-def last(root: Path, policy: Mapping[str, Any]) -> tuple[str, bool] | None:
+def latest(root: Path, policy: Mapping[str, Any]) -> tuple[str, bool] | None:
     """`told` by the last count in the project at `root`, and its day; None where no rows judge.
 
     Raises IntegrityError when the note, or the record of the split, is not readable.
@@ -56,10 +56,10 @@ def last(root: Path, policy: Mapping[str, Any]) -> tuple[str, bool] | None:
     split = files.read_json(root / SPLIT) if (root / SPLIT).exists() else {}
     if split.get("status") != "measured":
         return None
-    noted = files.read_json(root / KEPT) if (root / KEPT).exists() else {}
+    noted = files.read_json(root / RECORD_FILE) if (root / RECORD_FILE).exists() else {}
     if noted.get("test_rows") != split["row_digests"]["test"]:
         return "how often these test rows have judged a model is not counted: run `clearance track`", False
-    sentence, warns = told(noted["uses"], policy)
+    sentence, warns = notice(noted["uses"], policy)
     return f"{sentence} (counted on {noted['counted']})", warns
 
 

@@ -16,8 +16,8 @@ from clearance import files as artifacts
 from clearance.errors import IntegrityError
 from clearance.reproduction import equivalence
 from clearance.reproduction.equivalence import Tolerance
-from clearance.reproduction.rebuild import Rebuilt
-from clearance.reproduction.rebuild_record import Record
+from clearance.reproduction.rebuild import RebuiltProject
+from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, dvc_objects
 
 
@@ -30,7 +30,7 @@ class Conclusion(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class RebuildReport:
     """Every difference found, in sentences.
 
     `inputs`: what was read or run otherwise than recorded. `close`: outputs of other bytes that say the same
@@ -66,7 +66,11 @@ class Report:
         return [*told, f"{self.conclusion}: {self.same} of {self.outputs} outputs have the recorded digest"]
 
 
-def compare(record: Record, rebuilt: Rebuilt, tolerance: Tolerance = Tolerance()) -> Report:  # noqa: B008 - frozen
+def compare(
+    record: RebuildRecord,
+    rebuilt: RebuiltProject,
+    tolerance: Tolerance = Tolerance(),  # noqa: B008 - frozen
+) -> RebuildReport:
     """Hold what was rebuilt against the record, and outputs of other bytes against those that DVC keeps.
 
     Raises UnavailableError when the remote, which keeps what is to be compared, does not answer.
@@ -76,12 +80,12 @@ def compare(record: Record, rebuilt: Rebuilt, tolerance: Tolerance = Tolerance()
     odd = [path for path, sha256 in record.outs.items() if not _has(rebuilt.tree / path, sha256)]
     old = rebuilt.tree.with_name("recorded")
     unlike = dict(_lost(record, lock, rebuilt, odd, old))
-    names = equivalence.Names(recorded=_names(old, odd), rebuilt=_names(rebuilt.tree, odd))
-    compared = equivalence.Comparison(tolerance=tolerance, names=names)
+    names = equivalence.DigestNames(recorded=_names(old, odd), rebuilt=_names(rebuilt.tree, odd))
+    compared = equivalence.FileComparison(tolerance=tolerance, names=names)
     for path in sorted(set(odd) - set(unlike)):
         if found := list(_outs(compared, old / path, rebuilt.tree / path, path)):
             unlike[path] = found
-    return Report(
+    return RebuildReport(
         inputs=inputs,
         close=tuple(sorted(set(odd) - set(unlike))),
         unlike=tuple(sentence for path in sorted(unlike) for sentence in unlike[path]),
@@ -98,8 +102,8 @@ def _has(path: Path, sha256: str) -> bool:
 
 def _inputs(recorded: dvc_lock.Lock, rebuilt: dvc_lock.Lock) -> Iterator[str]:
     """What a stage ran, was set to or read otherwise; for what other stages wrote, those answer."""
-    exact = equivalence.Comparison(
-        tolerance=Tolerance(0, 0), names=equivalence.Names(recorded={}, rebuilt={})
+    exact = equivalence.FileComparison(
+        tolerance=Tolerance(0, 0), names=equivalence.DigestNames(recorded={}, rebuilt={})
     )
     sources = {**recorded.sources, **rebuilt.sources}
     for name in sorted({*recorded.stages, *rebuilt.stages}):
@@ -114,7 +118,7 @@ def _asked(stage: dvc_lock.Stage | None, sources: dict[str, str]) -> Any:
     return {"cmd": stage.cmd, "params": dict(stage.params), "deps": deps, "outs": sorted(stage.outs)}
 
 
-def _read_otherwise(record: Record, tree: Path) -> Iterator[str]:
+def _read_otherwise(record: RebuildRecord, tree: Path) -> Iterator[str]:
     """The inputs whose SHA-256 is not the recorded one: MD5, by which DVC names them, is no proof."""
     for path, sha256 in sorted({**record.deps, "requirements.lock": record.environment}.items()):
         if not _has(tree / path, sha256):
@@ -122,7 +126,7 @@ def _read_otherwise(record: Record, tree: Path) -> Iterator[str]:
 
 
 def _lost(
-    record: Record, lock: dvc_lock.Lock, rebuilt: Rebuilt, odd: list[str], target: Path
+    record: RebuildRecord, lock: dvc_lock.Lock, rebuilt: RebuiltProject, odd: list[str], target: Path
 ) -> Iterator[tuple[str, list[str]]]:
     """Fetch the recorded content of these outputs below `target`; say which is kept nowhere."""
     with dvc_objects.opened(rebuilt.checkout) as kept:
@@ -140,7 +144,7 @@ def _names(root: Path, paths: list[str]) -> dict[str, str]:
     return {artifacts.sha256(file): file.relative_to(root).as_posix() for file in files}
 
 
-def _outs(compared: equivalence.Comparison, recorded: Path, rebuilt: Path, path: str) -> Iterator[str]:
+def _outs(compared: equivalence.FileComparison, recorded: Path, rebuilt: Path, path: str) -> Iterator[str]:
     """What two outputs of the same name, files or folders, say otherwise."""
     ours, theirs = (_members(place) for place in (recorded, rebuilt))
     for name in sorted({*ours, *theirs}):

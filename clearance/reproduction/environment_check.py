@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 from clearance.errors import IntegrityError
 
 
-def unlike(lock: str) -> tuple[str, ...]:
+def find_differences(lock: str) -> tuple[str, ...]:
     """One sentence for each package that is not installed in the version which `lock` pins for this platform.
 
     `lock` is the text of a `requirements.lock`. Raises IntegrityError when a line is no pin, or none is.

@@ -66,7 +66,7 @@ class Tolerance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Names:
+class DigestNames:
     """The files that a SHA-256 stands for, in what was recorded and in what was rebuilt."""
 
     recorded: Mapping[str, str]
@@ -74,7 +74,7 @@ class Names:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unlike:
+class Difference:
     """One difference beyond the tolerance, at `where` in the file."""
 
     where: str
@@ -86,13 +86,13 @@ class Unlike:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class FileComparison:
     """What two files are compared by."""
 
     tolerance: Tolerance
-    names: Names
+    names: DigestNames
 
-    def files(self, recorded: Path, rebuilt: Path) -> Iterator[Unlike]:
+    def files(self, recorded: Path, rebuilt: Path) -> Iterator[Difference]:
         """The differences between two files of the same name, by the kind that the name says.
 
         What is no file of that kind, on either side, is itself a difference.
@@ -112,7 +112,7 @@ class Comparison:
         except _UNREADABLE as error:
             yield _unlike("content", "one thing", f"another, and not comparable ({type(error).__name__})")
 
-    def values(self, where: str, recorded: Any, rebuilt: Any) -> Iterator[Unlike]:
+    def values(self, where: str, recorded: Any, rebuilt: Any) -> Iterator[Difference]:
         """The differences between two JSON values. Counts (integers on both sides) must be equal."""
         if isinstance(recorded, Mapping) and isinstance(rebuilt, Mapping):
             for key in sorted({*recorded, *rebuilt}, key=str):
@@ -132,7 +132,7 @@ class Comparison:
             return self.tolerance.holds(float(one), float(other))
         return type(one) is type(other) and bool(one == other)
 
-    def texts(self, where: str, recorded: str, rebuilt: str) -> Iterator[Unlike]:
+    def texts(self, where: str, recorded: str, rebuilt: str) -> Iterator[Difference]:
         """The first difference: words and whole numbers must be equal, other numbers within the tolerance."""
         parts = zip_longest(_parts(recorded, self.names.recorded), _parts(rebuilt, self.names.rebuilt))
         for one, other in parts:
@@ -147,7 +147,7 @@ class Comparison:
         whole = one.lstrip("-+").isdigit() and other.lstrip("-+").isdigit()
         return not whole and self.tolerance.holds(float(one), float(other))
 
-    def _tables(self, recorded: Path, rebuilt: Path) -> Iterator[Unlike]:
+    def _tables(self, recorded: Path, rebuilt: Path) -> Iterator[Difference]:
         """The columns of two Parquet files that differ, one after the other in memory."""
         files = [pq.ParquetFile(file) for file in (recorded, rebuilt)]
         schemas = [file.schema_arrow.remove_metadata() for file in files]
@@ -167,7 +167,7 @@ class Comparison:
             return sum(a != b for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True))
         return self.tolerance.count(one.to_numpy(), other.to_numpy())
 
-    def _archives(self, recorded: Path, rebuilt: Path) -> Iterator[Unlike]:
+    def _archives(self, recorded: Path, rebuilt: Path) -> Iterator[Difference]:
         """The members of two model files that differ: every number in them counts, not what they predict.
 
         Agreement on the rows at hand says nothing about the others.
@@ -182,7 +182,7 @@ class Comparison:
             for name in names[0]:
                 yield from self._members(name, ours.read(name), theirs.read(name))
 
-    def _members(self, name: str, recorded: bytes, rebuilt: bytes) -> Iterator[Unlike]:
+    def _members(self, name: str, recorded: bytes, rebuilt: bytes) -> Iterator[Difference]:
         if recorded == rebuilt:
             return
         if name.endswith(".json"):
@@ -193,7 +193,7 @@ class Comparison:
         else:
             yield _unlike(name, f"{len(recorded)} bytes", f"{len(rebuilt)} others")
 
-    def _arrays(self, where: str, recorded: Any, rebuilt: Any) -> Iterator[Unlike]:
+    def _arrays(self, where: str, recorded: Any, rebuilt: Any) -> Iterator[Difference]:
         if recorded.dtype != rebuilt.dtype or recorded.shape != rebuilt.shape:
             yield _unlike(where, (recorded.dtype, recorded.shape), (rebuilt.dtype, rebuilt.shape))
         elif recorded.dtype.names:
@@ -221,8 +221,8 @@ def _parts(text: str, names: Mapping[str, str]) -> list[str]:
     return _NUMBERS.split(_SHA256.sub(lambda hit: names.get(hit[0], hit[0]), text))
 
 
-def _unlike(where: str, recorded: Any, rebuilt: Any) -> Unlike:
-    return Unlike(where=where, recorded=_short(recorded), rebuilt=_short(rebuilt))
+def _unlike(where: str, recorded: Any, rebuilt: Any) -> Difference:
+    return Difference(where=where, recorded=_short(recorded), rebuilt=_short(rebuilt))
 
 
 def _short(value: Any) -> str:

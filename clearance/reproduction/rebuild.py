@@ -22,7 +22,7 @@ from pathlib import Path
 from clearance import environment, files, yaml
 from clearance.errors import ClearanceError, IntegrityError
 from clearance.reproduction import environment_check, source_rebuild
-from clearance.reproduction.rebuild_record import Record
+from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, dvc_objects, git
 
 TIMEOUT = 4 * 3600.0
@@ -33,7 +33,7 @@ _DROPPED = ("PYTHONSAFEPATH", "PYTHONHOME", "DVC_ROOT", "DVC_STAGE")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rebuilt:
+class RebuiltProject:
     """A finished rebuild. `tree` is the project as it was made again, `checkout` the one it was made from.
 
     `notes` say which sources did not come from the commit, `environment` what is installed otherwise than
@@ -47,7 +47,7 @@ class Rebuilt:
     environment: tuple[str, ...]
 
 
-def rebuild(root: Path, record: Record, folder: Path, timeout: float = TIMEOUT) -> Rebuilt:
+def rebuild(root: Path, record: RebuildRecord, folder: Path, timeout: float = TIMEOUT) -> RebuiltProject:
     """Run every stage of the version that `record` describes, in the empty `folder`.
 
     It may take `timeout` seconds. `root` is the checkout whose git repository and DVC stores are read. Raises
@@ -60,15 +60,15 @@ def rebuild(root: Path, record: Record, folder: Path, timeout: float = TIMEOUT) 
     lock = record.checked(tree / "dvc.yaml")
     notes = _write_texts(tree, record)
     with dvc_objects.opened(checkout) as kept:
-        notes += source_rebuild.settle(tree, checkout, lock, kept)
-    odd = environment_check.unlike(_locked_environment(tree)) + _python(record)
+        notes += source_rebuild.restore_sources(tree, checkout, lock, kept)
+    odd = environment_check.find_differences(_locked_environment(tree)) + _python(record)
     _isolate(tree)
     _reproduce(tree, timeout, (*notes, *odd))
     fresh = dvc_lock.parse((tree / "dvc.lock").read_text(encoding="utf-8"))
-    return Rebuilt(tree=tree, checkout=checkout, lock=fresh, notes=notes, environment=odd)
+    return RebuiltProject(tree=tree, checkout=checkout, lock=fresh, notes=notes, environment=odd)
 
 
-def _write_texts(tree: Path, record: Record) -> tuple[str, ...]:
+def _write_texts(tree: Path, record: RebuildRecord) -> tuple[str, ...]:
     """Put what the record carries verbatim in the place of what the commit holds; say where that differs."""
     notes = []
     for path, text in {**record.files, git.PARAMS: record.params}.items():
@@ -93,7 +93,7 @@ def _locked_environment(tree: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _python(record: Record) -> tuple[str, ...]:
+def _python(record: RebuildRecord) -> tuple[str, ...]:
     now = ".".join(map(str, sys.version_info[:3]))
     return () if record.python in (None, now) else (f"Python {now} is running, {record.python} was recorded",)
 
@@ -138,12 +138,12 @@ def _reproduce(tree: Path, timeout: float, hints: tuple[str, ...]) -> None:
 
 def _variables(tree: Path) -> Mapping[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    ours = {**environment.QUIET, **environment.homes(tree), "PATH": path}
+    ours = {**environment.TOOL_DEFAULTS, **environment.tool_locations(tree), "PATH": path}
     return {name: value for name, value in os.environ.items() if name not in _DROPPED} | ours
 
 
 @contextlib.contextmanager
-def workshop() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """An empty folder outside every checkout, gone afterwards; so is what killed rebuilds left of theirs."""
     home = Path(tempfile.gettempdir())
     for left in home.glob(f"{_PREFIX}*"):

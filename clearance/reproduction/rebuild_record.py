@@ -16,7 +16,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
 
-class Record(Section):
+class RebuildRecord(Section):
     """The parts of an evidence bundle that a rebuild reads.
 
     `lock` and `params` are the texts of `dvc.lock` and of the effective `params.yaml`, `overrides` what the
@@ -63,12 +63,12 @@ def _odd(why: str) -> IntegrityError:
     )
 
 
-def read(path: Path) -> Record:
+def read(path: Path) -> RebuildRecord:
     """The record in a JSON file. Raises IntegrityError when it is missing, no JSON, or not a record."""
     try:
-        return Record.model_validate(files.read_json(path))
+        return RebuildRecord.model_validate(files.read_json(path))
     except ValidationError as error:
         raise IntegrityError(
-            f"{path} is not the record of a version: {params.describe(error, Record)}",
+            f"{path} is not the record of a version: {params.describe(error, RebuildRecord)}",
             "take it from the version's evidence again",
         ) from None

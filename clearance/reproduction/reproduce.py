@@ -15,27 +15,27 @@ from typing import NoReturn
 from clearance import environment, params, registry, stage
 from clearance.errors import ConfigurationError, ExitCode
 from clearance.promotion import candidate
-from clearance.promotion.session import opened
+from clearance.promotion.session import open_session
 from clearance.reproduction import differences, rebuild, rebuild_record
-from clearance.reproduction.differences import Conclusion, Report
-from clearance.reproduction.rebuild_record import Record
-from clearance.trust.evidence_bundle import Evidence
+from clearance.reproduction.differences import Conclusion, RebuildReport
+from clearance.reproduction.rebuild_record import RebuildRecord
+from clearance.trust.evidence_bundle import BundleEvidence
 
 
-def reproduce(root: Path, version: Record) -> Report:
+def reproduce(root: Path, version: RebuildRecord) -> RebuildReport:
     """Rebuild `version` from the checkout at `root` in a folder that is gone afterwards; say what differs."""
-    with rebuild.workshop() as folder:
+    with rebuild.temporary_folder() as folder:
         return differences.compare(version, rebuild.rebuild(root, version, folder))
 
 
-def record_of(evidence: Evidence) -> Record:
+def record_of(evidence: BundleEvidence) -> RebuildRecord:
     """What a rebuild needs of a bundle. Raises ConfigurationError when no commit holds the code."""
     if evidence.code.commit is None or not evidence.code.clean:
         raise ConfigurationError(
             "no commit holds what made this version, so it cannot be built again",
             "commit, run again and release: the policy's `uncommitted: false` demands it",
         )
-    return Record(
+    return RebuildRecord(
         commit=evidence.code.commit,
         lock=evidence.lock,
         params=evidence.params,
@@ -48,11 +48,11 @@ def record_of(evidence: Evidence) -> Record:
     )
 
 
-def _evidence(root: Path, number: int) -> Evidence:
+def _evidence(root: Path, number: int) -> BundleEvidence:
     name, server = params.load(root / "params.yaml").name, registry.connect()
-    with opened(root) as office, tempfile.TemporaryDirectory() as temporary:
+    with open_session(root) as office, tempfile.TemporaryDirectory() as temporary:
         version = registry.candidate_version(server, name, number)
-        return candidate.recall(
+        return candidate.load_verified(
             office, server, version, office.entries(name), Path(temporary)
         ).bundle.evidence
 

@@ -16,7 +16,7 @@ from clearance.versioning import digests, dvc_lock
 from clearance.versioning.dvc_objects import Stores
 
 
-def settle(tree: Path, checkout: Path, lock: dvc_lock.Lock, stores: Stores) -> tuple[str, ...]:
+def restore_sources(tree: Path, checkout: Path, lock: dvc_lock.Lock, stores: Stores) -> tuple[str, ...]:
     """Bring the sources of `lock` into `tree`; one sentence for each that did not come from the commit.
 
     Raises IntegrityError when one is kept nowhere, or was read from beside the project.

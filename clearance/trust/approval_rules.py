@@ -9,13 +9,13 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from clearance.trust.decisions import Kind, Matter
-from clearance.trust.recorded_decisions import Vote
-from clearance.trust.roles import Roles, moment
+from clearance.trust.decisions import ApprovalSubject, DecisionKind
+from clearance.trust.recorded_decisions import RecordedDecision
+from clearance.trust.roles import Roles, format_time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trainers:
+class Contributors:
     """Who made the model: identities of the roles file, and addresses of authors that it does not list."""
 
     identities: frozenset[str]
@@ -23,7 +23,7 @@ class Trainers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ApprovalRequirement:
     """What the policy asks for: how many people of which role; how many days an override may last.
 
     `demo`: it is the demo's policy, the only kind that the demo's keys satisfy. `authors_listed`: every
@@ -41,38 +41,38 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class ApprovalContext:
     """What the decisions are held against. `failed`: the verdict lets it through by an override only."""
 
-    matter: Matter
+    matter: ApprovalSubject
     roles: Roles
-    trainers: Trainers
-    asked: Asked
+    trainers: Contributors
+    asked: ApprovalRequirement
     failed: bool
     now: dt.datetime
 
 
-def trainers(roles: Roles, keyids: Iterable[str], emails: Iterable[str]) -> Trainers:
+def contributors(roles: Roles, keyids: Iterable[str], emails: Iterable[str]) -> Contributors:
     """Who made the model: whoever holds these keys (proposers) or commits under these addresses (authors).
 
     A key that has expired since still tells who proposed.
     """
     authors = {email: roles.author(email) for email in emails}
     made = [*(roles.owner(keyid) for keyid in keyids), *authors.values()]
-    return Trainers(
+    return Contributors(
         identities=frozenset(person.identity for person in made if person is not None),
         unlisted=frozenset(email for email, person in authors.items() if person is None),
     )
 
 
-def fault(vote: Vote, question: Question) -> str | None:
+def fault(vote: RecordedDecision, question: ApprovalContext) -> str | None:
     """Why a decision does not count for the question, by itself; None when it does."""
     who = vote.person.identity
     if elsewhere := _elsewhere(vote, question.matter):
         return elsewhere
     if not vote.roles:
         return f"no role that {who} had then may approve; ask somebody whose role may"
-    if vote.kind is Kind.REJECT:
+    if vote.kind is DecisionKind.REJECT:
         return None
     if who in question.trainers.identities:
         return f"{who} had a part in making this model; ask somebody who had none"
@@ -82,14 +82,14 @@ def fault(vote: Vote, question: Question) -> str | None:
     return _override_fault(vote, question)
 
 
-def _elsewhere(vote: Vote, matter: Matter) -> str | None:
+def _elsewhere(vote: RecordedDecision, matter: ApprovalSubject) -> str | None:
     """Why a decision is about something else; a rejection is about the content, whoever is champion."""
     said, who = vote.decision, vote.person.identity
     if vote.content != matter.content:
         return f"it is about other evidence ({vote.content[:12]}…); {who} can decide on what there is now"
     if (said.model, said.version) != (matter.model, matter.version):
         return f"it is about {said.model} version {said.version}; {who} can decide on this version"
-    if vote.kind is Kind.REJECT:
+    if vote.kind is DecisionKind.REJECT:
         return None
     if said.policy != matter.policy:
         return f"it was given under policy {said.policy}; {who} can decide under {matter.policy}"
@@ -98,7 +98,7 @@ def _elsewhere(vote: Vote, matter: Matter) -> str | None:
     return None
 
 
-def _override_fault(vote: Vote, question: Question) -> str | None:
+def _override_fault(vote: RecordedDecision, question: ApprovalContext) -> str | None:
     """Why this kind of decision does not fit the verdict, or an override its limits; None when it does."""
     who, until, days = vote.person.identity, vote.decision.until, question.asked.override_days
     if until is None:
@@ -109,9 +109,10 @@ def _override_fault(vote: Vote, question: Question) -> str | None:
     if not days:
         return f"the policy allows no override; {who} can reject, or have the model mended"
     if until <= question.now:
-        return f"it ended at {moment(until)}; {who} can override anew"
+        return f"it ended at {format_time(until)}; {who} can override anew"
     if until - vote.at > dt.timedelta(days=days):
         return (
-            f"it ends at {moment(until)}, more than {days} days after it was recorded; choose an earlier end"
+            f"it ends at {format_time(until)}, more than {days} days after it was recorded; "
+            "choose an earlier end"
         )
     return None

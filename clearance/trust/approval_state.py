@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from clearance.trust import quorum, recorded_decisions
-from clearance.trust.approval_rules import Question, fault
-from clearance.trust.decisions import Kind
-from clearance.trust.recorded_decisions import Recorded, Refused, Vote
+from clearance.trust.approval_rules import ApprovalContext, fault
+from clearance.trust.decisions import DecisionKind
+from clearance.trust.recorded_decisions import DecisionRecord, RecordedDecision, UncountedDecision
 from clearance.trust.roles import Right
 
 OVERRIDERS = 2
@@ -21,16 +21,16 @@ OVERRIDERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ApprovalState:
     """The state of agreement. `reasons` say what is in the way and what to do; none, and it is complete.
 
     `stands`: one decision a person. `missing`: people still needed, by role. `until`: when the first override
     that it rests on ends; None where it rests on none.
     """
 
-    stands: tuple[Vote, ...]
-    rejections: tuple[Vote, ...]
-    refused: tuple[Refused, ...]
+    counted: tuple[RecordedDecision, ...]
+    rejections: tuple[RecordedDecision, ...]
+    refused: tuple[UncountedDecision, ...]
     missing: Mapping[str, int]
     until: dt.datetime | None
     reasons: tuple[str, ...]
@@ -41,39 +41,42 @@ class Standing:
         return not self.reasons
 
 
-def standing(records: Iterable[Recorded], question: Question) -> Standing:
+def evaluate(records: Iterable[DecisionRecord], question: ApprovalContext) -> ApprovalState:
     """Which decisions stand on the matter, why the others do not, and whether they are all that it needs."""
     read = [recorded_decisions.read(record, question.roles) for record in records]
-    fresh, spent = recorded_decisions.once(each for each in read if isinstance(each, Vote))
+    fresh, spent = recorded_decisions.once(each for each in read if isinstance(each, RecordedDecision))
     cast = sorted(fresh, key=_first_come)
-    refused = [*spent, *(each for each in read if isinstance(each, Refused))]
+    refused = [*spent, *(each for each in read if isinstance(each, UncountedDecision))]
     withdrawn = {(digest, vote.person.identity) for vote in cast for digest in vote.decision.revokes}
-    rejections: list[Vote] = []
-    stands: dict[str, Vote] = {}
+    rejections: list[RecordedDecision] = []
+    stands: dict[str, RecordedDecision] = {}
     for vote in cast:
-        if vote.kind is Kind.REVOKE:
+        if vote.kind is DecisionKind.REVOKE:
             why = _idle(vote, cast)
         elif (vote.digest, vote.person.identity) in withdrawn:
             why = f"{vote.person.identity} revoked it; to decide again they sign anew"
         else:
             why = fault(vote, question) or _repeated(vote, stands, rejections)
         if why:
-            refused.append(Refused(number=vote.number, why=f"{vote} does not count: {why}."))
-        elif vote.kind is Kind.REJECT:
+            refused.append(UncountedDecision(number=vote.number, why=f"{vote} does not count: {why}."))
+        elif vote.kind is DecisionKind.REJECT:
             rejections.append(vote)
-        elif vote.kind is not Kind.REVOKE:
+        elif vote.kind is not DecisionKind.REVOKE:
             stands[vote.person.identity] = vote
     return _concluded(stands, rejections, refused, question)
 
 
 def _concluded(
-    stands: Mapping[str, Vote], rejections: Iterable[Vote], refused: Iterable[Refused], question: Question
-) -> Standing:
+    stands: Mapping[str, RecordedDecision],
+    rejections: Iterable[RecordedDecision],
+    refused: Iterable[UncountedDecision],
+    question: ApprovalContext,
+) -> ApprovalState:
     able = {identity: vote.roles for identity, vote in stands.items()}
     missing = quorum.missing(able, question.asked.roles)
     ends = [vote.decision.until for vote in stands.values() if vote.decision.until is not None]
-    return Standing(
-        stands=tuple(stands.values()),
+    return ApprovalState(
+        counted=tuple(stands.values()),
         rejections=tuple(rejections),
         refused=tuple(sorted(refused, key=lambda each: (each.number, each.why))),
         missing=missing,
@@ -87,36 +90,40 @@ def _concluded(
     )
 
 
-def _open(question: Question) -> bool:
+def _open(question: ApprovalContext) -> bool:
     """Whether anybody's agreement could let this model through at all."""
     return not question.failed or question.asked.override_days > 0
 
 
-def _first_come(vote: Vote) -> tuple[float, int, str]:
+def _first_come(vote: RecordedDecision) -> tuple[float, int, str]:
     """Which of one person's decisions is taken: the override that lasts longest, else what came first."""
     until = vote.decision.until
     return (-until.timestamp() if until else 0.0, vote.number, vote.digest)
 
 
-def _repeated(vote: Vote, stands: Mapping[str, Vote], rejections: Collection[Vote]) -> str | None:
+def _repeated(
+    vote: RecordedDecision, stands: Mapping[str, RecordedDecision], rejections: Collection[RecordedDecision]
+) -> str | None:
     """Why a sound decision adds nothing to what this person decided already; None when it is their first."""
     who = vote.person.identity
-    if vote.kind is Kind.REJECT:
+    if vote.kind is DecisionKind.REJECT:
         first = next((each for each in rejections if each.person.identity == who), None)
     else:
         first = stands.get(who)
     return f"{first} stands already and a person counts once; ask somebody else" if first else None
 
 
-def _idle(vote: Vote, cast: Iterable[Vote]) -> str | None:
+def _idle(vote: RecordedDecision, cast: Iterable[RecordedDecision]) -> str | None:
     """Why a revocation takes nothing back; None when it does."""
-    own = {each.digest for each in cast if each.person == vote.person and each.kind is not Kind.REVOKE}
+    own = {
+        each.digest for each in cast if each.person == vote.person and each.kind is not DecisionKind.REVOKE
+    }
     if own & set(vote.decision.revokes):
         return None
     return f"{vote.person.identity} recorded no such decision; only who decided can revoke, others reject"
 
 
-def _not_for_us(question: Question) -> list[str]:
+def _not_for_us(question: ApprovalContext) -> list[str]:
     """Why no decision counts at all, whoever made it."""
     reasons = []
     if question.roles.demo and not question.asked.demo:
@@ -133,7 +140,7 @@ def _not_for_us(question: Question) -> list[str]:
     return reasons
 
 
-def _objection(vote: Vote) -> str:
+def _objection(vote: RecordedDecision) -> str:
     who = vote.person.identity
     return (
         f"{who} rejected it (entry {vote.number}: {vote.decision.reason.strip()}): settle it with {who}, who "
@@ -141,7 +148,7 @@ def _objection(vote: Vote) -> str:
     )
 
 
-def _call(role: str, count: int, stands: Collection[str], question: Question) -> str:
+def _call(role: str, count: int, stands: Collection[str], question: ApprovalContext) -> str:
     """Which role is missing, and who could be asked."""
     roles, now = question.roles, question.now
     barred = {*stands, *question.trainers.identities}
@@ -159,7 +166,7 @@ def _call(role: str, count: int, stands: Collection[str], question: Question) ->
     return f"{lacks}, and policies/roles.yaml names nobody who could: have somebody added who may approve."
 
 
-def _override_lacks(stands: Collection[Vote], question: Question) -> list[str]:
+def _override_lacks(stands: Collection[RecordedDecision], question: ApprovalContext) -> list[str]:
     """What an override of a failed verdict still takes."""
     if not question.failed:
         return []
@@ -173,6 +180,6 @@ def _override_lacks(stands: Collection[Vote], question: Question) -> list[str]:
             f"The verdict does not let this model through; an override takes {OVERRIDERS} people, and "
             f"{len(stands)} signed one: mend the model, or have others override it with a reason and an end."
         )
-    if not any(vote.may_override for vote in stands):
+    if not any(vote.can_override for vote in stands):
         reasons.append("None of those who signed an override has the right: ask somebody whose role may.")
     return reasons

@@ -13,9 +13,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 
-from clearance import canonical_json, params
+from clearance import canonical_json, in_toto, params
 from clearance.errors import IntegrityError
-from clearance.trust import statement
 
 PREDICATE = "urn:clearance:decision:v1"
 EVIDENCE = "evidence"
@@ -23,7 +22,7 @@ EVIDENCE = "evidence"
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class Kind(StrEnum):
+class DecisionKind(StrEnum):
     """What is decided. `override` lets a model through for a time although its verdict does not."""
 
     APPROVE = "approve"
@@ -33,7 +32,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matter:
+class ApprovalSubject:
     """What there is to decide today.
 
     `content` is the digest of the evidence bundle; `policy` the id of the policy that judged; `comparison`
@@ -48,7 +47,7 @@ class Matter:
     champion: str | None = None
 
 
-class Account(params.Section):
+class AttestedAccount(params.Section):
     """Whom an identity provider named, in a token that the signer of the decision checked.
 
     `subject` is the issuer's own, lasting name of the person; `token` the SHA-256 of what the issuer signed,
@@ -72,7 +71,7 @@ class Decision(params.Section):
 
     model_config = ConfigDict(strict=True)
 
-    decision: Kind
+    decision: DecisionKind
     by: str
     at: AwareDatetime
     reason: Annotated[str, Field(pattern=r"\S", max_length=10_000)]
@@ -83,27 +82,27 @@ class Decision(params.Section):
     champion: Sha256 | None
     until: AwareDatetime | None = None
     revokes: tuple[Sha256, ...] = ()
-    account: Account | None = None
+    account: AttestedAccount | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        if (self.until is not None) != (self.decision is Kind.OVERRIDE):
+        if (self.until is not None) != (self.decision is DecisionKind.OVERRIDE):
             raise ValueError("`until` goes with an override, and an override with `until`")
-        if bool(self.revokes) != (self.decision is Kind.REVOKE):
+        if bool(self.revokes) != (self.decision is DecisionKind.REVOKE):
             raise ValueError("`revokes` goes with a revocation, and a revocation with `revokes`")
         return self
 
 
-def decide(
-    kind: Kind,
-    matter: Matter,
+def statement_for(
+    kind: DecisionKind,
+    matter: ApprovalSubject,
     *,
     by: str,
     reason: str,
     at: dt.datetime,
     until: dt.datetime | None = None,
     revokes: Sequence[str] = (),
-    account: Account | None = None,
+    account: AttestedAccount | None = None,
 ) -> dict[str, Any]:
     """The statement to sign. `revokes` holds the content digests of the decisions that are taken back.
 
@@ -129,14 +128,14 @@ def decide(
         said["revokes"] = sorted(revokes)
     if account is not None:
         said["account"] = account.model_dump(mode="json")
-    made = statement.statement({EVIDENCE: matter.content}, PREDICATE, said)
+    made = in_toto.statement({EVIDENCE: matter.content}, PREDICATE, said)
     read(made)
     return made
 
 
 def read(said: Mapping[str, Any]) -> tuple[Decision, str]:
     """A statement's decision and the digest of the evidence it is about. Raises IntegrityError if none."""
-    about = statement.subjects(said)
+    about = in_toto.subjects(said)
     if said["predicateType"] != PREDICATE or set(about) != {EVIDENCE}:
         raise IntegrityError("this statement decides nothing", "decide with `clearance approve` or `reject`")
     try:

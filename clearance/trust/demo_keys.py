@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
 FOLDER = Path(".clearance/keys")
-MACHINE = "pipeline"
+DEFAULT_IDENTITY = "pipeline"
 """Who acts in the demo when nobody is named: the account that runs the pipeline."""
 _ROOT_KEYS, _THRESHOLD = ("root-1", "root-2", "root-3"), 2
 _KEYED, _SIGNED = "roles.yaml", "roles.signed.json"
@@ -35,52 +35,52 @@ def uri(project: Path, identity: str) -> str:
     return f"{key_files.SCHEME}:{project.resolve() / FOLDER / identity}.pem"
 
 
-def ensure(project: Path, seen: signed_roles.Seen | None = None) -> Roles:
+def ensure(project: Path, seen: signed_roles.TrustedVersion | None = None) -> Roles:
     """Make what is missing of the demo's keyring and return its roles; `demo` is True.
 
     Any number of processes may call it at once, and any may die: the next call completes it. Raises
     ConfigurationError when the roles file is not the demo's or the pinned root is not.
     """
     data = roles_file.raw(roles_file.read(project))
-    pinned = root.place(project)
+    pinned = root.pinned_path(project)
     real = pinned.exists() and not root.load(pinned).demo
-    if real or not data.get("demo") or os.environ.get(root.PLACE):
+    if real or not data.get("demo") or os.environ.get(root.VARIABLE):
         raise ConfigurationError(
             "the demo's keyring goes with the demo's roles file and without a root of your own",
-            f"have your root sign a {roles_file.FILE} without `demo: true`, or take {root.PLACE} away",
+            f"have your root sign a {roles_file.FILE} without `demo: true`, or take {root.VARIABLE} away",
         )
     with _alone(project / FOLDER):
-        return _complete(project, data, seen or signed_roles.Seen())
+        return _complete(project, data, seen or signed_roles.TrustedVersion())
 
 
-def _complete(project: Path, data: dict[str, Any], seen: signed_roles.Seen) -> Roles:
+def _complete(project: Path, data: dict[str, Any], seen: signed_roles.TrustedVersion) -> Roles:
     folder = project / FOLDER
     text = _with_keys(folder, data)
     holders = [_signer(folder, name) for name in _ROOT_KEYS]
-    own = root.of([holder.public_key for holder in holders], _THRESHOLD, demo=True)
+    own = root.create([holder.public_key for holder in holders], _THRESHOLD, demo=True)
     if roles := _already(project, text, own, seen):
         return roles
-    said = signed_roles.in_force(text, _last(folder, own, seen) + 1, dt.datetime.fromisoformat(_SINCE))
+    said = signed_roles.statement_for(text, _last(folder, own, seen) + 1, dt.datetime.fromisoformat(_SINCE))
     signed = dsse.sign(said, holders[0])
     for holder in holders[1:_THRESHOLD]:
         signed = dsse.countersign(signed, holder)
     files.write_text(folder / _KEYED, text.decode())
     dsse.write(folder / _SIGNED, signed)
-    root.write(root.place(project), own)
-    return signed_roles.verified(text, signed, own, seen)
+    root.write(root.pinned_path(project), own)
+    return signed_roles.verify(text, signed, own, seen)
 
 
-def _already(project: Path, text: bytes, own: root.Root, seen: signed_roles.Seen) -> Roles | None:
+def _already(project: Path, text: bytes, own: root.Root, seen: signed_roles.TrustedVersion) -> Roles | None:
     """The roles, when nothing is to be made; None: not made yet, other people, or cut short."""
     try:
-        if root.load(root.place(project)) == own and (project / FOLDER / _KEYED).read_bytes() == text:
-            return signed_roles.verified(text, dsse.read(project / FOLDER / _SIGNED), own, seen)
+        if root.load(root.pinned_path(project)) == own and (project / FOLDER / _KEYED).read_bytes() == text:
+            return signed_roles.verify(text, dsse.read(project / FOLDER / _SIGNED), own, seen)
     except (ClearanceError, OSError):
         return None
     return None
 
 
-def _last(folder: Path, own: root.Root, seen: signed_roles.Seen) -> int:
+def _last(folder: Path, own: root.Root, seen: signed_roles.TrustedVersion) -> int:
     """The highest version known; what another root signed does not count."""
     try:
         return max(seen.version, signed_roles.version(dsse.read(folder / _SIGNED), own))

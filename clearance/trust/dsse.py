@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearance import canonical_json, files
+from clearance import canonical_json, files, in_toto
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.trust import statement
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signature, Signer
@@ -27,7 +26,7 @@ _BUNDLE = "bundle"  # what Sigstore needs to check a signature beside the signat
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signed:
+class VerifiedStatement:
     """A statement and the ids of the keys whose signatures hold over it; at least one."""
 
     statement: Mapping[str, Any]
@@ -36,7 +35,7 @@ class Signed:
     @property
     def digest(self) -> str:
         """The SHA-256 of the statement in canonical JSON: the same whoever signed it, and how often."""
-        return statement.content_digest(self.statement)
+        return in_toto.content_digest(self.statement)
 
 
 def sign(content: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def sign(content: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
     Raises IntegrityError when `content` is no in-toto Statement, and ConfigurationError when the signer's
     signature does not hold under its own public key (a KMS that holds another key).
     """
-    payload = canonical_json.dumps(statement.checked(content))
+    payload = canonical_json.dumps(in_toto.checked(content))
     return {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": PAYLOAD_TYPE,
@@ -64,14 +63,14 @@ def countersign(envelope: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
     return {**envelope, "signatures": [*envelope["signatures"], _signature(payload, signer)]}
 
 
-def opened(envelope: Mapping[str, Any], keys: Mapping[str, Key]) -> Signed:
+def verify(envelope: Mapping[str, Any], keys: Mapping[str, Key]) -> VerifiedStatement:
     """What was signed, and by which of `keys` (key id: public key).
 
     A signature by another key, or one that does not hold, adds nothing. Raises IntegrityError when none
     holds, and when the envelope or the statement in it is malformed.
     """
     payload, signatures = _parts(envelope)
-    encoded = pae(payload)
+    encoded = pre_authentication_encoding(payload)
     faults = {each.keyid: _fault(each, keys.get(each.keyid), encoded) for each in signatures}
     holds = frozenset(keyid for keyid, fault in faults.items() if fault is None)
     if not holds:
@@ -80,10 +79,10 @@ def opened(envelope: Mapping[str, Any], keys: Mapping[str, Key]) -> Signed:
             f"no signature holds over this statement ({said})",
             "ask the signer to sign it again, with a key that is listed and valid",
         )
-    return Signed(statement=statement.framed(canonical_json.loads(payload)), keyids=holds)
+    return VerifiedStatement(statement=in_toto.framed(canonical_json.loads(payload)), keyids=holds)
 
 
-def pae(payload: bytes) -> bytes:
+def pre_authentication_encoding(payload: bytes) -> bytes:
     """The bytes that are signed: type and payload, each with its length, so that neither can grow a tail."""
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
@@ -108,7 +107,7 @@ def write(path: Path, envelope: Mapping[str, Any]) -> None:
 def _signature(payload: bytes, signer: Signer) -> dict[str, Any]:
     from securesystemslib.exceptions import Error
 
-    encoded = pae(payload)
+    encoded = pre_authentication_encoding(payload)
     try:
         made = signer.sign(encoded)
     except (OSError, RuntimeError, ValueError, Error) as error:

@@ -12,17 +12,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from clearance import canonical_json, files, params
+from clearance import canonical_json, files, in_toto, params
 from clearance.errors import IntegrityError
-from clearance.trust import statement
-from clearance.trust.dsse import Signed
+from clearance.trust.dsse import VerifiedStatement
 
 PREDICATE = "urn:clearance:evidence:v1"
 NAME = "bundle.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Code(params.Section):
+class CodeState(params.Section):
     """The git commit, and what of the pipeline's inputs it does not hold."""
 
     commit: str | None
@@ -35,7 +34,7 @@ class Code(params.Section):
         return self.commit is not None and not self.changed and not self.unkept
 
 
-class Judged(params.Section):
+class JudgedPolicy(params.Section):
     """The policy that judged, verbatim, and its verdict; `sha256` is that of the verdict's file."""
 
     file: str
@@ -47,7 +46,7 @@ class Judged(params.Section):
     sha256: Sha256
 
 
-class Evidence(params.Section):
+class BundleEvidence(params.Section):
     """The predicate. `lock` and `params` are texts, verbatim; `outs` and `deps` map a path to its SHA-256.
 
     Among them are data, splits, reports, expectations, code, policy. `environment` is the digest of
@@ -57,11 +56,11 @@ class Evidence(params.Section):
     model: str
     fingerprint: Sha256
     demo: bool
-    code: Code
+    code: CodeState
     lock: str
     params: str
     overrides: dict[str, Any]
-    judged: Judged
+    judged: JudgedPolicy
     outs: dict[str, Sha256]
     deps: dict[str, Sha256]
     environment: Sha256
@@ -74,16 +73,16 @@ class Bundle:
 
     digest: str
     files: Mapping[str, str]
-    evidence: Evidence
+    evidence: BundleEvidence
     keyids: frozenset[str]
 
 
-def draft(files: Mapping[str, str], evidence: Evidence) -> dict[str, Any]:
+def statement_for(files: Mapping[str, str], evidence: BundleEvidence) -> dict[str, Any]:
     """The statement to sign about the model's `files` (name: SHA-256)."""
-    return statement.statement(files, PREDICATE, evidence.model_dump(mode="json"))
+    return in_toto.statement(files, PREDICATE, evidence.model_dump(mode="json"))
 
 
-def read(signed: Signed) -> Bundle:
+def read(signed: VerifiedStatement) -> Bundle:
     """The bundle in a statement whose signature holds. Raises IntegrityError when it is none.
 
     What it carries verbatim is held against the digests beside it.
@@ -94,17 +93,15 @@ def read(signed: Signed) -> Bundle:
             f"this is no evidence bundle but a {said['predicateType']}", "take the bundle itself"
         )
     try:
-        evidence = Evidence.model_validate_json(canonical_json.dumps(said["predicate"]))
+        evidence = BundleEvidence.model_validate_json(canonical_json.dumps(said["predicate"]))
     except ValidationError as error:
-        raise _odd(params.describe(error, Evidence)) from None
+        raise _odd(params.describe(error, BundleEvidence)) from None
     known = {**evidence.deps, **evidence.outs}
     if known.get(evidence.judged.file) != files.sha256_text(evidence.judged.text):
         raise _odd(f"the text of {evidence.judged.file} is not the one that judged")
     if evidence.judged.sha256 not in known.values():
         raise _odd("its verdict is none of the outputs")
-    return Bundle(
-        digest=signed.digest, files=statement.subjects(said), evidence=evidence, keyids=signed.keyids
-    )
+    return Bundle(digest=signed.digest, files=in_toto.subjects(said), evidence=evidence, keyids=signed.keyids)
 
 
 def _odd(why: str) -> IntegrityError:

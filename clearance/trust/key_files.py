@@ -29,7 +29,7 @@ _LONGEST = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class KeyPair:
     """A new key pair: the URI of the private half, and the public half as `policies/roles.yaml` lists it."""
 
     uri: str
@@ -43,7 +43,7 @@ class Pair:
         )
 
 
-def create(folder: Path, identity: str, passphrase: str | None = None) -> Pair:
+def create(folder: Path, identity: str, passphrase: str | None = None) -> KeyPair:
     """Make an Ed25519 key pair; the private half goes to `<folder>/<identity>.pem`, mode 0600.
 
     PKCS #8 in PEM, encrypted when a passphrase is given. The file is there whole or not at all. Raises
@@ -62,7 +62,7 @@ def create(folder: Path, identity: str, passphrase: str | None = None) -> Pair:
         lock = serialization.BestAvailableEncryption(passphrase.encode())
     pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock)
     _keep(path, pem)
-    return Pair(uri=f"{SCHEME}:{path}", entry=keys.entry(public_half(path, private)))
+    return KeyPair(uri=f"{SCHEME}:{path}", entry=keys.entry(public_half(path, private)))
 
 
 def private(path: Path, secret: Callable[[str], str]) -> PrivateKeyTypes:

@@ -13,30 +13,30 @@ from typing import Any
 
 from clearance.errors import IntegrityError
 from clearance.trust import decisions, dsse
-from clearance.trust.decisions import Account, Decision, Kind
-from clearance.trust.dsse import Signed
+from clearance.trust.decisions import AttestedAccount, Decision, DecisionKind
+from clearance.trust.dsse import VerifiedStatement
 from clearance.trust.roles import Person, Right, Roles
 
 _NOUNS = {
-    Kind.APPROVE: "approval",
-    Kind.REJECT: "rejection",
-    Kind.OVERRIDE: "override",
-    Kind.REVOKE: "revocation",
+    DecisionKind.APPROVE: "approval",
+    DecisionKind.REJECT: "rejection",
+    DecisionKind.OVERRIDE: "override",
+    DecisionKind.REVOKE: "revocation",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded:
+class DecisionRecord:
     """A decision as the ledger holds it: number and time of the entry, what was signed, or its fault."""
 
     number: int
     at: dt.datetime
-    signed: Signed | None
+    signed: VerifiedStatement | None
     fault: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vote:
+class RecordedDecision:
     """A known person's decision. `roles`: those that gave them the right to approve when it was recorded.
 
     `attester`: whose key says that it is theirs, where they decided by a token.
@@ -47,13 +47,13 @@ class Vote:
     digest: str
     person: Person
     roles: frozenset[str]
-    may_override: bool
+    can_override: bool
     content: str
     decision: Decision
     attester: Person | None = None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> DecisionKind:
         """What it decides."""
         return self.decision.decision
 
@@ -62,29 +62,29 @@ class Vote:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
+class UncountedDecision:
     """A recorded decision that does not count, and the sentence that says why and what to do."""
 
     number: int
     why: str
 
 
-def recorded(number: int, at: dt.datetime, signed: Mapping[str, Any], roles: Roles) -> Recorded:
+def open_record(number: int, at: dt.datetime, signed: Mapping[str, Any], roles: Roles) -> DecisionRecord:
     """An envelope from the ledger, opened by the keys of the roles file; a faulty one keeps its fault.
 
     `at` is the ledger's time of the entry.
     """
     try:
-        return Recorded(number=number, at=at, signed=dsse.opened(signed, roles.keys))
+        return DecisionRecord(number=number, at=at, signed=dsse.verify(signed, roles.keys))
     except IntegrityError as error:
-        return Recorded(number=number, at=at, signed=None, fault=error.fault)
+        return DecisionRecord(number=number, at=at, signed=None, fault=error.fault)
 
 
-def read(record: Recorded, roles: Roles) -> Vote | Refused:
+def read(record: DecisionRecord, roles: Roles) -> RecordedDecision | UncountedDecision:
     """Whose decision it is, and which; or why it is nobody's."""
 
-    def refused(why: str) -> Refused:
-        return Refused(number=record.number, why=f"Entry {record.number} does not count: {why}.")
+    def refused(why: str) -> UncountedDecision:
+        return UncountedDecision(number=record.number, why=f"Entry {record.number} does not count: {why}.")
 
     if record.signed is None:
         again = "whoever decided can sign it again with a key that policies/roles.yaml lists"
@@ -107,13 +107,13 @@ def read(record: Recorded, roles: Roles) -> Vote | Refused:
     person = _decider(decision, signer, keyids[0], record.at, roles)
     if isinstance(person, str):
         return refused(person)
-    return Vote(
+    return RecordedDecision(
         number=record.number,
         at=record.at,
         digest=record.signed.digest,
         person=person,
-        roles=giving(roles, person, Right.APPROVE, record.at, decision.account),
-        may_override=bool(giving(roles, person, Right.OVERRIDE, record.at, decision.account)),
+        roles=roles_with_right(roles, person, Right.APPROVE, record.at, decision.account),
+        can_override=bool(roles_with_right(roles, person, Right.OVERRIDE, record.at, decision.account)),
         content=content,
         decision=decision,
         attester=signer if decision.account else None,
@@ -132,21 +132,27 @@ def _decider(decision: Decision, signer: Person, keyid: str, at: dt.datetime, ro
         return f"{signer.identity} may not attest who others are; {by} can sign with a key of their own"
     person = roles.holder(account.issuer, account.subject, at)
     if person is None:
-        return f"policies/roles.yaml gives the account {told(account)} to nobody; have the root sign it in"
+        return (
+            f"policies/roles.yaml gives the account {describe_account(account)} to nobody; "
+            "have the root sign it in"
+        )
     if by == person.identity:
         return person
-    return f"it says that {by} decided, and the account {told(account)} is {person.identity}'s; decide anew"
+    return (
+        f"it says that {by} decided, and the account {describe_account(account)} is {person.identity}'s; "
+        "decide anew"
+    )
 
 
-def giving(
-    roles: Roles, person: Person, right: Right, at: dt.datetime, account: Account | None
+def roles_with_right(
+    roles: Roles, person: Person, right: Right, at: dt.datetime, account: AttestedAccount | None
 ) -> frozenset[str]:
     """The person's roles at `at` that give the right; of an account, those that the issuer leaves it."""
     found = roles.roles_giving(person, right, at)
     return found if account is None or account.roles is None else found & set(account.roles)
 
 
-def once(cast: Iterable[Vote]) -> tuple[list[Vote], list[Refused]]:
+def once(cast: Iterable[RecordedDecision]) -> tuple[list[RecordedDecision], list[UncountedDecision]]:
     """The votes without those whose token had decided before, and these, refused: a token decides once."""
     votes = list(cast)
     first: dict[tuple[str, str], int] = {}
@@ -154,8 +160,8 @@ def once(cast: Iterable[Vote]) -> tuple[list[Vote], list[Refused]]:
         if account := vote.decision.account:
             token = (account.issuer, account.token)
             first[token] = min(vote.number, first.get(token, vote.number))
-    fresh: list[Vote] = []
-    spent: list[Refused] = []
+    fresh: list[RecordedDecision] = []
+    spent: list[UncountedDecision] = []
     for vote in votes:
         account = vote.decision.account
         number = first[account.issuer, account.token] if account else vote.number
@@ -163,10 +169,10 @@ def once(cast: Iterable[Vote]) -> tuple[list[Vote], list[Refused]]:
             fresh.append(vote)
         else:
             why = f"{vote} does not count: its token decided before (entry {number}); sign in anew."
-            spent.append(Refused(number=vote.number, why=why))
+            spent.append(UncountedDecision(number=vote.number, why=why))
     return fresh, spent
 
 
-def told(account: Account) -> str:
+def describe_account(account: AttestedAccount) -> str:
     """The account in words."""
     return f"{account.subject} of {account.issuer}"

@@ -32,7 +32,7 @@ class Right(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class KeyAssignment:
     """A key somebody holds: valid from `since` up to and without `until`; revoked from `revoked` on."""
 
     key: Key
@@ -44,11 +44,11 @@ class Held:
         """Why what this key signed does not count when recorded at `at`; None when it does."""
         at = _aware(at)
         if self.revoked is not None and at >= self.revoked:
-            return f"was revoked as of {moment(self.revoked)}"
+            return f"was revoked as of {format_time(self.revoked)}"
         if at < self.since:
-            return f"is valid from {moment(self.since)} only"
+            return f"is valid from {format_time(self.since)} only"
         if self.until is not None and at >= self.until:
-            return f"expired at {moment(self.until)}"
+            return f"expired at {format_time(self.until)}"
         return None
 
 
@@ -66,7 +66,7 @@ class _Lasting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assigned(_Lasting):
+class RoleAssignment(_Lasting):
     """A role somebody has."""
 
     role: str
@@ -86,8 +86,8 @@ class Person:
 
     identity: str
     emails: frozenset[str]
-    assigned: tuple[Assigned, ...]
-    keys: tuple[Held, ...]
+    assigned: tuple[RoleAssignment, ...]
+    keys: tuple[KeyAssignment, ...]
     accounts: tuple[Account, ...] = ()
 
     def can_decide(self, at: dt.datetime) -> bool:
@@ -121,7 +121,7 @@ class Roles:
         return {held.key.keyid: held.key for person in self.people.values() for held in person.keys}
 
     @cached_property
-    def _holders(self) -> dict[str, tuple[Person, Held]]:
+    def _holders(self) -> dict[str, tuple[Person, KeyAssignment]]:
         return {held.key.keyid: (person, held) for person in self.people.values() for held in person.keys}
 
     def owner(self, keyid: str) -> Person | None:
@@ -161,7 +161,7 @@ class Roles:
         return next((person for person in self.people.values() if wanted in person.emails), None)
 
 
-def moment(at: dt.datetime) -> str:
+def format_time(at: dt.datetime) -> str:
     """The time in UTC, to the second, as every message and statement writes it."""
     return _aware(at).astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 

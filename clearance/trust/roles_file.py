@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, mod
 from clearance import params, yaml
 from clearance.errors import ConfigurationError
 from clearance.trust import key_files, keys
-from clearance.trust.roles import Account, Assigned, Held, Person, Right, Roles
+from clearance.trust.roles import Account, KeyAssignment, Person, Right, RoleAssignment, Roles
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key
@@ -160,9 +160,11 @@ def _person(identity: str, said: _Person) -> Person:
     return Person(
         identity=identity,
         emails=frozenset(mail.casefold() for mail in said.emails),
-        assigned=tuple(Assigned(role=each.role, since=each.since, until=each.until) for each in said.roles),
+        assigned=tuple(
+            RoleAssignment(role=each.role, since=each.since, until=each.until) for each in said.roles
+        ),
         keys=tuple(
-            Held(
+            KeyAssignment(
                 key=each.public(),
                 since=each.since,
                 until=each.until,

@@ -16,7 +16,7 @@ from clearance.trust.roles import Roles
 SIGNED = "policies/roles.signed.json"
 
 
-def load(project: Path, seen: signed_roles.Seen | None = None) -> Roles:
+def load(project: Path, seen: signed_roles.TrustedVersion | None = None) -> Roles:
     """Who may do what in `project`; `seen` is the highest version that the ledger knows.
 
     Raises ConfigurationError when the roles file or the pinned root is missing or faulty, and IntegrityError
@@ -25,24 +25,26 @@ def load(project: Path, seen: signed_roles.Seen | None = None) -> Roles:
     text = roles_file.read(project)
     if roles_file.raw(text).get("demo"):
         return demo_keys.ensure(project, seen)
-    pinned = root.load(root.place(project))
+    pinned = root.load(root.pinned_path(project))
     if pinned.demo:
         raise ConfigurationError(
             f"{roles_file.FILE} is not the demo's, and the pinned root is",
-            f"let {root.PLACE} name your own root, or put it at .clearance/root.json",
+            f"let {root.VARIABLE} name your own root, or put it at .clearance/root.json",
         )
-    return signed_roles.verified(text, dsse.read(project / SIGNED), pinned, seen or signed_roles.Seen())
+    return signed_roles.verify(
+        text, dsse.read(project / SIGNED), pinned, seen or signed_roles.TrustedVersion()
+    )
 
 
-def who(project: Path, roles: Roles, at: dt.datetime, identity: str | None = None) -> signers.Acting:
+def actor(project: Path, roles: Roles, at: dt.datetime, identity: str | None = None) -> signers.Actor:
     """Who acts, and their signer: the environment's, or in the demo the one in its keyring.
 
     Raises ConfigurationError as `signers.acting` does.
     """
     if not roles.demo:
-        return signers.acting(roles, at, identity)
-    name = identity or os.environ.get(signers.IDENTITY) or demo_keys.MACHINE
-    return signers.acting(roles, at, name, demo_keys.uri(project, name))
+        return signers.resolve_actor(roles, at, identity)
+    name = identity or os.environ.get(signers.IDENTITY) or demo_keys.DEFAULT_IDENTITY
+    return signers.resolve_actor(roles, at, name, demo_keys.uri(project, name))
 
 
 def sign(
@@ -51,7 +53,7 @@ def sign(
     at: dt.datetime,
     *,
     keyid: str | None = None,
-    seen: signed_roles.Seen | None = None,
+    seen: signed_roles.TrustedVersion | None = None,
 ) -> Path:
     """Add the signature of the root key at the URI `key` to the project's roles file; returns where it is.
 
@@ -59,10 +61,10 @@ def sign(
     when the file has changed since it was signed. Raises ConfigurationError and IntegrityError as
     `signed_roles.endorse` does.
     """
-    path, pinned = project / SIGNED, root.load(root.place(project))
+    path, pinned = project / SIGNED, root.load(root.pinned_path(project))
     previous = dsse.read(path) if path.exists() else None
     publics = [known for name, known in pinned.keys.items() if keyid in (None, name)]
     holder = signers.signer(key, publics)
     text = roles_file.read(project)
-    dsse.write(path, signed_roles.endorse(text, previous, pinned, holder, at=at, seen=seen))
+    dsse.write(path, signed_roles.add_signature(text, previous, pinned, holder, at=at, seen=seen))
     return path

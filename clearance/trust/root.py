@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from clearance import canonical_json, files, params, yaml
+from clearance import canonical_json, files, in_toto, params, yaml
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.trust import dsse, keys, roles_file, statement
+from clearance.trust import dsse, keys, roles_file
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer
 
-PLACE = "CLEARANCE_ROOT"
-ROOT = "urn:clearance:root:v1"
+VARIABLE = "CLEARANCE_ROOT"
+PREDICATE = "urn:clearance:root:v1"
 _SUBJECT = "root"
 
 
@@ -52,13 +52,13 @@ class _Root(params.Section):
     keys: list[roles_file.ListedKey]
 
 
-def place(project: Path) -> Path:
+def pinned_path(project: Path) -> Path:
     """Where the root is pinned: the file that `CLEARANCE_ROOT` names, else `.clearance/root.json`."""
-    named = os.environ.get(PLACE)
+    named = os.environ.get(VARIABLE)
     return Path(named) if named else project / ".clearance" / "root.json"
 
 
-def of(publics: Sequence[Key], threshold: int, *, version: int = 1, demo: bool = False) -> Root:
+def create(publics: Sequence[Key], threshold: int, *, version: int = 1, demo: bool = False) -> Root:
     """A root of these keys. Raises ConfigurationError when a key is there twice or m is not within 1 … n."""
     entries = [keys.entry(key) for key in publics]
     return _checked({"version": version, "threshold": threshold, "demo": demo, "keys": entries})
@@ -71,7 +71,7 @@ def load(path: Path) -> Root:
     except (OSError, IntegrityError) as error:
         raise ConfigurationError(
             f"the pinned root {path} cannot be read ({getattr(error, 'strerror', None) or error})",
-            f"get root.json from your root's holders, by a way you trust, and let {PLACE} name it",
+            f"get root.json from your root's holders, by a way you trust, and let {VARIABLE} name it",
         ) from None
     return _checked(data)
 
@@ -81,7 +81,7 @@ def write(path: Path, root: Root) -> None:
     files.write_json(path, root.to_json())
 
 
-def publics(files: Sequence[Path]) -> list[Key]:
+def read_public_keys(files: Sequence[Path]) -> list[Key]:
     """The public keys in files, each as `clearance keys create` printed it.
 
     Raises ConfigurationError when one cannot be read, is a private key, or holds no public key.
@@ -114,16 +114,16 @@ def _first(error: Exception) -> str:
 def propose(new: Root, signer: Signer) -> dict[str, Any]:
     """An envelope over a new root, with a first signature; `envelope.countersign` adds the others."""
     about = {_SUBJECT: files.sha256_json(new.to_json())}
-    return dsse.sign(statement.statement(about, ROOT, new.to_json()), signer)
+    return dsse.sign(in_toto.statement(about, PREDICATE, new.to_json()), signer)
 
 
-def holders(old: Root, signed: Mapping[str, Any]) -> dict[str, Key]:
+def eligible_keys(old: Root, signed: Mapping[str, Any]) -> dict[str, Key]:
     """Whose signatures a proposed root can use: the keys of the old one and its own.
 
     Raises IntegrityError when no key of the old root signed it, or it is no root.
     """
-    said = dsse.opened(signed, old.keys).statement
-    if said["predicateType"] != ROOT:
+    said = dsse.verify(signed, old.keys).statement
+    if said["predicateType"] != PREDICATE:
         raise _no_root()
     return {**old.keys, **_checked(said["predicate"]).keys}
 
@@ -134,23 +134,23 @@ def successor(old: Root, signed: Mapping[str, Any]) -> Root:
     Raises IntegrityError when either lacks signatures, the version is not the next one, or the demo's root
     would take the place of a real one. Raises ConfigurationError when the new root is faulty in itself.
     """
-    said = agreed(signed, old.keys, old.threshold, "old root")
-    about, predicate = statement.subjects(said), said["predicate"]
-    if said["predicateType"] != ROOT or about != {_SUBJECT: files.sha256_json(predicate)}:
+    said = verify_threshold(signed, old.keys, old.threshold, "old root")
+    about, predicate = in_toto.subjects(said), said["predicate"]
+    if said["predicateType"] != PREDICATE or about != {_SUBJECT: files.sha256_json(predicate)}:
         raise _no_root()
     new = _checked(predicate)
-    agreed(signed, new.keys, new.threshold, "new root")
+    verify_threshold(signed, new.keys, new.threshold, "new root")
     if new.version != old.version + 1 or (new.demo and not old.demo):
         fault = f"root version {new.version} does not follow version {old.version}"
         raise IntegrityError(fault, "take the new roots one after the other, none left out")
     return new
 
 
-def agreed(
+def verify_threshold(
     signed: Mapping[str, Any], publics: Mapping[str, Key], threshold: int, whose: str
 ) -> Mapping[str, Any]:
     """The statement in an envelope that at least `threshold` of these keys signed. Raises IntegrityError."""
-    found = dsse.opened(signed, publics)
+    found = dsse.verify(signed, publics)
     if len(found.keyids) < threshold:
         raise IntegrityError(
             f"{len(found.keyids)} of {threshold} signatures of the {whose} are there",

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
-from clearance import canonical_json, params
+from clearance import canonical_json, in_toto, params
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.trust import dsse, roles_file, statement
-from clearance.trust.roles import Roles, moment
-from clearance.trust.root import Root, agreed
+from clearance.trust import dsse, roles_file
+from clearance.trust.roles import Roles, format_time
+from clearance.trust.root import Root, verify_threshold
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
@@ -26,7 +26,7 @@ PREDICATE = "urn:clearance:roles:v1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class TrustedVersion:
     """The highest version of the roles file ever in force here, its SHA-256, and its root's version."""
 
     version: int = 0
@@ -43,23 +43,23 @@ class _InForce(params.Section):
     at: AwareDatetime
 
 
-def in_force(text: bytes, version: int, at: dt.datetime) -> dict[str, Any]:
+def statement_for(text: bytes, version: int, at: dt.datetime) -> dict[str, Any]:
     """The statement that the roles file `text` is in force as `version`.
 
     Raises ConfigurationError when the file is faulty: the root signs nothing that cannot be read.
     """
     roles_file.parse(text, version=version)
-    return statement.statement(_about(text), PREDICATE, {"version": version, "at": moment(at)})
+    return in_toto.statement(_about(text), PREDICATE, {"version": version, "at": format_time(at)})
 
 
-def endorse(
+def add_signature(
     text: bytes,
     previous: Mapping[str, Any] | None,
     root: Root,
     signer: Signer,
     *,
     at: dt.datetime,
-    seen: Seen | None = None,
+    seen: TrustedVersion | None = None,
 ) -> dict[str, Any]:
     """The envelope to keep beside the roles file `text`, with the signature of one more root key.
 
@@ -74,15 +74,15 @@ def endorse(
     last = seen.version if seen else 0
     if previous is not None:
         try:
-            said = dsse.opened(previous, root.keys).statement
+            said = dsse.verify(previous, root.keys).statement
         except IntegrityError:
             if not last:
                 raise
         else:
             last = max(last, _predicate(said).version)
-            if statement.subjects(said) == _about(text):
+            if in_toto.subjects(said) == _about(text):
                 return dsse.countersign(previous, signer)
-    return dsse.sign(in_force(text, last + 1, at), signer)
+    return dsse.sign(statement_for(text, last + 1, at), signer)
 
 
 def version(signed: Mapping[str, Any], root: Root) -> int:
@@ -90,18 +90,18 @@ def version(signed: Mapping[str, Any], root: Root) -> int:
 
     Raises IntegrityError when no key of the root signed it, or it is about something else.
     """
-    return _predicate(dsse.opened(signed, root.keys).statement).version
+    return _predicate(dsse.verify(signed, root.keys).statement).version
 
 
-def verified(text: bytes, signed: Mapping[str, Any], root: Root, seen: Seen) -> Roles:
+def verify(text: bytes, signed: Mapping[str, Any], root: Root, seen: TrustedVersion) -> Roles:
     """The roles file `text`, when the root signed it and nothing newer was ever in force.
 
     Raises IntegrityError when fewer than m root keys signed it, it is not what they signed, it is older
     than `seen`, or another file with that same version was seen. Raises ConfigurationError as `parse` does.
     """
-    said = agreed(signed, root.keys, root.threshold, "root")
+    said = verify_threshold(signed, root.keys, root.threshold, "root")
     number = _predicate(said).version
-    if statement.subjects(said) != _about(text):
+    if in_toto.subjects(said) != _about(text):
         raise IntegrityError(
             f"{roles_file.FILE} is not what the root signed", "undo the change, or have the root sign it"
         )

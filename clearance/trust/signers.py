@@ -27,14 +27,16 @@ SIGNER = "CLEARANCE_SIGNER"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acting:
+class Actor:
     """A person of the roles file and the signer with a key of theirs that is valid now."""
 
     person: Person
     signer: Signer
 
 
-def acting(roles: Roles, at: dt.datetime, identity: str | None = None, uri: str | None = None) -> Acting:
+def resolve_actor(
+    roles: Roles, at: dt.datetime, identity: str | None = None, uri: str | None = None
+) -> Actor:
     """Who acts: `identity` or `CLEARANCE_IDENTITY`, signing with `uri` or `CLEARANCE_SIGNER`.
 
     Raises ConfigurationError when either is missing, the roles file knows no such person, or the signer
@@ -60,7 +62,7 @@ def acting(roles: Roles, at: dt.datetime, identity: str | None = None, uri: str 
             f"{name} has no key that is valid now",
             "make one, and have the root sign it into policies/roles.yaml",
         )
-    return Acting(person=person, signer=signer(place, valid))
+    return Actor(person=person, signer=signer(place, valid))
 
 
 def signer(uri: str, publics: Sequence[Key] = (), secret: Callable[[str], str] | None = None) -> Signer:

@@ -19,7 +19,7 @@ from clearance.versioning.dvc_objects import Stores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swept:
+class RemovedObjects:
     """What was removed at one place (or would be): so many `objects` of `size` bytes in all."""
 
     place: str
@@ -32,7 +32,7 @@ class Swept:
         return f"{self.place}: {len(self.objects)} {many}, {self.size:,} bytes; {self.kept} stay"
 
 
-def keep(texts: Iterable[str]) -> set[str]:
+def referenced_objects(texts: Iterable[str]) -> set[str]:
     """The objects that these texts, each a `dvc.lock` or a `.dvc` file, name: written or read, by DVC's MD5.
 
     Code that a stage read is among them and is no object of DVC's: that does no harm. What a folder holds is
@@ -46,9 +46,9 @@ def keep(texts: Iterable[str]) -> set[str]:
     return named
 
 
-def collect(
+def collect_garbage(
     root: Path, texts: Iterable[str], *, at_remote: bool = False, dry: bool = True
-) -> tuple[Swept, ...]:
+) -> tuple[RemovedObjects, ...]:
     """Remove every object that neither the project at `root` nor `texts` need; with `dry`, only say which.
 
     `texts` are the `dvc.lock` of every registered version, from its evidence, and the `.dvc` files of its
@@ -57,12 +57,12 @@ def collect(
     sound listing any more; BusyError when a run holds the checkout; UnavailableError when the remote fails.
     """
     texts = list(texts)
-    with run_lock.held(root), _dvc(root) as repo:
-        there = repo.cloud.get_remote_odb() if dvc_remote.default(root) else None
+    with run_lock.hold(root), _dvc(root) as repo:
+        there = repo.cloud.get_remote_odb() if dvc_remote.default_remote(root) else None
         stores = Stores(places=tuple(place for place in (repo.cache.local, there) if place is not None))
         whole = {out.hash_info.value for out in repo.index.outs if out.hash_info}
         whole |= {name for text in texts for name in dvc_lock.objects(text)}
-        needed = whole | keep([*texts, *_workspaces(root)])
+        needed = whole | referenced_objects([*texts, *_workspaces(root)])
         needed |= set(_inside(stores, needed, whole))
         places = [("the cache", repo.cache.local)]
         if at_remote and there is not None:
@@ -86,12 +86,12 @@ def _inside(stores: Stores, needed: Iterable[str], whole: Iterable[str]) -> Iter
             yield from stores.listing(name).values()
 
 
-def _sweep(where: str, place: Any, there: set[str], needed: set[str], *, dry: bool) -> Swept:
+def _sweep(where: str, place: Any, there: set[str], needed: set[str], *, dry: bool) -> RemovedObjects:
     spare = sorted(there - needed)
     size = sum(int(place.fs.size(place.oid_to_path(name))) for name in spare)
     for name in () if dry else spare:
         place.delete(name)
-    return Swept(place=where, objects=tuple(spare), size=size, kept=len(there) - len(spare))
+    return RemovedObjects(place=where, objects=tuple(spare), size=size, kept=len(there) - len(spare))
 
 
 @contextlib.contextmanager

@@ -102,7 +102,7 @@ def opened(root: Path) -> Iterator[Stores]:
     from dvc.repo import Repo
 
     try:
-        kept = dvc_remote.default(root)
+        kept = dvc_remote.default_remote(root)
         with Repo(str(root)) as repo:
             there = (repo.cloud.get_remote_odb(),) if kept else ()
             yield Stores(places=(repo.cache.local, *there))

@@ -178,7 +178,7 @@ class Pipeline:
         except RunCacheNotFoundError:
             return False
         stage.save_outs()
-        outs = [repair.Recorded(out.fs_path, out.hash_info.value) for out in stage.outs]
+        outs = [repair.RecordedOutput(out.fs_path, out.hash_info.value) for out in stage.outs]
         return not repair.remove_unsound(self.root, self.cache, outs)
 
     def record(self) -> None:

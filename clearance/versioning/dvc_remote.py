@@ -37,7 +37,7 @@ class Remote:
     inside: bool
 
 
-def default(root: Path) -> Remote | None:
+def default_remote(root: Path) -> Remote | None:
     """The default DVC remote of the project at `root`, None when none is configured.
 
     Raises ConfigurationError when the default names a remote that is not configured, or DVC's
@@ -67,7 +67,7 @@ def _is_inside(root: Path, address: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class PushReport:
     """What a remote was found to hold: `objects` in all, of which `size` bytes were read back and hashed.
 
     `unread` are those of which only the size was compared. `mended` are outputs of which the remote held
@@ -80,7 +80,7 @@ class Checked:
     mended: tuple[str, ...]
 
 
-def push(root: Path, read_back: int = READ_BACK) -> Checked:
+def push(root: Path, read_back: int = READ_BACK) -> PushReport:
     """Push every output of the project at `root` to the default remote, and see that it holds them.
 
     Objects are read back, the small ones first, up to `read_back` bytes in all. Raises UnavailableError when
@@ -117,7 +117,7 @@ def _mend_listings(repo: Repo) -> set[str]:
     }
 
 
-def _check(repo: Repo, read_back: int, mended: set[str]) -> tuple[Checked, list[str]]:
+def _check(repo: Repo, read_back: int, mended: set[str]) -> tuple[PushReport, list[str]]:
     """Hash what the remote holds and send again what is not as named; which outputs stay something else."""
     there, cache = repo.cloud.get_remote_odb(), repo.cache.local
     outs = dict(_objects(repo))
@@ -135,7 +135,7 @@ def _check(repo: Repo, read_back: int, mended: set[str]) -> tuple[Checked, list[
             mended.add(outs[name])
         elif there.exists(name):
             faulty.add(outs[name])
-    checked = Checked(objects=len(outs), size=read, unread=unread, mended=tuple(sorted(mended)))
+    checked = PushReport(objects=len(outs), size=read, unread=unread, mended=tuple(sorted(mended)))
     return checked, sorted(faulty)
 
 

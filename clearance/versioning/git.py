@@ -31,7 +31,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class CommitState:
     """What the commit holds of that which the pipeline read.
 
     `commit` is None without git or a first commit. `changed` are files of which the commit holds other bytes;
@@ -52,7 +52,7 @@ class Author:
     name: str
 
 
-def fault(state: State, allow_uncommitted: bool) -> str | None:
+def reproducibility_fault(state: CommitState, allow_uncommitted: bool) -> str | None:
     """Why nobody could build this model again from git and DVC, in a sentence; None when they could.
 
     None as well where the policy allows what is not committed.
@@ -73,7 +73,7 @@ def _named(paths: Collection[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
-def watched(*locks: str) -> tuple[str, ...]:
+def input_paths(*locks: str) -> tuple[str, ...]:
     """The paths that decide what a model is: all that these `dvc.lock` texts read, and `ALWAYS`."""
     read = {path for text in locks for path in dvc_lock.parse(text).sources}
     return tuple(sorted({*read, *ALWAYS}))
@@ -86,7 +86,7 @@ def checkout_of(root: Path) -> Path:
     return home.parents[1] if in_workspace else root
 
 
-def state(root: Path, lock: str) -> State:
+def commit_state(root: Path, lock: str) -> CommitState:
     """What git holds of the project at `root`, whose run recorded this `dvc.lock` text.
 
     Raises ConfigurationError when git refuses to read the repository.
@@ -94,19 +94,19 @@ def state(root: Path, lock: str) -> State:
     checkout = checkout_of(root)
     commit = head(checkout)
     if commit is None:
-        return State(commit=None)
+        return CommitState(commit=None)
     held = _blobs(checkout, commit)
     changed: set[str] = set()
     unkept: set[str] = set()
-    for path in watched(lock):
+    for path in input_paths(lock):
         for name in _files(root, path, held):
             if name == PARAMS:
-                odd = bool(unexplained(_yaml(content(checkout, commit, PARAMS)), _yaml_file(root / PARAMS)))
+                odd = bool(unexplained(_yaml(read_file(checkout, commit, PARAMS)), _yaml_file(root / PARAMS)))
             else:
                 odd = held.get(name) != _blob(root / name, len(commit))
             if odd and not _is_tracked(root, name):
                 (changed if name in held else unkept).add(name)
-    return State(commit=commit, changed=tuple(sorted(changed)), unkept=tuple(sorted(unkept)))
+    return CommitState(commit=commit, changed=tuple(sorted(changed)), unkept=tuple(sorted(unkept)))
 
 
 def _files(root: Path, path: str, held: Collection[str]) -> Iterator[str]:
@@ -199,7 +199,7 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
     inside = [
         path for path in paths if not Path(path).is_absolute() and ".." not in PurePosixPath(path).parts
     ]
-    span = [known(root, until)] + ([f"^{known(root, since)}"] if since else [])
+    span = [resolve_commit(root, until)] + ([f"^{resolve_commit(root, since)}"] if since else [])
     form = "tformat:%an%x00%ae%x00%(trailers:key=Co-authored-by,valueonly,separator=%x0a)"
     told = _git(root, "log", "-z", "--full-history", f"--format={form}", *span, "--", *inside)
     fields = told.decode(errors="replace").split("\0")[:-1]
@@ -210,14 +210,14 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
     return tuple(sorted(found))
 
 
-def holds(root: Path, commit: str) -> bool:
+def is_in_history(root: Path, commit: str) -> bool:
     """Whether `commit` is HEAD's or one before it; False without git, or where it is not known."""
     if head(root) is None:
         return False
     return not _run(root, "merge-base", "--is-ancestor", "--end-of-options", commit, "HEAD").returncode
 
 
-def known(root: Path, commit: str) -> str:
+def resolve_commit(root: Path, commit: str) -> str:
     """The full name of `commit`. Raises IntegrityError when the repository at `root` has no such commit."""
     told = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
     if told.returncode:
@@ -227,16 +227,16 @@ def known(root: Path, commit: str) -> str:
     return told.stdout.decode().strip()
 
 
-def content(root: Path, commit: str, path: str) -> bytes | None:
+def read_file(root: Path, commit: str, path: str) -> bytes | None:
     """What `commit` holds of the file at `path` below `root`; None when it holds no such file."""
-    told = _run(root, "cat-file", "blob", f"{known(root, commit)}:./{path}")
+    told = _run(root, "cat-file", "blob", f"{resolve_commit(root, commit)}:./{path}")
     return None if told.returncode else told.stdout
 
 
-def pointers(root: Path, commit: str) -> dict[str, str]:
+def dvc_files(root: Path, commit: str) -> dict[str, str]:
     """The texts of the `.dvc` files that `commit` holds below `root`, by path."""
-    names = [name for name in _blobs(root, known(root, commit)) if name.endswith(_POINTER)]
-    return {name: (content(root, commit, name) or b"").decode() for name in names}
+    names = [name for name in _blobs(root, resolve_commit(root, commit)) if name.endswith(_POINTER)]
+    return {name: (read_file(root, commit, name) or b"").decode() for name in names}
 
 
 def export(root: Path, commit: str, folder: Path) -> None:
@@ -246,7 +246,7 @@ def export(root: Path, commit: str, folder: Path) -> None:
     Filters that turn a file into another on checkout (Git LFS) do their work.
     Raises IntegrityError when the repository lacks the commit.
     """
-    name = known(root, commit)
+    name = resolve_commit(root, commit)
     home = _git(root, "rev-parse", "--absolute-git-dir").decode().strip()
     folder.mkdir(parents=True)
     index = {"GIT_INDEX_FILE": str(folder.with_name(f"{folder.name}.index"))}

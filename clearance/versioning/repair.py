@@ -23,20 +23,20 @@ _FOLDER = ".dir"
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedOutput:
     """An output as `dvc.lock` records it: its path below the project, and DVC's MD5 of it."""
 
     path: str
     md5: str
 
 
-def recorded_outs(lock: Path) -> list[Recorded]:
+def recorded_outs(lock: Path) -> list[RecordedOutput]:
     """Every output in `dvc.lock`, none when there is no lock. Raises IntegrityError when it is unreadable."""
     if not lock.exists():
         return []
     try:
         stages = yaml.loads(lock.read_text(encoding="utf-8"))["stages"].values()
-        return [Recorded(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", [])]
+        return [RecordedOutput(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", [])]
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(
             f"{lock} is not readable ({error})", f"restore {lock.name} from git, or delete it and run again"
@@ -60,7 +60,7 @@ def md5(path: Path) -> str:
     return digest.hexdigest()
 
 
-def remove_unsound(root: Path, cache: Path, outs: Iterable[Recorded]) -> list[Path]:
+def remove_unsound(root: Path, cache: Path, outs: Iterable[RecordedOutput]) -> list[Path]:
     """Remove outputs below `root` and objects in `cache` that differ from their record; return those.
 
     `cache` is the folder that holds DVC's objects (`.dvc/cache/files/md5`).
@@ -80,7 +80,7 @@ def remove_unsound(root: Path, cache: Path, outs: Iterable[Recorded]) -> list[Pa
     return removed
 
 
-def mend(root: Path) -> list[Path]:
+def repair_checkout(root: Path) -> list[Path]:
     """Do it for the project at `root`, with the DVC cache it is set up for; return what was removed.
 
     Raises ConfigurationError when DVC cannot read its own settings.
@@ -119,7 +119,7 @@ def _open(root: Path) -> Any:
         raise ConfigurationError(f"DVC: {error}", "mend .dvc/config or .dvc/config.local") from None
 
 
-def sentence(path: Path, root: Path) -> str:
+def describe_removed(path: Path, root: Path) -> str:
     """One line about something that was removed."""
     return f"{os.path.relpath(path, root)} was not what dvc.lock recorded: removed, the next run rebuilds it"
 

@@ -27,18 +27,18 @@ stage went into asking the system for memory and giving it back. Elsewhere nobod
 
 
 @dataclass(frozen=True)
-class Exit:
+class ExitReport:
     """How a child ended: its exit status (negative: the signal that killed it); was its time up?"""
 
     status: int
     timed_out: bool = False
 
 
-class Lost(Exception):
+class RunEnded(Exception):
     """The child's keeper is gone or was told to end: the run is over."""
 
 
-class Children:
+class ChildProcesses:
     """Starts children in `folder`; leaving the `with` block stops those that still run."""
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +72,7 @@ class Children:
         env: Mapping[str, str],
         timeout: float | None,
         hear: Callable[[str], None],
-    ) -> Exit:
+    ) -> ExitReport:
         """Run `command` in `cwd`, pass each line it writes to `hear`, and return how it ended.
 
         `env` is added to the environment; `timeout` is in seconds. Raises Lost when the run is over.
@@ -88,8 +88,8 @@ class Children:
                 hear(line.rstrip("\n"))
             reply = replies.readline()
         if self._closed or not reply:
-            raise Lost(command)
-        return Exit(**json.loads(reply))
+            raise RunEnded(command)
+        return ExitReport(**json.loads(reply))
 
     def serve(self, command: str, *, cwd: Path, env: Mapping[str, str], log: Path) -> socket.socket:
         """Start a command, its output in the file `log`; it runs until `close`.
@@ -109,7 +109,7 @@ class Children:
                 socket.send_fds(self._control, [b"+"], [theirs.fileno(), output])
         except OSError as error:
             ours.close()
-            raise Lost(str(error)) from error
+            raise RunEnded(str(error)) from error
         finally:
             theirs.close()
             os.close(output)

@@ -12,21 +12,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from clearance.errors import ClearanceError, ExitCode, ReleaseRefused, UnavailableError
-from flows.runner.child_processes import Children
+from flows.runner.child_processes import ChildProcesses
 
 _LAST = 20
-Hear = Callable[[str], None]
+OnLine = Callable[[str], None]
 
 
 def run(
-    children: Children,
+    children: ChildProcesses,
     step: str,
     command: str,
     *,
     cwd: Path,
     timeout: float,
     log: Path,
-    hear: Hear,
+    hear: OnLine,
     env: Mapping[str, str],
 ) -> None:
     """Run `command`; each line it writes goes to the file `log` and to `hear`.

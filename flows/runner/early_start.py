@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
-Hear = Callable[[str], None]
-Bring = Callable[[str, Hear], bool]
+OnLine = Callable[[str], None]
+Bring = Callable[[str, OnLine], bool]
 
 
-class HeadStart:
+class EarlyStart:
     """A thread that brings one stage after another up to date, until the first of them is taken over.
 
     When it has nothing more to do it sets `waits`, as `bring` may when it only waits for a child.
@@ -48,7 +48,7 @@ class HeadStart:
                 end.set_exception(error)
                 return
 
-    def take(self, name: str, hear: Hear) -> bool | None:
+    def take(self, name: str, hear: OnLine) -> bool | None:
         """Wait for the stage's end, tell its lines, and return whether it ran; None when it was not begun.
 
         From now on no further stage is begun. Raises what the stage raised; the next try is not ahead.

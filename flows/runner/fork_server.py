@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.runner import warm
+from flows.runner import preloaded
 
 NEVER = float("inf")
 GRACE = 5.0
@@ -33,7 +33,7 @@ AHEAD = 2
 
 
 @dataclass(eq=False)
-class Job:
+class Child:
     """A child, with a process group of its own."""
 
     pid: int
@@ -60,12 +60,12 @@ class Job:
             os.killpg(self.pid, number)
 
 
-class Server:
+class ForkServer:
     """One loop: requests in, forks, exits out; imports when there is nothing else to do."""
 
     def __init__(self, control: socket.socket) -> None:
-        self.warmth = warm.Warmth(Path.cwd())
-        self.jobs: list[Job] = []
+        self.warmth = preloaded.PreloadedModules(Path.cwd())
+        self.jobs: list[Child] = []
         self.ahead = 1  # the first step's own: its child must not wait for another's import
         self.control, self.open = control, True
         self.exits, exits_end = socket.socketpair()
@@ -105,13 +105,13 @@ class Server:
         for job in self.jobs:
             self._hang_up(job)
 
-    def _hang_up(self, job: Job) -> None:
+    def _hang_up(self, job: Child) -> None:
         """Nobody waits for this child any more."""
         self._unregister(job)
         if not job.stopping:
             job.stop()
 
-    def _unregister(self, job: Job) -> None:
+    def _unregister(self, job: Child) -> None:
         with contextlib.suppress(KeyError):  # done before
             self.selector.unregister(job.socket)
 
@@ -133,7 +133,7 @@ class Server:
             self.warmth.want(request["preload"])
             link.close()
         else:
-            if call := warm.module_call(request["command"]):
+            if call := preloaded.module_call(request["command"]):
                 self.warmth.import_now(call[0])
             pid = os.fork()
             if pid == 0:
@@ -141,7 +141,7 @@ class Server:
                 return request
             with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was faster
                 os.setpgid(pid, pid)
-            self.jobs.append(Job(pid, link, time.monotonic() + (request["timeout"] or NEVER)))
+            self.jobs.append(Child(pid, link, time.monotonic() + (request["timeout"] or NEVER)))
             self.ahead = AHEAD
             self.selector.register(link, selectors.EVENT_READ, self.jobs[-1])
         os.close(output)
@@ -173,7 +173,7 @@ class Server:
 
 
 def main() -> None:
-    server = Server(socket.socket(fileno=int(sys.argv[1])))
+    server = ForkServer(socket.socket(fileno=int(sys.argv[1])))
     request = server.serve()
     if request is None:
         return

@@ -20,9 +20,9 @@ from clearance import environment, params, run_lock
 from clearance.errors import ClearanceError
 from clearance.policy import policy_file
 from clearance.versioning import dvc_pipeline, repair
-from flows.runner import commands, request, warm, workspace
-from flows.runner.child_processes import Children
-from flows.runner.early_start import HeadStart
+from flows.runner import commands, overrides, preloaded, workspace
+from flows.runner.child_processes import ChildProcesses
+from flows.runner.early_start import EarlyStart
 
 SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
 EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE)}
@@ -43,7 +43,7 @@ class Progress:
 Watch = Callable[[Progress], None]
 
 
-class Work:
+class RunContext:
     """An open run. `folder` is where its stages work: the checkout `root`, or a workspace of it."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Work:
         root: Path,
         folder: Path,
         settings: params.Params,
-        children: Children,
+        children: ChildProcesses,
         watch: Watch,
         *,
         force: bool,
@@ -63,7 +63,7 @@ class Work:
         self.force = force
         self.notes: list[str] = []
         self._watch = watch
-        self._ahead: HeadStart | None = None
+        self._ahead: EarlyStart | None = None
         self._waits = threading.Event()
 
     @cached_property
@@ -72,12 +72,12 @@ class Work:
         pipeline = dvc_pipeline.Pipeline(self.folder)
         recorded = repair.recorded_outs(self.folder / "dvc.lock")
         for path in repair.remove_unsound(self.folder, pipeline.cache, recorded):
-            self.notes.append(repair.sentence(path, self.folder))
+            self.notes.append(repair.describe_removed(path, self.folder))
             self._watch(Progress(self.notes[-1], "unsound"))
         due = pipeline.order if self.force else pipeline.due()
         coming = [command for name in due for command in pipeline.commands(name)]
         coming += [EFFECTS[name] for name in self.effects_after]
-        calls = [warm.module_call(command) for command in coming]
+        calls = [preloaded.module_call(command) for command in coming]
         self.children.preload(call[0] for call in calls if call)
         return pipeline
 
@@ -94,14 +94,14 @@ class Work:
     @property
     def effects_after(self) -> list[str]:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
-        return [] if request.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
+        return [] if overrides.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
     def start_ahead(self) -> None:
         """Begin with the stages, until `run_stage` is called for the first time; returns once a child works.
 
         Until then the interpreter is the stages': who imports a large library beside them would hold them up.
         """
-        self._ahead = HeadStart(self.pipeline.order, self._bring, self._waits)
+        self._ahead = EarlyStart(self.pipeline.order, self._bring, self._waits)
         self._waits.wait()
 
     def end_ahead(self) -> None:
@@ -161,10 +161,10 @@ class Work:
             raise
 
 
-_here: ContextVar[Work | None] = ContextVar("work", default=None)
+_here: ContextVar[RunContext | None] = ContextVar("work", default=None)
 
 
-def here() -> Work:
+def current() -> RunContext:
     """The run that is open around the caller. Raises LookupError when there is none."""
     work = _here.get()
     if work is None:
@@ -173,9 +173,9 @@ def here() -> Work:
 
 
 @contextlib.contextmanager
-def opened(
+def open_run(
     root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None, *, force: bool = False
-) -> Iterator[Work]:
+) -> Iterator[RunContext]:
     """The run that is open already, or a new one in the checkout at `root` with `changes` as its overrides.
 
     With `force` every stage of the new one runs, even where nothing changed.
@@ -193,15 +193,15 @@ def opened(
     environment.apply(root)
     content = params.read_yaml(root / "params.yaml")
     if changes:
-        content = request.merge(content, changes)
+        content = overrides.merge(content, changes)
     settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")
     policy_file.load(root / settings.policy.file)
-    with run_lock.held(root):
+    with run_lock.hold(root):
         folder = workspace.prepare(root, content) if changes else root
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.chdir(folder))
-            children = Children(folder)
-            work = Work(root, folder, settings, children, watch, force=force)
+            children = ChildProcesses(folder)
+            work = RunContext(root, folder, settings, children, watch, force=force)
             stack.callback(work.end_ahead)
             stack.enter_context(children)
             token = _here.set(work)

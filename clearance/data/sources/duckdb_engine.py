@@ -35,7 +35,7 @@ def session(home: Path, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.Duc
     `memory_limit` bounds what DuckDB holds before it spills; it is the same on every machine, so that
     the order of rows is too. Raises BusyError when another session uses `home`.
     """
-    with held(home):
+    with exclusive(home):
         spill = home / "spill"
         shutil.rmtree(spill, ignore_errors=True)
         connection = duckdb.connect(":memory:", config=_settings(home, spill, memory_limit))
@@ -48,7 +48,7 @@ def session(home: Path, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.Duc
 
 
 @contextmanager
-def held(home: Path) -> Iterator[None]:
+def exclusive(home: Path) -> Iterator[None]:
     """Have the folder `home` to oneself; raises BusyError at once when another process has it."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("a") as lock:
@@ -138,14 +138,14 @@ def stream(connection: duckdb.DuckDBPyConnection, select: str) -> pa.RecordBatch
     Raises DataError on two columns of one name and on nested or binary columns.
     """
     relation = connection.sql(select)
-    refuse_twins(relation.columns, "the table")
+    refuse_duplicate_names(relation.columns, "the table")
     columns = ", ".join(
         _as_plain(column, str(kind)) for column, kind in zip(relation.columns, relation.types, strict=True)
     )
     return relation.project(columns).to_arrow_reader(_BATCH)
 
 
-def refuse_twins(names: Sequence[str], where: str) -> None:
+def refuse_duplicate_names(names: Sequence[str], where: str) -> None:
     """Raise DataError when two of these column names are the same but for upper and lower case."""
     seen: dict[str, str] = {}
     for name in names:

@@ -24,7 +24,7 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _INT64 = range(-(2**63), 2**63)
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
+def to_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
     """These rows as a table; a column without any value has Arrow's null type.
 
     Integers beyond 64 bits and mixed kinds become text; decimals become numbers. Raises SourceError on
@@ -93,7 +93,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def common(schemas: Iterable[pa.Schema]) -> pa.Schema:
+def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
     """The schema that tables of all these schemas can be cast to; the order of the schemas is no matter."""
     first, *others = list(schemas)
     kinds = list(first.types)

@@ -22,7 +22,7 @@ ORIGIN = "origin.json"
 _HINT = "run `make repro`, or `python -m tasks.snapshot`: it pulls the table and keeps a copy"
 
 
-def asked(source: Source) -> dict[str, Any]:
+def request(source: Source) -> dict[str, Any]:
     """What the snapshot of `source` must have been asked for."""
     if source.kind == "sql":
         return {"kind": "sql", "query": source.query}
@@ -39,7 +39,7 @@ def read(source: Source) -> tuple[Path, dict[str, Any]]:
     if not (folder / ORIGIN).is_file():
         raise SourceError(f"there is no snapshot in {folder}", _HINT)
     origin = files.read_json(folder / ORIGIN)
-    other = [name for name, value in asked(source).items() if origin.get(name) != value]
+    other = [name for name, value in request(source).items() if origin.get(name) != value]
     if other:
         raise SourceError(
             f"the snapshot in {folder} has another {' and '.join(other)} than params.yaml",
@@ -48,7 +48,7 @@ def read(source: Source) -> tuple[Path, dict[str, Any]]:
     return files.verify(folder / TABLE, str(origin.get("sha256"))), origin
 
 
-def current(folder: Path) -> dict[str, Any] | None:
+def current_origin(folder: Path) -> dict[str, Any] | None:
     """The origin of the snapshot in `folder`; None when there is none or its content is not as recorded."""
     try:
         origin: dict[str, Any] = files.read_json(folder / ORIGIN)
@@ -59,7 +59,7 @@ def current(folder: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def beside(folder: Path) -> Iterator[Path]:
+def staging_folder(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder`, on the same disk, for what may replace it; gone afterwards."""
     new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     try:

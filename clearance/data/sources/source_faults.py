@@ -17,7 +17,7 @@ from clearance.errors import ClearanceError, SourceError
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turn what DuckDB raises while it reads rows into one clear error."""
     try:
         yield

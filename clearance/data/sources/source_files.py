@@ -149,7 +149,7 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
         raise SourceError(f"a column name in {path} spans two lines", "close the quote, or rename the column")
     if all(re.fullmatch(r"[-+]?[0-9.]+", name) for name in header):
         raise SourceError(f"the first line of {path} holds numbers, no names", "write a header line")
-    duckdb_engine.refuse_twins(header, str(path))
+    duckdb_engine.refuse_duplicate_names(header, str(path))
 
 
 def _yaml(mark: str) -> str:
@@ -166,7 +166,7 @@ def _parquet(_: duckdb.DuckDBPyConnection, __: Source, files: Sequence[Path]) ->
                 f"{path} is no readable Parquet file: {str(error).splitlines()[0]}",
                 "it may be cut short or of another format: copy it again, or set `source.format`",
             ) from None
-        duckdb_engine.refuse_twins(headers[path], str(path))
+        duckdb_engine.refuse_duplicate_names(headers[path], str(path))
     _same_columns(headers)
     return f"FROM read_parquet({_list(files)}, union_by_name=true, hive_partitioning=false)"
 

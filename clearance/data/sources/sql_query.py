@@ -39,7 +39,7 @@ _PASSING_STATES = (
 )  # SQLSTATE classes: connection, rollback, resources, lock, stop
 
 
-def address(variable: str) -> sa.URL:
+def database_url(variable: str) -> sa.URL:
     """The database URL in an environment variable; ConfigurationError when it is unset or no URL."""
     text = os.environ.get(variable)
     form = f"set {variable} to dialect+driver://user:password@host/database, each part %-encoded"
@@ -67,7 +67,7 @@ def fetch(url: sa.URL, query: str, variable: str, chunk: int = CHUNK) -> Iterato
     Raises UnavailableError when the database does not answer, SourceError when it refuses the login or
     the query, ConfigurationError when its driver is not installed; `variable` names the URL in them.
     """
-    with _connection(url, variable) as connection, database_urls.explained(url, _unanswered):
+    with _connection(url, variable) as connection, database_urls.translated(url, _unanswered):
         streamed = connection.execution_options(
             stream_results=True, max_row_buffer=chunk, no_parameters=True, postgresql_readonly=True
         )
@@ -76,7 +76,7 @@ def fetch(url: sa.URL, query: str, variable: str, chunk: int = CHUNK) -> Iterato
             raise SourceError("`source.query` returns no rows", "write a SELECT")
         names = list(result.keys())
         for rows in result.partitions(chunk):
-            yield python_rows.table(names, rows)
+            yield python_rows.to_table(names, rows)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ TABLES = ("features", "label", "protected")
 KEYS = ("row", "split")
 """The columns all three tables share, in the same order of rows."""
 
-OF_ROWS = ("weight", "cluster")
+SAMPLING_COLUMNS = ("weight", "cluster")
 """What the label table says of a row beside its label, where it is declared."""
 
 FOLDER = Path("data/prepared")
@@ -64,10 +64,10 @@ def read(root: Path, split: str | None) -> Prepared:
     Raises IntegrityError when a table is missing, is not the recorded one, or does not line up with the
     others, and when preparation was blocked.
     """
-    return read_each(root, split)[0]
+    return read_splits(root, split)[0]
 
 
-def read_each(root: Path, *splits: str | None) -> list[Prepared]:
+def read_splits(root: Path, *splits: str | None) -> list[Prepared]:
     """What `read` gives for each of `splits`, from files that are checked once."""
     paths = _paths(root, TABLES)
     return [_side({name: _table(path, split) for name, path in paths.items()}) for split in splits]
@@ -94,7 +94,7 @@ def _side(stored: dict[str, pa.Table]) -> Prepared:
         features=features.drop_columns(list(KEYS)).to_pandas(),
         label=label.column("label").to_numpy().astype(np.int8),
         protected=protected.drop_columns(list(KEYS)).to_pandas(),
-        **{name: label.column(name).to_numpy() for name in OF_ROWS if name in label.column_names},
+        **{name: label.column(name).to_numpy() for name in SAMPLING_COLUMNS if name in label.column_names},
     )
 
 
@@ -115,7 +115,7 @@ def read_protected(root: Path) -> pd.DataFrame:
 
 def _paths(root: Path, names: Iterable[str]) -> dict[str, Path]:
     """Where the tables are, each held against its digest."""
-    recorded = record(root)["tables"]
+    recorded = read_record(root)["tables"]
     return {name: files.verify(root / FOLDER / f"{name}.parquet", recorded[name]) for name in names}
 
 
@@ -125,7 +125,7 @@ def _table(path: Path, split: str | None = None) -> pa.Table:
     return pq.read_table(path, filters=None if split is None else [("split", "=", split)])
 
 
-def record(root: Path) -> dict[str, Any]:
+def read_record(root: Path) -> dict[str, Any]:
     """What `prepare` recorded. Raises IntegrityError when it is missing, or when preparation was blocked."""
     document: dict[str, Any] = files.read_json(root / RECORD)
     if document.get("status") != "measured":

@@ -33,7 +33,7 @@ def module_call(command: str) -> list[str] | None:
 
 
 @dataclass
-class Warmth:
+class PreloadedModules:
     """The modules imported so far, those still wanted, and the files below `folder` they came from."""
 
     folder: Path
