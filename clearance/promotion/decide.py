@@ -92,7 +92,7 @@ def decide(
         own = [entry for entry in record.entries if _is_decision_by(entry, session.keyid, number)]
         if account is None and own and _still_counts(own[-1], reviewed.standing, kind, reason, until):
             return own[-1], reviewed
-        revoked = _revocable_digests(session, record, identity) if kind is DecisionKind.REVOKE else ()
+        revoked = _revocable(session, record, identity) if kind is DecisionKind.REVOKE else {}
         if kind is DecisionKind.REVOKE and not revoked:
             raise faults.NOTHING_TO_REVOKE(identity=identity, version=reviewed.version)
         statement = decisions.statement_for(
@@ -102,10 +102,12 @@ def decide(
             reason=reason,
             at=session.now(),
             until=until,
-            revokes=revoked,
+            revokes=tuple(revoked),
             account=account,
         )
         about: dict[str, Any] = {"version": number, "content": reviewed.bundle.digest, "reason": reason}
+        if revoked:
+            about["withdraws"] = sorted(set(revoked.values()))
         if account is not None:
             about["account"] = account.model_dump(mode="json", include={"issuer", "subject", "token"})
         draft = session.draft(RECORDED_AS[kind], name, **about, envelope=session.sign(statement))
@@ -196,10 +198,11 @@ def _still_counts(
     return kind is DecisionKind.REVOKE or (last.number in ends and ends[last.number] == until)
 
 
-def _revocable_digests(
-    session: LedgerSession, record: version_record.VersionRecord, identity: str
-) -> tuple[str, ...]:
-    """All that the person decided on the version and has not revoked, also what does not count today."""
+def _revocable(session: LedgerSession, record: version_record.VersionRecord, identity: str) -> dict[str, str]:
+    """What the person decided on the version and has not revoked: the digest of each decision and its noun.
+
+    Decisions that do not count today are among them, because they could count later.
+    """
     read = (recorded_decisions.read(decision, session.roles) for decision in record.decisions)
     own = [
         decision
@@ -207,5 +210,8 @@ def _revocable_digests(
         if isinstance(decision, RecordedDecision) and decision.person.identity == identity
     ]
     revoked = {digest for decision in own for digest in decision.decision.revokes}
-    digests = [decision.digest for decision in own if decision.kind is not DecisionKind.REVOKE]
-    return tuple(dict.fromkeys(digest for digest in digests if digest not in revoked))
+    return {
+        decision.digest: decision.kind.noun
+        for decision in own
+        if decision.kind is not DecisionKind.REVOKE and decision.digest not in revoked
+    }

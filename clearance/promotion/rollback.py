@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clearance import ledger, registry
-from clearance.ledger import EntryKind, history
+from clearance.ledger import EntryKind, events
 from clearance.promotion import candidate, faults, past_promotions, promote, review, version_record
 from clearance.promotion.session import LedgerSession
 from clearance.trust.roles import Right
@@ -104,7 +104,7 @@ def _record_intent(
 
 def _is_last_change(entries: Sequence[ledger.Entry], kind: EntryKind, reason: str) -> bool:
     """Whether the last change of the champion is this one, for this reason: the command was run before."""
-    changes = [entry for entry in entries if entry.kind in history.CHANGES]
+    changes = [entry for entry in entries if entry.kind in events.CHANGES]
     return bool(changes) and changes[-1].kind == kind and changes[-1].body.get("reason") == reason
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from clearance import ledger
 from clearance.errors import IntegrityError
-from clearance.ledger import Entry, EntryKind, history
+from clearance.ledger import Entry, EntryKind, events
 from clearance.promotion import faults
 from clearance.trust import approval_state, dsse, recorded_decisions
 from clearance.trust.decisions import ApprovalSubject
@@ -123,7 +123,7 @@ def fold(entries: Iterable[Entry], model: str, version: int, roles: Roles) -> Ve
         reference=reference,
         champions=tuple(dict.fromkeys(tenure.version for tenure in tenures)),
         open_intents=ledger.open_intents(listed, model),
-        changes=tuple(entry for entry in about if entry.kind in history.CHANGES),
+        changes=tuple(entry for entry in about if entry.kind in events.CHANGES),
     )
 
 
