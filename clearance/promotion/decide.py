@@ -1,4 +1,4 @@
-"""Effect: a person approves, rejects, overrides, or takes back what they decided, and signs it.
+"""Effect: a person approves, rejects, overrides, or withdraws what they decided, and signs it.
 
 Only what verifies can be signed. Every decision is recorded, also one that does not count, with the reason.
 One that completes what the policy asks for is told to Prefect, where an API is configured, and promotes the
@@ -7,7 +7,6 @@ version at once where whoever acts may do that too. Killed and run again it ends
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import logging
 import os
@@ -16,11 +15,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import ledger, params, registry, stage
+from clearance import ledger, registry
 from clearance.errors import ConfigurationError, ExitCode
 from clearance.promotion import candidate, next_step, promote, review, version_record
 from clearance.promotion.next_step import Status
@@ -38,7 +37,7 @@ RECORDED_AS = {
 }
 
 PATIENCE = 60
-"""Seconds that Prefect is given to take an event."""
+"""Seconds that Prefect has to accept an event."""
 
 logger = logging.getLogger(__name__)
 
@@ -168,78 +167,61 @@ def _all_of(office: LedgerSession, name: str, number: int, who: str) -> tuple[st
     )
 
 
-def log_decision(entry: ledger.Entry, found: review.Review) -> bool:
-    """Say what was recorded, whether it counts, and what is missing; returns whether it counts."""
-    logger.info("%s", entry)
-    for each in found.standing.refused:
-        if each.number == entry.number:
-            logger.error("%s", each.why)
-            return False
-    for reason in found.standing.reasons:
-        logger.info("  %s", reason)
-    return True
+def reason_uncounted(entry: ledger.Entry, found: review.Review) -> str | None:
+    """Why the recorded decision does not count; None if it counts."""
+    return next((refused.why for refused in found.standing.refused if refused.number == entry.number), None)
 
 
-def announce(name: str, number: int, content: str) -> bool:
-    """Tell Prefect, where an API is configured, that all agree who must; returns whether it was told.
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """What followed the last required approval.
 
-    A child does it, for nothing here imports Prefect. That it fails is said, and changes nothing.
+    `ending` is how the promotion ended; None when the account that acts may not promote, so it was left to
+    others. `notified`: Prefect was notified that the version can be promoted.
+    """
+
+    ending: next_step.Ending | None
+    notified: bool
+
+    @property
+    def refused(self) -> bool:
+        """Whether the promotion was refused for another reason than a missing approval."""
+        accepted = (Status.PROMOTED, Status.CHAMPION, Status.AWAITING_APPROVAL)
+        return self.ending is not None and self.ending.status not in accepted
+
+
+def complete(root: Path, identity: str | None, found: review.Review) -> Completion:
+    """After the last required approval: notify Prefect, and promote where `identity` may.
+
+    Raises IntegrityError when ledger, alias or evidence do not verify, BusyError when another promotion of
+    the model does not end.
+    """
+    name, number = found.matter.model, found.matter.version
+    ready = next_step.obstacle(found.case, found.standing, found.needs) is None
+    notified = ready and notify_prefect(root, name, number, found.matter.content)
+    with open_session(root, identity) as office:
+        if ready and not office.may(Right.PROMOTE):
+            return Completion(ending=None, notified=notified)
+        ending, _ = promote.promote(office, registry.connect(), name, number, office.now().date())
+    return Completion(ending=ending, notified=notified)
+
+
+def notify_prefect(root: Path, name: str, number: int, content: str) -> bool:
+    """Notify Prefect, if PREFECT_API_URL is set, that all approvals are in; returns whether it was notified.
+
+    A child process of the project does it, because only flows import Prefect. A failure is logged and changes
+    nothing else.
     """
     if not os.environ.get("PREFECT_API_URL"):
         return False
     command = [sys.executable, "-m", "flows.approval_event", name, str(number), content]
     try:
-        done = subprocess.run(command, timeout=PATIENCE, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our own module
+            command, cwd=root, timeout=PATIENCE, capture_output=True, text=True, check=False
+        )
     except subprocess.TimeoutExpired:
-        logger.warning("Prefect was not told: it did not answer for %s s", PATIENCE)
+        logger.warning("could not notify Prefect: no answer within %s s", PATIENCE)
         return False
     if done.returncode:
         logger.warning("%s", done.stderr.strip().removeprefix("error: "))
     return done.returncode == ExitCode.PASS
-
-
-def conclude(root: Path, promoter: str | None, number: int, found: review.Review) -> None:
-    """After the last decision that was needed: tell Prefect, and promote where whoever acts may.
-
-    Leaves the process with exit status 3 when it is refused for another reason than that.
-    """
-    name, server = found.matter.model, registry.connect()
-    ready = next_step.obstacle(found.case, found.standing, found.needs) is None
-    told = ready and announce(name, number, found.matter.content)
-    with open_session(root, promoter) as office:
-        if ready and not office.may(Right.PROMOTE):
-            then = f"an operator makes it champion with `clearance promote {number}`"
-            logger.info("all agree who must; %s", "Prefect was told and promotes it" if told else then)
-            return
-        ending, _ = promote.promote(office, server, name, number, office.now().date())
-    logger.info("%s: %s", ending.status, ending.reason)
-    if ending.status not in (Status.PROMOTED, Status.CHAMPION, Status.AWAITING_APPROVAL):
-        sys.exit(ExitCode.REFUSED)
-
-
-def main() -> None:
-    """Decide as the arguments say; where that completes the set, promote."""
-    parser = argparse.ArgumentParser(prog="clearance")
-    parser.add_argument("kind", type=DecisionKind)
-    parser.add_argument("version", type=int)
-    parser.add_argument("--as", dest="by")
-    parser.add_argument("--reason", required=True)
-    parser.add_argument("--until", type=dt.date.fromisoformat)
-    asked = parser.parse_args()
-    root = Path.cwd()
-    name, server = params.load(root / "params.yaml").name, registry.connect()
-    until = asked.until and dt.datetime.combine(asked.until, dt.time(), dt.UTC)
-    with open_session(root, asked.by) as office:
-        entry, found = decide(
-            office, server, name, asked.version, kind=asked.kind, reason=asked.reason, until=until
-        )
-        if not log_decision(entry, found):
-            sys.exit(ExitCode.REFUSED)
-        complete = completes(asked.kind, found)
-        promoter = None if office.roles.demo else asked.by
-    if complete:
-        conclude(root, promoter, asked.version, found)
-
-
-if __name__ == "__main__":
-    stage.run(main)

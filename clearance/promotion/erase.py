@@ -6,18 +6,17 @@ when and why is an entry itself.
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clearance import ledger, params, stage
+from clearance import ledger
 from clearance.errors import ConfigurationError
 from clearance.ledger import retention
 from clearance.policy import authorised, policy_file
 from clearance.promotion import version_record
-from clearance.promotion.session import LedgerSession, open_session
+from clearance.promotion.session import LedgerSession
 from clearance.trust.roles import Right
 
 logger = logging.getLogger(__name__)
@@ -67,29 +66,3 @@ def erase(office: LedgerSession, name: str, years: Mapping[str, int], reason: st
         numbers = [each.number for each in found]
         ledger.redact(office.book, numbers, actor=who, keyid=office.keyid, reason=reason)
     return found
-
-
-def main() -> None:
-    """Say what is past its period; with a reason, erase it."""
-    parser = argparse.ArgumentParser(prog="clearance ledger erase")
-    parser.add_argument("--as", dest="by")
-    parser.add_argument("--reason")
-    asked = parser.parse_args()
-    root = Path.cwd()
-    name = params.load(root / "params.yaml").name
-    years = retention_years(root, name)
-    with open_session(root, asked.by) as office:
-        if asked.reason:
-            found = erase(office, name, years, asked.reason)
-        else:
-            found = due_entries(office.entries(name), name, years, office.now().date())
-    for each in found:
-        logger.info("%s", each)
-    told = (
-        "erased" if asked.reason else "past their period; `clearance ledger erase --reason TEXT` erases them"
-    )
-    logger.info("%d entries %s", len(found), told)
-
-
-if __name__ == "__main__":
-    stage.run(main)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import tempfile
 from pathlib import Path
 
-from clearance import ledger, registry, stage
+from clearance import ledger, registry
 from clearance.errors import IntegrityError
 from clearance.promotion import version_record
-from clearance.promotion.session import ReadOnlySession, open_read_only
+from clearance.promotion.session import ReadOnlySession
 from clearance.trust import dsse, evidence_bundle
-from clearance.versioning import cache_gc, git
+from clearance.versioning import git
 
 logger = logging.getLogger(__name__)
 
@@ -57,22 +56,3 @@ def _evidence(
             "run `clearance verify` on it; nothing was removed",
         )
     return found
-
-
-def main() -> None:
-    """Say what nothing needs; with `--remove`, remove it from the cache, with `--remote` there too."""
-    parser = argparse.ArgumentParser(prog="clearance gc")
-    parser.add_argument("--remove", action="store_true")
-    parser.add_argument("--remote", action="store_true")
-    asked = parser.parse_args()
-    root = Path.cwd()
-    with open_read_only(root) as office:
-        texts = find_needed(office, registry.connect())
-    for swept in cache_gc.collect_garbage(root, texts, at_remote=asked.remote, dry=not asked.remove):
-        logger.info("%s", swept)
-    if not asked.remove:
-        logger.info("nothing was removed; `clearance gc --remove` removes it")
-
-
-if __name__ == "__main__":
-    stage.run(main)

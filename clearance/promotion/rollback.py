@@ -6,17 +6,16 @@ the same state.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearance import ledger, params, registry, stage
+from clearance import ledger, registry
 from clearance.errors import ConfigurationError, IntegrityError, TransientError
 from clearance.ledger import EntryKind, history
 from clearance.promotion import candidate, promote, review, version_record
-from clearance.promotion.session import LedgerSession, open_session
+from clearance.promotion.session import LedgerSession
 from clearance.trust.roles import Right
 
 logger = logging.getLogger(__name__)
@@ -154,28 +153,3 @@ def _target(entries: Sequence[ledger.Entry], name: str, reign: ledger.Tenure | N
         told = ", ".join(map(str, served)) or "none"
         raise ConfigurationError(f"candidate {to} was never champion", f"choose one that was: {told}")
     return to
-
-
-def main() -> None:
-    """Roll back, or retire, as the arguments say."""
-    parser = argparse.ArgumentParser(prog="clearance")
-    parser.add_argument("act", choices=["rollback", "retire"])
-    parser.add_argument("--to", type=int)
-    parser.add_argument("--as", dest="by")
-    parser.add_argument("--reason", required=True)
-    asked = parser.parse_args()
-    root = Path.cwd()
-    name, server = params.load(root / "params.yaml").name, registry.connect()
-    with open_session(root, asked.by) as office:
-        if asked.act == "retire":
-            retire(office, server, name, asked.reason)
-            logger.info("%s has no champion any more", name)
-        else:
-            reign = roll_back(office, server, name, asked.to, asked.reason)
-            logger.info(
-                "%s", version_record.describe_tenure(office.entries(name), reign, demo=office.roles.demo)
-            )
-
-
-if __name__ == "__main__":
-    stage.run(main)

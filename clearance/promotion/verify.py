@@ -6,17 +6,16 @@ changed, and nothing but the project's own ledger and registry is asked.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import files, ledger, params, registry, stage
-from clearance.errors import ClearanceError, ConfigurationError, ExitCode, IntegrityError
+from clearance import files, ledger, registry
+from clearance.errors import ClearanceError, ConfigurationError, IntegrityError
 from clearance.promotion import candidate, next_step, promote, review, version_record
-from clearance.promotion.session import ReadOnlySession, open_read_only
+from clearance.promotion.session import ReadOnlySession
 from clearance.trust import dsse, evidence_bundle
 
 
@@ -173,22 +172,3 @@ def _signers(office: ReadOnlySession, found: evidence_bundle.Bundle) -> str:
 
 def _demo(found: evidence_bundle.Bundle) -> str:
     return " (DEMO keys: no proof of who signed)" if found.evidence.demo else ""
-
-
-def main() -> None:
-    """Verify the champion, a candidate by its number, or a bundle by its file; fail unless it all holds."""
-    root = Path.cwd()
-    name = params.load(root / "params.yaml").name
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    with open_read_only(root) as office:
-        if asked and not asked.isdigit():
-            checks = verify_file(office, registry.connect(), name, Path(asked))
-        else:
-            checks = verify(office, registry.connect(), name, int(asked) if asked else None)
-    sys.stdout.writelines(f"{check}\n" for check in checks)
-    if not all(check.holds for check in checks):
-        sys.exit(ExitCode.ERROR)
-
-
-if __name__ == "__main__":
-    stage.run(main)

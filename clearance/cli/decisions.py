@@ -1,0 +1,119 @@
+"""Commands by which people decide about a candidate."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clearance.cli import options, process
+from clearance.errors import ExitCode
+
+if TYPE_CHECKING:
+    from clearance.library import Decision, Kind
+
+
+def _decide(kind: Kind, version: int, identity: str | None, reason: str, until: dt.date | None = None) -> int:
+    """Record the decision, say what it is worth, and conclude the release when nothing is missing."""
+    root = process.enter_project()
+    from clearance import library
+
+    decision = library.decide(root, version, kind, reason=reason, until=until, identity=identity)
+    click.echo(decision.entry)
+    if decision.uncounted is not None:
+        click.echo(decision.uncounted, err=True)
+        return ExitCode.REFUSED
+    for sentence in decision.missing:
+        click.echo(f"  {sentence}")
+    return _complete(root, decision, identity) if decision.complete else ExitCode.PASS
+
+
+def _complete(root: Path, decision: Decision, identity: str | None) -> int:
+    """Notify Prefect and promote where the account may; in the demo, the pipeline account promotes."""
+    from clearance.promotion import decide
+
+    version = decision.review.matter.version
+    completion = decide.complete(root, None if decision.demo else identity, decision.review)
+    if completion.ending is None:
+        then = (
+            "Prefect was notified and promotes it"
+            if completion.notified
+            else f"an operator makes it champion with `clearance promote {version}`"
+        )
+        click.echo(f"all required approvals are in; {then}")
+        return ExitCode.PASS
+    click.echo(f"{completion.ending.status}: {completion.ending.reason}")
+    return ExitCode.REFUSED if completion.refused else ExitCode.PASS
+
+
+VERSION = click.argument("version", type=int)
+
+
+@click.command()
+@VERSION
+@options.identity
+@options.reason
+@process.exit_with_status
+def approve(version: int, identity: str | None, reason: str) -> int:
+    """Approve candidate VERSION.
+
+    The last required approval promotes it, if the identity or the pipeline may promote.
+    """
+    return _decide("approve", version, identity, reason)
+
+
+@click.command()
+@VERSION
+@options.identity
+@options.reason
+@process.exit_with_status
+def reject(version: int, identity: str | None, reason: str) -> int:
+    """Reject candidate VERSION.
+
+    It cannot be promoted until you revoke the rejection.
+    """
+    return _decide("reject", version, identity, reason)
+
+
+@click.command()
+@VERSION
+@options.identity
+@options.reason
+@process.exit_with_status
+def revoke(version: int, identity: str | None, reason: str) -> int:
+    """Withdraw all your decisions on candidate VERSION."""
+    return _decide("revoke", version, identity, reason)
+
+
+@click.command()
+@VERSION
+@options.identity
+@options.reason
+@click.option(
+    "--until", type=options.DATE, metavar="DATE", required=True, help="Day on which it ends (YYYY-MM-DD)."
+)
+@process.exit_with_status
+def override(version: int, identity: str | None, reason: str, until: dt.datetime) -> int:
+    """Allow candidate VERSION for a time without a pass.
+
+    Two people must override the verdict, one of them with the right to; the policy limits how long it lasts.
+    """
+    return _decide("override", version, identity, reason, until.date())
+
+
+@click.command("serve-approvals")
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to bind to.")
+@click.option("--port", type=int, metavar="PORT", default=8321, show_default=True, help="Port to listen on.")
+@process.exit_with_status
+def serve_approvals(host: str, port: int) -> int:
+    """Serve the approvals API until stopped.
+
+    People authenticate with OIDC bearer tokens of the provider in policies/identity.yaml.
+    """
+    root = process.enter_project()
+    from clearance.approvals_api import service
+
+    service.serve(root, host, port)
+    return ExitCode.PASS
