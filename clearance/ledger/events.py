@@ -373,7 +373,7 @@ class Redaction(Event):
 
 
 def _concrete(base: type[Event]) -> list[type[Event]]:
-    below = [found for child in base.__subclasses__() for found in _concrete(child)]
+    below = [event for child in base.__subclasses__() for event in _concrete(child)]
     return [base, *below] if "kind" in vars(base) else below
 
 
