@@ -397,7 +397,7 @@ ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
 
 def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
-    subject = " ".join([model or "no model", *([] if version is None else [f"version {version}"])])
+    subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
     return text.format(actor=actor, subject=subject)
 
 
