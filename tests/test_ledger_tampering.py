@@ -263,5 +263,6 @@ def test_a_report_says_it_in_json_and_in_words(base: attacks.Base, lines: list[s
 
 def test_kinds_that_say_who_was_champion_cannot_be_erased() -> None:
     assert ledger.ERASABLE.isdisjoint(
-        set(ledger.events.CHANGES) | {EntryKind.INTENT, EntryKind.REPAIR, EntryKind.REDACTION, EntryKind.ROLES}
+        set(ledger.events.CHANGES)
+        | {EntryKind.INTENT, EntryKind.REPAIR, EntryKind.REDACTION, EntryKind.ROLES}
     )
