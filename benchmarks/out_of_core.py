@@ -14,8 +14,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.group_names import MISSING
 from clearance.errors import DataError
-from clearance.labels import MISSING
 from clearance.metrics.contingency import Table
 
 

@@ -16,8 +16,8 @@ from scipy import stats
 
 from clearance import files, params
 from clearance.data.tables import prepared
+from clearance.documents.group_names import MISSING
 from clearance.errors import DataError
-from clearance.labels import MISSING
 from clearance.metrics import counts, fairness
 from clearance.metrics.counts import Cells
 from tasks import assess, prepare

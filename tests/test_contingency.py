@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import out_of_core
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION
 from clearance.errors import DataError
-from clearance.labels import MISSING
 from clearance.metrics import (
     contingency,
     counts,

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.metrics import intervals, significance
 from clearance.metrics.counts import Cells
 

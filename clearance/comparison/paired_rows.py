@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from clearance.comparison.criteria import Criterion
 from clearance.documents import metrics
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import Measurement, undefined
-from clearance.labels import MISSING
 from clearance.metrics import (
     contingency,
     intersections,

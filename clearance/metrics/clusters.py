@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.metrics import rates, sampling_design
 from clearance.metrics.contingency import Encoding
 from clearance.metrics.rates import RATES, ClusteredCells, Group, Rate, Use

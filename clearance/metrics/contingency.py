@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION
-from clearance.labels import MISSING
 from clearance.metrics import faults
 
 if TYPE_CHECKING:

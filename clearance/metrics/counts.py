@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.metrics import faults
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from clearance import labels, params
 from clearance.documents import metrics
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION, Measurement, undefined
 from clearance.metrics import areas, count_rows, entropy, fairness, intersections, intervals, ranked
 from clearance.metrics.contingency import Encoding
@@ -64,7 +65,7 @@ def measure(
 ) -> dict[str, Measurement]:
     """Every metric of one attribute or intersection, whose groups are counted already."""
     sampling = intervals.Sampling(confidence=asked.confidence, resamples=asked.resamples, seed=seed)
-    named = groups.keys() - {labels.MISSING}
+    named = groups.keys() - {MISSING}
     above = scored.above.groups(over, named, asked.confidence)
     resampled = counted.of(over) if counted.spread is not None and scored.drawn.weights is None else None
     found = (
@@ -91,7 +92,7 @@ def _ranked(
     if scored.drawn.independent:
         return ranked.measure(scored.ranks, codes, numbered, sampling, bins)
     where = "rows weigh" if scored.drawn.at is None else "rows come in clusters"
-    rows_of = {group: cells.count for group, cells in groups.items() if group != labels.MISSING}
+    rows_of = {group: cells.count for group, cells in groups.items() if group != MISSING}
     return {
         "roc_auc_difference": areas.difference(
             scored.label,

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION
-from clearance.labels import MISSING
 from clearance.metrics import faults
 from clearance.metrics.contingency import Codes, Encoding, Table
 from clearance.metrics.counts import Cells

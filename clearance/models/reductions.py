@@ -16,7 +16,7 @@ import pandas as pd
 from fairlearn import reductions
 from sklearn.dummy import DummyClassifier
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.params import Mitigation
 
 BOUND, ITERATIONS, GRID = 0.01, 50, 20
@@ -26,6 +26,8 @@ FEW = 10
 """Groups of fewer train rows are constrained together: alone they would rule the fit by chance."""
 
 OTHERS = "(few rows)"
+"""The group of all rows whose own group has fewer than `FEW` rows."""
+
 _CONSTRAINTS = {
     "demographic_parity": reductions.DemographicParity,
     "equalized_odds": reductions.EqualizedOdds,

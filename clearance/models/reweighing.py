@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance import wording
-from clearance.documents import metrics
+from clearance.documents import codec, metrics
 from clearance.documents.measurement import Measurement, Outcome
+from clearance.documents.verdict_document import MoreRows
 from clearance.policy import sample_size, schema
-from clearance.policy.sample_size import MoreRows
 from clearance.policy.schema import Limit, Rule
 
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
@@ -58,7 +58,7 @@ class Finding:
             "high": None if measured is None else measured.high,
             "confidence": None if measured is None else measured.confidence,
             "support": {} if measured is None else dict(measured.support),
-            "more_rows": None if self.more_rows is None else self.more_rows.to_json(),
+            **({} if self.more_rows is None else {"more_rows": codec.write(self.more_rows)}),
         }
 
 
@@ -96,7 +96,7 @@ def by_interval(
     more = sample_size.estimate(value, low, high, limit.ends, support, minimum=minimum)
     return Decision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
-        reason=f"the interval straddles the limit; {more.sentence}",
+        reason=f"the interval straddles the limit; {sample_size.sentence(more)}",
         more_rows=more,
     )
 
@@ -208,7 +208,7 @@ def _by_significance(
     more = sample_size.estimate(value, low, high, ends, support, minimum=rule.minimum_support)
     return Decision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
-        reason=f"the gap is not significant and may be chance; {more.sentence}",
+        reason=f"the gap is not significant and may be chance; {sample_size.sentence(more)}",
         more_rows=more,
     )
 

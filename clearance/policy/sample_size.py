@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from clearance import wording
+from clearance.documents.verdict_document import MoreRows
 
 MOST = 1000.0
 """The factor of growth beyond which more rows count as no answer: nobody will collect them."""
@@ -19,53 +18,24 @@ MOST = 1000.0
 ASSUMPTION = "if rates stay the same and all groups grow equally"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MoreRows:
-    """The rows that would decide one finding.
-
-    `times` is the factor, at least 1, by which all groups must grow until the interval lies on one side of
-    the limit; None when no number of rows would do it. `group` is the group with the fewest rows and `rows`
-    what it has now; both None when the finding counts no rows. `short` is how many rows each group lacks to
-    the rule's minimum.
-    """
-
-    times: float | None
-    group: str | None
-    rows: int | None
-    short: Mapping[str, int]
-
-    def to_json(self) -> dict[str, Any]:
-        """The estimate as it is written in a finding."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> MoreRows:
-        """Read an estimate back. Raises TypeError on missing or unknown keys."""
-        return cls(**data)
-
-    @property
-    def sentence(self) -> str:
-        """What would decide it, as a clause without a capital or a full stop."""
-        if self.times is None:
-            return "more rows will not decide it: the value lies too close to the limit"
-        if self.short and self._minimum_decides:
-            return f"{wording.join_names(_rows_in(self.short))} would decide it"
-        if self.times <= 1:
-            now = "" if self.rows is None else f" ({self.group}, {wording.count(self.rows)} now)"
-            return f"more rows in the smallest group{now} would decide it"
-        more = (
-            ""
-            if self.rows is None
-            else f" ({_about(self.rows * (self.times - 1))} more in {self.group}, the smallest group)"
+def sentence(more: MoreRows) -> str:
+    """What would decide the finding, as a clause without a capital or a full stop."""
+    if more.times is None:
+        return "more rows will not decide it: the value lies too close to the limit"
+    if more.group is None or more.rows is None:
+        if more.times <= 1:
+            return "more rows would decide it"
+        return f"about {_about(more.times)} times as many rows would decide it, {ASSUMPTION}"
+    minimum_is_more = more.rows * more.times <= more.rows + more.short.get(more.group, 0)
+    if more.short and minimum_is_more:
+        groups = [_rows_in(group, rows) for group, rows in more.short.items()]
+        return f"{wording.join_names(groups)} would decide it"
+    if more.times <= 1:
+        return (
+            f"more rows in {more.group}, the smallest group ({wording.count(more.rows)} now), would decide it"
         )
-        return f"about {_about(self.times)} times as many rows{more} would decide it, {ASSUMPTION}"
-
-    @property
-    def _minimum_decides(self) -> bool:
-        """Whether the rule's minimum asks for more rows than the interval does."""
-        if self.times is None or self.group is None or self.rows is None:
-            return False
-        return self.rows * self.times <= self.rows + self.short.get(self.group, 0)
+    extra = f"{_about(more.rows * (more.times - 1))} more in {more.group}, the smallest group"
+    return f"about {_about(more.times)} times as many rows ({extra}) would decide it, {ASSUMPTION}"
 
 
 def estimate(
@@ -112,12 +82,8 @@ def times(value: float, low: float, high: float, ends: Iterable[float]) -> float
     return most if most <= MOST else None
 
 
-def _rows_in(short: Mapping[str, int]) -> list[str]:
-    """ "3 more rows in Hispanic", for each group."""
-    return [
-        f"{wording.count(rows)} more {'row' if rows == 1 else 'rows'} in {group}"
-        for group, rows in short.items()
-    ]
+def _rows_in(group: str, rows: int) -> str:
+    return f"{wording.count(rows)} more {'row' if rows == 1 else 'rows'} in {group}"
 
 
 def _about(number: float) -> str:

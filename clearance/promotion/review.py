@@ -67,7 +67,8 @@ def judge_again(
     is faulty.
     """
     recorded = files.read_json(folder / "reports/verdict.json")
-    if recorded != json.loads(files.dumps(project_verdict.judge(settings, folder))):
+    judged = json.loads(files.dumps(project_verdict.judge(settings, folder)))
+    if not project_verdict.same_decision(recorded, judged):
         raise IntegrityError(
             "reports/verdict.json is not what the policy says about the evidence",
             "run `clearance repair`, then run the pipeline again: it is judged anew",

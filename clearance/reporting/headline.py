@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from clearance import wording
-from clearance.documents import metrics
+from clearance.documents import codec, metrics
 from clearance.documents.measurement import Outcome
-from clearance.policy.sample_size import MoreRows
+from clearance.documents.verdict_document import MoreRows
+from clearance.policy import sample_size
 from clearance.policy.schema import Limit
 
 VERDICTS = {
@@ -98,13 +99,13 @@ def _after_insufficient(finding: Mapping[str, Any]) -> str:
         return "rows for which it is defined."
     if finding.get("more_rows") is None:
         return "more rows, another model or other data."
-    more = MoreRows.from_json(finding["more_rows"])
+    more: MoreRows = codec.read(MoreRows, finding["more_rows"])
     if more.times is None:
-        return f"another model or other data; {more.sentence}."
+        return f"another model or other data; {sample_size.sentence(more)}."
     limit = finding["limit"] and Limit.model_validate(finding["limit"])
     if limit and not limit.encloses(finding["value"], finding["value"]):
-        return f"{more.sentence}. It would probably fail: the value itself is outside the limit."
-    return f"{more.sentence}."
+        return f"{sample_size.sentence(more)}. It would probably fail: the value itself is outside the limit."
+    return f"{sample_size.sentence(more)}."
 
 
 def _after_not_evaluated(_: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.policy import schema
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
 
