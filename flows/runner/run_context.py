@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from clearance import environment, params, run_lock
 from clearance.errors import ClearanceError
-from clearance.policy import policy_file
+from clearance.policy import policy_file, project_verdict
 from clearance.versioning import dvc_pipeline, repair
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses
@@ -94,7 +94,7 @@ class RunContext:
     @property
     def effects_after(self) -> list[str]:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
-        return [] if overrides.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
+        return [] if project_verdict.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
     def start_ahead(self) -> None:
         """Begin with the stages, until `run_stage` is called for the first time; returns once a child works.
