@@ -1,4 +1,4 @@
-"""Effect: a registered version is built again from git and DVC and held against its signed evidence.
+"""Effect: a registered version is built again from git and DVC and compared with its signed evidence.
 
 Reads the checkout and writes nothing into it; only what is identical or equivalent ends well.
 """
@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from clearance import environment, params, registry, stage
-from clearance.errors import ConfigurationError, ExitCode
+from clearance.errors import ExitCode
 from clearance.promotion import candidate
 from clearance.promotion.session import open_session
-from clearance.reproduction import differences, rebuild, rebuild_record
+from clearance.reproduction import differences, faults, rebuild, rebuild_record
 from clearance.reproduction.differences import Conclusion, RebuildReport
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.trust.evidence_bundle import BundleEvidence
 
 
 def reproduce(root: Path, version: RebuildRecord) -> RebuildReport:
-    """Rebuild `version` from the checkout at `root` in a folder that is gone afterwards; say what differs."""
+    """Rebuild `version` from the checkout at `root` in a temporary folder; report what differs."""
     with rebuild.temporary_folder() as folder:
         return differences.compare(version, rebuild.rebuild(root, version, folder))
 
@@ -31,10 +31,7 @@ def reproduce(root: Path, version: RebuildRecord) -> RebuildReport:
 def record_of(evidence: BundleEvidence) -> RebuildRecord:
     """What a rebuild needs of a bundle. Raises ConfigurationError when no commit holds the code."""
     if evidence.code.commit is None or not evidence.code.clean:
-        raise ConfigurationError(
-            "no commit holds what made this version, so it cannot be built again",
-            "commit, run again and release: the policy's `uncommitted: false` demands it",
-        )
+        raise faults.NO_COMMIT()
     return RebuildRecord(
         commit=evidence.code.commit,
         lock=evidence.lock,
@@ -70,7 +67,7 @@ def main() -> None:
     version = record_of(_evidence(root, int(asked))) if asked.isdigit() else rebuild_record.read(Path(asked))
     try:
         report = reproduce(root, version)
-    except KeyboardInterrupt:  # all is removed by now; what threads of DVC's still do is waited for by nobody
+    except KeyboardInterrupt:  # everything is removed by now; do not wait for DVC's threads
         os._exit(ExitCode.INTERRUPTED)
     sys.stdout.write("\n".join(report.lines()) + "\n")
     sys.exit(ExitCode.ERROR if report.conclusion is Conclusion.DIFFERENT else ExitCode.PASS)
