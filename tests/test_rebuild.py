@@ -22,7 +22,6 @@ from versions import forge, git, record
 
 from clearance import cli
 from clearance import files as artifacts
-from clearance.errors import ClearanceError, IntegrityError
 from clearance.reproduction import differences, rebuild, source_rebuild
 from clearance.reproduction import rebuild_record as records
 from clearance.reproduction.differences import Conclusion
