@@ -7,9 +7,7 @@ could not be computed are never a pass. Nothing here knows what is expected of w
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import great_expectations as gx
@@ -21,16 +19,9 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 from great_expectations.expectations.expectation import Expectation
-from great_expectations.validator.validation_statistics import calc_validation_statistics
 
 from clearance.errors import IntegrityError
-from expectations import fork_pool, gx_engine
-
-LONG = 100_000
-"""Rows from which two processes share the expectations."""
-
-PART = 6
-"""Expectations that one of them takes at a time, at least."""
+from expectations import gx_engine
 
 SuiteResult = ExpectationSuiteValidationResult
 """What Great Expectations returns for a suite."""
@@ -72,7 +63,7 @@ def run(
     """
     for at, expectation in enumerate(expectations):
         expectation.meta = (expectation.meta or {}) | {"at": at}
-    result = _evaluate(name, frame, expectations)
+    result = _validate(name, frame, expectations)
     found = {each.expectation_config.meta["at"]: each for each in result.results}
     wanted = list(range(len(expectations)))
     if not wanted or sorted(found) != wanted or len(result.results) != len(wanted):
@@ -81,26 +72,6 @@ def run(
             "this is a defect of the suite: report it with params.yaml",
         )
     return [_read(found[at]) for at in range(len(expectations))], result
-
-
-def _evaluate(name: str, frame: pd.DataFrame, expectations: list[Expectation]) -> Any:
-    """What Great Expectations finds; of a long table in parts that two processes share."""
-    if len(frame) < LONG or not expectations:
-        return _validate(name, frame, expectations)
-    result, *others = fork_pool.share(partial(_validate, name, frame), _parts(expectations))
-    result.results = [each for part in (result, *others) for each in part.results]
-    statistics = calc_validation_statistics(result.results)._asdict()
-    result.success = statistics.pop("success")
-    result.statistics = statistics
-    return result
-
-
-def _parts(expectations: list[Expectation]) -> list[list[Expectation]]:
-    """A few expectations each; those on the same column together, for they share what they ask of it."""
-    about = [getattr(each, "column", None) or "" for each in expectations]
-    ordered = [each for _, each in sorted(zip(about, expectations, strict=True), key=lambda pair: pair[0])]
-    size = max(PART, math.ceil(len(ordered) / fork_pool.MOST))
-    return [ordered[at : at + size] for at in range(0, len(ordered), size)]
 
 
 def _validate(name: str, frame: pd.DataFrame, expectations: list[Expectation]) -> Any:

@@ -11,36 +11,24 @@ import logging
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import database_urls, files, params, stage
-from clearance.data.sources import duckdb_engine, python_rows, snapshot_folder, source_faults, table_file
-from clearance.errors import DataError
+from clearance import files, params, stage
+from clearance.data import faults
+from clearance.data.sources import (
+    duckdb_engine,
+    pulls,
+    python_rows,
+    snapshot_folder,
+    source_faults,
+    table_file,
+)
 
 STATE = Path(".clearance/snapshot")
 
 log = logging.getLogger(__name__)
-
-
-def pull(source: params.Source, state: Path) -> tuple[Iterable[pa.Table], dict[str, Any]]:
-    """The rows of a `sql` or `openml` source in chunks, and where they come from, without credentials."""
-    if source.kind == "sql" and source.url_env and source.query:
-        from clearance.data.sources import sql_query
-
-        url = sql_query.database_url(source.url_env)
-        asked = snapshot_folder.request(source)
-        return sql_query.fetch(url, source.query, source.url_env), asked | {
-            "database": database_urls.label(url)
-        }
-    if source.kind == "openml" and source.openml_id:
-        from clearance.data.sources import openml
-
-        table, details = openml.fetch(source.openml_id, state / "openml")
-        return [table], snapshot_folder.request(source) | details
-    raise ValueError(f"a {source.kind} source has no snapshot")
 
 
 def write_sorted(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
@@ -60,7 +48,7 @@ def write_sorted(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
             parts.append(Path(folder) / f"{len(parts):06}.parquet")
             pq.write_table(chunk, parts[-1])
         if not sum(pq.read_metadata(part).num_rows for part in parts):
-            raise DataError("the source answers with no rows", "look at `source` in params.yaml")
+            raise faults.NO_ROWS()
         connection.register("source", _joined(parts))
         duckdb_engine.confine(connection, [])
         return table_file.write(duckdb_engine.stream(connection, "FROM source ORDER BY ALL"), target)
@@ -78,7 +66,7 @@ def write_snapshot(source: params.Source, state: Path, now: dt.datetime, new: Pa
     The same rows for the same question from the same place say nothing new: the time stays that of the
     first sight.
     """
-    chunks, origin = pull(source, state)
+    chunks, origin = pulls.pull(source, state)
     table = new / snapshot_folder.TABLE
     origin |= {"rows": write_sorted(chunks, table, duckdb_engine.HOME), "sha256": files.sha256(table)}
     before = snapshot_folder.current_origin(Path(source.path))
@@ -115,7 +103,7 @@ def snapshot(source: params.Source, state: Path, now: dt.datetime) -> None:
 def main() -> None:
     """Read `source` of params.yaml; renew its snapshot."""
     settings = params.load(Path("params.yaml"))
-    if settings.source.kind in {"sql", "openml"}:
+    if settings.source.is_snapshot:
         snapshot(settings.source, STATE, dt.datetime.now(dt.UTC))
     else:
         log.info("snapshot: nothing to do, DVC watches a %s source itself", settings.source.kind)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from clearance import database_urls
 from clearance.data.sources import sql_query
-from clearance.errors import ClearanceError, ConfigurationError, ExitCode, SourceError, UnavailableError
+from clearance.errors import ClearanceError, ExitCode, SourceError, UnavailableError
 from tasks import ingest, snapshot
 
 SECRETS = ("s3cr3t", "%2F%40", postgres.PASSWORD, postgres.USER)
@@ -35,42 +35,48 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "error", "fault"),
+    ("url", "code", "values"),
     [
-        ("", ConfigurationError, r"LOANS_URL \(`source.url_env`\) is not set"),
-        ("s3cr3t", ConfigurationError, "no database URL"),
-        ("postgresql://u:s3cr3t@127.0.0.1:s3cr3t/loans", ConfigurationError, "no database URL"),
-        ("postgresql://u:pw@s3cr3t@127.0.0.1/loans", ConfigurationError, "no database URL"),
-        ("postgresql://u/x:s3cr3t@127.0.0.1/loans", ConfigurationError, "no database URL"),
-        ("nosuch://u:s3cr3t@127.0.0.1/loans", ConfigurationError, "no driver for nosuch"),
-        ("mysql://u:s3cr3t@127.0.0.1/loans", ConfigurationError, "no driver for mysql"),
-        ("postgresql+psycopg://u:p@127.0.0.1/loans?nosuch=s3cr3t", ConfigurationError, "addressed"),
-        ("sqlite:///nosuch.db", SourceError, "does not exist"),
+        ("", "data.url_not_set", {"variable": "LOANS_URL"}),
+        ("s3cr3t", "data.not_a_database_url", {"variable": "LOANS_URL"}),
+        ("postgresql://u:s3cr3t@127.0.0.1:s3cr3t/loans", "data.not_a_database_url", {}),
+        ("postgresql://u:pw@s3cr3t@127.0.0.1/loans", "data.not_a_database_url", {}),
+        ("postgresql://u/x:s3cr3t@127.0.0.1/loans", "data.not_a_database_url", {}),
+        ("nosuch://u:s3cr3t@127.0.0.1/loans", "data.no_driver", {"driver": "nosuch"}),
+        ("mysql://u:s3cr3t@127.0.0.1/loans", "data.no_driver", {"driver": "mysql"}),
+        ("postgresql+psycopg://u:p@127.0.0.1/loans?nosuch=s3cr3t", "data.database_url_rejected", {}),
+        ("sqlite:///nosuch.db", "data.database_file_missing", {"variable": "LOANS_URL"}),
     ],
 )
 def test_a_bad_address_is_one_clear_error_that_never_repeats_it(
-    url: str, error: type[ClearanceError], fault: str, monkeypatch: pytest.MonkeyPatch
+    url: str, code: str, values: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOANS_URL", url)
-    with pytest.raises(error, match=fault) as caught:
+    with pytest.raises(ClearanceError) as caught:
         snapshot.main()
-    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.code == code
+    assert caught.value.values | values == caught.value.values
+    assert "s3cr3t" not in f"{caught.value} {caught.value.values}"
     assert caught.value.__cause__ is None and caught.value.__context__ is None
     assert not Path("nosuch.db").exists()
 
 
 def test_text_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOANS_URL", "sqlite:///params.yaml")
-    with pytest.raises(SourceError, match="not a database"):
+    with pytest.raises(SourceError) as caught:
         snapshot.main()
+    assert caught.value.code == "data.query_refused"
+    assert "not a database" in caught.value.values["reason"]
 
 
 def test_a_locked_database_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
     holder = sqlite3.connect("loans.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     monkeypatch.setenv("LOANS_URL", "sqlite:///loans.db?timeout=0")
-    with pytest.raises(UnavailableError, match="locked") as caught:
+    with pytest.raises(UnavailableError) as caught:
         snapshot.main()
+    assert caught.value.code == "data.database_disconnected"
+    assert "locked" in caught.value.values["reason"]
     assert caught.value.exit_code == ExitCode.TRANSIENT
     holder.close()
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from governed import Place
 
-from benchmarks import crashes, unauthorised
+from assurance import crashes, unauthorised
 from clearance import ledger
 from clearance.errors import ConfigurationError, ExitCode, IntegrityError, ReleaseRefused
 from clearance.promotion import decide, release, rollback, verify, version_record

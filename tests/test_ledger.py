@@ -18,8 +18,7 @@ from hypothesis import given
 from hypothesis import settings as settings_
 from hypothesis import strategies as st
 
-from benchmarks import ledger_concurrency as concurrency
-from benchmarks import ledger_samples as samples
+from assurance import ledger_concurrency as concurrency
 from clearance import ledger
 from clearance.errors import (
     BusyError,
@@ -39,6 +38,7 @@ from clearance.ledger import (
     settings,
 )
 from clearance.ledger.checkpoint import Checkpoint
+from tests.support import ledger_samples as samples
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
 FORK = multiprocessing.get_context("fork")

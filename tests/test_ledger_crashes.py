@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import ClearanceError
 from clearance.ledger import LedgerFault, checkpoint_files
+from tests.support import ledger_samples as samples
 
 FORK = multiprocessing.get_context("fork")
 STEPS = 2 * 2 * 4 + 2

@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from psycopg import errors
 
-from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import (
     BusyError,
@@ -22,6 +21,7 @@ from clearance.errors import (
     UnavailableError,
 )
 from clearance.ledger import address, checkpoint_files, database_faults, export, waiting
+from tests.support import ledger_samples as samples
 
 URL = sa.make_url("postgresql+psycopg://ann:s3cr3t@db.example/ledgers")
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import DataError, IntegrityError
 from clearance.ledger import Draft, Entry, EntryKind, entry
+from tests.support import ledger_samples as samples
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

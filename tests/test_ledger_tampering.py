@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import ledger_attacks as attacks
-from benchmarks import ledger_samples as samples
-from benchmarks import ledger_tampering as tampering
+from assurance import ledger_attacks as attacks
+from assurance import ledger_tampering as tampering
 from clearance import ledger
 from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind, LedgerFault, entry, export, times, verification
 from clearance.ledger.checkpoint_reader import CheckpointCopy
 from clearance.ledger.entry import Entry
+from tests.support import ledger_samples as samples
 
 CHAIN_CANNOT_SEE = {"tail cut", "whole rewrite", "older database", "checkpoint removed", "wrong key"}
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ledger_attacks as attacks
-from benchmarks import ledger_samples as samples
+from assurance import ledger_attacks as attacks
 from clearance import ledger
 from clearance.errors import BusyError, DataError, IntegrityError, UnavailableError
 from clearance.ledger import Draft, EntryKind, audit, checkpoint, checkpoint_files, entry, verification
 from clearance.ledger.checkpoint import Checkpoint
 from clearance.ledger.checkpoint_reader import CheckpointCopy
 from clearance.ledger.report import LedgerFault, LedgerFinding, LedgerReport
+from tests.support import ledger_samples as samples
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
 Found = list[tuple[LedgerFault, int | None, int]]

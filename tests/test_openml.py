@@ -124,8 +124,9 @@ def test_openml_is_kept_the_same_way() -> None:
 
 @pytest.mark.usefixtures("openml_server")
 def test_an_unknown_openml_id_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="OpenML data set 99"):
+    with pytest.raises(SourceError) as caught:
         openml.fetch(99, tmp_path / "home")
+    assert (caught.value.code, caught.value.values["openml_id"]) == ("data.openml_unreadable", 99)
 
 
 @pytest.mark.filterwarnings("ignore:A network error occurred")
@@ -136,5 +137,6 @@ def test_openml_that_does_not_answer_is_worth_another_try(
 
     monkeypatch.setattr(_openml, "_DATA_INFO", f"http://127.0.0.1:{loans.unused_port()}/{{}}")
     monkeypatch.setattr(_openml.time, "sleep", lambda _: None)
-    with pytest.raises(UnavailableError, match="does not answer"):
+    with pytest.raises(UnavailableError) as caught:
         openml.fetch(31, tmp_path / "home")
+    assert caught.value.code == "data.openml_unreachable"

@@ -15,7 +15,7 @@ from great_expectations.execution_engine import PandasExecutionEngine
 from clearance import files, params
 from clearance.documents import measurement as evidence
 from clearance.errors import ConfigurationError, DataError, IntegrityError
-from expectations import boundary, fork_pool, gx_engine, raw_boundary
+from expectations import gx_engine, raw_boundary
 from tasks import prepare, validate
 
 SECRETS = ("Zulu", "Yankee", "Xray-person", "W-key")
@@ -95,26 +95,6 @@ def test_what_is_asked_later_of_a_column_is_asked_of_that_column_alone() -> None
     assert list(data.columns) == list(quick.get_domain_records(later).columns) == ["income"]
     assert accessor == {"column": "income"}
     assert quick.get_domain_records({}).shape[1] > 1
-
-
-@pytest.mark.parametrize("most", [3, 256])
-def test_two_processes_find_in_a_long_table_what_one_finds(
-    most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = params.Data.model_validate(tables.DATA)
-    alone, result, hidden = validate.check_raw(faulty(), data, 401)
-    monkeypatch.setattr(boundary, "LONG", 400)
-    monkeypatch.setattr(fork_pool, "MOST", most)
-    shared, its_result, its_hidden = validate.check_raw(faulty(), data, 401)
-    assert shared == alone
-    assert hidden == its_hidden
-    assert its_result.statistics == result.statistics
-    assert (its_result.success, result.success) == (False, False)
-    found, its = (
-        {each.expectation_config.meta["at"]: each.to_json_dict()["result"] for each in one.results}
-        for one in (result, its_result)
-    )
-    assert its == found
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from clearance.errors import ConfigurationError, IntegrityError
-from clearance.ledger import database, entry, waiting
+from clearance.ledger import database, entry, faults, waiting
 from clearance.ledger.checkpoint import Seal
 from clearance.ledger.entry import Entry
 
@@ -106,7 +106,7 @@ def newest_in(connection: sa.Connection) -> Entry | None:
         return None
     found = _entry(row)
     if fault := entry.fault_in(found):
-        raise IntegrityError(f"entry {found.number} cannot be gone on from: {fault}", entry.MEND)
+        raise faults.UNSOUND_HEAD(number=found.number, why=fault)
     return found
 
 

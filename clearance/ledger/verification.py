@@ -13,7 +13,7 @@ from clearance.errors import IntegrityError
 from clearance.ledger import entry
 from clearance.ledger.checkpoint_reader import CheckpointCopy, CheckpointReader, Expected, VerifyEnvelope
 from clearance.ledger.entry import Entry
-from clearance.ledger.kinds import EntryKind
+from clearance.ledger.events import EntryKind
 from clearance.ledger.report import CHECKPOINT_FAULTS, FindingCounter, LedgerFault, LedgerReport
 
 

@@ -13,13 +13,12 @@ import pandas as pd
 import shap
 from matplotlib.figure import Figure
 
+from clearance.documents.group_names import MISSING
 from clearance.metrics import figures
 from clearance.models import attribution
 
 FEW = 10
 """A group with fewer explained rows is counted and not shown: its mean would speak of single people."""
-MISSING = "(missing)"
-"""The group of rows whose attribute is not known."""
 SHOWN = 12
 """Features a figure shows, those that matter most."""
 

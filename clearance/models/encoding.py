@@ -13,6 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from clearance.documents.group_names import MISSING
 from clearance.models.scoring import Kind
 
 CATEGORIES = 20
@@ -20,9 +21,6 @@ CATEGORIES = 20
 
 RARE = 10
 """Rows below which a value gets no column of its own: too few to learn from, few enough to be known by."""
-
-MISSING = "(missing)"
-"""The category of a missing text: that it is missing stays visible to the model, as it does for numbers."""
 
 
 def transformer(kinds: Mapping[str, Kind]) -> ColumnTransformer:

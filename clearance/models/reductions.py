@@ -16,6 +16,7 @@ import pandas as pd
 from fairlearn import reductions
 from sklearn.dummy import DummyClassifier
 
+from clearance.documents.group_names import MISSING
 from clearance.params import Mitigation
 
 BOUND, ITERATIONS, GRID = 0.01, 50, 20
@@ -24,7 +25,9 @@ BOUND, ITERATIONS, GRID = 0.01, 50, 20
 FEW = 10
 """Groups of fewer train rows are constrained together: alone they would rule the fit by chance."""
 
-MISSING, OTHERS = "(missing)", "(few rows)"
+OTHERS = "(few rows)"
+"""The group of all rows whose own group has fewer than `FEW` rows."""
+
 _CONSTRAINTS = {
     "demographic_parity": reductions.DemographicParity,
     "equalized_odds": reductions.EqualizedOdds,

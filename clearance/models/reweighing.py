@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-MISSING = "(missing)"
-"""The group of rows whose attribute is not known; it is weighed like any other group."""
+from clearance.documents.group_names import MISSING
 
 
 @dataclass(frozen=True, kw_only=True)

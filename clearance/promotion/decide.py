@@ -92,7 +92,7 @@ def decide(
         own = [each for each in office.entries(name) if _is_own(each, office.keyid, number)]
         if account is None and own and _stands(own[-1], heard.standing, kind, reason, until):
             return own[-1], heard
-        revokes = _all_of(office, name, number, who) if kind is DecisionKind.REVOKE else ()
+        revokes = _all_of(office, name, number, who) if kind is DecisionKind.REVOKE else {}
         if kind is DecisionKind.REVOKE and not revokes:
             raise ConfigurationError(
                 f"no decision of {who} on {found.version} stands", "look with `clearance ledger show`"
@@ -104,10 +104,12 @@ def decide(
             reason=reason,
             at=office.now(),
             until=until,
-            revokes=revokes,
+            revokes=tuple(revokes),
             account=account,
         )
         about: dict[str, Any] = {"version": number, "content": found.bundle.digest, "reason": reason}
+        if revokes:
+            about["withdraws"] = sorted(set(revokes.values()))
         if account is not None:
             about["account"] = account.model_dump(mode="json", include={"issuer", "subject", "token"})
         draft = office.draft(RECORDED_AS[kind], name, **about, envelope=office.sign(said))
@@ -153,19 +155,20 @@ def _stands(
     return kind is DecisionKind.REVOKE or (last.number in stand and stand[last.number] == until)
 
 
-def _all_of(office: LedgerSession, name: str, number: int, who: str) -> tuple[str, ...]:
-    """All they decided on the version and have not taken back: also what does not count today, and could."""
+def _all_of(office: LedgerSession, name: str, number: int, who: str) -> dict[str, str]:
+    """Every decision of theirs on the version that they have not withdrawn: its digest and what it was.
+
+    Decisions that do not count today are among them, for they could count later.
+    """
     records = version_record.recorded(office.entries(name), number, office.roles)
     cast = (recorded_decisions.read(record, office.roles) for record in records)
     own = [each for each in cast if isinstance(each, RecordedDecision) and each.person.identity == who]
     gone = {digest for each in own for digest in each.decision.revokes}
-    return tuple(
-        {
-            each.digest: None
-            for each in own
-            if each.kind is not DecisionKind.REVOKE and each.digest not in gone
-        }
-    )
+    return {
+        each.digest: each.kind.noun
+        for each in own
+        if each.kind is not DecisionKind.REVOKE and each.digest not in gone
+    }
 
 
 def log_decision(entry: ledger.Entry, found: review.Review) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from clearance import ledger, params, registry, stage
 from clearance.errors import ConfigurationError, IntegrityError, TransientError
-from clearance.ledger import EntryKind, history
+from clearance.ledger import EntryKind, events
 from clearance.promotion import candidate, promote, review, version_record
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.trust.roles import Right
@@ -122,7 +122,7 @@ def _end_pending(
 
 def _is_last(entries: Sequence[ledger.Entry], kind: EntryKind, reason: str) -> bool:
     """Whether the last change of the champion is this one, for this reason: the command was run before."""
-    changes = [each for each in entries if each.kind in history.CHANGES]
+    changes = [each for each in entries if each.kind in events.CHANGES]
     return bool(changes) and changes[-1].kind == kind and changes[-1].body.get("reason") == reason
 
 

@@ -1,6 +1,6 @@
-"""What the columns of a text table hold, decided by every one of their values.
+"""The types of the columns of a text table, decided by every one of their values.
 
-A column is a number only if nothing is lost by reading it so: identifiers with leading zeros, signs,
+A column is a number only if nothing is lost by reading it as one: identifiers with leading zeros, signs,
 underscores or more digits than a number keeps stay text. It never looks at a name or guesses from a sample.
 """
 
@@ -16,9 +16,9 @@ _SAMPLE = 2_048
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = "[0-9]{2}:[0-9]{2}[0-9:.]*"
 _NUMBER = " *-?(0|[1-9][0-9]{0,16})?([.][0-9]*)?([eE][-+]?[0-9]+)? *"
-"""How a number is written of which reading it loses nothing; most need not be held against it, see below."""
+"""The text of a number that is read without loss. Most values pass a cheaper test first, see below."""
 
-# From narrow to wide: what SQL type, and the test that every value of the column must pass.
+# From narrow to wide: the SQL type, and the test that every value of the column must pass.
 _TESTS: Mapping[str, str] = {
     "BOOLEAN": "lower({c}) IN ('true', 'false')",
     "BIGINT": "CAST(TRY_CAST({c} AS BIGINT) AS VARCHAR) = {c}",
@@ -43,8 +43,8 @@ def narrow(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[
 
     `table` is SQL that can be read twice. A column without any value stays text.
     """
-    sampled = f"(FROM {table} LIMIT {_SAMPLE})"
-    possible = _possible(connection, sampled, {column: list(_TESTS) for column in columns})
+    sample = f"(FROM {table} LIMIT {_SAMPLE})"
+    possible = _possible(connection, sample, {column: list(_TESTS) for column in columns})
     possible = _possible(connection, table, possible)
     return [_cast(column, possible[column]) for column in columns]
 
@@ -52,19 +52,20 @@ def narrow(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[
 def _possible(
     connection: duckdb.DuckDBPyConnection, table: str, candidates: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
-    asked = [(column, kind) for column, kinds in candidates.items() for kind in kinds]
-    held: dict[str, list[str]] = {column: [] for column in candidates}
-    if asked:
-        tests = ", ".join(_holds(column, kind) for column, kind in asked)
+    """The candidate types of each column that no value of the table rules out."""
+    pairs = [(column, kind) for column, kinds in candidates.items() for kind in kinds]
+    possible: dict[str, list[str]] = {column: [] for column in candidates}
+    if pairs:
+        tests = ", ".join(_all_values_pass(column, kind) for column, kind in pairs)
         answers = connection.execute(f"FROM {table} SELECT {tests}").fetchall()[0]
-        for (column, kind), answer in zip(asked, answers, strict=True):
+        for (column, kind), answer in zip(pairs, answers, strict=True):
             if answer is not False:
-                held[column].append(kind)
-    return held
+                possible[column].append(kind)
+    return possible
 
 
-def _holds(column: str, kind: str) -> str:
-    """True: every value passes; false: one does not; null: there is no value to tell from."""
+def _all_values_pass(column: str, kind: str) -> str:
+    """SQL that is true when every value passes, false when one does not, null when there are no values."""
     quoted = duckdb_engine.name(column)
     test = _TESTS[kind].replace("{c}", quoted)
     return f"bool_and(coalesce({test}, false)) FILTER ({quoted} IS NOT NULL)"
@@ -72,6 +73,6 @@ def _holds(column: str, kind: str) -> str:
 
 def _cast(column: str, kinds: Sequence[str]) -> str:
     quoted = duckdb_engine.name(column)
-    if not kinds or len(kinds) == len(_TESTS):  # no type fits, or no value was there to rule one out
+    if not kinds or len(kinds) == len(_TESTS):  # no type fits, or there are no values
         return quoted
     return f"CAST({quoted} AS {kinds[0]}) AS {quoted}"

@@ -1,7 +1,7 @@
-"""One DuckDB session that reads what it was given, and nothing else.
+"""One DuckDB session that reads the files it was given and nothing else.
 
-It decides where DuckDB may spill, which SQL counts as a reproducible `select`, and as which types
-columns leave. It never reaches the network, loads an extension or opens a file nobody named.
+It decides where DuckDB may spill, which SQL counts as a repeatable `select`, and which types columns have
+when they leave. It never reaches the network, loads an extension or opens another file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from clearance.errors import BusyError, ConfigurationError, DataError
+from clearance.data import faults
 
 HOME = Path(".clearance/duckdb")
 MEMORY_LIMIT = "2GB"
@@ -25,12 +25,12 @@ _BATCH = 122_880
 
 # What DuckDB reads as the clock although it looks like a column, and what it calls unstable but is not.
 _CLOCK_WORDS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
-_SAME_EVERY_TIME = {"error", "current_schema", "current_schemas", "current_database", "in_search_path"}
+_STABLE_FUNCTIONS = {"error", "current_schema", "current_schemas", "current_database", "in_search_path"}
 
 
 @contextmanager
 def session(home: Path, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB whose spill files live in `home` and are gone afterwards.
+    """An in-memory DuckDB that spills into `home` and deletes its spill files at the end.
 
     `memory_limit` bounds what DuckDB holds before it spills; it is the same on every machine, so that
     the order of rows is too. Raises BusyError when another session uses `home`.
@@ -49,15 +49,13 @@ def session(home: Path, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.Duc
 
 @contextmanager
 def exclusive(home: Path) -> Iterator[None]:
-    """Have the folder `home` to oneself; raises BusyError at once when another process has it."""
+    """Lock the folder `home` for this process; raises BusyError at once when another process holds it."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BusyError(
-                "another ingest or snapshot runs in this checkout", "wait until it has ended"
-            ) from None
+            raise faults.INGEST_RUNNING() from None
         yield
 
 
@@ -77,7 +75,7 @@ def _settings(home: Path, spill: Path, memory_limit: str) -> dict[str, Any]:
 
 
 def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
-    """From here on the session reads `files` only, on one thread (the order of rows is fixed), for good."""
+    """Restrict the session for good to reading `files`, on one thread (so the order of rows is fixed)."""
     allowed = ", ".join(literal(str(file)) for file in files)
     connection.execute(f"SET allowed_paths = [{allowed}]")
     connection.execute("SET enable_external_access = false")
@@ -86,26 +84,17 @@ def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Non
 
 
 def check_select(connection: duckdb.DuckDBPyConnection, select: str) -> None:
-    """Raise ConfigurationError unless `select` is one SELECT that gives the same rows every time."""
+    """Raise ConfigurationError unless `select` is one SELECT that returns the same rows every time."""
     if [statement.type for statement in connection.extract_statements(select)] != [
         duckdb.StatementType.SELECT
     ]:
-        raise ConfigurationError(
-            "`source.select` is not one SELECT", "write a single SELECT over the table `source`"
-        )
+        raise faults.SELECT_NOT_SINGLE()
     parsed = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchall()
     tree = json.loads(parsed[0][0])
     if tree["error"]:
-        raise ConfigurationError(
-            f"`source.select` is no plain SELECT: {tree.get('error_message', 'unknown form')}",
-            "write a single SELECT over the table `source`",
-        )
-    wandering = sorted(set(_wandering(tree, _unstable_functions(connection))))
-    if wandering:
-        raise ConfigurationError(
-            f"`source.select` gives other rows at every run: {', '.join(wandering)}",
-            "a stage reads no clock and draws no lots: use columns of the table, or hash() of a key",
-        )
+        raise faults.SELECT_NOT_PLAIN(reason=tree.get("error_message", "unknown form"))
+    if unstable := sorted(set(_unstable_parts(tree, _unstable_functions(connection)))):
+        raise faults.SELECT_NOT_REPEATABLE(functions=", ".join(unstable))
 
 
 def _unstable_functions(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -113,13 +102,14 @@ def _unstable_functions(connection: duckdb.DuckDBPyConnection) -> set[str]:
         "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
     ).fetchall()
     columns = {row[0].lower() for row in connection.execute("DESCRIBE source").fetchall()}
-    return ({name for (name,) in names} | _CLOCK_WORDS) - _SAME_EVERY_TIME - columns
+    return ({name for (name,) in names} | _CLOCK_WORDS) - _STABLE_FUNCTIONS - columns
 
 
-def _wandering(node: Any, unstable: set[str]) -> Iterator[str]:
+def _unstable_parts(node: Any, unstable: set[str]) -> Iterator[str]:
+    """The parts of a parsed statement that may differ between two runs."""
     if isinstance(node, list):
         for inner in node:
-            yield from _wandering(inner, unstable)
+            yield from _unstable_parts(inner, unstable)
     elif isinstance(node, dict):
         yield from {str(node.get("function_name", "")).lower()} & unstable
         if node.get("class") == "COLUMN_REF" and len(node["column_names"]) == 1:
@@ -127,11 +117,11 @@ def _wandering(node: Any, unstable: set[str]) -> Iterator[str]:
         if isinstance(node.get("sample"), dict) and node["sample"].get("seed") == -1:
             yield "a sample without a seed"
         for inner in node.values():
-            yield from _wandering(inner, unstable)
+            yield from _unstable_parts(inner, unstable)
 
 
 def stream(connection: duckdb.DuckDBPyConnection, select: str) -> pa.RecordBatchReader:
-    """The rows of `select` as Arrow batches, in columns of types that a data frame reads plainly.
+    """The rows of `select` as Arrow batches, with columns of types that a data frame reads directly.
 
     Dates become timestamps at midnight; decimals become numbers, or text when they are long integers;
     UUIDs, times of day, intervals, enumerations and JSON become text.
@@ -146,15 +136,13 @@ def stream(connection: duckdb.DuckDBPyConnection, select: str) -> pa.RecordBatch
 
 
 def refuse_duplicate_names(names: Sequence[str], where: str) -> None:
-    """Raise DataError when two of these column names are the same but for upper and lower case."""
-    seen: dict[str, str] = {}
+    """Raise DataError when two of these column names differ in nothing but upper and lower case."""
+    first: dict[str, str] = {}
     for name in names:
-        if name.casefold() in seen:
-            raise DataError(
-                f"{where} has two columns `{seen[name.casefold()]}` and `{name}`",
-                "give every column a name of its own (upper and lower case count as the same)",
-            )
-        seen[name.casefold()] = name
+        key = name.casefold()
+        if key in first:
+            raise faults.DUPLICATE_COLUMNS(where=where, first=first[key], second=name)
+        first[key] = name
 
 
 _AS_TEXT = {"UUID", "TIME", "TIME WITH TIME ZONE", "TIME_NS", "INTERVAL", "JSON", "BIT", "BIGNUM"}
@@ -165,10 +153,7 @@ _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 def _as_plain(column: str, kind: str) -> str:
     quoted = name(column)
     if kind.endswith("]") or kind.startswith(_NESTED) or kind in {"BLOB", "GEOMETRY"}:
-        raise DataError(
-            f"column `{column}` holds {kind}, not one plain value a row",
-            "pick what you need in `source.select` (column.field, column[1]), or leave the column out",
-        )
+        raise faults.COLUMN_NOT_PLAIN(column=column, kind=kind)
     plain = _plain_kind(kind)
     return quoted if plain is None else f"CAST({quoted} AS {plain}) AS {quoted}"
 

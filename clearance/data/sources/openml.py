@@ -1,21 +1,31 @@
 """One data set of OpenML, by its id, as an Arrow table.
 
-It decides what of the answer is kept as origin. Downloads stay in the folder it is given.
+It decides which of OpenML's details are recorded as the origin. Downloads stay in the given folder.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
 import pyarrow as pa
 
-from clearance.errors import SourceError, UnavailableError
+from clearance.data import faults
+from clearance.params import Source
+
+
+def pull(source: Source, state: Path) -> tuple[Iterable[pa.Table], dict[str, Any]]:
+    """The table of `source`, and what OpenML calls it. Raises what `fetch` raises."""
+    if source.openml_id is None:
+        raise ValueError("an openml source has an id")
+    table, details = fetch(source.openml_id, state / "openml")
+    return [table], details
 
 
 def fetch(openml_id: int, home: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """The table and what OpenML calls it: name, version, licence.
+    """The table, and its name, version and licence at OpenML.
 
     Raises SourceError when there is no such data set, UnavailableError when OpenML does not answer.
     """
@@ -23,22 +33,16 @@ def fetch(openml_id: int, home: Path) -> tuple[pa.Table, dict[str, Any]]:
 
     home.mkdir(parents=True, exist_ok=True)
     try:
-        found = datasets.fetch_openml(
+        dataset = datasets.fetch_openml(
             data_id=openml_id, target_column=None, as_frame=True, parser="pandas", data_home=str(home)
         )
     except HTTPError as error:
         if error.code < 500:
-            raise _none_such(openml_id) from None
-        raise UnavailableError(f"OpenML answers with error {error.code}", "run again later") from None
+            raise faults.OPENML_NOT_FOUND(openml_id=openml_id) from None
+        raise faults.OPENML_ERROR(status=error.code) from None
     except (URLError, TimeoutError, ConnectionError):
-        raise UnavailableError("OpenML does not answer", "check the network, then run again") from None
+        raise faults.OPENML_UNREACHABLE() from None
     except ValueError as error:
-        raise SourceError(
-            f"OpenML data set {openml_id} cannot be read: {error}", "choose another `source.openml_id`"
-        ) from None
-    details = {key: found.details.get(key) for key in ("name", "version", "licence")}
-    return pa.Table.from_pandas(found.frame, preserve_index=False), details
-
-
-def _none_such(openml_id: int) -> SourceError:
-    return SourceError(f"OpenML has no data set {openml_id}", "mend `source.openml_id` in params.yaml")
+        raise faults.OPENML_UNREADABLE(openml_id=openml_id, reason=str(error)) from None
+    details = {key: dataset.details.get(key) for key in ("name", "version", "licence")}
+    return pa.Table.from_pandas(dataset.frame, preserve_index=False), details

@@ -1,7 +1,7 @@
-"""Rows of Python values, as database drivers give them, as Arrow tables of plain types.
+"""Rows of Python values, as database drivers return them, as Arrow tables of plain types.
 
-It decides the type of a column from the values seen, so that chunks of one query can be joined:
-`common` gives the schema that all of them fit, whatever order they came in.
+It decides the type of a column from the values in one chunk; `common_schema` returns the schema that all
+chunks of a query can be cast to, in whatever order they came.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from clearance.errors import SourceError
+from clearance.data import faults
 
 _TEXT = pa.string()
 _NUMBER = pa.float64()
@@ -39,9 +39,7 @@ def to_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
 def _column(name: str, values: Sequence[Any]) -> pa.Array:
     present = {type(value) for value in values} - {type(None)}
     if present & {bytes, bytearray, memoryview}:
-        raise SourceError(
-            f"column `{name}` holds binary values", "leave it out of `source.query`, or encode it there"
-        )
+        raise faults.BINARY_COLUMN(column=name)
     kind = _kind(present, values)
     return pa.array([None if value is None else _convert(value, kind) for value in values], kind)
 
@@ -52,7 +50,7 @@ def _kind(present: set[type], values: Sequence[Any]) -> pa.DataType:
     if present == {bool}:
         return pa.bool_()
     if present <= {int, float, Decimal}:
-        if not _whole(values):
+        if not _are_integers(values):
             return _NUMBER
         return _INTEGER if all(value is None or int(value) in _INT64 for value in values) else _TEXT
     if present <= {dt.date, dt.datetime}:
@@ -61,8 +59,8 @@ def _kind(present: set[type], values: Sequence[Any]) -> pa.DataType:
     return _TEXT
 
 
-def _whole(values: Sequence[Any]) -> bool:
-    """Whether all numbers are integers by their kind: 12.00 is none."""
+def _are_integers(values: Sequence[Any]) -> bool:
+    """Whether all numbers are integers by their type: the decimal 12.00 is not."""
     return all(
         value is None
         or isinstance(value, int)
@@ -94,15 +92,15 @@ def _text(value: Any) -> str:
 
 
 def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """The schema that tables of all these schemas can be cast to; the order of the schemas is no matter."""
+    """The schema that tables of all these schemas can be cast to, in whatever order they come."""
     first, *others = list(schemas)
     kinds = list(first.types)
     for schema in others:
         kinds = [_join(a, b) for a, b in zip(kinds, schema.types, strict=True)]
-    return pa.schema(list(zip(first.names, map(_settled, kinds), strict=True)))
+    return pa.schema(list(zip(first.names, map(_final_type, kinds), strict=True)))
 
 
-def _settled(kind: pa.DataType) -> pa.DataType:
+def _final_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_null(kind):
         return _TEXT
     return kind.value_type if pa.types.is_dictionary(kind) else kind

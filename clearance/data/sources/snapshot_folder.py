@@ -1,7 +1,7 @@
-"""The folder a SQL or OpenML source is kept in: `table.parquet` and `origin.json`, whole or not at all.
+"""The folder that holds the copy of a SQL or OpenML source: `table.parquet` and `origin.json`, both or none.
 
-It decides whether a snapshot may be trusted and whether a new one says anything new. It never asks
-the database; `tasks.snapshot` does.
+It decides whether a snapshot may be trusted and whether it is out of date. It never asks the database;
+`tasks.snapshot` does.
 """
 
 from __future__ import annotations
@@ -13,43 +13,47 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from clearance import files
-from clearance.errors import ConfigurationError, IntegrityError, SourceError
+from clearance.data import faults
+from clearance.data.sources import duckdb_engine
+from clearance.errors import IntegrityError
 from clearance.params import Source
 
 TABLE = "table.parquet"
 ORIGIN = "origin.json"
-_HINT = "run `make repro`, or `python -m tasks.snapshot`: it pulls the table and keeps a copy"
 
 
-def request(source: Source) -> dict[str, Any]:
-    """What the snapshot of `source` must have been asked for."""
-    if source.kind == "sql":
-        return {"kind": "sql", "query": source.query}
-    return {"kind": "openml", "openml_id": source.openml_id}
+def bind(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, Any]:
+    """Make the snapshot the view `source` of a session that can read nothing else, and return its origin.
+
+    Raises what `read` raises.
+    """
+    table, origin = read(source)
+    connection.execute(f"CREATE TEMP VIEW source AS FROM read_parquet({duckdb_engine.literal(str(table))})")
+    duckdb_engine.confine(connection, [table])
+    return origin
 
 
 def read(source: Source) -> tuple[Path, dict[str, Any]]:
     """The table and origin of the snapshot at `source.path`.
 
-    Raises SourceError when there is none or it answers another question than `source` asks, and
-    IntegrityError when the table is not the one it recorded.
+    Raises SourceError when there is none or it was taken of something other than what `source` requests,
+    and IntegrityError when the table is not the one it recorded.
     """
     folder = Path(source.path)
     if not (folder / ORIGIN).is_file():
-        raise SourceError(f"there is no snapshot in {folder}", _HINT)
+        raise faults.NO_SNAPSHOT(folder=folder)
     origin = files.read_json(folder / ORIGIN)
-    other = [name for name, value in request(source).items() if origin.get(name) != value]
-    if other:
-        raise SourceError(
-            f"the snapshot in {folder} has another {' and '.join(other)} than params.yaml",
-            _HINT,
-        )
+    changed = [name for name, value in source.request.items() if origin.get(name) != value]
+    if changed:
+        raise faults.SNAPSHOT_OUT_OF_DATE(folder=folder, keys=" and ".join(changed))
     return files.verify(folder / TABLE, str(origin.get("sha256"))), origin
 
 
 def current_origin(folder: Path) -> dict[str, Any] | None:
-    """The origin of the snapshot in `folder`; None when there is none or its content is not as recorded."""
+    """The origin of the snapshot in `folder`; None when missing or its table is not the recorded one."""
     try:
         origin: dict[str, Any] = files.read_json(folder / ORIGIN)
         files.verify(folder / TABLE, str(origin.get("sha256")))
@@ -60,7 +64,7 @@ def current_origin(folder: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def staging_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder`, on the same disk, for what may replace it; gone afterwards."""
+    """An empty folder next to `folder`, on the same disk, for its replacement; deleted at the end."""
     new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     try:
         yield new
@@ -69,38 +73,33 @@ def staging_folder(folder: Path) -> Iterator[Path]:
 
 
 def replace(new: Path, folder: Path) -> None:
-    """Put the finished folder `new` where `folder` is. Killed at any moment, `recover` finds one whole."""
-    aside = _aside(folder)
-    shutil.rmtree(aside, ignore_errors=True)
+    """Replace `folder` by the finished folder `new`. After a kill at any moment, `recover` restores one."""
+    previous = _previous(folder)
+    shutil.rmtree(previous, ignore_errors=True)
     new.chmod(0o755)
     if folder.exists():
-        folder.replace(aside)
+        folder.replace(previous)
     new.replace(folder)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
 def recover(folder: Path) -> None:
-    """Mend what a killed snapshot left: the old folder comes back, unfinished ones go."""
+    """Clean up after a killed snapshot: restore the old folder and delete unfinished ones."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = _aside(folder)
-    if aside.exists() and not folder.exists():
-        aside.replace(folder)
-    for left in (aside, *folder.parent.glob(f".{folder.name}.*.part")):
-        shutil.rmtree(left, ignore_errors=True)
+    previous = _previous(folder)
+    if previous.exists() and not folder.exists():
+        previous.replace(folder)
+    for leftover in (previous, *folder.parent.glob(f".{folder.name}.*.part")):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _aside(folder: Path) -> Path:
+def _previous(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.previous.part")
 
 
 def check_place(folder: Path, root: Path) -> None:
     """Raise ConfigurationError when `folder` is outside `root` or holds anything but a snapshot."""
     if not folder.resolve().is_relative_to(root.resolve()) or folder.resolve() == root.resolve():
-        raise ConfigurationError(
-            f"{folder} is outside the project",
-            "name a folder inside it in `source.path`, where DVC can track it",
-        )
+        raise faults.SNAPSHOT_OUTSIDE_PROJECT(folder=folder)
     if folder.is_file() or (folder.is_dir() and not {p.name for p in folder.iterdir()} <= {TABLE, ORIGIN}):
-        raise ConfigurationError(
-            f"{folder} holds something else than a snapshot", "name a folder of its own in `source.path`"
-        )
+        raise faults.SNAPSHOT_FOLDER_IN_USE(folder=folder)

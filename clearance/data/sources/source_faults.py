@@ -1,6 +1,6 @@
-"""What DuckDB says about a file it cannot read, as one fault and its mend.
+"""DuckDB's messages about a table it cannot read, translated into one fault and its hint.
 
-It decides which words of the message a person needs. The content of a line never gets into an error:
+It decides which words of the message a person needs. The content of a line never enters an error:
 it may hold personal data.
 """
 
@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from clearance.errors import ClearanceError, SourceError
+from clearance.data import faults
+from clearance.errors import ClearanceError
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def translated_errors() -> Iterator[None]:
         yield
     except (duckdb.Error, pa.ArrowException) as error:
         raise explain(str(error)) from None
-    except OSError as error:  # DuckDB's own faults come so through Arrow, without a number
+    except OSError as error:  # Arrow passes DuckDB's own errors on like this, without a number
         if error.errno is not None:
             raise
         raise explain(str(error)) from None
@@ -32,85 +33,64 @@ def translated_errors() -> Iterator[None]:
 def explain(message: str) -> ClearanceError:
     """The error for DuckDB's `message` about reading the rows of a table."""
     if "Out of Memory" in message or "max_temp_directory_size" in message:
-        return SourceError(
-            f"there is no room for the table: {_first_line(message)}",
-            "free some disk space, or sort, join and group less in `source.select`",
-        )
+        return faults.NO_SPACE(reason=_first_line(message))
     return of_file(message) or _other(message)
 
 
-def of_file(message: str) -> SourceError | None:
-    """The error when DuckDB's `message` is about the content of a file; None when it is not."""
+def of_file(message: str) -> ClearanceError | None:
+    """The error when DuckDB's `message` is about the content of a file, else None."""
     return _csv(message) or _json(message) or _parquet(message)
 
 
-def not_utf8(path: str, start: bytes = b"") -> SourceError:
+def not_utf8(path: str, start: bytes = b"") -> ClearanceError:
     """The error for a file in another encoding; `start` is how the file begins, where that is known."""
     encoding = "UTF-16" if start[:2] in {b"\xff\xfe", b"\xfe\xff"} else "WINDOWS-1252"
-    return SourceError(
-        f"{path} is not UTF-8 text",
-        f"convert it, for instance with `iconv -f {encoding} -t UTF-8 {path} > converted`",
-    )
+    return faults.NOT_UTF8(path=path, encoding=encoding)
 
 
-def _csv(message: str) -> SourceError | None:
-    file = _found(r"^\s*file = (.*)$", message)
-    if file is None:
+def _csv(message: str) -> ClearanceError | None:
+    path = _match(r"^\s*file = (.*)$", message)
+    if path is None:
         return None
     if "not utf-8" in message:
-        return not_utf8(file)
-    line = _found(r"CSV Error on Line: (\d+)", message)
-    fields = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
-    if fields:
-        return SourceError(
-            f"line {line} of {file} has {fields[2]} fields, its header has {fields[1]}",
-            "mend that line; a field that holds the delimiter or a quote stands in double quotes",
-        )
-    where = f"line {line} of {file}" if line else file
+        return not_utf8(path)
+    line = _match(r"CSV Error on Line: (\d+)", message)
+    counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
+    if counts:
+        return faults.CSV_FIELD_COUNT(line=line, path=path, columns=counts[1], fields=counts[2])
+    place = f"line {line} of {path}" if line else path
     if "unterminated quote" in message:
-        return SourceError(
-            f"{where} opens a quote that is never closed", "close it, or double it inside a field"
-        )
-    return SourceError(
-        f"{where} is no regular CSV: {_first_line(message)}",
-        "look there for a stray quote, and for line ends of two kinds (Windows and Unix) in one file",
-    )
+        return faults.CSV_OPEN_QUOTE(place=place)
+    return faults.CSV_MALFORMED(place=place, reason=_first_line(message))
 
 
-def _json(message: str) -> SourceError | None:
-    file = _found(r'in file "([^"]*)"', message)
-    if file is None or "JSON" not in message:
+def _json(message: str) -> ClearanceError | None:
+    path = _match(r'in file "([^"]*)"', message)
+    if path is None or "JSON" not in message:
         return None
     if "UTF-8" in message:
-        return not_utf8(file)
-    place = _found(r"in ((?:line|record/value) \d+)", message) or "some record"
+        return not_utf8(path)
+    place = _match(r"in ((?:line|record/value) \d+)", message) or "some record"
     reason = (
-        _found(r"Malformed JSON .*?\d+: (.*)", message) or "it repeats a key or holds another kind of value"
+        _match(r"Malformed JSON .*?\d+: (.*)", message) or "it repeats a key or holds another kind of value"
     )
-    return SourceError(f"{place} of {file} is no valid JSON record: {reason.strip(' .')}", "mend that record")
+    return faults.JSON_RECORD_INVALID(place=place, path=path, reason=reason.strip(" ."))
 
 
-def _parquet(message: str) -> SourceError | None:
-    file = _found(r'Failed to read file "([^"]*)"', message)
-    if file is None:
+def _parquet(message: str) -> ClearanceError | None:
+    path = _match(r'Failed to read file "([^"]*)"', message)
+    if path is None:
         return None
-    reason = message.rsplit(": ", 1)[-1]
-    return SourceError(
-        f"{file} is no readable Parquet file: {reason}", "it is damaged: copy or write it again"
-    )
+    return faults.PARQUET_UNREADABLE(path=path, reason=message.rsplit(": ", 1)[-1])
 
 
-def _other(message: str) -> SourceError:
+def _other(message: str) -> ClearanceError:
     if "expected records" in message:
-        return SourceError(
-            "the JSON file holds no records", "write a list of objects, or one object a line: one per row"
-        )
-    return SourceError(
-        f"the table cannot be read: {_first_line(message)}", "mend the values it names, or `source.select`"
-    )
+        return faults.JSON_WITHOUT_RECORDS()
+    return faults.TABLE_UNREADABLE(reason=_first_line(message))
 
 
-def _found(pattern: str, message: str) -> str | None:
+def _match(pattern: str, message: str) -> str | None:
     match = re.search(pattern, message, re.MULTILINE)
     return match[1].strip() if match else None
 

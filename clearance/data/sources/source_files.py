@@ -1,7 +1,7 @@
 """The files of a `file` source, bound as one table without reading them into memory.
 
-It decides which files belong, what each column of a CSV holds, and says which file is at fault and how
-to mend it. It never guesses a delimiter, skips a line or fills one up.
+It decides which files belong and what each column of a CSV holds, and names the file at fault. It never
+guesses a delimiter, skips a line or fills one up.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clearance.data import faults
 from clearance.data.sources import column_types, duckdb_engine, source_faults
-from clearance.errors import ConfigurationError, DataError, SourceError
 from clearance.params import Source
 
 Format = Literal["csv", "parquet", "json"]
@@ -34,6 +34,18 @@ _SUFFIXES: dict[str, Format] = {
 _DELIMITERS = ",;\t|"
 
 
+def bind(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, Any]:
+    """Make the files the view `source` of a session that can read nothing else, and describe them.
+
+    Raises SourceError or DataError that names the file at fault, ConfigurationError on a wrong setting.
+    """
+    files = find(source)
+    view = {"csv": _csv, "parquet": _parquet, "json": _json}[_format_of(source, files)]
+    connection.execute(f"CREATE TEMP VIEW source AS {view(connection, source, files)}")
+    duckdb_engine.confine(connection, files)
+    return _description(source, files)
+
+
 def find(source: Source) -> list[Path]:
     """The files of the source in the order of their names, so that the order of rows is fixed.
 
@@ -41,27 +53,23 @@ def find(source: Source) -> list[Path]:
     """
     root = Path(source.path)
     if not root.exists():
-        raise SourceError(
-            f"{root} does not exist", "put the table there, or mend `source.path` in params.yaml"
-        )
+        raise faults.SOURCE_MISSING(path=root)
     if root.is_file():
         files = [root]
     elif source.glob is not None and (Path(source.glob).is_absolute() or ".." in Path(source.glob).parts):
-        raise ConfigurationError(
-            f"`source.glob` {source.glob} leaves the folder {root}, the only one that is watched",
-            "write a pattern below `source.path`, such as **/*.csv",
-        )
+        raise faults.GLOB_LEAVES_FOLDER(glob=source.glob, folder=root)
     else:
-        found = (path for path in root.glob(source.glob or "**/*") if path.is_file())
-        files = sorted(path for path in found if not path.name.startswith("."))
+        matches = (path for path in root.glob(source.glob or "**/*") if path.is_file())
+        files = sorted(path for path in matches if not path.name.startswith("."))
         if source.glob is None:
             files = [path for path in files if _format(path) is not None]
+    if not files and source.glob:
+        raise faults.NO_MATCHING_FILE(folder=root, glob=source.glob)
     if not files:
-        wanted = f"matches {source.glob}" if source.glob else f"ends in {', '.join(_SUFFIXES)}"
-        raise SourceError(f"no file in {root} {wanted}", "mend `source.path` or `source.glob` in params.yaml")
+        raise faults.NO_KNOWN_FILE(folder=root, suffixes=", ".join(_SUFFIXES))
     for path in files:
         if any(mark in str(path) for mark in "*?["):
-            raise SourceError(f"the file name {path} holds a *, ? or [", "rename the file")
+            raise faults.WILDCARD_IN_FILE_NAME(path=path)
     return files
 
 
@@ -69,29 +77,33 @@ def _format(path: Path) -> Format | None:
     return _SUFFIXES.get(Path(path.name.lower().removesuffix(".gz")).suffix)
 
 
-def format_of(source: Source, files: Sequence[Path]) -> Format:
+def _format_of(source: Source, files: Sequence[Path]) -> Format:
     """The one format of the files. Raises ConfigurationError when they have none, or several."""
     if source.format is not None:
         return source.format
     formats = {_format(path) for path in files}
-    found = formats.pop() if len(formats) == 1 else None
-    if found is None:
-        raise ConfigurationError(
-            f"the files of {source.path} do not share one known ending",
-            "name the format in `source.format`, or choose the files with `source.glob`",
-        )
-    return found
+    common = formats.pop() if len(formats) == 1 else None
+    if common is None:
+        raise faults.NO_COMMON_FORMAT(path=source.path)
+    return common
 
 
-def bind(connection: duckdb.DuckDBPyConnection, source: Source, files: Sequence[Path]) -> None:
-    """Make the files the view `source`. Raises SourceError or DataError that names the file at fault."""
-    bound = {"csv": _csv, "parquet": _parquet, "json": _json}[format_of(source, files)]
-    connection.execute(f"CREATE TEMP VIEW source AS {bound(connection, source, files)}")
+def _description(source: Source, files: Sequence[Path]) -> dict[str, Any]:
+    root = Path(source.path)
+    settings = {name: getattr(source, name) for name in ("glob", "delimiter")}
+    below = [] if root.is_file() else [path.relative_to(root).as_posix() for path in files]
+    return {
+        "kind": "file",
+        "path": root.name if root.is_absolute() else source.path,
+        "format": _format_of(source, files),
+        **{name: value for name, value in settings.items() if value is not None},
+        **({"files": below} if below else {}),
+    }
 
 
 def _csv(connection: duckdb.DuckDBPyConnection, source: Source, files: Sequence[Path]) -> str:
     headers = {path: _header(path, _delimiter(source, path)) for path in files}
-    _same_columns(headers)
+    _check_same_columns(headers)
     groups = itertools.groupby(files, lambda path: (headers[path], _delimiter(source, path)))
     parts = [_read_csv(list(group), *key) for key, group in groups]
     as_text = " UNION ALL BY NAME ".join(f"(FROM {part})" for part in parts)
@@ -112,43 +124,36 @@ def _delimiter(source: Source, path: Path) -> str:
     if source.delimiter is None:
         return "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
     if len(source.delimiter) != 1 or source.delimiter in '"\r\n':
-        raise ConfigurationError(
-            f"`source.delimiter` {source.delimiter!r} is not one character",
-            'write one character in quotes; a tab is "\\t"',
-        )
+        raise faults.BAD_DELIMITER(delimiter=repr(source.delimiter))
     return source.delimiter
 
 
 def _header(path: Path, delimiter: str) -> tuple[str, ...]:
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    open_text = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        with open_text(path, "rt", encoding="utf-8-sig", newline="") as file:
             header = tuple(next(csv.reader(file, delimiter=delimiter, strict=True), ()))
     except UnicodeDecodeError as error:
         raise source_faults.not_utf8(str(path), error.object[:2]) from None
     except (csv.Error, OSError, EOFError) as error:
-        raise SourceError(f"the first line of {path} cannot be read: {error}", "mend that line") from None
+        raise faults.HEADER_UNREADABLE(path=path, reason=str(error)) from None
     _check_header(path, header, delimiter)
     return header
 
 
 def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
     if not header:
-        raise SourceError(f"{path} is empty: its first line names no columns", "write a header line")
+        raise faults.NO_HEADER(path=path)
     others = [mark for mark in _DELIMITERS if mark != delimiter and mark in header[0]]
     if len(header) == 1 and others:
-        likely = max(others, key=header[0].count)
-        raise SourceError(
-            f"{path} has one single column named `{header[0]}`: it is not parted by {delimiter!r}",
-            f"set `source.delimiter: {_yaml(likely)}` in params.yaml",
-        )
+        likely = _yaml(max(others, key=header[0].count))
+        raise faults.SINGLE_COLUMN(path=path, column=header[0], delimiter=repr(delimiter), likely=likely)
     if "" in header:
-        place = header.index("") + 1
-        raise SourceError(f"column {place} of {path} has no name", "name it in the first line")
+        raise faults.UNNAMED_COLUMN(number=header.index("") + 1, path=path)
     if any(mark in name for name in header for mark in "\r\n"):
-        raise SourceError(f"a column name in {path} spans two lines", "close the quote, or rename the column")
+        raise faults.COLUMN_NAME_SPANS_LINES(path=path)
     if all(re.fullmatch(r"[-+]?[0-9.]+", name) for name in header):
-        raise SourceError(f"the first line of {path} holds numbers, no names", "write a header line")
+        raise faults.HEADER_OF_NUMBERS(path=path)
     duckdb_engine.refuse_duplicate_names(header, str(path))
 
 
@@ -162,18 +167,15 @@ def _parquet(_: duckdb.DuckDBPyConnection, __: Source, files: Sequence[Path]) ->
         try:
             headers[path] = tuple(pq.read_schema(path).names)
         except (pa.ArrowException, OSError) as error:
-            raise SourceError(
-                f"{path} is no readable Parquet file: {str(error).splitlines()[0]}",
-                "it may be cut short or of another format: copy it again, or set `source.format`",
-            ) from None
+            raise faults.PARQUET_UNREADABLE(path=path, reason=str(error).splitlines()[0]) from None
         duckdb_engine.refuse_duplicate_names(headers[path], str(path))
-    _same_columns(headers)
+    _check_same_columns(headers)
     return f"FROM read_parquet({_list(files)}, union_by_name=true, hive_partitioning=false)"
 
 
 def _json(connection: duckdb.DuckDBPyConnection, _: Source, files: Sequence[Path]) -> str:
     if len(files) > 1:
-        _same_columns({path: tuple(connection.sql(_read_json([path])).columns) for path in files})
+        _check_same_columns({path: tuple(connection.sql(_read_json([path])).columns) for path in files})
     relation = connection.sql(_read_json(files))
     columns = [
         f"({duckdb_engine.name(name)} ->> '$') AS {duckdb_engine.name(name)}"
@@ -191,17 +193,14 @@ def _read_json(files: Sequence[Path]) -> str:
     )
 
 
-def _same_columns(headers: dict[Path, tuple[str, ...]]) -> None:
-    first, wanted = next(iter(headers.items()))
+def _check_same_columns(headers: dict[Path, tuple[str, ...]]) -> None:
+    first, expected = next(iter(headers.items()))
     for path, header in headers.items():
-        missing, extra = set(wanted) - set(header), set(header) - set(wanted)
-        if missing or extra:
-            faults = [f"lacks {', '.join(sorted(missing))}"] if missing else []
-            faults += [f"has also {', '.join(sorted(extra))}"] if extra else []
-            raise DataError(
-                f"{path} has other columns than {first}: it {' and '.join(faults)}",
-                "give all files the same columns (in any order), or choose files with `source.glob`",
-            )
+        missing, extra = set(expected) - set(header), set(header) - set(expected)
+        differences = [f"lacks {', '.join(sorted(missing))}"] if missing else []
+        differences += [f"also has {', '.join(sorted(extra))}"] if extra else []
+        if differences:
+            raise faults.FILES_DIFFER_IN_COLUMNS(path=path, first=first, difference=" and ".join(differences))
 
 
 def _list(files: Sequence[Path]) -> str:

@@ -1,7 +1,7 @@
-"""The rows of one query from any database that SQLAlchemy speaks to, in chunks, read-only.
+"""The rows of one query from any database that SQLAlchemy supports, in chunks, read-only.
 
-It decides what may be said about the database: its kind, host and name, and its own words about a
-query. User, password and address never leave this module, not even inside an error.
+It decides what may be shown of the database: its kind, host and name, and its own message about a
+query. User, password and URL never leave this module, not even inside an error.
 """
 
 from __future__ import annotations
@@ -11,51 +11,56 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from clearance import database_urls
+from clearance.data import faults
 from clearance.data.sources import python_rows
-from clearance.errors import ClearanceError, ConfigurationError, SourceError, UnavailableError
+from clearance.errors import ClearanceError
+from clearance.params import Source
 
 CHUNK = 50_000
 _CONNECT_SECONDS = 10
 
-# What drivers raise about an address, beside their own errors; none of it is ever shown.
-_FAULTS = (sa.exc.SQLAlchemyError, ImportError, OSError, TypeError, ValueError)
+# What drivers raise about a URL, besides their own errors; none of it is ever shown.
+_DRIVER_ERRORS = (sa.exc.SQLAlchemyError, ImportError, OSError, TypeError, ValueError)
 _LOGIN = re.compile(
     r"password|authenticat|access denied|does not exist|unknown database|permission|pg_hba|not a database",
     re.IGNORECASE,
 )
-_PASSING = re.compile(r"locked|deadlock|timed? ?out|lost connection|server closed", re.IGNORECASE)
-_PASSING_STATES = (
-    "08",
-    "40",
-    "53",
-    "55",
-    "57",
-)  # SQLSTATE classes: connection, rollback, resources, lock, stop
+_TRANSIENT = re.compile(r"locked|deadlock|timed? ?out|lost connection|server closed", re.IGNORECASE)
+_TRANSIENT_STATES = ("08", "40", "53", "55", "57")
+"""SQLSTATE classes: connection, rollback, resources, lock, stop."""
+
+
+def pull(source: Source) -> tuple[Iterator[pa.Table], dict[str, Any]]:
+    """The rows of the query of `source` in chunks, and the database it asks. Raises what `fetch` raises."""
+    if source.url_env is None or source.query is None:
+        raise ValueError("a sql source has `url_env` and `query`")
+    url = database_url(source.url_env)
+    return fetch(url, source.query, source.url_env), {"database": database_urls.label(url)}
 
 
 def database_url(variable: str) -> sa.URL:
-    """The database URL in an environment variable; ConfigurationError when it is unset or no URL."""
+    """The database URL in an environment variable; ConfigurationError when it is unset or not a URL."""
     text = os.environ.get(variable)
-    form = f"set {variable} to dialect+driver://user:password@host/database, each part %-encoded"
     if not text:
-        raise ConfigurationError(f"the environment variable {variable} (`source.url_env`) is not set", form)
+        raise faults.URL_NOT_SET(variable=variable)
     try:
         url = sa.make_url(text)
-    except _FAULTS:
+    except _DRIVER_ERRORS:
         url = None
-    if url is None or not _plain(url):
-        raise ConfigurationError(f"what {variable} holds is no database URL", form)
+    if url is None or not _has_plain_names(url):
+        raise faults.NOT_A_DATABASE_URL(variable=variable)
     return url
 
 
-def _plain(url: sa.URL) -> bool:
-    """Whether host and database are names: an unencoded password may have spilt into them."""
+def _has_plain_names(url: sa.URL) -> bool:
+    """Whether host and database are names: part of an unencoded password may have ended up in them."""
     if url.get_backend_name() == "sqlite":
         return url.host is None
     return not re.search(r"[^\w.:%-]", url.host or "") and not re.search(r"[@:/?]", url.database or "")
@@ -67,13 +72,13 @@ def fetch(url: sa.URL, query: str, variable: str, chunk: int = CHUNK) -> Iterato
     Raises UnavailableError when the database does not answer, SourceError when it refuses the login or
     the query, ConfigurationError when its driver is not installed; `variable` names the URL in them.
     """
-    with _connection(url, variable) as connection, database_urls.translated(url, _unanswered):
+    with _connection(url, variable) as connection, database_urls.translated(url, _query_error):
         streamed = connection.execution_options(
             stream_results=True, max_row_buffer=chunk, no_parameters=True, postgresql_readonly=True
         )
         result = streamed.exec_driver_sql(query)
         if not result.returns_rows:
-            raise SourceError("`source.query` returns no rows", "write a SELECT")
+            raise faults.QUERY_WITHOUT_ROWS()
         names = list(result.keys())
         for rows in result.partitions(chunk):
             yield python_rows.to_table(names, rows)
@@ -84,10 +89,10 @@ def _connection(url: sa.URL, variable: str) -> Iterator[sa.Connection]:
     fault: BaseException | None = None
     try:
         connection = _engine(url).connect()
-    except _FAULTS as error:
+    except _DRIVER_ERRORS as error:
         fault = error
     if fault is not None:  # raised outside the handler: nothing of the driver's error stays attached
-        raise _unreachable(fault, url, variable)
+        raise _connection_error(fault, url, variable)
     with connection:
         yield connection
 
@@ -100,36 +105,26 @@ def _engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=wait)
 
 
-def _unreachable(error: BaseException, url: sa.URL, variable: str) -> ClearanceError:
-    where = f"the database {database_urls.label(url)}"
+def _connection_error(error: BaseException, url: sa.URL, variable: str) -> ClearanceError:
+    database = database_urls.label(url)
     if isinstance(error, ImportError | sa.exc.NoSuchModuleError):
-        return ConfigurationError(
-            f"no driver for {url.drivername} is installed",
-            "install one, or name another in the URL, for instance postgresql+psycopg://",
-        )
+        return faults.NO_DRIVER(driver=url.drivername)
     if isinstance(error, FileNotFoundError):
-        return SourceError(f"{where} is a file that does not exist", f"mend the path in {variable}")
+        return faults.DATABASE_FILE_MISSING(database=database, variable=variable)
     if not isinstance(error, sa.exc.OperationalError | OSError):
-        return ConfigurationError(f"{where} cannot be addressed so", f"mend the URL in {variable}")
+        return faults.DATABASE_URL_REJECTED(database=database, variable=variable)
     if _LOGIN.search(str(error)):
-        return SourceError(
-            f"{where} refuses the login", f"check user, password and database name in {variable}"
-        )
-    return UnavailableError(
-        f"{where} does not answer", f"start it, or mend host and port in {variable}; then run again"
-    )
+        return faults.LOGIN_REFUSED(database=database, variable=variable)
+    return faults.DATABASE_UNREACHABLE(database=database, variable=variable)
 
 
-def _unanswered(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
+def _query_error(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
     cause = getattr(error, "orig", None) or error
-    words = database_urls.scrub(
-        getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause), url
-    )
+    message = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
+    reason, database = database_urls.scrub(message, url), database_urls.label(url)
     state = getattr(cause, "sqlstate", None) or ""
-    gone = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
-    operational = isinstance(error, sa.exc.OperationalError)
-    if gone or state.startswith(_PASSING_STATES) or (operational and _PASSING.search(words)):
-        return UnavailableError(f"the database {database_urls.label(url)} broke off: {words}", "run again")
-    return SourceError(
-        f"the database {database_urls.label(url)} refuses the query: {words}", "mend `source.query`"
-    )
+    disconnected = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
+    transient = isinstance(error, sa.exc.OperationalError) and _TRANSIENT.search(reason)
+    if disconnected or state.startswith(_TRANSIENT_STATES) or transient:
+        return faults.DATABASE_DISCONNECTED(database=database, reason=reason)
+    return faults.QUERY_REFUSED(database=database, reason=reason)

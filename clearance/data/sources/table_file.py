@@ -1,6 +1,6 @@
 """A table as one Parquet file whose bytes depend on the rows alone.
 
-It decides row groups and encoding; how the rows arrive in batches never shows in the file.
+It decides row groups and encoding; the batches in which rows arrive leave no trace in the file.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ def write(batches: pa.RecordBatchReader, path: Path) -> int:
 
 
 def _read_ahead(groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The groups, each read while the caller deals with the one before."""
-    with ThreadPoolExecutor(1) as beside:
-        coming = beside.submit(next, groups, None)
+    """The groups, each read while the caller handles the previous one."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, groups, None)
         while (group := coming.result()) is not None:
-            coming = beside.submit(next, groups, None)
+            coming = reader.submit(next, groups, None)
             yield group
 
 
 def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows in tables of exactly ROW_GROUP rows, the last one shorter, each in one piece of memory."""
-    held: list[pa.RecordBatch] = []
+    """The rows in tables of exactly ROW_GROUP rows, the last one shorter, each contiguous in memory."""
+    parts: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
         start = 0
         while start < batch.num_rows:
             part = batch.slice(start, ROW_GROUP - count)
-            held.append(part)
+            parts.append(part)
             start, count = start + part.num_rows, count + part.num_rows
             if count == ROW_GROUP:
-                yield pa.Table.from_batches(held, schema).combine_chunks()
-                held, count = [], 0
-    if held:
-        yield pa.Table.from_batches(held, schema).combine_chunks()
+                yield pa.Table.from_batches(parts, schema).combine_chunks()
+                parts, count = [], 0
+    if parts:
+        yield pa.Table.from_batches(parts, schema).combine_chunks()

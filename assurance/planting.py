@@ -1,6 +1,6 @@
 """Ways of spoiling a table: each takes a clean case, how strongly, and a source of chance.
 
-What is spoiled, and what the gate must do about it, stands in `benchmarks.faults`.
+What is spoiled, and what the gate must do about it, stands in `assurance.planted_faults`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.clean import Case, Random
+from assurance.clean_tables import Case, Random
 
 Plant = Callable[[Case, Any, Random], Case]
 

@@ -1,6 +1,6 @@
 """`kill -9` before and after every side effect of release, approval, promotion, rollback and retirement.
 
-    python -m benchmarks.crashes [--seed 1 --seed 2 --seed 3]
+    python -m assurance.crashes [--seed 1 --seed 2 --seed 3]
 
 A child is forked from this warm process, runs one command and kills itself at a moment; the same command is
 run again. What the databases and folders hold then must be what one uninterrupted run leaves. The seed says
@@ -315,9 +315,9 @@ def main() -> None:
         found = run(asked.seed or [1, 2, 3], Path(home).resolve(), asked.most)
     for act, done in found.pop("effects").items():
         print(f"{act}: {len(done)} side effects: {', '.join(done)}")
-    print(
-        f"{len(found.pop('wrong'))} wrong; " + ", ".join(f"{name} {value}" for name, value in found.items())
-    )
+    wrong = found.pop("wrong")
+    print(f"{len(wrong)} wrong; " + ", ".join(f"{name} {value}" for name, value in found.items()))
+    raise SystemExit(bool(wrong))
 
 
 if __name__ == "__main__":

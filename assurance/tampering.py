@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import changes
+from assurance import artifact_changes
 from clearance import files, registry
 from clearance.errors import ClearanceError, ConfigurationError, IntegrityError, TransientError
 from clearance.models import model_file
@@ -89,13 +89,13 @@ class Ground:
         found = registry.champion(registry.connect(), NAME)
         return found and found.number
 
-    def meet(self, change: changes.Change, seed: int) -> Met:
+    def meet(self, change: artifact_changes.Change, seed: int) -> Met:
         """Make the change, release, look who is champion, load the model, and undo everything."""
         shutil.rmtree(self.outside, ignore_errors=True)
         self.outside.mkdir()
         with pytest.MonkeyPatch.context() as patch:
-            place = changes.Ground(root=self.root, outside=self.outside, patch=patch)
-            change.make(place, changes.random(seed, change.name))
+            place = artifact_changes.Ground(root=self.root, outside=self.outside, patch=patch)
+            change.make(place, artifact_changes.random(seed, change.name))
             refused, by = self._release()
             moved = self.champion() != self.before
             loads = change.of_model and self._loads()
@@ -150,7 +150,7 @@ def _share(scratch: Path, part: tuple[int, Sequence[str], int]) -> list[Met]:
     folder = scratch / str(number)
     folder.mkdir()
     with ground(folder / "project") as place:
-        return [place.meet(changes.NAMED[name], seed) for name in names]
+        return [place.meet(artifact_changes.NAMED[name], seed) for name in names]
 
 
 def study(scratch: Path, names: Sequence[str], seed: int) -> list[Met]:
@@ -160,25 +160,34 @@ def study(scratch: Path, names: Sequence[str], seed: int) -> list[Met]:
         return [met for share in pool.map(partial(_share, scratch), parts) for met in share]
 
 
-def run(scratch: Path, _repeats: int, seeds: Sequence[int], _write: bool) -> None:
-    """Print, for a fixed seed and a fresh one, what was injected, refused and lost, and false refusals."""
+def run(scratch: Path, seeds: Sequence[int], _write: bool) -> int:
+    """Print, for a fixed seed and a fresh one, what was injected, refused and lost, and false refusals.
+
+    Returns how many changes broke a promise.
+    """
+    count = 0
     for seed in seeds or (SEED, secrets.randbelow(1 << 32)):
         place = scratch / str(seed)
         place.mkdir()
-        met = study(place, [each.name for each in changes.ALL], seed)
+        met = study(place, [each.name for each in artifact_changes.ALL], seed)
         print(f"tampering, seed {seed}" + ("" if seed == SEED or seeds else " (fresh)"))
         print("  artefact                      injected  refused  lost  loaded")
-        harmful = [each for each in met if each.kind != changes.HARMLESS]
-        for kind in dict.fromkeys(each.kind for each in changes.ALL if each.kind != changes.HARMLESS):
+        harmful = [each for each in met if each.kind != artifact_changes.HARMLESS]
+        for kind in dict.fromkeys(
+            each.kind for each in artifact_changes.ALL if each.kind != artifact_changes.HARMLESS
+        ):
             print(_line(kind, [each for each in harmful if each.kind == kind]))
         print(_line("all", harmful))
-        calm = [each for each in met if each.kind == changes.HARMLESS]
+        calm = [each for each in met if each.kind == artifact_changes.HARMLESS]
         print(
             f"  harmless changes {len(calm)}, falsely refused {sum(not is_let_pass(each) for each in calm)}"
         )
-        for each in met:
-            if (each in harmful and not is_refused(each)) or (each in calm and not is_let_pass(each)):
-                print(f"    not as it should be: {each}")
+        broken = [case for case in harmful if not is_refused(case)]
+        broken += [case for case in calm if not is_let_pass(case)]
+        count += len(broken)
+        for case in broken:
+            print(f"    broken promise: {case}")
+    return count
 
 
 def is_refused(met: Met) -> bool:

@@ -1,6 +1,6 @@
 """Many processes on one ledger: what each was told, held against what the log says afterwards.
 
-    python -m benchmarks.ledger_concurrency [--processes 8] [--operations 500] [--starts 20]
+    python -m assurance.ledger_concurrency [--processes 8] [--operations 500] [--starts 20]
 
 A history is linearizable when every acknowledged entry is there once and in real-time order, and every read
 of the champion fits between what had been answered before it and what had been begun.
@@ -21,10 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.errors import ClearanceError
 from clearance.ledger import Draft, Entry, EntryKind
+from tests.support import ledger_samples as samples
 
 MODELS = ("loan-approval", "mortgage")
 _APPEND, _MOVE, _READ, _FAIL = "append", "move", "read", "fail"
@@ -223,6 +223,7 @@ def main() -> None:
         )
         for line in [*row["contradictions"], *row["failures"]]:
             print(f"  {line}")
+    raise SystemExit(any(row["contradictions"] or row["failures"] for row in found.values()))
 
 
 if __name__ == "__main__":

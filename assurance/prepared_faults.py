@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import planting
-from benchmarks.clean import Case, Random
+from assurance import planting
+from assurance.clean_tables import Case, Random
 
 Tables = dict[str, pa.Table]
 Change = Callable[[pa.Table, np.ndarray, Random, Tables], pa.Table]

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import folders, payloads
+from assurance import hostile_folders, hostile_payloads
 from clearance import registry
 from clearance.errors import ClearanceError
 from clearance.models import model_file
@@ -59,17 +59,18 @@ class Range:
         self.folder = folder
         (folder / "modules").mkdir()
         self.places = {
-            each.name: self._place(at, port) for at, each in enumerate([*payloads.ALL, *folders.ALL])
+            each.name: self._place(at, port)
+            for at, each in enumerate([*hostile_payloads.ALL, *hostile_folders.ALL])
         }
 
-    def _place(self, at: int, port: int) -> payloads.Place:
+    def _place(self, at: int, port: int) -> hostile_payloads.Place:
         home = self.folder / f"{at:03}"
         home.mkdir()
-        place = payloads.Place(home / "mark", f"planted_{at:03}", port)
-        (self.folder / f"modules/{place.module}.py").write_text(payloads.planted(place))
+        place = hostile_payloads.Place(home / "mark", f"planted_{at:03}", port)
+        (self.folder / f"modules/{place.module}.py").write_text(hostile_payloads.planted(place))
         return place
 
-    def file(self, payload: payloads.Payload) -> Path:
+    def file(self, payload: hostile_payloads.Payload) -> Path:
         """The payload as a file of the name that a model has."""
         path = self.places[payload.name].mark.with_name("model.skops")
         if not path.exists():
@@ -89,12 +90,12 @@ class Range:
         `model` is an honest MLflow model folder to plant the others in.
         """
         work = {}
-        for payload in payloads.ALL:
+        for payload in hostile_payloads.ALL:
             path = self.file(payload)
             self.fired(payload.name)  # whoever made it may have
             if payload.fire:
                 work[str(path.relative_to(self.folder))] = payload.fire
-        for each in folders.ALL:
+        for each in hostile_folders.ALL:
             place = self.places[each.name]
             shutil.copytree(model, copy := place.mark.with_name("folder"))
             each.plant(copy, place)
@@ -102,10 +103,11 @@ class Range:
             if each.fire:
                 work[str(copy.relative_to(self.folder))] = each.fire
         (self.folder / "list.json").write_text(json.dumps(work))
-        command = [sys.executable, "-m", "benchmarks.payloads", str(self.folder)]
+        command = [sys.executable, "-m", "assurance.hostile_payloads", str(self.folder)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
         return {
-            each.name: self.fired(each.name) if each.fire else None for each in [*payloads.ALL, *folders.ALL]
+            each.name: self.fired(each.name) if each.fire else None
+            for each in [*hostile_payloads.ALL, *hostile_folders.ALL]
         }
 
 
@@ -185,7 +187,7 @@ def loaded(path: Path) -> str:
     return ""
 
 
-def meet_file(range_: Range, aim: Target, payload: payloads.Payload) -> Found:
+def meet_file(range_: Range, aim: Target, payload: hostile_payloads.Payload) -> Found:
     """Load the payload, and release the project with it in the model's place."""
     path = range_.file(payload)
     range_.fired(payload.name)
@@ -198,7 +200,7 @@ def meet_file(range_: Range, aim: Target, payload: payloads.Payload) -> Found:
     )
 
 
-def meet_folder(range_: Range, aim: Target, each: folders.Folder) -> Found:
+def meet_folder(range_: Range, aim: Target, each: hostile_folders.Folder) -> Found:
     """Release the project with the payload in MLflow's copy of the model."""
     place = range_.places[each.name]
     for left in place.mark.parent.glob("*"):
@@ -217,23 +219,24 @@ def study(scratch: Path) -> list[Found]:
         (scratch / "range").mkdir()
         with range_at(scratch / "range") as range_:
             live = range_.live(aim.kept)
-            met = [meet_file(range_, aim, each) for each in payloads.ALL]
-            met += [meet_folder(range_, aim, each) for each in folders.ALL]
+            met = [meet_file(range_, aim, each) for each in hostile_payloads.ALL]
+            met += [meet_folder(range_, aim, each) for each in hostile_folders.ALL]
         assert aim.champion() is None, "a hostile model became champion"  # noqa: S101
         assert aim.release() == "", "the honest model is refused"  # noqa: S101
     return [replace(each, live=live[each.name]) for each in met]
 
 
-def run(scratch: Path, _repeats: int, _seeds: Sequence[int], _write: bool) -> None:
-    """Print the tally by class, and whatever is not as it should be."""
+def run(scratch: Path, _seeds: Sequence[int], _write: bool) -> int:
+    """Print the tally by class and each payload that broke a promise; returns how many did."""
     found = study(scratch)
     print("hostile models    payloads  live (of those that can)  refused  fired")
     for kind in dict.fromkeys(each.kind for each in found):
         print(_line(kind, [each for each in found if each.kind == kind]))
     print(_line("all", found))
-    for each in found:
-        if each.fired or not each.refused or each.live is False:
-            print(f"  not as it should be: {each}")
+    broken = [case for case in found if case.fired or not case.refused or case.live is False]
+    for case in broken:
+        print(f"  broken promise: {case}")
+    return len(broken)
 
 
 def _line(kind: str, found: Sequence[Found]) -> str:

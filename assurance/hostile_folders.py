@@ -1,6 +1,7 @@
 """Hostile MLflow model folders: an honest one, and one thing in it that a careless loader would run.
 
-As with `benchmarks.payloads`, `fire` says which loader; None: it waits for an installer, or for a later day.
+As in `assurance.hostile_payloads`, `fire` names the loader that runs it; None: it waits for an installer
+or for a later day.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from benchmarks import payloads
-from benchmarks.payloads import Place
+from assurance import hostile_payloads
+from assurance.hostile_payloads import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ def _flavor(folder: Path, **keys: Any) -> None:
 
 
 def _payload(name: str, place: Place) -> bytes:
-    return next(each for each in payloads.ALL if each.name == name).make(place)
+    return next(each for each in hostile_payloads.ALL if each.name == name).make(place)
 
 
 def _loader(folder: Path, place: Place) -> None:
@@ -47,13 +48,13 @@ def _loader(folder: Path, place: Place) -> None:
 
 def _code(folder: Path, place: Place) -> None:
     (folder / "code").mkdir()
-    (folder / f"code/{place.module}_within.py").write_text(payloads.planted(place))
+    (folder / f"code/{place.module}_within.py").write_text(hostile_payloads.planted(place))
     _flavor(folder, loader_module=f"{place.module}_within", code="code")
 
 
 def _code_waiting(folder: Path, place: Place) -> None:
     (folder / "code").mkdir()
-    (folder / "code/sitecustomize.py").write_text(payloads.planted(place))
+    (folder / "code/sitecustomize.py").write_text(hostile_payloads.planted(place))
 
 
 def _code_declared(folder: Path, place: Place) -> None:
@@ -64,7 +65,7 @@ def _code_declared(folder: Path, place: Place) -> None:
 def _code_elsewhere(folder: Path, place: Place) -> None:
     outside = place.mark.with_name("code")
     outside.mkdir()
-    (outside / f"{place.module}_outside.py").write_text(payloads.planted(place))
+    (outside / f"{place.module}_outside.py").write_text(hostile_payloads.planted(place))
     _flavor(folder, loader_module=f"{place.module}_outside", code=os.path.relpath(outside, folder))
 
 

@@ -1,6 +1,6 @@
 """Everybody tries everything in every state of evidence: what is blocked, found, recorded, let through.
 
-    python -m benchmarks.unauthorised [--cases 700] [--fresh 100] [--seed 4]
+    python -m assurance.unauthorised [--cases 700] [--fresh 100] [--seed 4]
 
 Each case puts one project into a situation, lets one person run one command, and looks past all commands at
 the databases. What is legitimate is written down here by hand, and nowhere derived from the code under test.
@@ -657,11 +657,13 @@ def main() -> None:
     asked = parser.parse_args()
     logging.getLogger("tasks").setLevel(logging.CRITICAL)
     fresh = secrets.randbelow(2**32)
+    wrong = 0
     for count, seed in ((asked.cases or None, asked.seed), (asked.fresh, fresh)):
         with tempfile.TemporaryDirectory() as home:
             found = run(count, seed, Path(home).resolve())
-        del found["wrong"]
+        wrong += len(found.pop("wrong"))
         print(", ".join(f"{name} {value}" for name, value in found.items()), flush=True)
+    raise SystemExit(bool(wrong))
 
 
 if __name__ == "__main__":

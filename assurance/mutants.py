@@ -1,4 +1,4 @@
-"""Do the tests of what decides see its code change? `python -m benchmarks.mutants [room ...] [--write]`.
+"""Do the tests of what decides see its code change? `python -m assurance.mutants [room ...] [--write]`.
 
 Mutmut changes one thing at a time in a clone and runs the fast tests of the room. What no test sees is
 listed: mutants that differ in words alone (a message, what to do about it) by their number, all others one
@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORD = ROOT / "benchmarks/results/mutants.json"
-ATTESTING = "clearance/attesting"
+RECORD = ROOT / "assurance/results/mutants.json"
+TRUST = "clearance/trust"
 ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "policy": (
-        ("clearance/judging/*.py", "clearance/promotion/next_step.py"),
+        ("clearance/policy/*.py", "clearance/promotion/next_step.py"),
         (
             *("policy", "judge", "sufficiency", "values", "significance", "impact", "reuse", "challenge"),
             *("authorisation", "findings", "promotion", "packs"),
@@ -36,16 +36,18 @@ ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     ),
     "approvals": (
         (
-            *(f"{ATTESTING}/{name}.py" for name in ("approvals", "question", "quorum", "votes", "decisions")),
-            *(f"{ATTESTING}/{name}.py" for name in ("roles", "roles_file", "root", "signed_roles")),
+            *(f"{TRUST}/{name}.py" for name in ("approval_rules", "approval_state", "decisions", "quorum")),
+            *(f"{TRUST}/{name}.py" for name in ("recorded_decisions", "roles", "roles_file", "root")),
+            *(f"{TRUST}/{name}.py" for name in ("roles_in_force", "signed_roles")),
             "clearance/promotion/authorised_policy.py",
         ),
         ("approvals", "accounts", "roles", "trust", "authorisation"),
     ),
     "evidence": (
         (
-            *(f"{ATTESTING}/{name}.py" for name in ("bundle", "canonical", "envelope", "statement")),
-            *(f"{ATTESTING}/{name}.py" for name in ("keys", "key_files", "signers")),
+            *(f"{TRUST}/{name}.py" for name in ("evidence_bundle", "dsse", "keys", "key_files", "signers")),
+            "clearance/canonical_json.py",
+            "clearance/in_toto.py",
             "clearance/documents/measurement.py",
         ),
         ("bundle", "envelope", "evidence", "keys"),
@@ -53,7 +55,7 @@ ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "loader": (("clearance/models/model_file.py", "clearance/models/trusted_types.py"), ("model_file",)),
 }
 COPIED = (
-    *(".dvc", ".dvcignore", ".gitignore", ".importlinter", "Makefile", "README.md", "benchmarks", "data"),
+    *(".dvc", ".dvcignore", ".gitignore", ".importlinter", "Makefile", "README.md", "assurance", "data"),
     *("docs", "dvc.lock", "dvc.yaml", "expectations", "flows", "params.yaml", "policies", "prefect.yaml"),
     *("requirements.lock", "tasks"),
 )

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import leaking, planting, prepared
-from benchmarks.leaking import of_label, of_sex
-from benchmarks.planting import repeated, values
-from benchmarks.prepared import part
+from assurance import leaking_features, planting, prepared_faults
+from assurance.leaking_features import of_label, of_sex
+from assurance.planting import repeated, values
+from assurance.prepared_faults import part
 
 CLASSES = ("schema", "type", "range", "duplicate", "leakage", "rest")
 SHARES = (0.002, 0.01, 0.05, 0.2, 0.6)
@@ -121,7 +121,7 @@ DUPLICATE = [
     duplicate(
         "rows under new keys, a number changed", repeated(planting.jitter, new_keys=True), declared="warn"
     ),
-    duplicate("row hashes repeated after the split", part("features", prepared.row_twice)),
+    duplicate("row hashes repeated after the split", part("features", prepared_faults.row_twice)),
     duplicate(
         "rows under new keys, two numbers changed",
         repeated(planting.reworked, new_keys=True),
@@ -130,18 +130,18 @@ DUPLICATE = [
     ),
 ]
 LEAKAGE = [
-    leakage("copy of the label, some turned", of_label(leaking.flipped), FLIPS, declared=FADING),
-    leakage("label in other words, some turned", of_label(leaking.in_words), FLIPS, declared=FADING),
-    leakage("label + noise", of_label(leaking.noisy), NOISE, declared=FADING),
+    leakage("copy of the label, some turned", of_label(leaking_features.flipped), FLIPS, declared=FADING),
+    leakage("label in other words, some turned", of_label(leaking_features.in_words), FLIPS, declared=FADING),
+    leakage("label + noise", of_label(leaking_features.noisy), NOISE, declared=FADING),
     leakage(
         "exp(label + noise)",
-        of_label(lambda y, s, r: np.exp(-3 * leaking.noisy(y, s, r))),
+        of_label(lambda y, s, r: np.exp(-3 * leaking_features.noisy(y, s, r))),
         NOISE,
         declared=FADING,
     ),
     leakage(
         "label in the last digit, some turned",
-        of_label(lambda y, s, r: 2 * r.integers(0, 40, len(y)) + leaking.flipped(y, s, r)),
+        of_label(lambda y, s, r: 2 * r.integers(0, 40, len(y)) + leaking_features.flipped(y, s, r)),
         (0.0, 0.003, 0.006, 0.01, 0.06),
         declared="block block block block warn",
     ),
@@ -150,35 +150,45 @@ LEAKAGE = [
         of_label(lambda y, s, r: np.where(r.random(len(y)) < s, np.nan, 1 - y)),
         (0.0, 0.1, 0.2, 0.3, 0.4),
     ),
-    leakage("text that tells the outcome", of_label(leaking.outcome_text), (0.0, 0.01, 0.05, 0.1, 0.15)),
-    leakage("two features that settle the label", leaking.told_by_two, (0.0, 0.002, 0.004, 0.006, 0.01)),
-    leakage("two numbers whose difference tells", leaking.told_by_difference, (0.0, 0.05, 0.1, 0.15, 0.2)),
+    leakage(
+        "text that tells the outcome", of_label(leaking_features.outcome_text), (0.0, 0.01, 0.05, 0.1, 0.15)
+    ),
+    leakage(
+        "two features that settle the label", leaking_features.told_by_two, (0.0, 0.002, 0.004, 0.006, 0.01)
+    ),
+    leakage(
+        "two numbers whose difference tells", leaking_features.told_by_difference, (0.0, 0.05, 0.1, 0.15, 0.2)
+    ),
     leakage(
         "keys in the order of the outcome",
-        leaking.key_in_order,
+        leaking_features.key_in_order,
         (0.0, 0.02, 0.05, 0.1, 0.15),
         declared="warn",
     ),
-    leakage("copy of sex, some turned", of_sex(leaking.flipped), FLIPS, declared=FADING),
+    leakage("copy of sex, some turned", of_sex(leaking_features.flipped), FLIPS, declared=FADING),
     leakage(
         "sex + noise",
-        of_sex(lambda y, s, r: 175 - 15 * leaking.noisy(y, s, r)),
+        of_sex(lambda y, s, r: 175 - 15 * leaking_features.noisy(y, s, r)),
         NOISE,
         declared=FADING,
     ),
-    leakage("race under several codes", leaking.recoded_race, COUNTS),
+    leakage("race under several codes", leaking_features.recoded_race, COUNTS),
     leakage(
         "one race told from the others",
-        leaking.one_race,
+        leaking_features.one_race,
         (0.0, 0.002, 0.05, 0.055, 0.06),
         declared="block block warn warn warn",
     ),
-    leakage("outcome among the prepared features", part("features", prepared.put_back("label", "label"))),
-    leakage("group among the prepared features", part("features", prepared.put_back("protected", "race"))),
-    leakage("rows on another side of the split", part("features", prepared.on_another_side)),
+    leakage(
+        "outcome among the prepared features", part("features", prepared_faults.put_back("label", "label"))
+    ),
+    leakage(
+        "group among the prepared features", part("features", prepared_faults.put_back("protected", "race"))
+    ),
+    leakage("rows on another side of the split", part("features", prepared_faults.on_another_side)),
     leakage(
         "faint echo of the label",
-        of_label(leaking.flipped),
+        of_label(leaking_features.flipped),
         (0.2, 0.25, 0.3, 0.35, 0.4),
         declared="beyond",
         why="an area under the ROC curve of 0.6 to 0.8 is what an honest feature has too",
@@ -206,8 +216,8 @@ REST = [
     ),
     rest("9999 for missing", values("score", 9999), PLENTY, declared="warn"),
     rest("-1 for missing", values("tenure", -1), PLENTY, declared="warn"),
-    rest("prepared labels in other rows", part("label", prepared.shifted)),
-    rest("prepared groups in other rows", part("protected", prepared.shifted)),
+    rest("prepared labels in other rows", part("label", prepared_faults.shifted)),
+    rest("prepared groups in other rows", part("protected", prepared_faults.shifted)),
 ]
 BEYOND = [
     rest(name, plant, strengths, declared="beyond", why=why)

@@ -14,11 +14,11 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks import ledger_samples as samples
 from clearance import ledger
 from clearance.ledger import checkpoint, checkpoint_files, entry, times
 from clearance.ledger.checkpoint import Checkpoint
 from clearance.ledger.entry import Entry
+from tests.support import ledger_samples as samples
 
 TABLE = "clearance_ledger_entries"
 COLUMNS = ("time", "kind", "model", "actor", "keyid", "salt", "text", "body_digest", "previous", "digest")

@@ -1,7 +1,7 @@
 """Hostile model files: each would leave a mark if anything in it ran, or take memory or time without end.
 
-`fire` says how a careless program runs it (None: it harms without running); `python -m benchmarks.payloads
-FOLDER` is that program, for the payloads laid out in FOLDER.
+`fire` says how a careless program runs it (None: it does harm without running).
+`python -m assurance.hostile_payloads FOLDER` is that program, for the payloads laid out in FOLDER.
 """
 
 from __future__ import annotations

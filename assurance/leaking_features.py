@@ -1,6 +1,6 @@
 """Features that give the label or a group away, made of it: each strength is how imperfectly.
 
-What the gate must do about them stands in `benchmarks.faults`.
+What the gate must do about them stands in `assurance.planted_faults`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from benchmarks import planting
-from benchmarks.clean import Case, Random
+from assurance import planting
+from assurance.clean_tables import Case, Random
 
 Make = Callable[[np.ndarray, float, Random], "np.ndarray | list[str]"]
 

@@ -7,7 +7,7 @@ import re
 
 def placed(text: str, study: str, table: str) -> str:
     """`text` with the table between the marks of the study. Raises ValueError where there are none."""
-    begin = f"<!-- {study}: written by `python -m benchmarks {study} --write` -->\n"
+    begin = f"<!-- {study}: written by `python -m assurance {study} --write` -->\n"
     end = f"<!-- {study} ends -->"
     if begin not in text or end not in text:
         raise ValueError(f"the guide has no marks of {study}")
