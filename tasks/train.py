@@ -112,7 +112,7 @@ def training_document(  # noqa: PLR0917 - what a run is made of
         estimator=path,
         arguments=fitting.to_json_value(chosen.estimator.arguments),
         estimator_params=fitting.to_json_value(pipeline[-1].get_params()),
-        mitigation=chosen.way.label,
+        mitigation=chosen.mitigation.label,
         weights=weights and {"cells": weights.cells, "one_sided": weights.one_sided},
         search=chosen.fitted.search,
         threshold=chosen.threshold,
@@ -188,7 +188,8 @@ def _say(selection: candidate_search.Selection, path: str, rows: int) -> None:
     log.info("fitted %s on %d rows", path, rows)
     if len(selection.tried) > 1:
         reason = selection.choice.reasons[selection.choice.chosen]
-        log.info("of %d candidates: %s with %s (%s)", len(selection.tried), path, chosen.way.label, reason)
+        count, mitigation = len(selection.tried), chosen.mitigation.label
+        log.info("of %d candidates: %s with %s (%s)", count, path, mitigation, reason)
     log.info("favourable from a score of %.4f (%s)", chosen.threshold, chosen.threshold_rule)
 
 

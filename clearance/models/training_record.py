@@ -51,7 +51,7 @@ def selection(
         "split_use": SPLIT_USE,
         "choice": {
             "rule": selection_rule.RULE.format(utility=utility),
-            "keeps_every_rule": found.choice.keeps,
+            "keeps_every_rule": found.choice.keeps_every_rule,
             "reason": found.choice.reasons[found.choice.chosen],
             "rules": sorted({rule.id for rule in demands.rules}),
             "rules_not_measured_on_tune_rows": tune_constraints.unmeasured_rules(
@@ -71,14 +71,14 @@ def _all(found: candidate_search.Selection) -> list[dict[str, Any]]:
     told = []
     for each in found.tried:
         if isinstance(each, candidate_search.SkippedCandidate):
-            measured: dict[str, Any] = {"fitted": False, "chosen": False, "why": each.because}
+            measured: dict[str, Any] = {"fitted": False, "chosen": False, "why": each.reason}
         else:
             _, why = next(reasons)
             measured = {
                 "fitted": True,
                 "chosen": each is found.chosen,
                 "why": why,
-                "keeps_every_rule": each.scored.keeps,
+                "keeps_every_rule": each.result.keeps_every_rule,
                 "broken": [
                     {
                         "rule": held.rule,
@@ -86,7 +86,7 @@ def _all(found: candidate_search.Selection) -> list[dict[str, Any]]:
                         "value": held.value,
                         "excess": held.excess,
                     }
-                    for held in each.scored.held
+                    for held in each.result.rule_checks
                     if held.excess != 0
                 ],
                 **_measured(each),
@@ -99,8 +99,8 @@ def _named(each: Candidate | candidate_search.SkippedCandidate) -> dict[str, Any
     return {
         "estimator": estimators.import_path(each.estimator.estimator),
         "arguments": fitting.to_json_value(each.estimator.arguments),
-        "mitigation": each.way.label,
-        "uses_protected_at_decision": MITIGATIONS[each.way.method].needs_protected_at_decision,
+        "mitigation": each.mitigation.label,
+        "uses_protected_at_decision": MITIGATIONS[each.mitigation.method].needs_protected_at_decision,
     }
 
 
@@ -110,7 +110,7 @@ def _reference(plain: Candidate) -> dict[str, Any]:
 
 def _measured(each: Candidate) -> dict[str, Any]:
     return {
-        "utility": each.scored.utility,
+        "utility": each.result.utility,
         "threshold": each.threshold,
         "tune": each.tune.to_json(),
         "disparity": candidates.points(each.disparity),
@@ -127,7 +127,7 @@ def _before_after(found: candidate_search.Selection) -> dict[str, Any] | None:
         return None
     return {
         "estimator": estimators.import_path(after.estimator.estimator),
-        "mitigation": after.way.label,
+        "mitigation": after.mitigation.label,
         "rows": "tune",
         "before_was_a_candidate": found.reference is None,
         "before": _compared(before),
