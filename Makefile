@@ -9,7 +9,7 @@ RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict release ui bench deps lock \
+.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict release ui bench deps schemas lock \
   upgrade clean
 
 help:  ## list the targets
@@ -73,6 +73,9 @@ bench: $(READY)  ## measure speed and memory, as ratios against peers
 
 deps: $(READY)  ## write the code dependencies of every stage into dvc.yaml
 	$(BIN)/python -m tools.code_deps
+
+schemas: $(READY)  ## write the JSON Schema of every evidence document into docs/schemas
+	$(BIN)/python -m tools.schemas
 
 lock: $(READY)  ## resolve the dependencies again; pins that still fit stay
 	$(RESOLVE)

@@ -1,6 +1,7 @@
 """Measure the pipeline against its peers: `python -m benchmarks [cold unchanged tax million fairness ...]`.
 
-Every figure is a whole process on this machine, in this run; compare ratios, not seconds.
+Every figure is a whole process on this machine, in this run; compare ratios, not seconds. Studies that
+count and are not timed are in `assurance/`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks import corruption, deciding, evidence, hostile, interval_coverage, million, sampled, tampering
+from benchmarks import deciding, evidence, million
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -199,36 +200,20 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "million": large,
     "fairness": evidence.speed,
     "growth": evidence.growth,
-    "clusters": sampled.coverage,
     "parquet": evidence.parquet,
     "proof": proof,
 }
-STUDIES: dict[str, Callable[[Path, int, Sequence[int], bool], None]] = {
-    "coverage": interval_coverage.run,
-    "corruption": corruption.run,
-    "hostile": hostile.run,
-    "tampering": tampering.run,
-}
-"""What is counted and not timed: with seeds of its own, and a record that the docs are rendered from."""
-OWN = ("ledger_speed", "ledger_concurrency", "ledger_tampering", "unauthorised", "crashes", "paired_coverage")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", default=[*PARTS, *STUDIES], metavar="part", help=" ".join([*PARTS, *STUDIES])
-    )
-    parser.epilog = f"Studies with options of their own: python -m benchmarks.NAME, of {', '.join(OWN)}."
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seed", type=int, action="append", default=[], help="of a study; may be repeated")
-    parser.add_argument("--write", action="store_true", help="keep what a study found, with the docs' table")
-    chosen = parser.parse_args()
-    for part in chosen.parts:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each measurement")
+    parser.epilog = "The speed of the ledger: python -m benchmarks.ledger_speed."
+    options = parser.parse_args()
+    for part in options.parts:
         with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
-            if part in STUDIES:
-                STUDIES[part](Path(scratch), chosen.repeats, chosen.seed, chosen.write)
-            else:
-                PARTS[part](Path(scratch), chosen.repeats)
+            PARTS[part](Path(scratch), options.repeats)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import ledger_samples as samples
 from clearance import ledger
+from tests.support import ledger_samples as samples
 
 
 def run(scratch: Path, entries: int = 100_000, group: int = 100, single: int = 3_000) -> dict[str, float]:

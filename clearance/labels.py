@@ -9,9 +9,6 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-MISSING = "(missing)"
-"""The group of rows whose attribute is missing: counted and shown, never compared."""
-
 _EXACT = 2**53
 _SHORTEST, _LONGEST = -6, 9
 """Powers of ten between which a fraction is written without an exponent, as Arrow writes it."""

@@ -21,6 +21,7 @@ from fairlearn import metrics as fairlearn
 from clearance import files, params, stage, wording
 from clearance.data.tables import prepared, row_ids, scored
 from clearance.documents import measurement
+from clearance.documents.group_names import MISSING
 from clearance.metrics import (
     contingency,
     count_rows,
@@ -193,7 +194,7 @@ def expected_groups(
     """
     encoding = contingency.encode(protected)
     known = {
-        name: set(margins.codes_of(encoding, over)[1]) - {counts.MISSING}
+        name: set(margins.codes_of(encoding, over)[1]) - {MISSING}
         for name, over in margins.families(encoding.attributes, intersections).items()
     }
     for name in data.protected:

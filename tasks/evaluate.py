@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from clearance import files, params, stage, wording
 from clearance.data.tables import prepared, scored
-from clearance.documents import measurement
+from clearance.documents import measurement, metrics
 from clearance.metrics import curves, figures, intervals, performance, sampled, sampling_design
 from clearance.models import scoring
 
@@ -138,7 +138,7 @@ def main() -> None:
         points = curves.points(test.label, scores, choices.bins, choices.confidence, test.weight)
         write_figures(folder, curves_to_draw(points, document), document)
     for name, taken in document["measurements"].items():
-        logging.getLogger(__name__).info("%s: %s", wording.metric(name), wording.measurement(taken))
+        logging.getLogger(__name__).info("%s: %s", metrics.title(name), wording.measurement(taken))
 
 
 if __name__ == "__main__":

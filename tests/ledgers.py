@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ledger_samples as samples
+from tests.support import ledger_samples as samples
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import clean, corruption, faults
+from assurance import clean_tables, corruption, planted_faults
 
 ROOT = Path(__file__).parent.parent
 ROWS = 450
-PROMISED = [fault for fault in faults.ALL if "beyond" not in fault.declared]
+PROMISED = [fault for fault in planted_faults.ALL if "beyond" not in fault.declared]
 SLICE = [(fault, place % 5) for place, fault in enumerate(PROMISED)][::2]
 RECORD: dict[str, Any] = json.loads(corruption.RECORD.read_text())
 
@@ -26,22 +26,22 @@ def scratch() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("fault", "at"), SLICE, ids=[fault.name for fault, _ in SLICE])
-def test_a_fault_is_reported_as_declared(fault: faults.Fault, at: int, scratch: Path) -> None:
+def test_a_fault_is_reported_as_declared(fault: planted_faults.Fault, at: int, scratch: Path) -> None:
     rows = None if fault.kind == "leakage" else ROWS  # how well a feature tells is a matter of rows
-    (run,) = corruption.runs([7], scratch, [faults.ALL.index(fault)], [at], rows)
+    (run,) = corruption.runs([7], scratch, [planted_faults.ALL.index(fault)], [at], rows)
     assert run.said.severity == run.declared, f"{run}: {run.said.detail}"
 
 
 @pytest.mark.parametrize("seed", [7, 8])
 def test_a_clean_table_raises_no_alarm_and_is_the_same_again(seed: int, scratch: Path) -> None:
-    case = clean.case(seed, ROWS)
-    assert case.table().equals(clean.case(seed, ROWS).table())
+    case = clean_tables.case(seed, ROWS)
+    assert case.table().equals(clean_tables.case(seed, ROWS).table())
     assert corruption.examine(case, scratch) == corruption.Said("silent")
 
 
 def test_every_fault_is_declared_at_five_strengths_and_what_is_beyond_says_why() -> None:
-    assert len({fault.name for fault in faults.ALL}) == len(faults.ALL)
-    for fault in faults.ALL:
+    assert len({fault.name for fault in planted_faults.ALL}) == len(planted_faults.ALL)
+    for fault in planted_faults.ALL:
         assert len(fault.strengths) == len(fault.declared) == 5, fault.name
         assert set(fault.declared) <= {"block", "warn", "beyond", "silent"}, fault.name
         assert ("beyond" in fault.declared) == bool(fault.why), fault.name
@@ -50,7 +50,7 @@ def test_every_fault_is_declared_at_five_strengths_and_what_is_beyond_says_why()
 
 def test_the_tally_counts_silence_and_other_severities_apart() -> None:
     fading = next(
-        fault for fault in faults.ALL if fault.declared == ("block", "block", "block", "warn", "warn")
+        fault for fault in planted_faults.ALL if fault.declared == ("block", "block", "block", "warn", "warn")
     )
     said = [corruption.Said(each) for each in ("block", "warn", "silent", "block", "silent")]
     found = [corruption.Run(fading, at, 0, each) for at, each in enumerate(said)]

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import guide
-from benchmarks import interval_coverage as coverage
+from assurance import docs_tables
+from assurance import interval_coverage as coverage
 from tasks import assess
 
 RECORD = json.loads(coverage.RECORD.read_text())
@@ -15,9 +15,9 @@ RECORD = json.loads(coverage.RECORD.read_text())
 def test_the_docs_show_the_record() -> None:
     text = coverage.GUIDE.read_text()
     assert coverage.render(RECORD) in text
-    assert guide.placed(text, "coverage", coverage.render(RECORD)) == text
+    assert docs_tables.placed(text, "coverage", coverage.render(RECORD)) == text
     with pytest.raises(ValueError, match="no marks"):
-        guide.placed(text, "another", "")
+        docs_tables.placed(text, "another", "")
 
 
 def test_the_record_meets_the_bar_in_every_stratum() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import folders, hostile, payloads
+from assurance import hostile, hostile_folders, hostile_payloads
 
-FILES = [payload.name for payload in payloads.ALL]
-FOLDERS = [each.name for each in folders.ALL]
+FILES = [payload.name for payload in hostile_payloads.ALL]
+FOLDERS = [each.name for each in hostile_folders.ALL]
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,12 @@ def test_every_payload_that_can_run_does_so_the_careless_way(live: dict[str, boo
     assert sum(fired is True for fired in live.values()) >= 50
 
 
-@pytest.mark.parametrize("payload", payloads.ALL, ids=FILES)
+@pytest.mark.parametrize("payload", hostile_payloads.ALL, ids=FILES)
 def test_a_hostile_file_is_neither_loaded_nor_released(
-    ground: hostile.Range, aim: hostile.Target, live: dict[str, bool | None], payload: payloads.Payload
+    ground: hostile.Range,
+    aim: hostile.Target,
+    live: dict[str, bool | None],
+    payload: hostile_payloads.Payload,
 ) -> None:
     met = hostile.meet_file(ground, aim, payload)
     assert not met.fired
@@ -47,9 +50,9 @@ def test_a_hostile_file_is_neither_loaded_nor_released(
     assert "models/trained is not what stage train recorded" in met.release
 
 
-@pytest.mark.parametrize("each", folders.ALL, ids=FOLDERS)
+@pytest.mark.parametrize("each", hostile_folders.ALL, ids=FOLDERS)
 def test_a_hostile_folder_in_mlflow_is_not_released(
-    ground: hostile.Range, aim: hostile.Target, live: dict[str, bool | None], each: folders.Folder
+    ground: hostile.Range, aim: hostile.Target, live: dict[str, bool | None], each: hostile_folders.Folder
 ) -> None:
     met = hostile.meet_folder(ground, aim, each)
     assert not met.fired
@@ -84,7 +87,7 @@ def test_the_honest_model_is_loaded_and_released_after_all_that(aim: hostile.Tar
 def test_what_skops_would_let_pass_is_refused_for_its_own_reason(
     ground: hostile.Range, name: str, says: str
 ) -> None:
-    payload = next(each for each in payloads.ALL if each.name == name)
+    payload = next(each for each in hostile_payloads.ALL if each.name == name)
     assert says in hostile.loaded(ground.file(payload))
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks import mutants
+from assurance import mutants
 
 RECORD = json.loads(mutants.RECORD.read_text())
 
@@ -16,3 +16,9 @@ def test_nine_in_ten_are_killed_in_every_room() -> None:
     for name, room in RECORD.items():
         assert room["mutants"] == room["killed"] + room["words"] + len(room["survivors"]), name
         assert room["killed"] / room["mutants"] >= 0.9, name
+
+
+def test_every_file_and_test_of_a_room_exists() -> None:
+    for sources, tests in mutants.ROOMS.values():
+        assert [pattern for pattern in sources if not list(mutants.ROOT.glob(pattern))] == []
+        assert [name for name in tests if not (mutants.ROOT / f"tests/test_{name}.py").exists()] == []

@@ -45,9 +45,9 @@ def case(**changes: Any) -> JudgedCase:
 
 
 def standing(
-    *reasons: str, stands: tuple[str, ...] = ("vera", "rita"), rejections: tuple[str, ...] = ()
+    *reasons: str, counted: tuple[str, ...] = ("vera", "rita"), rejections: tuple[str, ...] = ()
 ) -> ApprovalState:
-    found = tuple(SimpleNamespace(person=each) for each in stands)
+    found = tuple(SimpleNamespace(person=each) for each in counted)
     return ApprovalState(
         counted=cast(Any, found),
         rejections=cast(Any, rejections),

@@ -496,7 +496,8 @@ def test_people_of_your_own_are_not_put_in_force_by_the_demos_root(project: Path
 
 
 LOAD = (
-    "import pathlib, sys; from clearance.trust import roles_in_force as authority;r = authority.load(pathlib.Path(sys.argv[1]))"
+    "import pathlib, sys; from clearance.trust import roles_in_force;"
+    "r = roles_in_force.load(pathlib.Path(sys.argv[1]))"
 )
 TELL = "; import json; print(json.dumps([r.version, r.sha256, sorted(r.keys)]))"
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import changes, tampering
+from assurance import artifact_changes, tampering
 
-HARMFUL = [each for each in changes.ALL if each.kind != changes.HARMLESS]
-CALM = [each for each in changes.ALL if each.kind == changes.HARMLESS]
+HARMFUL = [each for each in artifact_changes.ALL if each.kind != artifact_changes.HARMLESS]
+CALM = [each for each in artifact_changes.ALL if each.kind == artifact_changes.HARMLESS]
 SLICE = [each for each in HARMFUL if each.kind != "DVC cache"][::25] + HARMFUL[::97]
 CALM_SLICE = CALM[::23]
 
@@ -22,14 +22,14 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tampering.Groun
 
 @pytest.mark.parametrize("change", list(dict.fromkeys(SLICE)), ids=lambda change: change.name)
 def test_a_change_is_refused_and_nobody_else_is_champion(
-    ground: tampering.Ground, change: changes.Change
+    ground: tampering.Ground, change: artifact_changes.Change
 ) -> None:
     met = ground.meet(change, 7)
     assert tampering.is_refused(met), met
 
 
 @pytest.mark.parametrize("change", CALM_SLICE, ids=lambda change: change.name)
-def test_a_harmless_change_stops_nobody(ground: tampering.Ground, change: changes.Change) -> None:
+def test_a_harmless_change_stops_nobody(ground: tampering.Ground, change: artifact_changes.Change) -> None:
     met = ground.meet(change, 7)
     assert tampering.is_let_pass(met), met
 
@@ -37,7 +37,7 @@ def test_a_harmless_change_stops_nobody(ground: tampering.Ground, change: change
 def test_the_study_is_of_more_than_600_changes_and_200_harmless_ones() -> None:
     assert len(HARMFUL) >= 600
     assert len(CALM) >= 200
-    assert len(changes.NAMED) == len(changes.ALL)
+    assert len(artifact_changes.NAMED) == len(artifact_changes.ALL)
     kinds = {"data", "model", "reports", "lock file", "DVC cache", "parameters", "policy", "graph", "MLflow"}
     assert kinds < {each.kind for each in HARMFUL}
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from clearance.documents import codec
 from clearance.errors import ExitCode
 
 INTERSECTION = " & "
@@ -41,10 +42,6 @@ _EXIT_CODES = {
 }
 
 
-_SELDOM = ("lack", "feature")
-"""Keys of a measurement that are written only where they say something."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """One number with what is known about its uncertainty.
@@ -63,8 +60,8 @@ class Measurement:
     method: str = "exact"
     support: Mapping[str, int] = field(default_factory=dict)
     undefined: str | None = None
-    lack: str | None = None
-    feature: str | None = None
+    lack: str | None = field(default=None, metadata=codec.WHEN_SET)
+    feature: str | None = field(default=None, metadata=codec.WHEN_SET)
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high", "confidence"):
@@ -78,17 +75,18 @@ class Measurement:
 
     def to_json(self) -> dict[str, Any]:
         """The measurement as it stands in an evidence document."""
-        found = asdict(self) | {"support": dict(self.support)}
-        return {key: value for key, value in found.items() if key not in _SELDOM or value is not None}
+        content: dict[str, Any] = codec.write(self)
+        return content
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Measurement:
+    def from_json(cls, data: Any) -> Measurement:
         """Read a measurement back.
 
-        Raises TypeError on unknown or missing keys and ValueError on NaN, on an infinity,
-        and on a value without a number or a reason.
+        Raises ValueError (`codec.Misfit`) on unknown or missing keys, on what is not a number, on NaN or an
+        infinity, and on a value without a number or a reason.
         """
-        return cls(**data)
+        measurement: Measurement = codec.read(cls, data)
+        return measurement
 
 
 def undefined(reason: str, support: Mapping[str, int] | None = None) -> Measurement:

@@ -7,10 +7,10 @@ name stands in every entry, never a secret.
 from clearance.ledger.audit import verify
 from clearance.ledger.checkpoint import Seal
 from clearance.ledger.entry import Draft, Entry
+from clearance.ledger.events import ERASABLE, EntryKind, Event
 from clearance.ledger.fencing import Fence
 from clearance.ledger.history import Tenure, champion_at, champion_versions, open_intents, tenures
-from clearance.ledger.kinds import EntryKind
-from clearance.ledger.log import ERASABLE, append, ensure, lock, redact
+from clearance.ledger.log import append, ensure, lock, redact
 from clearance.ledger.reading import Ledger, entries, head, open  # noqa: A004
 from clearance.ledger.report import LedgerFault, LedgerFinding, LedgerReport
 
@@ -19,6 +19,7 @@ __all__ = [
     "Draft",
     "Entry",
     "EntryKind",
+    "Event",
     "Fence",
     "Ledger",
     "LedgerFault",

@@ -1,7 +1,7 @@
-"""One entry of the ledger, what its digest covers, and the sentence that tells it.
+"""One entry of the ledger: its fields, its digest, and the sentence that tells it.
 
 Plain values: nothing here reads a clock, a file or a database. Whether an entry is allowed is decided
-elsewhere; whether it is sound (`fault_in`) is decided here, from its own fields alone.
+elsewhere; whether its digest covers it (`fault_in`) is decided here, from its own fields alone.
 
     body digest = SHA-256("clearance/ledger/body/1 " + salt, 32 characters + " " + body as canonical JSON)
     digest      = SHA-256(JSON ["clearance/ledger/entry/1", number, time, kind, model, actor, keyid,
@@ -19,15 +19,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clearance.errors import DataError, IntegrityError
-from clearance.ledger import times
-from clearance.ledger.kinds import WORDS, EntryKind
+from clearance.errors import IntegrityError
+from clearance.ledger import events, faults, times
+from clearance.ledger.events import EntryKind, Event
 
 LONGEST = 256 * 1024
-"""Characters of a body. A document that is longer is kept as a file and cited by its SHA-256."""
-
-MEND = "run `clearance ledger verify`, and put the ledger and its checkpoints back from a backup"
-"""What to do about a ledger that does not hold."""
+"""Most characters of a body. A longer document is kept as a file and cited by its SHA-256."""
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}\Z")
 _SALT = 32
@@ -37,10 +34,10 @@ _encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=Fals
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What is to be recorded. `actor` is the identity of a person, `keyid` the key that proved it, if any.
+    """An entry to be recorded. `actor` is the identity of a person, `keyid` the key that proved it, if any.
 
     `model` is None for what concerns no single model. Raises DataError when a name is empty, too long or not
-    printable, or when the body is no JSON object of at most `LONGEST` characters.
+    printable, or when the body is not a JSON object of at most `LONGEST` characters.
     """
 
     kind: EntryKind
@@ -54,29 +51,30 @@ class Draft:
             value = getattr(self, name)
             missing = value is None and name != "actor"
             if not missing and not (isinstance(value, str) and _NAME.match(value)):
-                raise DataError(
-                    f"the {name} of a ledger entry is no name of 1 to 200 printable characters",
-                    "give it one; longer texts belong into the body",
-                )
+                raise faults.INVALID_NAME(field=name)
         if self.kind not in list(EntryKind):
-            raise DataError(f"`{self.kind}` is no kind of ledger entry", f"use one of {', '.join(EntryKind)}")
+            raise faults.UNKNOWN_KIND(kind=self.kind, kinds=", ".join(EntryKind))
         canonical(self.body)
+
+    @classmethod
+    def of(cls, event: Event, *, model: str | None, actor: str, keyid: str | None = None) -> Draft:
+        """The draft that records an event."""
+        return cls(kind=event.kind, model=model, actor=actor, keyid=keyid, body=event.to_body())
 
 
 def canonical(body: Mapping[str, Any]) -> str:
     """A body as the text that is stored and hashed: JSON, keys sorted, no spaces, ASCII.
 
-    Raises DataError when it is no JSON object or too long.
+    Raises DataError when it is not a JSON object, or too long.
     """
-    mend = "give plain JSON values, and cite what is large by its SHA-256"
     try:
         if not isinstance(body, Mapping):
-            raise TypeError("it is no object")
+            raise TypeError("it is not a mapping")
         text = _encode(dict(body))
     except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"the body of a ledger entry is no JSON object: {error}", mend) from None
+        raise faults.INVALID_BODY(why=error) from None
     if len(text) > LONGEST:
-        raise DataError(f"the body of a ledger entry has {len(text)} characters, over {LONGEST}", mend)
+        raise faults.BODY_TOO_LONG(length=len(text), limit=LONGEST)
     return text
 
 
@@ -84,7 +82,7 @@ def canonical(body: Mapping[str, Any]) -> str:
 class Entry:
     """An entry as it is stored: texts and digests, exactly the characters that were hashed.
 
-    `number` counts from 1 without gaps. `text` is the body and `salt` what makes its digest unguessable;
+    `number` counts from 1 without gaps. `text` is the body, and `salt` makes its digest unguessable;
     both are None once the body was erased. `previous` is the digest of the entry before.
     """
 
@@ -107,14 +105,29 @@ class Entry:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body; empty once it was erased. Raises IntegrityError when it is no JSON object."""
+        """The body; empty once it was erased. Raises IntegrityError when it is not a JSON object."""
         try:
-            found = json.loads(self.text) if self.text is not None else {}
+            value = json.loads(self.text) if self.text is not None else {}
         except (TypeError, ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise IntegrityError(f"the body of entry {self.number} is not readable", MEND)
-        return found
+            value = None
+        if not isinstance(value, dict):
+            raise faults.UNREADABLE_BODY(number=self.number)
+        return value
+
+    @property
+    def event(self) -> Event | None:
+        """What the entry says, as the class of its kind; None once the body was erased.
+
+        Raises IntegrityError when the kind is unknown or the body does not fit it.
+        """
+        event_class = self._event_class
+        if event_class is None:
+            raise faults.UNKNOWN_STORED_KIND(number=self.number, kind=self.kind)
+        return None if self.text is None else event_class.from_text(self.text, where=f"entry {self.number}")
+
+    @property
+    def _event_class(self) -> type[Event] | None:
+        return events.EVENTS.get(EntryKind(self.kind)) if self.kind in list(EntryKind) else None
 
     @property
     def redacted(self) -> bool:
@@ -136,12 +149,21 @@ class Entry:
         }
 
     def __str__(self) -> str:
-        did = next((words for kind, words in WORDS.items() if kind == self.kind), f"recorded `{self.kind}`")
+        erased = " (content erased)" if self.redacted else ""
+        return f"#{self.number} {times.for_display(self.at)}: {self._sentence()}{erased}."
+
+    def _sentence(self) -> str:
+        """The sentence of the event; of its kind alone when the body was erased or does not fit."""
+        event_class = self._event_class
+        try:
+            event = self.event
+        except IntegrityError:
+            event = None
+        if event is not None:
+            return event.sentence(self.actor, self.model)
+        text = f"{{actor}} recorded `{self.kind}` on {{subject}}" if event_class is None else event_class.text
         version = self.body.get("version")
-        parts = [self.actor, did, self.model, f"version {version}" if isinstance(version, int) else None]
-        told = " ".join(part for part in parts if part)
-        erased = ", content erased" if self.redacted else ""
-        return f"#{self.number} {times.for_display(self.at)}: {told}{erased}."
+        return events.tell(text, self.actor, self.model, version if type(version) is int else None)
 
 
 def origin(ledger: str) -> str:
@@ -204,12 +226,12 @@ def digest_of(entry: Entry) -> str:
 def body_digest(salt: str | None, text: str) -> str:
     """The digest that the chain commits to in place of the body, so that the body may be erased."""
     if salt is None or len(salt) != _SALT:  # of one length, so that no character moves to the other side
-        raise ValueError("a salt of another length")
+        raise ValueError("the salt has another length")
     return _sha256(f"clearance/ledger/body/1 {salt} {text}")
 
 
 def _digest(number: int, time: str, kind: str, *rest: str | None) -> str:
-    texts = ",".join(["null" if each is None else _quote(each) for each in (time, kind, *rest)])
+    texts = ",".join(["null" if text is None else _quote(text) for text in (time, kind, *rest)])
     return _sha256(f'["clearance/ledger/entry/1",{number},{texts}]')  # by hand: three times as fast
 
 

@@ -1,46 +1,40 @@
-"""Who was champion, who allowed it, on what evidence, and which change was begun and never ended.
+"""Who was champion, who allowed it, on what evidence, and which change was started and never finished.
 
-Pure: everything is folded from the entries that are handed in, in their order. Whether they are to be
-believed is for `verification` to say.
+Pure: everything is folded from the entries that are passed in, in their order. Whether they can be trusted is
+decided by `verification`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clearance.errors import DataError
-from clearance.ledger import entry, times
+from clearance.ledger import faults, times
 from clearance.ledger.entry import Entry
-from clearance.ledger.kinds import EntryKind
-
-CHANGES = frozenset({EntryKind.PROMOTION, EntryKind.ROLLBACK, EntryKind.RETIREMENT})
-"""Kinds that say who is champion from here on."""
-
-_EVIDENCE = frozenset(
-    {
-        EntryKind.PROPOSAL,
-        EntryKind.VERDICT,
-        EntryKind.COMPARISON,
-        EntryKind.APPROVAL,
-        EntryKind.OVERRIDE,
-        EntryKind.REJECTION,
-        EntryKind.REVOCATION,
-    }
+from clearance.ledger.events import (
+    CHANGES,
+    EVIDENCE,
+    Abandonment,
+    Approval,
+    ChampionChange,
+    EntryKind,
+    Evidence,
+    Override,
+    Rejection,
+    Revocation,
 )
-_ALLOWS = frozenset({EntryKind.APPROVAL, EntryKind.OVERRIDE})
-_TAKES_BACK = frozenset({EntryKind.REJECTION, EntryKind.REVOCATION})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tenure:
     """A version as the champion of its model, from `since` until `until` (None: to the end of what was read).
 
-    `by` carried it out with entry `number`; `allowed_by` are those whose approval or override of this content
-    stood then, as the entry says, else as the entries before it do; `override_until` is the day on which an
-    override that it rests on ends; `evidence` are the numbers of all entries about this content before.
+    `by` made it champion with entry `number`. `allowed_by` are the people whose approval or override of this
+    content stood at that time, as the entry says; if it does not, as the entries before it do.
+    `override_until` is the day on which an override that it rests on ends. `evidence` are the numbers of all
+    earlier entries about this content.
     """
 
     model: str
@@ -56,7 +50,7 @@ class Tenure:
     override_until: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The reign as a JSON value."""
+        """The tenure as a JSON value."""
         return {
             "model": self.model,
             "version": self.version,
@@ -72,94 +66,94 @@ class Tenure:
         }
 
     def __str__(self) -> str:
-        until = f"until {times.for_display(self.until)}" if self.until else "and still is"
-        allowed = f"allowed by {', '.join(self.allowed_by)}" if self.allowed_by else "with nobody's approval"
-        allowed += f" BY OVERRIDE until {self.override_until}" if self.override_until else ""
-        numbers = ", ".join(f"#{number}" for number in self.evidence) or "none"
+        since, numbers = times.for_display(self.since), ", ".join(f"#{number}" for number in self.evidence)
+        if self.until is None:
+            period = f"has been champion since {since}"
+        else:
+            period = f"was champion from {since} until {times.for_display(self.until)}"
+        allowed = f"allowed by {', '.join(self.allowed_by)}" if self.allowed_by else "without an approval"
+        allowed += f" (override, expires {self.override_until})" if self.override_until else ""
         return (
-            f"{self.model} version {self.version} was champion from {times.for_display(self.since)} {until}; "
-            f"{self.kind} by {self.by} (#{self.number}), {allowed}; evidence: {numbers}."
+            f"{self.model} version {self.version} {period}; {self.kind} by {self.by} (#{self.number}), "
+            f"{allowed}; evidence: {numbers or 'none'}."
         )
 
 
 def tenures(entries: Iterable[Entry], model: str) -> tuple[Tenure, ...]:
-    """All reigns of the model's champions, in order. One that was promoted again has a reign for each time.
+    """Every tenure of a champion of the model, in order; a version that was promoted twice has two.
 
     Raises DataError when an entry that changes the champion names no version, and IntegrityError when one
     cannot be read.
     """
-    about: dict[str, list[Entry]] = {}
-    found: list[Tenure] = []
-    for each in entries:
-        if each.model != model:
+    evidence: dict[str, list[tuple[Entry, Evidence]]] = {}
+    made: list[Tenure] = []
+    for entry in entries:
+        if entry.model != model:
             continue
-        body = {} if each.redacted else each.body
-        content = body.get("content")
-        if each.kind in CHANGES:
-            if found and found[-1].until is None:
-                found[-1] = _ended(found[-1], each.at)
-            if each.kind != EntryKind.RETIREMENT:
-                found.append(_reign(each, body, about.get(content, []) if isinstance(content, str) else []))
-        elif each.kind in _EVIDENCE and isinstance(content, str):
-            about.setdefault(content, []).append(each)
-    return tuple(found)
+        if entry.kind in CHANGES:
+            if made and made[-1].until is None:
+                made[-1] = replace(made[-1], until=entry.at)
+            if entry.kind != EntryKind.RETIREMENT:
+                made.append(_tenure(entry, model, evidence))
+        elif entry.kind in EVIDENCE and isinstance(event := entry.event, Evidence):
+            evidence.setdefault(event.content, []).append((entry, event))
+    return tuple(made)
 
 
 def champion_at(entries: Iterable[Entry], model: str, time: dt.datetime) -> Tenure | None:
-    """Who was the model's champion at a time; None when nobody was."""
-    for each in reversed(tenures(entries, model)):
-        if each.since <= time:
-            return each if each.until is None or time < each.until else None
+    """The tenure of the model's champion at a time; None when it had no champion."""
+    for tenure in reversed(tenures(entries, model)):
+        if tenure.since <= time:
+            return tenure if tenure.until is None or time < tenure.until else None
     return None
 
 
 def champion_versions(entries: Iterable[Entry], model: str) -> tuple[int, ...]:
-    """The versions that have been champion, each once, in the order of their first time."""
-    return tuple(dict.fromkeys(each.version for each in tenures(entries, model)))
+    """The versions that have been champion, entry once, in the order of their first tenure."""
+    return tuple(dict.fromkeys(tenure.version for tenure in tenures(entries, model)))
 
 
 def open_intents(entries: Iterable[Entry], model: str) -> tuple[Entry, ...]:
-    """The intents that neither a change confirmed nor a repair gave up: what a crash left to look after."""
-    open_: dict[int, Entry] = {}
-    for each in entries:
-        if each.model != model:
+    """The intents that were neither carried out nor abandoned: what a crash left unfinished."""
+    intents: dict[int, Entry] = {}
+    for entry in entries:
+        if entry.model != model:
             continue
-        if each.kind == EntryKind.INTENT:
-            open_[each.number] = each
-        elif each.kind in CHANGES or each.kind == EntryKind.REPAIR:
-            open_.pop(each.body.get("intent", 0), None)
-    return tuple(open_.values())
+        if entry.kind == EntryKind.INTENT:
+            intents[entry.number] = entry
+        elif entry.kind in CHANGES or entry.kind == EntryKind.REPAIR:
+            event = entry.event
+            if isinstance(event, ChampionChange | Abandonment) and event.intent is not None:
+                intents.pop(event.intent, None)
+    return tuple(intents.values())
 
 
-def _reign(each: Entry, body: dict[str, Any], about: list[Entry]) -> Tenure:
-    version = body.get("version")
-    if type(version) is not int or each.model is None:
-        raise DataError(f"entry {each.number} changes the champion and names no version", entry.MEND)
+def _tenure(entry: Entry, model: str, evidence: Mapping[str, Sequence[tuple[Entry, Evidence]]]) -> Tenure:
+    event = entry.event
+    if not isinstance(event, ChampionChange):
+        raise faults.NO_VERSION(number=entry.number)
+    earlier = evidence.get(event.content or "", ())
     return Tenure(
-        model=each.model,
-        version=version,
-        content=body.get("content"),
-        kind=each.kind,
-        since=each.at,
+        model=model,
+        version=event.version,
+        content=event.content,
+        kind=entry.kind,
+        since=entry.at,
         until=None,
-        by=each.actor,
-        number=each.number,
-        allowed_by=tuple(body["allowed_by"]) if "allowed_by" in body else _allowed(about),
-        evidence=tuple(one.number for one in about),
-        override_until=body.get("override_until"),
+        by=entry.actor,
+        number=entry.number,
+        allowed_by=_allowed(earlier) if event.allowed_by is None else event.allowed_by,
+        evidence=tuple(entry.number for entry, _ in earlier),
+        override_until=event.override_until,
     )
 
 
-def _allowed(about: list[Entry]) -> tuple[str, ...]:
-    """Who let this content through and has not taken it back since."""
-    standing: dict[str, None] = {}
-    for each in about:
-        if each.kind in _ALLOWS:
-            standing[each.actor] = None
-        elif each.kind in _TAKES_BACK:
-            standing.pop(each.actor, None)
-    return tuple(standing)
-
-
-def _ended(reign: Tenure, at: dt.datetime) -> Tenure:
-    return replace(reign, until=at)
+def _allowed(evidence: Iterable[tuple[Entry, Evidence]]) -> tuple[str, ...]:
+    """The people who approved or overrode, and have not withdrawn it since."""
+    people: dict[str, None] = {}
+    for entry, event in evidence:
+        if isinstance(event, Approval | Override):
+            people[entry.actor] = None
+        elif isinstance(event, Rejection | Revocation):
+            people.pop(entry.actor, None)
+    return tuple(people)

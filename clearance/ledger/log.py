@@ -1,9 +1,9 @@
-"""What changes the log: append, and erase a body by law. Answers only when what was recorded is checkpointed.
+"""Changes of the log: append entries, erase a body. Both return when a checkpoint covers the new entries.
 
-    begin → insert → sign and sync the checkpoint outside → commit → confirm outside → answer
+    begin → insert → sign and sync the checkpoint outside → commit → confirm outside → return
 
-A crash before the commit leaves a checkpoint that nobody confirmed: the next append goes on from where it
-began. A crash after it leaves entries that their checkpoint covers. Anything else is tampering, and refused.
+A crash before the commit leaves an unconfirmed checkpoint: the next append starts where that one started.
+A crash after it leaves entries that their checkpoint covers. Anything else is tampering, and is refused.
 """
 
 from __future__ import annotations
@@ -13,29 +13,14 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from clearance.errors import ConfigurationError, DataError, IntegrityError
-from clearance.ledger import checkpoint, checkpoint_files, database, entry, fencing, reading
+from clearance.ledger import checkpoint, checkpoint_files, database, entry, faults, fencing, reading
 from clearance.ledger.checkpoint import Checkpoint, Seal
 from clearance.ledger.entry import Draft, Entry
-from clearance.ledger.kinds import EntryKind
+from clearance.ledger.events import ERASABLE, Redaction
 from clearance.ledger.reading import Ledger
 
 LARGEST = 10_000
-"""Entries of one batch, and so of one checkpoint."""
-
-ERASABLE = frozenset(
-    {
-        EntryKind.PROPOSAL,
-        EntryKind.VERDICT,
-        EntryKind.COMPARISON,
-        EntryKind.APPROVAL,
-        EntryKind.REJECTION,
-        EntryKind.REVOCATION,
-        EntryKind.REFUSAL,
-        EntryKind.OVERRIDE,
-    }
-)
-"""Kinds whose body may be erased: who was champion, and who erased what, stays readable."""
+"""Most entries of one batch, and so of one checkpoint."""
 
 _COLUMNS = database.entries.c
 _NAMES = tuple(column.name for column in _COLUMNS)
@@ -45,12 +30,12 @@ _INSERT = database.entries.insert()
 def append(
     ledger: Ledger, drafts: Sequence[Draft], *, fence: fencing.Fence | None = None
 ) -> tuple[Entry, ...]:
-    """Record the drafts as one batch: all of them or none, in order, without a gap before or between.
+    """Record the drafts as one batch, all of them or none, in order, without a gap before or between them.
 
-    When it answers, the entries are committed and a signed checkpoint of them is on disk in every place.
-    With a `fence`, nothing is recorded once another holder has taken the lock of that model. Raises
-    IntegrityError when database and checkpoints do not fit, BusyError and UnavailableError when nothing
-    was recorded or, as they say, may have been.
+    When it returns, the entries are committed and a signed checkpoint of them is on disk in every checkpoint
+    file. With a `fence`, nothing is recorded once another holder has taken the lock of that model. Raises
+    IntegrityError when database and checkpoints do not match; BusyError and UnavailableError when nothing
+    was recorded or, as their hint says, may have been.
     """
     return _append(ledger, tuple(drafts), fence, erase=())
 
@@ -58,12 +43,12 @@ def append(
 def redact(ledger: Ledger, numbers: Sequence[int], *, actor: str, keyid: str | None, reason: str) -> Entry:
     """Erase the bodies of these entries for good, and record who did so and why; the chain still verifies.
 
-    Raises DataError when one does not exist or is of a kind that must stay, or no reason is given.
+    Raises DataError when an entry does not exist, its kind must stay readable, or no reason is given.
     """
     if not numbers or not reason.strip():
-        raise DataError("an erasure names its entries and a reason", "give both")
-    body = {"entries": sorted(set(numbers)), "reason": reason}
-    drafts = (Draft(kind=EntryKind.REDACTION, model=None, actor=actor, keyid=keyid, body=body),)
+        raise faults.NO_REASON()
+    event = Redaction(entries=tuple(sorted(set(numbers))), reason=reason)
+    drafts = (Draft.of(event, model=None, actor=actor, keyid=keyid),)
     made = _append(ledger, drafts, None, erase=tuple(sorted(set(numbers))))
     if ledger.database.file is not None:
         with database.reading(ledger.database) as connection:
@@ -73,13 +58,13 @@ def redact(ledger: Ledger, numbers: Sequence[int], *, actor: str, keyid: str | N
 
 @contextmanager
 def lock(ledger: Ledger, model: str, patience: float | None = None) -> Iterator[fencing.Fence]:
-    """Have the model's champion to oneself until the end, or until the process dies: see `fencing.lock`."""
+    """Hold the lock of the model until the block ends or the process dies: see `fencing.lock`."""
     with fencing.lock(ledger.database, model, patience) as fence:
         yield fence
 
 
 def ensure(ledger: Ledger, fence: fencing.Fence) -> None:
-    """Raise BusyError when another has taken the lock over: to be asked right before an act outside."""
+    """Raise BusyError if another process has taken over the lock. Call it right before an outside effect."""
     with database.reading(ledger.database) as connection:
         fencing.ensure(connection, fence)
 
@@ -89,9 +74,9 @@ def _append(
 ) -> tuple[Entry, ...]:
     seal = ledger.seal
     if seal is None:
-        raise ConfigurationError("the ledger was opened for reading", "open it with a seal to append")
+        raise faults.READ_ONLY()
     if not 1 <= len(drafts) <= LARGEST:
-        raise DataError(f"a batch has 1 to {LARGEST} entries, not {len(drafts)}", "append in smaller batches")
+        raise faults.BATCH_SIZE(limit=LARGEST, size=len(drafts))
     with database.writing(ledger.database) as connection:
         if fence is not None:
             fencing.ensure(connection, fence)
@@ -101,36 +86,33 @@ def _append(
             at = max(at, last.at)  # a clock that was set back must not make the log look reordered
         made = tuple(entry.chain(drafts, after=before[0], previous=before[1], at=at))
         _erase(connection, erase)
-        connection.execute(_INSERT, [{name: getattr(each, name) for name in _NAMES} for each in made])
-        with checkpoint_files.held(seal.places, ledger.database.patience):
-            vouched = _vouched(ledger, seal, before)
-            said = checkpoint.statement(ledger.id, vouched, before, made, at)
-            line = checkpoint.line(seal.sign(said))
+        connection.execute(_INSERT, [{name: getattr(entry_, name) for name in _NAMES} for entry_ in made])
+        with checkpoint_files.locked(seal.places, ledger.database.patience):
+            newest = _trusted(ledger, seal, before)
+            statement = checkpoint.statement(ledger.id, newest, before, made, at)
+            line = checkpoint.line(seal.sign(statement))
             ledger.signed.append(line)
             checkpoint_files.write(seal.places, line)
-    checkpoint_files.write(seal.places, checkpoint.confirmation(said["predicate"]["sequence"]))
+    checkpoint_files.write(seal.places, checkpoint.confirmation(statement["predicate"]["sequence"]))
     return made
 
 
-def _vouched(ledger: Ledger, seal: Seal, before: tuple[int, str]) -> Checkpoint | None:
-    """The newest checkpoint, when it covers the database's head or its own batch never came to be."""
-    found = checkpoint_files.agreed(seal.places)
-    last = found.newest
+def _trusted(ledger: Ledger, seal: Seal, before: tuple[int, str]) -> Checkpoint | None:
+    """The newest checkpoint, if it covers the database's head or its own batch was never committed."""
+    tail = checkpoint_files.agreed(seal.places)
+    last = tail.newest
     if last is None:
         if before[0]:
-            raise IntegrityError(f"no checkpoint is left of the ledger's {before[0]} entries", entry.MEND)
+            raise faults.NO_CHECKPOINT_LEFT(count=before[0])
         return None
     if last.line not in ledger.signed and (fault := checkpoint.fault_in(last, seal.opened)):
-        raise IntegrityError(f"{last} is not to be believed: {fault}", entry.MEND)
+        raise faults.INVALID_CHECKPOINT(checkpoint=last, why=fault)
     if last.ledger != ledger.id:
-        raise IntegrityError(
-            "the checkpoints are those of another ledger",
-            "put its database back from a backup; to begin a new ledger, name another place for checkpoints",
-        )
+        raise faults.FOREIGN_CHECKPOINTS()
     committed = before == (last.last, last.digest)
-    given_up = before == (last.after, last.head) and not found.confirmed
+    given_up = before == (last.after, last.head) and not tail.confirmed
     if not committed and not given_up:
-        raise IntegrityError(f"the ledger ends with entry {before[0]}, which does not fit {last}", entry.MEND)
+        raise faults.HEAD_MISMATCH(number=before[0], checkpoint=last)
     return last
 
 
@@ -142,7 +124,4 @@ def _erase(connection: sa.Connection, numbers: tuple[int, ...]) -> None:
             .values(text=None, salt=None)
         )
         if not erased.rowcount:
-            raise DataError(
-                f"entry {number} does not exist, or is of a kind that must stay readable",
-                f"erase entries of these kinds: {', '.join(sorted(ERASABLE))}",
-            )
+            raise faults.NOT_ERASABLE(number=number, kinds=", ".join(sorted(ERASABLE)))

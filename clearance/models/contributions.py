@@ -13,7 +13,7 @@ import pandas as pd
 import shap
 from matplotlib.figure import Figure
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.metrics import figures
 from clearance.models import attribution
 

@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.models.scoring import Kind
 
 CATEGORIES = 20

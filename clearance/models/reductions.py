@@ -17,7 +17,7 @@ from fairlearn import reductions
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.models import estimators, faults, fitting, scoring
 from clearance.models.mitigation_spec import MitigationInputs, MitigationSpec, Option
 from clearance.params import Mitigation

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clearance.labels import MISSING
+from clearance.documents.group_names import MISSING
 from clearance.models.mitigation_spec import MitigationSpec, RowWeights
 
 

@@ -23,12 +23,28 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class DecisionKind(StrEnum):
-    """What is decided. `override` lets a model through for a time although its verdict does not."""
+    """What is decided. `override` allows a model for a limited time although its verdict does not.
+
+    `noun` names the decision itself; it is also the kind of the ledger entry that records it.
+    """
 
     APPROVE = "approve"
     REJECT = "reject"
     OVERRIDE = "override"
     REVOKE = "revoke"
+
+    @property
+    def noun(self) -> str:
+        """The decision itself: "approval" of "approve"."""
+        return _NOUNS[self]
+
+
+_NOUNS = {
+    DecisionKind.APPROVE: "approval",
+    DecisionKind.REJECT: "rejection",
+    DecisionKind.OVERRIDE: "override",
+    DecisionKind.REVOKE: "revocation",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,6 @@ from clearance.trust.decisions import AttestedAccount, Decision, DecisionKind
 from clearance.trust.dsse import VerifiedStatement
 from clearance.trust.roles import Person, Right, Roles
 
-_NOUNS = {
-    DecisionKind.APPROVE: "approval",
-    DecisionKind.REJECT: "rejection",
-    DecisionKind.OVERRIDE: "override",
-    DecisionKind.REVOKE: "revocation",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionRecord:
@@ -58,7 +51,7 @@ class RecordedDecision:
         return self.decision.decision
 
     def __str__(self) -> str:
-        return f"{self.person.identity}'s {_NOUNS[self.kind]} (entry {self.number})"
+        return f"{self.person.identity}'s {self.kind.noun} (entry {self.number})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ project = "Clearance"
 html_title = "Clearance"
 root_doc = "README"
 include_patterns = ["*.md", "docs/**.md", "policies/**.md"]
-exclude_patterns = [".*", "site", "tests", "benchmarks"]
+exclude_patterns = [".*", "site", "tests", "assurance", "benchmarks"]
 
 extensions = ["myst_parser"]
 myst_enable_extensions = ["fieldlist"]

@@ -1,0 +1,235 @@
+"""What the fairness intervals really cover, and how often the gate is wrong: simulated, never timed.
+
+Every truth goes through `tasks.assess.assess` itself. The counts become `results/coverage.json`, and the
+table in `docs/fairness.md` is rendered from that record alone.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assurance import docs_tables, fairness_truths
+from clearance import params
+from clearance.documents.measurement import Measurement
+from clearance.metrics import intervals
+from clearance.policy.schema import Limit
+from tasks import assess
+
+CONFIDENCE = 0.95
+BAR = 0.935
+TRUTHS = 2000
+SMALL = 30
+ROOT = Path(__file__).resolve().parent.parent
+RECORD = ROOT / "assurance/results/coverage.json"
+GUIDE = ROOT / "docs/fairness.md"
+NOT_STUDIED = {"missing_share": "counted, not estimated: it has no interval"}
+ONE_GROUP = {"intervals": "Wilson", "exact_intervals": "Clopper-Pearson"}
+RULES = {
+    "demographic_parity_difference": Limit(at_most=0.1),
+    "demographic_parity_ratio": Limit(at_least=0.8),
+}
+RULE_NAMES = {
+    "demographic_parity_difference": "difference at most 0.1",
+    "demographic_parity_ratio": "ratio at least 0.8",
+}
+STRATA = [f"{low}-{high:,}" for low, high in fairness_truths.STRATA]
+Record = dict[str, Any]
+
+
+def run(_: Path, seeds: Sequence[int] = (), write: bool = False) -> int:
+    """Simulate with `seeds`, or with 1, 2 and a fresh one; print the tables.
+
+    Returns 1 if the lowest coverage is below the bar, else 0.
+    """
+    fresh = None if seeds else secrets.randbits(32)
+    chosen = [*seeds] if fresh is None else [1, 2, fresh]
+    said = "" if fresh is None else f", the last drawn just now; `--seed {fresh}` repeats it"
+    print(f"  seeds {', '.join(map(str, chosen))}{said}", flush=True)
+    record = measure(chosen, TRUTHS) | {"fresh": fresh}
+    print(render(record))
+    if write:
+        RECORD.parent.mkdir(exist_ok=True)
+        RECORD.write_text(json.dumps(record, indent=1) + "\n")
+        GUIDE.write_text(docs_tables.placed(GUIDE.read_text(), "coverage", render(record)))
+    share, name, stratum = lowest(record)
+    print(f"lowest share held in any stratum   {share:.1%} ({name}, {stratum})   (bar {BAR:.1%})")
+    return int(share < BAR)
+
+
+def measure(seeds: Sequence[int], count: int) -> Record:
+    """The record of `count` truths per seed and stratum-balanced: what was held, how wide, what had none."""
+    tally: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    wrong: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    drawn: Counter[str] = Counter()
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        for at in range(count):
+            _simulate(random, at % len(STRATA), tally, drawn)
+            for metric in RULES:
+                _decide(random, at % len(STRATA), metric, wrong[metric])
+    return {
+        "seeds": [*seeds],
+        "truths": len(seeds) * count,
+        "confidence": CONFIDENCE,
+        "strata": STRATA,
+        "not_studied": NOT_STUDIED,
+        "rows": dict(drawn),
+        "coverage": {name: _rounded(by_stratum) for name, by_stratum in tally.items()},
+        "decisions": {name: _rounded(by_stratum) for name, by_stratum in wrong.items()},
+    }
+
+
+def _rounded(by_stratum: dict[str, Counter[str]]) -> dict[str, dict[str, float]]:
+    return {
+        stratum: {key: round(number, 3) for key, number in sorted(by_stratum[stratum].items())}
+        for stratum in STRATA
+    }
+
+
+def _simulate(
+    random: np.random.Generator, at: int, tally: dict[str, dict[str, Counter[str]]], drawn: Counter[str]
+) -> None:
+    """One truth and one sample of it, measured as a test set is."""
+    truth = fairness_truths.draw(random, fairness_truths.STRATA[at])
+    group, label, scores = fairness_truths.sample(random, truth)
+    names = np.array([f"g{number}" for number in range(len(truth.sizes))], dtype=object)
+    reference = len(names) - 1
+    document = assess.assess(
+        protected=pd.DataFrame({"group": names[group]}, dtype=object),
+        label=label,
+        scores=scores,
+        threshold=0.5,
+        known={"group": names},
+        asked=params.Evaluate(
+            confidence=CONFIDENCE, bins=fairness_truths.BINS, reference={"group": names[reference]}
+        ),
+        seed=int(random.integers(2**32)),
+    )
+    known, rates = fairness_truths.values(truth, reference)
+    for metric, value in known.items():
+        found = Measurement.from_json(document["measurements"][metric]["group"])
+        _add(tally[metric][STRATA[at]], value, found)
+    table = document["groups"]["group"]
+    for name, size, *true in zip(names, truth.sizes, *rates.values(), strict=True):
+        stratum = STRATA[
+            int(np.searchsorted([low for low, _ in fairness_truths.STRATA], size, side="right")) - 1
+        ]
+        for kind, called in ONE_GROUP.items():
+            for rate, value in zip(rates, true, strict=True):
+                _add_pair(tally[f"{rate} of one group, {called}"][stratum], value, table[name][kind][rate])
+    small = [name for name, size in zip(names, truth.sizes, strict=True) if size < SMALL]
+    drawn["groups"] += len(names)
+    drawn["groups under 30 rows"] += len(small)
+    drawn["of them in the group table"] += sum(table.get(name, {}).get("count", 0) > 0 for name in small)
+    drawn["truths with an empty cell"] += any(0 in row["cells"].values() for row in table.values())
+
+
+def _add(tally: Counter[str], value: float, found: Measurement) -> None:
+    """Count one interval; one around a value that does not exist holds nothing."""
+    if found.low is None or found.high is None:
+        tally["undefined" if found.value is None else "no interval"] += 1
+        tally["width"] += 0
+        return
+    _add_pair(tally, value, [found.low, found.high])
+
+
+def _add_pair(tally: Counter[str], value: float, ends: Sequence[float] | None) -> None:
+    if ends is None:
+        tally["undefined"] += 1
+        return
+    tally["intervals"] += 1
+    tally["held"] += bool(ends[0] - 1e-9 <= value <= ends[1] + 1e-9)
+    tally["width"] += ends[1] - ends[0]  # type: ignore[assignment]
+
+
+def _decide(random: np.random.Generator, at: int, metric: str, by_stratum: dict[str, Counter[str]]) -> None:
+    """What a rule says of groups that are all alike, and of a worst group just beyond its limit."""
+    limit, tally = RULES[metric], by_stratum[STRATA[at]]
+    measured = {
+        "demographic_parity_difference": intervals.max_difference,
+        "demographic_parity_ratio": intervals.min_ratio,
+    }[metric]
+    for fair in (True, False):
+        sizes = fairness_truths.sizes(random, fairness_truths.STRATA[at], int(random.integers(2, 7)))
+        best = random.uniform(0.15, 0.95)
+        worst = best if fair else best - 0.101 if limit.at_most else best * 0.799
+        rates = random.permutation(
+            np.concatenate([[worst, best], random.uniform(worst, best, len(sizes) - 2)])
+        )
+        totals = {str(place): int(size) for place, size in enumerate(sizes)}
+        chosen = {str(place): int(k) for place, k in enumerate(random.binomial(sizes, rates))}
+        found = measured(chosen, totals, CONFIDENCE)
+        kind = "fair" if fair else "beyond"
+        tally[kind] += 1
+        if found.value is None or found.low is None or found.high is None:
+            continue
+        for rule, ends in (("point", (found.value, found.value)), ("interval", (found.low, found.high))):
+            tally[f"{kind} passed by {rule}"] += limit.encloses(*ends)
+            tally[f"{kind} failed by {rule}"] += limit.excludes(*ends)
+
+
+def lowest(record: Record) -> tuple[float, str, str]:
+    """The lowest share of intervals that held the truth, and where."""
+    return min(
+        (cell["held"] / cell["intervals"], name, stratum)
+        for name, by_stratum in record["coverage"].items()
+        for stratum, cell in by_stratum.items()
+        if cell.get("intervals")
+    )
+
+
+def render(record: Record) -> str:
+    """The record as Markdown: what intervals held, and what a rule would have decided."""
+    share, name, stratum = lowest(record)
+    rows = record["rows"]
+    small = f"{rows['groups under 30 rows']:,} of {rows['groups']:,} groups had fewer than {SMALL} rows"
+    lines = [
+        f"{record['truths']:,} truths, seeds {', '.join(map(str, record['seeds']))}. {small}, and "
+        f"{rows['of them in the group table']:,} of these stand in the group table; in "
+        f"{rows['truths with an empty cell']:,} truths a cell was empty. "
+        f"Lowest share in any stratum: {share:.1%} ({name}, {stratum} rows).",
+        "",
+        f"| rows of the smallest group | {' | '.join(record['strata'])} |",
+        "|---" * (1 + len(record["strata"])) + "|",
+        *(
+            f"| {metric} | {' | '.join(_cell(by_stratum[each]) for each in record['strata'])} |"
+            for metric, by_stratum in sorted(record["coverage"].items())
+        ),
+        "",
+        "Share of the intervals that held the truth, their mean width, and after the stroke how many samples "
+        "in a hundred gave no interval (too few rows, or no value).",
+        "",
+        "| rule, rows of the smallest group | all groups alike, failed: by the point value | by the interval "
+        "| beyond the limit, passed: by the point value | by the interval |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {RULE_NAMES[metric]}, {each} | {_rates(by_stratum[each])} |"
+            for metric, by_stratum in sorted(record["decisions"].items())
+            for each in record["strata"]
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(counted: dict[str, float]) -> str:
+    held, none = counted.get("intervals", 0), counted.get("undefined", 0) + counted.get("no interval", 0)
+    told = f"{counted['held'] / held:.1%}, {counted['width'] / held:.2f}" if held else "none"
+    return f"{told} / {100 * none / (held + none):.0f}"
+
+
+def _rates(counted: dict[str, float]) -> str:
+    asked = [
+        ("fair", "fair failed by point"),
+        ("fair", "fair failed by interval"),
+        ("beyond", "beyond passed by point"),
+        ("beyond", "beyond passed by interval"),
+    ]
+    return " | ".join(f"{counted.get(what, 0) / counted[of]:.1%}" for of, what in asked)

@@ -1,0 +1,47 @@
+"""`reports/explanation.json`: what matters to the model, for whom, and whether the explanation adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from clearance import paths
+from clearance.documents.codec import WHEN_SET, Count, Sha256
+from clearance.documents.document import MeasuredDocument
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureImportance:
+    """The mean size of a feature's contributions; 0: it never mattered."""
+
+    feature: str
+    mean_abs: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationDocument(MeasuredDocument):
+    """SHAP contributions of features on a sample of test rows, in `space`.
+
+    `by_group` holds mean contributions in groups with at least `fewest_rows_shown` explained rows;
+    `group_rows` counts them. Where no explanation could be made, the explainer and what it says are left out.
+    """
+
+    path: ClassVar[Path] = paths.EXPLANATION
+
+    importance: tuple[FeatureImportance, ...]
+    by_group: Mapping[str, Mapping[str, Mapping[str, float]]]
+    group_rows: Mapping[str, Mapping[str, Count]]
+    model_sha256: Sha256
+    explainer: str | None = field(default=None, metadata=WHEN_SET)
+    against: str | None = field(default=None, metadata=WHEN_SET)
+    space: Literal["log-odds", "probability"] | None = field(default=None, metadata=WHEN_SET)
+    base_value: float | None = field(default=None, metadata=WHEN_SET)
+    fewest_rows_shown: Count | None = field(default=None, metadata=WHEN_SET)
+    libraries: Mapping[str, str] | None = field(default=None, metadata=WHEN_SET)
+
+    @property
+    def model_digest(self) -> str:
+        """The SHA-256 of the model's file."""
+        return self.model_sha256

@@ -1,0 +1,40 @@
+"""`.clearance/release.json`: what the last release did. It is a note, never evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from clearance import paths
+from clearance.documents.codec import WHEN_SET, Count
+from clearance.documents.document import Document
+from clearance.documents.measurement import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiptVersion:
+    """A version in the registry, and what must be said wherever it is named."""
+
+    name: str
+    version: int
+    note: str | None = field(default=None, metadata=WHEN_SET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseReceipt(Document):
+    """How the release ended and why, and who is candidate and champion now.
+
+    `test_uses` counts the models that the test rows have judged; None where no rows judge, or nothing counts.
+    """
+
+    path: ClassVar[Path] = paths.RELEASE_RECEIPT
+
+    status: str
+    reason: str
+    fingerprint: str
+    verdict: Outcome
+    is_champion: bool
+    candidate: ReceiptVersion | None
+    champion: ReceiptVersion | None
+    test_uses: Count | None = None

@@ -1,0 +1,413 @@
+"""Ledger events: what an entry of each kind says, one frozen class for each kind.
+
+A class states the fields of the body, the sentence that tells it, whether the body may be erased, and which
+right the actor needs. A new kind of entry is one member of `EntryKind` and one class here. Bodies are read
+strictly; a field that the previous version did not write is optional. Nothing here reads a clock or a file.
+
+    Event
+    ├── Evidence               about the content of one version
+    │   ├── Proposal, Verdict, Comparison
+    │   └── Decision           Approval, Override, Rejection, Revocation
+    ├── Refusal
+    ├── Intent                 before a change of the champion
+    ├── ChampionChange         Promotion, Rollback, Retirement: after it
+    ├── Abandonment            in place of it
+    ├── RolesUpdate, CheckpointPolicyUpdate
+    └── Redaction
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clearance import params
+from clearance.ledger import faults
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+VersionNumber = Annotated[int, Field(ge=1)]
+
+
+class EntryKind(StrEnum):
+    """The kind of an entry, as the ledger stores it. Each has its class in this module."""
+
+    PROPOSAL = "proposal"
+    VERDICT = "verdict"
+    COMPARISON = "comparison"
+    APPROVAL = "approval"
+    REJECTION = "rejection"
+    REVOCATION = "revocation"
+    REFUSAL = "refusal"
+    OVERRIDE = "override"
+    INTENT = "intent"
+    PROMOTION = "promotion"
+    ROLLBACK = "rollback"
+    RETIREMENT = "retirement"
+    REPAIR = "repair"
+    ROLES = "roles"
+    CHECKPOINT_POLICY = "checkpoint_policy"
+    REDACTION = "redaction"
+
+
+class Event(BaseModel):
+    """The body of an entry.
+
+    `kind` is how the ledger stores it. `erasable`: the body may be erased after its retention period. `right`
+    is the right of the roles file that the actor needs; None where none is checked. `text` is the sentence
+    with the placeholders {actor} and {subject}.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    kind: ClassVar[EntryKind]
+    text: ClassVar[str]
+    erasable: ClassVar[bool] = False
+    right: ClassVar[str | None] = None
+    schema_version: ClassVar[int] = 1
+
+    @classmethod
+    def from_text(cls, text: str, *, where: str = "the entry") -> Self:
+        """The event in the JSON text of a body.
+
+        Raises IntegrityError that names `where` and each field that does not fit.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise faults.UNFIT_BODY(where=where, kind=cls.kind, why=params.describe(error, cls)) from None
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any], *, where: str = "the entry") -> Self:
+        """The event in a body that is a JSON value. Raises IntegrityError as `from_text` does."""
+        return cls.from_text(json.dumps(dict(body)), where=where)
+
+    def to_body(self) -> dict[str, Any]:
+        """The body as a JSON value: the fields that were given, and no defaults."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """What the actor did to the model, in one sentence without its full stop."""
+        return tell(self.text, actor, model, self._version())
+
+    def _version(self) -> int | None:
+        return None
+
+
+class AccountReference(BaseModel):
+    """An account at an identity provider; `token` is the SHA-256 of the token that it decided with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    issuer: str
+    subject: str
+    token: str | None = None
+
+
+class Evidence(Event):
+    """What is known about the content of one version; `content` is the digest that approvals bind to."""
+
+    erasable = True
+
+    version: VersionNumber
+    content: Sha256
+
+    def _version(self) -> int | None:
+        return self.version
+
+
+class Proposal(Evidence):
+    """A version was proposed. `pushed`: the DVC remote holds every object that it was made of."""
+
+    kind = EntryKind.PROPOSAL
+    text = "{actor} proposed {subject}"
+    right = "propose"
+
+    fingerprint: Sha256 | None = None
+    pushed: bool = False
+
+
+class Verdict(Evidence):
+    """The verdict of the policy with the SHA-256 `policy`."""
+
+    kind = EntryKind.VERDICT
+    text = "{actor} recorded the verdict on {subject}"
+
+    outcome: str | None = None
+    reasons: tuple[str, ...] = ()
+    policy: Sha256 | None = None
+
+
+class Comparison(Evidence):
+    """The comparison with the champion, whose content is `champion`; None when there was no champion.
+
+    `comparison` is the digest of the comparison, `approvals` the number of people that a first version needs
+    at least, `envelope` the signature over all other fields.
+    """
+
+    kind = EntryKind.COMPARISON
+    text = "{actor} recorded the comparison of {subject} with the champion"
+    right = "propose"
+
+    champion: Sha256 | None = None
+    comparison: Sha256 | None = None
+    outcome: str | None = None
+    approvals: int = 0
+    reasons: tuple[str, ...] = ()
+    envelope: Any = None
+
+
+class Decision(Evidence):
+    """What a person decided. `envelope` is what they signed; whether it counts is not decided here.
+
+    `account`: whose token proved who decided, where the signer only attests it.
+    """
+
+    right = "approve"
+
+    reason: str = ""
+    account: AccountReference | None = None
+    envelope: Any = None
+
+
+class Approval(Decision):
+    """A person agrees that the content may be promoted."""
+
+    kind = EntryKind.APPROVAL
+    text = "{actor} approved {subject}"
+
+
+class Override(Decision):
+    """A person lets the content be promoted for a limited time although its verdict is not a pass."""
+
+    kind = EntryKind.OVERRIDE
+    text = "{actor} overrode the verdict on {subject}"
+
+
+class Rejection(Decision):
+    """A person objects to the content."""
+
+    kind = EntryKind.REJECTION
+    text = "{actor} rejected {subject}"
+
+
+Withdrawn = Literal[EntryKind.APPROVAL, EntryKind.OVERRIDE, EntryKind.REJECTION]
+
+
+class Revocation(Decision):
+    """A person withdraws earlier decisions of their own.
+
+    `withdraws` says which kinds; it is empty in entries of versions that did not record it.
+    """
+
+    kind = EntryKind.REVOCATION
+    text = "{actor} withdrew their decision on {subject}"
+
+    withdraws: tuple[Withdrawn, ...] = ()
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who withdrew which decision on what."""
+        kinds = " and ".join(self.withdraws)
+        text = f"{{actor}} withdrew their {kinds} of {{subject}}" if kinds else self.text
+        return tell(text, actor, model, self.version)
+
+
+class Refusal(Event):
+    """A request was refused, for a reason.
+
+    `version` is what was requested, and need not exist. `passed_over` counts the refusals before this one
+    that were not recorded.
+    """
+
+    kind = EntryKind.REFUSAL
+    text = "{actor} requested a change to {subject}, which was refused"
+    erasable = True
+
+    reason: str = ""
+    version: int | None = None
+    content: Sha256 | None = None
+    account: AccountReference | None = None
+    passed_over: int = 0
+
+    def _version(self) -> int | None:
+        return self.version
+
+
+class _Change(Event):
+    """A change of the champion, begun, carried out or given up.
+
+    `allowed_by` are the people whose approval or override it rests on, `override_until` the day on which the
+    first of these overrides ends, `override` the sentence about them. `tier` and `authorised_in` say under
+    which tier, and by which commit, the policy was authorised.
+    """
+
+    content: Sha256 | None = None
+    reason: str | None = None
+    tier: str | None = None
+    authorised_in: str | None = None
+    allowed_by: tuple[str, ...] | None = None
+    override_until: str | None = None
+    override: str | None = None
+
+
+class ChampionChange(_Change):
+    """The champion changed; `intent` is the number of the entry that began the change."""
+
+    version: VersionNumber
+    intent: int | None = None
+
+    def _version(self) -> int | None:
+        return self.version
+
+
+class Promotion(ChampionChange):
+    """The version became champion."""
+
+    kind = EntryKind.PROMOTION
+    text = "{actor} promoted {subject}"
+    right = "promote"
+
+
+class Rollback(ChampionChange):
+    """A version that had been champion became champion again."""
+
+    kind = EntryKind.ROLLBACK
+    text = "{actor} rolled back to {subject}"
+    right = "roll_back"
+
+
+class Retirement(ChampionChange):
+    """The version is no longer champion, and no other version took its place."""
+
+    kind = EntryKind.RETIREMENT
+    text = "{actor} retired {subject}"
+    right = "roll_back"
+
+
+class Abandonment(_Change):
+    """The change that entry `intent` began was not carried out, and will not be."""
+
+    kind = EntryKind.REPAIR
+    text = "{actor} abandoned an unfinished change to {subject}"
+
+    version: VersionNumber | None = None
+    intent: int
+
+    def _version(self) -> int | None:
+        return self.version
+
+
+Step = Literal[EntryKind.PROMOTION, EntryKind.ROLLBACK, EntryKind.RETIREMENT]
+
+
+class Intent(_Change):
+    """A change of the champion begins: recorded before anything is changed. `step` is its kind."""
+
+    kind = EntryKind.INTENT
+    text = "{actor} started a change to {subject}"
+
+    version: VersionNumber
+    step: Step
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who started which change."""
+        return tell(_STARTED[self.step], actor, model, self.version)
+
+    @property
+    def change(self) -> type[ChampionChange]:
+        """The class of the change that it begins."""
+        return CHANGES[self.step]
+
+    def completed(self, number: int) -> ChampionChange:
+        """The change that this intent, entry `number`, led to."""
+        return self.change.from_body(self._carried() | {"intent": number})
+
+    def abandoned(self, number: int) -> Abandonment:
+        """That the change of this intent, entry `number`, was not carried out."""
+        return Abandonment.from_body(self._carried() | {"intent": number})
+
+    def _carried(self) -> dict[str, Any]:
+        return {name: value for name, value in self.to_body().items() if name != "step"}
+
+
+_STARTED = {
+    EntryKind.PROMOTION: "{actor} started promoting {subject}",
+    EntryKind.ROLLBACK: "{actor} started rolling back to {subject}",
+    EntryKind.RETIREMENT: "{actor} started retiring {subject}",
+}
+
+
+class RolesUpdate(Event):
+    """A roles file came into force: its version, its SHA-256, and the version of the root that signed it."""
+
+    kind = EntryKind.ROLES
+    text = "{actor} updated the roles file"
+
+    roles_version: int
+    sha256: Sha256
+    demo: bool = False
+    root_version: int = 0
+
+
+class CheckpointPolicyUpdate(Event):
+    """Who signs checkpoints, or where they are kept, changed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind = EntryKind.CHECKPOINT_POLICY
+    text = "{actor} changed how checkpoints are signed or kept"
+
+
+class Redaction(Event):
+    """The bodies of earlier entries were erased, for a reason."""
+
+    kind = EntryKind.REDACTION
+    text = "{actor} erased the content of earlier entries"
+    right = "erase"
+
+    entries: tuple[int, ...]
+    reason: str
+
+
+def _concrete(base: type[Event]) -> list[type[Event]]:
+    below = [event for child in base.__subclasses__() for event in _concrete(child)]
+    return [base, *below] if "kind" in vars(base) else below
+
+
+EVENTS: Mapping[EntryKind, type[Event]] = {event.kind: event for event in _concrete(Event)}
+"""The class of each kind."""
+
+CHANGES: Mapping[EntryKind, type[ChampionChange]] = {
+    kind: event for kind, event in EVENTS.items() if issubclass(event, ChampionChange)
+}
+"""The kinds that say who is champion from here on."""
+
+EVIDENCE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, Evidence))
+"""The kinds that are about the content of a version."""
+
+DECISIONS = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, Decision))
+"""The kinds that record what a person decided."""
+
+ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
+"""The kinds whose body may be erased: who was champion, and who erased what, stays readable."""
+
+
+def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
+    """A sentence of an event, its places filled."""
+    subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
+    return text.format(actor=actor, subject=subject)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each kind's body, by the name `ledger_<kind>`."""
+    return {
+        f"ledger_{kind}": {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": f"urn:clearance:ledger:{kind}:v{event.schema_version}",
+            **event.model_json_schema(),
+        }
+        for kind, event in sorted(EVENTS.items())
+    }

@@ -1,0 +1,66 @@
+"""Where everything in a project lies, relative to its root; each path is spelt here and nowhere else.
+
+Names only: nothing here reads or writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DVC_YAML = Path("dvc.yaml")
+DVC_LOCK = Path("dvc.lock")
+REQUIREMENTS_LOCK = Path("requirements.lock")
+
+RAW_TABLE = Path("data/raw.parquet")
+ORIGIN = Path("data/origin.json")
+PREPARED = Path("data/prepared")
+SCORED = Path("data/scored")
+SCORED_TABLE = SCORED / "scores.parquet"
+
+TRAINED = Path("models/trained")
+MODEL = TRAINED / "model.skops"
+BACKGROUND = Path("models/background")
+
+REPORTS = Path("reports")
+VALIDATION_RAW = REPORTS / "validation_raw.json"
+SPLIT = REPORTS / "split.json"
+VALIDATION_PREPARED = REPORTS / "validation_prepared.json"
+TRAINING = REPORTS / "training.json"
+SCORES = REPORTS / "scores.json"
+PERFORMANCE = REPORTS / "performance.json"
+FAIRNESS = REPORTS / "fairness.json"
+EXPLANATION = REPORTS / "explanation.json"
+VERDICT = REPORTS / "verdict.json"
+REPORT_PAGE = REPORTS / "report.html"
+IMPACT_TABLE = REPORTS / "impact.csv"
+FIGURES = REPORTS / "figures"
+TRAIN_FIGURES = FIGURES / "train"
+EVALUATE_FIGURES = FIGURES / "evaluate"
+EXPLAIN_FIGURES = FIGURES / "explain"
+
+BLOCKED = Path("blocked.json")
+"""The only file of an output folder whose stage did not run."""
+
+STATE = Path(".clearance")
+"""What a project keeps for itself and never commits: locks, logs, notes, keys, the ledger."""
+COMPARISON = STATE / "comparison.json"
+RELEASE_RECEIPT = STATE / "release.json"
+TEST_USES = STATE / "test_uses.json"
+EVIDENCE_BUNDLE = STATE / "evidence"
+RUN_LOCK = STATE / "run.lock"
+LEDGER = STATE / "ledger.db"
+CHECKPOINTS = STATE / "ledger.checkpoints"
+KEYS = STATE / "keys"
+TRUST_ROOT = STATE / "root.json"
+LOGS = STATE / "logs"
+WORKSPACES = STATE / "workspaces"
+DATA_DOCS = STATE / "data_docs"
+DUCKDB_HOME = STATE / "duckdb"
+SNAPSHOT_STATE = STATE / "snapshot"
+FLOW_RUN = STATE / "flow_run"
+
+
+def report(document: str) -> Path:
+    """Where the evidence document of that name lies, such as `reports/training.json`."""
+    return REPORTS / f"{document}.json"
