@@ -20,8 +20,9 @@ from dvc.repo import Repo
 from raising import raises_code
 from versions import forge, git, record
 
+from clearance import cli
 from clearance import files as artifacts
-from clearance.reproduction import differences, rebuild, reproduce, source_rebuild
+from clearance.reproduction import differences, rebuild, source_rebuild
 from clearance.reproduction import rebuild_record as records
 from clearance.reproduction.differences import Conclusion
 from clearance.reproduction.rebuild import RebuiltProject
@@ -407,7 +408,7 @@ def test_an_interrupted_rebuild_leaves_nothing_behind(
     before = git(root, "status", "--porcelain"), git(root, "worktree", "list"), snapshot(root / ".git")
     surroundings = {"TOY": str(orders), "TMPDIR": str(scratch), "PYTHONPATH": str(toys.ROOT)}
     child = subprocess.Popen(
-        [sys.executable, "-m", "clearance.reproduction.reproduce", str(tmp_path / "record.json")],
+        [Path(sys.executable).with_name("clearance"), "reproduce", str(tmp_path / "record.json")],
         cwd=root,
         env=toys.surroundings(root) | surroundings | {"PYTHONSAFEPATH": "1"},
         stderr=subprocess.DEVNULL,
@@ -457,9 +458,8 @@ def test_the_command_prints_the_report_and_ends_by_its_conclusion(
     verdict = artifacts.read_json(made / "reports/verdict.json") | {"verdict": "fail"}
     forged = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
     artifacts.write_json(tmp_path / "record.json", forged.model_dump())
-    monkeypatch.setattr(sys, "argv", ["reproduce", str(tmp_path / "record.json")])
     with pytest.raises(SystemExit) as ended:
-        reproduce.main()
+        cli.main(["reproduce", str(tmp_path / "record.json")], standalone_mode=False)
     assert ended.value.code == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "different: 5 of 6 outputs have the recorded digest"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,6 +27,7 @@ ALWAYS = ("dvc.yaml", PARAMS, ".dvcignore", "policies")
 _SECONDS = 120.0
 _INERT = ("core.fsmonitor=", "core.hooksPath=/dev/null", "log.showSignature=false", "protocol.allow=never")
 _POINTER = ".dvc"
+_HEADER = re.compile(rb"[0-9a-f]+ [a-z]+ [0-9]+")
 _SHOWN = 3
 
 
@@ -200,10 +202,16 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
     inside = [
         path for path in paths if not Path(path).is_absolute() and ".." not in PurePosixPath(path).parts
     ]
-    span = [resolve_commit(root, until)] + ([f"^{resolve_commit(root, since)}"] if since else [])
+    span = [f"{until}^{{commit}}", *([f"^{since}^{{commit}}"] if since else [])]
     form = "tformat:%an%x00%ae%x00%(trailers:key=Co-authored-by,valueonly,separator=%x0a)"
-    output = _git(root, "log", "-z", "--full-history", f"--format={form}", *span, "--", *inside)
-    fields = output.decode(errors="replace").split("\0")[:-1]
+    log = ("log", "-z", "--full-history", f"--format={form}", "--end-of-options", *span, "--", *inside)
+    result = _run(root, *log)
+    if result.returncode:
+        for commit in (until, since):
+            if commit:
+                resolve_commit(root, commit)  # names the commit that is not there
+        raise faults.GIT_FAILED(reason=_first_line(result))
+    fields = result.stdout.decode(errors="replace").split("\0")[:-1]
     people: set[Author] = set()
     for name, email, trailers in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
         people.add(Author(email, name))
@@ -237,6 +245,39 @@ def dvc_files(root: Path, commit: str) -> dict[str, str]:
     """The texts of the `.dvc` files that `commit` holds below `root`, by path."""
     names = [name for name in _blobs(root, resolve_commit(root, commit)) if name.endswith(_POINTER)]
     return {name: (read_file(root, commit, name) or b"").decode() for name in names}
+
+
+def files_at_head(root: Path, paths: Collection[str]) -> tuple[str | None, dict[str, bytes | None]]:
+    """The commit that is checked out at `root`, and what it holds of the files at `paths` below `root`.
+
+    A file is None where the commit holds none; the commit is None without git, a repository or a first
+    commit. Asks git once. Raises ConfigurationError when git refuses to read the repository.
+    """
+    contents: dict[str, bytes | None] = dict.fromkeys(paths)
+    if shutil.which("git") is None:
+        return None, contents
+    asked = [path for path in paths if "\n" not in path]
+    request = "".join(f"{name}\n" for name in ("HEAD^{commit}", *(f"HEAD:./{path}" for path in asked)))
+    result = _run(root, "cat-file", "--batch", request=request.encode())
+    if result.returncode:
+        if b"not a git repository" in result.stderr:
+            return None, contents
+        raise faults.GIT_REFUSED(reason=_first_line(result))
+    commit: str | None = None
+    answers = result.stdout
+    for path in (None, *asked):
+        header, _, answers = answers.partition(b"\n")
+        if not _HEADER.fullmatch(header):  # "... missing", "... ambiguous"
+            if path is None:
+                return None, contents
+            continue
+        name, kind, size = header.split()
+        content, answers = answers[: int(size)], answers[int(size) + 1 :]
+        if path is None:
+            commit = name.decode()
+        elif kind == b"blob":
+            contents[path] = content
+    return commit, contents
 
 
 def export(root: Path, commit: str, folder: Path) -> None:
@@ -282,7 +323,7 @@ def _first_line(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def _run(
-    root: Path, *arguments: str, variables: Mapping[str, str] | None = None
+    root: Path, *arguments: str, variables: Mapping[str, str] | None = None, request: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     git = shutil.which("git") or "git"
     settings = [word for setting in _INERT for word in ("-c", setting)]
@@ -293,7 +334,7 @@ def _run(
             [git, "--no-pager", "--no-replace-objects", "--literal-pathspecs", *settings, *arguments],
             cwd=root,
             env={**inherited, **own, **(variables or {})},
-            stdin=subprocess.DEVNULL,
+            input=request,
             capture_output=True,
             check=False,
             timeout=_SECONDS,
