@@ -109,7 +109,7 @@ class RunContext:
         self._idle.wait()
 
     def end_early_start(self) -> None:
-        """Wait for a stage that was started early and never taken over, once the run's children have ended."""
+        """Wait for a stage that was started early and never taken over, once the children have ended."""
         if self._early_start:
             self._early_start.close()
 
