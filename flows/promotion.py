@@ -15,7 +15,7 @@ from prefect.states import Completed, Failed
 
 from clearance import environment, params
 from clearance.errors import ClearanceError, ConfigurationError
-from clearance.versioning import dvc_pipeline
+from clearance.versioning import dvc_repro
 from flows import notifications, steps
 from flows.runner import child_processes, commands
 
@@ -57,7 +57,7 @@ def promote(name: str, root: Path, version: int) -> State[Any]:
                 name,
                 f"python -m tasks.promote {version}",
                 cwd=root,
-                timeout=dvc_pipeline.TIMEOUT,
+                timeout=dvc_repro.TIMEOUT,
                 log=root / ".clearance" / "logs" / f"{name}.log",
                 hear=take,
                 env={},

@@ -20,7 +20,7 @@ from clearance import ledger, params, registry
 from clearance.approvals_api import app, faults, oidc_settings
 from clearance.approvals_api.oidc_keys import ProviderKeys
 from clearance.approvals_api.tokens import RejectedToken
-from clearance.promotion import decide, next_step, session, version_record
+from clearance.promotion import decide, session, version_record
 from clearance.promotion.review import Review
 from clearance.promotion.session import LedgerSession
 from clearance.trust import recorded_decisions
@@ -62,17 +62,25 @@ class ApprovalService:
         Raises ReleaseRefused when nobody has the account, the person may not approve, or the token has
         already been used; and what `clearance.promotion.decide.decide` raises.
         """
-        with self.open_session() as acting, ledger.lock(acting.book, self.model):
-            demand(acting, account, [Right.APPROVE], f"{kind} version {version}")
-            _ensure_unused(acting.entries(), account)
+        with self.open_session() as acting:
             server = registry.connect()
-            entry, review = decide.decide(
-                acting, server, self.model, version, kind=kind, reason=reason, until=until, account=account
-            )
+            with ledger.lock(acting.book, self.model):
+                demand(acting, account, [Right.APPROVE], f"{kind} version {version}")
+                _ensure_unused(acting.entries(), account)
+                entry, review = decide.decide(
+                    acting,
+                    server,
+                    self.model,
+                    version,
+                    kind=kind,
+                    reason=reason,
+                    until=until,
+                    account=account,
+                )
             why = decide.reason_uncounted(entry, review)
             answer = {"entry": entry.number, "counts": why is None, "why": why, **_to_json(review)}
-        if why is None and decide.completes(kind, review):
-            answer["promotion"] = self._complete(review)
+            if why is None and decide.completes(kind, review):
+                answer["promotion"] = _complete(acting, server, review)
         return answer
 
     def state(self, version: int, account: AttestedAccount) -> dict[str, Any]:
@@ -97,17 +105,18 @@ class ApprovalService:
             holder = acting.roles.holder(by.issuer or "", by.subject or "", acting.now())
             acting.record(replace(draft, actor=holder.identity) if holder else draft)
 
-    def _complete(self, review: Review) -> str:
-        """After the last required approval: notify Prefect, and promote if the service may."""
-        ending = next_step.obstacle(review.case, review.standing, review.needs)
+
+def _complete(acting: LedgerSession, server: registry.MlflowServer, review: Review) -> str:
+    """After the last required approval: notify Prefect, and promote if the service may."""
+    ending = review.obstacle
+    if ending is None:
+        completion = decide.complete(acting, server, review)
+        ending = completion.ending
         if ending is None:
-            completion = decide.complete(self.root, self.service, review)
-            ending = completion.ending
-            if ending is None:
-                ask = f"Ask an operator to run `clearance promote {review.matter.version}`."
-                then = "Prefect was notified." if completion.notified else ask
-                return f"All required approvals are in. {then}"
-        return f"{ending.status}: {ending.reason}"
+            ask = f"Ask an operator to run `clearance promote {review.matter.version}`."
+            then = "Prefect was notified." if completion.notified else ask
+            return f"All required approvals are in. {then}"
+    return f"{ending.status}: {ending.reason}"
 
 
 def demand(acting: LedgerSession, account: AttestedAccount, rights: Iterable[Right], action: str) -> Person:
@@ -138,7 +147,7 @@ def _ensure_unused(entries: Iterable[ledger.Entry], account: AttestedAccount) ->
 def _to_json(review: Review) -> dict[str, Any]:
     """How things stand, as JSON."""
     subject, standing = review.matter, review.standing
-    obstacle = next_step.obstacle(review.case, standing, review.needs)
+    obstacle = review.obstacle
     comparison = {key: review.compared[key] for key in ("outcome", "reasons") if key in review.compared}
     return {
         "model": subject.model,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,30 +11,40 @@ from clearance.cli import options, process
 from clearance.errors import ExitCode
 
 if TYPE_CHECKING:
-    from clearance.library import Decision, Kind
+    from clearance.library import Kind
+    from clearance.promotion.decide import Completion
 
 
 def _decide(kind: Kind, version: int, identity: str | None, reason: str, until: dt.date | None = None) -> int:
-    """Record the decision, say what it is worth, and conclude the release when nothing is missing."""
+    """Record the decision, say what it is worth, and promote when nothing is missing.
+
+    In the demo, the pipeline account promotes. Evidence and ledger are verified once for both.
+    """
     root = process.enter_project()
-    from clearance import library
+    from clearance import params, registry
+    from clearance.promotion import decide, session
+    from clearance.trust.decisions import DecisionKind
 
-    decision = library.decide(root, version, kind, reason=reason, until=until, identity=identity)
-    click.echo(decision.entry)
-    if decision.uncounted is not None:
-        click.echo(decision.uncounted, err=True)
-        return ExitCode.REFUSED
-    for sentence in decision.missing:
-        click.echo(f"  {sentence}")
-    return _complete(root, decision, identity) if decision.complete else ExitCode.PASS
+    end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
+    name = params.load(root / "params.yaml").name
+    with session.open_session(root, identity) as acting:
+        server = registry.connect()
+        entry, review = decide.decide(
+            acting, server, name, version, kind=DecisionKind(kind), reason=reason, until=end
+        )
+        click.echo(entry)
+        if (uncounted := decide.reason_uncounted(entry, review)) is not None:
+            click.echo(uncounted, err=True)
+            return ExitCode.REFUSED
+        for sentence in review.standing.reasons:
+            click.echo(f"  {sentence}")
+        if not decide.completes(DecisionKind(kind), review):
+            return ExitCode.PASS
+        promoter = acting.acting_as(None if acting.roles.demo else identity)
+        return _conclude(decide.complete(promoter, server, review), version)
 
 
-def _complete(root: Path, decision: Decision, identity: str | None) -> int:
-    """Notify Prefect and promote where the account may; in the demo, the pipeline account promotes."""
-    from clearance.promotion import decide
-
-    version = decision.review.matter.version
-    completion = decide.complete(root, None if decision.demo else identity, decision.review)
+def _conclude(completion: Completion, version: int) -> int:
     if completion.ending is None:
         then = (
             "Prefect was notified and promotes it"

@@ -124,8 +124,3 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any], model: type[Base
         section = _section(model, key)
         merged[key] = _merge(merged.get(key) or {}, value, section) if section else value
     return merged
-
-
-def is_what_if(overrides: Mapping[str, Any]) -> bool:
-    """Whether a policy was chosen at run time: then the verdict is hypothetical and can release nothing."""
-    return "policy" in overrides

@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from clearance import environment, params, run_lock
 from clearance.errors import ClearanceError
-from clearance.policy import policy_file
-from clearance.versioning import dvc_pipeline, repair
+from clearance.policy import policy_file, project_verdict
+from clearance.versioning import dvc_lock, dvc_repro, repair
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses
 from flows.runner.early_start import EarlyStart
@@ -67,10 +67,10 @@ class RunContext:
         self._waits = threading.Event()
 
     @cached_property
-    def pipeline(self) -> dvc_pipeline.Pipeline:
+    def pipeline(self) -> dvc_repro.Pipeline:
         """The stages, in a checkout that was mended first; their modules begin to be imported."""
-        pipeline = dvc_pipeline.Pipeline(self.folder)
-        recorded = repair.recorded_outs(self.folder / "dvc.lock")
+        pipeline = dvc_repro.open_pipeline(self.folder)
+        recorded = dvc_lock.read(self.folder / dvc_lock.NAME).outs
         for path in repair.remove_unsound(self.folder, pipeline.cache, recorded):
             self.notes.append(repair.describe_removed(path, self.folder))
             self._watch(Progress(self.notes[-1], "unsound"))
@@ -94,7 +94,7 @@ class RunContext:
     @property
     def effects_after(self) -> list[str]:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
-        return [] if overrides.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
+        return [] if project_verdict.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
     def start_ahead(self) -> None:
         """Begin with the stages, until `run_stage` is called for the first time; returns once a child works.
@@ -126,7 +126,7 @@ class RunContext:
     def run_effect(self, name: str, hear: Callable[[str], None]) -> bool:
         """Run one effect; returns that it ran. Raises what `commands.run` raises."""
         with self._told(name) as end:
-            self._command(name, EFFECTS[name], self.folder, dvc_pipeline.TIMEOUT, hear)
+            self._command(name, EFFECTS[name], self.folder, dvc_repro.TIMEOUT, hear)
             end("done")
         return True
 
