@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from clearance import params, registry, stage
+from clearance import params, paths, registry, stage
 from clearance.errors import ExitCode
 from clearance.promotion.next_step import Status
 from clearance.promotion.promote import promote
@@ -21,7 +21,7 @@ def main() -> None:
     """Promote the candidate named as the only argument, as of today."""
     root = Path.cwd()
     day = dt.datetime.now(dt.UTC).date()
-    name = params.load(root / "params.yaml").name
+    name = params.load(root / paths.PARAMS).name
     with open_session(root) as session:
         session.demand(Right.PROMOTE, name, f"promote {name}")
         ending, state = promote(session, registry.connect(), name, int(sys.argv[1]), day, asked=True)

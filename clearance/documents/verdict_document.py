@@ -22,6 +22,20 @@ class LimitReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MoreRowsReport:
+    """The rows that would decide a finding: all groups `times` as large (None: no number would do it).
+
+    `group` is the group with the fewest rows and `rows` what it has, `short` what each group lacks to the
+    rule's minimum.
+    """
+
+    times: float | None
+    group: str | None
+    rows: Count | None
+    short: Mapping[str, Count]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RuleFinding:
     """What one rule says about one measurement; `outcome` is None where the rule only reports."""
 
@@ -42,6 +56,7 @@ class RuleFinding:
     high: float | None
     confidence: float | None
     support: Mapping[str, Count]
+    more_rows: MoreRowsReport | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
