@@ -23,6 +23,7 @@ from clearance.data.tables import prepared, row_ids, scored
 from clearance.documents import measurement
 from clearance.documents.document import unless_blocked
 from clearance.documents.fairness_document import FairnessDocument
+from clearance.documents.group_names import MISSING
 from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import (
     contingency,
@@ -202,7 +203,7 @@ def expected_groups(
     """
     encoding = contingency.encode(protected)
     groups = {
-        name: set(margins.codes_of(encoding, over)[1]) - {counts.MISSING}
+        name: set(margins.codes_of(encoding, over)[1]) - {MISSING}
         for name, over in margins.families(encoding.attributes, intersections).items()
     }
     for name in data.protected:
