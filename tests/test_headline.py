@@ -113,9 +113,7 @@ def test_what_would_change_a_refusal() -> None:
     assert said.endswith("another model or other data, so that the whole interval is ≤ 0.1.")
     raw = finding(metric="validation_raw.blocking_failures", attribute=None, limit={"at_most": 0.0})
     (said,) = headline.next_steps(verdict("fail", raw))
-    assert said.startswith(
-        "For blocking data failures in the raw table: other data, so that it is ≤ 0;"
-    )
+    assert said.startswith("For blocking data failures in the raw table: other data, so that it is ≤ 0;")
 
 
 def test_the_same_advice_is_given_once() -> None:

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from clearance.documents import measurement as evidence
+from clearance.documents import metrics
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import judgement, policy_file, schema
-from clearance.documents import metrics
 from clearance.reporting import explain_rule
 
 ROOT = Path(__file__).parent.parent

@@ -335,8 +335,7 @@ def test_a_metric_by_attribute_needs_a_rule_that_names_one() -> None:
 def test_a_finding_is_a_sentence_with_its_numbers() -> None:
     found = fairness(gap(0.3124, 0.1504, 0.4701))
     assert reason(found) == (
-        "demographic parity difference by race is 0.312 (95% interval 0.150 to 0.470); "
-        "limit: ≤ 0.1"
+        "demographic parity difference by race is 0.312 (95% interval 0.150 to 0.470); limit: ≤ 0.1"
     )
     across = fairness(gap(0.09, 0.02, 0.2, support={"White": 500, "Black": 60}))
     assert reason(across).endswith(
@@ -520,7 +519,10 @@ def test_an_attribute_whose_last_rule_ran_out_is_not_assessed() -> None:
 @pytest.mark.parametrize(
     ("declaration", "why"),
     [
-        (judgement.Declaration(attributes=("sex",), target="approve", favourable=1), "demands an assessment of `race`"),
+        (
+            judgement.Declaration(attributes=("sex",), target="approve", favourable=1),
+            "demands an assessment of `race`",
+        ),
         (
             judgement.Declaration(attributes=("race",), target="approve", favourable=0),
             "`approve` = 1 in the policy",
