@@ -32,7 +32,7 @@ def main() -> None:
     try:
         asyncio.run(_emit(event))
     except (OSError, TimeoutError, WebSocketException) as error:
-        raise UnavailableError(f"Prefect was not told ({error})", "is PREFECT_API_URL right?") from error
+        raise UnavailableError(f"could not notify Prefect ({error})", "check PREFECT_API_URL") from error
 
 
 async def _emit(event: Event) -> None:

@@ -14,9 +14,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from clearance import environment, params
+from clearance.cli import run_options
 from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt
 from clearance.reporting import summary
@@ -28,19 +27,9 @@ if TYPE_CHECKING:
     from prefect import State
 
 
-@click.command()
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of params.yaml.")
-@click.option(
-    "--policy", "policy_file", metavar="FILE", help="Judge by this policy: a what-if, releases nothing."
-)
-@click.option("--force", is_flag=True, help="Run every stage, even where nothing changed.")
-@click.option("--any-verdict", is_flag=True, help="End with 0 on any verdict; a fault still ends with 1.")
+@run_options.command
 def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_verdict: bool) -> None:
-    """Run the governed pipeline.
-
-    Exit status: 0 pass (it may wait for people to agree), 1 fault, 3 refused, 4 insufficient evidence,
-    5 not evaluated.
-    """
+    """Run the pipeline in this terminal and exit with the status of its verdict."""
     screen = display.Display()
     struck = _listen()
     try:
@@ -57,7 +46,7 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         screen.fail(f"error: {error}")
         code = ExitCode.ERROR
     except KeyboardInterrupt:
-        screen.fail("interrupted: what was finished is kept, and the next run goes on from there")
+        screen.fail("interrupted. Finished stages are kept; the next run resumes.")
         code = ExitCode.INTERRUPTED
     if any_verdict and code not in (ExitCode.ERROR, ExitCode.INTERRUPTED):
         code = ExitCode.PASS
@@ -82,7 +71,7 @@ def _train(run: run_context.RunContext, struck: threading.Event) -> State[Any]:
     atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
     wait = server.start(keeper, run.root)
     if not run.needs_snapshot:
-        run.start_ahead()
+        run.start_early()
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows import training

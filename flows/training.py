@@ -9,7 +9,7 @@ from __future__ import annotations
 if __name__ == "__main__":  # before Prefect is imported: wrong parameters are told at once
     from flows import terminal
 
-    terminal.main()
+    terminal.main(prog_name="clearance run")
 
 from typing import TYPE_CHECKING, Any
 from uuid import UUID

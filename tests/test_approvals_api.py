@@ -32,8 +32,8 @@ from issuer import Provider
 
 from clearance import ledger, registry
 from clearance.approvals_api import app, oidc_keys, oidc_settings, service, tokens
-from clearance.approvals_api.rate_limit import Tally
-from clearance.approvals_api.tokens import Refused
+from clearance.approvals_api.rate_limit import RateLimiter
+from clearance.approvals_api.tokens import RejectedToken
 from clearance.errors import ConfigurationError, UnavailableError
 from clearance.promotion import decide, promote, verify
 from clearance.promotion.session import open_session
@@ -76,13 +76,13 @@ def own() -> Iterator[Provider]:
         yield running
 
 
-def settings(provider: Provider, **more: Any) -> oidc_settings.Identity:
+def settings(provider: Provider, **more: Any) -> oidc_settings.ProviderSettings:
     said = {"issuer": provider.address, "audience": oidc.AUDIENCE, "service": "desk", **more}
-    return oidc_settings.Identity.model_validate(said)
+    return oidc_settings.ProviderSettings.model_validate(said)
 
 
-def read(provider: Provider, token: str, **more: Any) -> AttestedAccount | Refused:
-    return tokens.read(token, settings(provider, **more), oidc_keys.Issuer(provider.address))
+def read(provider: Provider, token: str, **more: Any) -> AttestedAccount | RejectedToken:
+    return tokens.read(token, settings(provider, **more), oidc_keys.ProviderKeys(provider.address))
 
 
 # What a token proves
@@ -129,68 +129,68 @@ def under_a_listed_name(provider: Provider) -> str:
 
 AN_HOUR = 3600
 BAD: dict[str, tuple[Callable[[Provider], str], str]] = {
-    "wrong issuer": (lambda p: p.token("s-vera", iss="https://evil.example"), "another issuer made it"),
-    "issuer with a slash": (lambda p: p.token("s-vera", iss=p.address + "/"), "another issuer made it"),
-    "wrong audience": (lambda p: p.token("s-vera", aud="api://other"), "another audience"),
-    "no audience": (lambda p: p.token("s-vera", aud=None), "a claim is missing or faulty"),
-    "expired": (lambda p: p.token("s-vera", exp=int(time.time()) - AN_HOUR), "it has expired"),
-    "no expiry": (lambda p: p.token("s-vera", exp=None), "a claim is missing or faulty"),
-    "not valid yet": (lambda p: p.token("s-vera", nbf=int(time.time()) + AN_HOUR), "not valid yet"),
-    "issued later": (lambda p: p.token("s-vera", iat=int(time.time()) + AN_HOUR), "not valid yet"),
-    "never issued": (lambda p: p.token("s-vera", iat=None), "a claim is missing or faulty"),
-    "about nobody": (lambda p: p.token("s-vera", sub=None), "its claim sub names nobody"),
-    "an empty name": (lambda p: p.token(""), "its claim sub names nobody"),
-    "alg none": (unsigned, "its algorithm is not allowed"),
+    "wrong issuer": (lambda p: p.token("s-vera", iss="https://evil.example"), "token_wrong_issuer"),
+    "issuer with a slash": (lambda p: p.token("s-vera", iss=p.address + "/"), "token_wrong_issuer"),
+    "wrong audience": (lambda p: p.token("s-vera", aud="api://other"), "token_wrong_audience"),
+    "no audience": (lambda p: p.token("s-vera", aud=None), "token_invalid_claim"),
+    "expired": (lambda p: p.token("s-vera", exp=int(time.time()) - AN_HOUR), "token_expired"),
+    "no expiry": (lambda p: p.token("s-vera", exp=None), "token_invalid_claim"),
+    "not valid yet": (lambda p: p.token("s-vera", nbf=int(time.time()) + AN_HOUR), "token_not_yet_valid"),
+    "issued later": (lambda p: p.token("s-vera", iat=int(time.time()) + AN_HOUR), "token_not_yet_valid"),
+    "never issued": (lambda p: p.token("s-vera", iat=None), "token_invalid_claim"),
+    "about nobody": (lambda p: p.token("s-vera", sub=None), "token_no_subject"),
+    "an empty name": (lambda p: p.token(""), "token_no_subject"),
+    "alg none": (unsigned, "token_algorithm_not_allowed"),
     "HS256, public key as the secret": (
         lambda p: with_secret(p, p.keys[-1].public_pem, p.keys[-1].keyid),
-        "its algorithm is not allowed",
+        "token_algorithm_not_allowed",
     ),
-    "unknown key": (lambda p: p.token("s-vera", key=oidc.make()), "the provider has no key of the name"),
+    "unknown key": (lambda p: p.token("s-vera", key=oidc.make()), "token_unknown_key"),
     "no key named": (
         lambda p: p.token("s-vera", headers={"kid": None}),
-        "the provider has no key of the name",
+        "token_unknown_key",
     ),
-    "another key under a listed name": (under_a_listed_name, "signature does not hold"),
+    "another key under a listed name": (under_a_listed_name, "token_bad_signature"),
     "another algorithm under a listed name": (
         lambda p: p.token("s-vera", key=oidc.make("EdDSA", p.keys[-1].keyid)),
-        "its algorithm is not its key's",
+        "token_key_mismatch",
     ),
-    "changed payload": (changed, "signature does not hold"),
-    "logout token": (lambda p: p.token("s-vera", headers={"typ": "logout+jwt"}), "a token of another kind"),
+    "changed payload": (changed, "token_bad_signature"),
+    "logout token": (lambda p: p.token("s-vera", headers={"typ": "logout+jwt"}), "token_wrong_type"),
     "critical header": (
         lambda p: p.token("s-vera", headers={"crit": ["exp"]}),
-        "it is no signed JSON Web Token",
+        "token_not_a_jwt",
     ),
-    "no token at all": (lambda _: "x.y.z", "it is no signed JSON Web Token"),
-    "endless": (lambda _: "a" * 20_000, "more than 16384 characters"),
+    "no token at all": (lambda _: "x.y.z", "token_not_a_jwt"),
+    "endless": (lambda _: "a" * 20_000, "token_too_long"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_token_proves_nothing(provider: Provider, name: str) -> None:
-    make, why = BAD[name]
-    found = read(provider, make(provider))
-    assert isinstance(found, Refused)
-    assert re.search(why, found.why), found.why
+    make, code = BAD[name]
+    rejected = read(provider, make(provider))
+    assert isinstance(rejected, RejectedToken)
+    assert rejected.error.code == f"approvals_api.{code}"
 
 
 def test_only_a_signature_that_holds_names_who_was_refused(provider: Provider) -> None:
     expired = read(provider, BAD["expired"][0](provider))
-    assert isinstance(expired, Refused)
+    assert isinstance(expired, RejectedToken)
     assert (expired.issuer, expired.subject) == (provider.address, "s-vera")
     for name in ("alg none", "changed payload", "unknown key", "another key under a listed name"):
         found = read(provider, BAD[name][0](provider))
-        assert isinstance(found, Refused) and (found.issuer, found.subject) == (None, None)
+        assert isinstance(found, RejectedToken) and (found.issuer, found.subject) == (None, None)
 
 
 def test_clocks_may_differ_by_the_leeway_and_no_more(provider: Provider) -> None:
     late = provider.token("s-vera", exp=int(time.time()) - 100)
     assert isinstance(read(provider, late, leeway=300), AttestedAccount)
-    assert isinstance(read(provider, late, leeway=30), Refused)
+    assert isinstance(read(provider, late, leeway=30), RejectedToken)
 
 
 def test_an_algorithm_that_is_not_listed_is_refused(provider: Provider) -> None:
-    assert isinstance(read(provider, provider.token("s-vera"), algorithms=["RS256"]), Refused)
+    assert isinstance(read(provider, provider.token("s-vera"), algorithms=["RS256"]), RejectedToken)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_groups_leave_the_roles_that_they_map_to(
 
 def test_a_rotated_key_is_found_and_a_withdrawn_one_ends_with_its_lifetime(own: Provider) -> None:
     now = [0.0]
-    asked = oidc_keys.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    asked = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     old = own.keys[0]
     assert asked.key(old.keyid) is not None
     new = own.rotate()
@@ -229,7 +229,7 @@ def test_a_rotated_key_is_found_and_a_withdrawn_one_ends_with_its_lifetime(own: 
 
 def test_made_up_key_ids_do_not_make_us_ask_without_end(own: Provider) -> None:
     now = [0.0]
-    asked = oidc_keys.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    asked = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     for number in range(100):
         assert asked.key(f"made-up-{number}") is None
     assert own.asked == 2
@@ -240,15 +240,16 @@ def test_made_up_key_ids_do_not_make_us_ask_without_end(own: Provider) -> None:
 
 def test_keys_are_believed_while_young_and_not_after_when_the_provider_is_silent(own: Provider) -> None:
     now = [0.0]
-    asked = oidc_keys.Issuer(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    asked = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     keyid = own.keys[0].keyid
     assert asked.key(keyid) is not None
     own.redirect = "http://127.0.0.1:9/keys"
     now[0] = 599
     assert asked.key(keyid) is not None
     for now[0] in (601, 602, 700):
-        with pytest.raises(UnavailableError, match="gives no keys"):
+        with pytest.raises(UnavailableError) as silent:
             asked.key(keyid)
+        assert silent.value.code == "approvals_api.provider_unavailable"
     own.redirect = None
     now[0] = 720
     assert asked.key(keyid) is not None
@@ -275,35 +276,38 @@ def publish(*keys: Any) -> Callable[[Provider], None]:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (break_discovery(issuer="https://evil.example"), "speaks for 'https://evil.example'"),
-        (break_discovery(jwks_uri="http://evil.example/keys"), "jwks_uri is no https"),
-        (break_discovery(jwks_uri="file:///etc/hostname"), "jwks_uri is no https"),
-        (break_discovery(jwks_uri=None), "jwks_uri is no https"),
+        (break_discovery(issuer="https://evil.example"), "discovery document is for 'https://evil.example'"),
+        (break_discovery(jwks_uri="http://evil.example/keys"), "jwks_uri is not an https"),
+        (break_discovery(jwks_uri="file:///etc/hostname"), "jwks_uri is not an https"),
+        (break_discovery(jwks_uri=None), "jwks_uri is not an https"),
         (lambda own: setattr(own, "redirect", "http://127.0.0.1:9/"), "302"),
-        (weaken, "no key that could sign"),
-        (publish(), "no key that could sign"),
+        (weaken, "no usable signing key"),
+        (publish(), "no usable signing key"),
         (
             publish("x", None, {"kid": 1}, {"kid": "k", "kty": "oct", "k": "c2VjcmV0"}),
-            "no key that could sign",
+            "no usable signing key",
         ),
-        (publish({"kid": "k", "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}), "no key that could sign"),
-        (publish({**oidc.make(keyid="k").listed, "use": "enc"}), "no key that could sign"),
-        (publish(oidc.make(keyid="k").secret), "no key that could sign"),
+        (publish({"kid": "k", "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}), "no usable signing key"),
+        (publish({**oidc.make(keyid="k").listed, "use": "enc"}), "no usable signing key"),
+        (publish(oidc.make(keyid="k").secret), "no usable signing key"),
     ],
 )
 def test_a_provider_that_is_not_in_order_gives_no_keys(
     own: Provider, spoil: Callable[[Provider], None], says: str
 ) -> None:
     spoil(own)
-    with pytest.raises(UnavailableError, match=says):
+    with pytest.raises(UnavailableError) as error:
         oidc_keys.fetch(own.address)
+    assert error.value.code == "approvals_api.provider_unavailable"
+    assert says in error.value.values["reason"]
 
 
 def test_a_provider_that_is_down_gives_no_keys() -> None:
     with oidc.running() as gone:
         address = gone.address
-    with pytest.raises(UnavailableError, match="gives no keys"):
+    with pytest.raises(UnavailableError) as error:
         oidc_keys.fetch(address)
+    assert error.value.values["issuer"] == address
 
 
 @pytest.mark.parametrize(
@@ -324,18 +328,21 @@ def test_a_provider_that_is_down_gives_no_keys() -> None:
 def test_faulty_settings_are_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
     said = {"issuer": "https://login.example", "audience": "x"} | change
     (tmp_path / "identity.yaml").write_text(yaml.safe_dump(said))
-    with pytest.raises(ConfigurationError, match=says):
-        oidc_settings.load(tmp_path, {oidc_settings.PLACE: "identity.yaml"})
-    with pytest.raises(ConfigurationError, match="no identity provider"):
+    with pytest.raises(ConfigurationError) as invalid:
+        oidc_settings.load(tmp_path, {oidc_settings.VARIABLE: "identity.yaml"})
+    assert invalid.value.code == "approvals_api.settings_invalid"
+    assert says in invalid.value.values["reason"]
+    with pytest.raises(ConfigurationError) as missing:
         oidc_settings.load(tmp_path, {})
+    assert missing.value.code == "approvals_api.settings_missing"
 
 
 def test_refusals_are_recorded_up_to_a_number_and_counted_beyond() -> None:
     now = [0.0]
-    tally = Tally(2, 60, clock=lambda: now[0])
-    assert [tally.admit() for _ in range(5)] == [0, 0, None, None, None]
+    limiter = RateLimiter(2, 60, clock=lambda: now[0])
+    assert [limiter.admit() for _ in range(5)] == [0, 0, None, None, None]
     now[0] = 60
-    assert [tally.admit() for _ in range(3)] == [3, 0, None]
+    assert [limiter.admit() for _ in range(3)] == [3, 0, None]
 
 
 # The service
@@ -400,8 +407,8 @@ FREELY = {False: 10_000, True: 10_000}
 def served(world: World, provider: Provider, per_minute: dict[bool, int]) -> Iterator[World]:
     """The service of the world, until the end."""
     chosen = settings(provider, groups={"roles": GROUPS})
-    counter = service.Desk(root=world.root, model=NAME, service="desk")
-    application = app.app(counter, chosen, oidc_keys.Issuer(provider.address, pause=0), per_minute)
+    counter = service.ApprovalService(root=world.root, model=NAME, service="desk")
+    application = app.app(counter, chosen, oidc_keys.ProviderKeys(provider.address, pause=0), per_minute)
     server = uvicorn.Server(uvicorn.Config(application, "127.0.0.1", 0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -468,7 +475,7 @@ def test_two_tokens_complete_the_set_and_an_operator_promotes(fresh: World) -> N
     )
     code, said = world.post("approve", world.sign_in("rita"))
     assert (code, said["complete"]) == (200, True)
-    assert said["promotion"] == "All who must agree do: ask an operator for `clearance promote 1`."
+    assert said["promotion"] == "All required approvals are in. Ask an operator to run `clearance promote 1`."
     code, said = world.look(world.sign_in("ada"))
     assert (code, said["obstacle"]) == (200, None)
     assert [(each["who"], each["attested_by"]) for each in said["agreed"]] == [
@@ -510,7 +517,7 @@ def test_key_and_token_of_one_person_are_one_person(world: World) -> None:
     code, said = world.post("revoke", world.sign_in("vera"), reason="saw more")
     assert (code, said["missing"]) == (200, {"validator": 1, "risk_officer": 1})
     code, said = world.post("revoke", world.sign_in("vera"), reason="again")
-    assert code == 409 and "no decision of vera" in said["fault"]
+    assert code == 409 and "no decision of vera" in said["error"]["message"]
     assert world.sound()
 
 
@@ -535,7 +542,7 @@ def test_a_replayed_token_decides_nothing_also_after_a_revocation(world: World) 
     assert world.post("revoke", world.sign_in("vera"), reason="saw more")[0] == 200
     for kind in ("approve", "reject", "revoke"):
         code, said = world.post(kind, token)
-        assert code == 403 and "a token decides once" in said["fault"]
+        assert (code, said["error"]["code"]) == (403, "approvals_api.token_already_used")
     assert world.look(token)[1]["missing"] == {"validator": 1, "risk_officer": 1}
     assert [each.actor for each in world.entries("refusal")] == ["vera"] * 3
 
@@ -592,10 +599,10 @@ def test_every_bad_token_is_refused_and_recorded_without_the_token(world: World,
 @pytest.mark.parametrize(
     ("who", "groups", "says"),
     [
-        ("vera", ("g-risk",), "vera may not approve version 1: no role of theirs, among those"),
-        ("vera", ("g-none",), "vera may not approve version 1"),
-        ("ada", ("g-val", "g-risk"), "ada may not approve version 1"),
-        ("nobody", ("g-val",), "nobody in policies/roles.yaml holds the account s-nobody"),
+        ("vera", ("g-risk",), "no_right_in_groups"),
+        ("vera", ("g-none",), "no_right_in_groups"),
+        ("ada", ("g-val", "g-risk"), "no_right_in_groups"),
+        ("nobody", ("g-val",), "unknown_account"),
     ],
 )
 def test_who_may_not_approve_is_refused_and_recorded(
@@ -603,9 +610,9 @@ def test_who_may_not_approve_is_refused_and_recorded(
 ) -> None:
     before = len(world.entries())
     code, said = world.post("approve", world.sign_in(who, *groups))
-    assert code == 403 and says in said["fault"]
+    assert (code, said["error"]["code"]) == (403, f"approvals_api.{says}")
     (entry,) = world.entries()[before:]
-    assert entry.kind == "refusal" and says in entry.body["reason"]
+    assert entry.kind == "refusal" and said["error"]["message"] in entry.body["reason"]
     assert entry.body["account"] == {"issuer": world.provider.address, "subject": f"s-{who}"}
     assert entry.actor == ("desk" if who == "nobody" else who)
 
@@ -618,17 +625,31 @@ def test_reading_takes_a_token_of_somebody_with_a_right(world: World) -> None:
     assert (code, said["verdict"], said["agreed"]) == (200, "pass", [])
 
 
+def code_of(answer: tuple[int, Any]) -> tuple[int, str]:
+    """Status and error code of an answer, which offers a message and a hint as well."""
+    status, body = answer
+    assert set(body) == {"error"} and set(body["error"]) == {"code", "message", "hint"}
+    assert body["error"]["message"] and body["error"]["hint"]
+    return status, body["error"]["code"].removeprefix("approvals_api.")
+
+
 def test_what_is_no_request_is_refused_before_anything_is_decided(world: World) -> None:
     path, token = f"/models/{NAME}/versions/1/approve", world.sign_in("vera")
     before = len(world.entries("approval"))
     for body in ({"reason": " "}, {}, {"reason": "x", "by": "rita"}, {"reason": "x", "until": "never"}):
-        assert world.ask("POST", path, token, body)[0] == 422
-    assert world.ask("POST", path, token, {"reason": "x" * 70_000})[0] == 413
-    assert world.ask("POST", f"/models/{NAME}/versions/1/bless", token, {"reason": "x"})[0] == 422
-    assert world.ask("POST", "/models/other/versions/1/approve", token, {"reason": "x"})[0] == 404
+        assert code_of(world.ask("POST", path, token, body)) == (422, "invalid_request")
+    assert code_of(world.ask("POST", path, token, {"reason": "x" * 70_000})) == (413, "request_too_large")
+    reason = {"reason": "x"}
+    other = f"/models/{NAME}/versions/1/bless"
+    assert code_of(world.ask("POST", other, token, reason)) == (422, "invalid_request")
+    other = "/models/other/versions/1/approve"
+    assert code_of(world.ask("POST", other, token, reason)) == (404, "other_model")
+    assert code_of(world.ask("GET", "/nowhere", token)) == (404, "not_found")
+    assert code_of(world.ask("PUT", path, token, reason)) == (405, "not_found")
     code, said = world.post("approve", token, version=99)
-    assert code == 409 and "has no version 99" in said["fault"]
-    assert world.ask("GET", f"/models/{NAME}/versions/1", None, Authorization="Basic eDp5")[0] == 401
+    assert code == 409 and "has no version 99" in said["error"]["message"]
+    basic = world.ask("GET", f"/models/{NAME}/versions/1", None, Authorization="Basic eDp5")
+    assert code_of(basic) == (401, "no_bearer_token")
     assert len(world.entries("approval")) == before
 
 
@@ -638,7 +659,7 @@ def test_a_key_that_was_rotated_is_found_and_the_old_one_counts_no_more(world: W
     world.provider.rotate("RS256")
     assert world.post("approve", world.sign_in("rita"))[0] == 200
     code, said = world.post("reject", stale)
-    assert code == 401 and "has no key" in said["fault"]
+    assert (code, said["error"]["code"]) == (401, "approvals_api.token_unknown_key")
 
 
 def test_without_the_provider_nothing_is_decided(world: World) -> None:
@@ -646,7 +667,7 @@ def test_without_the_provider_nothing_is_decided(world: World) -> None:
     world.provider.redirect = "http://127.0.0.1:9/"
     before = len(world.entries())
     code, said = world.post("approve", world.sign_in("vera"))
-    assert code == 503 and "no token can be checked" in said["fault"]
+    assert (code, said["error"]["code"]) == (503, "approvals_api.provider_unavailable")
     assert len(world.entries()) == before
     world.provider.redirect = None
     assert world.post("approve", world.sign_in("vera"))[0] == 200
@@ -663,7 +684,7 @@ def test_a_service_that_may_not_attest_takes_no_approvals(world: World) -> None:
     token = world.sign_in("vera")
     roles_file(world.root, world.provider.address, desk={"roles": ["validator"]})
     code, said = world.post("approve", token)
-    assert code == 409 and "desk may not attest who others are" in said["fault"]
+    assert (code, said["error"]["code"]) == (409, "approvals_api.service_may_not_attest")
     assert not world.entries("approval")
 
 
@@ -676,7 +697,7 @@ def test_evidence_that_was_tampered_with_is_not_decided_on(world: World) -> None
         code, said = world.post("approve", world.sign_in("vera"))
     finally:
         model.write_bytes(whole)
-    assert code == 409 and "is not what was judged" in said["fault"]
+    assert code == 409 and "is not what was judged" in said["error"]["message"]
     assert not world.entries("approval")
 
 
@@ -686,7 +707,7 @@ def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None
         started = World(world.root, world.provider, free.getsockname()[1])
     said = settings(world.provider, groups={"roles": GROUPS}).model_dump(mode="json")
     (world.root / "policies/identity.yaml").write_text(yaml.safe_dump(said))
-    command = [Path(sys.executable).with_name("clearance"), "desk", "--port", str(started.port)]
+    command = [Path(sys.executable).with_name("clearance"), "serve-approvals", "--port", str(started.port)]
     kept = os.environ | {"PYTHONPATH": str(judged.LOCK.parent)}
     with subprocess.Popen(command, cwd=world.root, env=kept, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -708,4 +729,4 @@ def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None
 def test_the_settings_that_the_guide_shows_are_valid() -> None:
     text = (Path(__file__).parent.parent / "docs/approvals.md").read_text()
     shown, *_ = re.findall(r"```yaml\n(issuer: .*?)```", text, re.DOTALL)
-    assert oidc_settings.Identity.model_validate(yaml.safe_load(shown)).service == "desk"
+    assert oidc_settings.ProviderSettings.model_validate(yaml.safe_load(shown)).service == "desk"

@@ -1,7 +1,9 @@
 """The `clearance` command: thin, quick to start, and its exit statuses are the verdict's."""
 
+import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -25,7 +27,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
+    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False, prog_name="clearance")
 
 
 def judged(toy: Path, name: str) -> None:
@@ -39,29 +41,118 @@ def test_it_starts_without_any_framework() -> None:
     assert HEAVY.isdisjoint(done.stdout.split())
 
 
-def test_every_command_says_what_it_does() -> None:
-    said = call("--help").output
-    names = {"run", "snapshot", "track", "release", "verdict", "judge", "policy", "repair"}
-    names |= {"approve", "reject", "revoke", "override", "promote", "rollback", "retire", "verify"}
-    names |= {"history", "ledger", "keys", "roles", "reproduce", "gc", "desk", "root"}
-    assert set(cli.main.commands) == names
-    groups = {
-        "policy": {"check", "explain", "schema"},
-        "ledger": {"verify", "show", "export", "erase"},
-        "keys": {"create"},
-        "roles": {"show", "sign"},
-        "root": {"show", "pin", "propose", "sign", "adopt"},
+SECTIONS = {
+    "Run the pipeline": {"run", "snapshot", "track", "release"},
+    "Read the verdict": {"verdict", "judge", "policy"},
+    "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
+    "Operate the registry": {"promote", "rollback", "retire", "verify", "history", "reproduce"},
+    "Ledger": {"ledger"},
+    "Trust: keys, roles and root": {"keys", "roles", "root"},
+    "Maintenance": {"repair", "gc"},
+}
+GROUPS = {
+    "policy": {"check", "explain", "schema"},
+    "ledger": {"verify", "show", "export", "erase"},
+    "keys": {"create"},
+    "roles": {"show", "sign"},
+    "root": {"show", "pin", "propose", "sign", "adopt"},
+}
+
+
+def test_the_help_lists_every_command_under_its_section() -> None:
+    listed = {
+        title: {line.split()[0] for line in block.splitlines() if line.startswith("  ")}
+        for title, block in re.findall(r"^(\S[^\n]*):\n((?:  .*\n)+)", call("--help").output, re.MULTILINE)
     }
-    for name, command in cli.main.commands.items():
-        assert name in said
-        assert command.help
-        assert isinstance(command, click.Group) is (name in groups)
-    for name, below in groups.items():
-        group = cli.main.commands[name]
-        assert isinstance(group, click.Group) and set(group.commands) == below
-        assert all(
-            command.help and each in call(name, "--help").output for each, command in group.commands.items()
-        )
+    assert {title: listed[title] for title in SECTIONS} == SECTIONS
+    assert set(cli.main.commands) == set().union(*SECTIONS.values())
+
+
+def test_the_groups_have_these_commands() -> None:
+    groups = {name: each for name, each in cli.main.commands.items() if isinstance(each, click.Group)}
+    assert {name: set(group.commands) for name, group in groups.items()} == GROUPS
+
+
+def pages() -> list[tuple[str, ...]]:
+    below = [(group, name) for group, names in GROUPS.items() for name in names]
+    return [(), *((name,) for names in SECTIONS.values() for name in names), *below]
+
+
+@pytest.mark.parametrize("words", pages(), ids=" ".join)
+def test_a_help_page_is_whole_sentences_with_words_for_its_values(words: tuple[str, ...]) -> None:
+    page = call(*words, "--help").output
+    assert page.startswith(f"Usage: {' '.join(['clearance', *words])}")
+    assert "..." not in page.partition("\n")[2], "a sentence is cut"
+    assert "%" not in page, "a format string instead of a word"
+    assert max(map(len, page.splitlines())) <= 80
+
+
+def test_the_help_of_run_imports_nothing_of_the_flow() -> None:
+    code = "import sys; from clearance.cli import main\ntry: main(['run', '--help'])\n"
+    code += "except SystemExit: print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (HEAVY | {"flows", "tasks", "rich"}).isdisjoint(done.stdout.splitlines()[-1].split())
+
+
+def test_run_and_the_flow_share_one_declaration_of_options() -> None:
+    from flows import terminal
+
+    run = cli.main.commands["run"]
+    assert [each.to_info_dict() for each in terminal.main.params] == [
+        each.to_info_dict() for each in run.params
+    ]
+
+
+def test_an_unknown_option_of_run_is_a_usage_error_before_anything_starts(toy: Path) -> None:
+    done = call("run", "--anyverdict")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (2, "Usage: clearance run [OPTIONS]")
+
+
+@pytest.mark.parametrize("words", [("gc",), ("ledger", "erase")])
+def test_what_destroys_is_a_dry_run_without_yes(words: tuple[str, ...]) -> None:
+    command: click.Command = cli.main
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    (option,) = [each for each in command.params if "--yes" in each.opts]
+    assert isinstance(option, click.Option) and option.is_flag and not option.required
+
+
+def test_gc_removes_an_object_that_nothing_needs_only_with_yes(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(toy, "passes")
+    monkeypatch.setattr("clearance.promotion.session.open_read_only", nullcontext)
+    monkeypatch.setattr("clearance.promotion.needed_objects.find_needed", lambda *_: [])
+    cache = toy / ".dvc/cache/files/md5"
+    needed = {path for path in cache.rglob("*") if path.is_file()}
+    stray = cache / "00" / ("0" * 30)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_text("left by an old run")
+    assert call("gc").exit_code == 0
+    assert stray.exists()
+    assert call("gc", "--yes").exit_code == 0
+    assert {path for path in cache.rglob("*") if path.is_file()} == needed
+
+
+def test_nothing_is_erased_without_a_reason(toy: Path) -> None:
+    assert call("ledger", "erase", "--yes").exit_code == 2
+    assert call("ledger", "erase", "--yes", "--reason", " ").exit_code == 2
+
+
+def test_a_fault_is_one_error_with_its_hint_and_its_exit_status(toy: Path) -> None:
+    (toy / "params.yaml").write_text("name: [\n")
+    done = call("history")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: ") and "\n  hint: " in done.stderr
+
+
+def test_ctrl_c_ends_a_command_with_130(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clearance.library.history", interrupt)
+    assert call("history").exit_code == 130
 
 
 @pytest.mark.parametrize(("name", "code"), [("passes", 0), ("fails", 3), ("lacks", 4), ("says-nothing", 5)])
@@ -116,8 +207,6 @@ def test_what_changes_something_waits_for_no_run(toy: Path, name: str) -> None:
 
 def test_run_is_the_flow_with_its_own_options(toy: Path) -> None:
     command = Path(sys.executable).with_name("clearance")
-    said = subprocess.run([command, "run", "--help"], capture_output=True, text=True, check=True).stdout
-    assert "--any-verdict" in said
     wrong = subprocess.run(
         [command, "run", "--set", "sed=1"], cwd=toy / "tasks", capture_output=True, text=True, check=False
     )

@@ -35,7 +35,7 @@ def test_a_ci_job(demo: Project, demo_run: Done, tmp_path: Path) -> None:
     assert projects.files(job.root, SAME) == projects.files(demo.root, SAME)
     refused = job.run(*make, "release", variables={"CI": "true"})
     assert refused.code != 0
-    assert "mend:" in refused.out
+    assert "hint:" in refused.out
     assert "MLFLOW_TRACKING_URI" in refused.out
 
 

@@ -37,7 +37,9 @@ def later(years: int) -> dt.date:
 def clock(place: Place, monkeypatch: pytest.MonkeyPatch, years: int) -> None:
     """Let the ledger's clock be so many years on."""
     on = later(years) - governed.today()
-    monkeypatch.setattr("clearance.promotion.session.Office.now", lambda _: dt.datetime.now(dt.UTC) + on)
+    monkeypatch.setattr(
+        "clearance.promotion.session.ReadOnlySession.now", lambda _: dt.datetime.now(dt.UTC) + on
+    )
 
 
 def test_the_kinds_that_a_policy_may_name_are_those_that_may_be_erased() -> None:
@@ -73,13 +75,16 @@ def test_it_is_told_first_and_erased_with_a_reason_by_whoever_may(
     keep(place, others=1)
     clock(place, monkeypatch, 1)
     count = len(place.entries())
-    assert place.run(erase.main).code == ExitCode.PASS
+    assert place.command("ledger", "erase").code == ExitCode.PASS
     assert len(place.entries()) == count
-    done = place.run(erase.main, "--reason", "past ten years", "--as", "vera")
+    done = place.command("ledger", "erase", "--yes", "--reason", "past ten years", "--as", "vera")
     assert done.code != ExitCode.PASS and "may not erase" in done.said
     assert place.entries("refusal")[-1].actor == "vera"
     assert not any(each.redacted for each in place.entries())
-    assert place.run(erase.main, "--reason", "past their time", "--as", "otto").code == ExitCode.PASS
+    assert (
+        place.command("ledger", "erase", "--yes", "--reason", "past their time", "--as", "otto").code
+        == ExitCode.PASS
+    )
     gone = [each for each in place.entries() if each.redacted]
     assert {each.kind for each in gone} >= {"proposal", "approval"}
     with place.office() as office:
@@ -96,7 +101,7 @@ def test_what_was_erased_is_no_longer_gone_back_to(place: Place, monkeypatch: py
     keep(place, others=1)
     with monkeypatch.context() as patch:
         clock(place, patch, 1)
-        place.run(erase.main, "--reason", "past their time", "--as", "otto")
+        place.command("ledger", "erase", "--yes", "--reason", "past their time", "--as", "otto")
     done = place.roll_back(to=1)
     assert done.code == ExitCode.ERROR and "never proposed" in done.said
     assert (place.told(), place.alias()) == (2, 2)
@@ -107,7 +112,7 @@ def test_without_a_period_everything_is_kept(place: Place, policy: str) -> None:
     place.put("champion")
     if policy == "no policy":
         (place.root / "policies/authorised.yaml").write_text("models: {}\n")
-    done = place.run(erase.main, "--reason", "tidy", "--as", "otto")
+    done = place.command("ledger", "erase", "--yes", "--reason", "tidy", "--as", "otto")
     assert done.code == ExitCode.ERROR and "kept for good" in done.said
 
 

@@ -80,13 +80,23 @@ def test_a_rollback_by_somebody_who_may_not_is_told(place: Place) -> None:
     assert not check.holds and "dan, who may not, set out to" in check.says
 
 
-@pytest.mark.parametrize("intent", [10**6, None, 2, "first"])
+@pytest.mark.parametrize("intent", [10**6, None, 2])
 def test_a_promotion_that_ends_no_intent_is_told(place: Place, intent: Any) -> None:
     place.put("waiting")
     record(place, EntryKind.PROMOTION, "pipeline", intent=intent, **about(place))
     place.hold("approve", 1, "vera").hold("approve", 1, "rita")
     check = place.verify(1)["approvals"]
     assert not check.holds and "ends no change that was begun before it" in check.says
+
+
+def test_an_entry_that_does_not_fit_its_kind_stops_everything_and_is_named(place: Place) -> None:
+    place.put("waiting")
+    made = record(place, EntryKind.PROMOTION, "pipeline", intent="first", **about(place))
+    for command in (place.verify, place.release):
+        with pytest.raises(IntegrityError) as error:
+            command()
+        assert error.value.code == "ledger.unfit_body"
+        assert error.value.values["where"] == f"entry {made.number}"
 
 
 def test_who_signs_for_another_is_found(place: Place) -> None:

@@ -18,10 +18,9 @@ from governed import Place
 from assurance import crashes, unauthorised
 from clearance import ledger
 from clearance.errors import ConfigurationError, ExitCode, IntegrityError, ReleaseRefused
-from clearance.promotion import decide, release, rollback, verify, version_record
+from clearance.promotion import release, version_record
 from clearance.promotion.session import open_session
 from clearance.trust import key_files, keys, roles_file, roles_in_force, root, signers
-from tasks import promote as promote_task
 from tasks import track
 
 SINCE = "2026-01-01T00:00:00Z"
@@ -50,14 +49,14 @@ class Own:
         self.patch.setenv(signers.IDENTITY, who)
         self.patch.setenv(signers.SIGNER, self.pairs[who].uri)
 
-    def run(self, who: str, main: Any, *arguments: str) -> governed.Done:
+    def run(self, who: str, *words: str) -> governed.Done:
         """Somebody runs a command."""
         self.act_as(who)
-        return self.place.run(main, *arguments, by=who)
+        return self.place.command(*words, by=who)
 
     def decide(self, who: str, kind: str = "approve") -> governed.Done:
         """Somebody decides on version 1."""
-        return self.run(who, decide.main, kind, "1", "--as", who, "--reason", "so")
+        return self.run(who, kind, "1", "--as", who, "--reason", "so")
 
     def release(self) -> dict[str, Any]:
         """Dan releases what was judged."""
@@ -111,30 +110,30 @@ def test_with_a_root_of_its_own_the_listed_people_promote_and_go_by_their_keys(o
     assert own.decide("vera").code == ExitCode.PASS
     assert own.decide("rita").code == ExitCode.PASS  # who approves need not be able to promote
     assert own.place.alias() is None and not own.place.entries("refusal")
-    assert own.run("vera", promote_task.main, "1").code == ExitCode.ERROR
+    assert own.run("vera", "promote", "1").code == ExitCode.ERROR
     assert "vera may not promote" in own.place.entries("refusal")[-1].body["reason"]
-    assert own.run("otto", promote_task.main, "1").code == ExitCode.PASS
+    assert own.run("otto", "promote", "1").code == ExitCode.PASS
     assert own.place.told() == own.place.alias() == 1
-    assert own.run("otto", verify.main).code == ExitCode.PASS
-    assert own.run("vera", rollback.main, "retire", "--reason", "so").code == ExitCode.ERROR
+    assert own.run("otto", "verify").code == ExitCode.PASS
+    assert own.run("vera", "retire", "--reason", "so").code == ExitCode.ERROR
 
 
 def test_somebody_elses_key_opens_nothing(own: Own) -> None:
     own.release()
     own.act_as("vera")
-    done = own.place.run(decide.main, "approve", "1", "--as", "rita", "--reason", "so", by="vera")
+    done = own.place.command("approve", "1", "--as", "rita", "--reason", "so", by="vera")
     assert done.code == ExitCode.ERROR and "which is none of those that may sign" in done.said
 
 
 def test_a_roles_file_changed_by_hand_is_refused_until_the_root_signs_it(own: Own) -> None:
     own.release()
     own.change_roles(lambda said: said["people"]["dan"]["roles"].extend(["validator", "risk_officer"]))
-    for who, main, given in (
-        ("dan", decide.main, ("approve", "1", "--reason", "so")),
-        ("otto", promote_task.main, ("1",)),
-        ("otto", verify.main, ()),
+    for who, words in (
+        ("dan", ("approve", "1", "--reason", "so")),
+        ("otto", ("promote", "1")),
+        ("otto", ("verify",)),
     ):
-        done = own.run(who, main, *given)
+        done = own.run(who, *words)
         assert done.code == ExitCode.ERROR and "is not what the root signed" in done.said
     own.sign("holder-2")
     assert "1 of 2 signatures of the root" in own.decide("dan").said
@@ -174,14 +173,14 @@ def test_a_revoked_key_counts_from_then_on_no_more(own: Own) -> None:
 
     revoke(dt.datetime.now(dt.UTC))  # lost after she approved: that stands, and she signs nothing more
     assert "has no key that is valid now" in own.decide("vera", "reject").said
-    assert own.run("otto", promote_task.main, "1").code == ExitCode.REFUSED
+    assert own.run("otto", "promote", "1").code == ExitCode.REFUSED
     assert (
         own.place.entries("refusal")[-1].body["reason"]
         == "1 approval by a risk_officer is missing: ask rita."
     )
     revoke(now)  # lost before she approved
     assert own.decide("rita").code == ExitCode.PASS
-    assert own.run("otto", promote_task.main, "1").code == ExitCode.REFUSED
+    assert own.run("otto", "promote", "1").code == ExitCode.REFUSED
     assert "1 approval by a validator is missing" in own.place.entries("refusal")[-1].body["reason"]
     assert own.place.alias() is None
 

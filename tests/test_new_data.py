@@ -116,6 +116,6 @@ def test_an_unreadable_table_is_a_fault_and_the_last_good_outputs_stay(hiring: P
     done = hiring.run("clearance", "run")
     assert done.code == ExitCode.ERROR, done.out
     assert "delimiter" in done.out
-    assert "mend:" in done.out
+    assert "hint:" in done.out
     assert "Traceback" not in done.out
     assert projects.files(hiring.root, tuple(before)) == before

@@ -9,7 +9,6 @@ from governed import Place
 
 from clearance import registry
 from clearance.errors import ExitCode
-from clearance.promotion import rollback
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def test_the_same_command_again_goes_back_no_further_and_never_forward(place: Pl
     count = len(place.entries())
     assert place.roll_back().code == ExitCode.PASS
     assert (place.told(), place.alias(), len(place.entries())) == (1, 1, count)
-    done = place.run(rollback.main, "rollback", "--reason", "another reason")
+    done = place.command("rollback", "--reason", "another reason")
     assert done.code == ExitCode.ERROR and "no version was champion before" in done.said
     assert place.told() == place.alias() == 1
     assert place.roll_back(2).code == ExitCode.PASS  # who names it may

@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from clearance import cli, ledger
+from clearance.errors import ClearanceError
 from clearance.promotion import session
 from clearance.trust import root as trust
 
@@ -48,6 +49,12 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     return typed
 
 
+def error_code(done: Result) -> str:
+    """The code of the error that the command ended with."""
+    assert done.exception is not None and isinstance(done.exception.__cause__, ClearanceError)
+    return done.exception.__cause__.code
+
+
 def publics(*names: str) -> list[str]:
     return [word for name in names for word in ("--keys", f"~/{name}.pub")]
 
@@ -75,8 +82,8 @@ def test_a_root_is_pinned_by_public_keys_and_m_of_them_make_the_roles_count(call
 
 def test_a_pinned_root_is_never_pinned_over(call: Call) -> None:
     pinned_and_signed(call)
-    said = call("root", "pin", *publics("eve"), "--threshold", "1", code=1).output
-    assert "is pinned already" in said and "clearance root propose" in said
+    done = call("root", "pin", *publics("eve"), "--threshold", "1", code=1)
+    assert error_code(done) == "cli.root_already_pinned"
 
 
 def test_a_new_root_takes_m_of_the_old_and_m_of_the_new(call: Call, tmp_path: Path) -> None:
@@ -133,7 +140,8 @@ def test_a_stranger_neither_proposes_nor_signs_a_new_root(call: Call) -> None:
     call("root", "propose", *new, "--key", "file2:~/eve.pem", code=1)
     call("root", "propose", *new, "--key", "file2:~/ann.pem")
     call("root", "sign", "~/n.json", "--key", "file2:~/eve.pem", code=1)
-    assert "is there already" in call("root", "propose", *new, "--key", "file2:~/ann.pem", code=1).output
+    again = call("root", "propose", *new, "--key", "file2:~/ann.pem", code=1)
+    assert error_code(again) == "cli.file_exists"
 
 
 def test_a_key_is_locked_by_the_passphrase(

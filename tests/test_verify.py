@@ -162,7 +162,7 @@ def test_who_only_reads_needs_no_key_and_records_nothing(
     place.put("champion")
     monkeypatch.setenv("CLEARANCE_IDENTITY", "nobody-at-all")
     count = len(place.entries())
-    assert place.run(verify.main, by="nobody-at-all").code == ExitCode.PASS
+    assert place.command("verify", by="nobody-at-all").code == ExitCode.PASS
     with open_read_only(place.root) as found:
         assert found.audit().ok
     assert len(place.entries()) == count
@@ -170,11 +170,11 @@ def test_who_only_reads_needs_no_key_and_records_nothing(
 
 def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> None:
     place.put("champion")
-    assert place.run(verify.main).code == ExitCode.PASS
-    assert place.run(verify.main, "1").code == ExitCode.PASS
-    assert place.run(verify.main, "2").code == ExitCode.ERROR
+    assert place.command("verify").code == ExitCode.PASS
+    assert place.command("verify", "1").code == ExitCode.PASS
+    assert place.command("verify", "2").code == ExitCode.ERROR
     (place.model_folder(1) / "model.skops").unlink()
-    assert place.run(verify.main).code == ExitCode.ERROR
+    assert place.command("verify").code == ExitCode.ERROR
 
 
 def stricter(place: Place) -> None:

@@ -1,1 +1,1 @@
-"""What Clearance serves over HTTP: approvals, for people whom an identity provider vouches for by a token."""
+"""The approvals API: decisions over HTTP, by people whom an identity provider authenticates with a token."""

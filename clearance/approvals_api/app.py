@@ -1,7 +1,7 @@
 """Approvals over HTTP: whose token it is, what they ask for, and the answer as JSON.
 
-Who may decide, and what a decision is worth, is asked of the `Desk`, where the command line asks as well.
-Every attempt that is refused is recorded; a token is neither recorded nor repeated.
+Who may decide, and what a decision is worth, `Approvals` says, as for the command line. Every refused attempt
+is recorded. A token is neither recorded nor repeated.
 """
 
 import datetime as dt
@@ -9,26 +9,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
+from starlette.exceptions import HTTPException
 
 from clearance import params
-from clearance.approvals_api import tokens
-from clearance.approvals_api.oidc_keys import Issuer
-from clearance.approvals_api.oidc_settings import Identity
-from clearance.approvals_api.rate_limit import Tally
-from clearance.approvals_api.tokens import Refused
+from clearance.approvals_api import faults, tokens
+from clearance.approvals_api.oidc_keys import ProviderKeys
+from clearance.approvals_api.oidc_settings import ProviderSettings
+from clearance.approvals_api.rate_limit import RateLimiter
+from clearance.approvals_api.tokens import RejectedToken
 from clearance.errors import ClearanceError, ReleaseRefused, TransientError
 from clearance.trust.decisions import AttestedAccount, DecisionKind
 
-LONGEST = 64 * 1024
+MAX_BYTES = 64 * 1024
 """Bytes of a request's body."""
 PER_MINUTE = {False: 30, True: 120}
-"""How many refusals are recorded one by one: without an account that is known, and with one."""
+"""How many refusals a minute are recorded one by one: without an attested account, and with one."""
 
 
-class Said(params.Section):
-    """The body of a decision; `until` goes with an override, and a day ends it as it begins, in UTC."""
+class DecisionRequest(params.Section):
+    """The body of a decision. `until` belongs to an override; a date ends it as that day begins in UTC."""
 
     reason: Annotated[str, Field(pattern=r"\S", max_length=10_000)]
     until: AwareDatetime | dt.date | None = None
@@ -41,7 +43,7 @@ class Said(params.Section):
         return dt.datetime.combine(self.until, dt.time(), dt.UTC)
 
 
-class Desk(Protocol):
+class Approvals(Protocol):
     """Where decisions are taken, recorded and looked up."""
 
     @property
@@ -61,98 +63,119 @@ class Desk(Protocol):
     def state(self, version: int, account: AttestedAccount) -> Mapping[str, Any]:
         """Who agreed and what is missing. Raises ReleaseRefused when the account may not read it."""
 
-    def refuse(self, version: int | None, why: str, by: AttestedAccount | Refused, passed_over: int) -> None:
-        """Record an attempt that was refused, and how many more were since the last."""
+    def refuse(
+        self, version: int | None, reason: str, by: AttestedAccount | RejectedToken, skipped: int
+    ) -> None:
+        """Record a refused attempt, and how many more were skipped since the last recorded one."""
 
 
 def app(
-    desk: Desk, settings: Identity, issuer: Issuer, per_minute: Mapping[bool, int] = PER_MINUTE
+    approvals: Approvals,
+    settings: ProviderSettings,
+    keys: ProviderKeys,
+    per_minute: Mapping[bool, int] = PER_MINUTE,
 ) -> FastAPI:
-    """The service: POST a decision, GET how things stand, each with a bearer token of the provider."""
-    served = FastAPI(title="Clearance approvals", docs_url=None, redoc_url=None)
-    tallies = {known: Tally(most) for known, most in per_minute.items()}
+    """The service: POST a decision, GET the state, each with a bearer token of the provider."""
+    api = FastAPI(title="Clearance approvals", docs_url=None, redoc_url=None)
+    limiters = {attested: RateLimiter(limit) for attested, limit in per_minute.items()}
 
-    def refused(request: Request, why: str, by: AttestedAccount | Refused, code: int) -> JSONResponse:
-        """The answer to a refusal, after it was recorded; 429 when there are too many to record each."""
-        passed_over = tallies[by.subject is not None].admit()
-        if passed_over is None:
-            return JSONResponse({"fault": why, "mend": "Too many were refused: wait a minute."}, 429)
+    def refuse(
+        request: Request, error: ClearanceError, by: AttestedAccount | RejectedToken, status: int
+    ) -> JSONResponse:
+        """The answer to a refusal after it was recorded; 429 when there are too many to record each."""
+        skipped = limiters[by.subject is not None].admit()
+        if skipped is None:
+            return _answer(faults.TOO_MANY_REFUSALS(), 429)
         number = request.path_params.get("version", "")
-        about = int(number) if request.path_params.get("model") == desk.model and number.isdigit() else None
-        desk.refuse(about, f"{request.method} {request.url.path[:200]}: {why}", by, passed_over)
-        mend = "Sign in anew; an account must be listed in policies/roles.yaml, with a role that may do this."
-        headers = {"WWW-Authenticate": "Bearer"} if code == 401 else None
-        return JSONResponse({"fault": why, "mend": mend}, code, headers)
+        ours = request.path_params.get("model") == approvals.model and number.isdigit()
+        reason = f"{request.method} {request.url.path[:200]}: {error.fault}"
+        approvals.refuse(int(number) if ours else None, reason, by, skipped)
+        return _answer(error, status, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
 
-    def known(request: Request) -> AttestedAccount:
-        """The account of the request's token. Raises _Stopped, after it was recorded, when it has none."""
+    def authenticate(request: Request) -> AttestedAccount:
+        """The account of the request's token. Raises _Answered, after it was recorded, without one."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            found: AttestedAccount | Refused = Refused(why="There is no bearer token.")
+            account: AttestedAccount | RejectedToken = RejectedToken(error=faults.NO_BEARER_TOKEN())
         else:
-            found = tokens.read(token.strip(), settings, issuer)
-        if isinstance(found, Refused):
-            raise _Stopped(refused(request, found.why, found, 401))
-        if request.path_params["model"] != desk.model:
-            raise _Stopped(JSONResponse({"fault": f"Here is {desk.model}.", "mend": "Ask for that."}, 404))
-        return found
+            account = tokens.read(token.strip(), settings, keys)
+        if isinstance(account, RejectedToken):
+            raise _Answered(refuse(request, account.error, account, 401))
+        if request.path_params["model"] != approvals.model:
+            raise _Answered(_answer(faults.OTHER_MODEL(model=approvals.model), 404))
+        return account
 
-    def answered(
+    def respond(
         request: Request, account: AttestedAccount, ask: Callable[[], Mapping[str, Any]]
     ) -> JSONResponse:
         try:
-            said = ask()
+            content = ask()
         except ReleaseRefused as error:
-            return refused(request, error.fault, account, 403)
-        return JSONResponse(dict(said), 200 if said.get("counts", True) else 409)
+            return refuse(request, error, account, 403)
+        return JSONResponse(dict(content), 200 if content.get("counts", True) else 409)
 
-    @served.get("/models/{model}/versions/{version}")
+    @api.get("/models/{model}/versions/{version}")
     def state(
-        request: Request, version: int, account: Annotated[AttestedAccount, Depends(known)]
+        request: Request, version: int, account: Annotated[AttestedAccount, Depends(authenticate)]
     ) -> Response:
-        return answered(request, account, lambda: desk.state(version, account))
+        return respond(request, account, lambda: approvals.state(version, account))
 
-    @served.post("/models/{model}/versions/{version}/{kind}")
+    @api.post("/models/{model}/versions/{version}/{kind}")
     def decide(
         request: Request,
         version: int,
         kind: DecisionKind,
-        said: Said,
-        account: Annotated[AttestedAccount, Depends(known)],
+        body: DecisionRequest,
+        account: Annotated[AttestedAccount, Depends(authenticate)],
     ) -> Response:
         def ask() -> Mapping[str, Any]:
-            return desk.decide(version, kind, account, said.reason, said.end)
+            return approvals.decide(version, kind, account, body.reason, body.end)
 
-        return answered(request, account, ask)
+        return respond(request, account, ask)
 
-    _guard(served)
-    return served
+    _guard(api)
+    return api
 
 
-class _Stopped(Exception):
-    """The request ends with this answer."""
+class _Answered(Exception):
+    """The request ends with this response."""
 
-    def __init__(self, answer: JSONResponse) -> None:
+    def __init__(self, response: JSONResponse) -> None:
         super().__init__()
-        self.answer = answer
+        self.response = response
 
 
-def _guard(served: FastAPI) -> None:
-    """No endless body, and every error of ours as fault and mend."""
+def _answer(error: ClearanceError, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The error as JSON: its stable code, what is wrong, and what to do about it."""
+    content = {"code": error.code, "message": error.fault, "hint": error.hint}
+    return JSONResponse({"error": content}, status, headers)
 
-    @served.middleware("http")
-    async def bounded(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+
+def _guard(api: FastAPI) -> None:
+    """Limit the size of bodies, and answer every error in the same form."""
+
+    @api.middleware("http")
+    async def limit(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
-        if "transfer-encoding" in request.headers or not length.isdigit() or int(length) > LONGEST:
-            said = {"fault": "The request is too long.", "mend": f"Send at most {LONGEST} bytes, by length."}
-            return JSONResponse(said, 413)
-        return await go_on(request)
+        if "transfer-encoding" in request.headers or not length.isdigit() or int(length) > MAX_BYTES:
+            return _answer(faults.REQUEST_TOO_LARGE(limit=MAX_BYTES), 413)
+        return await proceed(request)
 
-    @served.exception_handler(_Stopped)
-    async def stopped(_: Request, error: _Stopped) -> Response:
-        return error.answer
+    @api.exception_handler(_Answered)
+    async def answered(_: Request, error: _Answered) -> Response:
+        return error.response
 
-    @served.exception_handler(ClearanceError)
+    @api.exception_handler(ClearanceError)
     async def fault(_: Request, error: ClearanceError) -> Response:
-        code = 503 if isinstance(error, TransientError) else 409
-        return JSONResponse({"fault": error.fault, "mend": error.hint}, code)
+        return _answer(error, 503 if isinstance(error, TransientError) else 409)
+
+    @api.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return _answer(faults.INVALID_REQUEST(reason=reason), 422)
+
+    @api.exception_handler(HTTPException)
+    async def not_found(request: Request, error: HTTPException) -> Response:
+        unknown = faults.NOT_FOUND(method=request.method, path=request.url.path[:200])
+        return _answer(unknown, error.status_code, error.headers)

@@ -1,6 +1,7 @@
-"""Which identity provider is believed, and for what: `policies/identity.yaml`, typed, unknown keys refused.
+"""The trusted identity provider and what its tokens must say: `policies/identity.yaml`, unknown keys refused.
 
-Who a token stands for and what they may do is the roles file's to say; groups named here only take away.
+Whose account a token attests, and what that person may do, the roles file says. The groups listed here can
+only take roles away.
 """
 
 from __future__ import annotations
@@ -14,33 +15,33 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 
 from clearance import params, yaml
-from clearance.errors import ConfigurationError
+from clearance.approvals_api import faults
 
 FILE = Path("policies/identity.yaml")
-PLACE = "CLEARANCE_IDENTITY_PROVIDER"
-"""The variable that names another file."""
+VARIABLE = "CLEARANCE_IDENTITY_PROVIDER"
+"""The environment variable that names another file."""
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Algorithm = Literal["RS256", "ES256", "EdDSA"]
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
-class Groups(params.Section):
-    """The claim that lists the person's groups at the provider, and the roles that each group leaves them."""
+class GroupMapping(params.Section):
+    """The claim that lists a person's groups at the provider, and the roles that each group confirms."""
 
     claim: Text = "groups"
     roles: dict[Text, tuple[Text, ...]] = Field(min_length=1)
 
-    def left(self, named: Iterable[str]) -> tuple[str, ...]:
-        """The roles that these groups leave, sorted; none for groups that are not listed."""
-        return tuple(sorted({role for group in named for role in self.roles.get(group, ())}))
+    def roles_of(self, groups: Iterable[str]) -> tuple[str, ...]:
+        """The roles that these groups confirm, sorted; none for groups that are not listed."""
+        return tuple(sorted({role for group in groups for role in self.roles.get(group, ())}))
 
 
-class Identity(params.Section):
-    """The provider, spelt as in its tokens, and what a token must say.
+class ProviderSettings(params.Section):
+    """The provider, spelled as in its tokens, and what a token must say.
 
-    `subject` is the claim that names a person for good: never one that can be changed or given to somebody
-    else. `leeway` is how many seconds the clocks may differ. `service` is who signs, by the roles file;
-    without it, whom `CLEARANCE_IDENTITY` names. Without `groups`, a person has all of their roles.
+    `subject` is the claim that identifies a person permanently: never one that can change or be given to
+    somebody else. `leeway` is how many seconds the clocks may differ. `service` is the identity that signs;
+    without it, `CLEARANCE_IDENTITY` names it. Without `groups`, a person keeps all of their roles.
     """
 
     issuer: Text
@@ -49,18 +50,18 @@ class Identity(params.Section):
     algorithms: tuple[Algorithm, ...] = Field(default=("RS256", "ES256", "EdDSA"), min_length=1)
     leeway: int = Field(default=30, ge=0, le=300)
     service: Text | None = None
-    groups: Groups | None = None
+    groups: GroupMapping | None = None
 
     @field_validator("issuer")
     @classmethod
-    def _cannot_be_overheard(cls, value: str) -> str:
-        if not is_safe(value) or "?" in value or "#" in value:
-            raise ValueError("an issuer is an https:// address without query; http:// on loopback only")
+    def _tamper_proof(cls, value: str) -> str:
+        if not is_tamper_proof(value) or "?" in value or "#" in value:
+            raise ValueError("an issuer is an https:// address without query; http:// only on loopback")
         return value
 
 
-def is_safe(address: object) -> bool:
-    """Whether nobody on the way can change what comes from this address: https, or this machine itself."""
+def is_tamper_proof(address: object) -> bool:
+    """Whether nobody on the network can change what this address returns: https, or this machine itself."""
     if not isinstance(address, str):
         return False
     try:
@@ -72,22 +73,19 @@ def is_safe(address: object) -> bool:
         return False
 
 
-def load(root: Path, environment: Mapping[str, str] = os.environ) -> Identity:
+def load(root: Path, environment: Mapping[str, str] = os.environ) -> ProviderSettings:
     """The project's settings, or those in the file that `CLEARANCE_IDENTITY_PROVIDER` names.
 
-    Raises ConfigurationError when there is none, or it is faulty.
+    Raises ConfigurationError when the file is missing or not valid.
     """
-    path = root / (environment.get(PLACE) or FILE)
-    mend = f"write {FILE}, or let {PLACE} name it; docs/approvals.md says what it holds"
+    path = root / (environment.get(VARIABLE) or FILE)
     try:
-        said = yaml.loads(path.read_text(encoding="utf-8"))
+        document = yaml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError(
-            f"no identity provider: {path} cannot be read ({error.strerror})", mend
-        ) from None
+        raise faults.SETTINGS_MISSING(path=path, reason=error.strerror) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not readable YAML: {error}", "mend the line it names") from None
+        raise faults.SETTINGS_NOT_YAML(path=path, reason=error) from None
     try:
-        return Identity.model_validate(said)
+        return ProviderSettings.model_validate(document)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {params.describe(error, Identity)}", mend) from None
+        raise faults.SETTINGS_INVALID(path=path, reason=params.describe(error, ProviderSettings)) from None

@@ -1,6 +1,6 @@
-"""How many refusals are recorded: so many a minute, the rest is counted and told with the next.
+"""A limit on how many refusals per minute are recorded one by one; the others are only counted.
 
-Whoever has no token at all could otherwise fill the ledger.
+Without it, anybody without a token could fill the ledger.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ import time
 from collections.abc import Callable
 
 
-class Tally:
-    """At most `most` refusals in `seconds` are recorded one by one."""
+class RateLimiter:
+    """Admits at most `limit` events within `seconds` and counts the others. Safe for use by many threads."""
 
-    def __init__(self, most: int, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._seconds, self._clock = most, seconds, clock
+    def __init__(
+        self, limit: int, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limit, self._seconds, self._clock = limit, seconds, clock
         self._lock = threading.Lock()
-        self._since, self._recorded, self._passed_over = float("-inf"), 0, 0
+        self._window_start, self._admitted, self._skipped = float("-inf"), 0, 0
 
     def admit(self) -> int | None:
-        """Whether to record one more: how many were only counted since the last; None: this one, too."""
+        """How many events were skipped since the last admitted one; None when this one is skipped as well."""
         with self._lock:
             now = self._clock()
-            if now - self._since >= self._seconds:
-                self._since, self._recorded = now, 0
-            if self._recorded >= self._most:
-                self._passed_over += 1
+            if now - self._window_start >= self._seconds:
+                self._window_start, self._admitted = now, 0
+            if self._admitted >= self._limit:
+                self._skipped += 1
                 return None
-            self._recorded += 1
-            passed_over, self._passed_over = self._passed_over, 0
-            return passed_over
+            self._admitted += 1
+            skipped, self._skipped = self._skipped, 0
+            return skipped

@@ -1,7 +1,7 @@
-"""Whether a bearer token is the provider's, meant for us and in time; and which account it stands for.
+"""Whether a bearer token is genuine, meant for this service and current, and which account it attests.
 
-Pure but for the key and the clock. Who holds that account here is the roles file's to say. A refusal names an
-account only when the provider's signature holds, and never repeats the token.
+Pure but for the provider's keys and the clock. Whose account it is, the roles file says. A rejection names an
+account only if the provider's signature is valid, and never contains the token.
 """
 
 from __future__ import annotations
@@ -14,72 +14,74 @@ from typing import Any
 
 import jwt
 
-from clearance.approvals_api.oidc_keys import Issuer
-from clearance.approvals_api.oidc_settings import Groups, Identity
+from clearance.approvals_api import faults
+from clearance.approvals_api.oidc_keys import ProviderKeys
+from clearance.approvals_api.oidc_settings import GroupMapping, ProviderSettings
+from clearance.errors import ClearanceError, ErrorKind
 from clearance.trust.decisions import AttestedAccount
 
-LONGEST = 16 * 1024
+MAX_LENGTH = 16 * 1024
 """Characters of a token."""
 _TYPES = {"jwt", "at+jwt"}
 _CLAIMS = ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
-_UNCHECKED: Any = {f"verify_{claim}": False for claim in _CLAIMS}
-_WHY: dict[type[jwt.PyJWTError], str] = {
-    jwt.ExpiredSignatureError: "it has expired",
-    jwt.ImmatureSignatureError: "it is not valid yet",
-    jwt.InvalidAudienceError: "it is meant for another audience",
-    jwt.InvalidIssuerError: "another issuer made it",
+_SIGNATURE_ONLY: Any = {f"verify_{claim}": False for claim in _CLAIMS}
+_FAULTS: dict[type[jwt.PyJWTError], ErrorKind] = {
+    jwt.ExpiredSignatureError: faults.TOKEN_EXPIRED,
+    jwt.ImmatureSignatureError: faults.TOKEN_NOT_YET_VALID,
+    jwt.InvalidAudienceError: faults.TOKEN_WRONG_AUDIENCE,
+    jwt.InvalidIssuerError: faults.TOKEN_WRONG_ISSUER,
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
-    """A token that proves nothing, and why. `issuer` and `subject` where the provider's signature holds."""
+class RejectedToken:
+    """Why a token is rejected. `issuer` and `subject` are set if the provider's signature is valid."""
 
-    why: str
+    error: ClearanceError
     issuer: str | None = None
     subject: str | None = None
 
 
-def read(token: str, settings: Identity, issuer: Issuer) -> AttestedAccount | Refused:
-    """The account that the token stands for, or why it stands for none.
+def read(token: str, settings: ProviderSettings, keys: ProviderKeys) -> AttestedAccount | RejectedToken:
+    """The account that the token attests, or why it attests none.
 
-    Checked: signature by a key of the provider, under an algorithm that is allowed and is the key's own;
-    issuer, audience, expiry, not-before. Raises UnavailableError when the provider's keys cannot be had.
+    Checks the signature with a key of the provider, under an allowed algorithm that is the key's own; then
+    issuer, audience, expiry and not-before. Raises UnavailableError when the provider's keys cannot be had.
     """
-    key = _key(token, settings, issuer)
-    if isinstance(key, str):
-        return Refused(why=f"The token proves nothing: {key}.")
+    key = _key(token, settings, keys)
+    if isinstance(key, ClearanceError):
+        return RejectedToken(error=key)
     try:
-        signed = jwt.decode(token, key.key, [key.algorithm_name], _UNCHECKED)
+        signed = jwt.decode(token, key.key, [key.algorithm_name], _SIGNATURE_ONLY)
     except (jwt.PyJWTError, ValueError):
-        return Refused(why="The token proves nothing: the provider's signature does not hold over it.")
+        return RejectedToken(error=faults.TOKEN_BAD_SIGNATURE())
     return _account(token, signed, key, settings)
 
 
-def _key(token: str, settings: Identity, issuer: Issuer) -> jwt.PyJWK | str:
-    """The key that the token says it is signed with; or what is wrong with its header."""
-    if len(token) > LONGEST:
-        return f"it has more than {LONGEST} characters"
+def _key(token: str, settings: ProviderSettings, keys: ProviderKeys) -> jwt.PyJWK | ClearanceError:
+    """The key that the token names, or what is wrong with its header."""
+    if len(token) > MAX_LENGTH:
+        return faults.TOKEN_TOO_LONG(limit=MAX_LENGTH)
     try:
         header = jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError):
-        return "it is no signed JSON Web Token"
-    algorithm, keyid, kind = header.get("alg"), header.get("kid"), header.get("typ", "jwt")
+        return faults.TOKEN_NOT_A_JWT()
+    algorithm, keyid, token_type = header.get("alg"), header.get("kid"), header.get("typ", "jwt")
     if algorithm not in settings.algorithms:
-        return "its algorithm is not allowed"
-    if str(kind).lower().removeprefix("application/") not in _TYPES:
-        return "it is a token of another kind"
-    key = issuer.key(keyid) if isinstance(keyid, str) else None
+        return faults.TOKEN_ALGORITHM_NOT_ALLOWED()
+    if str(token_type).lower().removeprefix("application/") not in _TYPES:
+        return faults.TOKEN_WRONG_TYPE()
+    key = keys.key(keyid) if isinstance(keyid, str) else None
     if key is None:
-        return "the provider has no key of the name that it gives"
-    return key if key.algorithm_name == algorithm else "its algorithm is not its key's"
+        return faults.TOKEN_UNKNOWN_KEY()
+    return key if key.algorithm_name == algorithm else faults.TOKEN_KEY_MISMATCH()
 
 
 def _account(
-    token: str, signed: Mapping[str, Any], key: jwt.PyJWK, settings: Identity
-) -> AttestedAccount | Refused:
-    """The account of a token whose signature holds, when its claims are right."""
-    said, subject = _text(signed.get("iss")), _text(signed.get(settings.subject))
+    token: str, signed: Mapping[str, Any], key: jwt.PyJWK, settings: ProviderSettings
+) -> AttestedAccount | RejectedToken:
+    """The account of a token whose signature is valid, if its claims are."""
+    issuer, subject = _printable(signed.get("iss")), _printable(signed.get(settings.subject))
     try:
         claims = jwt.decode(
             token,
@@ -92,14 +94,12 @@ def _account(
         )
         issued = dt.datetime.fromtimestamp(int(claims["iat"]), dt.UTC)
     except (jwt.PyJWTError, ValueError, OverflowError) as error:
-        why = next(
-            (why for kind, why in _WHY.items() if isinstance(error, kind)), "a claim is missing or faulty"
+        fault = next(
+            (fault for kind, fault in _FAULTS.items() if isinstance(error, kind)), faults.TOKEN_INVALID_CLAIM
         )
-        return Refused(why=f"The token proves nothing: {why}.", issuer=said, subject=subject)
+        return RejectedToken(error=fault(), issuer=issuer, subject=subject)
     if subject is None:
-        return Refused(
-            why=f"The token proves nothing: its claim {settings.subject} names nobody.", issuer=said
-        )
+        return RejectedToken(error=faults.TOKEN_NO_SUBJECT(claim=settings.subject), issuer=issuer)
     return AttestedAccount(
         issuer=settings.issuer,
         subject=subject,
@@ -109,15 +109,15 @@ def _account(
     )
 
 
-def _roles(claims: Mapping[str, Any], groups: Groups | None) -> tuple[str, ...] | None:
-    """The roles that the token's groups leave; None where groups are not asked about."""
+def _roles(claims: Mapping[str, Any], groups: GroupMapping | None) -> tuple[str, ...] | None:
+    """The roles to which the token's groups restrict the account; None without a group mapping."""
     if groups is None:
         return None
-    named = claims.get(groups.claim)
-    listed = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-    return groups.left(each for each in listed if isinstance(each, str))
+    claim = claims.get(groups.claim)
+    names = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
+    return groups.roles_of(name for name in names if isinstance(name, str))
 
 
-def _text(value: Any) -> str | None:
+def _printable(value: Any) -> str | None:
     """A name that a ledger entry can hold; None for anything else."""
     return value if isinstance(value, str) and 0 < len(value) <= 1000 and value.isprintable() else None

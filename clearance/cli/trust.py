@@ -1,4 +1,4 @@
-"""The commands about keys, roles and the root of trust: who is who, and who may do what."""
+"""Commands for keys, roles and the root of trust."""
 
 from __future__ import annotations
 
@@ -6,119 +6,113 @@ import datetime as dt
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from clearance import cli, environment
-from clearance.cli.governing import reading
-from clearance.errors import ConfigurationError, ExitCode
+from clearance.cli import faults, options, process
+from clearance.errors import ExitCode, IntegrityError
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key
 
-FILE = click.Path(path_type=Path)
-PUBLICS = click.option(
+    from clearance.trust.root import Root
+
+_public_keys = click.option(
     "--keys",
     "files",
-    type=FILE,
+    type=options.FILE,
     multiple=True,
     required=True,
-    help="A holder's public key, NAME.pub; once for each.",
+    help="Public key of a holder (NAME.pub). Repeat for each holder.",
 )
-THRESHOLD = click.option("--threshold", type=int, required=True, help="How many of them must sign.")
-KEY = click.option("--key", required=True, help="URI of a root key, say file2:PATH.")
-KEYID = click.option("--keyid", help="Which key of the root it is, where the URI does not hold it.")
-
-
-def join(main: click.Group) -> None:
-    """Add the commands to the group."""
-    for group in (keys, roles, root):
-        main.add_command(group)
-
-
-def _home() -> Path:
-    found = environment.project_root()
-    environment.apply(found)
-    return found
+_threshold = click.option(
+    "--threshold", type=int, metavar="NUMBER", required=True, help="How many of them must sign."
+)
+_key = click.option(
+    "--key", metavar="URI", required=True, help="URI of a root key to sign with, such as file2:PATH."
+)
+_keyid = click.option("--keyid", metavar="ID", help="ID of the root key, if the URI does not determine it.")
 
 
 @click.group()
 def keys() -> None:
-    """Make a key of your own."""
+    """Create signing keys."""
 
 
 @keys.command()
 @click.argument("identity")
-@click.option("--folder", type=FILE, required=True, help="Where the private key is kept.")
-@cli.said
+@click.option("--folder", type=options.FILE, required=True, help="Folder for the private key.")
+@process.exit_with_status
 def create(identity: str, folder: Path) -> int:
-    """Make an Ed25519 key for IDENTITY, locked by CLEARANCE_PASSPHRASE where that is set.
+    """Create an Ed25519 key pair for IDENTITY.
 
-    What is printed, and kept as IDENTITY.pub, goes into policies/roles.yaml.
+    The private key is IDENTITY.pem, encrypted if CLEARANCE_PASSPHRASE is set. The public key is printed and
+    written to IDENTITY.pub; it belongs into policies/roles.yaml.
     """
     from clearance.trust import key_files
 
-    made = key_files.create(folder, identity, os.environ.get(key_files.PASSPHRASE))
-    (folder / f"{identity}.pub").write_text(str(made), "utf-8")
-    click.echo(str(made), nl=False)
-    click.echo(f"private key: {folder / identity}.pem (keep it to yourself)", err=True)
+    pair = key_files.create(folder, identity, os.environ.get(key_files.PASSPHRASE))
+    (folder / f"{identity}.pub").write_text(str(pair), "utf-8")
+    click.echo(str(pair), nl=False)
+    click.echo(f"private key: {folder / identity}.pem (keep it secret)", err=True)
     return ExitCode.PASS
 
 
 @click.group()
 def roles() -> None:
-    """Read and sign the roles file."""
+    """Show and sign the roles file."""
 
 
 @roles.command("show")
-@cli.said
+@process.exit_with_status
 def show_roles() -> int:
-    """Say who may do what."""
+    """List people, their roles and rights."""
+    root = process.enter_project()
+    from clearance.promotion import session
 
-    def look(found: Any) -> int:
-        now = found.now()
-        for identity, person in sorted(found.roles.people.items()):
-            rights = sorted(
-                {right for role in person.roles(now) for right in found.roles.rights.get(role, ())}
-            )
-            click.echo(f"{identity} ({', '.join(sorted(person.roles(now)))}): {', '.join(rights)}")
-        if found.roles.demo:
-            click.echo("DEMO: the keys of these people lie in this checkout and prove nothing.")
-        return ExitCode.PASS
-
-    return reading(look)
+    with session.open_read_only(root) as reader:
+        now, in_force = reader.now(), reader.roles
+    for identity, person in sorted(in_force.people.items()):
+        held = sorted(person.roles(now))
+        rights = sorted({right for role in held for right in in_force.rights.get(role, ())})
+        click.echo(f"{identity} ({', '.join(held) or 'no role now'}): {', '.join(rights) or 'no rights'}")
+    if in_force.demo:
+        click.echo("These are demo keys. They lie in this checkout, so they do not prove who signed.")
+    return ExitCode.PASS
 
 
-@roles.command()
-@KEY
-@KEYID
-@cli.said
-def sign(key: str, keyid: str | None) -> int:
-    """Add a root key's signature to policies/roles.yaml as it stands."""
+@roles.command("sign")
+@_key
+@_keyid
+@process.exit_with_status
+def sign_roles(key: str, keyid: str | None) -> int:
+    """Sign policies/roles.yaml with a root key."""
+    home = process.enter_project()
     from clearance.promotion import session
     from clearance.trust import roles_in_force
 
-    home = _home()
-    seen = session.newest_roles_file(home)
-    click.echo(f"signed: {roles_in_force.sign(home, key, dt.datetime.now(dt.UTC), keyid=keyid, seen=seen)}")
+    newest = session.newest_roles_file(home)
+    signed = roles_in_force.sign(home, key, dt.datetime.now(dt.UTC), keyid=keyid, seen=newest)
+    click.echo(f"signed: {signed}")
     return ExitCode.PASS
 
 
 @click.group()
 def root() -> None:
-    """The root of trust: the keys that sign the roles file, pinned outside the repository."""
+    """Manage the root of trust, which signs the roles file."""
 
 
 @root.command("show")
-@cli.said
+@process.exit_with_status
 def show_root() -> int:
-    """Say which keys are pinned, and how many of them must sign."""
-    from clearance.trust import root as trust
+    """Show the pinned root keys and their threshold."""
+    home = process.enter_project()
+    from clearance.trust import root as roots
 
-    place = trust.pinned_path(_home())
-    pinned = trust.load(place)
-    click.echo(f"{place}: version {pinned.version}{', DEMO' if pinned.demo else ''}")
+    path = roots.pinned_path(home)
+    pinned = roots.load(path)
+    click.echo(f"{path}: version {pinned.version}{', demo' if pinned.demo else ''}")
     click.echo(f"{pinned.threshold} of {len(pinned.keys)} keys must sign:")
     for keyid in sorted(pinned.keys):
         click.echo(f"  {keyid}")
@@ -126,88 +120,99 @@ def show_root() -> int:
 
 
 @root.command()
-@PUBLICS
-@THRESHOLD
-@cli.said
+@_public_keys
+@_threshold
+@process.exit_with_status
 def pin(files: tuple[Path, ...], threshold: int) -> int:
-    """Pin a first root on this machine: at CLEARANCE_ROOT, else .clearance/root.json."""
-    from clearance.trust import root as trust
+    """Pin the first root on this machine.
 
-    place = trust.pinned_path(_home())
-    if place.exists() and not trust.load(place).demo:
-        raise ConfigurationError(
-            f"{place} is pinned already", "take a new root with `clearance root propose`, `sign` and `adopt`"
-        )
-    trust.write(place, trust.create(trust.read_public_keys(files), threshold))
-    click.echo(f"pinned: {place}")
+    At $CLEARANCE_ROOT, else in .clearance/root.json.
+    """
+    home = process.enter_project()
+    from clearance.trust import root as roots
+
+    path = roots.pinned_path(home)
+    if path.exists() and not roots.load(path).demo:
+        raise faults.ROOT_ALREADY_PINNED(path=path)
+    roots.write(path, roots.create(roots.read_public_keys(files), threshold))
+    click.echo(f"pinned: {path}")
     return ExitCode.PASS
 
 
 @root.command()
-@click.argument("new", type=FILE)
-@PUBLICS
-@THRESHOLD
-@KEY
-@KEYID
-@cli.said
+@click.argument("new", type=options.FILE, metavar="FILE")
+@_public_keys
+@_threshold
+@_key
+@_keyid
+@process.exit_with_status
 def propose(new: Path, files: tuple[Path, ...], threshold: int, key: str, keyid: str | None) -> int:
-    """Write to NEW the root that shall follow the pinned one, with a first signature, of a pinned key."""
+    """Write a new root to FILE and sign it with a pinned key."""
+    home = process.enter_project()
     from clearance.trust import dsse, signers
-    from clearance.trust import root as trust
+    from clearance.trust import root as roots
 
-    pinned = trust.load(trust.pinned_path(_home()))
+    pinned = roots.load(roots.pinned_path(home))
     if new.exists():
-        raise ConfigurationError(f"{new} is there already", "sign it, or name another file")
-    said = trust.create(trust.read_public_keys(files), threshold, version=pinned.version + 1)
-    dsse.write(new, trust.propose(said, signers.signer(key, _asked(pinned.keys, keyid))))
-    return _told(new, pinned)
+        raise faults.FILE_EXISTS(path=new)
+    successor = roots.create(roots.read_public_keys(files), threshold, version=pinned.version + 1)
+    dsse.write(new, roots.propose(successor, signers.signer(key, _matching(pinned.keys, keyid))))
+    return _report_signatures(new, pinned)
 
 
 @root.command("sign")
-@click.argument("new", type=FILE)
-@KEY
-@KEYID
-@cli.said
+@click.argument("new", type=options.FILE, metavar="FILE")
+@_key
+@_keyid
+@process.exit_with_status
 def sign_root(new: Path, key: str, keyid: str | None) -> int:
-    """Add a signature, of an old or a new key, to the proposed root NEW."""
+    """Sign the new root in FILE with an old or a new key."""
+    home = process.enter_project()
     from clearance.trust import dsse, signers
-    from clearance.trust import root as trust
+    from clearance.trust import root as roots
 
-    pinned = trust.load(trust.pinned_path(_home()))
-    signed = dsse.read(new)
-    holder = signers.signer(key, _asked(trust.eligible_keys(pinned, signed), keyid))
-    dsse.write(new, dsse.countersign(signed, holder))
-    return _told(new, pinned)
+    pinned = roots.load(roots.pinned_path(home))
+    envelope = dsse.read(new)
+    holder = signers.signer(key, _matching(roots.eligible_keys(pinned, envelope), keyid))
+    dsse.write(new, dsse.countersign(envelope, holder))
+    return _report_signatures(new, pinned)
 
 
 @root.command()
-@click.argument("new", type=FILE)
-@cli.said
+@click.argument("new", type=options.FILE, metavar="FILE")
+@process.exit_with_status
 def adopt(new: Path) -> int:
-    """Pin the root in NEW on this machine, once enough of the old and of the new keys signed it."""
-    from clearance.trust import dsse
-    from clearance.trust import root as trust
+    """Pin the new root in FILE on this machine.
 
-    place = trust.pinned_path(_home())
-    taken = trust.successor(trust.load(place), dsse.read(new))
-    trust.write(place, taken)
-    click.echo(f"pinned: {place}, version {taken.version}")
-    click.echo("Have m of its keys sign policies/roles.yaml: `clearance roles sign --key …`")
+    Enough holders of the old root and enough of the new one must have signed it.
+    """
+    home = process.enter_project()
+    from clearance.trust import dsse
+    from clearance.trust import root as roots
+
+    path = roots.pinned_path(home)
+    successor = roots.successor(roots.load(path), dsse.read(new))
+    roots.write(path, successor)
+    click.echo(f"pinned: {path}, version {successor.version}")
+    click.echo(
+        f"Next: {successor.threshold} of its keys sign policies/roles.yaml: `clearance roles sign --key URI`"
+    )
     return ExitCode.PASS
 
 
-def _asked(publics: Mapping[str, Key], keyid: str | None) -> list[Key]:
-    return [known for name, known in publics.items() if keyid in (None, name)]
+def _matching(public_keys: Mapping[str, Key], keyid: str | None) -> list[Key]:
+    """The keys with this ID; all of them without one."""
+    return [key for name, key in public_keys.items() if keyid in (None, name)]
 
 
-def _told(new: Path, pinned: Any) -> int:
-    from clearance.errors import IntegrityError
+def _report_signatures(new: Path, pinned: Root) -> int:
+    """Say whether enough holders signed the new root."""
     from clearance.trust import dsse
-    from clearance.trust import root as trust
+    from clearance.trust import root as roots
 
     try:
-        trust.successor(pinned, dsse.read(new))
-        click.echo(f"{new} is complete: `clearance root adopt {new}` on every machine that decides")
+        roots.successor(pinned, dsse.read(new))
+        click.echo(f"{new} is complete. Run `clearance root adopt {new}` on every machine that decides.")
     except IntegrityError as error:
         click.echo(f"{new} is signed; {error.fault}: {error.hint}")
     return ExitCode.PASS

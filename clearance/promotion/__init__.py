@@ -1,4 +1,5 @@
-"""Who agreed to what: the ledger, the roles and the evidence of a version, read together.
+"""Promotion: proposing, deciding, promoting, rolling back and verifying a model's versions.
 
-It records and tells what stands; nothing here moves an alias in the registry.
+One command reads the evidence of a version once: `version_record` folds what the ledger holds about it,
+`candidate` fetches and verifies its files, `review` judges them, and everything else is passed that review.
 """

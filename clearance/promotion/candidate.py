@@ -1,116 +1,146 @@
-"""A registered version as it was judged, brought back from the registry and held against its signed bundle.
+"""A registered version fetched from the registry and verified against its signed evidence bundle.
 
-What does not verify is an IntegrityError; whether the version may be promoted is decided elsewhere.
+What does not verify is an IntegrityError. Whether the version may be promoted is decided elsewhere.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import files as artifacts
-from clearance import ledger, params, registry
-from clearance.errors import IntegrityError
+from clearance import files, params, registry
 from clearance.policy import schema
-from clearance.promotion import version_record
+from clearance.promotion import faults
 from clearance.promotion.session import ReadOnlySession
+from clearance.promotion.version_record import Proposal, VersionRecord
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 
+BUNDLE = f"evidence/{evidence_bundle.NAME}"
 VERDICT, ORIGIN, MODEL = "reports/verdict.json", "data/origin.json", "models/trained/model.skops"
 _MODEL_FILE = "model.skops"
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedCandidate:
-    """A version that verifies. Below `folder` lie its model, its evidence, parameters and policy."""
+    """A version that verifies. Its model, evidence, parameters and policy lie below `folder` for a while."""
 
     version: registry.Version
     bundle: evidence_bundle.Bundle
-    proposed: version_record.Proposal
+    proposal: Proposal
     folder: Path
 
     @property
     def settings(self) -> params.Params:
-        """The parameters that it was made with."""
+        """The parameters it was made with."""
         return params.load(self.folder / "params.yaml")
+
+    @property
+    def policy_file(self) -> Path:
+        """The policy that judged it."""
+        return self.folder / self.bundle.evidence.judged.file
+
+
+@contextmanager
+def open_verified(
+    session: ReadOnlySession, server: registry.MlflowServer, record: VersionRecord
+) -> Iterator[VerifiedCandidate]:
+    """The candidate that the record is about, as it was judged; its files are there until the end.
+
+    Raises ConfigurationError when there is no such candidate, and IntegrityError as `load_verified` does.
+    """
+    version = registry.candidate_version(server, record.model, record.version)
+    with tempfile.TemporaryDirectory() as folder:
+        yield load_verified(session, server, version, record.proposal, Path(folder))
 
 
 def load_verified(
-    office: ReadOnlySession,
+    session: ReadOnlySession,
     server: registry.MlflowServer,
     version: registry.Version,
-    entries: Sequence[ledger.Entry],
+    proposal: Proposal | None,
     folder: Path,
 ) -> VerifiedCandidate:
-    """Bring the candidate back into the empty `folder`.
+    """Fetch the candidate into the empty `folder` and verify every file of it.
 
-    Raises IntegrityError when it was never proposed, its bundle is not the proposed one or signed by nobody
-    who may propose, or a file of it is not what the bundle says.
+    Raises IntegrityError when it was never proposed, its bundle is not the proposed one or no person who may
+    propose signed it, or a file is not what the bundle says.
     """
-    proposed = version_record.find_proposal(entries, version.number)
-    if proposed is None:
-        raise IntegrityError(
-            f"{version} was never proposed: the ledger has no entry of it",
-            "run `clearance release` where it was made",
-        )
-    registry.fetch_files(server, version, [f"evidence/{evidence_bundle.NAME}"], folder)
-    signed = office.opened(dsse.read(folder / "evidence" / evidence_bundle.NAME))
-    found = evidence_bundle.read(signed)
-    if found.digest != proposed.content:
+    if proposal is None:
+        raise faults.NEVER_PROPOSED(version=version)
+    bundle = read_bundle(session, server, version)
+    if bundle.digest != proposal.content:
         raise registry.unsound(version, "its evidence bundle is not the one that was proposed")
-    _check_signer(office, version, found, entries)
-    if (found.evidence.fingerprint, f"{found.evidence.model}-candidate") != (
-        version.fingerprint,
-        version.name,
-    ):
+    if not _is_signed_by_proposer(session, proposal, bundle):
+        raise registry.unsound(
+            version, "no person who might propose it signed its evidence bundle when it was proposed"
+        )
+    evidence = bundle.evidence
+    if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    _bring(server, version, found, folder)
-    return VerifiedCandidate(version=version, bundle=found, proposed=proposed, folder=folder)
+    _fetch_evidence(server, version, evidence, folder)
+    with registry.downloaded_model(server, version) as model_folder:
+        _ensure_equal(version, registry.folder_digests(model_folder), bundle)
+        (folder / MODEL).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model_folder / _MODEL_FILE, folder / MODEL)
+    return VerifiedCandidate(version=version, bundle=bundle, proposal=proposal, folder=folder)
+
+
+def read_bundle(
+    session: ReadOnlySession, server: registry.MlflowServer, version: registry.Version
+) -> evidence_bundle.Bundle:
+    """The version's evidence bundle, as a key of the roles file signed it.
+
+    Raises IntegrityError when MLflow has none or no signature holds. Whether it is the proposed one is for
+    the caller to check.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        registry.fetch_files(server, version, [BUNDLE], Path(folder))
+        return evidence_bundle.read(session.opened(dsse.read(Path(folder) / BUNDLE)))
 
 
 def ensure_files(
-    server: registry.MlflowServer, version: registry.Version, found: evidence_bundle.Bundle
+    server: registry.MlflowServer, version: registry.Version, bundle: evidence_bundle.Bundle
 ) -> None:
-    """Raise IntegrityError unless the version's files are the subjects of the bundle, and no others."""
-    held = registry.model_file_digests(server, version)
-    odd = sorted(name for name in {*held, *found.files} if held.get(name) != found.files.get(name))
-    if odd:
-        raise registry.unsound(version, f"{', '.join(odd)} is not what was judged")
+    """Raise IntegrityError unless the version's model files are those of the bundle, and no others."""
+    _ensure_equal(version, registry.model_file_digests(server, version), bundle)
 
 
-def _check_signer(
-    office: ReadOnlySession,
+def _ensure_equal(
+    version: registry.Version, digests: Mapping[str, str], bundle: evidence_bundle.Bundle
+) -> None:
+    changed = sorted(
+        name for name in {*digests, *bundle.files} if digests.get(name) != bundle.files.get(name)
+    )
+    if changed:
+        raise registry.unsound(version, f"{', '.join(changed)} is not what was judged")
+
+
+def _is_signed_by_proposer(
+    session: ReadOnlySession, proposal: Proposal, bundle: evidence_bundle.Bundle
+) -> bool:
+    """Whether a proposer of the version, with the right to propose at that time, signed its bundle."""
+    return any(
+        keyid in bundle.keyids and session.roles.may(keyid, Right.PROPOSE, at)
+        for keyid, at in proposal.proposers
+    )
+
+
+def _fetch_evidence(
+    server: registry.MlflowServer,
     version: registry.Version,
-    found: evidence_bundle.Bundle,
-    entries: Sequence[ledger.Entry],
+    evidence: evidence_bundle.BundleEvidence,
+    folder: Path,
 ) -> None:
-    """Raise IntegrityError unless a proposer of the version, with the right to, signed its bundle."""
-    for each in entries:
-        about = each.kind == ledger.EntryKind.PROPOSAL and each.body.get("version") == version.number
-        if about and each.keyid in found.keyids and office.roles.may(each.keyid, Right.PROPOSE, each.at):
-            return
-    raise registry.unsound(version, "nobody who may propose signed its evidence bundle when it was proposed")
-
-
-def _bring(
-    server: registry.MlflowServer, version: registry.Version, found: evidence_bundle.Bundle, folder: Path
-) -> None:
-    evidence = found.evidence
-    names = [f"reports/{name}.json" for name in schema.DOCUMENTS] + [VERDICT, ORIGIN]
-    wanted = {name: evidence.outs[name] for name in names if name in evidence.outs}
-    registry.fetch_files(server, version, sorted(wanted), folder)
-    for name, sha256 in wanted.items():
-        if artifacts.sha256(folder / name) != sha256:
+    names = [*(f"reports/{name}.json" for name in schema.DOCUMENTS), VERDICT, ORIGIN]
+    expected = {name: evidence.outs[name] for name in names if name in evidence.outs}
+    registry.fetch_files(server, version, sorted(expected), folder)
+    for name, sha256 in expected.items():
+        if files.sha256(folder / name) != sha256:
             raise registry.unsound(version, f"{name} of its run is not what was judged")
-    artifacts.write_text(folder / "params.yaml", evidence.params)
-    artifacts.write_text(folder / evidence.judged.file, evidence.judged.text)
-    with registry.downloaded_model(server, version) as files:
-        held = registry.folder_digests(files)
-        if held != dict(found.files):
-            odd = sorted(name for name in {*held, *found.files} if held.get(name) != found.files.get(name))
-            raise registry.unsound(version, f"{', '.join(odd)} is not what was judged")
-        (folder / MODEL).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(files / _MODEL_FILE, folder / MODEL)
+    files.write_text(folder / "params.yaml", evidence.params)
+    files.write_text(folder / evidence.judged.file, evidence.judged.text)

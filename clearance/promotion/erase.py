@@ -1,4 +1,4 @@
-"""Effect: what the ledger has kept for as long as the policy says is erased; its digests and the chain stay.
+"""Effect: entries kept for as long as the policy says are erased; their digests and the chain stay.
 
 The present champion's entries stay whatever their age: they are what allows it to serve. Who erased what,
 when and why is an entry itself.
@@ -6,21 +6,16 @@ when and why is an entry itself.
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clearance import ledger, params, stage
-from clearance.errors import ConfigurationError
+from clearance import ledger
 from clearance.ledger import retention
 from clearance.policy import authorised, policy_file
-from clearance.promotion import version_record
-from clearance.promotion.session import LedgerSession, open_session
+from clearance.promotion import faults, version_record
+from clearance.promotion.session import LedgerSession
 from clearance.trust.roles import Right
-
-logger = logging.getLogger(__name__)
 
 
 def due_entries(
@@ -28,68 +23,42 @@ def due_entries(
 ) -> list[ledger.Entry]:
     """The entries about the model that are past their period, in order, without those of its champion.
 
-    All about one version go at once, when the last of them may: an approval must not outlive the objection.
+    All about one version go at once, when the last of them may: an approval must not outlive the rejection.
     """
-    reign = version_record.champion(entries, name)
-    kept = [each for each in entries if each.kind in ledger.ERASABLE and not each.redacted]
-    past = {each.number for each in retention.expired(kept, years, today)}
-    stays = {each.body.get("version") for each in kept if each.number not in past} - {None}
-    stays |= {reign.version} if reign else set()
-    return [each for each in kept if each.number in past and each.body.get("version") not in stays]
+    champion = version_record.champion(entries, name)
+    erasable = [entry for entry in entries if entry.kind in ledger.ERASABLE and not entry.redacted]
+    expired = {entry.number for entry in retention.expired(erasable, years, today)}
+    retained = {entry.body.get("version") for entry in erasable if entry.number not in expired} - {None}
+    if champion:
+        retained.add(champion.version)
+    return [
+        entry for entry in erasable if entry.number in expired and entry.body.get("version") not in retained
+    ]
 
 
 def retention_years(root: Path, name: str) -> dict[str, int]:
     """For how many years the policy authorised for the model keeps each kind of entry.
 
-    Raises ConfigurationError when no policy is authorised, or it names no period: then all is kept for good.
+    Raises ConfigurationError when no policy is authorised, or it names no period: everything is kept then.
     """
-    found = authorised.find(root, name)
-    years = policy_file.load(root / found.policy).retention if found else {}
+    authorisation = authorised.find(root, name)
+    years = policy_file.load(root / authorisation.policy).retention if authorisation else {}
     if not years:
-        file = found.policy if found else authorised.FILE
-        raise ConfigurationError(
-            f"{file} names no period for {name}, so everything is kept for good",
-            "let its policy say `retention: {others: YEARS}`",
-        )
+        file = authorisation.policy if authorisation else authorised.FILE
+        raise faults.NO_RETENTION_PERIOD(file=file, name=name)
     return {str(kind): period for kind, period in years.items()}
 
 
-def erase(office: LedgerSession, name: str, years: Mapping[str, int], reason: str) -> list[ledger.Entry]:
-    """Erase what is due today and return it; nothing is recorded when nothing is.
+def erase(session: LedgerSession, name: str, years: Mapping[str, int], reason: str) -> list[ledger.Entry]:
+    """Erase what is due today and return it; records nothing when nothing is.
 
-    Raises ReleaseRefused when whoever acts may not, IntegrityError when the ledger does not verify.
+    Raises ReleaseRefused without the right, IntegrityError when the ledger does not verify.
     """
-    office.demand(Right.ERASE, name, "erase what the ledger keeps")
-    office.ensure_sound()
-    found = due_entries(office.entries(name), name, years, office.now().date())
-    if found:
-        who = office.acting.person.identity
-        numbers = [each.number for each in found]
-        ledger.redact(office.book, numbers, actor=who, keyid=office.keyid, reason=reason)
-    return found
-
-
-def main() -> None:
-    """Say what is past its period; with a reason, erase it."""
-    parser = argparse.ArgumentParser(prog="clearance ledger erase")
-    parser.add_argument("--as", dest="by")
-    parser.add_argument("--reason")
-    asked = parser.parse_args()
-    root = Path.cwd()
-    name = params.load(root / "params.yaml").name
-    years = retention_years(root, name)
-    with open_session(root, asked.by) as office:
-        if asked.reason:
-            found = erase(office, name, years, asked.reason)
-        else:
-            found = due_entries(office.entries(name), name, years, office.now().date())
-    for each in found:
-        logger.info("%s", each)
-    told = (
-        "erased" if asked.reason else "past their period; `clearance ledger erase --reason TEXT` erases them"
-    )
-    logger.info("%d entries %s", len(found), told)
-
-
-if __name__ == "__main__":
-    stage.run(main)
+    session.demand(Right.ERASE, name, "erase what the ledger keeps")
+    session.ensure_sound()
+    due = due_entries(session.entries(name), name, years, session.now().date())
+    if due:
+        numbers = [entry.number for entry in due]
+        identity = session.acting.person.identity
+        ledger.redact(session.book, numbers, actor=identity, keyid=session.keyid, reason=reason)
+    return due

@@ -1,78 +1,38 @@
-"""Effect: DVC's objects that nothing needs any more are removed; what a registered version needs stays."""
+"""What of DVC's objects registered versions still need, by the locks in their signed evidence."""
 
 from __future__ import annotations
 
-import argparse
 import logging
-import tempfile
-from pathlib import Path
 
-from clearance import ledger, registry, stage
-from clearance.errors import IntegrityError
-from clearance.promotion import version_record
-from clearance.promotion.session import ReadOnlySession, open_read_only
-from clearance.trust import dsse, evidence_bundle
-from clearance.versioning import cache_gc, git
+from clearance import ledger, registry
+from clearance.promotion import candidate, faults, version_record
+from clearance.promotion.session import ReadOnlySession
+from clearance.versioning import git
 
 logger = logging.getLogger(__name__)
 
 
-def find_needed(office: ReadOnlySession, server: registry.MlflowServer) -> list[str]:
+def find_needed(session: ReadOnlySession, server: registry.MlflowServer) -> list[str]:
     """The `dvc.lock` of every registered version of every model, and the `.dvc` files of its commit.
 
-    A version that MLflow has no more is told, and not kept. Raises IntegrityError when the evidence of one is
-    lost, or is not what was proposed: then nothing may be removed.
+    A version that MLflow no longer has is logged and needs nothing. Raises IntegrityError when the evidence
+    of one is lost, or is not what was proposed: then nothing may be removed.
     """
     texts: list[str] = []
-    entries = office.entries()
-    for name in sorted({each.model for each in entries if each.model}):
-        own = [each for each in entries if each.model == name]
-        proposals = [each for each in own if each.kind == ledger.EntryKind.PROPOSAL and not each.redacted]
-        for number in sorted({each.body["version"] for each in proposals}):
+    entries = session.entries()
+    for name in sorted({entry.model for entry in entries if entry.model}):
+        own = [entry for entry in entries if entry.model == name]
+        proposals = [entry for entry in own if entry.kind == ledger.EntryKind.PROPOSAL and not entry.redacted]
+        for number in sorted({entry.body["version"] for entry in proposals}):
             version = registry.find_number(server, registry.candidate_name(name), number)
             if version is None:
-                logger.warning("%s has no version %d any more: nothing is kept for it", name, number)
+                logger.warning("%s no longer has version %d: nothing is kept for it", name, number)
                 continue
-            found = _evidence(office, server, version, version_record.find_proposal(own, number))
-            texts.append(found.evidence.lock)
-            if commit := found.evidence.code.commit:
-                texts += git.dvc_files(office.root, commit).values()
+            bundle = candidate.read_bundle(session, server, version)
+            proposal = version_record.find_proposal(own, number)
+            if proposal is None or bundle.digest != proposal.content:
+                raise faults.BUNDLE_NOT_PROPOSED(version=version)
+            texts.append(bundle.evidence.lock)
+            if commit := bundle.evidence.code.commit:
+                texts += git.dvc_files(session.root, commit).values()
     return texts
-
-
-def _evidence(
-    office: ReadOnlySession,
-    server: registry.MlflowServer,
-    version: registry.Version,
-    by: version_record.Proposal | None,
-) -> evidence_bundle.Bundle:
-    with tempfile.TemporaryDirectory() as temporary:
-        registry.fetch_files(server, version, [f"evidence/{evidence_bundle.NAME}"], Path(temporary))
-        found = evidence_bundle.read(
-            office.opened(dsse.read(Path(temporary) / "evidence" / evidence_bundle.NAME))
-        )
-    if by is None or found.digest != by.content:
-        raise IntegrityError(
-            f"{version}: its evidence bundle is not the one that was proposed",
-            "run `clearance verify` on it; nothing was removed",
-        )
-    return found
-
-
-def main() -> None:
-    """Say what nothing needs; with `--remove`, remove it from the cache, with `--remote` there too."""
-    parser = argparse.ArgumentParser(prog="clearance gc")
-    parser.add_argument("--remove", action="store_true")
-    parser.add_argument("--remote", action="store_true")
-    asked = parser.parse_args()
-    root = Path.cwd()
-    with open_read_only(root) as office:
-        texts = find_needed(office, registry.connect())
-    for swept in cache_gc.collect_garbage(root, texts, at_remote=asked.remote, dry=not asked.remove):
-        logger.info("%s", swept)
-    if not asked.remove:
-        logger.info("nothing was removed; `clearance gc --remove` removes it")
-
-
-if __name__ == "__main__":
-    stage.run(main)

@@ -1,11 +1,11 @@
-"""Whether a judged model may become champion, and which step comes next: pure, nothing is changed here.
+"""Whether a judged model may become champion, and which step comes next: pure, changes nothing.
 
-A "no" is a value with its reason. What ledger and registry hold is all that a next step depends on, so a
-release that was killed goes on where it was.
+A "no" is a value with its reason. The next step depends only on what ledger and registry hold, so a release
+that was killed resumes where it was.
 
     register → push → attest ┊ copy → record the intent, set the alias → confirm
                              ┊          └ after a crash: confirm when the alias was set, else abandon
-    what `release` does      ┊ what `promote` does, then or once the right people agree
+    what `release` does      ┊ what `promote` does, at once or when all required approvals are in
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """Nothing is left to do, and why, in a sentence."""
+    """How a release ended, and why, in a sentence."""
 
     status: Status
     reason: str
@@ -56,13 +56,14 @@ class Ending:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedCase:
-    """What was found about one judged model before the registry is asked.
+    """What is known about a judged model before anybody is asked to approve it.
 
     `verdict` is the recorded one. `promotion` and `today` (the verdict on `day`) are those of the policy
-    authorised for the model; None when there is none, or when another one judged. `uncommitted` says why
-    nobody could build it again from git, where the policy minds, `unpushed` why not from DVC; `compared` what
-    the comparison with the champion has against it, where the policy asks for one. `tier` is one that the
-    policy does not know. `unlisted` says that no commit holds what is authorised, where the policy minds.
+    authorised for the model; None when there is none, or when another one judged. Sentences about what stands
+    in the way, None where nothing does: `uncommitted` (git cannot rebuild it, and the policy minds),
+    `unpushed` (the DVC remote cannot), `compared` (the comparison with the champion speaks against it),
+    `unlisted` (no commit holds what is authorised, and the policy minds). `tier` is one that the policy does
+    not know.
     """
 
     verdict: Mapping[str, Any]
@@ -78,7 +79,7 @@ class JudgedCase:
 
     @property
     def failed(self) -> bool:
-        """Whether the verdict, then or today, lets the model through by an override only."""
+        """Whether only an override can let the model through: the verdict, then or today, does not."""
         return self.promotion is None or self.today is None or _judgement(self) is not None
 
 
@@ -87,17 +88,17 @@ class PromotionState:
     """What stands in the way of promotion, if anything, and what ledger and registry hold.
 
     `copy` is the version of the candidate's content under the model's own name, `champion` is where the alias
-    points. `reigning` is the number of the ledger's champion as a candidate, `served` are those that ever
-    were. `pending` tells of a change that was begun and never ended whether its act was done; None: there is
-    none.
+    points. `ledger_champion` is the number of the ledger's champion as a candidate, `champions` are those
+    that ever were. `pending`: of a change that was started and never ended, whether its act was done; None:
+    there is none.
     """
 
     obstacle: Ending | None
     candidate: Version
     copy: Version | None
     champion: Version | None
-    reigning: int | None = None
-    served: frozenset[int] = frozenset()
+    ledger_champion: int | None = None
+    champions: frozenset[int] = frozenset()
     pending: bool | None = None
 
 
@@ -108,23 +109,23 @@ def obstacle(case: JudgedCase, standing: ApprovalState | None = None, needs: int
     been asked yet: a model that waits for nothing else waits for that.
     """
     if case.verdict["what_if"]:
-        why = "It was judged by a policy or on a day chosen for the run; nothing is recorded."
-        return Ending(status=Status.WHAT_IF, reason=why)
+        reason = "It was judged by a policy or on a day chosen for the run; nothing is recorded."
+        return Ending(status=Status.WHAT_IF, reason=reason)
     if not case.has_model:
-        why = f"There is no model; the tracked run is the record. {headline.sentence(case.verdict)}"
-        return Ending(status=Status.NO_MODEL, reason=why)
+        reason = f"No model was trained; only the run was tracked. {headline.sentence(case.verdict)}"
+        return Ending(status=Status.NO_MODEL, reason=reason)
     if refusal := _refusal(case, standing):
         return Ending(status=Status.NOT_PROMOTED, reason=refusal)
     if standing is None:
-        return Ending(status=Status.AWAITING_APPROVAL, reason="Nothing was proposed yet.")
+        return Ending(status=Status.AWAITING_APPROVAL, reason="It has not been proposed yet.")
     reasons = list(standing.reasons)
-    if (agreed := len(standing.counted)) < needs:
-        reasons.append(f"A first version needs {needs} approval(s), {agreed} stand: ask for more.")
+    if (approvals := len(standing.counted)) < needs:
+        reasons.append(f"A first version needs {needs} approval(s) and has {approvals}: ask for more.")
     return Ending(status=Status.AWAITING_APPROVAL, reason=" ".join(reasons)) if reasons else None
 
 
 def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
-    """Why this is no question of agreement: no policy, code that nobody has, a verdict nobody overrode."""
+    """Why approvals cannot help: no authorised policy, code that nobody has, a verdict without override."""
     verdict, promotion = case.verdict, case.promotion
     if case.tier:
         return (
@@ -132,15 +133,18 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
         )
     if promotion is None or case.today is None:
         file = verdict["policy"]["file"]
-        return f"{file} as it judged is not the policy that {authorised.FILE} names for {verdict['name']}."
+        return (
+            f"{verdict['name']} was judged under a version of {file} that {authorised.FILE} does not "
+            "authorise now."
+        )
     if hindrance := case.unlisted or case.uncommitted or case.unpushed:
         return hindrance
     if standing and standing.rejections:
         return " ".join(standing.reasons)
-    if (judged := _judgement(case)) is None or (standing and standing.complete):
+    if (against := _judgement(case)) is None or (standing and standing.complete):
         return None
-    begun = bool(standing and standing.counted and promotion.override_days)
-    return f"{judged} {' '.join(standing.reasons)}" if standing and begun else judged
+    override_begun = bool(standing and standing.counted and promotion.override_days)
+    return f"{against} {' '.join(standing.reasons)}" if standing and override_begun else against
 
 
 def _judgement(case: JudgedCase) -> str | None:
@@ -163,13 +167,16 @@ def decide(state: PromotionState) -> Step | Ending:
     """
     if state.pending is not None:
         return Step.CONFIRM if state.pending else Step.ABANDON
-    if state.copy and state.reigning == state.candidate.number:
+    if state.copy and state.ledger_champion == state.candidate.number:
         return Ending(status=Status.CHAMPION, reason=f"{state.copy} is the champion.")
     if state.obstacle:
         return state.obstacle
     overtaken = state.copy and state.champion and state.champion.number > state.copy.number
-    if overtaken or state.candidate.number in state.served:
+    if overtaken or state.candidate.number in state.champions:
         now = f"{state.champion} is" if state.champion else "no version is now"
-        why = f"{state.candidate} had its turn, and {now} champion: going back is a rollback, not a release."
-        return Ending(status=Status.SUPERSEDED, reason=why)
+        reason = (
+            f"{state.candidate} has already been champion or was overtaken, and {now} champion; use "
+            "`clearance rollback` to return to it."
+        )
+        return Ending(status=Status.SUPERSEDED, reason=reason)
     return Step.SET_CHAMPION if state.copy else Step.COPY

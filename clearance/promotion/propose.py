@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import comparison, files, in_toto, params, registry
-from clearance.comparison import compare
+from clearance import files, in_toto, params, registry
 from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
-from clearance.in_toto import content_digest
 from clearance.ledger import EntryKind
-from clearance.promotion import authorised_policy, review, version_record
+from clearance.policy import schema
+from clearance.promotion import candidate, faults, review, version_record
 from clearance.promotion.session import LedgerSession
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
@@ -33,84 +32,84 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateRelease:
-    """What a release acts on. `tags` are what every version of this model must say."""
+    """What a release acts on. `policy` is the authorised one; every version of the model has these `tags`."""
 
-    office: LedgerSession
+    session: LedgerSession
     settings: params.Params
     verified: lineage.Lineage
     server: registry.MlflowServer
     tracked: registry.TrackedRun
     described: registry.ModelDescription
     verdict: Mapping[str, Any]
+    policy: schema.Policy | None
     tags: Mapping[str, str]
 
     def register(self) -> registry.Version:
-        """The candidate of this very content. Raises IntegrityError unless it is what was judged."""
+        """The candidate of exactly this content. Raises IntegrityError unless it is what was judged."""
         name = registry.candidate_name(self.settings.name)
         version = registry.register_version(
             self.server, name, self.tracked, self.verified.fingerprint, self.tags
         )
-        for key, value in self.tags.items():
-            if version.tags.get(key) != value:
-                raise IntegrityError(
-                    f"{version}: its tag {key} is not what was judged",
-                    "find out who wrote it, delete that version in MLflow, then repeat this",
-                )
+        for tag, value in self.tags.items():
+            if version.tags.get(tag) != value:
+                raise faults.TAG_CHANGED(version=version, tag=tag)
         registry.verify_files(self.server, version, self.described)
         return version
 
     def is_overridden(self, version: registry.Version) -> bool:
-        """Whether somebody signed an override of its verdict, be it that it stands or not."""
-        entries = self.office.entries(self.settings.name)
+        """Whether somebody signed an override of its verdict, whether it counts or not."""
         return any(
-            each.kind == EntryKind.OVERRIDE and each.body.get("version") == version.number for each in entries
+            entry.kind == EntryKind.OVERRIDE and entry.body.get("version") == version.number
+            for entry in self.session.entries(self.settings.name)
         )
 
     def attest(self, version: registry.Version, *, pushed: bool) -> str:
-        """See that the version's evidence is signed, kept beside it and proposed; returns its content digest.
+        """Ensure that the version's evidence is signed, stored beside it and proposed; returns its digest.
 
-        The first bundle of a version is the one that counts; a lost one is kept again.
+        The first bundle of a version is the one that counts; a lost one is stored again.
         """
         name, file = self.settings.name, self.verified.root / EVIDENCE / f"{self.verified.fingerprint}.json"
-        proposed = version_record.find_proposal(self.office.entries(name), version.number)
-        if proposed and file.is_file() and self.office.opened(dsse.read(file)).digest == proposed.content:
-            self._keep(version, file)
-            if pushed and not proposed.pushed:
-                self._propose(version, proposed.content, pushed=True)
-            return proposed.content
-        if proposed is None:
-            self.office.demand(Right.PROPOSE, name, f"propose {version}")
-            statement = evidence_bundle.statement_for(
-                registry.model_file_digests(self.server, version), self._evidence()
-            )
-            dsse.write(file, self.office.sign(statement))
-            self._keep(version, file)
-            self._propose(version, content_digest(statement), pushed=pushed)
-            return content_digest(statement)
+        proposal = version_record.find_proposal(self.session.entries(name), version.number)
+        if proposal and file.is_file() and self.session.opened(dsse.read(file)).digest == proposal.content:
+            self._store(version, file)
+            if pushed and not proposal.pushed:
+                self._propose(version, proposal.content, pushed=True)
+            return proposal.content
+        if proposal is None:
+            self.session.demand(Right.PROPOSE, name, f"propose {version}")
+            digests = registry.model_file_digests(self.server, version)
+            statement = evidence_bundle.statement_for(digests, self._evidence())
+            dsse.write(file, self.session.sign(statement))
+            self._store(version, file)
+            self._propose(version, in_toto.content_digest(statement), pushed=pushed)
+            return in_toto.content_digest(statement)
         with tempfile.TemporaryDirectory() as folder:
-            registry.fetch_files(self.server, version, [f"evidence/{evidence_bundle.NAME}"], Path(folder))
-            dsse.write(file, dsse.read(Path(folder) / "evidence" / evidence_bundle.NAME))
-        return proposed.content
+            registry.fetch_files(self.server, version, [candidate.BUNDLE], Path(folder))
+            dsse.write(file, dsse.read(Path(folder) / candidate.BUNDLE))
+        return proposal.content
 
-    def _keep_comparison(self, version: registry.Version, digest: str) -> None:
-        """Keep the recorded comparison beside the version again, where it is lost there and still here."""
-        file = self.verified.root / compare.RECORD
+    def _store_comparison(self, version: registry.Version, digest: str) -> None:
+        """Store the recorded comparison beside the version again, where it is lost there and still here."""
         with tempfile.TemporaryDirectory() as folder:
             try:
                 registry.fetch_files(self.server, version, [version_record.COMPARISON_FILE], Path(folder))
-                kept = files.sha256_json(files.read_json(Path(folder) / version_record.COMPARISON_FILE))
+                stored = files.sha256_json(files.read_json(Path(folder) / version_record.COMPARISON_FILE))
             except IntegrityError:
-                kept = None
-        if kept != digest and file.is_file() and files.sha256_json(files.read_json(file)) == digest:
+                stored = None
+        if stored == digest:
+            return
+        from clearance.comparison import compare
+
+        file = self.verified.root / compare.RECORD
+        if file.is_file() and files.sha256_json(files.read_json(file)) == digest:
             registry.store_evidence(self.server, version, file)
 
-    def _keep(self, version: registry.Version, file: Path) -> None:
-        """Keep the bundle beside the version, unless it is there as it should be."""
+    def _store(self, version: registry.Version, file: Path) -> None:
+        """Store the bundle beside the version, unless it is there as it should be."""
         with tempfile.TemporaryDirectory() as folder:
             try:
-                registry.fetch_files(self.server, version, [f"evidence/{evidence_bundle.NAME}"], Path(folder))
-                there = Path(folder) / "evidence" / evidence_bundle.NAME
-                if files.sha256(there) == files.sha256(file):
+                registry.fetch_files(self.server, version, [candidate.BUNDLE], Path(folder))
+                if files.sha256(Path(folder) / candidate.BUNDLE) == files.sha256(file):
                     return
             except IntegrityError:
                 pass
@@ -121,33 +120,33 @@ class CandidateRelease:
         about = {"version": version.number, "content": content}
         outcome = {"outcome": self.verdict["verdict"], "reasons": self.verdict["reasons"]}
         name = self.settings.name
-        self.office.record(
-            self.office.draft(
+        self.session.record(
+            self.session.draft(
                 EntryKind.PROPOSAL, name, **about, fingerprint=self.verified.fingerprint, pushed=pushed
             ),
-            self.office.draft(
+            self.session.draft(
                 EntryKind.VERDICT, name, **about, **outcome, policy=self.verdict["policy"]["sha256"]
             ),
         )
 
     def _evidence(self) -> evidence_bundle.BundleEvidence:
-        root, said = self.verified.root, self.verdict["policy"]
+        root, policy = self.verified.root, self.verdict["policy"]
         lock = (root / "dvc.lock").read_text(encoding="utf-8")
-        found = git.commit_state(root, lock)
+        state = git.commit_state(root, lock)
         return evidence_bundle.BundleEvidence(
             model=self.settings.name,
             fingerprint=self.verified.fingerprint,
-            demo=self.office.roles.demo,
-            code=evidence_bundle.CodeState(commit=found.commit, changed=found.changed, unkept=found.unkept),
+            demo=self.session.roles.demo,
+            code=evidence_bundle.CodeState(commit=state.commit, changed=state.changed, unkept=state.unkept),
             lock=lock,
             params=(root / "params.yaml").read_text(encoding="utf-8"),
             overrides=dict(self.settings.overrides),
             judged=evidence_bundle.JudgedPolicy(
-                file=said["file"],
-                id=said["id"],
-                version=said["version"],
-                text=(root / said["file"]).read_text(encoding="utf-8"),
-                as_of=said["as_of"],
+                file=policy["file"],
+                id=policy["id"],
+                version=policy["version"],
+                text=(root / policy["file"]).read_text(encoding="utf-8"),
+                as_of=policy["as_of"],
                 outcome=self.verdict["verdict"],
                 sha256=self.verified.outs[lineage.VERDICT],
             ),
@@ -158,43 +157,48 @@ class CandidateRelease:
         )
 
     def compare(self, version: registry.Version, content: str, day: dt.date) -> None:
-        """Compare with today's champion, where the policy asks for it and nobody did; record it signed."""
-        name = self.settings.name
-        chosen = authorised_policy.authorised_now(
-            self.office.root, name, self.verdict["policy"]["sha256"]
-        ).policy
-        if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
+        """Compare with today's champion where the policy requires it and nobody did; record it signed."""
+        name, policy = self.settings.name, self.policy
+        if policy is None or policy.challenge is None or not policy.challenge.in_force(day):
             return
-        entries = self.office.entries(name)
-        reign, before = (
-            version_record.champion(entries, name),
-            version_record.newest_comparison(entries, version.number, self.office.roles),
+        record = version_record.fold(self.session.entries(name), name, version.number, self.session.roles)
+        tenure, earlier = record.champion, record.comparison
+        if tenure and tenure.version == version.number:
+            return
+        champion_content = tenure.content if tenure else None
+        if earlier and earlier["champion"] == champion_content:
+            self._store_comparison(version, earlier["comparison"])
+            return
+        from clearance import comparison
+        from clearance.comparison import compare  # with skops, scipy and pandas: only where it is needed
+
+        bundle = review.champion_bundle(self.session, self.server, name, tenure)
+        result = compare.compare(
+            self.verified,
+            policy.challenge,
+            self.server,
+            registry.champion(self.server, name) if tenure else None,
+            _signed_digests(bundle) if bundle else None,
         )
-        if reign and reign.version == version.number:
-            return
-        if before and before["champion"] == (reign.content if reign else None):
-            self._keep_comparison(version, before["comparison"])
-            return
-        rival = registry.champion(self.server, name) if reign else None
-        signed = review.champion_bundle(self.office, self.server, entries, name)
-        vouched = _vouched(signed) if signed else None
-        found = compare.compare(self.verified, chosen.challenge, self.server, rival, vouched)
-        file, digest = compare.write(self.verified.root, found), comparison.digest(found)
-        said = {
+        file, digest = compare.write(self.verified.root, result), comparison.digest(result)
+        body = {
             "version": version.number,
             "content": content,
-            "champion": reign.content if reign else None,
+            "champion": champion_content,
             "comparison": digest,
-            "outcome": str(found.outcome),
-            "approvals": found.approvals,
-            "reasons": [each.reason for each in found.findings if each.outcome != Outcome.PASS],
+            "outcome": str(result.outcome),
+            "approvals": result.approvals,
+            "reasons": [finding.reason for finding in result.findings if finding.outcome != Outcome.PASS],
         }
-        sealed = self.office.sign(in_toto.statement({"comparison": digest}, version_record.COMPARISON, said))
+        statement = in_toto.statement({"comparison": digest}, version_record.COMPARISON, body)
         registry.store_evidence(self.server, version, file)
-        self.office.record(self.office.draft(EntryKind.COMPARISON, name, **said, envelope=sealed))
+        envelope = self.session.sign(statement)
+        self.session.record(self.session.draft(EntryKind.COMPARISON, name, **body, envelope=envelope))
         logger.info("\n".join(comparison.summary(files.read_json(file))))
 
 
-def _vouched(signed: evidence_bundle.Bundle) -> registry.SignedDigests:
-    said = signed.evidence
-    return registry.SignedDigests(model=signed.files[registry.MODEL], outs=said.outs, params=said.params)
+def _signed_digests(bundle: evidence_bundle.Bundle) -> registry.SignedDigests:
+    evidence = bundle.evidence
+    return registry.SignedDigests(
+        model=bundle.files[registry.MODEL], outs=evidence.outs, params=evidence.params
+    )

@@ -18,14 +18,14 @@ def release_lines(folder: Path) -> list[str]:
         return []
     receipt = files.read_json(folder / RECEIPT)
     versions = [("registered", receipt["candidate"]), ("champion", receipt["champion"])]
-    lines = [f"{word} {describe_version(found)}" for word, found in versions if found]
+    lines = [f"{word} {describe_version(version)}" for word, version in versions if version]
     return [*lines, *(waiting_lines(folder) or [f"{receipt['status']}: {receipt['reason']}"])]
 
 
-def describe_version(found: Mapping[str, Any]) -> str:
-    """A version of a receipt, with whatever must be said wherever it is named."""
-    note = f" ({found['note']})" if found.get("note") else ""
-    return f"{found['name']} version {found['version']}{note}"
+def describe_version(version: Mapping[str, Any]) -> str:
+    """A version of a receipt, with what must be said wherever it is named."""
+    note = f" ({version['note']})" if version.get("note") else ""
+    return f"{version['name']} version {version['version']}{note}"
 
 
 def waiting_lines(folder: Path) -> list[str]:

@@ -1,47 +1,47 @@
 """Effect: the judged model is registered as a candidate and, where evidence and policy allow, made champion.
 
 Run twice, or killed and run again, it ends in the same state. Whatever is missing or does not match
-promotes nothing. Whether a model may is decided in `clearance.promotion.next_step`.
+promotes nothing. `clearance.promotion.next_step` decides whether a model may.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clearance import params, registry
-from clearance.errors import IntegrityError, ReleaseRefused
-from clearance.promotion import next_step, promote, propose, review, version_record
+from clearance.promotion import (
+    authorised_policy,
+    faults,
+    next_step,
+    promote,
+    propose,
+    review,
+    version_record,
+)
+from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import test_set_notice
 from clearance.versioning import dvc_remote, git, lineage
 
-THROW_AWAY = ("CI", "CLEARANCE_EPHEMERAL")
+EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
+"""Variables that say that this machine does not last."""
 
-logger = logging.getLogger(__name__)
 
-
-def ensure_shared_stores(server: registry.MlflowServer, kept: dvc_remote.Remote | None) -> None:
-    """Raise ReleaseRefused on a CI runner or cloned worker whose registry or remote would end with it."""
-    where = next((name for name in THROW_AWAY if _is_set(name)), None)
-    if where is None:
+def ensure_shared_stores(server: registry.MlflowServer, remote: dvc_remote.Remote | None) -> None:
+    """Raise ReleaseRefused on a CI runner or cloned worker whose registry or remote would be lost with it."""
+    variable = next((name for name in EPHEMERAL if _is_set(name)), None)
+    if variable is None:
         return
     if not server.shared:
-        raise ReleaseRefused(
-            f"{where} is set, and MLflow at {' and '.join(server.addresses)} would end with this machine",
-            "set MLFLOW_TRACKING_URI to a shared server",
-        )
-    if kept is None or kept.inside:
-        raise ReleaseRefused(
-            f"{where} is set, and no shared DVC remote is configured to keep data and models",
-            "add one: `dvc remote add --default NAME URL`",
-        )
+        raise faults.REGISTRY_NOT_SHARED(variable=variable, addresses=" and ".join(server.addresses))
+    if remote is None or remote.inside:
+        raise faults.REMOTE_NOT_SHARED(variable=variable)
 
 
 def _is_set(name: str) -> bool:
@@ -67,22 +67,40 @@ def receipt(
         "fingerprint": fingerprint,
         "verdict": verdict["verdict"],
         "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION),
-        "candidate": _named(candidate, notes[0]),
-        "champion": _named(champion, notes[1]),
+        "candidate": _describe(candidate, notes[0]),
+        "champion": _describe(champion, notes[1]),
     }
 
 
-def _named(version: registry.Version | None, note: str) -> dict[str, Any] | None:
+def _describe(version: registry.Version | None, note: str) -> dict[str, Any] | None:
     if version is None:
         return None
     return {"name": version.name, "version": version.number} | ({"note": note} if note else {})
 
 
-def _notes(office: LedgerSession, name: str, numbers: Sequence[int | None]) -> list[str]:
+def _notes(session: LedgerSession, name: str, numbers: Sequence[int | None]) -> list[str]:
     """What must be said of each of these candidates; nothing of None."""
-    entries, demo = office.entries(name), office.roles.demo
-    said = [{} if each is None else version_record.notes(entries, each, demo=demo) for each in numbers]
-    return ["; ".join(each.values()) for each in said]
+    entries, demo = session.entries(name), session.roles.demo
+    by_candidate = [
+        {} if number is None else version_record.notes(entries, number, demo=demo) for number in numbers
+    ]
+    return ["; ".join(by_tag.values()) for by_tag in by_candidate]
+
+
+def assess(
+    settings: params.Params, home: Path, root: Path, day: dt.date, *, has_model: bool
+) -> review.Assessment:
+    """The project at `root` judged as of its recorded day and as of `day`, as `home` authorises policies.
+
+    Raises IntegrityError when the recorded verdict is not what the evidence gives, ConfigurationError when
+    the list of authorised policies is faulty.
+    """
+    evidence = review.check_verdict(settings, root)
+    authority = Authority()
+    if not evidence.verdict["what_if"]:
+        judged_by = evidence.verdict["policy"]["sha256"]
+        authority = authorised_policy.authorised_now(home, settings.name, judged_by)
+    return review.assess(evidence, authority, day, has_model=has_model)
 
 
 def release(root: Path, day: dt.date) -> dict[str, Any]:
@@ -95,43 +113,47 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     verified = lineage.verify(root)
     described = registry.describe_model(verified)
     home = git.checkout_of(root)
-    case = review.judge_again(settings, home, root, day, has_model=described is not None)
+    assessment = assess(settings, home, root, day, has_model=described is not None)
+    case = assessment.case
     first = next_step.obstacle(case)
     if first and first.status is Status.WHAT_IF:
         return receipt(first, case.verdict, verified.fingerprint)
-    server, kept = registry.connect(), dvc_remote.default_remote(root)
-    ensure_shared_stores(server, kept)
+    server, remote = registry.connect(), dvc_remote.default_remote(root)
+    ensure_shared_stores(server, remote)
     tracked = registry.find_run(server, settings.experiment, verified.fingerprint)
     if tracked is None or not tracked.complete:
-        raise IntegrityError(
-            "MLflow has no complete run of this model", "run `clearance track`, then repeat this"
-        )
-    with open_session(home) as office:
+        raise faults.RUN_INCOMPLETE()
+    with open_session(home) as session:
         if described is None:
             ending = Ending(status=Status.NO_MODEL, reason=first.reason if first else "")
             return receipt(ending, case.verdict, verified.fingerprint) | {"test_uses": None}
-        acting = propose.CandidateRelease(
-            office=office,
+        candidate = propose.CandidateRelease(
+            session=session,
             settings=settings,
             verified=verified,
             server=server,
             tracked=tracked,
             described=described,
             verdict=case.verdict,
+            policy=assessment.authority.policy,
             tags=run_record.tags(case.verdict, described),
         )
-        with office.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
-            version = acting.register()
-            pushed = bool(kept) and (not case.failed or acting.is_overridden(version))
+        with session.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
+            version = candidate.register()
+            pushed = bool(remote) and (not case.failed or candidate.is_overridden(version))
             if pushed:
                 dvc_remote.push(root)
-            acting.compare(version, acting.attest(version, pushed=pushed), day)
-        ending, state = promote.promote(office, server, settings.name, version.number, day)
-        notes = _notes(office, settings.name, (version.number, state.reigning))
-    done = receipt(ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes)
+            candidate.compare(version, candidate.attest(version, pushed=pushed), day)
+        ending, state = promote.promote(
+            session, server, settings.name, version.number, day, assessment=assessment
+        )
+        notes = _notes(session, settings.name, (version.number, state.ledger_champion))
+    summary = receipt(
+        ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
+    )
     rows = run_record.test_rows(verified.read_json("reports/split.json"))
     if rows is None:
-        return done | {"test_uses": None}
+        return summary | {"test_uses": None}
     uses = registry.count_test_uses(server, rows)
     test_set_notice.record(root, rows, uses, day)
-    return done | {"test_uses": uses}
+    return summary | {"test_uses": uses}

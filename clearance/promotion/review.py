@@ -1,300 +1,363 @@
-"""What was found about a version on a day: evidence judged again, what is to be decided, who agrees.
+"""The review of a version: its evidence judged again, what is to be decided, and who agrees so far.
 
-Nothing is changed here. Of a version that was promoted, it can be asked as of that day: under the policy
-that was authorised for the model then, and the decisions that the ledger held then.
+One command reviews once: as of the recorded day to check the verdict, and as of one more day to decide. Later
+entries of the ledger change who agrees and never what was judged, so `with_record` judges nothing again.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clearance import files, ledger, params, registry
 from clearance.documents.measurement import Outcome
-from clearance.errors import ConfigurationError, IntegrityError
-from clearance.ledger import EntryKind
 from clearance.policy import authorised, judgement, project_verdict, schema
-from clearance.promotion import authorised_policy, candidate, next_step, version_record
+from clearance.promotion import authorised_policy, candidate, faults, next_step, version_record
 from clearance.promotion.authorised_policy import Authority
-from clearance.promotion.next_step import JudgedCase
+from clearance.promotion.candidate import VerifiedCandidate
+from clearance.promotion.next_step import Ending, JudgedCase
 from clearance.promotion.session import ReadOnlySession
-from clearance.trust import approval_rules, approval_state, dsse, evidence_bundle
+from clearance.promotion.version_record import VersionRecord
+from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
-from clearance.trust.roles import Right
 from clearance.versioning import dvc_remote, git
+
+_NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
+"""The requirement where no policy is authorised: it decides nothing, because the model is refused anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AsOf:
-    """A promotion that was done: when, what the ledger held before it, and what was authorised by then."""
+class Evidence:
+    """Evidence documents by name, and the recorded verdict, which its policy gave again on the recorded day.
 
-    at: dt.datetime
-    entries: Sequence[ledger.Entry]
+    `identity` are the digest of the verdict, which cites all other evidence by digest, and that of the
+    parameters: equal identities mean equal evidence.
+    """
+
+    declaration: judgement.Declaration
+    verdict: Mapping[str, Any]
+    documents: Mapping[str, Any]
+    identity: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """Evidence under a policy: the one in force for the model, as of `case.day`."""
+
+    evidence: Evidence
     authority: Authority
+    case: JudgedCase
 
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """What was found about a version on a day: the case, what is to be decided, and who agrees so far."""
+    """What was found about a version: the case, what is to be decided, and who agrees so far.
 
+    `needs` is how many people must agree at least, whatever the policy's tier asks for.
+    """
+
+    version: registry.Version
+    bundle: evidence_bundle.Bundle
+    record: VersionRecord
+    assessment: Assessment
+    contributors: approval_rules.Contributors
     case: JudgedCase
     matter: ApprovalSubject
-    authority: Authority
     standing: approval_state.ApprovalState
-    failed: bool
-    needs: int
-    compared: Mapping[str, Any]
+
+    @property
+    def compared(self) -> Mapping[str, Any]:
+        """The body of the comparison with the reference champion; empty without one."""
+        return self.record.current_comparison
+
+    @property
+    def needs(self) -> int:
+        """How many people must agree at least, whatever the policy's tier asks for."""
+        return int(self.compared.get("approvals", 0))
+
+    @property
+    def obstacle(self) -> Ending | None:
+        """Why the version may not become champion; None when it may."""
+        return next_step.obstacle(self.case, self.standing, self.needs)
 
 
-def judge_again(
-    settings: params.Params,
-    home: Path,
-    folder: Path,
-    day: dt.date,
-    *,
-    has_model: bool = True,
-    authority: Authority | None = None,
-) -> JudgedCase:
-    """Judge again from the evidence in `folder`: as of the recorded day as a check, as of `day` to decide.
+def check_verdict(settings: params.Params, folder: Path) -> Evidence:
+    """The evidence below `folder`, judged again as of the recorded day.
 
-    Without an `authority`, the list of authorised policies in the project `home` counts. Raises
-    IntegrityError when the recorded verdict is not what the evidence gives, ConfigurationError when the list
-    is faulty.
+    Raises IntegrityError when the recorded verdict is not what the evidence gives.
     """
-    recorded = files.read_json(folder / "reports/verdict.json")
+    path = folder / "reports/verdict.json"
+    recorded = files.read_json(path)
     judged = json.loads(files.dumps(project_verdict.judge(settings, folder)))
     if not project_verdict.same_decision(recorded, judged):
-        raise IntegrityError(
-            "reports/verdict.json is not what the policy says about the evidence",
-            "run `clearance repair`, then run the pipeline again: it is judged anew",
-        )
-    given = authority or Authority()
-    if authority is None and not recorded["what_if"]:
-        given = authorised_policy.authorised_now(home, settings.name, recorded["policy"]["sha256"])
-    chosen, today = given.policy, None
-    if chosen:
-        today = judgement.judge(
-            chosen, project_verdict.read_evidence(folder), judgement.declaration_of(settings.data), day
-        )
-    return JudgedCase(
+        raise faults.VERDICT_NOT_REPRODUCED()
+    return Evidence(
+        declaration=judgement.declaration_of(settings.data),
         verdict=recorded,
+        documents=project_verdict.read_evidence(folder),
+        identity=(files.sha256(path), files.sha256(folder / "params.yaml")),
+    )
+
+
+def assess(evidence: Evidence, authority: Authority, day: dt.date, *, has_model: bool = True) -> Assessment:
+    """Judge the evidence as of `day` under the authorised policy; without a policy there is no verdict."""
+    policy = authority.policy
+    case = JudgedCase(
+        verdict=evidence.verdict,
         has_model=has_model,
-        promotion=chosen.promotion if chosen else None,
-        today=today,
+        promotion=policy.promotion if policy else None,
+        today=judgement.judge(policy, evidence.documents, evidence.declaration, day) if policy else None,
         day=day,
     )
+    return Assessment(evidence=evidence, authority=authority, case=case)
+
+
+def open_review(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    name: str,
+    number: int,
+    day: dt.date,
+    *,
+    assessment: Assessment | None = None,
+) -> Review:
+    """Fetch and verify candidate `number` of the model `name`, and review it; see `review`.
+
+    Raises IntegrityError when its evidence does not verify, ConfigurationError when there is no such
+    candidate.
+    """
+    record = version_record.fold(session.entries(name), name, number, session.roles)
+    with candidate.open_verified(session, server, record) as verified:
+        return review(session, server, verified, record, day, assessment=assessment)
 
 
 def review(
-    office: ReadOnlySession,
+    session: ReadOnlySession,
     server: registry.MlflowServer,
-    recalled: candidate.VerifiedCandidate,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
     day: dt.date,
     *,
-    then: AsOf | None = None,
+    assessment: Assessment | None = None,
 ) -> Review:
-    """Who agrees to the version, and what is in the way: as of now, or as of `then`. Raises as `examine`."""
-    evidence, name = recalled.bundle.evidence, recalled.bundle.evidence.model
-    judged_by = files.sha256(recalled.folder / evidence.judged.file)
-    authority = then.authority if then else authorised_policy.authorised_now(office.root, name, judged_by)
-    case = judge_again(recalled.settings, office.root, recalled.folder, day, authority=authority)
-    entries = then.entries if then else office.entries(name)
-    chosen = authority.policy
-    at = version_record.approval_subject(entries, recalled.bundle, recalled.version.number, office.roles)
-    compared = version_record.newest_comparison(entries, at.version, office.roles)
-    unpushed = None
-    if then is None and dvc_remote.default_remote(office.root) and not recalled.proposed.pushed:
-        unpushed = (
-            "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
-        )
+    """The review of a verified candidate as of now and `day`.
+
+    An `assessment` of the same evidence as of the same day is not made a second time. Raises IntegrityError
+    when the recorded verdict is not what the evidence gives or the champion's evidence is lost,
+    ConfigurationError when the list of authorised policies is faulty.
+    """
+    if assessment is None or not _is_about(assessment, verified, day):
+        evidence = check_verdict(verified.settings, verified.folder)
+        judged_by = files.sha256(verified.policy_file)
+        authority = authorised_policy.authorised_now(session.root, record.model, judged_by)
+        assessment = assess(evidence, authority, day)
     case = replace(
-        case,
-        unpushed=unpushed,
-        uncommitted=_uncommitted(recalled.bundle, chosen),
-        unlisted=None if then else _unlisted(authority),
-        compared=_compared(compared, at, chosen, day),
+        assessment.case,
+        unpushed=_unpushed(session.root, record),
+        uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
+        unlisted=_unlisted(assessment.authority),
     )
-    asked = version_record.asked(chosen, authority.tier) if chosen else None
-    if chosen and asked is None:
+    return _concluded(
+        session,
+        verified,
+        record,
+        replace(assessment, case=case),
+        contributors=_contributors(session, server, record, verified.bundle),
+        at=session.now(),
+    )
+
+
+def with_record(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    reviewed: Review,
+    record: VersionRecord,
+    at: dt.datetime | None = None,
+) -> Review:
+    """The same review with what the ledger holds by now, as of `at` (None: now). Judges nothing again.
+
+    Raises IntegrityError when another version is champion by now and its evidence is lost.
+    """
+    contributors, assessment, before = reviewed.contributors, reviewed.assessment, reviewed.record
+    if (record.reference, record.proposal) != (before.reference, before.proposal):
+        contributors = _contributors(session, server, record, reviewed.bundle)
+        case = replace(assessment.case, unpushed=_unpushed(session.root, record))
+        assessment = replace(assessment, case=case)
+    return _concluded(
+        session, reviewed, record, assessment, contributors=contributors, at=at or session.now()
+    )
+
+
+def review_then(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+    assessment: Assessment,
+    *,
+    at: dt.datetime,
+) -> Review:
+    """The review as it was at a time in the past: by what the ledger held and the policy said then.
+
+    Raises IntegrityError when the evidence of the champion of that time is lost.
+    """
+    case = replace(assessment.case, uncommitted=_uncommitted(verified.bundle, assessment.authority.policy))
+    return _concluded(
+        session,
+        verified,
+        record,
+        replace(assessment, case=case),
+        contributors=_contributors(session, server, record, verified.bundle),
+        at=at,
+    )
+
+
+def _concluded(
+    session: ReadOnlySession,
+    verified: VerifiedCandidate | Review,
+    record: VersionRecord,
+    assessment: Assessment,
+    *,
+    contributors: approval_rules.Contributors,
+    at: dt.datetime,
+) -> Review:
+    """The review that follows from what was verified, judged and recorded."""
+    authority, case = assessment.authority, assessment.case
+    requirement = _requirement(authority)
+    case = replace(case, compared=_comparison_obstacle(record, authority.policy, case.day))
+    if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
-    since = champion_bundle(office, server, entries, name) if at.champion else None
-    made = version_record.trainers(office.root, office.roles, recalled.proposed, recalled.bundle, since)
-    standing = version_record.standing(
-        entries,
-        asked or _NOBODY,
-        at,
-        office.roles,
-        made,
+    subject = version_record.approval_subject(record, verified.bundle)
+    context = approval_rules.ApprovalContext(
+        matter=subject,
+        roles=session.roles,
+        trainers=contributors,
+        asked=requirement or _NOTHING_REQUIRED,
         failed=case.failed,
-        now=then.at if then else office.now(),
+        now=at,
     )
     return Review(
+        version=verified.version,
+        bundle=verified.bundle,
+        record=record,
+        assessment=assessment,
+        contributors=contributors,
         case=case,
-        matter=at,
-        authority=authority,
-        standing=standing,
-        failed=case.failed,
-        needs=compared["approvals"] if at.comparison else 0,
-        compared=compared if at.comparison else {},
+        matter=subject,
+        standing=approval_state.evaluate(record.decisions, context),
     )
 
 
-REQUIRED_RIGHTS = {
-    EntryKind.PROMOTION: Right.PROMOTE,
-    EntryKind.ROLLBACK: Right.ROLL_BACK,
-    EntryKind.RETIREMENT: Right.ROLL_BACK,
-}
-"""What whoever sets out to change the champion must be allowed."""
+def _is_about(assessment: Assessment, verified: VerifiedCandidate, day: dt.date) -> bool:
+    evidence = verified.bundle.evidence
+    identity = (evidence.judged.sha256, files.sha256_text(evidence.params))
+    return (assessment.evidence.identity, assessment.case.day) == (identity, day)
 
 
-def ensure_promoted(
-    office: ReadOnlySession,
+def _requirement(authority: Authority) -> approval_rules.ApprovalRequirement | None:
+    """What the authorised policy requires in the model's tier; None when it does not know the tier."""
+    policy = authority.policy
+    roles = policy.promotion.approvals.get(authority.tier) if policy else None
+    if policy is None or roles is None:
+        return None
+    return approval_rules.ApprovalRequirement(
+        roles=roles,
+        override_days=policy.promotion.override_days,
+        demo=policy.demo,
+        authors_listed=policy.promotion.authors_listed,
+    )
+
+
+def _contributors(
+    session: ReadOnlySession,
     server: registry.MlflowServer,
-    recalled: candidate.VerifiedCandidate,
-    entries: Sequence[ledger.Entry],
-) -> str:
-    """By whom, and by whose leave, the version became champion, each time it did, in words.
+    record: VersionRecord,
+    bundle: evidence_bundle.Bundle,
+) -> approval_rules.Contributors:
+    """Who proposed the version, and who authored code or parameters since the reference champion's commit.
 
-    Raises ConfigurationError when no promotion of it is recorded, one was begun by somebody who might not, or
-    what the ledger held before it would not have let it through; and when an override it rests on has ended.
+    Raises IntegrityError when a commit is not in the repository.
     """
-    number, content = recalled.version.number, recalled.bundle.digest
-    changes = [
-        each for each in entries if each.kind in REQUIRED_RIGHTS and each.body.get("version") == number
-    ]
-    promotions = [each for each in changes if each.kind == EntryKind.PROMOTION]
-    if not promotions:
-        raise ConfigurationError(f"no promotion of {recalled.version} is recorded", _FIND_OUT)
-    for each in changes:
-        _begun(office, entries, each, content)
-        if each.number < promotions[0].number:
-            raise ConfigurationError(f"entry {each.number} is about it before any promotion", _FIND_OUT)
-    return "; ".join(_allowed(office, server, recalled, entries, each) for each in promotions)
-
-
-_FIND_OUT = "roll back to a version that verifies, and find out who did it"
-
-
-def _begun(
-    office: ReadOnlySession, entries: Sequence[ledger.Entry], done: ledger.Entry, content: str
-) -> ledger.Entry:
-    """The intent that a change of the champion ended. Raises ConfigurationError when none is like it."""
-    for each in entries:
-        if each.number == done.body.get("intent") and each.number < done.number:
-            same = each.kind == EntryKind.INTENT and each.body.get("step") == done.kind
-            about = all(each.body.get(key) == done.body.get(key) for key in ("version", "content"))
-            if not same or not about or each.body.get("content") != content:
-                break
-            if not office.roles.may(each.keyid or "", REQUIRED_RIGHTS[EntryKind(done.kind)], each.at):
-                raise ConfigurationError(
-                    f"{each.actor}, who may not, set out to (entry {each.number})", _FIND_OUT
-                )
-            return each
-    raise ConfigurationError(f"entry {done.number} ends no change that was begun before it", _FIND_OUT)
-
-
-def _allowed(
-    office: ReadOnlySession,
-    server: registry.MlflowServer,
-    recalled: candidate.VerifiedCandidate,
-    entries: Sequence[ledger.Entry],
-    done: ledger.Entry,
-) -> str:
-    """Who promoted it and who had agreed by then. Raises ConfigurationError when that was not enough."""
-    begun = _begun(office, entries, done, recalled.bundle.digest)
-    authority, now = _authority(office, recalled, begun)
-    before = [each for each in entries if each.number < begun.number]
-    then = AsOf(at=done.at, entries=before, authority=authority)
-    heard = review(office, server, recalled, done.at.date(), then=then)
-    if ending := next_step.obstacle(heard.case, heard.standing, heard.needs):
-        raise ConfigurationError(
-            f"it was promoted (entry {done.number}) although: {ending.reason}", _FIND_OUT
-        )
-    agreed = (
-        ", ".join(str(vote) for vote in heard.standing.counted) or "the policy asks for nobody's approval"
+    reference = champion_bundle(session, server, record.model, record.reference)
+    keyids = record.proposal.keyids if record.proposal else frozenset()
+    commit = bundle.evidence.code.commit
+    if commit is None:
+        return approval_rules.contributors(session.roles, keyids, [])
+    locks = [bundle.evidence.lock, *([reference.evidence.lock] if reference else [])]
+    authors = git.authors(
+        git.checkout_of(session.root),
+        reference.evidence.code.commit if reference else None,
+        commit,
+        git.input_paths(*locks),
     )
-    until = heard.standing.until
-    if until is not None and until <= office.now():
-        raise ConfigurationError(
-            f"the override that it rests on ended on {until.date()}",
-            "roll back or retire it; a model released anew can be overridden anew",
-        )
-    limited = f"; BY OVERRIDE until {until.date()}" if until else ""
-    return f"promoted by {begun.actor} (entry {done.number}); {agreed}{limited}{now}"
-
-
-def _authority(
-    office: ReadOnlySession, found: candidate.VerifiedCandidate, begun: ledger.Entry
-) -> tuple[Authority, str]:
-    """Under what it was promoted, as today's list or the commit named then shows; and what is new."""
-    name, judged = found.bundle.evidence.model, found.folder / found.bundle.evidence.judged.file
-    today = authorised_policy.authorised_now(office.root, name, files.sha256(judged))
-    tier, commit = begun.body.get("tier", today.tier), begun.body.get("authorised_in")
-    if today.policy and today.tier == tier:
-        return today, ""
-    then = authorised_policy.authorised_at(office.root, name, judged, tier, commit) if commit else Authority()
-    return then, f"; {authorised.FILE} authorises another policy or tier for {name} today"
-
-
-_NOBODY = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
-"""What a policy asks for that is not authorised: it decides nothing, for the model is refused anyway."""
-
-
-def _unlisted(authority: Authority) -> str | None:
-    """That what is authorised here is in no commit, so that nobody could tell later what it was."""
-    found = authority.policy
-    if found is None or authority.commit or found.demo or found.promotion.uncommitted:
-        return None
-    return f"{authorised.FILE} and the policy are not as HEAD holds them: have them reviewed and committed."
-
-
-def _uncommitted(found: evidence_bundle.Bundle, chosen: schema.Policy | None) -> str | None:
-    code = found.evidence.code
-    state = git.CommitState(commit=code.commit, changed=code.changed, unkept=code.unkept)
-    return git.reproducibility_fault(state, chosen is None or chosen.promotion.uncommitted)
-
-
-def _compared(
-    found: Mapping[str, Any], at: ApprovalSubject, chosen: schema.Policy | None, day: dt.date
-) -> str | None:
-    """What the comparison with today's champion has against the version, where the policy asks for one."""
-    if chosen is None or chosen.challenge is None or not chosen.challenge.in_force(day):
-        return None
-    if not found or found.get("champion") != at.champion:
-        against = "today's champion" if at.champion else "nobody, as a first version is"
-        return f"It was not compared with {against}: run `clearance release` where it was made."
-    if found["outcome"] == Outcome.PASS or chosen.challenge.severity == "warn":
-        return None
-    word = str(found["outcome"]).replace("_", " ")
-    return f"Compared with the champion: {word}; {'; '.join(found['reasons'])}."
+    return approval_rules.contributors(session.roles, keyids, [author.email for author in authors])
 
 
 def champion_bundle(
-    office: ReadOnlySession, server: registry.MlflowServer, entries: Sequence[ledger.Entry], name: str
+    session: ReadOnlySession, server: registry.MlflowServer, name: str, tenure: ledger.Tenure | None
 ) -> evidence_bundle.Bundle | None:
-    """The signed evidence of the ledger's champion; None without a champion.
+    """The signed evidence of a champion of the model `name`; None without a champion or its content.
 
     Raises IntegrityError when it is lost or not the one that was promoted.
     """
-    reign = version_record.champion(entries, name)
-    if reign is None:
+    if tenure is None or not tenure.content:
         return None
     candidates = registry.candidate_name(name)
-    found = registry.find_number(server, candidates, reign.version)
-    if found is not None:
-        with tempfile.TemporaryDirectory() as temporary:
-            registry.fetch_files(server, found, [f"evidence/{evidence_bundle.NAME}"], Path(temporary))
-            said = evidence_bundle.read(
-                office.opened(dsse.read(Path(temporary) / "evidence" / evidence_bundle.NAME))
-            )
-        if said.digest == reign.content:
-            return said
-    raise IntegrityError(
-        f"the evidence of the champion, {candidates} version {reign.version}, is gone or another one",
-        "find out who changed it; roll back to a version that verifies, or restore MLflow from a backup",
+    version = registry.find_number(server, candidates, tenure.version)
+    bundle = candidate.read_bundle(session, server, version) if version else None
+    if bundle is None or bundle.digest != tenure.content:
+        raise faults.CHAMPION_EVIDENCE_CHANGED(candidates=candidates, version=tenure.version)
+    return bundle
+
+
+def _unpushed(root: Path, record: VersionRecord) -> str | None:
+    if (record.proposal and record.proposal.pushed) or dvc_remote.default_remote(root) is None:
+        return None
+    return "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
+
+
+def _unlisted(authority: Authority) -> str | None:
+    """That no commit holds what is authorised now, so that nobody could tell later what it was."""
+    policy = authority.policy
+    if policy is None or authority.commit or policy.demo or policy.promotion.uncommitted:
+        return None
+    return (
+        f"HEAD does not hold {authorised.FILE} and the policy as they are: have them reviewed and committed."
     )
+
+
+def _uncommitted(bundle: evidence_bundle.Bundle, policy: schema.Policy | None) -> str | None:
+    code = bundle.evidence.code
+    state = git.CommitState(commit=code.commit, changed=code.changed, unkept=code.unkept)
+    return git.reproducibility_fault(state, policy is None or policy.promotion.uncommitted)
+
+
+def _comparison_obstacle(record: VersionRecord, policy: schema.Policy | None, day: dt.date) -> str | None:
+    """What the comparison with the champion has against the version, where the policy requires one."""
+    if policy is None or policy.challenge is None or not policy.challenge.in_force(day):
+        return None
+    comparison = record.current_comparison
+    if not comparison:
+        other = "today's champion" if record.reference else "no champion, as a first version is"
+        return f"It was not compared with {other}: run `clearance release` where it was made."
+    if comparison["outcome"] == Outcome.PASS or policy.challenge.severity == "warn":
+        return None
+    outcome = str(comparison["outcome"]).replace("_", " ")
+    return f"Compared with the champion: {outcome}; {'; '.join(comparison['reasons'])}."
+
+
+def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: VersionRecord) -> list[str]:
+    """The rejections of the version that count now, each in words. They count whatever else was judged."""
+    context = approval_rules.ApprovalContext(
+        matter=version_record.approval_subject(record, verified.bundle),
+        roles=session.roles,
+        trainers=approval_rules.Contributors(identities=frozenset()),
+        asked=_NOTHING_REQUIRED,
+        failed=False,
+        now=session.now(),
+    )
+    return [str(decision) for decision in approval_state.evaluate(record.decisions, context).rejections]

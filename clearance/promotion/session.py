@@ -1,176 +1,203 @@
-"""The project's ledger in the hands of one person: whoever acts signs the checkpoint of what they record.
+"""The project's open ledger with the roles in force: to read, or to record under somebody's signature.
 
-It opens, reads and records. What may be recorded is decided by those who call it.
+It opens, reads and records. What may be recorded is decided by its callers.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clearance import ledger
-from clearance.errors import ConfigurationError, IntegrityError, ReleaseRefused
+from clearance.errors import ConfigurationError, IntegrityError
 from clearance.ledger import checkpoint_files, settings
-from clearance.promotion import signer_audit
+from clearance.promotion import faults, signer_audit
 from clearance.trust import dsse, roles_in_force, signed_roles, signers
 from clearance.trust.roles import Right, Roles
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOnlySession:
-    """An open ledger and the roles in force: whoever reads needs no key."""
+    """An open ledger and the roles in force. Reading needs no key.
+
+    `audited` is the head (number and digest) up to which the ledger has been verified in this command.
+    """
 
     root: Path
     roles: Roles
     book: ledger.Ledger
+    audited: deque[tuple[int, str]] = field(default_factory=partial(deque, maxlen=1), repr=False)
 
     def now(self) -> dt.datetime:
         """The time in UTC."""
         return self.book.clock()
 
-    def opened(self, signed: Mapping[str, Any]) -> dsse.VerifiedStatement:
-        """What is in an envelope that a key of the roles file signed. Raises IntegrityError."""
-        return dsse.verify(signed, self.roles.keys)
+    def opened(self, envelope: Mapping[str, Any]) -> dsse.VerifiedStatement:
+        """The statement in an envelope that a key of the roles file signed. Raises IntegrityError."""
+        return dsse.verify(envelope, self.roles.keys)
 
-    def entries(self, model: str | None = None) -> list[ledger.Entry]:
-        """The entries, of one model where it is named."""
-        return list(ledger.entries(self.book, model=model))
+    def entries(self, model: str | None = None, after: int = 0) -> list[ledger.Entry]:
+        """The entries after number `after`, of one model where it is named."""
+        return list(ledger.entries(self.book, model=model, after=after))
 
     def audit(self) -> ledger.LedgerReport:
-        """The ledger verified against every place of its checkpoints, and who sealed what by the newest."""
-        kept = settings.checkpoint_paths(self.root)
-        report = ledger.verify(self.book, kept, self.opened)
-        more = (
-            signer_audit.findings(self.entries(), checkpoint_files.lines(kept[0]), self.roles)
-            if report.ok
-            else ()
-        )
-        return replace(report, findings=(*report.findings, *more))
+        """The ledger verified against all copies of its checkpoints, with an audit of who signed them."""
+        copies = settings.checkpoint_paths(self.root)
+        report = ledger.verify(self.book, copies, self.opened)
+        if report.ok:
+            lines = checkpoint_files.lines(copies[0])
+            report = replace(report, findings=tuple(signer_audit.findings(self.entries(), lines, self.roles)))
+        return report
 
     def ensure_sound(self) -> None:
-        """Raise IntegrityError unless the ledger verifies: on what was changed nothing is decided."""
+        """Raise IntegrityError unless the ledger verifies: nothing is decided on entries that were changed.
+
+        Verifies once a command: again only when others have recorded something since.
+        """
+        if self.audited and self._head() == self.audited[-1]:
+            return
         report = self.audit()
         if not report.ok:
-            raise IntegrityError(
-                f"the ledger does not verify: {report.findings[0]}",
-                "run `clearance ledger verify`; put database and checkpoints back from a backup",
-            )
+            raise faults.LEDGER_UNSOUND(finding=report.findings[0])
+        head = self._head()
+        if head is not None and head[0] == report.entries:  # nothing was appended meanwhile
+            self.audited.append(head)
+
+    def _head(self) -> tuple[int, str] | None:
+        try:
+            return ledger.head(self.book)
+        except IntegrityError:
+            return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerSession(ReadOnlySession):
-    """A reader in the hands of somebody who acts."""
+    """An open ledger in the hands of a person who signs the checkpoints of what they record."""
 
     acting: signers.Actor
 
     @property
     def keyid(self) -> str:
-        """The key that whoever acts signs with."""
+        """The id of the key that this person signs with."""
         return str(self.acting.signer.public_key.keyid)
 
+    def acting_as(self, identity: str | None) -> LedgerSession:
+        """The same open ledger in the hands of another person; see `open_session` for `identity`.
+
+        Raises ConfigurationError when the signer is not usable.
+        """
+        actor = roles_in_force.actor(self.root, self.roles, self.now(), identity)
+        return replace(self, acting=actor, book=_sealed(self.root, self.roles, self.book, actor))
+
     def may(self, right: Right) -> bool:
-        """Whether whoever acts has this right now."""
+        """Whether this person has the right now."""
         return self.roles.may(self.keyid, right, self.now())
 
-    def demand(self, right: Right, model: str, what: str) -> None:
-        """Raise ReleaseRefused, and record the attempt, unless whoever acts has the right to do `what`."""
+    def demand(self, right: Right, model: str, action: str) -> None:
+        """Raise ReleaseRefused, and record the attempt, unless this person has the right to do `action`."""
         if not self.may(right):
-            who = self.acting.person.identity
-            said = f"{who} may not {what}: no role of theirs gives the right {right}"
-            self.record(self.draft(ledger.EntryKind.REFUSAL, model, reason=said))
-            raise ReleaseRefused(
-                said,
-                f"set {signers.IDENTITY} to somebody whose role in policies/roles.yaml gives it",
+            refusal = faults.RIGHT_MISSING(
+                identity=self.acting.person.identity, action=action, right=right, variable=signers.IDENTITY
             )
+            self.record(self.draft(ledger.EntryKind.REFUSAL, model, reason=refusal.fault))
+            raise refusal
 
     @contextmanager
-    def recording_refusal(self, what: str, model: str, **about: Any) -> Iterator[None]:
-        """Record as refused what ends with a fault inside; the error goes on."""
+    def recording_refusal(self, action: str, model: str, **about: Any) -> Iterator[None]:
+        """Record an error inside the block as a refusal of `action`, then raise it again."""
         try:
             yield
         except (ConfigurationError, IntegrityError) as error:
-            reason = f"{self.acting.person.identity} could not {what}: {error.fault}"
+            reason = f"{self.acting.person.identity} could not {action}: {error.fault}"
             self.record(self.draft(ledger.EntryKind.REFUSAL, model, **about, reason=reason))
             raise
 
     def sign(self, statement: Mapping[str, Any]) -> dict[str, Any]:
-        """The statement in an envelope signed by whoever acts."""
+        """The statement in an envelope signed by this person."""
         return dsse.sign(statement, self.acting.signer)
 
     def draft(self, kind: ledger.EntryKind, model: str | None, **body: Any) -> ledger.Draft:
-        """An entry by whoever acts."""
+        """An entry by this person, not yet recorded."""
         return ledger.Draft(
             kind=kind, model=model, actor=self.acting.person.identity, keyid=self.keyid, body=body
         )
 
     def record(self, *drafts: ledger.Draft, fence: ledger.Fence | None = None) -> tuple[ledger.Entry, ...]:
-        """Record them as one batch; see `ledger.append`."""
-        return ledger.append(self.book, drafts, fence=fence)
+        """Record the drafts as one batch; see `ledger.append`."""
+        batch = ledger.append(self.book, drafts, fence=fence)
+        if self.audited and batch[0].previous == self.audited[-1][1]:
+            self.audited.append((batch[-1].number, batch[-1].digest))
+        return batch
 
 
 @contextmanager
 def open_session(root: Path, identity: str | None = None) -> Iterator[LedgerSession]:
-    """The project's office for `identity`, else the environment's, else in the demo the machine account.
+    """The project's ledger for `identity`; None: the environment's, in the demo the pipeline account.
 
-    A roles file that is new to the ledger is recorded first. Raises ConfigurationError when roles, signer or
-    ledger are not usable, and IntegrityError when the roles file is not what the root signed, or too old.
+    Records the roles file first when the ledger does not know it. Raises ConfigurationError when roles,
+    signer or ledger are not usable, and IntegrityError when the root did not sign the roles file or it is
+    older than one that the ledger knows.
     """
-    with _book(root) as book:
-        seen = _seen(ledger.entries(book, model=None))
-        roles = roles_in_force.load(root, seen)
-        acting = roles_in_force.actor(root, roles, book.clock(), identity)
-        seal = ledger.Seal(
-            sign=partial(dsse.sign, signer=acting.signer),
-            opened=partial(dsse.verify, keys=roles.keys),
-            places=settings.checkpoint_paths(root),
-        )
-        office = LedgerSession(root=root, roles=roles, book=replace(book, seal=seal), acting=acting)
-        if (roles.version, roles.sha256, roles.root) != (seen.version, seen.sha256, seen.root):
+    with _open_ledger(root) as book:
+        known = _newest_roles_file(ledger.entries(book, model=None))
+        roles = roles_in_force.load(root, known)
+        actor = roles_in_force.actor(root, roles, book.clock(), identity)
+        session = LedgerSession(root=root, roles=roles, book=_sealed(root, roles, book, actor), acting=actor)
+        if (roles.version, roles.sha256, roles.root) != (known.version, known.sha256, known.root):
             body = {"roles_version": roles.version, "sha256": roles.sha256, "demo": roles.demo}
             body |= {"root_version": roles.root}
-            office.record(office.draft(ledger.EntryKind.ROLES, None, **body))
-        yield office
+            session.record(session.draft(ledger.EntryKind.ROLES, None, **body))
+        yield session
 
 
 @contextmanager
 def open_read_only(root: Path) -> Iterator[ReadOnlySession]:
-    """The project's ledger and roles to read: nothing is recorded, and nobody's key is asked for.
+    """The project's ledger and roles to read: records nothing, and needs no key.
 
-    Raises as `opened` does, but for the signer.
+    Raises as `open_session` does, except for the signer.
     """
-    with _book(root) as book:
-        roles = roles_in_force.load(root, _seen(ledger.entries(book, model=None)))
+    with _open_ledger(root) as book:
+        roles = roles_in_force.load(root, _newest_roles_file(ledger.entries(book, model=None)))
         yield ReadOnlySession(root=root, roles=roles, book=book)
 
 
+def newest_roles_file(root: Path) -> signed_roles.TrustedVersion:
+    """The newest roles file that the project's ledger knows; reading it needs no roles file."""
+    with _open_ledger(root) as book:
+        return _newest_roles_file(ledger.entries(book, model=None))
+
+
 @contextmanager
-def _book(root: Path) -> Iterator[ledger.Ledger]:
+def _open_ledger(root: Path) -> Iterator[ledger.Ledger]:
     (root / ".clearance").mkdir(exist_ok=True)
     with ledger.open(settings.address(root)) as book:
         yield book
 
 
-def newest_roles_file(root: Path) -> signed_roles.TrustedVersion:
-    """The newest roles file that the project's ledger knows; it takes no roles file to read that."""
-    with _book(root) as book:
-        return _seen(ledger.entries(book, model=None))
+def _sealed(root: Path, roles: Roles, book: ledger.Ledger, actor: signers.Actor) -> ledger.Ledger:
+    """The ledger to append to: `actor` signs the checkpoints."""
+    seal = ledger.Seal(
+        sign=partial(dsse.sign, signer=actor.signer),
+        opened=partial(dsse.verify, keys=roles.keys),
+        places=settings.checkpoint_paths(root),
+    )
+    return replace(book, seal=seal)
 
 
-def _seen(entries: Iterable[ledger.Entry]) -> signed_roles.TrustedVersion:
-    """The newest roles file that the ledger knows."""
-    seen = signed_roles.TrustedVersion()
-    for each in entries:
-        if each.kind == ledger.EntryKind.ROLES:
-            body = each.body
-            root = body.get("root_version", 0)
-            found = signed_roles.TrustedVersion(
-                version=body["roles_version"], sha256=body["sha256"], root=root
+def _newest_roles_file(entries: Iterable[ledger.Entry]) -> signed_roles.TrustedVersion:
+    newest = signed_roles.TrustedVersion()
+    for entry in entries:
+        if entry.kind == ledger.EntryKind.ROLES:
+            body = entry.body
+            version = signed_roles.TrustedVersion(
+                version=body["roles_version"], sha256=body["sha256"], root=body.get("root_version", 0)
             )
-            if (found.version, found.root) >= (seen.version, seen.root):
-                seen = found
-    return seen
+            if (version.version, version.root) >= (newest.version, newest.root):
+                newest = version
+    return newest

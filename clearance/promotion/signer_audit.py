@@ -1,8 +1,8 @@
-"""Who sealed what: a batch of entries counts only under a key of the one that its entries name.
+"""Who signed what: a batch of entries counts only under a key of the person that its entries name.
 
 The ledger's own verification believes checkpoints through their chain and the newest signature. Here each
-signature is checked, of the newest `WINDOW` checkpoints: a forged batch does not outlive a decision, for
-every decision looks.
+signature of the newest `WINDOW` checkpoints is checked: a forged batch does not outlive the next decision,
+because every decision checks.
 """
 
 from __future__ import annotations
@@ -23,62 +23,68 @@ WINDOW = 2_000
 
 
 def findings(entries: Iterable[Entry], lines: Iterable[str], roles: Roles) -> Iterator[LedgerFinding]:
-    """What is wrong with who recorded the entries, by the checkpoints of one place, oldest first."""
+    """What is wrong with who recorded the entries, by one copy of the checkpoints, oldest first."""
     listed = list(entries)
-    named = {each.digest: each for each in listed}
+    by_digest = {entry.digest: entry for entry in listed}
     newest: deque[Checkpoint] = deque(maxlen=WINDOW)
-    newest.extend(each for each in map(checkpoint.read, lines) if isinstance(each, Checkpoint))
-    since = max((each.time for each in listed if each.kind == EntryKind.ROLES), default="")
-    for each in newest:
-        yield from _unlike(each, named, roles, since)
-    yield from _unentitled(listed, roles)
+    newest.extend(read for read in map(checkpoint.read, lines) if isinstance(read, Checkpoint))
+    since = max((entry.time for entry in listed if entry.kind == EntryKind.ROLES), default="")
+    for signed in newest:
+        yield from _wrong_signers(signed, by_digest, roles, since)
+    yield from _without_right(listed, roles)
 
 
-def _unlike(
-    sealed: Checkpoint, named: Mapping[str, Entry], roles: Roles, since: str
+def _wrong_signers(
+    signed: Checkpoint, by_digest: Mapping[str, Entry], roles: Roles, since: str
 ) -> Iterator[LedgerFinding]:
-    """What is wrong with one batch; `since` is when the roles file in force was first recorded.
+    """What is wrong with who signed one batch; `since` is when the roles file in force was first recorded.
 
-    A key that it revokes for a time before that sealed in good faith until then.
+    A key that this file revokes for an earlier time signed in good faith until then.
     """
-    batch = [named[digest] for digest in sealed.digests if digest in named]
+    batch = [by_digest[digest] for digest in signed.digests if digest in by_digest]
     if not batch:
         return  # it was never committed
     try:
-        keyids = dsse.verify(json.loads(sealed.line), roles.keys).keyids
+        keyids = dsse.verify(json.loads(signed.line), roles.keys).keyids
     except IntegrityError as error:
-        yield LedgerFinding(
-            fault=LedgerFault.WRONG_KEY, number=batch[0].number, detail=f"{sealed}: {error.fault}"
-        )
+        yield _wrong_key(batch[0], f"{signed}: {error.fault}")
         return
-    faults = {keyid: roles.key_fault(keyid, times.parse(sealed.at)) for keyid in sorted(keyids)}
-    if sealed.at >= since and all(faults.values()):
-        said = "; ".join(f"key {keyid[:12]}… {fault}" for keyid, fault in faults.items())
-        detail = f"{sealed}: nobody who could then has signed it ({said})"
-        yield LedgerFinding(fault=LedgerFault.WRONG_KEY, number=batch[0].number, detail=detail)
-    for each in batch:
-        if each.keyid not in keyids:
-            who = " and ".join(sorted(_owner(roles, keyid) for keyid in keyids))
-            said = f"entry {each.number} names a key of {_owner(roles, each.keyid)}, and {who} sealed it"
-            yield LedgerFinding(fault=LedgerFault.WRONG_KEY, number=each.number, detail=said)
+    key_faults = {keyid: roles.key_fault(keyid, times.parse(signed.at)) for keyid in sorted(keyids)}
+    if signed.at >= since and all(key_faults.values()):
+        reasons = "; ".join(f"key {keyid[:12]}… {fault}" for keyid, fault in key_faults.items())
+        yield _wrong_key(batch[0], f"{signed}: no signature by a key that was valid then ({reasons})")
+    for entry in batch:
+        if entry.keyid not in keyids:
+            signers = " and ".join(sorted(_owner(roles, keyid) for keyid in keyids))
+            detail = (
+                f"entry {entry.number} names a key of {_owner(roles, entry.keyid)}, and {signers} signed it"
+            )
+            yield _wrong_key(entry, detail)
 
 
-def _unentitled(entries: Iterable[Entry], roles: Roles) -> Iterator[LedgerFinding]:
-    """Erasures by somebody who may not, and a roles file that is older than one before it."""
-    highest = 0
-    for each in entries:
-        if each.kind == EntryKind.REDACTION and not roles.may(each.keyid or "", Right.ERASE, each.at):
-            said = f"entry {each.number}: {each.actor} may not erase"
-            yield LedgerFinding(fault=LedgerFault.NOT_ENTITLED, number=each.number, detail=said)
-        if each.kind == EntryKind.ROLES:
-            version = each.body.get("roles_version")
-            if not isinstance(version, int) or version < highest:
-                said = f"entry {each.number}: version {version} of the roles file came after {highest}"
-                yield LedgerFinding(fault=LedgerFault.NOT_ENTITLED, number=each.number, detail=said)
+def _wrong_key(entry: Entry, detail: str) -> LedgerFinding:
+    return LedgerFinding(fault=LedgerFault.WRONG_KEY, number=entry.number, detail=detail)
+
+
+def _without_right(entries: Iterable[Entry], roles: Roles) -> Iterator[LedgerFinding]:
+    """Erasures by a person who may not, and a roles file that is older than one before it."""
+    newest = 0
+    for entry in entries:
+        if entry.kind == EntryKind.REDACTION and not roles.may(entry.keyid or "", Right.ERASE, entry.at):
+            yield _not_entitled(entry, f"entry {entry.number}: {entry.actor} may not erase")
+        if entry.kind == EntryKind.ROLES:
+            version = entry.body.get("roles_version")
+            if isinstance(version, int) and version >= newest:
+                newest = version
             else:
-                highest = version
+                order = f"version {version} of the roles file came after {newest}"
+                yield _not_entitled(entry, f"entry {entry.number}: {order}")
+
+
+def _not_entitled(entry: Entry, detail: str) -> LedgerFinding:
+    return LedgerFinding(fault=LedgerFault.NOT_ENTITLED, number=entry.number, detail=detail)
 
 
 def _owner(roles: Roles, keyid: str | None) -> str:
     person = roles.owner(keyid or "")
-    return person.identity if person else "nobody known"
+    return person.identity if person else "an unknown person"

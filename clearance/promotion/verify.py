@@ -1,194 +1,190 @@
 """Reads only: does what is recorded about a version hold, and if not, what exactly?
 
-Signature, digests, ledger, approvals and alias, each by itself, so that one fault hides no other. Nothing is
-changed, and nothing but the project's own ledger and registry is asked.
+Signature, digests, ledger, approvals and alias are checked one by one, so that one fault hides no other.
+Only the project's own ledger and registry are asked.
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
-from clearance import files, ledger, params, registry, stage
-from clearance.errors import ClearanceError, ConfigurationError, ExitCode, IntegrityError
-from clearance.promotion import candidate, next_step, promote, review, version_record
-from clearance.promotion.session import ReadOnlySession, open_read_only
+from clearance import files, ledger, registry
+from clearance.errors import ClearanceError, ConfigurationError
+from clearance.promotion import candidate, faults, past_promotions, promote, review, version_record
+from clearance.promotion.candidate import VerifiedCandidate
+from clearance.promotion.session import ReadOnlySession
+from clearance.promotion.version_record import VersionRecord
 from clearance.trust import dsse, evidence_bundle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was looked at: whether it holds, and what was seen or is wrong."""
+    """One thing that was checked: whether it holds, what was seen or is wrong, and the fault's code."""
 
     name: str
     holds: bool
     says: str
+    code: str = ""
 
     def __str__(self) -> str:
         return f"{'holds ' if self.holds else 'BROKEN'}  {self.name}: {self.says}"
 
 
 def verify(
-    office: ReadOnlySession, server: registry.MlflowServer, name: str, number: int | None
+    session: ReadOnlySession, server: registry.MlflowServer, name: str, number: int | None
 ) -> list[Check]:
-    """What was found about candidate `number` (None: the ledger's champion)."""
-    checks = [_ledger(office)]
-    entries = office.entries(name)
-    reign = version_record.champion(entries, name)
-    checks.append(_tried("alias", lambda: _alias(office, server, name, entries, reign)))
-    if number is None and reign is None:
+    """The checks of candidate `number` of the model `name`; None: of the ledger's champion."""
+    checks = [_check_ledger(session)]
+    entries = session.entries(name)
+    tenure = version_record.champion(entries, name)
+    checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
+    chosen = tenure.version if number is None and tenure else number
+    if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
-    chosen = number if number is not None else reign.version if reign else 0
-    with tempfile.TemporaryDirectory() as temporary:
-        checks += _version(office, server, name, chosen, Path(temporary))
+    return [*checks, *_check_version(session, server, name, entries, chosen)]
+
+
+def verify_file(
+    session: ReadOnlySession, server: registry.MlflowServer, name: str, file: Path
+) -> list[Check]:
+    """The checks of an evidence bundle in a file, and of the version that it was proposed as."""
+    checks = [_check_ledger(session)]
+    entries = session.entries(name)
+    numbers: list[int] = []
+
+    def describe_bundle() -> str:
+        bundle = evidence_bundle.read(session.opened(dsse.read(file)))
+        numbers.extend(
+            entry.body["version"]
+            for entry in entries
+            if entry.kind == ledger.EntryKind.PROPOSAL and entry.body.get("content") == bundle.digest
+        )
+        if not numbers:
+            raise faults.BUNDLE_NOT_RELEASED()
+        signers = _signers(session, bundle)
+        return f"signed by {signers}, proposed as candidate {min(numbers)}{_demo_note(bundle)}"
+
+    checks.append(_check("bundle", describe_bundle))
+    if numbers:
+        checks += _check_version(session, server, name, entries, min(numbers))
     return checks
 
 
-def verify_file(office: ReadOnlySession, server: registry.MlflowServer, name: str, file: Path) -> list[Check]:
-    """What was found about an evidence bundle in a file, and about the version that it was proposed as."""
-    checks = [_ledger(office)]
-    number: list[int] = []
-
-    def look() -> str:
-        found = evidence_bundle.read(office.opened(dsse.read(file)))
-        proposals = {
-            each.body["version"]
-            for each in office.entries(name)
-            if each.kind == ledger.EntryKind.PROPOSAL and each.body.get("content") == found.digest
-        }
-        if not proposals:
-            raise ConfigurationError(
-                "the signature holds, and the ledger has no proposal of it", "release it"
-            )
-        number.append(min(proposals))
-        return f"signed by {_signers(office, found)}, proposed as candidate {number[0]}{_demo(found)}"
-
-    checks.append(_tried("bundle", look))
-    with tempfile.TemporaryDirectory() as temporary:
-        return [*checks, *(_version(office, server, name, number[0], Path(temporary)) if number else ())]
-
-
-def _ledger(office: ReadOnlySession) -> Check:
-    report = office.audit()
-    told = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
-    return Check(
-        name="ledger", holds=report.ok, says=told if report.ok else "; ".join(map(str, report.findings))
-    )
-
-
-def _tried(name: str, look: Callable[[], str]) -> Check:
+def _check(name: str, look: Callable[[], str]) -> Check:
+    """The check that `look` makes: it returns what it saw, or raises what is wrong."""
     try:
         return Check(name=name, holds=True, says=look())
     except ClearanceError as error:
-        return Check(name=name, holds=False, says=f"{error.fault}; {error.hint}")
+        return Check(name=name, holds=False, says=f"{error.fault}; {error.hint}", code=error.code)
 
 
-def _alias(
-    office: ReadOnlySession,
+def _check_ledger(session: ReadOnlySession) -> Check:
+    report = session.audit()
+    counts = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
+    findings = "; ".join(map(str, report.findings))
+    code = "" if report.ok else faults.LEDGER_UNSOUND.code
+    return Check(name="ledger", holds=report.ok, says=counts if report.ok else findings, code=code)
+
+
+def _describe_alias(
+    session: ReadOnlySession,
     server: registry.MlflowServer,
     name: str,
     entries: list[ledger.Entry],
-    reign: ledger.Tenure | None,
+    tenure: ledger.Tenure | None,
 ) -> str:
-    pointed = registry.champion(server, name)
-    aliased = promote.candidate_number(server, name, pointed)
+    target = registry.champion(server, name)
+    aliased = promote.candidate_number(server, name, target)
     pending = ledger.open_intents(entries, name)
-    if pending and promote.was_done(office, pending[-1], aliased, pointed):
-        return f"a change was begun and not ended (entry {pending[-1].number}); the next release ends it"
-    promote.ensure_alias(name, pointed, aliased, reign)
-    return f"points where the ledger says, at {pointed}" if pointed else "there is none, as the ledger says"
-
-
-def _version(
-    office: ReadOnlySession, server: registry.MlflowServer, name: str, number: int, folder: Path
-) -> Iterator[Check]:
-    entries = office.entries(name)
-    try:
-        version = registry.candidate_version(server, name, number)
-    except ConfigurationError as error:
-        yield Check(name="version", holds=False, says=error.fault)
-        return
-    try:
-        found = candidate.load_verified(office, server, version, entries, folder)
-    except ClearanceError as error:
-        yield Check(name="evidence", holds=False, says=f"{error.fault}; {error.hint}")
-        return
-    signers = _signers(office, found.bundle)
-    files = len(found.bundle.files)
-    told = f"{version}, {files} model files and its reports are as signed by {signers}{_demo(found.bundle)}"
-    yield Check(name="evidence", holds=True, says=told)
-    copy = registry.find_version(server, name, str(version.fingerprint))
-    if copy is not None:
-
-        def same() -> str:
-            candidate.ensure_files(server, copy, found.bundle)
-            return f"{copy} holds the same files"
-
-        yield _tried("copy", same)
-    if against := version_record.newest_comparison(entries, number, office.roles):
-        yield _tried("comparison", lambda: _comparison(server, version, against, folder))
-    yield _tried("approvals", lambda: _approvals(office, server, found, entries))
-
-
-def _comparison(
-    server: registry.MlflowServer, version: registry.Version, against: Mapping[str, Any], folder: Path
-) -> str:
-    """Whether the comparison that is kept beside the version is the one that was recorded and agreed to."""
-    registry.fetch_files(server, version, [version_record.COMPARISON_FILE], folder)
-    if files.sha256_json(files.read_json(folder / version_record.COMPARISON_FILE)) != against["comparison"]:
-        raise IntegrityError(
-            f"{version_record.COMPARISON_FILE} of its run is not the comparison that was recorded",
-            "run `clearance release` where it was made: it is kept there again",
+    if pending and promote.was_done(session, pending[-1], aliased, target):
+        return (
+            f"a change was started and not completed (entry {pending[-1].number}); the next release ends it"
         )
-    return f"{against['outcome']}, kept beside the version as recorded"
+    promote.ensure_alias(name, target, aliased, tenure)
+    return f"matches the ledger ({target})" if target else "not set, as in the ledger"
 
 
-def _approvals(
-    office: ReadOnlySession,
+def _check_version(
+    session: ReadOnlySession,
     server: registry.MlflowServer,
-    found: candidate.VerifiedCandidate,
+    name: str,
     entries: list[ledger.Entry],
+    number: int,
+) -> Iterator[Check]:
+    with ExitStack() as stack:
+        try:
+            record = version_record.fold(entries, name, number, session.roles)
+            registry.candidate_version(server, name, number)
+        except ConfigurationError as error:
+            yield Check(name="version", holds=False, says=error.fault, code=error.code)
+            return
+        except ClearanceError as error:
+            yield Check(name="evidence", holds=False, says=f"{error.fault}; {error.hint}", code=error.code)
+            return
+        opened: list[VerifiedCandidate] = []
+
+        def describe_evidence() -> str:
+            opened.append(stack.enter_context(candidate.open_verified(session, server, record)))
+            bundle = opened[0].bundle
+            return (
+                f"{opened[0].version}, {len(bundle.files)} model files and all reports match what "
+                f"{_signers(session, bundle)} signed{_demo_note(bundle)}"
+            )
+
+        yield _check("evidence", describe_evidence)
+        if not opened:
+            return
+        verified = opened[0]
+        copy = registry.find_version(server, name, str(verified.version.fingerprint))
+        if copy is not None:
+            yield _check("copy", lambda: _describe_copy(server, copy, verified))
+        if record.comparison:
+            yield _check("comparison", lambda: _describe_comparison(server, verified, record))
+        yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
+
+
+def _describe_copy(server: registry.MlflowServer, copy: registry.Version, verified: VerifiedCandidate) -> str:
+    candidate.ensure_files(server, copy, verified.bundle)
+    return f"{copy} holds the same files"
+
+
+def _describe_comparison(
+    server: registry.MlflowServer, verified: VerifiedCandidate, record: VersionRecord
 ) -> str:
-    """Who agreed: of one that was ever champion, when it was promoted; of any other, today."""
-    number, reign = found.version.number, version_record.champion(entries, found.bundle.evidence.model)
-    now = review.review(office, server, found, office.now().date())
-    if number in ledger.champion_versions(entries, found.bundle.evidence.model) or (
-        reign and reign.version == number
-    ):
-        told = review.ensure_promoted(office, server, found, entries)
-        since = ", ".join(str(vote) for vote in now.standing.rejections)
-        return f"{told}; rejected by now: {since}" if since else told
-    ending = next_step.obstacle(now.case, now.standing, now.needs)
-    return f"not promoted so far; {ending.reason if ending else 'all who must agree do'}"
+    """Whether the comparison beside the version is the one that was recorded and agreed to."""
+    name = version_record.COMPARISON_FILE
+    with TemporaryDirectory() as folder:
+        registry.fetch_files(server, verified.version, [name], Path(folder))
+        digest = files.sha256_json(files.read_json(Path(folder) / name))
+    if digest != record.comparison["comparison"]:
+        raise faults.COMPARISON_CHANGED(file=name)
+    outcome = str(record.comparison["outcome"]).replace("_", " ")
+    return f"{outcome}; stored beside the version as recorded"
 
 
-def _signers(office: ReadOnlySession, found: evidence_bundle.Bundle) -> str:
-    owners = [office.roles.owner(keyid) for keyid in sorted(found.keyids)]
+def _describe_approvals(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> str:
+    """Who agreed: to a version that was ever champion, when it was promoted; to any other, now."""
+    if record.version in record.champions:
+        promoted = past_promotions.ensure_promoted(session, server, verified, record)
+        rejections = ", ".join(review.rejections(session, verified, record))
+        return f"{promoted}; rejected since: {rejections}" if rejections else promoted
+    obstacle = review.review(session, server, verified, record, session.now().date()).obstacle
+    return f"not promoted so far; {obstacle.reason if obstacle else 'all required approvals are in'}"
+
+
+def _signers(session: ReadOnlySession, bundle: evidence_bundle.Bundle) -> str:
+    owners = [session.roles.owner(keyid) for keyid in sorted(bundle.keyids)]
     return " and ".join(owner.identity for owner in owners if owner)
 
 
-def _demo(found: evidence_bundle.Bundle) -> str:
-    return " (DEMO keys: no proof of who signed)" if found.evidence.demo else ""
-
-
-def main() -> None:
-    """Verify the champion, a candidate by its number, or a bundle by its file; fail unless it all holds."""
-    root = Path.cwd()
-    name = params.load(root / "params.yaml").name
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    with open_read_only(root) as office:
-        if asked and not asked.isdigit():
-            checks = verify_file(office, registry.connect(), name, Path(asked))
-        else:
-            checks = verify(office, registry.connect(), name, int(asked) if asked else None)
-    sys.stdout.writelines(f"{check}\n" for check in checks)
-    if not all(check.holds for check in checks):
-        sys.exit(ExitCode.ERROR)
-
-
-if __name__ == "__main__":
-    stage.run(main)
+def _demo_note(bundle: evidence_bundle.Bundle) -> str:
+    return " (signed with demo keys, which do not prove who signed)" if bundle.evidence.demo else ""

@@ -1,222 +1,239 @@
-"""What there is to decide about one version, and what was decided: folded from the ledger's entries.
+"""One version as the ledger tells it, folded once from its entries: what was proposed, compared and decided.
 
-Pure but for git, which is asked who wrote the code. Versions are numbered as candidates are.
+Nothing is fetched or judged here. Versions are numbered as candidates are.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from clearance import ledger
 from clearance.errors import IntegrityError
-from clearance.ledger import Entry, EntryKind
-from clearance.policy import schema
-from clearance.trust import approval_rules, approval_state, dsse, recorded_decisions
+from clearance.ledger import Entry, EntryKind, events
+from clearance.promotion import faults
+from clearance.trust import approval_state, dsse, recorded_decisions
 from clearance.trust.decisions import ApprovalSubject
 from clearance.trust.evidence_bundle import Bundle
 from clearance.trust.roles import Right, Roles
-from clearance.versioning import git
 
 COMPARISON = "urn:clearance:comparison:v1"
-"""The kind of statement that a comparison with the champion is signed as."""
+"""The predicate type of a signed comparison with the champion."""
 
 COMPARISON_FILE = "evidence/comparison.json"
 """Where the run of a version keeps that comparison."""
 
 OVERRIDE, DEMO = "clearance.override", "clearance.demo"
-"""The tags by which the registry shows what must be said of a version wherever it is named."""
+"""The registry's tags for what must be said wherever a version is named."""
 
 DECISIONS = frozenset({EntryKind.APPROVAL, EntryKind.REJECTION, EntryKind.REVOCATION, EntryKind.OVERRIDE})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """A version as it was proposed: the digest of its evidence, and who proposed it.
+    """A version as it was proposed: the digest of its evidence, and who proposed it with which key when.
 
-    `pushed`: what it was made of was at the DVC remote, every object read back.
+    `pushed`: everything it was made of was at the DVC remote, and each object was read back.
     """
 
     version: int
     content: str
-    keyids: frozenset[str]
+    proposers: tuple[tuple[str, dt.datetime], ...]
     fingerprint: str
     pushed: bool
 
+    @property
+    def keyids(self) -> frozenset[str]:
+        """The keys of the proposers."""
+        return frozenset(keyid for keyid, _ in self.proposers)
 
-def find_proposal(entries: Iterable[Entry], version: int) -> Proposal | None:
-    """What was first proposed as `version`; None when nothing was. A second proposal only adds a proposer.
 
-    Raises IntegrityError when two proposals of one version differ in content.
+@dataclass(frozen=True, kw_only=True)
+class VersionRecord:
+    """All that the ledger holds about one version of a model, up to entry `until`.
+
+    `entries` are all of the model. `champion` is who is champion then; `reference` is the champion that
+    decisions on the version are about: the present one, or of the champion itself the one that it followed.
+    `comparison` is the body of the newest signed comparison, empty without one. `champions` are all versions
+    that have been champion, in order. `open_intents` are changes that were started and never ended; `changes`
+    are the promotions, rollbacks and retirements of the version.
     """
-    found: Proposal | None = None
-    for each in entries:
-        if each.kind != EntryKind.PROPOSAL or each.body.get("version") != version:
-            continue
-        body, keyids = each.body, frozenset({each.keyid or ""})
-        if found is not None and found.content != body["content"]:
-            raise IntegrityError(
-                f"entry {each.number} proposes other evidence as version {version} than an entry before it",
-                "find out who released it a second time; delete the version in MLflow and release anew",
-            )
-        found = Proposal(
-            version=version,
-            content=body["content"],
-            keyids=keyids | (found.keyids if found else frozenset()),
-            fingerprint=body["fingerprint"],
-            pushed=bool(body.get("pushed")) or (found is not None and found.pushed),
-        )
-    return found
+
+    model: str
+    version: int
+    entries: tuple[Entry, ...]
+    proposal: Proposal | None
+    decisions: tuple[recorded_decisions.DecisionRecord, ...]
+    comparison: Mapping[str, Any]
+    champion: ledger.Tenure | None
+    reference: ledger.Tenure | None
+    champions: tuple[int, ...]
+    open_intents: tuple[Entry, ...]
+    changes: tuple[Entry, ...]
+
+    @property
+    def until(self) -> int:
+        """The number of the model's newest entry in the record; 0 without any."""
+        return self.entries[-1].number if self.entries else 0
+
+    @property
+    def current_comparison(self) -> Mapping[str, Any]:
+        """The comparison, where it is one with the reference; else empty."""
+        content = self.reference.content if self.reference else None
+        fits = bool(self.comparison) and self.comparison.get("champion") == content
+        return self.comparison if fits else {}
+
+    def extended(self, newer: Iterable[Entry], roles: Roles) -> VersionRecord:
+        """The record with the model's newer entries; the same one when there are none."""
+        added = [entry for entry in newer if entry.number > self.until]
+        return fold([*self.entries, *added], self.model, self.version, roles) if added else self
+
+    def before(self, number: int, roles: Roles) -> VersionRecord:
+        """The record as it was before entry `number`."""
+        earlier = [entry for entry in self.entries if entry.number < number]
+        return fold(earlier, self.model, self.version, roles)
 
 
-def newest_comparison(entries: Iterable[Entry], version: int, roles: Roles) -> dict[str, Any]:
-    """The newest comparison of the version with the champion of its day: its entry's body; empty without.
+def fold(entries: Iterable[Entry], model: str, version: int, roles: Roles) -> VersionRecord:
+    """The record of one version from the entries of its model, in order.
 
-    Only one that somebody signed, word for word, who might propose then.
+    Raises IntegrityError when two proposals of the version differ in content.
     """
-    found: dict[str, Any] = {}
-    for each in entries:
-        about = each.kind == EntryKind.COMPARISON and each.body.get("version") == version
-        if about and _is_signed(each, roles):
-            found = each.body
-    return found
-
-
-def _is_signed(each: Entry, roles: Roles) -> bool:
-    said = {key: value for key, value in each.body.items() if key != "envelope"}
-    try:
-        signed = dsse.verify(each.body.get("envelope", {}), roles.keys)
-    except IntegrityError:
-        return False
-    same = signed.statement["predicateType"] == COMPARISON and signed.statement["predicate"] == said
-    return same and any(roles.may(keyid, Right.PROPOSE, each.at) for keyid in signed.keyids)
-
-
-def approval_subject(entries: Sequence[Entry], bundle: Bundle, version: int, roles: Roles) -> ApprovalSubject:
-    """What there is to decide today about the version: its evidence, against today's champion.
-
-    Of the champion itself it is what it was promoted on: against the one that it followed.
-    """
-    model = bundle.evidence.model
-    reign = champion(entries, model)
-    if reign and reign.version == version:
-        reign = _followed(entries, model, version)
-    against = newest_comparison(entries, version, roles)
-    content = reign.content if reign else None
-    fits = bool(against) and against.get("champion") == content
-    return ApprovalSubject(
+    listed = tuple(entries)
+    tenures = ledger.tenures(listed, model)
+    about = [entry for entry in listed if not entry.redacted and entry.body.get("version") == version]
+    champion = _present(tenures)
+    reference = champion
+    if champion is not None and champion.version == version:
+        reference = _followed(listed, model, version)
+    return VersionRecord(
         model=model,
         version=version,
+        entries=listed,
+        proposal=find_proposal(about, version),
+        decisions=tuple(
+            recorded_decisions.open_record(entry.number, entry.at, entry.body.get("envelope", {}), roles)
+            for entry in about
+            if entry.kind in DECISIONS
+        ),
+        comparison=newest_comparison(about, version, roles),
+        champion=champion,
+        reference=reference,
+        champions=tuple(dict.fromkeys(tenure.version for tenure in tenures)),
+        open_intents=ledger.open_intents(listed, model),
+        changes=tuple(entry for entry in about if entry.kind in events.CHANGES),
+    )
+
+
+def champion(entries: Sequence[Entry], model: str) -> ledger.Tenure | None:
+    """The tenure of the model's present champion by the ledger; None when it has none."""
+    return _present(ledger.tenures(entries, model))
+
+
+def _present(tenures: Sequence[ledger.Tenure]) -> ledger.Tenure | None:
+    return tenures[-1] if tenures and tenures[-1].until is None else None
+
+
+def _followed(entries: Sequence[Entry], model: str, version: int) -> ledger.Tenure | None:
+    """The champion when the version was first promoted."""
+    first = next(
+        (
+            index
+            for index, entry in enumerate(entries)
+            if entry.kind == EntryKind.PROMOTION and entry.body.get("version") == version
+        ),
+        0,
+    )
+    return champion(entries[:first], model)
+
+
+def find_proposal(entries: Iterable[Entry], version: int) -> Proposal | None:
+    """What was proposed as `version`; None when nothing was. A second proposal only adds a proposer.
+
+    Raises IntegrityError when two proposals of the version differ in content.
+    """
+    proposals = [
+        entry
+        for entry in entries
+        if entry.kind == EntryKind.PROPOSAL and entry.body.get("version") == version
+    ]
+    if not proposals:
+        return None
+    content = proposals[0].body["content"]
+    for entry in proposals:
+        if entry.body["content"] != content:
+            raise faults.PROPOSALS_DIFFER(entry=entry.number, version=version)
+    return Proposal(
+        version=version,
+        content=content,
+        proposers=tuple((entry.keyid or "", entry.at) for entry in proposals),
+        fingerprint=proposals[-1].body["fingerprint"],
+        pushed=any(bool(entry.body.get("pushed")) for entry in proposals),
+    )
+
+
+def newest_comparison(entries: Iterable[Entry], version: int, roles: Roles) -> Mapping[str, Any]:
+    """The body of the version's newest comparison with the champion of its day; empty without one.
+
+    Counts only where its envelope, signed by a person who might propose then, says the same word for word.
+    """
+    bodies = [
+        entry.body
+        for entry in entries
+        if entry.kind == EntryKind.COMPARISON
+        and entry.body.get("version") == version
+        and _is_signed(entry, roles)
+    ]
+    return bodies[-1] if bodies else {}
+
+
+def _is_signed(entry: Entry, roles: Roles) -> bool:
+    predicate = {key: value for key, value in entry.body.items() if key != "envelope"}
+    try:
+        signed = dsse.verify(entry.body.get("envelope", {}), roles.keys)
+    except IntegrityError:
+        return False
+    same = signed.statement["predicateType"] == COMPARISON and signed.statement["predicate"] == predicate
+    return same and any(roles.may(keyid, Right.PROPOSE, entry.at) for keyid in signed.keyids)
+
+
+def approval_subject(record: VersionRecord, bundle: Bundle) -> ApprovalSubject:
+    """What a decision on the version is about now: its evidence, beside the reference champion's."""
+    return ApprovalSubject(
+        model=record.model,
+        version=record.version,
         content=bundle.digest,
         policy=bundle.evidence.judged.id,
-        comparison=against["comparison"] if fits else None,
-        champion=content,
+        comparison=record.current_comparison.get("comparison"),
+        champion=record.reference.content if record.reference else None,
     )
 
 
 def notes(entries: Iterable[Entry], version: int, *, demo: bool) -> dict[str, str]:
-    """What must be said wherever the version is named, by the tag that says it in the registry.
+    """What must be said wherever the version is named, by its tag in the registry; empty for most versions.
 
-    That demo keys signed its evidence, and that it became champion by an override; empty for any other.
+    That demo keys signed its evidence, and that it became champion by an override.
     """
-    said = {DEMO: "DEMO keys: no proof of who signed"} if demo else {}
-    for each in entries:
-        if (
-            each.kind == EntryKind.PROMOTION
-            and each.body.get("version") == version
-            and "override" in each.body
-        ):
-            said[OVERRIDE] = str(each.body["override"])
-    return said
+    by_tag = {DEMO: "DEMO keys: no proof of who signed"} if demo else {}
+    for entry in entries:
+        promoted = entry.kind == EntryKind.PROMOTION and entry.body.get("version") == version
+        if promoted and "override" in entry.body:
+            by_tag[OVERRIDE] = str(entry.body["override"])
+    return by_tag
 
 
-def describe_tenure(entries: Iterable[Entry], reign: ledger.Tenure, *, demo: bool) -> str:
-    """The reign in sentences, with what must be said wherever its version is named."""
-    said = notes(entries, reign.version, demo=demo)
-    return "".join([str(reign), *(f" {note}." for note in said.values())])
+def describe_tenure(entries: Iterable[Entry], tenure: ledger.Tenure, *, demo: bool) -> str:
+    """The tenure in sentences, with what must be said wherever its version is named."""
+    by_tag = notes(entries, tenure.version, demo=demo)
+    return "".join([str(tenure), *(f" {note}." for note in by_tag.values())])
 
 
-def override(standing: approval_state.ApprovalState) -> str | None:
-    """By whom, until when and why a version is let through although its verdict is no pass; None when not."""
-    if standing.until is None:
+def describe_override(approvals: approval_state.ApprovalState) -> str | None:
+    """By whom, until when and why the version is promoted without a pass; None without an override."""
+    if approvals.until is None:
         return None
-    by = " and ".join(sorted(vote.person.identity for vote in standing.counted))
-    why = "; ".join(vote.decision.reason.strip() for vote in standing.counted)
-    return f"BY OVERRIDE of {by} until {standing.until.date()}: {why}"
-
-
-def _followed(entries: Sequence[Entry], model: str, version: int) -> ledger.Tenure | None:
-    """Who was champion when the version was promoted."""
-    ends = (
-        at
-        for at, each in enumerate(entries)
-        if each.kind == EntryKind.PROMOTION and each.body.get("version") == version
-    )
-    return champion(entries[: next(ends, 0)], model)
-
-
-def champion(entries: Sequence[Entry], model: str) -> ledger.Tenure | None:
-    """Who is champion by the ledger, now; None when nobody is."""
-    reigns = ledger.tenures(entries, model)
-    return reigns[-1] if reigns and reigns[-1].until is None else None
-
-
-def recorded(entries: Iterable[Entry], version: int, roles: Roles) -> list[recorded_decisions.DecisionRecord]:
-    """Every decision on the version, opened by the keys of the roles file; what was erased is left out."""
-    return [
-        recorded_decisions.open_record(each.number, each.at, each.body.get("envelope", {}), roles)
-        for each in entries
-        if each.kind in DECISIONS and not each.redacted and each.body.get("version") == version
-    ]
-
-
-def standing(
-    entries: Sequence[Entry],
-    asked: approval_rules.ApprovalRequirement,
-    at: ApprovalSubject,
-    roles: Roles,
-    made_by: approval_rules.Contributors,
-    *,
-    failed: bool,
-    now: dt.datetime,
-) -> approval_state.ApprovalState:
-    """Which decisions on the matter stand, and whether they are all that the policy asks for."""
-    return approval_state.evaluate(
-        recorded(entries, at.version, roles),
-        approval_rules.ApprovalContext(
-            matter=at, roles=roles, trainers=made_by, asked=asked, failed=failed, now=now
-        ),
-    )
-
-
-def asked(policy: schema.Policy, tier: str) -> approval_rules.ApprovalRequirement | None:
-    """What the policy asks for in this tier; None when it does not know the tier."""
-    needs = policy.promotion.approvals.get(tier)
-    if needs is None:
-        return None
-    return approval_rules.ApprovalRequirement(
-        roles=needs,
-        override_days=policy.promotion.override_days,
-        demo=policy.demo,
-        authors_listed=policy.promotion.authors_listed,
-    )
-
-
-def trainers(
-    root: Path, roles: Roles, by: Proposal, bundle: Bundle, since: Bundle | None
-) -> approval_rules.Contributors:
-    """Who made the version: who proposed it, and who authored code or parameters since the champion's commit.
-
-    Raises IntegrityError when a commit is not in the repository.
-    """
-    commit = bundle.evidence.code.commit
-    authors: tuple[git.Author, ...] = ()
-    if commit is not None:
-        checkout = git.checkout_of(root)
-        texts = [bundle.evidence.lock, *([since.evidence.lock] if since else [])]
-        before = since.evidence.code.commit if since else None
-        authors = git.authors(checkout, before, commit, git.input_paths(*texts))
-    return approval_rules.contributors(roles, by.keyids, [author.email for author in authors])
+    people = " and ".join(sorted(decision.person.identity for decision in approvals.counted))
+    reasons = "; ".join(decision.decision.reason.strip() for decision in approvals.counted)
+    return f"BY OVERRIDE of {people} until {approvals.until.date()}: {reasons}"

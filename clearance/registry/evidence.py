@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,15 +27,19 @@ def store_evidence(server: MlflowServer, version: Version, file: Path) -> None:
         server.client.log_artifact(version.run_id, str(file), FOLDER)
 
 
-def fetch_files(server: MlflowServer, version: Version, names: list[str], target: Path) -> None:
-    """Copy files of the version's run to `target`. Raises IntegrityError when MLflow has one no more."""
-    for name in names:
-        with translated(server.addresses[0]):
+def fetch_files(server: MlflowServer, version: Version, names: Collection[str], target: Path) -> None:
+    """Copy files of the version's run to `target`; several of one folder are downloaded at once.
+
+    Raises IntegrityError when MLflow no longer has one.
+    """
+    for source, wanted in _sources(names).items():
+        with translated(server.addresses[0]), tempfile.TemporaryDirectory() as place:
+            name = source
             try:
-                with tempfile.TemporaryDirectory() as place:
-                    found = server.client.download_artifacts(version.run_id, name, place)
+                downloaded = Path(server.client.download_artifacts(version.run_id, source, place))
+                for name in wanted:
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.move(found, target / name)
+                    shutil.move(downloaded / Path(name).relative_to(source), target / name)
             except (MlflowException, OSError) as error:
                 if isinstance(error, MlflowException) and error.error_code not in _LOST:
                     raise
@@ -43,6 +47,17 @@ def fetch_files(server: MlflowServer, version: Version, names: list[str], target
                     f"{version}: MLflow has no {name} for it ({' '.join(str(error).split())[:200]})",
                     "run `clearance release` where the model was made: what is missing is kept again",
                 ) from error
+
+
+def _sources(names: Collection[str]) -> dict[str, list[str]]:
+    """What to download, and the files wanted of it: the folder of several files, else the file."""
+    by_folder: dict[str, list[str]] = {}
+    for name in names:
+        by_folder.setdefault(name.rpartition("/")[0], []).append(name)
+    sources: dict[str, list[str]] = {}
+    for folder, wanted in by_folder.items():
+        sources |= {folder: wanted} if folder and len(wanted) > 1 else {name: [name] for name in wanted}
+    return sources
 
 
 _LOST = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INTERNAL_ERROR", "NOT_FOUND"}

@@ -1,29 +1,23 @@
-"""Effect: a registered version is built again from git and DVC and held against its signed evidence.
+"""Effect: a registered version is built again from git and DVC and compared with its signed evidence.
 
-Reads the checkout and writes nothing into it; only what is identical or equivalent ends well.
+Reads the checkout and writes nothing into it.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import tempfile
 from pathlib import Path
-from typing import NoReturn
 
-from clearance import environment, params, registry, stage
-from clearance.errors import ConfigurationError, ExitCode
-from clearance.promotion import candidate
+from clearance import params, registry
+from clearance.promotion import candidate, version_record
 from clearance.promotion.session import open_session
-from clearance.reproduction import differences, rebuild, rebuild_record
-from clearance.reproduction.differences import Conclusion, RebuildReport
+from clearance.reproduction import differences, faults, rebuild
+from clearance.reproduction.differences import RebuildReport
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.trust.evidence_bundle import BundleEvidence
 
 
 def reproduce(root: Path, version: RebuildRecord) -> RebuildReport:
-    """Rebuild `version` from the checkout at `root` in a folder that is gone afterwards; say what differs."""
+    """Rebuild `version` from the checkout at `root` in a temporary folder; report what differs."""
     with rebuild.temporary_folder() as folder:
         return differences.compare(version, rebuild.rebuild(root, version, folder))
 
@@ -31,10 +25,7 @@ def reproduce(root: Path, version: RebuildRecord) -> RebuildReport:
 def record_of(evidence: BundleEvidence) -> RebuildRecord:
     """What a rebuild needs of a bundle. Raises ConfigurationError when no commit holds the code."""
     if evidence.code.commit is None or not evidence.code.clean:
-        raise ConfigurationError(
-            "no commit holds what made this version, so it cannot be built again",
-            "commit, run again and release: the policy's `uncommitted: false` demands it",
-        )
+        raise faults.NO_COMMIT()
     return RebuildRecord(
         commit=evidence.code.commit,
         lock=evidence.lock,
@@ -48,33 +39,14 @@ def record_of(evidence: BundleEvidence) -> RebuildRecord:
     )
 
 
-def _evidence(root: Path, number: int) -> BundleEvidence:
+def record_of_version(root: Path, number: int) -> RebuildRecord:
+    """What a rebuild of candidate `number` needs, from its signed evidence.
+
+    Raises ConfigurationError when there is no such candidate or no commit holds its code, IntegrityError when
+    its evidence does not verify.
+    """
     name, server = params.load(root / "params.yaml").name, registry.connect()
-    with open_session(root) as office, tempfile.TemporaryDirectory() as temporary:
-        version = registry.candidate_version(server, name, number)
-        return candidate.load_verified(
-            office, server, version, office.entries(name), Path(temporary)
-        ).bundle.evidence
-
-
-def _leave(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt  # the folder is removed on the way out
-
-
-def main() -> None:
-    """Rebuild the candidate with this number, or the version whose record is in a file; print the report."""
-    signal.signal(signal.SIGTERM, _leave)
-    root = environment.project_root()
-    environment.apply(root)
-    (asked,) = sys.argv[1:]
-    version = record_of(_evidence(root, int(asked))) if asked.isdigit() else rebuild_record.read(Path(asked))
-    try:
-        report = reproduce(root, version)
-    except KeyboardInterrupt:  # all is removed by now; what threads of DVC's still do is waited for by nobody
-        os._exit(ExitCode.INTERRUPTED)
-    sys.stdout.write("\n".join(report.lines()) + "\n")
-    sys.exit(ExitCode.ERROR if report.conclusion is Conclusion.DIFFERENT else ExitCode.PASS)
-
-
-if __name__ == "__main__":
-    stage.run(main)
+    with open_session(root) as session:
+        record = version_record.fold(session.entries(name), name, number, session.roles)
+        with candidate.open_verified(session, server, record) as verified:
+            return record_of(verified.bundle.evidence)

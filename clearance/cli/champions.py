@@ -1,0 +1,154 @@
+"""Commands that operate the registry: who is champion, whether the record holds, what a rebuild gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from clearance.cli import options, process
+from clearance.errors import ExitCode
+
+
+@click.command()
+@click.argument("version", type=int)
+@options.identity
+@process.exit_with_status
+def promote(version: int, identity: str | None) -> int:
+    """Make candidate VERSION the champion.
+
+    Its evidence must verify and all required approvals must be in.
+    """
+    root = process.enter_project()
+    from clearance import library
+
+    promotion = library.promote(root, version, identity=identity)
+    click.echo(f"{promotion.ending.status}: {promotion.ending.reason}")
+    if not promotion.promoted:
+        return ExitCode.REFUSED
+    click.echo(f"champion: {promotion.champion}")
+    return ExitCode.PASS
+
+
+@click.command()
+@click.option(
+    "--to", type=int, metavar="VERSION", help="Candidate to return to. Default: the previous champion."
+)
+@options.identity
+@options.reason
+@process.exit_with_status
+def rollback(to: int | None, identity: str | None, reason: str) -> int:
+    """Make an earlier champion the champion again."""
+    root = process.enter_project()
+    from clearance import library
+
+    click.echo(library.rollback(root, reason=reason, to=to, identity=identity).description)
+    return ExitCode.PASS
+
+
+@click.command()
+@options.identity
+@options.reason
+@process.exit_with_status
+def retire(identity: str | None, reason: str) -> int:
+    """Retire the champion; the model then has none."""
+    root = process.enter_project()
+    from clearance import library, params
+
+    library.retire(root, reason=reason, identity=identity)
+    click.echo(f"{params.load(root / 'params.yaml').name} has no champion now")
+    return ExitCode.PASS
+
+
+@click.command()
+@click.argument("target", required=False, metavar="[VERSION|FILE]")
+@process.exit_with_status
+def verify(target: str | None) -> int:
+    """Verify the champion, a candidate or a bundle file.
+
+    Checks the ledger, the alias, signature and digests of the evidence, and the approvals. Without an
+    argument it checks the champion. Exit status 1 unless everything holds.
+    """
+    root = process.enter_project()
+    from clearance import library
+
+    checks = library.verify(root, _version_or_file(target) if target else None)
+    for check in checks:
+        click.echo(check)
+    return ExitCode.PASS if all(check.holds for check in checks) else ExitCode.ERROR
+
+
+def _version_or_file(text: str) -> int | Path:
+    return int(text) if text.isdigit() else Path(text).resolve()
+
+
+@click.command()
+@click.option(
+    "--at",
+    type=options.TIME,
+    metavar="TIME",
+    help="Show the champion at this time in UTC (YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS). Default: show all.",
+)
+@process.exit_with_status
+def history(at: dt.datetime | None) -> int:
+    """List champions, who approved them, on what evidence."""
+    root = process.enter_project()
+    from clearance import library, params
+
+    champions = library.history(root, at)
+    for champion in champions:
+        click.echo(champion.description)
+    if not champions:
+        name = params.load(root / "params.yaml").name
+        click.echo(f"{name} had no champion then." if at else f"{name} has never had a champion.")
+    return ExitCode.PASS
+
+
+@click.command()
+@click.argument("target", metavar="VERSION|FILE")
+@process.exit_with_status
+def reproduce(target: str) -> int:
+    """Rebuild candidate VERSION and compare the outputs.
+
+    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. FILE is
+    a rebuild record instead of a registered version. Exit status 1 if the outputs differ.
+    """
+    root = process.enter_project()
+    from clearance.reproduction import differences, rebuild_record
+    from clearance.reproduction import reproduce as reproduction
+
+    source = _version_or_file(target)
+    with _terminated_like_interrupted():
+        record = (
+            reproduction.record_of_version(root, source)
+            if isinstance(source, int)
+            else rebuild_record.read(source)
+        )
+        try:
+            report = reproduction.reproduce(root, record)
+        except KeyboardInterrupt:  # the temporary folder is gone; do not wait for threads of DVC
+            os._exit(ExitCode.INTERRUPTED)
+    for line in report.lines():
+        click.echo(line)
+    different = report.conclusion is differences.Conclusion.DIFFERENT
+    return ExitCode.ERROR if different else ExitCode.PASS
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C, so that temporary folders are removed."""
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,119 @@
+"""Commands that read the ledger, and the one that erases from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clearance.cli import options, process
+from clearance.errors import ExitCode
+
+if TYPE_CHECKING:
+    from clearance.ledger import LedgerReport
+
+
+@click.group()
+def ledger() -> None:
+    """Verify, show, export or erase ledger entries."""
+
+
+@ledger.command()
+@click.argument("export", required=False, type=click.Path(path_type=Path, exists=True), metavar="[FILE]")
+@process.exit_with_status
+def verify(export: Path | None) -> int:
+    """Verify every entry and every checkpoint.
+
+    Of the project's ledger, or of an export in FILE. Exit status 1 unless it verifies.
+    """
+    root = process.enter_project()
+    from clearance.ledger import export as exports
+    from clearance.promotion import session
+
+    with session.open_read_only(root) as reader:
+        report = reader.audit() if export is None else exports.verify(export, reader.opened)
+    for line in (*report.findings, *report.notes):
+        click.echo(line)
+    click.echo(f"{'sound' if report.ok else 'FAILED'}: {_counts(report)}")
+    return ExitCode.PASS if report.ok else ExitCode.ERROR
+
+
+def _entries(number: int) -> str:
+    return f"{number} {'entry' if number == 1 else 'entries'}"
+
+
+def _counts(report: LedgerReport) -> str:
+    checkpoints = f"{report.checkpoints} checkpoint{'' if report.checkpoints == 1 else 's'}"
+    places = f"{report.places} place{'' if report.places == 1 else 's'}"
+    return f"{_entries(report.entries)}, {checkpoints} in {places}"
+
+
+@ledger.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@process.exit_with_status
+def show(as_json: bool) -> int:
+    """Print every ledger entry."""
+    root = process.enter_project()
+    from clearance.promotion import session
+
+    with session.open_read_only(root) as reader:
+        for entry in reader.entries():
+            click.echo(json.dumps(entry.to_json()) if as_json else str(entry))
+    return ExitCode.PASS
+
+
+@ledger.command("export")
+@process.exit_with_status
+def export_() -> int:
+    """Print ledger and checkpoints as JSON lines.
+
+    `clearance ledger verify FILE` verifies them.
+    """
+    root = process.enter_project()
+    from clearance.ledger import export as exports
+    from clearance.ledger import settings
+    from clearance.promotion import session
+
+    with session.open_read_only(root) as reader:
+        for line in exports.lines(reader.book, settings.checkpoint_paths(root)):
+            click.echo(line)
+    return ExitCode.PASS
+
+
+@ledger.command()
+@options.identity
+@click.option("--reason", metavar="TEXT", help="Why. Required with --yes; the ledger records it.")
+@options.yes
+@process.exit_with_status
+def erase(identity: str | None, reason: str | None, yes: bool) -> int:
+    """Erase entries past their retention period.
+
+    The policy sets the period. Digests and the chain stay, so the ledger still verifies. Without --yes it
+    only shows what it would erase.
+    """
+    if yes and not (reason and reason.strip()):
+        raise click.UsageError("--yes needs a --reason, which the ledger records.")
+    root = process.enter_project()
+    from clearance import params
+    from clearance.promotion import erase as erasure
+    from clearance.promotion import session
+
+    name = params.load(root / "params.yaml").name
+    years = erasure.retention_years(root, name)
+    if yes:
+        with session.open_session(root, identity) as acting:
+            entries = erasure.erase(acting, name, years, str(reason))
+    else:
+        with session.open_read_only(root) as reader:
+            entries = erasure.due_entries(reader.entries(name), name, years, reader.now().date())
+    for entry in entries:
+        click.echo(entry)
+    if not entries:
+        click.echo("No entries are past their retention period.")
+    elif yes:
+        click.echo(f"Erased {_entries(len(entries))}.")
+    else:
+        click.echo(f"{_entries(len(entries))} past retention. Repeat with --reason TEXT --yes to erase.")
+    return ExitCode.PASS

@@ -1,0 +1,86 @@
+"""How a command meets its process: the project folder, log lines, child processes and the exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import NoReturn, ParamSpec
+
+import click
+
+from clearance import environment
+from clearance.errors import ClearanceError, ExitCode
+
+P = ParamSpec("P")
+
+
+def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
+    """The command as click calls it: the process ends with the exit status that `command` returns.
+
+    A ClearanceError is printed with its hint, without a traceback. Any other exception is a defect and keeps
+    its traceback.
+    """
+
+    @wraps(command)
+    def run(*args: P.args, **options: P.kwargs) -> NoReturn:
+        try:
+            with _log_on_stderr():
+                status = command(*args, **options)
+        except ClearanceError as error:
+            click.echo(f"error: {error}", err=True)
+            raise SystemExit(error.exit_code) from error
+        except KeyboardInterrupt:
+            status = ExitCode.INTERRUPTED
+        sys.exit(status)
+
+    return run
+
+
+class _Stderr(logging.Handler):
+    """Writes the bare message to the standard error stream of the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+@contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    """Show what Clearance logs, and the warnings of other packages, while a command runs."""
+    handler, ours = _Stderr(), logging.getLogger("clearance")
+    root, level = logging.getLogger(), ours.level
+    root.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        ours.setLevel(level)
+        root.removeHandler(handler)
+
+
+def enter_project() -> Path:
+    """The folder of the project around the working folder, with the defaults of its tools set.
+
+    Call it before MLflow, DVC or any other of the tools is imported. Raises ConfigurationError outside a
+    project.
+    """
+    root = environment.project_root()
+    environment.apply(root)
+    return root
+
+
+def run_module(root: Path, module: str, *arguments: str) -> int:
+    """Run a module of the project as a child process in its folder; returns the exit status."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - our own module
+
+
+def become_module(root: Path, module: str, *arguments: str) -> NoReturn:
+    """Replace this process by a module of the project, which then receives the signals itself."""
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our own module

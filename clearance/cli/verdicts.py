@@ -1,0 +1,123 @@
+"""Commands that read verdicts and policies. They change nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import click
+
+from clearance import environment
+from clearance.cli import options, process
+from clearance.errors import ExitCode
+
+
+@click.command()
+@click.option(
+    "--markdown", is_flag=True, help="Print Markdown with a table of all findings, for a CI summary."
+)
+@process.exit_with_status
+def verdict(markdown: bool) -> int:
+    """Print the last verdict.
+
+    Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated.
+    """
+    from clearance.reporting import summary
+
+    root = environment.project_root()
+    document = summary.read(root)
+    if markdown:
+        click.echo(summary.markdown(document, root), nl=False)
+    else:
+        click.echo(summary.title(document))
+        for line in (*summary.reasons(document), *summary.test_uses(root, document)):
+            click.echo(f"  {line}")
+    return summary.outcome(document).exit_code
+
+
+@click.command()
+@click.option("--policy", "file", type=options.FILE, help="Policy to judge under. Default: the project's.")
+@click.option(
+    "--as-of",
+    type=options.DATE,
+    metavar="DATE",
+    help="Judge by the rules in force on this day (YYYY-MM-DD). Default: the project's.",
+)
+@process.exit_with_status
+def judge(file: Path | None, as_of: dt.datetime | None) -> int:
+    """Judge the existing evidence by another policy or day.
+
+    A what-if: nothing is changed or released. The exit status is that of `clearance verdict`.
+    """
+    from clearance import library
+    from clearance.reporting import headline, summary
+
+    document = library.what_if(Path.cwd(), policy=file, as_of=None if as_of is None else as_of.date())
+    click.echo(summary.title(document))
+    click.echo(f"  {headline.sentence(document)}\n")
+    for line in summary.findings(document):
+        click.echo(line)
+    return summary.outcome(document).exit_code
+
+
+@click.group()
+def policy() -> None:
+    """Validate and explain policies."""
+
+
+@policy.command()
+@click.argument("file", type=options.FILE)
+@click.option(
+    "--as-of",
+    type=options.DATE,
+    metavar="DATE",
+    help="Check its dates as of this day (YYYY-MM-DD). Default: today.",
+)
+@process.exit_with_status
+def check(file: Path, as_of: dt.datetime | None) -> int:
+    """Validate FILE.
+
+    Also lists rules that have expired or are not yet in force, and settings that probably miss their purpose.
+    """
+    from clearance.policy import policy_file
+    from clearance.reporting import explain_rule
+
+    book = policy_file.load(file)
+    day = dt.datetime.now(dt.UTC).date() if as_of is None else as_of.date()
+    click.echo(f"valid: policy {book.id}, version {book.version} ({book.title}), rules: {len(book.rules)}")
+    for caution in explain_rule.cautions(book, day):
+        click.echo(f"warning: {caution}")
+    return ExitCode.PASS
+
+
+@policy.command()
+@click.argument("rule")
+@click.option(
+    "--policy", "file", type=options.FILE, help="Policy that contains the rule. Default: the project's."
+)
+@process.exit_with_status
+def explain(rule: str, file: Path | None) -> int:
+    """Explain RULE in plain words.
+
+    What it measures, its limit, how it decides, its source and how well the source is established.
+    """
+    from clearance import params
+    from clearance.policy import policy_file
+    from clearance.reporting import explain_rule
+
+    if file is None:
+        root = environment.project_root()
+        file = root / params.load(root / "params.yaml").policy.file
+    first, *others = explain_rule.explain(policy_file.load(file), rule)
+    click.echo("\n".join([first, *(f"  {line}" for line in others)]))
+    return ExitCode.PASS
+
+
+@policy.command("schema")
+@process.exit_with_status
+def schema_() -> int:
+    """Print the JSON Schema of policy files, for an editor."""
+    from clearance.policy import schema
+
+    click.echo(schema.json_schema(), nl=False)
+    return ExitCode.PASS

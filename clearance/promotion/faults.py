@@ -1,0 +1,211 @@
+"""What can go wrong in this room: one entry for each kind of fault."""
+
+from __future__ import annotations
+
+from clearance.errors import (
+    ConfigurationError,
+    ErrorKind,
+    IntegrityError,
+    ReleaseRefused,
+    TransientError,
+)
+
+_INVESTIGATE = "roll back to a version that verifies, and find out who did it"
+
+LEDGER_UNSOUND = ErrorKind(
+    "promotion.ledger_unsound",
+    IntegrityError,
+    "the ledger does not verify: {finding}",
+    "run `clearance ledger verify`; restore its database and checkpoints from a backup",
+)
+RIGHT_MISSING = ErrorKind(
+    "promotion.right_missing",
+    ReleaseRefused,
+    "{identity} may not {action}: none of their roles gives the right {right}",
+    "set {variable} to a person whose role in policies/roles.yaml gives it",
+)
+
+PROPOSALS_DIFFER = ErrorKind(
+    "promotion.proposals_differ",
+    IntegrityError,
+    "entry {entry} proposes other evidence as version {version} than an earlier entry",
+    "find out who released it a second time; delete the version in MLflow and release again",
+)
+NEVER_PROPOSED = ErrorKind(
+    "promotion.never_proposed",
+    IntegrityError,
+    "{version} was never proposed: the ledger has no entry of it",
+    "run `clearance release` where it was made",
+)
+TAG_CHANGED = ErrorKind(
+    "promotion.tag_changed",
+    IntegrityError,
+    "{version}: its tag {tag} is not what was judged",
+    "find out who changed it, delete that version in MLflow, then repeat this",
+)
+
+VERDICT_NOT_REPRODUCED = ErrorKind(
+    "promotion.verdict_not_reproduced",
+    IntegrityError,
+    "reports/verdict.json is not what the policy says about the evidence",
+    "run `clearance repair`, then run the pipeline again: it judges the model again",
+)
+CHAMPION_EVIDENCE_CHANGED = ErrorKind(
+    "promotion.champion_evidence_changed",
+    IntegrityError,
+    "the evidence of the champion, {candidates} version {version}, is missing or was replaced",
+    "find out who changed it; roll back to a version that verifies, or restore MLflow from a backup",
+)
+
+NO_PROMOTION_RECORDED = ErrorKind(
+    "promotion.no_promotion_recorded",
+    ConfigurationError,
+    "the ledger records no promotion of {version}",
+    _INVESTIGATE,
+)
+CHANGE_BEFORE_PROMOTION = ErrorKind(
+    "promotion.change_before_promotion",
+    ConfigurationError,
+    "entry {entry} changes the champion to this version before any promotion of it",
+    _INVESTIGATE,
+)
+CHANGE_NEVER_STARTED = ErrorKind(
+    "promotion.change_never_started",
+    ConfigurationError,
+    "entry {entry} completes a change that was never started",
+    _INVESTIGATE,
+)
+CHANGE_WITHOUT_RIGHT = ErrorKind(
+    "promotion.change_without_right",
+    ConfigurationError,
+    "entry {entry}: {identity} started this change without the right to",
+    _INVESTIGATE,
+)
+PROMOTED_AGAINST_POLICY = ErrorKind(
+    "promotion.promoted_against_policy",
+    ConfigurationError,
+    "entry {entry} promoted it although this stood in the way: {reason}",
+    _INVESTIGATE,
+)
+OVERRIDE_ENDED = ErrorKind(
+    "promotion.override_ended",
+    ConfigurationError,
+    "its promotion rests on an override, which ended on {day}",
+    "roll back or retire it; a model that is released again can be overridden again",
+)
+
+REVIEW_OUTDATED = ErrorKind(
+    "promotion.review_outdated",
+    ReleaseRefused,
+    "{version} is not promoted: {reason}",
+    "see `clearance verify`",
+)
+ALIAS_MOVED = ErrorKind(
+    "promotion.alias_moved",
+    IntegrityError,
+    "the alias `champion` of {name} {position}, and the ledger's champion is {champion}",
+    "find out who moved it; to restore it, {remedy}, then repeat this",
+)
+STEP_NOT_KEPT = ErrorKind(
+    "promotion.step_not_kept",
+    TransientError,
+    "MLflow does not keep this step: {step}",
+    "repeat this",
+)
+
+UNKNOWN_ACCOUNT = ErrorKind(
+    "promotion.unknown_account",
+    ConfigurationError,
+    "policies/roles.yaml lists nobody with the account {account}",
+    "have the root sign it into `accounts` of the person who holds it",
+)
+NOTHING_TO_REVOKE = ErrorKind(
+    "promotion.nothing_to_revoke",
+    ConfigurationError,
+    "{identity} has no decision on {version} to revoke",
+    "see `clearance ledger show`",
+)
+
+CANDIDATE_GONE = ErrorKind(
+    "promotion.candidate_gone",
+    IntegrityError,
+    "candidate {version}, a former champion, is gone from MLflow",
+    "restore it from a backup, or choose another",
+)
+COPY_GONE = ErrorKind(
+    "promotion.copy_gone",
+    IntegrityError,
+    "{name} has no copy of {version}",
+    "restore it from a backup, or choose another",
+)
+REJECTED_SINCE = ErrorKind(
+    "promotion.rejected_since",
+    ConfigurationError,
+    "{version} was rejected: {rejections}",
+    "choose another version; the person who rejected it can revoke that",
+)
+NO_CHAMPION = ErrorKind(
+    "promotion.no_champion", ConfigurationError, "{name} has no champion", "there is nothing to retire"
+)
+NO_EARLIER_CHAMPION = ErrorKind(
+    "promotion.no_earlier_champion",
+    ConfigurationError,
+    "there is no earlier champion",
+    "release another version, or name one with --to",
+)
+NEVER_CHAMPION = ErrorKind(
+    "promotion.never_champion",
+    ConfigurationError,
+    "candidate {version} was never champion",
+    "choose one that was: {champions}",
+)
+ROLLBACK_NOT_KEPT = ErrorKind(
+    "promotion.rollback_not_kept",
+    TransientError,
+    "the ledger does not keep this rollback",
+    "repeat this",
+)
+
+REGISTRY_NOT_SHARED = ErrorKind(
+    "promotion.registry_not_shared",
+    ReleaseRefused,
+    "{variable} is set, and MLflow at {addresses} would be lost with this machine",
+    "set MLFLOW_TRACKING_URI to a shared server",
+)
+REMOTE_NOT_SHARED = ErrorKind(
+    "promotion.remote_not_shared",
+    ReleaseRefused,
+    "{variable} is set, and there is no shared DVC remote that keeps data and models",
+    "add one: `dvc remote add --default NAME URL`",
+)
+RUN_INCOMPLETE = ErrorKind(
+    "promotion.run_incomplete",
+    IntegrityError,
+    "MLflow has no complete run of this model",
+    "run `clearance track`, then repeat this",
+)
+
+NO_RETENTION_PERIOD = ErrorKind(
+    "promotion.no_retention_period",
+    ConfigurationError,
+    "{file} names no retention period for {name}, so its entries are kept for good",
+    "add one to its policy: `retention: {{others: YEARS}}`",
+)
+BUNDLE_NOT_PROPOSED = ErrorKind(
+    "promotion.bundle_not_proposed",
+    IntegrityError,
+    "{version}: its evidence bundle is not the one that was proposed",
+    "run `clearance verify` on it; nothing was removed",
+)
+BUNDLE_NOT_RELEASED = ErrorKind(
+    "promotion.bundle_not_released",
+    ConfigurationError,
+    "the signature holds, and the ledger has no proposal of this bundle",
+    "release it",
+)
+COMPARISON_CHANGED = ErrorKind(
+    "promotion.comparison_changed",
+    IntegrityError,
+    "{file} of its run is not the comparison that was recorded",
+    "run `clearance release` where it was made: it stores the comparison again",
+)

@@ -1,0 +1,116 @@
+"""Whether a version became champion as it must: each promotion reviewed as of the day it was made.
+
+Under the policy that was authorised then, and the decisions that the ledger held then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clearance import files, ledger, registry
+from clearance.ledger import EntryKind
+from clearance.policy import authorised
+from clearance.promotion import authorised_policy, faults, review
+from clearance.promotion.authorised_policy import Authority
+from clearance.promotion.candidate import VerifiedCandidate
+from clearance.promotion.review import Evidence
+from clearance.promotion.session import ReadOnlySession
+from clearance.promotion.version_record import VersionRecord
+from clearance.trust.roles import Right
+
+REQUIRED_RIGHTS = {
+    EntryKind.PROMOTION: Right.PROMOTE,
+    EntryKind.ROLLBACK: Right.ROLL_BACK,
+    EntryKind.RETIREMENT: Right.ROLL_BACK,
+}
+"""The right that each change of the champion takes."""
+
+
+def ensure_promoted(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> str:
+    """Who promoted the version and on whose approvals, each time it became champion, in a sentence.
+
+    Raises ConfigurationError when no promotion of it is recorded, a person without the right started one,
+    what the ledger held before it was not enough, or an override that it rests on has ended.
+    """
+    promotions = [entry for entry in record.changes if entry.kind == EntryKind.PROMOTION]
+    if not promotions:
+        raise faults.NO_PROMOTION_RECORDED(version=verified.version)
+    for change in record.changes:
+        _intent(session, record, change, verified.bundle.digest)
+        if change.number < promotions[0].number:
+            raise faults.CHANGE_BEFORE_PROMOTION(entry=change.number)
+    evidence = review.check_verdict(verified.settings, verified.folder)
+    return "; ".join(
+        _ensure_allowed(session, server, verified, record, evidence=evidence, promotion=promotion)
+        for promotion in promotions
+    )
+
+
+def _intent(
+    session: ReadOnlySession, record: VersionRecord, change: ledger.Entry, content: str
+) -> ledger.Entry:
+    """The intent that a change of the champion completed. Raises ConfigurationError when none matches it."""
+    intent = next((entry for entry in record.entries if entry.number == change.body.get("intent")), None)
+    matches = (
+        intent is not None
+        and intent.number < change.number
+        and intent.kind == EntryKind.INTENT
+        and intent.body.get("step") == change.kind
+        and intent.body.get("version") == change.body.get("version")
+        and intent.body.get("content") == change.body.get("content") == content
+    )
+    if intent is None or not matches:
+        raise faults.CHANGE_NEVER_STARTED(entry=change.number)
+    if not session.roles.may(intent.keyid or "", REQUIRED_RIGHTS[EntryKind(change.kind)], intent.at):
+        raise faults.CHANGE_WITHOUT_RIGHT(entry=intent.number, identity=intent.actor)
+    return intent
+
+
+def _ensure_allowed(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+    *,
+    evidence: Evidence,
+    promotion: ledger.Entry,
+) -> str:
+    """Who promoted it and who had agreed by then. Raises ConfigurationError when that was not enough."""
+    intent = _intent(session, record, promotion, verified.bundle.digest)
+    authority, news = _authority_then(session, verified, intent)
+    before = replace(record.before(intent.number, session.roles), proposal=record.proposal)
+    assessment = review.assess(evidence, authority, promotion.at.date())
+    reviewed = review.review_then(session, server, verified, before, assessment, at=promotion.at)
+    if reviewed.obstacle:
+        raise faults.PROMOTED_AGAINST_POLICY(entry=promotion.number, reason=reviewed.obstacle.reason)
+    until = reviewed.standing.until
+    if until is not None and until <= session.now():
+        raise faults.OVERRIDE_ENDED(day=until.date())
+    approvals = ", ".join(str(decision) for decision in reviewed.standing.counted)
+    limit = f"; BY OVERRIDE until {until.date()}" if until else ""
+    return (
+        f"promoted by {intent.actor} (entry {promotion.number}); "
+        f"{approvals or 'the policy requires no approval'}{limit}{news}"
+    )
+
+
+def _authority_then(
+    session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.Entry
+) -> tuple[Authority, str]:
+    """What was authorised at the promotion, by today's list or the commit it names; and what is new since."""
+    name, policy_file = verified.bundle.evidence.model, verified.policy_file
+    now = authorised_policy.authorised_now(session.root, name, files.sha256(policy_file))
+    tier, commit = intent.body.get("tier", now.tier), intent.body.get("authorised_in")
+    if now.policy and now.tier == tier:
+        return now, ""
+    then = (
+        authorised_policy.authorised_at(session.root, name, policy_file, tier, commit)
+        if commit
+        else Authority()
+    )
+    return then, f"; {authorised.FILE} now authorises another policy or tier for {name}"
