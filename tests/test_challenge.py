@@ -59,7 +59,7 @@ def pair(
     candidate ^= right & (random.random(rows) < worse / 0.85)
     candidate &= ~((group == "b") & champion & (random.random(rows) < unfair))
 
-    def answers(decisions: np.ndarray) -> Answers:
+    def answers(decisions: np.ndarray) -> ModelScores:
         return ModelScores(scores=0.25 + 0.5 * decisions + random.random(rows) / 5, threshold=0.5)
 
     return PairedRows(
