@@ -95,7 +95,7 @@ FILES = 10
 COUNT = """
 import sys, resource, time
 from pathlib import Path
-from clearance.metrics import out_of_core
+from benchmarks import out_of_core
 start = time.perf_counter()
 out_of_core.from_parquet(
     sorted(Path(sys.argv[1]).glob("*.parquet")),

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from clearance import wording
+from clearance.documents import metrics as registry
 from clearance.documents.measurement import Measurement, undefined
 from clearance.metrics import data_bias, proxies
 from expectations import custom
@@ -75,13 +76,13 @@ class MeasuredExpectation(custom.TableExpectation):
         hole = next((fault.says for fault in self.faults(frame)), None)
         found = {name: self._figures(frame, name, hole) for name in self.attributes}
         holes = [
-            custom.Fault(column=name, says=f"{wording.metric(metric)} by {name}: {figure.undefined}")
+            custom.Fault(column=name, says=f"{registry.title(metric)} by {name}: {figure.undefined}")
             for name, figures in found.items()
             for metric, figure in figures.items()
             if figure.undefined
         ]
         said = "; ".join(
-            f"{wording.metric(metric)} by {name} {wording.measurement(figure.to_json())}"
+            f"{registry.title(metric)} by {name} {wording.measurement(figure.to_json())}"
             for name, figures in found.items()
             for metric, figure in figures.items()
             if figure.value is not None

@@ -15,7 +15,7 @@ from prefect.states import Completed, Failed
 
 from clearance import environment, params
 from clearance.errors import ClearanceError, ConfigurationError
-from clearance.versioning import dvc_pipeline
+from clearance.versioning import dvc_repro
 from flows import notifications, steps
 from flows.runner import child_processes, commands
 
@@ -46,10 +46,10 @@ def promote(name: str, root: Path, version: int) -> State[Any]:
     """Run the effect; what it says is the message of a completed state."""
     lines: list[str] = []
 
-    def run(hear: commands.OnLine) -> bool:
+    def run(on_line: child_processes.OnLine) -> bool:
         def take(line: str) -> None:
             lines.append(line)
-            hear(line)
+            on_line(line)
 
         with child_processes.ChildProcesses(root) as started:
             commands.run(
@@ -57,9 +57,9 @@ def promote(name: str, root: Path, version: int) -> State[Any]:
                 name,
                 f"python -m tasks.promote {version}",
                 cwd=root,
-                timeout=dvc_pipeline.TIMEOUT,
+                timeout=dvc_repro.TIMEOUT,
                 log=root / ".clearance" / "logs" / f"{name}.log",
-                hear=take,
+                on_line=take,
                 env={},
             )
         return True

@@ -16,9 +16,10 @@ from scipy import stats
 
 from clearance import files, params
 from clearance.data.tables import prepared
+from clearance.documents.group_names import MISSING
 from clearance.errors import DataError
 from clearance.metrics import counts, fairness
-from clearance.metrics.counts import MISSING, Cells
+from clearance.metrics.counts import Cells
 from tasks import assess, prepare
 
 Array = npt.NDArray[Any]

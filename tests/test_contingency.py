@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import out_of_core
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION
 from clearance.errors import DataError
 from clearance.metrics import (
@@ -18,11 +20,9 @@ from clearance.metrics import (
     fairness,
     intersections,
     intervals,
-    out_of_core,
     rates,
 )
 from clearance.metrics.contingency import Table
-from clearance.metrics.counts import MISSING
 
 ROW = st.tuples(
     st.sampled_from(["Black", "Hispanic", "White", None]),

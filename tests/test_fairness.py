@@ -14,7 +14,8 @@ from scipy import stats
 from sklearn import metrics as sklearn
 from test_assess import TABLES, Array, rows_of
 
-from clearance.metrics import calibration, counts, entropy, fairness, intervals, ranked, ranking, resampling
+from clearance.documents.group_names import MISSING
+from clearance.metrics import calibration, entropy, fairness, intervals, ranked, ranking, resampling
 from clearance.metrics.counts import Cells
 
 SAMPLING = intervals.Sampling(confidence=0.95, resamples=200, seed=7)
@@ -322,6 +323,6 @@ def test_scoring_rate_ratio_is_the_lowest_share_over_the_highest() -> None:
     above = {
         "a": Cells(true_positive=10, true_negative=10),
         "b": Cells(true_positive=6, false_negative=14),
-        counts.MISSING: Cells(true_positive=9),
+        MISSING: Cells(true_positive=9),
     }
     assert fairness.scoring_rate_ratio(above, 0.95).value == pytest.approx(0.6)

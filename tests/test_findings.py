@@ -18,12 +18,12 @@ SIGNIFICANCE = {"decides_by": "point_and_significance", "equal_at": 0.0}
 
 def find(measurement: Measurement, attribute: str | None = "race", **changes: Any) -> Finding:
     (read,) = made(rule(**changes)).rules
-    return findings.find(read, attribute, fairness(measurement))
+    return findings.evaluate(read, attribute, fairness(measurement))
 
 
 def test_a_finding_holds_what_was_measured_and_what_the_rule_says_of_itself() -> None:
     found = find(gap(0.05, 0.01, 0.09, support={"Elf": 40, "Orc": 60}), certainty="text")
-    assert found.attribute == "race" and found.found is not None
+    assert found.attribute == "race" and found.measurement is not None
     assert found.to_json() == {
         "metric": "fairness.demographic_parity_difference",
         "limit": {"at_least": None, "at_most": 0.1},
@@ -36,8 +36,8 @@ def test_a_finding_holds_what_was_measured_and_what_the_rule_says_of_itself() ->
         "rule": "parity",
         "attribute": "race",
         "outcome": Outcome.PASS,
-        "reason": "demographic parity difference by race is 0.0500 (95 % interval 0.0100 to 0.0900); "
-        "the limit is at most 0.1",
+        "reason": "demographic parity difference by race is 0.0500 (95% interval 0.0100 to 0.0900); "
+        "limit: ≤ 0.1",
         "value": 0.05,
         "low": 0.01,
         "high": 0.09,
@@ -48,7 +48,7 @@ def test_a_finding_holds_what_was_measured_and_what_the_rule_says_of_itself() ->
 
 def test_what_was_not_found_is_a_finding_too() -> None:
     (read,) = made(rule()).rules
-    told = findings.find(read, "race", {}).to_json()
+    told = findings.evaluate(read, "race", {}).to_json()
     assert told["attribute"] == "race" and told["outcome"] is Outcome.NOT_EVALUATED
     assert [told[key] for key in ("value", "low", "high", "confidence", "support")] == [None] * 4 + [{}]
 
@@ -57,7 +57,7 @@ def test_what_was_not_found_is_a_finding_too() -> None:
 def test_what_is_missing_is_named_with_its_attribute(attribute: str | None, ends: str) -> None:
     (read,) = made(rule()).rules
     missing = {"fairness": measurement.measured({})}
-    assert findings.find(read, attribute, missing).reason.endswith(ends)
+    assert findings.evaluate(read, attribute, missing).reason.endswith(ends)
 
 
 @pytest.mark.parametrize("bounds", [{"low": None}, {"high": None}, {"confidence": None}])
@@ -78,15 +78,15 @@ def test_a_gap_whose_interval_touches_equality_may_be_chance(low: float, signifi
     outside, inside = gap(0.2, low, 0.4), gap(0.05, low, 0.1)
     due = Outcome.FAIL if significant else Outcome.INSUFFICIENT_EVIDENCE
     assert find(outside, **SIGNIFICANCE).outcome is due
-    assert ("significant all the same" in find(inside, **SIGNIFICANCE).reason) is significant
-    below = gap(-0.2, -0.4, -low)
-    assert ("significant" in find(below, **SIGNIFICANCE).reason) is significant
+    assert ("significant, but within" in find(inside, **SIGNIFICANCE).reason) is significant
+    below = find(gap(-0.2, -0.4, -low), **SIGNIFICANCE)
+    assert below.outcome is Outcome.PASS and ("significant" in below.reason) is significant
 
 
 def test_what_may_be_chance_says_how_many_rows_would_tell() -> None:
-    told = find(gap(0.2, -0.05, 0.45, support={"Elf": 40, "Orc": 60}), **SIGNIFICANCE).reason
-    more = sample_size.sentence(0.2, -0.05, 0.45, [0.0], {"Elf": 40, "Orc": 60})
-    assert more and told.endswith(more)
+    finding = find(gap(0.2, -0.05, 0.45, support={"Elf": 40, "Orc": 60}), **SIGNIFICANCE)
+    more = sample_size.estimate(0.2, -0.05, 0.45, [0.0], {"Elf": 40, "Orc": 60})
+    assert finding.more_rows == more and finding.reason.endswith(sample_size.sentence(more))
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ def broken(count: int, **changes: Any) -> dict[str, Any]:
 def test_the_first_faults_of_a_table_are_told_in_their_own_words(count: int, told: list[str]) -> None:
     about = {"metric": "validation_raw.blocking_failures", "attribute": None, "decides_by": "point"}
     (read, _) = made(rule(**about | {"limit": {"at_most": 0}}), rule(id="other")).rules
-    assert findings.find(read, None, broken(count)).reason.split("; ")[2:] == told
+    assert findings.evaluate(read, None, broken(count)).reason.split("; ")[2:] == told
     for other in ({"success": True}, {"severity": "warn"}):
-        assert findings.find(read, None, broken(count, **other)).reason.split("; ")[2:] == []
+        assert findings.evaluate(read, None, broken(count, **other)).reason.split("; ")[2:] == []
     odd = broken(count)
     odd["validation_raw"]["expectations"] = [None, "odd"]
-    assert findings.find(read, None, odd).outcome is Outcome.FAIL
+    assert findings.evaluate(read, None, odd).outcome is Outcome.FAIL
     del odd["validation_raw"]["expectations"]
-    assert findings.find(read, None, odd).outcome is Outcome.FAIL
+    assert findings.evaluate(read, None, odd).outcome is Outcome.FAIL
 
 
 def test_only_validation_tells_faults() -> None:
     told = fairness(gap(0.05, 0.01, 0.09))
     told["fairness"]["expectations"] = broken(1)["validation_raw"]["expectations"]
     (read,) = made(rule()).rules
-    assert "fault" not in findings.find(read, "race", told).reason
+    assert "fault" not in findings.evaluate(read, "race", told).reason

@@ -1,9 +1,13 @@
-"""One sentence for a verdict, and what would settle it: told from the verdict, never decided anew."""
+"""One sentence for a verdict, and the next steps: read from the verdict, never decided again."""
 
 from typing import Any
 
 import pytest
 
+from clearance.documents import measurement
+from clearance.documents.measurement import Measurement, Outcome
+from clearance.policy import findings, sample_size
+from clearance.policy.schema import Rule
 from clearance.reporting import headline
 
 
@@ -46,7 +50,7 @@ def test_a_pass_counts_only_what_blocks_and_decides() -> None:
     assert (
         headline.sentence(verdict("pass", PASSED, PASSED, warned, reported)) == "All 2 blocking checks pass."
     )
-    assert "policy demo 1 read as of 2026-11-22" in headline.next_steps(verdict("pass", PASSED))[0]
+    assert "policy demo 1 as of 2026-11-22" in headline.next_steps(verdict("pass", PASSED))[0]
 
 
 def test_a_verdict_that_rests_on_no_finding_gives_its_reasons() -> None:
@@ -61,38 +65,55 @@ def test_a_verdict_without_any_reason_is_no_pass() -> None:
     assert headline.sentence(empty) == "No reason was recorded."
 
 
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({}, "very roughly 9 times the rows (fewest now: Black, 66)"),
-        ({"high": 0.101}, "very roughly 1.5 times the rows"),
-        ({"value": 0.0999, "high": 0.2}, "very roughly 1,100,000 times the rows"),
-        ({"value": 0.1}, "more rows would sooner confirm that than lift it"),
-        ({"value": 0.15}, "more rows would sooner confirm that than lift it"),
-        ({"high": 0.09}, "more rows in the smallest group (fewest now: Black, 66)"),
-        ({"value": None, "low": None, "high": None}, "rows for which it is defined"),
-        (
-            {"limit": {"at_least": 0.8, "at_most": None}, "value": 0.9, "low": 0.7, "high": 1.0},
-            "very roughly 4 times the rows",
-        ),
-    ],
-)
-def test_what_would_decide_what_the_rows_cannot(changes: dict[str, Any], says: str) -> None:
-    (said,) = headline.next_steps(
-        verdict("insufficient_evidence", finding(outcome="insufficient_evidence", **changes))
-    )
-    assert said.startswith("For demographic parity difference by race: ")
-    assert says in said
+def undecided(
+    value: float, low: float, high: float, limit: dict[str, Any], **support: int
+) -> tuple[dict[str, Any], str]:
+    """A finding that the rows cannot decide, as the policy writes it, and what it says of more rows."""
+    rule = {
+        **{"id": "odds", "metric": "fairness.equalized_odds_difference", "attribute": "race"},
+        **{"limit": limit, "kind": "engineering", "source": "a convention", "valid_from": "2026-01-01"},
+        **{"severity": "block", "decides_by": "interval"},
+    }
+    figure = Measurement(value=value, low=low, high=high, confidence=0.95, support=support)
+    evidence = {"fairness": measurement.measured({"equalized_odds_difference": {"race": figure}})}
+    result = findings.evaluate(Rule.model_validate(rule), "race", evidence)
+    assert result.outcome is Outcome.INSUFFICIENT_EVIDENCE
+    assert result.more_rows is not None
+    return result.to_json(), sample_size.sentence(result.more_rows)
+
+
+def test_the_next_step_repeats_the_estimate_of_the_finding() -> None:
+    """House.md 1.4: at the limit no number of rows decides; beyond it more rows decide, against the model."""
+    at_limit, no_number = undecided(0.0976, 0.0099, 0.19, {"at_most": 0.1}, female=400, male=500)
+    (step,) = headline.next_steps(verdict("insufficient_evidence", at_limit))
+    assert at_limit["more_rows"]["times"] is None and no_number in step and no_number in at_limit["reason"]
+    assert "times" not in step
+
+    beyond, times = undecided(0.3, 0.05, 0.5, {"at_most": 0.1}, Hispanic=9, White=400)
+    (step,) = headline.next_steps(verdict("insufficient_evidence", beyond))
+    assert beyond["more_rows"]["times"] == pytest.approx(1.5625)
+    assert times in step and times in beyond["reason"]
+    assert "outside the limit" in step
+
+    within, times = undecided(0.05, 0.0, 0.2, {"at_most": 0.1}, Black=66, White=400)
+    (step,) = headline.next_steps(verdict("insufficient_evidence", within))
+    assert times in step and "outside the limit" not in step
+
+
+def test_a_finding_without_an_estimate_gets_general_advice() -> None:
+    undefined = finding(outcome="insufficient_evidence", value=None, low=None, high=None)
+    (step,) = headline.next_steps(verdict("insufficient_evidence", undefined))
+    assert step.endswith("rows for which it is defined.")
+    (step,) = headline.next_steps(verdict("insufficient_evidence", finding(outcome="insufficient_evidence")))
+    assert step.endswith("more rows, another model or other data.")
 
 
 def test_what_would_change_a_refusal() -> None:
     (said,) = headline.next_steps(verdict("fail", finding()))
-    assert said.endswith("another model or other data, so that it is at most 0.1 with the whole interval.")
+    assert said.endswith("another model or other data, so that the whole interval is ≤ 0.1.")
     raw = finding(metric="validation_raw.blocking_failures", attribute=None, limit={"at_most": 0.0})
     (said,) = headline.next_steps(verdict("fail", raw))
-    assert said.startswith(
-        "For blocking data failures in the raw table: other data, so that it is at most 0;"
-    )
+    assert said.startswith("For blocking data failures in the raw table: other data, so that it is ≤ 0;")
 
 
 def test_the_same_advice_is_given_once() -> None:

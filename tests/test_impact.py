@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from clearance import files, params
 from clearance.documents import measurement
-from clearance.metrics import counts
+from clearance.documents.group_names import MISSING
 from clearance.reporting import impact_table, report
 from tasks import assess, document
 
@@ -158,7 +158,7 @@ def test_the_unknown_are_counted_and_never_compared() -> None:
 
 
 def test_the_name_of_the_unknown_is_that_of_the_counts() -> None:
-    assert impact_table.UNKNOWN == counts.MISSING
+    assert impact_table.UNKNOWN == MISSING
 
 
 SMALL = {"Elf": (250, 500), "Orc": (200, 500), "Ent": (5, 5)}

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from codes import raises
 
 from clearance import ledger
-from clearance.errors import ClearanceError
 from clearance.ledger import LedgerFault, checkpoint_files
 from tests.support import ledger_samples as samples
 
@@ -149,7 +149,7 @@ def test_what_was_answered_and_then_cut_is_never_taken_for_a_crash(
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
         report = ledger.verify(book, seal.places, signer.opened)
         assert ([each.fault for each in report.findings], report.first) == ([LedgerFault.CUT], 2)
-        with pytest.raises(ClearanceError, match="does not fit"):
+        with raises("ledger.head_mismatch"):
             ledger.append(book, [samples.draft(3)])
         (tmp_path / "two").write_text(
             (tmp_path / "one").read_text()
@@ -177,4 +177,4 @@ def test_an_append_that_takes_the_place_of_a_confirmed_batch_shows(
         two.write_text(retained + one.read_text().splitlines(keepends=True)[-2])
         report = ledger.verify(book, [one, two], signer.opened)
     assert [(each.fault, each.number) for each in report.findings] == [(LedgerFault.CUT, 2)]
-    assert "another took its place" in str(report)
+    assert "another entry has replaced it" in str(report)

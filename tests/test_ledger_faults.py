@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+from codes import raises
 from psycopg import errors
 
 from clearance import ledger
@@ -84,38 +85,38 @@ def test_an_account_without_rights_is_told_so_and_damages_nothing(
     owned, theirs = reader
     seal = signer.seal(tmp_path / "one")
     samples.write(owned, seal, [[samples.draft(1)]])
-    with pytest.raises(ConfigurationError, match="permission denied"), ledger.open(theirs):
+    with raises("ledger.database_refuses"), ledger.open(theirs):
         pass
     with psycopg.connect(owned, autocommit=True) as owner:
         role = theirs.partition("://")[2].partition("@")[0]
         owner.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{role}"'.encode())
     with ledger.open(theirs, seal=seal) as book:
-        with pytest.raises(ConfigurationError, match="permission denied"):
+        with raises("ledger.database_refuses"):
             ledger.append(book, [samples.draft(2)])
         assert ledger.verify(book, seal.places, signer.opened).ok
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "says"),
+    ("change", "code", "values"),
     [
-        ("INSERT INTO clearance_ledger VALUES ('another', 1)", IntegrityError, "names 2 ledgers"),
-        ("UPDATE clearance_ledger SET format = 2", ConfigurationError, "has format 2"),
+        ("INSERT INTO clearance_ledger VALUES ('another', 1)", "ledger.not_one_ledger", {"count": 2}),
+        ("UPDATE clearance_ledger SET format = 2", "ledger.unknown_format", {"found": 2, "expected": 1}),
     ],
 )
 def test_a_database_that_is_not_one_ledger_of_our_format_is_refused(
-    change: str, kind: type[ClearanceError], says: str, tmp_path: Path, signer: samples.Signer
+    change: str, code: str, values: dict[str, int], tmp_path: Path, signer: samples.Signer
 ) -> None:
     samples.write(samples.sqlite(tmp_path), signer.seal(tmp_path / "one"), [[samples.draft(1)]])
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
         database.execute(change)
-    with pytest.raises(kind, match=says), ledger.open(samples.sqlite(tmp_path)):
+    with raises(code, **values), ledger.open(samples.sqlite(tmp_path)):
         pass
 
 
 def test_a_folder_that_cannot_be_is_said_before_anything_is_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(ConfigurationError, match="cannot be created"),
+        raises("ledger.not_creatable"),
         ledger.open(f"sqlite:///{tmp_path}/file/below/ledger.db"),
     ):
         pass
@@ -124,7 +125,7 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_made(tmp_path: Path)
 def test_a_new_ledger_that_somebody_else_makes_is_waited_for(tmp_path: Path) -> None:
     with (
         (tmp_path / "ledger.db.lock").open("w") as lock,
-        pytest.raises(BusyError, match="the new ledger"),
+        raises("ledger.lock_timeout"),
     ):
         waiting.flock(lock, 0, "it")
         with ledger.open(samples.sqlite(tmp_path), patience=0.02):
@@ -137,7 +138,7 @@ def test_places_that_somebody_else_writes_are_waited_for(tmp_path: Path, signer:
     seal = signer.seal(one)
     with ledger.open(samples.sqlite(tmp_path), seal=seal, patience=0.02) as book:
         ledger.append(book, [samples.draft(1)])
-        with checkpoint_files.held([one], 0), pytest.raises(BusyError, match="the checkpoints in"):
+        with checkpoint_files.locked([one], 0), raises("ledger.lock_timeout"):
             ledger.append(book, [samples.draft(2)])
         assert ledger.head(book)[0] == 1
 
@@ -145,18 +146,18 @@ def test_places_that_somebody_else_writes_are_waited_for(tmp_path: Path, signer:
 def test_a_place_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for read in (checkpoint_files.tail, lambda place: list(checkpoint_files.lines(place))):
-        with pytest.raises(UnavailableError, match="folder cannot be read"):
+        with raises("ledger.checkpoints_not_readable"):
             read(tmp_path / "folder")
 
 
 def test_a_line_of_an_export_that_is_cut_is_named(tmp_path: Path, signer: samples.Signer) -> None:
     file = tmp_path / "export.jsonl"
     file.write_text('{"format":1,"ledger":"a","places":[]}\n{"entry": \n')
-    with pytest.raises(IntegrityError, match="no JSON object"):
+    with raises("ledger.not_an_object", line=2):
         list(export.entries(file))
     report = export.verify(file, signer.opened)
     assert [str(each) for each in report.findings] == [
-        f"unreadable: what follows entry 0: line 2 of {file} is no JSON object"
+        f"unreadable: the entries after 0: line 2 of {file} is not a JSON object"
     ]
 
 

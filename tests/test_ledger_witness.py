@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from codes import raises
 
 from assurance import ledger_attacks as attacks
 from clearance import ledger
-from clearance.errors import BusyError, DataError, IntegrityError, UnavailableError
+from clearance.errors import IntegrityError
 from clearance.ledger import Draft, EntryKind, audit, checkpoint, checkpoint_files, entry, verification
 from clearance.ledger.checkpoint import Checkpoint
 from clearance.ledger.checkpoint_reader import CheckpointCopy
@@ -157,7 +158,7 @@ def test_an_entry_and_a_report_are_json_for_a_reader() -> None:
 def test_a_body_may_be_as_long_as_it_may() -> None:
     space = entry.LONGEST - len(entry.canonical({"x": ""}))
     Draft(kind=EntryKind.PROPOSAL, model=None, actor="a", body={"x": "y" * space})
-    with pytest.raises(DataError, match="characters, over"):
+    with raises("ledger.body_too_long"):
         Draft(kind=EntryKind.PROPOSAL, model=None, actor="a", body={"x": "y" * (space + 1)})
 
 
@@ -198,7 +199,7 @@ def test_a_ledger_that_is_never_still_is_not_waited_for_for_ever(
     monkeypatch.setattr(checkpoint_files, "sizes", lambda kept: tuple(next(sizes) for _ in kept))
     with (
         ledger.open(samples.sqlite(tmp_path), seal=seal, patience=0.02) as book,
-        pytest.raises(BusyError, match="holds the ledger busy"),
+        raises("ledger.lock_timeout"),
     ):
         ledger.verify(book, seal.places, signer.opened)
 
@@ -224,7 +225,7 @@ def test_half_a_line_on_a_full_disk_is_no_checkpoint(
         ledger.append(book, [samples.draft(1)])
         with monkeypatch.context() as full:
             full.setattr(os, "write", lambda handle, content: write(handle, content[:20]))
-            with pytest.raises(UnavailableError, match="the disk is full"):
+            with raises("ledger.checkpoints_not_writable"):
                 ledger.append(book, [samples.draft(2)])
         assert ledger.head(book)[0] == 1
         assert ledger.append(book, [samples.draft(2)])[0].number == 2
@@ -237,7 +238,7 @@ def test_nothing_goes_on_from_an_entry_that_was_changed(tmp_path: Path, signer: 
     attacks._sql(tmp_path, f"UPDATE {attacks.TABLE} SET actor = ? WHERE number = 2", "mallory")  # noqa: S608
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
         for ask in (lambda: ledger.append(book, [samples.draft(3)]), lambda: ledger.head(book)):
-            with pytest.raises(IntegrityError, match="entry 2 cannot be gone on from: its content is not"):
+            with raises("ledger.unsound_head"):
                 ask()
         assert ledger.reading.newest(book) == 2
 
@@ -296,7 +297,7 @@ def test_what_the_database_cannot_give_is_told_by_the_entry_before(
     copy = CheckpointCopy(name="p", lines=lambda: signed)
     report = verification.verify(base.id, broken, [copy], base.signer.opened)  # type: ignore[arg-type]
     told = of(report, LedgerFault.UNREADABLE)
-    assert (told.number, told.detail) == (3, "what follows entry 2: it is damaged")
+    assert (told.number, told.detail) == (3, "the entries after 2: it is damaged")
 
 
 def test_an_erasure_that_does_not_say_what_it_erased_is_told_and_the_next_one_is_read() -> None:
@@ -337,7 +338,7 @@ def test_a_checkpoint_that_goes_on_from_elsewhere_is_told_by_its_first_entry(
     elsewhere = resealed(base, signed[-1], head="1" * 64)
     report = verified(base, list(base.entries), [*signed[:-1], elsewhere])
     told = of(report, LedgerFault.CUT)
-    assert (told.number, told.detail) == (newest.after + 1, f"{newest} goes on from where none ended")
+    assert (told.number, told.detail) == (newest.after + 1, f"{newest} starts where no earlier batch ended")
     assert report.checkpoints == len(signed)
     forged = checkpoint.line(samples.signer().sign(base.signer.opened(json.loads(signed[4])).statement))
     middle = verified(base, list(base.entries), [*signed[:4], forged, *signed[5:]])
@@ -348,7 +349,7 @@ def test_a_first_batch_that_was_never_committed_is_no_cut_tail(base: attacks.Bas
     report = verified(base, [], signed[:1])
     assert (report.ok, report.notes) == (
         True,
-        (f"{read(signed[0])} was never committed: a crash, and nobody was answered",),
+        (f"{read(signed[0])} was never committed: the process crashed before its command returned",),
     )
     assert not verified(base, [], [signed[0], checkpoint.confirmation(1)]).ok
 
@@ -366,7 +367,7 @@ def test_findings_without_a_number_come_last() -> None:
 
 def test_a_time_is_27_characters_and_has_a_zone() -> None:
     assert ledger.times.stamp(dt.datetime(33, 4, 3, tzinfo=dt.UTC)) == "0033-04-03T00:00:00.000000Z"
-    with pytest.raises(ValueError, match=r"^a time without a zone$"):
+    with pytest.raises(ValueError, match="no time zone"):
         ledger.times.stamp(dt.datetime(2026, 1, 1))
 
 
@@ -413,4 +414,4 @@ def test_every_word_of_a_line_is_held_against_what_was_signed(base: attacks.Base
         {"head": "1" * 64},
     ):
         fault = checkpoint.fault_in(replace(sound, **change), base.signer.opened)  # type: ignore[arg-type]
-        assert fault == "what was signed is not what the line says"
+        assert fault == "what was signed differs from what the line says"

@@ -49,9 +49,9 @@ def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
     sentence, warned = test_set_notice.notice(uses, of)
     assert warned == warns
     assert sentence.startswith(
-        f"these test rows have judged a model {'once' if uses == 1 else f'{uses} times'}"
+        f"this test set has now been used to judge {uses} model{'' if uses == 1 else 's'}"
     )
-    assert ("bring fresh test rows" in sentence) == warns
+    assert ("use fresh test rows" in sentence) == warns
     assert ("from use 3 on (engineering limit, from 2026-01-01; source: our risk board)" in sentence) == warns
 
 
@@ -76,26 +76,28 @@ def said(*options: str) -> str:
 @pytest.mark.parametrize("options", [(), ("--markdown",)])
 def test_the_verdict_is_printed_with_the_count_and_its_day(project: Path, options: tuple[str, ...]) -> None:
     test_set_notice.record(project, "ab" * 32, 2, dt.date(2026, 11, 24))
-    assert "hese test rows have judged a model 2 times (counted on 2026-11-24)" in said(*options)
+    assert "his test set has now been used to judge 2 models (as of 2026-11-24)" in said(*options)
     assert "arning" not in said(*options)
     test_set_notice.record(project, "ab" * 32, 3, dt.date(2026, 11, 25))
-    assert "arning: these test rows have judged a model 3 times: what passes them may" in said(*options)
+    assert "arning: this test set has now been used to judge 3 models (as of 2026-11-25). Later" in said(
+        *options
+    )
 
 
 @pytest.mark.parametrize("noted", [None, "cd" * 32], ids=["never counted", "other rows were counted"])
 def test_what_was_not_counted_for_these_rows_is_said_so(project: Path, noted: str | None) -> None:
     if noted:
         test_set_notice.record(project, noted, 9, dt.date(2026, 11, 24))
-    assert "is not counted: run `clearance track`" in said()
-    assert "9 times" not in said()
+    assert "have not been counted yet: run `clearance track`" in said()
+    assert "9 models" not in said()
 
 
 def test_where_no_rows_judge_nothing_is_said(project: Path) -> None:
     test_set_notice.record(project, "ab" * 32, 3, dt.date(2026, 11, 24))
     files.write_json(project / test_set_notice.SPLIT, measurement.blocked("validate_raw: a fault"))
-    assert "test rows" not in said()
+    assert "test set" not in said()
     (project / test_set_notice.SPLIT).unlink()
-    assert "test rows" not in said()
+    assert "test set" not in said()
 
 
 def test_a_note_that_cannot_be_read_is_an_error_not_a_silence(project: Path) -> None:

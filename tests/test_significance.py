@@ -5,8 +5,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
+from clearance.documents.group_names import MISSING
 from clearance.metrics import intervals, significance
-from clearance.metrics.counts import MISSING, Cells
+from clearance.metrics.counts import Cells
 
 
 @st.composite

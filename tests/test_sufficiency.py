@@ -1,4 +1,4 @@
-"""The number of rows said to decide does decide, when the rates stay and every group grows alike."""
+"""The estimated number of rows does decide, when rates stay the same and all groups grow equally."""
 
 import pytest
 from hypothesis import given
@@ -54,11 +54,29 @@ def test_times_the_rows(
     assert sample_size.times(*measured, fences) == (expected and pytest.approx(expected))
 
 
-def test_the_sentence_names_the_group_and_the_rows() -> None:
-    said = sample_size.sentence(0.05, 0.0, 0.25, [0.1], {"White": 900, "Black": 66})
-    assert said == (
-        "Black has the fewest rows (66); about 16 times the rows, 990 more in Black, would decide it "
-        "if all rates stay as they are and every group grows alike"
+def test_the_estimate_names_the_smallest_group_and_its_rows() -> None:
+    more = sample_size.estimate(0.05, 0.0, 0.25, [0.1], {"White": 900, "Black": 66})
+    assert (more.times, more.group, more.rows, more.short) == (pytest.approx(16), "Black", 66, {})
+    assert sample_size.sentence(more) == (
+        "about 16 times as many rows (990 more in Black, the smallest group) would decide it, "
+        "if rates stay the same and all groups grow equally"
     )
-    assert sample_size.sentence(0.1, 0.0, 0.3, [0.1], {}).startswith("it cannot be decided")
-    assert sample_size.sentence(0.05, 0.0, 0.25, [0.1], {}).startswith("about 16 times the rows, would")
+
+
+@pytest.mark.parametrize(
+    ("interval", "support", "minimum", "says"),
+    [
+        ((0.1, 0.0, 0.3), {}, 0, "more rows will not decide it"),
+        ((0.05, 0.0, 0.25), {}, 0, "about 16 times as many rows would decide it"),
+        ((0.05, 0.0, 0.08), {"a": 27, "b": 900}, 30, "3 more rows in a would decide it"),
+        ((0.05, 0.0, 0.08), {"a": 29, "b": 28}, 30, "1 more row in a and 2 more rows in b would decide it"),
+        ((0.05, 0.0, 0.25), {"a": 27, "b": 900}, 30, "about 16 times as many rows (410 more in a"),
+        ((0.05, 0.0, 0.08), {"a": 40}, 0, "more rows in a, the smallest group (40 now), would decide it"),
+        ((0.05, 0.0, 0.08), {}, 0, "more rows would decide it"),
+    ],
+)
+def test_the_sentence_says_what_decides(
+    interval: tuple[float, float, float], support: dict[str, int], minimum: int, says: str
+) -> None:
+    more = sample_size.estimate(*interval, [0.1], support, minimum=minimum)
+    assert sample_size.sentence(more).startswith(says)

@@ -66,11 +66,12 @@ def test_every_number_is_shown_on_its_own_side_of_the_limit(
 )
 def test_a_limit_is_shown_as_it_was_written(number: float, says: str) -> None:
     assert wording.plain(number) == says
-    assert wording.limit({"at_least": None, "at_most": number}) == f"at most {says}"
+    assert wording.limit({"at_least": None, "at_most": number}) == f"≤ {says}"
 
 
 def test_limits_in_words() -> None:
-    assert wording.limit({"at_least": 0.8, "at_most": 1.25}) == "at least 0.8 and at most 1.25"
+    assert wording.limit({"at_least": 0.8, "at_most": 1.25}) == "0.8 to 1.25"
+    assert wording.limit({"at_least": 0.8}) == "≥ 0.8"
     assert wording.limit(None) == "none"
     assert wording.limit({}) == "none"
 
@@ -81,10 +82,8 @@ def test_rates_counts_and_names_in_words() -> None:
     assert wording.count(1989) == "1,989"
     assert wording.number(0.07, like=0.5) == "0.070"
     assert wording.number(0.07) == "0.0700"
-    assert wording.metric("performance.roc_auc") == "ROC AUC"
-    assert wording.metric("fairness.demographic_parity_ratio") == "demographic parity ratio"
-    assert wording.listed(["race", "sex", "age"]) == "race, sex and age"
-    assert wording.listed(["race"]) == "race"
-    assert wording.listed([]) == "nothing"
+    assert wording.join_names(["race", "sex", "age"]) == "race, sex and age"
+    assert wording.join_names(["race"]) == "race"
+    assert wording.join_names([]) == "nothing"
     assert wording.sentence("it is so") == "It is so."
     assert wording.sentence("It is so.") == "It is so."

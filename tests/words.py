@@ -36,7 +36,7 @@ PASSING = (
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "DAY"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{8,}(?![0-9A-Za-z])"), lambda found: f"HEX{len(found[0])}"),
-    (re.compile(r" \(\d+ in all\)"), ""),
+    (re.compile(r" \(\d+ in total\)"), ""),
     (re.compile(r"(?<![A-Za-z0-9])\d+"), "N"),
 )
 

@@ -1,30 +1,37 @@
-"""Champion and challenger: may the candidate follow the model that serves now?
+"""Champion and challenger: may the candidate follow the current champion?
 
 Pure. What cannot be compared is a finding with its reason, never an exception and never a pass. Which rows
-may be compared, and who the champion is, is not known here.
+may be compared, and which model is the champion, is decided elsewhere.
 """
 
-from clearance.comparison.criteria import Demand, demands
-from clearance.comparison.decision import Finding, first_version, hold, undecided
-from clearance.comparison.paired_rows import Answers, Duel, Tables, fault, figures, measure
+from clearance.comparison.criteria import Criterion, criteria_of
+from clearance.comparison.decision import Finding, decide, first_version, undecided
+from clearance.comparison.paired_rows import (
+    ModelScores,
+    PairedRows,
+    Tables,
+    figures,
+    measure,
+    score_fault,
+)
 from clearance.comparison.result import Comparison, Model, Rows, digest, summary
 
 __all__ = [
-    "Answers",
     "Comparison",
-    "Demand",
-    "Duel",
+    "Criterion",
     "Finding",
     "Model",
+    "ModelScores",
+    "PairedRows",
     "Rows",
     "Tables",
-    "demands",
+    "criteria_of",
+    "decide",
     "digest",
-    "fault",
     "figures",
     "first_version",
-    "hold",
     "measure",
+    "score_fault",
     "summary",
     "undecided",
 ]

@@ -1,7 +1,7 @@
-"""Effect: the candidate beside today's champion on the same test rows, before anybody approves it.
+"""Compares the candidate with the current champion on the same test rows, before anybody approves it.
 
-It reads the verified project and what the registry keeps of the champion, by digest, and promotes nothing.
-The same inputs give the same comparison; whether it is asked for, and who signs it, is decided elsewhere.
+Reads the verified project and the champion's released artifacts, by digest, and promotes nothing. The same
+inputs give the same comparison. Whether one is needed, and who signs it, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -17,14 +17,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearance import comparison, files, params, registry
-from clearance.comparison import Answers, Comparison, Demand, Duel, Finding, Rows
-from clearance.data.tables import fitted_rows, prepared, row_ids, scored
+from clearance import comparison, files, labels, params, registry
+from clearance.comparison import (
+    Comparison,
+    Criterion,
+    Finding,
+    ModelScores,
+    PairedRows,
+    Rows,
+    faults,
+)
+from clearance.data.tables import fitted_rows, prepared, scored
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.errors import IntegrityError
 from clearance.metrics import intervals
 from clearance.models import compatibility, model_file, scoring, trusted_types
-from clearance.policy import comparison_terms, policy_file
+from clearance.policy import policy_file
+from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.registry import ReleasedModel
 from clearance.versioning import lineage
 
@@ -33,10 +42,10 @@ TRAINING, FAIRNESS, ORIGIN = "reports/training.json", "reports/fairness.json", "
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Today:
-    """The candidate, and the test rows that judged it: all of it verified.
+class Candidate:
+    """The candidate and the test rows that judged it, all verified.
 
-    `known` are the groups that each attribute and intersection must show.
+    `groups` are the groups that each attribute and intersection must show.
     """
 
     verified: lineage.Lineage
@@ -45,58 +54,55 @@ class Today:
     model: comparison.Model
     test: prepared.Prepared
     scores: npt.NDArray[np.float64]
-    known: Mapping[str, Sequence[str]]
+    groups: Mapping[str, Sequence[str]]
 
 
 def compare(
     verified: lineage.Lineage,
-    asked: comparison_terms.ComparisonTerms,
+    terms: ComparisonTerms,
     server: registry.MlflowServer,
     champion: registry.Version | None,
-    vouched: registry.SignedDigests | None = None,
+    signed: registry.SignedDigests | None = None,
 ) -> Comparison:
-    """Compare the candidate of the verified project with `champion` (None: there is none) as `asked`.
+    """Compare the candidate of the verified project with `champion` (None: there is none) under `terms`.
 
-    `vouched` is what the champion's signed evidence says of it. Raises IntegrityError when anything of the
-    project or of the champion is not what was judged, or nothing was trained.
+    `signed` are the digests in the champion's signed evidence. Raises IntegrityError when any part of the
+    project or of the champion is not what was judged, or when no model was trained.
     """
-    today, root = _today(verified), verified.root
+    candidate, root = _candidate(verified), verified.root
     if champion is None:
-        why = "; ".join(today.verdict["reasons"])
-        found = comparison.first_version(asked, Outcome(today.verdict["verdict"]), why)
-        return _comparison(today, asked, None, _none_compared(today), (found,))
-    written = today.verdict["policy"]
-    book = policy_file.load(files.verify(root / written["file"], written["sha256"]))
-    as_of = today.settings.policy.as_of
-    wanted = comparison.demands(asked, [rule for rule in book.rules if rule.in_force(as_of)])
+        reason = "; ".join(candidate.verdict["reasons"])
+        finding = comparison.first_version(terms, Outcome(candidate.verdict["verdict"]), reason)
+        return _comparison(candidate, terms, None, _none_compared(candidate), (finding,))
+    recorded = candidate.verdict["policy"]
+    policy = policy_file.load(files.verify(root / recorded["file"], recorded["sha256"]))
+    as_of = candidate.settings.policy.as_of
+    criteria = comparison.criteria_of(terms, [rule for rule in policy.rules if rule.in_force(as_of)])
     with tempfile.TemporaryDirectory() as temporary:
-        rival = registry.load_released(server, champion, Path(temporary), vouched)
-        return _against(today, rival, asked, wanted)
+        released = registry.load_released(server, champion, Path(temporary), signed)
+        return _compare(candidate, released, terms, criteria)
 
 
 def write(root: Path, comparison: Comparison) -> Path:
-    """Keep the comparison in the project at `root`: the same bytes for the same comparison."""
+    """Write the comparison to the project at `root`: the same bytes for the same comparison."""
     files.write_json(root / RECORD, comparison.to_json())
     return root / RECORD
 
 
-def _today(verified: lineage.Lineage) -> Today:
+def _candidate(verified: lineage.Lineage) -> Candidate:
     root, training = verified.root, verified.read_json(TRAINING)
     if training["status"] != "measured":
-        raise IntegrityError(
-            f"there is no candidate to compare: {training['because']}",
-            "mend what it names, then run the pipeline again",
-        )
+        raise faults.NO_CANDIDATE(because=training["because"])
     test, sha256 = prepared.read(root, "test"), training["model"]["sha256"]
     groups = verified.read_json(FAIRNESS).get("groups", {})
-    return Today(
+    return Candidate(
         verified=verified,
         settings=params.load(root / "params.yaml"),
         verdict=verified.read_json(lineage.VERDICT),
         model=_model(verified.fingerprint, training),
         test=test,
         scores=scored.read(root, test.rows, sha256),
-        known={name: list(table) for name, table in groups.items()},
+        groups={name: list(table) for name, table in groups.items()},
     )
 
 
@@ -109,150 +115,161 @@ def _model(fingerprint: str, training: Mapping[str, Any], version: int | None = 
     )
 
 
-def _against(
-    today: Today, rival: ReleasedModel, asked: comparison_terms.ComparisonTerms, wanted: Sequence[Demand]
+def _champion(champion: ReleasedModel) -> comparison.Model:
+    return _model(str(champion.version.fingerprint), champion.training, champion.version.number)
+
+
+def _compare(
+    candidate: Candidate,
+    champion: ReleasedModel,
+    terms: ComparisonTerms,
+    criteria: Sequence[Criterion],
 ) -> Comparison:
-    """Compare on the test rows that the champion has not seen, or say why that cannot be."""
+    """Compare on the test rows that the champion has not seen, or say why that is not possible."""
     sampling = intervals.Sampling(
-        confidence=asked.confidence,
-        resamples=today.settings.evaluate.resamples,
-        seed=today.settings.seed,
+        confidence=terms.confidence,
+        resamples=candidate.settings.evaluate.resamples,
+        seed=candidate.settings.seed,
     )
-    if _is_same(today, rival):
-        duel: Duel | str = _alike(today)
-        counted = _counted(today, np.ones(len(today.test.label), dtype=np.bool_))
-    elif hindrance := _hindrance(today, rival):
-        duel, counted = hindrance, _none_compared(today)
+    rows: PairedRows | str
+    if _is_same(candidate, champion):
+        rows = _same_model(candidate)
+        counts = _counts(candidate, np.ones(len(candidate.test.label), dtype=np.bool_))
+    elif obstacle := _obstacle(candidate, champion):
+        rows, counts = obstacle, _none_compared(candidate)
     else:
-        kept = ~fitted_rows.contained(today.test.rows, rival.fitted or ())
-        duel, counted = _duel(today, rival, kept, asked.unknown_share), _counted(today, kept)
-    if isinstance(duel, str):
-        findings = comparison.undecided(wanted, Outcome.NOT_EVALUATED, duel)
-        return _comparison(today, asked, rival, _none_compared(today), findings)
-    findings = comparison.hold(asked, wanted, duel, sampling)
-    figures = {} if comparison.fault(duel) or not counted.compared else comparison.figures(duel, sampling)
-    return _comparison(today, asked, rival, counted, findings, figures=figures)
+        unseen = ~fitted_rows.contained(candidate.test.rows, champion.fitted or ())
+        rows = _scored_by_champion(candidate, champion, unseen, terms.unknown_share)
+        counts = _counts(candidate, unseen)
+    if isinstance(rows, str):
+        findings = comparison.undecided(criteria, Outcome.NOT_EVALUATED, rows)
+        return _comparison(candidate, terms, champion, _none_compared(candidate), findings)
+    findings = comparison.decide(terms, criteria, rows, sampling)
+    usable = counts.compared and not comparison.score_fault(rows)
+    figures = comparison.figures(rows, sampling) if usable else {}
+    return _comparison(candidate, terms, champion, counts, findings, figures=figures)
 
 
-def _is_same(today: Today, rival: ReleasedModel) -> bool:
+def _is_same(candidate: Candidate, champion: ReleasedModel) -> bool:
     """Whether the champion is the very same model with the same threshold: then it decides the same."""
-    theirs = (rival.sha256, float(rival.training["threshold"]))
-    return theirs == (today.model.sha256, today.model.threshold)
+    recorded = (champion.sha256, float(champion.training["threshold"]))
+    return recorded == (candidate.model.sha256, candidate.model.threshold)
 
 
-def _hindrance(today: Today, rival: ReleasedModel) -> str | None:
-    """Why the champion's decisions on today's rows would say nothing, before it is asked; or None."""
-    data, theirs = today.settings.data, rival.declared.get("data", {})
+def _obstacle(candidate: Candidate, champion: ReleasedModel) -> str | None:
+    """Why the champion's decisions on the candidate's test rows would prove nothing, or None."""
+    data, recorded = candidate.settings.data, champion.declared.get("data", {})
     if data.weight is not None or data.cluster is not None:
-        return (
-            "rows weigh or come in clusters, and no interval is known here that compares two models on them"
-        )
-    if rival.fitted is None:
-        return f"the run of {rival.version} does not keep which rows the champion was fitted on"
-    outcome = (data.target, row_ids.canonical_value(data.favourable))
-    if (theirs.get("target"), row_ids.canonical_value(theirs.get("favourable"))) != outcome:
+        return "rows have weights or clusters, and no method is known that compares two models on such rows"
+    if champion.fitted is None:
+        return f"the run of {champion.version} did not record which rows the champion was fitted on"
+    same_value = labels.same(recorded.get("favourable"), data.favourable)
+    if recorded.get("target") != data.target or not same_value:
         return f"the champion was trained on another outcome than `{data.target}` = {data.favourable!r}"
-    key = "row_key" in theirs and theirs["row_key"] == data.row_key
-    columns = today.verified.read_json(ORIGIN).get("columns"), rival.origin.get("columns")
-    if not key or (data.row_key is None and sorted(columns[0] or ()) != sorted(columns[1] or ())):
-        return "the champion's rows are known by other keys, so which of today's it has seen cannot be told"
+    same_key = "row_key" in recorded and recorded["row_key"] == data.row_key
+    columns = candidate.verified.read_json(ORIGIN).get("columns"), champion.origin.get("columns")
+    if not same_key or (data.row_key is None and sorted(columns[0] or ()) != sorted(columns[1] or ())):
+        return "the champion's rows have other keys, so it is unknown which of these rows it has seen"
     return None
 
 
-def _duel(
-    today: Today, rival: ReleasedModel, kept: npt.NDArray[np.bool_], unknown_share: float
-) -> Duel | str:
-    """Both models' answers for the rows that are kept; or why the champion cannot be asked."""
+def _scored_by_champion(
+    candidate: Candidate, champion: ReleasedModel, unseen: npt.NDArray[np.bool_], unknown_share: float
+) -> PairedRows | str:
+    """The scores of both models for the rows that are `unseen`; or why the champion cannot score them."""
+    trusted = candidate.verified.root / trusted_types.MORE_TRUSTED
     try:
-        model = model_file.load(rival.file, rival.sha256, today.verified.root / trusted_types.MORE_TRUSTED)
+        model = model_file.load(champion.file, champion.sha256, trusted)
     except IntegrityError as error:
-        if other := _other_library(rival):
-            return f"the champion cannot be loaded here ({other}): {error.fault}"
+        if libraries := _other_library(champion):
+            return f"the champion cannot be loaded here ({libraries}): {error.fault}"
         raise
-    features = today.test.inputs(model.feature_names_in_)[kept]
-    declared = {name: column.type for name, column in today.settings.data.columns.items()}
-    if odd := compatibility.incompatibilities(model, features, declared, unknown_share):
-        return f"the champion's inputs no longer fit the table: {'; '.join(odd)}"
-    champion = Answers(scores=scoring.score(model, features), threshold=float(rival.training["threshold"]))
-    return _of_rows(today, kept, champion)
+    features = candidate.test.inputs(model.feature_names_in_)[unseen]
+    declared = {name: column.type for name, column in candidate.settings.data.columns.items()}
+    if misfits := compatibility.incompatibilities(model, features, declared, unknown_share):
+        return f"the champion's inputs no longer fit the table: {'; '.join(misfits)}"
+    scores = scoring.score(model, features)
+    threshold = float(champion.training["threshold"])
+    return _paired(candidate, unseen, ModelScores(scores=scores, threshold=threshold))
 
 
-def _alike(today: Today) -> Duel:
-    answers = Answers(scores=today.scores, threshold=today.model.threshold)
-    return _of_rows(today, np.ones(len(today.scores), dtype=np.bool_), answers, same=True)
+def _same_model(candidate: Candidate) -> PairedRows:
+    scores = ModelScores(scores=candidate.scores, threshold=candidate.model.threshold)
+    return _paired(candidate, np.ones(len(candidate.scores), dtype=np.bool_), scores, same=True)
 
 
-def _of_rows(today: Today, kept: npt.NDArray[np.bool_], champion: Answers, *, same: bool = False) -> Duel:
-    return Duel(
-        label=today.test.label[kept],
+def _paired(
+    candidate: Candidate, rows: npt.NDArray[np.bool_], champion: ModelScores, *, same: bool = False
+) -> PairedRows:
+    return PairedRows(
+        label=candidate.test.label[rows],
         champion=champion,
-        candidate=Answers(scores=today.scores[kept], threshold=today.model.threshold),
-        protected=today.test.protected[kept],
-        known=today.known,
-        reference=_references(today),
+        candidate=ModelScores(scores=candidate.scores[rows], threshold=candidate.model.threshold),
+        protected=candidate.test.protected[rows],
+        groups=candidate.groups,
+        reference=_references(candidate),
         same=same,
     )
 
 
-def _references(today: Today) -> dict[str, str]:
+def _references(candidate: Candidate) -> dict[str, str]:
     """The declared reference group of each attribute and intersection that has one."""
-    declared = today.settings.evaluate.reference
-    found = {}
-    for name in today.known:
+    declared = candidate.settings.evaluate.reference
+    references = {}
+    for name in candidate.groups:
         parts = [name] if name in declared else name.split(INTERSECTION)
-        texts = [row_ids.canonical_value(declared.get(part)) for part in parts]
+        texts = [labels.text(declared.get(part)) for part in parts]
         if all(texts):
-            found[name] = INTERSECTION.join(text for text in texts if text)
-    return found
+            references[name] = INTERSECTION.join(text for text in texts if text)
+    return references
 
 
-def _other_library(rival: ReleasedModel) -> str | None:
-    then = rival.training.get("libraries", {}).get("scikit-learn")
+def _other_library(champion: ReleasedModel) -> str | None:
+    then = champion.training.get("libraries", {}).get("scikit-learn")
     now = importlib.metadata.version("scikit-learn")
-    return None if then == now else f"fitted with scikit-learn {then}, here is {now}"
+    return None if then == now else f"fitted with scikit-learn {then}, here it is {now}"
 
 
-def _notes(today: Today, rival: ReleasedModel) -> tuple[str, ...]:
-    """What a person should know before believing the figures."""
-    found = [_other_library(rival)]
-    now = params.read_yaml(today.verified.root / "params.yaml").get("source", {}).get("select")
-    if rival.declared.get("source", {}).get("select") != now:
-        found.append("the table is derived by another `source.select` than the champion's was")
-    return tuple(each for each in found if each)
+def _notes(candidate: Candidate, champion: ReleasedModel) -> tuple[str, ...]:
+    """What a person should know before trusting the figures."""
+    notes = [_other_library(champion)]
+    select = params.read_yaml(candidate.verified.root / "params.yaml").get("source", {}).get("select")
+    if champion.declared.get("source", {}).get("select") != select:
+        notes.append("the table comes from another `source.select` than the champion's table did")
+    return tuple(note for note in notes if note)
 
 
-def _counted(today: Today, kept: npt.NDArray[np.bool_]) -> Rows:
-    compared = today.test.rows[kept]
+def _counts(candidate: Candidate, compared: npt.NDArray[np.bool_]) -> Rows:
+    hashes = candidate.test.rows[compared]
     return Rows(
-        test=len(kept),
-        left_out=int((~kept).sum()),
-        compared=len(compared),
-        sha256=hashlib.sha256("".join(sorted(compared)).encode()).hexdigest(),
+        test=len(compared),
+        left_out=int((~compared).sum()),
+        compared=len(hashes),
+        sha256=hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest(),
     )
 
 
-def _none_compared(today: Today) -> Rows:
-    return Rows(test=len(today.test.label), left_out=None, compared=0, sha256=None)
+def _none_compared(candidate: Candidate) -> Rows:
+    return Rows(test=len(candidate.test.label), left_out=None, compared=0, sha256=None)
 
 
 def _comparison(
-    today: Today,
-    asked: comparison_terms.ComparisonTerms,
-    rival: ReleasedModel | None,
-    counted: Rows,
+    candidate: Candidate,
+    terms: ComparisonTerms,
+    champion: ReleasedModel | None,
+    counts: Rows,
     findings: tuple[Finding, ...],
     *,
     figures: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    fingerprint = str(rival.version.fingerprint) if rival else ""
     return Comparison(
-        name=today.settings.name,
-        candidate=today.model,
-        champion=_model(fingerprint, rival.training, rival.version.number) if rival else None,
-        policy=today.verdict["policy"]["sha256"],
-        asked=asked,
-        rows=counted,
+        name=candidate.settings.name,
+        candidate=candidate.model,
+        champion=None if champion is None else _champion(champion),
+        policy=candidate.verdict["policy"]["sha256"],
+        terms=terms,
+        rows=counts,
         findings=findings,
         figures=figures or {},
-        notes=_notes(today, rival) if rival else (),
+        notes=_notes(candidate, champion) if champion else (),
     )

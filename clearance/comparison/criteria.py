@@ -1,4 +1,4 @@
-"""What a policy asks of a candidate beside the champion: each figure, and how far it may change.
+"""What a policy asks of a candidate compared with the champion: each metric, and how far it may change.
 
 Follows from the policy alone; no row is read and nothing is decided here.
 """
@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clearance.metrics.paired_disparity import LOWEST, RATIOS
-from clearance.policy import comparison_terms, schema
-
-_LOSSES = ("brier", "log_loss")
-_OF_THE_DATA = ("missing_share",)
-SCORING_RATE = "scoring_rate_ratio"
-"""The ratio of shares above the median score: counted by score, compared like a ratio of decisions."""
+from clearance.documents import metrics
+from clearance.policy import schema
+from clearance.policy.comparison_terms import ComparisonTerms
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demand:
-    """One thing the candidate must not do to a figure of the champion's: the limit is on the change.
+class Criterion:
+    """One thing the candidate must not do to a metric of the champion; the limit applies to the change.
 
-    A demand without a limit is on the verdict.
+    A criterion without a limit is about the verdict.
     """
 
     id: str
@@ -32,56 +28,53 @@ class Demand:
 
     @property
     def is_ratio(self) -> bool:
-        """Whether the change is the candidate's figure over the champion's, and 1 no change."""
-        return _is_ratio(self.metric)
+        """Whether the change is the candidate's value divided by the champion's, so that 1 is no change."""
+        return _contrast(self.metric) == "ratio"
 
 
-def demands(asked: comparison_terms.ComparisonTerms, fairness: Sequence[schema.Rule]) -> list[Demand]:
-    """What is asked of a candidate: each figure of quality, then each fairness rule that decides.
+def criteria_of(terms: ComparisonTerms, rules: Sequence[schema.Rule]) -> list[Criterion]:
+    """The criteria for a candidate: each quality metric of `terms`, then each fairness rule that decides.
 
-    `fairness` are the policy's rules in force; those on other documents, those that only report and those on
-    figures that no model changes ask nothing. A rule that only warns makes a demand that only warns.
+    `rules` are the policy's rules in force. Rules on other documents, rules that only report and rules on
+    figures that no model changes add no criterion. A rule that only warns gives a criterion that only warns.
     """
-    found = [
-        Demand(
+    criteria = [
+        Criterion(
             id="not-inferior",
-            metric=each.metric,
+            metric=item.metric,
             attribute=None,
-            limit=_at_most(each.margin) if each.metric in _LOSSES else _at_least(-each.margin),
-            severity=asked.severity,
+            limit=_limit(f"performance.{item.metric}", item.margin),
+            severity=terms.severity,
         )
-        for each in asked.quality
+        for item in terms.quality
     ]
-    for rule in fairness:
+    for rule in rules:
         decides = rule.document == "fairness" and rule.decides_by != "report_only"
-        if decides and rule.measurement not in _OF_THE_DATA:
-            severity = "block" if (asked.severity, rule.severity) == ("block", "block") else "warn"
-            found += [
-                Demand(
+        if decides and _contrast(rule.measurement) is not None:
+            severity = "block" if (terms.severity, rule.severity) == ("block", "block") else "warn"
+            margin = terms.ratio_margin if _contrast(rule.measurement) == "ratio" else terms.difference_margin
+            criteria += [
+                Criterion(
                     id=f"not-less-fair: {rule.id}",
                     metric=rule.measurement,
                     attribute=name,
-                    limit=_limit(asked, rule.measurement),
+                    limit=_limit(rule.metric, margin),
                     severity=severity,
                 )
                 for name in rule.read_for
             ]
-    return found
+    return criteria
 
 
-def _limit(asked: comparison_terms.ComparisonTerms, metric: str) -> schema.Limit:
-    if _is_ratio(metric):
-        return _at_least(1 - asked.ratio_margin)
-    return _at_least(-asked.difference_margin) if metric in LOWEST else _at_most(asked.difference_margin)
+def _contrast(measurement: str) -> metrics.Contrast | None:
+    """How the metric is compared; one that the registry does not know, by its difference."""
+    entry = metrics.METRICS.get(f"fairness.{measurement}")
+    return entry.contrast if entry else "difference"
 
 
-def _at_least(end: float) -> schema.Limit:
-    return schema.Limit(at_least=round(end, 12))
-
-
-def _at_most(end: float) -> schema.Limit:
-    return schema.Limit(at_most=end)
-
-
-def _is_ratio(metric: str) -> bool:
-    return metric in RATIOS or metric == SCORING_RATE
+def _limit(name: str, margin: float) -> schema.Limit:
+    """The bound on the change: how much it may go in the direction that speaks against a model."""
+    entry = metrics.METRICS.get(name)
+    if entry is None or entry.better != "higher":
+        return schema.Limit(at_most=margin)
+    return schema.Limit(at_least=round(1 - margin if entry.contrast == "ratio" else -margin, 12))

@@ -1,141 +1,137 @@
-"""Whether each demand is met: by an interval that keeps the limit as a whole, and by nothing less.
+"""Whether each criterion is met: only by an interval that keeps the limit as a whole.
 
-A "no" is a value with its reason. Too few rows, a figure without a sound interval, scores that are none: each
-is a finding, never a pass.
+A "no" is a value with its reason. Too few rows, a metric without a sound interval, unusable scores: each is a
+finding, never a pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clearance import wording
-from clearance.comparison import paired_rows as duels
-from clearance.comparison.criteria import Demand
-from clearance.comparison.paired_rows import Duel
+from clearance.comparison import paired_rows
+from clearance.comparison.criteria import Criterion
+from clearance.comparison.paired_rows import PairedRows
+from clearance.documents import metrics
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.metrics import intervals
-from clearance.policy import comparison_terms, sample_size, schema
+from clearance.policy import findings, schema
+from clearance.policy.comparison_terms import ComparisonTerms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found about one demand. Only an outcome of `PASS` meets it."""
+    """The result for one criterion. Only an outcome of `PASS` meets it."""
 
-    demand: Demand
-    found: Measurement | None
+    criterion: Criterion
+    change: Measurement | None
     outcome: Outcome
     reason: str
 
     def to_json(self) -> dict[str, Any]:
-        """The finding as it stands in a comparison."""
-        demand = self.demand
+        """The finding as it is written in a comparison."""
+        criterion = self.criterion
         return {
-            "demand": demand.id,
-            "metric": demand.metric,
-            "attribute": demand.attribute,
-            "limit": demand.limit and demand.limit.model_dump(),
-            "severity": demand.severity,
+            "demand": criterion.id,
+            "metric": criterion.metric,
+            "attribute": criterion.attribute,
+            "limit": criterion.limit and criterion.limit.model_dump(),
+            "severity": criterion.severity,
             "outcome": self.outcome,
             "reason": self.reason,
-            "change": self.found and self.found.to_json(),
+            "change": self.change and self.change.to_json(),
         }
 
 
-def undecided(asked: Sequence[Demand], outcome: Outcome, reason: str) -> tuple[Finding, ...]:
-    """Every demand with the one reason why nothing could be compared. Raises ValueError on a pass."""
+def undecided(criteria: Sequence[Criterion], outcome: Outcome, reason: str) -> tuple[Finding, ...]:
+    """Every criterion with the one reason why nothing could be compared. Raises ValueError on a pass."""
     if outcome is Outcome.PASS:
-        raise ValueError("what was not compared does not pass")
-    return tuple(Finding(demand=each, found=None, outcome=outcome, reason=reason) for each in asked)
+        raise ValueError("what was not compared cannot pass")
+    return tuple(
+        Finding(criterion=criterion, change=None, outcome=outcome, reason=reason) for criterion in criteria
+    )
 
 
-def hold(
-    asked: comparison_terms.ComparisonTerms,
-    wanted: Sequence[Demand],
-    duel: Duel,
-    sampling: intervals.Sampling,
+def decide(
+    terms: ComparisonTerms, criteria: Sequence[Criterion], rows: PairedRows, sampling: intervals.Sampling
 ) -> tuple[Finding, ...]:
-    """Hold the candidate's answers against the champion's, a finding for each of `wanted`."""
-    if wrong := duels.fault(duel):
-        return undecided(wanted, Outcome.NOT_EVALUATED, wrong)
-    if duel.same:
-        return tuple(_decide(each, _certain(each, duel, sampling.confidence), 0) for each in wanted)
-    if len(duel.label) < asked.minimum_rows:
-        few = f"{len(duel.label)} rows can be compared, {asked.minimum_rows} are needed"
-        return undecided(wanted, Outcome.INSUFFICIENT_EVIDENCE, few)
-    quality = duels.measure(duel, sampling)
-    tables = duels.Tables(duel)
-    found = []
-    for each in wanted:
-        taken = quality[each.metric] if each.id == "not-inferior" else tables.measure(each, sampling)
-        found.append(_decide(each, taken, asked.minimum_group_rows if each.attribute else 0))
-    return tuple(found)
+    """Compare the candidate's decisions with the champion's, one finding for each criterion."""
+    if fault := paired_rows.score_fault(rows):
+        return undecided(criteria, Outcome.NOT_EVALUATED, fault)
+    if rows.same:
+        return tuple(
+            _finding(criterion, _no_change(criterion, rows, sampling.confidence), 0) for criterion in criteria
+        )
+    if len(rows.label) < terms.minimum_rows:
+        reason = f"{len(rows.label)} rows can be compared, but at least {terms.minimum_rows} are needed"
+        return undecided(criteria, Outcome.INSUFFICIENT_EVIDENCE, reason)
+    quality = paired_rows.measure(rows, sampling)
+    tables = paired_rows.Tables(rows)
+    results = []
+    for criterion in criteria:
+        is_quality = criterion.id == "not-inferior"
+        change = quality[criterion.metric] if is_quality else tables.measure(criterion, sampling)
+        minimum = terms.minimum_group_rows if criterion.attribute else 0
+        results.append(_finding(criterion, change, minimum))
+    return tuple(results)
 
 
-def first_version(asked: comparison_terms.ComparisonTerms, verdict: Outcome, why: str) -> Finding:
-    """What is found where no model serves yet: the policy's own rules decide alone, and people as it asks."""
-    people = asked.first_version.approvals
-    needs = (
-        f"the policy asks for at least {people} approval(s) of it" if people else "it asks for no approval"
+def first_version(terms: ComparisonTerms, verdict: Outcome, reason: str) -> Finding:
+    """The finding when there is no champion: the verdict decides alone, and people as the terms ask."""
+    people = terms.first_version.approvals
+    approvals = (
+        f"the policy asks for at least {people} {'approval' if people == 1 else 'approvals'}"
+        if people
+        else "the policy asks for no approval"
     )
-    demand = Demand(id="first-version", metric="verdict", attribute=None, limit=None, severity="block")
-    told = f"no champion to compare with, so the verdict stands alone: {verdict.replace('_', ' ')}"
-    reason = "; ".join(part for part in (told, None if verdict is Outcome.PASS else why, needs) if part)
-    return Finding(demand=demand, found=None, outcome=verdict, reason=reason)
+    criterion = Criterion(id="first-version", metric="verdict", attribute=None, limit=None, severity="block")
+    words = f"there is no champion to compare with, so the verdict stands alone: {verdict.replace('_', ' ')}"
+    parts = (words, None if verdict is Outcome.PASS else reason, approvals)
+    return Finding(
+        criterion=criterion, change=None, outcome=verdict, reason="; ".join(part for part in parts if part)
+    )
 
 
-def _certain(demand: Demand, duel: Duel, confidence: float) -> Measurement:
-    """No change at all: the same model decides the same, on these rows and on any."""
-    none, rows = 1.0 if demand.is_ratio else 0.0, {"rows": len(duel.label)}
+def _no_change(criterion: Criterion, rows: PairedRows, confidence: float) -> Measurement:
+    """No change at all: the same model makes the same decisions, on these rows and on any."""
+    none = 1.0 if criterion.is_ratio else 0.0
     return Measurement(
-        value=none, low=none, high=none, confidence=confidence, method="the same model", support=rows
+        value=none,
+        low=none,
+        high=none,
+        confidence=confidence,
+        method="the same model",
+        support={"rows": len(rows.label)},
     )
 
 
-def _decide(demand: Demand, found: Measurement, needed: int) -> Finding:
-    """Pass where the whole interval keeps the limit, fail where none of it does."""
-    if demand.limit is None:
-        raise ValueError(f"{demand.id} has no limit to hold a change against")
-    small = {name: rows for name, rows in sorted(found.support.items()) if rows < needed}
-    lack = f"{needed} rows a group are needed: {_each(small)}" if small else found.lack
-    told = _told(demand, demand.limit, found)
-    outcome, why = Outcome.NOT_EVALUATED, None
-    if found.low is not None and found.high is not None and found.value is not None:
-        outcome, why = _by_interval(demand.limit, found.value, found.low, found.high, found.support)
-    if lack and outcome is not Outcome.FAIL:  # a group too small to clear the candidate excuses nothing
-        outcome, why = Outcome.INSUFFICIENT_EVIDENCE, lack
-    elif found.low is None and found.value is not None:
-        why = f"there is no interval to decide by ({found.method})"
-    reason = "; ".join(part for part in (told, why) if part)
-    return Finding(demand=demand, found=found, outcome=outcome, reason=reason)
+def _finding(criterion: Criterion, change: Measurement, minimum: int) -> Finding:
+    """Pass when the whole interval keeps the limit, fail when none of it does."""
+    if criterion.limit is None:
+        raise ValueError(f"{criterion.id} has no limit for the change")
+    lack = findings.too_few(change.support, minimum) or change.lack
+    outcome, reason = Outcome.NOT_EVALUATED, None
+    if change.low is not None and change.high is not None and change.value is not None:
+        rows = {name: count for name, count in change.support.items() if name != "decided differently"}
+        decision = findings.by_interval(criterion.limit, change.value, change.low, change.high, rows)
+        outcome, reason = decision.outcome or Outcome.NOT_EVALUATED, decision.reason
+    if lack and outcome is not Outcome.FAIL:  # small groups never excuse a proven failure
+        outcome, reason = Outcome.INSUFFICIENT_EVIDENCE, lack
+    elif change.low is None and change.value is not None:
+        reason = f"there is no interval to decide by ({change.method})"
+    parts = (_in_words(criterion, criterion.limit, change), reason)
+    return Finding(
+        criterion=criterion, change=change, outcome=outcome, reason="; ".join(part for part in parts if part)
+    )
 
 
-def _by_interval(
-    limit: schema.Limit, value: float, low: float, high: float, support: Mapping[str, int]
-) -> tuple[Outcome, str | None]:
-    if limit.encloses(low, high):
-        return Outcome.PASS, None
-    if limit.excludes(low, high):
-        return Outcome.FAIL, None
-    ends = [end for end in (limit.at_least, limit.at_most) if end is not None]
-    rows = {name: count for name, count in support.items() if name != "decided differently"}
-    more = sample_size.sentence(value, low, high, ends, rows)
-    return Outcome.INSUFFICIENT_EVIDENCE, f"the interval reaches across the limit: {more}"
-
-
-def _told(demand: Demand, limit: schema.Limit, found: Measurement) -> str:
-    """The change in a sentence, with the limit."""
-    what = "candidate's over champion's" if demand.is_ratio else "candidate's minus champion's"
-    by = f" by {demand.attribute}" if demand.attribute else ""
-    bounds = limit.model_dump()
-    ends = [end for end in bounds.values() if end is not None]
-    said = wording.measurement(found.to_json(), beside=ends)
-    if found.confidence is not None:
-        said = said.replace("(", f"({100 * found.confidence:.4g} % interval ", 1)
-    name = wording.metric(demand.metric)
-    return f"{name}{by}, {what}: {said}; the limit is {wording.limit(bounds)}"
-
-
-def _each(small: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} has {rows}" for name, rows in small.items())
+def _in_words(criterion: Criterion, limit: schema.Limit, change: Measurement) -> str:
+    """The change as a phrase, with its limit."""
+    contrast = "candidate / champion" if criterion.is_ratio else "candidate - champion"
+    value = wording.measurement(change.to_json(), beside=limit.ends)
+    if change.confidence is not None:
+        value = value.replace("(", f"({100 * change.confidence:.4g}% interval ", 1)
+    subject = metrics.subject(criterion.metric, criterion.attribute)
+    return f"{subject}, {contrast}: {value}; limit: {wording.limit(limit.model_dump())}"

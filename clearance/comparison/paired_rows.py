@@ -1,4 +1,4 @@
-"""The compared rows as both models answer them, and what the change of model does to each figure.
+"""The compared rows with the scores of both models, and how the change of model changes each metric.
 
 Nothing here decides whether a change is small enough.
 """
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from clearance import wording
-from clearance.comparison.criteria import SCORING_RATE, Demand
+from clearance.comparison.criteria import Criterion
+from clearance.documents import metrics
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import Measurement, undefined
 from clearance.metrics import (
     contingency,
-    counts,
     intersections,
     intervals,
     paired,
@@ -35,8 +35,8 @@ Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answers:
-    """A model's score of each compared row, and the score from which on its decision is favourable."""
+class ModelScores:
+    """A model's score for each compared row, and the threshold from which its decision is favourable."""
 
     scores: Scores
     threshold: float
@@ -48,98 +48,107 @@ class Answers:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Duel:
-    """The compared rows as both models answer them.
+class PairedRows:
+    """The compared rows with the scores of champion and candidate.
 
-    `protected` has a column of group names, or nulls, per attribute; `known` the groups that each attribute
-    and intersection must show; `reference` the group of each that disparate impact is measured against.
-    `same` says that both are one model with one threshold: then nothing is uncertain.
+    `protected` has one column of group names, or nulls, per attribute. `groups` are the groups that each
+    attribute and intersection must show, `reference` the group of each that disparate impact is measured
+    against. `same` says that both are one model with one threshold: then nothing is uncertain.
     """
 
     label: Labels
-    champion: Answers
-    candidate: Answers
+    champion: ModelScores
+    candidate: ModelScores
     protected: pd.DataFrame
-    known: Mapping[str, Iterable[str]]
+    groups: Mapping[str, Iterable[str]]
     reference: Mapping[str, str] = field(default_factory=dict)
     same: bool = False
 
 
-def fault(duel: Duel) -> str | None:
-    """Why these answers cannot be compared, or None: a score is no probability."""
-    for name, answers in (("champion", duel.champion), ("candidate", duel.candidate)):
-        wrong = int(np.count_nonzero(~((answers.scores >= 0) & (answers.scores <= 1))))
-        if wrong:
-            return f"{wrong} of the {name}'s {len(answers.scores)} scores are no probability"
+SCORING_RATE = "scoring_rate_ratio"
+"""The ratio of shares above the median score: counted by score, compared like a ratio of decisions."""
+
+
+def score_fault(rows: PairedRows) -> str | None:
+    """Why the scores cannot be compared, or None: some are not probabilities."""
+    for name, model in (("champion", rows.champion), ("candidate", rows.candidate)):
+        invalid = int(np.count_nonzero(~((model.scores >= 0) & (model.scores <= 1))))
+        if invalid:
+            return f"{invalid} of the {name}'s {len(model.scores)} scores are not probabilities"
     return None
 
 
-def measure(duel: Duel, sampling: intervals.Sampling) -> dict[str, Measurement]:
-    """Every figure of quality: the candidate's minus the champion's, of all compared rows."""
-    scores = (duel.champion.scores, duel.candidate.scores)
-    return paired.measure(_everybody(duel), sampling) | paired_scores.measure(
-        duel.label, *scores, sampling.confidence
+def measure(rows: PairedRows, sampling: intervals.Sampling) -> dict[str, Measurement]:
+    """Every quality metric: the candidate's value minus the champion's, over all compared rows."""
+    scores = (rows.champion.scores, rows.candidate.scores)
+    return paired.measure(_all_rows(rows), sampling) | paired_scores.measure(
+        rows.label, *scores, sampling.confidence
     )
 
 
 class Tables:
-    """The compared rows counted by the groups of any attribute or intersection, and both decisions."""
+    """The compared rows counted by the groups of any attribute or intersection, and by both decisions."""
 
-    def __init__(self, duel: Duel) -> None:
-        self._duel = duel
-        self._encoding = contingency.encode(duel.protected)
+    def __init__(self, rows: PairedRows) -> None:
+        self._rows = rows
+        self._encoding = contingency.encode(rows.protected)
 
     def count(self, attribute: str, *, above_median: bool = False) -> paired.Table | str:
         """The table of one attribute or intersection, every known group in it; or why there is none.
 
-        `above_median` counts in place of decisions who scores above the model's own median of these rows.
+        `above_median` counts who scores above the model's own median of these rows, in place of decisions.
         """
-        named = schema.parts(attribute)
-        over = [name for name in self._encoding.attributes if name in named]
-        if len(over) < len(named):
+        parts = schema.attribute_set(attribute)
+        over = [name for name in self._encoding.attributes if name in parts]
+        if len(over) < len(parts):
             return f"{attribute} is not among the attributes of these rows"
-        code, found = intersections.codes_of(self._encoding, over)
-        known = next((each for name, each in self._duel.known.items() if schema.parts(name) == named), ())
-        names = (*found[1:], *sorted({*known} - {*found, counts.MISSING}))
+        code, names = intersections.codes_of(self._encoding, over)
+        required = next(
+            (groups for name, groups in self._rows.groups.items() if schema.attribute_set(name) == parts), ()
+        )
+        all_names = (*names[1:], *sorted({*required} - {*names, MISSING}))
         group = code[self._encoding.at] - 1
-        inside = group >= 0
-        both = (self._duel.champion, self._duel.candidate)
-        said = [
-            (each.scores > np.median(each.scores) if above_median and len(inside) else each.decisions)[inside]
-            for each in both
+        has_group = group >= 0
+        answers = [
+            self._answers(model, above_median=above_median and bool(len(has_group)))[has_group]
+            for model in (self._rows.champion, self._rows.candidate)
         ]
-        return paired.count(names, group[inside], self._duel.label[inside], *said)
+        return paired.count(all_names, group[has_group], self._rows.label[has_group], *answers)
 
-    def measure(self, demand: Demand, sampling: intervals.Sampling) -> Measurement:
-        """What the candidate makes of the demand's figure; undefined where nothing paired is known for it."""
-        metric, above = demand.metric, demand.metric == SCORING_RATE
+    @staticmethod
+    def _answers(model: ModelScores, *, above_median: bool) -> npt.NDArray[np.bool_]:
+        return np.asarray(model.scores > np.median(model.scores)) if above_median else model.decisions
+
+    def measure(self, criterion: Criterion, sampling: intervals.Sampling) -> Measurement:
+        """How the candidate changes the criterion's metric; undefined without a paired method for it."""
+        metric, above = criterion.metric, criterion.metric == SCORING_RATE
         if metric not in paired_disparity.METRICS and not above:
-            return undefined(f"no comparison on the same rows is known for {wording.metric(metric)}")
-        if demand.attribute is None:
+            return undefined(f"no method is known that compares two models by {metrics.title(metric)}")
+        if criterion.attribute is None:
             return undefined("the rule names no attribute")
-        table = self.count(demand.attribute, above_median=above)
+        table = self.count(criterion.attribute, above_median=above)
         if isinstance(table, str):
             return undefined(table)
-        reference = self._duel.reference.get(demand.attribute)
-        asked = "demographic_parity_ratio" if above else metric
-        return paired_disparity.measure(table, asked, sampling, reference)
+        reference = self._rows.reference.get(criterion.attribute)
+        name = "demographic_parity_ratio" if above else metric
+        return paired_disparity.measure(table, name, sampling, reference)
 
 
-def figures(duel: Duel, sampling: intervals.Sampling) -> dict[str, Any]:
-    """What is told beside the findings: every figure of quality, McNemar's p, each group's rates."""
-    everybody = _everybody(duel)
-    tables, by_group = Tables(duel), {}
-    for name in duel.known:
+def figures(rows: PairedRows, sampling: intervals.Sampling) -> dict[str, Any]:
+    """What is reported beside the findings: every quality metric, McNemar's p, each group's rates."""
+    all_rows = _all_rows(rows)
+    tables, by_group = Tables(rows), {}
+    for name in rows.groups:
         if isinstance(table := tables.count(name), paired.Table):
             by_group[name] = paired.by_group(table, sampling.confidence)
     return {
-        "quality": measure(duel, sampling),
-        "mcnemar_p": paired_intervals.mcnemar(everybody.over("accuracy")),
-        "decided_differently": int(np.count_nonzero(duel.champion.decisions != duel.candidate.decisions)),
+        "quality": measure(rows, sampling),
+        "mcnemar_p": paired_intervals.mcnemar(all_rows.over("accuracy")),
+        "decided_differently": int(np.count_nonzero(rows.champion.decisions != rows.candidate.decisions)),
         "by_group": by_group,
     }
 
 
-def _everybody(duel: Duel) -> paired.Table:
-    group = np.zeros(len(duel.label), dtype=np.int64)
-    return paired.count(("all rows",), group, duel.label, duel.champion.decisions, duel.candidate.decisions)
+def _all_rows(rows: PairedRows) -> paired.Table:
+    group = np.zeros(len(rows.label), dtype=np.int64)
+    return paired.count(("all rows",), group, rows.label, rows.champion.decisions, rows.candidate.decisions)

@@ -1,6 +1,6 @@
-"""The comparison as a value: who was compared with whom, on which rows, by what, and what was found.
+"""The result of a comparison: which models, which rows, which terms, and the findings.
 
-Values only, the same for the same inputs: its digest is what people approve. Nothing is measured here.
+Values only, the same for the same inputs: people approve its digest. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 from clearance import files, wording
 from clearance.comparison.decision import Finding
 from clearance.documents.measurement import Measurement, Outcome
-from clearance.policy import comparison_terms
+from clearance.policy import judgement
+from clearance.policy.comparison_terms import ComparisonTerms
 
-_WORST_FIRST = (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE)
 _DIGITS = 10
-_FIRST = "the first version: there is no champion"
+_FIRST = "first version: there is no champion"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,9 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """The candidate's test rows, those of them that the champion was fitted or tuned on, and the rest.
+    """The candidate's test rows: those that the champion was fitted or tuned on, and the compared rest.
 
-    `sha256` is of the hashes of the rows that were compared. `left_out` is None where it is not known.
+    `sha256` is of the hashes of the compared rows. `left_out` counts the former, None when unknown.
     """
 
     test: int
@@ -44,17 +44,16 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The candidate against the champion, or alone where there is none.
+    """The candidate compared with the champion, or alone when there is none.
 
-    `approvals` is how many people a first version needs at least, 0 for any other. `figures` are told beside
-    the findings and decide nothing; `notes` are what a person should know about them.
+    `figures` are reported beside the findings and decide nothing; `notes` say what to know about them.
     """
 
     name: str
     candidate: Model
     champion: Model | None
     policy: str
-    asked: comparison_terms.ComparisonTerms
+    terms: ComparisonTerms
     rows: Rows
     findings: tuple[Finding, ...]
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -62,62 +61,62 @@ class Comparison:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of the findings that block; a pass only where there is one and all of them pass."""
-        seen = {each.outcome for each in self.findings if each.demand.severity == "block"}
-        if not seen:
-            return Outcome.PASS if self.asked.severity == "warn" and self.findings else Outcome.NOT_EVALUATED
-        return next((outcome for outcome in _WORST_FIRST if outcome in seen), Outcome.PASS)
+        """The worst outcome of the blocking findings; a pass only if there is one and all of them pass."""
+        blocking = [finding.outcome for finding in self.findings if finding.criterion.severity == "block"]
+        if not blocking:
+            return Outcome.PASS if self.terms.severity == "warn" and self.findings else Outcome.NOT_EVALUATED
+        return judgement.worst(blocking)
 
     @property
     def approvals(self) -> int:
-        """How many people must agree at least, whatever the policy asks of every promotion."""
-        return 0 if self.champion else self.asked.first_version.approvals
+        """The least number of people who must approve a first version; 0 for any other."""
+        return 0 if self.champion else self.terms.first_version.approvals
 
     def to_json(self) -> dict[str, Any]:
-        """The comparison as JSON can hold it; numbers to ten digits, so that it is the same again."""
-        whole = {
+        """The comparison as JSON; numbers have ten digits, so that a second run gives the same."""
+        document = {
             "name": self.name,
             "candidate": asdict(self.candidate),
             "champion": self.champion and asdict(self.champion),
             "policy_sha256": self.policy,
-            "asked": self.asked.model_dump(mode="json"),
+            "asked": self.terms.model_dump(mode="json"),
             "rows": asdict(self.rows),
             "outcome": self.outcome,
             "approvals": self.approvals,
-            "findings": [each.to_json() for each in self.findings],
+            "findings": [finding.to_json() for finding in self.findings],
             "figures": self.figures,
             "notes": list(self.notes),
         }
-        plain: dict[str, Any] = _plain(whole)
+        plain: dict[str, Any] = _plain(document)
         return plain
 
 
 def digest(comparison: Comparison) -> str:
-    """The SHA-256 of the comparison's canonical JSON, 64 hex digits: what an approval binds to."""
+    """The SHA-256 of the comparison's canonical JSON, 64 hex digits: an approval binds to it."""
     return files.sha256_json(comparison.to_json())
 
 
 def summary(comparison: Mapping[str, Any]) -> list[str]:
-    """The comparison, as `Comparison.to_json` gives it, in lines for a terminal."""
+    """The lines for a terminal of a comparison, given as `Comparison.to_json`."""
     champion, rows = comparison["champion"], comparison["rows"]
     word = str(comparison["outcome"]).replace("_", " ")
     against = f"the candidate against the champion (version {champion['version']})" if champion else _FIRST
     lines = [f"{wording.sentence(word, ':')} {comparison['name']}, {against}"]
     if champion:
-        lines.append(f"  {_told(rows)}")
-    for found in comparison["findings"]:
-        mark = str(found["outcome"]).replace("_", " ")
-        beside = ", only a warning" if found["severity"] == "warn" else ""
-        lines.append(f"  {mark}{beside}: {found['reason']}")
-    return lines + [f"  note: {each}" for each in comparison["notes"]]
+        lines.append(f"  {_row_counts(rows)}")
+    for finding in comparison["findings"]:
+        outcome = str(finding["outcome"]).replace("_", " ")
+        severity = " (warning only)" if finding["severity"] == "warn" else ""
+        lines.append(f"  {outcome}{severity}: {finding['reason']}")
+    return lines + [f"  note: {note}" for note in comparison["notes"]]
 
 
-def _told(rows: Mapping[str, Any]) -> str:
+def _row_counts(rows: Mapping[str, Any]) -> str:
     if rows["left_out"] is None:
-        return f"none of {wording.count(rows['test'])} test rows compared"
+        return f"0 of {wording.count(rows['test'])} test rows compared"
     return (
         f"{wording.count(rows['compared'])} of {wording.count(rows['test'])} test rows compared; "
-        f"{wording.count(rows['left_out'])} left out, the champion was fitted or tuned on them"
+        f"{wording.count(rows['left_out'])} left out because the champion was fitted or tuned on them"
     )
 
 

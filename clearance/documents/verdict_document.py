@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from clearance import paths
+from clearance.documents import codec
 from clearance.documents.codec import Count, Sha256
 from clearance.documents.document import Document
 from clearance.documents.measurement import Outcome
@@ -22,8 +23,27 @@ class LimitReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MoreRows:
+    """The rows that would decide a finding.
+
+    `times` is the factor, at least 1, by which all groups must grow until the interval lies on one side of
+    the limit; None when no number of rows would do it. `group` is the group with the fewest rows and `rows`
+    what it has now; both are None when the finding counts no rows. `short` is how many rows each group lacks
+    to the rule's minimum.
+    """
+
+    times: float | None
+    group: str | None
+    rows: Count | None
+    short: Mapping[str, Count]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RuleFinding:
-    """What one rule says about one measurement; `outcome` is None where the rule only reports."""
+    """What one rule says about one measurement; `outcome` is None where the rule only reports.
+
+    `more_rows` says what would decide a finding of insufficient evidence.
+    """
 
     rule: str
     metric: str
@@ -42,6 +62,7 @@ class RuleFinding:
     high: float | None
     confidence: float | None
     support: Mapping[str, Count]
+    more_rows: MoreRows | None = field(default=None, metadata=codec.WHEN_SET)
 
 
 @dataclass(frozen=True, kw_only=True)

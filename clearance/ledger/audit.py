@@ -1,4 +1,4 @@
-"""Verifying a ledger where it lives, while others append to it."""
+"""Verification of a ledger in place, while other processes append to it."""
 
 from __future__ import annotations
 
@@ -12,32 +12,31 @@ from clearance.ledger.reading import Ledger
 from clearance.ledger.report import LedgerReport
 
 
-def verify(ledger: Ledger, kept: Sequence[Path], opened: VerifyEnvelope) -> LedgerReport:
-    """Verify the open ledger against the checkpoints in `kept`; nothing is locked and nothing is changed.
+def verify(ledger: Ledger, files: Sequence[Path], opened: VerifyEnvelope) -> LedgerReport:
+    """Verify the open ledger against its checkpoint files; nothing is locked and nothing is changed.
 
-    Raises UnavailableError when the database or a place cannot be read. A place that is not there is a
-    finding: it has no checkpoint.
+    Raises UnavailableError when the database or a file cannot be read. A missing file is a finding: it has
+    no checkpoint.
     """
-    until, copies = snapshot(ledger, kept)
+    until, copies = snapshot(ledger, files)
     return verification.verify(ledger.id, lambda: reading.entries(ledger, until=until), copies, opened)
 
 
-def snapshot(ledger: Ledger, kept: Sequence[Path]) -> tuple[int, list[CheckpointCopy]]:
-    """The newest entry's number and the checkpoints as they were at one moment.
+def snapshot(ledger: Ledger, files: Sequence[Path]) -> tuple[int, list[CheckpointCopy]]:
+    """The number of the newest entry and the checkpoints, all as of one moment.
 
-    A checkpoint is written before its batch is committed, so no moment counts in which one was added.
+    A checkpoint is written before its batch is committed, so a moment counts only when none was added in it.
     """
-    found: list[tuple[int, tuple[int, ...]]] = []
+    moments: list[tuple[int, tuple[int, ...]]] = []
 
-    def still() -> bool:
-        before = checkpoint_files.sizes(kept)
-        number = reading.newest(ledger)
-        found.append((number, before))
-        return checkpoint_files.sizes(kept) == before
+    def is_stable() -> bool:
+        before = checkpoint_files.sizes(files)
+        moments.append((reading.newest(ledger), before))
+        return checkpoint_files.sizes(files) == before
 
-    waiting.until(still, ledger.database.patience, "the ledger busy")
-    number, sizes = found[-1]
+    waiting.until(is_stable, ledger.database.patience, "the ledger")
+    number, sizes = moments[-1]
     return number, [
-        CheckpointCopy(name=str(place), lines=partial(checkpoint_files.lines, place, size))
-        for place, size in zip(kept, sizes, strict=True)
+        CheckpointCopy(name=str(file), lines=partial(checkpoint_files.lines, file, size))
+        for file, size in zip(files, sizes, strict=True)
     ]

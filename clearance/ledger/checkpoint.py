@@ -1,8 +1,8 @@
-"""A checkpoint: a signed statement, kept outside the database, of which entries a batch added to the ledger.
+"""A checkpoint: a signed statement of the entries that a batch added, kept outside the ledger's database.
 
-It is written before the batch is committed, and confirmed after it. Each states the entry it goes on from
-and the digest of the checkpoint before: one that is taken out leaves a gap, and the signature of the newest
-vouches for all. Nothing here holds a key: who signs, and whose signature counts, is handed in.
+It is written before the batch is committed, and confirmed afterwards. Each names the entry before its batch
+and the digest of the previous checkpoint: a removed checkpoint leaves a gap, and the newest signature covers
+all of them. Nothing here holds a key: the caller passes in how to sign and how to verify.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from clearance.ledger.entry import Entry
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:clearance:ledger-checkpoint:v1"
 FIRST = "0" * 64
-"""What the first checkpoint has in place of the digest of the one before."""
+"""What the first checkpoint has in place of the digest of the previous one."""
 
 
 _decode = json.JSONDecoder().decode
@@ -31,7 +31,7 @@ _CONFIRMED = '{"confirmed":'
 
 
 class SignedStatement(Protocol):
-    """An opened envelope: the statement whose signature holds."""
+    """A verified envelope: the statement that was signed."""
 
     @property
     def statement(self) -> Mapping[str, Any]: ...
@@ -39,11 +39,11 @@ class SignedStatement(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Seal:
-    """How checkpoints are signed, checked and kept.
+    """How checkpoints are signed, verified and kept.
 
-    `sign` makes a DSSE envelope of an in-toto statement; `opened` gives it back, and raises IntegrityError
-    unless a key that counts has signed it. `places` are files, each outside the database; the more of them
-    in other hands, the harder is it to cut the ledger and every one of them alike.
+    `sign` makes a DSSE envelope of an in-toto statement. `opened` returns the statement, and raises
+    IntegrityError unless a valid key signed it. `places` are the checkpoint files, all outside the database:
+    the more of them other people control, the harder it is to cut back the ledger and every file alike.
     """
 
     sign: Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -53,10 +53,10 @@ class Seal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """What one signed line says.
+    """The content of one signed line.
 
-    Its batch goes on from entry number `after` with digest `head`, and adds entries with `digests`.
-    `previous` is the SHA-256 of the line before, `sequence` counts the lines from 1, `line` is its own text.
+    Its batch follows entry number `after`, whose digest is `head`, and adds entries with `digests`.
+    `previous` is the SHA-256 of the previous line, `sequence` counts from 1, `line` is the line itself.
     """
 
     ledger: str
@@ -80,15 +80,15 @@ class Checkpoint:
 
     @property
     def sha256(self) -> str:
-        """What the next checkpoint names as `previous`."""
+        """The digest that the next checkpoint has as `previous`."""
         return sha256(self.line)
 
     def follows(self, other: Checkpoint) -> bool:
-        """Whether its batch goes on from where the other's ended."""
+        """Whether its batch follows the other's batch."""
         return self.after == other.last and self.head == other.digest
 
     def replaces(self, other: Checkpoint) -> bool:
-        """Whether it goes on from where the other began: the other's batch never came to be."""
+        """Whether its batch starts where the other's did: the other's batch was never committed."""
         return self.after == other.after and self.head == other.head
 
     def __str__(self) -> str:
@@ -97,13 +97,13 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confirmation:
-    """The line that says: the batch of this checkpoint was committed. It is unsigned and proves nothing."""
+    """The line after a checkpoint whose batch was committed. It is unsigned and proves nothing."""
 
     sequence: int
 
 
 def sha256(line: str) -> str:
-    """The digest of a line as it is kept, without its end."""
+    """The digest of a line without its line end."""
     return hashlib.sha256(line.encode()).hexdigest()
 
 
@@ -113,7 +113,7 @@ def statement(
     """The in-toto statement that the batch adds its entries to a ledger whose head is `head`."""
     return {
         "_type": TYPE,
-        "subject": [{"name": f"entry {each.number}", "digest": {"sha256": each.digest}} for each in batch],
+        "subject": [{"name": f"entry {entry.number}", "digest": {"sha256": entry.digest}} for entry in batch],
         "predicateType": PREDICATE,
         "predicate": {
             "ledger": ledger,
@@ -127,51 +127,52 @@ def statement(
 
 
 def line(envelope: Mapping[str, Any]) -> str:
-    """The envelope as one line of a place, without its end."""
+    """The envelope as one line of a checkpoint file, without its line end."""
     return json.dumps(envelope, sort_keys=True, separators=(",", ":"))
 
 
 def confirmation(sequence: int) -> str:
-    """The line that confirms a checkpoint, without its end."""
+    """The line that confirms a checkpoint, without its line end."""
     return f"{_CONFIRMED}{sequence}}}"
 
 
 def read(line: str) -> Checkpoint | Confirmation | None:
-    """What a line of a place says, its signature not yet checked; None when it is none of ours."""
+    """The content of a line of a checkpoint file, not yet verified; None when it is not ours."""
     if line.startswith(_CONFIRMED):
         number = line[len(_CONFIRMED) : -1]
         return Confirmation(sequence=int(number)) if number.isdecimal() and line[-1] == "}" else None
     try:
-        said = _decode(binascii.a2b_base64(_decode(line)["payload"], strict_mode=True).decode())
-        found = said["predicate"]
-        made = Checkpoint(
-            ledger=found["ledger"],
-            sequence=found["sequence"],
-            previous=found["previous"],
-            at=found["at"],
-            after=found["after"],
-            head=found["head"],
-            digests=tuple([each["digest"]["sha256"] for each in said["subject"]]),
+        statement = _decode(binascii.a2b_base64(_decode(line)["payload"], strict_mode=True).decode())
+        predicate = statement["predicate"]
+        checkpoint = Checkpoint(
+            ledger=predicate["ledger"],
+            sequence=predicate["sequence"],
+            previous=predicate["previous"],
+            at=predicate["at"],
+            after=predicate["after"],
+            head=predicate["head"],
+            digests=tuple([subject["digest"]["sha256"] for subject in statement["subject"]]),
             line=line,
         )
-        numbers = type(made.sequence) is int and type(made.after) is int and made.after >= 0
-        texts = all(map(str.isascii, (made.ledger, made.previous, made.at, made.head, *made.digests)))
-        ours = said["predicateType"] == PREDICATE and bool(made.digests)
+        numbers = type(checkpoint.sequence) is int and type(checkpoint.after) is int and checkpoint.after >= 0
+        values = (checkpoint.ledger, checkpoint.previous, checkpoint.at, checkpoint.head, *checkpoint.digests)
+        texts = all(map(str.isascii, values))
+        ours = statement["predicateType"] == PREDICATE and bool(checkpoint.digests)
     except (binascii.Error, KeyError, TypeError, ValueError, RecursionError):
         return None
-    return made if numbers and texts and ours else None
+    return checkpoint if numbers and texts and ours else None
 
 
 def fault_in(checkpoint: Checkpoint, opened: Callable[[Mapping[str, Any]], SignedStatement]) -> str | None:
-    """Why the signature of the line does not hold; None when it does, and over what was read."""
+    """Why the signature of the line is not valid; None when it is, and covers what was read."""
     try:
         signed = opened(json.loads(checkpoint.line)).statement
     except IntegrityError as error:
         return error.fault
-    subjects = tuple(each["digest"]["sha256"] for each in signed["subject"])
-    said = signed["predicate"]
+    subjects = tuple(subject["digest"]["sha256"] for subject in signed["subject"])
+    predicate = signed["predicate"]
     same = subjects == checkpoint.digests and all(
-        said[name] == getattr(checkpoint, name)
+        predicate[name] == getattr(checkpoint, name)
         for name in ("ledger", "sequence", "previous", "at", "after", "head")
     )
-    return None if same else "what was signed is not what the line says"
+    return None if same else "what was signed differs from what the line says"

@@ -1,7 +1,7 @@
-"""The files in which checkpoints are kept: lines are added at the end and synced, none is ever changed.
+"""The files that keep checkpoints: lines are appended and synced, and never changed.
 
-It decides when all places agree with each other, and nothing about the ledger. A line that a crash cut in
-two says nothing; one that is missing is for the chain of checkpoints to miss.
+This module decides whether all files agree with each other, and nothing about the ledger. A line that a crash
+cut in two is ignored; a missing line is found by the chain of checkpoints.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance.errors import IntegrityError, UnavailableError
-from clearance.ledger import checkpoint, waiting
+from clearance.errors import ClearanceError
+from clearance.ledger import checkpoint, faults, waiting
 from clearance.ledger.checkpoint import Checkpoint, Confirmation
 
 _BLOCK = 1 << 13
@@ -21,69 +21,65 @@ _BLOCK = 1 << 13
 
 @dataclass(frozen=True, kw_only=True)
 class Tail:
-    """The end of a place: its newest checkpoint, and whether that one was confirmed."""
+    """The end of a checkpoint file: its newest checkpoint, and whether that one was confirmed."""
 
     newest: Checkpoint | None
     confirmed: bool
 
 
 @contextmanager
-def held(places: Sequence[Path], patience: float) -> Iterator[None]:
-    """Have the places to oneself, creating the files that are not there.
+def locked(paths: Sequence[Path], patience: float) -> Iterator[None]:
+    """Lock the files, creating those that do not exist.
 
-    Raises BusyError after `patience` seconds and UnavailableError when one cannot be written.
+    Raises BusyError after `patience` seconds, and UnavailableError when a file cannot be written.
     """
     with ExitStack() as stack:
-        for place in sorted(places):
-            with _written(place):
-                if not place.exists():
-                    _create(place)
-                file = stack.enter_context(place.open("rb"))
-            waiting.flock(file, patience, f"the checkpoints in {place}")
+        for path in sorted(paths):
+            with _written(path):
+                if not path.exists():
+                    _create(path)
+                file = stack.enter_context(path.open("rb"))
+            waiting.flock(file, patience, f"the checkpoint file {path}")
         yield
 
 
-def tail(place: Path) -> Tail:
-    """Read the end of a place. Raises UnavailableError when it cannot be read."""
+def tail(path: Path) -> Tail:
+    """The end of a checkpoint file. Raises UnavailableError when it cannot be read."""
     confirmed: set[int] = set()
-    for line in _backwards(place):
-        found = checkpoint.read(line)
-        if isinstance(found, Confirmation):
-            confirmed.add(found.sequence)
-        elif found is not None:
-            return Tail(newest=found, confirmed=found.sequence in confirmed)
+    for line in _backwards(path):
+        content = checkpoint.read(line)
+        if isinstance(content, Confirmation):
+            confirmed.add(content.sequence)
+        elif content is not None:
+            return Tail(newest=content, confirmed=content.sequence in confirmed)
     return Tail(newest=None, confirmed=False)
 
 
-def agreed(places: Sequence[Path]) -> Tail:
-    """The newest checkpoint of all places; a place that a crash left without it is given it.
+def agreed(paths: Sequence[Path]) -> Tail:
+    """The newest checkpoint in any of the files; a file that a crash left without it gets it now.
 
-    To be called while the places are `held`. Raises IntegrityError when a place lacks more than that.
+    Call it while the files are `locked`. Raises IntegrityError when a file lacks more than that one.
     """
-    tails = {place: tail(place) for place in places}
-    newest = max(
-        (each.newest for each in tails.values() if each.newest), key=lambda each: each.sequence, default=None
-    )
+    tails = {path: tail(path) for path in paths}
+    checkpoints = [end.newest for end in tails.values() if end.newest]
+    newest = max(checkpoints, key=lambda candidate: candidate.sequence, default=None)
     if newest is None:
         return Tail(newest=None, confirmed=False)
-    source = next(place for place, each in tails.items() if each.newest == newest)
-    for place, each in tails.items():
-        if each.newest == newest:
+    source = next(path for path, end in tails.items() if end.newest == newest)
+    for path, end in tails.items():
+        if end.newest == newest:
             continue
-        if (each.newest.sha256 if each.newest else checkpoint.FIRST) != newest.previous:
-            raise IntegrityError(
-                f"{place} lacks checkpoints that {source} has",
-                f"find out who took them out; then, or when the place is new, copy {source} to {place}",
-            )
-        write([place], newest.line)
-    return Tail(newest=newest, confirmed=any(t.confirmed for t in tails.values() if t.newest == newest))
+        if (end.newest.sha256 if end.newest else checkpoint.FIRST) != newest.previous:
+            raise faults.CHECKPOINTS_MISSING(file=path, source=source)
+        write([path], newest.line)
+    return Tail(newest=newest, confirmed=any(end.confirmed for end in tails.values() if end.newest == newest))
 
 
-def write(places: Iterable[Path], line: str) -> None:
-    """Add the line to every place, on disk when this returns. Raises UnavailableError when one cannot."""
-    for place in places:
-        with _written(place):
-            handle = os.open(place, os.O_RDWR | os.O_APPEND)
+def write(paths: Iterable[Path], line: str) -> None:
+    """Append the line to every file; it is on disk when this returns. Raises UnavailableError if not."""
+    for path in paths:
+        with _written(path):
+            handle = os.open(path, os.O_RDWR | os.O_APPEND)
             try:
                 content = f"{line}\n".encode()
                 size = os.fstat(handle).st_size
@@ -97,16 +93,16 @@ def write(places: Iterable[Path], line: str) -> None:
                 os.close(handle)
 
 
-def lines(place: Path, size: int | None = None) -> Iterator[str]:
-    """The lines of a place from its beginning, of its first `size` bytes, one at a time.
+def lines(path: Path, size: int | None = None) -> Iterator[str]:
+    """The lines in the first `size` bytes of a file (None: in all of it), in order, read one at a time.
 
-    Raises UnavailableError when it cannot be read; a place that is not there has no lines.
+    A file that does not exist has no lines. Raises UnavailableError when it cannot be read.
     """
     try:
-        if not place.exists():
+        if not path.exists():
             return
-        left = place.stat().st_size if size is None else size
-        with place.open("rb") as file:
+        left = path.stat().st_size if size is None else size
+        with path.open("rb") as file:
             for line in file:
                 left -= len(line)
                 if left < 0:
@@ -114,40 +110,40 @@ def lines(place: Path, size: int | None = None) -> Iterator[str]:
                 if text := line.decode("utf-8", "replace").rstrip("\n"):
                     yield text
     except OSError as error:
-        raise _unreadable(place, error) from None
+        raise _unreadable(path, error) from None
 
 
-def sizes(places: Sequence[Path]) -> tuple[int, ...]:
-    """How many bytes each place holds; 0 where there is none."""
-    return tuple(place.stat().st_size if place.exists() else 0 for place in places)
+def sizes(paths: Sequence[Path]) -> tuple[int, ...]:
+    """The size of each file in bytes; 0 where it does not exist."""
+    return tuple(path.stat().st_size if path.exists() else 0 for path in paths)
 
 
-def _backwards(place: Path) -> Iterator[str]:
-    """The lines of a place, the last one first, without reading more of it than is asked for."""
+def _backwards(path: Path) -> Iterator[str]:
+    """The lines of a file, last line first; only as much of it is read as the caller asks for."""
     try:
-        with place.open("rb") as file:
+        with path.open("rb") as file:
             at, rest = file.seek(0, os.SEEK_END), b""
             while at:
                 step = min(at, _BLOCK)
                 at -= step
                 file.seek(at)
-                first, *whole = (file.read(step) + rest).split(b"\n")
-                for each in reversed(whole):
-                    if each:
-                        yield each.decode("utf-8", "replace")
+                first, *complete = (file.read(step) + rest).split(b"\n")
+                for line in reversed(complete):
+                    if line:
+                        yield line.decode("utf-8", "replace")
                 rest = first
             if rest:
                 yield rest.decode("utf-8", "replace")
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _unreadable(place, error) from None
+        raise _unreadable(path, error) from None
 
 
-def _create(place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(place, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644))
-    folder = os.open(place.parent, os.O_RDONLY)
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644))
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
@@ -155,18 +151,12 @@ def _create(place: Path) -> None:
 
 
 @contextmanager
-def _written(place: Path) -> Iterator[None]:
+def _written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnavailableError(
-            f"checkpoints cannot be written to {place} ({error.strerror or error})",
-            "mend the place or its rights, see with `clearance ledger show` what was recorded, then repeat",
-        ) from None
+        raise faults.CHECKPOINTS_NOT_WRITABLE(file=path, why=error.strerror or error) from None
 
 
-def _unreadable(place: Path, error: OSError) -> UnavailableError:
-    return UnavailableError(
-        f"the checkpoints in {place} cannot be read ({error.strerror or error})",
-        "mend the place, then repeat",
-    )
+def _unreadable(path: Path, error: OSError) -> ClearanceError:
+    return faults.CHECKPOINTS_NOT_READABLE(file=path, why=error.strerror or error)

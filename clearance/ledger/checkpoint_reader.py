@@ -1,7 +1,7 @@
-"""What the checkpoints of all places say together: which entry must have which digest.
+"""What the checkpoints of all files say together: the digest that each entry must have.
 
-It reads the places side by side, one line of each at a time, and decides which lines are to be believed:
-they are chained, and the newest is signed. With `thorough`, every signature is checked for itself.
+The files are read side by side, one line of each at a time. A line is trusted when it belongs to the chain of
+checkpoints and the newest of them is signed. With `thorough`, every signature is verified.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ VerifyEnvelope = Callable[[Mapping[str, Any]], SignedStatement]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointCopy:
-    """One place's lines, oldest first, each time they are asked for anew. `name` is for people."""
+    """The lines of one checkpoint file, oldest first, read again at each call. `name` is for people."""
 
     name: str
     lines: Callable[[], Iterable[str]]
 
 
 class Expected(NamedTuple):
-    """The digest that a checkpoint gives to an entry; `sure` once its batch is known to be committed."""
+    """The digest that checkpoint `by` states for an entry; `sure`: its batch is known to be committed."""
 
     number: int
     digest: str
@@ -37,26 +37,26 @@ class Expected(NamedTuple):
 
 
 class CheckpointReader:
-    """One reading of the checkpoints; what is wrong with them goes to `tally` while it is read."""
+    """One pass over the checkpoints; what is wrong with them is added to `counter` on the way."""
 
     def __init__(
         self,
         ledger: str,
         copies: Sequence[CheckpointCopy],
         opened: VerifyEnvelope,
-        tally: FindingCounter,
+        counter: FindingCounter,
         *,
         thorough: bool,
     ) -> None:
         self.count = 0
         self.given_up: list[Checkpoint] = []
-        self._ledger, self._copies, self._opened, self._tally = ledger, copies, opened, tally
+        self._ledger, self._copies, self._opened, self._counter = ledger, copies, opened, counter
         self._thorough = thorough
         self._confirmed = 0
 
     def expected(self) -> Iterator[Expected]:
-        """The digests in order of their numbers. A batch that the next one replaced is passed over."""
-        for this, following in itertools.pairwise(itertools.chain(self._believed(), (None,))):
+        """The digests in order of their entries. A batch that the next one replaced is skipped."""
+        for this, following in itertools.pairwise(itertools.chain(self._trusted(), (None,))):
             if this is None:
                 continue
             if following is not None and following.replaces(this) and not following.follows(this):
@@ -67,21 +67,19 @@ class CheckpointReader:
                 yield Expected(number, digest, this, sure)
 
     def close(self) -> None:
-        """Look whether a batch that was given up had been confirmed: then it was cut off, not given up."""
-        lost = {each.sequence: each for each in self.given_up}
+        """Report each batch that was given up although it had been confirmed: it was cut off."""
+        lost = {batch.sequence: batch for batch in self.given_up}
         for copy in self._copies if lost else ():
             for line in copy.lines():
                 if line.startswith('{"confirmed"'):
-                    found = checkpoint.read(line)
-                    if isinstance(found, Confirmation) and (gone := lost.pop(found.sequence, None)):
-                        self._tally.add(
-                            LedgerFault.CUT,
-                            gone.after + 1,
-                            f"entry {gone.after + 1} was confirmed by {gone}, and another took its place",
-                        )
+                    content = checkpoint.read(line)
+                    if isinstance(content, Confirmation) and (gone := lost.pop(content.sequence, None)):
+                        first = gone.after + 1
+                        detail = f"entry {first} was confirmed by {gone}, and another entry has replaced it"
+                        self._counter.add(LedgerFault.CUT, first, detail)
 
-    def _believed(self) -> Iterator[Checkpoint]:
-        """The checkpoints that are chained to each other, or whose own signature holds."""
+    def _trusted(self) -> Iterator[Checkpoint]:
+        """The checkpoints that are chained to each other, or whose own signature is valid."""
         before: Checkpoint | None = None
         for this, following in itertools.pairwise(itertools.chain(self._groups(), (None,))):
             if this is None:
@@ -92,73 +90,74 @@ class CheckpointReader:
                 self._compare(this, newest=newest)
             if picked is None:
                 continue
-            self._hold(before, picked)
+            self._check_order(before, picked)
             self.count += 1
             before = picked
             yield picked
 
     def _groups(self) -> Iterator[list[tuple[int, Checkpoint]]]:
-        """The checkpoints of one sequence in all places, each with its place; by sequence."""
-        streams = [self._read(place) for place in range(len(self._copies))]
+        """For each sequence, its checkpoint in every file that has it, with the index of the file."""
+        streams = [self._read(index) for index in range(len(self._copies))]
         merged = heapq.merge(*streams, key=_sequence) if len(streams) > 1 else itertools.chain(*streams)
         for _, group in itertools.groupby(merged, key=_sequence):
             yield list(group)
 
-    def _read(self, place: int) -> Iterator[tuple[int, Checkpoint]]:
-        for line in self._copies[place].lines():
-            found = checkpoint.read(line)
-            if isinstance(found, Confirmation):
-                self._confirmed = max(self._confirmed, found.sequence)
-            elif found is not None:
-                yield place, found
+    def _read(self, index: int) -> Iterator[tuple[int, Checkpoint]]:
+        for line in self._copies[index].lines():
+            content = checkpoint.read(line)
+            if isinstance(content, Confirmation):
+                self._confirmed = max(self._confirmed, content.sequence)
+            elif content is not None:
+                yield index, content
 
     def _pick(self, group: list[tuple[int, Checkpoint]], *, check: bool) -> Checkpoint | None:
-        """The line of this sequence to believe; None when there is none."""
+        """The checkpoint of this sequence that can be trusted; None when there is none."""
         first = group[0][1]
-        lines = [first, *(found for _, found in group[1:] if found.line != first.line)]
-        differ = len(lines) > 1
+        versions = [first, *(other for _, other in group[1:] if other.line != first.line)]
+        differ = len(versions) > 1
         if differ:
-            what = f"checkpoint {first.sequence} differs from place to place"
-            self._tally.add(LedgerFault.CHECKPOINT_EDITED, None, what)
-        believed = None
-        for found in lines:
-            fault = checkpoint.fault_in(found, self._opened) if check or differ else None
+            what = f"checkpoint {first.sequence} differs from file to file"
+            self._counter.add(LedgerFault.CHECKPOINT_EDITED, None, what)
+        trusted = None
+        for version in versions:
+            fault = checkpoint.fault_in(version, self._opened) if check or differ else None
             if fault is not None:
-                self._tally.add(LedgerFault.WRONG_KEY, found.after + 1, f"{found}: {fault}")
-            elif found.ledger != self._ledger:
-                self._tally.add(LedgerFault.OTHER_LEDGER, None, f"{found} is of ledger {found.ledger}")
+                self._counter.add(LedgerFault.WRONG_KEY, version.after + 1, f"{version}: {fault}")
+            elif version.ledger != self._ledger:
+                detail = f"{version} belongs to ledger {version.ledger}"
+                self._counter.add(LedgerFault.OTHER_LEDGER, None, detail)
             else:
-                believed = believed or found
-        return believed
+                trusted = trusted or version
+        return trusted
 
     def _compare(self, group: list[tuple[int, Checkpoint]], *, newest: bool) -> None:
-        """Note the places that lack this checkpoint, unless a crash may have left them without it."""
-        found = group[0][1]
-        if newest and self._confirmed < found.sequence:
+        """Report the files that lack this checkpoint, unless a crash may have left them without it."""
+        present = group[0][1]
+        if newest and self._confirmed < present.sequence:
             return
-        for place in sorted(set(range(len(self._copies))) - {place for place, _ in group}):
-            name = self._copies[place].name
-            self._tally.add(LedgerFault.CHECKPOINT_REMOVED, found.after + 1, f"{name} lacks {found}")
+        for index in sorted(set(range(len(self._copies))) - {index for index, _ in group}):
+            detail = f"{self._copies[index].name} lacks {present}"
+            self._counter.add(LedgerFault.CHECKPOINT_REMOVED, present.after + 1, detail)
 
-    def _hold(self, before: Checkpoint | None, this: Checkpoint) -> None:
-        """Note what is wrong between a checkpoint and the one before."""
+    def _check_order(self, before: Checkpoint | None, this: Checkpoint) -> None:
+        """Report where a checkpoint does not follow the previous one."""
         wanted = 1 if before is None else before.sequence + 1
         if this.sequence != wanted:
             first = 1 if before is None else before.last + 1
-            self._tally.add(
+            self._counter.add(
                 LedgerFault.CHECKPOINT_REMOVED,
                 first,
-                f"checkpoint {wanted} is in no place",
+                f"checkpoint {wanted} is missing from every file",
                 this.sequence - wanted,
             )
         elif this.previous != (checkpoint.FIRST if before is None else before.sha256):
             number = this.after + 1 if before is None else before.after + 1
-            self._tally.add(
-                LedgerFault.CHECKPOINT_EDITED, number, f"{this} does not follow the one before it"
+            self._counter.add(
+                LedgerFault.CHECKPOINT_EDITED, number, f"{this} does not follow the previous checkpoint"
             )
         elif before is not None and not (this.follows(before) or this.replaces(before)):
-            self._tally.add(LedgerFault.CUT, this.after + 1, f"{this} goes on from where none ended")
+            self._counter.add(LedgerFault.CUT, this.after + 1, f"{this} starts where no earlier batch ended")
 
 
-def _sequence(found: tuple[int, Checkpoint]) -> int:
-    return found[1].sequence
+def _sequence(line: tuple[int, Checkpoint]) -> int:
+    return line[1].sequence

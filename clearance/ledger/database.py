@@ -1,7 +1,7 @@
 """The ledger's tables in SQLite or PostgreSQL: created once, written by one at a time, read by all.
 
-It decides how a transaction is begun and how long it waits, and what may be said about the database: its
-kind, host and name, never user or password. What is written is decided elsewhere.
+This module decides how a transaction starts, how long it waits, and what messages may say about the database:
+its kind, host and name, never its user or password. What is written is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from clearance import database_urls
-from clearance.errors import ConfigurationError, IntegrityError
-from clearance.ledger import waiting
+from clearance.ledger import faults, waiting
 from clearance.ledger.address import file_of, parse
 from clearance.ledger.database_faults import translated
 
@@ -74,31 +73,28 @@ class Database:
 
 @contextmanager
 def connected(address: str, patience: float = waiting.PATIENCE) -> Iterator[Database]:
-    """The database at a URL, its tables created when they are not there; closed at the end.
+    """The database at a URL, with its tables created if they do not exist; closed at the end.
 
-    Many processes may do so at once. Raises ConfigurationError when the URL is no use, UnavailableError
-    when nobody answers there, IntegrityError when the tables are not those of a ledger.
+    Many processes may call it at once. Raises ConfigurationError when the URL is not usable,
+    UnavailableError when no server answers, and IntegrityError when the tables are not those of a ledger.
     """
     url = parse(address)
     engine = _engine(url, patience)
     try:
         with translated(url):
-            found = _identity(engine) or _create(engine, patience)
-        if found[1] != FORMAT:
-            raise ConfigurationError(
-                f"the ledger in {database_urls.label(url)} has format {found[1]}, and this writes {FORMAT}",
-                "use the version of Clearance that it was written with, or a newer one",
-            )
-        yield Database(engine=engine, ledger=found[0], patience=patience)
+            ledger, version = _identity(engine) or _create(engine, patience)
+        if version != FORMAT:
+            raise faults.UNKNOWN_FORMAT(database=database_urls.label(url), found=version, expected=FORMAT)
+        yield Database(engine=engine, ledger=ledger, patience=patience)
     finally:
         engine.dispose()
 
 
 @contextmanager
 def writing(database: Database) -> Iterator[sa.Connection]:
-    """A transaction that no other writer shares: committed at the end, rolled back on an error.
+    """An exclusive write transaction: committed at the end, rolled back on an error.
 
-    Raises BusyError when others write for longer than the database's patience.
+    Raises BusyError when other processes write for longer than the database's patience.
     """
     with (
         translated(database.engine.url),
@@ -110,7 +106,7 @@ def writing(database: Database) -> Iterator[sa.Connection]:
 @contextmanager
 def _transaction(engine: sa.Engine, patience: float) -> Iterator[sa.Connection]:
     with engine.connect() as fresh:
-        connection = fresh.execution_options(isolation_level="AUTOCOMMIT")  # so that BEGIN is ours to say
+        connection = fresh.execution_options(isolation_level="AUTOCOMMIT")  # we send BEGIN ourselves
         _begin(connection, patience)
         try:
             yield connection
@@ -123,11 +119,11 @@ def _transaction(engine: sa.Engine, patience: float) -> Iterator[sa.Connection]:
 
 @contextmanager
 def reading(database: Database, *, lenient: bool = False) -> Iterator[sa.Connection]:
-    """A connection for reading, with its results streamed; `lenient`: also what is no UTF-8."""
+    """A connection that streams its results; `lenient`: text that is not UTF-8 is read as well."""
     with translated(database.engine.url), database.engine.connect() as connection:
         if lenient and database.file is not None:
             driver: Any = connection.connection.driver_connection
-            connection.detach()  # not for the next one to use
+            connection.detach()  # so that nobody else gets it from the pool
             driver.text_factory = lambda data: data.decode("utf-8", "replace")
         yield connection.execution_options(stream_results=True, yield_per=1000)
 
@@ -136,7 +132,9 @@ def _begin(connection: sa.Connection, patience: float) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         return
-    connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")  # sees who had the lock before
+    connection.exec_driver_sql(
+        "BEGIN ISOLATION LEVEL READ COMMITTED"
+    )  # sees the commits of earlier lock holders
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(patience * 1000)}")
     connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SPACE - 1, 0)))
@@ -159,24 +157,21 @@ def _engine(url: sa.URL, patience: float) -> sa.Engine:
 
 
 def _identity(engine: sa.Engine) -> tuple[str, int] | None:
-    """The ledger's id and format; None when the tables are not there."""
+    """The ledger's id and format; None when the tables do not exist."""
     file = file_of(engine.url)
     if file is not None and not file.exists():
         return None  # connecting would create it
     with engine.connect() as connection:
         if not sa.inspect(connection).has_table(identity.name):
             return None
-        found = connection.execute(sa.select(identity.c.ledger, identity.c.format)).all()
-    if len(found) != 1:
-        raise IntegrityError(
-            f"the database {database_urls.label(engine.url)} names {len(found)} ledgers, not one",
-            "put the ledger's database back from a backup",
-        )
-    return str(found[0][0]), int(found[0][1])
+        rows = connection.execute(sa.select(identity.c.ledger, identity.c.format)).all()
+    if len(rows) != 1:
+        raise faults.NOT_ONE_LEDGER(database=database_urls.label(engine.url), count=len(rows))
+    return str(rows[0][0]), int(rows[0][1])
 
 
 def _create(engine: sa.Engine, patience: float) -> tuple[str, int]:
-    """Create the tables, unless somebody else just did."""
+    """Create the tables, unless another process has just created them."""
     file = file_of(engine.url)
     if file is None:
         with _transaction(engine, patience) as connection:
@@ -190,17 +185,15 @@ def _create(engine: sa.Engine, patience: float) -> tuple[str, int]:
             with _transaction(engine, patience) as connection:
                 return _created(connection)
     except OSError as error:
-        raise ConfigurationError(
-            f"the ledger {file} cannot be created ({error.strerror})", "name a folder that can be written"
-        ) from None
+        raise faults.NOT_CREATABLE(file=file, why=error.strerror) from None
 
 
 def _created(connection: sa.Connection) -> tuple[str, int]:
     _TABLES.create_all(connection)
-    found = connection.execute(sa.select(identity.c.ledger, identity.c.format)).first()
-    if found is None:
-        found = connection.execute(
+    row = connection.execute(sa.select(identity.c.ledger, identity.c.format)).first()
+    if row is None:
+        row = connection.execute(
             identity.insert().returning(identity.c.ledger, identity.c.format),
             {"ledger": uuid.uuid4().hex, "format": FORMAT},
         ).one()
-    return str(found[0]), int(found[1])
+    return str(row[0]), int(row[1])

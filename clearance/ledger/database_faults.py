@@ -1,4 +1,4 @@
-"""What a database raises, as one clear error that shows neither user nor password."""
+"""Database errors as ledger errors that show neither user nor password."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from clearance import database_urls
-from clearance.errors import BusyError, ClearanceError, ConfigurationError, IntegrityError, UnavailableError
+from clearance.errors import ClearanceError
+from clearance.ledger import faults
 
 _NO_PRIVILEGE = "42501"
 _REFUSAL = re.compile(r"password|authenticat|does not exist|permission|pg_hba|readonly", re.IGNORECASE)
 
 
 def translated(url: sa.URL) -> AbstractContextManager[None]:
-    """Turn what the database raises into one clear error; nothing of the driver's stays attached."""
+    """Raise a ledger error in place of a database error, without the driver's own error attached."""
     return database_urls.translated(url, _explain)
 
 
@@ -23,22 +24,15 @@ def _explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
     cause = getattr(error, "orig", None) or error
     state = getattr(cause, "sqlstate", None) or ""
     line = next(iter(str(cause).strip().splitlines()), "").strip().partition(" with text ")[0]
-    said = database_urls.scrub(line, url)
-    where = f"the ledger's database {database_urls.label(url)}"
-    if state == "55P03" or "database is locked" in said:
-        return BusyError(f"others are writing to {where}, for too long", "repeat this when they have ended")
-    if re.search(r"malformed|not a database|could not decode", said, re.IGNORECASE):
-        return IntegrityError(
-            f"{where} is damaged: {said}", "put it back from a backup; keep the damaged one"
-        )
+    text = database_urls.scrub(line, url)
+    database = f"the ledger's database {database_urls.label(url)}"
+    if state == "55P03" or "database is locked" in text:
+        return faults.DATABASE_BUSY(database=database)
+    if re.search(r"malformed|not a database|could not decode", text, re.IGNORECASE):
+        return faults.DATABASE_DAMAGED(database=database, why=text)
     unfit = isinstance(error, sa.exc.IntegrityError) or state.startswith(("22", "23", "42"))
     if unfit and state != _NO_PRIVILEGE:
-        return IntegrityError(f"{where} is not as it was created: {said}", "put it back from a backup")
-    if state == _NO_PRIVILEGE or _REFUSAL.search(said):
-        return ConfigurationError(
-            f"{where} refuses: {said}", "check CLEARANCE_LEDGER and what that account may do"
-        )
-    return UnavailableError(
-        f"{where} does not answer: {said}",
-        "start it or mend CLEARANCE_LEDGER, see with `clearance ledger show` what was recorded, then repeat",
-    )
+        return faults.DATABASE_CHANGED(database=database, why=text)
+    if state == _NO_PRIVILEGE or _REFUSAL.search(text):
+        return faults.DATABASE_REFUSES(database=database, why=text)
+    return faults.DATABASE_UNAVAILABLE(database=database, why=text)

@@ -231,7 +231,7 @@ def body_digest(salt: str | None, text: str) -> str:
 
 
 def _digest(number: int, time: str, kind: str, *rest: str | None) -> str:
-    texts = ",".join(["null" if each is None else _quote(each) for each in (time, kind, *rest)])
+    texts = ",".join(["null" if text is None else _quote(text) for text in (time, kind, *rest)])
     return _sha256(f'["clearance/ledger/entry/1",{number},{texts}]')  # by hand: three times as fast
 
 

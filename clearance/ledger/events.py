@@ -373,7 +373,7 @@ class Redaction(Event):
 
 
 def _concrete(base: type[Event]) -> list[type[Event]]:
-    below = [found for child in base.__subclasses__() for found in _concrete(child)]
+    below = [event for child in base.__subclasses__() for event in _concrete(child)]
     return [base, *below] if "kind" in vars(base) else below
 
 
@@ -397,7 +397,7 @@ ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
 
 def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
-    subject = " ".join([model or "no model", *([] if version is None else [f"version {version}"])])
+    subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
     return text.format(actor=actor, subject=subject)
 
 

@@ -19,7 +19,7 @@ INVALID_NAME = ErrorKind(
     "ledger.invalid_name",
     DataError,
     "the {field} of a ledger entry must have 1 to 200 printable characters",
-    "shorten it; longer texts belong in the body",
+    "use a short name without control characters; longer texts belong in the body",
 )
 UNKNOWN_KIND = ErrorKind(
     "ledger.unknown_kind", DataError, "`{kind}` is not a kind of ledger entry", "use one of {kinds}"

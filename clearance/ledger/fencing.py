@@ -1,7 +1,7 @@
-"""One holder of a model at a time: a lock that dies with its holder, and a token that outlives the lock.
+"""One holder of a model at a time: a lock that ends with its holder, and a token that outlives the lock.
 
-A holder that lost the lock without knowing it (its connection broke) has an older token than the next one:
-nothing is recorded under it any more.
+A holder that lost the lock without noticing (its connection broke) has an older token than the next holder:
+nothing can be recorded under it any more.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from clearance.errors import BusyError
-from clearance.ledger import database, database_faults, waiting
+from clearance.ledger import database, database_faults, faults, waiting
 from clearance.ledger.database import Database, fences
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fence:
-    """The right to change the champion of `model`. Tokens of a model only rise."""
+    """The right to change the champion of `model`. The tokens of a model only increase."""
 
     model: str
     token: int
@@ -29,10 +28,10 @@ class Fence:
 
 @contextmanager
 def lock(database_: Database, model: str, patience: float | None = None) -> Iterator[Fence]:
-    """Hold the lock of the model's name, in the ledger's database.
+    """Hold the lock of a model in the ledger's database.
 
-    It is free again at the end and when the process or its connection dies, also by `kill -9`. Raises
-    BusyError when another holds it for longer than `patience` seconds (default: the ledger's).
+    It is released at the end, and when the process or its connection dies, also by `kill -9`. Raises
+    BusyError when another process holds it for longer than `patience` seconds (default: the ledger's).
     """
     wait = database_.patience if patience is None else patience
     taken = _file_lock if database_.file is not None else _server_lock
@@ -41,13 +40,10 @@ def lock(database_: Database, model: str, patience: float | None = None) -> Iter
 
 
 def ensure(connection: sa.Connection, fence: Fence) -> None:
-    """Raise BusyError unless nobody has taken the lock since: to be asked before every act under it."""
+    """Raise BusyError if another process has taken the lock since. Call it before every act under it."""
     query = sa.select(fences.c.token).where(fences.c.model == fence.model)
     if connection.execute(query).scalar() != fence.token:
-        raise BusyError(
-            f"another process has taken over the lock of {fence.model}",
-            "see with `clearance history` what it did, then repeat this",
-        )
+        raise faults.LOCK_LOST(model=fence.model)
 
 
 def _next(database_: Database, model: str) -> Fence:
@@ -63,19 +59,19 @@ def _next(database_: Database, model: str) -> Fence:
 
 @contextmanager
 def _file_lock(database_: Database, model: str, patience: float) -> Iterator[None]:
-    """SQLite lives on one machine: so does the lock, in a file that the kernel frees."""
-    file = database_.file
-    assert file is not None  # noqa: S101 - chosen by the caller
-    folder = file.with_name(f"{file.name}.locks")
+    """SQLite is used on one machine, and so is its lock: a file lock that the kernel releases."""
+    path = database_.file
+    assert path is not None  # noqa: S101 - chosen by the caller
+    folder = path.with_name(f"{path.name}.locks")
     folder.mkdir(exist_ok=True)
-    with Path(folder, _sha256(model).hex()).open("w") as held:
-        waiting.flock(held, patience, f"the lock of {model}")
+    with Path(folder, _sha256(model).hex()).open("w") as file:
+        waiting.flock(file, patience, f"the lock of {model}")
         yield
 
 
 @contextmanager
 def _server_lock(database_: Database, model: str, patience: float) -> Iterator[None]:
-    """An advisory lock of a connection of its own: the server frees it when the connection ends."""
+    """An advisory lock on a connection of its own: the server releases it when the connection ends."""
     key = int.from_bytes(_sha256(model)[:4], "big", signed=True)
     attempt = sa.select(sa.func.pg_try_advisory_lock(database.SPACE, key))
     with database_faults.translated(database_.engine.url):
@@ -87,7 +83,7 @@ def _server_lock(database_: Database, model: str, patience: float) -> Iterator[N
             )
         yield
     finally:
-        connection.invalidate()  # ends the session, and with it the lock: also one that is already lost
+        connection.invalidate()  # ends the session and the lock, even if the connection is already lost
         connection.close()
 
 

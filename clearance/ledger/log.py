@@ -86,8 +86,8 @@ def _append(
             at = max(at, last.at)  # a clock that was set back must not make the log look reordered
         made = tuple(entry.chain(drafts, after=before[0], previous=before[1], at=at))
         _erase(connection, erase)
-        connection.execute(_INSERT, [{name: getattr(each, name) for name in _NAMES} for each in made])
-        with checkpoint_files.held(seal.places, ledger.database.patience):
+        connection.execute(_INSERT, [{name: getattr(entry_, name) for name in _NAMES} for entry_ in made])
+        with checkpoint_files.locked(seal.places, ledger.database.patience):
             newest = _trusted(ledger, seal, before)
             statement = checkpoint.statement(ledger.id, newest, before, made, at)
             line = checkpoint.line(seal.sign(statement))

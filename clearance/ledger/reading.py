@@ -1,4 +1,4 @@
-"""An open ledger, and what stands in it: nothing is checked here, and nothing is written."""
+"""An open ledger and its entries. Nothing is checked here, and nothing is written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from clearance.errors import ConfigurationError, IntegrityError
+from clearance.errors import IntegrityError
 from clearance.ledger import database, entry, faults, waiting
 from clearance.ledger.checkpoint import Seal
 from clearance.ledger.entry import Entry
@@ -23,9 +23,9 @@ _NEWEST = sa.select(database.entries).order_by(_COLUMNS.number.desc()).limit(1)
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """An open ledger. Without a `seal` it can be read only.
+    """An open ledger; without a `seal` it can only be read.
 
-    `signed` is the newest line that was signed through it: found again, it needs no second check.
+    `signed` is the newest line signed through it: that line needs no second verification.
     """
 
     database: database.Database
@@ -35,7 +35,7 @@ class Ledger:
 
     @property
     def id(self) -> str:
-        """The random id that the first entry is chained to: no other ledger's entries fit."""
+        """The random id that the first entry is chained to, so that entries of other ledgers do not fit."""
         return self.database.ledger
 
 
@@ -51,63 +51,62 @@ def open(  # noqa: A001 - used as `ledger.open`
     patience: float = waiting.PATIENCE,
     clock: Callable[[], dt.datetime] = _now,
 ) -> Iterator[Ledger]:
-    """The ledger at a database URL, created when there is none; `patience` in seconds bounds every wait.
+    """The ledger at a database URL, created if it does not exist; `patience` in seconds limits every wait.
 
-    Raises ConfigurationError for an address of no use or a seal without a place, UnavailableError when
-    nobody answers there, IntegrityError when the database is damaged. Open it anew in a forked process.
+    Raises ConfigurationError for an address that is not usable or a seal without a checkpoint file,
+    UnavailableError when no server answers, IntegrityError when the database is damaged. Open it again in a
+    forked process.
     """
     if seal is not None and not seal.places:
-        raise ConfigurationError(
-            "the ledger has no place for its checkpoints", "name a file outside the database for them"
-        )
-    with database.connected(address, patience) as found:
-        yield Ledger(database=found, seal=seal, clock=clock)
+        raise faults.NO_CHECKPOINT_FILE()
+    with database.connected(address, patience) as connected:
+        yield Ledger(database=connected, seal=seal, clock=clock)
 
 
 def entries(
     ledger: Ledger, *, model: str | None = None, after: int = 0, until: int | None = None
 ) -> Iterator[Entry]:
-    """The entries after number `after` up to `until`, by number, as they are stored: nothing is checked.
+    """The entries after number `after` up to `until`, by number, as they are stored and unchecked.
 
-    With a `model`, only those that concern it. Raises IntegrityError when the database is damaged.
+    With a `model`, only the entries about it. Raises IntegrityError when the database is damaged.
     """
     query = sa.select(database.entries).where(_COLUMNS.number > after).order_by(_COLUMNS.number)
     if model is not None:
         query = query.where(_COLUMNS.model == model)
     if until is not None:
         query = query.where(_COLUMNS.number <= until)
-    last, whole = after, False
+    last, complete = after, False
     with suppress(IntegrityError):
-        for each in _read(ledger, query):
-            yield each
-            last = each.number
-        whole = True
-    if not whole:  # one text that is no UTF-8 withholds all rows that were fetched with it
+        for entry_ in _read(ledger, query):
+            yield entry_
+            last = entry_.number
+        complete = True
+    if not complete:  # one text that is not UTF-8 withholds all rows that were fetched with it
         yield from _read(ledger, query.where(_COLUMNS.number > last), lenient=True)
 
 
 def head(ledger: Ledger) -> tuple[int, str]:
-    """The number and digest of the newest entry; 0 and the ledger's origin when there is none."""
+    """The number and digest of the newest entry; 0 and the ledger's origin when it is empty."""
     with database.reading(ledger.database) as connection:
         last = newest_in(connection)
     return (last.number, last.digest) if last else (0, entry.origin(ledger.id))
 
 
 def newest(ledger: Ledger) -> int:
-    """The number of the newest entry, whether it is sound or not; 0 when there is none."""
+    """The number of the newest entry, intact or not; 0 when the ledger is empty."""
     with database.reading(ledger.database) as connection:
         return connection.execute(sa.select(sa.func.max(_COLUMNS.number))).scalar() or 0
 
 
 def newest_in(connection: sa.Connection) -> Entry | None:
-    """The newest entry, None when there is none. Raises IntegrityError when it is not sound."""
+    """The newest entry; None when the ledger is empty. Raises IntegrityError when it is not intact."""
     row = connection.execute(_NEWEST).first()
     if row is None:
         return None
-    found = _entry(row)
-    if fault := entry.fault_in(found):
-        raise faults.UNSOUND_HEAD(number=found.number, why=fault)
-    return found
+    newest_entry = _entry(row)
+    if fault := entry.fault_in(newest_entry):
+        raise faults.UNSOUND_HEAD(number=newest_entry.number, why=fault)
+    return newest_entry
 
 
 def _read(ledger: Ledger, query: sa.Select[Any], *, lenient: bool = False) -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""What a verification found: faults by class, each with the first entry it touches, in sentences."""
+"""The result of a verification: its findings by class of fault, each with the first entry concerned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class LedgerFault(StrEnum):
-    """A class of damage. Those from `CUT` on are seen through checkpoints only."""
+    """A class of damage. Those from `CUT` on are found only through checkpoints."""
 
     EDITED = "edited"
     UNLINKED = "unlinked"
@@ -24,9 +24,9 @@ class LedgerFault(StrEnum):
     UNCOVERED = "not covered by a checkpoint"
     CHECKPOINT_REMOVED = "checkpoint removed"
     CHECKPOINT_EDITED = "checkpoint edited"
-    WRONG_KEY = "checkpoint not signed by a key that counts"
+    WRONG_KEY = "checkpoint not signed by a valid key"
     OTHER_LEDGER = "checkpoint of another ledger"
-    NOT_ENTITLED = "recorded by somebody who may not"
+    NOT_ENTITLED = "recorded without the right"
 
 
 CHECKPOINT_FAULTS = frozenset(
@@ -42,9 +42,9 @@ CHECKPOINT_FAULTS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerFinding:
-    """The first occurrence of a fault, and how many there are of its class.
+    """The first occurrence of a fault, and the number of occurrences of its class.
 
-    `number` is that of the first bad entry or the first missing one; None where no entry can be named.
+    `number` is that of the first bad or missing entry; None where no entry can be named.
     """
 
     fault: LedgerFault
@@ -53,7 +53,7 @@ class LedgerFinding:
     count: int = 1
 
     def __str__(self) -> str:
-        more = f" ({self.count} in all)" if self.count > 1 else ""
+        more = f" ({self.count} in total)" if self.count > 1 else ""
         return f"{self.fault}: {self.detail}{more}"
 
 
@@ -61,8 +61,8 @@ class LedgerFinding:
 class LedgerReport:
     """What a verification read, and what it found.
 
-    `entries` and `checkpoints` count what was read, `places` where checkpoints were looked for. `notes` are
-    what a reader should know and is no fault: erasures, and batches that a crash gave up.
+    `entries` and `checkpoints` count what was read, `places` the checkpoint files. `notes` are not faults:
+    erasures, and batches that a crash left uncommitted.
     """
 
     ledger: str
@@ -74,13 +74,13 @@ class LedgerReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every entry is what was recorded and each is covered by a checkpoint."""
+        """Whether every entry is as it was recorded and covered by a checkpoint."""
         return not self.findings
 
     @property
     def first(self) -> int | None:
         """The number of the first bad or missing entry; None when no finding names one."""
-        return min((each.number for each in self.findings if each.number is not None), default=None)
+        return min((finding.number for finding in self.findings if finding.number is not None), default=None)
 
     def to_json(self) -> dict[str, Any]:
         """The report as a JSON value."""
@@ -91,37 +91,45 @@ class LedgerReport:
             "entries": self.entries,
             "checkpoints": self.checkpoints,
             "places": self.places,
-            "findings": [asdict(each) for each in self.findings],
+            "findings": [asdict(finding) for finding in self.findings],
             "notes": list(self.notes),
         }
 
+    @property
+    def counts(self) -> str:
+        """What was read, in words."""
+        files = "1 file" if self.places == 1 else f"{self.places} files"
+        return f"{self.entries} entries, {self.checkpoints} checkpoints in {files}"
+
     def __str__(self) -> str:
-        read = f"{self.entries} entries, {self.checkpoints} checkpoints in {self.places} place(s)"
+        notes = [f"  note: {note}" for note in self.notes]
         if self.ok:
-            said = [f"The ledger holds: {read}."]
-        else:
-            said = [f"The ledger does not hold: {read}.", *(f"  {each}" for each in self.findings)]
-            if not self.places:
-                said.append("  Without a checkpoint, a cut tail or a whole rewrite is not visible.")
-        return "\n".join([*said, *(f"  note: {each}" for each in self.notes)])
+            return "\n".join([f"The ledger verifies: {self.counts}.", *notes])
+        lines = [
+            f"The ledger does not verify: {self.counts}.",
+            *(f"  {finding}" for finding in self.findings),
+        ]
+        if not self.places:
+            lines.append("  Without a checkpoint, a cut tail or a complete rewrite cannot be detected.")
+        return "\n".join([*lines, *notes])
 
 
 class FindingCounter:
-    """Findings as they come in: the first of each class is kept, the others are counted."""
+    """Collects findings: keeps the first of each class of fault, and counts the others."""
 
     def __init__(self) -> None:
         self._first: dict[LedgerFault, tuple[int | None, str]] = {}
         self._count: dict[LedgerFault, int] = {}
 
     def add(self, fault: LedgerFault, number: int | None, detail: str, count: int = 1) -> None:
-        """Note `count` occurrences."""
+        """Add `count` occurrences."""
         self._first.setdefault(fault, (number, detail))
         self._count[fault] = self._count.get(fault, 0) + count
 
     def all(self) -> tuple[LedgerFinding, ...]:
         """The findings, those about the earliest entry first."""
-        made = [
+        findings = [
             LedgerFinding(fault=fault, number=number, detail=detail, count=self._count[fault])
             for fault, (number, detail) in self._first.items()
         ]
-        return tuple(sorted(made, key=lambda each: (each.number is None, each.number or 0)))
+        return tuple(sorted(findings, key=lambda finding: (finding.number is None, finding.number or 0)))

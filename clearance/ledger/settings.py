@@ -1,4 +1,4 @@
-"""Where the ledger and its checkpoints are, unless the environment says otherwise."""
+"""Where the ledger and its checkpoint files are: from the environment, or in the project."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ CHECKPOINTS = "CLEARANCE_CHECKPOINTS"
 
 
 def address(root: Path, environment: Mapping[str, str] = os.environ) -> str:
-    """The ledger's database URL: what `CLEARANCE_LEDGER` holds, else an SQLite file in the project."""
+    """The ledger's database URL: `CLEARANCE_LEDGER`, or an SQLite file in the project."""
     return environment.get(ADDRESS) or f"sqlite:///{root / '.clearance' / 'ledger.db'}"
 
 
 def checkpoint_paths(root: Path, environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
-    """The files for checkpoints: one in the project, and what `CLEARANCE_CHECKPOINTS` lists beside it.
+    """The checkpoint files: one in the project, and those that `CLEARANCE_CHECKPOINTS` lists.
 
-    The list is separated like `PATH`; a relative path is taken from the project folder. All who write to one
-    ledger must name the same files.
+    The list is separated like `PATH`; a relative path starts at the project folder. Everybody who writes to a
+    ledger must list the same files.
     """
-    listed = [each for each in environment.get(CHECKPOINTS, "").split(os.pathsep) if each]
+    listed = [name for name in environment.get(CHECKPOINTS, "").split(os.pathsep) if name]
     own = root / ".clearance" / "ledger.checkpoints"
-    return tuple(dict.fromkeys([own, *(root / each for each in listed)]))
+    return tuple(dict.fromkeys([own, *(root / name for name in listed)]))

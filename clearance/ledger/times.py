@@ -1,4 +1,4 @@
-"""Times as the ledger writes them: UTC, microseconds, 27 characters that sort by time."""
+"""Times as the ledger writes them: UTC with microseconds, 27 characters that sort by time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def stamp(at: dt.datetime) -> str:
-    """The text of a time. Raises ValueError when it has no zone."""
+    """The text of a time. Raises ValueError when it has no time zone."""
     if at.tzinfo is None:
-        raise ValueError("a time without a zone")
+        raise ValueError("the time has no time zone")
     return at.astimezone(dt.UTC).strftime(_FORMAT).rjust(27, "0")
 
 
 def parse(time: str) -> dt.datetime:
-    """The time that `stamp` wrote. Raises ValueError when it is no such text."""
+    """The time that `stamp` wrote. Raises ValueError for any other text."""
     if not _SHAPE.match(time):
-        raise ValueError("no time of the ledger")
+        raise ValueError("not a time of the ledger")
     return dt.datetime.fromisoformat(time)
 
 

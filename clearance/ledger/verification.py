@@ -1,8 +1,8 @@
-"""Whether a ledger is what was recorded: its entries held against each other and against the checkpoints.
+"""Verification: whether a ledger is what was recorded, by its own chain and by its checkpoints.
 
-Everything is read once, in order, and nothing is kept: the memory does not grow with the ledger. It stays
-silent only when every entry is sound, chained and covered by a checkpoint that a key that counts has signed.
-What no checkpoint can show: the ledger and every place cut back alike, to an end that was once signed.
+Everything is read once, in order, and nothing is kept: memory does not grow with the ledger. There are no
+findings only when every entry is intact, chained, and covered by a checkpoint that a valid key signed. What
+no checkpoint can show: the ledger and every checkpoint file cut back alike, to an end that was once signed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def verify(
     copies: Sequence[CheckpointCopy],
     opened: VerifyEnvelope,
 ) -> LedgerReport:
-    """Verify the ledger with this id: its entries, as they are stored, and the checkpoints of every place.
+    """Verify the ledger with this id: its entries as they are stored, and the checkpoints of every file.
 
-    The checkpoints are believed through their chain and the signature of the newest; once anything is wrong
-    with one of them, all are read again and each signature is checked. `opened` is that of a `Seal`. Without
-    `copies` every entry is a finding, for nothing outside the database covers it.
+    The checkpoints are trusted through their chain and the signature of the newest. If anything is wrong with
+    one of them, all are read again and every signature is verified. `opened` is that of a `Seal`. Without
+    `copies` every entry is a finding, because nothing outside the database covers it.
     """
     report = _verify(ledger, entries(), copies, opened, thorough=False)
-    if any(each.fault in CHECKPOINT_FAULTS for each in report.findings):
+    if any(finding.fault in CHECKPOINT_FAULTS for finding in report.findings):
         return _verify(ledger, entries(), copies, opened, thorough=True)
     return report
 
@@ -43,128 +43,132 @@ def _verify(
     *,
     thorough: bool,
 ) -> LedgerReport:
-    tally, notes = FindingCounter(), _Erasures()
-    witness = CheckpointReader(ledger, copies, opened, tally, thorough=thorough)
-    expected = witness.expected()
+    counter, erasures = FindingCounter(), _Erasures()
+    reader = CheckpointReader(ledger, copies, opened, counter, thorough=thorough)
+    expected = reader.expected()
     ahead = next(expected, None)
     last = _Last(entry.origin(ledger))
-    for each in _readable(entries, last, tally):
-        fault = entry.fault_in(each)
+    for this in _readable(entries, last, counter):
+        fault = entry.fault_in(this)
         if fault is not None:
-            tally.add(LedgerFault.EDITED, _number(each, last), f"entry {_number(each, last)}: {fault}")
-        if type(each.number) is not int:
+            number = _number(this, last)
+            counter.add(LedgerFault.EDITED, number, f"entry {number}: {fault}")
+        if type(this.number) is not int:
             continue
-        last.follow(each, tally)
-        while ahead is not None and ahead.number < each.number:
+        last.follow(this, counter)
+        while ahead is not None and ahead.number < this.number:
             ahead = next(expected, None)
-        _hold(each, ahead, tally)
+        _compare(this, ahead, counter)
         if fault is None:
-            notes.read(each, tally)
+            erasures.read(this, counter)
     while ahead is not None and ahead.number <= last.number:
         ahead = next(expected, None)
-    told = _end(last, ahead, expected, tally)
-    witness.close()
-    notes.close(tally)
-    given_up = [f"{gone} was never committed: a crash, and nobody was answered" for gone in witness.given_up]
+    uncommitted = _end(last, ahead, expected, counter)
+    reader.close()
+    erasures.close(counter)
+    given_up = [_UNCOMMITTED.format(checkpoint=batch) for batch in reader.given_up]
     return LedgerReport(
         ledger=ledger,
         entries=last.count,
-        checkpoints=witness.count,
+        checkpoints=reader.count,
         places=len(copies),
-        findings=tally.all(),
-        notes=(*notes.said, *given_up, *told),
+        findings=counter.all(),
+        notes=(*erasures.notes, *given_up, *uncommitted),
     )
 
 
 class _Last:
-    """The entry before, as far as the next one must fit to it."""
+    """The last entry that was read: what the next one must follow."""
 
     def __init__(self, origin: str) -> None:
         self.number, self.digest, self.time, self.count = 0, origin, "", 0
 
-    def follow(self, each: Entry, tally: FindingCounter) -> None:
-        """Note where `each` does not follow, and go on from it."""
-        number, wanted = each.number, self.number + 1
+    def follow(self, this: Entry, counter: FindingCounter) -> None:
+        """Report where `this` does not follow, and continue from it."""
+        number, wanted = this.number, self.number + 1
         if number == self.number:
-            tally.add(LedgerFault.DUPLICATE, number, f"entry {number} is there twice")
+            counter.add(LedgerFault.DUPLICATE, number, f"entry {number} appears twice")
         elif number < wanted:
-            tally.add(LedgerFault.REORDERED, number, f"entry {number} stands after entry {self.number}")
+            counter.add(LedgerFault.REORDERED, number, f"entry {number} comes after entry {self.number}")
         elif number > wanted:
-            tally.add(LedgerFault.MISSING, wanted, f"entry {wanted} is missing", number - wanted)
-        elif each.previous != self.digest:
-            tally.add(LedgerFault.UNLINKED, number, f"entry {number} does not follow the one before it")
-        if number >= wanted and isinstance(each.time, str):
-            if each.time < self.time:
-                tally.add(
-                    LedgerFault.TIME, number, f"entry {number} is of {each.time}, before the one before it"
-                )
-            self.time = each.time
+            counter.add(LedgerFault.MISSING, wanted, f"entry {wanted} is missing", number - wanted)
+        elif this.previous != self.digest:
+            counter.add(LedgerFault.UNLINKED, number, f"entry {number} does not follow the previous entry")
+        if number >= wanted and isinstance(this.time, str):
+            if this.time < self.time:
+                detail = f"entry {number} has the time {this.time}, before that of the previous entry"
+                counter.add(LedgerFault.TIME, number, detail)
+            self.time = this.time
         self.count += 1
         if number >= self.number:
-            self.number, self.digest = number, each.digest
+            self.number, self.digest = number, this.digest
 
 
 class _Erasures:
-    """Bodies that are gone, until the redaction that says why is read."""
+    """Erased bodies whose redaction has not been read yet, and notes of those that have."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
-        self._bare: set[int] = set()
+        self.notes: list[str] = []
+        self._unexplained: set[int] = set()
 
-    def read(self, each: Entry, tally: FindingCounter) -> None:
-        """Note what is gone, and take back what this entry explains."""
-        if each.redacted:
-            self._bare.add(each.number)
-        if each.kind != EntryKind.REDACTION:
+    def read(self, this: Entry, counter: FindingCounter) -> None:
+        """Add the entry if its body is erased, and remove those that it explains."""
+        if this.redacted:
+            self._unexplained.add(this.number)
+        if this.kind != EntryKind.REDACTION:
             return
         try:
-            numbers, why = each.body["entries"], each.body["reason"]
-            self._bare.difference_update(numbers)
-            told = ", ".join(map(str, numbers))
+            numbers, why = this.body["entries"], this.body["reason"]
+            self._unexplained.difference_update(numbers)
+            listed = ", ".join(map(str, numbers))
         except (IntegrityError, KeyError, TypeError):
-            tally.add(LedgerFault.UNREADABLE, each.number, f"entry {each.number} does not say what it erased")
+            detail = f"entry {this.number} does not say what it erased"
+            counter.add(LedgerFault.UNREADABLE, this.number, detail)
             return
-        self.said.append(f"{each.actor} erased the content of entries {told} on {each.time[:10]}: {why}")
+        self.notes.append(f"{this.actor} erased the content of entries {listed} on {this.time[:10]}: {why}")
 
-    def close(self, tally: FindingCounter) -> None:
-        """Note what is gone without a reason."""
-        for number in sorted(self._bare):
-            tally.add(
-                LedgerFault.ERASED, number, f"the content of entry {number} is gone, and no entry says why"
-            )
+    def close(self, counter: FindingCounter) -> None:
+        """Report what was erased without a reason."""
+        for number in sorted(self._unexplained):
+            detail = f"the content of entry {number} is erased, and no entry says why"
+            counter.add(LedgerFault.ERASED, number, detail)
 
 
-def _readable(entries: Iterable[Entry], last: _Last, tally: FindingCounter) -> Iterator[Entry]:
-    """The entries up to the first that the database cannot give."""
+_UNCOMMITTED = "{checkpoint} was never committed: the process crashed before its command returned"
+
+
+def _readable(entries: Iterable[Entry], last: _Last, counter: FindingCounter) -> Iterator[Entry]:
+    """The entries up to the first that cannot be read."""
     try:
         yield from entries
     except IntegrityError as error:
-        tally.add(LedgerFault.UNREADABLE, last.number + 1, f"what follows entry {last.number}: {error.fault}")
-
-
-def _number(each: Entry, last: _Last) -> int:
-    return each.number if type(each.number) is int else last.number + 1
-
-
-def _hold(each: Entry, ahead: Expected | None, tally: FindingCounter) -> None:
-    """Hold an entry against the digest that a checkpoint gives it."""
-    if ahead is None or ahead.number != each.number:
-        tally.add(LedgerFault.UNCOVERED, each.number, f"entry {each.number} is in no checkpoint")
-    elif ahead.digest != each.digest:
-        tally.add(
-            LedgerFault.REWRITTEN, each.number, f"entry {each.number} is not the one that {ahead.by} covers"
+        counter.add(
+            LedgerFault.UNREADABLE, last.number + 1, f"the entries after {last.number}: {error.fault}"
         )
 
 
-def _end(last: _Last, ahead: Expected | None, rest: Iterator[Expected], tally: FindingCounter) -> list[str]:
-    """What the checkpoints say that the entries lack: a cut tail, or a batch that nobody confirmed."""
+def _number(this: Entry, last: _Last) -> int:
+    return this.number if type(this.number) is int else last.number + 1
+
+
+def _compare(this: Entry, ahead: Expected | None, counter: FindingCounter) -> None:
+    """Compare the digest of an entry with the one that a checkpoint states for it."""
+    if ahead is None or ahead.number != this.number:
+        counter.add(LedgerFault.UNCOVERED, this.number, f"no checkpoint covers entry {this.number}")
+    elif ahead.digest != this.digest:
+        detail = f"entry {this.number} is not the one that {ahead.by} covers"
+        counter.add(LedgerFault.REWRITTEN, this.number, detail)
+
+
+def _end(last: _Last, ahead: Expected | None, rest: Iterator[Expected], counter: FindingCounter) -> list[str]:
+    """What the checkpoints cover beyond the last entry: a note on an uncommitted batch, or a finding."""
     if ahead is None:
         return []
     missing = 1 + sum(1 for _ in rest)
     if not ahead.sure and ahead.by.after == last.number and ahead.by.head == last.digest:
-        return [f"{ahead.by} was never committed: a crash, and nobody was answered"]
-    when = f", the ledger is as it was before {ahead.by}" if ahead.by.after == last.number else ""
-    tally.add(
-        LedgerFault.CUT, ahead.number, f"entry {ahead.number} and what follows it is gone{when}", missing
+        return [_UNCOMMITTED.format(checkpoint=ahead.by)]
+    when = f"; the ledger is as it was before {ahead.by}" if ahead.by.after == last.number else ""
+    counter.add(
+        LedgerFault.CUT, ahead.number, f"entry {ahead.number} and all later entries are gone{when}", missing
     )
     return []

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import Measurement, undefined
-from clearance.metrics import counts, intervals, ranking, rates, sampling_design
+from clearance.metrics import intervals, ranking, rates, sampling_design
 from clearance.metrics.sampling_design import Codes, Design, Floats
 
 Labels = npt.NDArray[np.integer]
@@ -110,7 +111,7 @@ def difference(
 
     `group` (n,) is the number of each row's group, `names` those of the groups; a negative one has no rows.
     """
-    compared = {name: code for code, name in names.items() if name != counts.MISSING}
+    compared = {name: code for code, name in names.items() if name != MISSING}
     inside = {name: np.flatnonzero(group == code) for name, code in compared.items()}
     support = {
         f"{name}, {said} label": int((label[rows] == each).sum())

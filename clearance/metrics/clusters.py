@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from clearance.documents.group_names import MISSING
 from clearance.metrics import rates, sampling_design
 from clearance.metrics.contingency import Encoding
-from clearance.metrics.counts import MISSING
 from clearance.metrics.rates import RATES, ClusteredCells, Group, Rate, Use
 from clearance.metrics.sampling_design import Codes, Design, Floats
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION
-from clearance.errors import DataError
-from clearance.metrics.counts import MISSING
+from clearance.metrics import faults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,14 +44,13 @@ class Table:
     def __post_init__(self) -> None:
         for name, groups in zip(self.attributes, self.names, strict=True):
             if INTERSECTION in name:
-                fault = f"an attribute is called `{name}`, as an intersection would be"
-                raise DataError(fault, "rename the column in `source.select`")
+                raise faults.RESERVED_ATTRIBUTE_NAME(attribute=name)
             if groups.count(MISSING) != 1:
-                raise DataError(f"a group of `{name}` is called `{MISSING}`", "rename it in `source.select`")
+                raise faults.RESERVED_GROUP_NAME(attribute=name, group=MISSING)
 
     @property
     def count(self) -> int:
-        """All rows, those without a group too."""
+        """All rows, including those without a group."""
         return int(self.rows.sum())
 
 
@@ -69,31 +68,15 @@ def encode(protected: pd.DataFrame) -> Encoding:
     """Number the groups of n rows; `protected` has a column of group names or nulls per attribute."""
     codes, names = [], []
     for attribute in protected.columns:
-        code, found = protected[attribute].factorize()
-        place, ordered = found.to_series().factorize(sort=True)  # the groups are few: only they are sorted
-        codes.append((code, np.append(place + 1, 0)))  # code -1, no group, reads the last: number 0
+        code, values = protected[attribute].factorize()
+        place, ordered = values.to_series().factorize(sort=True)  # only the groups are sorted: they are few
+        codes.append((code, np.append(place + 1, 0)))  # code -1 (no group) reads the last number: 0
         names.append((MISSING, *map(str, ordered)))
-    shape = tuple(len(each) for each in names)
+    shape = tuple(len(groups) for groups in names)
     finest = _number(codes, shape, len(protected))
     occurring, at = _occurring(finest, math.prod(shape))
     keys = np.stack(np.unravel_index(occurring, (1, *shape)), axis=1)[:, 1:]
     return Encoding(attributes=tuple(map(str, protected.columns)), names=tuple(names), keys=keys, at=at)
-
-
-def from_frame(
-    protected: pd.DataFrame,
-    label: npt.NDArray[np.integer],
-    decision: npt.NDArray[np.bool_],
-    *,
-    bins: npt.NDArray[np.integer] | None = None,
-    weights: Floats | None = None,
-) -> Table:
-    """Count n rows: a column of group names or nulls per attribute, label 0 or 1, decision.
-
-    `bins` (n,) numbers each row's score bin from 0 up; `weights` (n,) are finite and not negative. Raises
-    DataError on weights that are not, and on names that stand for something else.
-    """
-    return count(encode(protected), label, decision, bins=bins, weights=weights)
 
 
 def count(
@@ -104,7 +87,11 @@ def count(
     bins: npt.NDArray[np.integer] | None = None,
     weights: Floats | None = None,
 ) -> Table:
-    """Count rows whose groups are numbered already; otherwise as `from_frame`."""
+    """Count n rows whose groups `encode` numbered: label 0 or 1, and decision.
+
+    `bins` (n,) numbers each row's score bin from 0 up; `weights` (n,) are finite and not negative. Raises
+    DataError on other weights, and on names that stand for something else.
+    """
     width, size = 1 if bins is None else int(bins.max(initial=0)) + 1, len(encoding.keys)
     cell = encoding.at * (4 * width)
     if bins is not None:
@@ -114,8 +101,8 @@ def count(
     sums: list[Floats | None] = [None, None]
     if weights is not None:
         if not bool((np.isfinite(weights) & (weights >= 0)).all()):
-            raise DataError("a sample weight is missing, infinite or negative", "mend the weights")
-        sums = [_sums(cell, size, width, each) for each in (weights, weights**2)]
+            raise faults.WEIGHT_NOT_USABLE()
+        sums = [_sums(cell, size, width, weight) for weight in (weights, weights**2)]
     return Table(
         attributes=encoding.attributes,
         names=encoding.names,
@@ -129,25 +116,25 @@ def count(
 def _number(codes: Sequence[tuple[Codes, Codes]], sizes: Sequence[int], rows: int) -> npt.NDArray[Any]:
     """One number for each row's combination of groups, in the narrowest type that holds them all.
 
-    Each pair of `codes` numbers the rows (n,), and says what such a number becomes.
+    Each pair of `codes` numbers the rows (n,) and maps such a number to its final one.
     """
     size = math.prod(sizes)
-    whole = np.zeros(rows, dtype=np.min_scalar_type(size) if size <= _DENSE else np.int64)
+    number = np.zeros(rows, dtype=np.min_scalar_type(size) if size <= _DENSE else np.int64)
     for (code, becomes), groups in zip(codes, sizes, strict=True):
-        whole *= groups
-        whole += becomes.astype(whole.dtype)[code]
-    return whole
+        number *= groups
+        number += becomes.astype(number.dtype)[code]
+    return number
 
 
 def _occurring(codes: npt.NDArray[Any], size: int) -> tuple[Codes, Codes]:
-    """The distinct codes, ascending, and the place of each row's code among them."""
+    """The distinct codes, ascending, and the position of each row's code among them."""
     if size > _DENSE:
-        found, at = np.unique(codes, return_inverse=True)
-        return found, at
-    found = np.flatnonzero(np.bincount(codes, minlength=size))
-    place = np.zeros(size, dtype=np.int64)
-    place[found] = np.arange(len(found))
-    return found, place[codes]
+        distinct, at = np.unique(codes, return_inverse=True)
+        return distinct, at
+    distinct = np.flatnonzero(np.bincount(codes, minlength=size))
+    position = np.zeros(size, dtype=np.int64)
+    position[distinct] = np.arange(len(distinct))
+    return distinct, position[codes]
 
 
 def _sums(cell: Codes, groups: int, width: int, weights: Floats | None) -> npt.NDArray[Any]:

@@ -1,6 +1,6 @@
 """Decisions as a small table of counts: group x label x decision, from one pass over the rows.
 
-Everything said about groups rests on these counts; tables of disjoint rows add up. No rate, no limit.
+Every group figure is computed from these counts; tables of disjoint rows add up. No rate, no limit.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from clearance.errors import DataError
+from clearance.documents.group_names import MISSING
+from clearance.metrics import faults
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MISSING = "(missing)"
-"""The group of rows whose attribute is not known: counted and shown, never compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,19 +65,17 @@ def count(
 ) -> dict[str, Cells]:
     """Count the rows of each group by name, every `known` group included, unnamed rows as `MISSING`.
 
-    All three columns have the same n rows: group name or null, label 0 or 1, decision. Raises
-    DataError when a group has the name that stands for none.
+    All three columns have the same n rows: group name or null, label 0 or 1, decision. Raises DataError when
+    a group has the name that stands for a missing one.
     """
     if MISSING in (known := set(known)) or attribute.isin([MISSING]).any():
-        raise DataError(
-            f"a group of `{attribute.name}` is called `{MISSING}`", "rename it in `source.select`"
-        )
+        raise faults.RESERVED_GROUP_NAME(attribute=attribute.name, group=MISSING)
     codes, names = attribute.factorize(sort=True)
     table = np.bincount(
         4 * (codes + 1) + 2 * label.astype(np.int64) + decision, minlength=4 * (len(names) + 1)
     ).reshape(-1, 4)
-    counted = dict.fromkeys(sorted(known), Cells())
+    cells = dict.fromkeys(sorted(known), Cells())
     for name, (tn, fp, fn, tp) in zip([MISSING, *map(str, names)], table.tolist(), strict=True):
         if tn + fp + fn + tp:
-            counted[name] = Cells(true_positive=tp, false_positive=fp, false_negative=fn, true_negative=tn)
-    return dict(sorted(counted.items()))
+            cells[name] = Cells(true_positive=tp, false_positive=fp, false_negative=fn, true_negative=tn)
+    return dict(sorted(cells.items()))

@@ -13,41 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearance import params
-from clearance.data.tables import row_ids
+from clearance import labels, params
+from clearance.documents import metrics
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION, Measurement, undefined
-from clearance.metrics import areas, count_rows, counts, entropy, fairness, intersections, intervals, ranked
+from clearance.metrics import areas, count_rows, entropy, fairness, intersections, intervals, ranked
 from clearance.metrics.contingency import Encoding
 from clearance.metrics.rates import Group
 from clearance.metrics.sampling_design import Design, Floats
 
 Labels = npt.NDArray[np.integer]
 
-METRICS = (
-    "demographic_parity_difference",
-    "demographic_parity_ratio",
-    "disparate_impact_best_group",
-    "disparate_impact_reference_group",
-    "equal_opportunity_difference",
-    "false_positive_rate_difference",
-    "false_negative_rate_difference",
-    "true_negative_rate_difference",
-    "predictive_parity_difference",
-    "accuracy_difference",
-    "average_odds_difference",
-    "equalized_odds_difference",
-    "equalized_odds_ratio",
-    "true_positive_rate_lowest",
-    "accuracy_lowest",
-    "scoring_rate_ratio",
-    "roc_auc_difference",
-    "calibration_error_highest",
-    "theil_index",
-    "generalized_entropy_index",
-    "between_group_theil_index",
-    "between_group_generalized_entropy_index",
-    "missing_share",
-)
+METRICS = tuple(metric.measurement for metric in metrics.of_document("fairness"))
 """What is measured by attribute and by intersection."""
 
 
@@ -88,7 +65,7 @@ def measure(
 ) -> dict[str, Measurement]:
     """Every metric of one attribute or intersection, whose groups are counted already."""
     sampling = intervals.Sampling(confidence=asked.confidence, resamples=asked.resamples, seed=seed)
-    named = groups.keys() - {counts.MISSING}
+    named = groups.keys() - {MISSING}
     above = scored.above.groups(over, named, asked.confidence)
     resampled = counted.of(over) if counted.spread is not None and scored.drawn.weights is None else None
     found = (
@@ -115,7 +92,7 @@ def _ranked(
     if scored.drawn.independent:
         return ranked.measure(scored.ranks, codes, numbered, sampling, bins)
     where = "rows weigh" if scored.drawn.at is None else "rows come in clusters"
-    rows_of = {group: cells.count for group, cells in groups.items() if group != counts.MISSING}
+    rows_of = {group: cells.count for group, cells in groups.items() if group != MISSING}
     return {
         "roc_auc_difference": areas.difference(
             scored.label,
@@ -148,6 +125,6 @@ def _above_median(scores: Floats, weights: Floats) -> npt.NDArray[np.bool_]:
 def _reference(over: Sequence[str], declared: Mapping[str, Any]) -> str | None:
     """The declared reference group, of an intersection that of all its attributes together."""
     name = INTERSECTION.join(over)
-    chosen = [declared.get(name)] if name in declared else [declared.get(each) for each in over]
-    texts = [row_ids.canonical_value(each) for each in chosen]
+    chosen = [declared.get(name)] if name in declared else [declared.get(attribute) for attribute in over]
+    texts = [labels.text(value) for value in chosen]
     return INTERSECTION.join(text for text in texts if text) if all(texts) else None

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import Measurement, undefined
 from clearance.metrics import clusters, counts, intervals, rates, resampling
 from clearance.metrics.rates import Group
@@ -79,7 +80,7 @@ def measure(
     where rows weigh. No interval where a kind of outcome has fewer than `resampling.FEWEST` rows (clusters).
     """
     metrics = _WHOLE | _BETWEEN
-    named = {group: cells for group, cells in groups.items() if group != counts.MISSING}
+    named = {group: cells for group, cells in groups.items() if group != MISSING}
     support = {group: cells.count for group, cells in named.items()}
     if spread is None and not all(isinstance(cells, counts.Cells) for cells in named.values()):
         return dict.fromkeys(metrics, undefined("no interval is known for it where rows weigh", support))

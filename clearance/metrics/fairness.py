@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import Measurement, undefined
 from clearance.metrics import counts, intervals, rates, significance
 from clearance.metrics.rates import Group, Rate, Use
@@ -47,7 +48,7 @@ def measure(groups: Groups, confidence: float, reference: str | None = None) -> 
 
     `missing_share`, in [0, 1]: 0 means that every row has a group. Fairlearn's values where it has any.
     """
-    named = {group: cells for group, cells in groups.items() if group != counts.MISSING}
+    named = {group: cells for group, cells in groups.items() if group != MISSING}
     found = {metric: _difference(named, rate, confidence) for metric, rate in _DIFFERENCES.items()}
     selected = _over(named, "selection_rate")
     found["demographic_parity_ratio"] = _bounded(intervals.min_ratio, selected, confidence)
@@ -73,7 +74,7 @@ def scoring_rate_ratio(above: Groups, confidence: float) -> Measurement:
     counts rows by whether their score lies above the median of all rows, as the decision. The median is
     taken as given. Source: New York City, 6 RCNY 5-300 (Local Law 144 of 2021), "scoring rate".
     """
-    over = _over({name: cells for name, cells in above.items() if name != counts.MISSING}, "selection_rate")
+    over = _over({name: cells for name, cells in above.items() if name != MISSING}, "selection_rate")
     return _bounded(intervals.min_ratio, over, confidence)
 
 
@@ -188,6 +189,6 @@ def _missing_share(groups: Groups) -> Measurement:
     total = sum(cells.count for cells in groups.values())
     if total == 0:
         return undefined("there are no test rows")
-    missing = rates.weight_of(groups.get(counts.MISSING, counts.Cells()))
+    missing = rates.weight_of(groups.get(MISSING, counts.Cells()))
     whole = sum(rates.weight_of(cells) for cells in groups.values())
     return Measurement(value=missing / whole, support={"test rows": total})

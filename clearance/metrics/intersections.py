@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION
-from clearance.errors import DataError
+from clearance.metrics import faults
 from clearance.metrics.contingency import Codes, Encoding, Table
-from clearance.metrics.counts import MISSING, Cells
+from clearance.metrics.counts import Cells
 from clearance.metrics.rates import WeightedCells
 
 
@@ -45,8 +46,7 @@ def codes_of(table: Table | Encoding, over: Sequence[str]) -> tuple[Codes, list[
         for key in found[1:].tolist()
     ]
     if len(set(names)) < len(names):
-        fault = f"two groups of {INTERSECTION.join(over)} would have the same name"
-        raise DataError(fault, f"rename groups that hold `{INTERSECTION.strip()}` in `source.select`")
+        raise faults.AMBIGUOUS_INTERSECTION(attribute=INTERSECTION.join(over), separator=INTERSECTION.strip())
     return at.ravel()[1:], names
 
 
@@ -56,9 +56,7 @@ def groups(table: Table, over: Sequence[str], known: Iterable[str] = ()) -> dict
     Rows that lack one of the groups are `MISSING`. Raises DataError when a known group has that name.
     """
     if MISSING in (known := set(known)):
-        raise DataError(
-            f"a group of `{INTERSECTION.join(over)}` is called `{MISSING}`", "rename it in `source.select`"
-        )
+        raise faults.RESERVED_GROUP_NAME(attribute=INTERSECTION.join(over), group=MISSING)
     at, names = codes_of(table, over)
     rows = _by_group(table.rows, at, len(names))
     counted = dict.fromkeys(known, Cells())

@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import Measurement, undefined
-from clearance.metrics import calibration, counts, intervals, ranking
+from clearance.metrics import calibration, intervals, ranking
 
 Codes = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
@@ -83,7 +84,7 @@ def measure(
     counted = np.zeros(1 + max(int(group.max(initial=0)), *names, 0), dtype=np.int64)
     np.add.at(counted, group[: len(ranked.rows)], ranked.rows)
     ends = np.concatenate([[0], np.cumsum(counted)])
-    compared = {code: name for code, name in names.items() if name != counts.MISSING}
+    compared = {code: name for code, name in names.items() if name != MISSING}
     rows = {name: int(ends[code + 1] - ends[code]) if code >= 0 else 0 for code, name in compared.items()}
     if empty := sorted(name for name, count in rows.items() if count == 0):
         hole = undefined(f"no rows to count in {', '.join(empty)}", rows)

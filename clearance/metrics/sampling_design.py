@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from clearance.errors import IntegrityError
+from clearance.metrics import faults
 
 if TYPE_CHECKING:
     from clearance import params
@@ -87,10 +87,7 @@ def declared(data: params.Data, rows: prepared.Prepared) -> Design:
     """
     for role, column, held in (("weight", data.weight, rows.weight), ("cluster", data.cluster, rows.cluster)):
         if (column is None) != (held is None):
-            raise IntegrityError(
-                f"`data.{role}` in params.yaml and the prepared tables differ on whether rows have a {role}",
-                "run `clearance repair`, then run again",
-            )
+            raise faults.SAMPLING_DIFFERS(role=role)
     at = None if rows.cluster is None else np.unique(rows.cluster, return_inverse=True)[1].astype(np.int64)
     return Design(weight=data.weight, cluster=data.cluster, weights=rows.weight, at=at)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from scipy import special, stats
 
+from clearance.documents.group_names import MISSING
 from clearance.metrics import counts, intervals, rates
 from clearance.metrics.rates import Group
 
@@ -71,7 +72,7 @@ def against_best(groups: Mapping[str, Group], confidence: float) -> list[dict[st
     test is None, as are all bounds and tests on few clusters; `undefined` says why. Empty with fewer than two
     groups that have rows.
     """
-    named = {name: cells for name, cells in groups.items() if name != counts.MISSING and cells.count}
+    named = {name: cells for name, cells in groups.items() if name != MISSING and cells.count}
     if len(named) < 2:
         return []
     plain = all(isinstance(cells, counts.Cells) for cells in named.values())

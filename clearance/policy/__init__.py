@@ -1,1 +1,1 @@
-"""How evidence becomes a verdict: dated rules, findings, the policy a model is authorised under."""
+"""How evidence becomes a verdict: dated rules, findings, and the policy a model is authorised under."""

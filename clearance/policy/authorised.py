@@ -1,4 +1,4 @@
-"""Which policy compliance has authorised for which registered model; a model not named there has none."""
+"""Which policy compliance has authorised for each registered model; a model that is not listed has none."""
 
 from __future__ import annotations
 
@@ -8,56 +8,55 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from clearance import params, yaml
-from clearance.errors import ConfigurationError
+from clearance.policy import faults
 
 FILE = Path("policies/authorised.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Authorisation:
-    """The policy file, relative to the project, and the tier of risk whose approvals are asked for."""
+    """The policy file, relative to the project, and the risk tier whose approvals are required."""
 
     policy: Path
     tier: str
 
 
 class _Model(params.Section):
-    """What is authorised for one model."""
+    """The authorisation of one model."""
 
     policy: str
     tier: str
 
 
-class _Authorised(params.Section):
-    """The whole of the file."""
+class _File(params.Section):
+    """The content of the file."""
 
     models: dict[str, _Model]
 
 
 def parse(text: bytes) -> dict[str, Authorisation]:
-    """What a list once authorised, by model; nothing where it is faulty."""
+    """The authorisations in the text of such a file, by model; empty when the text is not valid."""
     try:
-        listed = _Authorised.model_validate(yaml.loads(text.decode())).models
+        models = _File.model_validate(yaml.loads(text.decode())).models
     except (ValidationError, UnicodeDecodeError, yaml.YAMLError):
         return {}
-    return {name: Authorisation(policy=Path(each.policy), tier=each.tier) for name, each in listed.items()}
+    return {name: Authorisation(policy=Path(item.policy), tier=item.tier) for name, item in models.items()}
 
 
 def find(root: Path, name: str) -> Authorisation | None:
-    """What the model `name` may be promoted under; None: under nothing.
+    """The policy and tier under which model `name` may be promoted; None when it is not listed.
 
-    Raises ConfigurationError when the list is missing or faulty, or names a policy that is not there.
+    Raises ConfigurationError when the file is missing or not valid, or names a policy that does not exist.
     """
     path = root / FILE
     try:
-        listed = _Authorised.model_validate(params.read_yaml(path)).models
+        models = _File.model_validate(params.read_yaml(path)).models
     except ValidationError as error:
-        fault = f"{FILE}: {params.describe(error, _Authorised)}"
-        mend = f"correct {FILE}: `models: {{name: {{policy: file, tier: one that the policy lists}}}}`"
-        raise ConfigurationError(fault, mend) from None
-    if name not in listed:
+        problems = params.describe(error, _File)
+        raise faults.AUTHORISATION_NOT_VALID(path=FILE, problems=problems) from None
+    if name not in models:
         return None
-    found = Authorisation(policy=Path(listed[name].policy), tier=listed[name].tier)
-    if not (root / found.policy).is_file():
-        raise ConfigurationError(f"{FILE}: {found.policy}, authorised for {name}, is missing", f"mend {FILE}")
-    return found
+    authorisation = Authorisation(policy=Path(models[name].policy), tier=models[name].tier)
+    if not (root / authorisation.policy).is_file():
+        raise faults.AUTHORISED_POLICY_MISSING(path=FILE, policy=authorisation.policy, model=name)
+    return authorisation

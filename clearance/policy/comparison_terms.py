@@ -1,25 +1,24 @@
-"""What a policy may ask of a model that would follow another: how much worse, or less fair, it may be.
+"""How a policy compares a candidate with the champion: how much worse, or less fair, it may be.
 
-Typed data, unknown keys refused. Nothing is compared here; see `clearance.comparison`.
+Typed data; unknown keys are refused. `clearance.comparison` applies it.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from clearance.params import Fraction, Section
+from clearance.policy.dated import Dated
 
-Text = Annotated[str, Field(min_length=1)]
 Margin = Annotated[float, Field(ge=0, lt=1)]
 
 
 class QualityMargin(Section):
-    """A figure of quality that may be worse by less than `margin`, in the figure's own unit.
+    """A quality metric that may get worse by less than `margin`, in the unit of the metric.
 
-    Of `brier` and `log_loss` less is better, of the others more.
+    For `brier` and `log_loss` lower is better, for the others higher.
     """
 
     metric: Literal["accuracy", "balanced_accuracy", "f1", "roc_auc", "brier", "log_loss"]
@@ -27,21 +26,22 @@ class QualityMargin(Section):
 
 
 class FirstVersion(Section):
-    """What a model needs that follows no other: the policy's own rules alone, or people beside them.
+    """What a model needs when there is no champion to compare it with.
 
-    `approvals` is how many people must agree at least, whatever `promotion` asks; 0: the rules alone.
+    `approvals` is the least number of people who must approve it, whatever `promotion` asks for; 0: the
+    policy's own rules are enough.
     """
 
     approvals: int = Field(ge=0)
 
 
-class ComparisonTerms(Section):
-    """How candidate and champion are compared, and who says so; in force from `valid_from` to `valid_until`.
+class ComparisonTerms(Dated):
+    """How candidate and champion are compared, and where these terms come from.
 
-    `difference_margin` is how much farther apart groups may lie by a difference of rates (or how much lower
-    the lowest rate), `ratio_margin` the share of the champion's ratio that may be lost. `minimum_rows` are
-    needed in all, `minimum_group_rows` behind every rate of a group. `unknown_share` is the share of rows in
-    which a feature may hold a category that the champion never saw.
+    `difference_margin` is how much further apart groups may get by a difference of rates (or how much lower
+    the lowest rate may get), `ratio_margin` the share of the champion's ratio that may be lost.
+    `minimum_rows` is needed in all, `minimum_group_rows` for every rate of a group. `unknown_share` is the
+    share of rows in which a feature may hold a category that the champion never saw.
     """
 
     first_version: FirstVersion
@@ -55,21 +55,10 @@ class ComparisonTerms(Section):
     unknown_share: Margin = 0.05
     confidence: Fraction = 0.95
     severity: Literal["block", "warn"] = "block"
-    kind: Literal["legal", "engineering"]
-    source: Text
-    certainty: Literal["text", "secondary", "memory"] | None = None
-    valid_from: dt.date
-    valid_until: dt.date | None = None
 
     @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        named = [each.metric for each in self.quality]
-        if len(set(named)) < len(named):
+    def _distinct_metrics(self) -> Self:
+        metrics = [item.metric for item in self.quality]
+        if len(set(metrics)) < len(metrics):
             raise ValueError("`quality` names a metric twice")
-        if self.valid_until is not None and self.valid_until < self.valid_from:
-            raise ValueError(f"challenge ends ({self.valid_until}) before it begins ({self.valid_from})")
         return self
-
-    def in_force(self, as_of: dt.date) -> bool:
-        """Whether a comparison is asked for on that day, the first and the last day included."""
-        return self.valid_from <= as_of and (self.valid_until is None or as_of <= self.valid_until)

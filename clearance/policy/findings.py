@@ -1,7 +1,7 @@
-"""What one rule says about one measurement: an outcome, and a sentence that carries its numbers.
+"""What one rule says about one measurement: an outcome, and a sentence with its numbers.
 
-Pure. Whatever is missing, blocked, undefined, malformed, too small or too uncertain is a finding,
-never an exception and never a pass.
+Pure. Whatever is missing, blocked, undefined, malformed, too small or too uncertain is a finding, never an
+exception and never a pass.
 """
 
 from __future__ import annotations
@@ -11,69 +11,113 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance import wording
+from clearance.documents import codec, metrics
 from clearance.documents.measurement import Measurement, Outcome
+from clearance.documents.verdict_document import MoreRows
 from clearance.policy import sample_size, schema
 from clearance.policy.schema import Limit, Rule
 
-_PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
-_FAULTS_TOLD = 3
-_Decision = tuple[Outcome | None, str | None]
+_MOST_FAILURES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the numbers decide; `reason` adds what they do not say, `more_rows` what would decide.
+
+    An `outcome` of None belongs to a rule that only reports.
+    """
+
+    outcome: Outcome | None
+    reason: str | None = None
+    more_rows: MoreRows | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One rule read for one attribute: what was found, the outcome (None when the rule only reports), why."""
+    """One rule applied to one attribute; an outcome of None belongs to a rule that only reports."""
 
     rule: Rule
     attribute: str | None
-    found: Measurement | None
+    measurement: Measurement | None
     outcome: Outcome | None
     reason: str
+    more_rows: MoreRows | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The finding as it stands in `reports/verdict.json`."""
+        """The finding as it is written in `reports/verdict.json`."""
         facts = {"metric", "limit", "severity", "decides_by", "kind", "source", "certainty", "jurisdiction"}
-        found = self.found
+        measured = self.measurement
         return self.rule.model_dump(include=facts) | {
             "rule": self.rule.id,
             "attribute": self.attribute,
             "outcome": self.outcome,
             "reason": self.reason,
-            "value": None if found is None else found.value,
-            "low": None if found is None else found.low,
-            "high": None if found is None else found.high,
-            "confidence": None if found is None else found.confidence,
-            "support": {} if found is None else dict(found.support),
+            "value": None if measured is None else measured.value,
+            "low": None if measured is None else measured.low,
+            "high": None if measured is None else measured.high,
+            "confidence": None if measured is None else measured.confidence,
+            "support": {} if measured is None else dict(measured.support),
+            **({} if self.more_rows is None else {"more_rows": codec.write(self.more_rows)}),
         }
 
 
-def find(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Finding:
-    """Hold the rule, read for `attribute` (None: for all rows), against the evidence documents by name."""
-    subject = _subject(rule, attribute)
-    found = _look_up(rule, attribute, evidence)
-    if isinstance(found, str):
+def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Finding:
+    """Apply the rule, for `attribute` (None: for all rows), to the evidence documents by name."""
+    subject = metrics.subject(rule.metric, attribute)
+    verb = "are" if rule.measurement in _PLURAL else "is"
+    measured = _look_up(rule, attribute, evidence)
+    if isinstance(measured, str):
         outcome = None if rule.decides_by == "report_only" else Outcome.NOT_EVALUATED
-        reason = f"{subject} not evaluated: {found}"
-        return Finding(rule=rule, attribute=attribute, found=None, outcome=outcome, reason=reason)
-    outcome, why = _decide(rule, found)
-    limit = rule.limit and f"the limit is {wording.limit(rule.limit.model_dump())}"
-    said = f"{subject} {_said(found, rule.limit)}"
-    faults = _faults(evidence[rule.document]) if rule.measurement == "blocking_failures" else []
-    reason = "; ".join(part for part in (said, limit, why, *faults) if part)
-    return Finding(rule=rule, attribute=attribute, found=found, outcome=outcome, reason=reason)
+        reason = f"{subject} {verb} not evaluated: {measured}"
+        return Finding(rule=rule, attribute=attribute, measurement=None, outcome=outcome, reason=reason)
+    decision = _decide(rule, measured)
+    limit = rule.limit and f"limit: {wording.limit(rule.limit.model_dump())}"
+    failures = _failures(evidence[rule.document]) if rule.measurement == "blocking_failures" else []
+    parts = (f"{subject} {verb} {_in_words(measured, rule.limit)}", limit, decision.reason, *failures)
+    return Finding(
+        rule=rule,
+        attribute=attribute,
+        measurement=measured,
+        outcome=decision.outcome,
+        reason="; ".join(part for part in parts if part),
+        more_rows=decision.more_rows,
+    )
 
 
-def _faults(document: Mapping[str, Any]) -> list[str]:
-    """The first blocking expectations that the table breaks, in the validation's own words."""
+def by_interval(
+    limit: Limit, value: float, low: float, high: float, support: Mapping[str, int], *, minimum: int = 0
+) -> Decision:
+    """Pass when the whole interval keeps the limit, fail when none of it does, else insufficient evidence."""
+    if limit.encloses(low, high):
+        return Decision(outcome=Outcome.PASS)
+    if limit.excludes(low, high):
+        return Decision(outcome=Outcome.FAIL)
+    more = sample_size.estimate(value, low, high, limit.ends, support, minimum=minimum)
+    return Decision(
+        outcome=Outcome.INSUFFICIENT_EVIDENCE,
+        reason=f"the interval straddles the limit; {sample_size.sentence(more)}",
+        more_rows=more,
+    )
+
+
+def too_few(support: Mapping[str, int], minimum: int) -> str | None:
+    """Which groups have fewer rows than `minimum`, and how many they are short; None when none has."""
+    small = {group: rows for group, rows in sorted(support.items()) if rows < minimum}
+    groups = ", ".join(f"{group} has {rows} ({minimum - rows} short)" for group, rows in small.items())
+    return f"each group needs at least {minimum} rows; {groups}" if small else None
+
+
+def _failures(document: Mapping[str, Any]) -> list[str]:
+    """The first blocking expectations that the table breaks, in the words of the validation."""
     entries = document.get("expectations")
-    broken = [
+    details = [
         str(entry.get("detail"))
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, Mapping) and entry.get("success") is False and entry.get("severity") == "block"
     ]
-    more = [f"and {len(broken) - _FAULTS_TOLD} more"] if len(broken) > _FAULTS_TOLD else []
-    return broken[:_FAULTS_TOLD] + more
+    more = [f"and {len(details) - _MOST_FAILURES} more"] if len(details) > _MOST_FAILURES else []
+    return details[:_MOST_FAILURES] + more
 
 
 def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Measurement | str:
@@ -83,116 +127,113 @@ def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> 
         return f"there is no {rule.document} evidence"
     if document.get("status") != "measured":
         return f"{rule.document} is {document.get('status')} ({document.get('because')})"
-    at: Any = document.get("measurements")
+    node: Any = document.get("measurements")
     for name in (rule.measurement, *([attribute] if attribute else [])):
-        key = _key(at, name) if isinstance(at, Mapping) else None
+        key = _key(node, name) if isinstance(node, Mapping) else None
         if key is None:
             return f"{rule.document} has no {rule.measurement}" + (f" for {attribute}" if attribute else "")
-        at = at[key]
-    if isinstance(at, Mapping) and "value" not in at:
-        return f"{rule.metric} is measured by attribute, and the rule names none"
+        node = node[key]
+    if isinstance(node, Mapping) and "value" not in node:
+        return f"{rule.metric} is measured by attribute, and the rule does not name one"
     try:
-        return _sound(Measurement.from_json(at))
+        return _sound(Measurement.from_json(node))
     except (TypeError, ValueError) as error:
-        return f"{rule.metric} is no usable measurement ({error})"
+        return f"{rule.metric} is not a usable measurement ({error})"
 
 
-def _key(taken: Mapping[str, Any], name: str) -> str | None:
-    """What the evidence calls `name`, an intersection being the same in any order; None: it has none."""
-    if name in taken:
+def _key(measurements: Mapping[str, Any], name: str) -> str | None:
+    """The key for `name`, where an intersection is the same in any order; None if there is none."""
+    if name in measurements:
         return name
-    return next((key for key in taken if schema.parts(key) == schema.parts(name)), None)
+    wanted = schema.attribute_set(name)
+    return next((key for key in measurements if schema.attribute_set(key) == wanted), None)
 
 
-def _sound(found: Measurement) -> Measurement:
-    if not isinstance(found.support, Mapping) or not all(isinstance(n, int) for n in found.support.values()):
-        raise TypeError("its support is no count by group")
-    if found.low is not None and found.high is not None and found.low > found.high:
+def _sound(measured: Measurement) -> Measurement:
+    support = measured.support
+    if not isinstance(support, Mapping) or not all(isinstance(rows, int) for rows in support.values()):
+        raise TypeError("its support is not a count by group")
+    if measured.low is not None and measured.high is not None and measured.low > measured.high:
         raise ValueError("its interval is reversed")
-    return found
+    return measured
 
 
-def _decide(rule: Rule, found: Measurement) -> _Decision:
-    """The outcome, and what the numbers alone do not say."""
+def _decide(rule: Rule, measured: Measurement) -> Decision:
     if rule.decides_by == "report_only" or rule.limit is None:
-        return None, "reported, not decided"
-    if found.value is None:
-        return Outcome(rule.undefined), None
-    lack = _lack(rule, found)
+        return Decision(outcome=None, reason="reported, not decided")
+    if measured.value is None:
+        return Decision(outcome=Outcome(rule.undefined))
+    small = _small_groups(rule, measured)
     if rule.decides_by == "point":
-        kept = rule.limit.encloses(found.value, found.value)
-        return lack or ((Outcome.PASS if kept else Outcome.FAIL), None)
-    decision = _by_bounds(rule, rule.limit, found.value, found)
-    proven = decision[0] is Outcome.FAIL  # a group too small to clear the model excuses nothing
-    return decision if proven or lack is None else lack
+        holds = rule.limit.encloses(measured.value, measured.value)
+        return small or Decision(outcome=Outcome.PASS if holds else Outcome.FAIL)
+    decision = _by_bounds(rule, rule.limit, measured.value, measured)
+    if small is None or decision.outcome is Outcome.FAIL:  # small groups never excuse a proven failure
+        return decision
+    return Decision(
+        outcome=small.outcome, reason=small.reason, more_rows=decision.more_rows or small.more_rows
+    )
 
 
-def _by_bounds(rule: Rule, limit: Limit, value: float, found: Measurement) -> _Decision:
-    if found.lack is not None:
-        return Outcome.INSUFFICIENT_EVIDENCE, f"there is no interval to decide by: {found.lack}"
-    if found.low is None or found.high is None or found.confidence is None:
-        return Outcome.NOT_EVALUATED, f"there is no interval to decide by ({found.method})"
-    if found.confidence < rule.confidence:
-        return Outcome.NOT_EVALUATED, f"the rule asks for {_percent(rule.confidence)} confidence"
+def _by_bounds(rule: Rule, limit: Limit, value: float, measured: Measurement) -> Decision:
+    if measured.lack is not None:
+        return Decision(
+            outcome=Outcome.INSUFFICIENT_EVIDENCE,
+            reason=f"there is no interval to decide by: {measured.lack}",
+            more_rows=sample_size.lacking(measured.support, rule.minimum_support),
+        )
+    if measured.low is None or measured.high is None or measured.confidence is None:
+        reason = f"there is no interval to decide by ({measured.method})"
+        return Decision(outcome=Outcome.NOT_EVALUATED, reason=reason)
+    if measured.confidence < rule.confidence:
+        reason = f"the rule asks for {_percent(rule.confidence)} confidence"
+        return Decision(outcome=Outcome.NOT_EVALUATED, reason=reason)
     if rule.decides_by == "interval":
-        return _by_interval(limit, value, found.low, found.high, found.support)
-    significant = rule.equal_at is not None and not found.low <= rule.equal_at <= found.high
-    equal = [] if rule.equal_at is None else [rule.equal_at]
-    more = sample_size.sentence(value, found.low, found.high, equal, found.support)
-    return _by_significance(limit.encloses(value, value), significant, more)
+        bounds = (measured.low, measured.high)
+        return by_interval(limit, value, *bounds, measured.support, minimum=rule.minimum_support)
+    return _by_significance(rule, value, measured.low, measured.high, measured.support)
 
 
-def _lack(rule: Rule, found: Measurement) -> _Decision | None:
-    """Which groups are too small for the rule, and by how many rows; None when none is."""
+def _by_significance(
+    rule: Rule, value: float, low: float, high: float, support: Mapping[str, int]
+) -> Decision:
+    """Outside the limit and not by chance: fail. Outside, perhaps by chance: insufficient evidence."""
+    significant = rule.equal_at is not None and not low <= rule.equal_at <= high
+    if rule.limit is not None and rule.limit.encloses(value, value):
+        reason = "the gap is significant, but within the limit" if significant else None
+        return Decision(outcome=Outcome.PASS, reason=reason)
+    if significant:
+        return Decision(outcome=Outcome.FAIL, reason="the gap is significant")
+    ends = [] if rule.equal_at is None else [rule.equal_at]
+    more = sample_size.estimate(value, low, high, ends, support, minimum=rule.minimum_support)
+    return Decision(
+        outcome=Outcome.INSUFFICIENT_EVIDENCE,
+        reason=f"the gap is not significant and may be chance; {sample_size.sentence(more)}",
+        more_rows=more,
+    )
+
+
+def _small_groups(rule: Rule, measured: Measurement) -> Decision | None:
+    """The decision when groups are too small for the rule; None when none is."""
     if rule.minimum_support == 0:
         return None
-    if not found.support:
-        return (
-            Outcome.NOT_EVALUATED,
-            f"how many rows stand behind it is not stated, {rule.minimum_support} are needed",
+    if not measured.support:
+        reason = (
+            f"the rule needs {rule.minimum_support} rows, and the evidence does not say how many there are"
         )
-    small = {group: rows for group, rows in sorted(found.support.items()) if rows < rule.minimum_support}
-    if not small:
+        return Decision(outcome=Outcome.NOT_EVALUATED, reason=reason)
+    short = too_few(measured.support, rule.minimum_support)
+    if short is None:
         return None
-    each = ", ".join(
-        f"{group} has {rows} (lacks {rule.minimum_support - rows})" for group, rows in small.items()
-    )
-    return Outcome.INSUFFICIENT_EVIDENCE, f"{rule.minimum_support} rows a group are needed: {each}"
+    more = sample_size.lacking(measured.support, rule.minimum_support)
+    return Decision(outcome=Outcome.INSUFFICIENT_EVIDENCE, reason=short, more_rows=more)
 
 
-def _by_interval(
-    limit: Limit, value: float, low: float, high: float, support: Mapping[str, int]
-) -> _Decision:
-    if limit.encloses(low, high):
-        return Outcome.PASS, None
-    if limit.excludes(low, high):
-        return Outcome.FAIL, None
-    ends = [end for end in (limit.at_least, limit.at_most) if end is not None]
-    more = sample_size.sentence(value, low, high, ends, support)
-    return Outcome.INSUFFICIENT_EVIDENCE, f"the interval reaches across the limit: {more}"
-
-
-def _by_significance(kept: bool, significant: bool, more: str) -> _Decision:
-    """Outside the limit and not by chance: fail. Outside, perhaps by chance: not enough evidence."""
-    if kept:
-        return Outcome.PASS, "the gap is significant all the same" if significant else None
-    if significant:
-        return Outcome.FAIL, "the gap is significant"
-    return Outcome.INSUFFICIENT_EVIDENCE, f"the gap may be chance, it is not significant: {more}"
-
-
-def _subject(rule: Rule, attribute: str | None) -> str:
-    by = f" by {attribute}" if attribute else ""
-    verb = "are" if rule.measurement in _PLURAL else "is"
-    return f"{wording.metric(rule.metric)}{by}{_PLACES.get(rule.document, '')} {verb}"
-
-
-def _said(found: Measurement, limit: Limit | None) -> str:
-    ends = [] if limit is None else [end for end in (limit.at_least, limit.at_most) if end is not None]
-    said = wording.measurement(found.to_json(), beside=ends)
-    confidence = found.confidence
-    return said if confidence is None else said.replace("(", f"({_percent(confidence)} interval ", 1)
+def _in_words(measured: Measurement, limit: Limit | None) -> str:
+    text = wording.measurement(measured.to_json(), beside=[] if limit is None else limit.ends)
+    confidence = measured.confidence
+    return text if confidence is None else text.replace("(", f"({_percent(confidence)} interval ", 1)
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
+    return f"{100 * share:.4g}%"

@@ -1,23 +1,24 @@
-"""Release policy: what must hold before a model may be promoted.
+"""The verdict of a policy: what must hold before a model may be promoted.
 
-Plain data in, plain data out. Nothing here reads a file, a clock or a registry,
-so any verdict can be replayed from the evidence it cites. What is missing is never a pass.
+Plain data in, plain data out. Nothing here reads a file, a clock or a registry, so any verdict can be
+replayed from the evidence it cites. Missing evidence is never a pass.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clearance import params
+from clearance import labels, params
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.policy import findings
 from clearance.policy.findings import Finding
 from clearance.policy.schema import Policy, Rule
 
-_WORST_FIRST = (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE)
+WORST_FIRST = (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE, Outcome.PASS)
+"""The outcomes in the order in which they decide a verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Declaration:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The outcome, the sentences that carry it, every finding, and the rules not in force that day."""
+    """The outcome, the sentences that explain it, every finding, and the rules not in force that day."""
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -39,7 +40,7 @@ class Verdict:
     not_in_force: tuple[Rule, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict as it stands in `reports/verdict.json`."""
+        """The verdict as it is written in `reports/verdict.json`."""
         dates = {"id", "valid_from", "valid_until"}
         return {
             "verdict": self.outcome,
@@ -50,61 +51,62 @@ class Verdict:
 
 
 def declaration_of(data: params.Data) -> Declaration:
-    """What `params.yaml` declares, as far as a policy has a say in it."""
+    """The part of `params.yaml` that a policy constrains."""
     return Declaration(attributes=tuple(data.protected), target=data.target, favourable=data.favourable)
 
 
 def judge(policy: Policy, evidence: Mapping[str, Any], declaration: Declaration, as_of: dt.date) -> Verdict:
-    """Hold the evidence documents (by name) against the rules in force on `as_of`.
+    """Apply the rules in force on `as_of` to the evidence documents, by name.
 
-    A "no" is a value, never an exception. The verdict is the worst finding of the blocking rules (fail,
-    then not evaluated, then insufficient evidence), and a pass only when there is one and all of them
-    pass. Where the declaration is not what the policy demands, nothing was evaluated in its sense.
+    A "no" is a value, never an exception. The verdict is the worst outcome of the blocking rules (fail, then
+    not evaluated, then insufficient evidence), and a pass only when there is one and all of them pass. When
+    the declaration is not what the policy demands, the verdict is not evaluated.
     """
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
-    found = tuple(findings.find(rule, name, evidence) for rule in in_force for name in rule.read_for)
-    deciding = [
-        finding for finding in found if finding.rule.severity == "block" and finding.outcome is not None
+    results = tuple(findings.evaluate(rule, name, evidence) for rule in in_force for name in rule.read_for)
+    blocking = [
+        result for result in results if result.rule.severity == "block" and result.outcome is not None
     ]
-    faults = _mismatches(policy, declaration)
-    read = {name for rule in in_force for name in rule.read_for}
-    faults += [
-        f"policy {policy.id} demands that `{name}` is assessed, and no rule in force on {as_of} reads it"
+    problems = _mismatches(policy, declaration)
+    attributes = {name for rule in in_force for name in rule.read_for}
+    problems += [
+        f"policy {policy.id} demands an assessment of `{name}`, but no rule in force on {as_of} reads it"
         for name in policy.attributes
-        if in_force and name not in read
+        if in_force and name not in attributes
     ]
-    if not deciding:
-        faults.append(f"no rule of policy {policy.id} that decides and blocks is in force on {as_of}")
-    outcome = Outcome.NOT_EVALUATED if faults else _worst(deciding)
+    if not blocking:
+        problems.append(f"policy {policy.id} has no rule in force on {as_of} that decides and blocks")
+    outcome = Outcome.NOT_EVALUATED if problems else worst(result.outcome for result in blocking)
     return Verdict(
         outcome=outcome,
-        reasons=tuple(faults or [finding.reason for finding in deciding if finding.outcome == outcome]),
-        findings=found,
+        reasons=tuple(problems or [result.reason for result in blocking if result.outcome == outcome]),
+        findings=results,
         not_in_force=tuple(rule for rule in policy.rules if not rule.in_force(as_of)),
     )
 
 
-def _worst(deciding: list[Finding]) -> Outcome:
-    seen = {finding.outcome for finding in deciding}
-    return next((outcome for outcome in _WORST_FIRST if outcome in seen), Outcome.PASS)
+def worst(outcomes: Iterable[Outcome | None]) -> Outcome:
+    """The outcome that decides: the worst of all. Raises ValueError when there is none."""
+    return min((outcome for outcome in outcomes if outcome is not None), key=WORST_FIRST.index)
 
 
-def _intersects(name: str, declared: tuple[str, ...]) -> bool:
+def _is_intersection(name: str, declared: tuple[str, ...]) -> bool:
     """Whether the name is an intersection of declared attributes, in the order they are declared."""
     parts = name.split(INTERSECTION)
-    return len(parts) > 1 and [each for each in declared if each in parts] == parts
+    return len(parts) > 1 and [attribute for attribute in declared if attribute in parts] == parts
 
 
 def _mismatches(policy: Policy, declaration: Declaration) -> list[str]:
-    faults = [
-        f"the policy demands that `{name}` is assessed, and the parameters do not declare it protected"
+    problems = [
+        f"the policy demands an assessment of `{name}`, but params.yaml does not declare it as protected"
         for name in policy.attributes
-        if name not in declaration.attributes and not _intersects(name, declaration.attributes)
+        if name not in declaration.attributes and not _is_intersection(name, declaration.attributes)
     ]
-    demanded, given = policy.favourable, declaration
-    if (demanded.target, demanded.value) != (given.target, given.favourable):
-        faults.append(
-            f"the policy calls `{demanded.target}` = {demanded.value!r} favourable, "
-            f"the parameters `{given.target}` = {given.favourable!r}"
+    demanded = policy.favourable
+    same_value = labels.same(demanded.value, declaration.favourable)
+    if demanded.target != declaration.target or not same_value:
+        problems.append(
+            f"the favourable outcome is `{demanded.target}` = {demanded.value!r} in the policy, "
+            f"but `{declaration.target}` = {declaration.favourable!r} in params.yaml"
         )
-    return faults
+    return problems

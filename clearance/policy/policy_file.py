@@ -10,26 +10,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from clearance import params
-from clearance.errors import ConfigurationError
+from clearance.policy import faults
 from clearance.policy.schema import Policy
 
-_PLACE = re.compile(r"`rules\.(\d+)[^`]*`")
+_RULE_KEY = re.compile(r"`rules\.(\d+)[^`]*`")
 
 
 def load(path: Path) -> Policy:
-    """Read a policy file. Raises ConfigurationError that names each fault, its rule and its key."""
-    written = params.read_yaml(path)
+    """Read a policy file. Raises ConfigurationError that names each problem with its rule and its key."""
+    content = params.read_yaml(path)
     try:
-        return Policy.model_validate(written)
+        return Policy.model_validate(content)
     except ValidationError as error:
-        fault = _PLACE.sub(lambda place: _named(place, written), params.describe(error, Policy))
-        raise ConfigurationError(
-            f"{path}: {fault}", f"correct {path}; policies/README.md lists every key"
-        ) from None
+        problems = _RULE_KEY.sub(lambda key: _with_rule_id(key, content), params.describe(error, Policy))
+        raise faults.NOT_VALID(path=path, problems=problems) from None
 
 
-def _named(place: re.Match[str], written: Mapping[str, Any]) -> str:
-    """A place among the rules with the id of the rule that stands there, if it has one."""
-    rule = written["rules"][int(place[1])]
+def _with_rule_id(key: re.Match[str], content: Mapping[str, Any]) -> str:
+    """The key of a rule, followed by the id of that rule if it has one."""
+    rule = content["rules"][int(key[1])]
     name = rule.get("id") if isinstance(rule, Mapping) else None
-    return f"{place[0]} (rule {name})" if name else place[0]
+    return f"{key[0]} (rule {name})" if name else key[0]

@@ -1,7 +1,7 @@
-"""The verdict: the policy held against whatever evidence there is, on the pinned day.
+"""The verdict on a project: its policy applied to its evidence, on the pinned day.
 
-A refusal is a result like any other and is written down like one. Nothing is trained, promoted or
-recorded here, and evidence that is missing, unreadable or about another model is never a pass.
+A refusal is a result like any other and is recorded like one. Nothing is trained, promoted or registered
+here. Evidence that is missing, unreadable or about another model is never a pass.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import files as artifacts
-from clearance import params
+from clearance import files, params
 from clearance.errors import IntegrityError
 from clearance.policy import judgement, policy_file, schema
 
@@ -20,76 +19,98 @@ ORIGIN = Path("data/origin.json")
 
 
 def evidence_path(document: str) -> Path:
-    """Where the evidence document of that name lies."""
+    """The path of the evidence document of that name, relative to the project."""
     return Path("reports") / f"{document}.json"
 
 
 def read_evidence(root: Path) -> dict[str, Any]:
-    """The evidence documents that exist below `root`, by name, each one vouched for or named unusable."""
-    found = {
+    """The evidence documents that exist below `root`, by name; unusable ones say why they are."""
+    documents = {
         name: _read(root / evidence_path(name))
         for name in schema.DOCUMENTS
         if (root / evidence_path(name)).exists()
     }
-    return disown_strangers(found, artifacts.sha256(root / MODEL) if (root / MODEL).exists() else None)
+    return mark_stale(documents, files.sha256(root / MODEL) if (root / MODEL).exists() else None)
 
 
 def _read(path: Path) -> Any:
     try:
-        return artifacts.read_json(path)
+        return files.read_json(path)
     except IntegrityError as error:
         return {"status": "unreadable", "because": error.fault}
 
 
-def disown_strangers(documents: Mapping[str, Any], model: str | None) -> dict[str, Any]:
-    """The same documents, but one that measured another model than the file `model` (SHA-256) is stale."""
-    kept = {}
+def mark_stale(documents: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+    """The documents; one that measured another model than the file `model` (SHA-256) is marked stale."""
+    marked = {}
     for name, document in documents.items():
-        about = _about(document)
-        stale = about is not None and about != model
-        because = f"it is about model {str(about)[:12]}…, and the trained one is {str(model)[:12]}…"
-        kept[name] = {"status": "stale", "because": because} if stale else document
-    return kept
+        measured = _measured_model(document)
+        stale = measured is not None and measured != model
+        because = f"it is about model {str(measured)[:12]}…, but the trained model is {str(model)[:12]}…"
+        marked[name] = {"status": "stale", "because": because} if stale else document
+    return marked
 
 
-def _about(document: Any) -> Any:
-    """The SHA-256 of the model a document says it measured, or None."""
+def _measured_model(document: Any) -> Any:
+    """The SHA-256 of the model that a document measured, or None."""
     if not isinstance(document, Mapping):
         return None
     model = document.get("model")
     return document.get("model_sha256") or (model.get("sha256") if isinstance(model, Mapping) else None)
 
 
-def digests(root: Path, policy_file: str) -> dict[str, str]:
-    """The SHA-256 of every file the verdict rests on, by its path below `root`."""
-    files = [*map(evidence_path, schema.DOCUMENTS), ORIGIN, MODEL, Path(policy_file)]
-    return {file.as_posix(): artifacts.sha256(root / file) for file in files if (root / file).exists()}
+def digests(root: Path, policy: str) -> dict[str, str]:
+    """The SHA-256 of every file that the verdict rests on, by its path below `root`."""
+    paths = [*map(evidence_path, schema.DOCUMENTS), ORIGIN, MODEL, Path(policy)]
+    return {path.as_posix(): files.sha256(root / path) for path in paths if (root / path).exists()}
 
 
 def is_what_if(overrides: Mapping[str, Any]) -> bool:
-    """Whether a run was asked to judge by another policy or date than the project: it can release nothing."""
+    """Whether a run judges by another policy or day than the project: such a run can never release a model.
+
+    The keys of `overrides` are sections of params.yaml, or dotted keys such as `policy.as_of`.
+    """
     return any(key.split(".")[0] == "policy" for key in overrides)
 
 
 def judge(settings: params.Params, root: Path) -> dict[str, Any]:
     """The verdict document of the project at `root`. Raises ConfigurationError on a faulty policy."""
-    chosen = policy_file.load(root / settings.policy.file)
+    policy = policy_file.load(root / settings.policy.file)
     as_of = settings.policy.as_of
-    verdict = judgement.judge(chosen, read_evidence(root), judgement.declaration_of(settings.data), as_of)
-    evidence = digests(root, settings.policy.file)
-    beside = {name: getattr(chosen, name) for name in ("impact_table", "test_uses")}
+    evidence = read_evidence(root)
+    verdict = judgement.judge(policy, evidence, judgement.declaration_of(settings.data), as_of)
+    sha256 = digests(root, settings.policy.file)
+    terms = {"impact_table": policy.impact_table, "test_uses": policy.test_uses}
     return verdict.to_json() | {
         "name": settings.name,
         "policy": {
-            "id": chosen.id,
-            "version": chosen.version,
-            "title": chosen.title,
+            "id": policy.id,
+            "version": policy.version,
+            "title": policy.title,
             "file": settings.policy.file,
-            "sha256": evidence[Path(settings.policy.file).as_posix()],
+            "sha256": sha256[Path(settings.policy.file).as_posix()],
             "as_of": as_of.isoformat(),
-            **{name: said and said.model_dump(mode="json") for name, said in beside.items()},
+            **{name: part and part.model_dump(mode="json") for name, part in terms.items()},
         },
         "what_if": is_what_if(settings.overrides),
         "overrides": settings.overrides,
-        "evidence": evidence,
+        "evidence": sha256,
+    }
+
+
+def same_decision(recorded: Mapping[str, Any], judged: Mapping[str, Any]) -> bool:
+    """Whether two verdict documents decide the same from the same evidence, whatever words they use.
+
+    The sentences of a verdict may change from one version of Clearance to the next; its values may not.
+    """
+    return _without_sentences(recorded) == _without_sentences(judged)
+
+
+def _without_sentences(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    words = {"reason", "more_rows"}
+    return {key: value for key, value in verdict.items() if key != "reasons"} | {
+        "findings": [
+            {key: value for key, value in finding.items() if key not in words}
+            for finding in verdict.get("findings", [])
+        ]
     }

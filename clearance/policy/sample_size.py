@@ -1,6 +1,7 @@
-"""How many more rows would decide what the rows at hand cannot, and which group has the fewest.
+"""How many more rows would decide what the rows at hand cannot, and in which group they are missing.
 
-Pure. An estimate with its assumption, never a promise; it decides nothing.
+The only estimate of it: findings carry its answer and every page repeats that answer. Pure. It states its
+assumption, promises nothing and decides nothing.
 """
 
 from __future__ import annotations
@@ -9,44 +10,80 @@ import math
 from collections.abc import Iterable, Mapping
 
 from clearance import wording
+from clearance.documents.verdict_document import MoreRows
 
 MOST = 1000.0
-"""Times the rows beyond which the number counts as sitting at the limit: nobody will collect them."""
+"""The factor of growth beyond which more rows count as no answer: nobody will collect them."""
 
-ASSUMPTION = "if all rates stay as they are and every group grows alike"
+ASSUMPTION = "if rates stay the same and all groups grow equally"
 
 
-def times(value: float, low: float, high: float, fences: Iterable[float]) -> float | None:
-    """By how much the rows must grow until the interval lies on one side of each fence; 1 where it does.
+def sentence(more: MoreRows) -> str:
+    """What would decide the finding, as a clause without a capital or a full stop."""
+    if more.times is None:
+        return "more rows will not decide it: the value lies too close to the limit"
+    if more.group is None or more.rows is None:
+        if more.times <= 1:
+            return "more rows would decide it"
+        return f"about {_about(more.times)} times as many rows would decide it, {ASSUMPTION}"
+    minimum_is_more = more.rows * more.times <= more.rows + more.short.get(more.group, 0)
+    if more.short and minimum_is_more:
+        groups = [_rows_in(group, rows) for group, rows in more.short.items()]
+        return f"{wording.join_names(groups)} would decide it"
+    if more.times <= 1:
+        return (
+            f"more rows in {more.group}, the smallest group ({wording.count(more.rows)} now), would decide it"
+        )
+    extra = f"{_about(more.rows * (more.times - 1))} more in {more.group}, the smallest group"
+    return f"about {_about(more.times)} times as many rows ({extra}) would decide it, {ASSUMPTION}"
 
-    At least 1. None where no number of rows would decide: `value` lies on a fence, or so near to it that
-    more than `MOST` times the rows were needed. Assumes that the value stays and that either end moves
-    towards it as one over the root of the rows.
+
+def estimate(
+    value: float,
+    low: float,
+    high: float,
+    ends: Iterable[float],
+    support: Mapping[str, int],
+    *,
+    minimum: int = 0,
+) -> MoreRows:
+    """The rows that would put the interval on one side of each of `ends` and give each group its minimum."""
+    return lacking(support, minimum, times(value, low, high, ends))
+
+
+def lacking(support: Mapping[str, int], minimum: int = 0, times: float | None = 1.0) -> MoreRows:
+    """The rows that groups lack to `minimum`, when the interval needs `times` as many."""
+    smallest = min(sorted(support), key=lambda group: support[group], default=None)
+    return MoreRows(
+        times=times,
+        group=smallest,
+        rows=None if smallest is None else support[smallest],
+        short={group: minimum - rows for group, rows in sorted(support.items()) if rows < minimum},
+    )
+
+
+def times(value: float, low: float, high: float, ends: Iterable[float]) -> float | None:
+    """By how much the rows must grow until the interval lies on one side of each of `ends`; 1 where it does.
+
+    At least 1. None when no number of rows would decide: `value` lies on an end, or so near to it that more
+    than `MOST` times the rows would be needed. Assumes that the value stays and that both ends of the
+    interval move towards it as one over the square root of the rows.
     """
     most = 1.0
-    for fence in fences:
-        if not low <= fence <= high:
+    for end in ends:
+        if not low <= end <= high:
             continue
-        if value == fence:
+        if value == end:
             return None
-        end = high if fence > value else low
-        cut = end in (0.0, 1.0)  # the range ends there, and hides how far the interval would reach
-        reach = max(high - value, value - low) if cut else abs(end - value)
-        most = max(most, (reach / (fence - value)) ** 2)
+        bound = high if end > value else low
+        clipped = bound in (0.0, 1.0)  # the range ends there, and hides how far the interval would reach
+        reach = max(high - value, value - low) if clipped else abs(bound - value)
+        most = max(most, (reach / (end - value)) ** 2)
     return most if most <= MOST else None
 
 
-def sentence(
-    value: float, low: float, high: float, fences: Iterable[float], support: Mapping[str, int]
-) -> str:
-    """Which group has the fewest rows, and about how many more would decide; or that none would."""
-    fewest = min(sorted(support), key=lambda group: support[group], default=None)
-    lacks = "" if fewest is None else f"{fewest} has the fewest rows ({wording.count(support[fewest])}); "
-    needed = times(value, low, high, fences)
-    if needed is None:
-        return f"{lacks}it cannot be decided, the number sits at the limit however many rows there are"
-    more = "" if fewest is None else f", {_about(support[fewest] * (needed - 1))} more in {fewest}"
-    return f"{lacks}about {_about(needed)} times the rows{more}, would decide it {ASSUMPTION}"
+def _rows_in(group: str, rows: int) -> str:
+    return f"{wording.count(rows)} more {'row' if rows == 1 else 'rows'} in {group}"
 
 
 def _about(number: float) -> str:

@@ -1,11 +1,10 @@
-"""What a policy file may say: dated rules as data, typed, unknown keys refused.
+"""The schema of a policy file: dated rules as typed data; unknown keys are refused.
 
-Compliance's choices, one file a policy. Nothing here judges; see `clearance.policy.judgement`.
+A policy holds the choices of compliance, one file per policy. `clearance.policy.judgement` applies it.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import math
 from collections import Counter
@@ -16,8 +15,9 @@ from pydantic import Field, field_validator, model_validator
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.params import Fraction, Scalar, Section
 from clearance.policy.comparison_terms import ComparisonTerms
-from clearance.policy.impact_rules import ImpactTable
-from clearance.policy.test_set_limit import TestUses
+from clearance.policy.dated import Dated, Text
+from clearance.policy.impact_rules import ImpactTableRules
+from clearance.policy.test_set_limit import TestSetLimit
 
 DOCUMENTS = (
     "validation_raw",
@@ -31,16 +31,13 @@ DOCUMENTS = (
 """The evidence documents a rule may read: `reports/<document>.json`."""
 
 
-Text = Annotated[str, Field(min_length=1)]
-
-
-def parts(name: str) -> frozenset[str]:
-    """The attributes that `name` reads together; a single one for a plain attribute."""
+def attribute_set(name: str) -> frozenset[str]:
+    """The attributes of an intersection, `race & sex`, in no order; a single one for a plain attribute."""
     return frozenset(name.split(INTERSECTION))
 
 
 class Limit(Section):
-    """The bounds a measurement must keep, both ends allowed values; at least one of them is given."""
+    """The bounds of a measurement; both ends are allowed values, and at least one of them is given."""
 
     at_least: float | None = None
     at_most: float | None = None
@@ -50,8 +47,13 @@ class Limit(Section):
         if self.at_least is None and self.at_most is None:
             raise ValueError("a limit needs `at_least` or `at_most`")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"at_least {self.at_least:g} lies above at_most {self.at_most:g}")
+            raise ValueError(f"at_least {self.at_least:g} is greater than at_most {self.at_most:g}")
         return self
+
+    @property
+    def ends(self) -> list[float]:
+        """The bounds that are given."""
+        return [end for end in (self.at_least, self.at_most) if end is not None]
 
     def encloses(self, low: float, high: float) -> bool:
         """Whether everything from `low` to `high` keeps the limit."""
@@ -70,15 +72,14 @@ class Limit(Section):
         return math.inf if self.at_most is None else self.at_most
 
 
-class Rule(Section):
-    """One dated demand on one measurement.
+class Rule(Dated):
+    """One dated requirement on one measurement.
 
-    `metric` is `<document>.<metric>`, with the attributes it is read for where it is measured by attribute;
-    `race & sex` reads it for their intersection.
-    `decides_by`: `interval` passes when the whole interval keeps the limit and fails when none of it does;
-    `point` is for exact counts; `point_and_significance` fails when the point breaks the limit and the
-    interval excludes `equal_at`; `report_only` never passes and never blocks. `valid_from` and `valid_until`
-    are the first and the last day in force. `certainty` is how well the source is known.
+    `metric` is `<document>.<measurement>`. `attribute` or `attributes` name the attributes it is read for,
+    where it is measured by attribute; `race & sex` is their intersection. `decides_by`: `interval` passes
+    when the whole interval keeps the limit and fails when none of it does; `point` is for exact counts;
+    `point_and_significance` fails when the point breaks the limit and the interval excludes `equal_at`;
+    `report_only` never passes and never blocks.
     """
 
     id: Text
@@ -86,12 +87,7 @@ class Rule(Section):
     attribute: Text | None = None
     attributes: tuple[Text, ...] = ()
     limit: Limit | None = None
-    kind: Literal["legal", "engineering"]
-    source: Text
-    certainty: Literal["text", "secondary", "memory"] | None = None
     jurisdiction: Text | None = None
-    valid_from: dt.date
-    valid_until: dt.date | None = None
     severity: Literal["block", "warn"]
     minimum_support: int = Field(default=0, ge=0)
     confidence: Fraction = 0.95
@@ -116,9 +112,7 @@ class Rule(Section):
         if self.limit is None and self.decides_by != "report_only":
             raise ValueError(f"rule {self.id} decides by {self.decides_by} and has no `limit`")
         if (self.equal_at is not None) != (self.decides_by == "point_and_significance"):
-            raise ValueError(f"rule {self.id}: `equal_at` goes with point_and_significance, and only with it")
-        if self.valid_until is not None and self.valid_until < self.valid_from:
-            raise ValueError(f"rule {self.id} ends ({self.valid_until}) before it begins ({self.valid_from})")
+            raise ValueError(f"rule {self.id}: `equal_at` belongs to point_and_significance, and only to it")
         return self
 
     @property
@@ -133,12 +127,8 @@ class Rule(Section):
 
     @property
     def read_for(self) -> tuple[str | None, ...]:
-        """The attributes the rule is read for, one finding each; a single None: for all rows together."""
+        """The attributes the rule is read for, one finding each; a single None means all rows together."""
         return self.attributes or (self.attribute,)
-
-    def in_force(self, as_of: dt.date) -> bool:
-        """Whether the rule is valid on that day, its first and last day included."""
-        return self.valid_from <= as_of and (self.valid_until is None or as_of <= self.valid_until)
 
 
 class Favourable(Section):
@@ -149,12 +139,12 @@ class Favourable(Section):
 
 
 class Promotion(Section):
-    """On which verdicts a model may ship, and who must agree to it.
+    """Which verdicts allow a promotion, and who must approve it.
 
-    `approvals` says for each tier of risk how many different people of which role; an empty tier asks nobody.
-    `override_days` is the longest life of an override of a verdict that lets nothing ship; 0: there is none.
-    `uncommitted`: it may ship although no commit holds the code that made it. `authors_listed`: everybody who
-    authored it must be in the roles file, for else one could approve their own work under another name.
+    `approvals` says for each risk tier how many different people of which role must approve; an empty tier
+    needs no approval. `override_days` is the longest duration of an override of any other verdict; 0 allows
+    none. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
+    be in the roles file; otherwise authors could approve their own work under another name.
     """
 
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
@@ -175,14 +165,15 @@ Erasable = Literal[
     "override",
     "others",
 ]
-"""What of the ledger may be erased after its period: these kinds of entry, and `others` among them."""
+"""The kinds of ledger entry that may be erased after their retention period; `others` covers the rest."""
 
 
 class Policy(Section):
-    """A policy file: what must be assessed, the rules, what promotion asks for, and what is told beside.
+    """A policy file: what must be assessed, the rules, and what a promotion needs.
 
-    `demo`: a demonstration, the only kind of policy that is satisfied by the keys of the demo's people.
-    `retention`: for how many years the ledger keeps what an entry of a kind says; empty: for good.
+    `demo` marks a demonstration, the only policy that accepts the demo keys. `retention` is the number of
+    years for which the ledger keeps the content of an entry, by kind; a kind that is not listed is kept for
+    ever.
     """
 
     id: Text
@@ -193,35 +184,37 @@ class Policy(Section):
     favourable: Favourable
     promotion: Promotion
     challenge: ComparisonTerms | None = None
-    impact_table: ImpactTable | None = None
-    test_uses: TestUses | None = None
+    impact_table: ImpactTableRules | None = None
+    test_uses: TestSetLimit | None = None
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        twice = sorted(name for name, times in Counter(rule.id for rule in self.rules).items() if times > 1)
-        if twice:
-            raise ValueError(f"rule {', '.join(twice)} is there twice")
-        ruled = {name for rule in self.rules for name in rule.read_for if name is not None}
-        if unruled := sorted(set(self.attributes) - ruled):
-            raise ValueError(f"{', '.join(unruled)} must be assessed and no rule reads it")
-        if unnamed := sorted(name for name in ruled if not self._names(name)):
-            raise ValueError(f"a rule reads {', '.join(unnamed)}, which `attributes` does not name")
-        left_out = self.impact_table.excluded if self.impact_table else ()
-        if unnamed := sorted({each.attribute for each in left_out if not self._names(each.attribute)}):
-            raise ValueError(f"`excluded` is about {', '.join(unnamed)}, which `attributes` does not name")
+        duplicates = sorted(
+            name for name, uses in Counter(rule.id for rule in self.rules).items() if uses > 1
+        )
+        if duplicates:
+            raise ValueError(f"the rule id {', '.join(duplicates)} is used twice")
+        attributes = {name for rule in self.rules for name in rule.read_for if name is not None}
+        if without_rule := sorted(set(self.attributes) - attributes):
+            raise ValueError(f"{', '.join(without_rule)} must be assessed, but no rule reads it")
+        if unlisted := sorted(name for name in attributes if not self._lists(name)):
+            raise ValueError(f"a rule reads {', '.join(unlisted)}, which `attributes` does not list")
+        excluded = self.impact_table.excluded if self.impact_table else ()
+        if unlisted := sorted({item.attribute for item in excluded if not self._lists(item.attribute)}):
+            raise ValueError(f"`excluded` is about {', '.join(unlisted)}, which `attributes` does not list")
         return self
 
-    def _names(self, read: str) -> bool:
-        """Whether `read` is an attribute of the policy, or several different ones joined."""
-        together = read.split(INTERSECTION)
-        return read in self.attributes or (
-            len(together) == len(set(together)) and set(together) <= set(self.attributes)
+    def _lists(self, name: str) -> bool:
+        """Whether `name` is an attribute of the policy, or an intersection of several."""
+        parts = name.split(INTERSECTION)
+        return name in self.attributes or (
+            len(parts) == len(set(parts)) and set(parts) <= set(self.attributes)
         )
 
 
 def json_schema() -> str:
     """The JSON Schema of a policy file, as text, for editors that complete and check YAML."""
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Policy.model_json_schema()
-    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Policy.model_json_schema()
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

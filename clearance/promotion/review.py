@@ -93,7 +93,7 @@ def check_verdict(settings: params.Params, folder: Path) -> Evidence:
     path = folder / "reports/verdict.json"
     recorded = files.read_json(path)
     judged = json.loads(files.dumps(project_verdict.judge(settings, folder)))
-    if _without_prose(recorded) != _without_prose(judged):
+    if not project_verdict.same_decision(recorded, judged):
         raise faults.VERDICT_NOT_REPRODUCED()
     return Evidence(
         declaration=judgement.declaration_of(settings.data),
@@ -101,12 +101,6 @@ def check_verdict(settings: params.Params, folder: Path) -> Evidence:
         documents=project_verdict.read_evidence(folder),
         identity=(files.sha256(path), files.sha256(folder / "params.yaml")),
     )
-
-
-def _without_prose(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """The verdict without its sentences: a later release may word them differently and judges the same."""
-    findings = [{**finding, "reason": None} for finding in verdict["findings"]]
-    return {**verdict, "reasons": None, "findings": findings}
 
 
 def assess(evidence: Evidence, authority: Authority, day: dt.date, *, has_model: bool = True) -> Assessment:

@@ -50,7 +50,7 @@ def fetch_files(server: MlflowServer, version: Version, names: Collection[str], 
 
 
 def _sources(names: Collection[str]) -> dict[str, list[str]]:
-    """What to download, and the files wanted of it: a folder where it holds several of them, else the file."""
+    """What to download, and the files wanted of it: the folder of several files, else the file."""
     by_folder: dict[str, list[str]] = {}
     for name in names:
         by_folder.setdefault(name.rpartition("/")[0], []).append(name)

@@ -1,1 +1,1 @@
-"""How a verdict is told: wording, headline, summary, page. It repeats what was decided, never more."""
+"""A verdict for people: headline, summary, page, impact table. It repeats what was decided, never more."""

@@ -1,6 +1,7 @@
-"""The chosen model beside its unmitigated self: what mitigation gained in evenness and cost in utility.
+"""The chosen model compared with the same model without mitigation: parity gained, utility lost.
 
-Lays out what `reports/training.json` says of tune rows. Nothing is measured here, and no limit is known here.
+Lays out the tune-row figures of `reports/training.json`. Nothing is measured here, and no limit is known
+here.
 """
 
 from __future__ import annotations
@@ -10,20 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance import wording
+from clearance.documents import metrics
 
 UTILITY = ("balanced_accuracy", "accuracy", "f1", "roc_auc", "selection_rate")
-"""Figures of all tune rows, in the order they are told; the one that chose comes first."""
-
-_OF_THE_DATA = ("missing_share",)
-"""Figures that no model changes."""
+"""Figures of all tune rows, in the order they are shown; the one that chose the model comes first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One figure without mitigation and as chosen: measurements as in evidence.
+    """One figure without mitigation and as chosen; both are measurements as in evidence.
 
-    `attribute` is None for a figure of all rows. `change` says in words where the chosen model's value lies,
-    seen from the other's and, where the figure has one, from parity. Between point values that may be chance.
+    `attribute` is None for a figure of all rows. `change` says in words how the chosen model's value differs,
+    or how much nearer to parity it is. Both are point values: a small change may be chance.
     """
 
     metric: str
@@ -34,40 +33,42 @@ class Line:
 
 
 def lines(training: Mapping[str, Any]) -> list[Line]:
-    """Utility, then each fairness figure by attribute; none where the record compares nothing."""
-    table = training.get("before_after")
-    return [] if not table else [*_utility(training, table), *_fairness(table)]
+    """Utility, then each fairness figure by attribute; empty when the record compares nothing."""
+    comparison = training.get("before_after")
+    return [] if not comparison else [*_utility(training, comparison), *_fairness(comparison)]
 
 
-def _utility(training: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[Line]:
-    before, after = table["before"]["tune"], table["after"]["tune"]
-    first = training["utility"]
-    for metric in dict.fromkeys((first, *UTILITY)):
+def _utility(training: Mapping[str, Any], comparison: Mapping[str, Any]) -> Iterator[Line]:
+    before, after = comparison["before"]["tune"], comparison["after"]["tune"]
+    for metric in dict.fromkeys((training["utility"], *UTILITY)):
         if metric in after:
-            yield _line(metric, None, *({"value": each.get(metric)} for each in (before, after)))
+            yield _line(metric, None, {"value": before.get(metric)}, {"value": after.get(metric)})
 
 
-def _fairness(table: Mapping[str, Any]) -> Iterator[Line]:
-    before, after = table["before"]["disparity"], table["after"]["disparity"]
+def _fairness(comparison: Mapping[str, Any]) -> Iterator[Line]:
+    before, after = comparison["before"]["disparity"], comparison["after"]["disparity"]
     for metric in sorted(after):
-        values = [each["value"] for each in after[metric].values()]
-        if metric in _OF_THE_DATA or all(value is None for value in values):
+        undefined = all(measurement["value"] is None for measurement in after[metric].values())
+        if undefined or not _depends_on_model(metric):
             continue
         for attribute in sorted(after[metric]):
             yield _line(metric, attribute, before[metric][attribute], after[metric][attribute])
 
 
+def _depends_on_model(metric: str) -> bool:
+    entry = metrics.METRICS.get(f"fairness.{metric}")
+    return entry is None or entry.contrast is not None
+
+
 def _line(metric: str, attribute: str | None, before: Mapping[str, Any], after: Mapping[str, Any]) -> Line:
-    at = None if attribute is None else parity(metric)
-    change = _change(at, before["value"], after["value"])
+    change = _change(None if attribute is None else parity(metric), before["value"], after["value"])
     return Line(metric=metric, attribute=attribute, before=before, after=after, change=change)
 
 
 def parity(metric: str) -> float | None:
-    """The value at which a fairness figure says that all groups are treated alike; None: it has none."""
-    if metric.endswith("_difference"):
-        return 0.0
-    return 1.0 if metric.endswith("_ratio") or metric.startswith("disparate_impact") else None
+    """The value at which all groups are treated the same; None for a figure that compares no groups."""
+    entry = metrics.METRICS.get(f"fairness.{metric}")
+    return entry.parity if entry else None
 
 
 def _change(at: float | None, before: float | None, after: float | None) -> str:
@@ -77,5 +78,5 @@ def _change(at: float | None, before: float | None, after: float | None) -> str:
         return "the same"
     if at is None:
         return f"{wording.number(abs(after - before))} {'higher' if after > before else 'lower'}"
-    gained = abs(before - at) - abs(after - at)
-    return f"{wording.number(abs(gained))} {'nearer to' if gained > 0 else 'farther from'} equal"
+    gain = abs(before - at) - abs(after - at)
+    return f"{wording.number(abs(gain))} {'closer to' if gain > 0 else 'further from'} parity"

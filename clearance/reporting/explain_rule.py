@@ -1,4 +1,4 @@
-"""A policy in plain words: what a rule asks, who says so and how sure that is, and what to beware of.
+"""A policy in plain words: what a rule asks, its source and how well the source is established.
 
 Reads the policy alone. It repeats what compliance wrote and judges no evidence.
 """
@@ -10,171 +10,176 @@ import difflib
 from collections.abc import Iterator
 
 from clearance import wording
-from clearance.errors import ConfigurationError
+from clearance.documents import metrics
 from clearance.policy import schema
-from clearance.policy.impact_rules import ImpactTable
-from clearance.policy.test_set_limit import TestUses
-from clearance.reporting import glossary
+from clearance.policy.dated import Dated
+from clearance.policy.impact_rules import ImpactTableRules
+from clearance.policy.test_set_limit import TestSetLimit
+from clearance.reporting import faults
 
 CERTAINTIES = {
-    "text": "its wording was seen",
+    "text": "wording read",
     "secondary": "known from a secondary source",
     "memory": "not confirmed",
-    None: "how well the source is known is not stated",
+    None: "not stated",
 }
-_KINDS = {"legal": "The law or regulation", "engineering": "An engineering convention, not law"}
-Dated = schema.Rule | ImpactTable | TestUses
-"""What says who says so, how sure that is and since when."""
+"""How well a source is established, in words."""
 
-_WEIGHTS = {
-    "block": "It blocks: a model that does not pass it is not released.",
-    "warn": "It warns: it is told, and stops nothing.",
+_KINDS = {"legal": "law or regulation", "engineering": "engineering convention, not law"}
+_EFFECTS = {
+    "block": "blocks: a model that does not pass it is not released",
+    "warn": "warns: it is reported and stops nothing",
+}
+_COUNTED = {
+    "impact_table": "the impact ratios in reports/impact.csv, each category's rate over the highest rate",
+    "test_uses": "how many models the same test set has judged, counted from what `track` recorded",
 }
 
 
 def explain(policy: schema.Policy, name: str) -> list[str]:
-    """The rule called `name`, a line for each thing to know; `impact_table` and `test_uses` are told as well.
+    """The rule called `name`, one line for each fact; `impact_table` and `test_uses` are explained as well.
 
     Raises ConfigurationError when the policy has nothing of that name.
     """
-    of = f"of policy {policy.id}, version {policy.version} ({policy.title})"
+    origin = f"of policy {policy.id}, version {policy.version} ({policy.title})"
     if name == "impact_table" and policy.impact_table:
-        return [f"`impact_table` {of}", *_impact_table(policy.impact_table), *_said_by(policy.impact_table)]
+        return [
+            f"`impact_table` {origin}",
+            *_impact_table(policy.impact_table),
+            *_source(policy.impact_table),
+        ]
     if name == "test_uses" and policy.test_uses:
-        return [f"`test_uses` {of}", *_test_uses(policy.test_uses), *_said_by(policy.test_uses)]
-    rule = _called(policy, name)
+        return [f"`test_uses` {origin}", *_test_uses(policy.test_uses), *_source(policy.test_uses)]
+    rule = _rule(policy, name)
     lines = [
-        f"Rule {rule.id} {of}",
-        f"What is measured: {_measured(rule)}.",
-        f"Limit: {wording.limit(rule.limit.model_dump() if rule.limit else None)}.",
-        f"How it decides: {_decides(rule)}",
+        f"Rule {rule.id} {origin}",
+        f"Measures: {_measures(rule)}.",
+        f"Limit: {wording.limit(rule.limit.model_dump() if rule.limit else None)}",
+        f"Decides: {_decides(rule)}",
     ]
     if rule.decides_by != "report_only":
-        lines += [f"What it does: {_WEIGHTS[rule.severity]}", f"Without a number: {_undefined(rule)}."]
+        lines += [f"Effect: {_EFFECTS[rule.severity]}.", f"Without a number: {_undefined(rule)}."]
     if rule.minimum_support:
-        lines.append(f"Rows needed: {rule.minimum_support} in every group; with fewer it is not enough.")
-    return [*lines, *_said_by(rule, rule.jurisdiction)]
+        lines.append(
+            f"Rows needed: at least {rule.minimum_support} in every group; fewer is insufficient evidence."
+        )
+    return [*lines, *_source(rule, rule.jurisdiction)]
 
 
-def _said_by(dated: Dated, jurisdiction: str | None = None) -> list[str]:
-    where = f", for {jurisdiction}" if jurisdiction else ""
+def _source(part: Dated, jurisdiction: str | None = None) -> list[str]:
+    scope = f" ({jurisdiction})" if jurisdiction else ""
+    until = f" until {part.valid_until}" if part.valid_until else ", with no end date"
     return [
-        f"Who says so: {_KINDS[dated.kind]}{where}{_source(dated.source)}",
-        f"How sure: {CERTAINTIES[dated.certainty]}.",
-        f"In force: {_dates(dated)}.",
+        f"Kind: {_KINDS[part.kind]}{scope}.",
+        f"Source: {wording.sentence(_without_kind(part.source))}",
+        f"Certainty of the source: {CERTAINTIES[part.certainty]}.",
+        f"In force: from {part.valid_from}{until}.",
     ]
 
 
-def _source(source: str) -> str:
-    """The source as the end of a sentence; that it is a convention has been said already."""
-    rest = source.removeprefix("engineering convention")
-    if rest == source:
-        return f". {wording.sentence(source)}"
-    return wording.sentence(rest if rest[:1] in (":", ",") else f",{rest}").removesuffix(" .")
+def _without_kind(source: str) -> str:
+    """The source without the words "engineering convention", which the line before states."""
+    return source.removeprefix("engineering convention").lstrip(":, ")
 
 
-def _impact_table(table: ImpactTable) -> list[str]:
-    excluded = [f"{each.category} ({each.attribute}): {each.justification}" for each in table.excluded]
+def _impact_table(rules: ImpactTableRules) -> list[str]:
+    excluded = [f"{item.category} ({item.attribute}): {item.justification}" for item in rules.excluded]
     return [
-        "What it is about: the impact ratios in reports/impact.csv, each category's rate over the highest.",
-        f"What it allows: a category with less than {wording.percent(table.excludable_below)} of the rows "
-        "may be left out of the ratios, with a written justification; its count and rate stay in the table.",
-        f"Who is left out: {'; '.join(excluded) or 'nobody'}.",
+        f"Applies to: {_COUNTED['impact_table']}.",
+        f"Allows: a category with less than {wording.percent(rules.excludable_below)} of the rows may be "
+        "left out of the ratios, with a written justification; its count and rate stay in the table.",
+        f"Left out: {'; '.join(excluded) or 'no category'}.",
     ]
 
 
-def _test_uses(limit: TestUses) -> list[str]:
+def _test_uses(limit: TestSetLimit) -> list[str]:
     return [
-        "What is counted: how many models the same test rows have judged, by what `track` recorded.",
+        f"Counts: {_COUNTED['test_uses']}.",
         f"Limit: a warning from use {limit.warn_from} on.",
-        "What it does: It warns: it is told, and stops nothing.",
+        f"Effect: {_EFFECTS['warn']}.",
     ]
 
 
 def cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
-    """What is valid to write and perhaps not meant, a sentence each, as the rules stand on `as_of`."""
+    """What is valid but perhaps not intended, a sentence each, as the rules stand on `as_of`."""
     for rule in policy.rules:
         if rule.valid_until is not None and rule.valid_until < as_of:
-            yield f"rule {rule.id} is out of date: its last day was {rule.valid_until}"
+            yield f"rule {rule.id} has expired: its last day was {rule.valid_until}"
         if rule.valid_from > as_of:
-            yield f"rule {rule.id} has never been in force: its first day is {rule.valid_from}"
-        if meant := _misspelt(rule.metric):
-            yield f"rule {rule.id} reads {rule.metric}, which may not be measured: did you mean {meant}?"
+            yield f"rule {rule.id} is not yet in force: its first day is {rule.valid_from}"
+        if suggestion := _similar_metric(rule.metric):
+            yield f"rule {rule.id} reads {rule.metric}, which may not be measured: did you mean {suggestion}?"
         if rule.kind == "legal" and rule.certainty is None:
-            yield f"rule {rule.id} is legal and does not say how well its source is known (`certainty`)"
-    small, uses = policy.impact_table, policy.test_uses
-    if small and small.excluded and not _in_force(small, as_of):
-        yield f"impact_table is not in force on {as_of}: nobody in `excluded` is left out"
-    if uses and not _in_force(uses, as_of):
+            yield f"rule {rule.id} is legal but does not state the certainty of its source (`certainty`)"
+    table, uses = policy.impact_table, policy.test_uses
+    if table and table.excluded and not table.in_force(as_of):
+        yield f"impact_table is not in force on {as_of}: no category in `excluded` is left out"
+    if uses and not uses.in_force(as_of):
         yield f"test_uses is not in force on {as_of}: no number of uses is a warning"
-    for name, dated in (("impact_table", small), ("test_uses", uses)):
-        if dated and dated.kind == "legal" and dated.certainty is None:
-            yield f"{name} is legal and does not say how well its source is known (`certainty`)"
+    for name, part in (("impact_table", table), ("test_uses", uses)):
+        if part and part.kind == "legal" and part.certainty is None:
+            yield f"{name} is legal but does not state the certainty of its source (`certainty`)"
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
     if not any(rule.severity == "block" and rule.decides_by != "report_only" for rule in in_force):
         yield f"no rule in force on {as_of} decides and blocks: no model can pass this policy"
-    read = {name for rule in in_force for name in rule.read_for}
+    attributes = {name for rule in in_force for name in rule.read_for}
     for name in policy.attributes:
-        if name not in read:
-            yield f"{name} must be assessed, and no rule in force on {as_of} reads it"
+        if name not in attributes:
+            yield f"{name} must be assessed, but no rule in force on {as_of} reads it"
 
 
-def _misspelt(metric: str) -> str | None:
-    """The well-known metric that differs from this one by little more than a letter."""
-    if metric in glossary.METRICS:
+def _similar_metric(name: str) -> str | None:
+    """The metric in the registry that differs from this name by little more than a letter."""
+    if name in metrics.METRICS:
         return None
-    return next(iter(difflib.get_close_matches(metric, glossary.METRICS, n=1, cutoff=0.95)), None)
+    return next(iter(difflib.get_close_matches(name, metrics.METRICS, n=1, cutoff=0.95)), None)
 
 
-def _in_force(dated: Dated, as_of: dt.date) -> bool:
-    return dated.valid_from <= as_of <= (dated.valid_until or as_of)
-
-
-def _called(policy: schema.Policy, name: str) -> schema.Rule:
-    found = {rule.id: rule for rule in policy.rules}
-    if name in found:
-        return found[name]
-    beside = [key for key in ("impact_table", "test_uses") if getattr(policy, key)]
-    close = difflib.get_close_matches(name, [*found, *beside], n=1)
-    meant = f" (did you mean {close[0]}?)" if close else ""
-    also = f"; or {' or '.join(beside)}" if beside else ""
-    raise ConfigurationError(
-        f"policy {policy.id} has no rule {name}{meant}", f"name one of its rules: {', '.join(found)}{also}"
+def _rule(policy: schema.Policy, name: str) -> schema.Rule:
+    rules = {rule.id: rule for rule in policy.rules}
+    if name in rules:
+        return rules[name]
+    names = [*rules, *(key for key in _COUNTED if getattr(policy, key))]
+    close = difflib.get_close_matches(name, names, n=1)
+    raise faults.UNKNOWN_RULE(
+        policy=policy.id,
+        rule=name,
+        suggestion=f" (did you mean {close[0]}?)" if close else "",
+        rules=", ".join(names),
     )
 
 
-def _measured(rule: schema.Rule) -> str:
-    by = [name for name in rule.read_for if name is not None]
-    groups = f" by {wording.listed(by)}" if by else ""
-    told = glossary.METRICS.get(rule.metric, f"as it stands in reports/{rule.document}.json")
-    return f"{wording.metric(rule.metric)}{groups}: {told}"
+def _measures(rule: schema.Rule) -> str:
+    attributes = [name for name in rule.read_for if name is not None]
+    groups = f" by {wording.join_names(attributes)}" if attributes else ""
+    entry = metrics.METRICS.get(rule.metric)
+    if entry is None:
+        return f"{metrics.title(rule.metric)}{groups}: as it stands in reports/{rule.document}.json"
+    parity = "" if entry.parity is None else f"; {entry.parity:g} means parity"
+    return f"{entry.title}{groups}: {entry.meaning}{parity}"
 
 
 def _decides(rule: schema.Rule) -> str:
-    interval = f"the {100 * rule.confidence:.4g} % interval"
+    interval = f"the {100 * rule.confidence:.4g}% interval"
     if rule.decides_by == "interval":
         return (
-            f"it passes when all of {interval} keeps the limit and fails when none of it does; "
-            "otherwise the evidence is insufficient."
+            f"passes if all of {interval} is within the limit, fails if none of it is; otherwise the "
+            "evidence is insufficient."
         )
     if rule.decides_by == "point_and_significance":
         equal = wording.plain(rule.equal_at or 0.0)
         return (
-            f"it passes when the number keeps the limit. It fails when the number breaks the limit and "
-            f"{interval} leaves out {equal}, which would be no difference; a broken limit that may be chance "
-            "is insufficient evidence."
+            f"passes if the number is within the limit. Fails if it is not and {interval} excludes {equal}, "
+            "the value of no difference. A number outside the limit by chance is insufficient evidence."
         )
     if rule.decides_by == "point":
         return "the number alone decides, without an interval."
-    return "it does not. The number is reported; it is never a pass and never stops a model."
+    return "nothing. The number is reported; it is never a pass and never stops a model."
 
 
 def _undefined(rule: schema.Rule) -> str:
-    word = rule.undefined.replace("_", " ")
-    other = "; what was never measured is not evaluated" if rule.undefined != "not_evaluated" else ""
-    return f"it is {word}{other}. That is never a pass"
-
-
-def _dates(dated: Dated) -> str:
-    until = f", until {dated.valid_until}" if dated.valid_until else ", with no last day set"
-    return f"from {dated.valid_from}{until}"
+    outcome = rule.undefined.replace("_", " ")
+    missing = (
+        "; a metric that was never measured is not evaluated" if rule.undefined != "not_evaluated" else ""
+    )
+    return f"{outcome}{missing}. It is never a pass"

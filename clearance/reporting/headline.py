@@ -1,16 +1,19 @@
-"""What a verdict says in one sentence, and what would settle it: for the page, the terminal and a notice.
+"""A verdict in one sentence, and the next steps: for the page, the terminal and notifications.
 
-Reads `reports/verdict.json` as data. It repeats what the judge decided and never decides anew.
+Reads `reports/verdict.json` as data. It repeats what was decided and never decides again.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from clearance import wording
+from clearance.documents import codec, metrics
 from clearance.documents.measurement import Outcome
+from clearance.documents.verdict_document import MoreRows
+from clearance.policy import sample_size
+from clearance.policy.schema import Limit
 
 VERDICTS = {
     Outcome.PASS: "Pass",
@@ -20,122 +23,97 @@ VERDICTS = {
 }
 """The word for a whole verdict; a single finding that fails is a "Fail", a run that fails is refused."""
 
-_DO = {
+_VERBS = {
     Outcome.PASS: ("passes", "pass"),
     Outcome.FAIL: ("fails", "fail"),
     Outcome.INSUFFICIENT_EVIDENCE: ("lacks evidence", "lack evidence"),
     Outcome.NOT_EVALUATED: ("is not evaluated", "are not evaluated"),
 }
 _DATA_DOCUMENTS = ("validation_raw", "validation_prepared", "split")
-_PLACES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 
 
 def deciding_findings(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The findings that made the verdict: of blocking rules, with the verdict's own outcome.
+    """The findings that made the verdict: those of blocking rules with the verdict's own outcome.
 
-    Empty where the verdict rests on no finding (the policy and the parameters do not fit together).
+    Empty when the verdict rests on no finding (the policy and the parameters do not fit together).
     """
-    found = [each for each in _blocking(verdict) if each["outcome"] == verdict["verdict"]]
-    if verdict["verdict"] != Outcome.PASS and [each["reason"] for each in found] != verdict["reasons"]:
+    findings = [finding for finding in _blocking(verdict) if finding["outcome"] == verdict["verdict"]]
+    reasons = [finding["reason"] for finding in findings]
+    if verdict["verdict"] != Outcome.PASS and reasons != verdict["reasons"]:
         return []
-    return found
+    return findings
 
 
 def sentence(verdict: Mapping[str, Any]) -> str:
-    """One plain sentence: which rules made the verdict, and the numbers where it is a single one."""
-    found, outcome = deciding_findings(verdict), Outcome(verdict["verdict"])
-    if not found:
+    """One plain sentence: which rules made the verdict, with the numbers when it is a single one."""
+    findings, outcome = deciding_findings(verdict), Outcome(verdict["verdict"])
+    if not findings:
         return wording.sentence("; ".join(verdict["reasons"]) or "no reason was recorded")
-    if len(found) == 1 and outcome != Outcome.PASS:
-        return wording.sentence(found[0]["reason"])
+    if len(findings) == 1 and outcome != Outcome.PASS:
+        return wording.sentence(findings[0]["reason"])
     total = len(_blocking(verdict))
-    rest = "" if outcome == Outcome.PASS else f": {wording.listed(subject(each) for each in found)}"
-    share = f"All {total}" if len(found) == total else f"{len(found)} of {total}"
-    return f"{share} blocking checks {_DO[outcome][len(found) > 1]}{rest}."
+    subjects = "" if outcome == Outcome.PASS else f": {wording.join_names(map(subject, findings))}"
+    share = f"All {total}" if len(findings) == total else f"{len(findings)} of {total}"
+    return f"{share} blocking checks {_VERBS[outcome][len(findings) > 1]}{subjects}."
 
 
 def next_steps(verdict: Mapping[str, Any]) -> list[str]:
-    """What would settle or change the verdict, a sentence each; what it holds for, where it is a pass."""
-    policy, found = verdict["policy"], deciding_findings(verdict)
+    """What would decide or change the verdict, a sentence each; what a pass applies to."""
+    policy, findings = verdict["policy"], deciding_findings(verdict)
     if verdict["verdict"] == Outcome.PASS:
         return [
-            f"It holds for this model, these data and policy {policy['id']} {policy['version']} read as of "
-            f"{policy['as_of']}; a change in any of them asks for a new run."
+            f"It applies to this model, this data and policy {policy['id']} {policy['version']} as of "
+            f"{policy['as_of']}; if any of them changes, run again."
         ]
-    if not found:
-        return ["Mend what the sentence above names, in the policy or in params.yaml, and run again."]
-    mend = _HINTS[Outcome(verdict["verdict"])]
-    about: dict[str, list[str]] = {}
-    for each in found:
-        about.setdefault(mend(each), []).append(subject(each))
-    return [f"For {wording.listed(names)}: {advice}" for advice, names in about.items()]
+    if not findings:
+        return ["Correct the policy or params.yaml as the sentence above says, and run again."]
+    advise = _ADVICE[Outcome(verdict["verdict"])]
+    subjects: dict[str, list[str]] = {}
+    for finding in findings:
+        subjects.setdefault(advise(finding), []).append(subject(finding))
+    return [f"For {wording.join_names(names)}: {advice}" for advice, names in subjects.items()]
 
 
 def subject(finding: Mapping[str, Any]) -> str:
     """What a finding is about: "demographic parity ratio by race"."""
-    by = f" by {finding['attribute']}" if finding["attribute"] else ""
-    place = _PLACES.get(finding["metric"].partition(".")[0], "")
-    return f"{wording.metric(finding['metric'])}{by}{place}"
+    return metrics.subject(finding["metric"], finding["attribute"])
 
 
 def _blocking(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [each for each in verdict["findings"] if each["severity"] == "block" and each["outcome"]]
+    return [
+        finding for finding in verdict["findings"] if finding["severity"] == "block" and finding["outcome"]
+    ]
 
 
 def _after_fail(finding: Mapping[str, Any]) -> str:
     limit = wording.limit(finding["limit"])
     if finding["metric"].partition(".")[0] in _DATA_DOCUMENTS:
-        return f"other data, so that it is {limit}; no model can mend this."
-    whole = " with the whole interval" if finding["low"] is not None else ""
-    return f"another model or other data, so that it is {limit}{whole}."
+        return f"other data, so that it is {limit}; no model can change this."
+    whole = "the whole interval" if finding["low"] is not None else "it"
+    return f"another model or other data, so that {whole} is {limit}."
 
 
 def _after_insufficient(finding: Mapping[str, Any]) -> str:
+    """The answer of `clearance.policy.sample_size`, which the finding carries."""
     if finding["value"] is None:
         return "rows for which it is defined."
-    times = _times_the_rows(finding)
-    if times is None:
-        return (
-            "another model or other data; the number itself breaks the limit, "
-            "so more rows would sooner confirm that than lift it."
-        )
-    fewest = min(finding["support"].items(), key=lambda item: (item[1], item[0]), default=None)
-    now = "" if fewest is None else f" (fewest now: {fewest[0]}, {wording.count(fewest[1])})"
-    if times <= 1:
-        return f"more rows in the smallest group{now}."
-    return f"very roughly {_about(times)} times the rows{now}, if the number itself stays as it is."
+    if finding.get("more_rows") is None:
+        return "more rows, another model or other data."
+    more: MoreRows = codec.read(MoreRows, finding["more_rows"])
+    if more.times is None:
+        return f"another model or other data; {sample_size.sentence(more)}."
+    limit = finding["limit"] and Limit.model_validate(finding["limit"])
+    if limit and not limit.encloses(finding["value"], finding["value"]):
+        return f"{sample_size.sentence(more)}. It would probably fail: the value itself is outside the limit."
+    return f"{sample_size.sentence(more)}."
 
 
 def _after_not_evaluated(_: Mapping[str, Any]) -> str:
-    return "the evidence, measured."
+    return "the missing evidence."
 
 
-_HINTS = {
+_ADVICE = {
     Outcome.FAIL: _after_fail,
     Outcome.INSUFFICIENT_EVIDENCE: _after_insufficient,
     Outcome.NOT_EVALUATED: _after_not_evaluated,
 }
-
-
-def _times_the_rows(finding: Mapping[str, Any]) -> float | None:
-    """By how much the rows must grow until the interval, shrinking with their root, keeps the limit.
-
-    None when the number breaks the limit or touches it: no number of rows is then enough.
-    """
-    times, limit = 0.0, finding["limit"] or {}
-    for bound, end, sign in (("at_most", "high", 1), ("at_least", "low", -1)):
-        if limit.get(bound) is None or finding[end] is None:
-            continue
-        room = sign * (limit[bound] - finding["value"])
-        if room <= 0:
-            return None
-        times = max(times, (sign * (finding[end] - finding["value"]) / room) ** 2)
-    return times
-
-
-def _about(times: float) -> str:
-    times = round(times, 6)
-    if times < 10:
-        return wording.plain(math.ceil(times * 2) / 2)
-    step = 10 ** (math.floor(math.log10(times)) - 1)
-    return wording.count(math.ceil(times / step) * step)

@@ -1,7 +1,8 @@
-"""The impact table of a bias audit in the shape of New York City Local Law 144: a row for every category.
+"""The impact table of a bias audit in the form of New York City Local Law 144: a row for every category.
 
-Arithmetic over the counts in `reports/fairness.json`; nothing here judges. Nobody is dropped: unknowns are
-counted, small categories are listed, and one left out of the ratios stays with its count, rate and reason.
+Arithmetic over the counts in `reports/fairness.json`; nothing here judges. Nobody is dropped: rows of unknown
+category are counted, small categories are listed, and a category left out of the ratios keeps its count, rate
+and reason.
 """
 
 from __future__ import annotations
@@ -13,24 +14,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from clearance.documents.measurement import INTERSECTION
+from clearance.documents.group_names import MISSING
+from clearance.policy import schema
+from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
 
-UNKNOWN = "(missing)"
-"""What the counts call rows whose category is not known."""
-
-_IN_VAIN = "not left out: its justification holds for a small category only, while the rule is in force"
+_NOT_EXCLUDED = "not left out: the justification applies only to a small category, while the rule is in force"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One category of one attribute, or of several together.
+    """One category of one attribute, or of an intersection.
 
-    `selection_rate` is selected / applicants, in [0, 1], None without applicants. `impact_ratio` is that
-    rate over the highest rate of any category compared: 1 is the best treated, 0 never selected, None where
-    nothing can be compared, and `note` then says why. `above_median` of the applicants score above the median
-    of all rows; `scoring_rate` and `scoring_impact_ratio` are the same of them as of the selected. `share` is
-    the category's part of all applicants, unknowns included. `excluded` carries the written justification of
-    a category left out of the ratios.
+    `selection_rate` is selected / applicants, in [0, 1], None without applicants. `impact_ratio` is that rate
+    divided by the highest rate of any compared category: 1 is the best treated, 0 never selected, None when
+    nothing can be compared, and `note` then says why. `above_median` is how many applicants score above the
+    median of all rows; `scoring_rate` and `scoring_impact_ratio` are computed from it like those of the
+    selected. `share` is the category's part of all applicants, including those of unknown category.
+    `excluded` holds the written justification of a category left out of the ratios.
     """
 
     attribute: str
@@ -47,35 +47,40 @@ class Row:
     note: str | None
 
 
-def table(fairness: Mapping[str, Any], rule: Mapping[str, Any] | None, as_of: dt.date) -> list[Row]:
-    """The rows of every attribute in `fairness`; none where it was not measured.
+def table(fairness: Mapping[str, Any], rules: Mapping[str, Any] | None, as_of: dt.date) -> list[Row]:
+    """The rows of every attribute in `fairness`; empty when it was not measured.
 
-    `rule` is the policy's `impact_table`, None where it has none: then no category is left out. People are
-    counted, never weighted; where rows weigh, each note says so.
+    `rules` is the policy's `impact_table` as the verdict records it; None leaves no category out. People are
+    counted, never weighted; when rows have weights, each note says so.
     """
-    groups = _scored(fairness) if fairness.get("status") == "measured" else {}
-    found = [
-        row for attribute in sorted(groups) for row in _rows(attribute, groups[attribute], rule or {}, as_of)
+    groups = _with_scores(fairness) if fairness.get("status") == "measured" else {}
+    chosen = ImpactTableRules.model_validate(rules) if rules else None
+    in_force = chosen if chosen and chosen.in_force(as_of) else None
+    listed = chosen.excluded if chosen else ()
+    rows = [
+        row
+        for attribute in sorted(groups)
+        for row in _rows(attribute, groups[attribute], _justifications(attribute, listed), in_force)
     ]
     weight = fairness.get("sampling", {}).get("weight")
-    said = f"rows counted as they are, not weighted by {weight}"
-    return (
-        [replace(row, note=f"{row.note}; {said}" if row.note else said) for row in found] if weight else found
-    )
+    if not weight:
+        return rows
+    note = f"rows are counted, not weighted by {weight}"
+    return [replace(row, note=f"{row.note}; {note}" if row.note else note) for row in rows]
 
 
 def to_csv(rows: Iterable[Row]) -> str:
-    """The rows as CSV, with a head; rates with all their digits, nothing as an empty cell."""
+    """The rows as CSV with a header line; rates with all their digits, None as an empty cell."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, [each.name for each in fields(Row)], lineterminator="\n")
+    writer = csv.DictWriter(stream, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _inert(value) for name, value in asdict(row).items()})
+        writer.writerow({name: _without_formula(value) for name, value in asdict(row).items()})
     return stream.getvalue()
 
 
-def _scored(fairness: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The groups of every attribute, each with its rows above the median; None where that was not counted."""
+def _with_scores(fairness: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The groups of every attribute, each with its rows above the median; None when that was not counted."""
     above = fairness.get("above_median")
     return {
         attribute: {
@@ -87,30 +92,33 @@ def _scored(fairness: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _rows(
-    attribute: str, groups: Mapping[str, Any], rule: Mapping[str, Any], as_of: dt.date
+    attribute: str,
+    groups: Mapping[str, Any],
+    justifications: Mapping[str, str],
+    rules: ImpactTableRules | None,
 ) -> Iterable[Row]:
-    counted = {name: _count(group["cells"]) for name, group in groups.items()}
-    total = sum(applicants for applicants, _ in counted.values())
-    written = _justified(attribute, rule)
-    small = _small(counted, total, rule, as_of)
-    left_out = small & written.keys()
+    """The rows of one attribute; `rules` is None when none is in force."""
+    counts = {name: _count(group["cells"]) for name, group in groups.items()}
+    total = sum(applicants for applicants, _ in counts.values())
+    small = _small(counts, total, rules)
+    excluded = small & justifications.keys()
     above = {name: group["above_median"] for name, group in groups.items()}
     compared = [
-        name for name, (rows, _) in counted.items() if rows and name != UNKNOWN and name not in left_out
+        name for name, (rows, _) in counts.items() if rows and name != MISSING and name not in excluded
     ]
-    rates = {name: counted[name][1] / counted[name][0] for name in compared}
-    scores = {name: _over(above[name], counted[name][0]) for name in compared}
-    ratios, hole = _ratios(rates, "no ratio", "is selected")
-    scored, unscored = _ratios(scores, "no scoring ratio", "scores above the median")
-    for name in sorted(counted.keys() | written.keys(), key=lambda name: (name == UNKNOWN, name)):
-        applicants, selected = counted.get(name, (0, 0))
+    rates = {name: counts[name][1] / counts[name][0] for name in compared}
+    scores = {name: _over(above[name], counts[name][0]) for name in compared}
+    ratios, no_ratio = _ratios(rates, "no ratio", "is selected")
+    scoring_ratios, no_scoring_ratio = _ratios(scores, "no scoring ratio", "scores above the median")
+    for name in sorted(counts.keys() | justifications.keys(), key=lambda name: (name == MISSING, name)):
+        applicants, selected = counts.get(name, (0, 0))
         notes = [
-            "category not known: counted, never compared" if name == UNKNOWN else None,
-            "left out of the ratios" if name in left_out else None,
+            "category unknown: counted, never compared" if name == MISSING else None,
+            "left out of the ratios" if name in excluded else None,
             "no ratio: no applicants" if not applicants else None,
-            *((hole, unscored if len(compared) > 1 else None) if name in compared else ()),
-            "small: may be left out with a justification" if name in small - left_out else None,
-            _IN_VAIN if name in written.keys() - left_out else None,
+            *((no_ratio, no_scoring_ratio if len(compared) > 1 else None) if name in compared else ()),
+            "small: may be left out with a justification" if name in small - excluded else None,
+            _NOT_EXCLUDED if name in justifications.keys() - excluded else None,
         ]
         yield Row(
             attribute=attribute,
@@ -121,40 +129,36 @@ def _rows(
             impact_ratio=ratios.get(name),
             above_median=above.get(name, 0),
             scoring_rate=_over(above.get(name, 0), applicants),
-            scoring_impact_ratio=scored.get(name),
+            scoring_impact_ratio=scoring_ratios.get(name),
             share=_over(applicants, total),
-            excluded=written[name] if name in left_out else None,
+            excluded=justifications[name] if name in excluded else None,
             note="; ".join(note for note in notes if note) or None,
         )
 
 
-def _justified(attribute: str, rule: Mapping[str, Any]) -> dict[str, str]:
-    """The written justification of each category of this attribute that the policy would leave out."""
-    parts = set(attribute.split(INTERSECTION))
-    listed = [
-        each for each in rule.get("excluded", ()) if set(each["attribute"].split(INTERSECTION)) == parts
-    ]
-    return {each["category"]: each["justification"] for each in listed}
+def _justifications(attribute: str, excluded: Iterable[ExcludedCategory]) -> dict[str, str]:
+    """The written justification of each category of this attribute that the policy wants to leave out."""
+    wanted = schema.attribute_set(attribute)
+    return {
+        item.category: item.justification
+        for item in excluded
+        if schema.attribute_set(item.attribute) == wanted
+    }
 
 
-def _small(
-    counted: Mapping[str, tuple[int, int]], total: int, rule: Mapping[str, Any], as_of: dt.date
-) -> set[str]:
-    """The categories that the rule, where it is in force, allows to leave out."""
-    if not rule or not total or not _in_force(rule, as_of):
+def _small(counts: Mapping[str, tuple[int, int]], total: int, rules: ImpactTableRules | None) -> set[str]:
+    """The categories small enough to be left out; empty when no rule is in force."""
+    if rules is None or not total:
         return set()
-    below = rule["excludable_below"]
-    return {name for name, (rows, _) in counted.items() if name != UNKNOWN and rows / total < below}
+    return {
+        name
+        for name, (rows, _) in counts.items()
+        if name != MISSING and rows / total < rules.excludable_below
+    }
 
 
 def _count(cells: Mapping[str, int]) -> tuple[int, int]:
     return sum(cells.values()), cells["true_positive"] + cells["false_positive"]
-
-
-def _in_force(rule: Mapping[str, Any], as_of: dt.date) -> bool:
-    until = rule.get("valid_until")
-    first = dt.date.fromisoformat(rule["valid_from"])
-    return first <= as_of and (until is None or as_of <= dt.date.fromisoformat(until))
 
 
 def _over(some: int | None, rows: int) -> float | None:
@@ -162,19 +166,20 @@ def _over(some: int | None, rows: int) -> float | None:
 
 
 def _ratios(
-    rates: Mapping[str, float | None], none: str, happens: str
+    rates: Mapping[str, float | None], prefix: str, event: str
 ) -> tuple[dict[str, float], str | None]:
     """Each rate over the highest; or no ratio at all, and why."""
     known = {name: rate for name, rate in rates.items() if rate is not None}
     if len(rates) < 2:
-        return {}, f"{none}: there is no other category to compare with"
+        return {}, f"{prefix}: there is no other category to compare with"
     if len(known) < len(rates):
-        return {}, f"{none}: the evidence does not say who {happens}"
-    if not any(known.values()):
-        return {}, f"{none}: nobody in any category {happens}"
-    return {name: rate / max(known.values()) for name, rate in known.items()}, None
+        return {}, f"{prefix}: the evidence does not say who {event}"
+    highest = max(known.values())
+    if not highest:
+        return {}, f"{prefix}: nobody in any category {event}"
+    return {name: rate / highest for name, rate in known.items()}, None
 
 
-def _inert(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula, kept from that by an apostrophe."""
+def _without_formula(value: Any) -> Any:
+    """The value; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

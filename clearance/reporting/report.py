@@ -1,7 +1,7 @@
 """The report: what was judged, on which evidence, as one self-contained page, and the impact table.
 
-Reads evidence and lays it out; it measures nothing and decides nothing. Evidence that is not the
-evidence the judge read is an error; evidence that was never taken is said, with the reason.
+Reads evidence and lays it out; it measures nothing and decides nothing. Evidence that differs from what was
+judged is an error; evidence that was never measured is shown as such, with the reason.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from clearance import files, params
-from clearance.documents import measurement
+from clearance.documents import measurement, metrics
 from clearance.errors import IntegrityError
-from clearance.policy import project_verdict, schema
-from clearance.reporting import before_after, headline, html_page, impact_table
+from clearance.policy import judgement, project_verdict, schema
+from clearance.reporting import before_after, explain_rule, headline, html_page, impact_table
 
 VERDICT = Path("reports/verdict.json")
 PAGE = Path("reports/report.html")
@@ -25,16 +25,11 @@ IMPACT = Path("reports/impact.csv")
 FIGURES = tuple(Path("reports/figures") / stage for stage in ("train", "evaluate", "explain"))
 
 SMALL_GROUP = 30
-"""Groups with fewer rows are marked: an engineering convention, not a law."""
+"""Groups with fewer rows are marked: an engineering convention, not law."""
 
 OUTCOMES = headline.VERDICTS | {"fail": "Fail", "reported": "Reported"}
-CERTAINTIES = {
-    "text": "its wording was seen",
-    "secondary": "known from a secondary source",
-    "memory": "not confirmed",
-}
 
-_ORDER = ("fail", "not_evaluated", "insufficient_evidence", "pass", "reported")
+_ORDER = (*judgement.WORST_FIRST, "reported")
 
 _PICTURES = ("roc", "precision_recall", "calibration")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -44,19 +39,19 @@ _STRIP_WIDTH = 160.0
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """An image that carries its own bytes: no script in it runs, nothing in it loads."""
+    """An image that contains its own bytes: no script in it runs, nothing in it loads."""
 
     name: str
     uri: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """All that the page rests on.
+class ReportEvidence:
+    """Everything that the page is made from.
 
-    `documents` are the evidence documents by name; what was never written, is unreadable or is about
-    another model is there as blocked or stale, and says so.
-    `digests` maps each file and folder that was read to its SHA-256.
+    `documents` are the evidence documents by name; one that was not written, is unreadable or is about
+    another model appears as blocked or stale, with the reason. `digests` maps each file and folder that was
+    read to its SHA-256.
     """
 
     verdict: Mapping[str, Any]
@@ -68,7 +63,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """Where the interval of a finding lies against its limit, in units of a drawing 160 wide."""
+    """Where the interval of a finding lies relative to its limit, in units of a drawing 160 wide."""
 
     low: float
     value: float
@@ -77,11 +72,10 @@ class Strip:
     allowed_to: float
 
 
-def read(root: Path) -> Evidence:
-    """Read the evidence below `root`, each file held against the digest the judge recorded.
+def read(root: Path) -> ReportEvidence:
+    """Read the evidence below `root` and check each file against the digest that the verdict recorded.
 
-    Raises IntegrityError when the verdict is missing, when a file that the judge read is missing, and
-    when one has changed since.
+    Raises IntegrityError when the verdict or a file that was judged is missing, or has changed since.
     """
     verdict = files.read_json(root / VERDICT)
     recorded: Mapping[str, str] = verdict["evidence"]
@@ -91,10 +85,10 @@ def read(root: Path) -> Evidence:
             files.verify(root / path, recorded[path.as_posix()])
     rest = [path for path in (VERDICT, *FIGURES) if (root / path).exists()]
     documents = {name: _document(root, path) for name, path in paths.items()}
-    return Evidence(
+    return ReportEvidence(
         verdict=verdict,
         origin=_document(root, project_verdict.ORIGIN),
-        documents=project_verdict.disown_strangers(documents, recorded.get(project_verdict.MODEL.as_posix())),
+        documents=project_verdict.mark_stale(documents, recorded.get(project_verdict.MODEL.as_posix())),
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
@@ -102,7 +96,7 @@ def read(root: Path) -> Evidence:
 
 def _document(root: Path, path: Path) -> Mapping[str, Any]:
     if not (root / path).exists():
-        return measurement.blocked(f"{path.as_posix()} was never written")
+        return measurement.blocked(f"{path.as_posix()} was not written")
     try:
         document: Mapping[str, Any] = files.read_json(root / path)
     except IntegrityError:
@@ -111,7 +105,7 @@ def _document(root: Path, path: Path) -> Mapping[str, Any]:
 
 
 def _figures(folder: Path) -> tuple[Figure, ...]:
-    paths = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_place)
+    paths = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
     return tuple(
         Figure(
             name=path.stem,
@@ -121,52 +115,54 @@ def _figures(folder: Path) -> tuple[Figure, ...]:
     )
 
 
-def _place(path: Path) -> tuple[int, str]:
-    """Where a picture stands on the page: the known ones in their order, others by name."""
+def _position(path: Path) -> tuple[int, str]:
+    """Where a picture appears on the page: the known ones in their order, then others by name."""
     return _PICTURES.index(path.stem) if path.stem in _PICTURES else len(_PICTURES), path.name
 
 
-def render(found: Evidence, data: params.Data) -> str:
-    """The page as HTML: the same bytes for the same evidence; every text in it is inert.
+def render(evidence: ReportEvidence, data: params.Data) -> str:
+    """The page as HTML: the same bytes for the same evidence, and all text escaped.
 
-    `data` says what the columns are. Nothing in the page is loaded from anywhere and no script is in it.
+    `data` declares the columns. The page loads nothing and contains no script.
     """
     return (
         html_page.environment(_TEMPLATES)
         .get_template("report.html.j2")
         .render(
-            **found.documents,
-            certainties=CERTAINTIES,
-            compared=before_after.lines(found.documents["training"]),
+            **evidence.documents,
+            certainties=explain_rule.CERTAINTIES,
+            compared=before_after.lines(evidence.documents["training"]),
+            biases=metrics.of_document("validation_prepared"),
             data=data,
-            digests=found.digests,
-            figures=found.figures,
-            impact=impact_rows(found),
-            findings=sorted(found.verdict["findings"], key=_worst_first),
-            origin=found.origin,
+            digests=evidence.digests,
+            figures=evidence.figures,
+            impact=impact_rows(evidence),
+            glossary=[entry for entry in metrics.METRICS.values() if entry.family in ("quality", "fairness")],
+            findings=sorted(evidence.verdict["findings"], key=_worst_first),
+            origin=evidence.origin,
             outcomes=OUTCOMES,
-            ruled=_ruled(found.verdict["findings"]),
-            settled_by=headline.next_steps(found.verdict),
+            ruled=_with_rule(evidence.verdict["findings"]),
+            next_steps=headline.next_steps(evidence.verdict),
             small_group=SMALL_GROUP,
             strip=strip,
-            verdict=found.verdict,
-            verdict_word=headline.VERDICTS[found.verdict["verdict"]],
-            why=headline.sentence(found.verdict),
+            verdict=evidence.verdict,
+            verdict_word=headline.VERDICTS[evidence.verdict["verdict"]],
+            sentence=headline.sentence(evidence.verdict),
         )
     )
 
 
-def _ruled(findings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
-    """The fairness figures that some rule in force reads, each with its attribute."""
-    read = [(each["metric"].partition("."), each["attribute"]) for each in findings]
-    return [(metric, attribute) for (document, _, metric), attribute in read if document == "fairness"]
+def _with_rule(findings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    """The fairness figures that a rule in force reads, each with its attribute."""
+    names = [(finding["metric"].partition("."), finding["attribute"]) for finding in findings]
+    return [(metric, attribute) for (document, _, metric), attribute in names if document == "fairness"]
 
 
-def impact_rows(found: Evidence) -> list[impact_table.Row]:
-    """The impact table of the evidence, by the rule for small categories that the verdict recorded."""
-    judged = found.verdict["policy"]
+def impact_rows(evidence: ReportEvidence) -> list[impact_table.Row]:
+    """The impact table of the evidence, with the rules for small categories that the verdict recorded."""
+    judged = evidence.verdict["policy"]
     as_of = dt.date.fromisoformat(judged["as_of"])
-    return impact_table.table(found.documents["fairness"], judged.get("impact_table"), as_of)
+    return impact_table.table(evidence.documents["fairness"], judged.get("impact_table"), as_of)
 
 
 def _worst_first(finding: Mapping[str, Any]) -> tuple[bool, int]:

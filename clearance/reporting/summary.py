@@ -1,6 +1,6 @@
 """The verdict in brief: lines for a terminal, Markdown for Prefect, a CI job or a chat.
 
-Reads `reports/verdict.json` as data. It repeats what the judge decided and never decides anew.
+Reads `reports/verdict.json` as data. It repeats what was decided and never decides again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MARKS = {
     None: "report only",
 }
 
-_SPOKEN = {
+_HEADINGS = {
     Outcome.FAIL: "Fail",
     Outcome.NOT_EVALUATED: "Not evaluated",
     Outcome.INSUFFICIENT_EVIDENCE: "Insufficient evidence",
@@ -44,7 +44,7 @@ def outcome(verdict: Mapping[str, Any]) -> Outcome:
 
 
 def title(verdict: Mapping[str, Any]) -> str:
-    """One line: the verdict's word, the model, the policy, and whether it is only hypothetical."""
+    """One line: the verdict, the model, the policy, and whether it is only hypothetical."""
     policy = verdict["policy"]
     word = headline.VERDICTS[outcome(verdict)]
     under = f"{policy['id']} {policy['version']} as of {policy['as_of']}"
@@ -52,66 +52,73 @@ def title(verdict: Mapping[str, Any]) -> str:
 
 
 def reasons(verdict: Mapping[str, Any]) -> list[str]:
-    """A sentence for each blocking finding that is no pass, or else what made the verdict."""
-    short = [
-        found["reason"]
-        for found in verdict["findings"]
-        if found["severity"] == "block" and found["outcome"] not in (None, Outcome.PASS)
+    """A sentence for each blocking finding that is not a pass; without any, what made the verdict."""
+    reasons_ = [
+        finding["reason"]
+        for finding in verdict["findings"]
+        if finding["severity"] == "block" and finding["outcome"] not in (None, Outcome.PASS)
     ]
     if outcome(verdict) == Outcome.PASS:
         return [headline.sentence(verdict)]
-    return short or [headline.sentence(verdict)]
+    return reasons_ or [headline.sentence(verdict)]
 
 
 def findings(verdict: Mapping[str, Any]) -> list[str]:
-    """Every finding as a sentence under its outcome, the policy's order kept, and the rules not in force."""
+    """Every finding as a sentence under its outcome, in the policy's order, and the rules not in force."""
     lines = []
-    for outcome_, word in _SPOKEN.items():
-        found = [each for each in verdict["findings"] if each["outcome"] == outcome_]
-        if found:
-            lines += [f"{word} ({len(found)}):", *(f"  {_spoken(each)}" for each in found)]
+    for outcome_, heading in _HEADINGS.items():
+        group = [finding for finding in verdict["findings"] if finding["outcome"] == outcome_]
+        if group:
+            lines += [f"{heading} ({len(group)}):", *(f"  {_sentence(finding)}" for finding in group)]
     if verdict["not_in_force"]:
         lines.append(f"Not in force on {verdict['policy']['as_of']} ({len(verdict['not_in_force'])}):")
-        lines += [f"  {_outside(rule)}" for rule in verdict["not_in_force"]]
+        lines += [f"  {_dates(rule)}" for rule in verdict["not_in_force"]]
     return lines
 
 
-def _spoken(found: Mapping[str, Any]) -> str:
-    said = "" if found["outcome"] is None else {"block": "blocks, ", "warn": "warns, "}[found["severity"]]
-    return f"{found['rule']} ({said}{found['kind']}): {found['reason']}"
+def _sentence(finding: Mapping[str, Any]) -> str:
+    effect = (
+        "" if finding["outcome"] is None else {"block": "blocks, ", "warn": "warns, "}[finding["severity"]]
+    )
+    return f"{finding['rule']} ({effect}{finding['kind']}): {finding['reason']}"
 
 
-def _outside(rule: Mapping[str, Any]) -> str:
+def _dates(rule: Mapping[str, Any]) -> str:
     until = f" until {rule['valid_until']}" if rule["valid_until"] else ""
     return f"{rule['id']}: from {rule['valid_from']}{until}"
 
 
 def test_uses(folder: Path, verdict: Mapping[str, Any]) -> list[str]:
-    """How often the test rows of the project at `folder` have judged a model; nothing where none judge."""
-    found = test_set_notice.latest(folder, verdict["policy"])
-    return [] if found is None else [f"warning: {found[0]}" if found[1] else found[0]]
+    """How often the test set of the project at `folder` has judged a model; empty without test rows."""
+    notice = test_set_notice.latest(folder, verdict["policy"])
+    if notice is None:
+        return []
+    sentence, is_warning = notice
+    return [f"warning: {sentence}" if is_warning else sentence]
 
 
 def markdown(verdict: Mapping[str, Any], folder: Path | None = None) -> str:
-    """The verdict, why, what would settle it, and a table of every finding.
+    """The verdict, the reason, a table of every finding, and the next steps.
 
-    With the `folder` of the project, how often its test rows have judged a model as well.
+    With the `folder` of the project, also how often its test set has judged a model.
     """
     lines = [f"## {title(verdict)}", "", headline.sentence(verdict), ""]
     lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
-    lines += [_row(found) for found in verdict["findings"]]
+    lines += [_row(finding) for finding in verdict["findings"]]
     uses = [] if folder is None else [wording.sentence(line) for line in test_uses(folder, verdict)]
     lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *uses)), ""]
     return "\n".join(lines)
 
 
-def _row(found: Mapping[str, Any]) -> str:
+def _row(finding: Mapping[str, Any]) -> str:
     cells = (
-        found["rule"],
-        found["attribute"] or "all rows",
-        _MARKS[found["outcome"]],
-        found["severity"],
-        "none" if found["value"] is None else wording.measurement(found, (found["limit"] or {}).values()),
-        wording.limit(found["limit"]),
+        finding["rule"],
+        finding["attribute"] or "all rows",
+        _MARKS[finding["outcome"]],
+        finding["severity"],
+        "none"
+        if finding["value"] is None
+        else wording.measurement(finding, (finding["limit"] or {}).values()),
+        wording.limit(finding["limit"]),
     )
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"

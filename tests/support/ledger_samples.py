@@ -76,8 +76,12 @@ def sqlite(folder: Path) -> str:
 
 
 def draft(version: int, kind: EntryKind = EntryKind.PROPOSAL, actor: str = "pipeline", **more: Any) -> Draft:
-    """An entry about a version of the model."""
-    body = {"version": version, "content": f"{version:064x}", "reason": "weekly run", **more}
+    """An entry about a version of the model, as small as its kind allows."""
+    body = {"version": version, "content": f"{version:064x}", **more}
+    if kind is EntryKind.INTENT:
+        body = {"step": "promotion", **body}
+    elif kind not in (EntryKind.PROPOSAL, EntryKind.VERDICT):
+        body = {"reason": "weekly run", **body}
     return Draft(kind=kind, model=MODEL, actor=actor, keyid="k" * 64, body=body)
 
 

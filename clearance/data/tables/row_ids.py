@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clearance import labels
 from clearance.errors import DataError
 
 DIGEST_BYTES = 16
@@ -61,7 +62,9 @@ def canonical(column: pa.Array | pa.ChunkedArray, name: str = "column") -> pa.Ar
 
 
 def canonical_value(value: Any) -> str | None:
-    """One value as `canonical` writes it."""
+    """One value as `canonical` writes it; see `clearance.labels`, which needs no Arrow."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return labels.text(value)
     text: str | None = canonical(pa.array([value]))[0].as_py()
     return text
 

@@ -14,9 +14,9 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.group_names import MISSING
 from clearance.errors import DataError
 from clearance.metrics.contingency import Table
-from clearance.metrics.counts import MISSING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +49,14 @@ def from_parquet(files: Sequence[Path], columns: Columns, memory: str = "1GB", t
             found = database.execute(_query(columns), [[str(file) for file in files]]).fetchall()
         except duckdb.Error as error:
             fault = f"the files cannot be counted: {str(error).splitlines()[0]}"
-            raise DataError(fault, "mend the files, or name their columns") from error
+            raise DataError(
+                fault, "correct the files, or name their columns", code="benchmarks.files_not_counted"
+            ) from error
     first = len(columns.protected)
     if wrong := sum(row[first + 3] for row in found if row[first] == -1):
         fault = f"{wrong} rows have no usable label, decision, score or weight"
-        raise DataError(fault, "every row needs a label of 0 or 1, a decision or score, a weight from 0 up")
+        hint = "every row needs a label of 0 or 1, a decision or score, and a weight of at least 0"
+        raise DataError(fault, hint, code="benchmarks.row_not_usable")
     return _table(found, columns)
 
 

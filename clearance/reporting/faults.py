@@ -1,0 +1,12 @@
+"""The faults of the reporting room: a code, the class of the error and its sentences, each written once."""
+
+from __future__ import annotations
+
+from clearance.errors import ConfigurationError, ErrorKind
+
+UNKNOWN_RULE = ErrorKind(
+    "reporting.unknown_rule",
+    ConfigurationError,
+    "policy {policy} has no rule {rule}{suggestion}",
+    hint="name one of its rules: {rules}",
+)

@@ -1,0 +1,56 @@
+"""The tables of metrics in docs/fairness.md, written from the registry.
+
+`python -m tools.metric_table --write` writes them. Without `--write` it prints whether the page agrees and
+ends with 1 if it does not.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from clearance.documents import metrics
+
+PAGE = Path("docs/fairness.md")
+TABLES = {"fairness metrics": "fairness", "bias metrics": "bias in the data"}
+"""The marker of each table in the page, and the family of metrics it lists."""
+
+
+def table(rows: Iterable[metrics.Metric]) -> str:
+    """A Markdown table with one line a metric."""
+    lines = ["| metric | is | range | parity at | interval |", "|---|---|---|---|---|"]
+    for metric in rows:
+        parity = "" if metric.parity is None else f"{metric.parity:g}"
+        cells = (f"`{metric.measurement}`", metric.meaning, metric.range, parity, metric.interval or "none")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def written(text: str) -> str:
+    """The page `text` with each table between its markers replaced. Raises ValueError without the markers."""
+    for marker, family in TABLES.items():
+        start = f"<!-- {marker}: written by `python -m tools.metric_table --write` -->"
+        end = f"<!-- {marker} end -->"
+        rows = table(metric for metric in metrics.METRICS.values() if metric.family == family)
+        before, start_found, rest = text.partition(start)
+        _, end_found, after = rest.partition(end)
+        if not (start_found and end_found):
+            raise ValueError(f"{PAGE} has no markers for the table of {marker}")
+        text = f"{before}{start}\n{rows}\n{end}{after}"
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or check it."""
+    text = PAGE.read_text(encoding="utf-8")
+    wanted = written(text)
+    if "--write" in arguments:
+        PAGE.write_text(wanted, encoding="utf-8")
+        return 0
+    sys.stdout.write(f"{PAGE} {'agrees' if text == wanted else 'differs: run with --write'}\n")
+    return int(text != wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
