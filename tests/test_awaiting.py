@@ -76,7 +76,7 @@ def toy(tmp_path: Path, prefect_api: None, monkeypatch: pytest.MonkeyPatch) -> I
     files.write_json(folder / "receipt.json", RECEIPT)
     leave = "from shutil import copy\nPath('.clearance').mkdir(exist_ok=True)\n"
     leave += "copy(registry.with_name('receipt.json'), '.clearance/release.json')\n"
-    task = folder / "clearance/promotion/release.py"
+    task = folder / "tasks/release.py"
     task.write_text(task.read_text() + "".join(f"    {line}\n" for line in leave.splitlines()))
     monkeypatch.chdir(folder)
     yield folder

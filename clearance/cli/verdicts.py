@@ -49,16 +49,15 @@ def judge(file: Path | None, as_of: dt.datetime | None) -> int:
 
     A what-if: nothing is changed or released. The exit status is that of `clearance verdict`.
     """
-    root = environment.project_root()
-    policy_file = "" if file is None else str(_relative(file, root))
-    day = "" if as_of is None else as_of.date().isoformat()
-    return process.run_module(root, "tasks.what_if", policy_file, day)
+    from clearance import library
+    from clearance.reporting import headline, summary
 
-
-def _relative(file: Path, root: Path) -> Path:
-    """The file's path relative to the project if it lies inside, else its absolute path."""
-    path = file.resolve()
-    return path.relative_to(root) if path.is_relative_to(root) else path
+    document = library.what_if(Path.cwd(), policy=file, as_of=None if as_of is None else as_of.date())
+    click.echo(summary.title(document))
+    click.echo(f"  {headline.sentence(document)}\n")
+    for line in summary.findings(document):
+        click.echo(line)
+    return summary.outcome(document).exit_code
 
 
 @click.group()
