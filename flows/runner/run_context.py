@@ -28,8 +28,6 @@ SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
 EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE)}
 """The steps that touch the world: never DVC stages, run by the flow before and after the stages."""
 
-_SNAPSHOT_KINDS = frozenset({"sql", "openml"})
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -89,7 +87,7 @@ class RunContext:
     @property
     def needs_snapshot(self) -> bool:
         """Whether the source is one that DVC cannot watch."""
-        return self.settings.source.kind in _SNAPSHOT_KINDS
+        return self.settings.source.is_snapshot
 
     @property
     def effects_after(self) -> list[str]:
