@@ -86,6 +86,11 @@ class BlockedDocument(_Written):
         return False
 
     @property
+    def blocked_because(self) -> str:
+        """Why nothing may follow from it."""
+        return self.because
+
+    @property
     def model_digest(self) -> None:
         """None: it is about no model."""
         return None
@@ -116,9 +121,23 @@ class MeasuredDocument(_Written):
         return True
 
     @property
+    def blocked_because(self) -> str | None:
+        """Why the stages that follow may not run; None where they may."""
+        return None
+
+    @property
     def model_digest(self) -> str | None:
         """The SHA-256 of the model it is about; None where it is about no model."""
         return None
+
+    @classmethod
+    def create(cls, **content: Any) -> Self:
+        """The document with these fields, typed or as JSON has them.
+
+        Raises IntegrityError where one does not fit.
+        """
+        document: Self = _read(cls, json.loads(files.dumps(codec.write(content))), cls.path.as_posix())
+        return document
 
     @classmethod
     def from_json(cls, data: Any, name: str = "") -> Self | BlockedDocument:
@@ -163,12 +182,13 @@ M = TypeVar("M", bound=MeasuredDocument)
 
 
 def unless_blocked(document: M | BlockedDocument, report: Path, *folders: Path) -> M | None:
-    """The document, or None where it is a blocked one, which is then passed on to this stage's outputs.
+    """The document, or None where it blocks this stage; then the reason is passed on to the stage's outputs.
 
     `report` is what the stage writes, `folders` are its output folders, below the working folder.
     """
-    if isinstance(document, BlockedDocument):
-        document.pass_on(report, *folders)
+    because = document.blocked_because
+    if isinstance(document, BlockedDocument) or because is not None:
+        BlockedDocument(because=str(because)).pass_on(report, *folders)
         return None
     return document
 
