@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from clearance import file_lock
+from clearance import file_lock, paths
 from clearance.errors import BusyError, ErrorKind
 
 CHECKOUT_BUSY = ErrorKind(
@@ -21,7 +21,7 @@ CHECKOUT_BUSY = ErrorKind(
 @contextmanager
 def hold(root: Path) -> Iterator[None]:
     """Hold the checkout at `root`. Raises BusyError, at once, when another run holds it."""
-    path = root / ".clearance" / "run.lock"
+    path = root / paths.RUN_LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:

@@ -46,10 +46,10 @@ def promote(name: str, root: Path, version: int) -> State[Any]:
     """Run the effect; what it says is the message of a completed state."""
     lines: list[str] = []
 
-    def run(hear: commands.OnLine) -> bool:
+    def run(on_line: child_processes.OnLine) -> bool:
         def take(line: str) -> None:
             lines.append(line)
-            hear(line)
+            on_line(line)
 
         with child_processes.ChildProcesses(root) as started:
             commands.run(
@@ -59,7 +59,7 @@ def promote(name: str, root: Path, version: int) -> State[Any]:
                 cwd=root,
                 timeout=dvc_repro.TIMEOUT,
                 log=root / ".clearance" / "logs" / f"{name}.log",
-                hear=take,
+                on_line=take,
                 env={},
             )
         return True

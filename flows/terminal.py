@@ -71,7 +71,7 @@ def _train(run: run_context.RunContext, struck: threading.Event) -> State[Any]:
     atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
     wait = server.start(keeper, run.root)
     if not run.needs_snapshot:
-        run.start_ahead()
+        run.start_early()
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows import training

@@ -108,7 +108,7 @@ def training_document(
         estimator=path,
         arguments=fitting.to_json_value(chosen.estimator.arguments),
         estimator_params=fitting.to_json_value(pipeline[-1].get_params()),
-        mitigation=chosen.way.label,
+        mitigation=chosen.mitigation.label,
         mitigation_ships=chosen.declared.ships,
         uses_protected_at_decision=chosen.declared.needs_protected_at_decision,
         weights=weights and {"cells": weights.cells, "one_sided": weights.one_sided},
@@ -185,7 +185,7 @@ def _log(selection: candidate_search.Selection, path: str, rows: int) -> None:
     if len(selection.tried) > 1:
         reason = selection.choice.reasons[selection.choice.chosen]
         count = len(selection.tried)
-        logger.info("of %d candidates: %s with %s (%s)", count, path, chosen.way.label, reason)
+        logger.info("of %d candidates: %s with %s (%s)", count, path, chosen.mitigation.label, reason)
     logger.info("favourable from a score of %.4f (%s)", chosen.threshold, chosen.threshold_rule)
 
 

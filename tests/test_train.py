@@ -75,13 +75,13 @@ def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    read_each = prepared.read_splits
+    read_splits = prepared.read_splits
 
     def watched(root: Path, *splits: str | None) -> list[prepared.Prepared]:
         asked.extend(splits)
-        return read_each(root, *splits)
+        return read_splits(root, *splits)
 
-    monkeypatch.setattr(prepared, "read_each", watched)
+    monkeypatch.setattr(prepared, "read_splits", watched)
     run(learnable.build(tmp_path, learnable.table()), monkeypatch)
     assert sorted(map(str, asked)) == ["train", "tune"]
 
@@ -138,34 +138,43 @@ def test_any_installed_classifier_by_its_import_path(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("choice", "says"),
+    ("choice", "code", "value"),
     [
-        ({"estimator": "logistic"}, "no estimator is called `logistic`"),
-        ({"estimator": "sklearn.linear_model.LogisticRegresion"}, "cannot be imported"),
-        ({"estimator": "sklearn.nowhere.Class"}, "cannot be imported"),
-        ({"estimator": "not_installed.Class"}, "belongs to no installed package"),
-        ({"estimator": "learnable.table"}, "belongs to no installed package"),
-        ({"estimator": "sklearn.base.clone"}, "is no class"),
-        ({"estimator": "sklearn.linear_model.RidgeClassifier"}, "gives no probabilities"),
-        ({"estimator": "sklearn.linear_model.LinearRegression"}, "gives no probabilities"),
-        ({"estimator": "pandas.DataFrame"}, "cannot be created"),
-        ({"arguments": {"max_itr": 5}}, "takes no argument `max_itr` (did you mean `max_iter`?)"),
-        ({"arguments": {"C": -1}}, "'C' parameter of LogisticRegression"),
-        ({"search": {"grid": {"c": [1]}}}, "takes no argument `c`"),
-        ({"search": {"grid": {"C": [1, "x"]}}}, "'C' parameter of LogisticRegression"),
-        ({"search": {"grid": {"C": [1]}, "scoring": "rocauc"}}, "rocauc"),
-        ({"search": {"grid": {"C": [1]}, "folds": 500}}, "500 folds need as many rows"),
+        ({"estimator": "logistic"}, "models.unknown_estimator", "logistic"),
+        (
+            {"estimator": "sklearn.linear_model.LogisticRegresion"},
+            "models.import_failed",
+            "LogisticRegresion",
+        ),
+        ({"estimator": "sklearn.nowhere.Class"}, "models.import_failed", "sklearn.nowhere"),
+        ({"estimator": "not_installed.Class"}, "models.no_package", "not_installed.Class"),
+        ({"estimator": "learnable.table"}, "models.no_package", "learnable.table"),
+        ({"estimator": "sklearn.base.clone"}, "models.not_a_class", "sklearn.base.clone"),
+        ({"estimator": "sklearn.linear_model.RidgeClassifier"}, "models.no_probabilities", "Ridge"),
+        ({"estimator": "sklearn.linear_model.LinearRegression"}, "models.no_probabilities", "Linear"),
+        ({"estimator": "pandas.DataFrame"}, "models.cannot_be_created", "pandas.DataFrame"),
+        ({"arguments": {"max_itr": 5}}, "models.unknown_argument", "did you mean `max_iter`?"),
+        ({"arguments": {"C": -1}}, "models.cannot_be_fitted", "'C' parameter of LogisticRegression"),
+        ({"search": {"grid": {"c": [1]}}}, "models.unknown_argument", "'argument': 'c'"),
+        (
+            {"search": {"grid": {"C": [1, "x"]}}},
+            "models.cannot_be_fitted",
+            "'C' parameter of LogisticRegression",
+        ),
+        ({"search": {"grid": {"C": [1]}, "scoring": "rocauc"}}, "models.cannot_be_fitted", "rocauc"),
+        ({"search": {"grid": {"C": [1]}, "folds": 500}}, "models.too_few_rows_for_folds", "'folds': 500"),
         (
             {"estimator": "sklearn.neighbors.KNeighborsClassifier", "mitigation": "reweighing"},
-            "takes no row weights",
+            "models.no_row_weights",
+            "'method': 'reweighing'",
         ),
     ],
 )
-def test_a_choice_that_cannot_work_is_named(choice: dict[str, Any], says: str) -> None:
+def test_a_choice_that_cannot_work_is_named(choice: dict[str, Any], code: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         trained(learnable.table(300), **choice)
-    assert says in caught.value.fault
-    assert caught.value.hint
+    assert caught.value.code == code
+    assert value in " ".join([str(caught.value.values), *map(str, caught.value.values.values())])
 
 
 def emptied(frame: pd.DataFrame) -> None:
@@ -195,7 +204,7 @@ def one_sided_tune(frame: pd.DataFrame) -> None:
         (one_sided, "do not hold both outcomes, so there is nothing to learn"),
         (infinite, "feature `income` holds an infinite number"),
         (infinite_in_tune, "feature `income` holds an infinite number"),
-        (one_sided_tune, "the tune rows do not hold both outcomes"),
+        (one_sided_tune, "the tune rows do not have both outcomes"),
     ],
 )
 def test_rows_that_cannot_be_used_are_named(spoil: Callable[[pd.DataFrame], None], says: str) -> None:
@@ -314,7 +323,7 @@ def test_a_model_that_changes_when_stored_is_refused(tmp_path: Path, monkeypatch
 
 def test_an_estimator_without_probabilities_in_its_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DummyClassifier, "predict_proba", lambda _, rows: np.full((len(rows), 2), np.nan))
-    with pytest.raises(ConfigurationError, match="no probabilities"):
+    with pytest.raises(ConfigurationError, check=lambda error: error.code == "models.scores_out_of_range"):
         trained(learnable.table(200), estimator="sklearn.dummy.DummyClassifier")
 
 

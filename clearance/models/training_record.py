@@ -59,7 +59,7 @@ def choice(
     made = selection.choice
     return ChoiceReport(
         rule=selection_rule.RULE.format(utility=utility(asked)),
-        keeps_every_rule=made.keeps,
+        keeps_every_rule=made.keeps_every_rule,
         reason=made.reasons[made.chosen],
         rules=tuple(sorted({rule.id for rule in constraints.rules})),
         rules_not_measured_on_tune_rows=tuple(
@@ -77,10 +77,10 @@ def candidate_reports(
     reports: list[CandidateReport | SkippedCandidateReport] = []
     for candidate in selection.tried:
         if isinstance(candidate, candidate_search.SkippedCandidate):
-            reports.append(SkippedCandidateReport(**_identity(candidate), why=candidate.because))
+            reports.append(SkippedCandidateReport(**_identity(candidate), why=candidate.reason))
             continue
         _, why = next(reasons)
-        checks = candidate.scored.held
+        checks = candidate.result.rule_checks
         broken = tuple(
             BrokenRule(rule=check.rule, attribute=check.attribute, value=check.value, excess=check.excess)
             for check in checks
@@ -92,7 +92,7 @@ def candidate_reports(
                 **_figures(candidate),
                 chosen=candidate is selection.chosen,
                 why=why,
-                keeps_every_rule=candidate.scored.keeps,
+                keeps_every_rule=candidate.result.keeps_every_rule,
                 broken=broken,
             )
         )
@@ -117,7 +117,7 @@ def before_after(selection: candidate_search.Selection) -> BeforeAfter | None:
         return None
     return BeforeAfter(
         estimator=estimators.import_path(after.estimator.estimator),
-        mitigation=after.way.label,
+        mitigation=after.mitigation.label,
         before_was_a_candidate=selection.reference is None,
         before=_compared(before),
         after=_compared(after),
@@ -133,14 +133,14 @@ def _identity(candidate: Candidate | candidate_search.SkippedCandidate) -> dict[
     return {
         "estimator": estimators.import_path(candidate.estimator.estimator),
         "arguments": fitting.to_json_value(candidate.estimator.arguments),
-        "mitigation": candidate.way.label,
-        "uses_protected_at_decision": MITIGATIONS[candidate.way.method].needs_protected_at_decision,
+        "mitigation": candidate.mitigation.label,
+        "uses_protected_at_decision": MITIGATIONS[candidate.mitigation.method].needs_protected_at_decision,
     }
 
 
 def _figures(candidate: Candidate) -> dict[str, Any]:
     return {
-        "utility": candidate.scored.utility,
+        "utility": candidate.result.utility,
         "threshold": candidate.threshold,
         "tune": tune_figures(candidate),
         "disparity": candidates.points(candidate.disparity),
@@ -149,7 +149,7 @@ def _figures(candidate: Candidate) -> dict[str, Any]:
 
 def _compared(candidate: Candidate) -> ComparedModel:
     return ComparedModel(
-        utility=candidate.scored.utility,
+        utility=candidate.result.utility,
         threshold=candidate.threshold,
         tune=tune_figures(candidate),
         disparity=candidate.disparity,
