@@ -28,16 +28,36 @@ GROUPS = {
 """Files that share something expensive: the demo's run, a Prefect server. One worker runs them all."""
 
 GROUP_OF = {file: group for group, files in GROUPS.items() for file in files}
+GOVERNANCE = (
+    *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
+    *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
+    *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
+    *("test_track_candidates.py", "test_verify.py"),
+)
+"""Files whose tests work on a registry, a ledger and signed evidence: half a second or more each."""
+
+SLOW_FILES = frozenset({*GROUP_OF, *GOVERNANCE, "test_corruption.py"})
+"""Every test of these files is slow; elsewhere a mark says which is."""
+
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as processors: more threads only wait
 os.environ["TZ"] = "America/St_Johns"  # nobody's evidence is of UTC because the machine is
 time.tzset()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file of slow tests is not even imported where only fast tests are wanted."""
+    only_fast = config.getoption("markexpr") == "not slow"
+    return True if only_fast and collection_path.name in SLOW_FILES else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: the last minute of a run on two cores then has work for both."""
+    """Mark slow tests; groups and slow files first, so that the last minute has work for every worker."""
+    for item in items:
+        if item.path.name in SLOW_FILES:
+            item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.name not in GROUP_OF, item.path not in slow))
 
 
 class _Scheduling(LoadFileScheduling):
