@@ -260,7 +260,7 @@ def test_an_approval_that_promotes_reads_the_evidence_once(
     assert calls["judge"] == 2  # as of the recorded day, and as of today
     assert calls["verify"] == 1
     assert calls["_run"] <= 3
-    assert calls["download_artifacts"] == 3  # two bundles and the reports; the model files beside them
+    assert calls["download_artifacts"] == 4  # two bundles, the reports, the origin of the data
 
 
 def test_what_was_recorded_since_the_review_counts_without_judging_again(
