@@ -233,10 +233,10 @@ def _concluded(
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
     context = approval_rules.ApprovalContext(
-        matter=subject,
+        subject=subject,
         roles=session.roles,
-        trainers=contributors,
-        asked=requirement or _NOTHING_REQUIRED,
+        contributors=contributors,
+        requirement=requirement or _NOTHING_REQUIRED,
         failed=case.failed,
         now=at,
     )
@@ -357,10 +357,10 @@ def _comparison_obstacle(record: VersionRecord, policy: schema.Policy | None, da
 def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: VersionRecord) -> list[str]:
     """The rejections of the version that count now, each in words. They count whatever else was judged."""
     context = approval_rules.ApprovalContext(
-        matter=version_record.approval_subject(record, verified.bundle),
+        subject=version_record.approval_subject(record, verified.bundle),
         roles=session.roles,
-        trainers=approval_rules.Contributors(identities=frozenset()),
-        asked=_NOTHING_REQUIRED,
+        contributors=approval_rules.Contributors(identities=frozenset()),
+        requirement=_NOTHING_REQUIRED,
         failed=False,
         now=session.now(),
     )

@@ -91,10 +91,9 @@ def _broken(name: str, error: ClearanceError) -> Check:
 
 def _check_ledger(session: ReadOnlySession) -> Check:
     report = session.audit()
-    counts = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
     findings = "; ".join(map(str, report.findings))
     code = "" if report.ok else faults.LEDGER_UNSOUND.code
-    return Check(name="ledger", holds=report.ok, says=counts if report.ok else findings, code=code)
+    return Check(name="ledger", holds=report.ok, says=report.counts if report.ok else findings, code=code)
 
 
 def _describe_alias(
