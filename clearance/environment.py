@@ -1,7 +1,7 @@
 """Settings of the tools underneath: nothing phones home, everything stays inside the project.
 
-Only defaults are set: whoever exports one of these variables keeps it. Applied before
-Prefect, MLflow, DVC or Great Expectations, never after.
+Only defaults are set: an exported variable wins. They must be applied before Prefect, MLflow, DVC or Great
+Expectations is imported.
 """
 
 from __future__ import annotations
@@ -9,7 +9,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clearance.errors import ConfigurationError
+from clearance import paths
+from clearance.errors import ConfigurationError, ErrorKind
+
+NOT_A_PROJECT = ErrorKind(
+    "environment.not_a_project",
+    ConfigurationError,
+    "no dvc.yaml at or above {folder}",
+    "run the command inside a Clearance project folder",
+)
 
 TOOL_DEFAULTS = {
     "DO_NOT_TRACK": "1",
@@ -24,6 +32,7 @@ TOOL_DEFAULTS = {
     "PYTHONHASHSEED": "0",
     "MPLBACKEND": "Agg",
     "NUMBA_DISABLE_JIT": "1",  # SHAP would compile for eight seconds what runs in a quarter of one
+    "GOMP_SPINCOUNT": "1000",  # idle OpenMP threads sleep soon instead of taking the processor from others
 }
 
 
@@ -36,17 +45,15 @@ def project_root(start: Path | None = None) -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file():
             return folder
-    raise ConfigurationError(
-        f"no dvc.yaml at or above {here}", "run the command inside a Clearance project folder"
-    )
+    raise NOT_A_PROJECT(folder=here)
 
 
 def tool_locations(root: Path) -> dict[str, str]:
     """Where each tool keeps its state for the project at `root`."""
-    state = root / ".clearance"
+    state = root / paths.STATE
     return {
         "PREFECT_HOME": str(root / ".prefect"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{root / paths.MLFLOW_DATABASE}",
         "DVC_SITE_CACHE_DIR": str(state / "dvc-site"),
         "DVC_GLOBAL_CONFIG_DIR": str(state / "dvc-global"),
         "DVC_SYSTEM_CONFIG_DIR": str(state / "dvc-system"),

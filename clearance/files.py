@@ -1,4 +1,4 @@
-"""Files that stages hand to each other: written whole or not at all, byte-stable, read by digest."""
+"""Files that stages pass to each other: written whole or not at all, byte-stable, read by digest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from clearance import canonical_json
-from clearance.errors import IntegrityError
+from clearance.errors import ErrorKind, IntegrityError
+
+MISSING = ErrorKind(
+    "files.missing",
+    IntegrityError,
+    "{path} is missing",
+    "run `make run`: the pipeline rebuilds what is missing",
+)
+CHANGED = ErrorKind(
+    "files.changed",
+    IntegrityError,
+    "{path} is not what was recorded (SHA-256 {actual:.12}…, recorded {recorded:.12}…)",
+    "run `clearance repair`, then run again: what does not match is rebuilt",
+)
+NOT_JSON = ErrorKind(
+    "files.not_json",
+    IntegrityError,
+    "{path} is not readable JSON: {reason}",
+    "run `clearance repair`, then run again",
+)
 
 _CHUNK = 1 << 20
 
@@ -33,9 +52,7 @@ def sha256(path: Path) -> str:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except FileNotFoundError:
-        raise IntegrityError(
-            f"{path} is missing", "run `make run`: the pipeline rebuilds what is missing"
-        ) from None
+        raise MISSING(path=path) from None
     return digest.hexdigest()
 
 
@@ -53,10 +70,7 @@ def verify(path: Path, expected: str) -> Path:
     """Return `path` when its content has the recorded SHA-256, else raise IntegrityError."""
     actual = sha256(path)
     if actual != expected:
-        raise IntegrityError(
-            f"{path} is not what was recorded (SHA-256 {actual[:12]}…, recorded {expected[:12]}…)",
-            "run `clearance repair`, then run again: what does not match is rebuilt",
-        )
+        raise CHANGED(path=path, actual=actual, recorded=expected)
     return path
 
 
@@ -80,26 +94,30 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises IntegrityError when it is missing or no JSON."""
+    """Read a JSON file. Raises IntegrityError when it is missing or not JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        return parse_json(path.read_bytes())
     except FileNotFoundError:
-        raise IntegrityError(
-            f"{path} is missing", "run `make run`: the pipeline rebuilds what is missing"
-        ) from None
+        raise MISSING(path=path) from None
     except ValueError as error:
-        raise IntegrityError(
-            f"{path} is not readable JSON ({error})", "run `clearance repair`, then run again"
-        ) from None
+        raise NOT_JSON(path=path, reason=error) from None
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no evidence")
+def parse_json(content: bytes) -> Any:
+    """The JSON value in `content`, which is UTF-8.
+
+    Raises ValueError when it is not JSON, or holds NaN or an infinity.
+    """
+    return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path`; on success it takes `path`'s place, else nothing changes."""
+    """Yield a temporary file beside `path`. On success it replaces `path`; otherwise nothing changes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)
@@ -114,9 +132,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give an empty temporary folder beside `path`; on success it takes `path`'s place.
+    """Yield an empty temporary folder beside `path`.
 
-    Else nothing changes.
+    On success it replaces `path`; otherwise nothing changes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))

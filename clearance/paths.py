@@ -61,6 +61,11 @@ SNAPSHOT_STATE = STATE / "snapshot"
 FLOW_RUN = STATE / "flow_run"
 
 
+MLFLOW_DATABASE = Path("mlflow.db")
+MLFLOW_ARTIFACTS = Path("mlruns")
+"""Where MLflow keeps runs and their files, unless `MLFLOW_TRACKING_URI` names a server."""
+
+
 def report(document: str) -> Path:
     """Where the evidence document of that name lies, such as `reports/training.json`."""
     return REPORTS / f"{document}.json"

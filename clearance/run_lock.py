@@ -1,31 +1,34 @@
-"""One run a checkout: the lock, which the operating system releases even after `kill -9`."""
+"""One run per checkout at a time. The operating system releases the lock even after `kill -9`."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from clearance.errors import BusyError
+from clearance import file_lock, paths
+from clearance.errors import BusyError, ErrorKind
+
+CHECKOUT_BUSY = ErrorKind(
+    "run_lock.checkout_busy",
+    BusyError,
+    "another run holds this checkout (pid {pid})",
+    "wait until it ends, or stop it",
+)
 
 
 @contextmanager
 def hold(root: Path) -> Iterator[None]:
     """Hold the checkout at `root`. Raises BusyError, at once, when another run holds it."""
-    path = root / ".clearance" / "run.lock"
+    path = root / paths.RUN_LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = stack.enter_context(file_lock.hold(path, wait=False))
         except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise BusyError(
-                f"another run holds this checkout (pid {holder})", "wait until it ends, or stop it"
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+            holder = path.read_text(encoding="utf-8").strip() or "unknown"
+            raise CHECKOUT_BUSY(pid=holder) from None
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
         yield

@@ -15,6 +15,7 @@ from great_expectations.expectations.expectation import Expectation
 
 from clearance import params
 from clearance.data.tables import prepared
+from clearance.documents.split_document import SplitDocument
 from expectations import bias, boundary, columns, features, splits
 
 OF_LABEL, OF_PROTECTED = "label: ", "protected: "
@@ -30,7 +31,7 @@ def frame(tables: dict[str, pa.Table]) -> pd.DataFrame:
 
 
 def suite(
-    data: params.Data, tables: dict[str, pa.Table], record: dict[str, Any], confidence: float
+    data: params.Data, tables: dict[str, pa.Table], record: SplitDocument, confidence: float
 ) -> list[Expectation]:
     """The expectations on these tables, given what `prepare` recorded of them.
 
@@ -39,7 +40,7 @@ def suite(
     found = [name for name in tables["features"].column_names if name not in prepared.KEYS]
     attributes = [OF_PROTECTED + name for name in data.protected]
     return [
-        *_rows(sum(record["rows"].values())),
+        *_rows(sum(record.rows.values())),
         *_labels(),
         *_design(data),
         *_features(data, found, attributes, record),
@@ -57,7 +58,7 @@ def identifiers() -> set[str]:
     return {prefix + "row" for prefix in ("", OF_LABEL, OF_PROTECTED)} | {OF_LABEL + "cluster"}
 
 
-def sampling(data: params.Data) -> dict[str, str]:
+def sampling(data: params.Data) -> str:
     """How the rows are taken in what is measured of the data, in words."""
     said = ["of the rows as they are"] + ([] if data.weight is None else [f"unweighted by `{data.weight}`"])
     said.append(
@@ -65,7 +66,7 @@ def sampling(data: params.Data) -> dict[str, str]:
         if data.cluster is None
         else f"without intervals, as rows of one `{data.cluster}` are not independent"
     )
-    return {"statement": "; ".join(said)}
+    return "; ".join(said)
 
 
 def _bias(data: params.Data, found: list[str], confidence: float) -> list[Expectation]:
@@ -161,9 +162,9 @@ def _design(data: params.Data) -> list[Expectation]:
 
 
 def _features(
-    data: params.Data, found: list[str], attributes: list[str], record: dict[str, Any]
+    data: params.Data, found: list[str], attributes: list[str], record: SplitDocument
 ) -> list[Expectation]:
-    declared = data.features if isinstance(data.features, list) else record["features"]
+    declared = data.features if isinstance(data.features, list) else list(record.features)
     return [
         features.ExpectFeaturesToBePermitted(
             features=found,

@@ -1,4 +1,4 @@
-"""A run's progress on a terminal: a line for each step that has ended, and on a screen those that run."""
+"""A run's progress on a terminal: a line for each step that has ended, and the running steps on a screen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STYLES = {"done": "green", "cached": "bright_black", "failed": "red"}
 
 
 class Display:
-    """Lines on standard output; plain where that is no screen. Steps may report from any thread."""
+    """Lines on standard output, plain where that is not a screen. Steps may report from any thread."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
@@ -28,11 +28,11 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self._status.stop()
 
-    def show(self, progress: Progress) -> None:
-        """Take news of a step."""
+    def show(self, progress: Progress | str) -> None:
+        """Show the progress of a step, or a note."""
         with self._turn:
-            if progress.state == "unsound":
-                self.say(f"  {progress.step}", "yellow")
+            if isinstance(progress, str):
+                self.say(f"  {progress}", "yellow")
             elif progress.state == "started":
                 self._running.append(progress.step)
             else:

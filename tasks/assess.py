@@ -1,4 +1,4 @@
-"""How a model's decisions differ between the groups of every protected attribute, on test rows only.
+"""Stage: how a model's decisions differ between the groups of every protected attribute, on test rows only.
 
 One pass counts rows by group, label and decision; Fairlearn turns the counts into the group table,
 and every difference gets a simultaneous interval. What Fairlearn hides (a group without rows, without
@@ -18,10 +18,13 @@ import numpy.typing as npt
 import pandas as pd
 from fairlearn import metrics as fairlearn
 
-from clearance import files, params, stage, wording
+from clearance import params, paths, stage, wording
 from clearance.data.tables import prepared, row_ids, scored
 from clearance.documents import measurement
+from clearance.documents.document import unless_blocked
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.group_names import MISSING
+from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import (
     contingency,
     count_rows,
@@ -38,6 +41,8 @@ from clearance.metrics import intersections as margins
 from clearance.metrics.disparity import METRICS
 from clearance.models import scoring
 
+logger = logging.getLogger(__name__)
+
 _RATES = {
     "selection_rate": fairlearn.selection_rate,
     "true_positive_rate": fairlearn.true_positive_rate,
@@ -50,13 +55,13 @@ def group_table(groups: counts.Groups, confidence: float, crossed: bool = False)
     """Count, cells, selection rate, true and false positive rate of each group.
 
     A rate lies in [0, 1] and is None where the group has no row to take it over; `intervals` holds its Wilson
-    bounds, `exact_intervals` those of Clopper and Pearson. The rates are Fairlearn's, or with `crossed` the
-    same from counts: an intersection has too many groups to take each through a frame.
+    bounds, `exact_intervals` those of Clopper and Pearson. Fairlearn computes the rates; with `crossed` they
+    come from the counts, because an intersection has too many groups for a frame.
     """
-    taken = {} if crossed else _fairlearn_rates(groups)
+    by_fairlearn = {} if crossed else _fairlearn_rates(groups)
     table = {}
     for group, cells in groups.items():
-        over = {
+        fractions = {
             "selection_rate": (cells.selected, cells.count),
             "true_positive_rate": (cells.true_positive, cells.favourable),
             "false_positive_rate": (cells.false_positive, cells.unfavourable),
@@ -65,13 +70,13 @@ def group_table(groups: counts.Groups, confidence: float, crossed: bool = False)
             "count": cells.count,
             "cells": asdict(cells),
             **{
-                name: (k / total if crossed else taken[name][group]) if total else None
-                for name, (k, total) in over.items()
+                name: (part / total if crossed else by_fairlearn[name][group]) if total else None
+                for name, (part, total) in fractions.items()
             },
             **{
                 kind: {
-                    name: list(bounds(k, total, confidence)) if total else None
-                    for name, (k, total) in over.items()
+                    name: list(bounds(part, total, confidence)) if total else None
+                    for name, (part, total) in fractions.items()
                 }
                 for kind, bounds in _BOUNDS.items()
             },
@@ -111,26 +116,27 @@ def assess(
     label: npt.NDArray[np.integer],
     scores: npt.NDArray[np.float64],
     threshold: float,
+    model_sha256: str,
     known: Mapping[str, Iterable[str]],
     asked: params.Evaluate,
     seed: int,
     drawn: sampling_design.Design = sampling_design.INDEPENDENT,
-) -> dict[str, Any]:
+) -> FairnessDocument:
     """The fairness document of these rows: `protected` has a column of group names per attribute.
 
-    `known` names the groups that each attribute and each intersection must show, met among these rows or
-    not; `drawn` is what rows weigh, and which come together. A score that is no probability leaves every
-    measurement undefined: what it would decide is not known.
+    `known` names the groups that each attribute and each intersection must show, whether or not these rows
+    have them; `drawn` says what rows weigh and which of them belong together. When a score is not a
+    probability, every measurement is undefined: the decision it stands for is not known.
     """
-    wrong = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
+    invalid = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
     encoding = contingency.encode(protected)
     counted = count_rows.count(encoding, label, scoring.decide(scores, threshold), drawn)
     families = margins.families(encoding.attributes, asked.intersections)
     groups = {
         name: counted.groups(over, known.get(name, ()), asked.confidence) for name, over in families.items()
     }
-    if wrong:
-        fault = measurement.undefined(f"{wrong} of {len(scores)} scores are no probability")
+    if invalid:
+        fault = measurement.undefined(f"{invalid} of {len(scores)} scores are not probabilities")
         measured = {name: dict.fromkeys(METRICS, fault) for name in families}
     else:
         ranks = disparity.score(encoding, label, scores, drawn)
@@ -138,14 +144,16 @@ def assess(
             name: disparity.measure(counted, ranks, groups=groups[name], over=over, asked=asked, seed=seed)
             for name, over in families.items()
         }
-    return measurement.measured(
-        {metric: {name: taken[metric] for name, taken in measured.items()} for metric in METRICS},
+    return FairnessDocument.create(
+        measurements={
+            metric: {name: by_metric[metric] for name, by_metric in measured.items()} for metric in METRICS
+        },
         groups={
-            name: _told(each, asked.confidence, crossed=len(families[name]) > 1)
-            for name, each in groups.items()
+            name: _table(table, asked.confidence, crossed=len(families[name]) > 1)
+            for name, table in groups.items()
         },
         against_best={
-            name: significance.against_best(each, asked.confidence) for name, each in groups.items()
+            name: significance.against_best(table, asked.confidence) for name, table in groups.items()
         },
         never_observed={
             name: margins.never_observed(counted.table, over, known.get(name, ()))
@@ -156,7 +164,8 @@ def assess(
         rows=len(label),
         sampling=drawn.describe(),
         threshold=threshold,
-        above_median=None if wrong else above_median(encoding, families, label, scores),
+        above_median=None if invalid else above_median(encoding, families, label, scores),
+        model_sha256=model_sha256,
     )
 
 
@@ -177,11 +186,11 @@ def above_median(
     }
 
 
-def _told(groups: Mapping[str, rates.Group], confidence: float, crossed: bool) -> dict[str, dict[str, Any]]:
-    """The group table of independent rows, or that of rows which are not."""
-    plain = {name: cells for name, cells in groups.items() if isinstance(cells, counts.Cells)}
-    if len(plain) == len(groups):
-        return group_table(plain, confidence, crossed)
+def _table(groups: Mapping[str, rates.Group], confidence: float, crossed: bool) -> dict[str, dict[str, Any]]:
+    """The group table of independent rows, or that of rows that weigh or come in clusters."""
+    independent = {name: cells for name, cells in groups.items() if isinstance(cells, counts.Cells)}
+    if len(independent) == len(groups):
+        return group_table(independent, confidence, crossed)
     return group_rates.table(groups, confidence)
 
 
@@ -193,45 +202,42 @@ def expected_groups(
     Of an intersection, those that any row of any split has.
     """
     encoding = contingency.encode(protected)
-    known = {
+    groups = {
         name: set(margins.codes_of(encoding, over)[1]) - {MISSING}
         for name, over in margins.families(encoding.attributes, intersections).items()
     }
     for name in data.protected:
         declared = data.columns[name].values if name in data.columns else None
         texts = {row_ids.canonical_value(value) for value in declared or []}
-        known[name] |= {text for text in texts if text is not None}
-    return known
+        groups[name] |= {text for text in texts if text is not None}
+    return groups
 
 
 def main() -> None:
     """Read the test rows and their scores, write `reports/fairness.json`."""
-    settings = params.load(Path("params.yaml"))
-    report = Path("reports/fairness.json")
-    training = files.read_json(Path("reports/training.json"))
-    if training["status"] != "measured":
-        files.write_json(report, measurement.blocked(training["because"]))
+    settings = params.load(paths.PARAMS)
+    training = unless_blocked(TrainingDocument.read(Path()), paths.FAIRNESS)
+    if training is None:
         return
     test = prepared.read_outcomes(Path(), "test")
-    document = assess(
+    protected = prepared.read_protected(Path())
+    fairness = assess(
         protected=test.protected,
         label=test.label,
-        scores=scored.read(Path(), test.rows, training["model"]["sha256"]),
-        threshold=training["threshold"],
-        known=expected_groups(
-            settings.data, prepared.read_protected(Path()), settings.evaluate.intersections
-        ),
+        scores=scored.read(Path(), test.rows, training.model.sha256),
+        threshold=training.threshold,
+        model_sha256=training.model.sha256,
+        known=expected_groups(settings.data, protected, settings.evaluate.intersections),
         asked=settings.evaluate,
         seed=settings.seed,
         drawn=sampling_design.declared(settings.data, test),
     )
-    files.write_json(report, document | {"model_sha256": training["model"]["sha256"]})
+    fairness.write(Path())
     for name in test.protected.columns:
-        groups = document["groups"][name]
-        rates = ", ".join(
-            f"{group} {wording.percent(row['selection_rate'])}" for group, row in groups.items()
+        rates_by_group = ", ".join(
+            f"{group} {wording.percent(row.selection_rate)}" for group, row in fairness.groups[name].items()
         )
-        logging.getLogger(__name__).info("favourable decisions by %s: %s", name, rates)
+        logger.info("favourable decisions by %s: %s", name, rates_by_group)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-"""Explain a model on a bounded sample of test rows: what matters, for whom, and does it add up.
+"""Stage: explain a model on a bounded sample of test rows: what matters, for whom, and does it add up.
 
-It also keeps the few train rows that explanations are held against, for those who explain later.
-Nothing here judges.
+It also keeps the few train rows that explanations compare with, for later explanations. Nothing here judges.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,140 +15,144 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clearance import files, params, stage
+from clearance import files, params, paths, stage
 from clearance.data.tables import prepared
 from clearance.documents import measurement
+from clearance.documents.document import unless_blocked
+from clearance.documents.explanation_document import ExplanationDocument
+from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import figures
 from clearance.models import attribution, contributions, model_file, scoring
 
-BACKGROUND = Path("models/background")
-FIGURES = Path("reports/figures/explain")
-MODEL = Path("models/trained/model.skops")
-REPORT = Path("reports/explanation.json")
-
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def sample_positions(rows: prepared.Prepared, count: int) -> list[int]:
-    """The places of the `count` rows with the smallest hashes, in that order: a sample no one can choose."""
+    """The positions of the `count` rows with the smallest hashes, in that order: nobody can choose them."""
     if not len(rows.rows):
         return []
     hashes = pa.array(rows.rows, type=pa.string())
-    places: list[int] = pc.select_k_unstable(hashes, count, [("hash", "ascending")]).to_pylist()
-    return places
+    positions: list[int] = pc.select_k_unstable(hashes, count, [("hash", "ascending")]).to_pylist()
+    return positions
 
 
 def explain(
     pipeline: Any, sample: pd.DataFrame, background: pd.DataFrame, seed: int
 ) -> attribution.Attribution | str:
-    """Explain the rows of `sample`, or as many of the first as are not too costly; or say why not."""
+    """Explain the rows of `sample`, or as many of the first as can be afforded; or return why not."""
     if len(sample) == 0:
         return "there are no test rows to explain"
-    found = attribution.attribute(pipeline, sample, background, seed)
-    if not np.isfinite(found.contributions.to_numpy()).all() or not np.isfinite(found.margin).all():
-        return "the model or its explainer gives an answer that is no number"
-    return found
+    explained = attribution.attribute(pipeline, sample, background, seed)
+    if not np.isfinite(explained.contributions.to_numpy()).all() or not np.isfinite(explained.margin).all():
+        return "the model or its explainer returns a value that is not a finite number"
+    return explained
 
 
-def report(found: attribution.Attribution | str, protected: pd.DataFrame, test_rows: int) -> dict[str, Any]:
+def report(
+    explained: attribution.Attribution | str, protected: pd.DataFrame, test_rows: int, model_sha256: str
+) -> ExplanationDocument:
     """The explanation document; `protected` has the groups of the sampled rows, in their order."""
-    if isinstance(found, str):
-        hole = measurement.undefined(found)
-        holes = dict.fromkeys(("additivity_error", "rows", "coverage"), hole)
-        return measurement.measured(holes, importance=[], by_group={}, group_rows={})
-    rows = len(found.contributions)
+    if isinstance(explained, str):
+        undefined = measurement.undefined(explained)
+        return ExplanationDocument(
+            measurements=dict.fromkeys(("additivity_error", "rows", "coverage"), undefined),
+            importance=(),
+            by_group={},
+            group_rows={},
+            model_sha256=model_sha256,
+        )
+    rows = len(explained.contributions)
     support = {"rows": rows}
     groups = protected.iloc[:rows]
-    return measurement.measured(
-        {
-            "additivity_error": measurement.Measurement(value=found.additivity_error, support=support),
+    return ExplanationDocument.create(
+        measurements={
+            "additivity_error": measurement.Measurement(value=explained.additivity_error, support=support),
             "rows": measurement.Measurement(value=rows, support=support),
             "coverage": measurement.Measurement(
                 value=rows / test_rows, support=support | {"test": test_rows}
             ),
         },
-        explainer=found.explainer,
-        against=found.against,
-        space=found.space,
-        base_value=found.base,
-        importance=contributions.importance(found.contributions),
-        by_group={name: contributions.by_group(found.contributions, groups[name]) for name in groups.columns},
+        explainer=explained.explainer,
+        against=explained.against,
+        space=explained.space,
+        base_value=explained.base,
+        importance=contributions.importance(explained.contributions),
+        by_group={
+            name: contributions.by_group(explained.contributions, groups[name]) for name in groups.columns
+        },
         group_rows={name: contributions.group_rows(groups[name]) for name in groups.columns},
         fewest_rows_shown=contributions.FEW,
         libraries={"shap": importlib.metadata.version("shap")},
+        model_sha256=model_sha256,
     )
 
 
-def _write_figures(folder: Path, found: attribution.Attribution, features: pd.DataFrame, seed: int) -> None:
-    files.write_json(folder / "importance.json", contributions.importance(found.contributions))
+def _write_figures(
+    folder: Path, explained: attribution.Attribution, features: pd.DataFrame, seed: int
+) -> None:
+    files.write_json(folder / "importance.json", contributions.importance(explained.contributions))
     with figures.style("importance_bar"):
-        contributions.draw_bar(found).savefig(folder / "importance_bar.svg", metadata=figures.METADATA["svg"])
+        bar = contributions.draw_bar(explained)
+        bar.savefig(folder / "importance_bar.svg", metadata=figures.METADATA["svg"])
     with figures.style("beeswarm"):
-        contributions.draw_beeswarm(found, features, seed).savefig(
-            folder / "beeswarm.png", metadata=figures.METADATA["png"]
-        )
+        beeswarm = contributions.draw_beeswarm(explained, features, seed)
+        beeswarm.savefig(folder / "beeswarm.png", metadata=figures.METADATA["png"])
 
 
-def _write_background(folder: Path, background: pd.DataFrame, document: Mapping[str, Any]) -> None:
+def _write_background(folder: Path, background: pd.DataFrame, explanation: ExplanationDocument) -> None:
     table = folder / "background.parquet"
     background.to_parquet(table, index=False)
-    kept = {
-        name: document.get(name) for name in ("explainer", "against", "space", "base_value", "model_sha256")
-    }
-    digest = {
+    description = {
+        "explainer": explanation.explainer,
+        "against": explanation.against,
+        "space": explanation.space,
+        "base_value": explanation.base_value,
+        "model_sha256": explanation.model_sha256,
         "file": table.name,
         "sha256": files.sha256(table),
         "rows": len(background),
         "split": "train",
     }
-    files.write_json(folder / "background.json", kept | digest)
+    files.write_json(folder / "background.json", description)
 
 
 def main() -> None:
     """Write `models/background/`, `reports/explanation.json` and `reports/figures/explain/`."""
-    settings = params.load(Path("params.yaml"))
-    training = files.read_json(Path("reports/training.json"))
-    if training["status"] != "measured":
-        _write_blocked(measurement.blocked(training["because"]))
-        return
-    model = model_file.load(MODEL, training["model"]["sha256"])
-    train, test = prepared.read_splits(Path(), "train", "test")
-    background = train.inputs(model.feature_names_in_).iloc[
-        sample_positions(train, settings.explain.background)
-    ]
-    places = sample_positions(test, settings.explain.rows)
-    sample = test.inputs(model.feature_names_in_).iloc[places]
-    found = explain(model, sample, background, settings.seed)
-    protected = test.protected.iloc[places][settings.data.protected]
-    document = report(found, protected, len(test.rows)) | {"model_sha256": training["model"]["sha256"]}
-    with files.replacing_folder(BACKGROUND) as folder:
-        _write_background(folder, background, document)
-    with files.replacing_folder(FIGURES) as folder:
-        if not isinstance(found, str):
-            typed = scoring.inputs(sample.head(len(found.contributions)), scoring.model_kinds(model))
-            _write_figures(folder, found, typed, settings.seed)
-    files.write_json(REPORT, document)
-    _log(found, len(test.rows))
-
-
-def _log(found: attribution.Attribution | str, test_rows: int) -> None:
-    if isinstance(found, str):
-        log.warning("%s", found)
-        return
-    rows = len(found.contributions)
-    log.info("explained %d of %d test rows with %s (%s)", rows, test_rows, found.explainer, found.space)
-    log.info(
-        "what matters most: %s",
-        ", ".join(row["feature"] for row in contributions.importance(found.contributions)[:5]),
+    settings = params.load(paths.PARAMS)
+    training = unless_blocked(
+        TrainingDocument.read(Path()), paths.EXPLANATION, paths.BACKGROUND, paths.EXPLAIN_FIGURES
     )
+    if training is None:
+        return
+    model = model_file.load(paths.MODEL, training.model.sha256)
+    train, test = prepared.read_splits(Path(), "train", "test")
+    inputs = train.inputs(model.feature_names_in_)
+    background = inputs.iloc[sample_positions(train, settings.explain.background)]
+    positions = sample_positions(test, settings.explain.rows)
+    sample = test.inputs(model.feature_names_in_).iloc[positions]
+    explained = explain(model, sample, background, settings.seed)
+    protected = test.protected.iloc[positions][settings.data.protected]
+    explanation = report(explained, protected, len(test.rows), training.model.sha256)
+    with files.replacing_folder(paths.BACKGROUND) as folder:
+        _write_background(folder, background, explanation)
+    with files.replacing_folder(paths.EXPLAIN_FIGURES) as folder:
+        if not isinstance(explained, str):
+            typed = scoring.inputs(sample.head(len(explained.contributions)), scoring.model_kinds(model))
+            _write_figures(folder, explained, typed, settings.seed)
+    explanation.write(Path())
+    _log(explained, len(test.rows))
 
 
-def _write_blocked(document: dict[str, Any]) -> None:
-    for path in (BACKGROUND, FIGURES):
-        with files.replacing_folder(path) as folder:
-            files.write_json(folder / "blocked.json", document)
-    files.write_json(REPORT, document)
-    log.info("blocked: %s", document["because"])
+def _log(explained: attribution.Attribution | str, test_rows: int) -> None:
+    if isinstance(explained, str):
+        logger.warning("%s", explained)
+        return
+    rows = len(explained.contributions)
+    logger.info(
+        "explained %d of %d test rows with %s (%s)", rows, test_rows, explained.explainer, explained.space
+    )
+    top = ", ".join(row["feature"] for row in contributions.importance(explained.contributions)[:5])
+    logger.info("features that matter most: %s", top)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Split the rows and part the table: features, label and protected attributes, joined only by a row hash.
+"""Stage: split the rows, and split the table into features, label and protected attributes.
 
-Each row's side follows from its key and the seed alone, so a new row moves no other. Nothing is imputed,
-scaled or dropped silently; nothing that may not be a feature is written among them.
+Only a row hash joins the three tables. A row's split follows from its key and the seed alone, so a new row
+moves no other. Nothing is imputed, scaled or dropped silently, and no forbidden column becomes a feature.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from __future__ import annotations
 import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clearance import files, params, stage
+from clearance import files, params, paths, stage
 from clearance.data.tables import prepared, row_ids, split
-from clearance.documents import measurement
+from clearance.documents.document import unless_blocked
+from clearance.documents.measurement import Measurement
+from clearance.documents.origin_document import OriginDocument
+from clearance.documents.split_document import SplitDocument, TimeSplit
+from clearance.documents.validation_document import RawValidationDocument
 from clearance.errors import DataError, IntegrityError
 
-RAW = Path("data/raw.parquet")
-ORIGIN = Path("data/origin.json")
-VALIDATION = Path("reports/validation_raw.json")
-
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def partition(
@@ -34,7 +34,7 @@ def partition(
 ) -> dict[str, pa.Table]:
     """The three tables by name, each with `row` and `split` first, in the order of the rows that stay.
 
-    Raises DataError when the label has no two values, a value is missing, or a feature cannot be used.
+    Raises DataError when the label does not have two values, a column is missing, or a feature is unusable.
     """
     names = data.feature_names(table.column_names)
     _refuse(names, table.column_names, data)
@@ -47,11 +47,11 @@ def partition(
     protected = {name: row_ids.canonical(table.column(name), name) for name in data.protected}
     columns = {
         "features": {name: _as_feature(table.column(name), name) for name in names},
-        "label": {"label": label_of(table.column(data.target), data)} | _of_rows(table, data),
+        "label": {"label": label_of(table.column(data.target), data)} | _sampling_columns(table, data),
         "protected": protected,
     }
-    parted = {name: pa.table(keys | own) for name, own in columns.items()}
-    return parted if all_stay else {name: table.filter(stays) for name, table in parted.items()}
+    tables = {name: pa.table(keys | own) for name, own in columns.items()}
+    return tables if all_stay else {name: part.filter(stays) for name, part in tables.items()}
 
 
 def label_of(column: pa.ChunkedArray, data: params.Data) -> pa.Array:
@@ -71,11 +71,11 @@ def label_of(column: pa.ChunkedArray, data: params.Data) -> pa.Array:
     return pc.equal(texts, favourable).cast(pa.int8())
 
 
-def _of_rows(table: pa.Table, data: params.Data) -> dict[str, pa.Array]:
-    """The weight of each row as a number, and its cluster as a digest: who or where it is stays unsaid."""
-    found = {}
+def _sampling_columns(table: pa.Table, data: params.Data) -> dict[str, pa.Array]:
+    """The weight of each row as a number, and its cluster as a digest, which does not reveal who or where."""
+    columns = {}
     if data.weight is not None:
-        found["weight"] = weight_of(table.column(data.weight), data.weight)
+        columns["weight"] = weight_of(table.column(data.weight), data.weight)
     if data.cluster is not None:
         texts = row_ids.canonical(table.column(data.cluster), data.cluster)
         if texts.null_count:
@@ -83,8 +83,8 @@ def _of_rows(table: pa.Table, data: params.Data) -> dict[str, pa.Array]:
                 f"the cluster `{data.cluster}` is null in {texts.null_count} rows",
                 "drop or fill those rows in `source.select`",
             )
-        found["cluster"] = row_ids.hexadecimal(row_ids.digests(texts))
-    return found
+        columns["cluster"] = row_ids.hexadecimal(row_ids.digests(texts))
+    return columns
 
 
 def weight_of(column: pa.ChunkedArray, name: str) -> pa.Array:
@@ -104,84 +104,69 @@ def weight_of(column: pa.ChunkedArray, name: str) -> pa.Array:
 
 def split_document(
     tables: dict[str, pa.Table], units: split.Units, side: np.ndarray, shares: params.Split, seed: int
-) -> dict[str, Any]:
-    """What was done, as the evidence document `reports/split.json` without the tables' digests.
+) -> SplitDocument:
+    """How the rows were split, without the digests of the tables.
 
-    `overlap` counts row hashes on more than one side, `unit_overlap` entities or equal rows on more than
-    one side, `left_out` rows on no side. Raises IntegrityError on an overlap: it would be a defect here.
+    `overlap` counts row hashes in more than one split, `unit_overlap` entities or equal rows in more than one
+    split, `left_out` rows in none. Raises IntegrityError on an overlap, which would be a defect here.
     """
     counts = {name: int((side == index).sum()) for index, name in enumerate(prepared.SPLITS)}
-    overlap = _on_several_sides(units.row, side)
-    unit_overlap = overlap if units.unit is units.row else _on_several_sides(units.unit, side)
+    overlap = _in_several_splits(units.row, side)
+    unit_overlap = overlap if units.unit is units.row else _in_several_splits(units.unit, side)
     if overlap or unit_overlap:
         raise IntegrityError(
             f"{overlap} rows and {unit_overlap} units are on more than one side of the split",
             "this is a defect of the split: report it with params.yaml",
         )
     left_out = int((side == split.LEFT_OUT).sum())
-    time = shares.time and {"column": shares.time.column, "test_from": shares.time.test_from.isoformat()}
-    return measurement.measured(
-        {
-            "overlap": measurement.Measurement(value=overlap, support=counts),
-            "unit_overlap": measurement.Measurement(value=unit_overlap, support=counts),
-            "left_out": measurement.Measurement(value=left_out, support={"all": len(side)}),
+    time = shares.time
+    return SplitDocument(
+        measurements={
+            "overlap": Measurement(value=overlap, support=counts),
+            "unit_overlap": Measurement(value=unit_overlap, support=counts),
+            "left_out": Measurement(value=left_out, support={"all": len(side)}),
         },
         by=units.by,
         seed=seed,
-        time=time,
+        time=None if time is None else TimeSplit(column=time.column, test_from=time.test_from.isoformat()),
         rows=counts,
         row_digests={
             name: _digest_of(units.row[side == index]) for index, name in enumerate(prepared.SPLITS)
         },
-        features=tables["features"].column_names[len(prepared.KEYS) :],
-        protected=tables["protected"].column_names[len(prepared.KEYS) :],
+        features=tuple(tables["features"].column_names[len(prepared.KEYS) :]),
+        protected=tuple(tables["protected"].column_names[len(prepared.KEYS) :]),
+        tables={},
     )
 
 
 def main() -> None:
     """Write `data/prepared` and `reports/split.json`, or both as blocked."""
-    settings = params.load(Path("params.yaml"))
-    validation = files.read_json(VALIDATION)
-    if validation.get("blocked") is not False:
-        _write_blocked(measurement.blocked(_because(validation)))
+    settings = params.load(paths.PARAMS)
+    validation = unless_blocked(RawValidationDocument.read(Path()), paths.SPLIT, paths.PREPARED)
+    if validation is None:
         return
-    origin = files.read_json(ORIGIN)
-    if validation.get("table") != origin["sha256"]:
+    origin = OriginDocument.read(Path())
+    if validation.table != origin.sha256:
         raise IntegrityError(
-            f"{VALIDATION} was made from another table than {RAW}", "run `clearance repair`, then run again"
+            f"{paths.VALIDATION_RAW} was made from another table than {paths.RAW_TABLE}",
+            "run `clearance repair`, then run again",
         )
-    table = pq.read_table(files.verify(RAW, origin["sha256"]))
+    table = pq.read_table(files.verify(paths.RAW_TABLE, origin.sha256))
     units = split.identify(table, settings.data)
     side = split.assign(units, table, settings.split, settings.seed)
     tables = partition(table, units, side, settings.data)
-    with files.replacing_folder(prepared.FOLDER) as folder, ThreadPoolExecutor() as beside:
-        written = [beside.submit(_write, tables[name], folder / f"{name}.parquet") for name in tables]
+    with files.replacing_folder(paths.PREPARED) as folder, ThreadPoolExecutor() as pool:
+        writes = [pool.submit(_write, tables[name], folder / f"{name}.parquet") for name in tables]
         document = split_document(tables, units, side, settings.split, settings.seed)
-        for each in written:
-            each.result()
-    digests = {name: files.sha256(prepared.FOLDER / f"{name}.parquet") for name in prepared.TABLES}
-    files.write_json(prepared.RECORD, document | {"tables": digests})
-    log.info("rows: %s, by %s", ", ".join(f"{n} {k}" for k, n in document["rows"].items()), units.by)
-
-
-def _because(validation: dict[str, Any]) -> str:
-    faults = [
-        entry["detail"]
-        for entry in validation.get("expectations", [])
-        if entry["severity"] == "block" and not entry["success"]
-    ]
-    return "validate_raw: " + ("; ".join(faults[:3]) or "the report does not say that the table may be used")
-
-
-def _write_blocked(document: dict[str, Any]) -> None:
-    with files.replacing_folder(prepared.FOLDER) as folder:
-        files.write_json(folder / "blocked.json", document)
-    files.write_json(prepared.RECORD, document)
-    log.info("blocked: %s", document["because"])
+        for write in writes:
+            write.result()
+    digests = {name: files.sha256(paths.PREPARED / f"{name}.parquet") for name in prepared.TABLES}
+    replace(document, tables=digests).write(Path())
+    logger.info("rows: %s, by %s", ", ".join(f"{n} {name}" for name, n in document.rows.items()), units.by)
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    """Write one split after the other, each in its own row groups: who reads one need not read the others."""
+    """Write one split after the other, each in its own row groups, so that one can be read alone."""
     repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
     dictionary = [name for name in repeating if name != "row"]
     with pq.ParquetWriter(path, table.schema, use_dictionary=dictionary) as writer:
@@ -229,7 +214,7 @@ def _as_feature(column: pa.ChunkedArray, name: str) -> pa.Array:
     return values.cast(pa.float64(), safe=False) if values.null_count else values
 
 
-def _on_several_sides(digest: np.ndarray, side: np.ndarray) -> int:
+def _in_several_splits(digest: np.ndarray, side: np.ndarray) -> int:
     group = row_ids.groups(digest)
     seen = np.zeros((group.max(initial=-1) + 1, len(prepared.SPLITS)), dtype=bool)
     stays = side != split.LEFT_OUT

@@ -1,6 +1,7 @@
-"""Train one model: fit it on train rows, choose its threshold on tune rows, record how, byte for byte.
+"""Stage: fit candidates on train rows, choose a threshold and one model on tune rows, record how.
 
-Test rows are never read here. Whether the model is good enough is not decided here either.
+The same inputs give the same bytes. Test rows are never read here, and whether the model is good enough is
+not decided here.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from clearance import files, params, stage
+from clearance import files, params, paths, stage
 from clearance.data.tables import prepared
-from clearance.documents import measurement
+from clearance.documents.document import unless_blocked
+from clearance.documents.split_document import SplitDocument
+from clearance.documents.training_document import ModelFile, TrainingData, TrainingDocument
+from clearance.documents.validation_document import PreparedValidationDocument
 from clearance.errors import ConfigurationError, DataError, IntegrityError
 from clearance.models import (
     candidate_search,
@@ -33,20 +35,13 @@ from clearance.models import (
 )
 from clearance.policy import policy_file
 
-FOLDER = Path("models/trained")
-MODEL = FOLDER / "model.skops"
-RECORD = Path("reports/training.json")
-VALIDATION = Path("reports/validation_prepared.json")
-FIGURES = Path("reports/figures/train")
-LOCK = Path("requirements.lock")
-
-NO_DEMANDS = tune_constraints.Constraints()
-"""What is asked of candidates where no policy is held against them: nothing, and nothing is allowed."""
+NO_CONSTRAINTS = tune_constraints.Constraints()
+"""What candidates must satisfy without a policy: nothing, and nothing is explicitly allowed."""
 
 _LIBRARIES = ("fairlearn", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
 _TYPES = {"number": "double", "category": "string"}
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def train(  # noqa: PLR0917 - what a run is made of
@@ -55,11 +50,11 @@ def train(  # noqa: PLR0917 - what a run is made of
     data: params.Data,
     choice: params.Train,
     seed: int,
-    demands: tune_constraints.Constraints = NO_DEMANDS,
+    constraints: tune_constraints.Constraints = NO_CONSTRAINTS,
 ) -> candidate_search.Selection:
     """Fit the candidates that `choice` names on `rows`, and choose thresholds and one candidate on `tune`.
 
-    Raises DataError when the rows cannot be learnt from, ConfigurationError when the choice does not work.
+    Raises DataError when the rows cannot be learned from, ConfigurationError when the choice does not work.
     """
     _refuse_unusable(rows)
     setting = candidates.Setting(
@@ -67,11 +62,11 @@ def train(  # noqa: PLR0917 - what a run is made of
         tune=tune,
         types={name: column.type for name, column in data.columns.items()},
         threshold=choice.threshold,
-        limits=demands.rules,
+        limits=constraints.rules,
         seed=seed,
     )
     return candidate_search.select(
-        setting, choice.grid, allowed=choice.protected_at_decision, stance=demands.protected
+        setting, choice.grid, allowed=choice.protected_at_decision, stance=constraints.protected
     )
 
 
@@ -89,107 +84,109 @@ def _refuse_unusable(rows: prepared.Prepared) -> None:
         )
 
 
-def training_document(  # noqa: PLR0917 - what a run is made of
+def training_document(
+    *,
     selection: candidate_search.Selection,
-    model: Mapping[str, str],
-    choice: params.Train,
-    split: Mapping[str, Any],
-    lock: str,
-    demands: tune_constraints.Constraints = NO_DEMANDS,
-) -> dict[str, Any]:
-    """The deterministic tracking record: all that anyone needs to log, check or repeat this training.
+    model_sha256: str,
+    asked: params.Train,
+    split: SplitDocument,
+    lock_sha256: str,
+    constraints: tune_constraints.Constraints = NO_CONSTRAINTS,
+) -> TrainingDocument:
+    """The training document: all that anyone needs to log, check or repeat this training.
 
-    `model` is the file and its digest, `split` the record of the prepared tables, `lock` the SHA-256 of the
-    locked requirements. No row of the tables is in it: `input_example` is made up.
+    `model_sha256` and `lock_sha256` are the digests of the model's file and of the locked requirements,
+    `split` records the prepared tables. No row of the tables is in it: `input_example` is made up.
     """
     chosen = selection.chosen
     path = estimators.import_path(chosen.estimator.estimator)
     weights = chosen.weights
     pipeline = chosen.fitted.pipeline
     kinds = scoring.model_kinds(pipeline)
-    return measurement.measured(
-        {tune_constraints.PROTECTED_AT_DECISION: training_record.protected_at_decision(chosen)},
+    return TrainingDocument.create(
+        measurements={tune_constraints.PROTECTED_AT_DECISION: training_record.protected_at_decision(chosen)},
         estimator=path,
         arguments=fitting.to_json_value(chosen.estimator.arguments),
         estimator_params=fitting.to_json_value(pipeline[-1].get_params()),
-        mitigation=chosen.way.label,
+        mitigation=chosen.mitigation.label,
+        mitigation_ships=chosen.declared.ships,
+        uses_protected_at_decision=chosen.declared.needs_protected_at_decision,
         weights=weights and {"cells": weights.cells, "one_sided": weights.one_sided},
         search=chosen.fitted.search,
         threshold=chosen.threshold,
         threshold_rule=chosen.threshold_rule,
-        tune=chosen.tune.to_json(),
+        utility=training_record.utility(asked),
+        tune=training_record.tune_figures(chosen),
         warnings=chosen.fitted.warnings,
-        model=dict(model),
-        data={key: split[key] for key in ("tables", "row_digests", "rows")},
+        model=ModelFile(file=paths.MODEL.as_posix(), sha256=model_sha256),
+        data=TrainingData(rows=split.rows, row_digests=split.row_digests, tables=split.tables),
+        split_use=training_record.SPLIT_USE,
         features=kinds,
         inputs=[{"name": name, "type": _TYPES[kind]} for name, kind in kinds.items()],
         input_example=encoding.typical(pipeline[0]),
-        requirements_sha256=lock,
+        choice=training_record.choice(selection, asked, constraints),
+        members=chosen.members,
+        candidates=training_record.candidate_reports(selection),
+        reference=training_record.reference(selection),
+        before_after=training_record.before_after(selection),
         libraries=_versions(path),
-        **training_record.selection(selection, choice, demands),
+        requirements_sha256=lock_sha256,
     )
 
 
 def _versions(path: str) -> dict[str, str]:
-    found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    found |= dict([estimators.distribution(path)])
-    return found | {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-
-
-def blocked_because(split: Mapping[str, Any], validation: Mapping[str, Any]) -> str | None:
-    """Why nothing may be trained, or None. Only an explicit "not blocked" lets training begin."""
-    for document in (split, validation):
-        if document["status"] != "measured":
-            return str(document["because"])
-    if validation.get("blocked") is False:
-        return None
-    faults = [
-        entry["detail"]
-        for entry in validation.get("expectations", [])
-        if entry["severity"] == "block" and not entry["success"]
-    ]
-    reason = "; ".join(faults[:3]) or "the report does not say that the tables may be used"
-    return f"validate_prepared: {reason}"
+    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    versions |= dict([estimators.distribution(path)])
+    return versions | {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 
 
 def main() -> None:
     """Read the prepared tables, write `models/trained/` and `reports/training.json`."""
-    settings = params.load(Path("params.yaml"))
-    split = files.read_json(prepared.RECORD)
-    validation = files.read_json(VALIDATION)
-    because = blocked_because(split, validation)
-    if because:
-        _write_blocked(measurement.blocked(because))
+    settings = params.load(paths.PARAMS)
+    outputs = (paths.TRAINING, paths.TRAINED, paths.TRAIN_FIGURES)
+    split = unless_blocked(SplitDocument.read(Path()), *outputs)
+    if split is None:
         return
-    if validation.get("tables") != split["tables"]:
+    validation = unless_blocked(PreparedValidationDocument.read(Path()), *outputs)
+    if validation is None:
+        return
+    if validation.tables != split.tables:
         raise IntegrityError(
-            f"{VALIDATION} was made from other tables than {prepared.FOLDER}",
+            f"{paths.VALIDATION_PREPARED} was made from other tables than {paths.PREPARED}",
             "run `clearance repair`, then run again",
         )
     rows, tune = prepared.read_splits(Path(), "train", "tune")
-    asked = tune_constraints.from_policy(policy_file.load(Path(settings.policy.file)), settings.policy.as_of)
-    selection = train(rows, tune, settings.data, settings.train, settings.seed, asked)
-    chosen = selection.chosen
-    for complaint in chosen.fitted.warnings:
-        log.warning("%s", complaint)
-    with files.replacing_folder(FOLDER) as folder:
-        digest = model_file.save(chosen.pipeline, folder / MODEL.name)
-        _refuse_unfaithful(chosen.pipeline, folder / MODEL.name, digest, rows)
-    model = {"file": MODEL.as_posix(), "sha256": digest, "format": "skops"}
-    document = training_document(selection, model, settings.train, split, files.sha256(LOCK), asked)
-    with files.replacing_folder(FIGURES) as folder:
-        pareto.write(folder, document["candidates"])
-    files.write_json(RECORD, document)
-    _say(selection, document["estimator"], len(rows.label))
+    policy = policy_file.load(Path(settings.policy.file))
+    constraints = tune_constraints.from_policy(policy, settings.policy.as_of)
+    selection = train(rows, tune, settings.data, settings.train, settings.seed, constraints)
+    pipeline = selection.chosen.pipeline
+    for warning in selection.chosen.fitted.warnings:
+        logger.warning("%s", warning)
+    with files.replacing_folder(paths.TRAINED) as folder:
+        model_sha256 = model_file.save(pipeline, folder / paths.MODEL.name)
+        _refuse_unfaithful(pipeline, folder / paths.MODEL.name, model_sha256, rows)
+    document = training_document(
+        selection=selection,
+        model_sha256=model_sha256,
+        asked=settings.train,
+        split=split,
+        lock_sha256=files.sha256(paths.REQUIREMENTS_LOCK),
+        constraints=constraints,
+    )
+    with files.replacing_folder(paths.TRAIN_FIGURES) as folder:
+        pareto.write(folder, document.to_json()["candidates"])
+    document.write(Path())
+    _log(selection, document.estimator, len(rows.label))
 
 
-def _say(selection: candidate_search.Selection, path: str, rows: int) -> None:
+def _log(selection: candidate_search.Selection, path: str, rows: int) -> None:
     chosen = selection.chosen
-    log.info("fitted %s on %d rows", path, rows)
+    logger.info("fitted %s on %d rows", path, rows)
     if len(selection.tried) > 1:
         reason = selection.choice.reasons[selection.choice.chosen]
-        log.info("of %d candidates: %s with %s (%s)", len(selection.tried), path, chosen.way.label, reason)
-    log.info("favourable from a score of %.4f (%s)", chosen.threshold, chosen.threshold_rule)
+        count = len(selection.tried)
+        logger.info("of %d candidates: %s with %s (%s)", count, path, chosen.mitigation.label, reason)
+    logger.info("favourable from a score of %.4f (%s)", chosen.threshold, chosen.threshold_rule)
 
 
 def _refuse_unfaithful(pipeline: Pipeline, path: Path, digest: str, rows: prepared.Prepared) -> None:
@@ -201,14 +198,6 @@ def _refuse_unfaithful(pipeline: Pipeline, path: Path, digest: str, rows: prepar
             f"{type(pipeline[-1]).__name__} does not survive being stored: its scores differ afterwards",
             "choose another estimator in `train.estimator`",
         )
-
-
-def _write_blocked(document: dict[str, Any]) -> None:
-    for path in (FOLDER, FIGURES):
-        with files.replacing_folder(path) as folder:
-            files.write_json(folder / "blocked.json", document)
-    files.write_json(RECORD, document)
-    log.info("blocked: %s", document["because"])
 
 
 if __name__ == "__main__":

@@ -1,74 +1,109 @@
-"""Check a table at its boundary: `python -m tasks.validate raw` or `prepared`.
+"""Stage: check a table at its boundary: `python -m tasks.validate raw` or `prepared`.
 
-A table that fails is not a fault of the run: the report says that it is blocked, and every later step passes
-that on. Only a table that is not there, or not the recorded one, raises.
+A table that fails does not make the run fail: the report says that it is blocked, and every later stage
+passes that on. Only a table that is missing, or not the recorded one, raises.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clearance import files, params, stage
+from clearance import files, params, paths, stage
 from clearance.data.tables import prepared, row_ids
+from clearance.documents.document import BlockedDocument
+from clearance.documents.origin_document import OriginDocument
+from clearance.documents.split_document import SplitDocument
+from clearance.documents.validation_document import (
+    BlockedValidation,
+    PreparedValidationDocument,
+    RawValidationDocument,
+    StatedSampling,
+    ValidationDocument,
+)
 from clearance.errors import ConfigurationError, DataError
 from expectations import boundary, data_docs, report
 from expectations import prepared_boundary as prepared_suite
 from expectations import raw_boundary as raw_suite
 
-RAW = Path("data/raw.parquet")
-ORIGIN = Path("data/origin.json")
 EXAMPLE_DIGITS = 16
+"""Hex digits of a row's hash that an example shows."""
 
-log = logging.getLogger(__name__)
+D = TypeVar("D", bound=ValidationDocument)
+
+logger = logging.getLogger(__name__)
 
 
-def check_raw(
-    table: pa.Table, data: params.Data, recorded: int
-) -> tuple[dict[str, Any], boundary.SuiteResult, set[str]]:
-    """The evidence document of the raw table, the result behind it, and the columns to hide in that.
+@dataclass(frozen=True, kw_only=True)
+class Check(Generic[D]):
+    """The document of a check, and Great Expectations' own result of it.
 
-    `recorded` is the number of rows `ingest` wrote. Raises DataError when the table has no rows at all.
+    The result must not be shown without hiding the columns `hidden`.
+    """
+
+    document: D
+    result: boundary.SuiteResult
+    hidden: set[str]
+
+
+def check_raw(table: pa.Table, data: params.Data, origin: OriginDocument) -> Check[RawValidationDocument]:
+    """Check the raw table against the declaration and its origin.
+
+    Raises DataError when the table has no rows at all.
     """
     if not table.num_rows:
         raise DataError("the table has no rows", "check `source.path`, `source.query` and `source.select`")
     frame = raw_suite.frame(table)
-    readings, result = boundary.run("raw", frame, raw_suite.suite(data, table.column_names, recorded))
-    silent = raw_suite.hidden(data) | report.proxy_columns(readings)
+    suite = raw_suite.suite(data, table.column_names, origin.rows)
+    results, suite_result = boundary.run("raw", frame, suite)
+    silent = raw_suite.hidden(data) | report.proxy_columns(results)
     identifiers = raw_suite.identifiers(data)
 
     def hashes(positions: list[int]) -> list[str]:
         return _hashes(table.take(positions), data.row_key)
 
-    entries = report.entries(readings, frame, hashes, silent=silent, identifiers=identifiers)
-    return report.document(entries, readings, "raw"), result, silent | identifiers
+    entries = report.entries(results, frame, hashes, silent=silent, identifiers=identifiers)
+    document = RawValidationDocument(
+        measurements=report.counts(entries, results),
+        blocked=any(entry.blocks for entry in entries),
+        expectations=entries,
+        table=origin.sha256,
+    )
+    return Check(document=document, result=suite_result, hidden=silent | identifiers)
 
 
 def check_prepared(
-    tables: dict[str, pa.Table], record: dict[str, Any], data: params.Data, confidence: float
-) -> tuple[dict[str, Any], boundary.SuiteResult, set[str]]:
-    """The evidence document of the prepared tables, the result behind it, and the columns to hide in that.
+    tables: dict[str, pa.Table], record: SplitDocument, data: params.Data, confidence: float
+) -> Check[PreparedValidationDocument]:
+    """Check the prepared tables against the declaration and the record of the split.
 
-    `record` is `reports/split.json`; `confidence` is the level of the intervals of what is measured.
+    `confidence` is the level of the intervals of what is measured.
     """
     frame = prepared_suite.frame(tables)
-    readings, result = boundary.run("prepared", frame, prepared_suite.suite(data, tables, record, confidence))
-    silent = prepared_suite.hidden(data) | report.proxy_columns(readings)
+    suite = prepared_suite.suite(data, tables, record, confidence)
+    results, suite_result = boundary.run("prepared", frame, suite)
+    silent = prepared_suite.hidden(data) | report.proxy_columns(results)
     identifiers = prepared_suite.identifiers()
 
     def hashes(positions: list[int]) -> list[str]:
         return [str(row)[:EXAMPLE_DIGITS] for row in frame["row"].iloc[positions]]
 
-    entries = report.entries(readings, frame, hashes, silent=silent, identifiers=identifiers)
-    figures = report.figures(readings)
-    document = report.document(entries, readings, "prepared", figures)
-    return document | {"sampling": prepared_suite.sampling(data)}, result, silent | identifiers
+    entries = report.entries(results, frame, hashes, silent=silent, identifiers=identifiers)
+    document = PreparedValidationDocument(
+        measurements={**report.counts(entries, results), **report.figures(results)},
+        blocked=any(entry.blocks for entry in entries),
+        expectations=entries,
+        tables=record.tables,
+        sampling=StatedSampling(statement=prepared_suite.sampling(data)),
+    )
+    return Check(document=document, result=suite_result, hidden=silent | identifiers)
 
 
 def main() -> None:
@@ -79,43 +114,37 @@ def main() -> None:
             f"no boundary is called {' '.join(sys.argv[1:]) or 'nothing'}",
             "run `python -m tasks.validate raw` or `python -m tasks.validate prepared`",
         )
-    boundaries[sys.argv[1]](params.load(Path("params.yaml")))
+    boundaries[sys.argv[1]](params.load(paths.PARAMS))
 
 
 def _raw(settings: params.Params) -> None:
-    origin = files.read_json(ORIGIN)
-    table = pq.read_table(files.verify(RAW, origin["sha256"]))
-    document, result, hidden = check_raw(table, settings.data, origin["rows"])
-    _write(document | {"table": origin["sha256"]}, result, hidden)
+    origin = OriginDocument.read(Path())
+    table = pq.read_table(files.verify(paths.RAW_TABLE, origin.sha256))
+    _write(check_raw(table, settings.data, origin))
 
 
 def _prepared(settings: params.Params) -> None:
-    record = files.read_json(prepared.RECORD)
-    if record["status"] == "blocked":
-        files.write_json(_report("prepared"), report.blocked_document("prepared", record["because"]))
-        log.info("blocked: %s", record["because"])
+    record = SplitDocument.read(Path())
+    if isinstance(record, BlockedDocument):
+        BlockedValidation(because=record.because, boundary="prepared").pass_on(paths.VALIDATION_PREPARED)
         return
     tables = prepared.tables(Path())
-    document, result, hidden = check_prepared(tables, record, settings.data, settings.evaluate.confidence)
-    _write(document | {"tables": record["tables"]}, result, hidden)
+    _write(check_prepared(tables, record, settings.data, settings.evaluate.confidence))
 
 
-def _write(document: dict[str, Any], result: boundary.SuiteResult, hidden: set[str]) -> None:
-    name = document["boundary"]
-    page = data_docs.publish(result, hidden, data_docs.FOLDER / name)
-    files.write_json(_report(name), document)
-    for entry in document["expectations"]:
-        if not entry["success"]:
-            log.warning("%s: %s", entry["severity"], entry["detail"])
-    log.info("%s table %s; %s", name, "blocked" if document["blocked"] else "may be used", page)
-
-
-def _report(name: str) -> Path:
-    return Path(f"reports/validation_{name}.json")
+def _write(check: Check[D]) -> None:
+    document = check.document
+    page = data_docs.publish(check.result, check.hidden, data_docs.FOLDER / document.boundary)
+    document.write(Path())
+    for entry in document.expectations:
+        if not entry.success:
+            logger.warning("%s: %s", entry.severity, entry.detail)
+    outcome = "blocked" if document.blocked else "may be used"
+    logger.info("%s table %s; %s", document.boundary, outcome, page)
 
 
 def _hashes(table: pa.Table, key: str | None) -> list[str]:
-    """The rows' hashes as `prepare` makes them, cut; a row without its key goes by its content."""
+    """The rows' hashes as `prepare` makes them, cut; a row without its key is hashed by its content."""
     texts = row_ids.content(table)
     if key is not None and key in table.column_names:
         texts = pc.coalesce(row_ids.canonical(table.column(key), key), texts)

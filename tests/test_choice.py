@@ -13,7 +13,7 @@ from clearance.models import selection_rule
 
 
 def made(
-    utility: float | None, *excess: float | None, no_use: str | None = None
+    utility: float | None, *excess: float | None, unusable_because: str | None = None
 ) -> selection_rule.CandidateResult:
     held = tuple(
         selection_rule.RuleCheck(
@@ -21,7 +21,9 @@ def made(
         )
         for at, x in enumerate(excess)
     )
-    return selection_rule.CandidateResult(utility=utility, held=held, unusable_because=no_use)
+    return selection_rule.CandidateResult(
+        utility=utility, rule_checks=held, unusable_because=unusable_because
+    )
 
 
 def chosen(*candidates: selection_rule.CandidateResult) -> int:
@@ -30,7 +32,7 @@ def chosen(*candidates: selection_rule.CandidateResult) -> int:
 
 def test_the_most_useful_of_those_that_keep_every_limit() -> None:
     found = selection_rule.choose([made(0.9, 0.01), made(0.7, 0, 0), made(0.8, 0, 0), made(0.75, 0, 0)])
-    assert (found.chosen, found.keeps) == (2, True)
+    assert (found.chosen, found.keeps_every_rule) == (2, True)
     assert found.reasons == (
         "breaks even by a0: 0.110, 0.010 outside the limit",
         "keeps every rule, with less utility than the chosen one",
@@ -41,7 +43,7 @@ def test_the_most_useful_of_those_that_keep_every_limit() -> None:
 
 def test_when_none_keeps_them_all_the_least_violating_and_it_says_so() -> None:
     found = selection_rule.choose([made(0.9, 0.3, 0), made(0.6, 0.1, 0.1), made(0.7, 0, 0.2)])
-    assert (found.chosen, found.keeps) == (1, False)
+    assert (found.chosen, found.keeps_every_rule) == (1, False)
     assert found.reasons[1].startswith("chosen as the least violating: none keeps every rule; breaks even by")
 
 
@@ -55,10 +57,10 @@ def test_ties() -> None:
 
 def test_undefined_keeps_no_limit_and_is_the_worst() -> None:
     found = selection_rule.choose([made(0.9, None), made(0.5, 0.9)])
-    assert (found.chosen, found.keeps) == (1, False)
+    assert (found.chosen, found.keeps_every_rule) == (1, False)
     assert found.reasons[0] == "breaks even by a0: undefined"
     assert chosen(made(0.9, math.nan), made(0.5, 0.9)) == 1
-    assert not selection_rule.choose([made(0.9, math.nan)]).keeps
+    assert not selection_rule.choose([made(0.9, math.nan)]).keeps_every_rule
 
 
 def test_a_candidate_of_no_use_is_even_and_still_not_chosen() -> None:
@@ -66,7 +68,7 @@ def test_a_candidate_of_no_use_is_even_and_still_not_chosen() -> None:
     assert chosen(alike, made(0.6, 0.4)) == 1
     assert chosen(made(None, 0), made(0.6, 0.4)) == 1
     alone = selection_rule.choose([alike])
-    assert (alone.chosen, alone.keeps) == (0, False)
+    assert (alone.chosen, alone.keeps_every_rule) == (0, False)
     assert "although it decides all tune rows alike" in alone.reasons[0]
 
 
@@ -92,7 +94,11 @@ def test_order_only_breaks_ties(candidates: list[selection_rule.CandidateResult]
     best = candidates[chosen(*candidates)]
     for order in itertools.islice(itertools.permutations(candidates), 24):
         again = order[selection_rule.choose(order).chosen]
-        assert (again.utility, again.keeps, again.worst) == (best.utility, best.keeps, best.worst)
+        assert (again.utility, again.keeps_every_rule, again.worst) == (
+            best.utility,
+            best.keeps_every_rule,
+            best.worst,
+        )
 
 
 @given(st.lists(CANDIDATE, min_size=1, max_size=5))
@@ -100,7 +106,7 @@ def test_no_useful_candidate_that_keeps_every_rule_is_more_useful(
     candidates: list[selection_rule.CandidateResult],
 ) -> None:
     found = selection_rule.choose(candidates)
-    good = [each.utility for each in candidates if each.keeps and each.utility is not None]
-    assert found.keeps == bool(good) or candidates[found.chosen].utility is None
+    good = [each.utility for each in candidates if each.keeps_every_rule and each.utility is not None]
+    assert found.keeps_every_rule == bool(good) or candidates[found.chosen].utility is None
     if good:
         assert candidates[found.chosen].utility == max(good)

@@ -6,15 +6,16 @@ import contextlib
 import shutil
 from pathlib import Path
 
+import codes
 import judged
 import pytest
 from dvc.repo import Repo
 from test_remote import flip, kept, objects
 
 from clearance import run_lock
-from clearance.errors import BusyError, IntegrityError
+from clearance.errors import BusyError
 from clearance.versioning import cache_gc as collection
-from clearance.versioning import dvc_lock, dvc_remote, repair
+from clearance.versioning import digests, dvc_lock, dvc_remote, repair
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
 
@@ -65,7 +66,7 @@ def test_a_dry_run_says_what_would_go_and_takes_nothing(three: tuple[Path, str])
     spare = {f"files/md5/{name[:2]}/{name[2:]}" for name in swept.objects}
     assert swept.size == sum(len(before[name]) for name in spare)
     assert judged.trained(1) in {before[name] for name in spare}
-    assert str(swept) == f"the cache: {len(spare)} objects, {swept.size:,} bytes; {swept.kept} stay"
+    assert (swept.place, swept.kept) == ("cache", len(before) - len(spare))
 
 
 def test_a_registered_version_and_the_workspace_keep_all_of_theirs(
@@ -79,7 +80,7 @@ def test_a_registered_version_and_the_workspace_keep_all_of_theirs(
         for name in dvc_lock.objects(text):
             assert kept(root / ".dvc/cache", name).is_file()
     assert (
-        repair.remove_unsound(root, root / ".dvc/cache/files/md5", repair.recorded_outs(root / "dvc.lock"))
+        repair.remove_unsound(root, root / ".dvc/cache/files/md5", dvc_lock.read(root / "dvc.lock").outs)
         == []
     )
     assert collection.collect_garbage(root, [first], dry=False)[0].objects == ()
@@ -91,7 +92,7 @@ def test_the_remote_only_when_asked_and_dvc_learns_of_it(three: tuple[Path, str]
     assert models(tmp_path / "store") == [0, 2]
     judged.put(root, model=1)
     remote_settings(root, tmp_path)
-    assert dvc_remote.push(root).mended == ()
+    assert dvc_remote.push(root).resent == ()
     assert models(tmp_path / "store") == [0, 1, 2]
 
 
@@ -118,12 +119,12 @@ def test_data_behind_an_old_pointer_or_an_old_lock_stays(three: tuple[Path, str]
     for word in ("pointer", "lock", "spare"):
         item = root / word
         item.write_text(word)
-        names[word] = repair.md5(item)
+        names[word] = digests.md5(item)
         place = kept(root / ".dvc/cache", names[word])
         place.parent.mkdir(exist_ok=True)
         item.rename(place)
     pointer = f"outs: [{{md5: {names['pointer']}, path: rows.csv}}]\n"
-    lock = f"stages: {{a: {{cmd: x, deps: [{{path: data/source, md5: {names['lock']}}}]}}}}\n"
+    lock = f"schema: '2.0'\nstages: {{a: {{cmd: x, deps: [{{path: data/source, md5: {names['lock']}}}]}}}}\n"
     collection.collect_garbage(root, [pointer, lock], dry=False)
     assert {word for word, name in names.items() if kept(root / ".dvc/cache", name).exists()} == {
         "pointer",
@@ -137,12 +138,12 @@ def test_nothing_goes_while_a_folder_that_must_stay_cannot_be_listed(
 ) -> None:
     root, first = three
     name = dvc_lock.parse(first).outs["models/trained"]
-    read = f"stages: {{a: {{cmd: x, deps: [{{path: data/source, md5: {name}}}]}}}}\n"
+    read = f"schema: '2.0'\nstages: {{a: {{cmd: x, deps: [{{path: data/source, md5: {name}}}]}}}}\n"
     text = first if way == "written" else read
     flip(kept(root / ".dvc/cache", name))
     kept(tmp_path / "store", name).unlink()
     before = objects(root / ".dvc/cache")
-    with pytest.raises(IntegrityError, match=f"keeps the object {name}"):
+    with codes.raises("versioning.object_lost", name=name):
         collection.collect_garbage(root, [text], dry=False)
     assert objects(root / ".dvc/cache") == before
 
@@ -156,16 +157,15 @@ def test_a_listing_that_the_cache_lost_is_read_at_the_remote(three: tuple[Path, 
 
 def test_a_folder_of_code_that_was_read_is_no_object_and_no_hindrance(three: tuple[Path, str]) -> None:
     root, first = three
-    read = (
-        f"stages: {{a: {{cmd: x, deps: [{{path: clearance/reporting/templates, md5: {'0' * 32}.dir}}]}}}}\n"
-    )
+    code = f"path: clearance/reporting/templates, md5: {'0' * 32}.dir"
+    read = f"schema: '2.0'\nstages: {{a: {{cmd: x, deps: [{{{code}}}]}}}}\n"
     collection.collect_garbage(root, [first, read], dry=False)
     assert models(root / ".dvc/cache") == [0, 2]
 
 
 @pytest.mark.parametrize("text", ["", "a: 1", "[]", "stages: [", "stages: 5", "outs: 5", "outs: [{path: x}]"])
 def test_a_text_that_is_neither_lock_nor_pointer_stops_all(text: str) -> None:
-    with pytest.raises(IntegrityError):
+    with codes.raises("versioning.lock_unreadable"):
         collection.referenced_objects([text])
 
 

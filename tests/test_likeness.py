@@ -29,7 +29,7 @@ JSON = st.recursive(
 
 
 def differ(one: Any, other: Any) -> list[str]:
-    return [str(unlike) for unlike in COMPARISON.values("", one, other)]
+    return [str(difference) for difference in COMPARISON.values("", one, other)]
 
 
 @given(JSON)
@@ -96,17 +96,17 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def files(pair: tuple[Path, Path], name: str) -> list[str]:
-    return [str(unlike) for unlike in COMPARISON.files(pair[0] / name, pair[1] / name)]
+    return [str(difference) for difference in COMPARISON.files(pair[0] / name, pair[1] / name)]
 
 
 @pytest.mark.parametrize(
     ("column", "changed", "told"),
     [
         ("score", [0.1, math.nan, 0.3 + 1e-9], []),
-        ("score", [0.1, 0.2, 0.3], ["column score: recorded 3 rows, rebuilt 1 of them otherwise"]),
-        ("score", [0.1, math.nan, 0.31], ["column score: recorded 3 rows, rebuilt 1 of them otherwise"]),
-        ("label", [1, 0, 1], ["column label: recorded 3 rows, rebuilt 1 of them otherwise"]),
-        ("group", ["a", "b", "c"], ["column group: recorded 3 rows, rebuilt 1 of them otherwise"]),
+        ("score", [0.1, 0.2, 0.3], ["column score: recorded 3 rows, rebuilt 1 of them different"]),
+        ("score", [0.1, math.nan, 0.31], ["column score: recorded 3 rows, rebuilt 1 of them different"]),
+        ("label", [1, 0, 1], ["column label: recorded 3 rows, rebuilt 1 of them different"]),
+        ("group", ["a", "b", "c"], ["column group: recorded 3 rows, rebuilt 1 of them different"]),
     ],
 )
 def test_tables_column_by_column(
@@ -121,7 +121,7 @@ def test_tables_column_by_column(
 def test_no_value_is_not_nan(pair: tuple[Path, Path]) -> None:
     for folder, value in zip(pair, (None, math.nan), strict=True):
         pq.write_table(pa.table({"score": pa.array([0.5, value])}), folder / "t.parquet")
-    assert files(pair, "t.parquet") == ["column score: recorded 2 rows, rebuilt 1 of them otherwise"]
+    assert files(pair, "t.parquet") == ["column score: recorded 2 rows, rebuilt 1 of them different"]
 
 
 def test_tables_of_other_columns_or_rows(pair: tuple[Path, Path]) -> None:

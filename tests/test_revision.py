@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import codes
 import pytest
 import yaml
 from versions import git
 
-from clearance.errors import ConfigurationError, IntegrityError
-from clearance.versioning import dvc_lock
+from clearance.versioning import digests, dvc_lock
 from clearance.versioning import git as revision
 from clearance.versioning.git import Author, CommitState
 
@@ -165,9 +165,7 @@ def test_what_a_dvc_file_says_is_kept_is_kept_while_it_says_the_truth(project: P
     write(project, "data/source/rows.csv.dvc", pointer.format(md5))
     commit(project)
     assert revision.commit_state(project, LOCK).unkept == ("data/source/rows.csv",)
-    from clearance.versioning import repair
-
-    write(project, "data/source/rows.csv.dvc", pointer.format(repair.md5(project / "data/source/rows.csv")))
+    write(project, "data/source/rows.csv.dvc", pointer.format(digests.md5(project / "data/source/rows.csv")))
     assert revision.commit_state(project, LOCK).changed == ("data/source/rows.csv.dvc",)
     commit(project)
     assert revision.commit_state(project, LOCK) == CommitState(commit=head(project))
@@ -209,12 +207,13 @@ def test_without_git_or_a_commit_that_is_what_it_says(tmp_path: Path, project: P
     git(bare, "init", "--quiet")
     assert revision.commit_state(bare, LOCK) == CommitState(commit=None)
     told = revision.reproducibility_fault(revision.commit_state(bare, LOCK), False)
-    assert told == "The project has no git commit: nothing holds the code that made this model."
+    assert told is not None
+    assert told.startswith("The project has no git commit")
 
 
 def test_a_broken_repository_is_an_error_and_not_one_that_is_absent(project: Path) -> None:
     (project / ".git/config").write_text("[core\n")
-    with pytest.raises(ConfigurationError, match="git: "):
+    with codes.raises("versioning.git_refused"):
         revision.commit_state(project, LOCK)
 
 
@@ -241,7 +240,7 @@ def test_a_project_in_a_folder_of_a_repository(tmp_path: Path) -> None:
         (CommitState(commit="a" * 40), None),
         (
             CommitState(commit="a" * 40, changed=("b.py", "a.py")),
-            "Commit aaaaaaaaaaaa does not hold what was read: a.py, b.py.",
+            "Commit aaaaaaaaaaaa does not contain what was read: a.py, b.py.",
         ),
         (CommitState(commit="a" * 40, changed=tuple("edcba")), "a, b, c and 2 more."),
         (
@@ -308,7 +307,7 @@ def test_a_commit_that_is_not_there_is_an_error_and_no_empty_answer(project: Pat
         lambda: revision.dvc_files(project, name),
     ]
     for ask in asked:
-        with pytest.raises(IntegrityError, match="is not in the git repository"):
+        with codes.raises("versioning.commit_unknown", commit=name):
             ask()
 
 
@@ -344,13 +343,13 @@ def test_watched_is_what_was_read_and_not_what_was_written() -> None:
     "text",
     [
         "",
-        "stages: 5",
-        "stages: {a: {}}",
-        "stages: {a: {cmd: x, outs: [{path: a}]}}",
+        "schema: '2.0'\nstages: 5",
+        "schema: '2.0'\nstages: {a: {}}",
+        "schema: '2.0'\nstages: {a: {cmd: x, outs: [{path: a}]}}",
         "a: [",
-        "stages: {a: 1}",
+        "schema: '2.0'\nstages: {a: 1}",
     ],
 )
 def test_a_lock_that_is_none_is_an_error(text: str) -> None:
-    with pytest.raises(IntegrityError, match=r"the recorded dvc\.lock is not readable"):
+    with codes.raises("versioning.lock_unreadable", source="the recorded dvc.lock"):
         dvc_lock.parse(text)

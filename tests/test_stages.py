@@ -10,13 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import codes
 import pytest
 import toys
 import yaml
 
 from clearance import environment
-from clearance.errors import BusyError, ConfigurationError, DataError
-from clearance.versioning import repair
+from clearance.errors import BusyError, DataError
+from clearance.versioning import digests
 from clearance.versioning.dvc_pipeline import TIMEOUT, Pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
@@ -159,7 +160,7 @@ def test_what_ran_before_is_taken_from_dvcs_cache(toy: Path) -> None:
 def test_a_corrupted_object_in_that_cache_is_not_taken(toy: Path) -> None:
     run()
     good = (toy / "models/model.txt").read_text()
-    item = toy / ".dvc/cache/files/md5" / repair.md5(toy / "models/model.txt")[:2]
+    item = toy / ".dvc/cache/files/md5" / digests.md5(toy / "models/model.txt")[:2]
     (item,) = item.iterdir()
     toys.edit(toy, seed=7)
     run()
@@ -258,7 +259,7 @@ def test_an_input_that_changes_under_a_running_stage_is_a_fault(toy: Path) -> No
         if "model" in command:
             (toy / "tasks/work.py").write_text(toys.WORK + "\n# edited\n")
 
-    with pytest.raises(DataError, match="an input of train changed while it ran"):
+    with codes.raises("versioning.input_changed", stage="train"):
         run(edit_meanwhile)
     assert list(yaml.safe_load(lock(toy))["stages"]) == ["ingest"]
 
@@ -294,16 +295,16 @@ def test_a_running_dvc_command_makes_us_busy(toy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "fault"),
+    ("change", "code"),
     [
-        (lambda toy: (toy / "dvc.yaml").write_text("stages: {a: {cmd: [}}"), "dvc.yaml"),
-        (lambda toy: shutil.rmtree(toy / "data/source"), "data/source is missing\n.*`source.path`"),
-        (lambda toy: (toy / "dvc.lock").write_text("schema: '2.0'\nstages: 5\n"), "dvc.lock"),
+        (lambda toy: (toy / "dvc.yaml").write_text("stages: {a: {cmd: [}}"), "versioning.dvc_refused"),
+        (lambda toy: shutil.rmtree(toy / "data/source"), "versioning.source_missing"),
+        (lambda toy: (toy / "dvc.lock").write_text("schema: '2.0'\nstages: 5\n"), "versioning.dvc_refused"),
     ],
 )
-def test_dvcs_own_complaints_are_faults_to_mend(
-    toy: Path, change: Callable[[Path], object], fault: str
+def test_what_dvc_refuses_is_an_error_with_a_hint(
+    toy: Path, change: Callable[[Path], object], code: str
 ) -> None:
     change(toy)
-    with pytest.raises(ConfigurationError, match=fault):
+    with codes.raises(code):
         Pipeline(toy).run("ingest", shell)

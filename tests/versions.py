@@ -13,7 +13,7 @@ import yaml
 from clearance import files
 from clearance import yaml as yaml12
 from clearance.reproduction.rebuild_record import RebuildRecord
-from clearance.versioning import dvc_lock, lineage, repair
+from clearance.versioning import digests, dvc_lock, lineage
 
 
 def git(root: Path, *arguments: str, who: str = "Ann <ann@example.org>") -> str:
@@ -60,9 +60,9 @@ def forge(root: Path, true: RebuildRecord, path: str, content: bytes | Mapping[s
                 file = place / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(inner)
-                listing.append({"md5": _keep(root, repair.md5(file), inner), "relpath": name})
-            _keep(root, repair.md5(place), json.dumps(listing).encode())
-        name, sha256 = repair.md5(place), files.sha256(place)
+                listing.append({"md5": _keep(root, digests.md5(file), inner), "relpath": name})
+            _keep(root, digests.md5(place), json.dumps(listing).encode())
+        name, sha256 = digests.md5(place), files.sha256(place)
     if isinstance(content, bytes):
         _keep(root, name, content)
     lock = yaml.safe_load(true.lock)

@@ -35,6 +35,15 @@ class _Written:
     path: ClassVar[Path]
     """Where the document lies, relative to the project's root."""
 
+    @classmethod
+    def create(cls, **content: Any) -> Self:
+        """The document with these fields, typed or as JSON has them.
+
+        Raises IntegrityError where one does not fit.
+        """
+        document: Self = _read(cls, json.loads(files.dumps(codec.write(content))), cls.path.as_posix())
+        return document
+
     def to_json(self) -> dict[str, Any]:
         """The document as JSON can hold it."""
         content: dict[str, Any] = codec.write(self)
@@ -86,6 +95,11 @@ class BlockedDocument(_Written):
         return False
 
     @property
+    def blocked_because(self) -> str:
+        """Why nothing may follow from it."""
+        return self.because
+
+    @property
     def model_digest(self) -> None:
         """None: it is about no model."""
         return None
@@ -114,6 +128,11 @@ class MeasuredDocument(_Written):
     def is_measured(self) -> bool:
         """True: its measurements were taken."""
         return True
+
+    @property
+    def blocked_because(self) -> str | None:
+        """Why the stages that follow may not run; None where they may."""
+        return None
 
     @property
     def model_digest(self) -> str | None:
@@ -163,12 +182,13 @@ M = TypeVar("M", bound=MeasuredDocument)
 
 
 def unless_blocked(document: M | BlockedDocument, report: Path, *folders: Path) -> M | None:
-    """The document, or None where it is a blocked one, which is then passed on to this stage's outputs.
+    """The document, or None where it blocks this stage; then the reason is passed on to the stage's outputs.
 
     `report` is what the stage writes, `folders` are its output folders, below the working folder.
     """
-    if isinstance(document, BlockedDocument):
-        document.pass_on(report, *folders)
+    because = document.blocked_because
+    if isinstance(document, BlockedDocument) or because is not None:
+        BlockedDocument(because=str(because)).pass_on(report, *folders)
         return None
     return document
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from clearance import paths
 from clearance.documents.codec import WHEN_SET, Count, Sha256
 from clearance.documents.document import MeasuredDocument
+from clearance.documents.measurement import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class ExplanationDocument(MeasuredDocument):
 
     path: ClassVar[Path] = paths.EXPLANATION
 
+    measurements: Mapping[str, Measurement]
     importance: tuple[FeatureImportance, ...]
     by_group: Mapping[str, Mapping[str, Mapping[str, float]]]
     group_rows: Mapping[str, Mapping[str, Count]]

@@ -10,6 +10,7 @@ from typing import ClassVar
 from clearance import paths
 from clearance.documents.codec import Count, Sha256
 from clearance.documents.document import MeasuredDocument
+from clearance.documents.measurement import Measurement
 from clearance.documents.sampling_report import Confusion, SamplingReport
 
 Bounds = tuple[float, float]
@@ -88,6 +89,7 @@ class FairnessDocument(MeasuredDocument):
 
     path: ClassVar[Path] = paths.FAIRNESS
 
+    measurements: Mapping[str, Mapping[str, Measurement]]
     groups: Mapping[str, Mapping[str, GroupReport | WeightedGroupReport]]
     against_best: Mapping[str, tuple[BestGroupComparison, ...]]
     never_observed: Mapping[str, tuple[str, ...]]

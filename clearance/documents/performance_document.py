@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -9,6 +10,7 @@ from typing import ClassVar
 from clearance import paths
 from clearance.documents.codec import Count, Sha256
 from clearance.documents.document import MeasuredDocument
+from clearance.documents.measurement import Measurement
 from clearance.documents.sampling_report import Confusion, SamplingReport
 
 
@@ -18,6 +20,7 @@ class PerformanceDocument(MeasuredDocument):
 
     path: ClassVar[Path] = paths.PERFORMANCE
 
+    measurements: Mapping[str, Measurement]
     rows: Count
     sampling: SamplingReport
     threshold: float

@@ -88,7 +88,7 @@ class BrokenRule:
     """A rule that a candidate breaks on tune rows, and by how much; both None where it is undefined."""
 
     rule: str
-    attribute: str
+    attribute: str | None
     value: float | None
     excess: float | None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,6 +11,7 @@ from clearance import paths
 from clearance.documents.codec import Sha256
 from clearance.documents.document import BlockedDocument, MeasuredDocument
 
+Boundary = Literal["raw", "prepared"]
 Severity = Literal["block", "warn"]
 _REASONS_SHOWN = 3
 
@@ -37,7 +38,7 @@ class Expectation:
 
     @property
     def blocks(self) -> bool:
-        """Whether nothing may be made of the table because of this."""
+        """Whether the table may not be used because of this."""
         return self.severity == "block" and not self.success
 
 
@@ -45,32 +46,29 @@ class Expectation:
 class BlockedValidation(BlockedDocument):
     """The place of a validation that did not run because an earlier stage blocked."""
 
-    boundary: Literal["raw", "prepared"]
+    boundary: Boundary
     blocked: Literal[True] = True
     expectations: tuple[Expectation, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationDocument(MeasuredDocument):
-    """What a validation found. `blocked`: nothing may be made of the table."""
+    """What a validation found. `blocked`: the table may not be used."""
 
     blocked_document: ClassVar[type[BlockedDocument]] = BlockedValidation
 
+    boundary: Boundary
     blocked: bool
     expectations: tuple[Expectation, ...]
 
     @property
-    def blocking_failures(self) -> Sequence[str]:
-        """What blocks, in the validation's own words."""
-        return [entry.detail for entry in self.expectations if entry.blocks]
-
-    @property
     def blocked_because(self) -> str | None:
-        """The first reasons why nothing may be made of the table; None where it may be used."""
+        """The first reasons why the table may not be used; None where it may."""
         if not self.blocked:
             return None
-        reasons = "; ".join(self.blocking_failures[:_REASONS_SHOWN])
-        return reasons or "the report does not say why"
+        reasons = [entry.detail for entry in self.expectations if entry.blocks]
+        reason = "; ".join(reasons[:_REASONS_SHOWN]) or "the report gives no reason"
+        return f"validate_{self.boundary}: {reason}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,44 +1,41 @@
 """One candidate: an estimator fitted with a mitigation on train rows, measured on tune rows.
 
-A mitigation that fits many predictors hands on one, chosen by the rule that chooses among candidates.
-Test rows never come here, and nothing is judged.
+Of a mitigation that fits many predictors one becomes the candidate, by the rule that chooses among
+candidates. Test rows never enter, and nothing is judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from fairlearn.preprocessing import CorrelationRemover
 from sklearn.pipeline import Pipeline
 
 from clearance import params
 from clearance.data.tables import prepared
-from clearance.errors import ConfigurationError
 from clearance.models import (
     encoding,
     estimators,
+    faults,
     fitting,
-    group_thresholds,
-    reductions,
-    reweighing,
     scoring,
     selection_rule,
     thresholds,
     tune_constraints,
 )
-from clearance.models.mitigations import MITIGATIONS, IncompatibleMitigation, MitigationSpec
+from clearance.models.mitigation_spec import MitigationInputs, MitigationSpec, Option, RowWeights
+from clearance.models.mitigations import MITIGATIONS
 from clearance.policy.schema import Rule
 
 OBJECTIVE: thresholds.Objective = "balanced_accuracy"
-"""The utility where the threshold is fixed and no objective is named."""
+"""The utility where the threshold is fixed and no objective is set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What all candidates share: rows, types of the columns, how a threshold is chosen, limits, seed."""
+    """What all candidates share: rows, types of the columns, choice of a threshold, limits, seed."""
 
     rows: prepared.Prepared
     tune: prepared.Prepared
@@ -49,7 +46,7 @@ class Setting:
 
     @property
     def objective(self) -> thresholds.Objective:
-        """The number that says how useful a candidate is."""
+        """The name of the metric that measures how useful a candidate is."""
         return (
             self.threshold.objective
             if self.threshold.fixed is None and self.threshold.objective
@@ -59,20 +56,20 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A fitted pipeline with its threshold, what was measured on tune rows, and how it came about.
+    """A fitted pipeline with its threshold, its measurements on tune rows, and what it was made from.
 
-    `members` lists what a mitigation fitted and which one was taken; None where it fits one model only.
+    `members` lists the pipelines a mitigation fitted and which one was taken; None where it fits one only.
     """
 
     estimator: params.EstimatorChoice
-    way: params.Mitigation
+    mitigation: params.Mitigation
     fitted: fitting.Fitted
-    weights: reweighing.Reweighing | None
+    weights: RowWeights | None
     threshold: float
     threshold_rule: str
     tune: thresholds.DecisionMetrics
     disparity: tune_constraints.Disparity
-    scored: selection_rule.CandidateResult
+    result: selection_rule.CandidateResult
     members: list[dict[str, Any]] | None = None
 
     @property
@@ -83,160 +80,113 @@ class Candidate:
     @property
     def declared(self) -> MitigationSpec:
         """What the mitigation needs and how it ships."""
-        return MITIGATIONS[self.way.method]
+        return MITIGATIONS[self.mitigation.method]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Origin:
-    """What a candidate was fitted from; `fitted` is the estimator before most mitigations."""
+class _Parts:
+    """What a candidate is made from; `fitted` is the pipeline before the mitigation makes others of it."""
 
     estimator: params.EstimatorChoice
-    way: params.Mitigation
+    mitigation: params.Mitigation
     fitted: fitting.Fitted
-    weights: reweighing.Reweighing | None
+    weights: RowWeights | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Option:
-    """A pipeline that could be the candidate; `cut` is its threshold where the mitigation sets it."""
+def fit(setting: Setting, chosen: params.EstimatorChoice, mitigation: params.Mitigation) -> Candidate:
+    """Fit one estimator with one mitigation and measure the outcome on tune rows.
 
-    pipeline: Pipeline
-    said: Mapping[str, Any] = field(default_factory=dict)
-    cut: tuple[float, str] | None = None
-
-
-def fit(setting: Setting, chosen: params.EstimatorChoice, way: params.Mitigation) -> Candidate:
-    """Fit one estimator with one mitigation and measure what comes out on tune rows.
-
-    Raises Unsuited when the two do not go together, ConfigurationError when the estimator refuses, DataError
-    when the rows cannot be used.
+    Raises IncompatibleMitigation when the two do not go together, ConfigurationError when the estimator
+    cannot be fitted, DataError when the rows cannot be used.
     """
-    kinds = scoring.kinds(setting.rows.features, setting.types)
+    spec, rows = MITIGATIONS[mitigation.method], setting.rows
+    kinds = scoring.kinds(rows.features, setting.types)
     estimator = estimators.build(chosen.estimator, chosen.arguments, setting.seed)
-    if MITIGATIONS[way.method].needs_weights and not estimators.takes_weights(estimator):
-        raise IncompatibleMitigation(
-            f"{chosen.estimator} takes no row weights, which {way.method} needs",
-            "choose another mitigation, or an estimator whose `fit` takes `sample_weight`",
-        )
-    weights = (
-        reweighing.reweigh(setting.rows.protected, setting.rows.label) if way.method == "reweighing" else None
-    )
+    if spec.needs_weights and not estimators.takes_weights(estimator):
+        raise faults.NO_ROW_WEIGHTS(estimator=chosen.estimator, method=mitigation.method)
+    weights = None if spec.weigh is None else spec.weigh(rows.protected, rows.label)
     fitted = fitting.fit(
         Pipeline([("encode", encoding.transformer(kinds)), (fitting.ESTIMATOR, estimator)]),
-        scoring.inputs(setting.rows.features, kinds),
-        setting.rows.label,
+        scoring.inputs(rows.features, kinds),
+        rows.label,
         weights=None if weights is None else weights.weights,
         search=chosen.search,
         seed=setting.seed,
     )
-    complaints: list[str] = []
-    options = [_Option(pipeline=fitted.pipeline)]
-    if way.method not in ("none", "reweighing"):
-        with fitting.recorded_warnings(estimator) as complaints:
-            options = list(_mitigated(setting, fitted.pipeline, way, kinds))
-    fitted = replace(fitted, warnings=sorted({*fitted.warnings, *complaints}))
-    return _choose(setting, _Origin(estimator=chosen, way=way, fitted=fitted, weights=weights), options)
-
-
-def _mitigated(
-    setting: Setting, plain: Pipeline, way: params.Mitigation, kinds: Mapping[str, scoring.Kind]
-) -> Iterator[_Option]:
-    """The pipelines that a mitigation makes of an estimator (as a search left it, where there is one)."""
-    rows = setting.rows
-    if way.method == "correlation_remover":
-        yield _Option(pipeline=_uncorrelated(setting, plain, way, kinds))
-        return
-    if way.method == "threshold_optimizer":
-        pipeline, cuts = group_thresholds.optimise(plain, rows, setting.tune, way, setting.objective)
-        yield _Option(pipeline=pipeline, said={"cuts": cuts}, cut=(0.5, group_thresholds.RULE))
-        return
-    matrix = plain[:-1].transform(scoring.inputs(rows.features, kinds))
-    members = reductions.fit(way, estimators.unfitted(plain[-1]), matrix, rows.label, rows.protected)
-    if not members:
-        raise IncompatibleMitigation(
-            f"{way.label} finds no predictor that is more than a constant",
-            "loosen `bound`, or choose another mitigation",
+    options = [Option(pipeline=fitted.pipeline)]
+    if spec.fit is not None:
+        inputs = MitigationInputs(
+            mitigation=mitigation,
+            pipeline=fitted.pipeline,
+            rows=rows,
+            tune=setting.tune,
+            kinds=kinds,
+            objective=setting.objective,
         )
-    for each in members:
-        pipeline = Pipeline([("encode", plain[0]), (fitting.ESTIMATOR, each.predictor)])
-        yield _Option(pipeline=pipeline, said={"place": each.place, "share": each.share})
+        with fitting.recorded_warnings(estimator) as complaints:
+            options = list(spec.fit(inputs))
+        fitted = replace(fitted, warnings=sorted({*fitted.warnings, *complaints}))
+    parts = _Parts(estimator=chosen, mitigation=mitigation, fitted=fitted, weights=weights)
+    return _choose(setting, parts, options)
 
 
-def _uncorrelated(
-    setting: Setting, plain: Pipeline, way: params.Mitigation, kinds: Mapping[str, scoring.Kind]
-) -> Pipeline:
-    """The estimator behind Fairlearn's correlation remover, which takes in the protected attributes too."""
-    rows, known = setting.rows, group_thresholds.with_protected(kinds, setting.rows)
-    encode = encoding.transformer(known).fit(scoring.inputs(rows.inputs(known), known))
-    protected = [
-        place for place, origin in enumerate(encoding.origins(encode)) if origin in rows.protected.columns
-    ]
-    inner = Pipeline(
-        [
-            ("remove", CorrelationRemover(sensitive_feature_ids=protected, alpha=way.alpha or 1.0)),
-            (fitting.ESTIMATOR, estimators.unfitted(plain[-1])),
-        ]
-    )
-    inner.fit(encode.transform(scoring.inputs(rows.inputs(known), known)), rows.label)
-    return Pipeline([("encode", encode), (fitting.ESTIMATOR, inner)])
-
-
-def _choose(setting: Setting, origin: _Origin, options: Sequence[_Option]) -> Candidate:
+def _choose(setting: Setting, parts: _Parts, options: Sequence[Option]) -> Candidate:
     """Measure every option on tune rows, each at its own threshold, and keep the one the rule chooses."""
-    tried = [_measure(setting, origin, option) for option in options]
-    made = selection_rule.choose([each.scored for each in tried])
-    if len(options) == 1 and not options[0].said:
-        return tried[0]
+    measured = [_measure(setting, parts, option) for option in options]
+    choice = selection_rule.choose([candidate.result for candidate in measured])
+    if len(options) == 1 and not options[0].details:
+        return measured[0]
     members = [
         {
-            **option.said,
-            "utility": each.scored.utility,
-            "threshold": each.threshold,
-            "disparity": points(each.disparity),
-            "chosen": place == made.chosen,
+            **option.details,
+            "utility": candidate.result.utility,
+            "threshold": candidate.threshold,
+            "disparity": points(candidate.disparity),
+            "chosen": index == choice.chosen,
         }
-        for place, (option, each) in enumerate(zip(options, tried, strict=True))
+        for index, (option, candidate) in enumerate(zip(options, measured, strict=True))
     ]
-    return replace(tried[made.chosen], members=members)
+    return replace(measured[choice.chosen], members=members)
 
 
-def _measure(setting: Setting, origin: _Origin, option: _Option) -> Candidate:
+def _measure(setting: Setting, parts: _Parts, option: Option) -> Candidate:
     pipeline = fitting.single_threaded(option.pipeline)
     scores = scoring.score(pipeline, setting.tune.inputs(pipeline.feature_names_in_))
     if not np.all((scores >= 0) & (scores <= 1)):
-        raise ConfigurationError(
-            f"{origin.estimator.estimator} gives scores that are no probabilities", "choose another estimator"
-        )
+        raise faults.SCORES_OUT_OF_RANGE(estimator=parts.estimator.estimator)
     cut, rule = option.cut or _cut(scores, setting)
     tune = thresholds.measure(scores, setting.tune.label, cut)
     decision = scoring.decide(scores, cut)
     disparity = tune_constraints.measure(setting.tune.protected, setting.tune.label, decision)
+    constant = tune.selection_rate in (0.0, 1.0, None)
     return Candidate(
-        estimator=origin.estimator,
-        way=origin.way,
-        fitted=replace(origin.fitted, pipeline=pipeline),
-        weights=origin.weights,
+        estimator=parts.estimator,
+        mitigation=parts.mitigation,
+        fitted=replace(parts.fitted, pipeline=pipeline),
+        weights=parts.weights,
         threshold=cut,
         threshold_rule=rule,
         tune=tune,
         disparity=disparity,
-        scored=selection_rule.CandidateResult(
+        result=selection_rule.CandidateResult(
             utility=getattr(tune, setting.objective),
-            held=tune_constraints.check_rules(setting.limits, disparity),
-            unusable_because="it decides all tune rows alike"
-            if tune.selection_rate in (0.0, 1.0, None)
-            else None,
+            rule_checks=tune_constraints.check_rules(setting.limits, disparity),
+            unusable_because="it decides all tune rows alike" if constant else None,
         ),
     )
 
 
 def points(disparity: tune_constraints.Disparity) -> dict[str, dict[str, float | None]]:
     """The point values alone; None where a value is undefined."""
-    return {metric: {name: each.value for name, each in by.items()} for metric, by in disparity.items()}
+    return {
+        metric: {attribute: measurement.value for attribute, measurement in by_attribute.items()}
+        for metric, by_attribute in disparity.items()
+    }
 
 
 def _cut(scores: scoring.Scores, setting: Setting) -> tuple[float, str]:
+    """The threshold, and the rule by which it was set, as the evidence states it."""
     if setting.threshold.fixed is not None:
         return setting.threshold.fixed, "fixed in params.yaml"
-    found = thresholds.choose(scores, setting.tune.label, setting.objective)
-    return found, thresholds.RULE.format(objective=setting.objective)
+    cut = thresholds.choose(scores, setting.tune.label, setting.objective)
+    return cut, thresholds.RULE.format(objective=setting.objective)

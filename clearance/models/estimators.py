@@ -1,6 +1,7 @@
-"""Estimators by name: three of our own choosing, or any installed class that gives probabilities.
+"""Estimators by name: three built-in ones, or any installed class that gives probabilities.
 
-It builds an unfitted estimator and says clearly why it cannot; it never sees a row.
+It builds an unfitted estimator or explains why it cannot; it never sees a row. A new built-in estimator is
+one entry in `BUILT_IN`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Any
 
 from sklearn import base
 
-from clearance.errors import ConfigurationError
+from clearance.models import faults
 
 
 @dataclass(frozen=True)
 class BuiltInEstimator:
-    """An estimator out of the box: where it lives, and the arguments it gets unless the user names them."""
+    """An estimator with a short name: its import path, and its arguments unless params.yaml sets them."""
 
     path: str
     defaults: Mapping[str, Any]
@@ -33,11 +34,11 @@ BUILT_IN = {
 }
 """Beyond scikit-learn's defaults: enough steps to converge, and trees shallow enough to be explained."""
 
-_HINT = "name one of " + ", ".join(BUILT_IN) + ", or the import path of an installed classifier"
+_NAMES = ", ".join(BUILT_IN)
 
 
 def import_path(name: str) -> str:
-    """The import path behind a short name; any other name is a path already."""
+    """The import path of a short name; any other name is returned unchanged."""
     return BUILT_IN[name].path if name in BUILT_IN else name
 
 
@@ -52,34 +53,34 @@ def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:
     refuse_unknown(kind, arguments, "train.arguments")
     try:
         estimator = kind(**{**defaults, **arguments})
-        known = estimator.get_params(deep=True)
+        defined = estimator.get_params(deep=True)
     except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigurationError(
-            f"{import_path(name)} cannot be created: {error}", "mend `train.arguments`, or " + _HINT
-        ) from None
+        raise faults.CANNOT_BE_CREATED(path=import_path(name), reason=str(error), built_in=_NAMES) from None
     if not all(callable(getattr(estimator, method, None)) for method in ("fit", "predict_proba")):
-        raise ConfigurationError(f"{import_path(name)} gives no probabilities (`predict_proba`)", _HINT)
-    seeds = {key: seed for key in known if key.split("__")[-1] == "random_state" and key not in arguments}
+        raise faults.NO_PROBABILITIES(path=import_path(name), built_in=_NAMES)
+    seeds = {key: seed for key in defined if key.split("__")[-1] == "random_state" and key not in arguments}
     return estimator.set_params(**seeds)
 
 
 def refuse_unknown(kind: type, arguments: Mapping[str, Any], where: str) -> None:
-    """Raise ConfigurationError when `kind` takes one of these arguments under no such name."""
-    taken = inspect.signature(kind).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+    """Raise ConfigurationError when `kind` has no argument of one of these names; `where` is their key."""
+    parameters = inspect.signature(kind).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     for argument in arguments:
-        if argument not in taken:
-            close = difflib.get_close_matches(argument, taken, n=1)
-            raise ConfigurationError(
-                f"{kind.__name__} takes no argument `{argument}`"
-                + (f" (did you mean `{close[0]}`?)" if close else ""),
-                f"mend `{where}` in params.yaml; it takes {', '.join(taken)}",
+        if argument not in parameters:
+            close = difflib.get_close_matches(argument, parameters, n=1)
+            raise faults.UNKNOWN_ARGUMENT(
+                estimator=kind.__name__,
+                argument=argument,
+                suggestion=f" (did you mean `{close[0]}`?)" if close else "",
+                key=where,
+                arguments=", ".join(parameters),
             )
 
 
 def unfitted(estimator: Any) -> Any:
-    """A copy with the same arguments that has learnt nothing."""
+    """An unfitted copy with the same arguments."""
     return base.clone(estimator)
 
 
@@ -91,29 +92,26 @@ def takes_weights(estimator: Any) -> bool:
 def distribution(path: str) -> tuple[str, str]:
     """The installed distribution that a class comes from, and its version.
 
-    Raises ConfigurationError when it comes from none: DVC and the lock file could not tell when it changes.
+    Raises ConfigurationError when it comes from none: then nothing records when it changes.
     """
     top = path.split(".", 1)[0]
     if top == "sklearn":
         return "scikit-learn", importlib.metadata.version("scikit-learn")
     names = sorted(importlib.metadata.packages_distributions().get(top, []))
     if not names:
-        raise ConfigurationError(
-            f"{path} belongs to no installed package, so nothing records when it changes",
-            "install it as a package with a version, or " + _HINT,
-        )
+        raise faults.NO_PACKAGE(path=path, built_in=_NAMES)
     return names[0], importlib.metadata.version(names[0])
 
 
 def _class(path: str) -> type:
     module, _, name = path.rpartition(".")
     if not module:
-        raise ConfigurationError(f"no estimator is called `{path}`", _HINT)
+        raise faults.UNKNOWN_ESTIMATOR(path=path, built_in=_NAMES)
     distribution(path)
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be imported: {error}", _HINT) from None
+        raise faults.IMPORT_FAILED(path=path, reason=str(error), built_in=_NAMES) from None
     if not isinstance(kind, type):
-        raise ConfigurationError(f"{path} is no class", _HINT)
+        raise faults.NOT_A_CLASS(path=path, built_in=_NAMES)
     return kind

@@ -1,6 +1,6 @@
 """Fit a pipeline, with or without a search by folds inside the rows given; seeds everywhere.
 
-It returns what it tried and what the estimator complained about. It never sees tune or test rows.
+It returns what it tried and the warnings of the estimator. It never sees tune or test rows.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid, RandomizedSearc
 from sklearn.pipeline import Pipeline
 
 from clearance import params
-from clearance.errors import ConfigurationError
-from clearance.models import estimators
+from clearance.models import estimators, faults
 
 ESTIMATOR = "estimator"
 """The name of the pipeline's last step."""
@@ -29,7 +28,7 @@ ESTIMATOR = "estimator"
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A fitted pipeline; `search` is what was tried (None: no search), `warnings` what it complained of."""
+    """A fitted pipeline, what the search tried (None: no search), and the warnings while fitting."""
 
     pipeline: Pipeline
     search: dict[str, Any] | None
@@ -51,39 +50,37 @@ def fit(
     """
     learner = pipeline if search is None else _searcher(pipeline, search, label, seed)
     extra = {} if weights is None else {f"{ESTIMATOR}__sample_weight": weights}
-    with recorded_warnings(pipeline[-1]) as complaints:
+    with recorded_warnings(pipeline[-1]) as messages:
         learner.fit(features, label, **extra)
     fitted = single_threaded(pipeline if search is None else learner.best_estimator_)
     return Fitted(
         pipeline=fitted,
-        search=None if search is None else _tried(learner, search),
-        warnings=complaints,
+        search=None if search is None else _search_record(learner, search),
+        warnings=messages,
     )
 
 
 @contextmanager
 def recorded_warnings(estimator: Any) -> Iterator[list[str]]:
-    """What is complained of within, each once and in order, once it is over.
+    """The warnings raised within, each once and sorted; the list is filled at the end.
 
-    That a library uses what it will have to give up one day is no complaint about the model.
-    Raises ConfigurationError when the estimator refuses its arguments.
+    Warnings that pandas 4 will change something are left out: they do not concern the model.
+    Raises ConfigurationError when the estimator cannot be fitted.
     """
-    complaints: list[str] = []
+    messages: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", Pandas4Warning)
         try:
-            yield complaints
+            yield messages
         except (TypeError, ValueError) as error:
-            raise ConfigurationError(
-                f"{type(estimator).__name__} cannot be fitted: {' '.join(str(error).split())}",
-                "mend `train.arguments` or `train.search` in params.yaml",
-            ) from error
-    complaints += sorted({" ".join(str(warning.message).split()) for warning in caught})
+            name, reason = type(estimator).__name__, " ".join(str(error).split())
+            raise faults.CANNOT_BE_FITTED(estimator=name, reason=reason) from error
+    messages += sorted({" ".join(str(warning.message).split()) for warning in caught})
 
 
 def single_threaded(fitted: Pipeline) -> Pipeline:
-    """The fitted pipeline, told to score in one thread: several would add up votes in any order."""
+    """The fitted pipeline, set to score in one thread: several threads add up votes in any order."""
     threads = {
         name: 1
         for name, value in fitted.get_params().items()
@@ -96,22 +93,19 @@ def _searcher(pipeline: Pipeline, search: params.Search, label: npt.NDArray[np.i
     estimators.refuse_unknown(type(pipeline[-1]), search.grid, "train.search.grid")
     rarest = int(np.bincount(label, minlength=2).min())
     if rarest < search.folds:
-        raise ConfigurationError(
-            f"{search.folds} folds need as many rows of each outcome; the rarer one has {rarest} train rows",
-            "set `train.search.folds` lower",
-        )
+        raise faults.TOO_FEW_ROWS_FOR_FOLDS(folds=search.folds, rows=rarest)
     grid = {f"{ESTIMATOR}__{name}": values for name, values in search.grid.items()}
     folds = StratifiedKFold(search.folds, shuffle=True, random_state=seed)
-    rules = {"scoring": search.scoring, "cv": folds, "error_score": "raise"}
+    options = {"scoring": search.scoring, "cv": folds, "error_score": "raise"}
     if search.iterations is None:
-        return GridSearchCV(pipeline, grid, **rules)
+        return GridSearchCV(pipeline, grid, **options)
     draws = min(search.iterations, len(ParameterGrid(grid)))
-    return RandomizedSearchCV(pipeline, grid, n_iter=draws, random_state=seed, **rules)
+    return RandomizedSearchCV(pipeline, grid, n_iter=draws, random_state=seed, **options)
 
 
-def _tried(learner: Any, search: params.Search) -> dict[str, Any]:
-    """Every combination with its score over the folds; without the times, which no two runs share."""
-    found = learner.cv_results_
+def _search_record(learner: Any, search: params.Search) -> dict[str, Any]:
+    """Every combination with its score over the folds; without the times, which differ between runs."""
+    results = learner.cv_results_
     columns = ("params", "mean_test_score", "std_test_score", "rank_test_score")
     return {
         "scoring": search.scoring,
@@ -119,23 +113,23 @@ def _tried(learner: Any, search: params.Search) -> dict[str, Any]:
         "best": _own(learner.best_params_),
         "results": [
             {
-                "arguments": _own(tried),
+                "arguments": _own(combination),
                 "mean": float(mean),
                 "standard_deviation": float(deviation),
                 "rank": int(rank),
             }
-            for tried, mean, deviation, rank in zip(*(found[name] for name in columns), strict=True)
+            for combination, mean, deviation, rank in zip(*(results[name] for name in columns), strict=True)
         ],
     }
 
 
 def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The estimator's own names of its arguments, their values as JSON has them."""
+    """The arguments by the estimator's own names, with values that JSON can hold."""
     return {name.removeprefix(f"{ESTIMATOR}__"): to_json_value(value) for name, value in arguments.items()}
 
 
 def to_json_value(value: Any) -> Any:
-    """The value as JSON holds it; what JSON has no word for becomes the name of its type."""
+    """The value as JSON can hold it; any other object becomes the name of its type."""
     if isinstance(value, Mapping):
         return {str(key): to_json_value(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,12 +1,12 @@
 """Fairlearn's threshold optimiser as one deterministic model: a group's threshold moves the group's scores.
 
 M. Hardt, E. Price and N. Srebro, "Equality of Opportunity in Supervised Learning", NeurIPS 29 (2016). Such a
-model treats groups differently by design. Whether that is allowed is the policy's to say, never this file's.
+model treats groups differently by design. Whether that is allowed is for the policy to decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,15 @@ from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 
-from clearance import params
 from clearance.data.tables import prepared
-from clearance.models import encoding, reductions, scoring, thresholds
-from clearance.models.mitigations import IncompatibleMitigation
+from clearance.models import encoding, faults, reductions, scoring, thresholds
+from clearance.models.mitigation_spec import MitigationInputs, MitigationSpec, Option
 
 RULE = (
     "0.5 on scores that are moved by group, so that it stands for the group's own threshold, which "
     "Fairlearn's threshold optimiser chose on tune rows"
 )
-"""How the threshold came about, as it stands in the evidence."""
+"""How the threshold was set, as the evidence states it."""
 
 EDGE = 1e-6
 """How near to 0 or 1 a group's threshold may lie: moves stay finite."""
@@ -36,9 +35,9 @@ Matrix = npt.NDArray[np.float64]
 class GroupScores(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A fitted estimator whose scores are moved by group: 0.5 then stands for the group's threshold.
 
-    It takes in encoded rows whose first columns are the estimator's and whose others say the group.
-    `patterns` (k groups) are what those others hold, `cuts` the k thresholds; `otherwise` is the threshold
-    of rows of any other group.
+    Its input is encoded rows: the first columns are those of the estimator, the others identify the group.
+    `patterns` (k groups) are the values of those others, `cuts` the k thresholds; `otherwise` is the
+    threshold of rows of any other group.
     """
 
     def __init__(self, estimator: Any, patterns: Matrix, cuts: Matrix, otherwise: float) -> None:
@@ -53,7 +52,7 @@ class GroupScores(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.estimator.classes_
 
     def fit(self, _matrix: Matrix, _label: Any) -> GroupScores:
-        """Only there because a classifier has it: what is given was fitted already."""
+        """Do nothing: the estimator is fitted already, but a classifier must have this method."""
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -81,54 +80,51 @@ def with_protected(kinds: Mapping[str, scoring.Kind], rows: prepared.Prepared) -
     return {**kinds, **dict.fromkeys(map(str, rows.protected.columns), "category")}
 
 
-def optimise(
-    plain: Pipeline,
-    rows: prepared.Prepared,
-    tune: prepared.Prepared,
-    way: params.Mitigation,
-    objective: thresholds.Objective,
-) -> tuple[Pipeline, list[dict[str, Any]]]:
-    """Thresholds for the groups of `tune`, in a pipeline that decides by them, and what was found by group.
+def fit(inputs: MitigationInputs) -> Iterator[Option]:
+    """One pipeline that decides by thresholds for the groups of the tune rows, with the thresholds by group.
 
-    Groups with few tune rows or one outcome keep the threshold of all rows. Raises Unsuited when
-    fewer than two groups are left.
+    Groups with few tune rows or one outcome keep the threshold of all rows. Raises IncompatibleMitigation
+    when fewer than two groups are left.
     """
-    known = with_protected(scoring.model_kinds(plain), rows)
-    encode = encoding.transformer(known).fit(scoring.inputs(rows.inputs(known), known))
+    plain, rows, tune = inputs.pipeline, inputs.rows, inputs.tune
+    kinds = with_protected(scoring.model_kinds(plain), rows)
+    encode = encoding.transformer(kinds).fit(scoring.inputs(rows.inputs(kinds), kinds))
     own = len(encoding.origins(plain[0]))
-    held = encode.transform(scoring.inputs(tune.inputs(known), known))[:, own:]
-    patterns, codes = np.unique(held, axis=0, return_inverse=True)
+    encoded_groups = encode.transform(scoring.inputs(tune.inputs(kinds), kinds))[:, own:]
+    patterns, codes = np.unique(encoded_groups, axis=0, return_inverse=True)
     codes = codes.ravel()
     scores = scoring.score(plain, tune.features)
-    otherwise = thresholds.choose(scores, tune.label, objective)
-    sound = [code for code in range(len(patterns)) if _is_sound(tune.label[codes == code])]
-    if len(sound) < 2:
-        raise IncompatibleMitigation(
-            f"fewer than two groups have {reductions.FEW} tune rows and both outcomes",
-            "give `split.tune` more rows, or choose another mitigation",
-        )
-    used = np.isin(codes, sound)
-    found = _thresholds(scores[used], tune.label[used], codes[used], way, objective)
-    cuts = np.array([found[code][0] for code in sound])
-    names = reductions.joined(tune.protected)
-    model = GroupScores(plain[-1], patterns[sound], cuts, otherwise)
-    return Pipeline([("encode", encode), ("estimator", model)]), [
+    otherwise = thresholds.choose(scores, tune.label, inputs.objective)
+    usable = [code for code in range(len(patterns)) if _is_usable(tune.label[codes == code])]
+    if len(usable) < 2:
+        raise faults.TOO_FEW_GROUPS(rows=reductions.FEW)
+    used = np.isin(codes, usable)
+    by_group = _thresholds(
+        scores[used], tune.label[used], codes[used], inputs.mitigation.constraint, inputs.objective
+    )
+    names = reductions.group_names(tune.protected)
+    model = GroupScores(
+        plain[-1], patterns[usable], np.array([by_group[code][0] for code in usable]), otherwise
+    )
+    cuts = [
         {
             "group": str(names[codes == code].iloc[0]),
             "rows": int((codes == code).sum()),
-            "threshold": float(found[code][0]) if code in found else otherwise,
-            "chance": float(found[code][1]) if code in found else None,
+            "threshold": float(by_group[code][0]) if code in by_group else otherwise,
+            "chance": float(by_group[code][1]) if code in by_group else None,
         }
         for code in range(len(patterns))
     ]
+    pipeline = Pipeline([("encode", encode), ("estimator", model)])
+    yield Option(pipeline=pipeline, details={"cuts": cuts}, cut=(0.5, RULE))
 
 
-def _is_sound(label: npt.NDArray[np.int8]) -> bool:
+def _is_usable(label: npt.NDArray[np.int8]) -> bool:
     return len(label) >= reductions.FEW and 0 < int(label.sum()) < len(label)
 
 
 class _AsIs(BaseEstimator):  # type: ignore[misc]
-    """Hands a column of scores on: what Fairlearn is given for an estimator."""
+    """The estimator that Fairlearn gets: it returns a column of scores unchanged."""
 
     def fit(self, _column: Matrix, _label: Any) -> _AsIs:
         return self
@@ -144,23 +140,33 @@ def _thresholds(
     scores: Matrix,
     label: npt.NDArray[np.int8],
     codes: npt.NDArray[np.intp],
-    way: params.Mitigation,
+    constraint: str | None,
     objective: thresholds.Objective,
 ) -> dict[int, tuple[float, float]]:
-    """By group: the likelier of the two thresholds the optimiser draws from, and how likely it was."""
+    """By group: the likelier of the two thresholds that the optimiser draws from, and its probability."""
     optimiser = ThresholdOptimizer(
         estimator=_AsIs(),
-        constraints=way.constraint or "demographic_parity",
+        constraints=constraint or "demographic_parity",
         objective="accuracy_score" if objective == "accuracy" else "balanced_accuracy_score",
         prefit=True,
         predict_method="predict_proba",
     )
     optimiser.fit(scores[:, None], label.astype(np.int64), sensitive_features=codes)
-    drawn = optimiser.interpolated_thresholder_.interpolation_dict
-    found = {}
-    for code, pair in drawn.items():
+    operations = optimiser.interpolated_thresholder_.interpolation_dict
+    by_group = {}
+    for code, mixture in operations.items():
         operation, chance = max(
-            ((pair.operation0, pair.p0), (pair.operation1, pair.p1)), key=lambda each: float(each[1])
+            ((mixture.operation0, mixture.p0), (mixture.operation1, mixture.p1)),
+            key=lambda pair: float(pair[1]),
         )
-        found[int(code)] = float(np.clip(operation.threshold, EDGE, 1 - EDGE)), float(chance)
-    return found
+        by_group[int(code)] = float(np.clip(operation.threshold, EDGE, 1 - EDGE)), float(chance)
+    return by_group
+
+
+SPEC = MitigationSpec(
+    needs_protected_at_decision=True,
+    needs_weights=False,
+    ships="scores moved group by group so that one threshold stands for the group's own; of each pair of "
+    "thresholds between which the optimiser would decide by chance, the likelier one",
+    fit=fit,
+)

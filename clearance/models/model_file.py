@@ -1,7 +1,7 @@
-"""Models on disk: skops archives in one canonical form, read back by digest and our own list of types.
+"""Models on disk: skops archives in one canonical form, loaded by digest and our own list of types.
 
-Nothing here unpickles, nothing takes from a file what that file may load, and a file is
-read once: the bytes whose digest was checked are the bytes that are loaded.
+Nothing here unpickles, a file never decides which types it may load, and a file is read once: the bytes whose
+digest was checked are the bytes that are loaded.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ import numpy as np
 import skops.io
 
 from clearance import files
-from clearance.errors import ConfigurationError, IntegrityError
-from clearance.models import tree_checks
+from clearance.models import faults, tree_checks
 from clearance.models import trusted_types as trust
 from clearance.models.trusted_types import MORE_TRUSTED, trusted_types
 
 LARGEST = 4 << 30
-"""Bytes above which a file is refused unread."""
+"""The largest file that is read, in bytes."""
 
 _SCHEMA = "schema.json"
 _MEMBER = re.compile(r"schema\.json|[0-9]+\.(npy|npz|bin)")
@@ -59,16 +58,10 @@ def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
         content = canonical(skops.io.dumps(model))
         tree_checks.check(model)
     except (TypeError, AttributeError, ValueError) as error:
-        raise ConfigurationError(
-            f"a {_name(type(model))} cannot be stored without pickle, or loaded without risk: {error}",
-            "choose another estimator in `train.estimator`",
-        ) from None
+        raise faults.NOT_STORABLE(kind=_name(type(model)), reason=str(error)) from None
     untrusted = set(skops.io.get_untrusted_types(data=content)) - set(trusted_types(more_trusted))
     if untrusted:
-        raise ConfigurationError(
-            f"the model holds types that nobody has allowed to be loaded: {', '.join(sorted(untrusted))}",
-            f"have compliance review them and add them to {more_trusted}, or choose another estimator",
-        )
+        raise faults.UNTRUSTED_TYPES(types=", ".join(sorted(untrusted)), more_trusted=more_trusted)
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
@@ -78,7 +71,8 @@ def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
     """Read the model whose file has this SHA-256.
 
     Loading runs no code from the file. Raises IntegrityError when the file is missing, differs from the
-    digest, is no canonical archive, holds a type that is not allowed, or trees that point outside themselves.
+    digest, is not a canonical archive, holds a type that is not trusted, or trees that point outside
+    themselves.
     """
     content = _read(path, sha256)
     try:
@@ -86,19 +80,17 @@ def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
         model = skops.io.loads(content, trusted=list(trusted_types(more_trusted)))
         tree_checks.check(model)
     except _MALFORMED as error:
-        reason = str(error).split("\n", 1)[0]
-        raise IntegrityError(
-            f"{path} is no model that may be loaded ({type(error).__name__}: {reason})",
-            f"train it again; types that a model needs are allowed in {more_trusted}",
-        ) from None
+        message = str(error).split("\n", 1)[0]
+        reason = f"{type(error).__name__}: {message}"
+        raise faults.NOT_LOADABLE(path=path, reason=reason, more_trusted=more_trusted) from None
     return model
 
 
 def canonical(saved: bytes) -> bytes:
-    """The same skops archive with everything left out that differs between two runs.
+    """The same skops archive without anything that differs between two runs.
 
-    Object ids go, arrays are named in the order they are first used and stored once each,
-    sets are sorted, padding is zero, and the zip holds no dates and is not compressed.
+    Object ids are left out, arrays are named in the order of their first use and stored once each, sets are
+    sorted, padding is zero, and the zip holds no dates and is not compressed.
     """
     with zipfile.ZipFile(io.BytesIO(saved)) as source:
         members: dict[bytes, str] = {}
@@ -108,7 +100,7 @@ def canonical(saved: bytes) -> bytes:
 
 
 def archive(members: Mapping[str, bytes]) -> bytes:
-    """A zip of these members in the one way that `load` accepts: uncompressed, undated, nothing between."""
+    """A zip of these members in the only form that `load` accepts: uncompressed, undated, without gaps."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
         for name, content in members.items():
@@ -117,7 +109,7 @@ def archive(members: Mapping[str, bytes]) -> bytes:
 
 
 def _plain(node: Any, source: zipfile.ZipFile, members: dict[bytes, str]) -> Any:
-    """A schema node without ids; `members` gathers the content of its files under new names."""
+    """A schema node without ids; `members` collects the content of its files under new names."""
     if isinstance(node, list):
         return [_plain(inner, source, members) for inner in node]
     if not isinstance(node, dict):
@@ -135,7 +127,7 @@ def _plain(node: Any, source: zipfile.ZipFile, members: dict[bytes, str]) -> Any
 
 
 def _unpacked(content: bytes, suffix: str) -> bytes:
-    """The content of a member without what memory left in it, and a sparse matrix without compression."""
+    """The content of a member with zeros for unused memory, and a sparse matrix without compression."""
     if suffix != ".npz":
         return _without_padding(content)
     with zipfile.ZipFile(io.BytesIO(content)) as source:
@@ -143,7 +135,7 @@ def _unpacked(content: bytes, suffix: str) -> bytes:
 
 
 def _without_padding(content: bytes) -> bytes:
-    """An array of records with zeros between their fields, where memory may hold anything; else as it is."""
+    """An array of records with zeros between their fields, where memory may hold anything; else unchanged."""
     if not content.startswith(np.lib.format.MAGIC_PREFIX):
         return content
     array = np.load(io.BytesIO(content), allow_pickle=False)
@@ -158,39 +150,36 @@ def _without_padding(content: bytes) -> bytes:
 
 
 def _read(path: Path, sha256: str) -> bytes:
-    if not path.is_file():  # a pipe would be waited for without end
-        raise IntegrityError(f"{path} is missing", "run `make run`: the pipeline rebuilds what is missing")
+    if not path.is_file():  # reading a pipe could block for ever
+        raise files.MISSING(path=path)
     if path.stat().st_size > LARGEST:
-        raise IntegrityError(f"{path} is larger than any model ({LARGEST} bytes)", "train it again")
+        raise faults.FILE_TOO_LARGE(path=path, limit=LARGEST)
     content = path.read_bytes()
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
-        raise IntegrityError(
-            f"{path} is not what was recorded (SHA-256 {actual[:12]}…, recorded {sha256[:12]}…)",
-            "run `clearance repair`, then run again: what does not match is rebuilt",
-        )
+        raise files.CHANGED(path=path, actual=actual, recorded=sha256)
     return content
 
 
 def _members(content: bytes, allowed: re.Pattern[str] = _MEMBER) -> dict[str, bytes]:
-    """The members of an archive. Raises ValueError unless `archive` laid it out: no paths, no bombs.
+    """The members of an archive. Raises ValueError unless `archive` wrote it: no paths, no bombs.
 
-    What the archive holds beside its members (a program before them, a second name, a link) shows, as it is
-    not there when they are laid out anew.
+    Anything in the file besides its members (a program before them, a second name, a link) is detected,
+    because writing the members again gives other bytes.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as source:
-        if faults := list(_faults(source.infolist(), allowed)):
-            raise ValueError("; ".join(faults))
+        if problems := list(_problems(source.infolist(), allowed)):
+            raise ValueError("; ".join(problems))
         members = {name: source.read(name) for name in source.namelist()}
     if archive(members) != content:
-        raise ValueError("there is more in it than its members")
+        raise ValueError("it holds more than its members")
     for name, inner in members.items():
         if name.endswith(".npz"):
             _members(inner, _ARRAY)
     return members
 
 
-def _faults(members: list[zipfile.ZipInfo], allowed: re.Pattern[str]) -> Iterator[str]:
+def _problems(members: list[zipfile.ZipInfo], allowed: re.Pattern[str]) -> Iterator[str]:
     names = [member.filename for member in members]
     if len(set(names)) != len(names):
         yield "a name occurs twice"
@@ -198,7 +187,7 @@ def _faults(members: list[zipfile.ZipInfo], allowed: re.Pattern[str]) -> Iterato
         yield f"{_SCHEMA} is not in it"
     for member in members:
         if not allowed.fullmatch(member.filename):
-            yield f"{member.filename!r} has no place in it"
+            yield f"{member.filename!r} is not allowed in it"
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
             yield f"{member.filename!r} is compressed"
 

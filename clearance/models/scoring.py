@@ -1,7 +1,7 @@
-"""From a table to a decision: what a model takes in, what it scores, where it says yes.
+"""From a table to a decision: the inputs of a model, its scores, and the threshold.
 
-Used alike by every stage that asks a model, so that none can ask it differently. Nothing here fits,
-and no row is dropped: a table the model cannot read is an error.
+Every stage that scores rows does it here, so that all do it the same way. Nothing here fits, and no row is
+dropped: a table the model cannot read is an error.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import pandas as pd
 import pyarrow as pa
 
 from clearance.data.tables import row_ids
-from clearance.errors import DataError
+from clearance.models import faults
 
 Kind = Literal["number", "category"]
 Scores = npt.NDArray[np.float64]
 
 FAVOURABLE = 1
-"""The label that is good for the person, in every prepared table and model."""
+"""The label of the favourable outcome, in every prepared table and model."""
 
 _NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "boolean")
 _KINDS: dict[str, Kind] = {
@@ -34,29 +34,26 @@ _KINDS: dict[str, Kind] = {
 
 
 def kinds(features: pd.DataFrame, declared: Mapping[str, str | None]) -> dict[str, Kind]:
-    """What each feature is to a model, in column order: its declared type, else what its values are.
+    """The kind of each feature, in column order: by its declared type, else by its values.
 
-    Raises DataError on a feature that is neither: moments in time, bytes, lists, or a mixture.
+    Raises DataError on a feature that is neither a number nor a category: times, bytes, lists, or a mixture.
     """
-    found: dict[str, Kind] = {}
+    kind_of: dict[str, Kind] = {}
     for name in features.columns:
-        said = declared.get(name)
-        inferred = said or pd.api.types.infer_dtype(features[name], skipna=True)
+        declared_type = declared.get(name)
+        inferred = declared_type or pd.api.types.infer_dtype(features[name], skipna=True)
         kind = _KINDS.get(inferred)
-        if kind is None and said is None:
+        if kind is None and declared_type is None:
             kind = {"string": "category", "categorical": "category"}.get(inferred)  # type: ignore[assignment]
             kind = "number" if inferred in _NUMBERS else kind
         if kind is None:
-            raise DataError(
-                f"feature `{name}` holds {inferred} values, which no model takes",
-                "derive a number or a text from it in `source.select`, or take it out of `data.features`",
-            )
-        found[name] = kind
-    return found
+            raise faults.FEATURE_TYPE(feature=name, kind=inferred)
+        kind_of[name] = kind
+    return kind_of
 
 
 def model_kinds(pipeline: Any) -> dict[str, Kind]:
-    """What each feature is to a fitted pipeline, in the order the pipeline was fitted on."""
+    """The kind of each feature of a fitted pipeline, in the order it was fitted on."""
     by_name = {name: kind for kind, _, columns in pipeline[0].transformers for name in columns}
     return {str(name): by_name[name] for name in pipeline.feature_names_in_}
 
@@ -64,15 +61,12 @@ def model_kinds(pipeline: Any) -> dict[str, Kind]:
 def inputs(features: pd.DataFrame, expected: Mapping[str, Kind]) -> pd.DataFrame:
     """The features as a model takes them: numbers and booleans as float64, categories as text, nulls as NaN.
 
-    Columns come out in the order of `expected`; others are left behind. Raises DataError that names the
-    column when one is missing, is no number, or holds an infinity.
+    Columns are returned in the order of `expected`, without any others. Raises DataError that names the
+    column when one is missing, is not a number, or holds an infinity.
     """
     missing = [name for name in expected if name not in features.columns]
     if missing:
-        raise DataError(
-            f"the table lacks the feature{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
-            "give the model every column it was trained on",
-        )
+        raise faults.FEATURES_MISSING(features=", ".join(missing))
     convert = {"number": _number, "category": _text}
     columns = {name: convert[kind](features[name]) for name, kind in expected.items()}
     return pd.DataFrame(columns, index=features.index, copy=False)
@@ -85,28 +79,19 @@ def _number(column: pd.Series) -> pd.Series:
         else:
             numbers = pd.to_numeric(column.astype(object)).to_numpy(dtype="float64", na_value=np.nan)
     except (TypeError, ValueError):
-        raise DataError(
-            f"feature `{column.name}` is declared a number and holds something else",
-            "mend the column, or declare its type `text` in `data.columns`",
-        ) from None
+        raise faults.FEATURE_NOT_NUMERIC(feature=column.name) from None
     if np.isinf(numbers).any():
-        raise DataError(
-            f"feature `{column.name}` holds an infinite number",
-            "turn it into a null or a finite number in `source.select`",
-        )
+        raise faults.FEATURE_INFINITE(feature=column.name)
     return pd.Series(numbers, index=column.index, name=column.name, copy=False)
 
 
 def _text(column: pd.Series) -> pd.Series:
-    """Numbers among the values in their one canonical text: a null elsewhere in a column makes 3 a 3.0."""
+    """The column as text, numbers in canonical form: pandas reads 3 as 3.0 when another value is null."""
     if pd.api.types.infer_dtype(column, skipna=True) not in ("string", "empty"):
         try:
             values = pa.Array.from_pandas(column)
         except pa.ArrowException:
-            raise DataError(
-                f"feature `{column.name}` mixes values of several types",
-                "give the column one type in `source.select`",
-            ) from None
+            raise faults.FEATURE_MIXED(feature=column.name) from None
         column = row_ids.canonical(values, str(column.name)).to_pandas().set_axis(column.index)
     return column.astype(object).where(column.notna(), np.nan).rename(column.name)
 
@@ -114,20 +99,22 @@ def _text(column: pd.Series) -> pd.Series:
 def score(pipeline: Any, features: pd.DataFrame) -> Scores:
     """The model's probability of the favourable label, one per row, in [0, 1]: 1 is certainly favourable.
 
-    What the model answers is handed on as it is: whoever measures guards against a NaN. Raises DataError
-    when the features are not what the model takes.
+    Scores are returned as the model gives them, so they may be NaN; callers that measure check for it.
+    Raises DataError when the features are not what the model expects.
     """
     if len(features) == 0:
         return np.zeros(0)
-    answers = np.asarray(pipeline.predict_proba(inputs(features, model_kinds(pipeline))), dtype="float64")
-    return np.ascontiguousarray(answers[:, list(pipeline.classes_).index(FAVOURABLE)])
+    probabilities = np.asarray(
+        pipeline.predict_proba(inputs(features, model_kinds(pipeline))), dtype="float64"
+    )
+    return np.ascontiguousarray(probabilities[:, list(pipeline.classes_).index(FAVOURABLE)])
 
 
 def decide(scores: Scores, threshold: float) -> npt.NDArray[np.bool_]:
     """Whether each row gets the favourable decision: its score is at or above the threshold.
 
-    A score of NaN is never favourable. Raises ValueError on a threshold that is no finite number.
+    A score of NaN is never favourable. Raises ValueError on a threshold that is not finite.
     """
     if not math.isfinite(threshold):
-        raise ValueError(f"a threshold is a finite number, not {threshold}")
+        raise ValueError(f"a threshold must be a finite number, not {threshold}")
     return np.asarray(scores >= threshold)

@@ -1,6 +1,6 @@
 """Which candidate ships: a rule in words, and the same rule as a pure function.
 
-It sees what was measured on tune rows and nothing else. Judging is the policy's, on test rows.
+It sees measurements on tune rows only. The policy judges the chosen candidate on test rows.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ RULE = (
     "first listed. A candidate that decides all tune rows alike, or has no utility, is chosen only when all "
     "are such"
 )
-"""What `choose` does, as it stands in the evidence."""
+"""What `choose` does, as the evidence states it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuleCheck:
-    """A rule of the policy held against tune rows, for one attribute.
+    """A rule of the policy checked on tune rows, for one attribute.
 
-    `excess` is how far `value` lies outside the limit, in units of the metric: 0 when it keeps it. Both are
-    None where the value is undefined, which keeps no limit.
+    `excess` is how far `value` lies outside the limit, in units of the metric: 0 when it is inside. Both are
+    None where the value is undefined, which counts as outside.
     """
 
     rule: str
@@ -35,53 +35,54 @@ class RuleCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateResult:
-    """What the rule knows of a candidate: its utility, the rules held against it, why it is no use, if so."""
+    """What the rule compares: a candidate's utility, its rule checks, and why it cannot be used, if so."""
 
     utility: float | None
-    held: tuple[RuleCheck, ...]
+    rule_checks: tuple[RuleCheck, ...]
     unusable_because: str | None = None
 
     @property
-    def keeps(self) -> bool:
-        """Whether every rule is kept; undefined is not kept."""
-        return all(each.excess == 0 for each in self.held)
+    def keeps_every_rule(self) -> bool:
+        """Whether every value is inside its limit; an undefined value is not."""
+        return all(check.excess == 0 for check in self.rule_checks)
 
     @property
     def worst(self) -> float:
-        """The largest excess: 0 when every rule is kept, infinite when a value is undefined or no number."""
-        return max((_number(each.excess, math.inf) for each in self.held), default=0.0)
+        """The largest excess: 0 when every rule is kept, infinite when a value is undefined or NaN."""
+        return max((_number(check.excess, math.inf) for check in self.rule_checks), default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The place of the chosen candidate, whether it keeps every rule, and a reason for each candidate."""
+    """The index of the chosen candidate, whether it keeps every rule, and a reason for each candidate."""
 
     chosen: int
-    keeps: bool
+    keeps_every_rule: bool
     reasons: tuple[str, ...]
 
 
 def choose(candidates: Sequence[CandidateResult]) -> Choice:
-    """Choose by `RULE`. Raises ValueError when there is no candidate."""
+    """Choose by `RULE`. Raises ValueError when `candidates` is empty."""
     if not candidates:
         raise ValueError("there is no candidate to choose from")
-    best = min(range(len(candidates)), key=lambda place: (*_rank(candidates[place]), place))
+    best = min(range(len(candidates)), key=lambda index: (*_rank(candidates[index]), index))
     winner = candidates[best]
-    keeps = winner.keeps and winner.unusable_because is None and winner.utility is not None
+    keeps = winner.keeps_every_rule and winner.unusable_because is None and winner.utility is not None
     return Choice(
         chosen=best,
-        keeps=keeps,
+        keeps_every_rule=keeps,
         reasons=tuple(
-            _why(winner) if place == best else _why_not(each, winner) for place, each in enumerate(candidates)
+            _why(winner) if index == best else _why_not(candidate, winner)
+            for index, candidate in enumerate(candidates)
         ),
     )
 
 
 def _rank(candidate: CandidateResult) -> tuple[bool, bool, float, float]:
-    """The smaller the better."""
+    """The sort key: the smallest is the best."""
     return (
         candidate.unusable_because is not None or candidate.utility is None,
-        not candidate.keeps,
+        not candidate.keeps_every_rule,
         candidate.worst,
         -_number(candidate.utility, -math.inf),
     )
@@ -96,7 +97,7 @@ def _why(winner: CandidateResult) -> str:
         return f"chosen although {winner.unusable_because}: so do all candidates"
     if winner.utility is None:
         return "chosen although its utility is undefined: so is that of all candidates"
-    if not winner.keeps:
+    if not winner.keeps_every_rule:
         return f"chosen as the least violating: none keeps every rule; {_breach(winner)}"
     return "chosen: the highest utility among those that keep every rule"
 
@@ -106,7 +107,7 @@ def _why_not(candidate: CandidateResult, winner: CandidateResult) -> str:
         return candidate.unusable_because
     if candidate.utility is None:
         return "its utility is undefined"
-    if not candidate.keeps:
+    if not candidate.keeps_every_rule:
         return _breach(candidate)
     if winner.utility is not None and candidate.utility < winner.utility:
         return "keeps every rule, with less utility than the chosen one"
@@ -114,10 +115,10 @@ def _why_not(candidate: CandidateResult, winner: CandidateResult) -> str:
 
 
 def _breach(candidate: CandidateResult) -> str:
-    """The rule that is broken by most, and by how much."""
+    """The rule whose limit is exceeded most, and by how much."""
     worst = max(
-        (each for each in candidate.held if each.excess != 0),
-        key=lambda each: _number(each.excess, math.inf),
+        (check for check in candidate.rule_checks if check.excess != 0),
+        key=lambda check: _number(check.excess, math.inf),
     )
     by = f" by {worst.attribute}" if worst.attribute else ""
     if worst.value is None or worst.excess is None:

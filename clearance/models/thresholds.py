@@ -1,6 +1,6 @@
-"""The score from which on a decision is favourable, chosen by an objective; never on rows that judge.
+"""The score from which on a decision is favourable, chosen by an objective; never on test rows.
 
-Pure arithmetic on scores and labels. What the threshold does to groups is measured elsewhere.
+Pure arithmetic on scores and labels. The effect of the threshold on groups is measured elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from clearance.errors import DataError
+from clearance.models import faults
 
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.integer[Any]]
@@ -26,10 +26,10 @@ RULE = (
 
 @dataclass(frozen=True)
 class DecisionMetrics:
-    """Decisions at a threshold, against labels. Shares lie in [0, 1] and are None where they are undefined.
+    """Decisions at a threshold compared with labels. Shares lie in [0, 1], or are None where undefined.
 
-    `roc_auc`: chance that a favourable row scores above an unfavourable one (0.5 is a coin).
-    `accuracy`: share decided as labelled. `balanced_accuracy`: mean over both labels of that share.
+    `roc_auc`: chance that a favourable row scores above an unfavourable one (0.5 is chance level).
+    `accuracy`: share decided as labelled. `balanced_accuracy`: mean of that share over both labels.
     `f1`: harmonic mean of precision and recall of favourable decisions. `selection_rate`: share decided
     favourably.
     """
@@ -48,16 +48,14 @@ class DecisionMetrics:
 
 
 def choose(scores: Scores, label: Labels, objective: Objective) -> float:
-    """The threshold in (0, 1) with the highest objective; ties as `RULE` says.
+    """The threshold in (0, 1) with the highest objective; `RULE` says how ties are resolved.
 
     Candidates lie half-way between neighbouring distinct scores, 0 and 1 included as ends, so that a
-    difference in the last digit elsewhere moves no decision. Raises DataError unless both labels occur.
+    difference in the last digit on another machine changes no decision. Raises DataError unless both labels
+    occur.
     """
     if not 0 < int(label.sum()) < len(label):
-        raise DataError(
-            "the tune rows do not hold both outcomes, so no threshold can be chosen on them",
-            "give `split.tune` more rows, or set `train.threshold` to {fixed: 0.5}",
-        )
+        raise faults.ONE_OUTCOME()
     ends = np.unique(np.concatenate([[0.0], scores, [1.0]]))
     candidates = ends[:-1] + np.diff(ends) / 2
     candidates = candidates[(candidates > 0) & (candidates < 1)]
@@ -67,17 +65,17 @@ def choose(scores: Scores, label: Labels, objective: Objective) -> float:
 
 
 def measure(scores: Scores, label: Labels, threshold: float) -> DecisionMetrics:
-    """How decisions at `threshold` (favourable at or above it) meet the labels of the same n rows."""
+    """How well decisions at `threshold` (favourable at or above it) match the labels of the same n rows."""
     rows, favourable = len(label), int(label.sum())
     both = 0 < favourable < rows
     hits, selected = (int(count[0]) for count in _counts(scores, label, np.array([threshold])))
-    rejected_rightly = rows - favourable - (selected - hits)
+    true_negatives = rows - favourable - (selected - hits)
     return DecisionMetrics(
         rows=rows,
         favourable=favourable,
         roc_auc=float(metrics.roc_auc_score(label, scores)) if both else None,
-        accuracy=_ratio(hits + rejected_rightly, rows),
-        balanced_accuracy=(hits / favourable + rejected_rightly / (rows - favourable)) / 2 if both else None,
+        accuracy=_ratio(hits + true_negatives, rows),
+        balanced_accuracy=(hits / favourable + true_negatives / (rows - favourable)) / 2 if both else None,
         f1=_ratio(2 * hits, selected + favourable),
         selection_rate=_ratio(selected, rows),
     )
@@ -88,7 +86,7 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def _counts(scores: Scores, label: Labels, thresholds: Scores) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Favourable rows decided favourably, and all rows decided favourably, at each threshold."""
+    """True positives, and all rows with a favourable decision, at each threshold."""
     order = np.argsort(scores, kind="stable")
     below = np.searchsorted(scores[order], thresholds, side="left")
     favourable_below = np.concatenate([[0], np.cumsum(label[order], dtype=np.int64)])[below]
@@ -98,9 +96,9 @@ def _counts(scores: Scores, label: Labels, thresholds: Scores) -> tuple[npt.NDAr
 def _objective(scores: Scores, label: Labels, thresholds: Scores, objective: Objective) -> Scores:
     hits, selected = _counts(scores, label, thresholds)
     rows, favourable = len(label), int(label.sum())
-    rejected_rightly = rows - favourable - (selected - hits)
+    true_negatives = rows - favourable - (selected - hits)
     if objective == "accuracy":
-        return np.asarray((hits + rejected_rightly) / rows)
+        return np.asarray((hits + true_negatives) / rows)
     if objective == "f1":
         return np.asarray(2 * hits / (selected + favourable))
-    return np.asarray((hits / favourable + rejected_rightly / (rows - favourable)) / 2)
+    return np.asarray((hits / favourable + true_negatives / (rows - favourable)) / 2)

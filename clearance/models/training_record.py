@@ -1,6 +1,6 @@
-"""What the training record says about candidates: all of them, the rule, the choice, before and after.
+"""What the training document says of candidates: all of them, the rule, the choice, before and after.
 
-Plain JSON from what was measured on tune rows; nothing is measured, fitted or chosen here.
+Reports what was measured on tune rows; nothing is measured, fitted or chosen here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,15 @@ from typing import Any
 
 from clearance import params
 from clearance.documents.measurement import Measurement
+from clearance.documents.training_document import (
+    BeforeAfter,
+    BrokenRule,
+    CandidateReport,
+    ChoiceReport,
+    ComparedModel,
+    SkippedCandidateReport,
+    TuneFigures,
+)
 from clearance.models import (
     candidate_search,
     candidates,
@@ -21,15 +30,15 @@ from clearance.models.candidates import Candidate
 from clearance.models.mitigations import MITIGATIONS
 
 SPLIT_USE = {
-    "train": "fits encodings, estimators, weights, constraints; a search uses folds of these rows alone",
+    "train": "fits encodings, estimators, weights and constraints; a search uses folds of these rows alone",
     "tune": "chooses thresholds, the predictor that a mitigation ships, and the candidate: all on the same "
     "rows, so what is measured on them flatters the chosen one",
     "test": "none: these rows are not read here; they judge",
 }
-"""Which rows are used for what, as it stands in the evidence."""
+"""Which rows are used for what, as the training document says it."""
 
-REFERENCE = "the chosen estimator without its mitigation, to compare with: no candidate, never to be chosen"
-"""Why the reference is there, as it stands in the evidence."""
+REFERENCE = "the chosen estimator without its mitigation, for comparison only: it can never be chosen"
+"""Why the reference is there, as the training document says it."""
 
 
 def protected_at_decision(chosen: Candidate) -> Measurement:
@@ -37,107 +46,111 @@ def protected_at_decision(chosen: Candidate) -> Measurement:
     return Measurement(value=float(chosen.declared.needs_protected_at_decision))
 
 
-def selection(
-    found: candidate_search.Selection, asked: params.Train, demands: tune_constraints.Constraints
-) -> dict[str, Any]:
-    """The fields of the training record that tell how one candidate came to be chosen."""
-    chosen = found.chosen
+def utility(asked: params.Train) -> str:
+    """The name of the figure by which candidates are ranked."""
     objective = asked.threshold.objective if asked.threshold.fixed is None else None
-    utility = objective or candidates.OBJECTIVE
-    return {
-        "utility": utility,
-        "mitigation_ships": chosen.declared.ships,
-        "uses_protected_at_decision": chosen.declared.needs_protected_at_decision,
-        "split_use": SPLIT_USE,
-        "choice": {
-            "rule": selection_rule.RULE.format(utility=utility),
-            "keeps_every_rule": found.choice.keeps,
-            "reason": found.choice.reasons[found.choice.chosen],
-            "rules": sorted({rule.id for rule in demands.rules}),
-            "rules_not_measured_on_tune_rows": tune_constraints.unmeasured_rules(
-                demands.rules, chosen.disparity
-            ),
-            "policy_on_protected_at_decision": demands.protected,
-        },
-        "members": chosen.members,
-        "candidates": _all(found),
-        "reference": None if found.reference is None else _reference(found.reference),
-        "before_after": _before_after(found),
-    }
+    return objective or candidates.OBJECTIVE
 
 
-def _all(found: candidate_search.Selection) -> list[dict[str, Any]]:
-    reasons = iter(zip(found.fitted, found.choice.reasons, strict=True))
-    told = []
-    for each in found.tried:
-        if isinstance(each, candidate_search.SkippedCandidate):
-            measured: dict[str, Any] = {"fitted": False, "chosen": False, "why": each.because}
-        else:
-            _, why = next(reasons)
-            measured = {
-                "fitted": True,
-                "chosen": each is found.chosen,
-                "why": why,
-                "keeps_every_rule": each.scored.keeps,
-                "broken": [
-                    {
-                        "rule": held.rule,
-                        "attribute": held.attribute,
-                        "value": held.value,
-                        "excess": held.excess,
-                    }
-                    for held in each.scored.held
-                    if held.excess != 0
-                ],
-                **_measured(each),
-            }
-        told.append(_named(each) | measured)
-    return told
+def choice(
+    selection: candidate_search.Selection, asked: params.Train, constraints: tune_constraints.Constraints
+) -> ChoiceReport:
+    """The rule by which one candidate was chosen, and what it said of the chosen one."""
+    made = selection.choice
+    return ChoiceReport(
+        rule=selection_rule.RULE.format(utility=utility(asked)),
+        keeps_every_rule=made.keeps_every_rule,
+        reason=made.reasons[made.chosen],
+        rules=tuple(sorted({rule.id for rule in constraints.rules})),
+        rules_not_measured_on_tune_rows=tuple(
+            tune_constraints.unmeasured_rules(constraints.rules, selection.chosen.disparity)
+        ),
+        policy_on_protected_at_decision=constraints.protected,
+    )
 
 
-def _named(each: Candidate | candidate_search.SkippedCandidate) -> dict[str, Any]:
-    return {
-        "estimator": estimators.import_path(each.estimator.estimator),
-        "arguments": fitting.to_json_value(each.estimator.arguments),
-        "mitigation": each.way.label,
-        "uses_protected_at_decision": MITIGATIONS[each.way.method].needs_protected_at_decision,
-    }
+def candidate_reports(
+    selection: candidate_search.Selection,
+) -> tuple[CandidateReport | SkippedCandidateReport, ...]:
+    """Every candidate in the order in which they were tried, with the reason why it was chosen, or not."""
+    reasons = iter(zip(selection.fitted, selection.choice.reasons, strict=True))
+    reports: list[CandidateReport | SkippedCandidateReport] = []
+    for candidate in selection.tried:
+        if isinstance(candidate, candidate_search.SkippedCandidate):
+            reports.append(SkippedCandidateReport(**_identity(candidate), why=candidate.reason))
+            continue
+        _, why = next(reasons)
+        checks = candidate.result.rule_checks
+        broken = tuple(
+            BrokenRule(rule=check.rule, attribute=check.attribute, value=check.value, excess=check.excess)
+            for check in checks
+            if check.excess != 0
+        )
+        reports.append(
+            CandidateReport(
+                **_identity(candidate),
+                **_figures(candidate),
+                chosen=candidate is selection.chosen,
+                why=why,
+                keeps_every_rule=candidate.result.keeps_every_rule,
+                broken=broken,
+            )
+        )
+    return tuple(reports)
 
 
-def _reference(plain: Candidate) -> dict[str, Any]:
-    return _named(plain) | {"fitted": True, "chosen": False, "why": REFERENCE} | _measured(plain)
+def reference(selection: candidate_search.Selection) -> CandidateReport | None:
+    """The model without mitigation that the chosen one is compared with; None where there is none."""
+    plain = selection.reference
+    if plain is None:
+        return None
+    return CandidateReport(**_identity(plain), **_figures(plain), chosen=False, why=REFERENCE)
 
 
-def _measured(each: Candidate) -> dict[str, Any]:
-    return {
-        "utility": each.scored.utility,
-        "threshold": each.threshold,
-        "tune": each.tune.to_json(),
-        "disparity": candidates.points(each.disparity),
-    }
-
-
-def _before_after(found: candidate_search.Selection) -> dict[str, Any] | None:
+def before_after(selection: candidate_search.Selection) -> BeforeAfter | None:
     """The chosen candidate beside its estimator without mitigation; None where it has no mitigation.
 
-    Fairness with its intervals, unlike in `candidates`: two point values alone would tell too much.
+    Fairness has its intervals here, unlike in `candidate_reports`: two points alone would claim too much.
     """
-    before, after = found.before, found.chosen
+    before, after = selection.before, selection.chosen
     if before is None or before is after:
         return None
+    return BeforeAfter(
+        estimator=estimators.import_path(after.estimator.estimator),
+        mitigation=after.mitigation.label,
+        before_was_a_candidate=selection.reference is None,
+        before=_compared(before),
+        after=_compared(after),
+    )
+
+
+def tune_figures(candidate: Candidate) -> TuneFigures:
+    """The candidate's decisions on tune rows at its threshold."""
+    return TuneFigures(**candidate.tune.to_json())
+
+
+def _identity(candidate: Candidate | candidate_search.SkippedCandidate) -> dict[str, Any]:
     return {
-        "estimator": estimators.import_path(after.estimator.estimator),
-        "mitigation": after.way.label,
-        "rows": "tune",
-        "before_was_a_candidate": found.reference is None,
-        "before": _compared(before),
-        "after": _compared(after),
+        "estimator": estimators.import_path(candidate.estimator.estimator),
+        "arguments": fitting.to_json_value(candidate.estimator.arguments),
+        "mitigation": candidate.mitigation.label,
+        "uses_protected_at_decision": MITIGATIONS[candidate.mitigation.method].needs_protected_at_decision,
     }
 
 
-def _compared(each: Candidate) -> dict[str, Any]:
-    fairness = {
-        metric: {name: measured.to_json() for name, measured in by.items()}
-        for metric, by in each.disparity.items()
+def _figures(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "utility": candidate.result.utility,
+        "threshold": candidate.threshold,
+        "tune": tune_figures(candidate),
+        "disparity": candidates.points(candidate.disparity),
     }
-    return _measured(each) | {"disparity": fairness}
+
+
+def _compared(candidate: Candidate) -> ComparedModel:
+    return ComparedModel(
+        utility=candidate.result.utility,
+        threshold=candidate.threshold,
+        tune=tune_figures(candidate),
+        disparity=candidate.disparity,
+    )

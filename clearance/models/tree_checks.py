@@ -1,7 +1,7 @@
-"""Objects from a file, checked before use: no index leaves its tree or its columns, no check is evaded.
+"""Objects from a file, checked before use: no index leaves its tree or its columns, and no check is evaded.
 
-scikit-learn follows these indices without looking; a crafted tree could read foreign memory or never end.
-Nothing here judges what a tree decides.
+scikit-learn follows these indices unchecked: a crafted tree could read other memory or never end. What a tree
+decides is not judged here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sklearn.tree._tree import Tree
 Nodes = npt.NDArray[np.integer[Any]]
 
 _LOOK_ONCE = (_forest.BaseForest, _gb.BaseGradientBoosting, gradient_boosting.BaseHistGradientBoosting)
-"""Ensembles that check their rows against their own number of columns, and no tree of theirs does again."""
+"""Ensembles that check rows against their own number of columns; their trees do not check again."""
 
 
 def check(model: Any) -> None:
@@ -36,7 +36,7 @@ def check(model: Any) -> None:
 
 
 def _trees(value: Any, columns: int | None) -> Iterator[tuple[Any, int]]:
-    """Every tree below `value`, with the number of columns that the rows given to it have."""
+    """Every tree below `value`, with the number of columns of the rows it gets."""
     if isinstance(value, Tree | TreePredictor):
         yield value, columns or 0
     elif isinstance(value, Mapping):
@@ -50,7 +50,7 @@ def _trees(value: Any, columns: int | None) -> Iterator[tuple[Any, int]]:
 
 
 def _columns_within(value: Any, columns: int | None) -> int | None:
-    """The columns of rows that the trees right below `value` get; None where each looks for itself."""
+    """The columns of the rows that trees directly below `value` get; None where each tree checks itself."""
     own = getattr(value, "n_features_in_", None)
     if isinstance(value, _LOOK_ONCE):
         return own
@@ -61,9 +61,9 @@ def _columns_within(value: Any, columns: int | None) -> int | None:
 
 def _check_attributes(value: Any) -> None:
     if replaced := sorted(name for name in vars(value) if callable(getattr(type(value), name, None))):
-        raise ValueError(f"in a {type(value).__name__}, {replaced[0]} is no method")
+        raise ValueError(f"in a {type(value).__name__}, {replaced[0]} is not a method")
     if getattr(value, "_in_fit", False) or getattr(value, "_preprocessor", None) is not None:
-        raise ValueError(f"a {type(value).__name__} does not look at its rows by itself")
+        raise ValueError(f"a {type(value).__name__} does not check its rows itself")
 
 
 def _check_tree(tree: Tree, columns: int) -> None:
@@ -82,17 +82,17 @@ def _check_predictor(tree: TreePredictor, columns: int) -> None:
         inner, left=nodes["left"], right=nodes["right"], feature=nodes["feature_idx"], columns=columns
     )
     if np.any(inner & (nodes["is_categorical"] != 0)):
-        raise ValueError("a tree splits by categories, whose tables nothing checks")
+        raise ValueError("a tree splits by categories, whose tables are not checked")
 
 
 def _check_nodes(
     inner: npt.NDArray[np.bool_], left: Nodes, right: Nodes, feature: Nodes, columns: int
 ) -> None:
     if len(inner) == 0:
-        raise ValueError("a tree has no node")
-    place = np.arange(len(inner))[inner]
+        raise ValueError("a tree has no nodes")
+    index = np.arange(len(inner))[inner]
     for child in (left[inner], right[inner]):
-        if np.any(child <= place) or np.any(child >= len(inner)):
+        if np.any(child <= index) or np.any(child >= len(inner)):
             raise ValueError("a tree points outside itself")
     if np.any(feature[inner] < 0) or np.any(feature[inner] >= columns):
-        raise ValueError("a tree asks for a column that is not there")
+        raise ValueError("a tree reads a column that does not exist")

@@ -24,7 +24,7 @@ from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
-from clearance.versioning import dvc_remote, git
+from clearance.versioning import git
 
 _NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
 """The requirement where no policy is authorised: it decides nothing, because the model is refused anyway."""
@@ -315,7 +315,11 @@ def champion_bundle(
 
 
 def _unpushed(root: Path, record: VersionRecord) -> str | None:
-    if (record.proposal and record.proposal.pushed) or dvc_remote.default_remote(root) is None:
+    if record.proposal and record.proposal.pushed:
+        return None
+    from clearance.versioning import dvc_remote  # imports DVC: only where it has to be asked
+
+    if dvc_remote.default_remote(root) is None:
         return None
     return "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
 

@@ -1,1 +1,1 @@
-"""A recorded version built again from its commit and its data, and held against what was recorded."""
+"""A recorded version is built again from its commit and its data, and compared with what was recorded."""

@@ -1,4 +1,4 @@
-"""What is installed, held against the lock file of an environment: a finding, never a refusal."""
+"""What is installed, compared with the lock file of an environment. It reports and never refuses."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import importlib.metadata
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
-from clearance.errors import IntegrityError
+from clearance.reproduction import faults
 
 
 def find_differences(lock: str) -> tuple[str, ...]:
     """One sentence for each package that is not installed in the version which `lock` pins for this platform.
 
-    `lock` is the text of a `requirements.lock`. Raises IntegrityError when a line is no pin, or none is.
+    `lock` is the text of a `requirements.lock`. Raises IntegrityError when a line does not pin a version, or
+    when there is no line.
     """
     pins = list(map(_requirement, _lines(lock)))
     if not pins:
-        raise IntegrityError("the recorded requirements.lock pins nothing", "restore it from git")
-    return tuple(filter(None, map(_fault, sorted(pins, key=lambda pin: pin.name))))
+        raise faults.LOCK_WITHOUT_PINS()
+    return tuple(filter(None, map(_difference, sorted(pins, key=lambda pin: pin.name))))
 
 
 def _lines(lock: str) -> list[str]:
@@ -31,20 +32,18 @@ def _requirement(line: str) -> Requirement:
     try:
         return Requirement(line.partition(" --hash")[0])
     except InvalidRequirement as error:
-        raise IntegrityError(
-            f"requirements.lock: `{line}` is no pin ({error})", "restore it from git"
-        ) from None
+        raise faults.NOT_A_PIN(line=line, reason=error) from None
 
 
-def _fault(pin: Requirement) -> str | None:
+def _difference(pin: Requirement) -> str | None:
     if pin.marker and not pin.marker.evaluate():
         return None
     locked = str(pin.specifier).removeprefix("==")
     try:
-        now = importlib.metadata.version(pin.name)
-        same = Version(now) == Version(locked)
+        installed = importlib.metadata.version(pin.name)
+        is_same = Version(installed) == Version(locked)
     except importlib.metadata.PackageNotFoundError:
-        return f"{pin.name} {locked} is locked and not installed"
+        return f"{pin.name} {locked} is locked but not installed"
     except InvalidVersion:
-        same = now == locked
-    return None if same else f"{pin.name} {now} is installed, {locked} is locked"
+        is_same = installed == locked
+    return None if is_same else f"{pin.name} {installed} is installed, {locked} is locked"

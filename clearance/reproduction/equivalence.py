@@ -1,7 +1,7 @@
-"""How two files that should say the same differ: number by number within a tolerance, all else exactly.
+"""How two files that should agree differ: number by number within a tolerance, all else exactly.
 
-A file of a kind that cannot be read is unlike unless its bytes are equal. A digest is not compared when the
-file that it names is: both sides must then name the same file.
+A file of a kind that cannot be read counts as different unless its bytes are equal. A digest is not compared
+as text when it is that of a known file: both sides must then name the same file.
 """
 
 from __future__ import annotations
@@ -54,20 +54,20 @@ class Tolerance:
     absolute: float = 1e-9
 
     def holds(self, one: float, other: float) -> bool:
-        """Whether they are as good as equal. Two NaNs are, an infinity equals only itself."""
+        """Whether two numbers are close enough. Two NaNs are; an infinity equals only itself."""
         if math.isnan(one) or math.isnan(other):
             return math.isnan(one) and math.isnan(other)
         return math.isclose(one, other, rel_tol=self.relative, abs_tol=self.absolute)
 
     def count(self, one: Any, other: Any) -> int:
-        """How many of the numbers of two arrays of one shape differ by more."""
+        """How many numbers of two arrays of one shape differ by more."""
         close = np.isclose(one, other, rtol=self.relative, atol=self.absolute, equal_nan=True)
         return int(close.size - np.count_nonzero(close))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DigestNames:
-    """The files that a SHA-256 stands for, in what was recorded and in what was rebuilt."""
+    """The file behind each SHA-256, in what was recorded and in what was rebuilt."""
 
     recorded: Mapping[str, str]
     rebuilt: Mapping[str, str]
@@ -87,15 +87,15 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class FileComparison:
-    """What two files are compared by."""
+    """How two files are compared."""
 
     tolerance: Tolerance
     names: DigestNames
 
     def files(self, recorded: Path, rebuilt: Path) -> Iterator[Difference]:
-        """The differences between two files of the same name, by the kind that the name says.
+        """The differences between two files of the same name, read as the kind that the name says.
 
-        What is no file of that kind, on either side, is itself a difference.
+        A side that is not a file of that kind is itself a difference.
         """
         try:
             if recorded.suffix == ".json":
@@ -108,9 +108,9 @@ class FileComparison:
                 texts = (file.read_text(encoding="utf-8") for file in (recorded, rebuilt))
                 yield from self.texts("text", *texts)
             elif files.sha256(recorded) != files.sha256(rebuilt):
-                yield _unlike("content", files.sha256(recorded)[:12], files.sha256(rebuilt)[:12])
+                yield _difference("content", files.sha256(recorded)[:12], files.sha256(rebuilt)[:12])
         except _UNREADABLE as error:
-            yield _unlike("content", "one thing", f"another, and not comparable ({type(error).__name__})")
+            yield _difference("content", "some", f"other, not comparable ({type(error).__name__})")
 
     def values(self, where: str, recorded: Any, rebuilt: Any) -> Iterator[Difference]:
         """The differences between two JSON values. Counts (integers on both sides) must be equal."""
@@ -119,12 +119,12 @@ class FileComparison:
                 inner = f"{where}.{key}" if where else str(key)
                 yield from self.values(inner, recorded.get(key, _ABSENT), rebuilt.get(key, _ABSENT))
         elif isinstance(recorded, list) and isinstance(rebuilt, list) and len(recorded) == len(rebuilt):
-            for place, (one, other) in enumerate(zip(recorded, rebuilt, strict=True)):
-                yield from self.values(f"{where}[{place}]", one, other)
+            for index, (one, other) in enumerate(zip(recorded, rebuilt, strict=True)):
+                yield from self.values(f"{where}[{index}]", one, other)
         elif isinstance(recorded, str) and isinstance(rebuilt, str):
             yield from self.texts(where, recorded, rebuilt)
         elif not self._is_same(recorded, rebuilt):
-            yield _unlike(where, recorded, rebuilt)
+            yield _difference(where, recorded, rebuilt)
 
     def _is_same(self, one: Any, other: Any) -> bool:
         kinds = {type(one), type(other)}
@@ -137,15 +137,15 @@ class FileComparison:
         parts = zip_longest(_parts(recorded, self.names.recorded), _parts(rebuilt, self.names.rebuilt))
         for one, other in parts:
             if one != other and not self._is_close(one, other):
-                yield _unlike(where, one, other)
+                yield _difference(where, one, other)
                 return
 
     def _is_close(self, one: str | None, other: str | None) -> bool:
         """Whether two parts of a text are numbers within the tolerance, and not both whole."""
         if not one or not other or not (_NUMBER.fullmatch(one) and _NUMBER.fullmatch(other)):
             return False
-        whole = one.lstrip("-+").isdigit() and other.lstrip("-+").isdigit()
-        return not whole and self.tolerance.holds(float(one), float(other))
+        are_integers = one.lstrip("-+").isdigit() and other.lstrip("-+").isdigit()
+        return not are_integers and self.tolerance.holds(float(one), float(other))
 
     def _tables(self, recorded: Path, rebuilt: Path) -> Iterator[Difference]:
         """The columns of two Parquet files that differ, one after the other in memory."""
@@ -153,34 +153,34 @@ class FileComparison:
         schemas = [file.schema_arrow.remove_metadata() for file in files]
         rows = [file.metadata.num_rows for file in files]
         if not schemas[0].equals(schemas[1]):
-            yield _unlike("columns", schemas[0], schemas[1])
+            yield _difference("columns", schemas[0], schemas[1])
         elif rows[0] != rows[1]:
-            yield _unlike("rows", *rows)
+            yield _difference("rows", *rows)
         else:
             for name in schemas[0].names:
                 one, other = (file.read(columns=[name]).column(0) for file in files)
-                if not one.equals(other) and (odd := self._odd_rows(one, other)):
-                    yield _unlike(f"column {name}", f"{rows[0]} rows", f"{odd} of them otherwise")
+                if not one.equals(other) and (count := self._different_rows(one, other)):
+                    yield _difference(f"column {name}", f"{rows[0]} rows", f"{count} of them different")
 
-    def _odd_rows(self, one: Any, other: Any) -> int:
+    def _different_rows(self, one: Any, other: Any) -> int:
         if not pa.types.is_floating(one.type) or one.is_null() != other.is_null():
             return sum(a != b for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True))
         return self.tolerance.count(one.to_numpy(), other.to_numpy())
 
     def _archives(self, recorded: Path, rebuilt: Path) -> Iterator[Difference]:
-        """The members of two model files that differ: every number in them counts, not what they predict.
+        """The members of two model files that differ. Every number in them counts, not what they predict.
 
-        Agreement on the rows at hand says nothing about the others.
+        Agreeing on the rows at hand says nothing about other rows.
         """
-        with zipfile.ZipFile(recorded) as ours, zipfile.ZipFile(rebuilt) as theirs:
-            if sum(item.file_size for item in (*ours.infolist(), *theirs.infolist())) > _LARGEST:
+        with zipfile.ZipFile(recorded) as old, zipfile.ZipFile(rebuilt) as new:
+            if sum(item.file_size for item in (*old.infolist(), *new.infolist())) > _LARGEST:
                 raise ValueError("too large")
-            names = [sorted(archive.namelist()) for archive in (ours, theirs)]
+            names = [sorted(archive.namelist()) for archive in (old, new)]
             if names[0] != names[1]:
-                yield _unlike("members", *map(len, names))
+                yield _difference("members", *map(len, names))
                 return
             for name in names[0]:
-                yield from self._members(name, ours.read(name), theirs.read(name))
+                yield from self._members(name, old.read(name), new.read(name))
 
     def _members(self, name: str, recorded: bytes, rebuilt: bytes) -> Iterator[Difference]:
         if recorded == rebuilt:
@@ -188,26 +188,26 @@ class FileComparison:
         if name.endswith(".json"):
             yield from self.values(name, json.loads(recorded), json.loads(rebuilt))
         elif name.endswith(".npy"):
-            arrays = (np.load(io.BytesIO(each), allow_pickle=False) for each in (recorded, rebuilt))
+            arrays = (np.load(io.BytesIO(content), allow_pickle=False) for content in (recorded, rebuilt))
             yield from self._arrays(name, *arrays)
         else:
-            yield _unlike(name, f"{len(recorded)} bytes", f"{len(rebuilt)} others")
+            yield _difference(name, f"{len(recorded)} bytes", f"{len(rebuilt)} different bytes")
 
     def _arrays(self, where: str, recorded: Any, rebuilt: Any) -> Iterator[Difference]:
         if recorded.dtype != rebuilt.dtype or recorded.shape != rebuilt.shape:
-            yield _unlike(where, (recorded.dtype, recorded.shape), (rebuilt.dtype, rebuilt.shape))
+            yield _difference(where, (recorded.dtype, recorded.shape), (rebuilt.dtype, rebuilt.shape))
         elif recorded.dtype.names:
             for field in recorded.dtype.names:
                 yield from self._arrays(f"{where}.{field}", recorded[field], rebuilt[field])
         else:
             is_float = np.issubdtype(recorded.dtype, np.floating)
-            odd = self.tolerance.count(recorded, rebuilt) if is_float else int(np.sum(recorded != rebuilt))
-            if odd:
-                yield _unlike(where, f"{recorded.size} numbers", f"{odd} of them otherwise")
+            count = self.tolerance.count(recorded, rebuilt) if is_float else int(np.sum(recorded != rebuilt))
+            if count:
+                yield _difference(where, f"{recorded.size} numbers", f"{count} of them different")
 
 
 class _Absent:
-    """What a key that one side lacks holds there."""
+    """The value of a key that one side lacks."""
 
     def __str__(self) -> str:
         return "nothing"
@@ -217,11 +217,11 @@ _ABSENT = _Absent()
 
 
 def _parts(text: str, names: Mapping[str, str]) -> list[str]:
-    """The text cut before and after each number, digests replaced by the name of what they stand for."""
-    return _NUMBERS.split(_SHA256.sub(lambda hit: names.get(hit[0], hit[0]), text))
+    """The text cut before and after each number, digests of known files replaced by their names."""
+    return _NUMBERS.split(_SHA256.sub(lambda match: names.get(match[0], match[0]), text))
 
 
-def _unlike(where: str, recorded: Any, rebuilt: Any) -> Difference:
+def _difference(where: str, recorded: Any, rebuilt: Any) -> Difference:
     return Difference(where=where, recorded=_short(recorded), rebuilt=_short(rebuilt))
 
 

@@ -1,4 +1,4 @@
-"""What a version's evidence says about how it was made: all that is needed to make it again."""
+"""What a version's evidence says about how it was made: all that a rebuild needs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from clearance import files, params, yaml
-from clearance.errors import IntegrityError
+from clearance.errors import ClearanceError
 from clearance.params.section import Section
+from clearance.reproduction import faults
 from clearance.versioning import dvc_lock, git
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -19,9 +20,9 @@ Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 class RebuildRecord(Section):
     """The parts of an evidence bundle that a rebuild reads.
 
-    `lock` and `params` are the texts of `dvc.lock` and of the effective `params.yaml`, `overrides` what the
-    run was asked to change. `outs` and `deps` map a path to its SHA-256 (`artifacts.sha256`), `environment`
-    is that of `requirements.lock`. `files` are inputs carried verbatim, the policy say. `python` is the
+    `lock` and `params` are the texts of `dvc.lock` and of the effective `params.yaml`; `overrides` are the
+    run's changes to it. `outs` and `deps` map a path to its SHA-256 (`files.sha256`), `environment` is that
+    of `requirements.lock`. `files` are inputs carried verbatim, such as the policy. `python` is the
     version that ran.
     """
 
@@ -43,32 +44,27 @@ class RebuildRecord(Section):
         lock = dvc_lock.parse(self.lock).only(params.read_yaml(graph).get("stages") or ())
         try:
             settings = yaml.loads(self.params)
-            asked = settings["overrides"]
+            overrides = settings["overrides"]
         except (yaml.YAMLError, KeyError, TypeError):
-            raise _odd("its params.yaml is not readable") from None
-        if asked != self.overrides:
-            raise _odd("its params.yaml names other overrides")
+            raise _contradiction("its params.yaml is not readable") from None
+        if overrides != self.overrides:
+            raise _contradiction("its params.yaml names other overrides")
         if set(lock.outs) != set(self.outs) or not self.outs:
-            raise _odd("its dvc.lock names other outputs than it has digests of")
+            raise _contradiction("its dvc.lock names other outputs than it has digests of")
         if extra := {*self.deps, *self.files} - {*lock.sources, git.PARAMS}:
-            raise _odd(f"no stage reads its {min(extra)}")
+            raise _contradiction(f"no stage reads its {min(extra)}")
         if outside := [path for path in self.files if Path(path).is_absolute() or ".." in Path(path).parts]:
-            raise _odd(f"its file {outside[0]} lies outside the project")
+            raise _contradiction(f"its file {outside[0]} lies outside the project")
         return lock
 
 
-def _odd(why: str) -> IntegrityError:
-    return IntegrityError(
-        f"the record of the version contradicts itself: {why}", "verify the version's evidence first"
-    )
+def _contradiction(reason: str) -> ClearanceError:
+    return faults.CONTRADICTORY_RECORD(reason=reason)
 
 
 def read(path: Path) -> RebuildRecord:
-    """The record in a JSON file. Raises IntegrityError when it is missing, no JSON, or not a record."""
+    """The record in a JSON file. Raises IntegrityError when it is missing, not JSON, or not a record."""
     try:
         return RebuildRecord.model_validate(files.read_json(path))
     except ValidationError as error:
-        raise IntegrityError(
-            f"{path} is not the record of a version: {params.describe(error, RebuildRecord)}",
-            "take it from the version's evidence again",
-        ) from None
+        raise faults.NOT_A_RECORD(path=path, reason=params.describe(error, RebuildRecord)) from None

@@ -8,17 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from clearance import params, registry
-from clearance.errors import ConfigurationError
 from clearance.promotion import candidate, version_record
 from clearance.promotion.session import open_session
-from clearance.reproduction import differences, rebuild
+from clearance.reproduction import differences, faults, rebuild
 from clearance.reproduction.differences import RebuildReport
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.trust.evidence_bundle import BundleEvidence
 
 
 def reproduce(root: Path, version: RebuildRecord) -> RebuildReport:
-    """Rebuild `version` from the checkout at `root` in a folder that is gone afterwards; say what differs."""
+    """Rebuild `version` from the checkout at `root` in a temporary folder; report what differs."""
     with rebuild.temporary_folder() as folder:
         return differences.compare(version, rebuild.rebuild(root, version, folder))
 
@@ -26,10 +25,7 @@ def reproduce(root: Path, version: RebuildRecord) -> RebuildReport:
 def record_of(evidence: BundleEvidence) -> RebuildRecord:
     """What a rebuild needs of a bundle. Raises ConfigurationError when no commit holds the code."""
     if evidence.code.commit is None or not evidence.code.clean:
-        raise ConfigurationError(
-            "no commit holds what made this version, so it cannot be built again",
-            "commit, run again and release: the policy's `uncommitted: false` demands it",
-        )
+        raise faults.NO_COMMIT()
     return RebuildRecord(
         commit=evidence.code.commit,
         lock=evidence.lock,

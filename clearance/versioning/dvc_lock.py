@@ -1,109 +1,185 @@
-"""`dvc.lock` as a text: what each stage ran, with which parameters, what it read and what it wrote.
+"""The one reader of `dvc.lock`: what each stage ran, with which parameters, what it read and what it wrote.
 
-Nothing here reads a file or asks DVC: the lock of an old version is evidence, and arrives as a text.
+Reads text only and never asks DVC, because the lock of an old version is evidence and arrives as text.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterator, Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
-from clearance import yaml
-from clearance.errors import IntegrityError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-FOLDER = ".dir"
-"""The end of the MD5 of a folder, which is that of its listing."""
+from clearance import params, yaml
+from clearance.versioning import faults
+from clearance.versioning.digests import Digest
+
+NAME = "dvc.lock"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What one stage ran. `deps` and `outs` map a path to DVC's MD5 of its content."""
+class Entry(BaseModel):
+    """A file or folder as a stage recorded it. `isexec` says how DVC restores it, not what it is."""
 
-    cmd: Any
-    params: Mapping[str, Any]
-    deps: Mapping[str, str]
-    outs: Mapping[str, str]
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    hash: Literal["md5"] = "md5"
+    md5: str
+    size: int | None = None
+    nfiles: int | None = None
+    isexec: bool = False
+
+    def matches(self, digest: Digest) -> bool:
+        """Whether content with this digest is what was recorded."""
+        same = self.md5 == digest.md5 and self.size in (None, digest.size)
+        return same and self.nfiles in (None, digest.files)
+
+
+class Stage(BaseModel):
+    """One stage as it ran."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cmd: str | list[str]
+    deps: tuple[Entry, ...] = ()
+    outs: tuple[Entry, ...] = ()
+    params: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """A whole `dvc.lock`."""
+    """A whole `dvc.lock`: its stages by name."""
 
     stages: Mapping[str, Stage]
 
     def only(self, names: Collection[str]) -> Lock:
-        """Without the stages that `dvc.yaml` does not name any more, which DVC leaves in its lock."""
+        """Without the stages that `dvc.yaml` no longer names, which DVC leaves in its lock."""
         return Lock(
             stages={name: stage for name, stage in self.stages.items() if name.partition("@")[0] in names}
         )
 
     @property
     def outs(self) -> dict[str, str]:
-        """Everything a stage wrote, by path."""
-        return {path: md5 for stage in self.stages.values() for path, md5 in stage.outs.items()}
+        """The MD5 of everything that a stage wrote, by path."""
+        return {entry.path: entry.md5 for stage in self.stages.values() for entry in stage.outs}
 
     @property
     def sources(self) -> dict[str, str]:
-        """Everything that was read and that no stage wrote: data, code, policy, the locked environment."""
+        """The MD5 of everything that was read and that no stage wrote: data, code, policy, environment."""
         outs = self.outs
-        read = {path: md5 for stage in self.stages.values() for path, md5 in stage.deps.items()}
-        return {path: md5 for path, md5 in read.items() if not is_within(path, outs)}
+        deps = {entry.path: entry.md5 for stage in self.stages.values() for entry in stage.deps}
+        return {path: md5 for path, md5 in deps.items() if not is_within(path, outs)}
 
 
-def is_within(path: str, places: Mapping[str, Any]) -> bool:
-    """Whether `path` is one of `places` or lies below one."""
-    here = PurePosixPath(path)
-    return any(str(place) in places for place in (here, *here.parents))
+def is_within(path: str, folders: Collection[str]) -> bool:
+    """Whether `path` is one of `folders` or lies below one."""
+    item = PurePosixPath(path)
+    return any(str(place) in folders for place in (item, *item.parents))
 
 
-def parse(text: str) -> Lock:
-    """The lock that `text` is. Raises IntegrityError when it is none, or names a file without its MD5."""
-    with _readable("the recorded dvc.lock"):
-        stages = yaml.loads(text)["stages"]
-        return Lock(stages={str(name): _stage(stage) for name, stage in stages.items()})
+def parse(text: str, source: str = "the recorded dvc.lock") -> Lock:
+    """The lock that `text` holds; `source` is its name in an error.
+
+    Raises IntegrityError when `text` is not a lock, or holds a key that this reader does not know.
+    """
+    stages = document(text, source)["stages"]
+    return Lock(stages={str(name): _stage(str(name), entry, source) for name, entry in stages.items()})
 
 
-@contextlib.contextmanager
-def _readable(what: str) -> Iterator[None]:
+def _stage(name: str, entry: Any, source: str) -> Stage:
     try:
-        yield
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise IntegrityError(
-            f"{what} is not readable ({type(error).__name__}: {reason})",
-            "restore it from git or the evidence",
-        ) from None
+        return Stage.model_validate(entry)
+    except ValidationError as error:
+        reason = f"stage {name}: {params.describe(error, Stage)}"
+        raise faults.LOCK_UNREADABLE(source=source, reason=reason) from None
 
 
-def _stage(stage: Mapping[str, Any]) -> Stage:
-    deps, outs = (
-        {str(entry["path"]): str(entry["md5"]) for entry in stage.get(kind) or []}
-        for kind in ("deps", "outs")
-    )
-    return Stage(cmd=stage["cmd"], params=dict(stage.get("params") or {}), deps=deps, outs=outs)
+def document(text: str, source: str = NAME) -> dict[str, Any]:
+    """The YAML of a lock as it stands, to be written again. Raises IntegrityError unless it holds stages."""
+    content = _mapping(text, source)
+    if not isinstance(content.get("stages"), Mapping):
+        raise faults.LOCK_UNREADABLE(source=source, reason="it has no stages")
+    if content.get("schema") != "2.0":
+        raise faults.LOCK_UNREADABLE(source=source, reason="its schema is not 2.0")
+    return content
+
+
+def _mapping(text: str, source: str) -> dict[str, Any]:
+    try:
+        content = yaml.loads(text)
+    except yaml.YAMLError as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise faults.LOCK_UNREADABLE(source=source, reason=reason) from None
+    if not isinstance(content, Mapping):
+        raise faults.LOCK_UNREADABLE(source=source, reason="it is not a mapping")
+    return dict(content)
+
+
+def read(file: Path) -> Lock:
+    """The lock in a file; without stages when there is no file. Raises IntegrityError when unreadable."""
+    if not file.exists():
+        return Lock(stages={})
+    return parse(read_text(file), file.name)
+
+
+def read_text(file: Path) -> str:
+    """The text of a lock file. Raises IntegrityError when it is not UTF-8."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise faults.LOCK_UNREADABLE(source=file.name, reason=error) from None
+
+
+class _TrackedOutput(BaseModel):
+    """What a `.dvc` file says of a file or folder, as far as it is read here."""
+
+    path: str
+    md5: str
 
 
 def is_lock(text: str) -> bool:
-    """Whether `text` is a `dvc.lock`, and not a `.dvc` file. Raises IntegrityError when it is neither."""
+    """Whether `text` is a `dvc.lock` rather than a `.dvc` file. Raises IntegrityError when it is neither."""
+    content = _mapping(text, "dvc.lock or .dvc file")
+    if not {"stages", "outs"} & content.keys():
+        raise faults.LOCK_UNREADABLE(source="dvc.lock or .dvc file", reason="it has no stages and no outs")
+    return "stages" in content
+
+
+def tracked_outputs(text: str) -> dict[str, str]:
+    """The MD5 of each file or folder that a `.dvc` file tracks, by path relative to it.
+
+    Raises IntegrityError when `text` is not a `.dvc` file.
+    """
+    outs = _mapping(text, ".dvc file").get("outs")
     try:
-        content = yaml.loads(text)
-        if isinstance(content, Mapping) and {"stages", "outs"} & content.keys():
-            return "stages" in content
-        why = "no stages and no outs"
-    except yaml.YAMLError as error:
-        why = type(error).__name__
-    raise IntegrityError(f"this is no dvc.lock and no .dvc file ({why})", "restore it from git")
+        entries = [_TrackedOutput.model_validate(out) for out in outs or ()]
+    except (TypeError, ValidationError) as error:
+        raise faults.LOCK_UNREADABLE(source=".dvc file", reason=next(iter(str(error).splitlines()))) from None
+    return {entry.path: entry.md5 for entry in entries}
 
 
 def objects(text: str) -> set[str]:
-    """The MD5 of every out that a `dvc.lock` or a `.dvc` file names, which DVC keeps as an object.
+    """The MD5 of every output that a `dvc.lock` or a `.dvc` file names, which DVC keeps as an object.
 
     Raises IntegrityError when `text` is neither.
     """
-    if is_lock(text):
-        return set(parse(text).outs.values())
-    with _readable("a .dvc file"):
-        return {str(out["md5"]) for out in yaml.loads(text)["outs"]}
+    outs = parse(text).outs if is_lock(text) else tracked_outputs(text)
+    return set(outs.values())
+
+
+def parse_listing(content: bytes) -> dict[str, str]:
+    """The MD5 of each file of a folder by its path in it, from the object that lists the folder.
+
+    Raises ValueError when `content` is not a listing, or a path leads out of the folder.
+    """
+    try:
+        md5s = {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(content)}
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"not the listing of a folder ({error!r})") from None
+    for path in md5s:
+        if PurePosixPath(path).is_absolute() or ".." in path.split("/"):
+            raise ValueError(f"{path} leads out of the folder")
+    return md5s

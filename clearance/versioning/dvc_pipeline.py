@@ -1,37 +1,26 @@
 """How one stage of `dvc.yaml` runs: DVC decides and records, the caller executes the command.
 
-DVC's Stage API in process, in DVC's own order of steps, so that `dvc.lock` is byte for byte what
-`dvc repro` writes. It never starts a process and knows nothing of Prefect.
+DVC's own steps in DVC's own order, in this process, so that `dvc.lock` is byte for byte what `dvc repro`
+writes. It never starts a process and knows nothing of Prefect. `dvc_repro` opens it.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from dvc.dependency.param import MissingParamsError
-from dvc.exceptions import DvcException
-from dvc.lock import LockError
-from dvc.repo import Repo, lock_repo
-from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
-from dvc.rwlock import rwlock
-from dvc.stage.cache import RunCacheNotFoundError
-from dvc.stage.serialize import to_lockfile
-from dvc.utils.serialize import dumps_yaml
-
 from clearance import files as artifacts
-from clearance import yaml
-from clearance.errors import BusyError, ClearanceError, ConfigurationError, DataError
-from clearance.versioning import repair
+from clearance.errors import ClearanceError
+from clearance.versioning import dvc_api, dvc_lock, faults, repair
+from clearance.versioning.dvc_api import Stage
+from clearance.versioning.dvc_repro import TIMEOUT
 
-TIMEOUT = 3600.0
 Execute = Callable[[str], None]
 
 
@@ -43,50 +32,45 @@ class Pipeline:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.fallback: str | None = None
         self._turn = threading.RLock()
         logging.getLogger("dvc").setLevel(logging.WARNING)
-        with _clear_errors():
-            self._repo = Repo(str(root))
-            repair.remove_torn_lock(Path(self._repo.tmp_dir))
-            graph = get_active_graph(self._repo.index.graph)
-            plan = plan_repro(graph, collect_stages(self._repo, ["dvc.yaml"]))
-        self._stages = {stage.addressing: stage for stage in plan}
+        with _translated_errors():
+            self._repository = dvc_api.Repository(root)
+            self._repository.remove_torn_lock()
+            plan = self._repository.stages()
+        self._stages = {stage.name: stage for stage, _ in plan}
         self.order = tuple(self._stages)
-        self.after = {
-            name: [needed.addressing for needed in graph.successors(stage)]
-            for name, stage in self._stages.items()
-        }
+        self.after = {stage.name: needed for stage, needed in plan}
         self._unrecorded = list(self.order)
         self._finished: dict[str, bool] = {}
-        self._unsettled: deque[tuple[Any, ExitStack]] = deque()
-        self._entries: dict[str, str] = {}
+        self._uncommitted: deque[tuple[Stage, ExitStack]] = deque()
+        self._lock_entries: dict[str, str] = {}
         self._tried: set[str] = set()
 
     @property
     def cache(self) -> Path:
         """The folder of DVC's objects."""
-        return Path(self._repo.cache.local.path)
+        return self._repository.cache_folder
 
     def commands(self, name: str) -> list[str]:
         """The stage's commands, none for a `.dvc` file."""
-        command = self._stages[name].cmd or []
-        return list(command) if isinstance(command, list) else command.splitlines()
+        return self._stages[name].commands
 
     def timeout(self, name: str) -> float:
         """For how many seconds each command may run: `meta: {timeout: ...}` in `dvc.yaml`, or an hour."""
-        meta = self._stages[name].meta or {}
-        return float(meta.get("timeout", TIMEOUT))
+        return float(self._stages[name].meta.get("timeout", TIMEOUT))
 
     def folder(self, name: str) -> Path:
         """Where the stage's commands run."""
-        return Path(self._stages[name].wdir)
+        return self._stages[name].folder
 
     def due(self) -> list[str]:
-        """The stages that a run is going to need, as far as can be told beforehand."""
+        """The stages that a run is going to need, as far as can be told in advance."""
         due: list[str] = []
-        with self._alone():
+        with self._locked():
             for name, stage in self._stages.items():
-                if any(needed in due for needed in self.after[name]) or stage.changed():
+                if any(needed in due for needed in self.after[name]) or stage.has_changed():
                     due.append(name)
         return due
 
@@ -95,40 +79,38 @@ class Pipeline:
 
         Returns whether it ran: not when nothing changed, nor when DVC's cache held the outputs of this very
         run. Raises BusyError when another DVC process is in the way, DataError when an input changed
-        meanwhile, ConfigurationError on DVC's own complaints, and whatever `execute` raises.
+        meanwhile, ConfigurationError when DVC refuses, and whatever `execute` raises.
         """
-        with self._alone():
+        with self._locked():
             stage = self._fresh(name)
-            if stage.cmd is None:  # a `.dvc` file, which may itself lie in the folder that a stage reads
+            if stage.is_data_source:  # a `.dvc` file, which may itself lie in the folder that a stage reads
                 if stage.reproduce(force=force):
-                    stage.dump(update_pipeline=False)
+                    stage.write_pointer()
                 return self._finish(name, changed=False, ran=False)
-            if stage.frozen:
-                return self._finish(name, changed=stage.reproduce(force=force) is not None, ran=False)
-            if not force and not stage.changed():
+            if stage.is_frozen:
+                return self._finish(name, changed=stage.reproduce(force=force), ran=False)
+            if not force and not stage.has_changed():
                 return self._finish(name, changed=False, ran=False)
         claim = self._claim(stage)
         try:
-            with self._alone():
-                stage.remove_outs()
+            with self._locked():
+                stage.remove_outputs()
                 restored = not force and self._restore(stage)
                 if not restored:
-                    stage.remove_outs()
-                    stage.save_deps()
-                marks = _marks(stage)
-            with self._settling():
-                for command in () if restored else self.commands(name):
+                    stage.remove_outputs()
+                    stage.save_inputs()
+                before = _input_stats(stage)
+            with self._committing():
+                for command in () if restored else stage.commands:
                     execute(command)
-            with self._alone():
-                self._settle()
-                stage.save_outs()
-                if marks != _marks(stage) and _changed(stage):
-                    raise DataError(
-                        f"an input of {name} changed while it ran", "run again, and edit nothing meanwhile"
-                    )
-                self._unsettled.append((stage, claim))
-                if not all(out.use_cache for out in stage.outs):
-                    self._settle()  # DVC would take them away from a reader for a moment
+            with self._locked():
+                self._commit()
+                stage.save_outputs()
+                if before != _input_stats(stage) and _inputs_changed(stage):
+                    raise faults.INPUT_CHANGED(stage=name)
+                self._uncommitted.append((stage, claim))
+                if not stage.is_cached:
+                    self._commit()  # DVC would take them away from a reader for a moment
                 return self._finish(name, changed=True, ran=not restored)
         except BaseException:
             with self._turn:
@@ -136,141 +118,117 @@ class Pipeline:
             raise
 
     @contextmanager
-    def _settling(self) -> Iterator[None]:
-        """Settle meanwhile the stages that ended before; what fails is tried again in the foreground."""
+    def _committing(self) -> Iterator[None]:
+        """Commit the stages that ended before, meanwhile; what fails is tried again in the foreground."""
 
-        def settle() -> None:
-            with suppress(ClearanceError, OSError), self._alone():
-                self._settle()
+        def commit() -> None:
+            with suppress(ClearanceError, OSError), self._locked():
+                self._commit()
 
-        thread = threading.Thread(target=settle)
+        thread = threading.Thread(target=commit)
         thread.start()
         try:
             yield
         finally:
             thread.join()
 
-    def _settle(self) -> None:
-        """Put the outputs of the stages that ended into DVC's cache, then let their files go.
+    def _commit(self) -> None:
+        """Put the outputs of the stages that ended into DVC's cache, then release their files.
 
-        They stay where they are: a stage may be reading them, and must not miss one that is linked anew.
+        The files stay in place: a stage may be reading one, and must not find it missing while it is linked.
         """
-        while self._unsettled:
-            stage, claim = self._unsettled[0]
-            stage.commit(relink=False)
-            if all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs):
-                self._repo.stage_cache.save(stage)
-            self._entries[stage.addressing] = _entry(to_lockfile(stage))  # slow to write: not at the end
-            self._unsettled.popleft()
+        while self._uncommitted:
+            stage, claim = self._uncommitted[0]
+            self._repository.commit(stage)
+            self._lock_entries[stage.name] = stage.lock_entry()  # slow to write: not at the end
+            self._uncommitted.popleft()
             claim.close()
 
-    def _fresh(self, name: str) -> Any:
+    def _fresh(self, name: str) -> Stage:
         """The stage as it was read; from the second try on, without the digests that the first left in it."""
         if name in self._tried:
             self._stages[name] = self._stages[name].reload()
         self._tried.add(name)
         return self._stages[name]
 
-    def _restore(self, stage: Any) -> bool:
+    def _restore(self, stage: Stage) -> bool:
         """Take the outputs of an earlier run from the cache, if it has them and their content is sound."""
-        try:
-            self._repo.stage_cache.restore(stage)
-        except RunCacheNotFoundError:
+        if not self._repository.restore(stage):
             return False
-        stage.save_outs()
-        outs = [repair.RecordedOutput(out.fs_path, out.hash_info.value) for out in stage.outs]
-        return not repair.remove_unsound(self.root, self.cache, outs)
+        stage.save_outputs()
+        return not repair.remove_unsound(self.root, self.cache, stage.outputs)
 
     def record(self) -> None:
-        """Write what is finished into `dvc.lock`; done by itself once every stage is.
+        """Write what is finished into `dvc.lock`; this happens by itself once every stage is finished.
 
-        In the order of `dvc repro`, none before those it would record first, and at once, for rewriting the
-        file takes time. What a killed run has not recorded, DVC's run cache still holds. The words are
-        DVC's, but not its way of rewriting: in place, so that a kill leaves half a file, and after a reading
-        that keeps comments, which took most of the time.
+        In the order of `dvc repro`, none before those it would record first, and all at once, because
+        rewriting the file takes time. What a killed run has not recorded, DVC's run cache still holds. The
+        text is DVC's, but not its way of rewriting: in place, so that a kill leaves half a file, and after a
+        reading that keeps comments, which took most of the time.
         """
-        with self._alone():
-            self._settle()
-            self._record()
+        with self._locked():
+            self._commit()
+            self._write_locks()
 
-    def _record(self) -> None:
-        done = list(itertools.takewhile(self._finished.__contains__, self._unrecorded))
-        del self._unrecorded[: len(done)]
-        files: dict[str, list[Any]] = {}
-        for stage in (self._stages[name] for name in done if self._finished[name]):
-            files.setdefault(stage.path, []).append(stage)
-        for graph, stages in files.items():
-            lock = Path(graph).with_suffix(".lock")
-            content: dict[str, Any] = {"schema": "2.0"}
+    def _write_locks(self) -> None:
+        finished = list(itertools.takewhile(self._finished.__contains__, self._unrecorded))
+        del self._unrecorded[: len(finished)]
+        stages_by_file: dict[Path, list[Stage]] = {}
+        for stage in (self._stages[name] for name in finished if self._finished[name]):
+            stages_by_file.setdefault(stage.file, []).append(stage)
+        for graph, stages in stages_by_file.items():
+            lock = graph.with_suffix(".lock")
+            content: dict[str, Any] = {"schema": "2.0", "stages": {}}
             if lock.exists():
-                content = yaml.loads(lock.read_text(encoding="utf-8"))
-            entries = content.pop("stages", {}) | {stage.name: stage for stage in stages}
-            text = [self._entry_of(name, entry) for name, entry in entries.items()]
-            artifacts.write_text(lock, dumps_yaml(content) + "stages:\n" + "".join(text))
+                content = dvc_lock.document(dvc_lock.read_text(lock), lock.name)
+            entries = content.pop("stages") | {stage.lock_name: stage for stage in stages}
+            text = [self._lock_entry(name, entry) for name, entry in entries.items()]
+            artifacts.write_text(lock, dvc_api.lock_header(content) + "stages:\n" + "".join(text))
 
-    def _entry_of(self, name: str, entry: Any) -> str:
-        """A stage's part of the lock: from the old lock, or of a stage that ran, mostly written already."""
-        if isinstance(entry, dict):
-            return _entry({name: entry})
-        return self._entries.get(entry.addressing) or _entry(to_lockfile(entry))
+    def _lock_entry(self, name: str, entry: Any) -> str:
+        """A stage's part of the lock: from the old lock, or of a stage that ran, mostly prepared already."""
+        if isinstance(entry, Stage):
+            return self._lock_entries.get(entry.name) or entry.lock_entry()
+        return dvc_api.lock_entry({name: entry})
 
     def _finish(self, name: str, *, changed: bool, ran: bool) -> bool:
         self._finished[name] = changed
         if len(self._finished) == len(self.order):
-            self._settle()
-            self._record()
+            self._commit()
+            self._write_locks()
         return ran
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         """One DVC operation at a time, in this process and beside others."""
-        with _clear_errors(), self._turn, lock_repo(self._repo):
+        with _translated_errors(), self._turn, self._repository.locked():
             yield
 
-    def _claim(self, stage: Any) -> ExitStack:
+    def _claim(self, stage: Stage) -> ExitStack:
         """Until it is closed other DVC processes find the stage's files busy, as with `dvc repro`."""
-        inputs, outputs = ([item.fs_path for item in items] for items in (stage.deps, stage.outs))
-        hardlink = self._repo.config["core"].get("hardlink_lock", False)
-        claim = ExitStack()
-        with _clear_errors(), self._turn:
-            claim.enter_context(
-                rwlock(self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv), inputs, outputs, hardlink)
-            )
-        return claim
+        with _translated_errors(), self._turn:
+            return self._repository.claim(dvc_api.command_line(), stage.inputs, stage.output_paths)
 
 
-def _marks(stage: Any) -> list[tuple[str, int, int, int]]:
-    """What tells DVC that no input was written to, without reading one: name, inode, time and size."""
-    inputs = [Path(dep.fs_path) for dep in stage.deps]
-    files = itertools.chain(inputs, *(sorted(path.rglob("*")) for path in inputs if path.is_dir()))
-    return [(str(file), (s := file.stat()).st_ino, s.st_mtime_ns, s.st_size) for file in files]
+def _input_stats(stage: Stage) -> list[tuple[str, int, int, int]]:
+    """Name, inode, time and size of every input file: unless they change, no input was written to."""
+    items = itertools.chain(
+        stage.inputs, *(sorted(path.rglob("*")) for path in stage.inputs if path.is_dir())
+    )
+    return [(str(item), (stat := item.stat()).st_ino, stat.st_mtime_ns, stat.st_size) for item in items]
 
 
-def _changed(stage: Any) -> bool:
+def _inputs_changed(stage: Stage) -> bool:
     """Whether the content of an input is not what it was when the stage began."""
-    before = [dep.hash_info for dep in stage.deps]
-    stage.save_deps()
-    return before != [dep.hash_info for dep in stage.deps]
-
-
-def _entry(stages: Mapping[str, Any]) -> str:
-    """What DVC writes of `stages` into its lock, without the key above them."""
-    text: str = dumps_yaml({"stages": dict(stages)})
-    return text.removeprefix("stages:\n")
+    before = stage.input_digests
+    stage.save_inputs()
+    return before != stage.input_digests
 
 
 @contextmanager
-def _clear_errors() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
-        yield
-    except LockError as error:
-        raise BusyError(f"DVC is busy: {error}", "wait for the other DVC command to end") from error
+        with dvc_api.translated_errors():
+            yield
     except FileNotFoundError as error:
-        mend = "restore it, or mend its path: `source.path` in params.yaml, or else dvc.yaml"
-        raise ConfigurationError(f"{error.filename} is missing", mend) from error
-    except MissingParamsError as error:
-        raise ConfigurationError(
-            f"DVC: {error}", "add the section to params.yaml: `evaluate: {}`, say, takes the defaults"
-        ) from error
-    except DvcException as error:
-        raise ConfigurationError(f"DVC: {error}", "mend dvc.yaml, or the file it names") from error
+        raise faults.SOURCE_MISSING(path=error.filename) from error

@@ -1,32 +1,24 @@
 """The DVC remote: where data and models go so that somebody else can build a model again.
 
-A release pushes there first and reads back what arrived. Whether it needs a remote is not decided here.
+A release pushes there first and reads back what arrived. Whether it needs a remote is decided elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from dvc.config import Config
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
-from dvc_data.hashfile.tree import Tree
-from dvc_objects.errors import ObjectFormatError
+from clearance.versioning import digests, dvc_lock, faults
 
-from clearance.errors import ConfigurationError, UnavailableError
-from clearance.versioning.dvc_lock import FOLDER
+if TYPE_CHECKING:
+    from clearance.versioning.dvc_api import ObjectStore, Repository
 
 READ_BACK = 1 << 30
 """How many bytes a push reads back from the remote, unless told otherwise."""
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -43,18 +35,16 @@ def default_remote(root: Path) -> Remote | None:
     Raises ConfigurationError when the default names a remote that is not configured, or DVC's
     configuration cannot be read.
     """
+    from clearance.versioning import dvc_api
+
     if not (root / ".dvc").is_dir():
         return None
-    try:
-        config = Config(str(root / ".dvc"))
-    except DvcException as error:
-        raise ConfigurationError(f"DVC: {error}", "mend .dvc/config") from None
-    name = config["core"].get("remote")
-    if not name:
+    if (found := dvc_api.remote_settings(root)) is None:
         return None
-    if name not in config["remote"]:
-        raise ConfigurationError(f"the DVC remote {name} is not configured", "add it: `dvc remote add`")
-    return Remote(name, _is_inside(root, config["remote"][name]["url"]))
+    name, settings = found
+    if settings is None:
+        raise faults.REMOTE_NOT_CONFIGURED(name=name)
+    return Remote(name, _is_inside(root, settings["url"]))
 
 
 def _is_inside(root: Path, address: str) -> bool:
@@ -70,131 +60,103 @@ def _is_inside(root: Path, address: str) -> bool:
 class PushReport:
     """What a remote was found to hold: `objects` in all, of which `size` bytes were read back and hashed.
 
-    `unread` are those of which only the size was compared. `mended` are outputs of which the remote held
+    Of the `unread` objects only the size was compared. `resent` are outputs of which the remote held
     something else and which were sent again.
     """
 
     objects: int
     size: int
     unread: int
-    mended: tuple[str, ...]
+    resent: tuple[str, ...]
 
 
 def push(root: Path, read_back: int = READ_BACK) -> PushReport:
-    """Push every output of the project at `root` to the default remote, and see that it holds them.
+    """Push every output of the project at `root` to the default remote, and check that it holds them.
 
     Objects are read back, the small ones first, up to `read_back` bytes in all. Raises UnavailableError when
     the remote does not take them, lacks one afterwards (DVC pushes what its cache still holds and passes over
     the rest), or holds something else under its name that cannot be replaced.
     """
-    mend = "see `dvc push -v`, then repeat this: nothing was promoted"
+    from clearance.versioning import dvc_api
+
     try:
-        with quiet("dvc", "dvc_data", "dvc_objects"), contextlib.chdir(root), Repo(str(root)) as repo:
-            listings = _mend_listings(repo)
-            repo.push()
-            checked, faulty = _check(repo, read_back, listings)
-            lacking = [] if faulty else sorted(_lacking(repo))
-    except (DvcException, ObjectFormatError, OSError) as error:
-        raise UnavailableError(f"the outputs cannot be pushed to the DVC remote: {error}", mend) from error
+        with dvc_api.quiet(), contextlib.chdir(root), dvc_api.Repository(root) as repository:
+            resent = _resend_listings(repository)
+            repository.push()
+            report, corrupt = _check(repository, read_back, resent)
+            lacking = [] if corrupt else sorted(_lacking(repository))
+    except dvc_api.PushError as error:
+        raise faults.PUSH_FAILED(reason=error) from error
     if lacking:
-        raise UnavailableError(f"the DVC remote lacks {', '.join(lacking)} after the push", mend)
-    if faulty:
-        raise UnavailableError(
-            f"neither the DVC remote nor DVC's cache holds {', '.join(faulty)} as recorded",
-            "run `clearance repair` and then the pipeline, which rebuilds it; nothing was promoted",
-        )
-    return checked
+        raise faults.PUSH_INCOMPLETE(outputs=", ".join(lacking))
+    if corrupt:
+        raise faults.PUSH_CORRUPT(outputs=", ".join(corrupt))
+    return report
 
 
-def _mend_listings(repo: Repo) -> set[str]:
-    """Send again each folder's listing that is damaged at the remote, past which DVC does not push."""
-    there, cache = repo.cloud.get_remote_odb(), repo.cache.local
+def _resend_listings(repository: Repository) -> set[str]:
+    """Send again each folder's listing that is damaged at the remote, because DVC does not push past one.
+
+    Returns the outputs that are sound now.
+    """
+    remote, cache = repository.remote(), repository.cache
     return {
-        out
-        for name, out in _objects(repo)
-        if name.endswith(FOLDER) and there.exists(name) and not _is_sound(there, name)
-        if _is_sound(cache, name) and _send_again(there, cache, name)
+        output
+        for name, output in _objects(repository)
+        if name.endswith(digests.FOLDER_SUFFIX) and remote.exists(name) and not remote.is_sound(name)
+        if cache.is_sound(name) and remote.replace_from(cache, name)
     }
 
 
-def _check(repo: Repo, read_back: int, mended: set[str]) -> tuple[PushReport, list[str]]:
-    """Hash what the remote holds and send again what is not as named; which outputs stay something else."""
-    there, cache = repo.cloud.get_remote_odb(), repo.cache.local
-    outs = dict(_objects(repo))
-    sizes = {name: _size(there, name) for name in outs}
-    mended, faulty = set(mended), set[str]()
+def _check(repository: Repository, read_back: int, resent: set[str]) -> tuple[PushReport, list[str]]:
+    """Hash what the remote holds and send again what is corrupt; also return what stays corrupt."""
+    remote, cache = repository.remote(), repository.cache
+    outputs = dict(_objects(repository))
+    sizes = {name: remote.size(name) for name in outputs}
+    resent, corrupt = set(resent), set[str]()
     read = unread = 0
     for name, size in sorted(sizes.items(), key=lambda item: (item[1], item[0])):
-        if read + size > read_back and size == _size(cache, name):
+        if read + size > read_back and size == cache.size(name):
             unread += 1
             continue
         read += size
-        if _is_sound(there, name):
+        if remote.is_sound(name):
             continue
-        if _is_sound(cache, name) and _send_again(there, cache, name):
-            mended.add(outs[name])
-        elif there.exists(name):
-            faulty.add(outs[name])
-    checked = PushReport(objects=len(outs), size=read, unread=unread, mended=tuple(sorted(mended)))
-    return checked, sorted(faulty)
+        if cache.is_sound(name) and remote.replace_from(cache, name):
+            resent.add(outputs[name])
+        elif remote.exists(name):
+            corrupt.add(outputs[name])
+    report = PushReport(objects=len(outputs), size=read, unread=unread, resent=tuple(sorted(resent)))
+    return report, sorted(corrupt)
 
 
-def _objects(repo: Repo) -> Iterator[tuple[str, str]]:
+def _objects(repository: Repository) -> Iterator[tuple[str, str]]:
     """The objects behind every output, each with the output's path; a folder's as the cache lists them."""
-    for out in repo.index.outs:
-        if out.use_cache and out.can_push and out.hash_info:
-            yield out.hash_info.value, str(out)
-            if out.hash_info.isdir and _is_sound(repo.cache.local, out.hash_info.value):
-                listed = Tree.load(repo.cache.local, out.hash_info)
-                yield from ((content.value, str(out)) for _, _, content in listed)
+    cache = repository.cache
+    for output in repository.outputs():
+        if output.pushed and output.md5:
+            yield output.md5, output.path
+            yield from ((name, output.path) for name in _listed(cache, output.md5))
 
 
-def _size(store: Any, name: str) -> int:
-    """The size of an object in bytes, 0 when there is none."""
-    try:
-        return int(store.fs.size(store.oid_to_path(name)))
-    except FileNotFoundError:
-        return 0
+def _listed(store: ObjectStore, name: str) -> list[str]:
+    """The objects that a folder's listing names; none for a file, or where the listing is not sound."""
+    if not name.endswith(digests.FOLDER_SUFFIX) or not store.is_sound(name):
+        return []
+    with store.open(name) as stream:
+        return list(dvc_lock.parse_listing(stream.read()).values())
 
 
-def _is_sound(store: Any, name: str) -> bool:
-    """Whether the store holds the object, and its content is what its name says."""
-    digest = hashlib.md5(usedforsecurity=False)
-    try:
-        with store.fs.open(store.oid_to_path(name), "rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except FileNotFoundError:
-        return False
-    return digest.hexdigest() == name.removesuffix(FOLDER)
-
-
-def _send_again(there: Any, cache: Any, name: str) -> bool:
-    """Put the cache's object where the remote's is, which DVC never overwrites; whether it is sound then."""
-    there.add(cache.oid_to_path(name), cache.fs, name, check_exists=False)
-    return _is_sound(there, name)
-
-
-def _lacking(repo: Repo) -> Iterator[str]:
-    """The outputs of which the remote lacks the object, or that of a file in the folder."""
-    there = repo.cloud.get_remote_odb()
-    for out in repo.index.outs:
-        if out.use_cache and out.can_push:
-            names = [out.hash_info.value] if out.hash_info else []
-            if out.hash_info and out.hash_info.isdir and there.exists(out.hash_info.value):
-                names += [content.value for _, _, content in Tree.load(there, out.hash_info)]
-            if not names or set(names) - set(there.oids_exist(names)):
-                yield str(out)
-
-
-@contextlib.contextmanager
-def quiet(*names: str) -> Iterator[None]:
-    """Keep the warnings and progress bars of these loggers' owners back: what matters is raised."""
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+def _lacking(repository: Repository) -> Iterator[str]:
+    """The outputs of which the remote lacks the object, or a folder's listing or one of its files."""
+    remote = repository.remote()
+    for output in repository.outputs():
+        if not output.pushed:
+            continue
+        name = output.md5
+        if name is None or remote.missing([name]):
+            yield output.path
+        elif name.endswith(digests.FOLDER_SUFFIX):
+            listed = _listed(remote, name)
+            if not remote.is_sound(name) or remote.missing(listed):
+                yield output.path

@@ -1,4 +1,4 @@
-"""A folder that DVC tracks by itself: put back when it is missing, replaced when nobody reads it.
+"""A folder that DVC tracks by itself: restored when it is missing, replaced when nobody reads it.
 
 It decides nothing about the content. What was tracked before stays in DVC's cache.
 """
@@ -10,67 +10,50 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dvc.exceptions import DvcException, NotDvcRepoError
-from dvc.lock import LockError
-from dvc.repo import Repo
-from dvc.rwlock import rwlock
-
 from clearance.errors import BusyError, ConfigurationError
+from clearance.versioning import dvc_api, faults
+from clearance.versioning.dvc_api import Repository
 
 log = logging.getLogger(__name__)
 
 
-@contextmanager
-def repository() -> Iterator[Repo]:
-    """The DVC repository of the working folder. Raises ConfigurationError when there is none."""
-    try:
-        repo = Repo()
-    except NotDvcRepoError:
-        raise ConfigurationError("this folder is not under DVC", "run `make setup`, or `dvc init`") from None
-    repo.scm_context.quiet = True  # what to commit is said by us, and only when it changed
-    with repo:
-        yield repo
+def repository() -> Repository:
+    """The DVC project of the working folder. Raises ConfigurationError when there is none."""
+    return Repository()
 
 
-def restore(repo: Repo, folder: Path) -> None:
-    """Bring a tracked folder back that is not here, from DVC's cache or remote; say so when they lack it."""
+def restore(repository: Repository, folder: Path) -> None:
+    """Restore a tracked folder that is missing, from DVC's cache or remote; warn when they lack it."""
     pointer = folder.with_name(f"{folder.name}.dvc")
     if folder.exists() or not pointer.exists():
         return
-    try:
-        with _not_busy():
-            repo.pull([str(pointer)], force=True)
-    except DvcException:
-        log.warning("%s is tracked, but neither DVC's cache nor its remote has it", folder)
+    with _not_busy():
+        if not repository.pull(pointer):
+            log.warning("%s is tracked, but neither DVC's cache nor its remote has it", folder)
 
 
-def replace(repo: Repo, folder: Path, swap: Callable[[], None]) -> None:
+def replace(repository: Repository, folder: Path, swap: Callable[[], None]) -> None:
     """Run `swap`, which replaces `folder`, while no stage reads it. Raises BusyError when one does."""
-    hardlink = repo.config["core"].get("hardlink_lock", False)
-    with _not_busy(), rwlock(repo.tmp_dir, repo.fs, "snapshot", [], [str(folder.resolve())], hardlink):
+    with _not_busy(), repository.claim("snapshot", [], [folder.resolve()]):
         swap()
 
 
-def add(repo: Repo, folder: Path) -> None:
+def add(repository: Repository, folder: Path) -> None:
     """Let DVC track `folder` as it is now; nothing happens when it already does.
 
     Raises BusyError when another command holds the repository, ConfigurationError when DVC cannot.
     """
     try:
         with _not_busy():
-            repo.add(str(folder))
-    except DvcException as error:
-        raise ConfigurationError(
-            f"DVC cannot track {folder}: {error}", "name another folder in `source.path`"
-        ) from None
+            repository.add(folder)
+    except ConfigurationError as error:
+        raise faults.SNAPSHOT_NOT_TRACKED(folder=folder, reason=error.values.get("reason", error)) from None
 
 
 @contextmanager
 def _not_busy() -> Iterator[None]:
     try:
-        yield
-    except LockError:
-        raise BusyError(
-            "another command reads the snapshot or holds DVC's lock",
-            "wait until it has ended, then run again",
-        ) from None
+        with dvc_api.translated_errors():
+            yield
+    except BusyError:
+        raise faults.SNAPSHOT_BUSY() from None

@@ -1,1 +1,1 @@
-"""Runs stages as processes: the fork server, the early start, workspaces. Nothing here imports Prefect."""
+"""Runs the steps of a run as processes: fork server, early start, workspaces. It knows nothing of Prefect."""

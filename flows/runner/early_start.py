@@ -1,7 +1,7 @@
-"""A head start: stages brought up to date while Prefect's server is still starting.
+"""The early start: stages are brought up to date while Prefect's server is still starting.
 
-No stage needs the server, and its start takes longer than most stages do. What a stage said and how it ended
-is kept for the flow's own step, which takes it over as if it had done the work itself.
+No stage needs the server, and its start takes longer than most stages do. What a stage wrote and how it
+ended is kept for the flow's own step, which takes it over as if it had done the work itself.
 """
 
 from __future__ import annotations
@@ -10,63 +10,64 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
-OnLine = Callable[[str], None]
-Bring = Callable[[str, OnLine], bool]
+from flows.runner.child_processes import OnLine
+
+RunStage = Callable[[str, OnLine], bool]
 
 
 class EarlyStart:
-    """A thread that brings one stage after another up to date, until the first of them is taken over.
+    """A thread that brings one stage after another up to date, until the flow takes over the first of them.
 
-    When it has nothing more to do it sets `waits`, as `bring` may when it only waits for a child.
+    It sets `idle` when it has nothing more to do; `run_stage` may set it while it only waits for a child.
     """
 
-    def __init__(self, names: Iterable[str], bring: Bring, waits: threading.Event) -> None:
-        self._begun: dict[str, tuple[Future[bool], list[str]]] = {}
+    def __init__(self, names: Iterable[str], run_stage: RunStage, idle: threading.Event) -> None:
+        self._started: dict[str, tuple[Future[bool], list[str]]] = {}
         self._turn = threading.Lock()
         self._over = False
-        self._waits = waits
-        self._thread = threading.Thread(target=self._go, args=(list(names), bring), daemon=True)
+        self._idle = idle
+        self._thread = threading.Thread(target=self._work, args=(list(names), run_stage), daemon=True)
         self._thread.start()
 
-    def _go(self, names: list[str], bring: Bring) -> None:
+    def _work(self, names: list[str], run_stage: RunStage) -> None:
         try:
-            self._bring_each(names, bring)
+            self._run_stages(names, run_stage)
         finally:
-            self._waits.set()
+            self._idle.set()
 
-    def _bring_each(self, names: list[str], bring: Bring) -> None:
+    def _run_stages(self, names: list[str], run_stage: RunStage) -> None:
         for name in names:
             end: Future[bool] = Future()
             lines: list[str] = []
             with self._turn:
                 if self._over:
                     return
-                self._begun[name] = (end, lines)
+                self._started[name] = (end, lines)
             try:
-                end.set_result(bring(name, lines.append))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the stage is taken over
+                end.set_result(run_stage(name, lines.append))
+            except BaseException as error:  # noqa: BLE001 - raised where the stage is taken over
                 end.set_exception(error)
                 return
 
-    def take(self, name: str, hear: OnLine) -> bool | None:
-        """Wait for the stage's end, tell its lines, and return whether it ran; None when it was not begun.
+    def take_over(self, name: str, on_line: OnLine) -> bool | None:
+        """Wait for the stage's end, pass on its lines, and return whether it ran; None if it was not started.
 
-        From now on no further stage is begun. Raises what the stage raised; the next try is not ahead.
+        No further stage is started from now on. Raises what the stage raised; another try is the caller's.
         """
         with self._turn:
             self._over = True
-            begun = self._begun.pop(name, None)
-        if begun is None:
+            started = self._started.pop(name, None)
+        if started is None:
             return None
-        end, lines = begun
+        end, lines = started
         try:
             return end.result()
         finally:
             for line in lines:
-                hear(line)
+                on_line(line)
 
     def close(self) -> None:
-        """Begin no further stage, and wait until the one that runs has ended."""
+        """Start no further stage, and wait until the one that runs has ended."""
         with self._turn:
             self._over = True
         self._thread.join()

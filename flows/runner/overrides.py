@@ -1,6 +1,6 @@
-"""What a run may be asked to change: any key of `params.yaml`, typed, none required.
+"""The overrides of a run: any key of `params.yaml`, typed, none required.
 
-The model is derived from `clearance.params`, so the form in Prefect's UI, the check at its API and
+Their model is derived from `clearance.params`, so the form in Prefect's UI, the check at its API and
 `--set` on the command line always know the same keys. Nothing here reads or writes a file.
 """
 
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Optional
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from clearance import params, yaml
-from clearance.errors import ConfigurationError
+from flows.runner import faults
 
 
 def _section(model: type[BaseModel], key: str) -> type[BaseModel] | None:
@@ -49,17 +49,17 @@ def from_settings(settings: Iterable[str], base: Mapping[str, Any]) -> dict[str,
     """The overrides that `--set key.key=value` settings ask for; values are YAML.
 
     A key inside a free mapping (`train.arguments.C`) keeps its neighbours of `base`, which is `params.yaml`.
-    Raises ConfigurationError on a setting without a key or with a value that is no YAML.
+    Raises ConfigurationError on a setting without a key or with a value that is not YAML.
     """
     overrides: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not (key and equals):
-            raise ConfigurationError(f"`{setting}` sets nothing", "write --set key=value, say --set seed=7")
+            raise faults.NOT_A_SETTING(setting=setting)
         try:
             value = yaml.loads(text)
         except yaml.YAMLError:
-            raise ConfigurationError(f"the value in `{setting}` is no YAML", "quote it, or mend it") from None
+            raise faults.NOT_YAML(setting=setting) from None
         _place(overrides, params.Params, base, key.split("."), value)
     return overrides
 
@@ -79,41 +79,39 @@ def _place(
 
 
 def check(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The overrides as plain data, without what is unset. Raises ConfigurationError on an unknown key."""
+    """The overrides as plain data, without unset keys. Raises ConfigurationError on an unknown key."""
     try:
         return plain(Overrides.model_validate(overrides))
     except ValidationError as error:
-        raise ConfigurationError(
-            f"overrides: {params.describe(error, params.Params)}", "docs/configuration.md lists every key"
-        ) from None
+        raise faults.UNKNOWN_OVERRIDE(reason=params.describe(error, params.Params)) from None
 
 
 def plain(overrides: BaseModel) -> dict[str, Any]:
-    """The overrides as JSON data, as they are recorded: what is unset or null overrides nothing."""
+    """The overrides as JSON data, as they are recorded: an unset or null key overrides nothing."""
     return _without_empty(
         overrides.model_dump(mode="json", exclude_unset=True, exclude_none=True), params.Params
     )
 
 
 def _without_empty(tree: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    kept = {}
+    result = {}
     for key, value in tree.items():
         section = _section(model, key)
-        kept[key] = _without_empty(value, section) if section else value
-        if section and not kept[key]:
-            del kept[key]
-    return kept
+        inner = _without_empty(value, section) if section else value
+        if inner or not section:
+            result[key] = inner
+    return result
 
 
 def with_policy(overrides: Mapping[str, Any], file: str | None) -> dict[str, Any]:
-    """The overrides with another policy file in them, if one is given."""
+    """The overrides with another policy file added, if one is given."""
     return {**overrides, "policy": {**overrides.get("policy", {}), "file": file}} if file else dict(overrides)
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`params.yaml` as the run is to see it: sections are merged, anything else is replaced.
+    """The content of the run's `params.yaml`: sections are merged, anything else is replaced.
 
-    `overrides` itself is recorded in it, under `overrides`.
+    It records `overrides` under that key.
     """
     return _merge(base, overrides, params.Params) | {"overrides": dict(overrides)}
 

@@ -1,7 +1,7 @@
-"""Warmth: modules imported once, so that a process forked for a step need not import them again.
+"""Modules imported once in the fork server, so that a process forked for a step need not import them again.
 
-It decides whether a fork may run a module as `python -m` would; when in doubt, the fork starts
-Python afresh. A first-party file that changed after its import is such a doubt.
+It decides whether a fork may run a module as `python -m` would. In doubt the fork starts Python afresh; a
+file of the project that changed after its import is such a doubt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Stamp = tuple[int, int]
 
 def module_call(command: str) -> list[str] | None:
     """`[module, argument, ...]` of a plain `python -m module argument ...`; None for any other command."""
-    if any(mark in command for mark in "|&;<>()$`\\\n*?[#~{"):
+    if any(character in command for character in "|&;<>()$`\\\n*?[#~{"):
         return None
     words = shlex.split(command)
     return words[2:] if len(words) > 2 and words[:2] == ["python", "-m"] else None
@@ -34,36 +34,36 @@ def module_call(command: str) -> list[str] | None:
 
 @dataclass
 class PreloadedModules:
-    """The modules imported so far, those still wanted, and the files below `folder` they came from."""
+    """The modules imported so far, those still in the queue, and the files below `folder` they came from."""
 
     folder: Path
-    wanted: deque[str] = field(default_factory=deque)
+    queue: deque[str] = field(default_factory=deque)
     imported: set[str] = field(default_factory=set)
     sources: dict[str, Stamp] = field(default_factory=dict)
 
-    def want(self, modules: Iterable[str]) -> None:
+    def enqueue(self, modules: Iterable[str]) -> None:
         """Put modules in the queue, in this order."""
-        self.wanted.extend(name for name in modules if name not in self.wanted)
+        self.queue.extend(name for name in modules if name not in self.queue)
 
     def import_next(self) -> None:
-        """Import the first module of the queue; one that fails here fails again, aloud, in its child."""
-        name = self.wanted.popleft()
+        """Import the first module of the queue. If that fails here, it fails again, visibly, in its child."""
+        name = self.queue.popleft()
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)
             self.imported.add(name)
         self._stamp_sources()
         sys.stdout.flush()
-        gc.freeze()  # keeps the collector of a fork off the pages it shares with us
+        gc.freeze()  # keeps a fork's collector off the pages it shares with us
 
-    def import_now(self, name: str) -> None:
-        """Import `name` ahead of the others, if it is in the queue."""
-        if name in self.wanted:
-            self.wanted.remove(name)
-            self.wanted.appendleft(name)
+    def import_first(self, name: str) -> None:
+        """Import `name` before the others, if it is in the queue."""
+        if name in self.queue:
+            self.queue.remove(name)
+            self.queue.appendleft(name)
             self.import_next()
 
-    def covers(self, name: str) -> bool:
-        """Whether a fork may run `name`: imported, its sources as they were, and no thread beside us."""
+    def can_run(self, name: str) -> bool:
+        """Whether a fork may run `name`: imported, its sources unchanged, and no thread running here."""
         unchanged = all(_stamp(path) == stamp for path, stamp in self.sources.items())
         return name in self.imported and unchanged and threading.active_count() == 1
 
@@ -78,7 +78,7 @@ class PreloadedModules:
         call = module_call(command)
         if call is None:
             os.execv("/bin/sh", ["sh", "-c", command])  # noqa: S606 - the stage's own command
-        if not self.covers(call[0]):
+        if not self.can_run(call[0]):
             os.execv(sys.executable, [sys.executable, "-m", *call])  # noqa: S606
         _run_module(call[0], call[1:])
 
@@ -92,7 +92,7 @@ def _stamp(path: str) -> Stamp:
 
 
 def _run_module(name: str, arguments: list[str]) -> NoReturn:
-    """What `python -m name` does, then leave without taking a large interpreter apart (two seconds)."""
+    """Do what `python -m name` does, then exit without tearing down a large interpreter (two seconds)."""
     package, _, leaf = name.rpartition(".")
     del sys.modules[name]
     if package:
@@ -101,8 +101,8 @@ def _run_module(name: str, arguments: list[str]) -> NoReturn:
     status = 0
     try:
         runpy.run_module(name, run_name="__main__", alter_sys=True)
-    except SystemExit as leaving:
-        status = _exit_status(leaving.code)
+    except SystemExit as end:
+        status = _exit_status(end.code)
     except BaseException:  # noqa: BLE001 - as the interpreter does at its top level
         sys.excepthook(*sys.exc_info())
         status = 1

@@ -1,7 +1,7 @@
 """What one run holds, from its checked settings to its children, and how it does one step.
 
-Opened by the command line before Prefect has started, or else by the flow itself; either way once a
-run. It knows nothing of Prefect: states and retries are the flow's.
+The command line opens it before Prefect has started, or else the flow itself does; either way once per run.
+It knows nothing of Prefect: states and retries are the flow's.
 """
 
 from __future__ import annotations
@@ -16,31 +16,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from clearance import environment, params, run_lock
+from clearance import environment, params, paths, run_lock
 from clearance.errors import ClearanceError
 from clearance.policy import policy_file, project_verdict
-from clearance.versioning import dvc_pipeline, repair
+from clearance.versioning import dvc_lock, dvc_repro, repair
 from flows.runner import commands, overrides, preloaded, workspace
-from flows.runner.child_processes import ChildProcesses
+from flows.runner.child_processes import ChildProcesses, OnLine
 from flows.runner.early_start import EarlyStart
 
 SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
 EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE)}
 """The steps that touch the world: never DVC stages, run by the flow before and after the stages."""
 
-_SNAPSHOT_KINDS = frozenset({"sql", "openml"})
-
 
 @dataclass(frozen=True)
 class Progress:
-    """News of one step, with its `seconds` once it has ended; or ("unsound") of a file that was removed."""
+    """The state of one step, with its `seconds` once it has ended."""
 
     step: str
-    state: Literal["started", "done", "cached", "failed", "unsound"]
+    state: Literal["started", "done", "cached", "failed"]
     seconds: float = 0.0
 
 
-Watch = Callable[[Progress], None]
+Watch = Callable[[Progress | str], None]
+"""Receives the progress of each step, and each note about the run as text."""
 
 
 class RunContext:
@@ -63,77 +62,80 @@ class RunContext:
         self.force = force
         self.notes: list[str] = []
         self._watch = watch
-        self._ahead: EarlyStart | None = None
-        self._waits = threading.Event()
+        self._early_start: EarlyStart | None = None
+        self._idle = threading.Event()
 
     @cached_property
-    def pipeline(self) -> dvc_pipeline.Pipeline:
-        """The stages, in a checkout that was mended first; their modules begin to be imported."""
-        pipeline = dvc_pipeline.Pipeline(self.folder)
-        recorded = repair.recorded_outs(self.folder / "dvc.lock")
-        for path in repair.remove_unsound(self.folder, pipeline.cache, recorded):
-            self.notes.append(repair.describe_removed(path, self.folder))
-            self._watch(Progress(self.notes[-1], "unsound"))
+    def pipeline(self) -> dvc_repro.Pipeline:
+        """The stages, in a checkout that was repaired first; the import of their modules begins."""
+        pipeline = dvc_repro.open_pipeline(self.folder)
+        if pipeline.fallback:
+            self._note(f"{pipeline.fallback}: all stages run as one `{dvc_repro.REPRO}`")
+        outs = dvc_lock.read(self.folder / dvc_lock.NAME).outs
+        for path in repair.remove_unsound(self.folder, pipeline.cache, outs):
+            self._note(repair.describe_removed(path, self.folder))
         due = pipeline.order if self.force else pipeline.due()
-        coming = [command for name in due for command in pipeline.commands(name)]
-        coming += [EFFECTS[name] for name in self.effects_after]
-        calls = [preloaded.module_call(command) for command in coming]
+        expected = [command for name in due for command in pipeline.commands(name)]
+        expected += [EFFECTS[name] for name in self.effects_after]
+        calls = [preloaded.module_call(command) for command in expected]
         self.children.preload(call[0] for call in calls if call)
         return pipeline
 
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+        self._watch(text)
+
     def record(self) -> None:
-        """Record what is finished, of a run that ends early."""
+        """Record what is finished, if the run ends early."""
         if "pipeline" in self.__dict__:
             self.pipeline.record()
 
     @property
     def needs_snapshot(self) -> bool:
         """Whether the source is one that DVC cannot watch."""
-        return self.settings.source.kind in _SNAPSHOT_KINDS
+        return self.settings.source.is_snapshot
 
     @property
     def effects_after(self) -> list[str]:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
         return [] if project_verdict.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
-    def start_ahead(self) -> None:
-        """Begin with the stages, until `run_stage` is called for the first time; returns once a child works.
+    def start_early(self) -> None:
+        """Begin with the stages, until the first call of `run_stage`; return once a child works.
 
-        Until then the interpreter is the stages': who imports a large library beside them would hold them up.
+        Until then this process works for the stages: a large library imported meanwhile would delay them.
         """
-        self._ahead = EarlyStart(self.pipeline.order, self._bring, self._waits)
-        self._waits.wait()
+        self._early_start = EarlyStart(self.pipeline.order, self._run_stage, self._idle)
+        self._idle.wait()
 
-    def end_ahead(self) -> None:
-        """Wait for a stage that was begun ahead and never taken over: of a run whose children have ended."""
-        if self._ahead:
-            self._ahead.close()
+    def end_early_start(self) -> None:
+        """Wait for a stage that was started early and never taken over; the children must have ended."""
+        if self._early_start:
+            self._early_start.close()
 
-    def run_stage(self, name: str, hear: Callable[[str], None]) -> bool:
-        """Bring one stage up to date; returns whether it ran. Raises what `Pipeline.run` raises."""
-        ran = self._ahead.take(name, hear) if self._ahead else None
-        return self._bring(name, hear) if ran is None else ran
+    def run_stage(self, name: str, on_line: OnLine) -> bool:
+        """Bring one stage up to date; return whether it ran. Raises what `Pipeline.run` raises."""
+        ran = self._early_start.take_over(name, on_line) if self._early_start else None
+        return self._run_stage(name, on_line) if ran is None else ran
 
-    def _bring(self, name: str, hear: Callable[[str], None]) -> bool:
+    def _run_stage(self, name: str, on_line: OnLine) -> bool:
         def execute(command: str) -> None:
-            self._command(name, command, self.pipeline.folder(name), self.pipeline.timeout(name), hear)
+            self._run_command(name, command, self.pipeline.folder(name), self.pipeline.timeout(name), on_line)
 
-        with self._told(name) as end:
+        with self._reporting(name) as report_end:
             ran = self.pipeline.run(name, execute, force=self.force)
-            end("done" if ran else "cached")
+            report_end("done" if ran else "cached")
         return ran
 
-    def run_effect(self, name: str, hear: Callable[[str], None]) -> bool:
-        """Run one effect; returns that it ran. Raises what `commands.run` raises."""
-        with self._told(name) as end:
-            self._command(name, EFFECTS[name], self.folder, dvc_pipeline.TIMEOUT, hear)
-            end("done")
+    def run_effect(self, name: str, on_line: OnLine) -> bool:
+        """Run one effect; return that it ran. Raises what `commands.run` raises."""
+        with self._reporting(name) as report_end:
+            self._run_command(name, EFFECTS[name], self.folder, dvc_repro.TIMEOUT, on_line)
+            report_end("done")
         return True
 
-    def _command(
-        self, step: str, command: str, cwd: Path, timeout: float, hear: Callable[[str], None]
-    ) -> None:
-        self._waits.set()
+    def _run_command(self, step: str, command: str, cwd: Path, timeout: float, on_line: OnLine) -> None:
+        self._idle.set()
         commands.run(
             self.children,
             step,
@@ -141,16 +143,16 @@ class RunContext:
             cwd=cwd,
             timeout=timeout,
             log=self._log(step),
-            hear=hear,
+            on_line=on_line,
             env={"DVC_ROOT": str(self.folder), "DVC_STAGE": step},
         )
 
     def _log(self, step: str) -> Path:
-        return self.root / ".clearance" / "logs" / f"{step.replace('/', '_')}.log"
+        return self.root / paths.LOGS / f"{step.replace('/', '_')}.log"
 
     @contextlib.contextmanager
-    def _told(self, step: str) -> Iterator[Callable[[Literal["done", "cached"]], None]]:
-        """Tell the watcher when a step starts and ends."""
+    def _reporting(self, step: str) -> Iterator[Callable[[Literal["done", "cached"]], None]]:
+        """Report to the watcher when a step starts and ends."""
         start = time.monotonic()
         self._log(step).unlink(missing_ok=True)
         self._watch(Progress(step, "started"))
@@ -161,15 +163,15 @@ class RunContext:
             raise
 
 
-_here: ContextVar[RunContext | None] = ContextVar("work", default=None)
+_current: ContextVar[RunContext | None] = ContextVar("run", default=None)
 
 
 def current() -> RunContext:
     """The run that is open around the caller. Raises LookupError when there is none."""
-    work = _here.get()
-    if work is None:
+    run = _current.get()
+    if run is None:
         raise LookupError("no run is open")
-    return work
+    return run
 
 
 @contextlib.contextmanager
@@ -178,16 +180,15 @@ def open_run(
 ) -> Iterator[RunContext]:
     """The run that is open already, or a new one in the checkout at `root` with `changes` as its overrides.
 
-    With `force` every stage of the new one runs, even where nothing changed.
-
-    On leaving a new one its children are ended and the checkout is free. Raises ConfigurationError when
-    parameters or policy are wrong, and BusyError when another run holds the checkout.
+    With `force` every stage of a new one runs, even where nothing changed. On leaving a new one its children
+    are ended and the checkout is free. Raises ConfigurationError when parameters or policy are wrong, and
+    BusyError when another run holds the checkout.
     """
-    if work := _here.get():
+    if run := _current.get():
         try:
-            yield work
+            yield run
         except BaseException:  # Ctrl-C in the flow: end the children, or their threads would wait for them
-            work.children.close()
+            run.children.close()
             raise
         return
     environment.apply(root)
@@ -201,12 +202,12 @@ def open_run(
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.chdir(folder))
             children = ChildProcesses(folder)
-            work = RunContext(root, folder, settings, children, watch, force=force)
-            stack.callback(work.end_ahead)
+            run = RunContext(root, folder, settings, children, watch, force=force)
+            stack.callback(run.end_early_start)
             stack.enter_context(children)
-            token = _here.set(work)
+            token = _current.set(run)
             try:
-                yield work
+                yield run
             finally:
-                _here.reset(token)
-                work.record()
+                _current.reset(token)
+                run.record()

@@ -1,7 +1,7 @@
 """A copy of the project in which a run with overrides works, so that the user's own files stay as they are.
 
-It holds the project's own files, what its source and policy point to, and a `params.yaml` with the
-overrides in it. It shares DVC's cache with the project: what is unchanged is restored, not computed.
+It holds the project's own files, its source and policy, and a `params.yaml` with the overrides. It shares
+DVC's cache with the project, so an unchanged stage is restored, not computed.
 """
 
 from __future__ import annotations
@@ -13,42 +13,44 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import files, yaml
-from clearance.errors import ConfigurationError
+from clearance import files, paths, yaml
 from clearance.versioning import repair
+from flows.runner import faults
 
-KEPT = 5
-_NOT_OURS = frozenset(
+MAX_WORKSPACES = 5
+"""How many workspaces stay; the oldest are removed."""
+
+_EXCLUDED = frozenset(
     {
         ".git",
         ".venv",
-        ".clearance",
+        paths.STATE.name,
         ".prefect",
-        "mlruns",
+        paths.MLFLOW_ARTIFACTS.name,
         "mlartifacts",
         "__pycache__",
         "data",
         "models",
-        "reports",
+        paths.REPORTS.name,
     }
 )
-_NOT_OURS_IN_DVC = frozenset({"cache", "tmp", "config.local"})
+_EXCLUDED_IN_DVC = frozenset({"cache", "tmp", "config.local"})
 
 
 def prepare(root: Path, settings: Mapping[str, Any]) -> Path:
     """Build the workspace of a run with these settings, the content of its `params.yaml`; return its folder.
 
-    The same overrides get the same folder, built anew. Raises ConfigurationError when the source or the
+    The same overrides get the same folder, built afresh. Raises ConfigurationError when the source or the
     policy is given relative to the project and lies outside it.
     """
-    home = root / ".clearance" / "workspaces"
+    home = root / paths.WORKSPACES
     folder = home / files.sha256_json(settings["overrides"])[:16]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in _own_files(root):
-        _bring(root / name, folder / name)
+        _copy(root / name, folder / name)
     for name in (settings["source"]["path"], settings["policy"]["file"]):
-        _bring_input(root, folder, Path(name))
+        _copy_input(root, folder, Path(name))
     text = yaml.dumps(dict(settings))
     files.write_text(folder / "params.yaml", text)
     cache = repair.cache_of(root).parents[1]  # without `files/md5`
@@ -66,36 +68,37 @@ def _own_files(root: Path) -> Iterator[Path]:
         names = (Path(os.fsdecode(name)) for name in listed.split(b"\0") if name)
         yield from (name for name in names if (root / name).is_file())
         return
-    for place, folders, file_names in os.walk(root):
-        here = Path(place).relative_to(root)
-        not_ours = (
-            _NOT_OURS if here == Path() else _NOT_OURS_IN_DVC if here == Path(".dvc") else {"__pycache__"}
-        )
-        folders[:] = [name for name in folders if name not in not_ours]
-        yield from (here / name for name in file_names if name not in not_ours)
+    for name, folders, file_names in os.walk(root):
+        folder = Path(name).relative_to(root)
+        excluded = _excluded(folder)
+        folders[:] = [name for name in folders if name not in excluded]
+        yield from (folder / name for name in file_names if name not in excluded)
 
 
-def _bring_input(root: Path, folder: Path, path: Path) -> None:
-    """Bring a file or folder that the settings name, as far as it is not there yet."""
+def _excluded(folder: Path) -> frozenset[str]:
+    if folder == Path():
+        return _EXCLUDED
+    return _EXCLUDED_IN_DVC if folder == Path(".dvc") else frozenset({"__pycache__"})
+
+
+def _copy_input(root: Path, folder: Path, path: Path) -> None:
+    """Copy the file or folder that the settings name, as far as it is not there yet."""
     if path.is_absolute():
         return
     if ".." in path.parts:
-        raise ConfigurationError(
-            f"{path} lies outside the project, where a run with overrides cannot see it",
-            "give its absolute path in params.yaml",
-        )
+        raise faults.OUTSIDE_PROJECT(path=path)
     source = root / path
     files = [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]
     for file in files:
         target = folder / file.relative_to(root)
         if not target.exists():
-            _bring(file, target, link=True)
+            _copy(file, target, link=True)
     if source.is_dir():
         (folder / path).mkdir(parents=True, exist_ok=True)
 
 
-def _bring(source: Path, target: Path, *, link: bool = False) -> None:
-    """Copy a file with its times; an input may be linked, for it is only read and may be large."""
+def _copy(source: Path, target: Path, *, link: bool = False) -> None:
+    """Copy a file with its times. An input may be linked, because it is only read and may be large."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if link:
         try:
@@ -108,5 +111,5 @@ def _bring(source: Path, target: Path, *, link: bool = False) -> None:
 
 def _prune(home: Path) -> None:
     newest_first = sorted(home.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for old in newest_first[KEPT:]:
+    for old in newest_first[MAX_WORKSPACES:]:
         shutil.rmtree(old, ignore_errors=True)

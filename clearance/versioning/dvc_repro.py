@@ -1,0 +1,118 @@
+"""Opens the stages of a project: one by one through DVC's own steps, or all at once through `dvc repro`.
+
+The second way needs only DVC's documented commands. It is taken when the installed DVC lacks what the first
+one needs; it is slower, shows one step for the whole graph, and writes the same outputs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from clearance.errors import ConfigurationError
+from clearance.versioning import faults
+
+TIMEOUT = 3600.0
+"""Seconds that one command may run, unless `meta: {timeout: ...}` in `dvc.yaml` says otherwise."""
+
+REPRO = "dvc repro"
+_WHOLE_GRAPH_TIMEOUT = 24 * TIMEOUT
+
+
+class Pipeline(Protocol):
+    """What brings the outputs of a project up to date: `dvc_pipeline.Pipeline`, or `WholeGraph`.
+
+    `fallback` says why it is the latter, and is None for the former.
+    """
+
+    root: Path
+    order: tuple[str, ...]
+    after: dict[str, list[str]]
+    fallback: str | None
+
+    @property
+    def cache(self) -> Path:
+        """The folder of DVC's objects."""
+
+    def commands(self, name: str) -> list[str]:
+        """The commands of a step."""
+
+    def timeout(self, name: str) -> float:
+        """Seconds that each of them may run."""
+
+    def folder(self, name: str) -> Path:
+        """Where they run."""
+
+    def due(self) -> list[str]:
+        """The steps that a run is going to need."""
+
+    def run(self, name: str, execute: Callable[[str], None], *, force: bool = False) -> bool:
+        """Bring one step up to date with `execute`; return whether it ran."""
+
+    def record(self) -> None:
+        """Write what is finished into `dvc.lock`."""
+
+
+class WholeGraph:
+    """The whole graph as one step, `dvc repro`; `fallback` says why."""
+
+    def __init__(self, root: Path, fallback: str) -> None:
+        self.root = root
+        self.fallback: str | None = fallback
+        self.order: tuple[str, ...] = (REPRO,)
+        self.after: dict[str, list[str]] = {REPRO: []}
+
+    @property
+    def cache(self) -> Path:
+        """The folder of DVC's objects. Raises ConfigurationError when `dvc cache dir` fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", "cache", "dir"],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise faults.DVC_REFUSED(reason=done.stderr.strip())
+        return self.root / done.stdout.strip() / "files" / "md5"
+
+    def commands(self, name: str) -> list[str]:
+        """`dvc repro` itself."""
+        return [name]
+
+    def timeout(self, name: str) -> float:  # noqa: ARG002
+        """A day for the whole graph."""
+        return _WHOLE_GRAPH_TIMEOUT
+
+    def folder(self, name: str) -> Path:  # noqa: ARG002
+        """The project."""
+        return self.root
+
+    def due(self) -> list[str]:
+        """Always the whole graph: DVC finds out by itself."""
+        return [REPRO]
+
+    def run(self, name: str, execute: Callable[[str], None], *, force: bool = False) -> bool:
+        """Run `dvc repro`; return True, as it does not say what ran. Raises what `execute` raises."""
+        execute(f"{name} --force" if force else name)
+        return True
+
+    def record(self) -> None:
+        """Nothing: `dvc repro` records each stage itself."""
+
+
+def open_pipeline(root: Path) -> Pipeline:
+    """The stages of the project at `root`, which must be the working folder.
+
+    Raises ConfigurationError when DVC cannot read the project.
+    """
+    try:
+        from clearance.versioning import dvc_pipeline
+    except ConfigurationError as error:
+        if error.code != faults.UNSUPPORTED_DVC.code:
+            raise
+        return WholeGraph(root, error.fault)
+    return dvc_pipeline.Pipeline(root)
