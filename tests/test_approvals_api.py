@@ -513,7 +513,7 @@ def test_key_and_token_of_one_person_are_one_person(world: World) -> None:
     first = by_key(world, "vera")
     code, said = world.post("approve", world.sign_in("vera"))
     assert (code, said["counts"], said["missing"]) == (409, False, {"risk_officer": 1})
-    assert f"vera's approval (entry {first.number}) stands already" in said["why"]
+    assert f"vera's approval (entry {first.number}) is already recorded" in said["why"]
     code, said = world.post("revoke", world.sign_in("vera"), reason="saw more")
     assert (code, said["missing"]) == (200, {"validator": 1, "risk_officer": 1})
     code, said = world.post("revoke", world.sign_in("vera"), reason="again")
@@ -531,7 +531,7 @@ def test_what_is_taken_back_is_all_that_one_decided(world: World) -> None:
 def test_the_trainers_token_does_not_approve_and_the_attempt_is_recorded(world: World) -> None:
     code, said = world.post("approve", world.sign_in("dan"))
     assert (code, said["counts"]) == (409, False)
-    assert "dan had a part in making this model" in said["why"]
+    assert "dan contributed to this model" in said["why"]
     assert [each.actor for each in world.entries("approval")] == ["dan"]
     assert world.look(world.sign_in("dan"))[1]["missing"] == {"validator": 1, "risk_officer": 1}
 

@@ -200,7 +200,7 @@ def test_where_approvals_are_asked_for_the_candidate_waits(settle: Settle) -> No
     root = settle(policy={"promotion": judged.PROMOTION | {"approvals": {"none": {"validator": 1}}}})
     done = track_and_release(root)
     assert done["status"] == "awaiting approval"
-    assert done["reason"] == "1 approval by a validator is missing: ask vera."
+    assert done["reason"] == "Missing: 1 approval from role validator (can give it: vera)."
     assert list(versions(CANDIDATES)) == [1] and not versions(NAME)
 
 
