@@ -104,7 +104,7 @@ def test_another_policy_is_a_what_if(toy: Path, api: dict[str, str]) -> None:
     ("options", "fault"),
     [
         (["--set", "train.mitigaton=none"], "did you mean `mitigation`"),
-        (["--set", "seed"], "sets nothing"),
+        (["--set", "seed"], "`seed` is not KEY=VALUE"),
         (["--set", "split.test=0.9"], "must add up to 1"),
         (["--policy", "policies/none.yaml"], "none.yaml is missing"),
     ],
