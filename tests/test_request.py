@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from clearance import params
 from clearance.errors import ConfigurationError
+from clearance.policy import project_verdict
 from flows.runner import overrides as request
 
 BASE: dict[str, Any] = yaml.safe_load((toys.ROOT / "params.yaml").read_text())
@@ -108,9 +109,10 @@ def test_a_setting_that_sets_nothing_is_refused(setting: str) -> None:
 
 
 def test_only_a_policy_chosen_at_run_time_makes_a_what_if() -> None:
-    assert not request.is_what_if({"train": {"mitigation": "none"}})
-    assert request.is_what_if(request.with_policy({}, "policies/other.yaml"))
-    assert request.is_what_if(request.check({"policy": {"as_of": "2027-01-01"}}))
+    assert not project_verdict.is_what_if({"train": {"mitigation": "none"}})
+    assert project_verdict.is_what_if(request.with_policy({}, "policies/other.yaml"))
+    assert project_verdict.is_what_if(request.check({"policy": {"as_of": "2027-01-01"}}))
+    assert project_verdict.is_what_if({"policy.as_of": "2027-01-01"})
 
 
 def test_a_policy_file_joins_the_other_overrides() -> None:
