@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from test_challenge import asked
 
-from clearance import comparison, files, params, registry
+from clearance import comparison, files, params, paths, registry
 from clearance.comparison import Comparison, compare
 from clearance.data.tables import fitted_rows, prepared
 from clearance.documents import measurement
@@ -289,11 +289,11 @@ def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
     root = tables.project(tmp_path / "project", tables.applications())
     files.write_json(
         root / prepare.VALIDATION,
-        measurement.measured({}, blocked=False, table=files.sha256(root / prepare.RAW)),
+        measurement.measured({}, blocked=False, table=files.sha256(root / paths.RAW_TABLE)),
     )
     monkeypatch.chdir(root)
     prepare.main()
-    split = files.read_json(root / prepared.RECORD)
+    split = files.read_json(root / paths.SPLIT)
     for side in fitted_rows.SPLITS:
         assert fitted_rows.digest(fitted_rows.read(root, side)) == split["row_digests"][side]
 

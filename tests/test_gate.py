@@ -25,6 +25,7 @@ from clearance.policy import judgement, policy_file, schema
 from expectations import bias
 from expectations import prepared_boundary as prepared_suite
 from tasks import assess, evaluate, validate
+from tests.support import evidence
 
 PACK = Path(__file__).parent.parent / "policies/packs/engineering_default.yaml"
 TODAY = dt.date(2026, 11, 22)
@@ -99,16 +100,24 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
     label = test["label"].to_numpy()
     choices = params.Evaluate(resamples=100)
     return {
-        "performance": evaluate.evaluate(label, scores, threshold, choices, seed=1),
+        "performance": evaluate.evaluate(
+            label=label,
+            scores=scores,
+            threshold=threshold,
+            model_sha256=evidence.DIGEST,
+            asked=choices,
+            seed=1,
+        ).to_json(),
         "fairness": assess.assess(
             protected=test[["race", "sex"]].reset_index(drop=True),
             label=label,
             scores=scores,
             threshold=threshold,
+            model_sha256=evidence.DIGEST,
             known=KNOWN if known is None else known,
             asked=choices,
             seed=1,
-        ),
+        ).to_json(),
     }
 
 
@@ -116,8 +125,7 @@ def raw(features: list[str] | None = None, **columns: Any) -> dict[str, Any]:
     """The validation report of a raw table with these further columns, of which some are made features."""
     table = tables.applications(**columns)
     declared = tables.data(features=["income", "debt", "kind", *(features or [])])
-    document, _, _ = validate.check_raw(table, declared, table.num_rows)
-    return document
+    return validate.check_raw(table, declared, evidence.origin(rows=table.num_rows)).document.to_json()
 
 
 def labelled(frame: pd.DataFrame) -> dict[str, Any]:
@@ -342,7 +350,7 @@ def test_a_score_that_is_no_probability_leaves_nothing_evaluated(wrong: float) -
     verdict = gate(**measured(test, spoilt))
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert {by for _, by in stopped_by(verdict)} == {None, "race", "sex", BOTH}
-    assert all(f"2 of {len(test)} scores are no probability" in reason for reason in verdict.reasons)
+    assert all(f"2 of {len(test)} scores are not probabilities" in reason for reason in verdict.reasons)
 
 
 def test_a_model_that_knows_nothing_is_not_let_through() -> None:

@@ -18,6 +18,7 @@ from clearance.documents import measurement
 from clearance.documents.group_names import MISSING
 from clearance.reporting import impact_table, report
 from tasks import assess, document
+from tests.support import evidence
 
 TODAY = dt.date(2026, 11, 22)
 RULE: dict[str, Any] = {
@@ -79,10 +80,11 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
         label=random.integers(0, 2, 900),
         scores=frame["score"].to_numpy(),
         threshold=0.6,
+        model_sha256=evidence.DIGEST,
         known={},
         asked=params.Evaluate(resamples=100),
         seed=1,
-    )
+    ).to_json()
     rates = (frame["score"] >= 0.6).groupby(frame["race"]).mean()
     table = impact_table.table(assessed, None, TODAY)
     assert [row.impact_ratio for row in table] == pytest.approx(list(rates / rates.max()))
@@ -107,10 +109,11 @@ def test_scores_are_above_the_median_of_everybody_the_unknown_among_them(rows_: 
         label=random.integers(0, 2, rows_),
         scores=score,
         threshold=0.6,
+        model_sha256=evidence.DIGEST,
         known={},
         asked=params.Evaluate(resamples=100),
         seed=1,
-    )
+    ).to_json()
     table = {(row.attribute, row.category): row for row in impact_table.table(assessed, None, TODAY)}
     above = pd.Series(score > np.median(score))
     by_race = above.groupby(frame["race"].fillna(MISSING)).sum()
