@@ -27,8 +27,10 @@ import pyarrow.parquet as pq
 from assurance import clean_tables, docs_tables, planted_faults
 from clearance import params
 from clearance.data.tables import split
+from clearance.documents.validation_document import ValidationDocument
 from clearance.errors import ClearanceError
 from tasks import ingest, prepare, validate
+from tests.support import evidence
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "assurance/results/corruption.json"
@@ -71,18 +73,16 @@ def examine(case: clean_tables.Case, scratch: Path) -> Said:
     try:
         data = case.declaration()
         table = _read(case, scratch)
-        document, _, _ = validate.check_raw(table, data, table.num_rows + case.lost)
-        said = _said(document)
+        origin = evidence.origin(rows=table.num_rows + case.lost)
+        said = _said(validate.check_raw(table, data, origin).document)
         if said.severity != "silent":
             return said
         units = split.identify(table, data)
         side = split.assign(units, table, SHARES, 1)
         parts = prepare.partition(table, units, side, data)
         record = prepare.split_document(parts, units, side, SHARES, 1)
-        document, _, _ = validate.check_prepared(
-            case.parts(parts) if case.parts else parts, record, data, 0.95
-        )
-        return _said(document)
+        given = case.parts(parts) if case.parts else parts
+        return _said(validate.check_prepared(given, record, data, 0.95).document)
     except ClearanceError as error:
         return Said("block", str(error))
 
@@ -106,12 +106,12 @@ def _csv(frame: pd.DataFrame) -> str:
     return frame.assign(**columns).to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n")
 
 
-def _said(document: dict[str, Any]) -> Said:
-    found = [entry for entry in document["expectations"] if not entry["success"]]
-    if not found:
+def _said(document: ValidationDocument) -> Said:
+    failures = [entry for entry in document.expectations if not entry.success]
+    if not failures:
         return Said("silent")
-    first = min(found, key=lambda entry: entry["severity"] != "block")
-    return Said("block" if document["blocked"] else "warn", f"{first['severity']}: {first['detail']}")
+    first = min(failures, key=lambda entry: entry.severity != "block")
+    return Said("block" if document.blocked else "warn", f"{first.severity}: {first.detail}")
 
 
 def runs(

@@ -107,6 +107,7 @@ def _simulate(
         label=label,
         scores=scores,
         threshold=0.5,
+        model_sha256="0" * 64,
         known={"group": names},
         asked=params.Evaluate(
             confidence=CONFIDENCE, bins=fairness_truths.BINS, reference={"group": names[reference]}
@@ -115,21 +116,22 @@ def _simulate(
     )
     known, rates = fairness_truths.values(truth, reference)
     for metric, value in known.items():
-        found = Measurement.from_json(document["measurements"][metric]["group"])
-        _add(tally[metric][STRATA[at]], value, found)
-    table = document["groups"]["group"]
+        _add(tally[metric][STRATA[at]], value, document.measurements[metric]["group"])
+    table = document.groups["group"]
     for name, size, *true in zip(names, truth.sizes, *rates.values(), strict=True):
         stratum = STRATA[
             int(np.searchsorted([low for low, _ in fairness_truths.STRATA], size, side="right")) - 1
         ]
         for kind, called in ONE_GROUP.items():
             for rate, value in zip(rates, true, strict=True):
-                _add_pair(tally[f"{rate} of one group, {called}"][stratum], value, table[name][kind][rate])
+                _add_pair(
+                    tally[f"{rate} of one group, {called}"][stratum], value, getattr(table[name], kind)[rate]
+                )
     small = [name for name, size in zip(names, truth.sizes, strict=True) if size < SMALL]
     drawn["groups"] += len(names)
     drawn["groups under 30 rows"] += len(small)
-    drawn["of them in the group table"] += sum(table.get(name, {}).get("count", 0) > 0 for name in small)
-    drawn["truths with an empty cell"] += any(0 in row["cells"].values() for row in table.values())
+    drawn["of them in the group table"] += sum(name in table and table[name].count > 0 for name in small)
+    drawn["truths with an empty cell"] += any(0 in vars(row.cells).values() for row in table.values())
 
 
 def _add(tally: Counter[str], value: float, found: Measurement) -> None:

@@ -37,6 +37,7 @@ def _seconds(frame: pd.DataFrame, label: npt.NDArray[np.int8], scores: Array) ->
         label=label,
         scores=scores,
         threshold=0.5,
+        model_sha256="0" * 64,
         known={},
         asked=params.Evaluate(resamples=RESAMPLES, intersections=2),
         seed=1,

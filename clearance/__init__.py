@@ -16,6 +16,7 @@ __all__ = [
     "retire",
     "rollback",
     "verify",
+    "what_if",
 ]
 
 

@@ -11,5 +11,6 @@ from clearance.library import promote as promote
 from clearance.library import retire as retire
 from clearance.library import rollback as rollback
 from clearance.library import verify as verify
+from clearance.library import what_if as what_if
 
 __version__: str

@@ -82,6 +82,36 @@ def judge(policy: Policy, documents: Mapping[str, Any], declaration: Declaration
     return judgement.judge(policy, documents, declaration, as_of)
 
 
+def what_if(
+    project: ProjectPath, *, policy: ProjectPath | None = None, as_of: dt.date | None = None
+) -> dict[str, Any]:
+    """The verdict document on the project's existing evidence, under another policy or another day.
+
+    Without either, it judges as the project does. Nothing is written. Raises ConfigurationError when the
+    policy is missing or not valid.
+    """
+    from clearance import params
+    from clearance.policy import project_verdict
+
+    root = environment.project_root(Path(project))
+    settings = params.load(root / "params.yaml")
+    changes = {
+        "policy.file": None if policy is None else _relative(Path(policy), root),
+        "policy.as_of": None if as_of is None else as_of.isoformat(),
+    }
+    overrides = {key: value for key, value in changes.items() if value is not None}
+    choice = params.PolicyChoice.model_validate(
+        {
+            "file": changes["policy.file"] or settings.policy.file,
+            "as_of": changes["policy.as_of"] or settings.policy.as_of,
+        }
+    )
+    settings = settings.model_copy(
+        update={"policy": choice, "overrides": {**settings.overrides, **overrides}}
+    )
+    return project_verdict.judge(settings, root)
+
+
 def verify(project: ProjectPath, version: int | ProjectPath | None = None) -> list[Check]:
     """Check what is recorded about a version: the champion, a candidate by number or a bundle by its file.
 
@@ -225,6 +255,12 @@ def _enter(project: ProjectPath) -> Path:
     root = environment.project_root(Path(project))
     environment.apply(root)
     return root
+
+
+def _relative(file: Path, root: Path) -> str:
+    """The file's path relative to the project if it lies inside, else its absolute path."""
+    path = file.resolve()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _model(root: Path) -> str:

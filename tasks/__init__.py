@@ -1,6 +1,7 @@
-"""The steps: one file each, a pure function and a `main()`; `python -m tasks.train` runs one.
+"""The stages and effects that DVC or a flow runs, one file each: `python -m tasks.train` runs one.
 
-Settings of the tools underneath must stand before the first of them is imported, so they are set here.
+Each is a thin `main()` around one pure function. The settings of the underlying tools must be in place before
+the first of them is imported, so they are applied here.
 """
 
 from pathlib import Path

@@ -1,19 +1,19 @@
-"""Stage: the report and the impact table, laid out from the evidence; see `clearance.reporting.report`."""
+"""Stage: the report page and the impact table, from the evidence; see `clearance.reporting.report`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from clearance import files, params, stage
+from clearance import files, params, paths, stage
 from clearance.reporting import impact_table, report
 
 
 def main() -> None:
     """Read the evidence below the working folder, write the page and the impact table."""
-    settings = params.load(Path("params.yaml"))
+    settings = params.load(paths.PARAMS)
     evidence = report.read(Path())
-    files.write_text(report.PAGE, report.render(evidence, settings.data))
-    files.write_text(report.IMPACT, impact_table.to_csv(report.impact_rows(evidence)))
+    files.write_text(paths.REPORT_PAGE, report.render(evidence, settings.data))
+    files.write_text(paths.IMPACT_TABLE, impact_table.to_csv(report.impact_rows(evidence)))
 
 
 if __name__ == "__main__":

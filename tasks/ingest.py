@@ -1,7 +1,7 @@
-"""The source becomes one table: `data/raw.parquet`, with its origin and digest in `data/origin.json`.
+"""Stage: the source becomes one table, `data/raw.parquet`, with its origin in `data/origin.json`.
 
-It decides where the rows come from and as which types they are kept. It never judges them, never holds
-the whole table in memory, and never asks a network: databases are pulled by `tasks.snapshot`.
+It decides where the rows come from and which types they have. It never judges them, never holds the whole
+table in memory, and never uses the network: `tasks.snapshot` pulls databases.
 """
 
 from __future__ import annotations
@@ -10,27 +10,24 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from clearance import files, params, stage
+from clearance import files, params, paths, stage
 from clearance.data import faults
 from clearance.data.sources import bindings, duckdb_engine, source_faults, table_file
+from clearance.documents.origin_document import OriginDocument
 
-RAW = Path("data/raw.parquet")
-ORIGIN = Path("data/origin.json")
-
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def ingest(
     source: params.Source, target: Path, home: Path, memory_limit: str = duckdb_engine.MEMORY_LIMIT
-) -> dict[str, Any]:
-    """Write the rows of `source` to `target` and return their origin: source, rows, columns, digest.
+) -> OriginDocument:
+    """Write the rows of `source` to `target` and return their origin.
 
     DuckDB spills into `home` beyond `memory_limit`. Raises ConfigurationError on a `select` that cannot
-    be used, SourceError on what cannot be read, DataError on a table without rows or with twin columns.
+    be used, SourceError on what cannot be read, DataError on a table without rows or with duplicate columns.
     """
     with duckdb_engine.session(home, memory_limit) as connection:
         with source_faults.translated_errors():
@@ -43,13 +40,13 @@ def ingest(
             rows = table_file.write(batches, target)
     if not rows:
         raise faults.NO_ROWS_SELECTED() if source.select else faults.NO_ROWS()
-    return {
-        "source": description | ({"select": source.select} if source.select else {}),
-        "rows": rows,
-        "columns": batches.schema.names,
-        "types": {field.name: str(field.type) for field in batches.schema},
-        "sha256": files.sha256(target),
-    }
+    return OriginDocument(
+        source=description | ({"select": source.select} if source.select else {}),
+        rows=rows,
+        columns=tuple(batches.schema.names),
+        types={field.name: str(field.type) for field in batches.schema},
+        sha256=files.sha256(target),
+    )
 
 
 @contextmanager
@@ -63,11 +60,11 @@ def _usable_select() -> Iterator[None]:
 
 def main() -> None:
     """Read `source` of params.yaml; write the table and its origin."""
-    settings = params.load(Path("params.yaml"))
-    with files.replacing(RAW) as target:
+    settings = params.load(paths.PARAMS)
+    with files.replacing(paths.RAW_TABLE) as target:
         origin = ingest(settings.source, target, duckdb_engine.HOME)
-    files.write_json(ORIGIN, origin)
-    log.info("ingest: %s rows, %s columns", f"{origin['rows']:,}", len(origin["columns"]))
+    origin.write(Path())
+    logger.info("ingest: %s rows, %s columns", f"{origin.rows:,}", len(origin.columns))
 
 
 if __name__ == "__main__":

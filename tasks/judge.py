@@ -1,7 +1,7 @@
-"""Stage: the verdict on the evidence at hand, under the policy and on the day that params.yaml names.
+"""Stage: the verdict on the evidence, under the policy and on the day that params.yaml names.
 
-A refusal is a result like any other and is written down like one. Nothing is trained, promoted or recorded
-here; how a verdict comes about: `clearance.policy.project_verdict`.
+A refusal is a result like any other and is recorded like one. Nothing is trained or promoted here. For how a
+verdict comes about, see `clearance.policy.project_verdict`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from clearance import files, params, stage
+from clearance import files, params, paths, stage
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import project_verdict
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Read the evidence and the policy, write `reports/verdict.json`."""
-    settings = params.load(Path("params.yaml"))
-    verdict = project_verdict.judge(settings, Path())
-    files.write_json(Path("reports/verdict.json"), verdict)
-    logger = logging.getLogger(__name__)
-    logger.info("verdict: %s", verdict["verdict"].replace("_", " "))
-    for reason in verdict["reasons"]:
+    settings = params.load(paths.PARAMS)
+    judged = project_verdict.judge(settings, Path())
+    verdict = VerdictDocument.create(**judged)
+    files.write_json(paths.VERDICT, judged)
+    logger.info("verdict: %s", verdict.verdict.replace("_", " "))
+    for reason in verdict.reasons:
         logger.info("  %s", reason)
 
 

@@ -1,7 +1,7 @@
-"""A database query or an OpenML data set becomes an immutable copy that DVC tracks and `ingest` reads.
+"""Effect: a database query or an OpenML data set becomes an immutable copy, tracked by DVC, for `ingest`.
 
-An effect, never a stage: it asks the world. It decides whether the world has changed; if not, nothing
-does, the time of the first sight included. Killed at any moment, the earlier copy is still there.
+It is not a stage, because it asks the outside world. When the answer has not changed, nothing changes here,
+not even the recorded time. If it is killed at any moment, the earlier copy is still there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import files, params, stage
+from clearance import files, params, paths, stage
 from clearance.data import faults
 from clearance.data.sources import (
     duckdb_engine,
@@ -26,16 +26,14 @@ from clearance.data.sources import (
     table_file,
 )
 
-STATE = Path(".clearance/snapshot")
-
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def write_sorted(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
     """Write the rows to `target` in the order of their values and return how many there are.
 
-    The order in which a database happens to answer does not count. Holds one chunk at a time; raises
-    DataError on no rows at all and on two columns of one name.
+    The order in which a database happens to answer makes no difference. Holds one chunk at a time. Raises
+    DataError when there are no rows, or two columns have the same name.
     """
     with (
         tempfile.TemporaryDirectory(dir=target.parent) as folder,
@@ -61,21 +59,20 @@ def _joined(parts: list[Path]) -> pa.RecordBatchReader:
 
 
 def write_snapshot(source: params.Source, state: Path, now: dt.datetime, new: Path) -> bool:
-    """Fill the folder `new` with today's snapshot; whether it says anything that `source.path` does not.
+    """Fill the folder `new` with today's snapshot; return whether it differs from the one at `source.path`.
 
-    The same rows for the same question from the same place say nothing new: the time stays that of the
-    first sight.
+    The same rows for the same question from the same place are not new: the first recorded time stays.
     """
     chunks, origin = pulls.pull(source, state)
     table = new / snapshot_folder.TABLE
     origin |= {"rows": write_sorted(chunks, table, duckdb_engine.HOME), "sha256": files.sha256(table)}
     before = snapshot_folder.current_origin(Path(source.path))
     if before is not None and origin == {key: value for key, value in before.items() if key != "time"}:
-        log.info("snapshot: %s rows, unchanged since %s", f"{origin['rows']:,}", before["time"])
+        logger.info("snapshot: %s rows, unchanged since %s", f"{origin['rows']:,}", before["time"])
         return False
     origin["time"] = now.isoformat(timespec="seconds")
     files.write_json(new / snapshot_folder.ORIGIN, origin)
-    log.info("snapshot: %s rows, new; commit %s.dvc", f"{origin['rows']:,}", source.path)
+    logger.info("snapshot: %s rows, new; commit %s.dvc", f"{origin['rows']:,}", source.path)
     return True
 
 
@@ -93,20 +90,18 @@ def snapshot(source: params.Source, state: Path, now: dt.datetime) -> None:
         dvc_tracked.restore(repo, folder)
         with snapshot_folder.staging_folder(folder) as new:
             if write_snapshot(source, state, now, new):
-                with duckdb_engine.exclusive(
-                    duckdb_engine.HOME
-                ):  # no ingest reads the folder now, by whatever door
+                with duckdb_engine.exclusive(duckdb_engine.HOME):  # no ingest may read the folder now
                     dvc_tracked.replace(repo, folder, lambda: snapshot_folder.replace(new, folder))
         dvc_tracked.add(repo, folder)
 
 
 def main() -> None:
     """Read `source` of params.yaml; renew its snapshot."""
-    settings = params.load(Path("params.yaml"))
+    settings = params.load(paths.PARAMS)
     if settings.source.is_snapshot:
-        snapshot(settings.source, STATE, dt.datetime.now(dt.UTC))
+        snapshot(settings.source, paths.SNAPSHOT_STATE, dt.datetime.now(dt.UTC))
     else:
-        log.info("snapshot: nothing to do, DVC watches a %s source itself", settings.source.kind)
+        logger.info("snapshot: nothing to do, because DVC itself tracks a %s source", settings.source.kind)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Effect: what the pipeline recorded becomes a run in MLflow, once, found by its content fingerprint.
+"""Effect: what the pipeline recorded becomes one run in MLflow, found again by its content fingerprint.
 
-A lost or fresh server is refilled by the next call. What a run holds: `clearance.registry.run_record`.
+The next call refills a server that was lost or replaced. For what a run holds, see
+`clearance.registry.run_record`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import os
 from pathlib import Path
 
-from clearance import params, registry, stage
+from clearance import params, paths, registry, stage
 from clearance.registry import run_record
 from clearance.reporting import test_set_notice
 from clearance.versioning import lineage
@@ -21,14 +22,14 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Track the project in the working folder; under `mlflow run`, link that run to ours."""
     root = Path.cwd()
-    settings = params.load(root / "params.yaml")
+    settings = params.load(root / paths.PARAMS)
     verified = lineage.verify(root)
     server = registry.connect()
     record = run_record.record(verified, settings)
     tracked = registry.track_run(server, record)
-    starter = os.environ.get("MLFLOW_RUN_ID")
-    if starter and starter != tracked.run_id and not registry.link_runs(server, tracked, starter):
-        logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", starter)
+    outer = os.environ.get("MLFLOW_RUN_ID")
+    if outer and outer != tracked.run_id and not registry.link_runs(server, tracked, outer):
+        logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", outer)
     logger.info("tracked: run %s in experiment %s", tracked.run_id, settings.experiment)
     if record.test_rows:
         uses = registry.count_test_uses(server, record.test_rows)

@@ -11,7 +11,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from clearance import environment
 
-pytest_plugins = ("ledgers", "words")
+pytest_plugins = ("ledgers", "words", "tests.support.cpu_times")
 ON_THE_DEMO = ("test_doors.py", "test_pipeline.py", "test_reproduce.py")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as processors: more threads only wait

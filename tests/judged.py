@@ -21,11 +21,13 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from clearance import environment, files, params
-from clearance.documents import measurement
+from clearance import environment, files, params, paths
 from clearance.documents.measurement import Measurement
+from clearance.documents.split_document import SplitDocument
+from clearance.documents.training_document import TrainingDocument
 from clearance.models import model_file
 from clearance.policy import project_verdict
+from tests.support import evidence
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
 ROLES = LOCK.with_name("policies") / "roles.yaml"
@@ -206,10 +208,10 @@ def build(
     shutil.copy(ROLES, root / "policies/roles.yaml")
     files.write_text(root / "data/source/table.csv", "id,amount\n1,2\n")
     columns = ["id", *FEATURES, "race", "approve"]
-    files.write_json(root / "data/origin.json", {"sha256": "0" * 64, "columns": columns})
+    evidence.origin(columns=tuple(columns)).write(root)
     _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model, numbers=(first, rows))
     if candidates:
-        _add_candidates(root / "reports/training.json", candidates, reference=reference)
+        _add_candidates(root, candidates, reference=reference)
     judged = project_verdict.judge(params.load(root / "params.yaml"), root)
     files.write_json(root / "reports/verdict.json", judged)
     lock(root)
@@ -236,37 +238,38 @@ def _yaml(path: Path, value: Any) -> None:
 def _evidence(
     root: Path, gap: tuple[float, float, float], *, blocked: bool, model: int, numbers: tuple[int, int]
 ) -> None:
-    reports = root / "reports"
     failures = {"blocking_failures": Measurement(value=float(blocked))}
-    files.write_json(reports / "validation_raw.json", measurement.measured(failures, blocked=blocked))
+    evidence.raw_validation(failures, blocked=blocked).write(root)
     if blocked:
-        for name in ("split", "validation_prepared", "training", "scores", "performance", "fairness"):
-            files.write_json(reports / f"{name}.json", measurement.blocked("validate_raw: a fault"))
-        files.write_json(reports / "explanation.json", measurement.blocked("validate_raw: a fault"))
-        for folder in ("data/prepared", "data/scored", "models/trained", "reports/figures"):
-            files.write_json(root / folder / "blocked.json", {})
+        names = ("split", "validation_prepared", "training", "scores", "performance", "fairness")
+        evidence.block(root, "validate_raw: a fault", *names, "explanation")
+        for folder in (paths.PREPARED, paths.SCORED, paths.TRAINED, paths.FIGURES):
+            files.write_json(root / folder / paths.BLOCKED, {})
         return
-    split = _tables(root / "data/prepared", *numbers)
-    files.write_json(reports / "split.json", measurement.measured({"overlap": Measurement(value=0)}, **split))
-    files.write_json(reports / "validation_prepared.json", measurement.measured(failures, blocked=False))
-    (root / "models/trained").mkdir(parents=True)
-    (root / "models/trained/model.skops").write_bytes(trained(model))
-    _training(root, split)
+    split = _tables(root / paths.PREPARED, *numbers)
+    split.write(root)
+    evidence.prepared_validation(failures, tables=split.tables).write(root)
+    (root / paths.TRAINED).mkdir(parents=True)
+    (root / paths.MODEL).write_bytes(trained(model))
+    sha256 = files.sha256(root / paths.MODEL)
+    _training(split, sha256).write(root)
     score(root)
     auc = Measurement(value=0.8, low=0.7, high=0.9, confidence=0.95)
-    files.write_json(reports / "performance.json", measurement.measured({"roc_auc": auc}))
+    evidence.performance({"roc_auc": auc}, model_sha256=sha256).write(root)
     difference = Measurement(
         value=gap[0], low=gap[1], high=gap[2], confidence=0.95, support={"Black": 60, "White": 300}
     )
-    groups = {"race": {"Black": {}, "White": {}}}
-    fairness = measurement.measured({"demographic_parity_difference": {"race": difference}}, groups=groups)
-    files.write_json(reports / "fairness.json", fairness)
-    files.write_json(reports / "explanation.json", measurement.measured({}))
-    files.write_text(reports / "figures/roc.svg", "<svg/>")
+    groups = {"race": {"Black": evidence.group(30, 10, 10, 10), "White": evidence.group(150, 50, 50, 50)}}
+    fairness = evidence.fairness(
+        {"demographic_parity_difference": {"race": difference}}, groups=groups, model_sha256=sha256
+    )
+    fairness.write(root)
+    evidence.explanation({}, model_sha256=sha256).write(root)
+    files.write_text(root / paths.FIGURES / "roc.svg", "<svg/>")
 
 
-def _tables(folder: Path, first: int, count: int) -> dict[str, Any]:
-    """Write the prepared tables, and return what the record of the split says of them."""
+def _tables(folder: Path, first: int, count: int) -> SplitDocument:
+    """Write the prepared tables, and return the record of the split."""
     import pandas as pd
 
     table = pd.DataFrame([row(number) for number in range(first, first + count)])
@@ -277,13 +280,15 @@ def _tables(folder: Path, first: int, count: int) -> dict[str, Any]:
     for name, columns in parts.items():
         table[["row", "split", *columns]].to_parquet(folder / f"{name}.parquet", index=False)
     sides = {name: sorted(table["row"][table["split"] == name]) for name in ("train", "tune", "test")}
-    return {
-        "rows": {name: len(side) for name, side in sides.items()},
-        "row_digests": {
+    return evidence.split(
+        rows={name: len(side) for name, side in sides.items()},
+        row_digests={
             name: hashlib.sha256("".join(side).encode()).hexdigest() for name, side in sides.items()
         },
-        "tables": {name: files.sha256(folder / f"{name}.parquet") for name in parts},
-    }
+        features=tuple(FEATURES),
+        protected=("race",),
+        tables={name: files.sha256(folder / f"{name}.parquet") for name in parts},
+    )
 
 
 @cache
@@ -305,27 +310,18 @@ def row(number: int) -> dict[str, Any]:
 
 def score(root: Path) -> None:
     """Let the model at `root` score its test rows."""
-    from clearance.data.tables import prepared, scored
-    from clearance.models import scoring
+    from tasks import score as score_stage
 
-    sha256 = files.read_json(root / "reports/training.json")["model"]["sha256"]
-    model = model_file.load(root / "models/trained/model.skops", sha256)
-    test = prepared.read(root, "test")
-    (root / scored.FOLDER).mkdir(parents=True, exist_ok=True)
-    scored.write(root / scored.FILE, test.rows, scoring.score(model, test.features))
-    record = measurement.measured({}, rows=len(test.rows), model_sha256=sha256)
-    files.write_json(root / scored.RECORD, record | {"sha256": files.sha256(root / scored.FILE)})
+    with contextlib.chdir(root):
+        score_stage.main()
 
 
-def _training(root: Path, split: Mapping[str, Any]) -> None:
-    model = root / "models/trained/model.skops"
+def _training(split: SplitDocument, sha256: str) -> TrainingDocument:
     libraries = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
-    record = measurement.measured(
-        {"protected_at_decision": measurement.Measurement(value=0)},
-        model={"file": "models/trained/model.skops", "sha256": files.sha256(model), "format": "skops"},
+    return evidence.training(
+        model=sha256,
         threshold=0.45,
-        tune={"accuracy": 0.75},
-        data=dict(split),
+        data={"rows": split.rows, "row_digests": split.row_digests, "tables": split.tables},
         features=FEATURES,
         inputs=[
             {"name": name, "type": {"number": "double", "category": "string"}[kind]}
@@ -334,30 +330,26 @@ def _training(root: Path, split: Mapping[str, Any]) -> None:
         input_example={"amount": 1.0, "purpose": "house", "ratio": 0.5},
         libraries={name: importlib.metadata.version(name) for name in libraries} | {"python": "3.11"},
     )
-    files.write_json(root / "reports/training.json", record)
 
 
-def _add_candidates(path: Path, number: int, *, reference: bool) -> None:
+def _add_candidates(root: Path, number: int, *, reference: bool) -> None:
     tried = [
-        {
-            "estimator": "sklearn.linear_model.LogisticRegression",
-            "arguments": {"C": 0.1},
-            "mitigation": _way(at, number),
-            "uses_protected_at_decision": False,
-            "chosen": at == min(1, number - 1),
-            "why": "the test",
-            "utility": 0.7 - at / 100,
-            "threshold": 0.5,
-            "tune": {"accuracy": 0.8, "f1": None},
-            "disparity": {"demographic_parity_difference": {"race": 0.2 / (1 + at)}},
-        }
+        evidence.candidate(
+            mitigation=_mitigation(at, number),
+            chosen=at == min(1, number - 1),
+            utility=0.7 - at / 100,
+            disparity={"demographic_parity_difference": {"race": 0.2 / (1 + at)}},
+            tune=evidence.TUNE | {"accuracy": 0.8, "f1": None},
+        )
         for at in range(number)
     ]
-    twin = tried[0] | {"mitigation": "none", "chosen": False, "utility": 0.75} if reference else None
-    files.write_json(path, files.read_json(path) | {"candidates": tried, "reference": twin})
+    plain = tried[0] | {"mitigation": "none", "chosen": False, "utility": 0.75} if reference else None
+    training = files.read_json(root / paths.TRAINING) | {"candidates": tried, "reference": plain}
+    document = TrainingDocument.from_json(training)
+    document.write(root)
 
 
-def _way(at: int, number: int) -> str:
+def _mitigation(at: int, number: int) -> str:
     if number == 1:
         return "reweighing"
     return "none" if at == 0 else f"grid_search (steps={at})"

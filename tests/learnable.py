@@ -12,9 +12,9 @@ import pandas as pd
 import yaml
 
 import tasks  # noqa: F401 - the tools' settings must stand before the first of them is imported
-from clearance import files, params
+from clearance import files, params, paths
 from clearance.data.tables import prepared
-from clearance.documents import measurement
+from tests.support import evidence
 
 ROOT = Path(__file__).resolve().parent.parent
 FEATURES = ("income", "age", "owner", "region", "street", "grade")
@@ -100,19 +100,19 @@ def build(root: Path, frame: pd.DataFrame, **train: Any) -> Path:
 
 def write(root: Path, frame: pd.DataFrame) -> None:
     """Write the tables of `frame` and the records that vouch for them."""
-    folder = root / prepared.FOLDER
+    folder = root / paths.PREPARED
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"features": FEATURES, "label": ("label",), "protected": PROTECTED}
     for name, columns in parts.items():
         frame[["row", "split", *columns]].to_parquet(folder / f"{name}.parquet", index=False)
     tables = {name: files.sha256(folder / f"{name}.parquet") for name in parts}
     sides = {name: frame[frame["split"] == name] for name in prepared.SPLITS}
-    record = measurement.measured(
-        {},
+    record = evidence.split(
         tables=tables,
         rows={name: len(side) for name, side in sides.items()},
         row_digests={name: files.sha256_json(sorted(side["row"])) for name, side in sides.items()},
+        features=FEATURES,
+        protected=PROTECTED,
     )
-    files.write_json(root / prepared.RECORD, record)
-    validation = measurement.measured({}, boundary="prepared", blocked=False, expectations=[], tables=tables)
-    files.write_json(root / "reports/validation_prepared.json", validation)
+    record.write(root)
+    evidence.prepared_validation(tables=tables).write(root)

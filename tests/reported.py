@@ -10,11 +10,15 @@ from typing import Any
 import yaml
 
 from clearance import files as artifacts
-from clearance import params
+from clearance import params, paths
 from clearance.documents import measurement
+from clearance.documents.document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement
+from clearance.documents.training_document import TrainingDocument
+from clearance.documents.validation_document import BlockedValidation
 from clearance.policy import project_verdict
 from clearance.reporting import report
+from tests.support import evidence
 
 DIGITS = {
     "Ada": (0.02, 0.01, 0.05),
@@ -23,6 +27,9 @@ DIGITS = {
     "out": (0.15, 0.0, 0.4),
 }
 """Demographic parity differences by race: kept, broken, undecided within the limit, undecided beyond it."""
+
+MODEL = "a model"
+MODEL_SHA256 = artifacts.sha256_text(MODEL)
 
 INLINE = {"bdi", "code", "span", "strong"}
 VOID = {"meta", "link", "img", "br", "path", "circle", "rect", "use"}
@@ -83,9 +90,6 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
     unmet["examples"] = [{"row": "0123456789abcdef", "value": -7}]
     met = _expectation("`income` holds numbers", True, "block", "income")
     counted = {"blocking_failures": measured(0), "warnings": measured(1), "expectations": measured(2)}
-    split = {"rows": {"train": 100, "tune": 38, "test": 52}, "by": "row_key", "time": None}
-    split |= {"row_digests": dict.fromkeys(("train", "tune", "test"), "ab" * 32)}
-    split |= {"tables": dict.fromkeys(("features", "label", "protected"), "cd" * 32)}
     bias = {"label_rate_difference": {"race": measured(0.21, 0.1, 0.3, Elf=120, Orc=70)}}
     bias["label_rate_ratio"] = {"race": measured(0.74, 0.6, 0.8, Elf=120, Orc=70)}
     bias["class_imbalance"] = {"race": measured(0.26, Elf=120, Orc=70)}
@@ -93,29 +97,34 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
     proxy = replace(measured(0.713, 0.6, 0.8, Elf=120, Orc=70), feature="income")
     bias |= {"missingness_difference": {"race": missing}, "proxy_auc": {"race": proxy}}
     bias["proxy_auc_together"] = {"race": measured(0.78, 0.7, 0.9, Elf=120, Orc=70)}
-    return {
-        "validation_raw": measurement.measured(
-            counted, boundary="raw", blocked=False, expectations=[unmet, met]
+    groups = {
+        "Elf": evidence.group(18, 2, 10, 10),
+        "Orc": evidence.group(5, 1, 3, 3),
+        "Ent": evidence.group(0, 0, 0, 0),
+    }
+    found: dict[str, MeasuredDocument] = {
+        "validation_raw": evidence.raw_validation(counted, expectations=[unmet, met]),
+        "split": evidence.split(
+            {"overlap": measured(0), "left_out": measured(0)},
+            rows={"train": 100, "tune": 38, "test": 52},
+            row_digests=dict.fromkeys(("train", "tune", "test"), "ab" * 32),
+            tables=dict.fromkeys(("features", "label", "protected"), "cd" * 32),
         ),
-        "split": measurement.measured({"overlap": measured(0), "left_out": measured(0)}, **split),
-        "validation_prepared": measurement.measured(
-            counted | bias, boundary="prepared", blocked=False, expectations=[met]
-        ),
+        "validation_prepared": evidence.prepared_validation({**counted, **bias}, expectations=[met]),
         "training": _training(),
-        "performance": measurement.measured(
+        "performance": evidence.performance(
             {"roc_auc": measured(0.81234, 0.75, 0.88), "brier": measured(0.14, 0.1, 0.2)},
             rows=52,
-            threshold=0.5,
+            model_sha256=MODEL_SHA256,
         ),
-        "fairness": measurement.measured(
+        "fairness": evidence.fairness(
             {"demographic_parity_difference": {"race": measured(*gap, **support)}},
-            groups={
-                "race": {"Elf": _group(18, 2, 10, 10), "Orc": _group(5, 1, 3, 3), "Ent": _group(0, 0, 0, 0)}
-            },
+            groups={"race": groups},
             rows=52,
             above_median={"race": {"Elf": 22, "Orc": 4}},
+            model_sha256=MODEL_SHA256,
         ),
-        "explanation": measurement.measured(
+        "explanation": evidence.explanation(
             {"additivity_error": measured(1e-12), "rows": measured(31)},
             explainer="shap.LinearExplainer",
             space="log-odds",
@@ -123,8 +132,10 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
             by_group={"race": {"Elf": {"income": 0.4, "debt": -0.2}}},
             group_rows={"race": {"Elf": 24, "Orc": 7}},
             fewest_rows_shown=10,
+            model_sha256=MODEL_SHA256,
         ),
     }
+    return {name: document.to_json() for name, document in found.items()}
 
 
 def _expectation(detail: str, success: bool, severity: str, column: str) -> dict[str, Any]:
@@ -135,28 +146,27 @@ def _expectation(detail: str, success: bool, severity: str, column: str) -> dict
     }
 
 
-TUNE = {"rows": 38, "roc_auc": 0.9, "balanced_accuracy": 0.71, "selection_rate": None}
-CHOICE: dict[str, Any] = {
-    "rule": "of the candidates that keep every rule, the one with the highest utility",
-    "reason": "chosen: the highest utility among those that keep every rule",
-    "rules": ["parity"],
-    "rules_not_measured_on_tune_rows": [],
+TUNE = {"rows": 38, "favourable": 19, "roc_auc": 0.9, "accuracy": 0.75} | {
+    "balanced_accuracy": 0.71,
+    "f1": 0.7,
+    "selection_rate": None,
 }
+CHOICE: dict[str, Any] = evidence.CHOICE | {"rules": ["parity"]}
 
 
 def candidate(mitigation: str, utility: float | None, *, chosen: bool = False) -> dict[str, Any]:
     """A candidate of the training record; the chosen one breaks a rule."""
     broken = [{"rule": "parity", "attribute": "race", "value": 0.14, "excess": 0.04}]
-    return {
-        "estimator": "sklearn.linear_model.LogisticRegression",
-        "arguments": {"C": 0.1},
-        "mitigation": mitigation,
-        "chosen": chosen,
-        "why": "chosen: the best" if chosen else f"{mitigation} has less utility",
-        "broken": broken if chosen else [],
-        "utility": utility,
-        "disparity": {"demographic_parity_difference": {"race": 0.1}},
-    }
+    return evidence.candidate(
+        mitigation=mitigation,
+        chosen=chosen,
+        why="chosen: the best" if chosen else f"{mitigation} has less utility",
+        keeps_every_rule=not chosen,
+        broken=broken if chosen else [],
+        utility=utility,
+        tune=TUNE,
+        disparity={"demographic_parity_difference": {"race": 0.1}},
+    )
 
 
 def side(tune: dict[str, Any], gap: float, ratio: float | None) -> dict[str, Any]:
@@ -172,55 +182,37 @@ def side(tune: dict[str, Any], gap: float, ratio: float | None) -> dict[str, Any
     return {"utility": tune["balanced_accuracy"], "threshold": 0.5, "tune": tune, "disparity": plain}
 
 
-def _training() -> dict[str, Any]:
-    return measurement.measured(
-        {"protected_at_decision": measurement.Measurement(value=0)},
-        estimator="sklearn.linear_model.LogisticRegression",
-        arguments={"C": 0.1},
+def _training() -> TrainingDocument:
+    return evidence.training(
         mitigation="reweighing",
-        search=None,
-        threshold=0.5,
         threshold_rule="highest balanced_accuracy on tune rows",
         tune=TUNE,
-        utility="balanced_accuracy",
+        model=MODEL_SHA256,
         candidates=[candidate("reweighing", 0.71, chosen=True)],
         reference=candidate("none", 0.75) | {"why": "to compare with: no candidate"},
         choice=CHOICE,
         before_after={
+            "estimator": "sklearn.linear_model.LogisticRegression",
             "mitigation": "reweighing",
             "before_was_a_candidate": False,
             "before": side(TUNE | {"balanced_accuracy": 0.75}, 0.3, None),
             "after": side(TUNE, 0.14, None),
         },
-        warnings=[],
         libraries={"numpy": "2.2.0"},
         features={"income": "number", "debt": "number"},
         requirements_sha256="ef" * 32,
     )
 
 
-def _group(tp: int, fp: int, fn: int, tn: int) -> dict[str, Any]:
-    def rate(part: int, whole: int) -> float | None:
-        return part / whole if whole else None
-
-    count = tp + fp + fn + tn
-    cells = {"true_positive": tp, "false_positive": fp, "false_negative": fn, "true_negative": tn}
-    return {
-        "count": count,
-        "cells": cells,
-        "selection_rate": rate(tp + fp, count),
-        "true_positive_rate": rate(tp, tp + fn),
-        "false_positive_rate": rate(fp, fp + tn),
-    }
-
-
 def blocked() -> dict[str, dict[str, Any]]:
     """Evidence of a run that the raw table's validation blocked."""
     fault = _expectation("the row key `id` names 2 rows twice", False, "block", "id")
     counted = {"blocking_failures": measured(1), "warnings": measured(0), "expectations": measured(1)}
-    first = measurement.measured(counted, boundary="raw", blocked=True, expectations=[fault])
-    rest = measurement.blocked("validate_raw: the row key `id` names 2 rows twice")
-    return {"validation_raw": first} | {name: rest for name in documents() if name != "validation_raw"}
+    first = evidence.raw_validation(counted, blocked=True, expectations=[fault])
+    because = "validate_raw: the row key `id` names 2 rows twice"
+    rest = {name: BlockedDocument(because=because) for name in documents() if name != "validation_raw"}
+    rest["validation_prepared"] = BlockedValidation(because=because, boundary="prepared")
+    return {"validation_raw": first.to_json()} | {name: each.to_json() for name, each in rest.items()}
 
 
 def write(
@@ -236,8 +228,15 @@ def write(
     """A project at `root` with this evidence, judged, and `pareto`, a picture; returns `root`."""
     artifacts.write_text(root / "params.yaml", yaml.safe_dump(chosen or settings()))
     artifacts.write_text(root / "policies/p.yaml", yaml.safe_dump(rules or policy()))
-    origin = {"source": source or {"kind": "demo", "select": "SELECT *\nFROM source"}, "rows": 190}
-    artifacts.write_json(root / "data/origin.json", origin | {"columns": ["id", "debt"], "sha256": "12" * 32})
+    origin = evidence.origin(
+        source=source or {"kind": "demo", "select": "SELECT *\nFROM source"},
+        rows=190,
+        columns=("id", "debt"),
+        sha256="12" * 32,
+    )
+    origin.write(root)
+    if found["training"]["status"] == "measured":
+        artifacts.write_text(root / paths.MODEL, MODEL)
     for name, document_ in found.items():
         artifacts.write_json(root / f"reports/{name}.json", document_)
     drawn = {"evaluate": ("roc.svg", "odd.svg"), "explain": ("beeswarm.svg",)}

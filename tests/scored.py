@@ -16,9 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from clearance import files
-from clearance.documents import measurement
 from clearance.models import model_file
 from tasks import score
+from tests.support import evidence
 
 ROOT = Path(__file__).resolve().parent.parent
 THRESHOLD = 0.75
@@ -57,10 +57,8 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
     parts = {"features": ["a", "b"], "label": ["label"], "protected": ["race", "sex"]}
     for name, columns in parts.items():
         frame[["row", "split", *columns]].to_parquet(folder / f"{name}.parquet", index=False)
-    overlap = measurement.Measurement(value=0.0)
     digests = {name: files.sha256(folder / f"{name}.parquet") for name in parts}
-    split = measurement.measured({"overlap": overlap}, tables=digests)
-    files.write_json(root / "reports/split.json", split)
+    evidence.split(tables=digests).write(root)
     train = frame["split"] == "train"
     model = Pipeline(
         [
@@ -69,12 +67,7 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
         ]
     ).fit(frame.loc[train, ["a", "b"]], frame["label"][train] if labels is None else labels[train])
     sha256 = model_file.save(model, root / "models/trained/model.skops")
-    training = measurement.measured(
-        {"protected_at_decision": overlap},
-        threshold=THRESHOLD,
-        model={"file": "model.skops", "sha256": sha256, "format": "skops"},
-    )
-    files.write_json(root / "reports/training.json", training)
+    evidence.training(threshold=THRESHOLD, model=sha256).write(root)
     with contextlib.chdir(root):
         score.main()
     return root
@@ -82,4 +75,4 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
 
 def block(root: Path) -> None:
     """Turn the training of the project at `root` into one that did not happen."""
-    files.write_json(root / "reports/training.json", measurement.blocked("validate_raw: 3 rows are wrong"))
+    evidence.block(root, "validate_raw: 3 rows are wrong", "training")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from clearance import files, params
+from tests.support import evidence
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,13 +80,11 @@ def project(root: Path, table: pa.Table, **sections: Any) -> Path:
     (root / "params.yaml").write_text(yaml.safe_dump(raw | sections))
     path = root / "data/raw.parquet"
     pq.write_table(table, path)
-    files.write_json(
-        root / "data/origin.json",
-        {
-            "source": {},
-            "rows": table.num_rows,
-            "columns": table.column_names,
-            "sha256": files.sha256(path),
-        },
+    record = evidence.origin(
+        rows=table.num_rows,
+        columns=tuple(table.column_names),
+        types={field.name: str(field.type) for field in table.schema},
+        sha256=files.sha256(path),
     )
+    record.write(root)
     return root

@@ -16,11 +16,13 @@ from scipy import stats
 
 from clearance import files, params
 from clearance.data.tables import prepared
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.group_names import MISSING
 from clearance.errors import DataError
 from clearance.metrics import counts, fairness
 from clearance.metrics.counts import Cells
 from tasks import assess, prepare
+from tests.support import evidence
 
 Array = npt.NDArray[Any]
 MEASURES = [
@@ -236,13 +238,14 @@ def test_a_group_cannot_hide_behind_the_name_that_stands_for_none() -> None:
         counts.count(pd.Series(["a", "b"]), label, decision, known=[MISSING])
 
 
-def measured(scores: Array) -> dict[str, Any]:
+def measured(scores: Array) -> FairnessDocument:
     rows = len(scores)
     return assess.assess(
         protected=pd.DataFrame({"race": ["a", "b"] * (rows // 2)}, dtype=object),
         label=np.tile(np.array([0, 0, 1, 1], dtype=np.int8), rows // 4),
         scores=scores,
         threshold=0.5,
+        model_sha256=evidence.DIGEST,
         known={"race": ["a", "b"]},
         asked=params.Evaluate(),
         seed=1,
@@ -251,10 +254,10 @@ def measured(scores: Array) -> dict[str, Any]:
 
 def test_a_score_that_is_no_probability_leaves_everything_undefined() -> None:
     scores = np.linspace(0, 1, 40)
-    assert measured(scores)["measurements"]["demographic_parity_difference"]["race"]["value"] is not None
+    assert measured(scores).measurements["demographic_parity_difference"]["race"].value is not None
     scores[3] = np.nan
-    for by_attribute in measured(scores)["measurements"].values():
-        assert by_attribute["race"]["undefined"] == "1 of 40 scores are no probability"
+    for by_attribute in measured(scores).measurements.values():
+        assert by_attribute["race"].undefined == "1 of 40 scores are not probabilities"
 
 
 def test_an_intersection_that_is_bad_while_both_margins_are_fine_is_seen() -> None:
@@ -266,22 +269,27 @@ def test_an_intersection_that_is_bad_while_both_margins_are_fine_is_seen() -> No
         label=np.tile(np.array([0, 1, 1, 0, 1, 0, 0, 1], dtype=np.int8), 100),
         scores=np.where(favoured, 0.9, 0.1),
         threshold=0.5,
+        model_sha256=evidence.DIGEST,
         known={"race & sex": ["A & m"]},
         asked=params.Evaluate(reference={"race": "B", "sex": "m"}),
         seed=1,
     )
-    gap = document["measurements"]["demographic_parity_difference"]
-    assert {name: found["value"] for name, found in gap.items()} == {"race": 0, "sex": 0, "race & sex": 1}
-    assert gap["race & sex"]["low"] > 0.9
-    assert document["groups"]["race & sex"]["A & f"]["selection_rate"] == 0
-    worst = document["against_best"]["race & sex"][0]
-    assert (worst["group"], worst["impact_ratio"]) == ("A & f", 0)
-    assert worst["fisher_p_adjusted"] < 1e-50
-    assert document["never_observed"] == {"race & sex": []}
-    assert document["family"]["attributes"] == ["race", "sex", "race & sex"]
-    reference = document["measurements"]["disparate_impact_reference_group"]
-    assert reference["race"]["value"] == 1
-    assert "B & m has no success" in reference["race & sex"]["undefined"]
+    gap = document.measurements["demographic_parity_difference"]
+    assert {name: measurement.value for name, measurement in gap.items()} == {
+        "race": 0,
+        "sex": 0,
+        "race & sex": 1,
+    }
+    assert (gap["race & sex"].low or 0) > 0.9
+    assert document.groups["race & sex"]["A & f"].selection_rate == 0
+    worst = document.against_best["race & sex"][0]
+    assert (worst.group, worst.impact_ratio) == ("A & f", 0)
+    assert (worst.fisher_p_adjusted or 0) < 1e-50
+    assert document.never_observed == {"race & sex": ()}
+    assert document.family.attributes == ("race", "sex", "race & sex")
+    reference = document.measurements["disparate_impact_reference_group"]
+    assert reference["race"].value == 1
+    assert "B & m has no success" in str(reference["race & sex"].undefined)
 
 
 def test_intersections_stop_at_the_order_asked_for() -> None:
@@ -291,12 +299,13 @@ def test_intersections_stop_at_the_order_asked_for() -> None:
             label=np.tile(np.array([0, 0, 1, 1], dtype=np.int8), 10),
             scores=np.linspace(0, 1, 40),
             threshold=0.5,
+            model_sha256=evidence.DIGEST,
             known={},
             asked=params.Evaluate(intersections=order),
             seed=1,
         )
-        assert len(document["groups"]) == expected
-        assert all(len(by_name) == expected for by_name in document["measurements"].values())
+        assert len(document.groups) == expected
+        assert all(len(by_name) == expected for by_name in document.measurements.values())
 
 
 @settings(max_examples=10, deadline=None)
@@ -317,6 +326,7 @@ def test_flipping_the_labels_and_the_declaration_together_changes_no_measurement
                 label=label.to_numpy(zero_copy_only=False),
                 scores=scores,
                 threshold=0.5,
+                model_sha256=evidence.DIGEST,
                 known={},
                 asked=params.Evaluate(),
                 seed=1,
@@ -326,8 +336,8 @@ def test_flipping_the_labels_and_the_declaration_together_changes_no_measurement
 
 
 def test_no_test_rows_measure_nothing() -> None:
-    for by_attribute in measured(np.zeros(0))["measurements"].values():
-        assert by_attribute["race"]["value"] is None
+    for by_attribute in measured(np.zeros(0)).measurements.values():
+        assert by_attribute["race"].value is None
 
 
 def test_both_rates_of_equalized_odds_are_bounded_at_once() -> None:

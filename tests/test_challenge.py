@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from clearance import comparison as challenge
-from clearance.comparison import Answers, Comparison, Demand, Duel, Finding, Model, Rows
+from clearance import comparison as comparisons
+from clearance.comparison import Comparison, Criterion, Finding, Model, ModelScores, PairedRows, Rows
 from clearance.documents.measurement import Outcome
 from clearance.metrics import intervals
 from clearance.policy.comparison_terms import ComparisonTerms
@@ -45,9 +45,9 @@ def rule(metric: str, **changes: Any) -> Rule:
 FAIR = (rule("demographic_parity_difference"), rule("demographic_parity_ratio"))
 
 
-def duel(
+def pair(
     rows: int = 4000, seed: int = 0, worse: float = 0.0, unfair: float = 0.0, noise: float = 0.004
-) -> Duel:
+) -> PairedRows:
     """A candidate that decides `noise` of the rows otherwise, errs in `worse` more of them, and turns down
     `unfair` of those in group b that the champion favours."""
     random = np.random.default_rng(seed)
@@ -59,52 +59,52 @@ def duel(
     candidate ^= right & (random.random(rows) < worse / 0.85)
     candidate &= ~((group == "b") & champion & (random.random(rows) < unfair))
 
-    def answers(decisions: np.ndarray) -> Answers:
-        return Answers(scores=0.25 + 0.5 * decisions + random.random(rows) / 5, threshold=0.5)
+    def answers(decisions: np.ndarray) -> ModelScores:
+        return ModelScores(scores=0.25 + 0.5 * decisions + random.random(rows) / 5, threshold=0.5)
 
-    return Duel(
+    return PairedRows(
         label=label,
         champion=answers(champion),
         candidate=answers(candidate),
         protected=pd.DataFrame({"race": group}, dtype=object),
-        known={"race": ["a", "b"]},
+        groups={"race": ["a", "b"]},
     )
 
 
-def hold(of: Duel, rules: tuple[Rule, ...] = FAIR, **changes: Any) -> list[Finding]:
+def hold(of: PairedRows, rules: tuple[Rule, ...] = FAIR, **changes: Any) -> list[Finding]:
     settled = asked(**changes)
-    return list(challenge.hold(settled, challenge.demands(settled, rules), of, SAMPLING))
+    return list(comparisons.decide(settled, comparisons.criteria_of(settled, rules), of, SAMPLING))
 
 
-def outcomes(of: Duel, rules: tuple[Rule, ...] = FAIR, **changes: Any) -> list[str]:
+def outcomes(of: PairedRows, rules: tuple[Rule, ...] = FAIR, **changes: Any) -> list[str]:
     return [each.outcome.value for each in hold(of, rules, **changes)]
 
 
 def test_a_candidate_that_is_as_good_and_as_fair_passes() -> None:
-    found = hold(duel(rows=20000))
+    found = hold(pair(rows=20000))
     assert [each.outcome for each in found] == [Outcome.PASS] * 3
-    assert [each.demand.id for each in found] == [
+    assert [each.criterion.id for each in found] == [
         "not-inferior",
         "not-less-fair: demographic-parity-difference",
         "not-less-fair: demographic-parity-ratio",
     ]
-    assert "the limit is at least -0.02" in found[0].reason
-    assert "candidate's over champion's" in found[2].reason
+    assert "limit: ≥ -0.02" in found[0].reason
+    assert "candidate / champion" in found[2].reason
 
 
 def test_a_worse_candidate_fails_by_the_interval_and_one_that_may_be_worse_has_not_shown_enough() -> None:
-    assert outcomes(duel(worse=0.05))[0] == "fail"
-    assert outcomes(duel(rows=400, worse=0.015))[0] == "insufficient_evidence"
+    assert outcomes(pair(worse=0.05))[0] == "fail"
+    assert outcomes(pair(rows=400, worse=0.015))[0] == "insufficient_evidence"
 
 
 def test_a_less_fair_candidate_fails_though_it_is_as_good() -> None:
-    found = outcomes(duel(rows=20000, unfair=0.1), quality=[{"metric": "accuracy", "margin": 0.1}])
+    found = outcomes(pair(rows=20000, unfair=0.1), quality=[{"metric": "accuracy", "margin": 0.1}])
     assert found == ["pass", "fail", "fail"]
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1", "roc_auc", "brier", "log_loss"])
 def test_every_figure_of_quality_knows_which_way_is_worse(metric: str) -> None:
-    better, worse = duel(rows=6000), duel(rows=6000, worse=0.3)
+    better, worse = pair(rows=6000), pair(rows=6000, worse=0.3)
     turned = replace(worse, champion=worse.candidate, candidate=worse.champion)
     quality = [{"metric": metric, "margin": 0.05}]
     assert outcomes(worse, (), quality=quality) == ["fail"]
@@ -114,41 +114,41 @@ def test_every_figure_of_quality_knows_which_way_is_worse(metric: str) -> None:
 
 
 def test_the_very_same_model_passes_on_any_rows() -> None:
-    one = duel(rows=12)
+    one = pair(rows=12)
     same = replace(one, candidate=one.champion, same=True)
     everything = (*FAIR, rule("roc_auc_difference"), rule("accuracy_lowest", limit={"at_least": 0.5}))
     found = hold(same, everything)
     assert {each.outcome for each in found} == {Outcome.PASS}
-    assert {each.found.value for each in found if each.found} == {0.0, 1.0}
+    assert {each.change.value for each in found if each.change} == {0.0, 1.0}
     assert outcomes(replace(same, same=False)) == ["insufficient_evidence"] * 3
 
 
 @pytest.mark.parametrize("side", ["champion", "candidate"])
 @pytest.mark.parametrize("score", [np.nan, 1.2, -0.1, np.inf])
 def test_scores_that_are_no_probability_decide_nothing(side: str, score: float) -> None:
-    one = duel()
+    one = pair()
     scores = getattr(one, side).scores.copy()
     scores[7] = score
-    broken = replace(one, **{side: Answers(scores=scores, threshold=0.5)})
+    broken = replace(one, **{side: ModelScores(scores=scores, threshold=0.5)})
     found = hold(broken)
     assert {each.outcome for each in found} == {Outcome.NOT_EVALUATED}
-    assert f"1 of the {side}'s 4000 scores are no probability" in found[0].reason
+    assert f"1 of the {side}'s 4000 scores are not probabilities" in found[0].reason
     assert outcomes(replace(broken, same=True)) == ["not_evaluated"] * 3
 
 
 def test_too_few_rows_in_all_or_in_a_group_are_not_enough() -> None:
-    few = hold(duel(rows=99))
+    few = hold(pair(rows=99))
     assert {each.outcome for each in few} == {Outcome.INSUFFICIENT_EVIDENCE}
-    assert {each.reason for each in few} == {"99 rows can be compared, 100 are needed"}
-    assert all(each.found is not None for each in hold(duel(rows=100)))
-    one = duel(rows=20000)
+    assert {each.reason for each in few} == {"99 rows can be compared, but at least 100 are needed"}
+    assert all(each.change is not None for each in hold(pair(rows=100)))
+    one = pair(rows=20000)
     race = one.protected["race"].to_numpy(dtype=object, copy=True)
     race[np.flatnonzero(race == "b")[29:]] = None
     thin = replace(one, protected=pd.DataFrame({"race": race}, dtype=object))
     found = hold(thin)
     assert [each.outcome.value for each in found] == ["pass", *["insufficient_evidence"] * 2]
-    assert "30 rows a group are needed: b has 29" in found[1].reason
-    gone = replace(one, known={"race": ["a", "b", "c"]})
+    assert "at least 30 rows; b has 29 (1 short)" in found[1].reason
+    gone = replace(one, groups={"race": ["a", "b", "c"]})
     assert outcomes(gone) == ["pass", *["insufficient_evidence"] * 2]
     assert "no rows to count in c" in hold(gone)[1].reason
 
@@ -159,9 +159,9 @@ def test_what_cannot_be_compared_is_said_and_never_passes() -> None:
         rule("demographic_parity_difference", attributes=["age"]),
         rule("demographic_parity_difference", id="none", attributes=[]),
     )
-    found = hold(duel(), strange)[1:]
+    found = hold(pair(), strange)[1:]
     assert {each.outcome for each in found} == {Outcome.NOT_EVALUATED}
-    assert "no comparison on the same rows is known for Theil index" in found[0].reason
+    assert "no method is known that compares two models by Theil index" in found[0].reason
     assert "age is not among the attributes" in found[1].reason
     assert "names no attribute" in found[2].reason
 
@@ -172,14 +172,14 @@ def test_rules_that_ask_nothing_of_a_change_make_no_demand() -> None:
         rule("demographic_parity_ratio", decides_by="report_only"),
         rule("accuracy").model_copy(update={"metric": "performance.accuracy"}),
     )
-    assert [each.id for each in challenge.demands(asked(), idle)] == ["not-inferior"]
-    (_, warned) = challenge.demands(asked(), (rule("accuracy_difference", severity="warn"),))
+    assert [each.id for each in comparisons.criteria_of(asked(), idle)] == ["not-inferior"]
+    (_, warned) = comparisons.criteria_of(asked(), (rule("accuracy_difference", severity="warn"),))
     assert warned.severity == "warn"
-    assert {each.severity for each in challenge.demands(asked(severity="warn"), FAIR)} == {"warn"}
+    assert {each.severity for each in comparisons.criteria_of(asked(severity="warn"), FAIR)} == {"warn"}
 
 
 def test_intersections_and_scoring_rates_are_compared_too() -> None:
-    one = duel(rows=30000, noise=0.001)
+    one = pair(rows=30000, noise=0.001)
     sex = np.random.default_rng(1).choice(["f", "m"], 30000)
     both = replace(one, protected=one.protected.assign(sex=sex), candidate=one.champion)
     rules = (
@@ -189,13 +189,13 @@ def test_intersections_and_scoring_rates_are_compared_too() -> None:
     )
     found = hold(replace(both, reference={"race": "a"}), rules, ratio_margin=0.05)
     assert [each.outcome.value for each in found] == ["pass"] * 4
-    assert set(found[1].found.support) == {"a & f", "a & m", "b & f", "b & m"}  # type: ignore[union-attr]
+    assert set(found[1].change.support) == {"a & f", "a & m", "b & f", "b & m"}  # type: ignore[union-attr]
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000))
 @settings(max_examples=10, deadline=None)
 def test_the_order_of_rows_and_the_names_of_groups_change_nothing(seed: int, shuffle: int) -> None:
-    one = duel(rows=600, seed=seed, worse=0.02, unfair=0.05, noise=0.05)
+    one = pair(rows=600, seed=seed, worse=0.02, unfair=0.05, noise=0.05)
     order = np.random.default_rng(shuffle).permutation(600)
     renamed = one.protected.replace({"race": {"a": "z", "b": "a"}})
     other = replace(
@@ -204,22 +204,22 @@ def test_the_order_of_rows_and_the_names_of_groups_change_nothing(seed: int, shu
         champion=replace(one.champion, scores=one.champion.scores[order]),
         candidate=replace(one.candidate, scores=one.candidate.scores[order]),
         protected=renamed.iloc[order].reset_index(drop=True),
-        known={"race": ["a", "z"]},
+        groups={"race": ["a", "z"]},
     )
     quality = [{"metric": name, "margin": 0.02} for name in ("accuracy", "f1", "roc_auc")]
     for mine, theirs in zip(hold(one, quality=quality), hold(other, quality=quality), strict=True):
         assert mine.outcome == theirs.outcome
-        assert mine.found is not None and theirs.found is not None
-        ends = [(each.value, each.low, each.high) for each in (mine.found, theirs.found)]
+        assert mine.change is not None and theirs.change is not None
+        ends = [(each.value, each.low, each.high) for each in (mine.change, theirs.change)]
         assert ends[0] == pytest.approx(ends[1], abs=1e-9)
 
 
 def test_a_first_version_is_judged_by_its_own_verdict_and_says_who_must_agree() -> None:
-    found = challenge.first_version(asked(), Outcome.PASS, "all rules pass")
-    assert (found.outcome, found.demand.severity) == (Outcome.PASS, "block")
-    assert "at least 1 approval(s)" in found.reason
+    found = comparisons.first_version(asked(), Outcome.PASS, "all rules pass")
+    assert (found.outcome, found.criterion.severity) == (Outcome.PASS, "block")
+    assert "at least 1 approval" in found.reason
     for verdict in (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE):
-        refused = challenge.first_version(asked(severity="warn"), verdict, "the gap is 0.3")
+        refused = comparisons.first_version(asked(severity="warn"), verdict, "the gap is 0.3")
         assert refused.outcome is verdict
         assert "the gap is 0.3" in refused.reason
         assert comparison((refused,), champion=None, severity="warn").outcome is verdict
@@ -233,7 +233,7 @@ def comparison(findings: tuple[Finding, ...], champion: Model | None, **changes:
         candidate=Model(fingerprint="c" * 64, sha256="d" * 64, threshold=0.5),
         champion=champion,
         policy="e" * 64,
-        asked=asked(**changes),
+        terms=asked(**changes),
         rows=Rows(test=300, left_out=40, compared=260, sha256="f" * 64),
         findings=findings,
         notes=("a note",),
@@ -244,8 +244,8 @@ CHAMPION = Model(fingerprint="a" * 64, sha256="b" * 64, threshold=0.4, version=3
 
 
 def a_finding(outcome: Outcome, severity: str = "block") -> Finding:
-    demand = Demand(id="x", metric="accuracy", attribute=None, limit=None, severity=severity)
-    return Finding(demand=demand, found=None, outcome=outcome, reason=f"it is {outcome}")
+    criterion = Criterion(id="x", metric="accuracy", attribute=None, limit=None, severity=severity)
+    return Finding(criterion=criterion, change=None, outcome=outcome, reason=f"it is {outcome}")
 
 
 def test_a_comparison_is_as_good_as_its_worst_blocking_finding() -> None:
@@ -257,8 +257,8 @@ def test_a_comparison_is_as_good_as_its_worst_blocking_finding() -> None:
     assert comparison((good, a_finding(Outcome.FAIL, "warn")), CHAMPION).outcome is Outcome.PASS
     assert comparison((a_finding(Outcome.INSUFFICIENT_EVIDENCE), bad), CHAMPION).outcome is Outcome.FAIL
     assert comparison((good,), CHAMPION).approvals == 0
-    with pytest.raises(ValueError, match="does not pass"):
-        challenge.undecided([], Outcome.PASS, "")
+    with pytest.raises(ValueError, match="cannot pass"):
+        comparisons.undecided([], Outcome.PASS, "")
 
 
 def test_the_digest_moves_with_everything_that_is_compared() -> None:
@@ -270,25 +270,25 @@ def test_the_digest_moves_with_everything_that_is_compared() -> None:
         replace(one, candidate=replace(one.candidate, threshold=0.51)),
         replace(one, rows=replace(one.rows, compared=259)),
         replace(one, findings=(a_finding(Outcome.FAIL),)),
-        replace(one, asked=asked(difference_margin=0.03)),
+        replace(one, terms=asked(difference_margin=0.03)),
         replace(one, policy="0" * 64),
     ]
-    assert len({challenge.digest(each) for each in (one, *others)}) == len(others) + 1
-    assert challenge.digest(one) == challenge.digest(comparison((a_finding(Outcome.PASS),), CHAMPION))
-    assert len(challenge.digest(one)) == 64
+    assert len({comparisons.digest(each) for each in (one, *others)}) == len(others) + 1
+    assert comparisons.digest(one) == comparisons.digest(comparison((a_finding(Outcome.PASS),), CHAMPION))
+    assert len(comparisons.digest(one)) == 64
 
 
 def test_the_summary_says_who_what_and_why_in_plain_lines() -> None:
     found = (a_finding(Outcome.FAIL), a_finding(Outcome.NOT_EVALUATED, "warn"))
-    assert challenge.summary(comparison(found, CHAMPION).to_json()) == [
+    assert comparisons.summary(comparison(found, CHAMPION).to_json()) == [
         "Fail: loans, the candidate against the champion (version 3)",
-        "  260 of 300 test rows compared; 40 left out, the champion was fitted or tuned on them",
+        "  260 of 300 test rows compared; 40 left out because the champion was fitted or tuned on them",
         "  fail: it is fail",
-        "  not evaluated, only a warning: it is not_evaluated",
+        "  not evaluated (warning only): it is not_evaluated",
         "  note: a note",
     ]
-    first = challenge.summary(comparison((a_finding(Outcome.PASS),), None).to_json())
-    assert first[:2] == ["Pass: loans, the first version: there is no champion", "  pass: it is pass"]
+    first = comparisons.summary(comparison((a_finding(Outcome.PASS),), None).to_json())
+    assert first[:2] == ["Pass: loans, first version: there is no champion", "  pass: it is pass"]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_the_summary_says_who_what_and_why_in_plain_lines() -> None:
         ({"quality": []}, "at least 1 item"),
         ({"quality": [{"metric": "made_up", "margin": 0.1}]}, "Input should be"),
         ({"quality": [{"metric": "brier", "margin": 0.1}] * 2}, "names a metric twice"),
-        ({"valid_until": "2025-01-01"}, "before it begins"),
+        ({"valid_until": "2025-01-01"}, "is before `valid_from`"),
         ({"confidence": float("nan")}, "finite"),
     ],
 )

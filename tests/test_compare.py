@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from test_challenge import asked
 
-from clearance import comparison, files, params, registry
+from clearance import comparison, files, params, paths, registry
 from clearance.comparison import Comparison, compare
 from clearance.data.tables import fitted_rows, prepared
 from clearance.documents import measurement
@@ -171,7 +171,7 @@ def test_a_worse_candidate_fails_and_the_champion_itself_passes(project: Path) -
     judged.put(project, rows=ROWS, model=0)
     same = run(project, minimum_rows=100_000, difference_margin=0.0)
     assert same.outcome is Outcome.PASS
-    assert {each.found.method for each in same.findings if each.found} == {"the same model"}
+    assert {each.change.method for each in same.findings if each.change} == {"the same model"}
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ def test_rows_the_champion_has_seen_are_left_out_and_counted(project: Path) -> N
     every = run(project)
     assert (every.rows.left_out, every.rows.compared) == (300, 0)
     assert {each.outcome for each in every.findings} == {Outcome.INSUFFICIENT_EVIDENCE}
-    assert "0 rows can be compared, 100 are needed" in reasons(every)
+    assert "0 rows can be compared, but at least 100 are needed" in reasons(every)
 
 
 @pytest.mark.slow
@@ -198,8 +198,10 @@ def test_a_first_version_stands_on_its_own_verdict(project: Path) -> None:
     for folder in ("data/prepared", "data/scored", "models/trained", "reports/figures"):
         shutil.rmtree(project / folder)
     judged.put(project, blocked=True)
-    with pytest.raises(IntegrityError, match="no candidate to compare: validate_raw: a fault"):
+    with pytest.raises(IntegrityError) as error:
         compare.compare(lineage.verify(project), asked(), server, None)
+    assert error.value.code == "comparison.no_candidate"
+    assert error.value.values["because"].startswith("validate_raw: a fault")
 
 
 @pytest.mark.slow
@@ -208,8 +210,8 @@ def test_what_keeps_the_champion_from_being_asked_is_found_and_never_passes(proj
     other = [
         ({"target": "repaid"}, "another outcome"),
         ({"favourable": 0}, "another outcome"),
-        ({"row_key": "number"}, "known by other keys"),
-        ({"weight": "stands_for"}, "rows weigh or come in clusters"),
+        ({"row_key": "number"}, "have other keys"),
+        ({"weight": "stands_for"}, "rows have weights or clusters"),
     ]
     for change, said in other:
         candidate(project, changes={"data": declared | change})
@@ -265,7 +267,7 @@ def test_a_champion_that_was_tampered_with_is_refused(project: Path) -> None:
         file.unlink()
     older = run(project)  # a run from before such rows were kept
     assert older.outcome is Outcome.NOT_EVALUATED
-    assert "does not keep which rows the champion was fitted on" in reasons(older)
+    assert "did not record which rows the champion was fitted on" in reasons(older)
     MlflowClient().delete_model_version_tag(NAME, "1", "clearance.model.sha256")
     with pytest.raises(IntegrityError, match="was not released here"):
         run(project)
@@ -287,11 +289,11 @@ def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
     root = tables.project(tmp_path / "project", tables.applications())
     files.write_json(
         root / prepare.VALIDATION,
-        measurement.measured({}, blocked=False, table=files.sha256(root / prepare.RAW)),
+        measurement.measured({}, blocked=False, table=files.sha256(root / paths.RAW_TABLE)),
     )
     monkeypatch.chdir(root)
     prepare.main()
-    split = files.read_json(root / prepared.RECORD)
+    split = files.read_json(root / paths.SPLIT)
     for side in fitted_rows.SPLITS:
         assert fitted_rows.digest(fitted_rows.read(root, side)) == split["row_digests"][side]
 

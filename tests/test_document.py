@@ -32,19 +32,19 @@ def section(html: str, name: str) -> str:
 @pytest.mark.parametrize(
     ("gap", "word", "why", "settled"),
     [
-        ("Ada", "Pass", "All 3 blocking checks pass.", "It holds for this model, these data and policy p 7"),
+        ("Ada", "Pass", "All 3 blocking checks pass.", "It applies to this model, this data and policy p 7"),
         (
             "gap",
             "Refused",
             "Demographic parity difference by race is 0.300",
-            "so that it is at most 0.1 with the",
+            "so that the whole interval is ≤ 0.1",
         ),
-        ("wide", "Insufficient evidence", "reaches across the limit", "very roughly 16 times the rows"),
+        ("wide", "Insufficient evidence", "straddles the limit", "about 16 times as many rows"),
         (
             "out",
             "Insufficient evidence",
-            "reaches across the limit",
-            "would sooner confirm that than lift it",
+            "straddles the limit",
+            "the value itself is outside the limit",
         ),
     ],
 )
@@ -83,7 +83,7 @@ def test_every_finding_is_a_row_with_number_limit_outcome_kind_and_source(tmp_pa
         "0.300 (0.200 to 0.400)",
     ):
         assert said in parity
-    for said in ("95% interval", "limit: at most 0.1", "(Atlantis): source of parity [not confirmed]"):
+    for said in ("95% interval", "limit: ≤ 0.1", "(Atlantis): source of parity (not confirmed)"):
         assert said in parity
     (ranks,) = [row for row in rows if "source of ranks" in row]
     assert "0.812 (0.750 to 0.880)" in ranks
@@ -121,7 +121,7 @@ def test_the_figures_are_in_the_page_with_a_text_for_those_who_do_not_see_them(t
     assert [of["alt"] for of in images] == [
         "ROC curve; ROC AUC 0.812 (0.750 to 0.880)",
         "odd",
-        "Contributions, one dot a row; rows 31",
+        "Contributions, one dot per row; rows 31",
     ]
     assert all(str(of["src"]).startswith("data:image/svg+xml;base64,") for of in images)
 
@@ -188,7 +188,7 @@ def test_a_blocked_run_says_what_blocked_and_why_each_section_is_not_measured(tm
     for name in SECTIONS:
         assert because in section(html, name)
     assert "What blocked the run The row key id names 2 rows twice." in reported.Parsed(html).texts("main")[0]
-    assert "This blocked the run: nothing was trained on this table." in section(html, "Data")
+    assert "This blocked the run: no model was trained on this table." in section(html, "Data")
     (row,) = [row for row in reported.Parsed(html).texts("tr") if row.startswith("id ")]
     assert "The row key id names 2 rows twice." in row
     assert "blocks" in row
@@ -200,7 +200,7 @@ def test_a_missing_document_is_a_printed_gap(tmp_path: Path, name: str) -> None:
     found = reported.documents()
     del found[name]
     html = reported.page(reported.write(tmp_path, found))
-    assert f"Not measured: reports/{name}.json was never written." in "".join(
+    assert f"Not measured: reports/{name}.json was not written." in "".join(
         reported.Parsed(html).texts("main")
     )
 
@@ -264,10 +264,10 @@ def test_groups_show_their_counts_and_small_ones_are_marked(tmp_path: Path) -> N
 
 def test_the_explanation_states_its_sample_and_keeps_small_groups_out(tmp_path: Path) -> None:
     text = section(reported.page(reported.write(tmp_path, reported.documents())), "Explanation")
-    assert "over a sample of 31 test rows" in text
+    assert "for a sample of 31 test rows" in text
     assert "error of at most 1.00e-12" in text
     assert "Elf 24 rows" in text
-    assert "Not shown, for it would speak of single people: Orc (7 rows)." in text
+    assert "would reveal individuals: Orc (7 rows)." in text
 
 
 def test_an_explanation_of_no_rows_gives_its_reason(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_an_undefined_measurement_says_why(tmp_path: Path) -> None:
     found["performance"]["measurements"]["roc_auc"] = hole.to_json()
     html = reported.page(reported.write(tmp_path, found))
     assert "undefined: every test row has the label 1" in section(html, "Performance")
-    assert "nothing measured" in section(html, "Rules")
+    assert "not measured" in section(html, "Rules")
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_the_lineage_has_the_digest_of_everything_the_page_rests_on(tmp_path: Pa
 def test_data_model_and_tune_numbers_are_told(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, reported.documents()))
     data = section(html, "Data")
-    for said in ("rows 190", "SELECT * FROM source", "tune 38", "1 is not met", "0.210 (0.100 to 0.300)"):
+    for said in ("rows 190", "SELECT * FROM source", "tune 38", "1 not met", "0.210 (0.100 to 0.300)"):
         assert said in data
     assert "0123456789ab: -7" in data
     assert "Elf 120, Orc 70" in data
@@ -379,9 +379,9 @@ def text_of(root: Path, name: str) -> str:
 def test_one_candidate_is_said_to_be_one_and_there_is_no_picture(tmp_path: Path) -> None:
     root = reported.write(tmp_path, reported.documents())
     text = text_of(root, "Model")
-    assert "One candidate was trained: there was no choice among several." in text
+    assert "One candidate was trained: there was nothing to choose from." in text
     assert "On tune rows its point values break parity by race (0.140, 0.0400 outside the limit)." in text
-    assert "The rule of choice" not in text
+    assert "Selection rule" not in text
     assert not any("disparity" in str(of["alt"]) for of in reported.Parsed(reported.page(root)).of("img"))
 
 
@@ -398,34 +398,34 @@ def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(t
     found = many(*tried, left_out, rules_not_measured_on_tune_rows=["parity by race & sex"])
     html = reported.page(reported.write(tmp_path, found, pareto=True))
     text = section(html, "Model")
-    assert "3 candidates were tried. The rule of choice: of the candidates that keep every rule" in text
+    assert "3 candidates were tried. Selection rule: of the candidates that keep every rule" in text
     assert "Number 2 (LogisticRegression, reweighing) was chosen: the highest utility" in text
-    assert "Not measured on tune rows, and so not asked of any: parity by race & sex." in text
+    assert "Not measured on tune rows, and therefore not used: parity by race & sex." in text
     parsed = reported.Parsed(html)
     (row,) = [row for row in parsed.texts("tr") if "Which the policy forbids." in row]
     assert row.startswith("3 LogisticRegression")
     assert "threshold_optimizer none" in row
     assert sum(of.get("class") == "chosen" for of in parsed.of("tr")) == 1
     assert "Utility against disparity of the candidates" in [of["alt"] for of in parsed.of("img")]
-    assert "the ringed one was chosen" in text
+    assert "The ringed one was chosen" in text
 
 
 def test_candidates_of_which_nothing_can_be_drawn_have_no_picture_and_a_reason(tmp_path: Path) -> None:
     found = many(reported.candidate("none", None), reported.candidate("reweighing", 0.71, chosen=True))
     text = text_of(reported.write(tmp_path, found), "Model")
-    assert "No picture: fewer than two candidates have both a utility and a disparity." in text
+    assert "No figure: fewer than two candidates have both a utility and a disparity." in text
 
 
 def test_before_and_after_mitigation_stand_side_by_side(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, reported.documents()))
     text = section(html, "Model")
-    assert "no mitigation, which was fitted only to be compared with and could not be chosen." in text
+    assert "without mitigation, which was fitted only for this comparison and could not be chosen." in text
     rows = reported.Parsed(html).texts("tr")
     for row in (
         "Balanced accuracy 0.750 0.710 0.0400 lower",
         "Selection rate none none cannot be compared",
-        "Demographic parity difference by race 0.300 (0.200 to 0.400) 0.140 (0.040 to 0.240) 0.160 nearer to "
-        "equal",
+        "Demographic parity difference by race 0.300 (0.200 to 0.400) 0.140 (0.040 to 0.240) 0.160 closer to "
+        "parity",
         "Accuracy difference by race 0.050 (0.000 to 0.100) 0.050 (0.000 to 0.100) the same",
     ):
         assert row in rows
@@ -436,14 +436,16 @@ def test_before_and_after_mitigation_stand_side_by_side(tmp_path: Path) -> None:
 def test_before_was_a_candidate_where_it_was_one(tmp_path: Path) -> None:
     found = reported.documents()
     found["training"]["before_after"]["before_was_a_candidate"] = True
-    assert "no mitigation, which was a candidate too." in text_of(reported.write(tmp_path, found), "Model")
+    assert "without mitigation, which was also a candidate." in text_of(
+        reported.write(tmp_path, found), "Model"
+    )
 
 
 def test_a_model_without_mitigation_has_no_before_and_after(tmp_path: Path) -> None:
     found = reported.documents()
     found["training"] |= {"mitigation": "none", "before_after": None, "reference": None}
     text = text_of(reported.write(tmp_path, found), "Model")
-    assert "It has no mitigation, so there is no before and after." in text
+    assert "The model has no mitigation, so there is no before and after." in text
     assert "Before and after mitigation" not in text
 
 
@@ -453,19 +455,17 @@ def test_a_record_of_an_older_kind_leaves_printed_gaps(tmp_path: Path) -> None:
         del found["training"][key]
     del found["fairness"]["above_median"]
     root = reported.write(tmp_path, found)
-    assert "Not recorded: the training record names no candidate." in text_of(root, "Model")
+    assert "Not recorded: the training record lists no candidate." in text_of(root, "Model")
     assert "not counted" in text_of(root, "Fairness")
 
 
 def test_bias_in_the_data_is_told_in_words_and_figures(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, reported.documents()))
     text = section(html, "Data")
-    assert "the rates of recorded favourable outcomes lie up to 21.0 percentage points apart" in text
+    assert "the rates of recorded favourable outcomes differ by up to 21.0 percentage points" in text
+    assert "the largest gap in missing values is in debt, 8.3 percentage points between two groups" in text
     assert (
-        "the widest gap in missing values is that of debt, 8.3 percentage points between two groups" in text
-    )
-    assert (
-        "the strongest proxy, income, tells which is which 71 times in 100, and all features together" in text
+        "the strongest proxy, income, ranks them correctly 71 times in 100, and all features together" in text
     )
     rows = reported.Parsed(html).texts("tr")
     for start, end in {
@@ -475,7 +475,7 @@ def test_bias_in_the_data_is_told_in_words_and_figures(tmp_path: Path) -> None:
         "Difference in missing values": "0.083 (0.010 to 0.200) debt",
         "ROC AUC of the strongest proxy": "0.713 (0.600 to 0.800) income",
         "ROC AUC of all features as a proxy": "0.780 (0.700 to 0.900)",
-        "Jensen-Shannon divergence": "not measured: the validation has no such number",
+        "Jensen-Shannon divergence": "not measured",
     }.items():
         (row,) = [row for row in rows if row.startswith(start)]
         assert row.endswith(end)
@@ -487,7 +487,7 @@ def test_a_proxy_that_could_not_be_measured_says_why_and_no_sentence_is_made_of_
     found["validation_prepared"]["measurements"]["proxy_auc"]["race"] = hole
     text = text_of(reported.write(tmp_path, found), "Data")
     assert "undefined: two groups, 10 rows of each" in text
-    assert "which is which" not in text
+    assert "ranks them correctly" not in text
 
 
 def test_the_page_says_from_which_use_its_test_rows_are_a_warning_and_who_says_so(tmp_path: Path) -> None:
@@ -496,12 +496,9 @@ def test_the_page_says_from_which_use_its_test_rows_are_a_warning_and_who_says_s
     named = text_of(
         reported.write(tmp_path / "a", reported.documents(), rules=rules), "What this page does not prove"
     )
-    assert (
-        "warns from use 9 on (engineering limit, from 2026-01-01; source: our risk board [its wording"
-        in named
-    )
+    assert "warns from use 9 on (engineering limit, from 2026-01-01; source: our risk board (wording" in named
     unnamed = text_of(reported.write(tmp_path / "b", reported.documents()), "What this page does not prove")
-    assert "The policy names no number from which that is a warning." in unnamed
+    assert "The policy sets no number of uses from which that is a warning." in unnamed
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ import scored
 import yaml
 from sklearn import metrics
 
-from clearance import files
+from clearance import files, params
 from clearance.data.tables import prepared
 from clearance.documents.measurement import Measurement
 from clearance.errors import IntegrityError
 from clearance.metrics import calibration, curves, performance, ranking
 from clearance.metrics.intervals import Sampling
 from tasks import evaluate
+from tests.support import evidence
 
 SAMPLING = Sampling(confidence=0.95, resamples=200, seed=1)
 NAMES = [
@@ -114,7 +115,7 @@ def test_a_score_that_is_no_probability_leaves_everything_undefined(wrong: float
     scores[7] = wrong
     found = taken(label, scores)
     assert list(found) == NAMES
-    assert {each.undefined for each in found.values()} == {"1 of 40 scores are no probability"}
+    assert {each.undefined for each in found.values()} == {"1 of 40 scores are not probabilities"}
     assert curves.points(label, scores, 10, 0.95)["roc"]["true_positive_rate"] == []
 
 
@@ -325,9 +326,16 @@ def test_scores_that_are_not_the_recorded_ones_are_refused_and_nothing_written(p
 
 def test_undefined_metrics_still_draw(project: Path) -> None:
     label = np.ones(30, dtype=np.int8)
-    document = evaluate.evaluate(label, np.full(30, 0.5), 0.5, evaluate.params.Evaluate(), seed=1)
+    document = evaluate.evaluate(
+        label=label,
+        scores=np.full(30, 0.5),
+        threshold=0.5,
+        model_sha256=evidence.DIGEST,
+        asked=params.Evaluate(),
+        seed=1,
+    )
     folder = project / "figures"
     folder.mkdir()
-    evaluate.write_figures(folder, curves.points(label, np.full(30, 0.5), 10, 0.95), document)
-    assert "every test row has the label" in document["measurements"]["roc_auc"]["undefined"]
+    evaluate.write_figures(folder, curves.points(label, np.full(30, 0.5), 10, 0.95), document.measurements)
+    assert "every test row has the label" in str(document.measurements["roc_auc"].undefined)
     assert len(list(folder.glob("*.svg"))) == 3

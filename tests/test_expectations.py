@@ -12,17 +12,19 @@ from great_expectations import expectations as gx
 
 from clearance import params
 from clearance.data.tables import prepared, split
+from clearance.documents.split_document import SplitDocument
 from clearance.errors import IntegrityError
 from expectations import boundary, columns, features, label_and_groups, leaks
 from expectations import raw_boundary as raw_suite
 from tasks import prepare, validate
+from tests.support import evidence
 
 Entry = dict[str, Any]
 
 
 def raw(table: pa.Table, recorded: int | None = None, **changes: Any) -> dict[str, Any]:
-    document, _, _ = validate.check_raw(table, tables.data(**changes), recorded or table.num_rows)
-    return document
+    origin = evidence.origin(rows=recorded or table.num_rows)
+    return validate.check_raw(table, tables.data(**changes), origin).document.to_json()
 
 
 def failed(document: dict[str, Any]) -> list[Entry]:
@@ -407,7 +409,7 @@ def test_a_large_table_is_searched_by_sample_first_and_judged_on_every_row() -> 
 
 def test_a_forbidden_feature_blocks_even_if_the_parameters_let_it_pass() -> None:
     unchecked = tables.data().model_copy(update={"features": ["income", "black", "sex"]})
-    document, _, _ = validate.check_raw(GOOD, unchecked, 400)
+    document = validate.check_raw(GOOD, unchecked, evidence.origin(rows=400)).document.to_json()
     details = [e["detail"] for e in failed(document) if e["expectation"] == "expect_features_to_be_permitted"]
     assert details == [
         "`black` is among the features, and is an encoding of a protected attribute; "
@@ -499,9 +501,8 @@ def made(table: pa.Table = GOOD, **changes: Any) -> tuple[dict[str, pa.Table], d
     return parts, prepare.split_document(parts, units, side, SHARES, 1), data
 
 
-def checked(parts: dict[str, pa.Table], record: dict[str, Any], data: params.Data) -> dict[str, Any]:
-    document, _, _ = validate.check_prepared(parts, record, data, 0.95)
-    return document
+def checked(parts: dict[str, pa.Table], record: SplitDocument, data: params.Data) -> dict[str, Any]:
+    return validate.check_prepared(parts, record, data, 0.95).document.to_json()
 
 
 def put(table: pa.Table, name: str, values: Any) -> pa.Table:

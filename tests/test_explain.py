@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
-from clearance import files
-from clearance.data.tables import prepared
-from clearance.documents import measurement
+from clearance import files, paths
+from clearance.documents.document import BlockedDocument
+from clearance.documents.explanation_document import ExplanationDocument
 from clearance.metrics import figures
 from clearance.models import attribution, contributions, encoding, scoring
 from tasks import explain, train
+from tests.support import evidence
 
 FRAME = learnable.table(400)
 TREES = {
@@ -97,8 +98,8 @@ def test_a_wrong_answer_of_the_explainer_shows(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(shap.LinearExplainer, "shap_values", lambda self, rows: right(self, rows) * 1.01)
     found = attribute(model("logistic_regression", {}))
     assert found.additivity_error > 1e-4
-    document = explain.report(found, learnable.split(FRAME, "test").protected, 100)
-    assert document["measurements"]["additivity_error"]["value"] == found.additivity_error
+    document = explain.report(found, learnable.split(FRAME, "test").protected, 100, evidence.DIGEST)
+    assert document.measurements["additivity_error"].value == found.additivity_error
 
 
 def test_a_costly_forest_is_explained_on_fewer_rows_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,9 +108,9 @@ def test_a_costly_forest_is_explained_on_fewer_rows_and_says_so(monkeypatch: pyt
     monkeypatch.setattr(attribution, "TREE_WORK", 12 * (attribution.TREE_WORK // explainer.most))
     found = attribute(pipeline)
     assert (found.explainer, len(found.contributions)) == ("shap.TreeExplainer", 12)
-    document = explain.report(found, learnable.split(FRAME, "test").protected, 24)
-    assert document["measurements"]["rows"]["value"] == 12
-    assert document["measurements"]["coverage"]["value"] == 0.5
+    document = explain.report(found, learnable.split(FRAME, "test").protected, 24, evidence.DIGEST)
+    assert document.measurements["rows"].value == 12
+    assert document.measurements["coverage"].value == 0.5
     monkeypatch.setattr(attribution, "TREE_WORK", attribution.TREE_WORK // 2)
     found = attribute(pipeline)
     assert found.explainer == "shap.PermutationExplainer"
@@ -174,7 +175,7 @@ def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(root)
     train.main()
     explain.main()
-    document: dict[str, Any] = files.read_json(root / explain.REPORT)
+    document: dict[str, Any] = files.read_json(root / paths.EXPLANATION)
     return document
 
 
@@ -192,7 +193,7 @@ def test_the_document_says_what_was_explained_and_how(
     assert (document["explainer"], document["space"]) == ("shap.LinearExplainer", "log-odds")
     assert set(document["by_group"]) == set(learnable.PROTECTED)
     assert sum(document["group_rows"]["race"].values()) == 60
-    assert document["model_sha256"] == files.read_json(root / train.RECORD)["model"]["sha256"]
+    assert document["model_sha256"] == files.read_json(root / paths.TRAINING)["model"]["sha256"]
 
 
 def test_the_groups_are_those_of_the_explained_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,8 +210,8 @@ def test_the_background_is_train_rows_without_protected_columns(
 ) -> None:
     root = learnable.build(tmp_path, FRAME)
     document = run(root, monkeypatch)
-    kept = files.read_json(root / explain.BACKGROUND / "background.json")
-    path = root / explain.BACKGROUND / kept["file"]
+    kept = files.read_json(root / paths.BACKGROUND / "background.json")
+    path = root / paths.BACKGROUND / kept["file"]
     background = pd.read_parquet(path)
     rows = FRAME[FRAME["split"] == "train"].sort_values("row").head(30)
     expected = rows[list(learnable.FEATURES)].reset_index(drop=True)
@@ -223,7 +224,7 @@ def test_the_background_is_train_rows_without_protected_columns(
 def test_the_figures_are_there_and_hold_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = learnable.build(tmp_path, FRAME)
     document = run(root, monkeypatch)
-    folder = root / explain.FIGURES
+    folder = root / paths.EXPLAIN_FIGURES
     assert sorted(path.name for path in folder.iterdir()) == [
         "beeswarm.png",
         "importance.json",
@@ -259,6 +260,7 @@ import json, os, sys
 from pathlib import Path
 import learnable
 from clearance import files as artifacts
+from clearance import paths
 from tasks import explain, train
 for name, arguments in json.loads(sys.argv[1]).items():
     root = Path(sys.argv[2]) / name
@@ -266,7 +268,7 @@ for name, arguments in json.loads(sys.argv[1]).items():
     os.chdir(root)
     train.main()
     explain.main()
-    for path in (explain.BACKGROUND, explain.REPORT, explain.FIGURES):
+    for path in (paths.BACKGROUND, paths.EXPLANATION, paths.EXPLAIN_FIGURES):
         print(artifacts.sha256(root / path))
 """
 
@@ -292,11 +294,11 @@ def test_the_outputs_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
 def test_what_blocked_before_blocks_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = learnable.build(tmp_path, FRAME)
     run(root, monkeypatch)
-    files.write_json(root / train.RECORD, measurement.blocked("validate_raw: 3 rows"))
+    evidence.block(root, "validate_raw: 3 rows", "training")
     explain.main()
-    document = files.read_json(root / explain.REPORT)
-    assert document == measurement.blocked("validate_raw: 3 rows")
-    for folder in (explain.BACKGROUND, explain.FIGURES):
+    document = ExplanationDocument.read(root)
+    assert document == BlockedDocument(because="validate_raw: 3 rows")
+    for folder in (paths.BACKGROUND, paths.EXPLAIN_FIGURES):
         assert [path.name for path in (root / folder).iterdir()] == ["blocked.json"]
 
 
@@ -316,8 +318,8 @@ def test_an_answer_that_is_no_number_is_no_explanation(monkeypatch: pytest.Monke
     pipeline[-1].intercept_ = np.array([np.nan])
     rows = learnable.split(FRAME, "test")
     found = explain.explain(pipeline, rows.features, rows.features, 1)
-    taken = explain.report(found, rows.protected, len(rows.rows))["measurements"]
-    assert "no number" in taken["additivity_error"]["undefined"]
+    document = explain.report(found, rows.protected, len(rows.rows), evidence.DIGEST)
+    assert "not a finite number" in str(document.measurements["additivity_error"].undefined)
 
 
 def test_only_the_recorded_tables_and_the_recorded_model_are_explained(
@@ -325,7 +327,7 @@ def test_only_the_recorded_tables_and_the_recorded_model_are_explained(
 ) -> None:
     root = learnable.build(tmp_path, FRAME)
     run(root, monkeypatch)
-    for path in (explain.MODEL, prepared.FOLDER / "features.parquet"):
+    for path in (paths.MODEL, paths.PREPARED / "features.parquet"):
         content = (root / path).read_bytes()
         (root / path).write_bytes(content[:-1] + b"x")
         with pytest.raises(Exception, match="is not what was recorded"):

@@ -25,6 +25,7 @@ from clearance.policy import judgement, policy_file, schema
 from expectations import bias
 from expectations import prepared_boundary as prepared_suite
 from tasks import assess, evaluate, validate
+from tests.support import evidence
 
 PACK = Path(__file__).parent.parent / "policies/packs/engineering_default.yaml"
 TODAY = dt.date(2026, 11, 22)
@@ -99,16 +100,24 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
     label = test["label"].to_numpy()
     choices = params.Evaluate(resamples=100)
     return {
-        "performance": evaluate.evaluate(label, scores, threshold, choices, seed=1),
+        "performance": evaluate.evaluate(
+            label=label,
+            scores=scores,
+            threshold=threshold,
+            model_sha256=evidence.DIGEST,
+            asked=choices,
+            seed=1,
+        ).to_json(),
         "fairness": assess.assess(
             protected=test[["race", "sex"]].reset_index(drop=True),
             label=label,
             scores=scores,
             threshold=threshold,
+            model_sha256=evidence.DIGEST,
             known=KNOWN if known is None else known,
             asked=choices,
             seed=1,
-        ),
+        ).to_json(),
     }
 
 
@@ -116,8 +125,7 @@ def raw(features: list[str] | None = None, **columns: Any) -> dict[str, Any]:
     """The validation report of a raw table with these further columns, of which some are made features."""
     table = tables.applications(**columns)
     declared = tables.data(features=["income", "debt", "kind", *(features or [])])
-    document, _, _ = validate.check_raw(table, declared, table.num_rows)
-    return document
+    return validate.check_raw(table, declared, evidence.origin(rows=table.num_rows)).document.to_json()
 
 
 def labelled(frame: pd.DataFrame) -> dict[str, Any]:
@@ -319,7 +327,7 @@ def test_a_group_too_small_to_judge_is_insufficient_evidence_and_says_what_it_la
     verdict = gate(**measured(test[few], scores[few]))
     assert verdict.outcome == Outcome.INSUFFICIENT_EVIDENCE
     assert {by for _, by in stopped_by(verdict)} == {"race", BOTH}
-    assert "Hispanic has 25 (lacks 5)" in verdict.reasons[0]
+    assert "Hispanic has 25 (5 short)" in verdict.reasons[0]
 
 
 def test_people_without_a_known_group_cannot_hide_in_it() -> None:
@@ -342,7 +350,7 @@ def test_a_score_that_is_no_probability_leaves_nothing_evaluated(wrong: float) -
     verdict = gate(**measured(test, spoilt))
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert {by for _, by in stopped_by(verdict)} == {None, "race", "sex", BOTH}
-    assert all(f"2 of {len(test)} scores are no probability" in reason for reason in verdict.reasons)
+    assert all(f"2 of {len(test)} scores are not probabilities" in reason for reason in verdict.reasons)
 
 
 def test_a_model_that_knows_nothing_is_not_let_through() -> None:
@@ -370,8 +378,9 @@ def load(tmp_path: Path, **changes: Any) -> schema.Policy:
 
 
 def test_an_empty_policy_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"policy.yaml: `rules`"):
+    with pytest.raises(ConfigurationError) as error:
         load(tmp_path, rules=[])
+    assert error.value.code == "policy.not_valid" and "`rules`" in error.value.values["problems"]
 
 
 def test_a_policy_that_only_warns_or_reports_passes_nobody(tmp_path: Path) -> None:
@@ -379,7 +388,7 @@ def test_a_policy_that_only_warns_or_reports_passes_nobody(tmp_path: Path) -> No
     verdict = gate(book=load(tmp_path, rules=tame))
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert verdict.reasons == (
-        "no rule of policy engineering-default that decides and blocks is in force on 2026-11-22",
+        "policy engineering-default has no rule in force on 2026-11-22 that decides and blocks",
     )
 
 
@@ -388,8 +397,9 @@ def test_a_rule_for_an_attribute_the_policy_does_not_name_is_an_error(tmp_path: 
     more = [
         rule | {"attributes": [name], "id": "more"} for rule in written()["rules"] if "attributes" in rule
     ]
-    with pytest.raises(ConfigurationError, match=f"a rule reads {name}, which `attributes` does not name"):
+    with pytest.raises(ConfigurationError) as error:
         load(tmp_path, rules=[*written()["rules"], more[0]])
+    assert error.value.code == "policy.not_valid" and name in error.value.values["problems"]
 
 
 def test_a_rule_for_a_group_that_was_never_measured_is_missed(tmp_path: Path) -> None:
@@ -408,7 +418,7 @@ def test_a_rule_for_a_group_that_was_never_measured_is_missed(tmp_path: Path) ->
 def test_an_attribute_the_parameters_do_not_declare_is_missed() -> None:
     verdict = gate(protected=("sex",))
     assert verdict.outcome == Outcome.NOT_EVALUATED
-    assert "demands that `race` is assessed" in verdict.reasons[0]
+    assert "demands an assessment of `race`" in verdict.reasons[0]
 
 
 def test_a_rule_for_a_metric_that_nobody_measures_is_missed(tmp_path: Path) -> None:
@@ -425,7 +435,7 @@ def test_a_policy_out_of_date_passes_nobody(tmp_path: Path, day: dt.date) -> Non
     verdict = gate(book=load(tmp_path, rules=dated), as_of=day)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert verdict.reasons == (
-        f"no rule of policy engineering-default that decides and blocks is in force on {day}",
+        f"policy engineering-default has no rule in force on {day} that decides and blocks",
     )
     assert len(verdict.not_in_force) == len(dated)
     assert gate(book=load(tmp_path, rules=dated)).outcome == Outcome.PASS
@@ -439,7 +449,7 @@ def test_a_policy_whose_fairness_rules_ran_out_passes_nobody(tmp_path: Path) -> 
     verdict = gate(book=load(tmp_path, rules=dated))
     assert verdict.outcome == Outcome.NOT_EVALUATED
     for name, reason in itertools.zip_longest(("race", "sex"), verdict.reasons):
-        assert f"`{name}` is assessed, and no rule in force on 2026-11-22 reads it" in reason
+        assert f"assessment of `{name}`, but no rule in force on 2026-11-22 reads it" in reason
 
 
 # The order of things

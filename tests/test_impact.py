@@ -18,6 +18,7 @@ from clearance.documents import measurement
 from clearance.documents.group_names import MISSING
 from clearance.reporting import impact_table, report
 from tasks import assess, document
+from tests.support import evidence
 
 TODAY = dt.date(2026, 11, 22)
 RULE: dict[str, Any] = {
@@ -31,7 +32,7 @@ RULE: dict[str, Any] = {
 }
 CELL = st.integers(0, 200)
 GROUPS = st.dictionaries(
-    st.text("ABCDE", min_size=1, max_size=2) | st.just(impact_table.UNKNOWN),
+    st.text("ABCDE", min_size=1, max_size=2) | st.just(MISSING),
     st.tuples(CELL, CELL, CELL, CELL),
     min_size=1,
     max_size=6,
@@ -79,10 +80,11 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
         label=random.integers(0, 2, 900),
         scores=frame["score"].to_numpy(),
         threshold=0.6,
+        model_sha256=evidence.DIGEST,
         known={},
         asked=params.Evaluate(resamples=100),
         seed=1,
-    )
+    ).to_json()
     rates = (frame["score"] >= 0.6).groupby(frame["race"]).mean()
     table = impact_table.table(assessed, None, TODAY)
     assert [row.impact_ratio for row in table] == pytest.approx(list(rates / rates.max()))
@@ -107,19 +109,20 @@ def test_scores_are_above_the_median_of_everybody_the_unknown_among_them(rows_: 
         label=random.integers(0, 2, rows_),
         scores=score,
         threshold=0.6,
+        model_sha256=evidence.DIGEST,
         known={},
         asked=params.Evaluate(resamples=100),
         seed=1,
-    )
+    ).to_json()
     table = {(row.attribute, row.category): row for row in impact_table.table(assessed, None, TODAY)}
     above = pd.Series(score > np.median(score))
-    by_race = above.groupby(frame["race"].fillna(impact_table.UNKNOWN)).sum()
+    by_race = above.groupby(frame["race"].fillna(MISSING)).sum()
     assert {c: row.above_median for (a, c), row in table.items() if a == "race"} == by_race.to_dict()
     both = frame["race"] + " & " + frame["sex"]
-    by_both = above.groupby(both.fillna(impact_table.UNKNOWN)).mean()
+    by_both = above.groupby(both.fillna(MISSING)).mean()
     found_ = {c: row.scoring_rate for (a, c), row in table.items() if a == "race & sex"}
     assert found_ == pytest.approx(by_both.to_dict())
-    assert table["race", impact_table.UNKNOWN].scoring_impact_ratio is None
+    assert table["race", MISSING].scoring_impact_ratio is None
 
 
 def test_a_scoring_rate_has_its_own_best_category_and_its_own_reasons() -> None:
@@ -149,16 +152,12 @@ def test_a_category_left_out_is_in_neither_ratio_and_keeps_both_rates() -> None:
 
 
 def test_the_unknown_are_counted_and_never_compared() -> None:
-    table = rows({"Elf": (50, 100), "Orc": (40, 100), impact_table.UNKNOWN: (40, 50)})
-    assert list(table) == ["Elf", "Orc", impact_table.UNKNOWN]
-    unknown = table[impact_table.UNKNOWN]
+    table = rows({"Elf": (50, 100), "Orc": (40, 100), MISSING: (40, 50)})
+    assert list(table) == ["Elf", "Orc", MISSING]
+    unknown = table[MISSING]
     assert (unknown.applicants, unknown.selected, unknown.impact_ratio) == (50, 40, None)
-    assert unknown.note == "category not known: counted, never compared"
+    assert unknown.note == "category unknown: counted, never compared"
     assert (table["Elf"].impact_ratio, table["Elf"].share) == (1.0, 0.4)
-
-
-def test_the_name_of_the_unknown_is_that_of_the_counts() -> None:
-    assert impact_table.UNKNOWN == MISSING
 
 
 SMALL = {"Elf": (250, 500), "Orc": (200, 500), "Ent": (5, 5)}
@@ -211,7 +210,7 @@ def test_an_intersection_is_excluded_whatever_the_order_it_is_written_in() -> No
     [
         ({"Elf": (3, 9), "Orc": (0, 0)}, "no other category"),
         ({"Elf": (0, 9), "Orc": (0, 4)}, "nobody in any category is selected"),
-        ({"Elf": (3, 9), impact_table.UNKNOWN: (1, 2)}, "no other category"),
+        ({"Elf": (3, 9), MISSING: (1, 2)}, "no other category"),
     ],
 )
 def test_where_nothing_can_be_compared_there_is_no_ratio_and_a_reason(
@@ -289,11 +288,11 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
     text = " ".join(reported.Parsed(html).texts("section"))
     assert "Impact ratios" in text
     assert "less than 3.0% of the rows may be left out" in text
-    assert "a local law [not confirmed]" in text
+    assert "a local law (not confirmed)" in text
     assert "One <b>person</b>. Left out of the ratios." in text
     assert files.read_json(root / "reports/verdict.json")["policy"]["impact_table"] == rule
 
 
 def test_a_policy_without_the_rule_says_that_nobody_is_left_out(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, reported.documents()))
-    assert "This policy lets no category be left out." in html
+    assert "This policy leaves no category out." in html

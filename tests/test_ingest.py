@@ -46,9 +46,8 @@ def put(name: str, content: str | bytes) -> str:
 
 
 def read(path: str, memory_limit: str = duckdb_engine.MEMORY_LIMIT, **source: Any) -> dict[str, Any]:
-    return ingest.ingest(
-        params.Source(**{"kind": "file", "path": path, **source}), Path("raw.parquet"), HOME, memory_limit
-    )
+    chosen = params.Source(**{"kind": "file", "path": path, **source})
+    return ingest.ingest(chosen, Path("raw.parquet"), HOME, memory_limit).to_json()
 
 
 def rows() -> list[dict[str, Any]]:
@@ -274,6 +273,7 @@ def test_the_origin_names_no_machine_and_no_moment() -> None:
     put("in/t.csv", "id,x\n1,2\n")
     origin = read(str(Path("in/t.csv").resolve()), delimiter=",", select="FROM source")
     assert origin == {
+        "schema_version": 1,
         "source": {
             "kind": "file",
             "path": "t.csv",
@@ -772,4 +772,4 @@ def test_every_example_of_the_guide_works(example: dict[str, Any]) -> None:
         Path(source.path).parent.mkdir(parents=True, exist_ok=True)
         asked = {"query": source.query} if source.kind == "sql" else {"openml_id": source.openml_id}
         snapshot(source.path, kind=source.kind, **asked)
-    assert ingest.ingest(source, Path("raw.parquet"), HOME)["rows"]
+    assert ingest.ingest(source, Path("raw.parquet"), HOME).rows

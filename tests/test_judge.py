@@ -12,11 +12,11 @@ import pytest
 import scored
 import yaml
 
-from clearance import files, params
-from clearance.documents import measurement
+from clearance import files, params, paths
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
 from tasks import assess, evaluate, judge, score
+from tests.support import evidence
 
 Project = Path
 DOCUMENTS = ("validation_raw", "validation_prepared", "explanation", "performance", "fairness")
@@ -31,20 +31,11 @@ def fair_table(rows: int = 12_000) -> pd.DataFrame:
     return frame
 
 
-def clean(boundary: str) -> dict[str, Any]:
-    """The report of a validation in which nothing failed."""
-    support = {"a": 900, "b": 900}
-    return measurement.measured(
-        {
-            "blocking_failures": Measurement(value=0),
-            "label_rate_ratio": {
-                name: Measurement(value=0.9, low=0.85, high=0.95, confidence=0.95, support=support)
-                for name in ("race", "sex")
-            },
-        },
-        boundary=boundary,
-        blocked=False,
-    )
+SUPPORT = {"a": 900, "b": 900}
+LABEL_RATES = {
+    name: Measurement(value=0.9, low=0.85, high=0.95, confidence=0.95, support=SUPPORT)
+    for name in ("race", "sex")
+}
 
 
 @pytest.fixture(scope="session")
@@ -56,11 +47,11 @@ def measured_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         score.main()
         evaluate.main()
         assess.main()
-    files.write_json(root / "data/origin.json", {"rows": 12_000})
-    files.write_json(root / "reports/validation_raw.json", clean("raw"))
-    files.write_json(root / "reports/validation_prepared.json", clean("prepared"))
-    explained = measurement.measured({"additivity_error": Measurement(value=1e-12)})
-    files.write_json(root / "reports/explanation.json", explained)
+    evidence.origin(rows=12_000).write(root)
+    evidence.raw_validation().write(root)
+    failures = {"blocking_failures": Measurement(value=0)}
+    evidence.prepared_validation({**failures, "label_rate_ratio": LABEL_RATES}).write(root)
+    evidence.explanation(model_sha256=files.sha256(root / paths.MODEL)).write(root)
     return root
 
 
@@ -177,8 +168,8 @@ def test_a_blocked_validation_is_a_refusal_and_the_rest_is_not_evaluated(project
         report["measurements"]["blocking_failures"]["value"] = 2
 
     change(project, "validation_raw", fail)
-    for name in ("split", "validation_prepared", "training", "performance", "fairness", "explanation"):
-        files.write_json(project / f"reports/{name}.json", measurement.blocked("validate_raw: 2 failures"))
+    names = ("split", "validation_prepared", "training", "performance", "fairness", "explanation")
+    evidence.block(project, "validate_raw: 2 failures", *names)
     (project / "models/trained/model.skops").unlink()
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.FAIL

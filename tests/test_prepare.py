@@ -14,9 +14,12 @@ import tables
 
 from clearance import files, params
 from clearance.data.tables import prepared, row_ids, split
-from clearance.documents import measurement
+from clearance.documents.document import BlockedDocument
+from clearance.documents.origin_document import OriginDocument
+from clearance.documents.split_document import SplitDocument
 from clearance.errors import DataError, IntegrityError
 from tasks import prepare
+from tests.support import evidence
 
 SHARES = params.Split(train=0.5, tune=0.2, test=0.3)
 
@@ -29,9 +32,7 @@ def parted(table: pa.Table, data: params.Data, shares: params.Split = SHARES) ->
 def ready(root: Path, table: pa.Table, **sections: Any) -> Path:
     """A project whose raw table was validated and may be used."""
     project = tables.project(root, table, **sections)
-    origin = files.read_json(project / "data/origin.json")
-    report = measurement.measured({}, boundary="raw", blocked=False, expectations=[], table=origin["sha256"])
-    files.write_json(project / "reports/validation_raw.json", report)
+    evidence.raw_validation(table=OriginDocument.read(project).sha256).write(project)
     return project
 
 
@@ -266,33 +267,32 @@ def test_an_overlap_is_never_recorded_as_fine() -> None:
 
 
 def test_a_blocked_table_is_passed_on_with_its_reason(plain: Path) -> None:
-    entries = [
-        {"severity": "warn", "success": False, "detail": "a warning"},
-        {"severity": "block", "success": False, "detail": "`income` is negative"},
-    ]
-    files.write_json(
-        plain / "reports/validation_raw.json",
-        measurement.measured({}, boundary="raw", blocked=True, expectations=entries, table="x"),
+    entries = (
+        evidence.expectation("a warning", severity="warn", success=False),
+        evidence.expectation("`income` is negative", success=False),
     )
+    evidence.raw_validation(blocked=True, expectations=entries).write(plain)
     prepare.main()
-    record = files.read_json(plain / "reports/split.json")
-    assert record == measurement.blocked("validate_raw: `income` is negative")
+    assert SplitDocument.read(plain) == BlockedDocument(because="validate_raw: `income` is negative")
     assert outputs(plain).keys() == {"blocked.json", "split.json"}
     with pytest.raises(IntegrityError, match="no prepared tables: validate_raw: `income` is negative"):
         prepared.read(plain, None)
 
 
-@pytest.mark.parametrize(
-    "report", [{}, {"blocked": None}, {"blocked": 0}, {"blocked": "no", "expectations": []}]
-)
-def test_a_report_that_does_not_say_the_table_may_be_used_blocks(
+@pytest.mark.parametrize("report", [{}, {"blocked": None}, {"blocked": 0}, {"blocked": "no"}])
+def test_a_report_that_does_not_say_the_table_may_be_used_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: dict[str, Any]
 ) -> None:
     root = ready(tmp_path, tables.applications())
-    files.write_json(root / "reports/validation_raw.json", report)
+    valid = files.read_json(root / "reports/validation_raw.json")
+    del valid["blocked"]
+    files.write_json(root / "reports/validation_raw.json", valid | report)
     monkeypatch.chdir(root)
-    prepare.main()
-    assert files.read_json(root / "reports/split.json")["status"] == "blocked"
+    with pytest.raises(IntegrityError) as error:
+        prepare.main()
+    assert error.value.code == "documents.does_not_fit"
+    assert error.value.values["pointer"] == "/blocked"
+    assert not (root / "reports/split.json").exists()
 
 
 def test_a_table_other_than_the_validated_one_is_refused(
@@ -316,7 +316,7 @@ def test_a_run_killed_between_the_tables_and_their_record_leaves_nothing_readabl
 ) -> None:
     tables.project(plain, tables.applications(seed=1))
     ready(plain, tables.applications(seed=1))
-    monkeypatch.setattr(files, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(files, "write_text", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prepare.main()
     with pytest.raises(IntegrityError, match="is not what was recorded"):

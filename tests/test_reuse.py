@@ -79,9 +79,8 @@ def test_the_verdict_is_printed_with_the_count_and_its_day(project: Path, option
     assert "his test set has now been used to judge 2 models (as of 2026-11-24)" in said(*options)
     assert "arning" not in said(*options)
     test_set_notice.record(project, "ab" * 32, 3, dt.date(2026, 11, 25))
-    assert "arning: this test set has now been used to judge 3 models (as of 2026-11-25). Later" in said(
-        *options
-    )
+    warning = "arning: this test set has now been used to judge 3 models (as of 2026-11-25). Later"
+    assert warning in said(*options)
 
 
 @pytest.mark.parametrize("noted", [None, "cd" * 32], ids=["never counted", "other rows were counted"])

@@ -30,6 +30,7 @@ from clearance.metrics import (
 from clearance.metrics.sampling_design import Design
 from clearance.policy import findings, schema
 from tasks import assess
+from tests.support import evidence
 
 Array = npt.NDArray[Any]
 ASKED = params.Evaluate(resamples=2000, reference={"race": "A"})
@@ -74,11 +75,12 @@ def document(frame: pd.DataFrame, how: Design, order: int = 2) -> dict[str, Any]
         label=frame["label"].to_numpy(),
         scores=frame["score"].to_numpy(),
         threshold=THRESHOLD,
+        model_sha256=evidence.DIGEST,
         known={},
         asked=ASKED.model_copy(update={"intersections": order}),
         seed=1,
         drawn=how,
-    )
+    ).to_json()
 
 
 def measured(
@@ -516,4 +518,4 @@ def test_performance_on_few_clusters_or_one_label_is_undefined() -> None:
     assert found["accuracy"].value is not None
     frame.loc[3, "score"] = np.nan
     found = performances(frame, drawn(frame, weight=True))
-    assert {each.undefined for each in found.values()} == {"1 of 500 scores are no probability"}
+    assert {each.undefined for each in found.values()} == {"1 of 500 scores are not probabilities"}

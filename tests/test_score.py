@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scored as small
 
-from clearance import files
+from clearance import files, paths
 from clearance.data.tables import prepared, scored
 from clearance.errors import IntegrityError
 from clearance.models import model_file, scoring
@@ -33,9 +33,9 @@ def test_the_scores_are_the_models_of_the_test_rows(project: Path) -> None:
 
 
 def test_the_same_bytes_twice(project: Path) -> None:
-    first = [(project / name).read_bytes() for name in (scored.FILE, scored.RECORD)]
+    first = [(project / name).read_bytes() for name in (paths.SCORED_TABLE, paths.SCORES)]
     score.main()
-    assert [(project / name).read_bytes() for name in (scored.FILE, scored.RECORD)] == first
+    assert [(project / name).read_bytes() for name in (paths.SCORED_TABLE, paths.SCORES)] == first
 
 
 def test_outcomes_are_what_the_whole_tables_say(project: Path) -> None:
@@ -52,7 +52,7 @@ def test_rows_in_several_chunks_are_the_same_rows(project: Path) -> None:
     parts = pd.concat([rows.iloc[:50], rows.iloc[50:]])
     assert np.array_equal(scored.read(project, parts, digest(project)), whole)
     scored.write(project / "again.parquet", parts, whole)
-    assert (project / "again.parquet").read_bytes() == (project / scored.FILE).read_bytes()
+    assert (project / "again.parquet").read_bytes() == (project / paths.SCORED_TABLE).read_bytes()
 
 
 def test_scores_of_another_model_or_of_other_rows_are_refused(project: Path) -> None:
@@ -66,7 +66,7 @@ def test_scores_of_another_model_or_of_other_rows_are_refused(project: Path) -> 
 
 def test_scores_that_were_exchanged_are_refused(project: Path) -> None:
     rows = prepared.read(project, "test").rows
-    scored.write(project / scored.FILE, rows, np.ones(len(rows)))
+    scored.write(project / paths.SCORED_TABLE, rows, np.ones(len(rows)))
     with pytest.raises(IntegrityError, match="not what was recorded"):
         scored.read(project, rows, digest(project))
 
@@ -74,15 +74,15 @@ def test_scores_that_were_exchanged_are_refused(project: Path) -> None:
 def test_a_model_that_is_not_the_recorded_one_scores_nothing(project: Path) -> None:
     model = project / "models/trained/model.skops"
     model.write_bytes(model.read_bytes() + b" ")
-    (project / scored.RECORD).unlink()
+    (project / paths.SCORES).unlink()
     with pytest.raises(IntegrityError, match="not what was recorded"):
         score.main()
-    assert not (project / scored.RECORD).exists()
+    assert not (project / paths.SCORES).exists()
 
 
 def test_without_a_model_nothing_is_scored_and_no_score_is_left(project: Path) -> None:
     small.block(project)
     score.main()
-    assert [file.name for file in (project / scored.FOLDER).iterdir()] == ["blocked.json"]
+    assert [file.name for file in (project / paths.SCORED).iterdir()] == ["blocked.json"]
     with pytest.raises(IntegrityError, match="there are no scores: validate_raw: 3 rows are wrong"):
         scored.read(project, prepared.read(project, "test").rows, "")

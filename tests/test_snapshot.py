@@ -19,7 +19,7 @@ from dvc.rwlock import rwlock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import files, params
+from clearance import files, params, paths
 from clearance.data.sources import duckdb_engine, python_rows, snapshot_folder, sql_query
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, ExitCode
 from tasks import ingest, snapshot
@@ -63,7 +63,7 @@ def test_an_unchanged_database_changes_nothing(caplog: pytest.LogCaptureFixture)
     snapshot.main()
     first = (loans.written_copy(), loans.origin()["time"])
     later = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
-    snapshot.snapshot(params.load(Path("params.yaml")).source, snapshot.STATE, later)
+    snapshot.snapshot(params.load(Path("params.yaml")).source, paths.SNAPSHOT_STATE, later)
     assert (loans.written_copy(), loans.origin()["time"]) == first
     assert f"unchanged since {first[1]}" in caplog.text
 
@@ -113,7 +113,7 @@ def test_an_old_version_comes_back_from_dvc_and_ingests_to_the_same_bytes() -> N
 
 def test_a_missing_copy_comes_from_dvcs_cache_with_its_time() -> None:
     source = params.load(Path("params.yaml")).source
-    snapshot.snapshot(source, snapshot.STATE, dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+    snapshot.snapshot(source, paths.SNAPSHOT_STATE, dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
     first = loans.written_copy()
     for path in (*loans.COPY.iterdir(), loans.COPY):
         path.unlink() if path.is_file() else path.rmdir()
@@ -189,7 +189,7 @@ def test_without_dvc_it_says_so() -> None:
 
 
 def test_two_snapshots_do_not_meet() -> None:
-    with duckdb_engine.exclusive(snapshot.STATE), pytest.raises(BusyError):
+    with duckdb_engine.exclusive(paths.SNAPSHOT_STATE), pytest.raises(BusyError):
         snapshot.main()
 
 

@@ -14,12 +14,14 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from clearance import files
+from clearance import files, paths
 from clearance.data.tables import prepared
-from clearance.documents import measurement
+from clearance.documents.document import BlockedDocument, MeasuredDocument
+from clearance.documents.validation_document import BlockedValidation
 from clearance.errors import ClearanceError, ConfigurationError, DataError, IntegrityError
 from clearance.models import candidates, model_file, scoring
 from tasks import train
+from tests.support import evidence
 
 ALL = ("logistic_regression", "random_forest", "hist_gradient_boosting")
 SMALL: dict[str, dict[str, Any]] = {
@@ -37,7 +39,7 @@ def trained(frame: pd.DataFrame, seed: int = 1, **choice: Any) -> candidates.Can
 def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(root)
     train.main()
-    document: dict[str, Any] = files.read_json(root / train.RECORD)
+    document: dict[str, Any] = files.read_json(root / paths.TRAINING)
     return document
 
 
@@ -59,7 +61,7 @@ def test_each_estimator_out_of_the_box_learns_and_is_stored(
 def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = learnable.table()
     root = learnable.build(tmp_path, frame, mitigation="reweighing", search={"grid": {"C": [0.1, 1.0]}})
-    before, model = run(root, monkeypatch), (root / train.MODEL).read_bytes()
+    before, model = run(root, monkeypatch), (root / paths.MODEL).read_bytes()
     changed = frame.copy()
     test = changed["split"] == "test"
     changed.loc[test, "income"] = np.inf
@@ -68,7 +70,7 @@ def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     changed.loc[test, "label"] = 1 - changed.loc[test, "label"]
     learnable.write(root, changed)
     after = run(root, monkeypatch)
-    assert (root / train.MODEL).read_bytes() == model
+    assert (root / paths.MODEL).read_bytes() == model
     assert {**after, "data": None} == {**before, "data": None}
     assert after["data"] != before["data"]
 
@@ -91,6 +93,7 @@ import json, sys
 from pathlib import Path
 import learnable
 from clearance import files as artifacts
+from clearance import paths
 from tasks import train
 for name, arguments in json.loads(sys.argv[1]).items():
     search = {"grid": {"max_iter": [20, 40]}, "iterations": 1} if name == "logistic_regression" else None
@@ -100,7 +103,7 @@ for name, arguments in json.loads(sys.argv[1]).items():
     import os
     os.chdir(root)
     train.main()
-    print(artifacts.sha256(root / train.FOLDER), artifacts.sha256(root / train.RECORD))
+    print(artifacts.sha256(root / paths.TRAINED), artifacts.sha256(root / paths.TRAINING))
 """
 
 
@@ -270,7 +273,7 @@ def test_the_record_is_all_that_is_needed_to_repeat_it(
 ) -> None:
     root = learnable.build(tmp_path, learnable.table(), arguments={"C": 0.5})
     record = run(root, monkeypatch)
-    split = files.read_json(root / prepared.RECORD)
+    split = files.read_json(root / paths.SPLIT)
     assert record["data"] == {key: split[key] for key in ("tables", "row_digests", "rows")}
     assert record["requirements_sha256"] == files.sha256(root / "requirements.lock")
     assert record["model"]["sha256"] == files.sha256(root / record["model"]["file"])
@@ -296,7 +299,7 @@ def test_the_input_example_is_made_up_and_names_nobody(
     assert example["region"] in {"north", "south", "west"}
     rows = frame[list(learnable.FEATURES)].to_dict("records")
     assert example not in rows
-    model = model_file.load(root / train.MODEL, record["model"]["sha256"])
+    model = model_file.load(root / paths.MODEL, record["model"]["sha256"])
     assert 0 < scoring.score(model, pd.DataFrame([example]))[0] < 1
 
 
@@ -318,7 +321,7 @@ def test_a_model_that_changes_when_stored_is_refused(tmp_path: Path, monkeypatch
     root = learnable.build(tmp_path, frame)
     with pytest.raises(ConfigurationError, match="does not survive being stored"):
         run(root, monkeypatch)
-    assert not (root / train.FOLDER).exists()
+    assert not (root / paths.TRAINED).exists()
 
 
 def test_an_estimator_without_probabilities_in_its_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,33 +334,32 @@ def test_an_estimator_without_probabilities_in_its_answer_is_refused(monkeypatch
     ("split", "validation", "because"),
     [
         (
-            measurement.blocked("validate_raw: 3 rows"),
-            measurement.blocked("validate_raw: 3 rows"),
+            BlockedDocument(because="validate_raw: 3 rows"),
+            BlockedValidation(because="validate_raw: 3 rows", boundary="prepared"),
             "validate_raw: 3 rows",
         ),
         (
             None,
-            measurement.measured(
-                {},
+            evidence.prepared_validation(
                 blocked=True,
                 expectations=[
-                    {"severity": "warn", "success": False, "detail": "a warning"},
-                    {"severity": "block", "success": True, "detail": "fine"},
-                    {"severity": "block", "success": False, "detail": "leaks race"},
+                    evidence.expectation("a warning", severity="warn", success=False),
+                    evidence.expectation("fine"),
+                    evidence.expectation("leaks race", success=False),
                 ],
             ),
             "validate_prepared: leaks race",
         ),
         (
             None,
-            measurement.measured({}, expectations=[]),
-            "the report does not say that the tables may be used",
+            evidence.prepared_validation(blocked=True),
+            "validate_prepared: the report gives no reason",
         ),
     ],
 )
 def test_what_blocked_before_blocks_here(
-    split: dict[str, Any] | None,
-    validation: dict[str, Any],
+    split: BlockedDocument | None,
+    validation: BlockedDocument | MeasuredDocument,
     because: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -365,21 +367,20 @@ def test_what_blocked_before_blocks_here(
     root = learnable.build(tmp_path, learnable.table(200))
     run(root, monkeypatch)
     if split is not None:
-        files.write_json(root / prepared.RECORD, split)
-    files.write_json(root / train.VALIDATION, validation)
+        split.write(root, paths.SPLIT)
+    validation.write(root, paths.VALIDATION_PREPARED)
     record = run(root, monkeypatch)
-    assert record["status"] == "blocked"
-    assert because in record["because"]
-    assert [path.name for path in (root / train.FOLDER).iterdir()] == ["blocked.json"]
+    assert (record["status"], record["because"]) == ("blocked", because)
+    assert [path.name for path in (root / paths.TRAINED).iterdir()] == ["blocked.json"]
 
 
 def test_a_validation_of_other_tables_lets_nothing_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = learnable.build(tmp_path, learnable.table(200))
-    stale = files.read_json(root / train.VALIDATION)
+    stale = files.read_json(root / paths.VALIDATION_PREPARED)
     learnable.write(root, learnable.table(200, seed=1))
-    files.write_json(root / train.VALIDATION, stale)
+    files.write_json(root / paths.VALIDATION_PREPARED, stale)
     with pytest.raises(IntegrityError, match="made from other tables"):
         run(root, monkeypatch)
 
@@ -388,9 +389,9 @@ def test_a_fault_leaves_the_last_good_model_alone(tmp_path: Path, monkeypatch: p
     frame = learnable.table(200)
     root = learnable.build(tmp_path, frame)
     run(root, monkeypatch)
-    before = files.sha256(root / train.FOLDER)
+    before = files.sha256(root / paths.TRAINED)
     one_sided(frame)
     learnable.write(root, frame)
     with pytest.raises(ClearanceError):
         run(root, monkeypatch)
-    assert files.sha256(root / train.FOLDER) == before
+    assert files.sha256(root / paths.TRAINED) == before

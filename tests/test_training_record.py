@@ -9,9 +9,9 @@ import biased
 import learnable
 import pytest
 
-from clearance import files
+from clearance import files, paths
 from clearance.errors import ConfigurationError
-from clearance.models import candidates, pareto, tune_constraints
+from clearance.models import candidates, pareto, training_record, tune_constraints
 from tasks import train
 
 MANY = {
@@ -27,7 +27,7 @@ def run(root: Path, monkeypatch: pytest.MonkeyPatch, **choice: Any) -> dict[str,
     learnable.build(root, biased.table(1500), **choice)
     monkeypatch.chdir(root)
     train.main()
-    document: dict[str, Any] = files.read_json(train.RECORD)
+    document: dict[str, Any] = files.read_json(paths.TRAINING)
     return document
 
 
@@ -48,13 +48,13 @@ def test_all_candidates_are_told_and_one_is_chosen(tmp_path: Path, monkeypatch: 
     assert points_of(table["before"]) == told[0]["disparity"]
     assert points_of(table["after"]) == chosen["disparity"]
     assert (table["rows"], table["before_was_a_candidate"], record["reference"]) == ("tune", True, None)
-    drawn = files.read_json(train.FIGURES / "pareto.json")
+    drawn = files.read_json(paths.TRAIN_FIGURES / "pareto.json")
     assert {each["place"] for each in drawn["demographic_parity_difference"]} == {1, 2, 3}
-    before = files.sha256(train.FIGURES), files.sha256(train.RECORD), files.sha256(train.FOLDER)
+    before = files.sha256(paths.TRAIN_FIGURES), files.sha256(paths.TRAINING), files.sha256(paths.TRAINED)
     run(tmp_path / "two", monkeypatch, **MANY)
-    again = files.sha256(train.FIGURES), files.sha256(train.RECORD), files.sha256(train.FOLDER)
+    again = files.sha256(paths.TRAIN_FIGURES), files.sha256(paths.TRAINING), files.sha256(paths.TRAINED)
     assert again == before
-    assert (train.FIGURES / "pareto.svg").is_file()
+    assert (paths.TRAIN_FIGURES / "pareto.svg").is_file()
 
 
 def points_of(side: dict[str, Any]) -> dict[str, Any]:
@@ -68,16 +68,16 @@ def test_one_mitigated_model_is_one_candidate_and_has_an_unmitigated_reference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = run(tmp_path / "mitigated", monkeypatch, mitigation="reweighing", arguments={"C": 0.3})
-    mitigated, shipped = dict(record), files.sha256(train.MODEL)
+    mitigated, shipped = dict(record), files.sha256(paths.MODEL)
     assert [each["mitigation"] for each in record["candidates"]] == ["reweighing"]
     assert record["candidates"][0]["chosen"]
     assert record["measurements"]["protected_at_decision"]["value"] == 0
-    assert not (train.FIGURES / "pareto.svg").exists()
+    assert not (paths.TRAIN_FIGURES / "pareto.svg").exists()
     plain = run(tmp_path / "plain", monkeypatch, mitigation="none", arguments={"C": 0.3})
     twin = mitigated["reference"]
-    assert files.sha256(train.MODEL) != shipped
+    assert files.sha256(paths.MODEL) != shipped
     assert (twin["mitigation"], twin["chosen"], twin["arguments"]) == ("none", False, {"C": 0.3})
-    assert "never to be chosen" in twin["why"]
+    assert twin["why"] == training_record.REFERENCE
     (alone,) = plain["candidates"]
     for key in ("utility", "threshold", "tune", "disparity"):
         assert twin[key] == alone[key], "the twin is what `mitigation: none` trains"
@@ -99,7 +99,7 @@ def test_a_model_without_mitigation_is_fitted_once_and_compared_with_nothing(
     record = run(tmp_path, monkeypatch, mitigation="none")
     assert len(fitted) == 1
     assert (record["reference"], record["before_after"]) == (None, None)
-    assert not (train.FIGURES / "pareto.svg").exists()
+    assert not (paths.TRAIN_FIGURES / "pareto.svg").exists()
 
 
 def test_the_reference_is_never_chosen_however_good_it_is() -> None:
@@ -127,7 +127,7 @@ def test_a_policy_that_is_silent_about_protected_attributes_lets_none_be_fitted(
         train.main()
     book.write_text(book.read_text() + RULE)
     train.main()
-    record = files.read_json(train.RECORD)
+    record = files.read_json(paths.TRAINING)
     assert record["measurements"]["protected_at_decision"]["value"] == 1
     assert {"race", "sex"} <= set(record["features"])
     assert {"race", "sex"} <= {each["name"] for each in record["inputs"]}

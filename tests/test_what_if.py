@@ -25,8 +25,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A judged project that its policy refuses, as the working folder."""
     root = reported.write(tmp_path / "project", reported.documents(reported.DIGITS["gap"]))
     (root / "dvc.yaml").write_text("stages: {}\n")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.chdir(root)
     return root
 
@@ -50,11 +48,9 @@ def changed(at: int, **changes: Any) -> list[dict[str, Any]]:
 # Judging
 
 
-def test_the_evidence_is_judged_anew_with_every_finding_and_the_verdicts_status(
-    project: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_evidence_is_judged_anew_with_every_finding_and_the_verdicts_status(project: Path) -> None:
     done = call("judge")
-    out = capfd.readouterr().out
+    out = done.output
     assert done.exit_code == 3
     assert out.startswith("Refused: loans under p 7 as of 2026-11-22\n")
     assert "Fail (1):\n  parity (blocks, legal): demographic parity difference by race is 0.300" in out
@@ -73,34 +69,32 @@ def test_the_evidence_is_judged_anew_with_every_finding_and_the_verdicts_status(
     ],
 )
 def test_another_policy_or_day_is_a_what_if_that_changes_nothing(
-    project: Path, capfd: pytest.CaptureFixture[str], limit: float, day: str, word: str
+    project: Path, limit: float, day: str, word: str
 ) -> None:
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
     other = put(project.parent / "other.yaml", rules=changed(2, limit={"at_most": limit}))
     done = call("judge", "--policy", other, "--as-of", day)
     code = {"Pass": 0, "Insufficient evidence": 4, "Refused": 3, "Not evaluated": 5}[word]
     assert done.exit_code == code
-    assert capfd.readouterr().out.startswith(f"{word}: loans under p 7 as of {day} (what-if)\n")
+    assert done.output.startswith(f"{word}: loans under p 7 as of {day} (what-if)\n")
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 
 def test_a_policy_is_found_from_where_the_command_was_typed(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project / "policies")
-    assert call("judge", "--policy", "p.yaml").exit_code == 3
-    assert "(what-if)" in capfd.readouterr().out
-    assert call("judge", "--policy", "none.yaml").exit_code == 1
-    assert "none.yaml is missing" in capfd.readouterr().err
+    done = call("judge", "--policy", "p.yaml")
+    assert done.exit_code == 3 and "(what-if)" in done.output
+    done = call("judge", "--policy", "none.yaml")
+    assert done.exit_code == 1 and "none.yaml is missing" in done.stderr
 
 
-def test_evidence_about_another_model_is_no_evidence_here_either(
-    project: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_evidence_about_another_model_is_no_evidence_here_either(project: Path) -> None:
     report = project / "reports/fairness.json"
     report.write_text(json.dumps(json.loads(report.read_text()) | {"model_sha256": "0" * 64}))
-    assert call("judge").exit_code == 5
-    assert "fairness is stale" in capfd.readouterr().out
+    done = call("judge")
+    assert done.exit_code == 5 and "fairness is stale" in done.output
 
 
 # Checking

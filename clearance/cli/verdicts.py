@@ -36,7 +36,13 @@ def verdict(markdown: bool) -> int:
 
 
 @click.command()
-@click.option("--policy", "file", type=options.FILE, help="Policy to judge under. Default: the project's.")
+@click.option(
+    "--policy",
+    "file",
+    type=options.FILE,
+    metavar="FILE",
+    help="Policy to judge under. Default: the project's.",
+)
 @click.option(
     "--as-of",
     type=options.DATE,
@@ -45,20 +51,19 @@ def verdict(markdown: bool) -> int:
 )
 @process.exit_with_status
 def judge(file: Path | None, as_of: dt.datetime | None) -> int:
-    """Judge the existing evidence by another policy or day.
+    """Judge existing evidence under another policy or date.
 
     A what-if: nothing is changed or released. The exit status is that of `clearance verdict`.
     """
-    root = environment.project_root()
-    policy_file = "" if file is None else str(_relative(file, root))
-    day = "" if as_of is None else as_of.date().isoformat()
-    return process.run_module(root, "tasks.what_if", policy_file, day)
+    from clearance import library
+    from clearance.reporting import headline, summary
 
-
-def _relative(file: Path, root: Path) -> Path:
-    """The file's path relative to the project if it lies inside, else its absolute path."""
-    path = file.resolve()
-    return path.relative_to(root) if path.is_relative_to(root) else path
+    document = library.what_if(Path.cwd(), policy=file, as_of=None if as_of is None else as_of.date())
+    click.echo(summary.title(document))
+    click.echo(f"  {headline.sentence(document)}\n")
+    for line in summary.findings(document):
+        click.echo(line)
+    return summary.outcome(document).exit_code
 
 
 @click.group()
@@ -76,9 +81,9 @@ def policy() -> None:
 )
 @process.exit_with_status
 def check(file: Path, as_of: dt.datetime | None) -> int:
-    """Validate FILE.
+    """Validate the policy in FILE.
 
-    Also lists rules that have expired or are not yet in force, and settings that probably miss their purpose.
+    Lists rules that have expired or are not yet in force, and settings that are probably a mistake.
     """
     from clearance.policy import policy_file
     from clearance.reporting import explain_rule
@@ -94,7 +99,11 @@ def check(file: Path, as_of: dt.datetime | None) -> int:
 @policy.command()
 @click.argument("rule")
 @click.option(
-    "--policy", "file", type=options.FILE, help="Policy that contains the rule. Default: the project's."
+    "--policy",
+    "file",
+    type=options.FILE,
+    metavar="FILE",
+    help="Policy that contains the rule. Default: the project's.",
 )
 @process.exit_with_status
 def explain(rule: str, file: Path | None) -> int:

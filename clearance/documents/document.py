@@ -35,6 +35,15 @@ class _Written:
     path: ClassVar[Path]
     """Where the document lies, relative to the project's root."""
 
+    @classmethod
+    def create(cls, **content: Any) -> Self:
+        """The document with these fields, typed or as JSON has them.
+
+        Raises IntegrityError where one does not fit.
+        """
+        document: Self = _read(cls, json.loads(files.dumps(codec.write(content))), cls.path.as_posix())
+        return document
+
     def to_json(self) -> dict[str, Any]:
         """The document as JSON can hold it."""
         content: dict[str, Any] = codec.write(self)
@@ -129,15 +138,6 @@ class MeasuredDocument(_Written):
     def model_digest(self) -> str | None:
         """The SHA-256 of the model it is about; None where it is about no model."""
         return None
-
-    @classmethod
-    def create(cls, **content: Any) -> Self:
-        """The document with these fields, typed or as JSON has them.
-
-        Raises IntegrityError where one does not fit.
-        """
-        document: Self = _read(cls, json.loads(files.dumps(codec.write(content))), cls.path.as_posix())
-        return document
 
     @classmethod
     def from_json(cls, data: Any, name: str = "") -> Self | BlockedDocument:

@@ -509,7 +509,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """Every metric by its name, `<document>.<measurement>`."""
 
-_TITLES = {metric.measurement: metric.title for metric in METRICS.values()}
+_TITLES = {
+    metric.measurement: metric.title for metric in METRICS.values() if metric.document != "explanation"
+}
+"""By measurement alone; what the explanation counts is named in full only: others have `rows`, too."""
+
 _TABLES = {"validation_raw": " in the raw table", "validation_prepared": " in the prepared tables"}
 
 
@@ -520,6 +524,8 @@ def of_document(document: str) -> tuple[Metric, ...]:
 
 def title(name: str) -> str:
     """The title of a metric, `performance.log_loss` is "log loss"; without an entry, its name in words."""
+    if name in METRICS:
+        return METRICS[name].title
     measurement = name.rpartition(".")[2]
     return _TITLES.get(measurement, measurement.replace("_", " "))
 

@@ -87,7 +87,7 @@ def fault(label: Labels, scores: Scores) -> str | None:
     if len(label) == 0:
         return "there are no test rows"
     wrong = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
-    return f"{wrong} of {len(scores)} scores are no probability" if wrong else None
+    return f"{wrong} of {len(scores)} scores are not probabilities" if wrong else None
 
 
 def _roc_auc(rows: _Rows) -> Measurement:

@@ -30,11 +30,10 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Proxies:
-    """For one attribute: the strongest feature, all together, and the area of each feature by name."""
+    """For one attribute: the strongest feature, and all features together."""
 
     strongest: Measurement
     together: Measurement
-    by_feature: Mapping[str, float]
 
 
 def measure(
@@ -57,7 +56,7 @@ def measure(
     if len(targets) < 2 or min(support.values()) < ranking.FEWEST or features.shape[1] == 0:
         says = f"two groups, {ranking.FEWEST} rows of each among those looked at, and a feature are needed"
         hole = undefined(says, support)
-        return Proxies(hole, hole, {})
+        return Proxies(hole, hole)
     sample = features.iloc[looked_at]
     binned = np.column_stack([bins(sample[name]) for name in sample.columns])
     alone = {str(name): _posterior(binned[:, at], codes) for at, name in enumerate(sample.columns)}
@@ -70,7 +69,6 @@ def measure(
         together=_measured(
             together, codes, targets, confidence, support=support, how="logistic regression over bins"
         ),
-        by_feature=areas,
     )
 
 

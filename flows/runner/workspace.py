@@ -1,7 +1,7 @@
 """A copy of the project in which a run with overrides works, so that the user's own files stay as they are.
 
-It holds the project's own files, its source and policy, and a `params.yaml` with the overrides. It shares DVC's
-cache with the project, so an unchanged stage is restored, not computed.
+It holds the project's own files, its source and policy, and a `params.yaml` with the overrides. It shares
+DVC's cache with the project, so an unchanged stage is restored, not computed.
 """
 
 from __future__ import annotations
