@@ -27,7 +27,7 @@ from benchmarks import deciding, evidence, million
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
-RUN = [PYTHON, "-m", "flows.training", "--any-verdict"]
+RUN = [PYTHON, "-m", "flows.terminal", "--any-verdict"]
 
 
 @dataclass(frozen=True)

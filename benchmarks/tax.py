@@ -27,7 +27,7 @@ def main() -> None:
     worked: dict[str, float] = {}
     began: dict[str, float] = {}
     ended: dict[str, float] = {}
-    run, bring = child_processes.ChildProcesses.run, run_context.RunContext._bring
+    run, run_stage = child_processes.ChildProcesses.run, run_context.RunContext._run_stage
 
     def timed_run(self: child_processes.ChildProcesses, command: str, **how: Any) -> Any:
         start = time.perf_counter()
@@ -36,15 +36,15 @@ def main() -> None:
         finally:
             worked[how["env"]["DVC_STAGE"]] = time.perf_counter() - start
 
-    def timed_bring(self: run_context.RunContext, name: str, hear: Any) -> bool:
+    def timed_stage(self: run_context.RunContext, name: str, on_line: Any) -> bool:
         began[name] = time.perf_counter()
         try:
-            return bring(self, name, hear)
+            return run_stage(self, name, on_line)
         finally:
             ended[name] = time.perf_counter()
 
     child_processes.ChildProcesses.run = timed_run  # type: ignore[method-assign,assignment]
-    run_context.RunContext._bring = timed_bring  # type: ignore[method-assign]
+    run_context.RunContext._run_stage = timed_stage  # type: ignore[method-assign]
     with run_context.open_run(Path.cwd(), {}, force=True) as opened:
         training.training(return_state=True)  # imports every module
         opened.__dict__.pop("pipeline")  # the second run reads the graph anew

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from clearance import canonical_json
 from clearance.errors import ErrorKind, IntegrityError
 
 MISSING = ErrorKind(
@@ -61,9 +62,8 @@ def sha256_text(text: str) -> str:
 
 
 def sha256_json(value: Any) -> str:
-    """The SHA-256 of a JSON value in canonical form (sorted keys, no spaces)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """The SHA-256 of a JSON value in the canonical form of version 1, as 64 hex digits."""
+    return sha256_text(canonical_json.text_v1(value))
 
 
 def verify(path: Path, expected: str) -> Path:

@@ -1,6 +1,6 @@
-"""How a step's `main` meets the process it runs in: log, one clear error, exit code.
+"""Runs a step's `main` as a process: log lines, one clear error, exit code.
 
-Used by every `python -m tasks.<step>`; it never decides anything about the data.
+Used by every `python -m tasks.<step>`. It decides nothing about the data.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from clearance.errors import ClearanceError, ExitCode
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run one step in the working folder and leave the process with its exit code.
+    """Run one step in the working folder and end the process with its exit code.
 
-    A ClearanceError prints its fault and its mend; any other exception is a defect and keeps its traceback.
+    A ClearanceError is printed with its hint. Any other exception is a defect and keeps its traceback.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:

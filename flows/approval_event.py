@@ -1,7 +1,7 @@
-"""Tell Prefect that all agree to a version who must: `python -m flows.approval_event MODEL VERSION CONTENT`.
+"""`python -m flows.approval_event MODEL VERSION CONTENT` notifies Prefect that a version is fully approved.
 
-The event only says that it is time to look. What it says is believed by nobody, so one that is lost,
-repeated or forged promotes nothing that may not be.
+The event only says that it is time to look. Nothing trusts its content, so an event that is lost, repeated
+or forged promotes nothing that may not be promoted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from prefect.events.clients import get_events_client
 from websockets.exceptions import WebSocketException
 
 from clearance import stage
-from clearance.errors import UnavailableError
+from flows import faults
 
 EVENT = "clearance.approval.complete"
 
@@ -32,7 +32,7 @@ def main() -> None:
     try:
         asyncio.run(_emit(event))
     except (OSError, TimeoutError, WebSocketException) as error:
-        raise UnavailableError(f"could not notify Prefect ({error})", "check PREFECT_API_URL") from error
+        raise faults.PREFECT_NOT_NOTIFIED(reason=error) from error
 
 
 async def _emit(event: Event) -> None:

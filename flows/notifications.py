@@ -1,7 +1,7 @@
-"""Tell somebody that a run did not end well. Off until `CLEARANCE_NOTIFY_URL` holds an Apprise address.
+"""Notifies people of a run that did not end well. Off until `CLEARANCE_NOTIFY_URL` holds an Apprise address.
 
-Such an address stands for mail, a chat or a web hook (`json://host/path`). A notice that cannot be sent
-is logged and changes nothing.
+Such an address stands for mail, a chat or a web hook (`json://host/path`). A notification that cannot be
+sent is logged and changes nothing.
 """
 
 from __future__ import annotations
@@ -23,4 +23,4 @@ def send(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 
     title = f"{flow.name} {flow_run.name}: {state.name}"
     if not apprise.Apprise([url]).notify(title=title, body=state.message or title):
-        get_logger(__name__).warning("the notice could not be sent: %s", title)
+        get_logger(__name__).warning("the notification could not be sent: %s", title)

@@ -1,8 +1,8 @@
-"""The promotion flow: a version that people agreed to becomes champion, on a worker that may promote.
+"""The promotion flow: an approved version becomes champion, on a worker that may promote.
 
-An automation of `prefect.yaml` starts it when the last approval was recorded; so nobody's run waits for
-people. It trusts none of its parameters: `clearance.promotion.promote` reads ledger, registry and
-evidence itself.
+An automation of `prefect.yaml` starts it when the last approval is recorded, so that no run has to wait for
+people. It trusts none of its parameters: `clearance.promotion.promote` reads ledger, registry and evidence
+itself.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from typing import Any
 from prefect import State, flow
 from prefect.states import Completed, Failed
 
-from clearance import environment, params
-from clearance.errors import ClearanceError, ConfigurationError
+from clearance import environment, params, paths
+from clearance.errors import ClearanceError
 from clearance.versioning import dvc_repro
-from flows import notifications, steps
+from flows import faults, notifications, steps
 from flows.runner import child_processes, commands
+from flows.runner.child_processes import OnLine
 
 
 @flow(name="promotion", on_failure=[notifications.send], on_crashed=[notifications.send])
 def promotion(version: int, model: str | None = None) -> State[Any]:
-    """Make a candidate the champion, if its evidence holds and all agree who must.
+    """Make a candidate the champion, if its evidence holds and it has every approval it needs.
 
     Args:
         version: The candidate's number.
-        model: Its registered name; a checkout promotes its own model alone. Without it, that one.
+        model: Its registered name, by default the checkout's own model, the only one it promotes.
     """
     try:
         root = environment.project_root()
@@ -36,42 +37,39 @@ def promotion(version: int, model: str | None = None) -> State[Any]:
         return Failed(message=str(error))
     future = promote.submit("promote", root, version)
     future.wait()
-    end = future.state
-    make = Completed if end.is_completed() else Failed
-    return make(name=end.name, message=end.message)
+    state = future.state
+    new_state = Completed if state.is_completed() else Failed
+    return new_state(name=state.name, message=state.message)
 
 
 @steps.step
 def promote(name: str, root: Path, version: int) -> State[Any]:
-    """Run the effect; what it says is the message of a completed state."""
+    """Run the effect; what it prints becomes the message of a completed state."""
     lines: list[str] = []
 
-    def run(on_line: child_processes.OnLine) -> bool:
-        def take(line: str) -> None:
+    def run(on_line: OnLine) -> bool:
+        def record(line: str) -> None:
             lines.append(line)
             on_line(line)
 
-        with child_processes.ChildProcesses(root) as started:
+        with child_processes.ChildProcesses(root) as children:
             commands.run(
-                started,
+                children,
                 name,
                 f"python -m tasks.promote {version}",
                 cwd=root,
                 timeout=dvc_repro.TIMEOUT,
-                log=root / ".clearance" / "logs" / f"{name}.log",
-                on_line=take,
+                log=root / paths.LOGS / f"{name}.log",
+                on_line=record,
                 env={},
             )
         return True
 
-    state = steps.attempt(run)
+    state = steps.run_step(run)
     return Completed(message="\n".join(lines)) if state.is_completed() else state
 
 
-def _check(asked: str | None, own: str) -> None:
-    """Raise ConfigurationError when another model is asked for than the checkout's."""
-    if asked not in (None, own):
-        raise ConfigurationError(
-            f"this checkout promotes {own}, and was asked for {asked}",
-            "start it on a worker in the project of that model",
-        )
+def _check(model: str | None, own: str) -> None:
+    """Raise ConfigurationError when `model` is not the checkout's own."""
+    if model not in (None, own):
+        raise faults.ANOTHER_MODEL(own=own, model=model)

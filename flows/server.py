@@ -1,6 +1,6 @@
 """Prefect's temporary server: the one Prefect would start for itself, started before Prefect is imported.
 
-So its start, the longest part of a small run, goes on while this process does something else.
+Its start is the longest part of a small run, and so this process can do something else meanwhile.
 `python -m flows.server PORT` is the server; `start` runs it as a child that ends with the run.
 """
 
@@ -15,7 +15,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from clearance.errors import UnavailableError
+from clearance import paths
+from flows import faults
 from flows.runner.child_processes import ChildProcesses
 
 HOST = "127.0.0.1"
@@ -33,16 +34,16 @@ def start(children: ChildProcesses, root: Path) -> Callable[[], None]:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
     os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
-    log = root / ".clearance" / "logs" / "prefect.log"
-    link = children.serve(f"python -m flows.server {port}", cwd=root, env={}, log=log)
-    link.setblocking(False)
-    patience = float(os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
+    log = root / paths.LOGS / "prefect.log"
+    connection = children.serve(f"python -m flows.server {port}", cwd=root, env={}, log=log)
+    connection.setblocking(False)
+    seconds = float(os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
 
     def wait() -> None:
-        end = time.monotonic() + patience
+        deadline = time.monotonic() + seconds
         while not _answers(f"http://{HOST}:{port}/api/health"):
-            if time.monotonic() > end or _over(link):
-                raise UnavailableError("Prefect's temporary server did not start", f"see {log}")
+            if time.monotonic() > deadline or _has_ended(connection):
+                raise faults.SERVER_DID_NOT_START(log=log)
             time.sleep(0.05)
 
     return wait
@@ -56,9 +57,9 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _over(link: socket.socket) -> bool:
+def _has_ended(connection: socket.socket) -> bool:
     try:
-        link.recv(1)
+        connection.recv(1)
     except BlockingIOError:
         return False
     return True

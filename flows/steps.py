@@ -1,6 +1,6 @@
-"""How a flow does one step: its lines into Prefect's log, its end into a state, another try where that helps.
+"""How a flow does one step: its lines go to Prefect's log, its end becomes a state, some ends are retried.
 
-Which steps there are, and what a run makes of their ends, is each flow's to say.
+Each flow decides which steps there are and what their ends mean for the run.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from prefect.states import Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
 from clearance.errors import ClearanceError, ReleaseRefused, TransientError
-from flows.runner import child_processes
+from flows.runner.child_processes import OnLine, RunEnded
 
 UNAVAILABLE = "Unavailable"
-"""The name of a failed state after which another try may help."""
+"""The name of a failed state after which a retry may help."""
 
 REFUSED = "Not promoted"
 """The name of the failed state of a promotion that evidence, policy or people do not allow."""
 
 
-def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a step is worth another try: after a lock or a lost service, never after a refusal."""
+def is_worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a step is worth a retry: after a lock or a lost service, never after a refusal."""
     return state.name == UNAVAILABLE
 
 
@@ -37,17 +37,17 @@ step: Callable[[Callable[..., Any]], Task[..., Any]] = partial(
     retries=3,
     retry_delay_seconds=exponential_backoff(backoff_factor=2),
     retry_jitter_factor=1,
-    retry_condition_fn=may_pass,
+    retry_condition_fn=is_worth_a_retry,
     cache_policy=NO_CACHE,
 )
-"""Makes a task of a function whose argument `name` names the step."""
+"""Decorator that makes a task of a function whose argument `name` names the step."""
 
 
-def attempt(do: Callable[[Callable[[str], None]], bool]) -> State[Any]:
-    """Do a step: `do` is given what hears its lines, and returns whether it had to run."""
+def run_step(run: Callable[[OnLine], bool]) -> State[Any]:
+    """Do a step: `run` gets the receiver of its lines, and returns whether it had to run."""
     try:
-        ran = do(get_run_logger().info)
-    except child_processes.RunEnded:
+        ran = run(get_run_logger().info)
+    except RunEnded:
         return Failed(name="Interrupted", message="the run was ended")
     except TransientError as error:
         return Failed(name=UNAVAILABLE, message=str(error))

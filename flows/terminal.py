@@ -1,7 +1,7 @@
-"""The run in a terminal: options in; a line a step, the verdict and an exit status out.
+"""`python -m flows.terminal`: the training flow in a terminal, a line per step, the verdict, an exit status.
 
-It opens the run and starts Prefect's temporary server before it imports Prefect, so that the steps'
-modules are imported meanwhile and a wrong parameter is told at once.
+It opens the run and starts Prefect's temporary server before it imports Prefect. The steps' modules are
+imported meanwhile, and a wrong parameter is reported at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_verdict: bool) -> None:
     """Run the pipeline in this terminal and exit with the status of its verdict."""
     screen = display.Display()
-    struck = _listen()
+    interrupted = _catch_interrupts()
     try:
         root = environment.project_root()
         environment.apply(root)
@@ -40,8 +40,8 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         changes = overrides.with_policy(overrides.check(overrides.from_settings(settings, base)), policy_file)
         with run_context.open_run(root, changes, screen.show, force=force) as run:
             with screen:
-                state = _train(run, struck)
-            code = _tell(screen, run, state)
+                state = _train(run, interrupted)
+            code = _show_end(screen, run, state)
     except ClearanceError as error:
         screen.fail(f"error: {error}")
         code = ExitCode.ERROR
@@ -53,23 +53,23 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
     sys.exit(code)
 
 
-def _listen() -> threading.Event:
-    """Whether Ctrl-C was struck: remembered, for a library may swallow the exception while it is imported."""
-    struck = threading.Event()
+def _catch_interrupts() -> threading.Event:
+    """An event that Ctrl-C sets: a library may swallow the exception while it is imported."""
+    interrupted = threading.Event()
 
-    def strike(*_: object) -> None:
-        struck.set()
+    def interrupt(*_: object) -> None:
+        interrupted.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, strike)
-    return struck
+    signal.signal(signal.SIGINT, interrupt)
+    return interrupted
 
 
-def _train(run: run_context.RunContext, struck: threading.Event) -> State[Any]:
+def _train(run: run_context.RunContext, interrupted: threading.Event) -> State[Any]:
     """Start Prefect's server; begin with the stages and import Prefect while it starts; run the flow."""
-    keeper = ChildProcesses(run.root)
-    atexit.register(keeper.close)  # Prefect's own threads have sent their last by then
-    wait = server.start(keeper, run.root)
+    children = ChildProcesses(run.root)
+    atexit.register(children.close)  # Prefect's own threads have sent their last by then
+    wait = server.start(children, run.root)
     if not run.needs_snapshot:
         run.start_early()
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -77,27 +77,25 @@ def _train(run: run_context.RunContext, struck: threading.Event) -> State[Any]:
     from flows import training
 
     for logger in ("prefect.flow_runs", "prefect.task_runs"):
-        logging.getLogger(
-            logger
-        ).propagate = False  # the display says it; Prefect's API hears it all the same
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it says that it is not done yet
+        logging.getLogger(logger).propagate = False  # the display shows it, and Prefect's API gets it anyway
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it warns that it has not finished yet
     wait()
-    _heed(struck)
+    _raise_if(interrupted)
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread ends a second late
         state: State[Any] = training.training(
             overrides=run.settings.overrides, force=run.force, return_state=True
         )
-    _heed(struck)
+    _raise_if(interrupted)
     return state
 
 
-def _heed(struck: threading.Event) -> None:
-    if struck.is_set():
+def _raise_if(interrupted: threading.Event) -> None:
+    if interrupted.is_set():
         raise KeyboardInterrupt
 
 
-def _tell(screen: display.Display, run: run_context.RunContext, state: State[Any]) -> ExitCode:
-    """Say how the run ended and where to look next; return its exit status."""
+def _show_end(screen: display.Display, run: run_context.RunContext, state: State[Any]) -> ExitCode:
+    """Show how the run ended and where to look next; return its exit status."""
     from flows import training
 
     if state.name not in training.JUDGED:
@@ -107,8 +105,12 @@ def _tell(screen: display.Display, run: run_context.RunContext, state: State[Any
     screen.say("")
     screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
     uses = summary.test_uses(run.folder, verdict)
-    beside = uses if run.effects_after else ["a what-if: nothing was registered or released"]
-    for line in [*summary.reasons(verdict), *receipt.release_lines(run.folder), *beside]:
+    notes = uses if run.effects_after else ["a what-if: nothing was registered or released"]
+    for line in [*summary.reasons(verdict), *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
     screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
     return summary.outcome(verdict).exit_code
+
+
+if __name__ == "__main__":
+    main(prog_name="clearance run")

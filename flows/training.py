@@ -1,15 +1,10 @@
-"""The training flow: `python -m flows.training` in a terminal, `flows.training.training` for Prefect.
+"""The training flow, `flows.training.training` for Prefect; `flows.terminal` runs it in a terminal.
 
-It gives the stages of `dvc.yaml` what DVC does not: retries, side by side where they can be, states,
-logs and notices. Which stages there are, and in what order, is DVC's to say.
+It gives the stages of `dvc.yaml` what DVC does not: retries, parallel stages, states, logs and
+notifications. DVC decides which stages there are, and in what order.
 """
 
 from __future__ import annotations
-
-if __name__ == "__main__":  # before Prefect is imported: wrong parameters are told at once
-    from flows import terminal
-
-    terminal.main(prog_name="clearance run")
 
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -28,7 +23,7 @@ from clearance.errors import ClearanceError
 from clearance.promotion import receipt
 from clearance.reporting import headline, summary
 from flows import crash_marker, notifications, steps
-from flows.runner import overrides as request
+from flows.runner import overrides as run_overrides
 from flows.runner import run_context
 
 if TYPE_CHECKING:
@@ -37,7 +32,7 @@ else:
     from flows.runner.overrides import Overrides
 
 AWAITING = "Awaiting approval"
-"""The name of the completed state of a run whose model passed and waits for people to agree."""
+"""The name of the completed state of a run whose model passed and waits for approvals."""
 
 NOTHING = Overrides()
 JUDGED = frozenset({"Completed", AWAITING, *headline.VERDICTS.values()})
@@ -55,18 +50,18 @@ Futures = dict[str, PrefectFuture[Any]]
 def training(
     overrides: Overrides = NOTHING, policy_file: str | None = None, force: bool = False
 ) -> State[Any]:
-    """Run every stage that is due, judge the model, and release it where the evidence and the policy allow.
+    """Run every stage that is due, judge the model, and release it if evidence and policy allow.
 
     Args:
-        overrides: What to change of params.yaml for this run. It then works in a copy of the project.
-        policy_file: Judge by this policy instead, as a what-if: nothing is registered or released.
-        force: Run every stage, even where nothing changed.
+        overrides: Changes to params.yaml for this run, which then works in a copy of the project.
+        policy_file: Judge under this policy instead, as a what-if: nothing is registered or released.
+        force: Run every stage, even if nothing changed.
     """
-    changes = request.with_policy(request.plain(overrides), policy_file)
+    changes = run_overrides.with_policy(run_overrides.plain(overrides), policy_file)
     try:
         with (
             run_context.open_run(environment.project_root(), changes, force=force) as run,
-            crash_marker.noted(run.root, UUID(flow_run.id)),
+            crash_marker.marker(run.root, UUID(flow_run.id)),
         ):
             futures = _submit(run)
             faults = [
@@ -80,17 +75,17 @@ def training(
 @steps.step
 def stage(name: str) -> State[Any]:
     """Bring one stage of dvc.yaml up to date."""
-    return steps.attempt(lambda hear: run_context.current().run_stage(name, hear))
+    return steps.run_step(lambda on_line: run_context.current().run_stage(name, on_line))
 
 
 @steps.step
 def effect(name: str) -> State[Any]:
     """Do one step that touches the world."""
-    return steps.attempt(lambda hear: run_context.current().run_effect(name, hear))
+    return steps.run_step(lambda on_line: run_context.current().run_effect(name, on_line))
 
 
 def _submit(run: run_context.RunContext) -> Futures:
-    """Submit every step, each to wait for the ones it needs."""
+    """Submit every step; each waits for the ones it needs."""
     futures: Futures = {}
     if run.needs_snapshot:  # DVC reads the snapshot when it reads the graph
         futures[run_context.SNAPSHOT] = effect.submit(run_context.SNAPSHOT)
@@ -100,7 +95,7 @@ def _submit(run: run_context.RunContext) -> Futures:
     for note in run.notes:
         get_run_logger().warning(note)
     for name in pipeline.order:
-        needed = [futures[other] for other in pipeline.after[name]]
+        needed = [futures[earlier] for earlier in pipeline.after[name]]
         futures[name] = stage.submit(name, wait_for=needed)
     for name in run.effects_after:
         futures[name] = effect.submit(name, wait_for=list(futures.values()))
@@ -115,7 +110,7 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
 
 
 def _conclude(run: run_context.RunContext) -> State[Any]:
-    """The verdict as the run's end state: only a pass is a completed run, also one that waits for people."""
+    """The verdict as the run's end state: only a pass completes the run, even if approvals are missing."""
     verdict = summary.read(run.folder)
     counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
@@ -129,3 +124,7 @@ def _conclude(run: run_context.RunContext) -> State[Any]:
             return Completed(name=AWAITING, message="\n".join([message, *waits]))
         return Completed(message=message)
     return Failed(name=headline.VERDICTS[outcome], message=message)
+
+
+if __name__ == "__main__":
+    raise SystemExit("start a run with `clearance run` or `python -m flows.terminal`")

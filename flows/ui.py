@@ -1,7 +1,7 @@
 """Prefect and MLflow in the browser, with a worker that runs what is started there.
 
-Starts four processes on the loopback address, stops each by its own process id on Ctrl-C,
-and never touches a server that somebody else started.
+It starts four processes on the loopback address, stops each by its own process id on Ctrl-C, and never
+touches a server that it did not start.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clearance import environment, stage
-from clearance.errors import UnavailableError
+from clearance import environment, paths, stage
+from flows import faults
 
 HOST = "127.0.0.1"
 POOL = "clearance"
 PATIENCE = 120
+"""Seconds that a server may take to answer."""
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def main() -> None:
             sys.stdout.write(
                 f"Prefect  {prefect}   (Deployments > training > Run)\n"
                 f"MLflow   {mlflow}\n"
-                f"Where PREFECT_API_URL={prefect}/api is set, the last approval starts `promotion`.\n"
+                f"With PREFECT_API_URL={prefect}/api set, the last approval starts the flow `promotion`.\n"
                 "Ctrl-C stops both.\n"
             )
             sys.stdout.flush()
@@ -68,7 +69,7 @@ def _listen(address: str) -> list[str]:
 
 @contextmanager
 def _process(root: Path, module: str, *arguments: str) -> Iterator[None]:
-    log = root / ".clearance" / "logs" / f"{module}-{arguments[0]}.log"
+    log = root / paths.LOGS / f"{module}-{arguments[0]}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
@@ -104,10 +105,8 @@ def _call(root: Path, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise UnavailableError(
-            f"`prefect {' '.join(arguments)}` failed: {(done.stderr or done.stdout).strip()[-400:]}",
-            "see .clearance/logs/flows.offline_server-server.log",
-        )
+        reason = (done.stderr or done.stdout).strip()[-400:]
+        raise faults.PREFECT_COMMAND_FAILED(command=" ".join(arguments), reason=reason)
 
 
 def _wait(address: str) -> None:
@@ -118,10 +117,7 @@ def _wait(address: str) -> None:
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.5)
-    raise UnavailableError(
-        f"{address} does not answer after {PATIENCE} s",
-        "is the port taken? Set PREFECT_UI_PORT or MLFLOW_UI_PORT; logs are in .clearance/logs/",
-    )
+    raise faults.NO_ANSWER(address=address, seconds=PATIENCE)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ import yaml
 
 from clearance import cli, ledger, registry
 from clearance.errors import ClearanceError, ExitCode
-from clearance.promotion import candidate, decide, release, review, verify, version_record
+from clearance.promotion import decide, release, review, verify, version_record
 from clearance.promotion.session import LedgerSession, open_session
-from clearance.trust import decisions, dsse, roles_file, signers
+from clearance.trust import approval_state, decisions, dsse, roles_file, signers
 from clearance.trust.decisions import ApprovalSubject
 from clearance.trust.signers import IDENTITY
 from tasks import track
@@ -277,14 +277,11 @@ class Place:
         about |= {"model": NAME, "version": version, "content": content, "policy": policy}
         return ApprovalSubject(**(about | changes))
 
-    def standing(self, version: int) -> Any:
-        """How agreement on a version stands now."""
-        with self.office() as office, tempfile.TemporaryDirectory() as folder:
+    def standing(self, version: int) -> approval_state.ApprovalState:
+        """The state of the approvals of a version now."""
+        with self.office() as session:
             server = registry.connect()
-            found = registry.find_number(server, CANDIDATES, version)
-            assert found is not None
-            recalled = candidate.load_verified(office, server, found, office.entries(NAME), Path(folder))
-            return review.review(office, server, recalled, today()).standing
+            return review.open_review(session, server, NAME, version, today()).standing
 
     def roles(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the demo's roles file, keys listed; the demo's root signs it anew at the next command."""

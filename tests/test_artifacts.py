@@ -3,10 +3,10 @@
 import hashlib
 from pathlib import Path
 
+import codes
 import pytest
 
 from clearance import files as artifacts
-from clearance.errors import IntegrityError
 
 
 def test_digest_is_sha256_of_the_content(tmp_path: Path) -> None:
@@ -29,9 +29,9 @@ def test_a_folders_digest_sees_names_and_content(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_an_integrity_error(tmp_path: Path) -> None:
-    with pytest.raises(IntegrityError, match="missing"):
+    with codes.raises("files.missing", path=tmp_path / "none"):
         artifacts.sha256(tmp_path / "none")
-    with pytest.raises(IntegrityError, match="missing"):
+    with codes.raises("files.missing", path=tmp_path / "none"):
         artifacts.read_json(tmp_path / "none")
 
 
@@ -41,7 +41,7 @@ def test_verify_refuses_other_content(tmp_path: Path) -> None:
     recorded = artifacts.sha256(path)
     assert artifacts.verify(path, recorded) == path
     path.write_text("2")
-    with pytest.raises(IntegrityError, match="not what was recorded"):
+    with codes.raises("files.changed", path=path):
         artifacts.verify(path, recorded)
 
 
@@ -57,7 +57,7 @@ def test_json_is_byte_stable_and_never_holds_nan(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": Infinity}', '{"a": 1', ""])
 def test_unreadable_json_is_an_integrity_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(IntegrityError, match="not readable JSON"):
+    with codes.raises("files.not_json"):
         artifacts.read_json(tmp_path / "a.json")
 
 

@@ -104,7 +104,7 @@ def test_a_what_if_waits_for_nobody_whatever_was_released_before(toy: Path) -> N
 
 @pytest.mark.slow
 def test_the_terminal_says_who_must_agree_and_ends_with_the_verdicts_status(toy: Path) -> None:
-    done = command(toy, os.environ | {"NO_COLOR": "1"}, "flows.training")
+    done = command(toy, os.environ | {"NO_COLOR": "1"}, "flows.terminal")
     assert done.returncode == 0, done.stderr
     assert "Pass: passes under toy 1" in done.stdout
     assert "awaiting approval: 1 approval by a validator is missing: ask vera." in done.stdout

@@ -278,8 +278,8 @@ def test_only_rules_that_decide_and_block_bind_a_candidate_and_what_is_not_measu
 @pytest.mark.parametrize(
     ("section", "says"),
     [
-        ({}, "name either one `estimator` or `candidates`"),
-        ({"estimator": "x", "candidates": GRID}, "name either one"),
+        ({}, "set either one `estimator` or `candidates`"),
+        ({"estimator": "x", "candidates": GRID}, "set either one"),
         ({"candidates": GRID, "mitigation": "none"}, "put it into `candidates`"),
         ({"estimator": "x", "mitigation": {"method": "reweighing", "bound": 0.1}}, "`bound` belongs to"),
         ({"estimator": "x", "mitigation": {"method": "grid_search", "alpha": 0.1}}, "`alpha` belongs to"),
@@ -292,9 +292,9 @@ def test_only_rules_that_decide_and_block_bind_a_candidate_and_what_is_not_measu
                 "estimator": "x",
                 "mitigation": {"method": "threshold_optimizer", "constraint": "bounded_group_loss"},
             },
-            "no constraint of threshold_optimizer",
+            "not a constraint of threshold_optimizer",
         ),
-        ({"candidates": {"estimators": ["x"], "mitigations": ["none", "none"]}}, "named twice"),
+        ({"candidates": {"estimators": ["x"], "mitigations": ["none", "none"]}}, "listed twice"),
     ],
 )
 def test_a_section_that_says_two_things_or_none_is_refused(section: dict[str, Any], says: str) -> None:

@@ -37,15 +37,18 @@ def test_a_version_that_is_gone_is_told_and_not_kept(place: Place, caplog: pytes
     place.put("second")
     place.sql("DELETE FROM model_versions WHERE name = ? AND version = 2", governed.CANDIDATES)
     assert len(needed(place)) == 1
-    assert "loan-approval has no version 2 any more" in caplog.text
+    assert [record.args for record in caplog.records if record.name.endswith("needed_objects")] == [
+        ("loan-approval", 2)
+    ]
 
 
 def test_evidence_that_is_lost_or_swapped_stops_it(place: Place) -> None:
     place.put("second")
     one, two = (place.run_folder(number) / "evidence/bundle.json" for number in (1, 2))
     shutil.copy(two, one)
-    with pytest.raises(IntegrityError, match="not the one that was proposed"):
+    with pytest.raises(IntegrityError) as error:
         needed(place)
+    assert error.value.code == "promotion.bundle_not_proposed"
     one.unlink()
     with pytest.raises(IntegrityError, match=r"has no evidence/bundle\.json"):
         needed(place)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import governed
 import pytest
 from governed import Place
+from mlflow import MlflowClient
 
-from clearance import ledger
-from clearance.errors import ExitCode
+from clearance import ledger, registry
+from clearance.errors import ExitCode, IntegrityError
+from clearance.policy import judgement
+from clearance.promotion import decide
 from clearance.trust import dsse, key_files, signers
+from clearance.trust.decisions import DecisionKind
+from clearance.versioning import git
 
 REFUSED = ExitCode.REFUSED
 
@@ -71,8 +77,7 @@ def test_a_role_that_may_not_approve_does_not(place: Place, who: str) -> None:
 
 def test_somebody_unknown_decides_nothing(place: Place) -> None:
     count = len(place.put("half").entries())
-    done = place.decide("approve", 1, "mallory")
-    assert done.code == ExitCode.ERROR and "knows no mallory" in done.said
+    assert place.decide("approve", 1, "mallory").code == ExitCode.ERROR
     assert len(place.entries()) == count
 
 
@@ -178,10 +183,10 @@ def test_two_people_may_override_a_failed_verdict_for_a_time_and_it_shows(place:
     assert place.alias() == 2
     assert place.decide("override", 3, "rita", days=20).code == ExitCode.PASS
     assert place.told() == place.alias() == 3
-    said = place.verify()["approvals"].says
+    approvals = place.verify()["approvals"].says
     ends = governed.today() + dt.timedelta(days=7)
-    assert f"BY OVERRIDE until {ends.isoformat()}" in said
-    assert "vera's override" in said and "rita's override" in said
+    assert f"BY OVERRIDE until {ends.isoformat()}" in approvals
+    assert "vera's override" in approvals and "rita's override" in approvals
 
 
 @pytest.mark.parametrize(
@@ -213,12 +218,64 @@ def test_one_person_does_not_override_alone(place: Place) -> None:
 
 def test_an_override_needs_an_end_and_that_is_recorded(place: Place) -> None:
     place.put("failed")
-    assert place.decide("override", 3, "rita").code == ExitCode.ERROR
-    assert "rita could not override: this decision is faulty" in place.entries("refusal")[-1].body["reason"]
+    with place.office("rita") as session, pytest.raises(IntegrityError):
+        decide.decide(session, registry.connect(), governed.NAME, 3, kind=DecisionKind.OVERRIDE, reason="so")
+    refusal = place.entries("refusal")[-1]
+    assert refusal.actor == "rita" and "could not override" in refusal.body["reason"]
 
 
 def test_a_version_that_is_not_there_is_an_error_and_recorded(place: Place) -> None:
     place.put("waiting")
-    done = place.decide("approve", 7, "vera")
-    assert done.code == ExitCode.ERROR and "has no version 7" in done.said
+    assert place.decide("approve", 7, "vera").code == ExitCode.ERROR
     assert place.entries("refusal")[-1].body["version"] == 7
+
+
+def count_calls(patch: pytest.MonkeyPatch, calls: Counter[str], owner: Any, name: str) -> None:
+    """Count the calls of a function under its name, and carry them out."""
+    function = getattr(owner, name)
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls[name] += 1
+        return function(*arguments, **options)
+
+    patch.setattr(owner, name, counted)
+
+
+def test_an_approval_that_promotes_reads_the_evidence_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.put("second")
+    place.commit_policies()
+    place.agree(2, by=["vera"])
+    calls: Counter[str] = Counter()
+    for owner, name in (
+        (judgement, "judge"),
+        (git, "_run"),
+        (MlflowClient, "download_artifacts"),
+        (ledger, "verify"),
+    ):
+        count_calls(monkeypatch, calls, owner, name)
+    place.agree(2, by=["rita"])
+    assert place.told() == 2
+    assert calls["judge"] == 2  # as of the recorded day, and as of today
+    assert calls["verify"] == 1
+    assert calls["_run"] <= 3
+    assert calls["download_artifacts"] == 3  # two bundles and the reports; the model files beside them
+
+
+def test_what_was_recorded_since_the_review_counts_without_judging_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.put("half")
+    with place.office("rita") as session:
+        server = registry.connect()
+        _, reviewed = decide.decide(session, server, governed.NAME, 1, kind=DecisionKind.APPROVE, reason="so")
+        assert reviewed.obstacle is None
+        place.hold("reject", 1, "roy")
+        calls: Counter[str] = Counter()
+        count_calls(monkeypatch, calls, judgement, "judge")
+        count_calls(monkeypatch, calls, ledger, "verify")
+        completion = decide.complete(session.acting_as("otto"), server, reviewed)
+    assert completion.refused and completion.ending and "roy" in completion.ending.reason
+    assert calls == {"verify": 1}  # somebody else recorded something, so the ledger is verified again
+    assert place.told() is place.alias() is None

@@ -85,8 +85,6 @@ def fault(words: tuple[str, ...]) -> str | None:
         if (found := command.commands.get(rest[0])) is None:
             return f"no command {rest[0]}"
         command, rest = found, rest[1:]
-    if command.name == "run":  # hands its options on to the flow
-        return None
     known = {name for each in command.params for name in each.opts} | {"-h", "--help"}
     return next((word for word in rest if word.startswith("--") and word not in known), None)
 

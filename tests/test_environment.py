@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import codes
 import pytest
 
 from clearance import environment
-from clearance.errors import ConfigurationError
 
 
 def test_telemetry_is_off_and_state_stays_in_the_project(
@@ -42,5 +42,5 @@ def test_the_project_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
 
 
 def test_outside_a_project_the_error_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no dvc\.yaml"):
+    with codes.raises("environment.not_a_project", folder=tmp_path.resolve()):
         environment.project_root(tmp_path)

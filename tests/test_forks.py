@@ -53,7 +53,7 @@ def children(folder: Path) -> Iterator[ChildProcesses]:
 
 def run(children: ChildProcesses, command: str, folder: Path, **more: object) -> tuple[ExitReport, list[str]]:
     lines: list[str] = []
-    options = {"cwd": folder, "env": {}, "timeout": None, "hear": lines.append} | more
+    options = {"cwd": folder, "env": {}, "timeout": None, "on_line": lines.append} | more
     return children.run(command, **options), lines  # type: ignore[arg-type]
 
 
@@ -166,12 +166,12 @@ def test_leaving_stops_what_runs(folder: Path) -> None:
     pids: list[int] = []
     with ChildProcesses(folder) as children:
 
-        def hear(line: str) -> None:
+        def on_line(line: str) -> None:
             pids.extend(map(int, line.split()))
             children.close()
 
         with pytest.raises(RunEnded):
-            run(children, "python -m tasks.sleep", folder, hear=hear)
+            run(children, "python -m tasks.sleep", folder, on_line=on_line)
     wait_for_the_end_of(*pids)
     with pytest.raises(RunEnded):
         run(children, "true", folder)
@@ -180,13 +180,13 @@ def test_leaving_stops_what_runs(folder: Path) -> None:
 def test_a_killed_run_leaves_no_child(folder: Path) -> None:
     script = f"""
 from pathlib import Path
-from flows.runner.child_processes import ChildProcesses as Children
+from flows.runner.child_processes import ChildProcesses
 folder = Path({str(folder)!r})
-children = Children(folder)
+children = ChildProcesses(folder)
 children.serve("echo $$; exec sleep 60", cwd=folder, env={{}}, log=folder / "served.txt")
-def hear(line):
+def on_line(line):
     print(line, flush=True)
-children.run("python -m tasks.sleep", cwd=folder, env={{}}, timeout=None, hear=hear)
+children.run("python -m tasks.sleep", cwd=folder, env={{}}, timeout=None, on_line=on_line)
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

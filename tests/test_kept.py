@@ -6,10 +6,10 @@ import contextlib
 import shutil
 from pathlib import Path
 
+import codes
 import judged
 import pytest
 from dvc.repo import Repo
-from raising import raises_code
 from test_remote import flip, kept, objects
 
 from clearance import run_lock
@@ -143,7 +143,7 @@ def test_nothing_goes_while_a_folder_that_must_stay_cannot_be_listed(
     flip(kept(root / ".dvc/cache", name))
     kept(tmp_path / "store", name).unlink()
     before = objects(root / ".dvc/cache")
-    with raises_code("versioning.object_lost", name=name):
+    with codes.raises("versioning.object_lost", name=name):
         collection.collect_garbage(root, [text], dry=False)
     assert objects(root / ".dvc/cache") == before
 
@@ -165,7 +165,7 @@ def test_a_folder_of_code_that_was_read_is_no_object_and_no_hindrance(three: tup
 
 @pytest.mark.parametrize("text", ["", "a: 1", "[]", "stages: [", "stages: 5", "outs: 5", "outs: [{path: x}]"])
 def test_a_text_that_is_neither_lock_nor_pointer_stops_all(text: str) -> None:
-    with raises_code("versioning.lock_unreadable"):
+    with codes.raises("versioning.lock_unreadable"):
         collection.referenced_objects([text])
 
 

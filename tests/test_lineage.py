@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import codes
 import judged
 import pytest
 import yaml
-from raising import raises_code
 
 from clearance import files
 from clearance.versioning import digests, lineage
@@ -120,7 +120,7 @@ def test_one_changed_byte_is_found_whatever_the_times_say(
     project: Path, path: str, named: str, code: str
 ) -> None:
     swap(project / path)
-    with raises_code(code, path=named):
+    with codes.raises(code, path=named):
         lineage.verify(project)
 
 
@@ -136,24 +136,24 @@ def test_one_changed_byte_is_found_whatever_the_times_say(
 def test_what_is_missing_is_named(project: Path, path: str, code: str) -> None:
     place = project / path
     shutil.rmtree(place) if place.is_dir() else place.unlink()
-    with raises_code(code, path=path):
+    with codes.raises(code, path=path):
         lineage.verify(project)
 
 
 def test_a_project_without_a_lock_never_ran(project: Path) -> None:
     (project / "dvc.lock").unlink()
-    with raises_code("versioning.never_run"):
+    with codes.raises("versioning.never_run"):
         lineage.verify(project)
 
 
 def test_one_file_more_or_less_in_a_folder_is_found(project: Path) -> None:
     extra = project / "models/trained/loader.part"
     extra.write_text("")
-    with raises_code("versioning.output_differs", path="models/trained"):
+    with codes.raises("versioning.output_differs", path="models/trained"):
         lineage.verify(project)
     extra.unlink()
     (project / "data/prepared/label.parquet").unlink()
-    with raises_code("versioning.output_differs", path="data/prepared"):
+    with codes.raises("versioning.output_differs", path="data/prepared"):
         lineage.verify(project)
 
 
@@ -228,7 +228,7 @@ def test_a_lock_that_does_not_fit_is_refused(
     project: Path, change: Callable[[Any], None], code: str, values: dict[str, str]
 ) -> None:
     edit_yaml(project / "dvc.lock", change)
-    with raises_code(f"versioning.{code}", **values):
+    with codes.raises(f"versioning.{code}", **values):
         lineage.verify(project)
 
 
@@ -266,14 +266,14 @@ def test_a_graph_that_changed_since_is_refused(
     project: Path, change: Callable[[Any], None], code: str, values: dict[str, str]
 ) -> None:
     edit_yaml(project / "dvc.yaml", change)
-    with raises_code(f"versioning.{code}", **values):
+    with codes.raises(f"versioning.{code}", **values):
         lineage.verify(project)
 
 
 @pytest.mark.parametrize(("key", "value"), [("seed", 2), ("name", "other"), ("overrides", {"seed": 1})])
 def test_a_parameter_that_changed_since_is_refused(project: Path, key: str, value: Any) -> None:
     edit_yaml(project / "params.yaml", lambda data: data.update({key: value}))
-    with raises_code("versioning.parameter_differs", key=key):
+    with codes.raises("versioning.parameter_differs", key=key):
         lineage.verify(project)
 
 
@@ -331,16 +331,16 @@ def test_a_verdict_that_cites_other_content_is_refused(
     project: Path, change: Callable[[Any], None], code: str, values: dict[str, str]
 ) -> None:
     rewrite_verdict(project, change)
-    with raises_code(f"versioning.{code}", **values):
+    with codes.raises(f"versioning.{code}", **values):
         lineage.verify(project)
 
 
 def test_what_changed_after_it_was_verified_is_not_read(project: Path) -> None:
     found = lineage.verify(project)
     swap(project / "reports/fairness.json")
-    with raises_code("files.changed"):
+    with codes.raises("files.changed"):
         found.read_json("reports/fairness.json")
-    with raises_code("versioning.not_an_output", path="params.yaml"):
+    with codes.raises("versioning.not_an_output", path="params.yaml"):
         found.read_json("params.yaml")
 
 
@@ -371,20 +371,20 @@ def test_each_file_is_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_nothing_in_the_lock_is_passed_over(project: Path, change: Callable[[Any], None], code: str) -> None:
     edit_yaml(project / "dvc.lock", change)
-    with raises_code(f"versioning.{code}"):
+    with codes.raises(f"versioning.{code}"):
         lineage.verify(project)
 
 
 @pytest.mark.parametrize("key", ["wdir", "frozen", "always_changed"])
 def test_a_stage_with_a_key_that_changes_its_meaning_is_refused(project: Path, key: str) -> None:
     edit_yaml(project / "dvc.yaml", lambda graph: graph["stages"]["train"].update({key: "policies"}))
-    with raises_code("versioning.graph_invalid"):
+    with codes.raises("versioning.graph_invalid"):
         lineage.verify(project)
 
 
 def test_variables_of_the_graphs_own_are_refused(project: Path) -> None:
     edit_yaml(project / "dvc.yaml", lambda graph: graph.update(vars=[{"policy": {"file": "x"}}]))
-    with raises_code("versioning.graph_has_variables"):
+    with codes.raises("versioning.graph_has_variables"):
         lineage.verify(project)
 
 
@@ -406,7 +406,7 @@ def test_an_output_behind_a_link_is_refused_though_it_is_the_same(
 ) -> None:
     shutil.move(project / path, tmp_path / "elsewhere")
     (project / path).symlink_to(tmp_path / "elsewhere")
-    with raises_code("versioning.irregular_file", path=project / path):
+    with codes.raises("versioning.irregular_file", path=project / path):
         lineage.verify(project)
 
 
@@ -422,7 +422,7 @@ def test_nothing_behind_a_folder_that_is_a_link_is_read(
         return read(path)
 
     monkeypatch.setattr(digests, "_read", heard)
-    with raises_code("versioning.irregular_file", path=project / "models"):
+    with codes.raises("versioning.irregular_file", path=project / "models"):
         lineage.verify(project)
     assert seen
     assert [path for path in seen if path.is_relative_to(project / "models")] == []
@@ -445,7 +445,7 @@ def test_a_link_into_dvcs_cache_is_what_dvc_makes_and_is_let_pass(project: Path)
 def test_what_no_digest_covers_is_refused(project: Path, tmp_path: Path, folder: str, kind: str) -> None:
     place = project / folder / "more"
     os.mkfifo(place) if kind == "a pipe" else place.symlink_to(tmp_path if kind == "a folder" else "nothing")
-    with raises_code("versioning.irregular_file", path=place):
+    with codes.raises("versioning.irregular_file", path=place):
         lineage.verify(project)
 
 
@@ -454,7 +454,7 @@ def test_a_source_that_is_a_link_is_read_through_it(project: Path, tmp_path: Pat
     (project / "data/source").symlink_to(tmp_path / "large")
     lineage.verify(project)
     swap(tmp_path / "large/table.csv")
-    with raises_code("versioning.input_differs", path="data/source"):
+    with codes.raises("versioning.input_differs", path="data/source"):
         lineage.verify(project)
 
 
@@ -476,5 +476,5 @@ def test_numbers_that_are_none_are_no_evidence(project: Path) -> None:
     (project / "reports/fairness.json").write_text('{"value": NaN}')
     digests = {"reports/fairness.json": files.sha256(project / "reports/fairness.json")}
     found = lineage.Lineage(root=project, fingerprint="", outs=digests, deps={})
-    with raises_code("files.not_json"):
+    with codes.raises("files.not_json"):
         found.read_json("reports/fairness.json")

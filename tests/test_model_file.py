@@ -138,18 +138,18 @@ def test_another_digest_is_refused_before_anything_is_read(tmp_path: Path) -> No
     digest = model_file.save(fitted(ESTIMATORS["linear"]()), path)
     with path.open("ab") as file:
         file.write(b" ")
-    with pytest.raises(IntegrityError, check=lambda error: error.code == "models.file_changed"):
+    with pytest.raises(IntegrityError, check=lambda error: error.code == "files.changed"):
         model_file.load(path, digest)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(IntegrityError, check=lambda error: error.code == "models.file_missing"):
+    with pytest.raises(IntegrityError, check=lambda error: error.code == "files.missing"):
         model_file.load(tmp_path / "model.skops", "0" * 64)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "model.skops")
-    with pytest.raises(IntegrityError, check=lambda error: error.code == "models.file_missing"):
+    with pytest.raises(IntegrityError, check=lambda error: error.code == "files.missing"):
         model_file.load(tmp_path / "model.skops", "0" * 64)
 
 

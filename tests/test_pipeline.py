@@ -16,7 +16,7 @@ from clearance.errors import ExitCode
 pytestmark = pytest.mark.slow
 
 STAGES = list(yaml.safe_load((projects.ROOT / "dvc.yaml").read_text())["stages"])
-RUN = ("-m", "flows.training")
+RUN = ("-m", "flows.terminal")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def verdict(outcome: str = "pass", **changes: Any) -> dict[str, Any]:
         "name": NAME,
         "policy": {"file": "policies/strict.yaml"},
         "reasons": reasons,
-        "findings": [{"severity": "block", "outcome": outcome, "reason": each} for each in reasons],
+        "findings": [{"severity": "block", "outcome": outcome, "reason": reason} for reason in reasons],
     } | changes
 
 
@@ -47,9 +47,9 @@ def case(**changes: Any) -> JudgedCase:
 def standing(
     *reasons: str, counted: tuple[str, ...] = ("vera", "rita"), rejections: tuple[str, ...] = ()
 ) -> ApprovalState:
-    found = tuple(SimpleNamespace(person=each) for each in counted)
+    decisions = tuple(SimpleNamespace(person=name) for name in counted)
     return ApprovalState(
-        counted=cast(Any, found),
+        counted=cast(Any, decisions),
         rejections=cast(Any, rejections),
         refused=(),
         missing={},
@@ -63,9 +63,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tier": "higher"}, "policies/authorised.yaml puts loan-approval into tier higher, which its policy"),
     (
         {"promotion": None},
-        "policies/strict.yaml as it judged is not the policy that policies/authorised.yaml",
+        "loan-approval was judged under a version of policies/strict.yaml that policies/authorised.yaml",
     ),
-    ({"today": None}, "policies/strict.yaml as it judged is not the policy"),
+    ({"today": None}, "loan-approval was judged under a version of policies/strict.yaml"),
     ({"uncommitted": "No commit holds it."}, "No commit holds it."),
     ({"unpushed": "It is not at the remote."}, "It is not at the remote."),
 ]
@@ -79,9 +79,9 @@ JUDGED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def ending(status: Status, found: Ending | None) -> str:
-    assert found is not None and found.status is status
-    return found.reason
+def ending(status: Status, obstacle: Ending | None) -> str:
+    assert obstacle is not None and obstacle.status is status
+    return obstacle.reason
 
 
 def test_a_pass_that_all_agree_to_may_be_promoted() -> None:
@@ -90,19 +90,19 @@ def test_a_pass_that_all_agree_to_may_be_promoted() -> None:
 
 
 def test_what_nobody_was_asked_about_waits_for_that() -> None:
-    assert ending(Status.AWAITING_APPROVAL, next_step.obstacle(case())) == "Nothing was proposed yet."
+    assert ending(Status.AWAITING_APPROVAL, next_step.obstacle(case())) == "It has not been proposed yet."
 
 
 def test_who_is_missing_is_told_in_order() -> None:
-    found = next_step.obstacle(case(), standing("Ask vera.", "Ask rita."))
-    assert ending(Status.AWAITING_APPROVAL, found) == "Ask vera. Ask rita."
+    obstacle = next_step.obstacle(case(), standing("Ask vera.", "Ask rita."))
+    assert ending(Status.AWAITING_APPROVAL, obstacle) == "Ask vera. Ask rita."
 
 
 @pytest.mark.parametrize(("needs", "agreed"), [(1, 0), (2, 1), (3, 2)])
 def test_a_first_version_waits_for_as_many_as_the_comparison_asks_for(needs: int, agreed: int) -> None:
     some = standing(counted=("vera", "rita")[:agreed])
-    said = ending(Status.AWAITING_APPROVAL, next_step.obstacle(case(), some, needs))
-    assert said == f"A first version needs {needs} approval(s), {agreed} stand: ask for more."
+    reason = ending(Status.AWAITING_APPROVAL, next_step.obstacle(case(), some, needs))
+    assert reason == f"A first version needs {needs} approval(s) and has {agreed}: ask for more."
     assert next_step.obstacle(case(), some, agreed) is None
 
 
@@ -121,8 +121,8 @@ def test_a_verdict_that_is_no_pass_is_refused_unless_it_was_overridden(
     assert bad.failed
     nobody, one = standing("Ask vera.", counted=()), standing("Ask rita to override.", counted=("vera",))
     assert ending(Status.NOT_PROMOTED, next_step.obstacle(bad)).startswith(why)
-    said = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, nobody))
-    assert said.startswith(why) and "Ask vera" not in said
+    reason = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, nobody))
+    assert reason.startswith(why) and "Ask vera" not in reason
     begun = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, one))
     assert begun.startswith(why) and begun.endswith(" Ask rita to override.")
     assert next_step.obstacle(bad, AGREED) is None  # `standing` knows that only overrides complete such a set
@@ -131,8 +131,8 @@ def test_a_verdict_that_is_no_pass_is_refused_unless_it_was_overridden(
 def test_without_overrides_in_the_policy_nobody_is_told_to_ask_for_one() -> None:
     manner = schema.Promotion(approvals={"high": {}}, override_days=0)
     one = standing("Ask rita.", counted=("vera",))
-    found = next_step.obstacle(case(verdict=verdict("fail"), promotion=manner), one)
-    assert "Ask rita" not in ending(Status.NOT_PROMOTED, found)
+    obstacle = next_step.obstacle(case(verdict=verdict("fail"), promotion=manner), one)
+    assert "Ask rita" not in ending(Status.NOT_PROMOTED, obstacle)
 
 
 @pytest.mark.parametrize("changes", [{"promotion": None}, {"today": None}])
@@ -152,20 +152,19 @@ def test_what_may_ship_is_the_policys_to_say() -> None:
 
 
 def test_a_rejection_is_told_before_the_verdict_and_stops_a_pass_too() -> None:
-    said = standing("rita rejected it.", rejections=("rita",))
-    for each in (case(), case(verdict=verdict("fail"))):
-        assert ending(Status.NOT_PROMOTED, next_step.obstacle(each, said)) == "rita rejected it."
+    rejected = standing("rita rejected it.", rejections=("rita",))
+    for judged_case in (case(), case(verdict=verdict("fail"))):
+        assert ending(Status.NOT_PROMOTED, next_step.obstacle(judged_case, rejected)) == "rita rejected it."
 
 
 def test_a_run_by_a_chosen_policy_is_recorded_nowhere() -> None:
-    found = next_step.obstacle(case(verdict=verdict(what_if=True), has_model=False), AGREED)
-    assert "chosen for the run; nothing is recorded." in ending(Status.WHAT_IF, found)
+    obstacle = next_step.obstacle(case(verdict=verdict(what_if=True), has_model=False), AGREED)
+    assert obstacle and obstacle.status is Status.WHAT_IF
 
 
 def test_without_a_model_there_is_nothing_to_promote_and_the_verdict_says_why() -> None:
-    found = next_step.obstacle(case(verdict=verdict("fail"), has_model=False), AGREED)
-    said = ending(Status.NO_MODEL, found)
-    assert said == "There is no model; the tracked run is the record. The gap is 0.2; the limit is 0.1."
+    obstacle = next_step.obstacle(case(verdict=verdict("fail"), has_model=False), AGREED)
+    assert ending(Status.NO_MODEL, obstacle).endswith("The gap is 0.2; the limit is 0.1.")
 
 
 def version(number: int, name: str = NAME) -> Version:
@@ -187,17 +186,17 @@ STEPS: list[tuple[dict[str, Any], Step | Status]] = [
         Step.SET_CHAMPION,
     ),  # the alias is there, the ledger is not
     ({"copy": version(2), "champion": version(3)}, Status.SUPERSEDED),
-    ({"copy": version(2), "champion": version(2), "reigning": 5}, Status.CHAMPION),
-    ({"copy": version(2), "champion": version(2), "reigning": 5, "obstacle": NO}, Status.CHAMPION),
-    ({"reigning": 5}, Step.COPY),
-    ({"copy": version(2), "reigning": 4}, Step.SET_CHAMPION),
-    ({"copy": version(2), "served": frozenset({5})}, Status.SUPERSEDED),
-    ({"served": frozenset({4})}, Step.COPY),
+    ({"copy": version(2), "champion": version(2), "ledger_champion": 5}, Status.CHAMPION),
+    ({"copy": version(2), "champion": version(2), "ledger_champion": 5, "obstacle": NO}, Status.CHAMPION),
+    ({"ledger_champion": 5}, Step.COPY),
+    ({"copy": version(2), "ledger_champion": 4}, Step.SET_CHAMPION),
+    ({"copy": version(2), "champions": frozenset({5})}, Status.SUPERSEDED),
+    ({"champions": frozenset({4})}, Step.COPY),
     ({"obstacle": NO}, Status.NOT_PROMOTED),
     ({"obstacle": NO, "copy": version(2), "champion": version(3)}, Status.NOT_PROMOTED),
     ({"pending": True, "obstacle": NO}, Step.CONFIRM),
     ({"pending": False, "obstacle": NO}, Step.ABANDON),
-    ({"pending": True, "copy": version(2), "reigning": 5}, Step.CONFIRM),
+    ({"pending": True, "copy": version(2), "ledger_champion": 5}, Step.CONFIRM),
 ]
 
 
@@ -207,17 +206,14 @@ def test_the_next_step(changes: dict[str, Any], due: Step | Status) -> None:
     assert (todo.status if isinstance(todo, Ending) else todo) is due
 
 
-def test_an_ending_says_what_it_found() -> None:
-    here = {"copy": version(2), "served": frozenset({5})}
-    told = "going back is a rollback, not a release."
-    for changes, said in [
-        ({"champion": version(3)}, f"loan-approval version 5 had its turn, and {NAME} version 3 is champion"),
-        ({}, "loan-approval version 5 had its turn, and no version is now champion"),
-    ]:
-        found = next_step.decide(state(**here, **changes))
-        assert isinstance(found, Ending) and found.reason == f"{said}: {told}"
-    champion = next_step.decide(state(copy=version(2), reigning=5))
-    assert champion == Ending(status=Status.CHAMPION, reason="loan-approval version 2 is the champion.")
+def test_an_ending_names_the_version_that_is_champion_now() -> None:
+    former = {"copy": version(2), "champions": frozenset({5})}
+    for changes, champion in [({"champion": version(3)}, f"{NAME} version 3 is"), ({}, "no version is now")]:
+        overtaken = next_step.decide(state(**former, **changes))
+        assert isinstance(overtaken, Ending) and overtaken.status is Status.SUPERSEDED
+        assert f"{champion} champion; use `clearance rollback`" in overtaken.reason
+    ending_ = next_step.decide(state(copy=version(2), ledger_champion=5))
+    assert ending_ == Ending(status=Status.CHAMPION, reason="loan-approval version 2 is the champion.")
 
 
 def states() -> st.SearchStrategy[PromotionState]:
@@ -228,8 +224,8 @@ def states() -> st.SearchStrategy[PromotionState]:
         candidate=some,
         copy=st.none() | some,
         champion=st.none() | some,
-        reigning=st.none() | st.integers(1, 3),
-        served=st.frozensets(st.integers(1, 3)),
+        ledger_champion=st.none() | st.integers(1, 3),
+        champions=st.frozensets(st.integers(1, 3)),
         pending=st.none() | st.booleans(),
     )
 
@@ -239,7 +235,7 @@ def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(sta
     todo = next_step.decide(state)
     if todo in (Step.COPY, Step.SET_CHAMPION):
         assert state.obstacle is None and state.pending is None
-        assert state.candidate.number not in state.served
+        assert state.candidate.number not in state.champions
     if todo is Step.COPY:
         assert state.copy is None
     if todo is Step.SET_CHAMPION:
@@ -247,4 +243,4 @@ def test_nothing_is_copied_or_crowned_against_an_obstacle_or_before_its_turn(sta
     if todo in (Step.CONFIRM, Step.ABANDON):
         assert state.pending is (todo is Step.CONFIRM)
     if isinstance(todo, Ending) and todo.status is Status.CHAMPION and state.obstacle is None:
-        assert state.copy and state.reigning == state.candidate.number
+        assert state.copy and state.ledger_champion == state.candidate.number

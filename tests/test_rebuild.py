@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import codes
 import pytest
 import toys
 import yaml
 from dvc.repo import Repo
-from raising import raises_code
 from versions import forge, git, record
 
 from clearance import cli
@@ -273,7 +273,7 @@ def test_data_is_brought_back_by_digest_from_wherever_it_is_kept(
     tree.mkdir()
     with dvc_objects.open_stores(root) as found:
         if kept == "nowhere":
-            with raises_code("reproduction.source_lost", path="data/source"):
+            with codes.raises("reproduction.source_lost", path="data/source"):
                 source_rebuild.restore_sources(tree, root, lock, found)
             return
         (note,) = source_rebuild.restore_sources(tree, root, lock, found)
@@ -287,7 +287,7 @@ def test_a_corrupted_object_is_not_brought(made: Path, tmp_path: Path) -> None:
     item = root / ".dvc/cache/files/md5" / name[:2] / name[2:]
     item.chmod(0o644)
     item.write_text("x" * item.stat().st_size)
-    with dvc_objects.open_stores(root) as places, raises_code("versioning.object_lost", name=name):
+    with dvc_objects.open_stores(root) as places, codes.raises("versioning.object_lost", name=name):
         places.restore(name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -299,7 +299,7 @@ def test_a_listing_that_leads_out_of_its_folder_is_refused(made: Path, tmp_path:
     place = root / ".dvc/cache/files/md5" / name[:2] / name[2:]
     place.parent.mkdir(exist_ok=True)
     place.write_text(text)
-    with dvc_objects.open_stores(root) as places, raises_code("versioning.object_lost", name=name):
+    with dvc_objects.open_stores(root) as places, codes.raises("versioning.object_lost", name=name):
         places.restore(name, tmp_path / "a/b/out")
     assert not list(tmp_path.rglob("escaped"))
 
@@ -318,9 +318,9 @@ def test_a_file_that_is_no_record_is_an_error(
     true: RebuildRecord, tmp_path: Path, change: dict, told: str
 ) -> None:
     artifacts.write_json(tmp_path / "record.json", true.model_dump() | change)
-    with raises_code("reproduction.not_a_record", path=tmp_path / "record.json") as errors:
+    with codes.raises("reproduction.not_a_record", path=tmp_path / "record.json") as error:
         records.read(tmp_path / "record.json")
-    assert told in errors[0].values["reason"]
+    assert told in error.value.values["reason"]
     artifacts.write_json(tmp_path / "record.json", true.model_dump())
     assert records.read(tmp_path / "record.json") == true
 
@@ -340,7 +340,7 @@ def test_a_file_that_is_no_record_is_an_error(
 def test_a_record_that_contradicts_itself_is_not_rebuilt(
     made: Path, true: RebuildRecord, tmp_path: Path, change: dict, code: str
 ) -> None:
-    with raises_code(code):
+    with codes.raises(code):
         rebuild.rebuild(made, true.model_copy(update=change), tmp_path)
     assert (
         not (tmp_path / "project/dvc.lock").exists()
@@ -349,7 +349,7 @@ def test_a_record_that_contradicts_itself_is_not_rebuilt(
 
 
 def test_a_commit_that_is_gone_is_an_error(made: Path, true: RebuildRecord, tmp_path: Path) -> None:
-    with raises_code("versioning.commit_unknown", commit="f" * 40):
+    with codes.raises("versioning.commit_unknown", commit="f" * 40):
         rebuild.rebuild(made, true.model_copy(update={"commit": "f" * 40}), tmp_path)
 
 
@@ -358,15 +358,15 @@ def test_a_stage_that_fails_says_why(made: Path, true: RebuildRecord, tmp_path: 
     (root / "tasks/work.py").write_text("raise SystemExit('no such luck')")
     git(root, "commit", "--all", "--quiet", "--message", "broken")
     broken = true.model_copy(update={"commit": git(root, "rev-parse", "HEAD")})
-    with raises_code("reproduction.stage_failed") as errors:
+    with codes.raises("reproduction.stage_failed") as error:
         rebuild.rebuild(root, broken, tmp_path / "again")
-    details = errors[0].values["details"]
+    details = error.value.values["details"]
     assert "tasks/work.py is not what was read" in details
     assert "no such luck" in details
 
 
 def test_a_rebuild_that_takes_too_long_is_ended(made: Path, true: RebuildRecord, tmp_path: Path) -> None:
-    with raises_code("reproduction.too_slow", seconds=0.05):
+    with codes.raises("reproduction.too_slow", seconds=0.05):
         rebuild.rebuild(made, true, tmp_path / "again", timeout=0.05)
 
 

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+import codes
 import judged
 import pytest
 from dvc.repo import Repo
-from raising import raises_code
 
 from clearance.versioning import cache_gc as collection
 from clearance.versioning import digests, dvc_remote
@@ -102,7 +102,7 @@ def test_what_the_cache_cannot_replace_is_named_and_nothing_is_promoted(
     name = digests.md5(pushed / MODEL)
     damage(kept(tmp_path / "store", name))
     damage(kept(pushed / ".dvc/cache", name))
-    with raises_code("versioning.push_corrupt", outputs="models/trained"):
+    with codes.raises("versioning.push_corrupt", outputs="models/trained"):
         dvc_remote.push(pushed)
 
 
@@ -154,7 +154,7 @@ def test_a_remote_on_a_web_server_is_read_back_too(tmp_path: Path, monkeypatch: 
             Store.kept[place] = b"x" * len(true)
             assert dvc_remote.push(root).resent == ("models/trained",)
             assert Store.kept[place] == true
-            with raises_code("versioning.remote_cannot_list"):
+            with codes.raises("versioning.remote_cannot_list"):
                 collection.collect_garbage(root, [], at_remote=True, dry=False)
         finally:
             server.shutdown()

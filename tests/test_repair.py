@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
+import codes
 import pytest
 import toys
 import yaml
-from raising import raises_code
 
 from clearance.versioning import digests, dvc_lock, repair
 
@@ -119,7 +119,7 @@ def test_a_project_that_never_ran_needs_no_repair(tmp_path: Path) -> None:
 )
 def test_an_unreadable_lock_is_a_fault(tmp_path: Path, text: str) -> None:
     (tmp_path / "dvc.lock").write_text(text)
-    with raises_code("versioning.lock_unreadable", source="dvc.lock"):
+    with codes.raises("versioning.lock_unreadable", source="dvc.lock"):
         dvc_lock.read(tmp_path / "dvc.lock")
 
 

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import codes
 import pytest
 import yaml
-from raising import raises_code
 from versions import git
 
 from clearance.versioning import digests, dvc_lock
@@ -213,7 +213,7 @@ def test_without_git_or_a_commit_that_is_what_it_says(tmp_path: Path, project: P
 
 def test_a_broken_repository_is_an_error_and_not_one_that_is_absent(project: Path) -> None:
     (project / ".git/config").write_text("[core\n")
-    with raises_code("versioning.git_refused"):
+    with codes.raises("versioning.git_refused"):
         revision.commit_state(project, LOCK)
 
 
@@ -307,7 +307,7 @@ def test_a_commit_that_is_not_there_is_an_error_and_no_empty_answer(project: Pat
         lambda: revision.dvc_files(project, name),
     ]
     for ask in asked:
-        with raises_code("versioning.commit_unknown", commit=name):
+        with codes.raises("versioning.commit_unknown", commit=name):
             ask()
 
 
@@ -351,5 +351,5 @@ def test_watched_is_what_was_read_and_not_what_was_written() -> None:
     ],
 )
 def test_a_lock_that_is_none_is_an_error(text: str) -> None:
-    with raises_code("versioning.lock_unreadable", source="the recorded dvc.lock"):
+    with codes.raises("versioning.lock_unreadable", source="the recorded dvc.lock"):
         dvc_lock.parse(text)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import codes
 import pytest
 import toys
 import yaml
-from raising import raises_code
 
 from clearance import environment
 from clearance.errors import BusyError, DataError
@@ -259,7 +259,7 @@ def test_an_input_that_changes_under_a_running_stage_is_a_fault(toy: Path) -> No
         if "model" in command:
             (toy / "tasks/work.py").write_text(toys.WORK + "\n# edited\n")
 
-    with raises_code("versioning.input_changed", stage="train"):
+    with codes.raises("versioning.input_changed", stage="train"):
         run(edit_meanwhile)
     assert list(yaml.safe_load(lock(toy))["stages"]) == ["ingest"]
 
@@ -306,5 +306,5 @@ def test_what_dvc_refuses_is_an_error_with_a_hint(
     toy: Path, change: Callable[[Path], object], code: str
 ) -> None:
     change(toy)
-    with raises_code(code):
+    with codes.raises(code):
         Pipeline(toy).run("ingest", shell)

@@ -1,4 +1,4 @@
-"""`python -m flows.training` in a terminal: lines, exit statuses, what is left after Ctrl-C or `kill -9`."""
+"""`python -m flows.terminal` in a terminal: lines, exit statuses, what is left after Ctrl-C or `kill -9`."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ def api(prefect_api: None) -> dict[str, str]:
 
 def run(toy: Path, *options: str, **more: str) -> Done:
     return subprocess.run(
-        [sys.executable, "-m", "flows.training", *options],
+        [sys.executable, "-m", "flows.terminal", *options],
         cwd=toy,
         env=surroundings(toy) | more,
         capture_output=True,
@@ -144,7 +144,7 @@ def asleep(
     """A run, with Prefect's temporary server, at the moment when a step has half written and sleeps."""
     (toy.parent / "orders" / step).write_text("sleep 120")
     with subprocess.Popen(
-        [sys.executable, "-m", "flows.training"],
+        [sys.executable, "-m", "flows.terminal"],
         cwd=toy,
         env=surroundings(toy) | home,
         stdout=subprocess.PIPE,

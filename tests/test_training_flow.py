@@ -54,7 +54,7 @@ def test_the_head_start_is_over_to_the_caller_while_the_first_child_works(toy: P
     go = toy.parent / "go"
     order(toy, "raw", f"await {go}")
     with run_context.open_run(toy, {}) as opened:
-        opened.start_ahead()
+        opened.start_early()
         assert not (toy / "data/raw.txt").exists()
         go.touch()
         assert opened.run_stage("ingest", print) is True

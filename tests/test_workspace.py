@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import codes
 import pytest
 import toys
 import yaml
 
-from clearance.errors import ConfigurationError
 from flows.runner import overrides as request
 from flows.runner import workspace
 
@@ -104,12 +104,12 @@ def test_the_same_overrides_get_the_same_folder_built_anew(toy: Path) -> None:
 
 def test_only_the_latest_are_kept(toy: Path) -> None:
     folders = []
-    for seed in range(workspace.KEPT + 2):
+    for seed in range(workspace.MAX_WORKSPACES + 2):
         folders.append(workspace.prepare(toy, settings(toy, seed=seed)))
         os.utime(folders[-1], (seed, seed))
     last = workspace.prepare(toy, settings(toy, seed=99))
     kept = {folder for folder in [*folders, last] if folder.exists()}
-    assert kept == {*folders[-workspace.KEPT + 1 :], last}
+    assert kept == {*folders[-workspace.MAX_WORKSPACES + 1 :], last}
 
 
 def test_an_untracked_policy_chosen_at_run_time_is_there(toy: Path) -> None:
@@ -121,7 +121,7 @@ def test_an_untracked_policy_chosen_at_run_time_is_there(toy: Path) -> None:
 
 
 def test_a_relative_path_out_of_the_project_is_a_fault(toy: Path) -> None:
-    with pytest.raises(ConfigurationError, match="outside the project"):
+    with codes.raises("runner.outside_project", path=Path("../elsewhere.csv")):
         workspace.prepare(toy, settings(toy, source={"kind": "file", "path": "../elsewhere.csv"}))
 
 
@@ -134,5 +134,5 @@ def test_an_absolute_path_is_used_where_it_is(toy: Path, tmp_path: Path) -> None
 
 def test_what_dvc_cannot_read_is_a_fault(toy: Path) -> None:
     (toy / ".dvc/config.local").write_text("no section\n")
-    with pytest.raises(ConfigurationError, match=r"mend \.dvc/config"):
+    with codes.raises("versioning.dvc_refused"):
         workspace.prepare(toy, settings(toy, seed=7))

@@ -93,11 +93,14 @@ def _version_or_file(text: str) -> int | Path:
     "--at",
     type=options.TIME,
     metavar="TIME",
-    help="Show the champion at this time in UTC (YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS). Default: show all.",
+    help="UTC date or time, such as 2026-11-26T13:17:00. Default: list all champions.",
 )
 @process.exit_with_status
 def history(at: dt.datetime | None) -> int:
-    """List champions, who approved them, on what evidence."""
+    """List champions with their approvals and evidence.
+
+    With --at, only the champion at that time.
+    """
     root = process.enter_project()
     from clearance import library, params
 

@@ -68,7 +68,8 @@ VERSION = click.argument("version", type=int)
 def approve(version: int, identity: str | None, reason: str) -> int:
     """Approve candidate VERSION.
 
-    The last required approval promotes it, if the identity or the pipeline may promote.
+    The last required approval promotes it, if the acting identity may promote. In the demo, the pipeline
+    account promotes it.
     """
     return _decide("approve", version, identity, reason)
 
@@ -105,9 +106,10 @@ def revoke(version: int, identity: str | None, reason: str) -> int:
 )
 @process.exit_with_status
 def override(version: int, identity: str | None, reason: str, until: dt.datetime) -> int:
-    """Allow candidate VERSION for a time without a pass.
+    """Allow candidate VERSION temporarily without a pass.
 
-    Two people must override the verdict, one of them with the right to; the policy limits how long it lasts.
+    Two people must override the verdict, one of them with the right to do so. The policy limits how long an
+    override lasts.
     """
     return _decide("override", version, identity, reason, until.date())
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from clearance.cli import options, process
 from clearance.errors import ExitCode
-
-if TYPE_CHECKING:
-    from clearance.ledger import LedgerReport
 
 
 @click.group()
@@ -26,7 +22,7 @@ def ledger() -> None:
 def verify(export: Path | None) -> int:
     """Verify every entry and every checkpoint.
 
-    Of the project's ledger, or of an export in FILE. Exit status 1 unless it verifies.
+    Verifies the project's ledger, or an export in FILE. Exit status 1 if it fails.
     """
     root = process.enter_project()
     from clearance.ledger import export as exports
@@ -36,18 +32,8 @@ def verify(export: Path | None) -> int:
         report = reader.audit() if export is None else exports.verify(export, reader.opened)
     for line in (*report.findings, *report.notes):
         click.echo(line)
-    click.echo(f"{'sound' if report.ok else 'FAILED'}: {_counts(report)}")
+    click.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")
     return ExitCode.PASS if report.ok else ExitCode.ERROR
-
-
-def _entries(number: int) -> str:
-    return f"{number} {'entry' if number == 1 else 'entries'}"
-
-
-def _counts(report: LedgerReport) -> str:
-    checkpoints = f"{report.checkpoints} checkpoint{'' if report.checkpoints == 1 else 's'}"
-    places = f"{report.places} place{'' if report.places == 1 else 's'}"
-    return f"{_entries(report.entries)}, {checkpoints} in {places}"
 
 
 @ledger.command()
@@ -84,7 +70,7 @@ def export_() -> int:
 
 @ledger.command()
 @options.identity
-@click.option("--reason", metavar="TEXT", help="Why. Required with --yes; the ledger records it.")
+@click.option("--reason", metavar="TEXT", help="Reason, recorded in the ledger. Required with --yes.")
 @options.yes
 @process.exit_with_status
 def erase(identity: str | None, reason: str | None, yes: bool) -> int:
@@ -110,10 +96,11 @@ def erase(identity: str | None, reason: str | None, yes: bool) -> int:
             entries = erasure.due_entries(reader.entries(name), name, years, reader.now().date())
     for entry in entries:
         click.echo(entry)
+    number = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
     if not entries:
         click.echo("No entries are past their retention period.")
     elif yes:
-        click.echo(f"Erased {_entries(len(entries))}.")
+        click.echo(f"Erased {number}.")
     else:
-        click.echo(f"{_entries(len(entries))} past retention. Repeat with --reason TEXT --yes to erase.")
+        click.echo(f"{number} past the retention period. Repeat with --reason TEXT --yes to erase.")
     return ExitCode.PASS

@@ -12,9 +12,10 @@ from clearance.errors import ExitCode
 @click.command()
 @process.exit_with_status
 def repair() -> int:
-    """Remove outputs and cache objects that fail their digest.
+    """Remove files whose digest differs from dvc.lock.
 
-    What does not match dvc.lock is removed; the next run restores or rebuilds it. Inputs are never touched.
+    Checks outputs and their objects in the DVC cache. The next run restores or rebuilds what was removed.
+    Inputs are never touched.
     """
     root = process.enter_project()
     from clearance.versioning import repair as repairs

@@ -16,7 +16,5 @@ identity = click.option(
     metavar="NAME",
     help="Identity to act as. Default: $CLEARANCE_IDENTITY (in the demo: the pipeline account).",
 )
-reason = click.option(
-    "--reason", metavar="TEXT", required=True, help="Why. The ledger records it for others to read."
-)
+reason = click.option("--reason", metavar="TEXT", required=True, help="Reason, recorded in the ledger.")
 yes = click.option("--yes", is_flag=True, help="Do it. Without this option, only show what would be done.")

@@ -13,7 +13,7 @@ from clearance.cli import process, run_options
 @run_options.command
 @process.exit_with_status
 def run(**_: Any) -> NoReturn:
-    process.become_module(process.enter_project(), "flows.training", *run_options.words())
+    process.become_module(process.enter_project(), "flows.terminal", *run_options.words())
 
 
 def _step(name: str) -> int:

@@ -22,6 +22,7 @@ _public_keys = click.option(
     "--keys",
     "files",
     type=options.FILE,
+    metavar="FILE",
     multiple=True,
     required=True,
     help="Public key of a holder (NAME.pub). Repeat for each holder.",
@@ -42,13 +43,15 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("identity")
-@click.option("--folder", type=options.FILE, required=True, help="Folder for the private key.")
+@click.option(
+    "--folder", type=options.FILE, metavar="FOLDER", required=True, help="Folder for the private key."
+)
 @process.exit_with_status
 def create(identity: str, folder: Path) -> int:
     """Create an Ed25519 key pair for IDENTITY.
 
     The private key is IDENTITY.pem, encrypted if CLEARANCE_PASSPHRASE is set. The public key is printed and
-    written to IDENTITY.pub; it belongs into policies/roles.yaml.
+    written to IDENTITY.pub; add it to policies/roles.yaml.
     """
     from clearance.trust import key_files
 
@@ -126,7 +129,7 @@ def show_root() -> int:
 def pin(files: tuple[Path, ...], threshold: int) -> int:
     """Pin the first root on this machine.
 
-    At $CLEARANCE_ROOT, else in .clearance/root.json.
+    The root is kept at $CLEARANCE_ROOT, or in .clearance/root.json.
     """
     home = process.enter_project()
     from clearance.trust import root as roots

@@ -36,7 +36,13 @@ def verdict(markdown: bool) -> int:
 
 
 @click.command()
-@click.option("--policy", "file", type=options.FILE, help="Policy to judge under. Default: the project's.")
+@click.option(
+    "--policy",
+    "file",
+    type=options.FILE,
+    metavar="FILE",
+    help="Policy to judge under. Default: the project's.",
+)
 @click.option(
     "--as-of",
     type=options.DATE,
@@ -45,7 +51,7 @@ def verdict(markdown: bool) -> int:
 )
 @process.exit_with_status
 def judge(file: Path | None, as_of: dt.datetime | None) -> int:
-    """Judge the existing evidence by another policy or day.
+    """Judge existing evidence under another policy or date.
 
     A what-if: nothing is changed or released. The exit status is that of `clearance verdict`.
     """
@@ -75,9 +81,9 @@ def policy() -> None:
 )
 @process.exit_with_status
 def check(file: Path, as_of: dt.datetime | None) -> int:
-    """Validate FILE.
+    """Validate the policy in FILE.
 
-    Also lists rules that have expired or are not yet in force, and settings that probably miss their purpose.
+    Lists rules that have expired or are not yet in force, and settings that are probably a mistake.
     """
     from clearance.policy import policy_file
     from clearance.reporting import explain_rule
@@ -93,7 +99,11 @@ def check(file: Path, as_of: dt.datetime | None) -> int:
 @policy.command()
 @click.argument("rule")
 @click.option(
-    "--policy", "file", type=options.FILE, help="Policy that contains the rule. Default: the project's."
+    "--policy",
+    "file",
+    type=options.FILE,
+    metavar="FILE",
+    help="Policy that contains the rule. Default: the project's.",
 )
 @process.exit_with_status
 def explain(rule: str, file: Path | None) -> int:

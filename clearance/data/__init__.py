@@ -1,1 +1,1 @@
-"""Tables: where they come from (`sources`) and the shape in which stages hand them on (`tables`)."""
+"""Tables: where they come from (`sources`), and the form in which stages exchange them (`tables`)."""

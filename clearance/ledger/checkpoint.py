@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from clearance import canonical_json, in_toto
 from clearance.errors import IntegrityError
 from clearance.ledger import times
 from clearance.ledger.entry import Entry
 
-TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:clearance:ledger-checkpoint:v1"
 FIRST = "0" * 64
 """What the first checkpoint has in place of the digest of the previous one."""
@@ -111,24 +111,21 @@ def statement(
     ledger: str, last: Checkpoint | None, head: tuple[int, str], batch: Sequence[Entry], at: dt.datetime
 ) -> dict[str, Any]:
     """The in-toto statement that the batch adds its entries to a ledger whose head is `head`."""
-    return {
-        "_type": TYPE,
-        "subject": [{"name": f"entry {entry.number}", "digest": {"sha256": entry.digest}} for entry in batch],
-        "predicateType": PREDICATE,
-        "predicate": {
-            "ledger": ledger,
-            "sequence": 1 if last is None else last.sequence + 1,
-            "previous": FIRST if last is None else last.sha256,
-            "at": times.stamp(at),
-            "after": head[0],
-            "head": head[1],
-        },
+    predicate = {
+        "ledger": ledger,
+        "sequence": 1 if last is None else last.sequence + 1,
+        "previous": FIRST if last is None else last.sha256,
+        "at": times.stamp(at),
+        "after": head[0],
+        "head": head[1],
     }
+    subjects = [(f"entry {entry.number}", entry.digest) for entry in batch]
+    return in_toto.frame(subjects, PREDICATE, predicate)
 
 
 def line(envelope: Mapping[str, Any]) -> str:
     """The envelope as one line of a checkpoint file, without its line end."""
-    return json.dumps(envelope, sort_keys=True, separators=(",", ":"))
+    return canonical_json.text_v1(envelope)
 
 
 def confirmation(sequence: int) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from clearance import canonical_json
 from clearance.errors import IntegrityError
 from clearance.ledger import events, faults, times
 from clearance.ledger.events import EntryKind, Event
@@ -29,7 +30,6 @@ LONGEST = 256 * 1024
 _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}\Z")
 _SALT = 32
 _quote = json.encoder.encode_basestring_ascii
-_encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def canonical(body: Mapping[str, Any]) -> str:
     try:
         if not isinstance(body, Mapping):
             raise TypeError("it is not a mapping")
-        text = _encode(dict(body))
+        text = canonical_json.text_v1(dict(body))
     except (TypeError, ValueError, RecursionError) as error:
         raise faults.INVALID_BODY(why=error) from None
     if len(text) > LONGEST:
@@ -168,7 +168,7 @@ class Entry:
 
 def origin(ledger: str) -> str:
     """What the first entry of the ledger with this id has as `previous`."""
-    return _sha256(_encode(["clearance/ledger/origin/1", ledger]))
+    return _sha256(canonical_json.text_v1(["clearance/ledger/origin/1", ledger]))
 
 
 def chain(drafts: Iterable[Draft], *, after: int, previous: str, at: dt.datetime) -> Iterator[Entry]:

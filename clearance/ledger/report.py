@@ -98,8 +98,10 @@ class LedgerReport:
     @property
     def counts(self) -> str:
         """What was read, in words."""
+        entries = "1 entry" if self.entries == 1 else f"{self.entries} entries"
+        checkpoints = "1 checkpoint" if self.checkpoints == 1 else f"{self.checkpoints} checkpoints"
         files = "1 file" if self.places == 1 else f"{self.places} files"
-        return f"{self.entries} entries, {self.checkpoints} checkpoints in {files}"
+        return f"{entries}, {checkpoints} in {files}"
 
     def __str__(self) -> str:
         notes = [f"  note: {note}" for note in self.notes]

@@ -1,1 +1,1 @@
-"""What is fitted: encoding, estimators, mitigation, thresholds, the model file, attributions."""
+"""Models: encoding, estimators, mitigations, thresholds, the model file, attributions."""

@@ -155,23 +155,11 @@ NOT_LOADABLE = ErrorKind(
     "{path} cannot be loaded safely ({reason})",
     "train it again; {more_trusted} lists the further types that a model may hold",
 )
-FILE_MISSING = ErrorKind(
-    "models.file_missing",
-    IntegrityError,
-    "{path} is missing",
-    "run `make run`: the pipeline rebuilds what is missing",
-)
 FILE_TOO_LARGE = ErrorKind(
     "models.file_too_large",
     IntegrityError,
     "{path} is larger than a model file may be ({limit} bytes)",
     "train it again",
-)
-FILE_CHANGED = ErrorKind(
-    "models.file_changed",
-    IntegrityError,
-    "{path} is not the recorded file (SHA-256 {actual}…, recorded {recorded}…)",
-    "run `clearance repair`, then run again: what does not match is rebuilt",
 )
 TRUSTED_TYPES_UNREADABLE = ErrorKind(
     "models.trusted_types_unreadable",

@@ -151,13 +151,13 @@ def _without_padding(content: bytes) -> bytes:
 
 def _read(path: Path, sha256: str) -> bytes:
     if not path.is_file():  # reading a pipe could block for ever
-        raise faults.FILE_MISSING(path=path)
+        raise files.MISSING(path=path)
     if path.stat().st_size > LARGEST:
         raise faults.FILE_TOO_LARGE(path=path, limit=LARGEST)
     content = path.read_bytes()
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
-        raise faults.FILE_CHANGED(path=path, actual=actual[:12], recorded=sha256[:12])
+        raise files.CHANGED(path=path, actual=actual, recorded=sha256)
     return content
 
 

@@ -1,6 +1,7 @@
-"""The data scientist's choices: `params.yaml`, read once, typed, unknown keys refused.
+"""The data scientist's choices: `params.yaml`, read once, typed, with unknown keys refused.
 
-A module a section, or a few that belong together. Compliance's choices are not here: see `policies/`.
+There is one module for each section, or for a few that belong together. Compliance's choices are in
+`policies/`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from clearance import yaml
-from clearance.errors import ConfigurationError
+from clearance.params import faults
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
-from clearance.params.faults import describe
 from clearance.params.section import Fraction, Scalar, Section
 from clearance.params.source import Source
 from clearance.params.training import (
@@ -28,6 +28,7 @@ from clearance.params.training import (
     Threshold,
     Train,
 )
+from clearance.params.validation_messages import describe
 
 __all__ = [
     "AllBut",
@@ -61,7 +62,7 @@ class Evaluate(Section):
     """How performance and fairness are measured.
 
     `intersections` is how many protected attributes are combined at most (1: each alone); `reference` names
-    the group of an attribute that disparate impact is measured against.
+    the reference group of an attribute for disparate impact.
     """
 
     confidence: Fraction = 0.95
@@ -72,14 +73,14 @@ class Evaluate(Section):
 
 
 class Explain(Section):
-    """How many test rows are explained, against how many background rows."""
+    """How many test rows are explained, and how many background rows they are compared with."""
 
     rows: int = Field(default=500, ge=10)
     background: int = Field(default=100, ge=10)
 
 
 class PolicyChoice(Section):
-    """Which policy judges, and as of which day its dated rules are read."""
+    """The policy that judges, and the day for which its dated rules are read."""
 
     file: str
     as_of: dt.date
@@ -102,7 +103,7 @@ class Params(Section):
 
     @field_validator("name")
     @classmethod
-    def _registrable(cls, value: str) -> str:
+    def _is_valid_model_name(cls, value: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}", value) or value.endswith("-candidate"):
             raise ValueError(
                 "a model name has letters, digits, `_`, `.`, `-`, and does not end in `-candidate`"
@@ -113,51 +114,43 @@ class Params(Section):
 def load(path: Path) -> Params:
     """Read `params.yaml`.
 
-    Raises ConfigurationError that names each fault and the key it sits at.
+    Raises ConfigurationError that names each problem and its key.
     """
     return parse(read_yaml(path), str(path))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping. Raises ConfigurationError when it is missing, no YAML, or no mapping."""
+    """Read a YAML mapping. Raises ConfigurationError when the file is missing or not a YAML mapping."""
     try:
         data = yaml.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(
-            f"{path} is missing", f"restore {path.name}, or run in the project folder"
-        ) from None
+        raise faults.FILE_MISSING(path=path) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not readable YAML: {error}", "mend the line it names") from None
+        raise faults.NOT_YAML(path=path, reason=str(error)) from None
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", "name a YAML file") from None
+        raise faults.FILE_UNREADABLE(path=path, reason=error.strerror) from None
     if not isinstance(data, dict):
-        raise ConfigurationError(
-            f"{path} holds no keys",
-            "docs/configuration.md lists those of params.yaml, policies/README.md those of a policy",
-        )
+        raise faults.NO_KEYS(path=path)
     return data
 
 
 def parse(data: Mapping[str, Any], where: str) -> Params:
-    """Type the content of `params.yaml`; `where` names it in errors. Raises ConfigurationError."""
+    """The typed content of `params.yaml`; `where` is its path in errors. Raises ConfigurationError."""
     for key, value in _leaves(data):
         if isinstance(value, dt.date):
-            raise ConfigurationError(
-                f"{where}: `{key}` is a bare date, which DVC cannot hold", f'write it in quotes: "{value}"'
-            )
+            raise faults.BARE_DATE(path=where, key=key, date=value)
     try:
         return Params.model_validate(data)
     except ValidationError as error:
-        mend = f"correct {where}; docs/configuration.md lists every key"
-        raise ConfigurationError(f"{where}: {describe(error, Params)}", mend) from None
+        raise faults.INVALID(path=where, problems=describe(error, Params)) from None
 
 
-def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _leaves(inner, f"{at}.{key}" if at else str(key))
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list):
         for inner in value:
-            yield from _leaves(inner, at)
+            yield from _leaves(inner, path)
     else:
-        yield at, value
+        yield path, value

@@ -1,4 +1,4 @@
-"""The sections `data` and `split`: what the columns are, and which rows are for what."""
+"""The sections `data` and `split`: the roles of the columns, and the use of the rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from clearance.params.section import Fraction, Scalar, Section, Share
 
 
 class Column(Section):
-    """What must hold for one column of the table. `severity` is what a breach does.
+    """The rules for one column of the table. `severity` says whether a violation blocks or warns.
 
-    `min` and `max` are numbers, or days or times for a column of times; a day as `max` counts in full.
+    `min` and `max` are numbers, or days or times for a column of times; a day as `max` is included in full.
     """
 
     type: Literal["number", "integer", "text", "boolean", "time"] | None = None
@@ -27,9 +27,9 @@ class Column(Section):
     def _one_kind_of_limits(self) -> Self:
         ends = [end for end in (self.min, self.max) if end is not None]
         if ends and len({isinstance(end, float) for end in ends}) > 1:
-            raise ValueError("`min` and `max` are two numbers or two times")
+            raise ValueError("`min` and `max` must be two numbers or two times")
         if self.type is not None and any(isinstance(end, float) == (self.type == "time") for end in ends):
-            raise ValueError(f"`min` and `max` of a {self.type} column are of another kind than its values")
+            raise ValueError(f"`min` and `max` of a {self.type} column must match its values")
         return self
 
     @property
@@ -51,15 +51,15 @@ def _moment(end: float | dt.date | None, time: dt.time) -> dt.datetime | None:
 
 
 class AllBut(Section):
-    """Every column except these (and except those that can never be features)."""
+    """Every column except these, and except those that can never be features."""
 
     all_but: list[str]
 
 
 class Data(Section):
-    """What the columns are: declared once, for every stage.
+    """The roles of the columns, declared once for every stage.
 
-    `weight` says how many rows of the population a row stands for; rows of one `cluster` are not independent.
+    `weight` says how many rows of the population a row represents; rows of one `cluster` are not independent.
     """
 
     row_key: str | None
@@ -78,28 +78,22 @@ class Data(Section):
     leak_auc_max: Fraction = 0.95
 
     @model_validator(mode="after")
-    def _roles_are_apart(self) -> Self:
+    def _roles_are_distinct(self) -> Self:
         forbidden = self.never_features()
         if isinstance(self.features, list):
             if not self.features:
                 raise ValueError("`features` is empty")
-            both = [name for name in self.features if name in forbidden]
-            if both:
-                raise ValueError(
-                    f"{', '.join(both)} can never be a feature: {', '.join(forbidden[n] for n in both)}"
-                )
+            if clashes := [name for name in self.features if name in forbidden]:
+                reasons = ", ".join(forbidden[name] for name in clashes)
+                raise ValueError(f"{', '.join(clashes)} can never be a feature: {reasons}")
         for name in (self.row_key, self.entity, self.target, self.weight, self.cluster):
             if name is not None and name in self.protected:
-                raise ValueError(f"`{name}` is declared protected and has another role too")
-        if self.weight is not None and self.weight in (
-            self.row_key,
-            self.entity,
-            self.target,
-            self.cluster,
-        ):
-            raise ValueError(f"`{self.weight}` is declared as the weight and has another role too")
+                raise ValueError(f"`{name}` is declared protected and also has another role")
+        others = (self.row_key, self.entity, self.target, self.cluster)
+        if self.weight is not None and self.weight in others:
+            raise ValueError(f"`{self.weight}` is declared as the weight and also has another role")
         if self.cluster is not None and self.cluster == self.target:
-            raise ValueError(f"`{self.cluster}` is declared as the cluster and is the target")
+            raise ValueError(f"`{self.cluster}` is declared as the cluster and is also the target")
         return self
 
     def never_features(self) -> dict[str, str]:
@@ -119,8 +113,8 @@ class Data(Section):
         """The features in a table with these columns, in the order of the table for `all_but`."""
         if isinstance(self.features, list):
             return list(self.features)
-        left_out = {*self.features.all_but, *self.never_features()}
-        return [name for name in columns if name not in left_out]
+        excluded = {*self.features.all_but, *self.never_features()}
+        return [name for name in columns if name not in excluded]
 
 
 class OutOfTime(Section):
@@ -139,7 +133,7 @@ class Split(Section):
     time: OutOfTime | None = None
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _adds_up(self) -> Self:
         if abs(self.train + self.tune + self.test - 1) > 1e-9:
             raise ValueError("train, tune and test must add up to 1")
         return self

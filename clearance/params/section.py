@@ -1,4 +1,4 @@
-"""What every section of a settings file is made of: frozen, typed, closed to unknown keys."""
+"""The base of every section of a settings file: frozen, typed, without unknown keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """A part of `params.yaml`: frozen, and closed to unknown keys."""
+    """A part of `params.yaml`: frozen, with unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

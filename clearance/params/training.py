@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,7 @@ from clearance.params.section import Fraction, Section
 
 
 class Search(Section):
-    """A cross-validated search by folds inside the train rows; `iterations` draws instead of trying all."""
+    """A cross-validated search within the train rows; with `iterations` it draws combinations at random."""
 
     grid: dict[str, list[Any]] = Field(min_length=1)
     folds: int = Field(default=5, ge=2)
@@ -25,7 +26,7 @@ class Threshold(Section):
     fixed: Fraction | None = None
 
     @model_validator(mode="after")
-    def _one_of(self) -> Self:
+    def _fixed_or_objective(self) -> Self:
         if self.fixed is not None and "objective" in self.model_fields_set and self.objective is not None:
             raise ValueError("a threshold is either `fixed` or chosen by `objective`, not both")
         return self
@@ -39,19 +40,21 @@ Method = Literal[
     "grid_search",
     "threshold_optimizer",
 ]
-_REDUCTIONS = ("exponentiated_gradient", "grid_search")
-_OWN_OPTIONS = {
-    "constraint": (*_REDUCTIONS, "threshold_optimizer"),
-    "bound": _REDUCTIONS,
-    "steps": _REDUCTIONS,
+METHOD_OPTIONS: Mapping[Method, tuple[str, ...]] = {
+    "none": (),
+    "reweighing": (),
+    "correlation_remover": ("alpha",),
+    "exponentiated_gradient": ("constraint", "bound", "steps"),
+    "grid_search": ("constraint", "bound", "steps"),
+    "threshold_optimizer": ("constraint",),
 }
-_OWN_OPTIONS |= {"alpha": ("correlation_remover",)}
+"""The options of each method. `clearance/models/mitigations.py` says what each method does."""
 
 
 class Mitigation(Section):
-    """What is done about disparity while fitting: a method, and its options (None: the method's default).
+    """How disparity is reduced: a method, and its options (None: the method's default).
 
-    A method's name alone is short for `{method: name}`.
+    The name of a method alone is short for `{method: name}`.
     """
 
     method: Method
@@ -69,21 +72,23 @@ class Mitigation(Section):
         return {"method": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _options_are_its_own(self) -> Self:
-        for option, methods in _OWN_OPTIONS.items():
-            if getattr(self, option) is not None and self.method not in methods:
+    def _options_belong_to_method(self) -> Self:
+        for option in ("constraint", "bound", "steps", "alpha"):
+            if getattr(self, option) is not None and option not in METHOD_OPTIONS[self.method]:
+                methods = [method for method, options in METHOD_OPTIONS.items() if option in options]
                 raise ValueError(f"`{option}` belongs to {' and '.join(methods)}, not to {self.method}")
-        if self.constraint == "bounded_group_loss" and self.method not in _REDUCTIONS:
-            raise ValueError(f"bounded_group_loss is no constraint of {self.method}")
-        if self.constraint == "bounded_group_loss" and self.bound is None:
-            raise ValueError("bounded_group_loss needs `bound`: the largest error rate a group may have")
+        if self.constraint == "bounded_group_loss":
+            if "bound" not in METHOD_OPTIONS[self.method]:
+                raise ValueError(f"bounded_group_loss is not a constraint of {self.method}")
+            if self.bound is None:
+                raise ValueError("bounded_group_loss needs `bound`: the largest error rate a group may have")
         return self
 
     @property
     def label(self) -> str:
-        """The method, and every option that was named: what tells two candidates apart."""
-        named = self.model_dump(exclude_none=True, exclude={"method"})
-        options = ", ".join(f"{key}={value}" for key, value in named.items())
+        """The method and every option that is set: it distinguishes the candidates of a grid."""
+        values = self.model_dump(exclude_none=True, exclude={"method"})
+        options = ", ".join(f"{key}={value}" for key, value in values.items())
         return f"{self.method} ({options})" if options else self.method
 
 
@@ -101,16 +106,16 @@ class EstimatorChoice(Section):
 
 
 class Candidates(Section):
-    """Every estimator with every mitigation. `none` is always tried: the others are held against it."""
+    """Every estimator with every mitigation. `none` is always tried, as the baseline for the others."""
 
     estimators: list[EstimatorChoice] = Field(min_length=1)
     mitigations: list[Mitigation] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _all_differ(self) -> Self:
-        for named in (self.estimators, self.mitigations):
-            if any(each in named[:place] for place, each in enumerate(named)):
-                raise ValueError("a candidate is named twice")
+        for choices in (self.estimators, self.mitigations):
+            if any(choice in choices[:index] for index, choice in enumerate(choices)):
+                raise ValueError("a candidate is listed twice")
         return self
 
 
@@ -128,20 +133,24 @@ class Train(Section):
     @model_validator(mode="after")
     def _one_or_many(self) -> Self:
         if (self.estimator is None) == (self.candidates is None):
-            raise ValueError("name either one `estimator` or `candidates`")
-        alone = {"arguments", "mitigation", "search"} & self.model_fields_set
-        if self.candidates is not None and alone:
-            raise ValueError(f"{', '.join(f'`{key}`' for key in sorted(alone))}: put it into `candidates`")
+            raise ValueError("set either one `estimator` or `candidates`")
+        misplaced = {"arguments", "mitigation", "search"} & self.model_fields_set
+        if self.candidates is not None and misplaced:
+            keys = ", ".join(f"`{key}`" for key in sorted(misplaced))
+            raise ValueError(f"{keys}: put it into `candidates`")
         return self
 
     @property
     def grid(self) -> list[tuple[EstimatorChoice, Mitigation]]:
-        """Every estimator with every mitigation, in the order named; one pair when one is named alone."""
+        """Every estimator with every mitigation, in the order of params.yaml; without candidates one pair."""
         if self.candidates is None:
             chosen = EstimatorChoice(
                 estimator=self.estimator or "", arguments=self.arguments, search=self.search
             )
             return [(chosen, Mitigation.model_validate(self.mitigation))]
-        named = self.candidates.mitigations
-        none = [] if any(each.method == "none" for each in named) else [Mitigation(method="none")]
-        return [(each, way) for each in self.candidates.estimators for way in (*none, *named)]
+        mitigations = list(self.candidates.mitigations)
+        if not any(mitigation.method == "none" for mitigation in mitigations):
+            mitigations.insert(0, Mitigation(method="none"))
+        return [
+            (estimator, mitigation) for estimator in self.candidates.estimators for mitigation in mitigations
+        ]

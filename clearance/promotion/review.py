@@ -24,7 +24,7 @@ from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
-from clearance.versioning import dvc_remote, git
+from clearance.versioning import git
 
 _NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
 """The requirement where no policy is authorised: it decides nothing, because the model is refused anyway."""
@@ -233,10 +233,10 @@ def _concluded(
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
     context = approval_rules.ApprovalContext(
-        matter=subject,
+        subject=subject,
         roles=session.roles,
-        trainers=contributors,
-        asked=requirement or _NOTHING_REQUIRED,
+        contributors=contributors,
+        requirement=requirement or _NOTHING_REQUIRED,
         failed=case.failed,
         now=at,
     )
@@ -315,7 +315,11 @@ def champion_bundle(
 
 
 def _unpushed(root: Path, record: VersionRecord) -> str | None:
-    if (record.proposal and record.proposal.pushed) or dvc_remote.default_remote(root) is None:
+    if record.proposal and record.proposal.pushed:
+        return None
+    from clearance.versioning import dvc_remote  # imports DVC: only where it has to be asked
+
+    if dvc_remote.default_remote(root) is None:
         return None
     return "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
 
@@ -353,10 +357,10 @@ def _comparison_obstacle(record: VersionRecord, policy: schema.Policy | None, da
 def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: VersionRecord) -> list[str]:
     """The rejections of the version that count now, each in words. They count whatever else was judged."""
     context = approval_rules.ApprovalContext(
-        matter=version_record.approval_subject(record, verified.bundle),
+        subject=version_record.approval_subject(record, verified.bundle),
         roles=session.roles,
-        trainers=approval_rules.Contributors(identities=frozenset()),
-        asked=_NOTHING_REQUIRED,
+        contributors=approval_rules.Contributors(identities=frozenset()),
+        requirement=_NOTHING_REQUIRED,
         failed=False,
         now=session.now(),
     )

@@ -40,7 +40,10 @@ def verify(
     """The checks of candidate `number` of the model `name`; None: of the ledger's champion."""
     checks = [_check_ledger(session)]
     entries = session.entries(name)
-    tenure = version_record.champion(entries, name)
+    try:
+        tenure = version_record.champion(entries, name)
+    except ClearanceError as error:
+        return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
@@ -79,15 +82,18 @@ def _check(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name=name, holds=True, says=look())
     except ClearanceError as error:
-        return Check(name=name, holds=False, says=f"{error.fault}; {error.hint}", code=error.code)
+        return _broken(name, error)
+
+
+def _broken(name: str, error: ClearanceError) -> Check:
+    return Check(name=name, holds=False, says=f"{error.fault}; {error.hint}", code=error.code)
 
 
 def _check_ledger(session: ReadOnlySession) -> Check:
     report = session.audit()
-    counts = f"{report.entries} entries, {report.checkpoints} checkpoints in {report.places} place(s)"
     findings = "; ".join(map(str, report.findings))
     code = "" if report.ok else faults.LEDGER_UNSOUND.code
-    return Check(name="ledger", holds=report.ok, says=counts if report.ok else findings, code=code)
+    return Check(name="ledger", holds=report.ok, says=report.counts if report.ok else findings, code=code)
 
 
 def _describe_alias(
@@ -123,7 +129,7 @@ def _check_version(
             yield Check(name="version", holds=False, says=error.fault, code=error.code)
             return
         except ClearanceError as error:
-            yield Check(name="evidence", holds=False, says=f"{error.fault}; {error.hint}", code=error.code)
+            yield _broken("evidence", error)
             return
         opened: list[VerifiedCandidate] = []
 

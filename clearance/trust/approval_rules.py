@@ -1,4 +1,4 @@
-"""What decisions are held against, and whether one of them counts: pure, one decision at a time.
+"""Whether one decision counts, and what decisions are checked against. Pure: one decision at a time.
 
 Every "no" is a sentence that names the person and says what to do.
 """
@@ -16,7 +16,7 @@ from clearance.trust.roles import Roles, format_time
 
 @dataclass(frozen=True, kw_only=True)
 class Contributors:
-    """Who made the model: identities of the roles file, and addresses of authors that it does not list."""
+    """Who made the model: identities of the roles file, and e-mail addresses that it does not list."""
 
     identities: frozenset[str]
     unlisted: frozenset[str] = frozenset()
@@ -24,10 +24,10 @@ class Contributors:
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalRequirement:
-    """What the policy asks for: how many people of which role; how many days an override may last.
+    """What the policy requires: the number of people by role, and the most days an override may last.
 
-    `demo`: it is the demo's policy, the only kind that the demo's keys satisfy. `authors_listed`: every
-    author must be in the roles file, for else one could approve under another name.
+    `demo`: the policy is the demo's, the only kind that demo keys can satisfy. `authors_listed`: every author
+    must be in the roles file, so that nobody can approve their own work under another name.
     """
 
     roles: Mapping[str, int]
@@ -37,82 +37,83 @@ class ApprovalRequirement:
 
     def __post_init__(self) -> None:
         if self.override_days < 0 or any(count < 0 for count in self.roles.values()):
-            raise ValueError("a policy cannot ask for less than nobody")
+            raise ValueError("a policy cannot require a negative number")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalContext:
-    """What the decisions are held against. `failed`: the verdict lets it through by an override only."""
+    """What decisions are checked against. `failed`: the verdict permits a promotion only by override."""
 
-    matter: ApprovalSubject
+    subject: ApprovalSubject
     roles: Roles
-    trainers: Contributors
-    asked: ApprovalRequirement
+    contributors: Contributors
+    requirement: ApprovalRequirement
     failed: bool
     now: dt.datetime
 
 
 def contributors(roles: Roles, keyids: Iterable[str], emails: Iterable[str]) -> Contributors:
-    """Who made the model: whoever holds these keys (proposers) or commits under these addresses (authors).
+    """Who made the model: the owners of these keys (proposers) and the people with these addresses (authors).
 
-    A key that has expired since still tells who proposed.
+    A key that has expired since still identifies its owner.
     """
     authors = {email: roles.author(email) for email in emails}
-    made = [*(roles.owner(keyid) for keyid in keyids), *authors.values()]
+    people = [*(roles.owner(keyid) for keyid in keyids), *authors.values()]
     return Contributors(
-        identities=frozenset(person.identity for person in made if person is not None),
+        identities=frozenset(person.identity for person in people if person is not None),
         unlisted=frozenset(email for email, person in authors.items() if person is None),
     )
 
 
-def fault(vote: RecordedDecision, question: ApprovalContext) -> str | None:
-    """Why a decision does not count for the question, by itself; None when it does."""
-    who = vote.person.identity
-    if elsewhere := _elsewhere(vote, question.matter):
-        return elsewhere
-    if not vote.roles:
-        return f"no role that {who} had then may approve; ask somebody whose role may"
-    if vote.kind is DecisionKind.REJECT:
+def fault(decision: RecordedDecision, context: ApprovalContext) -> str | None:
+    """Why the decision, taken alone, does not count; None when it does."""
+    who = decision.person.identity
+    if other := _other_subject(decision, context.subject):
+        return other
+    if not decision.roles:
+        return f"{who} had no role then that may approve; ask somebody whose role may"
+    if decision.kind is DecisionKind.REJECT:
         return None
-    if who in question.trainers.identities:
-        return f"{who} had a part in making this model; ask somebody who had none"
-    if vote.attester and vote.attester.identity in question.trainers.identities:
-        attests = f"{vote.attester.identity}, who attests it, had a part in making this model"
+    if who in context.contributors.identities:
+        return f"{who} contributed to this model; ask somebody who did not"
+    attester = decision.attester
+    if attester and attester.identity in context.contributors.identities:
+        attests = f"{attester.identity}, who attests it, contributed to this model"
         return f"{attests}; {who} can sign with their own key"
-    return _override_fault(vote, question)
+    return _override_fault(decision, context)
 
 
-def _elsewhere(vote: RecordedDecision, matter: ApprovalSubject) -> str | None:
-    """Why a decision is about something else; a rejection is about the content, whoever is champion."""
-    said, who = vote.decision, vote.person.identity
-    if vote.content != matter.content:
-        return f"it is about other evidence ({vote.content[:12]}…); {who} can decide on what there is now"
-    if (said.model, said.version) != (matter.model, matter.version):
-        return f"it is about {said.model} version {said.version}; {who} can decide on this version"
-    if vote.kind is DecisionKind.REJECT:
+def _other_subject(recorded: RecordedDecision, subject: ApprovalSubject) -> str | None:
+    """Why a decision is about something else. A rejection is about the content, whoever is champion."""
+    decision, who = recorded.decision, recorded.person.identity
+    if recorded.content != subject.content:
+        return f"it is about other evidence ({recorded.content[:12]}…); {who} can decide on today's evidence"
+    if (decision.model, decision.version) != (subject.model, subject.version):
+        about = f"{decision.model} version {decision.version}"
+        return f"it is about {about}; {who} can decide on this version"
+    if recorded.kind is DecisionKind.REJECT:
         return None
-    if said.policy != matter.policy:
-        return f"it was given under policy {said.policy}; {who} can decide under {matter.policy}"
-    if (said.comparison, said.champion) != (matter.comparison, matter.champion):
-        return f"it was given against another champion than today's; {who} can decide on the new comparison"
+    if decision.policy != subject.policy:
+        return f"it was made under policy {decision.policy}; {who} can decide under {subject.policy}"
+    if (decision.comparison, decision.champion) != (subject.comparison, subject.champion):
+        return f"it refers to a comparison with another champion; {who} can decide on today's comparison"
     return None
 
 
-def _override_fault(vote: RecordedDecision, question: ApprovalContext) -> str | None:
+def _override_fault(recorded: RecordedDecision, context: ApprovalContext) -> str | None:
     """Why this kind of decision does not fit the verdict, or an override its limits; None when it does."""
-    who, until, days = vote.person.identity, vote.decision.until, question.asked.override_days
+    who, until = recorded.person.identity, recorded.decision.until
+    days = context.requirement.override_days
     if until is None:
-        needs = f"the verdict does not let this model through; {who} can override it, with an end, or not"
-        return needs if question.failed else None
-    if not question.failed:
-        return f"there is nothing to override; {who} can approve"
+        override = f"the verdict does not permit a promotion; {who} can override it until a date"
+        return override if context.failed else None
+    if not context.failed:
+        return f"there is nothing to override; {who} can approve instead"
     if not days:
-        return f"the policy allows no override; {who} can reject, or have the model mended"
-    if until <= question.now:
-        return f"it ended at {format_time(until)}; {who} can override anew"
-    if until - vote.at > dt.timedelta(days=days):
-        return (
-            f"it ends at {format_time(until)}, more than {days} days after it was recorded; "
-            "choose an earlier end"
-        )
+        return f"the policy allows no override; {who} can reject instead, or have the model fixed"
+    if until <= context.now:
+        return f"it ended at {format_time(until)}; {who} can override again"
+    if until - recorded.at > dt.timedelta(days=days):
+        ends = f"it ends at {format_time(until)}, more than {days} days after it was recorded"
+        return f"{ends}; choose an earlier end"
     return None

@@ -1,7 +1,7 @@
-"""Whether the right people agree that this content may ship: which decisions stand, and why others do not.
+"""Whether the right people agree that this content may be promoted, and why decisions do not count.
 
-Pure, and the order of what was recorded does not matter. What is invalid, foreign or unknown never completes
-a set; a rejection stands until whoever rejected revokes it.
+Pure, and independent of the order in which decisions were recorded. Invalid, foreign or unknown decisions
+never count; a rejection stands until the person who rejected revokes it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from clearance.trust.recorded_decisions import DecisionRecord, RecordedDecision,
 from clearance.trust.roles import Right
 
 OVERRIDERS = 2
-"""How many different people an override takes; one of them has the right to override."""
+"""How many different people an override requires; one of them needs the right to override."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalState:
-    """The state of agreement. `reasons` say what is in the way and what to do; none, and it is complete.
+    """The state of approval. `reasons` say what is missing and what to do; it is complete without any.
 
-    `stands`: one decision a person. `missing`: people still needed, by role. `until`: when the first override
-    that it rests on ends; None where it rests on none.
+    `counted` has one decision for each person. `missing` is the number of people still needed by role.
+    `until` is when the first override that it rests on ends; None when it rests on none.
     """
 
     counted: tuple[RecordedDecision, ...]
@@ -37,149 +37,156 @@ class ApprovalState:
 
     @property
     def complete(self) -> bool:
-        """Whether all who must agree do, and nobody who may object does."""
+        """Whether all required people agree, and nobody objects."""
         return not self.reasons
 
 
-def evaluate(records: Iterable[DecisionRecord], question: ApprovalContext) -> ApprovalState:
-    """Which decisions stand on the matter, why the others do not, and whether they are all that it needs."""
-    read = [recorded_decisions.read(record, question.roles) for record in records]
-    fresh, spent = recorded_decisions.once(each for each in read if isinstance(each, RecordedDecision))
-    cast = sorted(fresh, key=_first_come)
-    refused = [*spent, *(each for each in read if isinstance(each, UncountedDecision))]
-    withdrawn = {(digest, vote.person.identity) for vote in cast for digest in vote.decision.revokes}
+def evaluate(records: Iterable[DecisionRecord], context: ApprovalContext) -> ApprovalState:
+    """Which decisions on the subject count, why the others do not, and whether they are sufficient."""
+    read = [recorded_decisions.read(record, context.roles) for record in records]
+    attributed = [result for result in read if isinstance(result, RecordedDecision)]
+    decisions, reused = recorded_decisions.drop_reused_tokens(attributed)
+    decisions.sort(key=_preference)
+    refused = [*reused, *(result for result in read if isinstance(result, UncountedDecision))]
+    revoked = {(digest, made.person.identity) for made in decisions for digest in made.decision.revokes}
     rejections: list[RecordedDecision] = []
-    stands: dict[str, RecordedDecision] = {}
-    for vote in cast:
-        if vote.kind is DecisionKind.REVOKE:
-            why = _idle(vote, cast)
-        elif (vote.digest, vote.person.identity) in withdrawn:
-            why = f"{vote.person.identity} revoked it; to decide again they sign anew"
+    counted: dict[str, RecordedDecision] = {}
+    for decision in decisions:
+        if decision.kind is DecisionKind.REVOKE:
+            why = _revokes_nothing(decision, decisions)
+        elif (decision.digest, decision.person.identity) in revoked:
+            why = f"{decision.person.identity} revoked it, and has to sign a new decision to decide again"
         else:
-            why = fault(vote, question) or _repeated(vote, stands, rejections)
+            why = fault(decision, context) or _repeated(decision, counted, rejections)
         if why:
-            refused.append(UncountedDecision(number=vote.number, why=f"{vote} does not count: {why}."))
-        elif vote.kind is DecisionKind.REJECT:
-            rejections.append(vote)
-        elif vote.kind is not DecisionKind.REVOKE:
-            stands[vote.person.identity] = vote
-    return _concluded(stands, rejections, refused, question)
+            refused.append(
+                UncountedDecision(number=decision.number, why=f"{decision} does not count: {why}.")
+            )
+        elif decision.kind is DecisionKind.REJECT:
+            rejections.append(decision)
+        elif decision.kind is not DecisionKind.REVOKE:
+            counted[decision.person.identity] = decision
+    return _state(counted, rejections, refused, context)
 
 
-def _concluded(
-    stands: Mapping[str, RecordedDecision],
+def _state(
+    counted: Mapping[str, RecordedDecision],
     rejections: Iterable[RecordedDecision],
     refused: Iterable[UncountedDecision],
-    question: ApprovalContext,
+    context: ApprovalContext,
 ) -> ApprovalState:
-    able = {identity: vote.roles for identity, vote in stands.items()}
-    missing = quorum.missing(able, question.asked.roles)
-    ends = [vote.decision.until for vote in stands.values() if vote.decision.until is not None]
+    able = {identity: decision.roles for identity, decision in counted.items()}
+    missing = quorum.missing(able, context.requirement.roles)
+    ends = [made.decision.until for made in counted.values() if made.decision.until is not None]
+    calls = [_call(role, count, counted, context) for role, count in missing.items() if _possible(context)]
     return ApprovalState(
-        counted=tuple(stands.values()),
+        counted=tuple(counted.values()),
         rejections=tuple(rejections),
-        refused=tuple(sorted(refused, key=lambda each: (each.number, each.why))),
+        refused=tuple(sorted(refused, key=lambda uncounted: (uncounted.number, uncounted.why))),
         missing=missing,
         until=min(ends, default=None),
         reasons=(
-            *_not_for_us(question),
-            *(_objection(vote) for vote in rejections),
-            *(_call(role, count, stands, question) for role, count in missing.items() if _open(question)),
-            *_override_lacks(stands.values(), question),
+            *_general_obstacles(context),
+            *(_objection(rejection) for rejection in rejections),
+            *calls,
+            *_missing_for_override(counted.values(), context),
         ),
     )
 
 
-def _open(question: ApprovalContext) -> bool:
-    """Whether anybody's agreement could let this model through at all."""
-    return not question.failed or question.asked.override_days > 0
+def _possible(context: ApprovalContext) -> bool:
+    """Whether any approvals could permit the promotion of this model."""
+    return not context.failed or context.requirement.override_days > 0
 
 
-def _first_come(vote: RecordedDecision) -> tuple[float, int, str]:
-    """Which of one person's decisions is taken: the override that lasts longest, else what came first."""
-    until = vote.decision.until
-    return (-until.timestamp() if until else 0.0, vote.number, vote.digest)
+def _preference(decision: RecordedDecision) -> tuple[float, int, str]:
+    """Which of one person's decisions counts: the override that lasts longest, otherwise the first."""
+    until = decision.decision.until
+    return (-until.timestamp() if until else 0.0, decision.number, decision.digest)
 
 
 def _repeated(
-    vote: RecordedDecision, stands: Mapping[str, RecordedDecision], rejections: Collection[RecordedDecision]
+    decision: RecordedDecision,
+    counted: Mapping[str, RecordedDecision],
+    rejections: Collection[RecordedDecision],
 ) -> str | None:
-    """Why a sound decision adds nothing to what this person decided already; None when it is their first."""
-    who = vote.person.identity
-    if vote.kind is DecisionKind.REJECT:
-        first = next((each for each in rejections if each.person.identity == who), None)
+    """Why a valid decision adds nothing to this person's earlier one; None when it is their first."""
+    who = decision.person.identity
+    if decision.kind is DecisionKind.REJECT:
+        first = next((rejection for rejection in rejections if rejection.person.identity == who), None)
     else:
-        first = stands.get(who)
-    return f"{first} stands already and a person counts once; ask somebody else" if first else None
+        first = counted.get(who)
+    return f"{first} is already recorded; each person counts once" if first else None
 
 
-def _idle(vote: RecordedDecision, cast: Iterable[RecordedDecision]) -> str | None:
-    """Why a revocation takes nothing back; None when it does."""
+def _revokes_nothing(revocation: RecordedDecision, decisions: Iterable[RecordedDecision]) -> str | None:
+    """Why a revocation withdraws nothing; None when it does."""
     own = {
-        each.digest for each in cast if each.person == vote.person and each.kind is not DecisionKind.REVOKE
+        decision.digest
+        for decision in decisions
+        if decision.person == revocation.person and decision.kind is not DecisionKind.REVOKE
     }
-    if own & set(vote.decision.revokes):
+    if own & set(revocation.decision.revokes):
         return None
-    return f"{vote.person.identity} recorded no such decision; only who decided can revoke, others reject"
+    who = revocation.person.identity
+    return f"{who} recorded no such decision; only the person who decided can revoke, others can reject"
 
 
-def _not_for_us(question: ApprovalContext) -> list[str]:
+def _general_obstacles(context: ApprovalContext) -> list[str]:
     """Why no decision counts at all, whoever made it."""
     reasons = []
-    if question.roles.demo and not question.asked.demo:
+    if context.roles.demo and not context.requirement.demo:
         reasons.append(
-            "The roles file is the demo's, and the policy is not: have your root sign a policies/roles.yaml "
-            "that names your own people."
+            "The roles file is the demo's, but the policy is not: have your root sign a policies/roles.yaml "
+            "that lists your own people."
         )
-    if question.trainers.unlisted and question.asked.authors_listed:
-        named = ", ".join(sorted(question.trainers.unlisted))
+    if context.contributors.unlisted and context.requirement.authors_listed:
+        addresses = ", ".join(sorted(context.contributors.unlisted))
         reasons.append(
-            f"Nobody in policies/roles.yaml commits as {named}: add the address to its author, so that "
+            f"Nobody in policies/roles.yaml commits as {addresses}: add the address to its author, so that "
             "nobody approves their own work."
         )
     return reasons
 
 
-def _objection(vote: RecordedDecision) -> str:
-    who = vote.person.identity
+def _objection(rejection: RecordedDecision) -> str:
+    who = rejection.person.identity
     return (
-        f"{who} rejected it (entry {vote.number}: {vote.decision.reason.strip()}): settle it with {who}, who "
-        "can revoke that, or mend the model and run again."
+        f"{who} rejected it (entry {rejection.number}: {rejection.decision.reason.strip()}): settle it with "
+        f"{who}, who can revoke the rejection, or fix the model and run again."
     )
 
 
-def _call(role: str, count: int, stands: Collection[str], question: ApprovalContext) -> str:
-    """Which role is missing, and who could be asked."""
-    roles, now = question.roles, question.now
-    barred = {*stands, *question.trainers.identities}
-    could = [
+def _call(role: str, count: int, counted: Collection[str], context: ApprovalContext) -> str:
+    """How many people of a role are missing, and who could approve."""
+    roles, now = context.roles, context.now
+    excluded = {*counted, *context.contributors.identities}
+    able = [
         identity
         for identity, person in sorted(roles.people.items())
-        if identity not in barred
+        if identity not in excluded
         and role in roles.roles_giving(person, Right.APPROVE, now)
         and person.can_decide(now)
     ]
-    act = "override" if question.failed else "approval"
-    lacks = f"{count} {act}{'s' if count > 1 else ''} by a {role} {'are' if count > 1 else 'is'} missing"
-    if could:
-        return f"{lacks}: ask {' or '.join(could)}."
-    return f"{lacks}, and policies/roles.yaml names nobody who could: have somebody added who may approve."
+    act = "override" if context.failed else "approval"
+    missing = f"Missing: {count} {act}{'s' if count > 1 else ''} from role {role}"
+    if able:
+        return f"{missing} (can give it: {', '.join(able)})."
+    return f"{missing}, which nobody in policies/roles.yaml can give: have somebody added who may approve."
 
 
-def _override_lacks(stands: Collection[RecordedDecision], question: ApprovalContext) -> list[str]:
-    """What an override of a failed verdict still takes."""
-    if not question.failed:
+def _missing_for_override(counted: Collection[RecordedDecision], context: ApprovalContext) -> list[str]:
+    """What the override of a failed verdict still needs."""
+    if not context.failed:
         return []
-    if not _open(question):
-        return [
-            "The verdict does not let this model through, and the policy allows no override: mend the model."
-        ]
+    if not _possible(context):
+        return ["The verdict does not permit a promotion, and the policy allows no override: fix the model."]
     reasons = []
-    if len(stands) < OVERRIDERS:
+    if len(counted) < OVERRIDERS:
         reasons.append(
-            f"The verdict does not let this model through; an override takes {OVERRIDERS} people, and "
-            f"{len(stands)} signed one: mend the model, or have others override it with a reason and an end."
+            f"The verdict does not permit a promotion; an override needs {OVERRIDERS} people, and "
+            f"{len(counted)} signed one: fix the model, or have others override it with a reason and an end."
         )
-    if not any(vote.can_override for vote in stands):
+    if not any(decision.can_override for decision in counted):
         reasons.append("None of those who signed an override has the right: ask somebody whose role may.")
     return reasons

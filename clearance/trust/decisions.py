@@ -1,6 +1,6 @@
-"""What a person signs about a judged model: approve, reject, override, or revoke what they signed before.
+"""What a person signs about a judged model: approve, reject, override, or revoke an earlier decision.
 
-A decision binds to content, by digest. Whether it stands is not decided here.
+A decision binds to content, by digest. Whether it counts is not decided here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 
 from clearance import canonical_json, in_toto, params
-from clearance.errors import IntegrityError
+from clearance.trust import faults
 
-PREDICATE = "urn:clearance:decision:v1"
+PREDICATE = "urn:clearance:decision:v2"
+PREDICATES = {"urn:clearance:decision:v1", PREDICATE}
+"""Types that are read. Version 1 has the same fields; its digest uses the older canonical form."""
 EVIDENCE = "evidence"
 """The subject of a decision: its SHA-256 is the content digest of the evidence bundle."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -49,10 +51,11 @@ _NOUNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalSubject:
-    """What there is to decide today.
+    """What an approval is about.
 
-    `content` is the digest of the evidence bundle; `policy` the id of the policy that judged; `comparison`
-    and `champion` are the digests of the comparison with today's champion and of its evidence, None without.
+    `content` is the digest of the evidence bundle, `policy` the id of the policy that judged it. `comparison`
+    and `champion` are the digests of the comparison with today's champion and of the champion's evidence;
+    None when there is no champion.
     """
 
     model: str
@@ -64,10 +67,10 @@ class ApprovalSubject:
 
 
 class AttestedAccount(params.Section):
-    """Whom an identity provider named, in a token that the signer of the decision checked.
+    """An account at an identity provider, from a token that the signer of the decision verified.
 
-    `subject` is the issuer's own, lasting name of the person; `token` the SHA-256 of what the issuer signed,
-    which tells tokens apart and gives none away; `roles` those that the issuer's groups leave, None: all.
+    `subject` is the issuer's permanent name of the person. `token` is the SHA-256 of the signed token: it
+    identifies the token without revealing it. `roles` are those that the issuer's groups allow; None: all.
     """
 
     model_config = ConfigDict(strict=True)
@@ -80,9 +83,9 @@ class AttestedAccount(params.Section):
 
 
 class Decision(params.Section):
-    """The predicate of a decision. `at` and `by` are what the signer says: told, and never gone by.
+    """The predicate of a decision. `at` and `by` are claims of the signer; nothing relies on them.
 
-    `account`: somebody else decided, known by a token, and the signer attests it; None: the signer decided.
+    `account`: the person decided with a token, and the signer attests it; None: the signer decided.
     """
 
     model_config = ConfigDict(strict=True)
@@ -103,15 +106,15 @@ class Decision(params.Section):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         if (self.until is not None) != (self.decision is DecisionKind.OVERRIDE):
-            raise ValueError("`until` goes with an override, and an override with `until`")
+            raise ValueError("an override needs `until`, and no other decision has it")
         if bool(self.revokes) != (self.decision is DecisionKind.REVOKE):
-            raise ValueError("`revokes` goes with a revocation, and a revocation with `revokes`")
+            raise ValueError("a revocation needs `revokes`, and no other decision has it")
         return self
 
 
 def statement_for(
     kind: DecisionKind,
-    matter: ApprovalSubject,
+    subject: ApprovalSubject,
     *,
     by: str,
     reason: str,
@@ -120,44 +123,41 @@ def statement_for(
     revokes: Sequence[str] = (),
     account: AttestedAccount | None = None,
 ) -> dict[str, Any]:
-    """The statement to sign. `revokes` holds the content digests of the decisions that are taken back.
+    """The statement to sign. `revokes` holds the content digests of the decisions that are withdrawn.
 
-    With `account`, it is signed by the service that checked the token of whoever decided.
-
-    `at`, to the microsecond, makes it differ from what the same person decided before and revoked. Raises
-    IntegrityError when it is no decision: no reason, an override without an end.
+    With `account`, the service that verified the person's token signs it. `at`, to the microsecond,
+    distinguishes it from an earlier decision that the same person revoked. Raises IntegrityError when it is
+    not a valid decision: without a reason, or an override without an end.
     """
-    said = {
+    predicate: dict[str, Any] = {
         "decision": kind,
         "by": by,
         "at": at.isoformat(),
         "reason": reason,
-        "model": matter.model,
-        "version": matter.version,
-        "policy": matter.policy,
-        "comparison": matter.comparison,
-        "champion": matter.champion,
+        "model": subject.model,
+        "version": subject.version,
+        "policy": subject.policy,
+        "comparison": subject.comparison,
+        "champion": subject.champion,
     }
     if until is not None:
-        said["until"] = until.isoformat()
+        predicate["until"] = until.isoformat()
     if revokes:
-        said["revokes"] = sorted(revokes)
+        predicate["revokes"] = sorted(revokes)
     if account is not None:
-        said["account"] = account.model_dump(mode="json")
-    made = in_toto.statement({EVIDENCE: matter.content}, PREDICATE, said)
-    read(made)
-    return made
+        predicate["account"] = account.model_dump(mode="json")
+    statement = in_toto.statement({EVIDENCE: subject.content}, PREDICATE, predicate)
+    read(statement)
+    return statement
 
 
-def read(said: Mapping[str, Any]) -> tuple[Decision, str]:
-    """A statement's decision and the digest of the evidence it is about. Raises IntegrityError if none."""
-    about = in_toto.subjects(said)
-    if said["predicateType"] != PREDICATE or set(about) != {EVIDENCE}:
-        raise IntegrityError("this statement decides nothing", "decide with `clearance approve` or `reject`")
+def read(statement: Mapping[str, Any]) -> tuple[Decision, str]:
+    """The decision in a statement and the digest of its evidence. Raises IntegrityError if there is none."""
+    digests = in_toto.subjects(statement)
+    if statement["predicateType"] not in PREDICATES or set(digests) != {EVIDENCE}:
+        raise faults.NOT_A_DECISION()
     try:
-        decision = Decision.model_validate_json(canonical_json.dumps(said["predicate"]))
+        decision = Decision.model_validate_json(canonical_json.dumps(statement["predicate"]))
     except ValidationError as error:
-        raise IntegrityError(
-            f"this decision is faulty: {params.describe(error, Decision)}", "decide again, with a reason"
-        ) from None
-    return decision, about[EVIDENCE]
+        raise faults.INVALID_DECISION(why=params.describe(error, Decision)) from None
+    return decision, digests[EVIDENCE]

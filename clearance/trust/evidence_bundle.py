@@ -1,7 +1,7 @@
-"""The evidence bundle of a judged model: what it was made of, what was found, and what the verdict was.
+"""The evidence bundle of a judged model: what it was made of, what was measured, and the verdict.
 
-Its subjects are the model's files; approvals bind to its digest. It says what is, and decides nothing; no
-clock and no person is in it, so that the same model from the same commit has the same bundle.
+Its subjects are the model's files; approvals bind to its digest. It decides nothing, and holds neither a time
+nor a person, so the same model from the same commit has the same bundle.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from clearance import canonical_json, files, in_toto, params
-from clearance.errors import IntegrityError
+from clearance.errors import ClearanceError
+from clearance.trust import faults
 from clearance.trust.dsse import VerifiedStatement
 
-PREDICATE = "urn:clearance:evidence:v1"
+PREDICATE = "urn:clearance:evidence:v2"
+PREDICATES = {"urn:clearance:evidence:v1", PREDICATE}
+"""Types that are read. Version 1 has the same fields; its digest uses the older canonical form."""
 NAME = "bundle.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class CodeState(params.Section):
-    """The git commit, and what of the pipeline's inputs it does not hold."""
+    """The git commit, and the inputs of the pipeline that differ from it or are not in it."""
 
     commit: str | None
     changed: tuple[str, ...]
@@ -30,12 +33,12 @@ class CodeState(params.Section):
 
     @property
     def clean(self) -> bool:
-        """Whether the commit holds all that was read."""
+        """Whether the commit holds everything that was read."""
         return self.commit is not None and not self.changed and not self.unkept
 
 
 class JudgedPolicy(params.Section):
-    """The policy that judged, verbatim, and its verdict; `sha256` is that of the verdict's file."""
+    """The policy, verbatim, and its verdict; `sha256` is the digest of the verdict's file."""
 
     file: str
     id: str
@@ -47,10 +50,10 @@ class JudgedPolicy(params.Section):
 
 
 class BundleEvidence(params.Section):
-    """The predicate. `lock` and `params` are texts, verbatim; `outs` and `deps` map a path to its SHA-256.
+    """The predicate. `lock` and `params` are verbatim texts; `outs` and `deps` map a path to its SHA-256.
 
-    Among them are data, splits, reports, expectations, code, policy. `environment` is the digest of
-    `requirements.lock`. `demo`: made with the demo's keys, which count nowhere else.
+    They cover data, splits, reports, expectations, code and policy. `environment` is the digest of
+    `requirements.lock`. `demo`: signed with the demo's keys, which are valid only in the demo.
     """
 
     model: str
@@ -69,7 +72,7 @@ class BundleEvidence(params.Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """An evidence bundle whose signature holds: its content digest, the model's files, and what it says."""
+    """A verified evidence bundle: its content digest, the digests of the model's files, and the evidence."""
 
     digest: str
     files: Mapping[str, str]
@@ -83,29 +86,26 @@ def statement_for(files: Mapping[str, str], evidence: BundleEvidence) -> dict[st
 
 
 def read(signed: VerifiedStatement) -> Bundle:
-    """The bundle in a statement whose signature holds. Raises IntegrityError when it is none.
+    """The bundle in a verified statement. Raises IntegrityError when it is not a bundle.
 
-    What it carries verbatim is held against the digests beside it.
+    What it holds verbatim is compared with the digests beside it.
     """
-    said = signed.statement
-    if said["predicateType"] != PREDICATE:
-        raise IntegrityError(
-            f"this is no evidence bundle but a {said['predicateType']}", "take the bundle itself"
-        )
+    statement = signed.statement
+    if statement["predicateType"] not in PREDICATES:
+        raise faults.NOT_A_BUNDLE(predicate=statement["predicateType"])
     try:
-        evidence = BundleEvidence.model_validate_json(canonical_json.dumps(said["predicate"]))
+        evidence = BundleEvidence.model_validate_json(canonical_json.dumps(statement["predicate"]))
     except ValidationError as error:
-        raise _odd(params.describe(error, BundleEvidence)) from None
-    known = {**evidence.deps, **evidence.outs}
-    if known.get(evidence.judged.file) != files.sha256_text(evidence.judged.text):
-        raise _odd(f"the text of {evidence.judged.file} is not the one that judged")
-    if evidence.judged.sha256 not in known.values():
-        raise _odd("its verdict is none of the outputs")
-    return Bundle(digest=signed.digest, files=in_toto.subjects(said), evidence=evidence, keyids=signed.keyids)
-
-
-def _odd(why: str) -> IntegrityError:
-    return IntegrityError(
-        f"the evidence bundle contradicts itself: {why}",
-        "release the model again: its evidence is bundled anew",
+        raise _inconsistent(params.describe(error, BundleEvidence)) from None
+    digests = {**evidence.deps, **evidence.outs}
+    if digests.get(evidence.judged.file) != files.sha256_text(evidence.judged.text):
+        raise _inconsistent(f"the text of {evidence.judged.file} is not the one that judged")
+    if evidence.judged.sha256 not in digests.values():
+        raise _inconsistent("its verdict is not one of the outputs")
+    return Bundle(
+        digest=signed.digest, files=in_toto.subjects(statement), evidence=evidence, keyids=signed.keyids
     )
+
+
+def _inconsistent(why: str) -> ClearanceError:
+    return faults.INCONSISTENT_BUNDLE(why=why)

@@ -1,6 +1,6 @@
-"""Public keys: each is known by the digest of itself, and two spellings of one key are one key.
+"""Public keys: each is identified by its own digest, and two spellings of one key are one key.
 
-Which person a key stands for, and from when to when, is said in `roles`; no private key comes here.
+`roles` says whose key it is, and when it is valid. No private key is handled here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from clearance.errors import ConfigurationError
+from clearance.trust import faults
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -24,52 +24,48 @@ def entry(key: Key) -> dict[str, Any]:
 
 
 def public(listed: Mapping[str, Any]) -> Key:
-    """The public key that `{keyid, keytype, scheme, keyval}` says.
+    """The public key in `{keyid, keytype, scheme, keyval}`.
 
-    Raises ConfigurationError when it is no key we can check by, or its key id is not the digest of the key:
-    SHA-256 over type, scheme and value as securesystemslib derives it, the value in its one spelling.
+    Raises ConfigurationError when it cannot be used, or its key id is not the digest of the key: SHA-256 over
+    type, scheme and value as securesystemslib derives it, with the value in its one canonical spelling.
     """
     from securesystemslib import exceptions
     from securesystemslib.signer import Key
 
-    know_sigstore()
+    register_sigstore()
     keyid = str(listed.get("keyid"))
     try:
         body = {name: listed[name] for name in ("keytype", "scheme", "keyval")}
         key = Key.from_dict(keyid, body | {"keyval": dict(body["keyval"])})
-        own = _respelt(key)
+        own = _canonical(key)
     except (KeyError, TypeError, ValueError, exceptions.Error) as error:
-        fault = f"key {keyid[:12]}… is no public key that we can check by ({error})"
-        raise ConfigurationError(fault, "copy the entry as it was printed when the key was made") from None
+        raise faults.NOT_A_PUBLIC_KEY(keyid=keyid[:12], why=error) from None
     if key != own:
-        raise ConfigurationError(
-            f"key {keyid[:12]}… is not what its key id says: the id of this public key is {own.keyid}",
-            "copy the entry as it was printed when the key was made; find out who changed it if you did not",
-        )
+        raise faults.WRONG_KEYID(keyid=keyid[:12], expected=own.keyid)
     return key
 
 
 def fingerprint(key: Key) -> str:
-    """The SHA-256 of the public key alone: equal for one key under two schemes, unlike the key id."""
+    """The SHA-256 of the public key alone. Unlike the key id, it is the same under every scheme."""
     from cryptography.hazmat.primitives import serialization
 
     crypto = _crypto(key)
-    if crypto is None:  # Sigstore: the person at the identity provider is the key
+    if crypto is None:  # Sigstore: the identity at the provider is the key
         return hashlib.sha256(repr(sorted(key.keyval.items())).encode()).hexdigest()
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return hashlib.sha256(crypto.public_bytes(serialization.Encoding.DER, form)).hexdigest()
 
 
-def know_sigstore() -> None:
-    """securesystemslib has Sigstore and leaves it out of its registries, for its format may still change."""
+def register_sigstore() -> None:
+    """Add Sigstore to the registries of securesystemslib, which omit it while its format may change."""
     from securesystemslib import signer as kinds
 
     kinds.SIGNER_FOR_URI_SCHEME.setdefault(kinds.SigstoreSigner.SCHEME, kinds.SigstoreSigner)
     kinds.KEY_FOR_TYPE_AND_SCHEME.setdefault(_SIGSTORE, kinds.SigstoreKey)
 
 
-def _respelt(key: Key) -> Key:
-    """The same key, spelt and named by nothing but itself. Raises ValueError where that cannot be."""
+def _canonical(key: Key) -> Key:
+    """The same key in its canonical spelling, with its own id. Raises ValueError when there is none."""
     from securesystemslib.signer import Key as AnyKey
     from securesystemslib.signer import SSlibKey
     from securesystemslib.signer._utils import compute_default_keyid
@@ -82,7 +78,7 @@ def _respelt(key: Key) -> Key:
 
 
 def _crypto(key: Key) -> PublicKeyTypes | None:
-    """The key for `cryptography`; None for Sigstore. Raises ValueError when it is neither."""
+    """The key as an object of `cryptography`; None for Sigstore. Raises ValueError for any other kind."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from securesystemslib.signer import SigstoreKey, SSlibKey
@@ -90,7 +86,7 @@ def _crypto(key: Key) -> PublicKeyTypes | None:
     if isinstance(key, SigstoreKey):
         return None
     if not isinstance(key, SSlibKey):
-        raise ValueError(f"a key of type {key.keytype} is known by no digest of itself")
+        raise ValueError(f"keys of type {key.keytype} are not supported")
     text = key.keyval["public"]
     if key.keytype == "ed25519":
         return Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))

@@ -1,6 +1,6 @@
-"""How many people of which role are still missing, when each person fills one place only.
+"""How many people of each role are still missing, when each person fills only one place.
 
-A matching: somebody with two roles takes the one that nobody else can, whatever order people agreed in.
+A maximum matching: a person with two roles takes the one that nobody else can, whoever agreed first.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 
 def assigned(able: Mapping[str, frozenset[str]], wanted: Mapping[str, int]) -> dict[str, list[str]]:
-    """For each role in `wanted`, who fills its places (at most as many as wanted); as many as can be in all.
+    """For each role in `wanted`, the people who fill its places, so that most places are filled.
 
-    `able` maps a person to the roles they could fill. The same for every order of people and roles:
-    augmenting paths over sorted names.
+    `able` maps a person to the roles they could fill. The result does not depend on the order of people and
+    roles: augmenting paths over sorted names.
     """
     filled: dict[str, list[str]] = {role: [] for role in sorted(wanted)}
     for person in sorted(able):
@@ -21,7 +21,7 @@ def assigned(able: Mapping[str, frozenset[str]], wanted: Mapping[str, int]) -> d
 
 
 def missing(able: Mapping[str, frozenset[str]], wanted: Mapping[str, int]) -> dict[str, int]:
-    """How many people of each role are still needed; a role that is full is left out."""
+    """The number of people still needed for each role; a role that is full is left out."""
     filled = assigned(able, wanted)
     return {role: wanted[role] - len(filled[role]) for role in filled if len(filled[role]) < wanted[role]}
 
@@ -33,7 +33,7 @@ def _place(
     filled: dict[str, list[str]],
     tried: set[str],
 ) -> bool:
-    """Give the person a place, moving others to another of their roles where that makes one free."""
+    """Give the person a place, moving others to another of their roles where that frees one."""
     for role in sorted(able[person] & filled.keys()):
         if role in tried:
             continue

@@ -1,7 +1,7 @@
-"""Recorded decisions and whose they are: a person is who the key says, as of the time of recording.
+"""Recorded decisions and who made them: the owner of the key at the time of recording.
 
-Of a decision by token, the person is who holds the account that a service attests. What a signer claims about
-themselves or the time is told, and never gone by. Whether a vote counts is decided in `approvals`.
+A decision by token belongs to the holder of the account that a service attests. Claims of a signer about
+themselves or the time are never relied on. Whether a decision counts is decided in `approval_rules`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from clearance.trust.roles import Person, Right, Roles
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionRecord:
-    """A decision as the ledger holds it: number and time of the entry, what was signed, or its fault."""
+    """A decision as the ledger holds it: the entry's number and time, and what was signed, or its fault."""
 
     number: int
     at: dt.datetime
@@ -30,9 +30,9 @@ class DecisionRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedDecision:
-    """A known person's decision. `roles`: those that gave them the right to approve when it was recorded.
+    """A known person's decision. `roles` gave them the right to approve when it was recorded.
 
-    `attester`: whose key says that it is theirs, where they decided by a token.
+    `attester` signed for them, where they decided with a token.
     """
 
     number: int
@@ -47,7 +47,7 @@ class RecordedDecision:
 
     @property
     def kind(self) -> DecisionKind:
-        """What it decides."""
+        """The kind of decision."""
         return self.decision.decision
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class UncountedDecision:
 
 
 def open_record(number: int, at: dt.datetime, signed: Mapping[str, Any], roles: Roles) -> DecisionRecord:
-    """An envelope from the ledger, opened by the keys of the roles file; a faulty one keeps its fault.
+    """An envelope from the ledger, verified with the keys of the roles file; if it fails, with its fault.
 
     `at` is the ledger's time of the entry.
     """
@@ -74,96 +74,94 @@ def open_record(number: int, at: dt.datetime, signed: Mapping[str, Any], roles: 
 
 
 def read(record: DecisionRecord, roles: Roles) -> RecordedDecision | UncountedDecision:
-    """Whose decision it is, and which; or why it is nobody's."""
+    """The decision and who made it, or why it belongs to nobody."""
 
-    def refused(why: str) -> UncountedDecision:
+    def uncounted(why: str) -> UncountedDecision:
         return UncountedDecision(number=record.number, why=f"Entry {record.number} does not count: {why}.")
 
     if record.signed is None:
         again = "whoever decided can sign it again with a key that policies/roles.yaml lists"
-        return refused(f"{record.fault or 'it is not signed'}; {again}")
+        return uncounted(f"{record.fault or 'it is not signed'}; {again}")
     keyids = sorted(record.signed.keyids)
     if len(keyids) != 1:
-        return refused(f"{len(keyids)} keys signed it; each person signs a decision of their own")
+        return uncounted(f"{len(keyids)} keys signed it; each person signs their own decision")
     if fault := roles.key_fault(keyids[0], record.at):
         owner = roles.owner(keyids[0])
         whose = f"{owner.identity}'s key" if owner else "key"
-        again = f"{owner.identity if owner else 'whoever decided'} can decide again with a key that is valid"
-        return refused(f"{whose} {keyids[0][:12]}… {fault}; {again}")
+        again = f"{owner.identity if owner else 'whoever decided'} can decide again with a valid key"
+        return uncounted(f"{whose} {keyids[0][:12]}… {fault}; {again}")
     signer = roles.person(keyids[0], record.at)
     if signer is None:
         raise AssertionError("a key without a fault has an owner")
     try:
         decision, content = decisions.read(record.signed.statement)
     except IntegrityError as error:
-        return refused(f"{error.fault}; {error.hint}")
-    person = _decider(decision, signer, keyids[0], record.at, roles)
+        return uncounted(f"{error.fault}; {error.hint}")
+    person = _person(decision, signer, keyids[0], record.at, roles)
     if isinstance(person, str):
-        return refused(person)
+        return uncounted(person)
+    can_override = roles_with_right(roles, person, Right.OVERRIDE, record.at, decision.account)
     return RecordedDecision(
         number=record.number,
         at=record.at,
         digest=record.signed.digest,
         person=person,
         roles=roles_with_right(roles, person, Right.APPROVE, record.at, decision.account),
-        can_override=bool(roles_with_right(roles, person, Right.OVERRIDE, record.at, decision.account)),
+        can_override=bool(can_override),
         content=content,
         decision=decision,
         attester=signer if decision.account else None,
     )
 
 
-def _decider(decision: Decision, signer: Person, keyid: str, at: dt.datetime, roles: Roles) -> Person | str:
-    """Who decided: the signer, or whom the account they attest belongs to; or why nobody did."""
+def _person(decision: Decision, signer: Person, keyid: str, at: dt.datetime, roles: Roles) -> Person | str:
+    """Who decided: the signer, or the holder of the account that they attest; or why nobody did."""
     account, by = decision.account, decision.by
     if account is None:
         if by == signer.identity:
             return signer
-        who = f"it says that {by} decided, and {signer.identity}'s key signed it"
-        return f"{who}; each decides under their own name"
+        return f"it claims that {by} decided, but {signer.identity} signed it; each signs their own decision"
     if not roles.may(keyid, Right.ATTEST_IDENTITY, at):
-        return f"{signer.identity} may not attest who others are; {by} can sign with a key of their own"
+        return f"{signer.identity} may not attest the identity of others; {by} can sign with their own key"
     person = roles.holder(account.issuer, account.subject, at)
     if person is None:
-        return (
-            f"policies/roles.yaml gives the account {describe_account(account)} to nobody; "
-            "have the root sign it in"
-        )
+        listed = f"policies/roles.yaml does not list the account {describe_account(account)}"
+        return f"{listed}; have the root sign it in"
     if by == person.identity:
         return person
-    return (
-        f"it says that {by} decided, and the account {describe_account(account)} is {person.identity}'s; "
-        "decide anew"
-    )
+    holder = f"the account {describe_account(account)} belongs to {person.identity}"
+    return f"it claims that {by} decided, but {holder}; decide again"
 
 
 def roles_with_right(
     roles: Roles, person: Person, right: Right, at: dt.datetime, account: AttestedAccount | None
 ) -> frozenset[str]:
-    """The person's roles at `at` that give the right; of an account, those that the issuer leaves it."""
-    found = roles.roles_giving(person, right, at)
-    return found if account is None or account.roles is None else found & set(account.roles)
+    """The person's roles at `at` that give the right; with an account, those that its groups allow."""
+    giving = roles.roles_giving(person, right, at)
+    return giving if account is None or account.roles is None else giving & set(account.roles)
 
 
-def once(cast: Iterable[RecordedDecision]) -> tuple[list[RecordedDecision], list[UncountedDecision]]:
-    """The votes without those whose token had decided before, and these, refused: a token decides once."""
-    votes = list(cast)
+def drop_reused_tokens(
+    recorded: Iterable[RecordedDecision],
+) -> tuple[list[RecordedDecision], list[UncountedDecision]]:
+    """The decisions whose token had not decided before, and the others: a token decides once."""
+    every = list(recorded)
     first: dict[tuple[str, str], int] = {}
-    for vote in votes:
-        if account := vote.decision.account:
+    for one in every:
+        if account := one.decision.account:
             token = (account.issuer, account.token)
-            first[token] = min(vote.number, first.get(token, vote.number))
+            first[token] = min(one.number, first.get(token, one.number))
     fresh: list[RecordedDecision] = []
-    spent: list[UncountedDecision] = []
-    for vote in votes:
-        account = vote.decision.account
-        number = first[account.issuer, account.token] if account else vote.number
-        if number == vote.number:
-            fresh.append(vote)
+    reused: list[UncountedDecision] = []
+    for one in every:
+        account = one.decision.account
+        number = first[account.issuer, account.token] if account else one.number
+        if number == one.number:
+            fresh.append(one)
         else:
-            why = f"{vote} does not count: its token decided before (entry {number}); sign in anew."
-            spent.append(UncountedDecision(number=vote.number, why=why))
-    return fresh, spent
+            why = f"{one} does not count: its token decided before (entry {number}); sign in again."
+            reused.append(UncountedDecision(number=one.number, why=why))
+    return fresh, reused
 
 
 def describe_account(account: AttestedAccount) -> str:

@@ -1,6 +1,6 @@
-"""What `policies/roles.yaml` may say: people, their keys and roles, and what each role may do.
+"""The schema of `policies/roles.yaml`: people, their keys and roles, and what each role may do.
 
-Typed, unknown keys refused. Whether the file is in force is not decided here: see `authority`.
+Typed; unknown keys are refused. Whether the file is in force is decided in `roles_in_force`.
 """
 
 from __future__ import annotations
@@ -14,47 +14,45 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, model_validator
 
 from clearance import params, yaml
-from clearance.errors import ConfigurationError
-from clearance.trust import key_files, keys
+from clearance.trust import faults, key_files, keys
 from clearance.trust.roles import Account, KeyAssignment, Person, Right, RoleAssignment, Roles
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key
 
 FILE = "policies/roles.yaml"
-_HINT = f"correct {FILE}; docs/decisions/0012-signatures-and-roles.md says what it holds"
 Name = Annotated[str, Field(pattern=f"^{key_files.NAME.pattern}$")]
 Text = Annotated[str, Field(min_length=1)]
 
 
 class _Span(params.Section):
-    """From when to when; the end is outside."""
+    """A period; its end is excluded."""
 
     since: AwareDatetime | None = Field(default=None, alias="from")
     until: AwareDatetime | None = None
 
     @model_validator(mode="after")
-    def _forwards(self) -> Self:
+    def _ordered(self) -> Self:
         if self.since and self.until and self.until <= self.since:
-            raise ValueError(f"it ends ({self.until}) before it begins ({self.since})")
+            raise ValueError(f"it ends ({self.until}) before it starts ({self.since})")
         return self
 
 
 class _Role(_Span):
-    """A role somebody has: its name, or its name with dates."""
+    """A role of a person: its name, or its name with dates."""
 
     role: Text
 
 
 class _Revoked(params.Section):
-    """From when on a key no longer counts, and why."""
+    """When a key was revoked, and why."""
 
     at: AwareDatetime
     why: Text
 
 
 class ListedKey(params.Section):
-    """A public key, as it was printed when it was made; `keys.public` checks that it is one."""
+    """A public key as it was printed when it was made; `keys.public` checks it."""
 
     keyid: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     keytype: Text
@@ -62,12 +60,12 @@ class ListedKey(params.Section):
     keyval: dict[str, str]
 
     def public(self) -> Key:
-        """The key. Raises ConfigurationError when it is none, or its id is not its own."""
+        """The key. Raises ConfigurationError when it cannot be used, or its id is wrong."""
         return keys.public(self.model_dump(include={"keyid", "keytype", "scheme", "keyval"}))
 
 
 class _Key(_Span, ListedKey):
-    """A key, and from when to when it is valid."""
+    """A key and the period in which it is valid."""
 
     since: AwareDatetime = Field(alias="from")
     revoked: _Revoked | None = None
@@ -78,14 +76,14 @@ def _named(value: Any) -> Any:
 
 
 class _Account(_Span):
-    """An account at an identity provider: the issuer as its tokens spell it, and its name for the person."""
+    """An account at an identity provider: the issuer as in its tokens, and its name of the person."""
 
     issuer: Text
     subject: Text
 
 
 class _Person(params.Section):
-    """Somebody: the addresses they commit under, their keys, accounts and roles."""
+    """A person: the addresses they commit under, their keys, accounts and roles."""
 
     emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = ()
     roles: tuple[Annotated[_Role, BeforeValidator(_named)], ...] = ()
@@ -102,96 +100,97 @@ class _File(params.Section):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        given = {each.role for person in self.people.values() for each in person.roles}
-        if unknown := sorted(given - set(self.roles)):
-            raise ValueError(f"somebody has the role {', '.join(unknown)}, which `roles` does not name")
-        if twice := _twice(mail.casefold() for each in self.people.values() for mail in each.emails):
-            raise ValueError(f"the address {', '.join(twice)} is there twice")
-        accounts = (account for each in self.people.values() for account in each.accounts)
-        if twice := _twice(f"{each.subject} of {each.issuer}" for each in accounts):
-            raise ValueError(f"the account {', '.join(twice)} is there twice")
+        assigned = {role.role for person in self.people.values() for role in person.roles}
+        if unknown := sorted(assigned - set(self.roles)):
+            raise ValueError(f"a person has the role {', '.join(unknown)}, which `roles` does not define")
+        if repeated := _repeated(
+            mail.casefold() for person in self.people.values() for mail in person.emails
+        ):
+            raise ValueError(f"the address {', '.join(repeated)} is listed twice")
+        accounts = (account for person in self.people.values() for account in person.accounts)
+        if repeated := _repeated(f"{account.subject} of {account.issuer}" for account in accounts):
+            raise ValueError(f"the account {', '.join(repeated)} is listed twice")
         return self
 
 
 def read(project: Path) -> bytes:
-    """The file as it lies in the project. Raises ConfigurationError when it cannot be read."""
+    """The content of the project's file. Raises ConfigurationError when it cannot be read."""
     try:
         return (project / FILE).read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{FILE} cannot be read ({error.strerror})", f"bring {FILE} back") from None
+        raise faults.ROLES_NOT_READABLE(file=FILE, why=error.strerror) from None
 
 
 def parse(text: bytes, *, version: int, demo: bool = False) -> Roles:
-    """The roles that a file says; `demo`: they are the demo's, whatever it says.
+    """The roles in a file; `demo`: they are the demo's, whatever the file says.
 
-    Raises ConfigurationError that names each fault: no YAML in UTF-8, an unknown or missing key, a role that
-    nobody defined, a key whose id is not its own, a key, an address or an account that two share.
+    Raises ConfigurationError that names each fault: not YAML in UTF-8, an unknown or missing key, an
+    undefined role, a wrong key id, or a key, an address or an account that two people share.
     """
-    said = _said(text)
-    people = {identity: _person(identity, each) for identity, each in said.people.items()}
-    _by_key_not_by_name(people.values())
+    content = _validated(text)
+    people = {identity: _person(identity, person) for identity, person in content.people.items()}
+    _ensure_unique_keys(people.values())
     return Roles(
         people=people,
-        rights={role: frozenset(rights) for role, rights in said.roles.items()},
-        demo=demo or said.demo,
+        rights={role: frozenset(rights) for role, rights in content.roles.items()},
+        demo=demo or content.demo,
         version=version,
         sha256=hashlib.sha256(text).hexdigest(),
     )
 
 
 def raw(text: bytes) -> dict[str, Any]:
-    """The file as plain data, valid as far as one can see without its keys. Raises ConfigurationError."""
-    _said(text)
+    """The file as plain data, validated except for its keys. Raises ConfigurationError."""
+    _validated(text)
     return dict(yaml.loads(text.decode()))
 
 
-def _said(text: bytes) -> _File:
+def _validated(text: bytes) -> _File:
     try:
         data = yaml.loads(text.decode())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{FILE} is not readable YAML: {error}", "mend the line it names") from None
+        raise faults.ROLES_NOT_YAML(file=FILE, why=error) from None
     try:
         return _File.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(f"{FILE}: {params.describe(error, _File)}", _HINT) from None
+        raise faults.INVALID_ROLES(file=FILE, why=params.describe(error, _File)) from None
 
 
-def _person(identity: str, said: _Person) -> Person:
+def _person(identity: str, listed: _Person) -> Person:
     return Person(
         identity=identity,
-        emails=frozenset(mail.casefold() for mail in said.emails),
+        emails=frozenset(mail.casefold() for mail in listed.emails),
         assigned=tuple(
-            RoleAssignment(role=each.role, since=each.since, until=each.until) for each in said.roles
+            RoleAssignment(role=role.role, since=role.since, until=role.until) for role in listed.roles
         ),
         keys=tuple(
             KeyAssignment(
-                key=each.public(),
-                since=each.since,
-                until=each.until,
-                revoked=each.revoked.at if each.revoked else None,
+                key=key.public(),
+                since=key.since,
+                until=key.until,
+                revoked=key.revoked.at if key.revoked else None,
             )
-            for each in said.keys
+            for key in listed.keys
         ),
         accounts=tuple(
-            Account(issuer=each.issuer, subject=each.subject, since=each.since, until=each.until)
-            for each in said.accounts
+            Account(issuer=account.issuer, subject=account.subject, since=account.since, until=account.until)
+            for account in listed.accounts
         ),
     )
 
 
-def _by_key_not_by_name(people: Iterable[Person]) -> None:
-    """Raise ConfigurationError when one key is listed twice: one person could then agree with themselves."""
-    holders: dict[str, str] = {}
-    for person, held in ((each, held) for each in people for held in each.keys):
-        shown = keys.fingerprint(held.key)
-        if shown in holders:
-            raise ConfigurationError(
-                f"{FILE}: {holders[shown]} and {person.identity} have the same public key "
-                f"({held.key.keyid[:12]}…)",
-                "give each person a key of their own, listed once",
+def _ensure_unique_keys(people: Iterable[Person]) -> None:
+    """Raise ConfigurationError when a key is listed twice: one person could then count as two."""
+    owners: dict[str, str] = {}
+    listed = [(person, assignment.key) for person in people for assignment in person.keys]
+    for person, key in listed:
+        fingerprint = keys.fingerprint(key)
+        if fingerprint in owners:
+            raise faults.SHARED_KEY(
+                file=FILE, first=owners[fingerprint], second=person.identity, keyid=key.keyid[:12]
             )
-        holders[shown] = person.identity
+        owners[fingerprint] = person.identity
 
 
-def _twice(values: Iterable[str]) -> list[str]:
+def _repeated(values: Iterable[str]) -> list[str]:
     return sorted(value for value, times in Counter(values).items() if times > 1)

@@ -1,6 +1,6 @@
-"""The roles file in force in a project: the one in git, when the pinned root signed it.
+"""The roles file in force in a project: the one in git, if the pinned root signed it.
 
-A demo's file has no signature in git; its keyring is made on the spot and counts nowhere else.
+The demo's file has no signature in git; its keyring is made on first use and is valid only in the demo.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ import datetime as dt
 import os
 from pathlib import Path
 
-from clearance.errors import ConfigurationError
-from clearance.trust import demo_keys, dsse, roles_file, root, signed_roles, signers
+from clearance.trust import demo_keys, dsse, faults, roles_file, root, signed_roles, signers
 from clearance.trust.roles import Roles
 
 SIGNED = "policies/roles.signed.json"
 
 
 def load(project: Path, seen: signed_roles.TrustedVersion | None = None) -> Roles:
-    """Who may do what in `project`; `seen` is the highest version that the ledger knows.
+    """The roles of `project`; `seen` is the newest version that the ledger has recorded.
 
-    Raises ConfigurationError when the roles file or the pinned root is missing or faulty, and IntegrityError
+    Raises ConfigurationError when the roles file or the pinned root is missing or invalid, and IntegrityError
     when the file lacks signatures of the root, was changed after them, or is older than `seen`.
     """
     text = roles_file.read(project)
@@ -27,19 +26,16 @@ def load(project: Path, seen: signed_roles.TrustedVersion | None = None) -> Role
         return demo_keys.ensure(project, seen)
     pinned = root.load(root.pinned_path(project))
     if pinned.demo:
-        raise ConfigurationError(
-            f"{roles_file.FILE} is not the demo's, and the pinned root is",
-            f"let {root.VARIABLE} name your own root, or put it at .clearance/root.json",
-        )
+        raise faults.DEMO_ROOT(file=roles_file.FILE)
     return signed_roles.verify(
         text, dsse.read(project / SIGNED), pinned, seen or signed_roles.TrustedVersion()
     )
 
 
 def actor(project: Path, roles: Roles, at: dt.datetime, identity: str | None = None) -> signers.Actor:
-    """Who acts, and their signer: the environment's, or in the demo the one in its keyring.
+    """Who acts, and their signer: from the environment, or in the demo from its keyring.
 
-    Raises ConfigurationError as `signers.acting` does.
+    Raises ConfigurationError as `signers.resolve_actor` does.
     """
     if not roles.demo:
         return signers.resolve_actor(roles, at, identity)
@@ -55,15 +51,15 @@ def sign(
     keyid: str | None = None,
     seen: signed_roles.TrustedVersion | None = None,
 ) -> Path:
-    """Add the signature of the root key at the URI `key` to the project's roles file; returns where it is.
+    """Add a signature with the root key at the URI `key` to the project's roles file; returns its path.
 
-    `keyid` says which key of the root it is, where the URI does not hold it (a KMS). Begins the next version
-    when the file has changed since it was signed. Raises ConfigurationError and IntegrityError as
-    `signed_roles.endorse` does.
+    `keyid` selects the key of the root where the URI does not hold it (a KMS). Starts the next version when
+    the file has changed since it was signed. Raises ConfigurationError and IntegrityError as
+    `signed_roles.add_signature` does.
     """
     path, pinned = project / SIGNED, root.load(root.pinned_path(project))
     previous = dsse.read(path) if path.exists() else None
-    publics = [known for name, known in pinned.keys.items() if keyid in (None, name)]
+    publics = [public for name, public in pinned.keys.items() if keyid in (None, name)]
     holder = signers.signer(key, publics)
     text = roles_file.read(project)
     dsse.write(path, signed_roles.add_signature(text, previous, pinned, holder, at=at, seen=seen))

@@ -1,6 +1,7 @@
-"""The roles file under the signatures of the root: signed, checked, and never older than what was seen.
+"""The roles file, signed by the root: verified, and never older than a version seen before.
 
-Whoever can write to the repository can change the roles file; only m of the pinned root's keys make it count.
+Somebody who can write to the repository can change the roles file; it counts only with m signatures of the
+pinned root's keys.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
 from clearance import canonical_json, in_toto, params
-from clearance.errors import ConfigurationError, IntegrityError
-from clearance.trust import dsse, roles_file
+from clearance.errors import IntegrityError
+from clearance.trust import dsse, faults, roles_file
 from clearance.trust.roles import Roles, format_time
 from clearance.trust.root import Root, verify_threshold
 
@@ -27,7 +28,7 @@ PREDICATE = "urn:clearance:roles:v1"
 
 @dataclass(frozen=True, kw_only=True)
 class TrustedVersion:
-    """The highest version of the roles file ever in force here, its SHA-256, and its root's version."""
+    """The newest roles file ever in force here: its version, its SHA-256, and the version of its root."""
 
     version: int = 0
     sha256: str | None = None
@@ -35,7 +36,7 @@ class TrustedVersion:
 
 
 class _InForce(params.Section):
-    """The predicate of a signature over the roles file."""
+    """The predicate of a signature of the roles file."""
 
     model_config = ConfigDict(strict=True)
 
@@ -46,10 +47,10 @@ class _InForce(params.Section):
 def statement_for(text: bytes, version: int, at: dt.datetime) -> dict[str, Any]:
     """The statement that the roles file `text` is in force as `version`.
 
-    Raises ConfigurationError when the file is faulty: the root signs nothing that cannot be read.
+    Raises ConfigurationError when the file is invalid: the root signs nothing that cannot be read.
     """
     roles_file.parse(text, version=version)
-    return in_toto.statement(_about(text), PREDICATE, {"version": version, "at": format_time(at)})
+    return in_toto.statement(_subjects(text), PREDICATE, {"version": version, "at": format_time(at)})
 
 
 def add_signature(
@@ -63,29 +64,27 @@ def add_signature(
 ) -> dict[str, Any]:
     """The envelope to keep beside the roles file `text`, with the signature of one more root key.
 
-    Signs `previous` as well when it is about this very text, else begins the next version. Raises
-    ConfigurationError when the file is faulty or the key is none of the root's; IntegrityError when no key
-    of the root signed `previous` and nothing `seen` says where to go on (after a new root, say).
+    Signs `previous` too when it is about this text; otherwise starts the next version. Raises
+    ConfigurationError when the file is invalid or the key is not one of the root's, and IntegrityError when
+    no key of the root signed `previous` and `seen` names no version to continue from (after a new root, say).
     """
     if signer.public_key.keyid not in root.keys:
-        raise ConfigurationError(
-            f"key {signer.public_key.keyid[:12]}… is not of the root", "sign with a key that root.json lists"
-        )
+        raise faults.NOT_A_ROOT_KEY(keyid=signer.public_key.keyid[:12])
     last = seen.version if seen else 0
     if previous is not None:
         try:
-            said = dsse.verify(previous, root.keys).statement
+            statement = dsse.verify(previous, root.keys).statement
         except IntegrityError:
             if not last:
                 raise
         else:
-            last = max(last, _predicate(said).version)
-            if in_toto.subjects(said) == _about(text):
+            last = max(last, _predicate(statement).version)
+            if in_toto.subjects(statement) == _subjects(text):
                 return dsse.countersign(previous, signer)
     return dsse.sign(statement_for(text, last + 1, at), signer)
 
 
-def version(signed: Mapping[str, Any], root: Root) -> int:
+def signed_version(signed: Mapping[str, Any], root: Root) -> int:
     """The version that an envelope gives the roles file.
 
     Raises IntegrityError when no key of the root signed it, or it is about something else.
@@ -94,47 +93,33 @@ def version(signed: Mapping[str, Any], root: Root) -> int:
 
 
 def verify(text: bytes, signed: Mapping[str, Any], root: Root, seen: TrustedVersion) -> Roles:
-    """The roles file `text`, when the root signed it and nothing newer was ever in force.
+    """The roles file `text`, if the root signed it and nothing newer was ever in force.
 
     Raises IntegrityError when fewer than m root keys signed it, it is not what they signed, it is older
-    than `seen`, or another file with that same version was seen. Raises ConfigurationError as `parse` does.
+    than `seen`, or another file had the same version. Raises ConfigurationError as `roles_file.parse` does.
     """
-    said = verify_threshold(signed, root.keys, root.threshold, "root")
-    number = _predicate(said).version
-    if in_toto.subjects(said) != _about(text):
-        raise IntegrityError(
-            f"{roles_file.FILE} is not what the root signed", "undo the change, or have the root sign it"
-        )
-    if number < seen.version:
-        raise IntegrityError(
-            f"{roles_file.FILE} is version {number}, and version {seen.version} was in force already",
-            "bring back the newest file and its signature: an old one could give back what was taken away",
-        )
+    statement = verify_threshold(signed, root.keys, root.threshold, "root")
+    version = _predicate(statement).version
+    if in_toto.subjects(statement) != _subjects(text):
+        raise faults.ROLES_CHANGED(file=roles_file.FILE)
+    if version < seen.version:
+        raise faults.ROLES_OUTDATED(file=roles_file.FILE, version=version, trusted=seen.version)
     if root.version < seen.root:
-        raise IntegrityError(
-            f"root version {root.version} is pinned here, and version {seen.root} was in force already",
-            "adopt the newer root here: `clearance root adopt FILE`",
-        )
-    roles = roles_file.parse(text, version=number, demo=root.demo)
-    if number == seen.version and seen.sha256 not in (None, roles.sha256):
-        raise IntegrityError(
-            f"another {roles_file.FILE} was in force as version {number}",
-            "have the root sign this one as the next version, and ask its holders why there are two",
-        )
+        raise faults.ROOT_OUTDATED(version=root.version, trusted=seen.root)
+    roles = roles_file.parse(text, version=version, demo=root.demo)
+    if version == seen.version and seen.sha256 not in (None, roles.sha256):
+        raise faults.ROLES_FORKED(file=roles_file.FILE, version=version)
     return replace(roles, root=root.version)
 
 
-def _predicate(said: Mapping[str, Any]) -> _InForce:
-    fault = IntegrityError(
-        "this envelope holds no signature over the roles file", "have the root sign it again"
-    )
-    if said["predicateType"] != PREDICATE:
-        raise fault
+def _predicate(statement: Mapping[str, Any]) -> _InForce:
+    if statement["predicateType"] != PREDICATE:
+        raise faults.NOT_A_ROLES_SIGNATURE()
     try:
-        return _InForce.model_validate_json(canonical_json.dumps(said["predicate"]))
+        return _InForce.model_validate_json(canonical_json.dumps(statement["predicate"]))
     except ValidationError:
-        raise fault from None
+        raise faults.NOT_A_ROLES_SIGNATURE() from None
 
 
-def _about(text: bytes) -> dict[str, str]:
+def _subjects(text: bytes) -> dict[str, str]:
     return {roles_file.FILE: hashlib.sha256(text).hexdigest()}

@@ -1,7 +1,7 @@
 """The early start: stages are brought up to date while Prefect's server is still starting.
 
-No stage needs the server, and its start takes longer than most stages do. What a stage wrote and how it ended
-is kept for the flow's own step, which takes it over as if it had done the work itself.
+No stage needs the server, and its start takes longer than most stages do. What a stage wrote and how it
+ended is kept for the flow's own step, which takes it over as if it had done the work itself.
 """
 
 from __future__ import annotations

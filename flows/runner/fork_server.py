@@ -1,8 +1,8 @@
 """The process that starts a run's children from preloaded modules, and lets none of them outlive the run.
 
 It imports the steps' modules while Prefect starts, and forks one child per request. When the run goes away,
-even by `kill -9`, it ends the children and itself. It never imports Prefect, and decides nothing about a step
-except when its time is up.
+even by `kill -9`, it ends the children and itself. It never imports Prefect, and decides nothing about a
+step except when its time is up.
 
     run --- control ------> a byte and two descriptors per request: its connection, and where output goes
     run <-- connection ---> the request as a JSON line; back, the exit as another. Closing it ends the child.

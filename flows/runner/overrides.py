@@ -1,7 +1,7 @@
 """The overrides of a run: any key of `params.yaml`, typed, none required.
 
-Their model is derived from `clearance.params`, so the form in Prefect's UI, the check at its API and `--set`
-on the command line always know the same keys. Nothing here reads or writes a file.
+Their model is derived from `clearance.params`, so the form in Prefect's UI, the check at its API and
+`--set` on the command line always know the same keys. Nothing here reads or writes a file.
 """
 
 from __future__ import annotations

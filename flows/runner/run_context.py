@@ -103,13 +103,13 @@ class RunContext:
     def start_early(self) -> None:
         """Begin with the stages, until the first call of `run_stage`; return once a child works.
 
-        Until then this process belongs to the stages: importing a large library beside them would delay them.
+        Until then this process works for the stages: a large library imported meanwhile would delay them.
         """
         self._early_start = EarlyStart(self.pipeline.order, self._run_stage, self._idle)
         self._idle.wait()
 
     def end_early_start(self) -> None:
-        """Wait for a stage that was started early and never taken over, once the children have ended."""
+        """Wait for a stage that was started early and never taken over; the children must have ended."""
         if self._early_start:
             self._early_start.close()
 

@@ -1,1 +1,1 @@
-"""Where tables come from: files, databases, OpenML, and the types their columns get."""
+"""Where tables come from: files, databases, OpenML, and the types of their columns."""

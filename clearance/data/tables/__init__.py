@@ -1,1 +1,1 @@
-"""The prepared tables: which rows there are, which side of the split each is on, how they are read."""
+"""The prepared tables: the ids of rows, the side of the split each row is on, and how stages read them."""

@@ -1,7 +1,7 @@
-"""Which rows a model was fitted and tuned on, kept beside its run: sixteen bytes a row, in ascending order.
+"""The rows a model was fitted and tuned on, stored with its run: sixteen bytes per row, in ascending order.
 
-So that a later champion is never asked about rows that it has learnt from. The bytes are held against the
-digest that the split recorded; they name no row and hold nothing of it.
+With them a comparison never scores a champion on rows it has learnt from. The bytes are verified against the
+digest that the split recorded; they reveal no row and no value.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from clearance import files
 from clearance.data.tables import prepared, row_ids
 
 SPLITS = ("train", "tune")
-"""The rows that a model owes something to."""
+"""The rows that a model was made from."""
 
 
 def name(split: str) -> str:
-    """Where the rows of a split are kept with the run."""
+    """The path of the rows of a split among the artefacts of the run."""
     return f"rows/{split}.bin"
 
 
@@ -37,9 +37,9 @@ def read(root: Path, split: str) -> bytes:
 
 def pack(hashes: Iterable[str]) -> bytes:
     """Row hashes, texts of 32 hexadecimal digits, as bytes in ascending order."""
-    found = _digests(bytes.fromhex("".join(hashes)))
-    high, low = row_ids.as_numbers(found)
-    return bytes(found[np.lexsort((low, high))].tobytes())
+    digests = _digests(bytes.fromhex("".join(hashes)))
+    high, low = row_ids.as_numbers(digests)
+    return bytes(digests[np.lexsort((low, high))].tobytes())
 
 
 def digest(packed: bytes) -> str:
@@ -49,11 +49,11 @@ def digest(packed: bytes) -> str:
 
 def contained(hashes: Iterable[str], packed: Iterable[bytes]) -> npt.NDArray[np.bool_]:
     """Which of the row hashes (n,) are among those in any of `packed`."""
-    asked = bytes.fromhex("".join(hashes))
-    known = b"".join(packed)
-    whole = row_ids.groups(_digests(known + asked)) if known or asked else np.zeros(0, np.int64)
-    size = len(known) // row_ids.DIGEST_BYTES
-    return np.isin(whole[size:], whole[:size])
+    queried = bytes.fromhex("".join(hashes))
+    fitted = b"".join(packed)
+    numbers = row_ids.groups(_digests(fitted + queried)) if fitted or queried else np.zeros(0, np.int64)
+    size = len(fitted) // row_ids.DIGEST_BYTES
+    return np.isin(numbers[size:], numbers[:size])
 
 
 def _digests(content: bytes) -> npt.NDArray[np.uint8]:

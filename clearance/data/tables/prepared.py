@@ -1,7 +1,7 @@
 """The prepared tables as every later stage reads them: features, label and protected attributes apart.
 
-Only what `reports/split.json` recorded is handed out; a table that differs from its digest, or whose
-rows do not line up with the others, is refused. Nothing here chooses which rows go where.
+Only tables that `reports/split.json` recorded are returned: one that differs from its digest, or whose rows
+do not line up with the others, is refused. The split itself is chosen elsewhere.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearance import files
-from clearance.errors import IntegrityError
+from clearance.data import faults
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SPLITS = ("train", "tune", "test")
-"""Rows to fit on, to choose on, and to judge on."""
+"""Rows for fitting, for choosing, and for judging."""
 
 TABLES = ("features", "label", "protected")
 KEYS = ("row", "split")
 """The columns all three tables share, in the same order of rows."""
 
 SAMPLING_COLUMNS = ("weight", "cluster")
-"""What the label table says of a row beside its label, where it is declared."""
+"""Further columns of the label table, where params.yaml declares them."""
 
 FOLDER = Path("data/prepared")
 RECORD = Path("reports/split.json")
@@ -40,8 +40,8 @@ class Prepared:
     """Rows of one split, or of all; every part has the same rows in the same order.
 
     `label` is int8 with 1 for the favourable outcome. `protected` holds one text column per attribute;
-    null says that the group is not known. `weight` is float64, positive and finite, and `cluster` a text that
-    rows of one cluster share; None where none is declared.
+    null means that the group is unknown. `weight` is float64, positive and finite, and `cluster` a text that
+    rows of one cluster share; None where not declared.
     """
 
     rows: pd.Series
@@ -53,9 +53,9 @@ class Prepared:
     cluster: np.ndarray | None = None
 
     def inputs(self, names: Iterable[str]) -> pd.DataFrame:
-        """The features; with them those protected attributes that `names`, a model's inputs, ask for."""
-        asked = [name for name in self.protected.columns if name in set(names)]
-        return self.features.join(self.protected[asked]) if asked else self.features
+        """The features, with those protected attributes that are among `names`, the inputs of a model."""
+        used = [name for name in self.protected.columns if name in set(names)]
+        return self.features.join(self.protected[used]) if used else self.features
 
 
 def read(root: Path, split: str | None) -> Prepared:
@@ -68,13 +68,13 @@ def read(root: Path, split: str | None) -> Prepared:
 
 
 def read_splits(root: Path, *splits: str | None) -> list[Prepared]:
-    """What `read` gives for each of `splits`, from files that are checked once."""
+    """What `read` returns, for each of `splits`; the files are verified once."""
     paths = _paths(root, TABLES)
     return [_side({name: _table(path, split) for name, path in paths.items()}) for split in splits]
 
 
 def read_outcomes(root: Path, split: str | None) -> Prepared:
-    """What `read` gives, without the features: for those who measure outcomes by group."""
+    """What `read` returns, without the features: for measuring outcomes by group."""
     stored = {name: _table(path, split) for name, path in _paths(root, ("label", "protected")).items()}
     return _side(stored | {"features": stored["label"].select(KEYS)})
 
@@ -83,10 +83,8 @@ def _side(stored: dict[str, pa.Table]) -> Prepared:
     features, label, protected = (stored[name] for name in TABLES)
     for name in TABLES[1:]:
         if not features.select(KEYS).equals(stored[name].select(KEYS)):
-            raise IntegrityError(
-                f"{FOLDER}/{name}.parquet does not hold the rows of {TABLES[0]}.parquet in the same order",
-                "run `clearance repair`, then run again: the tables are rebuilt together",
-            )
+            path = FOLDER / f"{name}.parquet"
+            raise faults.TABLES_MISALIGNED(path=path, first=f"{TABLES[0]}.parquet")
     keys = features.select(KEYS).to_pandas()
     return Prepared(
         rows=keys["row"],
@@ -99,7 +97,7 @@ def _side(stored: dict[str, pa.Table]) -> Prepared:
 
 
 def tables(root: Path) -> dict[str, pa.Table]:
-    """Each table as it was recorded, by name; whether they line up is for the caller to check.
+    """Each table as it was recorded, by name; the caller checks that they line up.
 
     Raises IntegrityError when a table is missing or not the recorded one, and when preparation was blocked.
     """
@@ -114,14 +112,14 @@ def read_protected(root: Path) -> pd.DataFrame:
 
 
 def _paths(root: Path, names: Iterable[str]) -> dict[str, Path]:
-    """Where the tables are, each held against its digest."""
+    """The files of the tables, each verified against its digest."""
     recorded = read_record(root)["tables"]
     return {name: files.verify(root / FOLDER / f"{name}.parquet", recorded[name]) for name in names}
 
 
 def _table(path: Path, split: str | None = None) -> pa.Table:
     if split is not None and split not in SPLITS:
-        raise ValueError(f"no split is called {split}: {', '.join(SPLITS)}")
+        raise ValueError(f"unknown split {split}; there are {', '.join(SPLITS)}")
     return pq.read_table(path, filters=None if split is None else [("split", "=", split)])
 
 
@@ -129,8 +127,5 @@ def read_record(root: Path) -> dict[str, Any]:
     """What `prepare` recorded. Raises IntegrityError when it is missing, or when preparation was blocked."""
     document: dict[str, Any] = files.read_json(root / RECORD)
     if document.get("status") != "measured":
-        raise IntegrityError(
-            f"there are no prepared tables: {document.get('because') or 'nothing was recorded'}",
-            "mend what validation names, then run again",
-        )
+        raise faults.NOT_PREPARED(reason=document.get("because") or "nothing was recorded")
     return document

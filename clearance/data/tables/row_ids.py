@@ -1,7 +1,7 @@
-"""Who a row is: text and digests of values that do not depend on how a source happened to type them.
+"""The identity of a row: texts and digests of values that do not depend on the types of the source.
 
-The same key read as integer 7, as 7.0 or as the text "7" is the same key. Nothing here decides which
-column is a key, or which side of a split a row falls on.
+The same key read as the integer 7, as 7.0 or as the text "7" is the same key. Which column is a key, and
+which side of a split a row falls on, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clearance import labels
-from clearance.errors import DataError
+from clearance.data import faults
 
 DIGEST_BYTES = 16
-"""A row is known by the first 16 bytes of a SHA-256, written as 32 hexadecimal digits."""
+"""A row is identified by the first 16 bytes of a SHA-256, written as 32 hexadecimal digits."""
 
-_BETWEEN = "\x1f"
+_SEPARATOR = "\x1f"
 _NULL = "\x00"
 _EXACT = 2**53
-_PLAIN = (
+_PLAIN_TYPES = (
     pa.types.is_integer,
     pa.types.is_string,
     pa.types.is_large_string,
@@ -35,9 +35,9 @@ _PLAIN = (
 def canonical(column: pa.Array | pa.ChunkedArray, name: str = "column") -> pa.Array:
     """Each value as text, one text for one value whatever the column's type; null (and NaN) stays null.
 
-    Numbers lose what carries nothing (7, 7.0 and decimal 7.00 are `7`, -0.0 is `0`), booleans are `1` and
-    `0` as databases without booleans store them, instants are UTC, text is itself. Raises DataError on
-    nested or binary values; `name` names the column in it.
+    Numbers lose what carries no information (7, 7.0 and decimal 7.00 are `7`, -0.0 is `0`), booleans are
+    `1` and `0` as databases without booleans store them, instants are UTC, text is itself. Raises DataError
+    on nested or binary values; `name` is the column in its message.
     """
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     kind = values.type
@@ -53,11 +53,8 @@ def canonical(column: pa.Array | pa.ChunkedArray, name: str = "column") -> pa.Ar
         )
     if pa.types.is_boolean(kind):
         values = values.cast(pa.int8())
-    elif not any(test(kind) for test in _PLAIN):
-        raise DataError(
-            f"column `{name}` holds {kind} values, which have no plain text",
-            "take the part you need in `source.select`, or leave the column out there",
-        )
+    elif not any(test(kind) for test in _PLAIN_TYPES):
+        raise faults.NO_PLAIN_TEXT(column=name, kind=str(kind))
     return values.cast(pa.string())
 
 
@@ -75,7 +72,7 @@ def content(table: pa.Table) -> pa.Array:
     texts = [canonical(table.column(name), name) for name in names]
     if len(texts) == 1:
         return pc.fill_null(texts[0], _NULL)
-    return pc.binary_join_element_wise(*texts, _BETWEEN, null_handling="replace", null_replacement=_NULL)
+    return pc.binary_join_element_wise(*texts, _SEPARATOR, null_handling="replace", null_replacement=_NULL)
 
 
 def digests(texts: pa.Array) -> np.ndarray:
@@ -115,7 +112,7 @@ def groups(digest: np.ndarray) -> np.ndarray:
 
 
 def numbered(digest: np.ndarray) -> np.ndarray:
-    """Digests made unique: the first of equal digests keeps its own, the n-th is hashed with its number."""
+    """Digests made unique: the first of equal digests is kept, the n-th is hashed with its number."""
     group = groups(digest)
     order = np.argsort(group, kind="stable")
     start = np.searchsorted(group[order], group[order], side="left")
@@ -129,11 +126,11 @@ def numbered(digest: np.ndarray) -> np.ndarray:
 
 
 def _of_floats(values: pa.Array) -> pa.Array:
-    known = pc.if_else(pc.is_nan(values), None, values)
-    wide = known.cast(pa.float64())
-    whole = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), float(_EXACT)))
-    integers = pc.if_else(whole, wide, None).cast(pa.int64()).cast(pa.string())
-    return pc.coalesce(integers, known.cast(pa.string()))
+    numbers = pc.if_else(pc.is_nan(values), None, values)
+    wide = numbers.cast(pa.float64())
+    integral = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), float(_EXACT)))
+    integers = pc.if_else(integral, wide, None).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(integers, numbers.cast(pa.string()))
 
 
 def _without_trailing_zeros(texts: pa.Array) -> pa.Array:

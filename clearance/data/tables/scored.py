@@ -1,7 +1,7 @@
-"""The test rows' scores: written once by `score`, read by every stage that measures them.
+"""The scores of the test rows: written once by `score`, read by every stage that measures them.
 
-So that all figures of a model are of the very same predictions. Scores that are not the recorded ones, of
-another model or of other rows are refused. Nothing here decides or measures.
+All figures of a model therefore describe the same predictions. Scores that are not the recorded ones, or
+belong to another model or other rows, are refused. Nothing here decides or measures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearance import files
-from clearance.errors import IntegrityError
+from clearance.data import faults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FOLDER = Path("data/scored")
 FILE = FOLDER / "scores.parquet"
 RECORD = Path("reports/scores.json")
-_HINT = "run `clearance repair`, then run again"
 
 
 def write(file: Path, rows: pd.Series, scores: npt.NDArray[np.float64]) -> None:
@@ -35,17 +34,17 @@ def write(file: Path, rows: pd.Series, scores: npt.NDArray[np.float64]) -> None:
 def read(root: Path, rows: pd.Series, model: str) -> npt.NDArray[np.float64]:
     """The score of each of `rows`, in their order, by the model with the SHA-256 `model`.
 
-    Raises IntegrityError when the scores are missing, not what was recorded, of another model or of other
-    rows, and when nothing was scored.
+    Raises IntegrityError when the scores are missing, are not the recorded ones, belong to another model or
+    other rows, and when nothing was scored.
     """
     record: dict[str, Any] = files.read_json(root / RECORD)
     if record.get("status") != "measured":
-        raise IntegrityError(f"there are no scores: {record.get('because') or 'nothing was recorded'}", _HINT)
+        raise faults.NOT_SCORED(reason=record.get("because") or "nothing was recorded")
     if record["model_sha256"] != model:
-        raise IntegrityError(f"{RECORD} is of another model than the trained one", _HINT)
+        raise faults.SCORES_OF_ANOTHER_MODEL(path=RECORD)
     table = pq.read_table(files.verify(root / FILE, record["sha256"]))
     if not table.column("row").equals(_texts(rows)):
-        raise IntegrityError(f"{FILE} does not hold the test rows in their order", _HINT)
+        raise faults.SCORES_OF_OTHER_ROWS(path=FILE)
     scores: npt.NDArray[np.float64] = table.column("score").to_numpy()
     return scores
 

@@ -1,0 +1,34 @@
+"""Every fault that the flows report: what keeps Prefect from running or being told."""
+
+from clearance.errors import ConfigurationError, ErrorKind, UnavailableError
+
+SERVER_DID_NOT_START = ErrorKind(
+    "flows.server_did_not_start",
+    UnavailableError,
+    "Prefect's temporary server did not start",
+    "see {log}",
+)
+PREFECT_COMMAND_FAILED = ErrorKind(
+    "flows.prefect_command_failed",
+    UnavailableError,
+    "`prefect {command}` failed: {reason}",
+    "see .clearance/logs/flows.offline_server-server.log",
+)
+NO_ANSWER = ErrorKind(
+    "flows.no_answer",
+    UnavailableError,
+    "{address} does not answer after {seconds} s",
+    "check whether the port is taken and set PREFECT_UI_PORT or MLFLOW_UI_PORT; logs are in .clearance/logs/",
+)
+PREFECT_NOT_NOTIFIED = ErrorKind(
+    "flows.prefect_not_notified",
+    UnavailableError,
+    "could not notify Prefect ({reason})",
+    "check PREFECT_API_URL",
+)
+ANOTHER_MODEL = ErrorKind(
+    "flows.another_model",
+    ConfigurationError,
+    "this checkout promotes {own}, not {model}",
+    "start the flow on a worker in the project of that model",
+)
