@@ -1,4 +1,4 @@
-"""Every evidence document has one reader that refuses what does not fit and says where, and one JSON Schema."""
+"""Each evidence document has one reader, which refuses what does not fit and says where, and one JSON Schema."""
 
 import json
 from collections.abc import Callable
@@ -32,6 +32,7 @@ from tools import schemas
 
 ARCHIVE = Path(__file__).parent / "samples" / "v0" / make.ARCHIVE
 DOCUMENTS = {**catalogue.EVIDENCE, **catalogue.OTHERS}
+GAP = "demographic_parity_difference"
 BOUNDED = Measurement(value=0.5, low=0.4, high=0.6, confidence=0.95, support={"a": 3})
 EXAMPLES: dict[str, Any] = {
     "origin": evidence.origin(columns=("a",), types={"a": "int64"}),
@@ -53,7 +54,7 @@ EXAMPLES: dict[str, Any] = {
     "scores": ScoresDocument(rows=3, model_sha256=evidence.DIGEST, sha256=evidence.DIGEST),
     "performance": evidence.performance({"roc_auc": BOUNDED}),
     "fairness": evidence.fairness(
-        {"demographic_parity_difference": {"race": BOUNDED}},
+        {GAP: {"race": BOUNDED}},
         groups={"race": {"a": evidence.group(1, 2, 3, 4)}},
     ),
     "explanation": evidence.explanation(explainer="shap.LinearExplainer", space="log-odds"),
@@ -177,8 +178,7 @@ def test_reader_and_schema_refuse_the_same_documents(name: str) -> None:
         ("training", "/candidates/0/tune/f1", "high", "a number or null", "text"),
         ("training", "/candidates/1/why", 3, "text", "a whole number"),
         ("performance", "/measurements/roc_auc/low", "x", "a number or null", "text"),
-        ("fairness", "/measurements/demographic_parity_difference/race/support/a", 0.5)
-        + ("a whole number", "a number"),
+        ("fairness", f"/measurements/{GAP}/race/support/a", 0.5, "a whole number", "a number"),
         ("fairness", "/groups/race/a/cells", [1, 2, 3, 4], "an object", "a list"),
         ("fairness", "/groups/race/a/intervals", {"a/b": [1]}, "a list of 2 or null", "a list of 1"),
         (
