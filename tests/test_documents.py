@@ -1,4 +1,4 @@
-"""Each evidence document has one reader, which refuses what does not fit and says where, and one JSON Schema."""
+"""Each document has one reader, which refuses what does not fit and says where, and one JSON Schema."""
 
 import json
 from collections.abc import Callable
