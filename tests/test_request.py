@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import codes
 import pytest
-import toys
 import yaml
 from pydantic import ValidationError
 
@@ -12,6 +10,7 @@ from clearance import params
 from clearance.errors import ConfigurationError
 from clearance.policy import project_verdict
 from flows.runner import overrides as request
+from tests.support import codes, toys
 
 BASE: dict[str, Any] = yaml.safe_load((toys.ROOT / "params.yaml").read_text())
 
@@ -122,6 +121,7 @@ def test_only_a_policy_chosen_at_run_time_makes_a_what_if() -> None:
     assert not project_verdict.is_what_if({"train": {"mitigation": "none"}})
     assert project_verdict.is_what_if(request.with_policy({}, "policies/other.yaml"))
     assert project_verdict.is_what_if(request.check({"policy": {"as_of": "2027-01-01"}}))
+    assert project_verdict.is_what_if({"policy.as_of": "2027-01-01"})
 
 
 def test_a_policy_file_joins_the_other_overrides() -> None:

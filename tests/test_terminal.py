@@ -12,13 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import toys
-from prefect_server import PrefectServer
 
 from clearance import run_lock
 from flows import terminal
-from tests.support import terminal_run
+from tests.support import terminal_run, toys
 from tests.support.nightly import NIGHTLY
+from tests.support.prefect_server import PrefectServer
 
 Done = subprocess.CompletedProcess[str]
 
@@ -119,7 +118,7 @@ def test_another_policy_is_a_what_if(toy: Path, api: dict[str, str]) -> None:
     ("options", "fault"),
     [
         (["--set", "train.mitigaton=none"], "did you mean `mitigation`"),
-        (["--set", "seed"], "is not KEY=VALUE"),
+        (["--set", "seed"], "`seed` is not KEY=VALUE"),
         (["--set", "split.test=0.9"], "must add up to 1"),
         (["--policy", "policies/none.yaml"], "none.yaml is missing"),
     ],

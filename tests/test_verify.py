@@ -8,11 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import governed
-import judged
 import pytest
 import yaml
-from governed import Place
 
 from clearance import registry
 from clearance.errors import ExitCode, IntegrityError
@@ -20,6 +17,8 @@ from clearance.policy import authorised
 from clearance.promotion import verify
 from clearance.promotion.session import open_read_only
 from clearance.trust import dsse
+from tests.support import governed, judged
+from tests.support.governed import Place
 
 Harm = Callable[[Place], Any]
 
@@ -50,7 +49,7 @@ EVIDENCE: dict[str, tuple[Harm, str]] = {
         lambda place: (place.model_folder(1) / "loader.py").write_text("pass"),
         "loader.py is not what was judged",
     ),
-    "bundle edited": (lambda place: edit_bundle(bundle(place)), "no signature holds over this statement"),
+    "bundle edited": (lambda place: edit_bundle(bundle(place)), "no signature of this statement is valid"),
     "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle.json for it"),
     "report edited": (
         lambda place: (place.run_folder(1) / "reports/fairness.json").write_text("{}"),
