@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from clearance.documents import measurement as evidence
 from clearance.documents import metrics
+from clearance.documents.document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import judgement, policy_file, schema
 from clearance.reporting import explain_rule
@@ -105,13 +105,13 @@ def sound(ratio: tuple[float, float, float] = (0.98, 0.96, 0.99), gap: float = 0
     }
     labels = {"label_rate_ratio": dict.fromkeys(("race", "sex"), measurement(*ratio))}
     return {
-        "validation_raw": evidence.measured({"blocking_failures": nothing}),
-        "validation_prepared": evidence.measured({"blocking_failures": nothing} | labels),
-        "split": evidence.measured({"overlap": nothing}),
-        "performance": evidence.measured(ranks),
-        "fairness": evidence.measured(by_name),
-        "explanation": evidence.measured({"additivity_error": nothing}),
-        "training": evidence.measured({"protected_at_decision": nothing}),
+        "validation_raw": MeasuredDocument(measurements={"blocking_failures": nothing}),
+        "validation_prepared": MeasuredDocument(measurements={"blocking_failures": nothing} | labels),
+        "split": MeasuredDocument(measurements={"overlap": nothing}),
+        "performance": MeasuredDocument(measurements=ranks),
+        "fairness": MeasuredDocument(measurements=by_name),
+        "explanation": MeasuredDocument(measurements={"additivity_error": nothing}),
+        "training": MeasuredDocument(measurements={"protected_at_decision": nothing}),
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearance import comparison, files, labels, params, registry
+from clearance import comparison, files, labels, params, paths, registry
 from clearance.comparison import (
     Comparison,
     Criterion,
@@ -37,8 +37,8 @@ from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.registry import ReleasedModel
 from clearance.versioning import lineage
 
-RECORD = Path(".clearance/comparison.json")
-TRAINING, FAIRNESS, ORIGIN = "reports/training.json", "reports/fairness.json", "data/origin.json"
+RECORD = paths.COMPARISON
+TRAINING, FAIRNESS, ORIGIN = (path.as_posix() for path in (paths.TRAINING, paths.FAIRNESS, paths.ORIGIN))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,59 +10,51 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import files, params
+from clearance import files, params, paths
+from clearance.documents import catalogue
+from clearance.documents.document import Evidence, UnusableDocument
 from clearance.errors import IntegrityError
 from clearance.policy import judgement, policy_file, schema
 
-MODEL = Path("models/trained/model.skops")
-ORIGIN = Path("data/origin.json")
+
+def read_evidence(root: Path) -> dict[str, Evidence]:
+    """The evidence documents that exist below `root`, by name; an unusable one states the reason."""
+    documents = {name: _read(root, name) for name in schema.DOCUMENTS if (root / paths.report(name)).exists()}
+    model = files.sha256(root / paths.MODEL) if (root / paths.MODEL).exists() else None
+    return {name: _unless_stale(document, model) for name, document in documents.items()}
 
 
-def evidence_path(document: str) -> Path:
-    """The path of the evidence document of that name, relative to the project."""
-    return Path("reports") / f"{document}.json"
-
-
-def read_evidence(root: Path) -> dict[str, Any]:
-    """The evidence documents that exist below `root`, by name; unusable ones say why they are."""
-    documents = {
-        name: _read(root / evidence_path(name))
-        for name in schema.DOCUMENTS
-        if (root / evidence_path(name)).exists()
-    }
-    return mark_stale(documents, files.sha256(root / MODEL) if (root / MODEL).exists() else None)
-
-
-def _read(path: Path) -> Any:
+def evidence_of(name: str, data: Any) -> Evidence:
+    """The JSON value `data` as the evidence document `name`; an unusable document when it does not fit."""
     try:
-        return files.read_json(path)
+        return catalogue.EVIDENCE[name].from_json(data)
     except IntegrityError as error:
-        return {"status": "unreadable", "because": error.fault}
+        return UnusableDocument(status="unreadable", because=error.fault)
 
 
-def mark_stale(documents: Mapping[str, Any], model: str | None) -> dict[str, Any]:
-    """The documents; one that measured another model than the file `model` (SHA-256) is marked stale."""
-    marked = {}
-    for name, document in documents.items():
-        measured = _measured_model(document)
-        stale = measured is not None and measured != model
-        because = f"it is about model {str(measured)[:12]}…, but the trained model is {str(model)[:12]}…"
-        marked[name] = {"status": "stale", "because": because} if stale else document
-    return marked
+def _read(root: Path, name: str) -> Evidence:
+    try:
+        return evidence_of(name, files.read_json(root / paths.report(name)))
+    except IntegrityError as error:
+        return UnusableDocument(status="unreadable", because=error.fault)
 
 
-def _measured_model(document: Any) -> Any:
-    """The SHA-256 of the model that a document measured, or None."""
-    if not isinstance(document, Mapping):
+def _unless_stale(document: Evidence, model: str | None) -> Evidence:
+    because = stale_because(document.model_digest, model)
+    return UnusableDocument(status="stale", because=because) if because else document
+
+
+def stale_because(measured: str | None, model: str | None) -> str | None:
+    """Why a document about model `measured` says nothing about model `model` (SHA-256), or None."""
+    if measured is None or measured == model:
         return None
-    model = document.get("model")
-    return document.get("model_sha256") or (model.get("sha256") if isinstance(model, Mapping) else None)
+    return f"it is about model {measured[:12]}…, but the trained model is {str(model)[:12]}…"
 
 
 def digests(root: Path, policy: str) -> dict[str, str]:
     """The SHA-256 of every file that the verdict rests on, by its path below `root`."""
-    paths = [*map(evidence_path, schema.DOCUMENTS), ORIGIN, MODEL, Path(policy)]
-    return {path.as_posix(): files.sha256(root / path) for path in paths if (root / path).exists()}
+    evidence = [*map(paths.report, schema.DOCUMENTS), paths.ORIGIN, paths.MODEL, Path(policy)]
+    return {path.as_posix(): files.sha256(root / path) for path in evidence if (root / path).exists()}
 
 
 def is_what_if(overrides: Mapping[str, Any]) -> bool:

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import files, params
+from clearance import files, params, paths
 from clearance.documents import measurement, metrics
+from clearance.documents.document import UnusableDocument
 from clearance.errors import IntegrityError
 from clearance.policy import judgement, project_verdict, schema
 from clearance.reporting import before_after, explain_rule, headline, html_page, impact_table
 
-VERDICT = Path("reports/verdict.json")
-PAGE = Path("reports/report.html")
-IMPACT = Path("reports/impact.csv")
-FIGURES = tuple(Path("reports/figures") / stage for stage in ("train", "evaluate", "explain"))
+VERDICT, PAGE, IMPACT = paths.VERDICT, paths.REPORT_PAGE, paths.IMPACT_TABLE
+FIGURES = (paths.TRAIN_FIGURES, paths.EVALUATE_FIGURES, paths.EXPLAIN_FIGURES)
 
 SMALL_GROUP = 30
 """Groups with fewer rows are marked: an engineering convention, not law."""
@@ -79,19 +78,28 @@ def read(root: Path) -> ReportEvidence:
     """
     verdict = files.read_json(root / VERDICT)
     recorded: Mapping[str, str] = verdict["evidence"]
-    paths = {name: project_verdict.evidence_path(name) for name in schema.DOCUMENTS}
-    for path in (project_verdict.ORIGIN, *paths.values()):
+    for path in (paths.ORIGIN, *map(paths.report, schema.DOCUMENTS)):
         if path.as_posix() in recorded:
             files.verify(root / path, recorded[path.as_posix()])
     rest = [path for path in (VERDICT, *FIGURES) if (root / path).exists()]
-    documents = {name: _document(root, path) for name, path in paths.items()}
+    model = recorded.get(paths.MODEL.as_posix())
     return ReportEvidence(
         verdict=verdict,
-        origin=_document(root, project_verdict.ORIGIN),
-        documents=project_verdict.mark_stale(documents, recorded.get(project_verdict.MODEL.as_posix())),
+        origin=_document(root, paths.ORIGIN),
+        documents={name: _evidence(root, name, model) for name in schema.DOCUMENTS},
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
+
+
+def _evidence(root: Path, name: str, model: str | None) -> Mapping[str, Any]:
+    """The evidence document of that name; one that is not readable or about another model says so."""
+    document = _document(root, paths.report(name))
+    evidence = project_verdict.evidence_of(name, document)
+    if isinstance(evidence, UnusableDocument):
+        return measurement.blocked(evidence.because)
+    because = project_verdict.stale_because(evidence.model_digest, model)
+    return measurement.blocked(because) if because else document
 
 
 def _document(root: Path, path: Path) -> Mapping[str, Any]:
@@ -105,13 +113,13 @@ def _document(root: Path, path: Path) -> Mapping[str, Any]:
 
 
 def _figures(folder: Path) -> tuple[Figure, ...]:
-    paths = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
+    images = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
     return tuple(
         Figure(
             name=path.stem,
             uri=f"data:{_MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}",
         )
-        for path in paths
+        for path in images
     )
 
 

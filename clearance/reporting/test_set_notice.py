@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import files
+from clearance import files, paths
 from clearance.policy.test_set_limit import TestSetLimit
 
-RECORD_FILE = Path(".clearance") / "test_uses.json"
-SPLIT = Path("reports") / "split.json"
+RECORD_FILE, SPLIT = paths.TEST_USES, paths.SPLIT
 
 
 def notice(uses: int, policy: Mapping[str, Any], counted: str | None = None) -> tuple[str, bool]:
