@@ -118,6 +118,7 @@ def broken(count: int, **changes: Any) -> dict[str, Any]:
     )
     document = RawValidationDocument(
         boundary="raw",
+        table="ab" * 32,
         blocked=True,
         measurements={"blocking_failures": Measurement(value=float(count))},
         expectations=expectations,

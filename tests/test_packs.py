@@ -150,7 +150,9 @@ def test_local_law_144_reports_ratios_without_a_pass_mark_and_asks_that_they_are
     assert {rule.read_for for rule in ratios} == {("race", "sex", "race & sex")}
     for metric, name in (("disparate_impact_best_group", "sex"), ("missing_share", "race & sex")):
         found = sound()
-        del found["fairness"]["measurements"][metric][name]
+        figures = {key: dict(by) for key, by in found["fairness"].measurements.items()}
+        del figures[metric][name]
+        found["fairness"] = MeasuredDocument(measurements=figures)
         verdict = judgement.judge(book, found, DECLARED, TODAY)
         assert verdict.outcome == Outcome.NOT_EVALUATED
         assert f"fairness has no {metric} for {name}" in verdict.reasons[0]

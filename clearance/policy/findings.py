@@ -121,7 +121,7 @@ def _failures(document: Evidence) -> list[str]:
 def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]) -> Measurement | str:
     """The measurement the rule reads, or why there is none."""
     document = evidence.get(rule.document)
-    if document is None:
+    if document is None or document.status == "missing":
         return f"there is no {rule.document} evidence"
     if not document.is_measured:
         return f"{rule.document} is {document.status} ({document.because})"

@@ -7,21 +7,35 @@ here. Evidence that is missing, unreadable or about another model is never a pas
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clearance import files, params, paths
 from clearance.documents import catalogue
 from clearance.documents.document import Evidence, UnusableDocument
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
-from clearance.policy import judgement, policy_file, schema
+from clearance.policy import judgement, policy_file
 
 
 def read_evidence(root: Path) -> dict[str, Evidence]:
-    """The evidence documents that exist below `root`, by name; an unusable one states the reason."""
-    documents = {name: _read(root, name) for name in schema.DOCUMENTS if (root / paths.report(name)).exists()}
-    model = files.sha256(root / paths.MODEL) if (root / paths.MODEL).exists() else None
-    return {name: _unless_stale(document, model) for name, document in documents.items()}
+    """The evidence documents of the project at `root` by name; unusable ones say why they are."""
+    model = root / paths.MODEL
+    sha256 = files.sha256(model) if model.exists() else None
+    return {name: unless_stale(read_document(root, name), sha256) for name in catalogue.EVIDENCE}
+
+
+def read_document(root: Path, name: str) -> Evidence:
+    """The evidence document of that name below `root`; a missing or unreadable one says so."""
+    path = catalogue.EVIDENCE[name].path
+    if not (root / path).exists():
+        return UnusableDocument(status="missing", because=f"{path.as_posix()} was not written")
+    try:
+        content = files.read_json(root / path)
+    except IntegrityError:
+        return UnusableDocument(status="unreadable", because=f"{path.as_posix()} is not readable")
+    return evidence_of(name, content)
 
 
 def evidence_of(name: str, data: Any) -> Evidence:
@@ -32,29 +46,20 @@ def evidence_of(name: str, data: Any) -> Evidence:
         return UnusableDocument(status="unreadable", because=error.fault)
 
 
-def _read(root: Path, name: str) -> Evidence:
-    try:
-        return evidence_of(name, files.read_json(root / paths.report(name)))
-    except IntegrityError as error:
-        return UnusableDocument(status="unreadable", because=error.fault)
-
-
-def _unless_stale(document: Evidence, model: str | None) -> Evidence:
-    because = stale_because(document.model_digest, model)
-    return UnusableDocument(status="stale", because=because) if because else document
-
-
-def stale_because(measured: str | None, model: str | None) -> str | None:
-    """Why a document about model `measured` says nothing about model `model` (SHA-256), or None."""
+def unless_stale(document: Evidence, model: str | None) -> Evidence:
+    """The document, unless it measured another model than the file `model` (SHA-256): then a stale one."""
+    measured = document.model_digest
     if measured is None or measured == model:
-        return None
-    return f"it is about model {measured[:12]}…, but the trained model is {str(model)[:12]}…"
+        return document
+    because = f"it is about model {measured[:12]}…, but the trained model is {str(model)[:12]}…"
+    return UnusableDocument(status="stale", because=because)
 
 
 def digests(root: Path, policy: str) -> dict[str, str]:
     """The SHA-256 of every file that the verdict rests on, by its path below `root`."""
-    evidence = [*map(paths.report, schema.DOCUMENTS), paths.ORIGIN, paths.MODEL, Path(policy)]
-    return {path.as_posix(): files.sha256(root / path) for path in evidence if (root / path).exists()}
+    documents = (kind.path for kind in catalogue.EVIDENCE.values())
+    judged = [*documents, paths.ORIGIN, paths.MODEL, Path(policy)]
+    return {path.as_posix(): files.sha256(root / path) for path in judged if (root / path).exists()}
 
 
 def is_what_if(overrides: Mapping[str, Any]) -> bool:
@@ -73,7 +78,7 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
     verdict = judgement.judge(policy, evidence, judgement.declaration_of(settings.data), as_of)
     sha256 = digests(root, settings.policy.file)
     terms = {"impact_table": policy.impact_table, "test_uses": policy.test_uses}
-    return verdict.to_json() | {
+    content = verdict.to_json() | {
         "name": settings.name,
         "policy": {
             "id": policy.id,
@@ -88,21 +93,20 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
         "overrides": settings.overrides,
         "evidence": sha256,
     }
+    return VerdictDocument.create(**content).to_json()
 
 
 def same_decision(recorded: Mapping[str, Any], judged: Mapping[str, Any]) -> bool:
     """Whether two verdict documents decide the same from the same evidence, whatever words they use.
 
     The sentences of a verdict may change from one version of Clearance to the next; its values may not.
+    Raises IntegrityError when one of them is not a verdict document.
     """
-    return _without_sentences(recorded) == _without_sentences(judged)
+    return _decision(recorded) == _decision(judged)
 
 
-def _without_sentences(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    words = {"reason", "more_rows"}
-    return {key: value for key, value in verdict.items() if key != "reasons"} | {
-        "findings": [
-            {key: value for key, value in finding.items() if key not in words}
-            for finding in verdict.get("findings", [])
-        ]
-    }
+def _decision(verdict: Mapping[str, Any]) -> VerdictDocument:
+    """The verdict without its sentences and without what would decide it."""
+    document = VerdictDocument.from_json(verdict)
+    findings = tuple(replace(finding, reason="", more_rows=None) for finding in document.findings)
+    return replace(document, reasons=(), findings=findings)

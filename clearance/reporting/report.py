@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from clearance import files, params, paths
-from clearance.documents import measurement, metrics
-from clearance.documents.document import UnusableDocument
+from clearance.documents import catalogue, metrics
+from clearance.documents.document import Evidence, UnusableDocument
+from clearance.documents.origin_document import OriginDocument
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
-from clearance.policy import judgement, project_verdict, schema
+from clearance.policy import judgement, project_verdict
 from clearance.reporting import before_after, explain_rule, headline, html_page, impact_table
 
-VERDICT, PAGE, IMPACT = paths.VERDICT, paths.REPORT_PAGE, paths.IMPACT_TABLE
 FIGURES = (paths.TRAIN_FIGURES, paths.EVALUATE_FIGURES, paths.EXPLAIN_FIGURES)
 
 SMALL_GROUP = 30
@@ -76,50 +77,48 @@ def read(root: Path) -> ReportEvidence:
 
     Raises IntegrityError when the verdict or a file that was judged is missing, or has changed since.
     """
-    verdict = files.read_json(root / VERDICT)
-    recorded: Mapping[str, str] = verdict["evidence"]
-    for path in (paths.ORIGIN, *map(paths.report, schema.DOCUMENTS)):
+    verdict = VerdictDocument.read(root)
+    recorded = verdict.evidence
+    for path in (paths.ORIGIN, *(kind.path for kind in catalogue.EVIDENCE.values())):
         if path.as_posix() in recorded:
             files.verify(root / path, recorded[path.as_posix()])
-    rest = [path for path in (VERDICT, *FIGURES) if (root / path).exists()]
+    rest = [path for path in (paths.VERDICT, *FIGURES) if (root / path).exists()]
     model = recorded.get(paths.MODEL.as_posix())
+    documents = {name: project_verdict.read_document(root, name) for name in catalogue.EVIDENCE}
     return ReportEvidence(
-        verdict=verdict,
-        origin=_document(root, paths.ORIGIN),
-        documents={name: _evidence(root, name, model) for name in schema.DOCUMENTS},
+        verdict=verdict.to_json(),
+        origin=_origin(root),
+        documents={
+            name: _as_json(project_verdict.unless_stale(document, model))
+            for name, document in documents.items()
+        },
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
 
 
-def _evidence(root: Path, name: str, model: str | None) -> Mapping[str, Any]:
-    """The evidence document of that name; one that is not readable or about another model says so."""
-    document = _document(root, paths.report(name))
-    evidence = project_verdict.evidence_of(name, document)
-    if isinstance(evidence, UnusableDocument):
-        return measurement.blocked(evidence.because)
-    because = project_verdict.stale_because(evidence.model_digest, model)
-    return measurement.blocked(because) if because else document
+def _as_json(document: Evidence) -> Mapping[str, Any]:
+    if isinstance(document, UnusableDocument):
+        return {"status": document.status, "because": document.because, "measurements": {}}
+    return document.to_json()
 
 
-def _document(root: Path, path: Path) -> Mapping[str, Any]:
-    if not (root / path).exists():
-        return measurement.blocked(f"{path.as_posix()} was not written")
+def _origin(root: Path) -> Mapping[str, Any]:
+    """The origin of the raw table, as JSON; a missing or unreadable one says so."""
     try:
-        document: Mapping[str, Any] = files.read_json(root / path)
-    except IntegrityError:
-        return measurement.blocked(f"{path.as_posix()} is not readable")
-    return document
+        return OriginDocument.read(root).to_json()
+    except IntegrityError as error:
+        return {"status": "unreadable", "because": error.fault}
 
 
 def _figures(folder: Path) -> tuple[Figure, ...]:
-    images = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
+    pictures = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
     return tuple(
         Figure(
             name=path.stem,
             uri=f"data:{_MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}",
         )
-        for path in images
+        for path in pictures
     )
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from clearance import files, paths
 from clearance.policy.test_set_limit import TestSetLimit
 
-RECORD_FILE, SPLIT = paths.TEST_USES, paths.SPLIT
+RECORD_FILE = paths.TEST_USES
+SPLIT = Path("reports") / "split.json"
 
 
 def notice(uses: int, policy: Mapping[str, Any], counted: str | None = None) -> tuple[str, bool]:
