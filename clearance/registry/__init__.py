@@ -4,6 +4,7 @@ It records and reads; whether a model may be promoted is decided elsewhere. Ever
 again by the content fingerprint, so that a second call changes nothing and a killed one is completed.
 """
 
+from clearance.registry import _mlflow  # noqa: F401 - before every other import of MLflow
 from clearance.registry.evidence import downloaded_model, fetch_files, model_file_digests, store_evidence
 from clearance.registry.model_folder import LOCK, MODEL, ModelDescription, describe_model, folder_digests
 from clearance.registry.record import CandidateRun, DataSet, RunRecord, TrackedRun

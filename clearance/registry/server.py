@@ -17,8 +17,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import mlflow
-import mlflow.store.model_registry.sqlalchemy_store
-import mlflow.store.tracking.sqlalchemy_store  # here, a process that waits for its turn has imported them
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils import logging_utils
