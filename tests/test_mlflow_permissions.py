@@ -19,13 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import codes
 import judged
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from clearance import registry
-from clearance.errors import ConfigurationError
 from clearance.promotion import promote, release
 from clearance.promotion.session import open_session
 from tasks import track
@@ -170,7 +170,7 @@ def test_the_trainer_proposes_the_promoter_promotes_and_no_other_writes_to_the_n
     assert not trainer.search_model_versions(f"name='{NAME}'")
 
     guarded.sign_in("trainer", "pipeline")  # the right person by the roles file, the wrong account in MLflow
-    with pytest.raises(ConfigurationError, match="refuses this account") as refused:
+    with codes.raises("registry.account_refused") as refused:
         release.release(guarded.root, day)
     assert "set MLFLOW_TRACKING_USERNAME" in refused.value.hint
     assert champion() is None
@@ -194,5 +194,5 @@ def test_the_trainer_proposes_the_promoter_promotes_and_no_other_writes_to_the_n
 def test_nobody_gets_in_without_a_password_or_with_a_wrong_one(guarded: Guarded) -> None:
     guarded.sign_in("trainer", "dan")
     guarded.patch.setenv("MLFLOW_TRACKING_PASSWORD", "another and a longer word")
-    with pytest.raises(ConfigurationError, match="refuses this account"):
+    with codes.raises("registry.account_refused"):
         registry.connect()

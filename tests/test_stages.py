@@ -15,9 +15,9 @@ import pytest
 import toys
 import yaml
 
-from clearance import environment
+from clearance import environment, versioning
 from clearance.errors import BusyError, DataError
-from clearance.versioning import digests
+from clearance.versioning import digests, dvc_repro, repair
 from clearance.versioning.dvc_pipeline import TIMEOUT, Pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
@@ -308,3 +308,34 @@ def test_what_dvc_refuses_is_an_error_with_a_hint(
     change(toy)
     with codes.raises(code):
         Pipeline(toy).run("ingest", shell)
+
+
+@pytest.fixture
+def without_dvcs_internals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later DVC that has lost a name it never documented; its commands work."""
+    from dvc.repo import reproduce
+
+    monkeypatch.delattr(reproduce, "plan_repro")
+    for module in ("dvc_api", "dvc_pipeline"):
+        monkeypatch.delitem(sys.modules, f"clearance.versioning.{module}", raising=False)
+        monkeypatch.delattr(versioning, module, raising=False)
+
+
+@pytest.mark.usefixtures("without_dvcs_internals")
+def test_without_dvcs_internals_stages_run_through_dvc_repro(toy: Path, tmp_path: Path) -> None:
+    plain = toys.twin(toy, tmp_path / "plain")
+    assert toys.dvc(plain, "repro").returncode == 0
+    pipeline = dvc_repro.open_pipeline(toy)
+    assert isinstance(pipeline, dvc_repro.WholeGraph)
+    assert "plan_repro" in (pipeline.fallback or "")
+    assert pipeline.order == ("dvc repro",)
+    assert pipeline.run("dvc repro", shell)
+    pipeline.record()
+    assert lock(toy) == lock(plain)
+    assert pipeline.cache == toy / ".dvc/cache/files/md5"
+
+
+@pytest.mark.usefixtures("without_dvcs_internals")
+def test_what_needs_dvcs_internals_says_which_one_is_missing(toy: Path) -> None:
+    with codes.raises("versioning.unsupported_dvc"):
+        repair.repair_checkout(toy)

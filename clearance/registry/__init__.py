@@ -1,69 +1,62 @@
-"""The MLflow registry and tracking store: the only room that speaks to MLflow.
+"""The MLflow registry and tracking store: the only room that imports MLflow.
 
 It records and reads; whether a model may be promoted is decided elsewhere. Everything it writes is found
-again by the content fingerprint, so that a second call changes nothing and a killed one is completed.
+again by its content fingerprint, so a second call changes nothing and completes one that was killed. Each
+name is imported at its first use: a command that reads only the ledger does not wait for MLflow.
 """
 
-from clearance.registry import _mlflow  # noqa: F401 - before every other import of MLflow
-from clearance.registry.evidence import downloaded_model, fetch_files, model_file_digests, store_evidence
-from clearance.registry.model_folder import LOCK, MODEL, ModelDescription, describe_model, folder_digests
-from clearance.registry.record import CandidateRun, DataSet, RunRecord, TrackedRun
-from clearance.registry.released import ReleasedModel, SignedDigests, load_released
-from clearance.registry.server import MlflowServer, connect
-from clearance.registry.test_set_uses import count as count_test_uses
-from clearance.registry.tracking import find_run, link_runs, track_run
-from clearance.registry.version import Version
-from clearance.registry.versions import (
-    CHAMPION,
-    annotate,
-    candidate_name,
-    candidate_version,
-    champion,
-    clear_champion,
-    copy_version,
-    find_number,
-    find_version,
-    register_version,
-    set_champion,
-    unsound,
-    verify_files,
-)
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "CHAMPION",
-    "LOCK",
-    "MODEL",
-    "CandidateRun",
-    "DataSet",
-    "MlflowServer",
-    "ModelDescription",
-    "ReleasedModel",
-    "RunRecord",
-    "SignedDigests",
-    "TrackedRun",
-    "Version",
-    "annotate",
-    "candidate_name",
-    "candidate_version",
-    "champion",
-    "clear_champion",
-    "connect",
-    "copy_version",
-    "count_test_uses",
-    "describe_model",
-    "downloaded_model",
-    "fetch_files",
-    "find_number",
-    "find_run",
-    "find_version",
-    "folder_digests",
-    "link_runs",
-    "load_released",
-    "model_file_digests",
-    "register_version",
-    "set_champion",
-    "store_evidence",
-    "track_run",
-    "unsound",
-    "verify_files",
-]
+from clearance.registry import collector
+
+_MODULE_OF = {
+    "downloaded_model": "evidence",
+    "fetch_files": "evidence",
+    "fetch_verified": "evidence",
+    "model_file_digests": "evidence",
+    "store_evidence": "evidence",
+    "verified_model": "evidence",
+    "LOCK": "model_folder",
+    "MODEL": "model_folder",
+    "ModelDescription": "model_folder",
+    "describe_model": "model_folder",
+    "folder_digests": "model_folder",
+    "CandidateRun": "record",
+    "DataSet": "record",
+    "RunRecord": "record",
+    "TrackedRun": "record",
+    "ReleasedModel": "released",
+    "SignedDigests": "released",
+    "load_released": "released",
+    "MlflowServer": "server",
+    "connect": "server",
+    "count_test_uses": "test_set_uses",
+    "find_run": "tracking",
+    "link_runs": "tracking",
+    "track_run": "tracking",
+    "Version": "version",
+    "CHAMPION": "versions",
+    "annotate": "versions",
+    "candidate_name": "versions",
+    "candidate_version": "versions",
+    "champion": "versions",
+    "clear_champion": "versions",
+    "copy_version": "versions",
+    "find_number": "versions",
+    "find_version": "versions",
+    "register_version": "versions",
+    "set_champion": "versions",
+    "unsound": "versions",
+    "verify_files": "versions",
+}
+
+__all__ = list(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    """A name of this room, imported at its first use."""
+    if name in _MODULE_OF:
+        with collector.paused():
+            return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,66 +1,65 @@
 """What MLflow keeps beside a version: its evidence bundle, and the files of its run and of the model itself.
 
-Fetched by name and never believed: whoever asks holds the content against a digest from elsewhere.
+Files are fetched by name and never trusted: their digests are compared with signed evidence, here or by the
+caller.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
-from clearance.errors import IntegrityError
-from clearance.registry import model_folder, versions
-from clearance.registry.server import MlflowServer, translated
+from clearance import files
+from clearance.registry import faults, model_folder, versions
+from clearance.registry.server import MlflowServer, open_run_files, translated
 from clearance.registry.version import Version
 
 FOLDER = "evidence"
 
 
 def store_evidence(server: MlflowServer, version: Version, file: Path) -> None:
-    """Keep a file beside the version, in the folder `evidence` of its run; the same name replaces it."""
+    """Store a file beside the version, in the folder `evidence` of its run; the same name replaces it."""
     with translated(server.addresses[0]):
         server.client.log_artifact(version.run_id, str(file), FOLDER)
 
 
-def fetch_files(server: MlflowServer, version: Version, names: Collection[str], target: Path) -> None:
-    """Copy files of the version's run to `target`; several of one folder are downloaded at once.
-
-    Raises IntegrityError when MLflow no longer has one.
-    """
-    for source, wanted in _sources(names).items():
-        with translated(server.addresses[0]), tempfile.TemporaryDirectory() as place:
-            name = source
-            try:
-                downloaded = Path(server.client.download_artifacts(version.run_id, source, place))
-                for name in wanted:
+def fetch_files(server: MlflowServer, version: Version, names: list[str], target: Path) -> None:
+    """Copy files of the version's run to `target`. Raises IntegrityError when MLflow no longer has one."""
+    if not names:
+        return
+    name = names[0]
+    with translated(server.addresses[0]):
+        try:
+            run_files = open_run_files(server, version.run_id)
+            for name in names:
+                with tempfile.TemporaryDirectory() as folder:
+                    file = run_files.download(name, folder)
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.move(downloaded / Path(name).relative_to(source), target / name)
-            except (MlflowException, OSError) as error:
-                if isinstance(error, MlflowException) and error.error_code not in _LOST:
-                    raise
-                raise IntegrityError(
-                    f"{version}: MLflow has no {name} for it ({' '.join(str(error).split())[:200]})",
-                    "run `clearance release` where the model was made: what is missing is kept again",
-                ) from error
-
-
-def _sources(names: Collection[str]) -> dict[str, list[str]]:
-    """What to download, and the files wanted of it: the folder of several files, else the file."""
-    by_folder: dict[str, list[str]] = {}
-    for name in names:
-        by_folder.setdefault(name.rpartition("/")[0], []).append(name)
-    sources: dict[str, list[str]] = {}
-    for folder, wanted in by_folder.items():
-        sources |= {folder: wanted} if folder and len(wanted) > 1 else {name: [name] for name in wanted}
-    return sources
+                    shutil.move(file, target / name)
+        except (MlflowException, OSError) as error:
+            if isinstance(error, MlflowException) and error.error_code not in _LOST:
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise faults.FILE_LOST(version=version, name=name, reason=reason) from error
 
 
 _LOST = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INTERNAL_ERROR", "NOT_FOUND"}
+
+
+def fetch_verified(server: MlflowServer, version: Version, digests: Mapping[str, str], target: Path) -> None:
+    """Copy files of the version's run to `target`; `digests` maps the name of each to its SHA-256.
+
+    Raises IntegrityError when MLflow no longer has one, or its content has another digest.
+    """
+    fetch_files(server, version, sorted(digests), target)
+    for name, sha256 in digests.items():
+        if files.sha256(target / name) != sha256:
+            raise versions.unsound(version, f"{name} of its run is not what was judged")
 
 
 @contextmanager
@@ -70,7 +69,18 @@ def downloaded_model(server: MlflowServer, version: Version) -> Iterator[Path]:
         yield versions.download(server, version, temporary)
 
 
+@contextmanager
+def verified_model(server: MlflowServer, version: Version, digests: Mapping[str, str]) -> Iterator[Path]:
+    """The version's model folder for a while; `digests` maps the name of each file to its SHA-256.
+
+    Raises IntegrityError unless the folder holds exactly these files.
+    """
+    with downloaded_model(server, version) as folder:
+        versions.ensure_same_files(version, model_folder.folder_digests(folder), digests)
+        yield folder
+
+
 def model_file_digests(server: MlflowServer, version: Version) -> dict[str, str]:
     """The SHA-256 of every file of the version's model folder, by its relative name."""
-    with downloaded_model(server, version) as there:
-        return model_folder.folder_digests(there)
+    with downloaded_model(server, version) as folder:
+        return model_folder.folder_digests(folder)

@@ -1,7 +1,7 @@
 """A judged model as an MLflow model folder: our own verified bytes, and plain text around them.
 
-The model is never loaded here, nothing is inferred, and the same model for the same run gives the same
-folder, byte for byte, on every machine: one that was tampered with shows.
+The model is never loaded here and nothing is inferred. The same model for the same run gives the same
+folder, byte for byte, on every machine, so tampering shows.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from clearance import files as artifacts
 from clearance import yaml
-from clearance.errors import IntegrityError
 from clearance.models import trusted_types
+from clearance.registry import faults
 from clearance.versioning.lineage import Lineage
 
 MODEL = "model.skops"
@@ -35,11 +35,11 @@ _TYPES = {"double": DataType.double, "string": DataType.string}
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """What MLflow is told about a model: its file by digest, what it takes in, what it needs.
+    """What MLflow records about a model: its file by digest, its inputs, its requirements.
 
-    `inputs` are (name, `double` or `string`) in order; `example` is a made-up row; `threshold` the score
-    (probability of the favourable outcome, the second column that the model answers) from which on the
-    decision is favourable; `trusted` the types that its file may hold.
+    `inputs` are (name, `double` or `string`) in order. `example` is a made-up row. From the score `threshold`
+    on (the probability of the favourable outcome, the second column that the model returns) the decision is
+    favourable. `trusted` are the types that its file may hold.
     """
 
     file: Path
@@ -75,7 +75,7 @@ def describe_model(lineage: Lineage) -> ModelDescription | None:
             trusted=trusted_types.trusted_types(lineage.root / trusted_types.MORE_TRUSTED),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise IntegrityError(f"{RECORD} is not complete ({error!r})", "train the model again") from None
+        raise faults.RECORD_INCOMPLETE(path=RECORD, reason=repr(error)) from None
 
 
 def _requirements(lock: Path, libraries: Mapping[str, str]) -> tuple[str, ...]:
@@ -85,10 +85,7 @@ def _requirements(lock: Path, libraries: Mapping[str, str]) -> tuple[str, ...]:
     used = {_normal(name): version for name, version in libraries.items()} | {"mlflow": mlflow.__version__}
     for name, version in used.items():
         if (name, version) not in pinned:
-            raise IntegrityError(
-                f"{name} {version} was used, and {LOCK} does not pin that version",
-                "install what the lock pins (`make setup`), then run the pipeline again",
-            )
+            raise faults.LIBRARY_NOT_PINNED(name=name, version=version, lock=LOCK)
     return tuple(f"{name}=={version}" for name, version in sorted(used.items()))
 
 
@@ -150,8 +147,8 @@ def _signature(described: ModelDescription) -> ModelSignature:
 def _write_example(folder: Path, example: Mapping[str, Any]) -> dict[str, Any]:
     split = {"columns": list(example), "data": [list(example.values())]}
     (folder / "input_example.json").write_text(json.dumps(split), encoding="utf-8")
-    served = json.dumps({"dataframe_split": split}, indent=2)
-    (folder / "serving_input_example.json").write_text(served, encoding="utf-8")
+    serving_input = json.dumps({"dataframe_split": split}, indent=2)
+    (folder / "serving_input_example.json").write_text(serving_input, encoding="utf-8")
     return {
         "artifact_path": "input_example.json",
         "type": "dataframe",

@@ -1,4 +1,4 @@
-"""The values that a run in MLflow is made of. Nothing is written here."""
+"""The values that make up a run in MLflow. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DIGEST = 36
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """Rows that a run read, by digest; `context` says for what: training, tuning or testing."""
+    """Rows that a run read, by digest; `context` is their use: training, tuning or testing."""
 
     name: str
     context: str
@@ -27,7 +27,7 @@ class DataSet:
     columns: tuple[tuple[str, str], ...]
 
     def to_mlflow(self) -> DatasetInput:
-        """The rows as an input of a run: MLflow takes 36 characters of a digest, a tag holds all of it."""
+        """The rows as an input of a run. MLflow takes 36 characters of a digest; a tag holds all of it."""
         columns: list[dict[str, Any]] = [{"type": kind, "name": name} for name, kind in self.columns]
         size = {"num_rows": self.rows, "num_elements": self.rows * len(columns)}
         dataset = Dataset(
@@ -44,7 +44,7 @@ class DataSet:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateRun:
-    """A model that was tried: a run below the one of the execution. `place` tells it from the others."""
+    """A model that was tried: a child of the execution's run. `place` is its number among the others."""
 
     place: int
     title: str
@@ -57,8 +57,8 @@ class CandidateRun:
 class RunRecord:
     """What is recorded about one execution of the pipeline.
 
-    `files` maps a path in MLflow to the file or folder that is kept there, `contents` to the bytes of one.
-    `test_rows` is the digest of the rows that judged a model; None when none was judged.
+    `files` maps a path in MLflow to the file or folder to store there, `contents` to the bytes of a file.
+    `test_rows` is the digest of the rows that judged a model, None when no model was judged.
     """
 
     experiment: str

@@ -1,7 +1,7 @@
-"""What is kept beside a released version, read back by digest: its model, its reports, the rows it saw.
+"""A released version read back by digest: its model, its reports, the rows it was fitted on.
 
-MLflow is not believed: content counts only where it has the digest that signed evidence says; without any,
-the one that the version's tags say.
+MLflow is not trusted: content counts only if it has the digest that signed evidence states, or, without
+signed evidence, the one that the version's tags state.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import files, params
+from clearance import files, params, paths
 from clearance.data.tables import fitted_rows
-from clearance.errors import IntegrityError
 from clearance.registry import model_folder, versions
-from clearance.registry.server import MlflowServer, translated
+from clearance.registry.evidence import fetch_verified
+from clearance.registry.server import MlflowServer, open_run_files, translated
 from clearance.registry.version import Version
 
 MODEL_DIGEST = "clearance.model.sha256"
 _EVIDENCE = "clearance.evidence"
+_RECORDS = tuple(path.as_posix() for path in (paths.TRAINING, paths.SPLIT, paths.ORIGIN))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignedDigests:
-    """What signed evidence says of a version: the SHA-256 of its model and of each record, its parameters."""
+    """What signed evidence states of a version: the SHA-256 of its model and records, its parameters."""
 
     model: str
     outs: Mapping[str, str]
@@ -35,9 +36,9 @@ class SignedDigests:
 class ReleasedModel:
     """A version as it was judged. `file` is its model's, whose content has the digest `sha256`.
 
-    `training`, `split` and `origin` are its records; `declared` is its `params.yaml`, for which nothing
-    vouches without signed evidence. `fitted` are the rows it was fitted and tuned on (`seen`); None where its
-    run did not keep them.
+    `training`, `split` and `origin` are its records. `declared` is its `params.yaml`, which only signed
+    evidence confirms. `fitted` are the digests of the rows it was fitted and tuned on; None where its run did
+    not keep them.
     """
 
     version: Version
@@ -51,86 +52,77 @@ class ReleasedModel:
 
 
 def load_released(
-    server: MlflowServer, version: Version, into: Path, vouched: SignedDigests | None = None
+    server: MlflowServer, version: Version, folder: Path, signed: SignedDigests | None = None
 ) -> ReleasedModel:
-    """Download what is kept of `version` to the folder `into`, and check it.
+    """Download `version` to the empty `folder` and verify it.
 
     Raises IntegrityError when anything is missing or is not what was judged, and when the version was not
     released here.
     """
-    expected = vouched.model if vouched else _said(version, MODEL_DIGEST)
-    file = versions.download(server, version, str(into)) / model_folder.MODEL
-    if not file.is_file() or files.sha256(file) != expected:
-        raise _unsound(version, f"{model_folder.MODEL} is not the model that was judged")
-    training, split, origin = (
-        _report(server, version, path, into, vouched)
-        for path in ("reports/training.json", "reports/split.json", "data/origin.json")
-    )
-    if expected != training["model"]["sha256"]:
-        raise _unsound(version, "its model is not the one that its evidence is about")
+    sha256 = signed.model if signed else _tag(version, MODEL_DIGEST)
+    file = versions.download(server, version, str(folder)) / model_folder.MODEL
+    if not file.is_file() or files.sha256(file) != sha256:
+        raise versions.unsound(version, f"{model_folder.MODEL} is not the model that was judged")
+    fetch_verified(server, version, {path: _digest(version, path, signed) for path in _RECORDS}, folder)
+    training, split, origin = (files.read_json(folder / path) for path in _RECORDS)
+    if sha256 != training["model"]["sha256"]:
+        raise versions.unsound(version, "its model is not the one that its evidence is about")
     return ReleasedModel(
         version=version,
         file=file,
-        sha256=expected,
+        sha256=sha256,
         training=training,
         split=split,
         origin=origin,
-        declared=_declared(server, version, into, vouched),
-        fitted=_fitted(server, version, split, into),
+        declared=_declared(server, version, folder, signed),
+        fitted=_fitted(server, version, split, folder),
     )
 
 
+def _digest(version: Version, path: str, signed: SignedDigests | None) -> str:
+    """The SHA-256 of the record at `path` that the version was judged by."""
+    if signed is None:
+        return _tag(version, f"{_EVIDENCE}.{path.replace('/', '.')}")
+    if (sha256 := signed.outs.get(path)) is None:
+        raise versions.unsound(version, f"its evidence does not name {path}")
+    return sha256
+
+
+def _tag(version: Version, key: str) -> str:
+    if (value := version.tags.get(key)) is None:
+        raise versions.unsound(version, f"it has no tag {key}, so it was not released here")
+    return value
+
+
 def _fitted(
-    server: MlflowServer, version: Version, split: Mapping[str, Any], into: Path
+    server: MlflowServer, version: Version, split: Mapping[str, Any], folder: Path
 ) -> tuple[bytes, ...] | None:
-    found = []
+    rows = []
     for side in fitted_rows.SPLITS:
-        if (kept := _fetch(server, version, fitted_rows.name(side), into)) is None:
+        name = fitted_rows.name(side)
+        if (file := _fetch_optional(server, version, name, folder)) is None:
             return None
-        found.append(kept.read_bytes())
-        if fitted_rows.digest(found[-1]) != split["row_digests"][side]:
-            raise _unsound(version, f"{fitted_rows.name(side)} of its run is not the rows it was made from")
-    return tuple(found)
+        rows.append(file.read_bytes())
+        if fitted_rows.digest(rows[-1]) != split["row_digests"][side]:
+            raise versions.unsound(version, f"{name} of its run does not hold the rows it was made from")
+    return tuple(rows)
 
 
 def _declared(
-    server: MlflowServer, version: Version, into: Path, vouched: SignedDigests | None
+    server: MlflowServer, version: Version, folder: Path, signed: SignedDigests | None
 ) -> Mapping[str, Any]:
-    if vouched is None:
-        kept = _fetch(server, version, "params.yaml", into)
-        return {} if kept is None else params.read_yaml(kept)
-    files.write_text(into / "vouched" / "params.yaml", vouched.params)
-    return params.read_yaml(into / "vouched" / "params.yaml")
+    if signed is None:
+        file = _fetch_optional(server, version, paths.PARAMS.as_posix(), folder)
+        return {} if file is None else params.read_yaml(file)
+    files.write_text(folder / "signed" / paths.PARAMS, signed.params)
+    return params.read_yaml(folder / "signed" / paths.PARAMS)
 
 
-def _report(
-    server: MlflowServer, version: Version, path: str, into: Path, vouched: SignedDigests | None
-) -> Any:
-    """The record at `path` that the version was judged by."""
-    tag = f"{_EVIDENCE}.{path.replace('/', '.')}"
-    expected = vouched.outs.get(path) if vouched else _said(version, tag)
-    file = _fetch(server, version, path, into)
-    if file is None or files.sha256(file) != expected:
-        raise _unsound(version, f"{path} of its run is not what it was judged by")
-    return files.read_json(file)
-
-
-def _said(version: Version, key: str) -> str:
-    if (said := version.tags.get(key)) is None:
-        raise _unsound(version, f"it has no tag {key}, so it was not released here")
-    return said
-
-
-def _fetch(server: MlflowServer, version: Version, path: str, into: Path) -> Path | None:
-    """A file of the version's run, not checked; None where the run keeps no such file."""
-    parent = path.rpartition("/")[0]
+def _fetch_optional(server: MlflowServer, version: Version, name: str, folder: Path) -> Path | None:
+    """A file of the version's run, not verified; None where the run keeps no such file."""
+    parent = name.rpartition("/")[0]
     with translated(server.addresses[0]):
-        listed = server.client.list_artifacts(version.run_id, parent or None)
-        if path not in {each.path for each in listed}:
+        run_files = open_run_files(server, version.run_id)
+        if name not in run_files.names(parent or None):
             return None
-        return Path(server.client.download_artifacts(version.run_id, path, str(into)))
-
-
-def _unsound(version: Version, fault: str) -> IntegrityError:
-    mend = "find out who changed it; roll back to a version that verifies, or release a model anew"
-    return IntegrityError(f"{version}: {fault}", mend)
+        return run_files.download(name, str(folder))

@@ -1,7 +1,7 @@
-"""How often the same test rows have judged a model: counted from what was tracked, when it is asked for.
+"""How many models the same test rows have judged, counted on demand from what was tracked.
 
-Rows that judge again and again are slowly learnt by whoever chooses what they pass. The number is told, it
-blocks nothing, and no stage reads it: it depends on what others did.
+People who choose models by the same rows again and again slowly learn those rows. The number is reported
+and blocks nothing, and no stage reads it, because it depends on what others did.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ JUDGED_BEFORE = "clearance.test_rows.use"
 _PAGE = 1000
 
 
-def count(server: MlflowServer, test_rows: str) -> int:
-    """Models of different content that rows of this digest have judged, in every experiment.
+def count_test_uses(server: MlflowServer, test_rows: str) -> int:
+    """How many models of different content rows with this digest have judged, in all experiments; at least 0.
 
-    At least 0. Deleted runs count: the rows have been used all the same.
+    Deleted runs count, because the rows were used.
     """
     with translated(server.addresses[0]):
         return len(_fingerprints(server, test_rows))
 
 
 def mark(server: MlflowServer, run_id: str, fingerprint: str, test_rows: str) -> None:
-    """Tag a run with the rows that judged its model, and with which use of them it is: 1 is the first."""
+    """Tag a run with the rows that judged its model, and with the number of this use; the first is 1."""
     others = _fingerprints(server, test_rows) - {fingerprint}
     tags = server.client.get_run(run_id).data.tags
     if TEST_ROWS not in tags:
@@ -42,7 +42,7 @@ def _fingerprints(server: MlflowServer, test_rows: str) -> set[str]:
 
 
 def _runs(server: MlflowServer, test_rows: str) -> Iterator[Run]:
-    experiments = [each.experiment_id for each in _experiments(server)]
+    experiments = [experiment.experiment_id for experiment in _experiments(server)]
     token: str | None = None
     while experiments:
         page = server.client.search_runs(

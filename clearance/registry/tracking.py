@@ -1,7 +1,7 @@
 """One MLflow run for what one execution of the pipeline recorded, found by its content fingerprint.
 
-Every write may be repeated: a run that was killed half-way is completed by the next call, and one that
-is complete is left alone.
+Every write may be repeated: the next call completes a run that was killed half-way, and leaves a complete
+one alone.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 
 from clearance import files
-from clearance.errors import ConfigurationError
-from clearance.registry import model_folder, test_set_uses
+from clearance.registry import faults, model_folder, test_set_uses
 from clearance.registry.record import CandidateRun, DataSet, RunRecord, TrackedRun
 from clearance.registry.server import MlflowServer, translated
 from clearance.registry.test_set_uses import FINGERPRINT
@@ -46,14 +45,14 @@ _Item = TypeVar("_Item")
 def find_run(server: MlflowServer, experiment: str, fingerprint: str) -> TrackedRun | None:
     """The run of this content in the experiment, complete or not; the oldest where there are several."""
     with translated(server.addresses[0]):
-        found = server.client.get_experiment_by_name(experiment)
-        return None if found is None else _find(server, found.experiment_id, fingerprint)
+        active = server.client.get_experiment_by_name(experiment)
+        return None if active is None else _find(server, active.experiment_id, fingerprint)
 
 
 def track_run(server: MlflowServer, record: RunRecord) -> TrackedRun:
     """Record what `record` holds, once; complete what an earlier call left half-written.
 
-    Raises IntegrityError when a file changed meanwhile, and what `server.translated` makes of MLflow's.
+    Raises IntegrityError when a file changed meanwhile, and MLflow's errors as `server.translated` does.
     """
     with translated(server.addresses[0]):
         experiment = _experiment(server, record.experiment)
@@ -64,8 +63,8 @@ def track_run(server: MlflowServer, record: RunRecord) -> TrackedRun:
         _log_values(server, tracked, record, model_id)
         _log_data(server, tracked, record.data)
         _log_files(server, tracked, record.files, record.contents)
-        for each in record.candidates:
-            _log_candidate(server, experiment, tracked, record, each)
+        for candidate in record.candidates:
+            _log_candidate(server, experiment, tracked, record, candidate)
         if record.test_rows:
             test_set_uses.mark(server, tracked.run_id, record.fingerprint, record.test_rows)
         server.client.set_terminated(tracked.run_id, "FINISHED")
@@ -74,16 +73,16 @@ def track_run(server: MlflowServer, record: RunRecord) -> TrackedRun:
 
 
 def link_runs(server: MlflowServer, tracked: TrackedRun, starter: str) -> bool:
-    """Tag the run that somebody else started (`mlflow run`) and ours with each other.
+    """Tag the run `starter` (of `mlflow run`) and our run with each other.
 
-    Returns False when the tracking store has no such run. Tags that are there already are not written.
+    Returns False when the tracking store has no such run. Tags that are already there are not written again.
     """
-    wanted = {
+    tags = {
         starter: (TRACKED_RUN, tracked.run_id),
         tracked.run_id: (f"{STARTED_BY}.{starter}", "mlflow run"),
     }
     with translated(server.addresses[0]):
-        for run_id, (key, value) in wanted.items():
+        for run_id, (key, value) in tags.items():
             try:
                 run = server.client.get_run(run_id)
             except MlflowException as error:
@@ -97,26 +96,23 @@ def link_runs(server: MlflowServer, tracked: TrackedRun, starter: str) -> bool:
 
 def _experiment(server: MlflowServer, name: str) -> str:
     """The id of the experiment, created when there is none."""
-    found = server.client.get_experiment_by_name(name)
-    if found is None:
+    experiment = server.client.get_experiment_by_name(name)
+    if experiment is None:
         folder_name = re.sub(r"[^\w.-]+", "_", name)
-        place = (server.artifacts / folder_name).as_uri() if server.artifacts else None
+        location = (server.artifacts / folder_name).as_uri() if server.artifacts else None
         try:
-            return str(server.client.create_experiment(name, artifact_location=place))
+            return str(server.client.create_experiment(name, artifact_location=location))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            found = server.client.get_experiment_by_name(name)
-    return _active(found, name)
+            experiment = server.client.get_experiment_by_name(name)
+    return _active_id(experiment, name)
 
 
-def _active(found: Experiment | None, name: str) -> str:
-    if found is None or found.lifecycle_stage != "active":
-        raise ConfigurationError(
-            f"the MLflow experiment {name} was deleted",
-            "restore it (`mlflow experiments restore`), or name another one in params.yaml: experiment",
-        )
-    return str(found.experiment_id)
+def _active_id(experiment: Experiment | None, name: str) -> str:
+    if experiment is None or experiment.lifecycle_stage != "active":
+        raise faults.EXPERIMENT_DELETED(name=name)
+    return str(experiment.experiment_id)
 
 
 def _find(server: MlflowServer, experiment: str, fingerprint: str) -> TrackedRun | None:
@@ -142,10 +138,10 @@ def _create(server: MlflowServer, experiment: str, record: RunRecord) -> Tracked
     """Create the run, tagged from its first moment; of two that arise at once the older one stays."""
     tags = {FINGERPRINT: record.fingerprint, "mlflow.source.name": "clearance"}
     created = server.client.create_run(experiment, tags=tags, run_name=record.title)
-    stays = _find(server, experiment, record.fingerprint)
-    if stays is not None and stays.run_id != created.info.run_id:
+    oldest = _find(server, experiment, record.fingerprint)
+    if oldest is not None and oldest.run_id != created.info.run_id:
         server.client.delete_run(created.info.run_id)
-        return stays
+        return oldest
     return TrackedRun(
         run_id=created.info.run_id, started=created.info.start_time, model_id=None, complete=False
     )
@@ -154,27 +150,27 @@ def _create(server: MlflowServer, experiment: str, record: RunRecord) -> Tracked
 def _log_candidate(
     server: MlflowServer, experiment: str, parent: TrackedRun, record: RunRecord, candidate: CandidateRun
 ) -> None:
-    """The candidate as a run below the parent, found again by the parent's content and its own place."""
+    """Log the candidate as a child run, found again by the parent's content and its own number."""
     client, key = server.client, f"{record.fingerprint}/{candidate.place}"
     run = _oldest(server, experiment, CANDIDATE, key)
     if run is None:
-        tags = {CANDIDATE: key, "mlflow.parentRunId": parent.run_id, "mlflow.source.name": "clearance"}
-        created = client.create_run(experiment, tags=tags, run_name=candidate.title)
+        own_tags = {CANDIDATE: key, "mlflow.parentRunId": parent.run_id, "mlflow.source.name": "clearance"}
+        created = client.create_run(experiment, tags=own_tags, run_name=candidate.title)
         run = _oldest(server, experiment, CANDIDATE, key) or created
         if run.info.run_id != created.info.run_id:
             client.delete_run(created.info.run_id)
     run_id = run.info.run_id
     params = [Param(name, _fit(value)) for name, value in candidate.params.items()]
     metrics = [Metric(name, value, parent.started, 0) for name, value in candidate.metrics.items()]
-    tags_of_it = {**candidate.tags, "mlflow.parentRunId": parent.run_id}
+    tags = {**candidate.tags, "mlflow.parentRunId": parent.run_id}
     client.log_batch(run_id, params=params, metrics=metrics)
-    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags_of_it.items()])
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
     client.set_terminated(run_id, "FINISHED")
 
 
 def _model_of(server: MlflowServer, experiment: str, run_id: str) -> str | None:
-    found = server.client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
-    oldest = min(found, key=lambda model: (model.creation_timestamp, model.model_id), default=None)
+    models = server.client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    oldest = min(models, key=lambda model: (model.creation_timestamp, model.model_id), default=None)
     return None if oldest is None else str(oldest.model_id)
 
 
@@ -221,7 +217,7 @@ def _log_values(server: MlflowServer, tracked: TrackedRun, record: RunRecord, mo
 
 
 def _fit(value: str) -> str:
-    """The value; one that is too long for MLflow cut short, with the digest of the whole."""
+    """The value, cut short if it is too long for MLflow, with the digest of all of it."""
     if len(value) <= _LONGEST:
         return value
     end = f"… (cut; SHA-256 of all of it {files.sha256_json(value)})"
@@ -235,7 +231,7 @@ def _batches(items: Iterable[_Item]) -> Iterable[list[_Item]]:
 
 
 def _log_data(server: MlflowServer, tracked: TrackedRun, data: Sequence[DataSet]) -> None:
-    inputs = [each.to_mlflow() for each in data]
+    inputs = [data_set.to_mlflow() for data_set in data]
     if inputs:
         server.client.log_inputs(tracked.run_id, inputs)
 

@@ -1,7 +1,7 @@
 """Versions of registered models: candidates under one name, what was promoted under another.
 
 A version is created with all its tags in one step and found again by its content fingerprint. Whether it
-may be promoted is not decided here; a version is only crowned when its files are what was judged.
+may be promoted is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -14,14 +14,8 @@ import mlflow.artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from clearance.errors import (
-    ClearanceError,
-    ConfigurationError,
-    IntegrityError,
-    TransientError,
-    UnavailableError,
-)
-from clearance.registry import model_folder
+from clearance.errors import ClearanceError, ConfigurationError, UnavailableError
+from clearance.registry import faults, model_folder
 from clearance.registry.record import TrackedRun
 from clearance.registry.server import MlflowServer, translated
 from clearance.registry.test_set_uses import FINGERPRINT
@@ -40,7 +34,7 @@ def candidate_name(name: str) -> str:
 
 
 def find_version(server: MlflowServer, name: str, fingerprint: str) -> Version | None:
-    """The version of `name` that has this content; the oldest where there are several."""
+    """The version of `name` with this content, the oldest if there are several."""
     with translated(server.addresses[-1]):
         return _find(server, name, fingerprint)
 
@@ -74,7 +68,7 @@ def register_version(
         )
 
     with translated(server.addresses[-1]):
-        _ensure(server, name)
+        _ensure_model(server, name)
         return _create(server, name, fingerprint, create)
 
 
@@ -84,25 +78,25 @@ def copy_version(server: MlflowServer, version: Version, name: str) -> Version:
         raise ValueError(f"{version} has no fingerprint")
     source = f"models:/{version.name}/{version.number}"
     with translated(server.addresses[-1]):
-        _ensure(server, name)
+        _ensure_model(server, name)
         return _create(
             server, name, version.fingerprint, lambda: server.client.copy_model_version(source, name)
         )
 
 
 def set_champion(server: MlflowServer, version: Version) -> None:
-    """Point the alias `champion` at the version. Raises TransientError when another release was faster."""
+    """Point the alias `champion` at the version. Raises TransientError when another release moved it."""
     with translated(server.addresses[-1]):
         server.client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
-    now = champion(server, version.name)
-    if now is None or now.number != version.number:
-        raise TransientError(f"another release moved the champion of {version.name} meanwhile", "repeat this")
+    current = champion(server, version.name)
+    if current is None or current.number != version.number:
+        raise faults.CHAMPION_MOVED(name=version.name)
 
 
 def annotate(server: MlflowServer, version: Version, notes: Mapping[str, str]) -> None:
-    """Say of the version, as tags and in its description, what must be said wherever it is named.
+    """Add notes to the version, as tags and in its description, for people who look at it in MLflow.
 
-    Shown and never gone by: whoever may edit the version can take them away again.
+    Nothing relies on them: people who may edit the version can remove them.
     """
     if not notes:
         return
@@ -128,54 +122,54 @@ def candidate_version(server: MlflowServer, name: str, number: int) -> Version:
     """Candidate `number` of the model. Raises ConfigurationError when there is none."""
     candidates = candidate_name(name)
     if (version := find_number(server, candidates, number)) is None:
-        raise ConfigurationError(f"{candidates} has no version {number}", "look with `clearance ledger show`")
+        raise faults.NO_SUCH_VERSION(name=candidates, number=number)
     return version
 
 
 def clear_champion(server: MlflowServer, name: str) -> None:
-    """Take the alias `champion` away: from here on no version is served."""
+    """Remove the alias `champion`: no version is served from now on."""
     with translated(server.addresses[-1]):
         server.client.delete_registered_model_alias(name, CHAMPION)
 
 
 def verify_files(server: MlflowServer, version: Version, described: model_folder.ModelDescription) -> None:
-    """Raise IntegrityError unless the version's files are, byte for byte, what was judged and no others."""
+    """Raise IntegrityError unless the version's files are byte for byte those of the judged model."""
     with tempfile.TemporaryDirectory() as temporary:
-        wanted = Path(temporary) / "wanted"
+        expected = Path(temporary) / "expected"
         with translated(server.addresses[-1]):
             created = server.client.get_run(version.run_id).info.start_time
-        there = download(server, version, temporary)
+        actual = download(server, version, temporary)
         model_folder.write(
-            wanted, described, model_id=version.model_id, run_id=version.run_id, created=created
+            expected, described, model_id=version.model_id, run_id=version.run_id, created=created
         )
-        held, meant = model_folder.folder_digests(there), model_folder.folder_digests(wanted)
-    odd = sorted(name for name in {*held, *meant} if held.get(name) != meant.get(name))
-    if odd:
-        raise unsound(version, f"{', '.join(odd)} is not what was judged")
+        ensure_same_files(version, model_folder.folder_digests(actual), model_folder.folder_digests(expected))
+
+
+def ensure_same_files(version: Version, actual: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """Raise IntegrityError unless both map the same names to the same digests."""
+    names = sorted(name for name in {*actual, *expected} if actual.get(name) != expected.get(name))
+    if names:
+        raise unsound(version, f"{', '.join(names)} is not what was judged")
 
 
 def download(server: MlflowServer, version: Version, folder: str) -> Path:
-    """The folder below `folder` with the version's files. Raises IntegrityError when MLflow lost them."""
+    """The folder below `folder` with the version's files. Raises IntegrityError when MLflow has lost them."""
     try:
         with translated(server.addresses[-1]):
-            where = server.client.get_model_version_download_uri(version.name, str(version.number))
-            return Path(mlflow.artifacts.download_artifacts(where, dst_path=folder))
+            location = server.client.get_model_version_download_uri(version.name, str(version.number))
+            return Path(mlflow.artifacts.download_artifacts(location, dst_path=folder))
     except (UnavailableError, ConfigurationError):
         raise
     except (ClearanceError, OSError) as error:
         raise unsound(version, f"its files cannot be read ({error})") from error
 
 
-def unsound(version: Version, fault: str) -> IntegrityError:
-    """The error that this version is not what was judged, and how it becomes so again."""
-    return IntegrityError(
-        f"{version}: {fault}",
-        f"find out who changed it; then delete run {version.run_id} and this version in MLflow, and run "
-        "`clearance track` and `clearance release` where it was made: both are recorded anew",
-    )
+def unsound(version: Version, reason: str) -> ClearanceError:
+    """The error that this version is not what was judged."""
+    return faults.VERSION_ALTERED(version=version, reason=reason, run_id=version.run_id)
 
 
-def _ensure(server: MlflowServer, name: str) -> None:
+def _ensure_model(server: MlflowServer, name: str) -> None:
     try:
         server.client.get_registered_model(name)
     except MlflowException as error:
@@ -189,36 +183,36 @@ def _ensure(server: MlflowServer, name: str) -> None:
 
 
 def _create(server: MlflowServer, name: str, fingerprint: str, create: Callable[[], ModelVersion]) -> Version:
-    """Create the version; of two that arise at once the older one stays. Collisions are tried again."""
+    """Create the version; of two created at once the older one stays. Collisions are retried."""
     for tries_left in reversed(range(_TRIES)):
-        if found := _find(server, name, fingerprint):
-            return found
+        if version := _find(server, name, fingerprint):
+            return version
         try:
             created = create()
         except MlflowException as error:
             if not tries_left or "IntegrityError" not in str(error):
                 raise
             continue
-        stays = _find(server, name, fingerprint)
-        if stays is not None and stays.number != int(created.version):
+        oldest = _find(server, name, fingerprint)
+        if oldest is not None and oldest.number != int(created.version):
             server.client.delete_model_version(name, str(created.version))
-            return stays
-        if stays is not None:
-            return stays
-    raise TransientError(f"a version of {name} was created and is not found", "repeat this")
+        if oldest is not None:
+            return oldest
+    raise faults.VERSION_NOT_FOUND(name=name)
 
 
 def _find(server: MlflowServer, name: str, fingerprint: str) -> Version | None:
-    found = server.client.search_model_versions(f"name = '{name}' AND tags.`{FINGERPRINT}` = '{fingerprint}'")
-    return min(map(_version, found), key=lambda version: version.number, default=None)
+    query = f"name = '{name}' AND tags.`{FINGERPRINT}` = '{fingerprint}'"
+    versions = map(_version, server.client.search_model_versions(query))
+    return min(versions, key=lambda version: version.number, default=None)
 
 
-def _version(found: ModelVersion) -> Version:
+def _version(model: ModelVersion) -> Version:
     return Version(
-        name=found.name,
-        number=int(found.version),
-        fingerprint=found.tags.get(FINGERPRINT),
-        tags=dict(found.tags),
-        run_id=str(found.run_id),
-        model_id=found.tags.get(MODEL_ID, ""),
+        name=model.name,
+        number=int(model.version),
+        fingerprint=model.tags.get(FINGERPRINT),
+        tags=dict(model.tags),
+        run_id=str(model.run_id),
+        model_id=model.tags.get(MODEL_ID, ""),
     )
