@@ -219,6 +219,9 @@ def test_the_summary_of_a_release_is_read_from_its_receipt(toy: Path) -> None:
     written = {
         "status": "refused",
         "reason": "the verdict is no pass",
+        "fingerprint": "ab" * 32,
+        "verdict": "fail",
+        "is_champion": False,
         "candidate": {"name": "m-candidate", "version": 2},
         "champion": None,
     }
