@@ -9,7 +9,7 @@ RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict release ui bench deps schemas lock \
+.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict release ui bench deps schemas errors lock \
   upgrade clean
 
 help:  ## list the targets
@@ -33,8 +33,9 @@ test: $(READY)  ## run every test
 test-fast: $(READY)  ## run the tests that need no server and no pipeline
 	$(TEST) -m "not slow"
 
-nightly: $(READY)  ## run every test with its long matrices
+nightly: $(READY)  ## run every test with its long matrices, then every attack and crash study
 	CLEARANCE_NIGHTLY=1 $(TEST)
+	$(BIN)/python -m assurance
 
 coverage: $(READY)  ## run the fast tests and list the lines that they do not reach
 	$(TEST) -m "not slow" --cov --cov-report=term
@@ -76,6 +77,9 @@ deps: $(READY)  ## write the code dependencies of every stage into dvc.yaml
 
 schemas: $(READY)  ## write the JSON Schema of every evidence document into docs/schemas
 	$(BIN)/python -m tools.schemas
+
+errors: $(READY)  ## write the reference of error codes, docs/errors.md
+	$(BIN)/python -m tools.error_reference
 
 lock: $(READY)  ## resolve the dependencies again; pins that still fit stay
 	$(RESOLVE)

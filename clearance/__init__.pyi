@@ -14,3 +14,4 @@ from clearance.library import verify as verify
 from clearance.library import what_if as what_if
 
 __version__: str
+__all__: list[str]

@@ -1,1 +1,1 @@
-"""What must hold at each data boundary: Great Expectations suites, one file a boundary."""
+"""What must hold at each data boundary: Great Expectations suites, one module per boundary."""

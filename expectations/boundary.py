@@ -1,7 +1,7 @@
-"""Run a suite on a table with Great Expectations, and read what it says without trusting a single flag.
+"""Run a suite on a table with Great Expectations, and read the result without relying on one overall flag.
 
-Severity and success are read for each expectation. An empty suite, an expectation that vanished, and one that
-could not be computed are never a pass. Nothing here knows what is expected of which table.
+Severity and success are read for each expectation. An empty suite, a missing result, and an expectation that
+could not be computed never count as a pass. What is expected of which table is defined elsewhere.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from great_expectations.data_context.types.base import (
 )
 from great_expectations.expectations.expectation import Expectation
 
-from clearance.errors import IntegrityError
-from expectations import gx_engine
+from expectations import faults, gx_engine
 
 SuiteResult = ExpectationSuiteValidationResult
-"""What Great Expectations returns for a suite."""
+"""The type that Great Expectations returns for a suite."""
 
 BLOCK, WARN = "block", "warn"
 _SEVERITIES = {BLOCK: "critical", WARN: "warning"}
@@ -32,46 +31,45 @@ _SEVERITIES = {BLOCK: "critical", WARN: "warning"}
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """What one expectation said of the table.
+    """The result of one expectation on the table.
 
-    `columns` are the one or two it looks at; it is empty for an expectation on the table. `success` is
-    never true unless it `ran`. `result` is Great Expectations' own, with positions of rows
-    and with values: it must not be shown as it is.
+    `columns` are the one or two it examines; the list is empty for an expectation on the whole table.
+    `success` is never true unless it `ran`. `result` is Great Expectations' own, with positions of rows and
+    with values: it must not be shown unfiltered.
     """
 
     kind: str
     columns: list[str]
     severity: str
-    demand: str
+    requirement: str
     hint: str | None
     ran: bool
     success: bool
     result: dict[str, Any]
 
 
-def says(demand: str, hint: str | None = None, severity: str = BLOCK) -> dict[str, Any]:
-    """The keywords by which an expectation carries its demand, its severity and the hint of a breach."""
-    return {"description": demand, "severity": _SEVERITIES[severity], "meta": {"hint": hint}}
+def statement(requirement: str, hint: str | None = None, severity: str = BLOCK) -> dict[str, Any]:
+    """The keyword arguments that give an expectation its requirement, severity and hint."""
+    return {"description": requirement, "severity": _SEVERITIES[severity], "meta": {"hint": hint}}
 
 
 def run(
     name: str, frame: pd.DataFrame, expectations: list[Expectation]
 ) -> tuple[list[ExpectationResult], ExpectationSuiteValidationResult]:
-    """Each expectation's reading, in the order given, and the result they were read from.
+    """The result of each expectation, in the given order, and Great Expectations' result for the suite.
 
-    Raises IntegrityError when not exactly the given expectations were evaluated.
+    Raises IntegrityError unless exactly the given expectations were evaluated.
     """
-    for at, expectation in enumerate(expectations):
-        expectation.meta = (expectation.meta or {}) | {"at": at}
-    result = _validate(name, frame, expectations)
-    found = {each.expectation_config.meta["at"]: each for each in result.results}
-    wanted = list(range(len(expectations)))
-    if not wanted or sorted(found) != wanted or len(result.results) != len(wanted):
-        raise IntegrityError(
-            f"{len(result.results)} of {len(wanted)} expectations on the {name} table were evaluated",
-            "this is a defect of the suite: report it with params.yaml",
+    for index, expectation in enumerate(expectations):
+        expectation.meta = (expectation.meta or {}) | {"index": index}
+    suite_result = _validate(name, frame, expectations)
+    by_index = {each.expectation_config.meta["index"]: each for each in suite_result.results}
+    expected = list(range(len(expectations)))
+    if not expected or sorted(by_index) != expected or len(suite_result.results) != len(expected):
+        raise faults.NOT_ALL_EVALUATED(
+            evaluated=len(suite_result.results), expected=len(expected), table=name
         )
-    return [_read(found[at]) for at in range(len(expectations))], result
+    return [_read(by_index[index]) for index in expected], suite_result
 
 
 def _validate(name: str, frame: pd.DataFrame, expectations: list[Expectation]) -> Any:
@@ -97,29 +95,29 @@ def _context() -> Any:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _read(found: Any) -> ExpectationResult:
-    config = found.expectation_config
-    ran = not raised(found.exception_info) and bool(found.result)
+def _read(gx_result: Any) -> ExpectationResult:
+    config = gx_result.expectation_config
+    ran = not raised(gx_result.exception_info) and bool(gx_result.result)
     severity = next(ours for ours, theirs in _SEVERITIES.items() if config.severity == theirs)
     return ExpectationResult(
         kind=config.type,
-        columns=columns_of(found),
+        columns=columns_of(gx_result),
         severity=severity,
-        demand=config.description,
+        requirement=config.description,
         hint=config.meta["hint"],
         ran=ran,
-        success=ran and found.success is True,
-        result=found.to_json_dict()["result"],
+        success=ran and gx_result.success is True,
+        result=gx_result.to_json_dict()["result"],
     )
 
 
-def columns_of(found: Any) -> list[str]:
+def columns_of(gx_result: Any) -> list[str]:
     """The column, or the pair of columns, that a result of Great Expectations is about."""
-    kwargs = found.expectation_config.kwargs
+    kwargs = gx_result.expectation_config.kwargs
     return [kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs]
 
 
 def raised(information: dict[str, Any]) -> bool:
-    """Whether a result's exception information, flat or with one entry for each metric, holds one."""
+    """Whether a result's exception information, flat or with one entry per metric, reports an exception."""
     entries = information.values() if "raised_exception" not in information else [information]
     return any(entry["raised_exception"] for entry in entries)

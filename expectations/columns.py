@@ -13,23 +13,23 @@ from expectations import custom
 
 
 class ExpectColumnsToExist(custom.TableExpectation):
-    """The table has these columns; `mends` says for each what to do when it has not."""
+    """The table has these columns; `hints` says for each what to do when it is missing."""
 
     columns: list[str]
-    mends: dict[str, str]
-    success_keys: ClassVar[tuple[str, ...]] = ("columns", "mends")
+    hints: dict[str, str]
+    success_keys: ClassVar[tuple[str, ...]] = ("columns", "hints")
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        there = [str(name) for name in frame.columns]
+        present = [str(name) for name in frame.columns]
         for name in self.columns:
-            if name in there:
+            if name in present:
                 continue
-            hint = self.mends[name]
-            if close := difflib.get_close_matches(name, there, n=1):
-                hint = f"did you mean `{close[0]}`? else {hint}"
-            elif len(there) == 1 and len(self.columns) > 1:
+            hint = self.hints[name]
+            if close := difflib.get_close_matches(name, present, n=1):
+                hint = f"did you mean `{close[0]}`? Otherwise {hint}"
+            elif len(present) == 1 and len(self.columns) > 1:
                 hint = "the table has a single column: check `source.delimiter`"
-            yield custom.Fault(column=name, says=f"column `{name}` is missing", hint=hint)
+            yield custom.Fault(column=name, message=f"column `{name}` is missing", hint=hint)
 
 
 class ExpectColumnToHold(custom.TableExpectation):
@@ -44,17 +44,20 @@ class ExpectColumnToHold(custom.TableExpectation):
         if self.column not in frame:
             return
         values = frame[self.column]
-        found = custom.kind_of(values)
-        if found == self.kind or (self.kind == "number" and found == "integer"):
+        kind = custom.kind_of(values)
+        if kind == self.kind or (self.kind == "number" and kind == "integer"):
             return
-        wrong = custom.positions(_not_of(values, self.kind))
-        says = f"`{self.column}` holds {found} values, not {self.kind}"
-        hint = f"cast or clean it in `source.select`, or hint `data.columns.{self.column}.type`"
-        yield custom.Fault(column=self.column, says=says, hint=hint, observed=found, positions=wrong)
+        yield custom.Fault(
+            column=self.column,
+            message=f"`{self.column}` holds {kind} values, not {self.kind}",
+            hint=f"cast or clean it in `source.select`, or correct `data.columns.{self.column}.type`",
+            observed=kind,
+            positions=custom.positions(_is_not(values, self.kind)),
+        )
 
 
 class ExpectColumnToWeigh(custom.TableExpectation):
-    """The column holds weights: finite numbers above 0. Missing ones are for another expectation to find."""
+    """The column holds weights: finite numbers above 0. Another expectation finds missing ones."""
 
     column: str
     success_keys: ClassVar[tuple[str, ...]] = ("column",)
@@ -64,21 +67,19 @@ class ExpectColumnToWeigh(custom.TableExpectation):
         if self.column not in frame:
             return
         values, name = frame[self.column], custom.plain(self.column)
-        known = values.notna().to_numpy()
+        present = values.notna().to_numpy()
         kind = custom.kind_of(values)
         if kind in {"number", "integer"}:
             numbers = values.to_numpy(dtype=float, na_value=np.nan)
-            wrong = known & ~(np.isfinite(numbers) & (numbers > 0))
-            says = f"the weight `{name}` is negative, zero or infinite in {wrong.sum()} rows"
+            wrong = present & ~(np.isfinite(numbers) & (numbers > 0))
+            message = f"the weight `{name}` is negative, zero or infinite in {wrong.sum()} rows"
         else:
-            wrong, says = known, f"the weight `{name}` holds {kind} values, not numbers"
+            wrong, message = present, f"the weight `{name}` holds {kind} values, not numbers"
         if wrong.any():
-            hint = (
-                "hint those rows, or drop them, in `source.select`; a row that stands for nobody has no place"
-            )
+            hint = "correct those rows, or drop them, in `source.select`: a weight is a number above 0"
             yield custom.Fault(
                 column=self.column,
-                says=says,
+                message=message,
                 hint=hint,
                 observed=int(wrong.sum()),
                 positions=custom.positions(wrong),
@@ -99,9 +100,9 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
             return
         values = frame[self.column]
         if not pd.api.types.is_datetime64_any_dtype(values.dtype):
-            found = custom.kind_of(values)
+            kind = custom.kind_of(values)
             yield custom.Fault(
-                column=self.column, says=f"not run: `{self.column}` holds {found} values, no times"
+                column=self.column, message=f"not run: `{self.column}` holds {kind} values, not times"
             )
             return
         instants = values.dt.tz_localize("UTC") if values.dt.tz is None else values
@@ -114,11 +115,12 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
             span = " and ".join(
                 f"{word} {end}" for word, end in (("from", self.first), ("to", self.last)) if end is not None
             )
-            says = f"`{self.column}` is out of range in {wrong.sum()} of {len(wrong)} rows: expected {span}"
-            hint = f"hint the values in `source.select`, or the range in `data.columns.{self.column}`"
+            rows = f"{wrong.sum()} of {len(wrong)} rows"
+            message = f"`{self.column}` is out of range in {rows}: expected {span}"
+            hint = f"correct the values in `source.select`, or the range in `data.columns.{self.column}`"
             yield custom.Fault(
                 column=self.column,
-                says=says,
+                message=message,
                 hint=hint,
                 observed=int(wrong.sum()),
                 positions=custom.positions(wrong),
@@ -130,10 +132,10 @@ def _instant(text: str) -> pd.Timestamp:
     return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
 
 
-def _not_of(values: pd.Series, kind: str) -> np.ndarray:
-    known = values.notna().to_numpy()
+def _is_not(values: pd.Series, kind: str) -> np.ndarray:
+    present = values.notna().to_numpy()
     if kind in ("number", "integer") and isinstance(values.dtype, pd.StringDtype):
-        return np.asarray(known & pd.to_numeric(values, errors="coerce").isna().to_numpy())
+        return np.asarray(present & pd.to_numeric(values, errors="coerce").isna().to_numpy())
     if kind == "integer" and pd.api.types.is_float_dtype(values.dtype):
-        return np.asarray(known & (np.floor(values) != values).to_numpy())
-    return np.asarray(known)
+        return np.asarray(present & (np.floor(values) != values).to_numpy())
+    return np.asarray(present)

@@ -1,7 +1,7 @@
-"""What Great Expectations has no word for: the base of expectations on a whole table.
+"""The base of our own expectations, which examine a whole table.
 
 Each names every column at fault, in a sentence, with the rows to look at. An expectation whose column is
-missing says that it was not run, and fails. Results hold positions and counts, never a row's values.
+missing reports that it was not run, and fails. Results hold positions and counts, never the values of a row.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
 EXAMPLES = 20
-"""The most examples any fault carries."""
+"""The largest number of examples of one fault."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One column at fault: what a person reads, and the positions of at most `EXAMPLES` rows to look at.
+    """One column at fault: a sentence, a hint, and the positions of at most `EXAMPLES` rows to look at.
 
-    `leaks` says that the column's values are as good as those of a protected attribute.
+    `leaks`: the values of the column reveal those of a protected attribute.
     """
 
     column: str | None
-    says: str
+    message: str
     hint: str | None = None
     observed: Any = None
     positions: tuple[int, ...] = ()
@@ -62,16 +62,16 @@ class TableExpectation(BatchExpectation, ABC):
         """Each column at fault."""
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
-        found = [asdict(fault) for fault in self.faults(metrics["table.frame"])]
-        observed = "; ".join(fault["says"] for fault in found) or "nothing at fault"
-        return {"success": not found, "result": {"observed_value": observed, "details": {"faults": found}}}
+        faults = [asdict(fault) for fault in self.faults(metrics["table.frame"])]
+        observed = "; ".join(fault["message"] for fault in faults) or "nothing at fault"
+        return {"success": not faults, "result": {"observed_value": observed, "details": {"faults": faults}}}
 
 
 def missing(frame: pd.DataFrame, columns: list[str]) -> Iterator[Fault]:
-    """A fault for each column that an expectation needs and the table has not."""
+    """A fault for each column that an expectation needs and the table lacks."""
     for name in columns:
         if name not in frame:
-            yield Fault(column=name, says=f"not run: column `{name}` is missing")
+            yield Fault(column=name, message=f"not run: column `{name}` is missing")
 
 
 def present(frame: pd.DataFrame, columns: list[str]) -> list[str]:
@@ -80,12 +80,12 @@ def present(frame: pd.DataFrame, columns: list[str]) -> list[str]:
 
 
 def plain(name: str) -> str:
-    """A column's name without the table it was put beside the features from."""
+    """The name of a column without the prefix of the table it comes from."""
     return name.rsplit(": ", 1)[-1]
 
 
 def kind_of(values: pd.Series) -> str:
-    """number, integer, text, boolean or time; `no` when nothing is known of it, else the type's own name."""
+    """number, integer, text, boolean or time; `no` for a column without values, else the name of its type."""
     kinds = pd.api.types
     if not values.notna().any():
         return "no"
@@ -94,13 +94,14 @@ def kind_of(values: pd.Series) -> str:
     if kinds.is_integer_dtype(values.dtype):
         return "integer"
     if kinds.is_float_dtype(values.dtype):
-        known = values.dropna()
-        return "integer" if bool((np.floor(known) == known).all() and np.isfinite(known).all()) else "number"
+        numbers = values.dropna()
+        whole = bool((np.floor(numbers) == numbers).all() and np.isfinite(numbers).all())
+        return "integer" if whole else "number"
     if kinds.is_datetime64_any_dtype(values.dtype):
         return "time"
     return "text" if isinstance(values.dtype, pd.StringDtype) else str(values.dtype)
 
 
 def positions(wrong: np.ndarray) -> tuple[int, ...]:
-    """Where the mask holds, at most `EXAMPLES` of them."""
-    return tuple(int(at) for at in np.flatnonzero(wrong)[:EXAMPLES])
+    """The first positions where the mask is true, at most `EXAMPLES`."""
+    return tuple(int(position) for position in np.flatnonzero(wrong)[:EXAMPLES])

@@ -1,7 +1,7 @@
 """Data Docs: the same result as a page to browse, readable without a network.
 
-The page holds times, so it is no output of a stage. Values of hidden columns and the words of exceptions
-are taken out of the result first. It fetches nothing and runs nothing, whatever the table holds.
+The page holds times, so it is not an output of a stage. Values of hidden columns and the text of exceptions
+are removed from the result first. The page fetches nothing and runs nothing, whatever the table holds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def publish(result: ExpectationSuiteValidationResult, hidden: set[str], folder: 
 
 
 def hide(result: ExpectationSuiteValidationResult, hidden: set[str]) -> ExpectationSuiteValidationResult:
-    """The result without rows and values of the hidden columns, and without the words of any exception."""
+    """The result without rows and values of the hidden columns, and without the text of any exception."""
     shown = copy.deepcopy(result)
     for each in shown.results:
         if boundary.raised(each.exception_info):
@@ -64,7 +64,7 @@ def hide(result: ExpectationSuiteValidationResult, hidden: set[str]) -> Expectat
 
 
 def _escaped(value: Any) -> Any:
-    """Texts inside the value as HTML shows them: Great Expectations writes them into the page as they are."""
+    """The value with all its texts escaped for HTML, which Great Expectations does not do."""
     if isinstance(value, dict):
         return {_escaped(key): _escaped(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Expectations on the features: permitted, giving nothing away, usable, and worth having."""
+"""Expectations on the features: permitted, without leaks, usable, and informative."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pandas as pd
 from expectations import custom, leaks, near_leaks
 
 SUSPICIOUS = 0.85
-"""An area under the ROC curve that one feature seldom reaches in decisions about people: a convention."""
+"""An area under the ROC curve that one feature rarely reaches in decisions about people: a convention."""
 
-_KNOWINGLY = "or raise `data.leak_auc_max` knowingly"
+_RAISE_LIMIT = "or raise `data.leak_auc_max` deliberately"
 
 
 class ExpectFeaturesToBePermitted(custom.TableExpectation):
-    """The features are the declared ones, and none may never be one; `forbidden` gives each reason why."""
+    """The features are the declared ones and none is forbidden; `forbidden` gives a reason per column."""
 
     features: list[str]
     declared: list[str]
@@ -26,25 +26,27 @@ class ExpectFeaturesToBePermitted(custom.TableExpectation):
 
     def faults(self, _: pd.DataFrame) -> Iterator[custom.Fault]:
         if not self.features:
-            yield custom.Fault(column=None, says="there are no features", hint="name some in `data.features`")
+            yield custom.Fault(
+                column=None, message="there are no features", hint="list some in `data.features`"
+            )
         for name in self.features:
             if name in self.forbidden:
-                says = f"`{name}` is among the features, and is {self.forbidden[name]}"
+                message = f"`{name}` is among the features and is {self.forbidden[name]}"
                 hint = "leave it out of `data.features`, or rename it in `source.select`"
-                yield custom.Fault(column=name, says=says, hint=hint)
+                yield custom.Fault(column=name, message=message, hint=hint)
             elif name not in self.declared:
-                says = f"`{name}` is among the features and is not declared"
-                yield custom.Fault(column=name, says=says, hint="name it in `data.features`")
+                message = f"`{name}` is among the features and is not declared"
+                yield custom.Fault(column=name, message=message, hint="list it in `data.features`")
         for name in self.declared:
             if name not in self.features:
-                yield custom.Fault(column=name, says=f"the declared feature `{name}` is missing")
+                yield custom.Fault(column=name, message=f"the declared feature `{name}` is missing")
 
 
 class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
-    """No feature restates or determines a protected attribute, or determines the label, but for a few errors.
+    """No feature restates or determines a protected attribute, or determines the label, or nearly does.
 
-    `most` is the largest area under the ROC curve, by its lower bound, that is no leak: of one feature, or of
-    two for the label.
+    `most` is the largest area under the ROC curve, by its lower bound, that does not count as a leak: of one
+    feature, or of two features for the label.
     """
 
     features: list[str]
@@ -55,40 +57,37 @@ class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         yield from custom.missing(frame, [*self.attributes, self.label])
-        found = custom.present(frame, self.features)
+        names = custom.present(frame, self.features)
         targets = custom.present(frame, [*self.attributes, self.label])
-        some = near_leaks.sample(frame, [*found, *targets])
-        telling = set()
-        for feature in found:
-            cells = near_leaks.cells(some[feature])
-            for name in targets:
-                how = (leaks.label if name == self.label else leaks.attribute)(frame, feature, name)
-                area = near_leaks.NOTHING if how else near_leaks.alone(cells, some[name])
+        sample = near_leaks.sample(frame, [*names, *targets])
+        leaking = set()
+        for feature in names:
+            cells = near_leaks.cells(sample[feature])
+            for target in targets:
+                verb = (leaks.label if target == self.label else leaks.attribute)(frame, feature, target)
+                area = near_leaks.NOTHING if verb else near_leaks.alone(cells, sample[target])
                 if area.leaks(self.most):
-                    how = f"tells, with {area} against {self.most:g}, almost surely"
-                if how:
-                    telling.add(feature)
-                    yield _leak(feature, how, name, of_label=name == self.label)
-        others = [feature for feature in found if feature not in telling]
+                    verb = f"predicts, with {area} against a limit of {self.most:g},"
+                if verb:
+                    leaking.add(feature)
+                    yield _leak(feature, verb, target, of_label=target == self.label)
+        others = [feature for feature in names if feature not in leaking]
         if self.label in targets:
-            for one, other, area in near_leaks.pairs(some[others], some[self.label], self.most):
-                says = (
-                    f"the features `{one}` and `{other}` together tell the label `{custom.plain(self.label)}`"
-                )
-                hint = f"move the one known later to `data.after_outcome`; {_KNOWINGLY}"
+            for one, other, area in near_leaks.pairs(sample[others], sample[self.label], self.most):
                 yield custom.Fault(
                     column=other,
-                    says=f"{says} with {area} against {self.most:g}",
-                    hint=hint,
+                    message=f"the features `{one}` and `{other}` together predict the label "
+                    f"`{custom.plain(self.label)}`, with {area} against a limit of {self.most:g}",
+                    hint=f"move the one known later to `data.after_outcome`; {_RAISE_LIMIT}",
                     observed=area.value,
                 )
 
 
 class ExpectFeaturesToTellLittle(custom.TableExpectation):
-    """No feature tells a protected attribute or the label suspiciously well.
+    """No feature predicts a protected attribute or the label suspiciously well.
 
-    That is an area under the ROC curve above `SUSPICIOUS`, by its lower bound. What leaks beyond `most` is
-    for another expectation to name; without `most` it counts here too.
+    Suspicious is an area under the ROC curve above `SUSPICIOUS`, by its lower bound. Another expectation
+    reports features that leak beyond `most`; without `most` they are reported here too.
     """
 
     features: list[str]
@@ -98,32 +97,34 @@ class ExpectFeaturesToTellLittle(custom.TableExpectation):
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         yield from custom.missing(frame, self.targets)
-        found, targets = custom.present(frame, self.features), custom.present(frame, self.targets)
-        some = near_leaks.sample(frame, [*found, *targets])
-        for feature in found:
-            cells = near_leaks.cells(some[feature])
-            for name in targets:
-                area = near_leaks.alone(cells, some[name])
-                named = self.most is not None and area.leaks(self.most)
-                if area.low > SUSPICIOUS and not named:
-                    says = f"`{feature}` alone tells `{name}` with {area}"
-                    hint = "check that it is known before the outcome, and no stand-in for a group"
-                    yield custom.Fault(column=feature, says=says, hint=hint, observed=area.value, leaks=True)
+        names, targets = custom.present(frame, self.features), custom.present(frame, self.targets)
+        sample = near_leaks.sample(frame, [*names, *targets])
+        for feature in names:
+            cells = near_leaks.cells(sample[feature])
+            for target in targets:
+                area = near_leaks.alone(cells, sample[target])
+                reported = self.most is not None and area.leaks(self.most)
+                if area.low > SUSPICIOUS and not reported:
+                    message = f"`{feature}` alone predicts `{target}`, with {area}"
+                    hint = "check that it is known before the outcome and does not stand in for a group"
+                    yield custom.Fault(
+                        column=feature, message=message, hint=hint, observed=area.value, leaks=True
+                    )
 
 
-def _leak(feature: str, how: str, column: str, *, of_label: bool) -> custom.Fault:
-    what, place = ("label", "after_outcome") if of_label else ("protected attribute", "protected_encodings")
-    knowingly = f"; {_KNOWINGLY}" if how.startswith("tells, ") else ""
+def _leak(feature: str, verb: str, column: str, *, of_label: bool) -> custom.Fault:
+    role, key = ("label", "after_outcome") if of_label else ("protected attribute", "protected_encodings")
+    alternative = f"; {_RAISE_LIMIT}" if verb.startswith("predicts, ") else ""
     return custom.Fault(
         column=feature,
-        says=f"the feature `{feature}` {how} the {what} `{custom.plain(column)}`",
-        hint=f"move `{feature}` from `data.features` to `data.{place}`{knowingly}",
+        message=f"the feature `{feature}` {verb} the {role} `{custom.plain(column)}`",
+        hint=f"move `{feature}` from `data.features` to `data.{key}`{alternative}",
         leaks=not of_label,
     )
 
 
 class ExpectFeaturesToBeUsable(custom.TableExpectation):
-    """Each feature is a finite number, a boolean or a text, and has a value somewhere."""
+    """Each feature is a finite number, a boolean or a text, and has at least one value."""
 
     features: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("features",)
@@ -134,20 +135,26 @@ class ExpectFeaturesToBeUsable(custom.TableExpectation):
             values = frame[name]
             kind = custom.kind_of(values)
             if not values.notna().any():
-                says = f"the feature `{name}` is null in every row"
-                yield custom.Fault(column=name, says=says, hint="leave it out of `data.features`", observed=0)
+                message = f"the feature `{name}` is null in every row"
+                yield custom.Fault(
+                    column=name, message=message, hint="leave it out of `data.features`", observed=0
+                )
             elif kind not in ("number", "integer", "text", "boolean"):
-                says = f"the feature `{name}` holds {kind} values, which no estimator takes"
+                message = f"the feature `{name}` holds {kind} values, which estimators cannot use"
                 hint = (
                     "derive a number or a text from it in `source.select`, or leave it out of `data.features`"
                 )
-                yield custom.Fault(column=name, says=says, hint=hint, observed=kind)
-            elif kind == "number" and (endless := np.isinf(values.to_numpy(dtype=float))).any():
-                says = f"the feature `{name}` is infinite in {endless.sum()} rows"
+                yield custom.Fault(column=name, message=message, hint=hint, observed=kind)
+            elif kind == "number" and (infinite := np.isinf(values.to_numpy(dtype=float))).any():
+                message = f"the feature `{name}` is infinite in {infinite.sum()} rows"
                 hint = "make it null, or a number, in `source.select`"
-                observed = int(endless.sum())
+                observed = int(infinite.sum())
                 yield custom.Fault(
-                    column=name, says=says, hint=hint, observed=observed, positions=custom.positions(endless)
+                    column=name,
+                    message=message,
+                    hint=hint,
+                    observed=observed,
+                    positions=custom.positions(infinite),
                 )
 
 
@@ -160,7 +167,9 @@ class ExpectFeaturesToVary(custom.TableExpectation):
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         yield from custom.missing(frame, self.features)
         for name in custom.present(frame, self.features):
-            known = frame[name].dropna()
-            if len(known) and bool((known == known.iloc[0]).all()) and len(known) == len(frame):
-                says = f"the feature `{name}` has the same value in every row"
-                yield custom.Fault(column=name, says=says, hint="leave it out of `data.features`", observed=1)
+            values = frame[name].dropna()
+            if len(values) and bool((values == values.iloc[0]).all()) and len(values) == len(frame):
+                message = f"the feature `{name}` has the same value in every row"
+                yield custom.Fault(
+                    column=name, message=message, hint="leave it out of `data.features`", observed=1
+                )

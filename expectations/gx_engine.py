@@ -1,8 +1,8 @@
-"""Great Expectations' engine for data frames, told what it would otherwise find out the slow way.
+"""Great Expectations' engine for data frames, without its unnecessary work.
 
-Same verdicts, less work: a metric on one column is handed that column alone, not a copy of the table
-for every question about its nulls or its unexpected values; and the table is not hashed, because it was read
-by its digest.
+The results are the same: a metric on one column gets that column alone, not a copy of the whole table for
+each of its nulls or unexpected values; and the table is not hashed, because its digest was verified when it
+was read.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from great_expectations.core.batch_spec import RuntimeDataBatchSpec
 from great_expectations.execution_engine.pandas_batch_data import PandasBatchData
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 
-_NOTED = "column that is asked about"
-_COLUMNS = ("column", "column_A", "column_B", _NOTED)
+_EXAMINED = "column under examination"
+_COLUMNS = ("column", "column_A", "column_B", _EXAMINED)
 
 
 class ColumnEngine(PandasExecutionEngine):
     """The engine for one data frame in memory."""
 
     def get_batch_data_and_markers(self, batch_spec: Any) -> tuple[PandasBatchData, BatchMarkers]:
-        """The frame itself, with the time it was handed over and no fingerprint."""
+        """The frame itself, with the time of the call and without a fingerprint."""
         if not isinstance(batch_spec, RuntimeDataBatchSpec):
             raise TypeError(f"this engine reads a data frame, not {type(batch_spec).__name__}")
         frame = batch_spec.batch_data
         batch_spec.batch_data = "PandasDataFrame"  # the specification is written into the result
-        handed_over = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        return PandasBatchData(self, frame), BatchMarkers({"ge_load_time": handed_over})
+        load_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        return PandasBatchData(self, frame), BatchMarkers({"ge_load_time": load_time})
 
     def get_domain_records(self, domain_kwargs: dict[str, Any]) -> pd.DataFrame:
-        """The rows a metric looks at: of one column or of two, where it asks for no more."""
+        """The rows that a metric examines, with only its one or two columns where it names them."""
         records: pd.DataFrame = super().get_domain_records(domain_kwargs)
-        asked = [domain_kwargs[key] for key in _COLUMNS if key in domain_kwargs]
-        known = [name for name in dict.fromkeys(asked) if name in records.columns]
-        return records[known] if known else records
+        names = dict.fromkeys(domain_kwargs[key] for key in _COLUMNS if key in domain_kwargs)
+        present = [name for name in names if name in records.columns]
+        return records[present] if present else records
 
     def get_compute_domain(
         self, domain_kwargs: dict[str, Any], domain_type: Any, accessor_keys: Iterable[str] | None = None
     ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
-        """What the library's own gives, with the column noted: later questions are of that column too."""
+        """What the library's own method returns, with the column noted for later calls on the same domain."""
         data, compute, accessor = super().get_compute_domain(domain_kwargs, domain_type, accessor_keys)
-        noted = {_NOTED: accessor["column"]} if "column" in accessor else {}
-        return data, compute | noted, accessor
+        examined = {_EXAMINED: accessor["column"]} if "column" in accessor else {}
+        return data, compute | examined, accessor

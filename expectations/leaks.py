@@ -1,7 +1,7 @@
-"""Which features give a protected attribute or the label away: by restating it, or by determining it.
+"""The features that leak a protected attribute or the label: by restating it, or by determining it.
 
-Only certainties are named, in columns of few values (and, for the label, in numbers that a threshold
-parts without an error). A feature that merely correlates is for the fairness measurements to show.
+Only certainties count, in columns of few values (and, for the label, in numbers that a threshold separates
+without an error). Features that merely correlate show in the fairness measurements.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 
 FEW = 1000
-"""A column with more distinct values is no plain encoding of a group."""
+"""A column with more distinct values is not a plain encoding of a group."""
 
 ROWS_A_VALUE = 5
-"""With fewer rows a value on average, columns determine each other by accident."""
+"""With fewer rows per value on average, columns determine each other by accident."""
 
 _SAMPLE = 20_000
 
 
 @dataclass(frozen=True)
 class _View:
-    """A feature beside the column it may give away: its values, and both as integers from 0."""
+    """A feature and the column it may leak: the values of the feature, and both as integers from 0."""
 
     values: pd.Series
     feature: np.ndarray
@@ -31,41 +31,41 @@ class _View:
 
 
 def attribute(frame: pd.DataFrame, feature: str, column: str) -> str | None:
-    """How the feature gives the protected attribute away, as a verb, or None.
+    """How the feature leaks the protected attribute, as a verb, or None.
 
-    It `restates` the attribute value for value, `tells groups apart by` nothing but it, or `determines` it.
-    Rows without the attribute are left aside. A missing feature value counts as a value of its own; the
-    feature is looked at without those rows too, where at least half the rows have one.
+    It `restates` the attribute value for value, `distinguishes groups by` nothing else, or `determines` it.
+    Rows without the attribute are left out. A missing feature value counts as a value of its own; where at
+    least half the rows have a value, the feature is also examined without the missing ones.
     """
     image = _holds(_image, frame, feature, column)
     if _holds(_determines, frame, feature, column):
         return "restates" if image else "determines"
-    return "tells groups apart by" if image else None
+    return "distinguishes groups by" if image else None
 
 
 def label(frame: pd.DataFrame, feature: str, column: str) -> str | None:
-    """`determines` when the feature's values, or a threshold on them, settle the label; else None."""
-    tests = (_determines, _parts)
+    """`determines` when the feature's values, or a threshold on them, determine the label; else None."""
+    tests = (_determines, _separates)
     return "determines" if any(_holds(test, frame, feature, column) for test in tests) else None
 
 
 def _holds(test: Callable[[_View], bool], frame: pd.DataFrame, feature: str, column: str) -> bool:
     """Whether the test holds on every row; one counterexample in a sample refutes it."""
-    both = (frame[feature], frame[column])
+    pair = (frame[feature], frame[column])
     step = len(frame) // _SAMPLE
-    if step > 1 and not any(test(view) for view in _views(*(values.iloc[::step] for values in both))):
+    if step > 1 and not any(test(view) for view in _views(*(values.iloc[::step] for values in pair))):
         return False
-    return any(test(view) and view.feature.any() and view.column.any() for view in _views(*both))
+    return any(test(view) and view.feature.any() and view.column.any() for view in _views(*pair))
 
 
-def _views(values: pd.Series, given_away: pd.Series) -> Iterator[_View]:
-    whole = given_away.notna().to_numpy()
-    values, column = values[whole], pd.factorize(given_away[whole])[0]
+def _views(values: pd.Series, target: pd.Series) -> Iterator[_View]:
+    has_target = target.notna().to_numpy()
+    values, column = values[has_target], pd.factorize(target[has_target])[0]
     feature = pd.factorize(values, use_na_sentinel=False)[0]
     yield _View(values, feature, column)
-    known = values.notna().to_numpy()
-    if len(known) / 2 <= known.sum() < len(known):
-        yield _View(values[known], pd.factorize(values[known])[0], pd.factorize(column[known])[0])
+    has_value = values.notna().to_numpy()
+    if len(has_value) / 2 <= has_value.sum() < len(has_value):
+        yield _View(values[has_value], pd.factorize(values[has_value])[0], pd.factorize(column[has_value])[0])
 
 
 def _image(view: _View) -> bool:
@@ -76,7 +76,7 @@ def _determines(view: _View) -> bool:
     return _few(view.feature) and _is_function(view.feature, view.column)
 
 
-def _parts(view: _View) -> bool:
+def _separates(view: _View) -> bool:
     if not pd.api.types.is_numeric_dtype(view.values) or view.values.isna().any():
         return False
     one, other = view.values[view.column == 0], view.values[view.column != 0]

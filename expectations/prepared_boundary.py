@@ -1,7 +1,7 @@
 """What must hold for the prepared tables before a model sees them, and how biased their labels are.
 
-The three tables are read side by side, whether or not they line up: that they do is expected first.
-Nothing here trusts what the raw table's validation said.
+The three tables are read side by side, whether or not they line up: that they do is the first expectation.
+Nothing here relies on the validation of the raw table.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from clearance.documents.split_document import SplitDocument
 from expectations import bias, boundary, columns, features, splits
 
 OF_LABEL, OF_PROTECTED = "label: ", "protected: "
-"""What the columns of the label and protected tables are called beside those of the features."""
+"""The prefixes of the columns from the label table and the protected table."""
 
 
 def frame(tables: dict[str, pa.Table]) -> pd.DataFrame:
-    """The three tables side by side, by position; a shorter one is filled with nulls."""
+    """The three tables side by side, by position; a shorter one is padded with nulls."""
     prefixes = {"features": "", "label": OF_LABEL, "protected": OF_PROTECTED}
     return pd.concat(
         [tables[name].to_pandas().add_prefix(prefixes[name]) for name in prepared.TABLES], axis=1
@@ -37,14 +37,14 @@ def suite(
 
     `confidence` is the level of the intervals of what is measured.
     """
-    found = [name for name in tables["features"].column_names if name not in prepared.KEYS]
+    names = [name for name in tables["features"].column_names if name not in prepared.KEYS]
     attributes = [OF_PROTECTED + name for name in data.protected]
     return [
         *_rows(sum(record.rows.values())),
         *_labels(),
         *_design(data),
-        *_features(data, found, attributes, record),
-        *_bias(data, found, confidence),
+        *_features(data, names, attributes, record),
+        *_bias(data, names, confidence),
     ]
 
 
@@ -59,19 +59,19 @@ def identifiers() -> set[str]:
 
 
 def sampling(data: params.Data) -> str:
-    """How the rows are taken in what is measured of the data, in words."""
-    said = ["of the rows as they are"] + ([] if data.weight is None else [f"unweighted by `{data.weight}`"])
-    said.append(
+    """How the measurements of the data treat the rows, in words."""
+    parts = ["of the rows as they are"] + ([] if data.weight is None else [f"unweighted by `{data.weight}`"])
+    parts.append(
         "rows are taken as independent"
         if data.cluster is None
         else f"without intervals, as rows of one `{data.cluster}` are not independent"
     )
-    return "; ".join(said)
+    return "; ".join(parts)
 
 
-def _bias(data: params.Data, found: list[str], confidence: float) -> list[Expectation]:
-    """How biased the data are: that it can be measured is expected, how much it may be is for the policy."""
-    what: dict[str, Any] = {
+def _bias(data: params.Data, names: list[str], confidence: float) -> list[Expectation]:
+    """How biased the data are. That must be measurable; how much is too much is for the policy to decide."""
+    shared: dict[str, Any] = {
         "attributes": data.protected,
         "prefix": OF_PROTECTED,
         "rows": ["row", OF_LABEL + "row", OF_PROTECTED + "row"],
@@ -81,17 +81,19 @@ def _bias(data: params.Data, found: list[str], confidence: float) -> list[Expect
     }
     return [
         bias.ExpectLabelBiasToBeMeasured(
-            **what, **boundary.says("the groups' label rates can be compared", severity="warn")
+            **shared, **boundary.statement("the groups' label rates can be compared", severity="warn")
         ),
         bias.ExpectMissingnessToBeMeasured(
-            **what,
-            features=found,
-            **boundary.says("how often features are missing in each group can be compared", severity="warn"),
+            **shared,
+            features=names,
+            **boundary.statement(
+                "how often features are missing in each group can be compared", severity="warn"
+            ),
         ),
         bias.ExpectProxiesToBeMeasured(
-            **what,
-            features=found,
-            **boundary.says("how well features tell the groups apart can be measured", severity="warn"),
+            **shared,
+            features=names,
+            **boundary.statement("how well features distinguish the groups can be measured", severity="warn"),
         ),
     ]
 
@@ -102,7 +104,7 @@ def _rows(rows: int) -> list[Expectation]:
             column_A=key,
             column_B=prefix + key,
             ignore_row_if="neither",
-            **boundary.says(
+            **boundary.statement(
                 f"the {prefix[:-2]} table has the same `{key}` as the features table, row by row"
             ),
         )
@@ -111,21 +113,23 @@ def _rows(rows: int) -> list[Expectation]:
     ]
     return [
         gx.ExpectTableRowCountToEqual(
-            value=rows, **boundary.says(f"the tables have the recorded {rows} rows")
+            value=rows, **boundary.statement(f"the tables have the recorded {rows} rows")
         ),
-        gx.ExpectColumnValuesToNotBeNull(column="row", **boundary.says("every row has its hash")),
-        gx.ExpectColumnValuesToBeUnique(column="row", **boundary.says("every row hash names one row")),
+        gx.ExpectColumnValuesToNotBeNull(column="row", **boundary.statement("every row has its hash")),
+        gx.ExpectColumnValuesToBeUnique(
+            column="row", **boundary.statement("every row hash identifies one row")
+        ),
         *same,
         gx.ExpectColumnValuesToNotBeNull(
-            column="split", **boundary.says("every row is on a side of the split")
+            column="split", **boundary.statement("every row is on a side of the split")
         ),
         gx.ExpectColumnValuesToBeInSet(
             column="split",
             value_set=list(prepared.SPLITS),
-            **boundary.says(f"the sides are {', '.join(prepared.SPLITS)}"),
+            **boundary.statement(f"the sides are {', '.join(prepared.SPLITS)}"),
         ),
         splits.ExpectSplitsToBeDisjoint(
-            row="row", split="split", **boundary.says("no row is on more than one side of the split")
+            row="row", split="split", **boundary.statement("no row is on more than one side of the split")
         ),
     ]
 
@@ -133,61 +137,65 @@ def _rows(rows: int) -> list[Expectation]:
 def _labels() -> list[Expectation]:
     label = OF_LABEL + "label"
     return [
-        gx.ExpectColumnValuesToNotBeNull(column=label, **boundary.says("the label is never null")),
+        gx.ExpectColumnValuesToNotBeNull(column=label, **boundary.statement("the label is never null")),
         gx.ExpectColumnValuesToBeInSet(
-            column=label, value_set=[0, 1], **boundary.says("the label is 0, or 1 for the favourable outcome")
+            column=label,
+            value_set=[0, 1],
+            **boundary.statement("the label is 0, or 1 for the favourable outcome"),
         ),
         splits.ExpectEverySplitToHaveBothLabels(
-            split="split", label=label, **boundary.says("train, tune and test rows each have both labels")
+            split="split",
+            label=label,
+            **boundary.statement("train, tune and test rows each have both labels"),
         ),
     ]
 
 
 def _design(data: params.Data) -> list[Expectation]:
-    """What is declared of how rows were drawn stands in every row."""
-    found: list[Expectation] = []
+    """The declared weight and cluster are present in every row."""
+    expectations: list[Expectation] = []
     for name, declared in (("weight", data.weight), ("cluster", data.cluster)):
         if declared is not None:
-            found.append(
+            expectations.append(
                 gx.ExpectColumnValuesToNotBeNull(
-                    column=OF_LABEL + name, **boundary.says(f"the {name} of every row is known")
+                    column=OF_LABEL + name, **boundary.statement(f"the {name} of every row is known")
                 )
             )
     if data.weight is not None:
         weight = columns.ExpectColumnToWeigh(
-            column=OF_LABEL + "weight", **boundary.says("every weight is a finite number above 0")
+            column=OF_LABEL + "weight", **boundary.statement("every weight is a finite number above 0")
         )
-        found.append(weight)
-    return found
+        expectations.append(weight)
+    return expectations
 
 
 def _features(
-    data: params.Data, found: list[str], attributes: list[str], record: SplitDocument
+    data: params.Data, names: list[str], attributes: list[str], record: SplitDocument
 ) -> list[Expectation]:
     declared = data.features if isinstance(data.features, list) else list(record.features)
     return [
         features.ExpectFeaturesToBePermitted(
-            features=found,
+            features=names,
             forbidden=data.never_features(),
             declared=declared,
-            **boundary.says(
+            **boundary.statement(
                 "the features are the declared ones: none protected, derived from one, or known later"
             ),
         ),
         features.ExpectFeaturesNotToGiveAway(
-            features=found,
+            features=names,
             attributes=attributes,
             label=OF_LABEL + "label",
             most=data.leak_auc_max,
-            **boundary.says("no feature restates a protected attribute or determines the label"),
+            **boundary.statement("no feature restates a protected attribute or determines the label"),
         ),
         features.ExpectFeaturesToBeUsable(
-            features=found, **boundary.says("each feature is a finite number or a text, and has values")
+            features=names, **boundary.statement("each feature is a finite number or a text, and has values")
         ),
         splits.ExpectFeaturesToBeKnown(
-            features=found,
+            features=names,
             split="split",
             side="train",
-            **boundary.says("each feature has a value in some train row"),
+            **boundary.statement("each feature has a value in some train row"),
         ),
     ]

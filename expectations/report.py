@@ -56,7 +56,7 @@ def entries(
             column=fault.column,
             severity="block" if result.severity == boundary.BLOCK else "warn",
             success=result.success,
-            detail="; ".join(filter(None, (fault.says, fault.hint))),
+            detail="; ".join(filter(None, (fault.message, fault.hint))),
             observed=_json_value(fault.observed),
             examples=_examples(fault, frame, hashes, silent=silent, identifiers=identifiers),
         )
@@ -88,15 +88,15 @@ def proxy_columns(results: Sequence[boundary.ExpectationResult]) -> set[str]:
 def _faults(result: boundary.ExpectationResult, frame: pd.DataFrame) -> list[custom.Fault]:
     column = result.columns[0] if result.columns else None
     if not result.ran:
-        return [custom.Fault(column=column, says=f"not run: {_why_not(result, frame)}")]
+        return [custom.Fault(column=column, message=f"not run: {_why_not(result, frame)}")]
     if result.success:
-        return [custom.Fault(column=column, says=result.demand, observed=_observed(result))]
+        return [custom.Fault(column=column, message=result.requirement, observed=_observed(result))]
     if faults := result.result.get("details", {}).get("faults"):
         return [custom.Fault(**fault) for fault in faults]
     return [
         custom.Fault(
             column=column,
-            says=_sentence(result),
+            message=_sentence(result),
             hint=result.hint,
             observed=_observed(result),
             positions=tuple(result.result.get("partial_unexpected_index_list", ())[: custom.EXAMPLES]),
@@ -110,7 +110,7 @@ def _why_not(result: boundary.ExpectationResult, frame: pd.DataFrame) -> str:
     if absent:
         return f"column `{absent[0]}` is missing"
     kinds = ", ".join(f"`{name}` holds {custom.kind_of(frame[name])} values" for name in result.columns)
-    return f"it cannot be computed{kinds and ', as '}{kinds} ({result.demand})"
+    return f"it cannot be computed{kinds and ', as '}{kinds} ({result.requirement})"
 
 
 def _sentence(result: boundary.ExpectationResult) -> str:
@@ -131,9 +131,9 @@ def _sentence(result: boundary.ExpectationResult) -> str:
         "expect_column_pair_values_to_be_equal": f"{name} differ in {count} rows",
     }
     sentence = sentences.get(result.kind)
-    return (
-        f"{sentence}: expected that {result.demand}" if sentence else f"it is not true that {result.demand}"
-    )
+    if sentence is None:
+        return f"it is not true that {result.requirement}"
+    return f"{sentence}: expected that {result.requirement}"
 
 
 def _observed(result: boundary.ExpectationResult) -> Any:

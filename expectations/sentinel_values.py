@@ -1,6 +1,6 @@
-"""Numbers that are no measurements: a code such as -999 or 9999 that stands for a missing value.
+"""Sentinel values: codes such as -999 or 9999 in a column of numbers that stand for a missing value.
 
-Looked for on a bounded sample, inside the range that is declared. A single row is an outlier, not a code.
+They are sought in a bounded sample, inside the declared range. A single row is an outlier, not a code.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pandas as pd
 from expectations import custom
 
 ROWS = 20_000
-"""Rows looked at, at most."""
+"""The largest number of rows examined."""
 
 SPIKE = 5
-"""A code within the range occurs at least so many times, and so many times as often as any other value."""
+"""A code within the range occurs at least this often, and this many times as often as any other value."""
 
 _FEW = 10
 _NINES = [10**digits - 1 for digits in range(1, 10)]
@@ -27,9 +27,9 @@ _CODES = np.array([*_NINES, *(-nines for nines in _NINES), -1], dtype=float)
 
 
 class ExpectNumbersNotToBeCodes(custom.TableExpectation):
-    """No column of numbers holds, again and again, a value far from all others or that looks like a code.
+    """No column of numbers repeats a value that is far from all others or looks like a code.
 
-    `ranges` gives for some columns the ends that are declared, null where there is none.
+    `ranges` gives the declared ends of the range for some columns, null where there is none.
     """
 
     columns: list[str]
@@ -37,56 +37,60 @@ class ExpectNumbersNotToBeCodes(custom.TableExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("columns", "ranges")
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        some = frame.iloc[:: max(1, math.ceil(len(frame) / ROWS))]
+        sample = frame.iloc[:: max(1, math.ceil(len(frame) / ROWS))]
         for name in custom.present(frame, self.columns):
             kind = pd.api.types
-            if not kind.is_numeric_dtype(some[name].dtype) or kind.is_bool_dtype(some[name].dtype):
+            if not kind.is_numeric_dtype(sample[name].dtype) or kind.is_bool_dtype(sample[name].dtype):
                 continue
-            values = some[name].to_numpy(dtype=float, na_value=np.nan)
+            values = sample[name].to_numpy(dtype=float, na_value=np.nan)
             for code in codes(_within(values, *self.ranges.get(name, (None, None)))):
                 rows = (frame[name] == code).to_numpy(dtype=bool, na_value=False)
-                says = (
-                    f"{rows.sum()} rows of `{name}` hold {code:g}, which looks like a code, not like a number"
+                message = (
+                    f"{rows.sum()} rows of `{name}` hold {code:g}, which looks like a code, not a measurement"
                 )
                 hint = f"make it null in `source.select`, or list `data.columns.{name}.values`"
                 observed = {"value": code, "rows": int(rows.sum())}
                 yield custom.Fault(
-                    column=name, says=says, hint=hint, observed=observed, positions=custom.positions(rows)
+                    column=name,
+                    message=message,
+                    hint=hint,
+                    observed=observed,
+                    positions=custom.positions(rows),
                 )
 
 
 def codes(numbers: npt.NDArray[np.float64]) -> list[float]:
-    """Values that occur at least twice and are no measurement by one of three signs.
+    """Values that occur at least twice and are probably codes, by one of three signs.
 
-    It lies further from all others than these from each other, and looks like a code (nines, or -1) where
-    they are few; it looks like one and is negative among numbers that are not; or it looks like one and
-    occurs `SPIKE` times as often as any other.
+    The value lies further from all others than they do from each other, and looks like a code (nines, or -1)
+    where they are few; or it looks like a code and is the only negative one; or it looks like a code and
+    occurs `SPIKE` times as often as any other value.
     """
     levels, counts = np.unique(numbers, return_counts=True)
     ends = np.isin(np.arange(len(levels)), [0, len(levels) - 1])
-    asked = np.flatnonzero((counts > 1) & (ends | np.isin(levels, _CODES)))
-    return [float(levels[at]) for at in asked if _is_code(int(at), levels, counts)]
+    candidates = np.flatnonzero((counts > 1) & (ends | np.isin(levels, _CODES)))
+    return [float(levels[index]) for index in candidates if _is_code(int(index), levels, counts)]
 
 
-def _is_code(at: int, levels: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> bool:
-    code, others = float(levels[at]), np.delete(levels, at)
+def _is_code(index: int, levels: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> bool:
+    code, others = float(levels[index]), np.delete(levels, index)
     if len(others) < 2:
         return False
     low, high = float(others[0]), float(others[-1])
-    looks = code in _CODES
+    typical = code in _CODES
     outside = max(low - code, code - high)
-    apart = outside > high - low and (looks or len(others) >= _FEW)
-    alone = looks and code < 0 <= low
-    spike = looks and abs(code) > 9 and counts[at] >= SPIKE * max(1, np.delete(counts, at).max())
-    return bool(apart or alone or spike)
+    apart = outside > high - low and (typical or len(others) >= _FEW)
+    only_negative = typical and code < 0 <= low
+    spike = typical and abs(code) > 9 and counts[index] >= SPIKE * max(1, np.delete(counts, index).max())
+    return bool(apart or only_negative or spike)
 
 
 def _within(
     values: npt.NDArray[np.float64], low: float | None, high: float | None
 ) -> npt.NDArray[np.float64]:
-    kept = np.isfinite(values)
+    inside = np.isfinite(values)
     if low is not None:
-        kept &= values >= low
+        inside &= values >= low
     if high is not None:
-        kept &= values <= high
-    return np.asarray(values[kept])
+        inside &= values <= high
+    return np.asarray(values[inside])

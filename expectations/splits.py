@@ -25,8 +25,8 @@ class ExpectSplitsToBeDisjoint(custom.TableExpectation):
         repeated = frame.loc[frame[self.row].duplicated(keep=False), [self.row, self.split]]
         overlap = int(repeated.drop_duplicates()[self.row].duplicated().sum())
         if overlap:
-            says = f"{overlap} rows are on more than one side of the split"
-            yield custom.Fault(column=self.split, says=says, observed=overlap)
+            message = f"{overlap} rows are on more than one side of the split"
+            yield custom.Fault(column=self.split, message=message, observed=overlap)
 
 
 class ExpectEverySplitToHaveBothLabels(custom.TableExpectation):
@@ -42,16 +42,16 @@ class ExpectEverySplitToHaveBothLabels(custom.TableExpectation):
             return
         counts = frame.groupby([self.split, self.label]).size()
         for side in prepared.SPLITS:
-            found = {value: int(counts.get((side, value), 0)) for value in (0, 1)}
-            hint = "bring more rows, or change `split` in params.yaml"
-            if not any(found.values()):
+            rows = {value: int(counts.get((side, value), 0)) for value in (0, 1)}
+            hint = "add rows, or change `split` in params.yaml"
+            if not any(rows.values()):
                 yield custom.Fault(
-                    column=self.split, says=f"there are no {side} rows", hint=hint, observed=found
+                    column=self.split, message=f"there are no {side} rows", hint=hint, observed=rows
                 )
-            elif not all(found.values()):
-                only = "favourable" if found[1] else "unfavourable"
-                says = f"all {sum(found.values())} {side} rows have the {only} label"
-                yield custom.Fault(column=self.split, says=says, hint=hint, observed=found)
+            elif not all(rows.values()):
+                only = "favourable" if rows[1] else "unfavourable"
+                message = f"all {sum(rows.values())} {side} rows have the {only} label"
+                yield custom.Fault(column=self.split, message=message, hint=hint, observed=rows)
 
 
 class ExpectFeaturesToBeKnown(custom.TableExpectation):
@@ -66,8 +66,10 @@ class ExpectFeaturesToBeKnown(custom.TableExpectation):
         yield from custom.missing(frame, [*self.features, self.split])
         if self.split not in frame:
             return
-        here = (frame[self.split] == self.side).to_numpy(dtype=bool, na_value=False)
+        on_side = (frame[self.split] == self.side).to_numpy(dtype=bool, na_value=False)
         for name in custom.present(frame, self.features):
-            if not (frame[name].notna().to_numpy() & here).any():
-                says = f"the feature `{name}` is null in every {self.side} row"
-                yield custom.Fault(column=name, says=says, hint="leave it out of `data.features`", observed=0)
+            if not (frame[name].notna().to_numpy() & on_side).any():
+                message = f"the feature `{name}` is null in every {self.side} row"
+                yield custom.Fault(
+                    column=name, message=message, hint="leave it out of `data.features`", observed=0
+                )

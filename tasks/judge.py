@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from clearance import files, params, paths, stage
+from clearance import params, paths, stage
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import project_verdict
 
@@ -19,9 +19,8 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Read the evidence and the policy, write `reports/verdict.json`."""
     settings = params.load(paths.PARAMS)
-    judged = project_verdict.judge(settings, Path())
-    verdict = VerdictDocument.create(**judged)
-    files.write_json(paths.VERDICT, judged)
+    verdict = VerdictDocument.from_json(project_verdict.judge(settings, Path()))
+    verdict.write(Path())
     logger.info("verdict: %s", verdict.verdict.replace("_", " "))
     for reason in verdict.reasons:
         logger.info("  %s", reason)

@@ -1,9 +1,12 @@
 """What costs seconds to start, started once for all tests."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import projects
 import pytest
@@ -11,26 +14,58 @@ from xdist.scheduler import LoadFileScheduling
 
 from clearance import environment
 
+if TYPE_CHECKING:
+    from prefect_server import PrefectServer
+
 pytest_plugins = ("ledgers", "words", "tests.support.cpu_times")
-ON_THE_DEMO = ("test_doors.py", "test_pipeline.py", "test_reproduce.py")
+GROUPS = {
+    "demo": ("test_doors.py", "test_pipeline.py", "test_reproduce.py"),
+    "prefect": (
+        *("test_awaiting.py", "test_deployment.py", "test_new_data.py", "test_terminal.py"),
+        "test_training_flow.py",
+    ),
+}
+"""Files that share something expensive: the demo's run, a Prefect server. One worker runs them all."""
+
+GROUP_OF = {file: group for group, files in GROUPS.items() for file in files}
+GOVERNANCE = (
+    *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
+    *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
+    *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
+    *("test_track_candidates.py", "test_verify.py"),
+)
+"""Files whose tests work on a registry, a ledger and signed evidence: half a second or more each."""
+
+SLOW_FILES = frozenset({*GROUP_OF, *GOVERNANCE, "test_corruption.py"})
+"""Every test of these files is slow; elsewhere a mark says which is."""
+
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as processors: more threads only wait
 os.environ["TZ"] = "America/St_Johns"  # nobody's evidence is of UTC because the machine is
 time.tzset()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file of slow tests is not even imported where only fast tests are wanted."""
+    only_fast = config.getoption("markexpr") == "not slow"
+    return True if only_fast and collection_path.name in SLOW_FILES else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: the last minute of a run on two cores then has work for both."""
+    """Mark slow tests; groups and slow files first, so that the last minute has work for every worker."""
+    for item in items:
+        if item.path.name in SLOW_FILES:
+            item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.name not in GROUP_OF, item.path not in slow))
 
 
 class _Scheduling(LoadFileScheduling):
-    """A worker for a file, and one for all files about the demo: so that it runs once."""
+    """A worker for a file, and one for all files of a group."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "demo" if Path(file).name in ON_THE_DEMO else file
+        return GROUP_OF.get(Path(file).name, file)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -39,21 +74,33 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Scheduli
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A Prefect server of the tests' own, with an empty database, for every flow run in this process."""
-    home = str(tmp_path_factory.mktemp("prefect"))
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """One Prefect server for all tests of this process that need one, with an empty database at first."""
+    import prefect_server
+
+    with prefect_server.running(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prefect_api(prefect: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """That server as the API of every flow run in this process."""
     before = dict(os.environ)
     os.environ.update(
         {
             **environment.TOOL_DEFAULTS,
-            "PREFECT_HOME": home,
+            "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect-home")),
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         }
     )
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+    with temporary_settings({PREFECT_API_URL: prefect.api}):
+        yield prefect
+        APILogWorker.instance().drain()
+        EventsWorker.drain_all()
     os.environ.clear()
     os.environ.update(before)
 

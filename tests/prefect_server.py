@@ -1,24 +1,76 @@
-"""A real Prefect server on loopback with the deployments of a project, and a worker that runs them there."""
+"""A Prefect server on loopback for all tests of a session; workers that run a project's deployments."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 from prefect import State, get_client
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from clearance import environment
+
+ROOT = Path(__file__).resolve().parent.parent
+POOL = "clearance"
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A running server: the address of its API, and the folder it was started in (with our prefect.toml)."""
+
+    api: str
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        """The HOME of its commands; nothing may appear there."""
+        return self.folder.parent / "home"
+
+    def variables(self) -> dict[str, str]:
+        """The environment of a Prefect command that reaches this server."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name != "PREFECT_HOME" and name not in environment.tool_locations(self.folder)
+        }
+        pace = {
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+        }
+        return (
+            inherited
+            | environment.TOOL_DEFAULTS
+            | pace
+            | {"PREFECT_API_URL": self.api, "HOME": str(self.home)}
+        )
+
+
+@contextlib.contextmanager
+def running(parent: Path) -> Iterator[PrefectServer]:
+    """A server below `parent` with an empty database, which it keeps where prefect.toml says."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    server = PrefectServer(f"http://127.0.0.1:{port}/api", parent / "server")
+    server.folder.mkdir()
+    shutil.copy(ROOT / "prefect.toml", server.folder)
+    command = ("server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui")
+    with process(server.folder, server.variables(), *command):
+        wait_for(f"{server.api}/health")
+        yield server
 
 
 @contextlib.contextmanager
@@ -48,19 +100,8 @@ def process(folder: Path, variables: dict[str, str], *arguments: str) -> Iterato
                     started.wait(timeout=10)
 
 
-def prefect(folder: Path, variables: dict[str, str], *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
-        cwd=folder,
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def wait_for(url: str) -> None:
+    """Return once `url` answers."""
     end = time.monotonic() + 120
     while True:
         with contextlib.suppress(httpx.HTTPError):
@@ -71,41 +112,23 @@ def wait_for(url: str) -> None:
 
 
 @contextlib.contextmanager
-def served(folder: Path, **more: str) -> Iterator[tuple[SyncPrefectClient, dict[str, str]]]:
-    """A client of a server that has the deployments of `folder`'s prefect.yaml and a worker there.
+def deployed(server: PrefectServer, folder: Path, **more: str) -> Iterator[SyncPrefectClient]:
+    """A client of the server, with the deployments of `folder`'s prefect.yaml and a worker there.
 
-    The environment comes with it in which commands reach that server; `more` is the worker's own.
+    `more` is added to the worker's environment. The deployments replace those of an earlier call.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    api = f"http://127.0.0.1:{port}/api"
-    kept = {
-        name: value for name, value in os.environ.items() if name not in environment.tool_locations(folder)
-    }
-    variables = (
-        kept
-        | environment.TOOL_DEFAULTS
-        | {
-            "PREFECT_API_URL": api,
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
-            "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
-            "HOME": str(folder.parent / "home"),
-        }
-    )
-    with process(folder, variables, "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"):
-        wait_for(f"{api}/health")
-        prefect(folder, variables, "work-pool", "create", "clearance", "--type", "process")
-        prefect(folder, variables, "deploy", "--all")
-        with (
-            process(folder, variables | more, "worker", "start", "--pool", "clearance"),
-            temporary_settings({PREFECT_API_URL: api, PREFECT_HOME: folder.parent / "prefect"}),
-            get_client(sync_client=True) as client,
-        ):
-            yield client, variables
+    with temporary_settings({PREFECT_API_URL: server.api}), get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"), overwrite=True)
+        deploy = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+        variables = server.variables()
+        done = subprocess.run(deploy, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with process(folder, variables | more, "worker", "start", "--pool", POOL):
+            yield client
 
 
 def ended(client: SyncPrefectClient, run: Any) -> State[Any]:
+    """The final state of a flow run, once it has one."""
     end = time.monotonic() + 180
     while True:
         state = client.read_flow_run(run).state

@@ -109,6 +109,19 @@ def copy(folder: Path) -> Project:
     return Project(root, home)
 
 
+def warm_copy(folder: Path, source: Project) -> Project:
+    """Such a clone without a lock, with the DVC cache and the migrated Prefect database of `source`.
+
+    Stages are then restored from DVC's run cache; the registry is empty.
+    """
+    project = copy(folder)
+    (project.root / "dvc.lock").unlink(missing_ok=True)
+    shutil.copytree(source.root / ".dvc/cache", project.root / ".dvc/cache")
+    (project.root / ".prefect").mkdir()
+    shutil.copy2(source.root / ".prefect/prefect.db", project.root / ".prefect")
+    return project
+
+
 def _commit(root: Path) -> None:
     def git(*arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)

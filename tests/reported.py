@@ -235,7 +235,7 @@ def write(
         sha256="12" * 32,
     )
     origin.write(root)
-    if found["training"]["status"] == "measured":
+    if found.get("training", {}).get("status") == "measured":
         artifacts.write_text(root / paths.MODEL, MODEL)
     for name, document_ in found.items():
         artifacts.write_json(root / f"reports/{name}.json", document_)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import people
 import pytest
+from codes import raises
 from people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
-from clearance.errors import ConfigurationError
 from clearance.trust import approval_rules, approval_state, decisions, dsse, recorded_decisions
 from clearance.trust.approval_rules import ApprovalContext, ApprovalRequirement, Contributors
 from clearance.trust.decisions import AttestedAccount, DecisionKind
@@ -67,18 +66,19 @@ def by_token(
 
 def standing(*records: DecisionRecord, **changes: Any) -> approval_state.ApprovalState:
     asked = {
-        "matter": MATTER,
+        "subject": MATTER,
         "roles": KNOWN,
-        "trainers": Contributors(identities=frozenset({"dan"})),
-        "asked": ApprovalRequirement(roles={"validator": 1, "risk_officer": 1}, override_days=30),
+        "contributors": Contributors(identities=frozenset({"dan"})),
+        "requirement": ApprovalRequirement(roles={"validator": 1, "risk_officer": 1}, override_days=30),
         "failed": False,
         "now": AT + DAY,
     }
     return approval_state.evaluate(records, ApprovalContext(**{**asked, **changes}))
 
 
-def whys(state: approval_state.ApprovalState) -> str:
-    return " ".join(each.why for each in state.refused)
+def uncounted(state: approval_state.ApprovalState) -> dict[int, str]:
+    """The code of every decision that does not count, by its number."""
+    return {decision.number: decision.code for decision in state.refused}
 
 
 VERA = by_token(1, "vera", APPROVE, account("s-vera"))
@@ -96,34 +96,31 @@ def test_two_people_known_by_their_tokens_are_enough_and_so_is_a_token_with_a_ke
 
 
 def test_somebody_with_an_account_and_no_key_can_be_asked_and_can_decide() -> None:
-    assert "ask both or vera or viktor" in standing(RITA).reasons[0]
+    assert "both, vera, viktor" in standing(RITA).reasons[0]
     assert standing(RITA, by_token(3, "viktor", APPROVE, account("s-viktor"))).complete
 
 
 @pytest.mark.parametrize(
-    ("odd", "says"),
+    ("odd", "code"),
     [
-        (by_token(1, "vera", APPROVE, account("s-vera"), key=SIGNERS["otto"]), "otto may not attest"),
-        (by_token(1, "vera", APPROVE, account("s-vera"), key=SIGNERS["vera"]), "vera may not attest"),
-        (by_token(1, "vera", APPROVE, account("s-rita")), "says that vera decided, and the account s-rita"),
-        (by_token(1, "vera", APPROVE, account("s-nobody")), "gives the account s-nobody of .* to nobody"),
-        (
-            by_token(1, "vera", APPROVE, account("s-vera", issuer=ISSUER + "/")),
-            "gives the account s-vera of .*/ to nobody",
-        ),
-        (by_token(1, "desk", APPROVE, account("s-vera")), "says that desk decided"),
-        (by_token(1, "dan", APPROVE, account("s-dan")), "dan had a part in making this model"),
-        (by_token(1, "ada", APPROVE, account("s-ada")), "no role that ada had then may approve"),
-        (by_token(1, "vera", APPROVE, account("s-vera", roles=())), "no role that vera had then"),
-        (by_token(1, "vera", APPROVE, account("s-vera", roles=("risk_officer",))), "no role that vera had"),
-        (record(1, "vera", APPROVE, seen=KNOWN, key=DESK), "vera decided, and desk's key signed it"),
-        (record(1, "desk", APPROVE, seen=KNOWN, key=DESK), "no role that desk had then may approve"),
+        (by_token(1, "vera", APPROVE, account("s-vera"), key=SIGNERS["otto"]), "may_not_attest"),
+        (by_token(1, "vera", APPROVE, account("s-vera"), key=SIGNERS["vera"]), "may_not_attest"),
+        (by_token(1, "vera", APPROVE, account("s-rita")), "other_account"),
+        (by_token(1, "vera", APPROVE, account("s-nobody")), "unknown_account"),
+        (by_token(1, "vera", APPROVE, account("s-vera", issuer=ISSUER + "/")), "unknown_account"),
+        (by_token(1, "desk", APPROVE, account("s-vera")), "other_account"),
+        (by_token(1, "dan", APPROVE, account("s-dan")), "contributor"),
+        (by_token(1, "ada", APPROVE, account("s-ada")), "no_role"),
+        (by_token(1, "vera", APPROVE, account("s-vera", roles=())), "no_role"),
+        (by_token(1, "vera", APPROVE, account("s-vera", roles=("risk_officer",))), "no_role"),
+        (record(1, "vera", APPROVE, seen=KNOWN, key=DESK), "other_signer"),
+        (record(1, "desk", APPROVE, seen=KNOWN, key=DESK), "no_role"),
     ],
 )
-def test_what_a_token_does_not_prove_does_not_count(odd: DecisionRecord, says: str) -> None:
+def test_what_a_token_does_not_prove_does_not_count(odd: DecisionRecord, code: str) -> None:
     state = standing(odd, RITA)
     assert not state.complete and state.missing == {"validator": 1}
-    assert re.search(says, whys(state)), whys(state)
+    assert uncounted(state) == {1: code}
 
 
 def test_groups_take_roles_away_and_give_none() -> None:
@@ -136,9 +133,9 @@ def test_groups_take_roles_away_and_give_none() -> None:
 def test_a_person_counts_once_by_key_and_by_any_of_their_accounts() -> None:
     old = by_token(3, "rita", APPROVE, account("s-rita-old", "3"))
     for again in (old, record(3, "rita", APPROVE, seen=KNOWN)):
-        state = standing(RITA, again, asked=ApprovalRequirement(roles={"risk_officer": 2}))
+        state = standing(RITA, again, requirement=ApprovalRequirement(roles={"risk_officer": 2}))
         assert state.missing == {"risk_officer": 1}
-        assert "stands already and a person counts once" in whys(state)
+        assert uncounted(state) == {3: "already_recorded"}
 
 
 def test_a_token_decides_once_also_after_a_revocation() -> None:
@@ -148,7 +145,7 @@ def test_a_token_decides_once_also_after_a_revocation() -> None:
     replayed = by_token(4, "vera", APPROVE, account("s-vera", "1"), when=AT + DAY / 2)
     state = standing(replayed, back, VERA, RITA)
     assert state.missing == {"validator": 1}
-    assert "vera's approval (entry 4) does not count: its token decided before (entry 1)" in whys(state)
+    assert uncounted(state) == {1: "revoked", 4: "token_reused"}
     assert standing(VERA, RITA, back, by_token(5, "vera", APPROVE, account("s-vera", "5"))).complete
 
 
@@ -171,9 +168,9 @@ def test_by_token_one_takes_back_what_one_signed_with_a_key_and_nobody_elses() -
 
 
 def test_who_had_a_part_in_making_it_cannot_attest_who_approved() -> None:
-    state = standing(VERA, RITA, trainers=Contributors(identities=frozenset({"desk"})))
+    state = standing(VERA, RITA, contributors=Contributors(identities=frozenset({"desk"})))
     assert not state.counted
-    assert "desk, who attests it, had a part in making this model" in whys(state)
+    assert uncounted(state) == {1: "attester_contributor", 2: "attester_contributor"}
     assert approval_rules.contributors(KNOWN, [DESK.public_key.keyid], []).identities == {"desk"}
 
 
@@ -212,8 +209,10 @@ def test_a_revoked_service_attests_nothing_from_then_on() -> None:
 
 
 def test_an_account_belongs_to_one_person() -> None:
-    with pytest.raises(ConfigurationError, match=r"the account s-vera of .* is there twice"):
+    with raises("trust.invalid_roles") as error:
         with_accounts(both=person("both", "s-vera"))
-    with pytest.raises(ConfigurationError, match="subject"):
+    assert f"s-vera of {ISSUER}" in error.value.values["why"]
+    with raises("trust.invalid_roles") as error:
         with_accounts(both={"roles": ["validator"], "accounts": [{"issuer": ISSUER}]})
+    assert "subject" in error.value.values["why"]
     assert ROLES.holder(ISSUER, "s-vera", AT) is None

@@ -51,7 +51,7 @@ PEOPLE = {
     "viktor": ["validator"],
     "rita": ["risk_officer"],
     "ada": ["auditor"],
-    "desk": ["desk"],
+    "approvals_service": ["approvals_service"],
 }
 ROLES = {
     "data_scientist": ["train", "propose"],
@@ -59,7 +59,7 @@ ROLES = {
     "risk_officer": ["approve", "override"],
     "operator": ["promote", "roll_back"],
     "auditor": ["read"],
-    "desk": ["attest_identity"],
+    "approvals_service": ["attest_identity"],
 }
 
 
@@ -77,7 +77,7 @@ def own() -> Iterator[Provider]:
 
 
 def settings(provider: Provider, **more: Any) -> oidc_settings.ProviderSettings:
-    said = {"issuer": provider.address, "audience": oidc.AUDIENCE, "service": "desk", **more}
+    said = {"issuer": provider.address, "audience": oidc.AUDIENCE, "service": "approvals_service", **more}
     return oidc_settings.ProviderSettings.model_validate(said)
 
 
@@ -407,7 +407,7 @@ FREELY = {False: 10_000, True: 10_000}
 def served(world: World, provider: Provider, per_minute: dict[bool, int]) -> Iterator[World]:
     """The service of the world, until the end."""
     chosen = settings(provider, groups={"roles": GROUPS})
-    counter = service.ApprovalService(root=world.root, model=NAME, service="desk")
+    counter = service.ApprovalService(root=world.root, model=NAME, service="approvals_service")
     application = app.app(counter, chosen, oidc_keys.ProviderKeys(provider.address, pause=0), per_minute)
     server = uvicorn.Server(uvicorn.Config(application, "127.0.0.1", 0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -479,8 +479,8 @@ def test_two_tokens_complete_the_set_and_an_operator_promotes(fresh: World) -> N
     code, said = world.look(world.sign_in("ada"))
     assert (code, said["obstacle"]) == (200, None)
     assert [(each["who"], each["attested_by"]) for each in said["agreed"]] == [
-        ("vera", "desk"),
-        ("rita", "desk"),
+        ("vera", "approvals_service"),
+        ("rita", "approvals_service"),
     ]
     (proposal,) = world.entries("proposal")
     assert said["evidence"] == proposal.body["content"]
@@ -495,11 +495,13 @@ def test_two_tokens_complete_the_set_and_an_operator_promotes(fresh: World) -> N
 
 def test_a_service_that_may_promote_does(fresh: World) -> None:
     world = fresh
-    roles_file(world.root, world.provider.address, desk={"roles": ["desk", "operator"]})
+    roles_file(
+        world.root, world.provider.address, approvals_service={"roles": ["approvals_service", "operator"]}
+    )
     world.post("approve", world.sign_in("vera"))
     _, said = world.post("approve", world.sign_in("rita"))
     assert said["promotion"] == "promoted: loan-approval version 1 is the champion."
-    assert [each.actor for each in world.entries("promotion")] == ["desk"]
+    assert [each.actor for each in world.entries("promotion")] == ["approvals_service"]
 
 
 def by_key(
@@ -513,11 +515,11 @@ def test_key_and_token_of_one_person_are_one_person(world: World) -> None:
     first = by_key(world, "vera")
     code, said = world.post("approve", world.sign_in("vera"))
     assert (code, said["counts"], said["missing"]) == (409, False, {"risk_officer": 1})
-    assert f"vera's approval (entry {first.number}) stands already" in said["why"]
+    assert f"entry {first.number}" in said["why"]
     code, said = world.post("revoke", world.sign_in("vera"), reason="saw more")
     assert (code, said["missing"]) == (200, {"validator": 1, "risk_officer": 1})
-    code, said = world.post("revoke", world.sign_in("vera"), reason="again")
-    assert code == 409 and "no decision of vera" in said["error"]["message"]
+    again = world.post("revoke", world.sign_in("vera"), reason="again")
+    assert code_of(again) == (409, "promotion.nothing_to_revoke")
     assert world.sound()
 
 
@@ -531,7 +533,7 @@ def test_what_is_taken_back_is_all_that_one_decided(world: World) -> None:
 def test_the_trainers_token_does_not_approve_and_the_attempt_is_recorded(world: World) -> None:
     code, said = world.post("approve", world.sign_in("dan"))
     assert (code, said["counts"]) == (409, False)
-    assert "dan had a part in making this model" in said["why"]
+    assert said["why"] and said["why"] == said["refused"][-1]["why"]
     assert [each.actor for each in world.entries("approval")] == ["dan"]
     assert world.look(world.sign_in("dan"))[1]["missing"] == {"validator": 1, "risk_officer": 1}
 
@@ -590,7 +592,7 @@ def test_every_bad_token_is_refused_and_recorded_without_the_token(world: World,
     assert (entry.kind, entry.body["version"]) == ("refusal", 1)
     told = json.dumps(entry.to_json())
     assert token not in told and all(part not in told for part in token.split(".") if len(part) > 8)
-    assert entry.actor == ("vera" if name in KNOWN else "desk")
+    assert entry.actor == ("vera" if name in KNOWN else "approvals_service")
     claimed = "https://evil.example" if name == "wrong issuer" else world.provider.address
     wanted = None if name in NOBODY else {"issuer": claimed, "subject": "s-vera"}
     assert entry.body.get("account") == wanted
@@ -614,7 +616,7 @@ def test_who_may_not_approve_is_refused_and_recorded(
     (entry,) = world.entries()[before:]
     assert entry.kind == "refusal" and said["error"]["message"] in entry.body["reason"]
     assert entry.body["account"] == {"issuer": world.provider.address, "subject": f"s-{who}"}
-    assert entry.actor == ("desk" if who == "nobody" else who)
+    assert entry.actor == ("approvals_service" if who == "nobody" else who)
 
 
 def test_reading_takes_a_token_of_somebody_with_a_right(world: World) -> None:
@@ -647,7 +649,7 @@ def test_what_is_no_request_is_refused_before_anything_is_decided(world: World) 
     assert code_of(world.ask("GET", "/nowhere", token)) == (404, "not_found")
     assert code_of(world.ask("PUT", path, token, reason)) == (405, "not_found")
     code, said = world.post("approve", token, version=99)
-    assert code == 409 and "has no version 99" in said["error"]["message"]
+    assert code == 409 and "version 99" in said["error"]["message"]
     basic = world.ask("GET", f"/models/{NAME}/versions/1", None, Authorization="Basic eDp5")
     assert code_of(basic) == (401, "no_bearer_token")
     assert len(world.entries("approval")) == before
@@ -682,7 +684,7 @@ def test_a_flood_of_bad_tokens_does_not_fill_the_ledger(world: World) -> None:
 
 def test_a_service_that_may_not_attest_takes_no_approvals(world: World) -> None:
     token = world.sign_in("vera")
-    roles_file(world.root, world.provider.address, desk={"roles": ["validator"]})
+    roles_file(world.root, world.provider.address, approvals_service={"roles": ["validator"]})
     code, said = world.post("approve", token)
     assert (code, said["error"]["code"]) == (409, "approvals_api.service_may_not_attest")
     assert not world.entries("approval")
@@ -697,7 +699,7 @@ def test_evidence_that_was_tampered_with_is_not_decided_on(world: World) -> None
         code, said = world.post("approve", world.sign_in("vera"))
     finally:
         model.write_bytes(whole)
-    assert code == 409 and "is not what was judged" in said["error"]["message"]
+    assert code == 409 and "model.skops" in said["error"]["message"]
     assert not world.entries("approval")
 
 
@@ -712,7 +714,7 @@ def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None
     with subprocess.Popen(command, cwd=world.root, env=kept, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
-            assert "signed by desk" in process.stderr.readline()
+            assert "signed by approvals_service" in process.stderr.readline()
             code = None
             for _ in range(1200):
                 with contextlib.suppress(ConnectionRefusedError):
@@ -729,4 +731,4 @@ def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None
 def test_the_settings_that_the_guide_shows_are_valid() -> None:
     text = (Path(__file__).parent.parent / "docs/approvals.md").read_text()
     shown, *_ = re.findall(r"```yaml\n(issuer: .*?)```", text, re.DOTALL)
-    assert oidc_settings.ProviderSettings.model_validate(yaml.safe_load(shown)).service == "desk"
+    assert oidc_settings.ProviderSettings.model_validate(yaml.safe_load(shown)).service == "approvals_service"

@@ -7,7 +7,6 @@ import datetime as dt
 import io
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from mlflow import MlflowClient
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.states import StateType
+from prefect_server import PrefectServer
 
 from clearance import cli, environment, files, registry
 from clearance.promotion import receipt, version_record
@@ -31,6 +31,7 @@ from flows import training
 from tasks import promote as promote_task
 from tasks import release as release_task
 from tasks import track
+from tests.support import terminal_run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's own
@@ -41,7 +42,7 @@ ASKED = {"validator": 1, "risk_officer": 1}
 TIERS = {"promotion": judged.PROMOTION | {"override_days": 30, "approvals": {"none": ASKED}}}
 RECEIPT = {
     "status": "awaiting approval",
-    "reason": "1 approval by a validator is missing: ask vera.",
+    "reason": "Missing: 1 approval from role validator (can give it: vera).",
     "candidate": {"name": "passes-candidate", "version": 7},
     "champion": None,
 }
@@ -55,7 +56,7 @@ def test_what_is_awaited_is_told_with_the_commands_that_give_it(tmp_path: Path) 
     assert receipt.waiting_lines(tmp_path) == []
     write_receipt(tmp_path)
     who, how = receipt.waiting_lines(tmp_path)
-    assert who == "awaiting approval: 1 approval by a validator is missing: ask vera."
+    assert who == "awaiting approval: Missing: 1 approval from role validator (can give it: vera)."
     assert "clearance verify 7" in how and "clearance approve 7 --as" in how
     assert receipt.release_lines(tmp_path) == ["registered passes-candidate version 7", who, how]
 
@@ -67,7 +68,7 @@ def test_no_other_end_of_a_release_waits_for_anybody(tmp_path: Path, status: str
 
 
 @pytest.fixture
-def toy(tmp_path: Path, prefect_api: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def toy(tmp_path: Path, prefect_api: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A toy project whose `release` leaves the receipt that lies in `receipt.json`."""
     before = dict(os.environ)
     for name in environment.tool_locations(tmp_path):
@@ -103,22 +104,14 @@ def test_a_what_if_waits_for_nobody_whatever_was_released_before(toy: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_terminal_says_who_must_agree_and_ends_with_the_verdicts_status(toy: Path) -> None:
-    done = command(toy, os.environ | {"NO_COLOR": "1"}, "flows.terminal")
+def test_the_terminal_says_who_must_agree_and_ends_with_the_verdicts_status(
+    toy: Path, prefect_api: PrefectServer
+) -> None:
+    variables = toys.surroundings(toy) | {"NO_COLOR": "1", "PREFECT_API_URL": prefect_api.api}
+    done = terminal_run.run(toy, variables)
     assert done.returncode == 0, done.stderr
     assert "Pass: passes under toy 1" in done.stdout
-    assert "awaiting approval: 1 approval by a validator is missing: ask vera." in done.stdout
-
-
-def command(folder: Path, variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=folder,
-        env=toys.surroundings(folder) | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    assert "awaiting approval: Missing: 1 approval from role validator (can give it: vera)." in done.stdout
 
 
 @pytest.fixture
@@ -163,7 +156,7 @@ def test_the_last_approval_promotes_where_whoever_acts_may(waiting: Callable[...
     root = waiting()
     assert receipt.waiting_lines(root)
     code, said = decide("vera", "approve", "1")
-    assert code == 0 and "risk_officer is missing: ask rita" in said
+    assert code == 0 and "from role risk_officer (can give it: rita)" in said
     code, said = decide("rita", "approve", "1", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert code == 0 and "promoted: loan-approval version 1 is the champion." in said
     assert "could not notify Prefect" in said  # a Prefect that is down changes nothing
@@ -207,14 +200,14 @@ def test_an_override_and_demo_keys_are_named_wherever_the_version_is(
 
 @pytest.mark.slow
 def test_the_approval_that_completes_the_set_starts_the_promotion_on_a_worker(
-    waiting: Callable[..., Path],
+    waiting: Callable[..., Path], prefect: PrefectServer
 ) -> None:
     root = waiting()
     for name in ("prefect.yaml", "prefect.toml"):
         shutil.copy(toys.ROOT / name, root)
     server = registry.connect()
-    with prefect_server.served(root, CLEARANCE_IDENTITY="otto") as (client, variables):
-        told_prefect = {"PREFECT_API_URL": variables["PREFECT_API_URL"], "CLEARANCE_IDENTITY": "rita"}
+    with prefect_server.deployed(prefect, root, CLEARANCE_IDENTITY="otto") as client:
+        told_prefect = {"PREFECT_API_URL": prefect.api, "CLEARANCE_IDENTITY": "rita"}
         assert decide("vera", "approve", "1", **told_prefect)[0] == 0
         assert runs(client) == [] and registry.champion(server, NAME) is None
         code, said = decide("rita", "approve", "1", **told_prefect)

@@ -61,7 +61,7 @@ def test_who_made_the_model_cannot_approve_it_and_the_attempt_is_recorded(place:
     assert place.decide("approve", 1, "tess").code == REFUSED
     attempt = place.entries()[-1]
     assert (attempt.kind, attempt.actor) == ("approval", "tess")
-    assert "tess had a part in making this model" in why_not(place, attempt.number)
+    assert "tess contributed to this model" in why_not(place, attempt.number)
     assert place.told() is place.alias() is None
 
 
@@ -165,7 +165,7 @@ def _public(place: Place, who: str) -> Any:
         ("other digest", "it is about other evidence"),
         ("other model", "it is about another version 1"),
         ("two keys", "2 keys signed it"),
-        ("unknown key", "no signature holds over this statement"),
+        ("unknown key", "no signature of this statement is valid"),
     ],
 )
 def test_a_forged_approval_does_not_count(place: Place, tmp_path: Path, how: str, why: str) -> None:
@@ -260,7 +260,7 @@ def test_an_approval_that_promotes_reads_the_evidence_once(
     assert calls["judge"] == 2  # as of the recorded day, and as of today
     assert calls["verify"] == 1
     assert calls["_run"] <= 3
-    assert calls["download_artifacts"] == 3  # two bundles and the reports; the model files beside them
+    assert calls["download_artifacts"] == 4  # two bundles, the reports, the origin of the data
 
 
 def test_what_was_recorded_since_the_review_counts_without_judging_again(

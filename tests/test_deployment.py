@@ -12,6 +12,7 @@ import pytest
 import toys
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
+from prefect_server import PrefectServer
 
 from clearance import files
 
@@ -31,9 +32,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(toy: Path) -> Iterator[SyncPrefectClient]:
+def client(prefect: PrefectServer, toy: Path) -> Iterator[SyncPrefectClient]:
     """A client of a server that has the deployments of prefect.yaml and a worker."""
-    with prefect_server.served(toy) as (client, _):
+    with prefect_server.deployed(prefect, toy) as client:
         yield client
 
 
@@ -42,11 +43,15 @@ def start(client: SyncPrefectClient, parameters: dict[str, Any]) -> Any:
     return client.create_flow_run_from_deployment(deployment.id, parameters=parameters).id
 
 
-def test_a_run_started_through_the_api_ends_with_the_verdict(client: SyncPrefectClient, toy: Path) -> None:
-    state = prefect_server.ended(client, start(client, {}))
-    assert (state.type.value, state.name) == ("FAILED", "Refused")
-    assert "demographic parity difference by race is 0.2" in (state.message or "")
-    assert (toy / "effects.txt").read_text().split() == ["track", "release"]
+def test_runs_started_through_the_api_wait_for_each_other_and_end_with_the_verdict(
+    client: SyncPrefectClient, toy: Path
+) -> None:
+    runs = [start(client, {}) for _ in range(2)]
+    for run in runs:
+        state = prefect_server.ended(client, run)
+        assert (state.type.value, state.name) == ("FAILED", "Refused")
+        assert "demographic parity difference by race is 0.2" in (state.message or "")
+    assert (toy / "effects.txt").read_text().split() == ["track", "release"] * 2
     plain = toys.dvc(toy, "repro")
     assert plain.stdout.count("didn't change, skipping") == len(toys.ORDER)
 
@@ -66,11 +71,6 @@ def test_the_api_refuses_what_the_form_does_not_know(
         start(client, {"overrides": overrides})
 
 
-def test_runs_of_one_checkout_wait_for_each_other(client: SyncPrefectClient) -> None:
-    runs = [start(client, {"force": True}) for _ in range(2)]
-    assert {prefect_server.ended(client, run).name for run in runs} == {"Refused"}
-
-
 def test_the_deployment_has_a_schedule_with_a_time_zone(client: SyncPrefectClient) -> None:
     deployment = client.read_deployment_by_name(DEPLOYMENT)
     (schedule,) = deployment.schedules
@@ -88,8 +88,11 @@ def test_nothing_of_this_checkout_is_written_into_prefect_yaml() -> None:
     assert "directory" not in text
 
 
-def test_plain_prefect_commands_keep_their_home_in_the_project(toy: Path, client: SyncPrefectClient) -> None:
+def test_plain_prefect_commands_keep_their_home_in_the_project(
+    prefect: PrefectServer, client: SyncPrefectClient
+) -> None:
+    """The server and the worker were started as one types them, in a folder with our prefect.toml."""
     settings = tomllib.loads((toys.ROOT / "prefect.toml").read_text())
     assert settings["server"]["analytics_enabled"] is False
-    assert (toy / ".prefect/prefect.db").is_file()
-    assert not (toy.parent / "home").exists()
+    assert (prefect.folder / ".prefect/prefect.db").is_file()
+    assert not prefect.home.exists()

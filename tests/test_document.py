@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import reported
 
-from clearance import files
+from clearance import files, paths
 from clearance.documents import measurement
 from clearance.errors import IntegrityError
 from clearance.reporting import report
+from tests.support import evidence
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}&lt;"
@@ -135,7 +136,7 @@ def test_the_same_evidence_gives_the_same_bytes_in_any_process(tmp_path: Path) -
             env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "TZ": "Asia/Tokyo"},
             check=True,
         )
-        assert (root / report.PAGE).read_text(encoding="utf-8") == reported.page(root)
+        assert (root / paths.REPORT_PAGE).read_text(encoding="utf-8") == reported.page(root)
 
 
 def test_the_step_imports_no_heavy_library() -> None:
@@ -208,7 +209,7 @@ def test_a_missing_document_is_a_printed_gap(tmp_path: Path, name: str) -> None:
 def test_a_project_without_any_evidence_still_gets_a_page(tmp_path: Path) -> None:
     root = reported.write(tmp_path, {}, figures=False)
     (root / "data/origin.json").unlink()
-    files.write_json(root / report.VERDICT, files.read_json(root / report.VERDICT) | {"evidence": {}})
+    files.write_json(root / paths.VERDICT, files.read_json(root / paths.VERDICT) | {"evidence": {}})
     html = reported.page(root)
     assert reported.Parsed(html).texts("h2")[0] == "Not evaluated"
     for name in SECTIONS:
@@ -218,9 +219,9 @@ def test_a_project_without_any_evidence_still_gets_a_page(tmp_path: Path) -> Non
 def test_an_unreadable_document_is_a_printed_gap(tmp_path: Path) -> None:
     root = reported.write(tmp_path, reported.documents())
     (root / "reports/fairness.json").write_text("{")
-    verdict = files.read_json(root / report.VERDICT)
+    verdict = files.read_json(root / paths.VERDICT)
     verdict["evidence"]["reports/fairness.json"] = files.sha256(root / "reports/fairness.json")
-    files.write_json(root / report.VERDICT, verdict)
+    files.write_json(root / paths.VERDICT, verdict)
     assert "Not measured: reports/fairness.json is not readable." in section(reported.page(root), "Fairness")
 
 
@@ -245,7 +246,7 @@ def test_evidence_that_the_judge_did_not_read_is_refused(tmp_path: Path, path: s
 
 def test_without_a_verdict_there_is_no_page(tmp_path: Path) -> None:
     root = reported.write(tmp_path, reported.documents())
-    (root / report.VERDICT).unlink()
+    (root / paths.VERDICT).unlink()
     with pytest.raises(IntegrityError, match=r"verdict\.json is missing"):
         report.read(root)
 
@@ -273,7 +274,9 @@ def test_the_explanation_states_its_sample_and_keeps_small_groups_out(tmp_path: 
 def test_an_explanation_of_no_rows_gives_its_reason(tmp_path: Path) -> None:
     hole = measurement.undefined("there are no test rows to explain")
     found = reported.documents() | {
-        "explanation": measurement.measured({"additivity_error": hole, "rows": hole})
+        "explanation": evidence.explanation(
+            {"additivity_error": hole, "rows": hole}, model_sha256=reported.MODEL_SHA256
+        ).to_json()
     }
     text = section(reported.page(reported.write(tmp_path, found)), "Explanation")
     assert "Not measured: there are no test rows to explain." in text
@@ -393,7 +396,9 @@ def many(*tried: dict[str, Any], **choice: Any) -> dict[str, dict[str, Any]]:
 
 def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(tmp_path: Path) -> None:
     tried = reported.candidate("none", 0.8), reported.candidate("reweighing", 0.71, chosen=True)
-    left_out = {key: tried[0][key] for key in ("estimator", "arguments", "chosen")}
+    left_out = {
+        key: tried[0][key] for key in ("estimator", "arguments", "chosen", "uses_protected_at_decision")
+    }
     left_out |= {"mitigation": "threshold_optimizer", "fitted": False, "why": "which the policy forbids"}
     found = many(*tried, left_out, rules_not_measured_on_tune_rows=["parity by race & sex"])
     html = reported.page(reported.write(tmp_path, found, pareto=True))

@@ -1,4 +1,7 @@
-"""Every door does the same work: its own copy, empty stores, the same lock and the same verdict."""
+"""Every door does the same work: its own copy, its own registry, the same lock and the same verdict.
+
+The CI job computes everything again. The other doors start from the demo's DVC cache, without a lock.
+"""
 
 import json
 import signal
@@ -40,7 +43,7 @@ def test_a_ci_job(demo: Project, demo_run: Done, tmp_path: Path) -> None:
 
 
 def test_an_mlflow_project(demo: Project, demo_run: Done, tmp_path: Path) -> None:
-    project = projects.copy(tmp_path)
+    project = projects.warm_copy(tmp_path, demo)
     command = ("mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "governance-demo")
     done = project.run(*command, variables={"MLFLOW_DISABLE_TELEMETRY": "true"}).ok()
     assert "insufficient evidence" in done.out.lower()
@@ -49,7 +52,7 @@ def test_an_mlflow_project(demo: Project, demo_run: Done, tmp_path: Path) -> Non
 
 def test_a_run_started_in_the_prefect_ui(demo: Project, demo_run: Done, tmp_path: Path) -> None:
     """`make ui` serves and deploys; a run started as the page starts it; stopping leaves nothing behind."""
-    project = projects.copy(tmp_path)
+    project = projects.warm_copy(tmp_path, demo)
     ports = {"PREFECT_UI_PORT": str(free_port()), "MLFLOW_UI_PORT": str(free_port())}
     log = tmp_path / "ui.log"
     with log.open("wb") as output:

@@ -1,4 +1,4 @@
-"""Each expectation fails on the fault it is for, names it, and says what mends it."""
+"""Each expectation fails on the fault it is for, names it, and gives a hint."""
 
 import datetime as dt
 from typing import Any
@@ -14,7 +14,7 @@ from clearance import params
 from clearance.data.tables import prepared, split
 from clearance.documents.split_document import SplitDocument
 from clearance.errors import IntegrityError
-from expectations import boundary, columns, features, labels, leaks
+from expectations import boundary, columns, features, label_and_groups, leaks
 from expectations import raw_boundary as raw_suite
 from tasks import prepare, validate
 from tests.support import evidence
@@ -163,7 +163,7 @@ def test_decimals_and_categories_are_read_as_what_they_mean() -> None:
 def test_a_table_without_features_blocks() -> None:
     everything = [name for name in GOOD.column_names if name not in ("id", "approved", "race", "sex")]
     document = raw(GOOD, features={"all_but": everything})
-    assert the_failure(document)["detail"] == "there are no features; name some in `data.features`"
+    assert the_failure(document)["detail"] == "there are no features; list some in `data.features`"
 
 
 def test_the_share_of_nulls_may_be_reached_and_not_passed() -> None:
@@ -270,7 +270,7 @@ def test_a_misspelt_exclusion_blocks_when_it_would_let_the_real_column_in(change
     ("values", "changes", "says"),
     [
         (["yes", "no", "perhaps", "no"], {}, "has 3 values, not two: `no` (200 rows), `perhaps` (100 rows)"),
-        (["yes"] * 4, {}, "has one class only: `yes` (400 rows); check that `source` does not filter"),
+        (["yes"] * 4, {}, "has only one class: `yes` (400 rows); check that `source` does not filter"),
         (["a", "b"] * 2, {}, "is never the favourable `yes`: `a` (200 rows), `b` (200 rows)"),
         (
             ["yes", "no"] * 2,
@@ -291,7 +291,7 @@ def test_a_label_that_is_none_is_named(values: list[Any], changes: dict[str, Any
 @pytest.mark.parametrize("favourable", [1, True, 1.0])
 def test_the_favourable_value_is_known_whatever_it_was_read_as(values: list[Any], favourable: Any) -> None:
     frame = raw_suite.frame(pa.table({"approved": values}))
-    expectation = labels.ExpectLabelToHaveTwoValues(column="approved", favourable=favourable)
+    expectation = label_and_groups.ExpectLabelToHaveTwoValues(column="approved", favourable=favourable)
     assert list(expectation.faults(frame)) == []
 
 
@@ -324,8 +324,8 @@ def test_a_table_that_lost_rows_on_the_way_blocks() -> None:
             "block",
             "the feature `income` is infinite in 1 rows",
         ),
-        (pa.array([dt.date(2025, 1, 1)] * 400), "block", "holds time values, which no estimator takes"),
-        (pa.array([[1, 2]] * 400), "block", "holds object values, which no estimator takes"),
+        (pa.array([dt.date(2025, 1, 1)] * 400), "block", "holds time values, which estimators cannot use"),
+        (pa.array([[1, 2]] * 400), "block", "holds object values, which estimators cannot use"),
         (pa.array([7.0] * 400), "warn", "the feature `income` has the same value in every row"),
         (pa.array([None] + [7.0] * 399), None, ""),
     ],
@@ -390,7 +390,7 @@ def test_a_feature_that_only_correlates_or_is_unique_gives_nothing_away(values: 
 def test_one_group_of_several_told_apart_is_an_encoding() -> None:
     race = np.array(["Asian", "Black", "White"])[RANDOM.integers(0, 3, 400)]
     frame = pd.DataFrame({"race": race, "x": race == "Asian", "y": RANDOM.integers(0, 2, 400)})
-    assert leaks.attribute(frame, "x", "race") == "tells groups apart by"
+    assert leaks.attribute(frame, "x", "race") == "distinguishes groups by"
     assert leaks.attribute(frame, "y", "race") is None
 
 
@@ -451,7 +451,7 @@ def test_an_empty_suite_is_no_pass() -> None:
 
 def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = [
-        gx.ExpectColumnValuesToNotBeNull(column=name, **boundary.says("known")) for name in ("id", "sex")
+        gx.ExpectColumnValuesToNotBeNull(column=name, **boundary.statement("known")) for name in ("id", "sex")
     ]
     suite = boundary.gx.ExpectationSuite
     monkeypatch.setattr(
@@ -463,9 +463,9 @@ def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch
 
 def test_an_expectation_that_raises_is_no_pass_and_spoils_no_other() -> None:
     suite = [
-        gx.ExpectColumnValuesToBeBetween(column="kind", min_value=0, **boundary.says("a range")),
-        gx.ExpectColumnValuesToNotBeNull(column="kind", **boundary.says("known")),
-        features.ExpectFeaturesToVary(features=["gone"], **boundary.says("varies")),
+        gx.ExpectColumnValuesToBeBetween(column="kind", min_value=0, **boundary.statement("a range")),
+        gx.ExpectColumnValuesToNotBeNull(column="kind", **boundary.statement("known")),
+        features.ExpectFeaturesToVary(features=["gone"], **boundary.statement("varies")),
     ]
     readings, _ = boundary.run("raw", raw_suite.frame(GOOD), suite)
     assert [reading.success for reading in readings] == [False, True, False]
@@ -474,8 +474,8 @@ def test_an_expectation_that_raises_is_no_pass_and_spoils_no_other() -> None:
 
 def test_severity_is_read_for_each_expectation() -> None:
     suite = [
-        gx.ExpectColumnValuesToNotBeNull(column="id", **boundary.says("known", severity="warn")),
-        gx.ExpectColumnValuesToNotBeNull(column="debt", **boundary.says("known")),
+        gx.ExpectColumnValuesToNotBeNull(column="id", **boundary.statement("known", severity="warn")),
+        gx.ExpectColumnValuesToNotBeNull(column="debt", **boundary.statement("known")),
     ]
     readings, _ = boundary.run("raw", raw_suite.frame(GOOD), suite)
     assert [reading.severity for reading in readings] == ["warn", "block"]

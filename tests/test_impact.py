@@ -13,10 +13,10 @@ import reported
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import files, params
+from clearance import files, params, paths
 from clearance.documents import measurement
 from clearance.documents.group_names import MISSING
-from clearance.reporting import impact_table, report
+from clearance.reporting import impact_table
 from tasks import assess, document
 from tests.support import evidence
 
@@ -272,7 +272,7 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
     root = reported.write(tmp_path, documents, rules=reported.policy(impact_table=rule))
     monkeypatch.chdir(root)
     document.main()
-    read = list(csv.DictReader(io.StringIO((root / report.IMPACT).read_text())))
+    read = list(csv.DictReader(io.StringIO((root / paths.IMPACT_TABLE).read_text())))
     assert [(row["category"], row["applicants"], row["selected"]) for row in read] == [
         ("Elf", "40", "20"),
         ("Ent", "0", "0"),
@@ -284,7 +284,7 @@ def test_the_stage_writes_the_table_and_the_page_shows_it(
         ("0", ""),
         ("1", "1.0"),
     ]
-    html = (root / report.PAGE).read_text()
+    html = (root / paths.REPORT_PAGE).read_text()
     text = " ".join(reported.Parsed(html).texts("section"))
     assert "Impact ratios" in text
     assert "less than 3.0% of the rows may be left out" in text

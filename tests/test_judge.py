@@ -173,7 +173,10 @@ def test_a_blocked_validation_is_a_refusal_and_the_rest_is_not_evaluated(project
     (project / "models/trained/model.skops").unlink()
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.FAIL
-    assert verdict["reasons"] == ["blocking data failures in the raw table are 2; the limit is at most 0"]
+    assert [each["rule"] for each in verdict["findings"] if each["outcome"] == "fail"] == [
+        "raw-data-is-valid"
+    ]
+    assert len(verdict["reasons"]) == 1
     others = [each for each in verdict["findings"] if each["rule"] != "raw-data-is-valid"]
     assert {each["outcome"] for each in others} == {"not_evaluated"}
     assert "models/trained/model.skops" not in verdict["evidence"]
@@ -225,7 +228,13 @@ def test_a_group_too_small_to_judge_is_insufficient_evidence(project: Project) -
     change(project, "fairness", shrink)
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.INSUFFICIENT_EVIDENCE
-    assert "Black has 21 (lacks 9)" in verdict["reasons"][0]
+    (finding,) = [
+        each
+        for each in verdict["findings"]
+        if (each["rule"], each["attribute"]) == ("demographic-parity-difference", "race")
+    ]
+    assert finding["outcome"] == Outcome.INSUFFICIENT_EVIDENCE
+    assert finding["more_rows"]["short"] == {"Black": 9}
 
 
 def test_rows_of_no_known_group_cannot_hide_a_group(project: Project) -> None:
@@ -237,14 +246,14 @@ def test_a_dropped_attribute_is_not_a_pass(project: Project) -> None:
     choose(project, data={"protected": ["sex"]})
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.NOT_EVALUATED
-    assert "`race` is assessed" in verdict["reasons"][0]
+    assert "`race`" in verdict["reasons"][0]
 
 
 def test_another_favourable_outcome_is_not_a_pass(project: Project) -> None:
     choose(project, data={"favourable": 0})
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.NOT_EVALUATED
-    assert "`approve` = 1 favourable, the parameters `approve` = 0" in verdict["reasons"][0]
+    assert all(text in verdict["reasons"][0] for text in ("`approve` = 1", "`approve` = 0"))
 
 
 def test_flipping_labels_declaration_and_policy_together_keeps_the_verdict(project: Project) -> None:

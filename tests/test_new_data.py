@@ -11,6 +11,7 @@ import pandas as pd
 import projects
 import pytest
 import yaml
+from prefect_server import PrefectServer
 from projects import Done, Project
 
 from clearance import files
@@ -78,9 +79,14 @@ def hiring(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+def run(project: Project, prefect: PrefectServer) -> Done:
+    """The pipeline there, with the tests' Prefect server in place of a temporary one."""
+    return project.run("clearance", "run", variables={"PREFECT_API_URL": prefect.api})
+
+
 @pytest.fixture(scope="module")
-def passed(hiring: Project) -> Done:
-    return hiring.run("clearance", "run")
+def passed(hiring: Project, prefect: PrefectServer) -> Done:
+    return run(hiring, prefect)
 
 
 def test_a_fair_model_on_new_data_passes_and_becomes_champion(hiring: Project, passed: Done) -> None:
@@ -96,10 +102,12 @@ def with_faults(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([few, few.head(2)])
 
 
-def test_a_bad_table_is_refused_by_name_and_the_champion_stays(hiring: Project, passed: Done) -> None:
+def test_a_bad_table_is_refused_by_name_and_the_champion_stays(
+    hiring: Project, passed: Done, prefect: PrefectServer
+) -> None:
     faults = {"invited": "maybe", "applicant": "", "skill": ""}
     with_faults(applicants()).to_csv(hiring.root / SOURCE, sep=";", index=False)
-    done = hiring.run("clearance", "run")
+    done = run(hiring, prefect)
     assert done.code == ExitCode.REFUSED, done.out
     assert "Traceback" not in done.out
     assert champions(hiring) == [("hiring", "champion", 1)]
@@ -110,10 +118,12 @@ def test_a_bad_table_is_refused_by_name_and_the_champion_stays(hiring: Project, 
         assert says in " ".join(told)
 
 
-def test_an_unreadable_table_is_a_fault_and_the_last_good_outputs_stay(hiring: Project, passed: Done) -> None:
+def test_an_unreadable_table_is_a_fault_and_the_last_good_outputs_stay(
+    hiring: Project, passed: Done, prefect: PrefectServer
+) -> None:
     before = projects.files(hiring.root, ("reports/verdict.json", "dvc.lock"))
     Path(hiring.root / SOURCE).write_bytes(applicants(50).to_csv(index=False).encode())
-    done = hiring.run("clearance", "run")
+    done = run(hiring, prefect)
     assert done.code == ExitCode.ERROR, done.out
     assert "delimiter" in done.out
     assert "hint:" in done.out

@@ -16,6 +16,7 @@ from clearance.policy import judgement, schema
 from clearance.promotion import next_step
 from clearance.promotion.next_step import Ending, JudgedCase, PromotionState, Status, Step, Version
 from clearance.trust.approval_state import ApprovalState
+from clearance.trust.recorded_decisions import Reason
 
 NAME = "loan-approval"
 DAY = dt.date(2026, 11, 26)
@@ -54,7 +55,7 @@ def standing(
         refused=(),
         missing={},
         until=None,
-        reasons=reasons,
+        obstacles=tuple(Reason("a_code", reason) for reason in reasons),
     )
 
 

@@ -44,10 +44,10 @@ def test_rows_that_differ_are_no_fault() -> None:
 
 def test_one_row_under_a_new_key_is_found_with_both_places() -> None:
     (fault,) = faults(again([7]))
-    assert fault.says == "2 rows say the same as another row in everything but the key `id`"
+    assert fault.message == "2 rows are equal to another row in everything but the key `id`"
     assert fault.positions == (7, 600)
     assert faults(again([7]), near=False)
-    assert faults(GOOD.iloc[[*range(600), 7]], key=None)[0].says == "2 rows say the same as another row"
+    assert faults(GOOD.iloc[[*range(600), 7]], key=None)[0].message == "2 rows are equal to another row"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_one_row_under_a_new_key_is_found_with_both_places() -> None:
 def test_a_row_that_differs_in_one_column_alone_is_found_by_that_column(column: str, value: object) -> None:
     (fault,) = faults(again(SIX, **{column: value}))
     assert fault.column == column
-    assert fault.says == f"12 rows differ from another row in `{column}` alone"
+    assert fault.message == f"12 rows differ from another row only in `{column}`"
     assert faults(again(SIX, **{column: value}), near=False) == []
 
 

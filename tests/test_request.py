@@ -122,6 +122,7 @@ def test_only_a_policy_chosen_at_run_time_makes_a_what_if() -> None:
     assert not project_verdict.is_what_if({"train": {"mitigation": "none"}})
     assert project_verdict.is_what_if(request.with_policy({}, "policies/other.yaml"))
     assert project_verdict.is_what_if(request.check({"policy": {"as_of": "2027-01-01"}}))
+    assert project_verdict.is_what_if({"policy.as_of": "2027-01-01"})
 
 
 def test_a_policy_file_joins_the_other_overrides() -> None:

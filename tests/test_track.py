@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from clearance.errors import ConfigurationError, IntegrityError, UnavailableErro
 from clearance.registry import run_record
 from clearance.versioning import lineage
 from tasks import track
+from tests.support.nightly import every_third
 
 ROOT = Path(__file__).parent.parent
 
@@ -224,17 +226,16 @@ def test_a_run_killed_at_any_write_is_completed_by_the_next_call(
         track.main()
     wanted = whole(project)
     assert set(seen) == set(WRITES)
-    for moment in range(1, len(seen) + 1):
-        for after in (False, True):
-            place = tmp_path / f"{moment}-{after}"
-            place.mkdir()
-            shutil.copy(judged.empty_store(), place / "mlflow.db")
-            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
-            with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-                kill_at(patch, moment, after=after)
-                track.main()
+    for moment, after in every_third(product(range(1, len(seen) + 1), (False, True))):
+        place = tmp_path / f"{moment}-{after}"
+        place.mkdir()
+        shutil.copy(judged.empty_store(), place / "mlflow.db")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+            kill_at(patch, moment, after=after)
             track.main()
-            assert whole(place) == wanted, (seen[moment - 1], after)
+        track.main()
+        assert whole(place) == wanted, (seen[moment - 1], after)
 
 
 def test_a_run_started_by_mlflow_and_ours_point_at_each_other(

@@ -6,24 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations import columns, labels, sentinel_values, text_quality
+from expectations import columns, label_and_groups, sentinel_values, text_quality
 
 RANDOM = np.random.default_rng(7)
 TOWNS = ["Zürich", "Île-de-France", "São Paulo", "Łódź", "Köln", "a", "B", "none", "unknown"]
 
 
 def said(expectation: Any, frame: pd.DataFrame) -> list[str]:
-    return [fault.says for fault in expectation.faults(frame)]
+    return [fault.message for fault in expectation.faults(frame)]
 
 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
         (TOWNS, None),
-        (["Bern", "bern"], "2 values of `x` differ in case, blanks or form alone"),
-        (["Bern", "Bern "], "2 values of `x` differ in case, blanks or form alone"),
-        (["Ko\u0308ln", "Köln"], "2 values of `x` differ in case, blanks or form alone"),
-        ([" Bern", "Graz"], "1 values of `x` begin or end with blanks"),
+        (["Bern", "bern"], "2 values of `x` differ only in case, spaces or Unicode form"),
+        (["Bern", "Bern "], "2 values of `x` differ only in case, spaces or Unicode form"),
+        (["Ko\u0308ln", "Köln"], "2 values of `x` differ only in case, spaces or Unicode form"),
+        ([" Bern", "Graz"], "1 values of `x` begin or end with spaces"),
         (["ZÃ¼rich", "Bern"], "1 values of `x` were decoded wrongly"),
         (["Å\x81Ã³dÅº", "Bern"], "1 values of `x` were decoded wrongly"),
         (["Z\ufffdrich", "Bern"], "1 values of `x` were decoded wrongly"),
@@ -85,7 +85,7 @@ def test_a_code_is_looked_for_inside_the_declared_range_and_named_with_its_rows(
     frame = pd.DataFrame({"x": [*RANDOM.normal(600, 50, 300), 9999.0, 9999.0]})
     expectation = sentinel_values.ExpectNumbersNotToBeCodes(columns=["x"], ranges={"x": [0, None]})
     (fault,) = expectation.faults(frame)
-    assert fault.says == "2 rows of `x` hold 9999, which looks like a code, not like a number"
+    assert fault.message == "2 rows of `x` hold 9999, which looks like a code, not a measurement"
     assert fault.positions == (300, 301)
     bounded = sentinel_values.ExpectNumbersNotToBeCodes(columns=["x"], ranges={"x": [0, 5000]})
     assert said(bounded, frame) == []
@@ -116,6 +116,6 @@ def test_a_range_of_times_is_not_held_against_texts() -> None:
 
 
 def test_a_declared_group_without_rows_is_named() -> None:
-    expectation = labels.ExpectGroupsToOccur(groups={"race": ["Asian", "Black"], "code": [1, 2]})
+    expectation = label_and_groups.ExpectGroupsToOccur(groups={"race": ["Asian", "Black"], "code": [1, 2]})
     frame = pd.DataFrame({"race": ["Black", None], "code": [1.0, 2.0]})
-    assert said(expectation, frame) == ["`race` is never `Asian`, which is declared"]
+    assert said(expectation, frame) == ["`race` is never `Asian`, although that is declared"]

@@ -50,7 +50,7 @@ EVIDENCE: dict[str, tuple[Harm, str]] = {
         lambda place: (place.model_folder(1) / "loader.py").write_text("pass"),
         "loader.py is not what was judged",
     ),
-    "bundle edited": (lambda place: edit_bundle(bundle(place)), "no signature holds over this statement"),
+    "bundle edited": (lambda place: edit_bundle(bundle(place)), "no signature of this statement is valid"),
     "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle.json for it"),
     "report edited": (
         lambda place: (place.run_folder(1) / "reports/fairness.json").write_text("{}"),

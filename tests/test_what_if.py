@@ -110,7 +110,7 @@ def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
     [
         (
             {"rules": changed(1, valid_until="2026-06-30")},
-            "warning: rule ranks is out of date: its last day was 2026-06-30",
+            "warning: rule ranks has expired: its last day was 2026-06-30",
         ),
         (
             {
@@ -118,12 +118,12 @@ def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
                 | {"valid_from": "2027-01-01"}
                 | {"excluded": [{"attribute": "race", "category": "Ent", "justification": "few"}]}
             },
-            "warning: impact_table is not in force on 2026-11-22: nobody in `excluded` is left out",
+            "warning: impact_table is not in force on 2026-11-22: no category in `excluded` is left out",
         ),
-        ({}, "warning: rule later has never been in force: its first day is 2030-01-01"),
+        ({}, "warning: rule later is not yet in force: its first day is 2030-01-01"),
         (
             {"rules": changed(2, valid_until="2026-06-30")},
-            "warning: race must be assessed, and no rule in force on 2026-11-22 reads it",
+            "warning: race must be assessed, but no rule in force on 2026-11-22 reads it",
         ),
         (
             {"test_uses": USES | {"valid_until": "2026-06-30"}},
@@ -131,7 +131,7 @@ def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
         ),
         (
             {"test_uses": USES | {"kind": "legal"}},
-            "warning: test_uses is legal and does not say how well its source is known",
+            "warning: test_uses is legal but does not state the certainty of its source",
         ),
         (
             {"rules": changed(2, metric="fairness.demographic_parity_diference")},
@@ -143,7 +143,7 @@ def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
         ),
         (
             {"rules": changed(2, certainty=None)},
-            "warning: rule parity is legal and does not say how well its source is known",
+            "warning: rule parity is legal but does not state the certainty of its source",
         ),
     ],
 )
@@ -166,7 +166,7 @@ def test_what_is_valid_and_perhaps_not_meant_is_a_warning(
         ({"version": 7}, "`version` must be text, so put it in quotes"),
         ({"test_uses": {"warn_from": 2}}, "`test_uses.source` is missing"),
         ({"rules": changed(2, limit={"at_mots": 1})}, "did you mean `at_most`"),
-        ({"attributes": ["race", "age"]}, "age must be assessed and no rule reads it"),
+        ({"attributes": ["race", "age"]}, "age must be assessed, but no rule reads it"),
         ({"rules": changed(2, attributes=["race", "race & age"])}, "a rule reads race & age"),
     ],
 )
@@ -219,16 +219,17 @@ def test_a_rule_is_told_in_words(project: Path) -> None:
     said = call("policy", "explain", "parity").output
     assert said.splitlines() == [
         "Rule parity of policy p, version 7 (Loans)",
-        "  What is measured: demographic parity difference by race: the share of favourable decisions in the "
-        "group that gets most of them minus that of the group that gets fewest; 0 is the same for all.",
-        "  Limit: at most 0.1.",
-        "  How it decides: it passes when all of the 95 % interval keeps the limit and fails when none of it "
-        "does; otherwise the evidence is insufficient.",
-        "  What it does: It blocks: a model that does not pass it is not released.",
-        "  Without a number: it is not evaluated. That is never a pass.",
-        "  Who says so: The law or regulation, for Atlantis. Source of parity.",
-        "  How sure: not confirmed.",
-        "  In force: from 2026-01-01, with no last day set.",
+        "  Measures: demographic parity difference by race: the highest selection rate of a group (its share "
+        "of favourable decisions) minus the lowest; 0 means parity.",
+        "  Limit: ≤ 0.1",
+        "  Decides: passes if all of the 95% interval is within the limit, fails if none of it is; otherwise "
+        "the evidence is insufficient.",
+        "  Effect: blocks: a model that does not pass it is not released.",
+        "  Without a number: not evaluated. It is never a pass.",
+        "  Kind: law or regulation (Atlantis).",
+        "  Source: Source of parity.",
+        "  Certainty of the source: not confirmed.",
+        "  In force: from 2026-01-01, with no end date.",
     ]
 
 
@@ -236,11 +237,11 @@ def test_a_rule_of_another_policy_is_told_with_its_significance() -> None:
     file = str(ROOT / "policies/packs/four_fifths.yaml")
     said = call("policy", "explain", "four-fifths", "--policy", file).output
     for part in (
-        "at least 0.8",
-        "the 95 % interval leaves out 1",
+        "≥ 0.8",
+        "the 95% interval excludes 1",
         "United States, employment selection",
         "RIN 3046-AB43",
-        "its wording was seen",
+        "wording read",
         "from 1978-09-25",
     ):
         assert part in said
@@ -248,25 +249,28 @@ def test_a_rule_of_another_policy_is_told_with_its_significance() -> None:
 
 def test_who_says_so_is_not_said_twice(tmp_path: Path) -> None:
     for source, told in {
-        "engineering convention: no row judges twice": "An engineering convention, not law: no row judges",
-        "engineering convention, set here": "An engineering convention, not law, set here.",
-        "engineering convention for parity": "An engineering convention, not law, for parity.",
-        "our risk board": "An engineering convention, not law. Our risk board.",
+        "engineering convention: no row judges twice": "No row judges twice.",
+        "engineering convention, set here": "Set here.",
+        "engineering convention for parity": "For parity.",
+        "engineering convention": "Engineering convention.",
+        "our risk board": "Our risk board.",
     }.items():
         file = put(tmp_path / "p.yaml", rules=changed(0, source=source))
-        assert f"Who says so: {told}" in call("policy", "explain", "valid", "--policy", file).output
+        output = call("policy", "explain", "valid", "--policy", file).output
+        assert f"Kind: engineering convention, not law.\n  Source: {told}\n" in output
 
 
 def test_the_limit_on_test_uses_is_told_with_its_kind_source_and_first_day(tmp_path: Path) -> None:
     file = put(tmp_path / "p.yaml", test_uses=USES)
     assert call("policy", "explain", "test_uses", "--policy", file).output.splitlines() == [
         "`test_uses` of policy p, version 7 (Loans)",
-        "  What is counted: how many models the same test rows have judged, by what `track` recorded.",
+        "  Counts: how many models the same test set has judged, counted from what `track` recorded.",
         "  Limit: a warning from use 3 on.",
-        "  What it does: It warns: it is told, and stops nothing.",
-        "  Who says so: An engineering convention, not law. Our risk board.",
-        "  How sure: how well the source is known is not stated.",
-        "  In force: from 2026-01-01, with no last day set.",
+        "  Effect: warns: it is reported and stops nothing.",
+        "  Kind: engineering convention, not law.",
+        "  Source: Our risk board.",
+        "  Certainty of the source: not stated.",
+        "  In force: from 2026-01-01, with no end date.",
     ]
     done = call("policy", "explain", "test_use", "--policy", file)
     assert "(did you mean test_uses?)" in done.stderr
@@ -279,7 +283,12 @@ def test_the_rule_on_small_categories_is_told_and_who_is_left_out(tmp_path: Path
     file = put(tmp_path / "p.yaml", impact_table=rule)
     said = call("policy", "explain", "impact_table", "--policy", file).output
     for part in (
-        *("less than 2.0% of the rows", "Ent (race): five people applied", "The law or regulation. A law."),
+        *(
+            "less than 2.0% of the rows",
+            "Ent (race): five people applied",
+            "Kind: law or regulation.",
+            "Source: A law.",
+        ),
         *("known from a secondary source", "from 2023-07-05"),
     ):
         assert part in said
@@ -292,8 +301,7 @@ def test_a_rule_that_only_reports_is_not_said_to_stop_anything() -> None:
     said = call("policy", "explain", "impact-ratio", "--policy", file).output
     assert "by race, sex and race & sex" in said
     assert "The number is reported; it is never a pass and never stops a model." in said
-    assert "It blocks" not in said
-    assert "It warns" not in said
+    assert "Effect:" not in said
 
 
 def test_an_unknown_rule_is_an_error_that_names_the_one_probably_meant(project: Path) -> None:

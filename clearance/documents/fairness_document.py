@@ -97,8 +97,8 @@ class FairnessDocument(MeasuredDocument):
     rows: Count
     sampling: SamplingReport
     threshold: float
-    above_median: Mapping[str, Mapping[str, Count]] | None
     model_sha256: Sha256
+    above_median: Mapping[str, Mapping[str, Count]] | None = None
 
     @property
     def model_digest(self) -> str:

@@ -163,7 +163,10 @@ class BeforeAfter:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingDocument(MeasuredDocument):
-    """All that is needed to log, check or repeat a training. No row of the tables is in it."""
+    """All that is needed to log, check or repeat a training. No row of the tables is in it.
+
+    Documents from before candidates were recorded have neither `choice` nor `candidates`.
+    """
 
     path: ClassVar[Path] = paths.TRAINING
 
@@ -177,7 +180,6 @@ class TrainingDocument(MeasuredDocument):
     search: SearchReport | None
     threshold: float
     threshold_rule: str
-    utility: str
     tune: TuneFigures
     warnings: tuple[str, ...]
     model: ModelFile
@@ -186,13 +188,14 @@ class TrainingDocument(MeasuredDocument):
     features: Mapping[str, str]
     inputs: tuple[ModelInput, ...]
     input_example: Mapping[str, Any]
-    choice: ChoiceReport
-    members: tuple[Mapping[str, Any], ...] | None
-    candidates: tuple[CandidateReport | SkippedCandidateReport, ...]
-    reference: CandidateReport | None
-    before_after: BeforeAfter | None
     libraries: Mapping[str, str]
     requirements_sha256: Sha256
+    utility: str | None = None
+    choice: ChoiceReport | None = None
+    members: tuple[Mapping[str, Any], ...] | None = None
+    candidates: tuple[CandidateReport | SkippedCandidateReport, ...] = ()
+    reference: CandidateReport | None = None
+    before_after: BeforeAfter | None = None
 
     @property
     def model_digest(self) -> str:

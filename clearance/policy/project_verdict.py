@@ -7,35 +7,36 @@ here. Evidence that is missing, unreadable or about another model is never a pas
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clearance import files, params
+from clearance import files, params, paths
+from clearance.documents import catalogue
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
-from clearance.policy import judgement, policy_file, schema
-
-MODEL = Path("models/trained/model.skops")
-ORIGIN = Path("data/origin.json")
-
-
-def evidence_path(document: str) -> Path:
-    """The path of the evidence document of that name, relative to the project."""
-    return Path("reports") / f"{document}.json"
+from clearance.policy import judgement, policy_file
 
 
 def read_evidence(root: Path) -> dict[str, Any]:
     """The evidence documents that exist below `root`, by name; unusable ones say why they are."""
-    documents = {
-        name: _read(root / evidence_path(name))
-        for name in schema.DOCUMENTS
-        if (root / evidence_path(name)).exists()
-    }
-    return mark_stale(documents, files.sha256(root / MODEL) if (root / MODEL).exists() else None)
+    documents = {name: read_document(root, name) for name in catalogue.EVIDENCE}
+    existing = {name: document for name, document in documents.items() if document["status"] != "missing"}
+    model = root / paths.MODEL
+    return mark_stale(existing, files.sha256(model) if model.exists() else None)
 
 
-def _read(path: Path) -> Any:
+def read_document(root: Path, name: str) -> dict[str, Any]:
+    """The evidence document of that name below `root`, as JSON; a missing or unreadable one says so."""
+    kind = catalogue.EVIDENCE[name]
+    if not (root / kind.path).exists():
+        return {"status": "missing", "because": f"{kind.path.as_posix()} was not written"}
     try:
-        return files.read_json(path)
+        content = files.read_json(root / kind.path)
+    except IntegrityError:
+        return {"status": "unreadable", "because": f"{kind.path.as_posix()} is not readable"}
+    try:
+        return kind.from_json(content).to_json()
     except IntegrityError as error:
         return {"status": "unreadable", "because": error.fault}
 
@@ -61,8 +62,9 @@ def _measured_model(document: Any) -> Any:
 
 def digests(root: Path, policy: str) -> dict[str, str]:
     """The SHA-256 of every file that the verdict rests on, by its path below `root`."""
-    paths = [*map(evidence_path, schema.DOCUMENTS), ORIGIN, MODEL, Path(policy)]
-    return {path.as_posix(): files.sha256(root / path) for path in paths if (root / path).exists()}
+    documents = (kind.path for kind in catalogue.EVIDENCE.values())
+    judged = [*documents, paths.ORIGIN, paths.MODEL, Path(policy)]
+    return {path.as_posix(): files.sha256(root / path) for path in judged if (root / path).exists()}
 
 
 def is_what_if(overrides: Mapping[str, Any]) -> bool:
@@ -81,7 +83,7 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
     verdict = judgement.judge(policy, evidence, judgement.declaration_of(settings.data), as_of)
     sha256 = digests(root, settings.policy.file)
     terms = {"impact_table": policy.impact_table, "test_uses": policy.test_uses}
-    return verdict.to_json() | {
+    content = verdict.to_json() | {
         "name": settings.name,
         "policy": {
             "id": policy.id,
@@ -96,21 +98,20 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
         "overrides": settings.overrides,
         "evidence": sha256,
     }
+    return VerdictDocument.create(**content).to_json()
 
 
 def same_decision(recorded: Mapping[str, Any], judged: Mapping[str, Any]) -> bool:
     """Whether two verdict documents decide the same from the same evidence, whatever words they use.
 
     The sentences of a verdict may change from one version of Clearance to the next; its values may not.
+    Raises IntegrityError when one of them is not a verdict document.
     """
-    return _without_sentences(recorded) == _without_sentences(judged)
+    return _decision(recorded) == _decision(judged)
 
 
-def _without_sentences(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    words = {"reason", "more_rows"}
-    return {key: value for key, value in verdict.items() if key != "reasons"} | {
-        "findings": [
-            {key: value for key, value in finding.items() if key not in words}
-            for finding in verdict.get("findings", [])
-        ]
-    }
+def _decision(verdict: Mapping[str, Any]) -> VerdictDocument:
+    """The verdict without its sentences and without what would decide it."""
+    document = VerdictDocument.from_json(verdict)
+    findings = tuple(replace(finding, reason="", more_rows=None) for finding in document.findings)
+    return replace(document, reasons=(), findings=findings)

@@ -25,7 +25,7 @@ def sentence(more: MoreRows) -> str:
     if more.group is None or more.rows is None:
         if more.times <= 1:
             return "more rows would decide it"
-        return f"about {_about(more.times)} times as many rows would decide it, {ASSUMPTION}"
+        return f"about {_factor(more.times)} times as many rows would decide it, {ASSUMPTION}"
     minimum_is_more = more.rows * more.times <= more.rows + more.short.get(more.group, 0)
     if more.short and minimum_is_more:
         groups = [_rows_in(group, rows) for group, rows in more.short.items()]
@@ -34,8 +34,8 @@ def sentence(more: MoreRows) -> str:
         return (
             f"more rows in {more.group}, the smallest group ({wording.count(more.rows)} now), would decide it"
         )
-    extra = f"{_about(more.rows * (more.times - 1))} more in {more.group}, the smallest group"
-    return f"about {_about(more.times)} times as many rows ({extra}) would decide it, {ASSUMPTION}"
+    extra = f"{_count(more.rows * (more.times - 1))} more in {more.group}, the smallest group"
+    return f"about {_factor(more.times)} times as many rows ({extra}) would decide it, {ASSUMPTION}"
 
 
 def estimate(
@@ -86,9 +86,15 @@ def _rows_in(group: str, rows: int) -> str:
     return f"{wording.count(rows)} more {'row' if rows == 1 else 'rows'} in {group}"
 
 
-def _about(number: float) -> str:
-    """Two digits, rounded up: below 10 in halves."""
-    if number < 10:
-        return wording.plain(math.ceil(round(number * 2, 6)) / 2)
-    step = 10 ** (math.floor(math.log10(number)) - 1)
-    return wording.count(math.ceil(round(number / step, 6)) * step)
+def _factor(times: float) -> str:
+    """A factor of growth, rounded up: below 2 to tenths, below 10 to halves, else to two digits."""
+    if times >= 10:
+        return _count(times)
+    step = 10 if times < 2 else 2
+    return wording.plain(math.ceil(round(times * step, 6)) / step)
+
+
+def _count(rows: float) -> str:
+    """A number of rows, rounded up: above 100 to two digits."""
+    step = max(1, 10 ** (math.floor(math.log10(rows)) - 1)) if rows >= 1 else 1
+    return wording.count(math.ceil(round(rows / step, 6)) * step)

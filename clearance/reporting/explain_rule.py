@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 from collections.abc import Iterator
 
 from clearance import wording
@@ -79,7 +80,7 @@ def _source(part: Dated, jurisdiction: str | None = None) -> list[str]:
 
 def _without_kind(source: str) -> str:
     """The source without the words "engineering convention", which the line before states."""
-    return source.removeprefix("engineering convention").lstrip(":, ")
+    return re.sub(r"^engineering convention(:|,|\b) *", "", source) or source
 
 
 def _impact_table(rules: ImpactTableRules) -> list[str]:

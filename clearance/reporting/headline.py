@@ -104,7 +104,8 @@ def _after_insufficient(finding: Mapping[str, Any]) -> str:
         return f"another model or other data; {sample_size.sentence(more)}."
     limit = finding["limit"] and Limit.model_validate(finding["limit"])
     if limit and not limit.encloses(finding["value"], finding["value"]):
-        return f"{sample_size.sentence(more)}. It would probably fail: the value itself is outside the limit."
+        outlook = "The result would probably be a fail: the value itself is outside the limit."
+        return f"{sample_size.sentence(more)}. {outlook}"
     return f"{sample_size.sentence(more)}."
 
 

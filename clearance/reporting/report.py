@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import files, params
-from clearance.documents import measurement, metrics
+from clearance import files, params, paths
+from clearance.documents import catalogue, metrics
+from clearance.documents.origin_document import OriginDocument
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
-from clearance.policy import judgement, project_verdict, schema
+from clearance.policy import judgement, project_verdict
 from clearance.reporting import before_after, explain_rule, headline, html_page, impact_table
 
-VERDICT = Path("reports/verdict.json")
-PAGE = Path("reports/report.html")
-IMPACT = Path("reports/impact.csv")
-FIGURES = tuple(Path("reports/figures") / stage for stage in ("train", "evaluate", "explain"))
+FIGURES = (paths.TRAIN_FIGURES, paths.EVALUATE_FIGURES, paths.EXPLAIN_FIGURES)
 
 SMALL_GROUP = 30
 """Groups with fewer rows are marked: an engineering convention, not law."""
@@ -77,41 +76,38 @@ def read(root: Path) -> ReportEvidence:
 
     Raises IntegrityError when the verdict or a file that was judged is missing, or has changed since.
     """
-    verdict = files.read_json(root / VERDICT)
-    recorded: Mapping[str, str] = verdict["evidence"]
-    paths = {name: project_verdict.evidence_path(name) for name in schema.DOCUMENTS}
-    for path in (project_verdict.ORIGIN, *paths.values()):
+    verdict = VerdictDocument.read(root)
+    recorded = verdict.evidence
+    for path in (paths.ORIGIN, *(kind.path for kind in catalogue.EVIDENCE.values())):
         if path.as_posix() in recorded:
             files.verify(root / path, recorded[path.as_posix()])
-    rest = [path for path in (VERDICT, *FIGURES) if (root / path).exists()]
-    documents = {name: _document(root, path) for name, path in paths.items()}
+    rest = [path for path in (paths.VERDICT, *FIGURES) if (root / path).exists()]
+    documents = {name: project_verdict.read_document(root, name) for name in catalogue.EVIDENCE}
     return ReportEvidence(
-        verdict=verdict,
-        origin=_document(root, project_verdict.ORIGIN),
-        documents=project_verdict.mark_stale(documents, recorded.get(project_verdict.MODEL.as_posix())),
+        verdict=verdict.to_json(),
+        origin=_origin(root),
+        documents=project_verdict.mark_stale(documents, recorded.get(paths.MODEL.as_posix())),
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
 
 
-def _document(root: Path, path: Path) -> Mapping[str, Any]:
-    if not (root / path).exists():
-        return measurement.blocked(f"{path.as_posix()} was not written")
+def _origin(root: Path) -> Mapping[str, Any]:
+    """The origin of the raw table, as JSON; a missing or unreadable one says so."""
     try:
-        document: Mapping[str, Any] = files.read_json(root / path)
-    except IntegrityError:
-        return measurement.blocked(f"{path.as_posix()} is not readable")
-    return document
+        return OriginDocument.read(root).to_json()
+    except IntegrityError as error:
+        return {"status": "unreadable", "because": error.fault}
 
 
 def _figures(folder: Path) -> tuple[Figure, ...]:
-    paths = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
+    pictures = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
     return tuple(
         Figure(
             name=path.stem,
             uri=f"data:{_MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}",
         )
-        for path in paths
+        for path in pictures
     )
 
 

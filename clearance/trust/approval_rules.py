@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from clearance.trust.decisions import ApprovalSubject, DecisionKind
-from clearance.trust.recorded_decisions import RecordedDecision
+from clearance.trust.recorded_decisions import Reason, RecordedDecision
 from clearance.trust.roles import Roles, format_time
 
 
@@ -65,55 +65,60 @@ def contributors(roles: Roles, keyids: Iterable[str], emails: Iterable[str]) -> 
     )
 
 
-def fault(decision: RecordedDecision, context: ApprovalContext) -> str | None:
+def fault(decision: RecordedDecision, context: ApprovalContext) -> Reason | None:
     """Why the decision, taken alone, does not count; None when it does."""
     who = decision.person.identity
     if other := _other_subject(decision, context.subject):
         return other
     if not decision.roles:
-        return f"{who} had no role then that may approve; ask somebody whose role may"
+        return Reason("no_role", f"{who} had no role then that may approve; ask somebody whose role may")
     if decision.kind is DecisionKind.REJECT:
         return None
     if who in context.contributors.identities:
-        return f"{who} contributed to this model; ask somebody who did not"
+        return Reason("contributor", f"{who} contributed to this model; ask somebody who did not")
     attester = decision.attester
     if attester and attester.identity in context.contributors.identities:
         attests = f"{attester.identity}, who attests it, contributed to this model"
-        return f"{attests}; {who} can sign with their own key"
+        return Reason("attester_contributor", f"{attests}; {who} can sign with their own key")
     return _override_fault(decision, context)
 
 
-def _other_subject(recorded: RecordedDecision, subject: ApprovalSubject) -> str | None:
+def _other_subject(recorded: RecordedDecision, subject: ApprovalSubject) -> Reason | None:
     """Why a decision is about something else. A rejection is about the content, whoever is champion."""
     decision, who = recorded.decision, recorded.person.identity
     if recorded.content != subject.content:
-        return f"it is about other evidence ({recorded.content[:12]}…); {who} can decide on today's evidence"
+        about = f"it is about other evidence ({recorded.content[:12]}…)"
+        return Reason("other_evidence", f"{about}; {who} can decide on today's evidence")
     if (decision.model, decision.version) != (subject.model, subject.version):
-        about = f"{decision.model} version {decision.version}"
-        return f"it is about {about}; {who} can decide on this version"
+        about = f"it is about {decision.model} version {decision.version}"
+        return Reason("other_version", f"{about}; {who} can decide on this version")
     if recorded.kind is DecisionKind.REJECT:
         return None
     if decision.policy != subject.policy:
-        return f"it was made under policy {decision.policy}; {who} can decide under {subject.policy}"
+        made = f"it was made under policy {decision.policy}"
+        return Reason("other_policy", f"{made}; {who} can decide under {subject.policy}")
     if (decision.comparison, decision.champion) != (subject.comparison, subject.champion):
-        return f"it refers to a comparison with another champion; {who} can decide on today's comparison"
+        refers = "it refers to a comparison with another champion"
+        return Reason("other_champion", f"{refers}; {who} can decide on today's comparison")
     return None
 
 
-def _override_fault(recorded: RecordedDecision, context: ApprovalContext) -> str | None:
+def _override_fault(recorded: RecordedDecision, context: ApprovalContext) -> Reason | None:
     """Why this kind of decision does not fit the verdict, or an override its limits; None when it does."""
     who, until = recorded.person.identity, recorded.decision.until
     days = context.requirement.override_days
     if until is None:
-        override = f"the verdict does not permit a promotion; {who} can override it until a date"
-        return override if context.failed else None
+        not_permitted = "the verdict does not permit a promotion"
+        needed = Reason("override_needed", f"{not_permitted}; {who} can override it until a date")
+        return needed if context.failed else None
     if not context.failed:
-        return f"there is nothing to override; {who} can approve instead"
+        return Reason("nothing_to_override", f"there is nothing to override; {who} can approve instead")
     if not days:
-        return f"the policy allows no override; {who} can reject instead, or have the model fixed"
+        none = "the policy allows no override"
+        return Reason("override_not_allowed", f"{none}; {who} can reject instead, or have the model fixed")
     if until <= context.now:
-        return f"it ended at {format_time(until)}; {who} can override again"
+        return Reason("override_ended", f"it ended at {format_time(until)}; {who} can override again")
     if until - recorded.at > dt.timedelta(days=days):
         ends = f"it ends at {format_time(until)}, more than {days} days after it was recorded"
-        return f"{ends}; choose an earlier end"
+        return Reason("override_too_long", f"{ends}; choose an earlier end")
     return None

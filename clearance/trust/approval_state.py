@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from clearance.trust import quorum, recorded_decisions
 from clearance.trust.approval_rules import ApprovalContext, fault
 from clearance.trust.decisions import DecisionKind
-from clearance.trust.recorded_decisions import DecisionRecord, RecordedDecision, UncountedDecision
+from clearance.trust.recorded_decisions import DecisionRecord, Reason, RecordedDecision, UncountedDecision
 from clearance.trust.roles import Right
 
 OVERRIDERS = 2
@@ -22,7 +22,7 @@ OVERRIDERS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalState:
-    """The state of approval. `reasons` say what is missing and what to do; it is complete without any.
+    """The state of approval. `obstacles` say what is missing and what to do; without any, it is complete.
 
     `counted` has one decision for each person. `missing` is the number of people still needed by role.
     `until` is when the first override that it rests on ends; None when it rests on none.
@@ -33,12 +33,17 @@ class ApprovalState:
     refused: tuple[UncountedDecision, ...]
     missing: Mapping[str, int]
     until: dt.datetime | None
-    reasons: tuple[str, ...]
+    obstacles: tuple[Reason, ...]
 
     @property
     def complete(self) -> bool:
         """Whether all required people agree, and nobody objects."""
-        return not self.reasons
+        return not self.obstacles
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentence of each obstacle."""
+        return tuple(obstacle.text for obstacle in self.obstacles)
 
 
 def evaluate(records: Iterable[DecisionRecord], context: ApprovalContext) -> ApprovalState:
@@ -55,13 +60,12 @@ def evaluate(records: Iterable[DecisionRecord], context: ApprovalContext) -> App
         if decision.kind is DecisionKind.REVOKE:
             why = _revokes_nothing(decision, decisions)
         elif (decision.digest, decision.person.identity) in revoked:
-            why = f"{decision.person.identity} revoked it, and has to sign a new decision to decide again"
+            why = Reason("revoked", f"{decision.person.identity} revoked it, and can sign a new decision")
         else:
             why = fault(decision, context) or _repeated(decision, counted, rejections)
         if why:
-            refused.append(
-                UncountedDecision(number=decision.number, why=f"{decision} does not count: {why}.")
-            )
+            text = f"{decision} does not count: {why.text}."
+            refused.append(UncountedDecision(number=decision.number, code=why.code, why=text))
         elif decision.kind is DecisionKind.REJECT:
             rejections.append(decision)
         elif decision.kind is not DecisionKind.REVOKE:
@@ -85,7 +89,7 @@ def _state(
         refused=tuple(sorted(refused, key=lambda uncounted: (uncounted.number, uncounted.why))),
         missing=missing,
         until=min(ends, default=None),
-        reasons=(
+        obstacles=(
             *_general_obstacles(context),
             *(_objection(rejection) for rejection in rejections),
             *calls,
@@ -109,17 +113,19 @@ def _repeated(
     decision: RecordedDecision,
     counted: Mapping[str, RecordedDecision],
     rejections: Collection[RecordedDecision],
-) -> str | None:
+) -> Reason | None:
     """Why a valid decision adds nothing to this person's earlier one; None when it is their first."""
     who = decision.person.identity
     if decision.kind is DecisionKind.REJECT:
         first = next((rejection for rejection in rejections if rejection.person.identity == who), None)
     else:
         first = counted.get(who)
-    return f"{first} is already recorded; each person counts once" if first else None
+    if first is None:
+        return None
+    return Reason("already_recorded", f"{first} is already recorded; each person counts once")
 
 
-def _revokes_nothing(revocation: RecordedDecision, decisions: Iterable[RecordedDecision]) -> str | None:
+def _revokes_nothing(revocation: RecordedDecision, decisions: Iterable[RecordedDecision]) -> Reason | None:
     """Why a revocation withdraws nothing; None when it does."""
     own = {
         decision.digest
@@ -129,35 +135,41 @@ def _revokes_nothing(revocation: RecordedDecision, decisions: Iterable[RecordedD
     if own & set(revocation.decision.revokes):
         return None
     who = revocation.person.identity
-    return f"{who} recorded no such decision; only the person who decided can revoke, others can reject"
-
-
-def _general_obstacles(context: ApprovalContext) -> list[str]:
-    """Why no decision counts at all, whoever made it."""
-    reasons = []
-    if context.roles.demo and not context.requirement.demo:
-        reasons.append(
-            "The roles file is the demo's, but the policy is not: have your root sign a policies/roles.yaml "
-            "that lists your own people."
-        )
-    if context.contributors.unlisted and context.requirement.authors_listed:
-        addresses = ", ".join(sorted(context.contributors.unlisted))
-        reasons.append(
-            f"Nobody in policies/roles.yaml commits as {addresses}: add the address to its author, so that "
-            "nobody approves their own work."
-        )
-    return reasons
-
-
-def _objection(rejection: RecordedDecision) -> str:
-    who = rejection.person.identity
-    return (
-        f"{who} rejected it (entry {rejection.number}: {rejection.decision.reason.strip()}): settle it with "
-        f"{who}, who can revoke the rejection, or fix the model and run again."
+    return Reason(
+        "revokes_nothing",
+        f"{who} recorded no such decision; only the person who decided can revoke, others can reject",
     )
 
 
-def _call(role: str, count: int, counted: Collection[str], context: ApprovalContext) -> str:
+def _general_obstacles(context: ApprovalContext) -> list[Reason]:
+    """Why no decision counts at all, whoever made it."""
+    obstacles = []
+    if context.roles.demo and not context.requirement.demo:
+        text = (
+            "The roles file is the demo's, but the policy is not: have your root sign a policies/roles.yaml "
+            "that lists your own people."
+        )
+        obstacles.append(Reason("demo_roles", text))
+    if context.contributors.unlisted and context.requirement.authors_listed:
+        addresses = ", ".join(sorted(context.contributors.unlisted))
+        text = (
+            f"Nobody in policies/roles.yaml commits as {addresses}: add the address to its author, so that "
+            "nobody approves their own work."
+        )
+        obstacles.append(Reason("unlisted_author", text))
+    return obstacles
+
+
+def _objection(rejection: RecordedDecision) -> Reason:
+    who = rejection.person.identity
+    text = (
+        f"{who} rejected it (entry {rejection.number}: {rejection.decision.reason.strip()}): settle it with "
+        f"{who}, who can revoke the rejection, or fix the model and run again."
+    )
+    return Reason("rejected", text)
+
+
+def _call(role: str, count: int, counted: Collection[str], context: ApprovalContext) -> Reason:
     """How many people of a role are missing, and who could approve."""
     roles, now = context.roles, context.now
     excluded = {*counted, *context.contributors.identities}
@@ -171,22 +183,28 @@ def _call(role: str, count: int, counted: Collection[str], context: ApprovalCont
     act = "override" if context.failed else "approval"
     missing = f"Missing: {count} {act}{'s' if count > 1 else ''} from role {role}"
     if able:
-        return f"{missing} (can give it: {', '.join(able)})."
-    return f"{missing}, which nobody in policies/roles.yaml can give: have somebody added who may approve."
+        return Reason("missing_role", f"{missing} (can give it: {', '.join(able)}).")
+    nobody = "which nobody in policies/roles.yaml can give: have somebody added who may approve"
+    return Reason("nobody_with_role", f"{missing}, {nobody}.")
 
 
-def _missing_for_override(counted: Collection[RecordedDecision], context: ApprovalContext) -> list[str]:
+def _missing_for_override(counted: Collection[RecordedDecision], context: ApprovalContext) -> list[Reason]:
     """What the override of a failed verdict still needs."""
     if not context.failed:
         return []
+    failed = "The verdict does not permit a promotion"
     if not _possible(context):
-        return ["The verdict does not permit a promotion, and the policy allows no override: fix the model."]
-    reasons = []
+        return [
+            Reason("override_not_allowed", f"{failed}, and the policy allows no override: fix the model.")
+        ]
+    obstacles = []
     if len(counted) < OVERRIDERS:
-        reasons.append(
-            f"The verdict does not permit a promotion; an override needs {OVERRIDERS} people, and "
-            f"{len(counted)} signed one: fix the model, or have others override it with a reason and an end."
+        text = (
+            f"{failed}; an override needs {OVERRIDERS} people, and {len(counted)} signed one: fix the model, "
+            "or have others override it with a reason and an end."
         )
+        obstacles.append(Reason("too_few_overriders", text))
     if not any(decision.can_override for decision in counted):
-        reasons.append("None of those who signed an override has the right: ask somebody whose role may.")
-    return reasons
+        text = "None of those who signed an override has the right: ask somebody whose role may."
+        obstacles.append(Reason("no_overrider", text))
+    return obstacles

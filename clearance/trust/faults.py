@@ -288,6 +288,6 @@ ROOT_OUT_OF_ORDER = ErrorKind(
 TOO_FEW_SIGNATURES = ErrorKind(
     "trust.too_few_signatures",
     IntegrityError,
-    "{count} of the {threshold} signatures required of the {whose} are present",
+    "{count} of {threshold} signatures of the {whose} are present",
     "have other holders of the root sign it too",
 )

@@ -18,6 +18,14 @@ from clearance.trust.dsse import VerifiedStatement
 from clearance.trust.roles import Person, Right, Roles
 
 
+@dataclass(frozen=True)
+class Reason:
+    """Why a decision does not count, or a promotion is not approved yet: a stable code, and what to do."""
+
+    code: str
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecisionRecord:
     """A decision as the ledger holds it: the entry's number and time, and what was signed, or its fault."""
@@ -56,9 +64,10 @@ class RecordedDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class UncountedDecision:
-    """A recorded decision that does not count, and the sentence that says why and what to do."""
+    """A recorded decision that does not count: a stable code, and the sentence that says what to do."""
 
     number: int
+    code: str
     why: str
 
 
@@ -76,30 +85,33 @@ def open_record(number: int, at: dt.datetime, signed: Mapping[str, Any], roles: 
 def read(record: DecisionRecord, roles: Roles) -> RecordedDecision | UncountedDecision:
     """The decision and who made it, or why it belongs to nobody."""
 
-    def uncounted(why: str) -> UncountedDecision:
-        return UncountedDecision(number=record.number, why=f"Entry {record.number} does not count: {why}.")
+    def uncounted(code: str, text: str) -> UncountedDecision:
+        why = f"Entry {record.number} does not count: {text}."
+        return UncountedDecision(number=record.number, code=code, why=why)
 
     if record.signed is None:
         again = "whoever decided can sign it again with a key that policies/roles.yaml lists"
-        return uncounted(f"{record.fault or 'it is not signed'}; {again}")
+        return uncounted("invalid_signature", f"{record.fault or 'it is not signed'}; {again}")
     keyids = sorted(record.signed.keyids)
     if len(keyids) != 1:
-        return uncounted(f"{len(keyids)} keys signed it; each person signs their own decision")
+        return uncounted(
+            "several_signers", f"{len(keyids)} keys signed it; each person signs their own decision"
+        )
     if fault := roles.key_fault(keyids[0], record.at):
         owner = roles.owner(keyids[0])
         whose = f"{owner.identity}'s key" if owner else "key"
         again = f"{owner.identity if owner else 'whoever decided'} can decide again with a valid key"
-        return uncounted(f"{whose} {keyids[0][:12]}… {fault}; {again}")
+        return uncounted("invalid_key", f"{whose} {keyids[0][:12]}… {fault}; {again}")
     signer = roles.person(keyids[0], record.at)
     if signer is None:
         raise AssertionError("a key without a fault has an owner")
     try:
         decision, content = decisions.read(record.signed.statement)
     except IntegrityError as error:
-        return uncounted(f"{error.fault}; {error.hint}")
+        return uncounted("invalid_decision", f"{error.fault}; {error.hint}")
     person = _person(decision, signer, keyids[0], record.at, roles)
-    if isinstance(person, str):
-        return uncounted(person)
+    if isinstance(person, Reason):
+        return uncounted(person.code, person.text)
     can_override = roles_with_right(roles, person, Right.OVERRIDE, record.at, decision.account)
     return RecordedDecision(
         number=record.number,
@@ -114,23 +126,25 @@ def read(record: DecisionRecord, roles: Roles) -> RecordedDecision | UncountedDe
     )
 
 
-def _person(decision: Decision, signer: Person, keyid: str, at: dt.datetime, roles: Roles) -> Person | str:
+def _person(decision: Decision, signer: Person, keyid: str, at: dt.datetime, roles: Roles) -> Person | Reason:
     """Who decided: the signer, or the holder of the account that they attest; or why nobody did."""
     account, by = decision.account, decision.by
     if account is None:
         if by == signer.identity:
             return signer
-        return f"it claims that {by} decided, but {signer.identity} signed it; each signs their own decision"
+        claims = f"it claims that {by} decided, but {signer.identity} signed it"
+        return Reason("other_signer", f"{claims}; each person signs their own decision")
     if not roles.may(keyid, Right.ATTEST_IDENTITY, at):
-        return f"{signer.identity} may not attest the identity of others; {by} can sign with their own key"
+        may_not = f"{signer.identity} may not attest the identity of others"
+        return Reason("may_not_attest", f"{may_not}; {by} can sign with their own key")
     person = roles.holder(account.issuer, account.subject, at)
     if person is None:
         listed = f"policies/roles.yaml does not list the account {describe_account(account)}"
-        return f"{listed}; have the root sign it in"
+        return Reason("unknown_account", f"{listed}; have the root sign it in")
     if by == person.identity:
         return person
     holder = f"the account {describe_account(account)} belongs to {person.identity}"
-    return f"it claims that {by} decided, but {holder}; decide again"
+    return Reason("other_account", f"it claims that {by} decided, but {holder}; decide again")
 
 
 def roles_with_right(
@@ -160,7 +174,7 @@ def drop_reused_tokens(
             fresh.append(one)
         else:
             why = f"{one} does not count: its token decided before (entry {number}); sign in again."
-            reused.append(UncountedDecision(number=one.number, why=why))
+            reused.append(UncountedDecision(number=one.number, code="token_reused", why=why))
     return fresh, reused
 
 

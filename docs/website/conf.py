@@ -37,7 +37,16 @@ add_module_names = False
 maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
-FIRST_GUIDES = ("configuration", "data", "fairness", "governance", "approvals", "ledger", "reproduce")
+FIRST_GUIDES = (
+    "configuration",
+    "data",
+    "fairness",
+    "governance",
+    "approvals",
+    "ledger",
+    "reproduce",
+    "errors",
+)
 # What a browser would fetch from another host while it shows a page.
 REQUEST = re.compile(
     r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\ssrc=\"(?:https?:)?//[^>]*>"

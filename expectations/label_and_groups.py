@@ -1,6 +1,6 @@
-"""Expectations on the label and on the groups it is compared between.
+"""Expectations on the label and on the groups that are compared.
 
-The label's values are named with their counts; of a protected attribute only the number of groups is.
+Faults state the values of the label with their counts; for a protected attribute only the number of groups.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pandas as pd
 import pyarrow as pa
 
+from clearance import labels
 from clearance.data.tables import row_ids
 from expectations import custom
 
@@ -27,23 +28,23 @@ class ExpectLabelToHaveTwoValues(custom.TableExpectation):
         counts = counts_of(frame, self.column)
         if not counts:
             return
-        favourable = row_ids.canonical_value(self.favourable)
-        found = ", ".join(f"`{value}` ({count} rows)" for value, count in list(counts.items())[:10])
-        more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""
+        favourable = labels.text(self.favourable)
+        values = ", ".join(f"`{value}` ({count} rows)" for value, count in list(counts.items())[:10])
+        values += f" and {len(counts) - 10} more" if len(counts) > 10 else ""
         observed = dict(list(counts.items())[:10])
         if len(counts) != 2:
-            says = f"the target `{self.column}` has {len(counts)} values, not two: {found}{more}"
+            message = f"the target `{self.column}` has {len(counts)} values, not two: {values}"
             hint = "map it to two values in `source.select`"
             if len(counts) == 1:
-                says = f"the target `{self.column}` has one class only: {found}"
+                message = f"the target `{self.column}` has only one class: {values}"
                 hint = "check that `source` does not filter by the outcome"
-            yield custom.Fault(column=self.column, says=says, hint=hint, observed=observed)
+            yield custom.Fault(column=self.column, message=message, hint=hint, observed=observed)
         if favourable not in counts:
-            hint = "set `data.favourable` to the value that is good for the person"
+            hint = "set `data.favourable` to the value of the favourable outcome"
             if isinstance(self.favourable, bool) and custom.kind_of(frame[self.column]) == "text":
                 hint = "YAML reads an unquoted yes, no, true or false as a boolean: put it in quotes"
-            says = f"the target `{self.column}` is never the favourable `{self.favourable}`: {found}{more}"
-            yield custom.Fault(column=self.column, says=says, hint=hint, observed=observed)
+            message = f"the target `{self.column}` is never the favourable `{self.favourable}`: {values}"
+            yield custom.Fault(column=self.column, message=message, hint=hint, observed=observed)
 
 
 class ExpectLabelShareToBeAtLeast(custom.TableExpectation):
@@ -61,15 +62,15 @@ class ExpectLabelShareToBeAtLeast(custom.TableExpectation):
         rarest = min(counts.values()) if len(counts) > 1 else 0
         share = rarest / sum(counts.values())
         if not share >= self.share:
-            says = (
+            message = (
                 f"the rarer value of `{self.column}` has {share:.2%} of the rows, less than {self.share:.2%}"
             )
-            hint = "bring more rows of the rarer outcome, or lower `data.label_share_min` knowingly"
-            yield custom.Fault(column=self.column, says=says, hint=hint, observed=share)
+            hint = "add rows of the rarer outcome, or lower `data.label_share_min` deliberately"
+            yield custom.Fault(column=self.column, message=message, hint=hint, observed=share)
 
 
 class ExpectGroupsToCompare(custom.TableExpectation):
-    """Each protected attribute parts the rows into some groups, and not into very many."""
+    """Each protected attribute divides the rows into at least two groups, and into at most `most`."""
 
     columns: list[str]
     most: int = 20
@@ -80,17 +81,18 @@ class ExpectGroupsToCompare(custom.TableExpectation):
         for name in custom.present(frame, self.columns):
             groups = int(frame[name].nunique())
             if groups < 2:
-                says = f"`{name}` has {groups} groups: there is nothing to compare"
+                message = f"`{name}` has {groups} groups: there is nothing to compare"
                 yield custom.Fault(
-                    column=name, says=says, hint="derive it in `source.select`", observed=groups
+                    column=name, message=message, hint="derive it in `source.select`", observed=groups
                 )
             elif groups > self.most:
-                says = f"`{name}` has {groups} groups, more than {self.most}: few will have rows enough"
-                yield custom.Fault(column=name, says=says, hint="band it in `source.select`", observed=groups)
+                message = f"`{name}` has {groups} groups, more than {self.most}: few will have enough rows"
+                hint = "group its values in `source.select`"
+                yield custom.Fault(column=name, message=message, hint=hint, observed=groups)
 
 
 class ExpectGroupsToOccur(custom.TableExpectation):
-    """Each group that is declared of a protected attribute, by `groups`, has rows."""
+    """Each group that `groups` declares for a protected attribute has rows."""
 
     groups: dict[str, list[Any]]
     success_keys: ClassVar[tuple[str, ...]] = ("groups",)
@@ -98,13 +100,13 @@ class ExpectGroupsToOccur(custom.TableExpectation):
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         yield from custom.missing(frame, list(self.groups))
         for name in custom.present(frame, list(self.groups)):
-            found = counts_of(frame, name)
-            gone = [value for value in self.groups[name] if row_ids.canonical_value(value) not in found]
-            if gone:
-                never = ", ".join(f"`{value}`" for value in gone)
-                says = f"`{name}` is never {never}, which is declared"
-                hint = f"check that `source` filters nobody out, or hint `data.columns.{name}.values`"
-                yield custom.Fault(column=name, says=says, hint=hint, observed=len(found))
+            counts = counts_of(frame, name)
+            absent = [value for value in self.groups[name] if labels.text(value) not in counts]
+            if absent:
+                values = ", ".join(f"`{value}`" for value in absent)
+                message = f"`{name}` is never {values}, although that is declared"
+                hint = f"check that `source` filters no rows out, or correct `data.columns.{name}.values`"
+                yield custom.Fault(column=name, message=message, hint=hint, observed=len(counts))
 
 
 def counts_of(frame: pd.DataFrame, column: str) -> dict[str, int]:

@@ -1,0 +1,12 @@
+"""The faults of this room. What is wrong with a table is not a fault of the run: it stands in the report."""
+
+from __future__ import annotations
+
+from clearance.errors import ErrorKind, IntegrityError
+
+NOT_ALL_EVALUATED = ErrorKind(
+    "expectations.not_all_evaluated",
+    IntegrityError,
+    "only {evaluated} of {expected} expectations on the {table} table were evaluated",
+    "this is a bug in Clearance: please report it with your params.yaml",
+)

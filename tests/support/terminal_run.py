@@ -1,0 +1,58 @@
+"""`clearance run` in this process: what it prints and its exit status, without a second import of Prefect."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import logging
+import os
+import signal
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from flows import terminal
+from flows.runner.child_processes import ChildProcesses
+
+LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
+
+
+def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProcess[str]:
+    """Run the pipeline in `folder`, with exactly `variables` as its environment.
+
+    Everything that the run changes in this process is put back, and its children are ended.
+    """
+    started: list[ChildProcesses] = []
+    out, err = io.StringIO(), io.StringIO()
+    environment, handler = dict(os.environ), signal.getsignal(signal.SIGINT)
+    with pytest.MonkeyPatch.context() as patch:
+        for logger in map(logging.getLogger, LOGGERS):
+            patch.setattr(logger, "propagate", logger.propagate)
+        events = logging.getLogger("EventsWorker")
+        patch.setattr(events, "level", events.level)
+        patch.setattr(terminal, "ChildProcesses", lambda root: _note(started, ChildProcesses(root)))
+        patch.chdir(folder)
+        os.environ.clear()
+        os.environ.update(variables)
+        try:
+            with (
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+                pytest.raises(SystemExit) as end,
+            ):
+                terminal.main(list(options), standalone_mode=False)
+        finally:
+            for children in started:
+                atexit.unregister(children.close)
+                children.close()
+            os.environ.clear()
+            os.environ.update(environment)
+            signal.signal(signal.SIGINT, handler)
+    return CompletedProcess(options, int(end.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def _note(started: list[ChildProcesses], children: ChildProcesses) -> ChildProcesses:
+    started.append(children)
+    return children
