@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from clearance import environment
+from clearance import environment, paths
 
 if TYPE_CHECKING:
     from clearance.ledger import Entry, Tenure
@@ -94,7 +94,7 @@ def what_if(
     from clearance.policy import project_verdict
 
     root = environment.project_root(Path(project))
-    settings = params.load(root / "params.yaml")
+    settings = params.load(root / paths.PARAMS)
     changes = {
         "policy.file": None if policy is None else _relative(Path(policy), root),
         "policy.as_of": None if as_of is None else as_of.isoformat(),
@@ -267,4 +267,4 @@ def _model(root: Path) -> str:
     """The name of the project's model."""
     from clearance import params
 
-    return params.load(root / "params.yaml").name
+    return params.load(root / paths.PARAMS).name

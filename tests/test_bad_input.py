@@ -128,7 +128,7 @@ FAULTS = {
     ),
     "a protected cluster": (
         params(lambda p: p["data"].update(cluster="gender")),
-        ("ingest", "`gender` is declared protected and has another role too", "docs/configuration.md"),
+        ("ingest", "`gender` is declared protected and also has another role", "docs/configuration.md"),
     ),
     "policy with no rules": (
         policy(lambda p: p.update(rules=[])),
@@ -137,7 +137,7 @@ FAULTS = {
     "missing source": (SOURCE.unlink, ("ingest", "does not exist", "source.path")),
     "wrong delimiter": (
         lambda: table().to_csv(SOURCE, index=False, sep=";"),
-        ("ingest", "not parted by ','", 'source.delimiter: ";"'),
+        ("ingest", "not separated by ','", 'source.delimiter: ";"'),
     ),
     "empty file": (content(b""), ("ingest", "is empty", "header")),
     "empty table": (rows(lambda t: t.head(0)), ("ingest", "no rows", "`source` in params.yaml")),

@@ -74,8 +74,8 @@ def test_the_groups_have_these_commands() -> None:
 
 
 def pages() -> list[tuple[str, ...]]:
-    below = [(group, name) for group, names in GROUPS.items() for name in names]
-    return [(), *((name,) for names in SECTIONS.values() for name in names), *below]
+    below = [(group, name) for group, names in GROUPS.items() for name in sorted(names)]
+    return [(), *((name,) for names in SECTIONS.values() for name in sorted(names)), *below]
 
 
 @pytest.mark.parametrize("words", pages(), ids=" ".join)

@@ -1,4 +1,4 @@
-"""Each evidence document has one JSON Schema and one reader that names the place of what does not fit."""
+"""Each document has one reader, which refuses what does not fit and says where, and one JSON Schema."""
 
 import json
 from collections.abc import Callable

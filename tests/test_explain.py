@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import codes
 import learnable
 import matplotlib.pyplot as plt
 import numpy as np
@@ -258,6 +259,7 @@ def test_a_text_feature_and_a_column_of_nulls_can_be_drawn() -> None:
 _BOTH = """
 import json, os, sys
 from pathlib import Path
+import codes
 import learnable
 from clearance import files as artifacts
 from clearance import paths
@@ -330,6 +332,6 @@ def test_only_the_recorded_tables_and_the_recorded_model_are_explained(
     for path in (paths.MODEL, paths.PREPARED / "features.parquet"):
         content = (root / path).read_bytes()
         (root / path).write_bytes(content[:-1] + b"x")
-        with pytest.raises(Exception, match="is not what was recorded"):
+        with codes.raises("files.changed"):
             explain.main()
         (root / path).write_bytes(content)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -26,7 +27,7 @@ def _decide(kind: Kind, version: int, identity: str | None, reason: str, until: 
     from clearance.trust.decisions import DecisionKind
 
     end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
-    name = params.load(root / "params.yaml").name
+    name = params.load(root / paths.PARAMS).name
     with session.open_session(root, identity) as acting:
         server = registry.connect()
         entry, review = decide.decide(

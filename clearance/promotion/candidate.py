@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import files, params, registry
+from clearance import files, params, paths, registry
 from clearance.policy import schema
 from clearance.promotion import faults
 from clearance.promotion.session import ReadOnlySession
@@ -21,7 +21,7 @@ from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 
 BUNDLE = f"evidence/{evidence_bundle.NAME}"
-VERDICT, ORIGIN, MODEL = "reports/verdict.json", "data/origin.json", "models/trained/model.skops"
+VERDICT, ORIGIN, MODEL = (path.as_posix() for path in (paths.VERDICT, paths.ORIGIN, paths.MODEL))
 _MODEL_FILE = "model.skops"
 
 
@@ -37,7 +37,7 @@ class VerifiedCandidate:
     @property
     def settings(self) -> params.Params:
         """The parameters it was made with."""
-        return params.load(self.folder / "params.yaml")
+        return params.load(self.folder / paths.PARAMS)
 
     @property
     def policy_file(self) -> Path:
@@ -136,11 +136,11 @@ def _fetch_evidence(
     evidence: evidence_bundle.BundleEvidence,
     folder: Path,
 ) -> None:
-    names = [*(f"reports/{name}.json" for name in schema.DOCUMENTS), VERDICT, ORIGIN]
+    names = [*(paths.report(name).as_posix() for name in schema.DOCUMENTS), VERDICT, ORIGIN]
     expected = {name: evidence.outs[name] for name in names if name in evidence.outs}
     registry.fetch_files(server, version, sorted(expected), folder)
     for name, sha256 in expected.items():
         if files.sha256(folder / name) != sha256:
             raise registry.unsound(version, f"{name} of its run is not what was judged")
-    files.write_text(folder / "params.yaml", evidence.params)
+    files.write_text(folder / paths.PARAMS, evidence.params)
     files.write_text(folder / evidence.judged.file, evidence.judged.text)
