@@ -10,7 +10,7 @@ import codes
 import judged
 import pytest
 from dvc.repo import Repo
-from test_remote import flip, kept, objects
+from test_dvc_remote import flip, kept, objects
 
 from clearance import run_lock
 from clearance.errors import BusyError
