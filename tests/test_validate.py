@@ -194,7 +194,7 @@ def test_the_page_reads_without_a_network(tmp_path: Path, monkeypatch: pytest.Mo
     run(root, "raw", monkeypatch)
     text = page(root, "raw")
     assert not re.search(r"""<(script|link|img|iframe)[^>]*\b(src|href)=["'](https?:)?//""", text)
-    assert "the row key `id` names one row each" in text
+    assert "the row key `id` identifies each row" in text
     assert "<style>" in text
     assert [path.name for path in (root / ".clearance").rglob("*") if path.is_file()] == ["index.html"]
 
