@@ -228,7 +228,7 @@ def test_protected_attributes_at_decision_need_the_parameters_and_the_policy(met
             select(**choice, protected_at_decision=False)
         assert (caught.value.code, caught.value.values["methods"]) == ("models.protected_not_allowed", method)
     with pytest.raises(ConfigurationError) as caught:
-        select(train.NO_DEMANDS, **alone)
+        select(train.NO_CONSTRAINTS, **alone)
     assert caught.value.code == "models.no_candidate_fitted"
     for stance, says in (("not named", "no rule of the policy"), ("forbidden", "the policy forbids")):
         found = select(tune_constraints.Constraints(protected=stance), **many)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import clearance
+from tests.conftest import SLOW_FILES
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -197,3 +198,7 @@ def test_harnesses_build_on_test_support_and_nothing_imports_back(
     folder: str, forbidden: tuple[str, ...]
 ) -> None:
     assert {name for name in imports(folder) if f"{name}.".startswith(forbidden)} == set()
+
+
+def test_every_file_that_conftest_calls_slow_exists() -> None:
+    assert {name for name in SLOW_FILES if not (ROOT / "tests" / name).is_file()} == set()
