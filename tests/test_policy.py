@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import reported
+from tests.support import reported
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
