@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import files, params, registry
+from clearance import files, params, paths, registry
 from clearance.policy import schema
 from clearance.promotion import faults
 from clearance.promotion.session import ReadOnlySession
@@ -21,8 +21,6 @@ from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 
 BUNDLE = f"evidence/{evidence_bundle.NAME}"
-VERDICT, ORIGIN, MODEL = "reports/verdict.json", "data/origin.json", "models/trained/model.skops"
-_MODEL_FILE = "model.skops"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +35,7 @@ class VerifiedCandidate:
     @property
     def settings(self) -> params.Params:
         """The parameters it was made with."""
-        return params.load(self.folder / "params.yaml")
+        return params.load(self.folder / paths.PARAMS)
 
     @property
     def policy_file(self) -> Path:
@@ -82,14 +80,14 @@ def load_verified(
     evidence = bundle.evidence
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    names = [*(f"reports/{name}.json" for name in schema.DOCUMENTS), VERDICT, ORIGIN]
-    digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
+    needed = [*map(paths.report, schema.DOCUMENTS), paths.VERDICT, paths.ORIGIN]
+    digests = {str(path): evidence.outs[str(path)] for path in needed if str(path) in evidence.outs}
     registry.fetch_verified(server, version, digests, folder)
-    files.write_text(folder / "params.yaml", evidence.params)
+    files.write_text(folder / paths.PARAMS, evidence.params)
     files.write_text(folder / evidence.judged.file, evidence.judged.text)
     with registry.verified_model(server, version, bundle.files) as model_folder:
-        (folder / MODEL).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(model_folder / _MODEL_FILE, folder / MODEL)
+        (folder / paths.MODEL).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model_folder / registry.MODEL, folder / paths.MODEL)
     return VerifiedCandidate(version=version, bundle=bundle, proposal=proposal, folder=folder)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import files
+from clearance import files, paths
 from clearance.promotion.next_step import Status
 
-RECEIPT = Path(".clearance") / "release.json"
+RECEIPT = paths.RELEASE_RECEIPT
 
 
 def release_lines(folder: Path) -> list[str]:
