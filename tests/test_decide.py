@@ -7,9 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import governed
 import pytest
-from governed import Place
 
 from clearance import ledger, registry
 from clearance.errors import ExitCode, IntegrityError
@@ -19,6 +17,8 @@ from clearance.registry import evidence
 from clearance.trust import dsse, key_files, signers
 from clearance.trust.decisions import DecisionKind
 from clearance.versioning import git
+from tests.support import governed
+from tests.support.governed import Place
 
 REFUSED = ExitCode.REFUSED
 

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-import tables
 from great_expectations import expectations as gx
 
 from clearance import params
@@ -17,7 +16,7 @@ from clearance.errors import IntegrityError
 from expectations import boundary, columns, features, label_and_groups, leaks
 from expectations import raw_boundary as raw_suite
 from tasks import prepare, validate
-from tests.support import evidence
+from tests.support import evidence, tables
 
 Entry = dict[str, Any]
 
@@ -412,9 +411,9 @@ def test_a_forbidden_feature_blocks_even_if_the_parameters_let_it_pass() -> None
     document = validate.check_raw(GOOD, unchecked, evidence.origin(rows=400)).document.to_json()
     details = [e["detail"] for e in failed(document) if e["expectation"] == "expect_features_to_be_permitted"]
     assert details == [
-        "`black` is among the features, and is an encoding of a protected attribute; "
+        "`black` is among the features and is an encoding of a protected attribute; "
         "leave it out of `data.features`, or rename it in `source.select`",
-        "`sex` is among the features, and is a protected attribute; "
+        "`sex` is among the features and is a protected attribute; "
         "leave it out of `data.features`, or rename it in `source.select`",
     ]
 
@@ -422,7 +421,7 @@ def test_a_forbidden_feature_blocks_even_if_the_parameters_let_it_pass() -> None
 def test_a_feature_called_as_our_own_columns_blocks() -> None:
     document = raw(tables.applications(split=[1, 2] * 200), features=["income", "split"])
     assert (
-        "`split` is among the features, and is a name the prepared tables use"
+        "`split` is among the features and is a name that the prepared tables use"
         in the_failure(document)["detail"]
     )
 
@@ -544,16 +543,16 @@ TRAIN = [at for at, side in enumerate(PARTS["label"].column("split").to_pylist()
         ("features", "split", [None] * 400, "`split` is null in 400 of 400 rows"),
         ("label", "label", [2] * 400, "`label: label` has a value that is not declared in 400"),
         ("label", "label", [None] + [0, 1, 1] * 133, "`label: label` is null in 1 of 400 rows"),
-        ("features", "race", ["a", "b"] * 200, "`race` is among the features, and is a protected attribute"),
-        ("features", "black", BLACK, "`black` is among the features, and is an encoding of a protected attr"),
+        ("features", "race", ["a", "b"] * 200, "`race` is among the features and is a protected attribute"),
+        ("features", "black", BLACK, "`black` is among the features and is an encoding of a protected attr"),
         (
             "features",
             "rejected",
             1 - YES,
-            "`rejected` is among the features, and is decided after the outcome",
+            "`rejected` is among the features and is decided after the outcome",
         ),
-        ("features", "approved", YES, "`approved` is among the features, and is the target"),
-        ("features", "id", range(400), "`id` is among the features, and is an identifier"),
+        ("features", "approved", YES, "`approved` is among the features and is the target"),
+        ("features", "id", range(400), "`id` is among the features and is an identifier"),
         ("features", "extra", RANDOM.random(400), "`extra` is among the features and is not declared"),
         ("features", "income", BLACK, "the feature `income` restates the protected attribute `race`"),
         ("features", "income", YES, "the feature `income` determines the label `label`"),

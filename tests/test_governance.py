@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import governed
-import judged
 import pytest
 import yaml
-from codes import raises
-from governed import Place
 
 from assurance import crashes, unauthorised
 from clearance import ledger, registry
@@ -23,6 +19,9 @@ from clearance.promotion import release, review, version_record
 from clearance.promotion.session import open_session
 from clearance.trust import key_files, keys, roles_file, roles_in_force, root, signers
 from tasks import track
+from tests.support import governed, judged
+from tests.support.codes import raises
+from tests.support.governed import Place
 
 SINCE = "2026-01-01T00:00:00Z"
 

@@ -46,7 +46,7 @@ def test_a_hostile_file_is_neither_loaded_nor_released(
 ) -> None:
     met = hostile.meet_file(ground, aim, payload)
     assert not met.fired
-    assert "is no model that may be loaded" in met.loader
+    assert "cannot be loaded safely" in met.loader
     assert "models/trained is not what stage train recorded" in met.release
 
 

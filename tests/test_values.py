@@ -110,7 +110,7 @@ def test_a_time_out_of_its_declared_range_is_named(zone: str | None) -> None:
 def test_a_range_of_times_is_not_held_against_texts() -> None:
     inside = columns.ExpectTimesToBeBetween(column="day", first=None, last="2025-12-31")
     assert said(inside, pd.DataFrame({"day": ["2020-01-01"]})) == [
-        "not run: `day` holds text values, no times"
+        "not run: `day` holds text values, not times"
     ]
     assert said(inside, pd.DataFrame({"x": [1]})) == ["not run: column `day` is missing"]
 

@@ -1,7 +1,7 @@
-"""SHAP contributions of features: which explainer suits an estimator, and whether its answer adds up.
+"""SHAP contributions of features: the explainer that suits an estimator, and whether its values add up.
 
 S. Lundberg and S. Lee, "A Unified Approach to Interpreting Model Predictions", NeurIPS 30 (2017). It explains
-what a model does with a row; it does not say whether the model is right, or fair.
+what a model does with a row, not whether the model is right or fair.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Matrix = npt.NDArray[np.float64]
 Space = Literal["log-odds", "probability"]
 
 TREE_WORK = 4_000_000_000
-"""Nodes times squared depth times rows that a tree explainer may cost: about three seconds."""
+"""The largest cost of a tree explainer, as nodes times squared depth times rows: about three seconds."""
 CALLS = 200_000
-"""Rows that a model may be asked to score for the explainer that knows nothing about it."""
+"""The largest number of rows a model scores for the model-agnostic explainer."""
 FEWEST = 10
-"""Rows below which a tree explainer is given up for the one that knows nothing about the model."""
+"""With fewer rows than this the model-agnostic explainer replaces the tree explainer."""
 
 _VOTES = (tree.DecisionTreeClassifier, ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier)
 _BOOSTED = (ensemble.GradientBoostingClassifier, ensemble.HistGradientBoostingClassifier)
@@ -37,10 +37,10 @@ _ROWS, _BACKGROUND, _PERMUTATIONS = 50, 25, 2
 
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """What each feature contributes to the model's answer for each of n rows, in `space`.
+    """The contribution of each feature to the model's output for each of n rows, in `space`.
 
-    `contributions` has shape (n, features): positive speaks for the favourable outcome. `base` plus a row's
-    sum is to be `margin`, the model's own answer for that row, shape (n,), taken without the explainer.
+    `contributions` has shape (n, features); positive values favour the favourable outcome. `base` plus the
+    sum of a row should equal `margin`, the model's own output, shape (n,), computed without the explainer.
     """
 
     explainer: str
@@ -52,9 +52,9 @@ class Attribution:
 
     @property
     def additivity_error(self) -> float:
-        """The largest absolute gap, over all rows, between base plus contributions and `margin`.
+        """The largest absolute difference, over all rows, between base plus contributions and `margin`.
 
-        In units of `space`; 0 means the contributions are the whole answer. At least one row is needed.
+        In units of `space`; 0 means the contributions explain the output completely. Needs at least one row.
         """
         total = self.base + self.contributions.to_numpy().sum(axis=1)
         return float(np.max(np.abs(total - self.margin)))
@@ -62,7 +62,7 @@ class Attribution:
 
 @dataclass(frozen=True, kw_only=True)
 class _Explainer:
-    """An explainer of encoded rows: `values(rows)` is base and matrix; at most `most` rows can be given."""
+    """An explainer of encoded rows: `values(rows)` returns base and matrix; it takes at most `most` rows."""
 
     name: str
     against: str
@@ -72,11 +72,11 @@ class _Explainer:
 
 
 def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed: int) -> Attribution:
-    """Explain `rows`, or only the first of them where the estimator makes all too costly.
+    """Explain `rows`, or only the first of them where all would be too costly for the estimator.
 
-    `rows` (one at least) and `background` are features as prepared. Encoded columns are summed back to the
-    feature they came from. Linear estimators in log-odds are explained against the mean of `background`,
-    trees by the rows that trained them, anything else by permutations against `background`.
+    `rows` (at least one) and `background` are features as prepared. Encoded columns are summed to the feature
+    they come from. Linear estimators in log-odds are explained against the mean of `background`, trees by the
+    rows they were trained on, and all others by permutations against `background`.
     """
     kinds = scoring.model_kinds(pipeline)
     typed = scoring.inputs(rows, kinds)
@@ -90,7 +90,7 @@ def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed:
         base, values = explainer.values(pipeline[:-1].transform(typed.head(explainer.most)))
     origins = encoding.origins(pipeline[0])
     summed = {
-        name: values[:, [place for place, origin in enumerate(origins) if origin == name]].sum(axis=1)
+        name: values[:, [index for index, origin in enumerate(origins) if origin == name]].sum(axis=1)
         for name in kinds
     }
     return Attribution(
@@ -105,22 +105,22 @@ def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """NumPy's global generator, which SHAP shuffles with, seeded for a while and then as it was."""
-    before = np.random.get_state()
+    """Seed NumPy's global generator, which SHAP shuffles with, and restore its state at the end."""
+    state = np.random.get_state()
     np.random.seed(seed)
     try:
         yield
     finally:
-        np.random.set_state(before)
+        np.random.set_state(state)
 
 
 def _probability(model: Any, rows: Any) -> Matrix:
-    place = list(model.classes_).index(scoring.FAVOURABLE)
-    return np.asarray(model.predict_proba(rows), dtype="float64")[:, place]
+    column = list(model.classes_).index(scoring.FAVOURABLE)
+    return np.asarray(model.predict_proba(rows), dtype="float64")[:, column]
 
 
 def _margin(pipeline: Any, typed: pd.DataFrame) -> tuple[Matrix, Space]:
-    """The model's own answer: in log-odds where `decision_function` is that, else as a probability."""
+    """The model's own output: in log-odds where `decision_function` returns them, else as a probability."""
     probability = _probability(pipeline, typed)
     if hasattr(pipeline[-1], "decision_function"):
         margin = np.asarray(pipeline.decision_function(typed), dtype="float64")
@@ -161,8 +161,8 @@ def _by_trees(estimator: Any, space: Space) -> _Explainer:
     cost = int(explainer.model.num_nodes.sum()) * int(explainer.model.max_depth) ** 2
 
     def values(rows: Matrix) -> tuple[float, Matrix]:
-        found = np.asarray(explainer.shap_values(rows, check_additivity=False))
-        favourable = found[:, :, -1] if found.ndim == 3 else found
+        contributions = np.asarray(explainer.shap_values(rows, check_additivity=False))
+        favourable = contributions[:, :, -1] if contributions.ndim == 3 else contributions
         return float(np.ravel(explainer.expected_value)[-1]), favourable
 
     return _Explainer(
@@ -182,8 +182,8 @@ def _by_permutations(estimator: Any, background: Matrix, seed: int) -> _Explaine
         explainer = shap.PermutationExplainer(
             lambda matrix: _probability(estimator, matrix), masker, seed=seed
         )
-        found = explainer(rows, max_evals=calls, silent=True)
-        return float(np.ravel(found.base_values)[0]), np.asarray(found.values)
+        explanation = explainer(rows, max_evals=calls, silent=True)
+        return float(np.ravel(explanation.base_values)[0]), np.asarray(explanation.values)
 
     return _Explainer(
         name="shap.PermutationExplainer",

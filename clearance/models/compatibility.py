@@ -1,7 +1,7 @@
-"""Whether a model of another day can be asked about today's table: its features are there and as they were.
+"""Whether an earlier model can score today's table: its features are present and have not changed.
 
-Holds what the model was fitted on against the table; nothing is scored. A model that reads columns which mean
-something else now would look worse than it was, and whatever follows it better.
+It compares what the model was fitted on with the table; nothing is scored. A model that reads columns with a
+new meaning would look worse than it was, and its successor better.
 """
 
 from __future__ import annotations
@@ -17,51 +17,51 @@ from clearance.errors import DataError
 from clearance.models import scoring
 
 _TIMES = 10.0
-"""By how much a feature's median must have moved for the feature to be another one: a unit, a logarithm."""
+"""The factor by which the median of a changed feature must differ: another unit, a logarithm."""
 
 _SPREADS = 1.5
-"""And by how many of the standard deviations that the model saw: a small count may double by itself."""
+"""And by how many standard deviations of the train rows: a small count may double by chance."""
 
 
 def incompatibilities(
     pipeline: Any, features: pd.DataFrame, declared: Mapping[str, str | None], unknown_share: float
 ) -> list[str]:
-    """What of `features` is not as the fitted pipeline knows it, a sentence each; none: it can be asked.
+    """The differences between `features` and what the pipeline was fitted on, one sentence each.
 
-    Missing features, other types, categories that it never saw in more than `unknown_share` of the rows, and
-    numbers on another scale.
+    They are missing features, other types, unknown categories in more than `unknown_share` of the rows, and
+    numbers on another scale. Without differences the pipeline can score the rows.
     """
     expected = scoring.model_kinds(pipeline)
     missing = [name for name in expected if name not in features.columns]
     if missing:
         return [f"the table lacks {', '.join(f'`{name}`' for name in missing)}"]
-    asked = features[list(expected)]
+    used = features[list(expected)]
     try:
-        kinds = scoring.kinds(asked, declared)
+        kinds = scoring.kinds(used, declared)
         if changed := [name for name in expected if kinds[name] != expected[name]]:
             return [f"`{name}` was a {expected[name]} and is a {kinds[name]}" for name in changed]
-        taken = scoring.inputs(asked, expected)
+        inputs = scoring.inputs(used, expected)
     except DataError as error:
         return [error.fault]
-    return [*_unknown(pipeline[0], taken, unknown_share), *_rescaled(pipeline[0], taken)]
+    return [*_unknown(pipeline[0], inputs, unknown_share), *_rescaled(pipeline[0], inputs)]
 
 
-def _unknown(fitted: Any, taken: pd.DataFrame, unknown_share: float) -> Iterator[str]:
+def _unknown(fitted: Any, inputs: pd.DataFrame, unknown_share: float) -> Iterator[str]:
     for step, names in _steps(fitted, "encode"):
-        for name, known in zip(names, step["encode"].categories_, strict=True):
-            values = taken[name].dropna()
-            strange = ~values.isin(list(known))
-            share = float(strange.sum()) / max(1, len(taken))
+        for name, categories in zip(names, step["encode"].categories_, strict=True):
+            values = inputs[name].dropna()
+            unknown = ~values.isin(list(categories))
+            share = float(unknown.sum()) / max(1, len(inputs))
             if share > unknown_share:
-                shown = ", ".join(sorted({str(value) for value in values[strange]})[:3])
+                shown = ", ".join(sorted({str(value) for value in values[unknown]})[:3])
                 yield f"`{name}` holds categories that it never saw in {share:.1%} of the rows ({shown})"
 
 
-def _rescaled(fitted: Any, taken: pd.DataFrame) -> Iterator[str]:
+def _rescaled(fitted: Any, inputs: pd.DataFrame) -> Iterator[str]:
     for step, names in _steps(fitted, "scale"):
         medians, spreads = step["impute"].statistics_, step["scale"].scale_
         for name, then, spread in zip(names, medians, spreads[: len(names)], strict=True):
-            values = taken[name].dropna()
+            values = inputs[name].dropna()
             if not len(values):
                 continue
             now = float(np.median(values))

@@ -1,6 +1,6 @@
-"""What many rows' contributions say together: how much each feature matters, to whom, and two pictures of it.
+"""The contributions of many rows together: how much each feature matters, in which groups, and two figures.
 
-Means only, never a row; groups of few rows are counted and not shown. Nothing here judges.
+Means only, never a single row; groups of few rows are counted but not shown. Nothing here judges.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from clearance.metrics import figures
 from clearance.models import attribution
 
 FEW = 10
-"""A group with fewer explained rows is counted and not shown: its mean would speak of single people."""
+"""A group with fewer explained rows is counted but not shown: its mean would reveal individuals."""
 SHOWN = 12
-"""Features a figure shows, those that matter most."""
+"""The number of features in a figure: those that matter most."""
 
 
 def importance(contributions: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each feature with the mean size of its contributions, the largest first; 0: it never mattered."""
+    """Each feature with the mean absolute value of its contributions, largest first; 0: it has no effect."""
     means = contributions.abs().mean()
     return [
         {"feature": name, "mean_abs": float(means[name])}
@@ -35,23 +35,23 @@ def importance(contributions: pd.DataFrame) -> list[dict[str, Any]]:
 def by_group(contributions: pd.DataFrame, attribute: pd.Series) -> dict[str, dict[str, float]]:
     """The mean contribution of each feature in each group that has at least `FEW` explained rows.
 
-    Positive: in this group the feature speaks, on average, for the favourable outcome.
+    Positive: in this group the feature favours, on average, the favourable outcome.
     """
-    named = attribute.astype(object).where(attribute.notna(), MISSING).to_numpy()
-    means = contributions.groupby(named).mean()
+    groups = attribute.astype(object).where(attribute.notna(), MISSING).to_numpy()
+    means = contributions.groupby(groups).mean()
     shown = [group for group, count in group_rows(attribute).items() if count >= FEW]
     return {group: {name: float(mean) for name, mean in means.loc[group].items()} for group in shown}
 
 
 def group_rows(attribute: pd.Series) -> dict[str, int]:
-    """How many rows each group has, unnamed rows as `MISSING`."""
-    named = attribute.astype(object).where(attribute.notna(), MISSING)
-    return {str(group): int(count) for group, count in sorted(named.value_counts().items())}
+    """The number of rows of each group; rows without a group count as `MISSING`."""
+    groups = attribute.astype(object).where(attribute.notna(), MISSING)
+    return {str(group): int(count) for group, count in sorted(groups.value_counts().items())}
 
 
-def draw_bar(found: attribution.Attribution) -> Figure:
-    """The mean size of each feature's contributions, the largest on top."""
-    top = importance(found.contributions)[:SHOWN][::-1]
+def draw_bar(explained: attribution.Attribution) -> Figure:
+    """The mean absolute value of each feature's contributions, the largest on top."""
+    top = importance(explained.contributions)[:SHOWN][::-1]
     figure = Figure(figsize=(7, 1.4 + 0.3 * len(top)), layout="constrained")
     axes = figure.add_subplot()
     bars = axes.barh([row["feature"] for row in top], [row["mean_abs"] for row in top], color=figures.LINE)
@@ -59,26 +59,26 @@ def draw_bar(found: attribution.Attribution) -> Figure:
     axes.margins(x=0.12)
     axes.spines["left"].set_visible(False)
     axes.tick_params("y", length=0)
-    axes.set_xlabel(f"mean |contribution|, {found.space}")
-    axes.set_title(f"What matters to the model ({len(found.contributions)} test rows)")
+    axes.set_xlabel(f"mean |contribution|, {explained.space}")
+    axes.set_title(f"What matters to the model ({len(explained.contributions)} test rows)")
     return figure
 
 
-def draw_beeswarm(found: attribution.Attribution, features: pd.DataFrame, seed: int) -> Figure:
-    """One dot per row and feature: where it lies is the contribution, its colour the feature's value."""
-    shown = min(SHOWN, found.contributions.shape[1])
+def draw_beeswarm(explained: attribution.Attribution, features: pd.DataFrame, seed: int) -> Figure:
+    """One dot per row and feature: its position is the contribution, its colour the value of the feature."""
+    shown = min(SHOWN, explained.contributions.shape[1])
     figure = Figure(figsize=(8, 1.6 + 0.36 * shown), layout="constrained")
     axes = figure.add_subplot()
     values = shap.Explanation(
-        values=found.contributions.to_numpy(),
+        values=explained.contributions.to_numpy(),
         data=_colours(features),
-        feature_names=list(found.contributions.columns),
+        feature_names=list(explained.contributions.columns),
     )
     with attribution.seeded(seed):
         shap.plots.beeswarm(
             values,
             max_display=shown,
-            group_remaining_features=False,  # their line would have the colours of one of them
+            group_remaining_features=False,  # one line for all would have the colours of one feature
             color_bar_label="feature value (grey: text, or missing)",
             ax=axes,
             plot_size=None,
@@ -86,13 +86,13 @@ def draw_beeswarm(found: attribution.Attribution, features: pd.DataFrame, seed: 
             s=11,
         )
     axes.tick_params("both", labelsize=10)
-    axes.set_xlabel(f"contribution to the favourable outcome, {found.space}", fontsize=10)
+    axes.set_xlabel(f"contribution to the favourable outcome, {explained.space}", fontsize=10)
     axes.set_title(f"How each feature moves the model ({len(features)} test rows)")
     return figure
 
 
 def _colours(features: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """Values as SHAP colours them: numbers by size, texts and columns without any number in grey."""
+    """Values as SHAP colours them: numbers by size, texts and columns without numbers in grey."""
     columns = {
         name: column.astype(object) if column.notna().any() else pd.Series(MISSING, index=column.index)
         for name, column in features.items()

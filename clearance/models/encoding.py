@@ -1,6 +1,6 @@
-"""What stands before every estimator: imputation, scaling and one-hot columns, all fitted on train rows.
+"""The encoder before every estimator: imputation, scaling and one-hot columns, all fitted on train rows.
 
-It remembers which feature each encoded column came from, so that an explanation can speak of features.
+`origins` gives the feature of each encoded column, so that explanations can refer to features.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from clearance.documents.group_names import MISSING
 from clearance.models.scoring import Kind
 
 CATEGORIES = 20
-"""One-hot columns a category gets at most; its rarer values share the last one."""
+"""The largest number of one-hot columns of a category; its rarer values share the last one."""
 
 RARE = 10
-"""Rows below which a value gets no column of its own: too few to learn from, few enough to be known by."""
+"""A value with fewer rows gets no column of its own: too few to learn from, and few enough to identify."""
 
 
 def transformer(kinds: Mapping[str, Kind]) -> ColumnTransformer:
     """An unfitted transformer from features of these kinds to float64 columns.
 
-    Numbers: median for nulls, a column that says where a null was (if train rows have any), scaled.
-    Categories: one-hot; values unseen in training count among the rare ones, or as none if there are none.
+    Numbers: the median for nulls, an indicator column of nulls (if train rows have any), scaled. Categories:
+    one-hot; values not seen in training count as rare ones, or as none of the columns without rare ones. A
+    null text is a category of its own, `MISSING`.
     """
     number = Pipeline(
         [
@@ -57,25 +58,25 @@ def transformer(kinds: Mapping[str, Kind]) -> ColumnTransformer:
 def origins(fitted: ColumnTransformer) -> list[str]:
     """The feature behind each encoded column, in the order of the columns.
 
-    One-hot columns stand for their category, an indicator of nulls for the number it belongs to.
+    One-hot columns belong to their category, an indicator of nulls to its number.
     """
-    found: list[str] = []
+    features: list[str] = []
     for step, fitted_step, names in fitted.transformers_:
         if step == "number":
             indicator = fitted_step["impute"].indicator_
-            found += [*names, *(names[index] for index in indicator.features_)]
+            features += [*names, *(names[index] for index in indicator.features_)]
         elif step == "category":
             widths = _widths(fitted_step["encode"])
-            found += [name for name, width in zip(names, widths, strict=True) for _ in range(width)]
-    if len(found) != len(fitted.get_feature_names_out()):
-        raise ValueError(f"{len(found)} origins for {len(fitted.get_feature_names_out())} encoded columns")
-    return found
+            features += [name for name, width in zip(names, widths, strict=True) for _ in range(width)]
+    if len(features) != len(fitted.get_feature_names_out()):
+        raise ValueError(f"{len(features)} origins for {len(fitted.get_feature_names_out())} encoded columns")
+    return features
 
 
 def typical(fitted: ColumnTransformer) -> dict[str, Any]:
-    """A made-up row: medians to two digits, and values that many rows share (`MISSING` becomes None).
+    """An artificial row: medians to two digits, and values that many rows share (`MISSING` becomes None).
 
-    It is no row of the table, and no value in it is one that few people have.
+    It is not a row of the table, and holds no value that only few people have.
     """
     row: dict[str, Any] = {}
     for step, fitted_step, names in fitted.transformers_:
@@ -95,6 +96,6 @@ def typical(fitted: ColumnTransformer) -> dict[str, Any]:
 
 
 def _widths(encoder: OneHotEncoder) -> list[int]:
-    """One-hot columns of each category; all its rare values share one."""
+    """The number of one-hot columns of each category; all its rare values share one."""
     rare = [0 if values is None else len(values) for values in encoder.infrequent_categories_]
     return [len(values) - few + (few > 0) for values, few in zip(encoder.categories_, rare, strict=True)]

@@ -1,7 +1,7 @@
-"""Utility against disparity of all candidates, on tune rows: a picture, and the points it was drawn from.
+"""Utility against disparity of all candidates, on tune rows: a figure, and its points.
 
-A candidate is on the front when none other is at least as useful and at least as even, and better in one of
-both. The picture says nothing about test rows.
+A candidate is on the front when no other is at least as useful and has at most its disparity, and is better
+in one of the two. The figure says nothing about test rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ METRICS = {
 """One panel each: the largest over the attributes."""
 
 _NEAR = 0.045
-"""Spots nearer than this share of the picture's width and height share a label."""
+"""Points closer than this share of the figure's width and height share a label."""
 
 Point = dict[str, Any]
 
@@ -29,40 +29,45 @@ def points(candidates: Sequence[Mapping[str, Any]], metric: str) -> list[Point]:
 
     A candidate is left out where its utility is undefined, or the metric for any attribute.
     """
-    found: list[Point] = []
-    for place, each in enumerate(candidates):
-        values = list((each.get("disparity") or {}).get(metric, {}).values())
-        if each.get("utility") is None or not values or None in values:
+    points: list[Point] = []
+    for index, candidate in enumerate(candidates):
+        values = list((candidate.get("disparity") or {}).get(metric, {}).values())
+        if candidate.get("utility") is None or not values or None in values:
             continue
-        found.append(
+        points.append(
             {
-                "place": place + 1,
-                "label": f"{each['estimator'].rpartition('.')[2]}, {each['mitigation']}",
-                "utility": each["utility"],
+                "place": index + 1,
+                "label": f"{candidate['estimator'].rpartition('.')[2]}, {candidate['mitigation']}",
+                "utility": candidate["utility"],
                 "disparity": max(values),
-                "chosen": each["chosen"],
+                "chosen": candidate["chosen"],
             }
         )
-    return [point | {"front": not any(_beats(other, point) for other in found)} for point in found]
+    return [point | {"front": not any(_beats(other, point) for other in points)} for point in points]
 
 
 def _beats(other: Point, point: Point) -> bool:
-    ours, theirs = ((each["utility"], -each["disparity"]) for each in (point, other))
-    return theirs != ours and all(a >= b for a, b in zip(theirs, ours, strict=True))
+    own, others = _axes_of(point), _axes_of(other)
+    return others != own and all(a >= b for a, b in zip(others, own, strict=True))
+
+
+def _axes_of(point: Point) -> tuple[float, float]:
+    """Utility and evenness: the larger the better."""
+    return point["utility"], -point["disparity"]
 
 
 def write(folder: Path, candidates: Sequence[Mapping[str, Any]]) -> None:
     """Write `pareto.json`, and `pareto.svg` with a panel for each metric that has two points or more."""
-    found = {metric: points(candidates, metric) for metric in METRICS}
-    files.write_json(folder / "pareto.json", found)
-    if drawn := {metric: spots for metric, spots in found.items() if len(spots) > 1}:
+    by_metric = {metric: points(candidates, metric) for metric in METRICS}
+    files.write_json(folder / "pareto.json", by_metric)
+    if drawn := {metric: spots for metric, spots in by_metric.items() if len(spots) > 1}:
         _draw(folder / "pareto.svg", drawn)
 
 
 def _labels(spots: Sequence[Point]) -> list[tuple[str, tuple[float, float]]]:
-    """The numbers to write, and where: spots that would print onto each other share a label."""
+    """The numbers to write, and where: points that would overlap share a label."""
     wide, high = (
-        max(each[axis] for each in spots) - min(each[axis] for each in spots)
+        max(point[axis] for point in spots) - min(point[axis] for point in spots)
         for axis in ("disparity", "utility")
     )
     together: list[list[Point]] = []
@@ -76,43 +81,45 @@ def _labels(spots: Sequence[Point]) -> list[tuple[str, tuple[float, float]]]:
             together.append([spot])
     return [
         (
-            ", ".join(f"{each['place']}{' chosen' if each['chosen'] else ''}" for each in group),
+            ", ".join(f"{point['place']}{' chosen' if point['chosen'] else ''}" for point in group),
             (group[0]["disparity"], group[0]["utility"]),
         )
         for group in together
     ]
 
 
-def _draw(path: Path, found: Mapping[str, list[Point]]) -> None:
+def _draw(path: Path, panels: Mapping[str, list[Point]]) -> None:
     from matplotlib.figure import Figure
 
     from clearance.metrics import figures
 
     with figures.style("pareto"):
         figure = Figure(figsize=(9.6, 5.2), layout="constrained")
-        panels = figure.subplots(1, len(found), squeeze=False)[0]
-        for axes, (metric, spots) in zip(panels, found.items(), strict=True):
-            front = sorted((each for each in spots if each["front"]), key=lambda each: each["disparity"])
+        grid = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, (metric, spots) in zip(grid, panels.items(), strict=True):
+            front = sorted((point for point in spots if point["front"]), key=lambda point: point["disparity"])
             axes.plot(
-                [each["disparity"] for each in front],
-                [each["utility"] for each in front],
+                [point["disparity"] for point in front],
+                [point["utility"] for point in front],
                 color=figures.QUIET,
                 linestyle="--",
                 linewidth=1,
                 label="Pareto front",
             )
-            for each in spots:
-                colour = figures.LINE if each["chosen"] else figures.INK
-                axes.scatter(each["disparity"], each["utility"], color=colour, s=60 if each["chosen"] else 24)
-                if each["chosen"]:
+            for point in spots:
+                colour = figures.LINE if point["chosen"] else figures.INK
+                axes.scatter(
+                    point["disparity"], point["utility"], color=colour, s=60 if point["chosen"] else 24
+                )
+                if point["chosen"]:
                     ring = {"facecolors": "none", "edgecolors": figures.LINE, "linewidths": 1.5}
-                    axes.scatter(each["disparity"], each["utility"], s=220, **ring)
+                    axes.scatter(point["disparity"], point["utility"], s=220, **ring)
             for text, at in _labels(spots):
                 axes.annotate(text, at, (8, 6), textcoords="offset points")
             axes.set(xlabel=f"largest {METRICS[metric]}", ylabel="utility on tune rows")
             axes.grid(color="#e4e7eb", linewidth=0.8)
             axes.set_axisbelow(True)
-        legend = {each["place"]: each for spots in found.values() for each in spots}
+        legend = {point["place"]: point for spots in panels.values() for point in spots}
         figure.supxlabel(
             "\n".join(
                 f"{place}  {legend[place]['label']}{' (chosen)' if legend[place]['chosen'] else ''}"

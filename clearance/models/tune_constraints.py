@@ -1,4 +1,4 @@
-"""The fairness rules of a policy, held against tune rows by their point values, to choose among candidates.
+"""The fairness rules of a policy, checked on tune rows by their point values, to choose among candidates.
 
 Tune rows rank candidates; they prove nothing. Whether a model passes is judged on test rows, by interval.
 """
@@ -20,7 +20,7 @@ from clearance.models.selection_rule import RuleCheck
 from clearance.policy.schema import Limit, Policy, Rule
 
 PROTECTED_AT_DECISION = "protected_at_decision"
-"""The measurement in `reports/training.json`: 1 when the model takes in a protected attribute, else 0."""
+"""The measurement in `reports/training.json`: 1 when the model uses a protected attribute, else 0."""
 
 Disparity = Mapping[str, Mapping[str, Measurement]]
 """A measurement for each metric and attribute."""
@@ -31,11 +31,11 @@ Stance = Literal["allowed", "forbidden", "not named"]
 
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
-    """What a policy asks for while candidates are chosen.
+    """What a policy requires when candidates are chosen.
 
-    `rules` read fairness, decide and block. `protected` is what the policy says about a model that takes in a
-    protected attribute: `not named` when no rule in force reads `training.protected_at_decision`. Silence
-    allows nothing.
+    `rules` are the blocking rules on fairness that decide. `protected` is whether the policy allows a model
+    to use a protected attribute: `not named` when no rule in force reads `training.protected_at_decision`,
+    which does not allow it.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -43,13 +43,13 @@ class Constraints:
 
 
 def from_policy(policy: Policy, as_of: dt.date) -> Constraints:
-    """What the rules in force on `as_of` demand."""
+    """The constraints of the rules in force on `as_of`."""
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
-    named = [rule for rule in in_force if rule.metric == f"training.{PROTECTED_AT_DECISION}"]
-    forbids = any(_decides(rule) and not (rule.limit and rule.limit.encloses(1, 1)) for rule in named)
+    on_use = [rule for rule in in_force if rule.metric == f"training.{PROTECTED_AT_DECISION}"]
+    forbids = any(_decides(rule) and not (rule.limit and rule.limit.encloses(1, 1)) for rule in on_use)
     return Constraints(
         rules=tuple(rule for rule in in_force if rule.document == "fairness" and _decides(rule)),
-        protected="forbidden" if forbids else "allowed" if named else "not named",
+        protected="forbidden" if forbids else "allowed" if on_use else "not named",
     )
 
 
@@ -68,36 +68,37 @@ def measure(
         str(name): fairness.measure(counts.count(protected[name], label, decision, ()), confidence)
         for name in protected.columns
     }
-    metrics = dict.fromkeys(metric for found in by_attribute.values() for metric in found)
+    metrics = dict.fromkeys(metric for measured in by_attribute.values() for metric in measured)
     return {
-        metric: {name: found[metric] for name, found in by_attribute.items() if metric in found}
+        metric: {name: measured[metric] for name, measured in by_attribute.items() if metric in measured}
         for metric in metrics
     }
 
 
-def check_rules(rules: Sequence[Rule], found: Disparity) -> tuple[RuleCheck, ...]:
-    """Each rule against the point value it reads; a rule that reads what is not in `found` is left out."""
+def check_rules(rules: Sequence[Rule], disparity: Disparity) -> tuple[RuleCheck, ...]:
+    """Each rule checked on the point value it reads; rules on values that `disparity` lacks are left out."""
     return tuple(
-        _hold(rule.id, name, rule.limit, found[rule.measurement][name])
+        _check(rule.id, name, rule.limit, disparity[rule.measurement][name])
         for rule in rules
         for name in rule.read_for
-        if rule.limit is not None and name is not None and name in found.get(rule.measurement, {})
+        if rule.limit is not None and name is not None and name in disparity.get(rule.measurement, {})
     )
 
 
-def unmeasured_rules(rules: Sequence[Rule], found: Disparity) -> list[str]:
-    """The rules that read what is not measured on tune rows, each with its attribute."""
+def unmeasured_rules(rules: Sequence[Rule], disparity: Disparity) -> list[str]:
+    """The rules on values that are not measured on tune rows, each with its attribute."""
     return [
         rule.id if name is None else f"{rule.id} by {name}"
         for rule in rules
         for name in rule.read_for
-        if name is None or name not in found.get(rule.measurement, {})
+        if name is None or name not in disparity.get(rule.measurement, {})
     ]
 
 
-def _hold(rule: str, attribute: str, limit: Limit, found: Measurement) -> RuleCheck:
-    excess = None if found.value is None else _excess(limit, found.value)
-    return RuleCheck(rule=rule, attribute=attribute, value=found.value, excess=excess)
+def _check(rule: str, attribute: str, limit: Limit, measurement: Measurement) -> RuleCheck:
+    value = measurement.value
+    excess = None if value is None else _excess(limit, value)
+    return RuleCheck(rule=rule, attribute=attribute, value=value, excess=excess)
 
 
 def _excess(limit: Limit, value: float) -> float:

@@ -81,7 +81,8 @@ def load_verified(
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
     needed = [*map(paths.report, schema.DOCUMENTS), paths.VERDICT, paths.ORIGIN]
-    digests = {str(path): evidence.outs[str(path)] for path in needed if str(path) in evidence.outs}
+    names = [path.as_posix() for path in needed]
+    digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
     registry.fetch_verified(server, version, digests, folder)
     files.write_text(folder / paths.PARAMS, evidence.params)
     files.write_text(folder / evidence.judged.file, evidence.judged.text)

@@ -151,7 +151,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
     )
-    rows = run_record.test_rows(verified.read_json(str(paths.SPLIT)))
+    rows = run_record.test_rows(verified.read_json(paths.SPLIT.as_posix()))
     if rows is None:
         return summary | {"test_uses": None}
     uses = registry.count_test_uses(server, rows)
