@@ -10,12 +10,12 @@ from typing import Any
 import governed
 import pytest
 from governed import Place
-from mlflow import MlflowClient
 
 from clearance import ledger, registry
 from clearance.errors import ExitCode, IntegrityError
 from clearance.policy import judgement
 from clearance.promotion import decide
+from clearance.registry import evidence
 from clearance.trust import dsse, key_files, signers
 from clearance.trust.decisions import DecisionKind
 from clearance.versioning import git
@@ -251,7 +251,7 @@ def test_an_approval_that_promotes_reads_the_evidence_once(
     for owner, name in (
         (judgement, "judge"),
         (git, "_run"),
-        (MlflowClient, "download_artifacts"),
+        (evidence, "open_run_files"),
         (ledger, "verify"),
     ):
         count_calls(monkeypatch, calls, owner, name)
@@ -260,7 +260,7 @@ def test_an_approval_that_promotes_reads_the_evidence_once(
     assert calls["judge"] == 2  # as of the recorded day, and as of today
     assert calls["verify"] == 1
     assert calls["_run"] <= 3
-    assert calls["download_artifacts"] == 4  # two bundles, the reports, the origin of the data
+    assert calls["open_run_files"] == 3  # the candidate's bundle and its reports, the champion's bundle
 
 
 def test_what_was_recorded_since_the_review_counts_without_judging_again(
