@@ -6,16 +6,15 @@ import contextlib
 import shutil
 from pathlib import Path
 
-import codes
-import judged
 import pytest
 from dvc.repo import Repo
-from test_dvc_remote import flip, kept, objects
 
 from clearance import run_lock
 from clearance.errors import BusyError
 from clearance.versioning import cache_gc as collection
 from clearance.versioning import digests, dvc_lock, dvc_remote, repair
+from tests.support import codes, judged
+from tests.test_dvc_remote import flip, kept, objects
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
 

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import toys
-from prefect_server import PrefectServer
 
 from clearance import run_lock
 from flows import terminal
-from tests.support import terminal_run
+from tests.support import terminal_run, toys
 from tests.support.nightly import NIGHTLY
+from tests.support.prefect_server import PrefectServer
 
 Done = subprocess.CompletedProcess[str]
 
