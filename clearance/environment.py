@@ -43,7 +43,7 @@ def project_root(start: Path | None = None) -> Path:
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
-        if (folder / "dvc.yaml").is_file():
+        if (folder / paths.DVC_YAML).is_file():
             return folder
     raise NOT_A_PROJECT(folder=here)
 

@@ -16,10 +16,10 @@ from great_expectations.core.expectation_validation_result import ExpectationSui
 from great_expectations.render.renderer import ValidationResultsPageRenderer
 from great_expectations.render.view import DefaultJinjaPageView
 
-from clearance import files
+from clearance import files, paths
 from expectations import boundary
 
-FOLDER = Path(".clearance/data_docs")
+FOLDER = paths.DATA_DOCS
 
 _SHOWN = ("element_count", "missing_count", "unexpected_count", "unexpected_percent", "observed_value")
 _ACTIVE = re.compile(

@@ -32,7 +32,7 @@ def promotion(version: int, model: str | None = None) -> State[Any]:
     try:
         root = environment.project_root()
         environment.apply(root)
-        _check(model, params.load(root / "params.yaml").name)
+        _check(model, params.load(root / paths.PARAMS).name)
     except ClearanceError as error:
         return Failed(message=str(error))
     future = promote.submit("promote", root, version)

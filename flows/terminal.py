@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from clearance import environment, params
+from clearance import environment, params, paths
 from clearance.cli import run_options
 from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt
@@ -36,7 +36,7 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         root = environment.project_root()
         environment.apply(root)
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
-        base = params.read_yaml(root / "params.yaml")
+        base = params.read_yaml(root / paths.PARAMS)
         changes = overrides.with_policy(overrides.check(overrides.from_settings(settings, base)), policy_file)
         with run_context.open_run(root, changes, screen.show, force=force) as run:
             with screen:

@@ -141,7 +141,7 @@ def assess(
     else:
         ranks = disparity.score(encoding, label, scores, drawn)
         measured = {
-            name: disparity.measure(counted, ranks, groups=groups[name], over=over, asked=asked, seed=seed)
+            name: disparity.measure(counted, ranks, groups=groups[name], over=over, options=asked, seed=seed)
             for name, over in families.items()
         }
     return FairnessDocument.create(

@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clearance import files, params, paths, stage
+from clearance.data import faults
 from clearance.data.tables import prepared, row_ids, split
 from clearance.documents.document import unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.split_document import SplitDocument, TimeSplit
 from clearance.documents.validation_document import RawValidationDocument
-from clearance.errors import DataError, IntegrityError
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +64,7 @@ def label_of(column: pa.ChunkedArray, data: params.Data) -> pa.Array:
     favourable = row_ids.canonical_value(data.favourable)
     if None in values or len(values) != 2 or favourable not in values:
         found = ", ".join("null" if value is None else value for value in values[:10])
-        raise DataError(
-            f"the target `{data.target}` must hold two values, `{favourable}` among them; it holds: {found}",
-            "derive a target with two values in `source.select`, or mend `data.favourable`",
-        )
+        raise faults.TARGET_NOT_TWO_VALUES(column=data.target, favourable=favourable, found=found)
     return pc.equal(texts, favourable).cast(pa.int8())
 
 
@@ -79,10 +76,7 @@ def _sampling_columns(table: pa.Table, data: params.Data) -> dict[str, pa.Array]
     if data.cluster is not None:
         texts = row_ids.canonical(table.column(data.cluster), data.cluster)
         if texts.null_count:
-            raise DataError(
-                f"the cluster `{data.cluster}` is null in {texts.null_count} rows",
-                "drop or fill those rows in `source.select`",
-            )
+            raise faults.CLUSTER_NULL(column=data.cluster, rows=texts.null_count)
         columns["cluster"] = row_ids.hexadecimal(row_ids.digests(texts))
     return columns
 
@@ -96,10 +90,7 @@ def weight_of(column: pa.ChunkedArray, name: str) -> pa.Array:
         sound = pc.and_(pc.is_finite(values), pc.greater(values, 0))
         if bool(pc.all(pc.fill_null(sound, False)).as_py()):
             return values
-    raise DataError(
-        f"the weight `{name}` is not a finite number above 0 in every row",
-        "mend those rows, or drop them, in `source.select`",
-    )
+    raise faults.WEIGHT_NOT_POSITIVE(column=name)
 
 
 def split_document(
@@ -114,10 +105,7 @@ def split_document(
     overlap = _in_several_splits(units.row, side)
     unit_overlap = overlap if units.unit is units.row else _in_several_splits(units.unit, side)
     if overlap or unit_overlap:
-        raise IntegrityError(
-            f"{overlap} rows and {unit_overlap} units are on more than one side of the split",
-            "this is a defect of the split: report it with params.yaml",
-        )
+        raise faults.SPLITS_OVERLAP(rows=overlap, units=unit_overlap)
     left_out = int((side == split.LEFT_OUT).sum())
     time = shares.time
     return SplitDocument(
@@ -147,10 +135,7 @@ def main() -> None:
         return
     origin = OriginDocument.read(Path())
     if validation.table != origin.sha256:
-        raise IntegrityError(
-            f"{paths.VALIDATION_RAW} was made from another table than {paths.RAW_TABLE}",
-            "run `clearance repair`, then run again",
-        )
+        raise faults.VALIDATED_ANOTHER_TABLE(report=paths.VALIDATION_RAW, table=paths.RAW_TABLE)
     table = pq.read_table(files.verify(paths.RAW_TABLE, origin.sha256))
     units = split.identify(table, settings.data)
     side = split.assign(units, table, settings.split, settings.seed)
@@ -176,21 +161,14 @@ def _write(table: pa.Table, path: Path) -> None:
 
 def _refuse(names: list[str], columns: list[str], data: params.Data) -> None:
     forbidden = data.never_features()
-    if found := [name for name in names if name in forbidden]:
-        raise DataError(
-            "; ".join(f"`{name}` cannot be a feature: it is {forbidden[name]}" for name in found),
-            "leave it out of `data.features`",
-        )
+    if used := [name for name in names if name in forbidden]:
+        reasons = "; ".join(f"`{name}` is {forbidden[name]}" for name in used)
+        raise faults.FORBIDDEN_FEATURE(features=reasons)
     needed = [*names, *data.protected, data.target, *filter(None, (data.weight, data.cluster))]
     if missing := [name for name in needed if name not in columns]:
-        raise DataError(
-            f"the table has no column {', '.join(missing)}", "declare or derive it in `source.select`"
-        )
-    if taken := [name for name in prepared.KEYS if name in (*names, *data.protected)]:
-        raise DataError(
-            f"a feature or protected attribute is called {' and '.join(taken)}, as our own key columns are",
-            "rename it in `source.select`",
-        )
+        raise faults.COLUMNS_MISSING(columns=", ".join(missing))
+    if reserved := [name for name in prepared.KEYS if name in (*names, *data.protected)]:
+        raise faults.RESERVED_NAME(columns=" and ".join(reserved))
 
 
 def _as_feature(column: pa.ChunkedArray, name: str) -> pa.Array:
@@ -207,10 +185,7 @@ def _as_feature(column: pa.ChunkedArray, name: str) -> pa.Array:
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return values.cast(pa.string())
     elif not pa.types.is_integer(kind):
-        raise DataError(
-            f"the feature `{name}` holds {kind} values, which no estimator takes",
-            "derive a number or a text from it in `source.select`, or leave it out of `data.features`",
-        )
+        raise faults.FEATURE_TYPE(column=name, kind=kind)
     return values.cast(pa.float64(), safe=False) if values.null_count else values
 
 

@@ -9,7 +9,8 @@ import datetime as dt
 import logging
 from pathlib import Path
 
-from clearance import files, stage
+from clearance import paths, stage
+from clearance.documents.release_receipt import ReleaseReceipt
 from clearance.promotion import receipt as receipts
 from clearance.promotion.release import release
 from clearance.reporting import summary, test_set_notice
@@ -20,17 +21,17 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Release the project in the working folder as of today, report what happened, leave a receipt."""
     root = Path.cwd()
-    (root / receipts.RECEIPT).unlink(missing_ok=True)
-    receipt = release(root, dt.datetime.now(dt.UTC).date())
-    files.write_json(root / receipts.RECEIPT, receipt)
+    (root / paths.RELEASE_RECEIPT).unlink(missing_ok=True)
+    receipt = ReleaseReceipt.create(**release(root, dt.datetime.now(dt.UTC).date()))
+    receipt.write(root)
     verdict = summary.read(root)
     logger.info(summary.title(verdict))
-    if candidate := receipt["candidate"]:
+    if candidate := receipt.candidate:
         logger.info("registered: %s", receipts.describe_version(candidate))
-    if champion := receipt["champion"]:
+    if champion := receipt.champion:
         logger.info("champion: %s", receipts.describe_version(champion))
-    logger.info("%s: %s", receipt["status"], receipt["reason"])
-    if uses := receipt.get("test_uses"):
+    logger.info("%s: %s", receipt.status, receipt.reason)
+    if uses := receipt.test_uses:
         test_set_notice.log(uses, verdict["policy"], logger)
 
 

@@ -15,17 +15,18 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from clearance import files, params, paths, stage
+from clearance.data import faults as data_faults
 from clearance.data.tables import prepared
 from clearance.documents.document import unless_blocked
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import ModelFile, TrainingData, TrainingDocument
 from clearance.documents.validation_document import PreparedValidationDocument
-from clearance.errors import ConfigurationError, DataError, IntegrityError
 from clearance.models import (
     candidate_search,
     candidates,
     encoding,
     estimators,
+    faults,
     fitting,
     model_file,
     pareto,
@@ -72,16 +73,10 @@ def train(  # noqa: PLR0917 - what a run is made of
 
 def _refuse_unusable(rows: prepared.Prepared) -> None:
     if len(set(rows.label.tolist())) < 2:
-        raise DataError(
-            f"the {len(rows.label)} train rows do not hold both outcomes, so there is nothing to learn",
-            "check `data.target` and `data.favourable`, or bring more rows",
-        )
+        raise faults.TRAIN_ROWS_ONE_OUTCOME(rows=len(rows.label))
     empty = [name for name in rows.features.columns if not rows.features[name].notna().any()]
     if empty:
-        raise DataError(
-            f"no train row has a value in {', '.join(f'`{name}`' for name in empty)}",
-            "take the column out of `data.features`, or mend its source",
-        )
+        raise faults.FEATURES_EMPTY(features=", ".join(f"`{name}`" for name in empty))
 
 
 def training_document(
@@ -151,10 +146,7 @@ def main() -> None:
     if validation is None:
         return
     if validation.tables != split.tables:
-        raise IntegrityError(
-            f"{paths.VALIDATION_PREPARED} was made from other tables than {paths.PREPARED}",
-            "run `clearance repair`, then run again",
-        )
+        raise data_faults.VALIDATED_ANOTHER_TABLE(report=paths.VALIDATION_PREPARED, table=paths.PREPARED)
     rows, tune = prepared.read_splits(Path(), "train", "tune")
     policy = policy_file.load(Path(settings.policy.file))
     constraints = tune_constraints.from_policy(policy, settings.policy.as_of)
@@ -194,10 +186,7 @@ def _refuse_unfaithful(pipeline: Pipeline, path: Path, digest: str, rows: prepar
     sample = rows.inputs(pipeline.feature_names_in_).head(1000)
     stored = scoring.score(model_file.load(path, digest), sample)
     if not np.array_equal(stored, scoring.score(pipeline, sample)):
-        raise ConfigurationError(
-            f"{type(pipeline[-1]).__name__} does not survive being stored: its scores differ afterwards",
-            "choose another estimator in `train.estimator`",
-        )
+        raise faults.CHANGED_WHEN_STORED(estimator=type(pipeline[-1]).__name__)
 
 
 if __name__ == "__main__":

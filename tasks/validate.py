@@ -28,8 +28,7 @@ from clearance.documents.validation_document import (
     StatedSampling,
     ValidationDocument,
 )
-from clearance.errors import ConfigurationError, DataError
-from expectations import boundary, data_docs, report
+from expectations import boundary, data_docs, faults, report
 from expectations import prepared_boundary as prepared_suite
 from expectations import raw_boundary as raw_suite
 
@@ -59,7 +58,7 @@ def check_raw(table: pa.Table, data: params.Data, origin: OriginDocument) -> Che
     Raises DataError when the table has no rows at all.
     """
     if not table.num_rows:
-        raise DataError("the table has no rows", "check `source.path`, `source.query` and `source.select`")
+        raise faults.EMPTY_TABLE()
     frame = raw_suite.frame(table)
     suite = raw_suite.suite(data, table.column_names, origin.rows)
     results, suite_result = boundary.run("raw", frame, suite)
@@ -110,10 +109,7 @@ def main() -> None:
     """Write the report of the boundary that the command names, and its Data Docs."""
     boundaries = {"raw": _raw, "prepared": _prepared}
     if len(sys.argv) != 2 or sys.argv[1] not in boundaries:
-        raise ConfigurationError(
-            f"no boundary is called {' '.join(sys.argv[1:]) or 'nothing'}",
-            "run `python -m tasks.validate raw` or `python -m tasks.validate prepared`",
-        )
+        raise faults.UNKNOWN_BOUNDARY(name=" ".join(sys.argv[1:]))
     boundaries[sys.argv[1]](params.load(paths.PARAMS))
 
 

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pytest
-import scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -22,7 +21,7 @@ from clearance.errors import DataError
 from clearance.metrics import counts, fairness
 from clearance.metrics.counts import Cells
 from tasks import assess, prepare
-from tests.support import evidence
+from tests.support import evidence, scored
 
 Array = npt.NDArray[Any]
 MEASURES = [
@@ -76,7 +75,7 @@ def of(selected: dict[str, tuple[int, int]]) -> dict[str, Cells]:
 @settings(max_examples=60, deadline=None)
 @given(TABLES)
 def test_counting_gives_back_the_cells(groups: dict[str, Cells]) -> None:
-    assert counts.count(*rows_of(groups), known=()) == dict(sorted(groups.items()))
+    assert counts.count(*rows_of(groups), required=()) == dict(sorted(groups.items()))
 
 
 @settings(max_examples=25, deadline=None)
@@ -212,7 +211,7 @@ def test_a_group_that_is_known_and_has_no_test_rows_is_never_skipped() -> None:
 
 def test_unnamed_rows_are_counted_shown_and_not_compared() -> None:
     named = of({"a": (20, 50), "b": (30, 50)})
-    groups = counts.count(*rows_of(named | of({MISSING: (0, 25)})), known=())
+    groups = counts.count(*rows_of(named | of({MISSING: (0, 25)})), required=())
     with_missing, without = fairness.measure(groups, 0.95), fairness.measure(named, 0.95)
     assert groups[MISSING].count == 25
     assert assess.group_table(groups, 0.95)[MISSING]["selection_rate"] == 0
@@ -223,7 +222,7 @@ def test_unnamed_rows_are_counted_shown_and_not_compared() -> None:
 
 
 def test_all_rows_unnamed_compare_nothing() -> None:
-    groups = counts.count(*rows_of(of({MISSING: (10, 40)})), known=())
+    groups = counts.count(*rows_of(of({MISSING: (10, 40)})), required=())
     found = fairness.measure(groups, 0.95)
     assert found["demographic_parity_difference"].value is None
     assert found["missing_share"].value == 1
@@ -233,9 +232,9 @@ def test_a_group_cannot_hide_behind_the_name_that_stands_for_none() -> None:
     group = pd.Series(["a", MISSING], name="race", dtype=object)
     label, decision = np.array([0, 1], dtype=np.int8), np.array([True, False])
     with pytest.raises(DataError, match="a group of `race` is called"):
-        counts.count(group, label, decision, known=())
+        counts.count(group, label, decision, required=())
     with pytest.raises(DataError, match="missing"):
-        counts.count(pd.Series(["a", "b"]), label, decision, known=[MISSING])
+        counts.count(pd.Series(["a", "b"]), label, decision, required=[MISSING])
 
 
 def measured(scores: Array) -> FairnessDocument:

@@ -13,17 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import judged
-import prefect_server
 import pytest
-import toys
 from mlflow import MlflowClient
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.states import StateType
-from prefect_server import PrefectServer
 
-from clearance import cli, environment, files, registry
+from clearance import cli, environment, files, paths, registry
 from clearance.promotion import receipt, version_record
 from clearance.promotion.next_step import Status
 from clearance.promotion.session import open_session
@@ -31,7 +27,8 @@ from flows import training
 from tasks import promote as promote_task
 from tasks import release as release_task
 from tasks import track
-from tests.support import terminal_run
+from tests.support import judged, prefect_server, terminal_run, toys
+from tests.support.prefect_server import PrefectServer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's own
@@ -43,13 +40,16 @@ TIERS = {"promotion": judged.PROMOTION | {"override_days": 30, "approvals": {"no
 RECEIPT = {
     "status": "awaiting approval",
     "reason": "Missing: 1 approval from role validator (can give it: vera).",
+    "fingerprint": "ab" * 32,
+    "verdict": "pass",
+    "is_champion": False,
     "candidate": {"name": "passes-candidate", "version": 7},
     "champion": None,
 }
 
 
 def write_receipt(folder: Path, **changes: Any) -> None:
-    files.write_json(folder / receipt.RECEIPT, RECEIPT | changes)
+    files.write_json(folder / paths.RELEASE_RECEIPT, RECEIPT | changes)
 
 
 def test_what_is_awaited_is_told_with_the_commands_that_give_it(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_an_override_and_demo_keys_are_named_wherever_the_version_is(
         code, said = decide(who, "override", "1", "--until", until)
         assert code == 0, said
     release_task.main()
-    note = files.read_json(root / receipt.RECEIPT)["champion"]["note"]
+    note = files.read_json(root / paths.RELEASE_RECEIPT)["champion"]["note"]
     assert "DEMO keys" in note
     assert f"BY OVERRIDE of rita and vera until {until}: seen the evidence" in note
     assert f"champion loan-approval version 1 ({note})" in receipt.release_lines(root)

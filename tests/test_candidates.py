@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import biased
-import learnable
 import numpy as np
 import pytest
 
@@ -18,6 +16,7 @@ from clearance.models import attribution, candidate_search, candidates, model_fi
 from clearance.models.mitigations import MITIGATIONS
 from clearance.policy import policy_file, schema
 from tasks import train
+from tests.support import biased, learnable
 
 AS_OF = dt.date(2026, 11, 22)
 FRAME = biased.table()

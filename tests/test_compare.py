@@ -10,18 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import judged
 import numpy as np
 import pandas as pd
 import pytest
-import tables
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from test_challenge import asked
 
 from clearance import comparison, files, params, paths, registry
 from clearance.comparison import Comparison, compare
@@ -34,6 +31,8 @@ from clearance.policy import project_verdict
 from clearance.promotion import release
 from clearance.versioning import lineage
 from tasks import prepare, track
+from tests.support import judged, tables
+from tests.test_challenge import asked
 
 NAME = "loan-approval"
 LOOSE = {"difference_margin": 0.3, "ratio_margin": 0.5, "quality": [{"metric": "accuracy", "margin": 0.1}]}

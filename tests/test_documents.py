@@ -1,4 +1,4 @@
-"""Each evidence document has one JSON Schema and one reader that names the place of what does not fit."""
+"""Each document has one reader, which refuses what does not fit and says where, and one JSON Schema."""
 
 import json
 from collections.abc import Callable
@@ -9,10 +9,9 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import make
 
 from clearance import files, paths
-from clearance.documents import catalogue, codec
+from clearance.documents import catalogue, codec, published
 from clearance.documents.document import BlockedDocument, MeasuredDocument, unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.origin_document import OriginDocument
@@ -27,11 +26,12 @@ from clearance.documents.validation_document import BlockedValidation, PreparedV
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.policy import project_verdict
+from tests.samples import make
 from tests.support import evidence
 from tools import schemas
 
 ARCHIVE = Path(__file__).parent / "samples" / "v0" / make.ARCHIVE
-DOCUMENTS = {**catalogue.EVIDENCE, **catalogue.OTHERS}
+DOCUMENTS = published.DOCUMENTS
 GAP = "demographic_parity_difference"
 BOUNDED = Measurement(value=0.5, low=0.4, high=0.6, confidence=0.95, support={"a": 3})
 EXAMPLES: dict[str, Any] = {
@@ -129,7 +129,7 @@ def test_a_schema_that_is_missing_changed_or_of_no_document_is_outdated(tmp_path
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
 def test_each_schema_is_one_of_draft_2020_12(name: str) -> None:
-    schema = catalogue.schemas()[name]
+    schema = published.schemas()[name]
     assert schema["$schema"] == codec.DIALECT
     jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -137,7 +137,7 @@ def test_each_schema_is_one_of_draft_2020_12(name: str) -> None:
 @pytest.mark.parametrize("name", [*EXAMPLES, "verdict"])
 def test_reader_and_schema_agree_on_a_valid_document(name: str) -> None:
     document = example(name)
-    jsonschema.Draft202012Validator(catalogue.schemas()[name]).validate(document)
+    jsonschema.Draft202012Validator(published.schemas()[name]).validate(document)
     assert DOCUMENTS[name].from_json(document).to_json().items() >= document.items()
 
 
@@ -149,7 +149,7 @@ def spoilt(value: Any) -> Any:
 @pytest.mark.parametrize("name", [*EXAMPLES, "verdict"])
 def test_reader_and_schema_refuse_the_same_documents(name: str) -> None:
     """Each top-level key of another kind or gone, and one key too many."""
-    validator = jsonschema.Draft202012Validator(catalogue.schemas()[name])
+    validator = jsonschema.Draft202012Validator(published.schemas()[name])
     document = example(name)
     changed = [document | {key: spoilt(value)} for key, value in document.items() if key != "measurements"]
     missing = [{key: value for key, value in document.items() if key != left_out} for left_out in document]
@@ -358,7 +358,7 @@ def test_every_document_of_the_release_before_is_read_and_kept_as_it_is(tmp_path
             assert "schema_version" not in content
             again = {key: value for key, value in document.to_json().items() if key != "schema_version"}
             assert files.dumps(again) == files.dumps(content), name
-            jsonschema.Draft202012Validator(catalogue.schemas()[name]).validate(content)
+            jsonschema.Draft202012Validator(published.schemas()[name]).validate(content)
             read.add(name)
     assert read >= {*catalogue.EVIDENCE, "origin", "verdict"}
 

@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import scored
 import yaml
 from sklearn import metrics
 
 from clearance import files, params
 from clearance.data.tables import prepared
 from clearance.documents.measurement import Measurement
-from clearance.errors import IntegrityError
 from clearance.metrics import calibration, curves, performance, ranking
 from clearance.metrics.intervals import Sampling
 from tasks import evaluate
-from tests.support import evidence
+from tests.support import codes, evidence, scored
 
 SAMPLING = Sampling(confidence=0.95, resamples=200, seed=1)
 NAMES = [
@@ -319,7 +317,7 @@ def test_a_blocked_training_blocks_the_evaluation(project: Path) -> None:
 def test_scores_that_are_not_the_recorded_ones_are_refused_and_nothing_written(project: Path) -> None:
     scores = project / "data/scored/scores.parquet"
     scores.write_bytes(scores.read_bytes() + b" ")
-    with pytest.raises(IntegrityError, match="not what was recorded"):
+    with codes.raises("files.changed"):
         evaluate.main()
     assert not (project / "reports/performance.json").exists()
 

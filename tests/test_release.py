@@ -14,13 +14,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import judged
 import pytest
 import yaml
 from dvc.repo import Repo
 from mlflow import MlflowClient
 
-from clearance import files, registry
+from clearance import files, paths, registry
 from clearance.errors import (
     ConfigurationError,
     IntegrityError,
@@ -28,12 +27,13 @@ from clearance.errors import (
     TransientError,
     UnavailableError,
 )
-from clearance.promotion import receipt, release
+from clearance.promotion import release
 from clearance.promotion.next_step import Step
 from clearance.promotion.session import open_session
 from clearance.versioning import dvc_remote, lineage
 from tasks import release as release_task
 from tasks import track
+from tests.support import judged
 from tests.support.nightly import every_third
 
 ROOT = Path(__file__).parent.parent
@@ -584,7 +584,7 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     caplog.set_level("INFO")
     caplog.clear()
     release_task.main()
-    written = files.read_json(root / receipt.RECEIPT)
+    written = files.read_json(root / paths.RELEASE_RECEIPT)
     assert written["candidate"] == {"name": CANDIDATES, "version": 1, "note": DEMO}
     assert [record.getMessage() for record in caplog.records][1:3] == [
         f"registered: loan-approval-candidate version 1 ({DEMO})",
@@ -595,7 +595,7 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     (root / "reports/fairness.json").unlink()
     with pytest.raises(IntegrityError):
         release_task.main()
-    assert not (root / receipt.RECEIPT).exists()
+    assert not (root / paths.RELEASE_RECEIPT).exists()
 
 
 @pytest.mark.parametrize("first", [False, True])

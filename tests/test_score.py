@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import scored as small
 
 from clearance import files, paths
 from clearance.data.tables import prepared, scored
-from clearance.errors import IntegrityError
 from clearance.models import model_file, scoring
 from tasks import score
+from tests.support import codes
+from tests.support import scored as small
 
 
 @pytest.fixture
@@ -57,17 +57,17 @@ def test_rows_in_several_chunks_are_the_same_rows(project: Path) -> None:
 
 def test_scores_of_another_model_or_of_other_rows_are_refused(project: Path) -> None:
     rows = prepared.read(project, "test").rows
-    with pytest.raises(IntegrityError, match="another model"):
+    with codes.raises("data.scores_of_another_model"):
         scored.read(project, rows, "0" * 64)
     for other in (rows.iloc[::-1], rows.iloc[1:], prepared.read(project, "train").rows):
-        with pytest.raises(IntegrityError, match="does not hold the test rows"):
+        with codes.raises("data.scores_of_other_rows"):
             scored.read(project, other, digest(project))
 
 
 def test_scores_that_were_exchanged_are_refused(project: Path) -> None:
     rows = prepared.read(project, "test").rows
     scored.write(project / paths.SCORED_TABLE, rows, np.ones(len(rows)))
-    with pytest.raises(IntegrityError, match="not what was recorded"):
+    with codes.raises("files.changed"):
         scored.read(project, rows, digest(project))
 
 
@@ -75,7 +75,7 @@ def test_a_model_that_is_not_the_recorded_one_scores_nothing(project: Path) -> N
     model = project / "models/trained/model.skops"
     model.write_bytes(model.read_bytes() + b" ")
     (project / paths.SCORES).unlink()
-    with pytest.raises(IntegrityError, match="not what was recorded"):
+    with codes.raises("files.changed"):
         score.main()
     assert not (project / paths.SCORES).exists()
 
@@ -84,5 +84,5 @@ def test_without_a_model_nothing_is_scored_and_no_score_is_left(project: Path) -
     small.block(project)
     score.main()
     assert [file.name for file in (project / paths.SCORED).iterdir()] == ["blocked.json"]
-    with pytest.raises(IntegrityError, match="there are no scores: validate_raw: 3 rows are wrong"):
+    with codes.raises("data.not_scored", reason="validate_raw: 3 rows are wrong"):
         scored.read(project, prepared.read(project, "test").rows, "")

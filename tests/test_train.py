@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import learnable
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,10 +17,10 @@ from clearance import files, paths
 from clearance.data.tables import prepared
 from clearance.documents.document import BlockedDocument, MeasuredDocument
 from clearance.documents.validation_document import BlockedValidation
-from clearance.errors import ClearanceError, ConfigurationError, DataError, IntegrityError
+from clearance.errors import ClearanceError, ConfigurationError
 from clearance.models import candidates, model_file, scoring
 from tasks import train
-from tests.support import evidence
+from tests.support import codes, evidence, learnable
 
 ALL = ("logistic_regression", "random_forest", "hist_gradient_boosting")
 SMALL: dict[str, dict[str, Any]] = {
@@ -91,7 +90,7 @@ def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.Monke
 _EACH = """
 import json, sys
 from pathlib import Path
-import learnable
+from tests.support import learnable
 from clearance import files as artifacts
 from clearance import paths
 from tasks import train
@@ -201,19 +200,21 @@ def one_sided_tune(frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("spoil", "code", "values"),
     [
-        (emptied, "no train row has a value in `income`"),
-        (one_sided, "do not hold both outcomes, so there is nothing to learn"),
-        (infinite, "feature `income` holds an infinite number"),
-        (infinite_in_tune, "feature `income` holds an infinite number"),
-        (one_sided_tune, "the tune rows do not have both outcomes"),
+        (emptied, "models.features_empty", {"features": "`income`"}),
+        (one_sided, "models.train_rows_one_outcome", {}),
+        (infinite, "models.feature_infinite", {"feature": "income"}),
+        (infinite_in_tune, "models.feature_infinite", {"feature": "income"}),
+        (one_sided_tune, "models.one_outcome", {}),
     ],
 )
-def test_rows_that_cannot_be_used_are_named(spoil: Callable[[pd.DataFrame], None], says: str) -> None:
+def test_rows_that_cannot_be_used_are_named(
+    spoil: Callable[[pd.DataFrame], None], code: str, values: dict[str, Any]
+) -> None:
     frame = learnable.table(200)
     spoil(frame)
-    with pytest.raises(DataError, match=says):
+    with codes.raises(code, **values):
         trained(frame)
 
 
@@ -319,7 +320,7 @@ def test_a_model_that_changes_when_stored_is_refused(tmp_path: Path, monkeypatch
     other = trained(frame, arguments={"C": 1e-4}).pipeline
     monkeypatch.setattr(model_file, "load", lambda *_: other)
     root = learnable.build(tmp_path, frame)
-    with pytest.raises(ConfigurationError, match="does not survive being stored"):
+    with codes.raises("models.changed_when_stored", estimator="LogisticRegression"):
         run(root, monkeypatch)
     assert not (root / paths.TRAINED).exists()
 
@@ -381,7 +382,7 @@ def test_a_validation_of_other_tables_lets_nothing_through(
     stale = files.read_json(root / paths.VALIDATION_PREPARED)
     learnable.write(root, learnable.table(200, seed=1))
     files.write_json(root / paths.VALIDATION_PREPARED, stale)
-    with pytest.raises(IntegrityError, match="made from other tables"):
+    with codes.raises("data.validated_another_table"):
         run(root, monkeypatch)
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from clearance.documents import catalogue
+from clearance.documents import published
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 
@@ -15,7 +15,7 @@ def texts() -> dict[str, str]:
     """What each schema's file must hold, by the file's name."""
     return {
         f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        for name, schema in catalogue.schemas().items()
+        for name, schema in published.schemas().items()
     }
 
 

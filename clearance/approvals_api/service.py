@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from clearance import ledger, params, registry
+from clearance import ledger, params, paths, registry
 from clearance.approvals_api import app, faults, oidc_settings
 from clearance.approvals_api.oidc_keys import ProviderKeys
 from clearance.approvals_api.tokens import RejectedToken
@@ -186,7 +186,7 @@ def serve(root: Path, host: str, port: int) -> None:
     """
     settings = oidc_settings.load(root)
     service = ApprovalService(
-        root=root, model=params.load(root / "params.yaml").name, service=settings.service
+        root=root, model=params.load(root / paths.PARAMS).name, service=settings.service
     )
     with service.open_session() as acting:
         signer = acting.acting.person.identity

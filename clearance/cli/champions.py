@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -108,7 +109,7 @@ def history(at: dt.datetime | None) -> int:
     for champion in champions:
         click.echo(champion.description)
     if not champions:
-        name = params.load(root / "params.yaml").name
+        name = params.load(root / paths.PARAMS).name
         click.echo(f"{name} had no champion then." if at else f"{name} has never had a champion.")
     return ExitCode.PASS
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
 if TYPE_CHECKING:
-    from clearance.library import Kind
+    from clearance.library import DecisionName
     from clearance.promotion.decide import Completion
 
 
-def _decide(kind: Kind, version: int, identity: str | None, reason: str, until: dt.date | None = None) -> int:
+def _decide(
+    kind: DecisionName, version: int, identity: str | None, reason: str, until: dt.date | None = None
+) -> int:
     """Record the decision, say what it is worth, and promote when nothing is missing.
 
     In the demo, the pipeline account promotes. Evidence and ledger are verified once for both.
@@ -26,7 +29,7 @@ def _decide(kind: Kind, version: int, identity: str | None, reason: str, until: 
     from clearance.trust.decisions import DecisionKind
 
     end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
-    name = params.load(root / "params.yaml").name
+    name = params.load(root / paths.PARAMS).name
     with session.open_session(root, identity) as acting:
         server = registry.connect()
         entry, review = decide.decide(

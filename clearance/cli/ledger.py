@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -86,7 +87,7 @@ def erase(identity: str | None, reason: str | None, yes: bool) -> int:
     from clearance.promotion import erase as erasure
     from clearance.promotion import session
 
-    name = params.load(root / "params.yaml").name
+    name = params.load(root / paths.PARAMS).name
     years = erasure.retention_years(root, name)
     if yes:
         with session.open_session(root, identity) as acting:

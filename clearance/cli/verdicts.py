@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clearance import environment
+from clearance import environment, paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -117,7 +117,7 @@ def explain(rule: str, file: Path | None) -> int:
 
     if file is None:
         root = environment.project_root()
-        file = root / params.load(root / "params.yaml").policy.file
+        file = root / params.load(root / paths.PARAMS).policy.file
     first, *others = explain_rule.explain(policy_file.load(file), rule)
     click.echo("\n".join([first, *(f"  {line}" for line in others)]))
     return ExitCode.PASS

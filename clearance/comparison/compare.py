@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearance import comparison, files, labels, params, registry
+from clearance import comparison, files, labels, params, paths, registry
 from clearance.comparison import (
     Comparison,
     Criterion,
@@ -37,8 +37,7 @@ from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.registry import ReleasedModel
 from clearance.versioning import lineage
 
-RECORD = Path(".clearance/comparison.json")
-TRAINING, FAIRNESS, ORIGIN = "reports/training.json", "reports/fairness.json", "data/origin.json"
+TRAINING, FAIRNESS, ORIGIN = (path.as_posix() for path in (paths.TRAINING, paths.FAIRNESS, paths.ORIGIN))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,8 +84,8 @@ def compare(
 
 def write(root: Path, comparison: Comparison) -> Path:
     """Write the comparison to the project at `root`: the same bytes for the same comparison."""
-    files.write_json(root / RECORD, comparison.to_json())
-    return root / RECORD
+    files.write_json(root / paths.COMPARISON, comparison.to_json())
+    return root / paths.COMPARISON
 
 
 def _candidate(verified: lineage.Lineage) -> Candidate:
@@ -97,7 +96,7 @@ def _candidate(verified: lineage.Lineage) -> Candidate:
     groups = verified.read_json(FAIRNESS).get("groups", {})
     return Candidate(
         verified=verified,
-        settings=params.load(root / "params.yaml"),
+        settings=params.load(root / paths.PARAMS),
         verdict=verified.read_json(lineage.VERDICT),
         model=_model(verified.fingerprint, training),
         test=test,
@@ -233,7 +232,7 @@ def _other_library(champion: ReleasedModel) -> str | None:
 def _notes(candidate: Candidate, champion: ReleasedModel) -> tuple[str, ...]:
     """What a person should know before trusting the figures."""
     notes = [_other_library(champion)]
-    select = params.read_yaml(candidate.verified.root / "params.yaml").get("source", {}).get("select")
+    select = params.read_yaml(candidate.verified.root / paths.PARAMS).get("source", {}).get("select")
     if champion.declared.get("source", {}).get("select") != select:
         notes.append("the table comes from another `source.select` than the champion's table did")
     return tuple(note for note in notes if note)

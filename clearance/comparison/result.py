@@ -11,6 +11,7 @@ from typing import Any
 
 from clearance import files, wording
 from clearance.comparison.decision import Finding
+from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import judgement
 from clearance.policy.comparison_terms import ComparisonTerms
@@ -87,8 +88,7 @@ class Comparison:
             "figures": self.figures,
             "notes": list(self.notes),
         }
-        plain: dict[str, Any] = _plain(document)
-        return plain
+        return ComparisonDocument.create(**_plain(document)).to_json()
 
 
 def digest(comparison: Comparison) -> str:

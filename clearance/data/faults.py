@@ -394,3 +394,60 @@ SCORES_OF_OTHER_ROWS = ErrorKind(
     "{path} does not hold the test rows in their order",
     _REBUILD,
 )
+
+# --- Splitting and partitioning the table
+
+VALIDATED_ANOTHER_TABLE = ErrorKind(
+    "data.validated_another_table",
+    IntegrityError,
+    "{report} is about another table than {table}",
+    _REBUILD,
+)
+TARGET_NOT_TWO_VALUES = ErrorKind(
+    "data.target_not_two_values",
+    DataError,
+    "the target `{column}` must have two values, one of them `{favourable}`; it has: {found}",
+    "derive a target with two values in `source.select`, or correct `data.favourable`",
+)
+CLUSTER_NULL = ErrorKind(
+    "data.cluster_null",
+    DataError,
+    "the cluster `{column}` is null in {rows} rows",
+    "drop or fill those rows in `source.select`",
+)
+WEIGHT_NOT_POSITIVE = ErrorKind(
+    "data.weight_not_positive",
+    DataError,
+    "the weight `{column}` is not a finite number above 0 in every row",
+    "correct or drop those rows in `source.select`",
+)
+FORBIDDEN_FEATURE = ErrorKind(
+    "data.forbidden_feature",
+    DataError,
+    "not allowed as a feature: {features}",
+    "take it out of `data.features`",
+)
+COLUMNS_MISSING = ErrorKind(
+    "data.columns_missing",
+    DataError,
+    "the table has no column {columns}",
+    "declare or derive it in `source.select`",
+)
+RESERVED_NAME = ErrorKind(
+    "data.reserved_name",
+    DataError,
+    "a feature or protected attribute has a reserved name: {columns}",
+    "rename it in `source.select`",
+)
+FEATURE_TYPE = ErrorKind(
+    "data.feature_type",
+    DataError,
+    "the feature `{column}` holds {kind} values, which no estimator takes",
+    "derive a number or a text from it in `source.select`, or leave it out of `data.features`",
+)
+SPLITS_OVERLAP = ErrorKind(
+    "data.splits_overlap",
+    IntegrityError,
+    "{rows} rows and {units} units are in more than one split",
+    "this is a bug in Clearance: please report it with your params.yaml",
+)

@@ -6,13 +6,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from clearance import paths
+
 ADDRESS = "CLEARANCE_LEDGER"
 CHECKPOINTS = "CLEARANCE_CHECKPOINTS"
 
 
 def address(root: Path, environment: Mapping[str, str] = os.environ) -> str:
     """The ledger's database URL: `CLEARANCE_LEDGER`, or an SQLite file in the project."""
-    return environment.get(ADDRESS) or f"sqlite:///{root / '.clearance' / 'ledger.db'}"
+    return environment.get(ADDRESS) or f"sqlite:///{root / paths.LEDGER}"
 
 
 def checkpoint_paths(root: Path, environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
@@ -22,5 +24,5 @@ def checkpoint_paths(root: Path, environment: Mapping[str, str] = os.environ) ->
     ledger must list the same files.
     """
     listed = [name for name in environment.get(CHECKPOINTS, "").split(os.pathsep) if name]
-    own = root / ".clearance" / "ledger.checkpoints"
+    own = root / paths.CHECKPOINTS
     return tuple(dict.fromkeys([own, *(root / name for name in listed)]))

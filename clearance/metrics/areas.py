@@ -43,58 +43,58 @@ class Area:
 
     def bounds(self, variance: float, confidence: float, shared: float = 1.0) -> intervals.Interval:
         """Bounds on the area; they hold if its parts vary so much, `shared` times that beside others."""
-        held = zip(self.rows, self.clusters, strict=True)
-        left = min(sampling_design.worth(rows, clusters, confidence) for rows, clusters in held)
-        other, favourable = (max(1.0, each * left / shared) for each in self.effective)
-        error = math.sqrt(variance * shared / left)
+        pairs = zip(self.rows, self.clusters, strict=True)
+        worth = min(sampling_design.worth(rows, clusters, confidence) for rows, clusters in pairs)
+        other, favourable = (max(1.0, effective * worth / shared) for effective in self.effective)
+        error = math.sqrt(variance * shared / worth)
         return ranking.wider_bounds(self.value, error, favourable, other, confidence)
 
 
 def area(label: Labels, scores: Floats, weights: Floats, at: Codes, clusters: int) -> Area:
     """The area of n rows of both labels, each with a weight and one of `clusters` clusters."""
     level = np.unique(scores, return_inverse=True)[1]
-    sides = [np.flatnonzero(label == each) for each in (0, 1)]
+    sides = [np.flatnonzero(label == outcome) for outcome in (0, 1)]
     sums = [np.bincount(level[side], weights[side], minlength=int(level.max()) + 1) for side in sides]
-    totals = [each.sum() for each in sums]
-    below = (np.cumsum(sums[0]) - sums[0] / 2) / totals[0]
-    above = 1 - (np.cumsum(sums[1]) - sums[1] / 2) / totals[1]
-    value = float(np.clip(sums[1] @ below / totals[1], 0.0, 1.0))
+    totals = [outcome.sum() for outcome in sums]
+    under = (np.cumsum(sums[0]) - sums[0] / 2) / totals[0]
+    over = 1 - (np.cumsum(sums[1]) - sums[1] / 2) / totals[1]
+    value = float(np.clip(sums[1] @ under / totals[1], 0.0, 1.0))
     part = np.zeros(len(label))
-    for side, placed, total in zip(sides, (above, below), totals, strict=True):
+    for side, placed, total in zip(sides, (over, under), totals, strict=True):
         few = math.sqrt(len(side) / max(1, len(side) - 1))
         part[side] = few * weights[side] * (placed[level[side]] - value) / total
-    held = [np.bincount(at[side], weights[side]) for side in sides]
+    cluster_weights = [np.bincount(at[side], weights[side]) for side in sides]
     parts = sparse.coo_array((part, (at, np.zeros_like(at))), shape=(clusters, 1)).tocsr()
     return Area(
         value=value,
         parts=parts,
         rows=(len(sides[0]), len(sides[1])),
-        clusters=(int((held[0] > 0).sum()), int((held[1] > 0).sum())),
-        effective=(_effective(held[0]), _effective(held[1])),
+        clusters=(int((cluster_weights[0] > 0).sum()), int((cluster_weights[1] > 0).sum())),
+        effective=(_effective(cluster_weights[0]), _effective(cluster_weights[1])),
     )
 
 
 def _effective(weights: npt.NDArray[Any]) -> float:
     """Kish's effective number of rows; a whole number where all weigh alike."""
-    found = float(weights.sum() ** 2 / (weights**2).sum())
-    return round(found) if abs(found - round(found)) < 1e-9 else found
+    number = float(weights.sum() ** 2 / (weights**2).sum())
+    return round(number) if abs(number - round(number)) < 1e-9 else number
 
 
-def whole(label: Labels, scores: Floats, drawn: Design, confidence: float) -> Measurement:
+def whole(label: Labels, scores: Floats, design: Design, confidence: float) -> Measurement:
     """The area of all rows; undefined with one label, or few clusters of one."""
     support = {"favourable label": int((label == 1).sum()), "unfavourable label": int((label == 0).sum())}
     if 0 in support.values():
         return undefined(f"every test row has the label {label[0]}", support)
-    weights, at = drawn.of_each(len(label))
-    found = area(label, scores, weights, at, int(at.max()) + 1)
-    if few := _few({"all rows": found}, drawn):
+    weights, at = design.of_each(len(label))
+    total = area(label, scores, weights, at, int(at.max()) + 1)
+    if few := _few({"all rows": total}, design):
         return undefined(few, support)
-    variance = float((found.parts.T @ found.parts).toarray()[0, 0])
-    if lack := _lack({"all rows": found}, [variance]):
-        return Measurement(value=found.value, method=f"no interval: {lack}", support=support)
-    low, high = found.bounds(variance, confidence)
+    variance = float((total.parts.T @ total.parts).toarray()[0, 0])
+    if lack := _lack({"all rows": total}, [variance]):
+        return Measurement(value=total.value, method=f"no interval: {lack}", support=support)
+    low, high = total.bounds(variance, confidence)
     return Measurement(
-        value=found.value, low=low, high=high, confidence=confidence, method=METHOD, support=support
+        value=total.value, low=low, high=high, confidence=confidence, method=METHOD, support=support
     )
 
 
@@ -102,7 +102,7 @@ def difference(
     label: Labels,
     scores: Floats,
     *,
-    drawn: Design,
+    design: Design,
     group: Codes,
     names: Mapping[int, str],
     confidence: float,
@@ -114,18 +114,18 @@ def difference(
     compared = {name: code for code, name in names.items() if name != MISSING}
     inside = {name: np.flatnonzero(group == code) for name, code in compared.items()}
     support = {
-        f"{name}, {said} label": int((label[rows] == each).sum())
+        f"{name}, {word} label": int((label[rows] == each).sum())
         for name, rows in inside.items()
-        for each, said in ((1, "favourable"), (0, "unfavourable"))
+        for each, word in ((1, "favourable"), (0, "unfavourable"))
     }
     if hole := _hole(inside, label):
         return undefined(hole, support)
-    weights, at = drawn.of_each(len(label))
+    weights, at = design.of_each(len(label))
     count = int(at.max()) + 1
     areas = {
         name: area(label[rows], scores[rows], weights[rows], at[rows], count) for name, rows in inside.items()
     }
-    if few := _few(areas, drawn):
+    if few := _few(areas, design):
         return undefined(few, support)
     parts = sparse.hstack([each.parts for each in areas.values()])
     covariance = (parts.T @ parts).toarray()
@@ -155,26 +155,28 @@ def _hole(inside: Mapping[str, Codes], label: Labels) -> str | None:
     return None
 
 
-def _few(areas: Mapping[str, Area], drawn: Design) -> str | None:
-    if drawn.at is None:
+def _few(areas: Mapping[str, Area], design: Design) -> str | None:
+    if design.at is None:
         return None
-    held = {
-        f"{name}, {said} label": rates.Rate(
-            successes=0, total=0, rows=each.rows[label], clusters=each.clusters[label]
+    label_rates = {
+        f"{name}, {word} label": rates.Rate(
+            successes=0, total=0, rows=area_.rows[label], clusters=area_.clusters[label]
         )
-        for name, each in areas.items()
-        for label, said in ((1, "favourable"), (0, "unfavourable"))
+        for name, area_ in areas.items()
+        for label, word in ((1, "favourable"), (0, "unfavourable"))
     }
-    return rates.few_clusters(held)
+    return rates.few_clusters(label_rates)
 
 
 def _lack(areas: Mapping[str, Area], variances: Sequence[float]) -> str | None:
     """Which areas stand on too few rows for an interval, or on scores that are all the same."""
     thin = sorted(
-        f"{name} has {min(each.rows)}" for name, each in areas.items() if min(each.effective) < ranking.FEWEST
+        f"{name} has {min(area_.rows)}"
+        for name, area_ in areas.items()
+        if min(area_.effective) < ranking.FEWEST
     )
     if thin:
         return f"{ranking.FEWEST} rows of each label are needed, by their weight: {', '.join(thin)}"
-    found = zip(areas.items(), variances, strict=True)
-    flat = [name for (name, each), variance in found if variance == 0 and 0 < each.value < 1]
+    pairs = zip(areas.items(), variances, strict=True)
+    flat = [name for (name, area_), variance in pairs if variance == 0 and 0 < area_.value < 1]
     return f"all scores are the same in {', '.join(sorted(flat))}" if flat else None

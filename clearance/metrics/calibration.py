@@ -41,8 +41,8 @@ def error(filled: list[Bin]) -> float:
     are all wrong. Biased upward: with few rows even a perfect score shows an error.
     Source: M. P. Naeini et al., AAAI 2015 (the measure; equal-width bins as there).
     """
-    total = sum(each.rows for each in filled)
-    return sum(abs(each.rows * each.mean_score - each.favourable) for each in filled) / total
+    total = sum(bin_.rows for bin_ in filled)
+    return sum(abs(bin_.rows * bin_.mean_score - bin_.favourable) for bin_ in filled) / total
 
 
 def bounds(filled: list[Bin], sampling: intervals.Sampling) -> intervals.Interval:
@@ -53,10 +53,10 @@ def bounds(filled: list[Bin], sampling: intervals.Sampling) -> intervals.Interva
     inequality. Noise is drawn from binomials at (k + 1) / (n + 2), so that a bin in which all labels agree
     is not taken for noiseless.
     """
-    rows = np.array([each.rows for each in filled])
-    rate = (np.array([each.favourable for each in filled]) + 1) / (rows + 2)
-    drawn = np.random.default_rng(sampling.seed).binomial(rows, rate, size=(sampling.resamples, len(rows)))
-    noise = np.abs(drawn - rows * rate).sum(axis=1) / rows.sum()
+    rows = np.array([bin_.rows for bin_ in filled])
+    rate = (np.array([bin_.favourable for bin_ in filled]) + 1) / (rows + 2)
+    draws = np.random.default_rng(sampling.seed).binomial(rows, rate, size=(sampling.resamples, len(rows)))
+    noise = np.abs(draws - rows * rate).sum(axis=1) / rows.sum()
     half = float(np.quantile(noise, sampling.confidence))
     value = error(filled)
     return max(0.0, value - half), min(1.0, value + half)

@@ -51,16 +51,16 @@ class Spread:
 
     def holding(self, cells: Sequence[int]) -> list[int]:
         """For each group, the clusters that have rows of it in any of these cells."""
-        chosen = np.isin(np.arange(4), cells)[:, None]
-        found = self.sums @ sparse.csr_array(np.kron(np.eye(len(self.groups)), chosen))
-        return [int(n) for n in np.bincount(found.tocoo().col, minlength=len(self.groups))]
+        selection = np.isin(np.arange(4), cells)[:, None]
+        counts_ = self.sums @ sparse.csr_array(np.kron(np.eye(len(self.groups)), selection))
+        return [int(n) for n in np.bincount(counts_.tocoo().col, minlength=len(self.groups))]
 
 
 def count(
-    encoding: Encoding, label: npt.NDArray[np.integer], decision: npt.NDArray[np.bool_], drawn: Design
+    encoding: Encoding, label: npt.NDArray[np.integer], decision: npt.NDArray[np.bool_], design: Design
 ) -> Spread:
-    """The spread of the finest combinations of groups, named by number, over the clusters of `drawn`."""
-    weights, at = drawn.of_each(len(label))
+    """The spread of the finest combinations of groups, named by number, over the clusters of `design`."""
+    weights, at = design.of_each(len(label))
     cell = 4 * encoding.at + _PLACE[2 * label.astype(np.int64) + decision]
     shape = (int(at.max(initial=-1)) + 1, 4 * len(encoding.keys))
     sums = sparse.coo_array((weights.astype(np.float64), (at, cell)), shape=shape).tocsr()
@@ -87,21 +87,27 @@ def groups(spread: Spread, plain: Mapping[str, Group], confidence: float) -> dic
     compared = [at for at, name in enumerate(names) if name != MISSING]
     pairs = np.array(list(combinations(compared, 2)), dtype=np.int64).reshape(-1, 2)
     strict = sampling_design.strictest(confidence, len(compared))
-    beside = {name: _shared(covariance, pairs + at * len(names), _APART) for at, name in enumerate(_NAMES)}
+    shared_compared = {
+        name: _shared(covariance, pairs + at * len(names), _APART) for at, name in enumerate(_NAMES)
+    }
     odds = np.array(_ODDS) * len(names)
     added = _shared(covariance, (pairs[:, :, None] + odds).reshape(-1, 4), [1, 1, -1, -1])
-    found = {}
+    result = {}
     for at, name in enumerate(names):
-        apart = _shared(covariance, (at + odds)[None], _APART)
+        shared_apart = _shared(covariance, (at + odds)[None], _APART)
         uses: dict[Use, dict[str, Rate]] = {
-            "alone": {each: _shrunk(rate, confidence) for each, rate in base[at].items()},
-            "compared": {each: _shrunk(rate, strict, beside[each]) for each, rate in base[at].items()},
-            "summed": {_NAMES[each]: _shrunk(base[at][_NAMES[each]], strict, added) for each in _ODDS},
-            "apart": {_NAMES[each]: _shrunk(base[at][_NAMES[each]], confidence, apart) for each in _ODDS},
+            "alone": {name_: _shrunk(rate, confidence) for name_, rate in base[at].items()},
+            "compared": {
+                name_: _shrunk(rate, strict, shared_compared[name_]) for name_, rate in base[at].items()
+            },
+            "summed": {_NAMES[name_]: _shrunk(base[at][_NAMES[name_]], strict, added) for name_ in _ODDS},
+            "apart": {
+                _NAMES[name_]: _shrunk(base[at][_NAMES[name_]], confidence, shared_apart) for name_ in _ODDS
+            },
         }
         weight = tuple(totals[at].tolist())
-        found[name] = ClusteredCells(cells=rates.cells_of(plain[name]), weight=weight, rates=uses)
-    return found
+        result[name] = ClusteredCells(cells=rates.cells_of(plain[name]), weight=weight, rates=uses)
+    return result
 
 
 def _base(
@@ -110,9 +116,9 @@ def _base(
     """Each rate of each group over effective rows, as many clusters as there are taken for plenty."""
     size = len(plain)
     squares = products.reshape(size, 4, size, 4)[range(size), :, range(size)]
-    found: list[dict[str, Rate]] = [{} for _ in plain]
+    base: list[dict[str, Rate]] = [{} for _ in plain]
     for place, name in enumerate(_NAMES):
-        held = spread.holding(RATES[name][1])
+        clusters = spread.holding(RATES[name][1])
         for at, cells in enumerate(plain.values()):
             rate = rates.rate(cells, name)
             if rate.total:
@@ -120,8 +126,8 @@ def _base(
                 among = _AMONG[place]
                 alike = (totals[at] @ among) ** 2 / (among @ squares[at] @ among)
                 rate = _effective(rate, float(variance), float(alike))
-            found[at][name] = replace(rate, clusters=held[at])
-    return found
+            base[at][name] = replace(rate, clusters=clusters[at])
+    return base
 
 
 def _effective(rate: Rate, variance: float, alike: float) -> Rate:
@@ -159,9 +165,9 @@ def _covariance(totals: Floats, products: Floats) -> Floats:
     return covariance
 
 
-def _shared(covariance: Floats, chosen: Codes, signs: Sequence[int]) -> float:
+def _shared(covariance: Floats, positions: Codes, signs: Sequence[int]) -> float:
     """`design.shared` of the estimates at each row of `chosen`, the worst of them."""
-    return sampling_design.shared(covariance[chosen[:, :, None], chosen[:, None, :]], signs)
+    return sampling_design.shared(covariance[positions[:, :, None], positions[:, None, :]], signs)
 
 
 def _blocks(old: Codes, new: Codes, rows: int, columns: int) -> sparse.csr_array:

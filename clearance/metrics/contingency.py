@@ -147,34 +147,34 @@ def add(tables: Iterable[Table]) -> Table:
     Raises ValueError when there is none, or when they have other attributes, score bins or weights.
     """
     parts = list(tables)
-    if not parts or len({(each.attributes, each.weight is None) for each in parts}) > 1:
+    if not parts or len({(part.attributes, part.weight is None) for part in parts}) > 1:
         raise ValueError("tables add up only with the same attributes, and all with weights or all without")
-    width = max(each.rows.shape[1] for each in parts)
+    width = max(part.rows.shape[1] for part in parts)
     names = tuple(
         (MISSING, *sorted({*(name for part in at for name in part)} - {MISSING}))
-        for at in zip(*(each.names for each in parts), strict=True)
+        for at in zip(*(part.names for part in parts), strict=True)
     )
-    keys = np.concatenate([_renumbered(each, names) for each in parts])
-    found, at = np.unique(keys, axis=0, return_inverse=True)
+    keys = np.concatenate([_renumbered(part, names) for part in parts])
+    distinct, at = np.unique(keys, axis=0, return_inverse=True)
 
     def summed(arrays: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any]:
         filled = [
-            np.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0), (0, 0)))
-            for each in arrays
-            if each is not None
+            np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0), (0, 0)))
+            for part in arrays
+            if part is not None
         ]
-        whole = np.zeros((len(found), width, 2, 2), dtype=filled[0].dtype)
-        np.add.at(whole, at.ravel(), np.concatenate(filled))
-        return whole
+        total = np.zeros((len(distinct), width, 2, 2), dtype=filled[0].dtype)
+        np.add.at(total, at.ravel(), np.concatenate(filled))
+        return total
 
     weighted = parts[0].weight is not None
     return Table(
         attributes=parts[0].attributes,
         names=names,
-        keys=found,
-        rows=summed([each.rows for each in parts]),
-        weight=summed([each.weight for each in parts]) if weighted else None,
-        squared=summed([each.squared for each in parts]) if weighted else None,
+        keys=distinct,
+        rows=summed([part.rows for part in parts]),
+        weight=summed([part.weight for part in parts]) if weighted else None,
+        squared=summed([part.squared for part in parts]) if weighted else None,
     )
 
 

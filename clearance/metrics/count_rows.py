@@ -26,12 +26,12 @@ class Counted:
     table: Table
     spread: clusters.Spread | None
 
-    def groups(self, over: Sequence[str], known: Iterable[str], confidence: float) -> dict[str, Group]:
-        """The groups of the intersection of `over` by name, every `known` one included."""
+    def groups(self, over: Sequence[str], required: Iterable[str], confidence: float) -> dict[str, Group]:
+        """The groups of the intersection of `over` by name, every one in `required` included."""
         if self.table.weight is None:
-            plain: dict[str, Group] = {**intersections.groups(self.table, over, known)}
+            plain: dict[str, Group] = {**intersections.groups(self.table, over, required)}
         else:
-            plain = {**intersections.weighted_groups(self.table, over, known)}
+            plain = {**intersections.weighted_groups(self.table, over, required)}
         if self.spread is None:
             return plain
         return {**clusters.groups(self.of(over), plain, confidence)}
@@ -43,9 +43,9 @@ class Counted:
         return clusters.margin(self.spread, *intersections.codes_of(self.table, over))
 
 
-def count(encoding: Encoding, label: Labels, decision: npt.NDArray[np.bool_], drawn: Design) -> Counted:
+def count(encoding: Encoding, label: Labels, decision: npt.NDArray[np.bool_], design: Design) -> Counted:
     """Count n rows whose groups are numbered already."""
     return Counted(
-        table=contingency.count(encoding, label, decision, weights=drawn.weights),
-        spread=None if drawn.at is None else clusters.count(encoding, label, decision, drawn),
+        table=contingency.count(encoding, label, decision, weights=design.weights),
+        spread=None if design.at is None else clusters.count(encoding, label, decision, design),
     )

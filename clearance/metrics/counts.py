@@ -61,20 +61,20 @@ def count(
     attribute: pd.Series,
     label: npt.NDArray[np.integer],
     decision: npt.NDArray[np.bool_],
-    known: Iterable[str],
+    required: Iterable[str],
 ) -> dict[str, Cells]:
-    """Count the rows of each group by name, every `known` group included, unnamed rows as `MISSING`.
+    """Count the rows of each group by name, every `required` group included, unnamed rows as `MISSING`.
 
     All three columns have the same n rows: group name or null, label 0 or 1, decision. Raises DataError when
     a group has the name that stands for a missing one.
     """
-    if MISSING in (known := set(known)) or attribute.isin([MISSING]).any():
+    if MISSING in (required := set(required)) or attribute.isin([MISSING]).any():
         raise faults.RESERVED_GROUP_NAME(attribute=attribute.name, group=MISSING)
     codes, names = attribute.factorize(sort=True)
     table = np.bincount(
         4 * (codes + 1) + 2 * label.astype(np.int64) + decision, minlength=4 * (len(names) + 1)
     ).reshape(-1, 4)
-    cells = dict.fromkeys(sorted(known), Cells())
+    cells = dict.fromkeys(sorted(required), Cells())
     for name, (tn, fp, fn, tp) in zip([MISSING, *map(str, names)], table.tolist(), strict=True):
         if tn + fp + fn + tp:
             cells[name] = Cells(true_positive=tp, false_positive=fp, false_negative=fn, true_negative=tn)

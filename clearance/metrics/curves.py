@@ -34,14 +34,14 @@ def points(
     if len(label) == 0 or not bool(((scores >= 0) & (scores <= 1)).all()):
         return empty
     filled = calibration.table(label, scores, bins)
-    bounds = [intervals.wilson(each.favourable, each.rows, confidence) for each in filled]
+    bounds = [intervals.wilson(bin_.favourable, bin_.rows, confidence) for bin_ in filled]
     calibrated: dict[str, Curve] = {
         "calibration": {
-            "mean_score": [each.mean_score for each in filled],
-            "favourable_rate": [each.favourable / each.rows for each in filled],
+            "mean_score": [bin_.mean_score for bin_ in filled],
+            "favourable_rate": [bin_.favourable / bin_.rows for bin_ in filled],
             "low": [low for low, _ in bounds],
             "high": [high for _, high in bounds],
-            "rows": [each.rows for each in filled],
+            "rows": [bin_.rows for bin_ in filled],
         }
     }
     if label.min() == label.max():
@@ -58,5 +58,5 @@ def points(
 def _thinned(curve: Mapping[str, Scores]) -> Curve:
     """At most `POINTS` points, evenly spaced by rank, the first and the last among them."""
     length = len(next(iter(curve.values())))
-    kept = np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(int))
-    return {name: column[kept].tolist() for name, column in curve.items()}
+    positions = np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(int))
+    return {name: column[positions].tolist() for name, column in curve.items()}

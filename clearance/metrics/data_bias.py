@@ -44,19 +44,23 @@ def labels(favourable: Counts, rows: Counts, confidence: float) -> dict[str, Mea
 
 
 def _divergences(favourable: Counts, rows: Counts) -> dict[str, Measurement]:
-    each = {"label_kl_divergence": _kl, "label_js_divergence": _js, "label_total_variation": _variation}
+    divergences = {
+        "label_kl_divergence": _kl,
+        "label_js_divergence": _js,
+        "label_total_variation": _variation,
+    }
     if len(rows) < 2 or not all(rows.values()):
-        return dict.fromkeys(each, undefined("a comparison needs two groups with rows", rows))
+        return dict.fromkeys(divergences, undefined("a comparison needs two groups with rows", rows))
     rates = [favourable[group] / rows[group] for group in rows]
-    found = {}
-    for name, divergence in each.items():
+    figures = {}
+    for name, divergence in divergences.items():
         value = max(divergence(p, q) for p, q in permutations(rates, 2))
-        found[name] = (
+        figures[name] = (
             Measurement(value=value, method="point", support=dict(rows))
             if math.isfinite(value)
             else undefined("some group has labels of one kind only", rows)
         )
-    return found
+    return figures
 
 
 def _kl(p: float, q: float) -> float:
@@ -95,8 +99,8 @@ def missingness(nulls: Mapping[str, Counts], rows: Counts, confidence: float) ->
     """
     if not nulls:
         return undefined("there are no features", rows)
-    each = 1 - (1 - confidence) / len(nulls)
-    gaps = {name: intervals.max_difference(counts, rows, each) for name, counts in nulls.items()}
+    level = 1 - (1 - confidence) / len(nulls)
+    gaps = {name: intervals.max_difference(counts, rows, level) for name, counts in nulls.items()}
     if hole := next((gap.undefined for gap in gaps.values() if gap.undefined), None):
         return undefined(hole, rows)
     worst = max(gaps, key=lambda name: gaps[name].value or 0.0)

@@ -30,56 +30,60 @@ METRICS = tuple(metric.measurement for metric in metrics.of_document("fairness")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scored:
-    """Rows with their scores: `above` counts which lie above the median of all, `ranks` sorts them."""
+    """Rows with their scores: `above_median` counts those above the median of all, `ranks` sorts them."""
 
     encoding: Encoding
     label: Labels
     scores: Floats
-    drawn: Design
+    design: Design
     ranks: ranked.Ranked
-    above: count_rows.Counted
+    above_median: count_rows.Counted
 
 
-def score(encoding: Encoding, label: Labels, scores: Floats, drawn: Design) -> Scored:
+def score(encoding: Encoding, label: Labels, scores: Floats, design: Design) -> Scored:
     """Rank n rows by score, once for all groupings."""
     ranks = ranked.rank(label, scores, encoding.at)
-    above = ranked.above_median(ranks) if drawn.weights is None else _above_median(scores, drawn.weights)
+    above_median = (
+        ranked.above_median(ranks) if design.weights is None else _above_median(scores, design.weights)
+    )
     return Scored(
         encoding=encoding,
         label=label,
         scores=scores,
-        drawn=drawn,
+        design=design,
         ranks=ranks,
-        above=count_rows.count(encoding, label, above, drawn),
+        above_median=count_rows.count(encoding, label, above_median, design),
     )
 
 
 def measure(
-    counted: count_rows.Counted,
+    row_counts: count_rows.Counted,
     scored: Scored,
     *,
     groups: Mapping[str, Group],
     over: Sequence[str],
-    asked: params.Evaluate,
+    options: params.Evaluate,
     seed: int,
 ) -> dict[str, Measurement]:
     """Every metric of one attribute or intersection, whose groups are counted already."""
-    sampling = intervals.Sampling(confidence=asked.confidence, resamples=asked.resamples, seed=seed)
-    named = groups.keys() - {MISSING}
-    above = scored.above.groups(over, named, asked.confidence)
-    resampled = counted.of(over) if counted.spread is not None and scored.drawn.weights is None else None
-    found = (
-        fairness.measure(groups, asked.confidence, _reference(over, asked.reference))
-        | {"scoring_rate_ratio": fairness.scoring_rate_ratio(above, asked.confidence)}
-        | entropy.measure(groups, sampling, resampled)
-        | _ranked(scored, groups, over, sampling, asked.bins)
+    sampling = intervals.Sampling(confidence=options.confidence, resamples=options.resamples, seed=seed)
+    names = groups.keys() - {MISSING}
+    above_median = scored.above_median.groups(over, names, options.confidence)
+    resampled = (
+        row_counts.of(over) if row_counts.spread is not None and scored.design.weights is None else None
     )
-    said = scored.drawn.statement
-    if scored.drawn.independent:
-        return found
+    figures = (
+        fairness.measure(groups, options.confidence, _reference(over, options.reference))
+        | {"scoring_rate_ratio": fairness.scoring_rate_ratio(above_median, options.confidence)}
+        | entropy.measure(groups, sampling, resampled)
+        | _ranked(scored, groups, over, sampling, options.bins)
+    )
+    statement = scored.design.statement
+    if scored.design.independent:
+        return figures
     return {
-        name: each if each.low is None else replace(each, method=f"{each.method}; {said}")
-        for name, each in found.items()
+        name: figure if figure.low is None else replace(figure, method=f"{figure.method}; {statement}")
+        for name, figure in figures.items()
     }
 
 
@@ -89,15 +93,15 @@ def _ranked(
     codes, names = intersections.codes_of(scored.encoding, over)
     numbered = {code: group for code, group in enumerate(names) if group in groups}
     numbered |= {-1 - at: group for at, group in enumerate(groups) if group not in names}
-    if scored.drawn.independent:
+    if scored.design.independent:
         return ranked.measure(scored.ranks, codes, numbered, sampling, bins)
-    where = "rows weigh" if scored.drawn.at is None else "rows come in clusters"
+    where = "rows weigh" if scored.design.at is None else "rows come in clusters"
     rows_of = {group: cells.count for group, cells in groups.items() if group != MISSING}
     return {
         "roc_auc_difference": areas.difference(
             scored.label,
             scored.scores,
-            drawn=scored.drawn,
+            design=scored.design,
             group=codes[scored.encoding.at],
             names=numbered,
             confidence=sampling.confidence,
@@ -125,6 +129,6 @@ def _above_median(scores: Floats, weights: Floats) -> npt.NDArray[np.bool_]:
 def _reference(over: Sequence[str], declared: Mapping[str, Any]) -> str | None:
     """The declared reference group, of an intersection that of all its attributes together."""
     name = INTERSECTION.join(over)
-    chosen = [declared.get(name)] if name in declared else [declared.get(attribute) for attribute in over]
-    texts = [labels.text(value) for value in chosen]
+    values = [declared.get(name)] if name in declared else [declared.get(attribute) for attribute in over]
+    texts = [labels.text(value) for value in values]
     return INTERSECTION.join(text for text in texts if text) if all(texts) else None

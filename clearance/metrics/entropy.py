@@ -80,31 +80,43 @@ def measure(
     where rows weigh. No interval where a kind of outcome has fewer than `resampling.FEWEST` rows (clusters).
     """
     metrics = _WHOLE | _BETWEEN
-    named = {group: cells for group, cells in groups.items() if group != MISSING}
-    support = {group: cells.count for group, cells in named.items()}
-    if spread is None and not all(isinstance(cells, counts.Cells) for cells in named.values()):
+    by_name = {group: cells for group, cells in groups.items() if group != MISSING}
+    support = {group: cells.count for group, cells in by_name.items()}
+    if spread is None and not all(isinstance(cells, counts.Cells) for cells in by_name.values()):
         return dict.fromkeys(metrics, undefined("no interval is known for it where rows weigh", support))
-    ordered = dict(sorted(named.items(), key=lambda item: rates.cells_of(item[1]).each))
+    ordered = dict(sorted(by_name.items(), key=lambda item: rates.cells_of(item[1]).each))
     cells = np.array([rates.cells_of(each).each for each in ordered.values()], dtype=np.int64).reshape(-1, 4)
     if cells.sum() == 0:
         return dict.fromkeys(metrics, undefined("there are no rows of a known group", support))
-    if few := rates.few_clusters({name: rates.rate(each, "accuracy") for name, each in named.items()}):
+    if few := rates.few_clusters({name: rates.rate(each, "accuracy") for name, each in by_name.items()}):
         return dict.fromkeys(metrics, undefined(few, support))
     if spread is None:
-        drawn = resampling.of_rows(cells, list(ordered), _KINDS, sampling)
+        resamples = resampling.of_rows(cells, list(ordered), _KINDS, sampling)
     else:
-        drawn = resampling.of_clusters(spread.only(list(ordered)), _KINDS, sampling)
+        resamples = resampling.of_clusters(spread.only(list(ordered)), _KINDS, sampling)
     hole = _hole(support)
-    found = {
-        name: _measured(metric(cells.astype(np.float64)), metric(drawn.tables), drawn.whole, drawn, sampling)
+    figures = {
+        name: _measured(
+            metric(cells.astype(np.float64)),
+            metric(resamples.tables),
+            resamples.lack_overall,
+            resamples,
+            sampling,
+        )
         for name, metric in _WHOLE.items()
     } | {
         name: undefined(hole)
         if hole
-        else _measured(metric(cells.astype(np.float64)), metric(drawn.tables), drawn.apart, drawn, sampling)
+        else _measured(
+            metric(cells.astype(np.float64)),
+            metric(resamples.tables),
+            resamples.lack_by_group,
+            resamples,
+            sampling,
+        )
         for name, metric in _BETWEEN.items()
     }
-    return {name: replace(each, support=support) for name, each in found.items()}
+    return {name: replace(each, support=support) for name, each in figures.items()}
 
 
 def _hole(support: Mapping[str, int]) -> str | None:
@@ -115,7 +127,7 @@ def _hole(support: Mapping[str, int]) -> str | None:
 
 
 def _measured(
-    value: Floats, drawn: Floats, lack: str | None, how: resampling.Drawn, sampling: intervals.Sampling
+    value: Floats, values: Floats, lack: str | None, how: resampling.Drawn, sampling: intervals.Sampling
 ) -> Measurement:
     point = float(value)
     if not math.isfinite(point):
@@ -123,7 +135,7 @@ def _measured(
     if lack is not None:
         return Measurement(value=point, method="no interval", lack=lack)
     tail = (1 - sampling.confidence) / 4  # half the error is kept back: quantiles of few draws are too near
-    low, high = np.nanquantile(drawn, [tail, 1 - tail]).tolist()
+    low, high = np.nanquantile(values, [tail, 1 - tail]).tolist()
     low, high = min(low, 2 * point - high), max(high, 2 * point - low)
     return Measurement(
         value=point,

@@ -48,33 +48,33 @@ def measure(groups: Groups, confidence: float, reference: str | None = None) -> 
 
     `missing_share`, in [0, 1]: 0 means that every row has a group. Fairlearn's values where it has any.
     """
-    named = {group: cells for group, cells in groups.items() if group != MISSING}
-    found = {metric: _difference(named, rate, confidence) for metric, rate in _DIFFERENCES.items()}
-    selected = _over(named, "selection_rate")
-    found["demographic_parity_ratio"] = _bounded(intervals.min_ratio, selected, confidence)
-    found["disparate_impact_best_group"] = found["demographic_parity_ratio"]
-    found["disparate_impact_reference_group"] = (
+    known_groups = {group: cells for group, cells in groups.items() if group != MISSING}
+    figures = {metric: _difference(known_groups, rate, confidence) for metric, rate in _DIFFERENCES.items()}
+    selected = _over(known_groups, "selection_rate")
+    figures["demographic_parity_ratio"] = _bounded(intervals.min_ratio, selected, confidence)
+    figures["disparate_impact_best_group"] = figures["demographic_parity_ratio"]
+    figures["disparate_impact_reference_group"] = (
         undefined("no reference group is declared in `evaluate.reference`", _support(selected))
         if reference is None
         else _bounded(partial(intervals.ratio_to, reference), selected, confidence)
     )
-    found["average_odds_difference"] = _average_odds(named, confidence)
-    found["equalized_odds_difference"] = _equalized_odds(named, confidence)
-    found["equalized_odds_ratio"] = _equalized_odds_ratio(named, confidence)
+    figures["average_odds_difference"] = _average_odds(known_groups, confidence)
+    figures["equalized_odds_difference"] = _equalized_odds(known_groups, confidence)
+    figures["equalized_odds_ratio"] = _equalized_odds_ratio(known_groups, confidence)
     for metric, rate in _LOWEST.items():
         bound = partial(intervals.lowest, significance.clopper_pearson)
-        found[metric] = _bounded(bound, _over(named, rate), confidence)
-    return found | {"missing_share": _missing_share(groups)}
+        figures[metric] = _bounded(bound, _over(known_groups, rate), confidence)
+    return figures | {"missing_share": _missing_share(groups)}
 
 
-def scoring_rate_ratio(above: Groups, confidence: float) -> Measurement:
+def scoring_rate_ratio(above_median: Groups, confidence: float) -> Measurement:
     """The lowest share of a group scored above the sample's median, divided by the highest.
 
-    Range [0, 1]: 1 means that every group is as often in the upper half, 0 that a group never is. `above`
-    counts rows by whether their score lies above the median of all rows, as the decision. The median is
-    taken as given. Source: New York City, 6 RCNY 5-300 (Local Law 144 of 2021), "scoring rate".
+    Range [0, 1]: 1 means that every group is as often in the upper half, 0 that a group never is.
+    `above_median` counts rows by whether their score lies above the median of all rows, as the decision. The
+    median is taken as given. Source: New York City, 6 RCNY 5-300 (Local Law 144 of 2021), "scoring rate".
     """
-    over = _over({name: cells for name, cells in above.items() if name != MISSING}, "selection_rate")
+    over = _over({name: cells for name, cells in above_median.items() if name != MISSING}, "selection_rate")
     return _bounded(intervals.min_ratio, over, confidence)
 
 
@@ -85,12 +85,12 @@ def _bounded(bound: Callable[..., Measurement], over: Mapping[str, Rate], confid
     return bound(*_counted(over), confidence, _support(over))
 
 
-def _over(named: Groups, rate: str, said: str | None = None, use: Use = "compared") -> dict[str, Rate]:
+def _over(groups: Groups, rate: str, label: str | None = None, use: Use = "compared") -> dict[str, Rate]:
     """The rate of each group, under a name that says which of its rows it is taken over."""
-    among = rates.AMONG[rate] if said is None else said
+    among = rates.AMONG[rate] if label is None else label
     return {
         f"{group}, {among}" if among else group: rates.rate(cells, rate, use)
-        for group, cells in named.items()
+        for group, cells in groups.items()
     }
 
 
@@ -102,72 +102,74 @@ def _support(over: Mapping[str, Rate]) -> dict[str, int]:
     return {name: at.rows for name, at in over.items()}
 
 
-def _difference(named: Groups, rate: str, confidence: float, said: str | None = None) -> Measurement:
-    return _bounded(intervals.max_difference, _over(named, rate, said), confidence)
+def _difference(groups: Groups, rate: str, confidence: float, label: str | None = None) -> Measurement:
+    return _bounded(intervals.max_difference, _over(groups, rate, label), confidence)
 
 
-def _both(named: Groups) -> dict[str, int]:
-    return _support(_over(named, "true_positive_rate")) | _support(_over(named, "false_positive_rate"))
+def _both(groups: Groups) -> dict[str, int]:
+    return _support(_over(groups, "true_positive_rate")) | _support(_over(groups, "false_positive_rate"))
 
 
-def _odds_holes(found: Mapping[str, Measurement]) -> str:
-    return "; ".join(f"{name}: {gap.undefined}" for name, gap in found.items() if gap.undefined)
+def _odds_holes(figures: Mapping[str, Measurement]) -> str:
+    return "; ".join(f"{name}: {gap.undefined}" for name, gap in figures.items() if gap.undefined)
 
 
-def _equalized_odds(named: Groups, confidence: float) -> Measurement:
+def _equalized_odds(groups: Groups, confidence: float) -> Measurement:
     """The larger of the true and the false positive rate's difference, both bounded at once (Bonferroni)."""
-    each = 1 - (1 - confidence) / 2
+    level = 1 - (1 - confidence) / 2
     by_rate = {
-        "true positive rate": _difference(named, "true_positive_rate", each, ""),
-        "false positive rate": _difference(named, "false_positive_rate", each, ""),
+        "true positive rate": _difference(groups, "true_positive_rate", level, ""),
+        "false positive rate": _difference(groups, "false_positive_rate", level, ""),
     }
-    return _worse(by_rate, named, confidence, max)
+    return _worse(by_rate, groups, confidence, max)
 
 
-def _equalized_odds_ratio(named: Groups, confidence: float) -> Measurement:
+def _equalized_odds_ratio(groups: Groups, confidence: float) -> Measurement:
     """The smaller of the true and the false positive rate's ratio; undefined where a highest rate is 0."""
-    each = 1 - (1 - confidence) / 2
+    level = 1 - (1 - confidence) / 2
     by_rate = {
-        name.replace("_", " "): _bounded(intervals.min_ratio, _over(named, name, ""), each)
+        name.replace("_", " "): _bounded(intervals.min_ratio, _over(groups, name, ""), level)
         for name in ("true_positive_rate", "false_positive_rate")
     }
-    return _worse(by_rate, named, confidence, min)
+    return _worse(by_rate, groups, confidence, min)
 
 
 def _worse(
     by_rate: Mapping[str, Measurement],
-    named: Groups,
+    groups: Groups,
     confidence: float,
     worse: Callable[[Iterable[float]], float],
 ) -> Measurement:
     """The worse of the figures, and of either bound: `max` of differences, `min` of ratios."""
     if holes := _odds_holes(by_rate):
-        return undefined(holes, _both(named))
-    found = list(by_rate.values())
+        return undefined(holes, _both(groups))
+    figures = list(by_rate.values())
     return Measurement(
-        value=worse(each.value for each in found if each.value is not None),
-        low=worse(each.low for each in found if each.low is not None),
-        high=worse(each.high for each in found if each.high is not None),
+        value=worse(figure.value for figure in figures if figure.value is not None),
+        low=worse(figure.low for figure in figures if figure.low is not None),
+        high=worse(figure.high for figure in figures if figure.high is not None),
         confidence=confidence,
-        method=f"{found[0].method}, over both rates",
-        support=_both(named),
+        method=f"{figures[0].method}, over both rates",
+        support=_both(groups),
     )
 
 
-def _average_odds(named: Groups, confidence: float) -> Measurement:
+def _average_odds(groups: Groups, confidence: float) -> Measurement:
     """The widest difference between two groups of (true positive rate + false positive rate) / 2.
 
     Range [0, 1]: 0 is parity, or true positive rates that differ as much as false positive rates do the other
     way. Between two groups it is |AIF360's `average_odds_difference`|. The two rates of a group stand on
     different rows, so their Wilson limits combine as squares (MOVER).
     """
-    true, false = (_over(named, name, "", "summed") for name in ("true_positive_rate", "false_positive_rate"))
+    true, false = (
+        _over(groups, name, "", "summed") for name in ("true_positive_rate", "false_positive_rate")
+    )
     holes = {
         "true positive rate": _bounded(intervals.max_difference, true, confidence),
         "false positive rate": _bounded(intervals.max_difference, false, confidence),
     }
-    if said := _odds_holes(holes):
-        return undefined(said, _both(named))
+    if reason := _odds_holes(holes):
+        return undefined(reason, _both(groups))
 
     def value(group: str) -> float:
         return sum(at[group].successes / at[group].total for at in (true, false)) / 2
@@ -180,9 +182,9 @@ def _average_odds(named: Groups, confidence: float) -> Measurement:
         high = math.hypot(*(end[1] - share for share, end in zip(shares, ends, strict=True))) / 2
         return max(0.0, value(group) - low), min(1.0, value(group) + high)
 
-    values = {group: value(group) for group in named}
+    values = {group: value(group) for group in groups}
     method = "MOVER on the sum of two Wilson scores"
-    return intervals.max_gap(values, bounds, confidence, method, _both(named))
+    return intervals.max_gap(values, bounds, confidence, method, _both(groups))
 
 
 def _missing_share(groups: Groups) -> Measurement:
@@ -190,5 +192,5 @@ def _missing_share(groups: Groups) -> Measurement:
     if total == 0:
         return undefined("there are no test rows")
     missing = rates.weight_of(groups.get(MISSING, counts.Cells()))
-    whole = sum(rates.weight_of(cells) for cells in groups.values())
-    return Measurement(value=missing / whole, support={"test rows": total})
+    total_weight = sum(rates.weight_of(cells) for cells in groups.values())
+    return Measurement(value=missing / total_weight, support={"test rows": total})

@@ -17,7 +17,9 @@ def describe(measured: Mapping[str, Mapping[str, Measurement]], confidence: floa
     `held_each` is the level at which one interval holds for all its groups at once; `held_together` the
     least level (Bonferroni) at which all intervals of the document do, 0 where they are too many to say.
     """
-    bounded = {name: sum(each.low is not None for each in taken.values()) for name, taken in measured.items()}
+    bounded = {
+        name: sum(figure.low is not None for figure in figures.values()) for name, figures in measured.items()
+    }
     total = sum(bounded.values())
     return {
         "attributes": list(measured),

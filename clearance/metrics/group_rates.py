@@ -24,16 +24,16 @@ def table(groups: Mapping[str, Group], confidence: float) -> dict[str, dict[str,
     """
     table = {}
     for group, cells in groups.items():
-        taken = {name: rates.rate(cells, name, "alone") for name in _RATES}
-        bounds = {name: _wilson(name, at, confidence) for name, at in taken.items()}
+        group_rates = {name: rates.rate(cells, name, "alone") for name in _RATES}
+        bounds = {name: _wilson(name, at, confidence) for name, at in group_rates.items()}
         table[group] = {
             "count": cells.count,
             "weight": rates.weight_of(cells),
-            "effective_rows": taken["selection_rate"].total,
-            "clusters": taken["selection_rate"].clusters,
+            "effective_rows": group_rates["selection_rate"].total,
+            "clusters": group_rates["selection_rate"].clusters,
             "cells": asdict(rates.cells_of(cells)),
             "label_rate": _label_rate(cells),
-            **{name: at.value for name, at in taken.items()},
+            **{name: at.value for name, at in group_rates.items()},
             "intervals": bounds,
         }
     return table

@@ -23,9 +23,9 @@ from clearance.metrics.rates import WeightedCells
 def families(attributes: Sequence[str], order: int) -> dict[str, tuple[str, ...]]:
     """Each attribute and each intersection of at most `order` of them, by name, in the order declared."""
     return {
-        INTERSECTION.join(chosen): chosen
+        INTERSECTION.join(names): names
         for size in range(1, min(order, len(attributes)) + 1)
-        for chosen in combinations(attributes, size)
+        for names in combinations(attributes, size)
     }
 
 
@@ -36,35 +36,37 @@ def codes_of(table: Table | Encoding, over: Sequence[str]) -> tuple[Codes, list[
     two intersections would be called the same.
     """
     places = [table.attributes.index(name) for name in over]
-    taken = table.keys[:, places]
-    taken = np.where((taken == 0).any(axis=1)[:, None], 0, taken)
-    found, at = np.unique(
-        np.concatenate([np.zeros((1, len(over)), np.int64), taken]), axis=0, return_inverse=True
+    keys = table.keys[:, places]
+    keys = np.where((keys == 0).any(axis=1)[:, None], 0, keys)
+    distinct, at = np.unique(
+        np.concatenate([np.zeros((1, len(over)), np.int64), keys]), axis=0, return_inverse=True
     )
     names = [MISSING] + [
         INTERSECTION.join(table.names[place][code] for place, code in zip(places, key, strict=True))
-        for key in found[1:].tolist()
+        for key in distinct[1:].tolist()
     ]
     if len(set(names)) < len(names):
         raise faults.AMBIGUOUS_INTERSECTION(attribute=INTERSECTION.join(over), separator=INTERSECTION.strip())
     return at.ravel()[1:], names
 
 
-def groups(table: Table, over: Sequence[str], known: Iterable[str] = ()) -> dict[str, Cells]:
-    """The rows of each group of the intersection of `over` by name, every `known` group included.
+def groups(table: Table, over: Sequence[str], required: Iterable[str] = ()) -> dict[str, Cells]:
+    """The rows of each group of the intersection of `over` by name, every `required` group included.
 
     Rows that lack one of the groups are `MISSING`. Raises DataError when a known group has that name.
     """
-    if MISSING in (known := set(known)):
+    if MISSING in (required := set(required)):
         raise faults.RESERVED_GROUP_NAME(attribute=INTERSECTION.join(over), group=MISSING)
     at, names = codes_of(table, over)
     rows = _by_group(table.rows, at, len(names))
-    counted = dict.fromkeys(known, Cells())
-    counted |= {name: _cells(each) for name, each in zip(names, rows, strict=True) if each.any()}
-    return dict(sorted(counted.items()))
+    cells = dict.fromkeys(required, Cells())
+    cells |= {name: _cells(square) for name, square in zip(names, rows, strict=True) if square.any()}
+    return dict(sorted(cells.items()))
 
 
-def weighted_groups(table: Table, over: Sequence[str], known: Iterable[str] = ()) -> dict[str, WeightedCells]:
+def weighted_groups(
+    table: Table, over: Sequence[str], required: Iterable[str] = ()
+) -> dict[str, WeightedCells]:
     """As `groups`, with the sums of weights and of their squares. Raises ValueError where no row weighs."""
     if table.weight is None or table.squared is None:
         raise ValueError("the rows of this table do not weigh")
@@ -78,14 +80,14 @@ def weighted_groups(table: Table, over: Sequence[str], known: Iterable[str] = ()
             weight=by_name.get(name, nothing)[0],
             squared=by_name.get(name, nothing)[1],
         )
-        for name, cells in groups(table, over, known).items()
+        for name, cells in groups(table, over, required).items()
     }
 
 
 def _by_group(sums: npt.NDArray[Any], at: Codes, size: int) -> npt.NDArray[Any]:
-    whole = np.zeros((size, 2, 2), dtype=sums.dtype)
-    np.add.at(whole, at, sums.sum(axis=1))
-    return whole
+    totals = np.zeros((size, 2, 2), dtype=sums.dtype)
+    np.add.at(totals, at, sums.sum(axis=1))
+    return totals
 
 
 def _ordered(square: npt.NDArray[Any]) -> tuple[float, ...]:
@@ -98,11 +100,11 @@ def _cells(square: npt.NDArray[Any]) -> Cells:
     return Cells(true_positive=tp, false_positive=fp, false_negative=fn, true_negative=tn)
 
 
-def never_observed(table: Table, over: Sequence[str], known: Iterable[str] = ()) -> list[str]:
-    """Combinations of groups that occur alone and that no row, and no `known` group, has together."""
+def never_observed(table: Table, over: Sequence[str], required: Iterable[str] = ()) -> list[str]:
+    """Combinations of groups that occur alone and that no row, and no `required` group, has together."""
     if len(over) < 2:
         return []
-    seen = {*known, *codes_of(table, over)[1]}
+    observed = {*required, *codes_of(table, over)[1]}
     parts = [table.names[table.attributes.index(name)][1:] for name in over]
-    possible = (INTERSECTION.join(each) for each in product(*parts))
-    return [name for name in possible if name not in seen]
+    possible = (INTERSECTION.join(combination) for combination in product(*parts))
+    return [name for name in possible if name not in observed]

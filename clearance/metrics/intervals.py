@@ -124,7 +124,7 @@ def max_difference(
     rates = {group: successes[group] / totals[group] for group in totals}
     return max_gap(
         rates,
-        lambda group, each: wilson(successes[group], totals[group], each),
+        lambda group, level: wilson(successes[group], totals[group], level),
         confidence,
         "Newcombe hybrid score",
         _rows(totals, support),
@@ -173,8 +173,8 @@ def min_ratio(
         return undefined(hole, _rows(totals, support))
     rates = [successes[group] / totals[group] for group in totals]
     pairs = list(combinations(totals, 2))
-    each = 1 - (1 - confidence) / len(pairs)
-    bounds = [ratio(successes[a], totals[a], successes[b], totals[b], each) for a, b in pairs]
+    level = 1 - (1 - confidence) / len(pairs)
+    bounds = [ratio(successes[a], totals[a], successes[b], totals[b], level) for a, b in pairs]
     return Measurement(
         value=min(rates) / max(rates),
         low=min(*(low for low, _ in bounds), *(1 / high for _, high in bounds)),
@@ -208,8 +208,8 @@ def ratio_to(
     if hole:
         return undefined(hole, rows)
     others = [group for group in totals if group != reference]
-    base, each = (successes[reference], totals[reference]), 1 - (1 - confidence) / len(others)
-    ends = [ratio(successes[group], totals[group], *base, each) for group in others]
+    base, level = (successes[reference], totals[reference]), 1 - (1 - confidence) / len(others)
+    ends = [ratio(successes[group], totals[group], *base, level) for group in others]
     return Measurement(
         value=min(successes[group] / totals[group] for group in others) / (base[0] / base[1]),
         low=min(low for low, _ in ends),
@@ -238,8 +238,8 @@ def lowest(
     hole = _hole(successes, totals, fewest=1)
     if hole:
         return undefined(hole, rows)
-    each = 1 - (1 - confidence) / len(totals)
-    ends = [exact(successes[group], totals[group], each) for group in totals]
+    level = 1 - (1 - confidence) / len(totals)
+    ends = [exact(successes[group], totals[group], level) for group in totals]
     return Measurement(
         value=min(successes[group] / totals[group] for group in totals),
         low=min(low for low, _ in ends),

@@ -108,8 +108,8 @@ def _balanced(table: Table, confidence: float) -> Measurement:
 
 
 def _f1(table: Table, sampling: intervals.Sampling) -> Measurement:
-    whole = table.rows.sum(axis=0)
-    support = {"favourable label": int(whole[1].sum()), "unfavourable label": int(whole[0].sum())}
+    totals = table.rows.sum(axis=0)
+    support = {"favourable label": int(totals[1].sum()), "unfavourable label": int(totals[0].sum())}
     if not support["favourable label"]:
         return undefined("no row has the favourable label", support)
-    return paired_resampling.measure(whole[None], paired_resampling.f1, sampling, support)
+    return paired_resampling.measure(totals[None], paired_resampling.f1, sampling, support)

@@ -73,8 +73,8 @@ def measure(
     if not contrasts:
         lacks = "no reference group among them" if metric == _TO_REFERENCE else "no second group"
         return undefined(f"there is {lacks} to compare with", support)
-    squares = {each: table.over(each[0], each[1]) for contrast in contrasts for each in contrast}
-    support = {_named(each, table.names): int(rows.sum()) for each, rows in squares.items()}
+    squares = {stratum: table.over(stratum[0], stratum[1]) for contrast in contrasts for stratum in contrast}
+    support = {_named(stratum, table.names): int(rows.sum()) for stratum, rows in squares.items()}
     if hole := _hole(squares, table.names, ratio=metric in RATIOS):
         return undefined(hole, support)
     scale = _log(squares) if metric in RATIOS else _plain(squares)
@@ -85,8 +85,8 @@ def measure(
     elif metric in LOWEST:
         part = (-value, (-high, -low))
     method = f"MOVER on {'score ratios' if metric in RATIOS else paired.TANGO}"
-    told = f"{method}, Bonferroni over {len(contrasts)} contrasts" if len(contrasts) > 1 else method
-    return paired.bounded(part, sampling.confidence, told, support)
+    method_text = f"{method}, Bonferroni over {len(contrasts)} contrasts" if len(contrasts) > 1 else method
+    return paired.bounded(part, sampling.confidence, method_text, support)
 
 
 def _contrasts(metric: str, names: Sequence[str], reference: str | None) -> Iterator[Contrast]:
@@ -99,8 +99,8 @@ def _contrasts(metric: str, names: Sequence[str], reference: str | None) -> Iter
             yield {(rate, at): sign for rate in _ODDS for at, sign in ((one, 0.5), (other, -0.5))}
     elif metric == _TO_REFERENCE:
         at = names.index(reference) if reference in names else None
-        others = [] if at is None else [each for each in range(len(names)) if each != at]
-        yield from ({("selection_rate", at or 0): 1.0, ("selection_rate", each): -1.0} for each in others)
+        others = [] if at is None else [other for other in range(len(names)) if other != at]
+        yield from ({("selection_rate", at or 0): 1.0, ("selection_rate", other): -1.0} for other in others)
     else:
         for rate in {**_GAPS, **_RATIOS}[metric]:
             yield from ({(rate, one): 1.0, (rate, other): -1.0} for one, other in pairs)
@@ -177,18 +177,18 @@ def _against(
     """
     size = float(np.abs(factors).max())
     signs = np.sign(factors).astype(np.int64)
-    value, below, above = np.zeros((3, len(factors), len(factors)))
+    value, lower, upper = np.zeros((3, len(factors), len(factors)))
     for place, at in enumerate(strata):
-        made = np.zeros((3, 3, 3))  # what, candidate's sign, champion's sign: -1 last
+        contributions = np.zeros((3, 3, 3))  # what, candidate's sign, champion's sign: -1 last
         for plus, minus in product((0, 1, -1), repeat=2):
             if plus or minus:
                 factor = size * (plus or -minus)
-                each, ends = scale.part(at, abs(plus), -plus * minus or abs(minus), confidence)
-                down, up = sorted(factor * (end - each) for end in ends)
-                made[:, plus, minus] = factor * each, down * down, up * up
-        taken = made[:, signs[:, place][:, None], signs[:, place][None, :]]
-        value, below, above = value + taken[0], below + taken[1], above + taken[2]
-    return value - np.sqrt(below), value + np.sqrt(above)
+                value_, ends = scale.part(at, abs(plus), -plus * minus or abs(minus), confidence)
+                down, up = sorted(factor * (end - value_) for end in ends)
+                contributions[:, plus, minus] = factor * value_, down * down, up * up
+        selected = contributions[:, signs[:, place][:, None], signs[:, place][None, :]]
+        value, lower, upper = value + selected[0], lower + selected[1], upper + selected[2]
+    return value - np.sqrt(lower), value + np.sqrt(upper)
 
 
 def _hole(squares: Mapping[Stratum, Square], names: Sequence[str], *, ratio: bool) -> str | None:
@@ -199,8 +199,8 @@ def _hole(squares: Mapping[Stratum, Square], names: Sequence[str], *, ratio: boo
         {at for at, rows in squares.items() if not (rows[1].sum() and rows[:, 1].sum())} if ratio else set()
     )
     if never:
-        said = ", ".join(sorted(f"{_named(at, names)} ({at[0].replace('_', ' ')})" for at in never))
-        return f"a rate is 0 in {said}"
+        strata = ", ".join(sorted(f"{_named(at, names)} ({at[0].replace('_', ' ')})" for at in never))
+        return f"a rate is 0 in {strata}"
     return None
 
 
@@ -212,14 +212,14 @@ def _named(at: Stratum, names: Sequence[str]) -> str:
 def _predictive(table: paired.Table, sampling: intervals.Sampling, support: Mapping[str, int]) -> Measurement:
     if len(table.names) < 2:
         return undefined("there is no second group to compare with", support)
-    favoured = [each.sum(axis=0) for each in table.rows]
+    favoured = [square.sum(axis=0) for square in table.rows]
     small = [
         name
         for name, rows in zip(table.names, favoured, strict=True)
         if min(rows[1].sum(), rows[:, 1].sum()) < resampling.FEWEST
     ]
-    found = paired_resampling.measure(table.rows, paired_resampling.predictive_parity, sampling, support)
-    if small and found.value is not None:
+    figure = paired_resampling.measure(table.rows, paired_resampling.predictive_parity, sampling, support)
+    if small and figure.value is not None:
         lack = f"a bootstrap needs {resampling.FEWEST} rows that either model favours in {', '.join(small)}"
-        return Measurement(value=found.value, method="no interval", support=support, lack=lack)
-    return found
+        return Measurement(value=figure.value, method="no interval", support=support, lack=lack)
+    return figure

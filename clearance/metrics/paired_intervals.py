@@ -66,17 +66,17 @@ def ratio(rows: Square, confidence: float) -> Part:
     if not (both + lost and both + won):
         raise ValueError("the ratio to, or of, a rate of 0 has no logarithm")
     value, z = math.log((both + won) / (both + lost)), intervals.quantile(confidence)
-    asked = both + lost + won
+    total_ = both + lost + won
 
     def score(log_ratio: float) -> float:
         times = math.exp(log_ratio)
-        square = times * (1 + times) * asked
+        square = times * (1 + times) * total_
         linear = both * (1 - times * times) - lost * times * times - won * (2 * times * times - 1)
         constant = -won * times * (1 - times)
         only = (math.sqrt(max(0.0, linear * linear - 4 * square * constant)) - linear) / (2 * square)
         only = min(max(only, 0.0, (times - 1) / times), times / (1 + times))
         discordant = only + 1 - times + times * only
-        return _standard(both + won - times * (both + lost), asked * times * discordant)
+        return _standard(both + won - times * (both + lost), total_ * times * discordant)
 
     return value, (
         _where(lambda at: score(at) - z, value - _FAR, value),
@@ -91,17 +91,17 @@ def product(rows: Square, confidence: float) -> Part:
     ValueError where either rate is 0. Source: G. Y. Zou and A. Donner, Stat. Med. 27 (2008) 1693-1702.
     """
     logs = [log_rate(sums, confidence) for sums in (rows.sum(axis=1), rows.sum(axis=0))]
-    value = sum(each for each, _ in logs)
-    below = [each - low for each, (low, _) in logs]
-    above = [high - each for each, (_, high) in logs]
+    value = sum(log_rate_ for log_rate_, _ in logs)
+    lower = [log_rate_ - low for log_rate_, (low, _) in logs]
+    upper = [high - log_rate_ for log_rate_, (_, high) in logs]
     together = max(0.0, _correlation(rows))
-    low, high = (math.sqrt(a * a + b * b + 2 * together * a * b) for a, b in (below, above))
+    low, high = (math.sqrt(a * a + b * b + 2 * together * a * b) for a, b in (lower, upper))
     return value, (value - low, value + high)
 
 
 def rate(sums: Square, confidence: float) -> Part:
     """The rate of yes among rows counted as no and yes (2,), with Wilson's bounds."""
-    no, yes = (int(each) for each in sums)
+    no, yes = (int(count) for count in sums)
     return yes / (no + yes), intervals.wilson(yes, no + yes, confidence)
 
 
@@ -113,10 +113,10 @@ def log_rate(sums: Square, confidence: float) -> Part:
 
 def add(parts: Sequence[tuple[float, Part]]) -> Part:
     """The sum of parts of different rows, each times its factor, by MOVER."""
-    value = sum(factor * each for factor, (each, _) in parts)
+    value = sum(factor * estimate for factor, (estimate, _) in parts)
     low = high = 0.0
-    for factor, (each, bounds) in parts:
-        down, up = sorted(factor * (end - each) for end in bounds)
+    for factor, (estimate, bounds) in parts:
+        down, up = sorted(factor * (end - estimate) for end in bounds)
         low, high = math.hypot(low, down), math.hypot(high, up)
     return value, (value - low, value + high)
 
@@ -133,10 +133,10 @@ def mcnemar(rows: Square) -> float:
 
 def _counts(rows: Square) -> tuple[int, int, int]:
     """All rows, those where only the first says yes, those where only the second does."""
-    whole = int(rows.sum())
-    if not whole:
+    total_ = int(rows.sum())
+    if not total_:
         raise ValueError("there are no rows to compare on")
-    return whole, int(rows[1, 0]), int(rows[0, 1])
+    return total_, int(rows[1, 0]), int(rows[0, 1])
 
 
 def _standard(distance: float, variance: float) -> float:

@@ -1,4 +1,4 @@
-"""What a change of model does to figures that are no single rate: both models' rows are drawn anew at once.
+"""What a change of model does to figures that are no single rate: both models' rows are resampled together.
 
 Draws follow from seed and counts alone, not from names of groups nor from the order of rows. Where too few
 rows are decided differently no bootstrap decides, and that is said. Nothing here judges.
@@ -28,7 +28,7 @@ _KINDS = {"favoured by the candidate alone": (0, 1), "favoured by the champion a
 
 def f1(rows: Floats) -> tuple[Floats, Floats]:
     """Both models' F1 over all groups, in [0, 1]; NaN without a favourable label or decision."""
-    champion, candidate = (_f1(each.sum(axis=-3)) for each in _apart(rows))
+    champion, candidate = (_f1(model_rows.sum(axis=-3)) for model_rows in _apart(rows))
     return champion, candidate
 
 
@@ -37,7 +37,9 @@ def predictive_parity(rows: Floats) -> tuple[Floats, Floats]:
 
     NaN where a model favours nobody of a group.
     """
-    champion, candidate = (_over(each[..., 1, 1], each[..., :, 1].sum(axis=-1)) for each in _apart(rows))
+    champion, candidate = (
+        _over(model_rows[..., 1, 1], model_rows[..., :, 1].sum(axis=-1)) for model_rows in _apart(rows)
+    )
     return np.ptp(champion, axis=-1), np.ptp(candidate, axis=-1)
 
 
@@ -51,15 +53,15 @@ def measure(
     figure is.
     """
     cells = rows[sorted(range(len(rows)), key=lambda at: rows[at].tolist())]
-    before, after = (float(each) for each in figures(cells.astype(np.float64)))
+    before, after = (float(figure) for figure in figures(cells.astype(np.float64)))
     if not (math.isfinite(before) and math.isfinite(after)):
         return undefined("a model favours nobody of a group", support)
-    held = {kind: int(cells[:, :, a, b].sum()) for kind, (a, b) in _KINDS.items()}
-    if few := [f"{count} {kind}" for kind, count in held.items() if count < resampling.FEWEST]:
+    counts_ = {kind: int(cells[:, :, a, b].sum()) for kind, (a, b) in _KINDS.items()}
+    if few := [f"{count} {kind}" for kind, count in counts_.items() if count < resampling.FEWEST]:
         lack = f"a bootstrap needs {resampling.FEWEST} rows of each kind: {', '.join(few)}"
         return Measurement(value=after - before, method="no interval", support=support, lack=lack)
-    drawn = _draw(cells, sampling)
-    first, second = figures(drawn)
+    draws = _draw(cells, sampling)
+    first, second = figures(draws)
     tail, point = (1 - sampling.confidence) / 4, after - before
     low, high = np.nanquantile(second - first, [tail, 1 - tail]).tolist()
     return Measurement(
@@ -77,8 +79,8 @@ def _draw(cells: Codes, sampling: intervals.Sampling) -> Floats:
     content = json.dumps([sampling.seed, cells.tolist()]).encode()
     random = np.random.default_rng(int.from_bytes(hashlib.sha256(content).digest()[:16]))
     total = int(cells.sum())
-    drawn = random.multinomial(total, cells.ravel() / total, size=sampling.resamples)
-    return drawn.reshape(-1, *cells.shape).astype(np.float64)
+    draws = random.multinomial(total, cells.ravel() / total, size=sampling.resamples)
+    return draws.reshape(-1, *cells.shape).astype(np.float64)
 
 
 def _apart(rows: Floats) -> tuple[Floats, Floats]:
@@ -90,5 +92,5 @@ def _f1(decided: Floats) -> Floats:
     return _over(2 * decided[..., 1, 1], decided[..., 1, :].sum(axis=-1) + decided[..., :, 1].sum(axis=-1))
 
 
-def _over(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 0)
+def _over(part: Floats, total: Floats) -> Floats:
+    return np.divide(part, total, out=np.full_like(total, np.nan), where=total > 0)

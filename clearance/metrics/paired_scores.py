@@ -51,15 +51,15 @@ def area(label: Labels, champion: Scores, candidate: Scores, confidence: float) 
     if 0 in support.values():
         return undefined(f"every row has the label {int(label[0])}", support)
     first, second = (_placements(favourable, scores) for scores in (champion, candidate))
-    above, below = (two - one for one, two in zip(first, second, strict=True))
-    value = float(above.mean())
+    over, under = (two - one for one, two in zip(first, second, strict=True))
+    value = float(over.mean())
     fewest = min(support.values())
     lack = (
         f"{ranking.FEWEST} rows of each label are needed, there are {fewest}"
         if fewest < ranking.FEWEST
         else None
     )
-    error = 0.0 if lack else math.sqrt(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below))
+    error = 0.0 if lack else math.sqrt(over.var(ddof=1) / len(over) + under.var(ddof=1) / len(under))
     if lack is None and error < 1e-12:
         lack = "both models rank these rows alike"
     if lack:
@@ -80,16 +80,16 @@ def _placements(favourable: npt.NDArray[np.bool_], scores: Scores) -> tuple[Scor
     share of the favourable ones that outscore it."""
     ours, others = scores[favourable], scores[~favourable]
     placed = stats.rankdata(np.concatenate([ours, others]))
-    above = (placed[: len(ours)] - stats.rankdata(ours)) / len(others)
-    below = 1 - (placed[len(ours) :] - stats.rankdata(others)) / len(ours)
-    return above, below
+    over = (placed[: len(ours)] - stats.rankdata(ours)) / len(others)
+    under = 1 - (placed[len(ours) :] - stats.rankdata(others)) / len(ours)
+    return over, under
 
 
 def _surprise(label: Labels, scores: Scores) -> Scores:
     """The negative logarithm of the probability given to each label, kept off 0 and 1 by 2.2e-16."""
     smallest = np.finfo(np.float64).eps
-    given = np.clip(np.where(label == 1, scores, 1 - scores), smallest, 1 - smallest)
-    return np.asarray(-np.log(given))
+    probability = np.clip(np.where(label == 1, scores, 1 - scores), smallest, 1 - smallest)
+    return np.asarray(-np.log(probability))
 
 
 def _mean(changes: Scores, confidence: float) -> Measurement:

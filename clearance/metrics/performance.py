@@ -33,8 +33,8 @@ def measure(
     (chance: the share of favourable labels), accuracy, balanced_accuracy (0.5: chance) and f1; 0 is
     best for brier, log_loss and calibration_error.
     """
-    if said := fault(label, scores):
-        return {name: undefined(said) for name in METRICS}
+    if problem := fault(label, scores):
+        return {name: undefined(problem) for name in METRICS}
     one_class = label.min() == label.max()
     rows = _Rows(label, scores, scores >= threshold, bins, sampling)
     reason = f"every test row has the label {label[0]}" if one_class else None
@@ -141,8 +141,8 @@ def _log_loss(rows: _Rows) -> Measurement:
     """Mean negative logarithm of the probability given to the label, scores kept off 0 and 1 by 2.2e-16."""
     value = float(metrics.log_loss(rows.label, rows.scores, labels=[0, 1]))
     smallest = np.finfo(np.float64).eps
-    given = np.clip(np.where(rows.label == 1, rows.scores, 1 - rows.scores), smallest, 1 - smallest)
-    return _mean(rows, value, -np.log(given), highest=math.inf)
+    probability = np.clip(np.where(rows.label == 1, rows.scores, 1 - rows.scores), smallest, 1 - smallest)
+    return _mean(rows, value, -np.log(probability), highest=math.inf)
 
 
 def _mean(rows: _Rows, value: float, losses: Scores, highest: float) -> Measurement:

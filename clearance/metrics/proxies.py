@@ -45,13 +45,13 @@ def measure(
     than chance, 1 gives the group away. `features` and `group` have the same n rows; a row of no known group
     is left out. The bounds of the strongest hold for all features and groups at once (Bonferroni). Undefined
     without features, without two groups, and when one of them, or of the `known` ones, has fewer than
-    `ranking.FEWEST` rows among those looked at: it could be told apart, and nobody would see it.
+    `ranking.FEWEST` rows among those looked at: nobody would see that such a group can be identified.
     """
     looked_at = group.notna().to_numpy().nonzero()[0][:ROWS]
     names, codes = np.unique(group.iloc[looked_at].astype(str).to_numpy(dtype=object), return_inverse=True)
     rows = np.bincount(codes, minlength=len(names))
-    counted = {str(name): int(count) for name, count in zip(names, rows, strict=True)}
-    support = dict.fromkeys(sorted(known), 0) | counted
+    group_rows = {str(name): int(count) for name, count in zip(names, rows, strict=True)}
+    support = dict.fromkeys(sorted(known), 0) | group_rows
     targets = list(range(len(names)))
     if len(targets) < 2 or min(support.values()) < ranking.FEWEST or features.shape[1] == 0:
         says = f"two groups, {ranking.FEWEST} rows of each among those looked at, and a feature are needed"
@@ -63,9 +63,9 @@ def measure(
     areas = {name: max(_area(scores, codes, at) for at in targets) for name, scores in alone.items()}
     strongest = max(areas, key=lambda name: areas[name])
     together = {"all": _logistic(binned, codes)}
-    found = _measured(alone, codes, targets, confidence, support=support, how=f"strongest `{strongest}`")
+    figure = _measured(alone, codes, targets, confidence, support=support, how=f"strongest `{strongest}`")
     return Proxies(
-        strongest=replace(found, feature=strongest),
+        strongest=replace(figure, feature=strongest),
         together=_measured(
             together, codes, targets, confidence, support=support, how="logistic regression over bins"
         ),
@@ -74,20 +74,20 @@ def measure(
 
 def bins(values: pd.Series) -> Codes:
     """Each value as a bin from 0, which is for missing ones: n integers below `BINS`."""
-    known = values.notna().to_numpy()
-    found = np.zeros(len(values), dtype=np.int64)
-    if not known.any():
-        return found
+    present = values.notna().to_numpy()
+    codes = np.zeros(len(values), dtype=np.int64)
+    if not present.any():
+        return codes
     if pd.api.types.is_numeric_dtype(values.dtype) and values.nunique() > BINS - 1:
-        numbers = values[known].to_numpy(dtype="float64")
+        numbers = values[present].to_numpy(dtype="float64")
         cuts = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS)[1:-1]))
-        found[known] = 1 + np.minimum(np.searchsorted(cuts, numbers, side="right"), BINS - 2)
-        return found
-    texts = values[known].astype(str)
+        codes[present] = 1 + np.minimum(np.searchsorted(cuts, numbers, side="right"), BINS - 2)
+        return codes
+    texts = values[present].astype(str)
     often = texts.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[: BINS - 2]
     place = often.get_indexer_for(texts)
-    found[known] = np.where(place < 0, BINS - 1, place + 1)  # the rarer ones share a bin
-    return found
+    codes[present] = np.where(place < 0, BINS - 1, place + 1)  # the rarer ones share a bin
+    return codes
 
 
 def _posterior(binned: Codes, codes: Codes) -> Scores:
@@ -136,12 +136,12 @@ def _measured(
     family = len(scores) * len(targets)
     level = 1 - (1 - confidence) / family
     values, bounds = [], []
-    for each in scores.values():
+    for feature_scores in scores.values():
         for at in targets:
-            values.append(_area(each, codes, at))
+            values.append(_area(feature_scores, codes, at))
             inside = (codes == at).astype(np.int8)
-            found, _ = ranking.roc_auc(inside, each[:, at], values[-1], level)
-            bounds.append(found or (0.5, 0.5))  # all scores are alike: they tell nothing
+            interval, _ = ranking.roc_auc(inside, feature_scores[:, at], values[-1], level)
+            bounds.append(interval or (0.5, 0.5))  # all scores are alike: they tell nothing
     return Measurement(
         value=max(values),
         low=max(low for low, _ in bounds),

@@ -50,10 +50,10 @@ def rank(label: npt.NDArray[np.integer], scores: Scores, at: npt.NDArray[np.inte
 
 def above_median(ranked: Ranked) -> npt.NDArray[np.bool_]:
     """Whether each row's score, in the order they were given, lies above the exact median of all n."""
-    above = np.zeros(len(ranked.order), dtype=np.bool_)
+    is_above = np.zeros(len(ranked.order), dtype=np.bool_)
     if len(ranked.order):
-        above[ranked.order] = ranked.scores > median(ranked)
-    return above
+        is_above[ranked.order] = ranked.scores > median(ranked)
+    return is_above
 
 
 def median(ranked: Ranked) -> float:
@@ -81,9 +81,9 @@ def measure(
     label.
     """
     small = group.astype(np.min_scalar_type(int(group.max(initial=0))))[ranked.at]
-    counted = np.zeros(1 + max(int(group.max(initial=0)), *names, 0), dtype=np.int64)
-    np.add.at(counted, group[: len(ranked.rows)], ranked.rows)
-    ends = np.concatenate([[0], np.cumsum(counted)])
+    group_sizes = np.zeros(1 + max(int(group.max(initial=0)), *names, 0), dtype=np.int64)
+    np.add.at(group_sizes, group[: len(ranked.rows)], ranked.rows)
+    ends = np.concatenate([[0], np.cumsum(group_sizes)])
     compared = {code: name for code, name in names.items() if name != MISSING}
     rows = {name: int(ends[code + 1] - ends[code]) if code >= 0 else 0 for code, name in compared.items()}
     if empty := sorted(name for name, count in rows.items() if count == 0):
@@ -91,27 +91,27 @@ def measure(
         return {"roc_auc_difference": hole, "calibration_error_highest": hole}
     by_group = np.argsort(small, kind="stable")
     label, scores = ranked.label[by_group], ranked.scores[by_group]
-    taken = {
+    by_name = {
         name: (label[ends[code] : ends[code + 1]], scores[ends[code] : ends[code + 1]])
         for code, name in compared.items()
     }
     return {
-        "roc_auc_difference": _auc_difference(taken, sampling.confidence),
-        "calibration_error_highest": _calibration(taken, rows, sampling, bins),
+        "roc_auc_difference": _auc_difference(by_name, sampling.confidence),
+        "calibration_error_highest": _calibration(by_name, rows, sampling, bins),
     }
 
 
 def _auc_difference(
-    taken: Mapping[str, tuple[npt.NDArray[np.int8], Scores]], confidence: float
+    by_name: Mapping[str, tuple[npt.NDArray[np.int8], Scores]], confidence: float
 ) -> Measurement:
-    labels = {name: (int(label.sum()), int((1 - label).sum())) for name, (label, _) in taken.items()}
-    support = {f"{name}, favourable label": found[0] for name, found in labels.items()}
-    support |= {f"{name}, unfavourable label": found[1] for name, found in labels.items()}
-    if len(taken) < 2:
-        return undefined(f"a comparison needs two groups, there {_is(len(taken))} {len(taken)}", support)
-    if empty := sorted(name for name, found in labels.items() if 0 in found):
+    labels = {name: (int(label.sum()), int((1 - label).sum())) for name, (label, _) in by_name.items()}
+    support = {f"{name}, favourable label": label_counts[0] for name, label_counts in labels.items()}
+    support |= {f"{name}, unfavourable label": label_counts[1] for name, label_counts in labels.items()}
+    if len(by_name) < 2:
+        return undefined(f"a comparison needs two groups, there {_is(len(by_name))} {len(by_name)}", support)
+    if empty := sorted(name for name, label_counts in labels.items() if 0 in label_counts):
         return undefined(f"only one label in {', '.join(empty)}", support)
-    areas = {name: area(*rows) for name, rows in taken.items()}
+    areas = {name: area(*rows) for name, rows in by_name.items()}
     values = {name: value for name, (value, _) in areas.items()}
     thin = [
         f"{name} has {min(labels[name])}" for name in sorted(labels) if min(labels[name]) < ranking.FEWEST
@@ -167,7 +167,7 @@ def _placements(label: npt.NDArray[np.int8], scores: Scores) -> tuple[Codes, Cod
     ends = np.append(np.flatnonzero(rises) + 1, len(scores))
     favourable = np.diff(np.cumsum(label, dtype=np.int64)[ends - 1], prepend=0)
     other = np.diff(ends, prepend=0) - favourable
-    over, under = (2 * np.cumsum(each) - each for each in (other, favourable))
+    over, under = (2 * np.cumsum(counts_) - counts_ for counts_ in (other, favourable))
     return np.repeat(over, favourable), np.repeat(under, other)
 
 
@@ -179,26 +179,26 @@ def _squared_error(placed: Scores, mean: float) -> float:
 
 
 def _calibration(
-    taken: Mapping[str, tuple[npt.NDArray[np.int8], Scores]],
+    by_name: Mapping[str, tuple[npt.NDArray[np.int8], Scores]],
     rows: Mapping[str, int],
     sampling: intervals.Sampling,
     bins: int,
 ) -> Measurement:
-    if not taken:
+    if not by_name:
         return undefined("there are no rows of a known group", rows)
-    each = intervals.Sampling(
-        confidence=1 - (1 - sampling.confidence) / len(taken),
+    each_group = intervals.Sampling(
+        confidence=1 - (1 - sampling.confidence) / len(by_name),
         resamples=sampling.resamples,
         seed=sampling.seed,
     )
-    tables = [_bins(label, scores, bins) for label, scores in taken.values()]
-    ends = [calibration.bounds(filled, each) for filled in tables]
+    tables = [_bins(label, scores, bins) for label, scores in by_name.values()]
+    ends = [calibration.bounds(filled, each_group) for filled in tables]
     return Measurement(
         value=max(calibration.error(filled) for filled in tables),
         low=max(low for low, _ in ends),
         high=max(high for _, high in ends),
         confidence=sampling.confidence,
-        method=f"binomial noise of the bins, Bonferroni over {len(taken)} groups",
+        method=f"binomial noise of the bins, Bonferroni over {len(by_name)} groups",
         support=rows,
     )
 

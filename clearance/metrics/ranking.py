@@ -40,9 +40,9 @@ def roc_auc(label: Labels, scores: Scores, value: float, confidence: float) -> B
     if fewest < FEWEST:
         return None, f"fewer than {FEWEST} rows of a label"
     placed = stats.rankdata(np.concatenate([favourable, other]))
-    above = (placed[: len(favourable)] - stats.rankdata(favourable)) / len(other)
-    below = (placed[len(favourable) :] - stats.rankdata(other)) / len(favourable)
-    error = math.sqrt(above.var(ddof=1) / len(favourable) + below.var(ddof=1) / len(other))
+    over = (placed[: len(favourable)] - stats.rankdata(favourable)) / len(other)
+    under = (placed[len(favourable) :] - stats.rankdata(other)) / len(favourable)
+    error = math.sqrt(over.var(ddof=1) / len(favourable) + under.var(ddof=1) / len(other))
     if error == 0:
         return None, "all scores are the same"
     return wider_bounds(value, error, len(favourable), len(other), confidence), METHOD
@@ -99,8 +99,8 @@ def average_precision(label: Labels, scores: Scores, value: float, sampling: int
     if min(favourable, len(label) - favourable) < FEWEST:
         return None, f"fewer than {FEWEST} rows of a label"
     cells, approximate = _cells(label, scores)
-    drawn = np.clip(_draw(cells, sampling), 1e-9, 1 - 1e-9)
-    error = float(np.log(drawn / (1 - drawn)).std(ddof=1))
+    draws = np.clip(_draw(cells, sampling), 1e-9, 1 - 1e-9)
+    error = float(np.log(draws / (1 - draws)).std(ddof=1))
     method = f"multinomial bootstrap over score x label, logit scale{approximate}"
     return _logit(value, error, sampling.confidence), method
 
@@ -130,11 +130,11 @@ def _draw(cells: npt.NDArray[np.int64], sampling: intervals.Sampling) -> Scores:
     """Average precision (resamples,) of tables drawn from the cells, in blocks to bound the memory."""
     random = np.random.default_rng(sampling.seed)
     total = int(cells.sum())
-    drawn = []
+    draws = []
     for start in range(0, sampling.resamples, _BLOCK):
         size = min(_BLOCK, sampling.resamples - start)
         table = random.multinomial(total, cells.ravel() / total, size=size).reshape(size, -1, 2)
         hits = table[:, :, 1].cumsum(axis=1)
         precision = hits / np.maximum(table.sum(axis=2).cumsum(axis=1), 1)
-        drawn.append((table[:, :, 1] * precision).sum(axis=1) / np.maximum(hits[:, -1], 1))
-    return np.concatenate(drawn)
+        draws.append((table[:, :, 1] * precision).sum(axis=1) / np.maximum(hits[:, -1], 1))
+    return np.concatenate(draws)

@@ -123,9 +123,9 @@ def rate(group: Group, name: str, use: Use = "compared") -> Rate:
     hits, among = RATES[name]
     if isinstance(group, WeightedCells):
         return _weighted(group, hits, among)
-    each = group.each
-    total = sum(each[at] for at in among)
-    return Rate(successes=sum(each[at] for at in hits), total=total, rows=total)
+    cells = group.each
+    total = sum(cells[at] for at in among)
+    return Rate(successes=sum(cells[at] for at in hits), total=total, rows=total)
 
 
 def few_clusters(over: Mapping[str, Rate]) -> str | None:

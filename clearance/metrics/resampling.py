@@ -1,4 +1,4 @@
-"""Rows, or clusters with all their rows, drawn anew: tables of counts as other samples would give them.
+"""Rows, or clusters with all their rows, resampled: tables of counts as other samples would give them.
 
 Draws follow from seed and counts alone, not from names of groups or clusters, nor from the order of rows.
 What is too rare to be drawn is said. Nothing is measured here.
@@ -32,13 +32,13 @@ Kinds = Mapping[str, tuple[int, ...]]
 class Drawn:
     """Tables (resamples, groups, 4) of what was drawn, the groups in an order of their own.
 
-    `whole` and `apart` say which kinds of outcome are too rare, over all groups and in each; None: none is.
-    Bounds from the tables are to be `wider` times as far from the value.
+    `lack_overall` and `lack_by_group` say which kinds of outcome are too rare, over all groups and in each;
+    None if none is. Bounds from the tables are to be `wider` times as far from the value.
     """
 
     tables: Floats
-    whole: str | None
-    apart: str | None
+    lack_overall: str | None
+    lack_by_group: str | None
     of: str
     wider: float = 1.0
 
@@ -46,16 +46,18 @@ class Drawn:
 def of_rows(cells: Codes, names: Sequence[str], kinds: Kinds, sampling: Sampling) -> Drawn:
     """As many independent rows as are in `cells` (groups, 4), which are in ascending order."""
 
-    def held(each: Codes) -> dict[str, int]:
-        return {kind: int(each[list(at)].sum()) for kind, at in kinds.items()}
+    def count_kinds(cell_counts: Codes) -> dict[str, int]:
+        return {kind: int(cell_counts[list(at)].sum()) for kind, at in kinds.items()}
 
     total = int(cells.sum())
     random = _random(json.dumps([sampling.seed, cells.tolist()]).encode())
-    drawn = random.multinomial(total, cells.ravel() / total, size=sampling.resamples)
+    draws = random.multinomial(total, cells.ravel() / total, size=sampling.resamples)
     return Drawn(
-        tables=drawn.reshape(-1, *cells.shape).astype(np.float64),
-        whole=_lack({"all groups": held(cells.sum(axis=0))}, "rows"),
-        apart=_lack({name: held(each) for name, each in zip(names, cells, strict=True)}, "rows"),
+        tables=draws.reshape(-1, *cells.shape).astype(np.float64),
+        lack_overall=_lack({"all groups": count_kinds(cells.sum(axis=0))}, "rows"),
+        lack_by_group=_lack(
+            {name: count_kinds(cell_counts) for name, cell_counts in zip(names, cells, strict=True)}, "rows"
+        ),
         of="group x label x decision",
     )
 
@@ -71,15 +73,15 @@ def of_clusters(spread: clusters.Spread, kinds: Kinds, sampling: Sampling) -> Dr
     content = alike.astype("<i8").tobytes() + times.astype("<i8").tobytes()
     random = _random(json.dumps(sampling.seed).encode() + content)
     flat, block = alike.reshape(len(alike), -1).astype(np.float64), max(1, _AT_ONCE // len(alike))
-    drawn = []
+    draws = []
     for start in range(0, sampling.resamples, block):
         size = min(block, sampling.resamples - start)
-        drawn.append(random.multinomial(count, times / count, size=size).astype(np.float64) @ flat)
+        draws.append(random.multinomial(count, times / count, size=size).astype(np.float64) @ flat)
     together = clusters.margin(spread, np.zeros(len(spread.groups), dtype=np.int64), ["all groups"])
     return Drawn(
-        tables=np.concatenate(drawn).reshape(-1, *alike.shape[1:]),
-        whole=_lack(_held(together, kinds), "clusters"),
-        apart=_lack(_held(spread, kinds), "clusters"),
+        tables=np.concatenate(draws).reshape(-1, *alike.shape[1:]),
+        lack_overall=_lack(_held(together, kinds), "clusters"),
+        lack_by_group=_lack(_held(spread, kinds), "clusters"),
         of=f"{count} clusters",
         wider=1 / math.sqrt(sampling_design.worth(int(spread.sums.sum()), count, sampling.confidence)),
     )
@@ -90,19 +92,19 @@ def _random(content: bytes) -> np.random.Generator:
 
 
 def _held(spread: clusters.Spread, kinds: Kinds) -> dict[str, dict[str, int]]:
-    held = {kind: spread.holding(at) for kind, at in kinds.items()}
-    return {name: {kind: held[kind][at] for kind in held} for at, name in enumerate(spread.groups)}
+    by_kind = {kind: spread.holding(at) for kind, at in kinds.items()}
+    return {name: {kind: by_kind[kind][at] for kind in by_kind} for at, name in enumerate(spread.groups)}
 
 
-def _lack(groups: Mapping[str, Mapping[str, int]], drawn: str) -> str | None:
+def _lack(groups: Mapping[str, Mapping[str, int]], unit: str) -> str | None:
     """Which kinds of outcome have too few of what is drawn to be resampled."""
     few = [
-        f"{group} has {held} {kind}"
+        f"{group} has {rows} {kind}"
         for group, by_kind in sorted(groups.items())
-        for kind, held in by_kind.items()
-        if held < FEWEST
+        for kind, rows in by_kind.items()
+        if rows < FEWEST
     ]
-    return f"a bootstrap needs {FEWEST} {drawn} of each kind: {', '.join(few)}" if few else None
+    return f"a bootstrap needs {FEWEST} {unit} of each kind: {', '.join(few)}" if few else None
 
 
 def _alike(spread: clusters.Spread) -> tuple[Codes, Codes]:
@@ -116,8 +118,8 @@ def _alike(spread: clusters.Spread) -> tuple[Codes, Codes]:
 
 def _ordered(alike: Codes, times: Codes) -> tuple[Codes, Codes]:
     """The same in an order that knows no names: groups by what they hold in which clusters, then clusters."""
-    whole = np.concatenate([alike.sum(axis=1), times[:, None]], axis=1)
-    contents = [_sorted(np.concatenate([alike[:, at], whole], axis=1)) for at in range(alike.shape[1])]
+    content = np.concatenate([alike.sum(axis=1), times[:, None]], axis=1)
+    contents = [_sorted(np.concatenate([alike[:, at], content], axis=1)) for at in range(alike.shape[1])]
     alike = alike[:, sorted(range(alike.shape[1]), key=lambda at: contents[at].tobytes())]
     order = np.lexsort(np.concatenate([alike.reshape(len(alike), -1), times[:, None]], axis=1).T[::-1])
     return alike[order], times[order]

@@ -27,7 +27,7 @@ ROWS = "all rows"
 
 
 def measure(
-    label: Labels, scores: Floats, threshold: float, drawn: Design, confidence: float
+    label: Labels, scores: Floats, threshold: float, design: Design, confidence: float
 ) -> dict[str, Measurement]:
     """Every metric of `performance.measure`, with the ranges and ends told there.
 
@@ -38,17 +38,17 @@ def measure(
         return dict.fromkeys(performance.METRICS, undefined(fault))
     decision = scores >= threshold
     frame = pd.DataFrame({"of": [ROWS] * len(label)}, dtype=object)
-    group = count_rows.count(encode(frame), label, decision, drawn).groups(["of"], (), confidence)[ROWS]
+    group = count_rows.count(encode(frame), label, decision, design).groups(["of"], (), confidence)[ROWS]
     support = {"favourable label": int(label.sum()), "unfavourable label": int((1 - label).sum())}
-    where = "rows weigh" if drawn.at is None else "rows come in clusters"
+    where = "rows weigh" if design.at is None else "rows come in clusters"
     unknown = undefined(f"no interval is known for it where {where}", support)
     smallest = np.finfo(np.float64).eps
-    given = np.clip(np.where(label == 1, scores, 1 - scores), smallest, 1 - smallest)
-    found = {
-        "roc_auc": areas.whole(label, scores, drawn, confidence),
+    probability = np.clip(np.where(label == 1, scores, 1 - scores), smallest, 1 - smallest)
+    figures = {
+        "roc_auc": areas.whole(label, scores, design, confidence),
         "average_precision": unknown,
-        "brier": _mean((scores - label) ** 2, drawn, confidence, highest=1.0),
-        "log_loss": _mean(-np.log(given), drawn, confidence, highest=math.inf),
+        "brier": _mean((scores - label) ** 2, design, confidence, highest=1.0),
+        "log_loss": _mean(-np.log(probability), design, confidence, highest=math.inf),
         "accuracy": _accuracy(group, confidence),
         "balanced_accuracy": _balanced(group, confidence),
         "f1": _f1(group, confidence),
@@ -56,13 +56,13 @@ def measure(
     }
     one_label = undefined(f"every test row has the label {label[0]}", support)
     if 0 in support.values():
-        found |= dict.fromkeys(performance.NEED_BOTH_LABELS, one_label)
-    return {name: _said(each, support, drawn) for name, each in found.items()}
+        figures |= dict.fromkeys(performance.NEED_BOTH_LABELS, one_label)
+    return {name: _said(figure, support, design) for name, figure in figures.items()}
 
 
-def _said(found: Measurement, support: Mapping[str, int], drawn: Design) -> Measurement:
-    method = found.method if found.low is None else f"{found.method}; {drawn.statement}"
-    return replace(found, support=support, method=method)
+def _said(figure: Measurement, support: Mapping[str, int], design: Design) -> Measurement:
+    method = figure.method if figure.low is None else f"{figure.method}; {design.statement}"
+    return replace(figure, support=support, method=method)
 
 
 def _bounded(
@@ -77,11 +77,11 @@ def _bounded(
         return undefined(few)
     if empty := [name for name, at in over.items() if not at.rows]:
         return undefined(f"no rows to count in {', '.join(empty)}")
-    counted = [number for at in over.values() for number in (at.successes, at.total)]
+    numbers = [number for at in over.values() for number in (at.successes, at.total)]
     point = value(*(at.successes / at.total for at in over.values()))
     if any(at.total < 1 for at in over.values()):
         return Measurement(value=point, method="no interval: the rows together count for less than one")
-    low, high = bounds(*counted, confidence)
+    low, high = bounds(*numbers, confidence)
     return Measurement(
         value=point, low=min(low, point), high=max(high, point), confidence=confidence, method=method
     )
@@ -95,8 +95,8 @@ def _accuracy(group: Group, confidence: float) -> Measurement:
 def _balanced(group: Group, confidence: float) -> Measurement:
     """(TPR - FPR + 1) / 2 of rates that share clusters and no rows."""
 
-    def bounds(*asked: float) -> intervals.Interval:
-        low, high = intervals.difference(*asked)
+    def bounds(*numbers: float) -> intervals.Interval:
+        low, high = intervals.difference(*numbers)
         return (low + 1) / 2, (high + 1) / 2
 
     over = {
@@ -110,8 +110,8 @@ def _balanced(group: Group, confidence: float) -> Measurement:
 def _f1(group: Group, confidence: float) -> Measurement:
     """2 J / (1 + J) of the Jaccard index J, as `performance` has it."""
 
-    def bounds(*asked: float) -> intervals.Interval:
-        low, high = intervals.wilson(*asked)
+    def bounds(*numbers: float) -> intervals.Interval:
+        low, high = intervals.wilson(*numbers)
         return 2 * low / (1 + low), 2 * high / (1 + high)
 
     over = {ROWS: rates.rate(group, "jaccard_index", "alone")}
@@ -119,17 +119,17 @@ def _f1(group: Group, confidence: float) -> Measurement:
     return _bounded(lambda rate: 2 * rate / (1 + rate), bounds, over, confidence, method)
 
 
-def _mean(losses: Floats, drawn: Design, confidence: float, highest: float) -> Measurement:
+def _mean(losses: Floats, design: Design, confidence: float, highest: float) -> Measurement:
     """The weighted mean of the losses, with Student's t on sums over clusters."""
-    weights, at = drawn.of_each(len(losses))
+    weights, at = design.of_each(len(losses))
     value = float(np.average(losses, weights=weights))
     parts = np.bincount(at, weights * (losses - value)) / weights.sum()
     count = len(parts)
-    if drawn.at is not None and count < sampling_design.FEWEST:
+    if design.at is not None and count < sampling_design.FEWEST:
         return undefined(f"only {count} clusters; an interval needs {sampling_design.FEWEST}")
     if count < ranking.FEWEST or np.ptp(losses) < 1e-12:
-        said = f"no interval: fewer than {ranking.FEWEST} rows, or all with the same loss"
-        return Measurement(value=value, method=said)
+        reason = f"no interval: fewer than {ranking.FEWEST} rows, or all with the same loss"
+        return Measurement(value=value, method=reason)
     error = math.sqrt(float(parts @ parts) * count / (count - 1))
     half = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
     return Measurement(

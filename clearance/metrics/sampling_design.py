@@ -56,19 +56,25 @@ class Design:
     @property
     def statement(self) -> str:
         """How the rows are taken, in the words of every document."""
-        said = [] if self.weight is None else [f"rows weigh by `{self.weight}`"]
+        parts = [] if self.weight is None else [f"rows weigh by `{self.weight}`"]
         if self.cluster is None:
             return (
-                " and ".join([*said, "are taken as independent"]) if said else "rows are taken as independent"
+                " and ".join([*parts, "are taken as independent"])
+                if parts
+                else "rows are taken as independent"
             )
-        return "; ".join([*said, f"resampled by `{self.cluster}`, {self.clusters} clusters"])
+        return "; ".join([*parts, f"resampled by `{self.cluster}`, {self.clusters} clusters"])
 
     def describe(self) -> dict[str, Any]:
         """The declaration as it stands in an evidence document."""
-        found: dict[str, Any] = {"statement": self.statement, "weight": self.weight, "cluster": self.cluster}
+        description: dict[str, Any] = {
+            "statement": self.statement,
+            "weight": self.weight,
+            "cluster": self.cluster,
+        }
         if self.weights is not None:
-            found["weight_sum"] = float(self.weights.sum())
-        return found if self.at is None else found | {"clusters": self.clusters}
+            description["weight_sum"] = float(self.weights.sum())
+        return description if self.at is None else description | {"clusters": self.clusters}
 
     def of_each(self, rows: int) -> tuple[Floats, Codes]:
         """A weight and a cluster for each of `rows` rows: 1 and the row itself where none is declared."""
@@ -85,8 +91,11 @@ def declared(data: params.Data, rows: prepared.Prepared) -> Design:
 
     Raises IntegrityError when the prepared tables do not hold what is declared, or hold what is not.
     """
-    for role, column, held in (("weight", data.weight, rows.weight), ("cluster", data.cluster, rows.cluster)):
-        if (column is None) != (held is None):
+    for role, column, values in (
+        ("weight", data.weight, rows.weight),
+        ("cluster", data.cluster, rows.cluster),
+    ):
+        if (column is None) != (values is None):
             raise faults.SAMPLING_DIFFERS(role=role)
     at = None if rows.cluster is None else np.unique(rows.cluster, return_inverse=True)[1].astype(np.int64)
     return Design(weight=data.weight, cluster=data.cluster, weights=rows.weight, at=at)

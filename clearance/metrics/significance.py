@@ -72,17 +72,17 @@ def against_best(groups: Mapping[str, Group], confidence: float) -> list[dict[st
     test is None, as are all bounds and tests on few clusters; `undefined` says why. Empty with fewer than two
     groups that have rows.
     """
-    named = {name: cells for name, cells in groups.items() if name != MISSING and cells.count}
-    if len(named) < 2:
+    known_groups = {name: cells for name, cells in groups.items() if name != MISSING and cells.count}
+    if len(known_groups) < 2:
         return []
-    plain = all(isinstance(cells, counts.Cells) for cells in named.values())
-    over = {name: rates.rate(cells, "selection_rate") for name, cells in named.items()}
+    plain = all(isinstance(cells, counts.Cells) for cells in known_groups.values())
+    over = {name: rates.rate(cells, "selection_rate") for name, cells in known_groups.items()}
     best = max(over, key=lambda name: (over[name].value or 0.0, over[name].rows, name))
     others = [name for name in over if name != best]
-    found = [_pair(name, best, over[name], over[best], confidence=confidence, plain=plain) for name in others]
-    adjusted = _holm({row["group"]: row["fisher_p"] for row in found if row["fisher_p"] is not None})
-    listed = [row | {"fisher_p_adjusted": adjusted.get(row["group"])} for row in found]
-    return sorted(listed, key=lambda row: (row["difference"], row["group"]))
+    pairs = [_pair(name, best, over[name], over[best], confidence=confidence, plain=plain) for name in others]
+    adjusted = _holm({row["group"]: row["fisher_p"] for row in pairs if row["fisher_p"] is not None})
+    rows = [row | {"fisher_p_adjusted": adjusted.get(row["group"])} for row in pairs]
+    return sorted(rows, key=lambda row: (row["difference"], row["group"]))
 
 
 def _pair(
@@ -103,7 +103,7 @@ def _pair(
         "low": low if bounded else None,
         "high": high if bounded and math.isfinite(high) else None,
         "standard_deviations": None if hole else z_score(*pair),
-        "fisher_p": fisher(*(int(each) for each in pair)) if plain else None,
+        "fisher_p": fisher(*(int(count) for count in pair)) if plain else None,
         "undefined": hole or (None if plain else _INEXACT),
     }
 

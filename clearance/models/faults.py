@@ -102,7 +102,21 @@ ONE_OUTCOME = ErrorKind(
     "give `split.tune` more rows, or set `train.threshold` to {{fixed: 0.5}}",
 )
 
+TRAIN_ROWS_ONE_OUTCOME = ErrorKind(
+    "models.train_rows_one_outcome",
+    DataError,
+    "the {rows} train rows do not have both outcomes, so nothing can be learned",
+    "check `data.target` and `data.favourable`, or bring more rows",
+)
+
 # --- Features
+
+FEATURES_EMPTY = ErrorKind(
+    "models.features_empty",
+    DataError,
+    "no train row has a value in {features}",
+    "take the column out of `data.features`, or correct its source",
+)
 
 FEATURE_TYPE = ErrorKind(
     "models.feature_type",
@@ -172,4 +186,10 @@ TRUSTED_TYPES_MALFORMED = ErrorKind(
     ConfigurationError,
     "{path} is not a list of types with a reason for each",
     "write each entry as `- {{type: package.module.Class, reason: why it may be loaded}}`",
+)
+CHANGED_WHEN_STORED = ErrorKind(
+    "models.changed_when_stored",
+    ConfigurationError,
+    "{estimator} scores differently after it was stored and loaded again",
+    "choose another estimator in `train.estimator`",
 )

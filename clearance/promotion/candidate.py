@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import files, params, registry
+from clearance import files, params, paths, registry
 from clearance.policy import schema
 from clearance.promotion import faults
 from clearance.promotion.session import ReadOnlySession
@@ -21,7 +21,7 @@ from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 
 BUNDLE = f"evidence/{evidence_bundle.NAME}"
-VERDICT, ORIGIN, MODEL = "reports/verdict.json", "data/origin.json", "models/trained/model.skops"
+VERDICT, ORIGIN, MODEL = (path.as_posix() for path in (paths.VERDICT, paths.ORIGIN, paths.MODEL))
 _MODEL_FILE = "model.skops"
 
 
@@ -37,7 +37,7 @@ class VerifiedCandidate:
     @property
     def settings(self) -> params.Params:
         """The parameters it was made with."""
-        return params.load(self.folder / "params.yaml")
+        return params.load(self.folder / paths.PARAMS)
 
     @property
     def policy_file(self) -> Path:
@@ -82,9 +82,12 @@ def load_verified(
     evidence = bundle.evidence
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    _fetch_evidence(server, version, evidence, folder)
-    with registry.downloaded_model(server, version) as model_folder:
-        _ensure_equal(version, registry.folder_digests(model_folder), bundle)
+    names = [*(f"reports/{name}.json" for name in schema.DOCUMENTS), VERDICT, ORIGIN]
+    digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
+    registry.fetch_verified(server, version, digests, folder)
+    files.write_text(folder / "params.yaml", evidence.params)
+    files.write_text(folder / evidence.judged.file, evidence.judged.text)
+    with registry.verified_model(server, version, bundle.files) as model_folder:
         (folder / MODEL).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(model_folder / _MODEL_FILE, folder / MODEL)
     return VerifiedCandidate(version=version, bundle=bundle, proposal=proposal, folder=folder)
@@ -107,17 +110,8 @@ def ensure_files(
     server: registry.MlflowServer, version: registry.Version, bundle: evidence_bundle.Bundle
 ) -> None:
     """Raise IntegrityError unless the version's model files are those of the bundle, and no others."""
-    _ensure_equal(version, registry.model_file_digests(server, version), bundle)
-
-
-def _ensure_equal(
-    version: registry.Version, digests: Mapping[str, str], bundle: evidence_bundle.Bundle
-) -> None:
-    changed = sorted(
-        name for name in {*digests, *bundle.files} if digests.get(name) != bundle.files.get(name)
-    )
-    if changed:
-        raise registry.unsound(version, f"{', '.join(changed)} is not what was judged")
+    with registry.verified_model(server, version, bundle.files):
+        pass
 
 
 def _is_signed_by_proposer(
@@ -128,19 +122,3 @@ def _is_signed_by_proposer(
         keyid in bundle.keyids and session.roles.may(keyid, Right.PROPOSE, at)
         for keyid, at in proposal.proposers
     )
-
-
-def _fetch_evidence(
-    server: registry.MlflowServer,
-    version: registry.Version,
-    evidence: evidence_bundle.BundleEvidence,
-    folder: Path,
-) -> None:
-    names = [*(f"reports/{name}.json" for name in schema.DOCUMENTS), VERDICT, ORIGIN]
-    expected = {name: evidence.outs[name] for name in names if name in evidence.outs}
-    registry.fetch_files(server, version, sorted(expected), folder)
-    for name, sha256 in expected.items():
-        if files.sha256(folder / name) != sha256:
-            raise registry.unsound(version, f"{name} of its run is not what was judged")
-    files.write_text(folder / "params.yaml", evidence.params)
-    files.write_text(folder / evidence.judged.file, evidence.judged.text)

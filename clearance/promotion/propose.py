@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import files, in_toto, params, registry
+from clearance import files, in_toto, params, paths, registry
 from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind
@@ -25,7 +25,7 @@ from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 from clearance.versioning import git, lineage
 
-EVIDENCE = Path(".clearance/evidence")
+EVIDENCE = paths.EVIDENCE_BUNDLE
 
 logger = logging.getLogger(__name__)
 
@@ -98,9 +98,7 @@ class CandidateRelease:
                 stored = None
         if stored == digest:
             return
-        from clearance.comparison import compare
-
-        file = self.verified.root / compare.RECORD
+        file = self.verified.root / paths.COMPARISON
         if file.is_file() and files.sha256_json(files.read_json(file)) == digest:
             registry.store_evidence(self.server, version, file)
 
@@ -131,7 +129,7 @@ class CandidateRelease:
 
     def _evidence(self) -> evidence_bundle.BundleEvidence:
         root, policy = self.verified.root, self.verdict["policy"]
-        lock = (root / "dvc.lock").read_text(encoding="utf-8")
+        lock = (root / paths.DVC_LOCK).read_text(encoding="utf-8")
         state = git.commit_state(root, lock)
         return evidence_bundle.BundleEvidence(
             model=self.settings.name,
@@ -139,7 +137,7 @@ class CandidateRelease:
             demo=self.session.roles.demo,
             code=evidence_bundle.CodeState(commit=state.commit, changed=state.changed, unkept=state.unkept),
             lock=lock,
-            params=(root / "params.yaml").read_text(encoding="utf-8"),
+            params=(root / paths.PARAMS).read_text(encoding="utf-8"),
             overrides=dict(self.settings.overrides),
             judged=evidence_bundle.JudgedPolicy(
                 file=policy["file"],

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from clearance import files
+from clearance import paths
+from clearance.documents.release_receipt import ReceiptVersion, ReleaseReceipt
 from clearance.promotion.next_step import Status
-
-RECEIPT = Path(".clearance") / "release.json"
 
 
 def release_lines(folder: Path) -> list[str]:
     """What the last release of the project at `folder` did, a line each; none where there was none."""
-    if not (folder / RECEIPT).exists():
+    if not (folder / paths.RELEASE_RECEIPT).exists():
         return []
-    receipt = files.read_json(folder / RECEIPT)
-    versions = [("registered", receipt["candidate"]), ("champion", receipt["champion"])]
+    receipt = ReleaseReceipt.read(folder)
+    versions = [("registered", receipt.candidate), ("champion", receipt.champion)]
     lines = [f"{word} {describe_version(version)}" for word, version in versions if version]
-    return [*lines, *(waiting_lines(folder) or [f"{receipt['status']}: {receipt['reason']}"])]
+    return [*lines, *(waiting_lines(folder) or [f"{receipt.status}: {receipt.reason}"])]
 
 
-def describe_version(version: Mapping[str, Any]) -> str:
+def describe_version(version: ReceiptVersion) -> str:
     """A version of a receipt, with what must be said wherever it is named."""
-    note = f" ({version['note']})" if version.get("note") else ""
-    return f"{version['name']} version {version['version']}{note}"
+    return f"{version.name} version {version.version}" + (f" ({version.note})" if version.note else "")
 
 
 def waiting_lines(folder: Path) -> list[str]:
     """Who must still agree to what was last released at `folder`, and by which commands; else nothing."""
-    if not (folder / RECEIPT).exists():
+    if not (folder / paths.RELEASE_RECEIPT).exists():
         return []
-    receipt = files.read_json(folder / RECEIPT)
-    if receipt["status"] != Status.AWAITING_APPROVAL or not receipt["candidate"]:
+    receipt = ReleaseReceipt.read(folder)
+    if receipt.status != Status.AWAITING_APPROVAL or not receipt.candidate:
         return []
-    number = receipt["candidate"]["version"]
+    number = receipt.candidate.version
     return [
-        f"{receipt['status']}: {receipt['reason']}",
+        f"{receipt.status}: {receipt.reason}",
         f"see `clearance verify {number}`, then `clearance approve {number} --as NAME --reason TEXT` "
         "(or `reject`)",
     ]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clearance import params, registry
+from clearance import params, paths, registry
 from clearance.promotion import (
     authorised_policy,
     faults,
@@ -109,7 +109,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     Raises IntegrityError when evidence is missing or does not match, ReleaseRefused where this machine or
     this person may not release, UnavailableError when MLflow or the remote does not answer.
     """
-    settings = params.load(root / "params.yaml")
+    settings = params.load(root / paths.PARAMS)
     verified = lineage.verify(root)
     described = registry.describe_model(verified)
     home = git.checkout_of(root)
@@ -151,7 +151,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
     )
-    rows = run_record.test_rows(verified.read_json("reports/split.json"))
+    rows = run_record.test_rows(verified.read_json(paths.SPLIT.as_posix()))
     if rows is None:
         return summary | {"test_uses": None}
     uses = registry.count_test_uses(server, rows)

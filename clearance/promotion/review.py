@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import files, ledger, params, registry
+from clearance import files, ledger, params, paths, registry
 from clearance.documents.measurement import Outcome
 from clearance.policy import authorised, judgement, project_verdict, schema
 from clearance.promotion import authorised_policy, candidate, faults, next_step, version_record
@@ -90,7 +90,7 @@ def check_verdict(settings: params.Params, folder: Path) -> Evidence:
 
     Raises IntegrityError when the recorded verdict is not what the evidence gives.
     """
-    path = folder / "reports/verdict.json"
+    path = folder / paths.VERDICT
     recorded = files.read_json(path)
     judged = json.loads(files.dumps(project_verdict.judge(settings, folder)))
     if not project_verdict.same_decision(recorded, judged):
@@ -99,7 +99,7 @@ def check_verdict(settings: params.Params, folder: Path) -> Evidence:
         declaration=judgement.declaration_of(settings.data),
         verdict=recorded,
         documents=project_verdict.read_evidence(folder),
-        identity=(files.sha256(path), files.sha256(folder / "params.yaml")),
+        identity=(files.sha256(path), files.sha256(folder / paths.PARAMS)),
     )
 
 

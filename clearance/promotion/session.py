@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clearance import ledger
+from clearance import ledger, paths
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.ledger import checkpoint_files, settings
 from clearance.promotion import faults, signer_audit
@@ -175,7 +175,7 @@ def newest_roles_file(root: Path) -> signed_roles.TrustedVersion:
 
 @contextmanager
 def _open_ledger(root: Path) -> Iterator[ledger.Ledger]:
-    (root / ".clearance").mkdir(exist_ok=True)
+    (root / paths.STATE).mkdir(exist_ok=True)
     with ledger.open(settings.address(root)) as book:
         yield book
 

@@ -21,14 +21,14 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from clearance import files as artifacts
-from clearance import yaml
+from clearance import paths, yaml
 from clearance.models import trusted_types
 from clearance.registry import faults
 from clearance.versioning.lineage import Lineage
 
 MODEL = "model.skops"
-LOCK = "requirements.lock"
-RECORD = "reports/training.json"
+LOCK = paths.REQUIREMENTS_LOCK.as_posix()
+RECORD = paths.TRAINING.as_posix()
 _SKOPS = "skops"
 _TYPES = {"double": DataType.double, "string": DataType.string}
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import files
+from clearance import files, paths
 from clearance.policy.test_set_limit import TestSetLimit
 
-RECORD_FILE = Path(".clearance") / "test_uses.json"
+RECORD_FILE = paths.TEST_USES
 SPLIT = Path("reports") / "split.json"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance import files as artifacts
+from clearance import paths
 from clearance.errors import IntegrityError
 from clearance.reproduction import equivalence
 from clearance.reproduction.equivalence import Tolerance
@@ -75,7 +76,7 @@ def compare(
 
     Raises UnavailableError when the remote, which keeps what is to be compared, does not answer.
     """
-    lock = record.checked(rebuilt.tree / "dvc.yaml")
+    lock = record.checked(rebuilt.tree / paths.DVC_YAML)
     inputs = (*_inputs(lock, rebuilt.lock), *_changed_inputs(record, rebuilt.tree))
     changed = [path for path, sha256 in record.outs.items() if not _has(rebuilt.tree / path, sha256)]
     recorded = rebuilt.tree.with_name("recorded")
@@ -121,7 +122,9 @@ def _declaration(stage: dvc_lock.Stage | None, sources: dict[str, str]) -> Any:
 
 def _changed_inputs(record: RebuildRecord, tree: Path) -> Iterator[str]:
     """The inputs whose SHA-256 is not the recorded one; MD5, by which DVC names them, is not proof."""
-    for path, sha256 in sorted({**record.deps, "requirements.lock": record.environment}.items()):
+    for path, sha256 in sorted(
+        {**record.deps, paths.REQUIREMENTS_LOCK.as_posix(): record.environment}.items()
+    ):
         if not _has(tree / path, sha256):
             yield f"{path}: its SHA-256 is not the recorded one"
 

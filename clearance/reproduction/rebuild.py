@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import environment, file_lock, files, yaml
+from clearance import environment, file_lock, files, paths, yaml
 from clearance.reproduction import environment_check, faults, source_rebuild
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, dvc_objects, git
@@ -55,7 +55,7 @@ def rebuild(root: Path, record: RebuildRecord, folder: Path, timeout: float = TI
     checkout = git.checkout_of(root)
     tree = folder / "project"
     git.export(checkout, record.commit, tree)
-    lock = record.checked(tree / "dvc.yaml")
+    lock = record.checked(tree / paths.DVC_YAML)
     notes = _write_texts(tree, record)
     with dvc_objects.open_stores(checkout) as stores:
         notes += source_rebuild.restore_sources(tree, checkout, lock, stores)
@@ -85,7 +85,7 @@ def _unexplained(before: str | None, text: str) -> list[str]:
 
 
 def _locked_environment(tree: Path) -> str:
-    file = tree / "requirements.lock"
+    file = tree / paths.REQUIREMENTS_LOCK
     if not file.is_file():
         raise faults.NO_LOCKED_ENVIRONMENT()
     return file.read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def _python(record: RebuildRecord) -> tuple[str, ...]:
 
 def _isolate(tree: Path) -> None:
     """Give the tree its own cache, no git and no lock, so that it cannot reach what others computed."""
-    (tree / "dvc.lock").unlink(missing_ok=True)
+    (tree / paths.DVC_LOCK).unlink(missing_ok=True)
     local = f"[core]\n    no_scm = true\n[cache]\n    dir = {tree / '.dvc' / 'cache'}\n"
     files.write_text(tree / ".dvc" / "config.local", local)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clearance import params, registry
+from clearance import params, paths, registry
 from clearance.promotion import candidate, version_record
 from clearance.promotion.session import open_session
 from clearance.reproduction import differences, faults, rebuild
@@ -45,7 +45,7 @@ def record_of_version(root: Path, number: int) -> RebuildRecord:
     Raises ConfigurationError when there is no such candidate or no commit holds its code, IntegrityError when
     its evidence does not verify.
     """
-    name, server = params.load(root / "params.yaml").name, registry.connect()
+    name, server = params.load(root / paths.PARAMS).name, registry.connect()
     with open_session(root) as session:
         record = version_record.fold(session.entries(name), name, number, session.roles)
         with candidate.open_verified(session, server, record) as verified:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearance import files, yaml
+from clearance import files, paths, yaml
 from clearance.errors import ClearanceError, IntegrityError
 from clearance.trust import dsse, faults, key_files, keys, roles_file, root, signed_roles, signers
 from clearance.trust.roles import Roles
@@ -22,7 +22,7 @@ from clearance.trust.roles import Roles
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
-FOLDER = Path(".clearance/keys")
+FOLDER = paths.KEYS
 DEFAULT_IDENTITY = "pipeline"
 """Who acts in the demo by default: the account that runs the pipeline."""
 _ROOT_KEYS, _THRESHOLD = ("root-1", "root-2", "root-3"), 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from clearance import canonical_json, files, in_toto, params, yaml
+from clearance import canonical_json, files, in_toto, params, paths, yaml
 from clearance.errors import ClearanceError, IntegrityError
 from clearance.trust import dsse, faults, keys, roles_file
 
@@ -55,7 +55,7 @@ class _Root(params.Section):
 def pinned_path(project: Path) -> Path:
     """The file of the pinned root: `CLEARANCE_ROOT`, or `.clearance/root.json` in the project."""
     path = os.environ.get(VARIABLE)
-    return Path(path) if path else project / ".clearance" / "root.json"
+    return Path(path) if path else project / paths.TRUST_ROOT
 
 
 def create(publics: Sequence[Key], threshold: int, *, version: int = 1, demo: bool = False) -> Root:

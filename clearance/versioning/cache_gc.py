@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clearance import run_lock
+from clearance import paths, run_lock
 from clearance.versioning import digests, dvc_lock, dvc_remote, faults
 from clearance.versioning.dvc_objects import Stores
 
@@ -81,7 +81,7 @@ def collect_garbage(
 
 def _workspace_locks(root: Path) -> list[str]:
     """The locks of runs with overrides."""
-    return [file.read_text(encoding="utf-8") for file in root.glob(".clearance/workspaces/*/dvc.lock")]
+    return [file.read_text(encoding="utf-8") for file in root.glob(f"{paths.WORKSPACES}/*/{paths.DVC_LOCK}")]
 
 
 def _files_of_folders(stores: Stores, needed: Iterable[str], outputs: set[str]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from clearance import paths
 from clearance.versioning import digests, faults
 
 try:
@@ -320,7 +321,7 @@ class Repository:
     def stages(self) -> list[tuple[Stage, list[str]]]:
         """The stages in the order of `dvc repro`, each with the names of those that it waits for."""
         graph = get_active_graph(self._repo.index.graph)
-        plan = plan_repro(graph, collect_stages(self._repo, ["dvc.yaml"]))
+        plan = plan_repro(graph, collect_stages(self._repo, [paths.DVC_YAML.as_posix()]))
         return [(Stage(stage), [needed.addressing for needed in graph.successors(stage)]) for stage in plan]
 
     def locked(self) -> AbstractContextManager[None]:

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from clearance import params, yaml
+from clearance import params, paths, yaml
 from clearance.versioning import faults
 from clearance.versioning.digests import Digest
 
-NAME = "dvc.lock"
+NAME = paths.DVC_LOCK.as_posix()
 
 
 class Entry(BaseModel):

@@ -17,11 +17,11 @@ from email.utils import parseaddr
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clearance import yaml
+from clearance import paths, yaml
 from clearance.versioning import digests, dvc_lock, faults
 
-PARAMS = "params.yaml"
-ALWAYS = ("dvc.yaml", PARAMS, ".dvcignore", "policies")
+PARAMS = paths.PARAMS.as_posix()
+ALWAYS = (paths.DVC_YAML.as_posix(), PARAMS, ".dvcignore", "policies")
 """Files that shape a run or a release even where no stage declares that it reads them."""
 
 _SECONDS = 120.0
@@ -83,7 +83,7 @@ def input_paths(*locks: str) -> tuple[str, ...]:
 def checkout_of(root: Path) -> Path:
     """The checkout that `root` belongs to: a run with overrides works in a workspace below `.clearance`."""
     parent = root.resolve().parent
-    in_workspace = parent.name == "workspaces" and parent.parent.name == ".clearance"
+    in_workspace = parent.name == "workspaces" and parent.parent.name == paths.STATE.name
     return parent.parents[1] if in_workspace else root
 
 
@@ -256,8 +256,8 @@ def files_at_head(root: Path, paths: Collection[str]) -> tuple[str | None, dict[
     contents: dict[str, bytes | None] = dict.fromkeys(paths)
     if shutil.which("git") is None:
         return None, contents
-    asked = [path for path in paths if "\n" not in path]
-    request = "".join(f"{name}\n" for name in ("HEAD^{commit}", *(f"HEAD:./{path}" for path in asked)))
+    requested = [path for path in paths if "\n" not in path]
+    request = "".join(f"{name}\n" for name in ("HEAD^{commit}", *(f"HEAD:./{path}" for path in requested)))
     result = _run(root, "cat-file", "--batch", request=request.encode())
     if result.returncode:
         if b"not a git repository" in result.stderr:
@@ -265,7 +265,7 @@ def files_at_head(root: Path, paths: Collection[str]) -> tuple[str | None, dict[
         raise faults.GIT_REFUSED(reason=_first_line(result))
     commit: str | None = None
     answers = result.stdout
-    for path in (None, *asked):
+    for path in (None, *requested):
         header, _, answers = answers.partition(b"\n")
         if not _HEADER.fullmatch(header):  # "... missing", "... ambiguous"
             if path is None:

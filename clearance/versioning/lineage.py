@@ -17,10 +17,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from clearance import files, params
+from clearance import files, params, paths
 from clearance.versioning import digests, dvc_lock, faults
 
-VERDICT = "reports/verdict.json"
+VERDICT = paths.VERDICT.as_posix()
 _ABSENT = object()
 
 
@@ -85,7 +85,7 @@ class _Declared(BaseModel):
 
     def reads(self) -> set[tuple[str, str]]:
         """The parameters it depends on, each as the file and the key."""
-        files = [{"params.yaml": [item]} if isinstance(item, str) else item for item in self.params]
+        files = [{paths.PARAMS.as_posix(): [item]} if isinstance(item, str) else item for item in self.params]
         return {(file, key) for item in files for file, keys in item.items() for key in keys}
 
 
@@ -99,7 +99,7 @@ def verify(root: Path) -> Lineage:
     parameter differs from `dvc.lock`, or a digest that the verdict cites does not match. Raises
     ConfigurationError when `params.yaml` or `dvc.yaml` is missing or not YAML.
     """
-    values = params.read_yaml(root / "params.yaml")
+    values = params.read_yaml(root / paths.PARAMS)
     declared = _declared_stages(root, values)
     if not (root / dvc_lock.NAME).is_file():
         raise faults.NEVER_RUN()
@@ -123,7 +123,7 @@ def verify(root: Path) -> Lineage:
 
 def _declared_stages(root: Path, values: Mapping[str, Any]) -> dict[str, _Declared]:
     """The stages of `dvc.yaml`, names from `params.yaml` filled in."""
-    graph = params.read_yaml(root / "dvc.yaml")
+    graph = params.read_yaml(root / paths.DVC_YAML)
     if "vars" in graph:
         raise faults.GRAPH_HAS_VARIABLES()
     stages = _fill(graph, values).get("stages")
@@ -165,11 +165,11 @@ def _check_stage(
     """Raise IntegrityError unless the stage is what the lock recorded, and its files still are."""
     if locked.cmd != declared.cmd:
         raise faults.COMMAND_DIFFERS(stage=name)
-    for kind, entries, paths, fault in (
+    for kind, entries, declared_paths, fault in (
         ("deps", locked.deps, set(declared.deps), faults.INPUT_DIFFERS),
         ("outs", locked.outs, declared.written(), faults.OUTPUT_DIFFERS),
     ):
-        if differing := {entry.path for entry in entries} ^ paths:
+        if differing := {entry.path for entry in entries} ^ declared_paths:
             raise faults.FILES_DIFFER(stage=name, kind=kind, paths=", ".join(sorted(differing)))
         for entry in entries:
             if not entry.matches(read(entry.path)):
@@ -190,9 +190,9 @@ def _check_verdict(lineage: Lineage, read: _Read) -> None:
         raise faults.VERDICT_INCOMPLETE(path=VERDICT, reason=error) from None
     if not verdict["evidence"]:
         raise faults.VERDICT_INCOMPLETE(path=VERDICT, reason="there is none")
-    paths = {*lineage.outs, *lineage.deps}
+    known = {*lineage.outs, *lineage.deps}
     for path, sha256 in cited.items():
-        if ".." in Path(path).parts or paths.isdisjoint(map(str, (Path(path), *Path(path).parents))):
+        if ".." in Path(path).parts or known.isdisjoint(map(str, (Path(path), *Path(path).parents))):
             raise faults.FOREIGN_EVIDENCE(verdict=VERDICT, path=path)
         if read(path).sha256 != sha256:
             raise faults.EVIDENCE_DIFFERS(verdict=VERDICT, path=path)

@@ -192,7 +192,7 @@ def open_run(
             raise
         return
     environment.apply(root)
-    content = params.read_yaml(root / "params.yaml")
+    content = params.read_yaml(root / paths.PARAMS)
     if changes:
         content = overrides.merge(content, changes)
     settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")

@@ -52,7 +52,7 @@ def prepare(root: Path, settings: Mapping[str, Any]) -> Path:
     for name in (settings["source"]["path"], settings["policy"]["file"]):
         _copy_input(root, folder, Path(name))
     text = yaml.dumps(dict(settings))
-    files.write_text(folder / "params.yaml", text)
+    files.write_text(folder / paths.PARAMS, text)
     cache = repair.cache_of(root).parents[1]  # without `files/md5`
     local = f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n"
     files.write_text(folder / ".dvc" / "config.local", local)

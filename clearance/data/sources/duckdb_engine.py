@@ -17,9 +17,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from clearance import paths
 from clearance.data import faults
 
-HOME = Path(".clearance/duckdb")
+HOME = paths.DUCKDB_HOME
 MEMORY_LIMIT = "2GB"
 _BATCH = 122_880
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import files
+from clearance import files, paths
 from clearance.data import faults
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ KEYS = ("row", "split")
 SAMPLING_COLUMNS = ("weight", "cluster")
 """Further columns of the label table, where params.yaml declares them."""
 
-FOLDER = Path("data/prepared")
-RECORD = Path("reports/split.json")
+FOLDER = paths.PREPARED
+RECORD = paths.SPLIT
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearance import files
+from clearance import files, paths
 from clearance.data import faults
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = Path("data/scored")
-FILE = FOLDER / "scores.parquet"
-RECORD = Path("reports/scores.json")
+FOLDER = paths.SCORED
+FILE = paths.SCORED_TABLE
+RECORD = paths.SCORES
 
 
 def write(file: Path, rows: pd.Series, scores: npt.NDArray[np.float64]) -> None:
