@@ -10,11 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-import codes
-import judged
-=======
->>>>>>> main
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,7 +30,7 @@ from clearance.policy import project_verdict
 from clearance.promotion import release
 from clearance.versioning import lineage
 from tasks import prepare, track
-from tests.support import evidence, judged, tables
+from tests.support import codes, evidence, judged, tables
 from tests.test_challenge import asked
 
 NAME = "loan-approval"
