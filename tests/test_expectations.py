@@ -452,9 +452,11 @@ def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch
     twice = [
         gx.ExpectColumnValuesToNotBeNull(column=name, **boundary.statement("known")) for name in ("id", "sex")
     ]
-    suite = boundary.gx.ExpectationSuite
+    suite = boundary.gx.ExpectationSuite  # type: ignore[attr-defined]
     monkeypatch.setattr(
-        boundary.gx, "ExpectationSuite", lambda name, expectations: suite(name, expectations[:1])
+        boundary.gx,  # type: ignore[attr-defined]
+        "ExpectationSuite",
+        lambda name, expectations: suite(name, expectations[:1]),
     )
     with pytest.raises(IntegrityError, check=lambda error: error.values["evaluated"] == 1):
         boundary.run("raw", raw_suite.frame(GOOD), twice)
