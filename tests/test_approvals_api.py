@@ -23,12 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import issuer as oidc
-import judged
 import pytest
 import uvicorn
 import yaml
-from issuer import Provider
 
 from clearance import ledger, registry
 from clearance.approvals_api import app, oidc_keys, oidc_settings, service, tokens
@@ -40,6 +37,9 @@ from clearance.promotion.session import open_session
 from clearance.trust.decisions import AttestedAccount, DecisionKind
 from tasks import release as release_task
 from tasks import track
+from tests.support import issuer as oidc
+from tests.support import judged
+from tests.support.issuer import Provider
 
 NAME = "loan-approval"
 GROUPS = {"g-val": ["validator", "auditor", "data_scientist"], "g-risk": ["risk_officer"]}

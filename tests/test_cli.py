@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 import pytest
-import toys
 from click.testing import CliRunner, Result
 
 from clearance import cli, files, run_lock
 from clearance.promotion import receipt
+from tests.support import toys
 
 HEAVY = {"prefect", "mlflow", "dvc", "pandas", "numpy", "sklearn", "pydantic", "great_expectations", "yaml"}
 

@@ -10,23 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import judged
 import numpy as np
 import pandas as pd
 import pytest
-import tables
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from test_challenge import asked
 
 from clearance import comparison, files, params, paths, registry
 from clearance.comparison import Comparison, compare
 from clearance.data.tables import fitted_rows, prepared
-from clearance.documents import measurement
 from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
 from clearance.models import compatibility, encoding, model_file
@@ -34,6 +30,8 @@ from clearance.policy import project_verdict
 from clearance.promotion import release
 from clearance.versioning import lineage
 from tasks import prepare, track
+from tests.support import evidence, judged, tables
+from tests.test_challenge import asked
 
 NAME = "loan-approval"
 LOOSE = {"difference_margin": 0.3, "ratio_margin": 0.5, "quality": [{"metric": "accuracy", "margin": 0.1}]}
@@ -288,8 +286,8 @@ def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
 ) -> None:
     root = tables.project(tmp_path / "project", tables.applications())
     files.write_json(
-        root / prepare.VALIDATION,
-        measurement.measured({}, blocked=False, table=files.sha256(root / paths.RAW_TABLE)),
+        root / paths.VALIDATION_RAW,
+        evidence.raw_validation(table=files.sha256(root / paths.RAW_TABLE)).to_json(),
     )
     monkeypatch.chdir(root)
     prepare.main()

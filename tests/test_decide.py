@@ -7,9 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import governed
 import pytest
-from governed import Place
 
 from clearance import ledger, registry
 from clearance.errors import ExitCode, IntegrityError
@@ -19,6 +17,8 @@ from clearance.registry import evidence
 from clearance.trust import dsse, key_files, signers
 from clearance.trust.decisions import DecisionKind
 from clearance.versioning import git
+from tests.support import governed
+from tests.support.governed import Place
 
 REFUSED = ExitCode.REFUSED
 
@@ -29,9 +29,9 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def why_not(place: Place, number: int, version: int = 1) -> str:
-    """The code of why the decision in this entry does not count."""
-    (found,) = [each.code for each in place.standing(version).refused if each.number == number]
-    return str(found)
+    """The code of the reason why the decision in this entry does not count."""
+    (code,) = [decision.code for decision in place.standing(version).refused if decision.number == number]
+    return str(code)
 
 
 def test_the_approval_that_completes_the_set_promotes_and_the_ledger_tells_it(place: Place) -> None:

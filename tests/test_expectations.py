@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-import tables
 from great_expectations import expectations as gx
 
 from clearance import params
@@ -17,7 +16,7 @@ from clearance.errors import IntegrityError
 from expectations import boundary, columns, features, label_and_groups, leaks
 from expectations import raw_boundary as raw_suite
 from tasks import prepare, validate
-from tests.support import evidence
+from tests.support import evidence, tables
 
 Entry = dict[str, Any]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_policy import fairness, gap, made, rule
 
 from clearance.documents.document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
@@ -13,6 +12,7 @@ from clearance.documents.validation_document import Expectation, RawValidationDo
 from clearance.policy import findings, sample_size
 from clearance.policy.findings import Finding
 from clearance.policy.schema import Limit
+from tests.test_policy import fairness, gap, made, rule
 
 SIGNIFICANCE = {"decides_by": "point_and_significance", "equal_at": 0.0}
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import governed
 import pytest
-from governed import CANDIDATES, NAME, Place
 from mlflow import MlflowClient
 
 from clearance import in_toto, ledger, registry
 from clearance.errors import ExitCode, IntegrityError
 from clearance.ledger import Draft, Entry, EntryKind
 from clearance.promotion import version_record
+from tests.support import governed
+from tests.support.governed import CANDIDATES, NAME, Place
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-import tables
 import yaml
 from sklearn.linear_model import LogisticRegression
 
@@ -25,7 +24,7 @@ from clearance.policy import judgement, policy_file, schema
 from expectations import bias
 from expectations import prepared_boundary as prepared_suite
 from tasks import assess, evaluate, validate
-from tests.support import evidence
+from tests.support import evidence, tables
 
 PACK = Path(__file__).parent.parent / "policies/packs/engineering_default.yaml"
 TODAY = dt.date(2026, 11, 22)

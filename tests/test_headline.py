@@ -12,7 +12,11 @@ from clearance.reporting import headline
 
 
 def finding(**changes: Any) -> dict[str, Any]:
-    base = {"metric": "fairness.demographic_parity_difference", "attribute": "race", "severity": "block"}
+    base: dict[str, Any] = {
+        "metric": "fairness.demographic_parity_difference",
+        "attribute": "race",
+        "severity": "block",
+    }
     base |= {"value": 0.05, "low": 0.0, "high": 0.2, "limit": {"at_least": None, "at_most": 0.1}}
     return (
         base

@@ -15,14 +15,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import governed
 import pytest
-from governed import NAME, Place
 
 import clearance
 from clearance import library
 from clearance.errors import ConfigurationError
 from clearance.policy import judgement
+from tests.support import governed
+from tests.support.governed import NAME, Place
 
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs/library.md"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import reported
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from clearance.errors import ConfigurationError
 from clearance.policy import comparison_terms, judgement, policy_file, project_verdict, test_set_limit
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
 from clearance.policy.schema import Limit, Policy, Promotion, Rule
+from tests.support import reported
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 6, 1)

@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import codes
-import judged
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +25,7 @@ from clearance.models import model_file, scoring
 from clearance.registry import model_folder, server
 from clearance.versioning import lineage
 from tasks import track
+from tests.support import codes, judged
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
@@ -104,7 +103,7 @@ def test_a_library_that_the_lock_does_not_pin_is_refused(project: Path, library:
     del record["inputs"]
     files.write_json(project / model_folder.RECORD, record)
     again = replace(verified, outs={model_folder.RECORD: files.sha256(project / model_folder.RECORD)})
-    with codes.raises("registry.record_incomplete"):
+    with codes.raises("documents.does_not_fit", pointer="/inputs"):
         registry.describe_model(again)
 
 

@@ -1,7 +1,8 @@
 """The record of what people read: none of it is lost unseen, and what passes is told by its kind."""
 
 import pytest
-import words
+
+from tests.support import words
 
 RECORDED = {
     *(
@@ -17,7 +18,7 @@ RECORDED = {
     ),
     *("ledger", "ledger_faults", "ledger_history", "ledger_tampering", "ledger_witness", "roles", "trust"),
 }
-"""Test files whose messages are held against a record: without its file a test would ask for nothing."""
+"""Test files with a record of messages: without the record nothing would compare them."""
 
 
 def test_every_record_is_there_and_says_something() -> None:
@@ -38,4 +39,4 @@ def test_every_record_is_there_and_says_something() -> None:
     ],
 )
 def test_what_differs_between_two_runs_is_told_by_its_kind(message: str, told: str) -> None:
-    assert words.told(message) == told
+    assert words.normalized(message) == told
