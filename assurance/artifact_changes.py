@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import judged
+from tests.support import judged
 
 HARMLESS = "harmless"
 MODEL = "models/trained/model.skops"

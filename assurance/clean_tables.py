@@ -76,7 +76,8 @@ def case(seed: int, rows: int | None = None) -> Case:
     frame = _roles(world) | _features(world)
     more = _further(world)
     listed = [*(name for name in _features_of(frame)), *more]
-    yes, no = [("yes", "no"), (1, 0), (True, False)][random.integers(3)]
+    labels: list[tuple[Any, Any]] = [("yes", "no"), (1, 0), (True, False)]
+    yes, no = labels[random.integers(3)]
     chance = random.uniform(0.3, 0.7)
     bias = random.uniform(0, 0.6) * (frame["race"] == frame["race"][0])
     good = world.around(0.8) - bias > -np.quantile(world.merit, chance)
@@ -97,7 +98,7 @@ def _roles(world: World) -> dict[str, Any]:
         "id": random.integers(1, 10**6) + np.arange(rows),
         "decided": days,
         "race": random.choice(races, rows, p=share / share.sum()),
-        "sex": np.where(random.random(rows) < random.uniform(0, 0.015), None, sex),
+        "sex": np.where(random.random(rows) < random.uniform(0, 0.015), None, sex),  # type: ignore[call-overload]
     }
 
 

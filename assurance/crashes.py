@@ -32,10 +32,7 @@ from mlflow.store.tracking import sqlalchemy_store as tracking_store
 from clearance import files as artifacts
 from clearance.ledger import checkpoint_files
 from tasks import release as release_task
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-
-from governed import Done, Place
+from tests.support.governed import Done, Place
 
 WRITES = (
     "create_registered_model",

@@ -29,7 +29,7 @@ from clearance.errors import ClearanceError
 from clearance.models import model_file
 from clearance.promotion import release
 from tasks import track
-from tests import judged
+from tests.support import judged
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY = dt.date(2026, 11, 30)

@@ -102,7 +102,8 @@ def run(room: str, scratch: Path, children: int) -> tuple[int, list[Survivor]]:
             subprocess.run(mutmut, cwd=clone, env=os.environ | own, stdout=log, stderr=log, check=False)
         if last or not _forgot_crashes(clone):
             break
-    count, found = 0, []
+    count = 0
+    found: list[Survivor] = []
     for meta in sorted((clone / "mutants/clearance").rglob("*.meta")):
         codes = json.loads(meta.read_text())["exit_code_by_key"]
         if unknown := set(codes.values()) - SEEN - UNSEEN - CRASHED:

@@ -30,7 +30,7 @@ from clearance.errors import ClearanceError, ConfigurationError, IntegrityError,
 from clearance.models import model_file
 from clearance.promotion import promote, release
 from tasks import track
-from tests import judged
+from tests.support import judged
 
 DAY = dt.date(2026, 11, 30)
 NAME = "loan-approval"

@@ -31,11 +31,8 @@ from mlflow import MlflowClient
 
 from clearance import ledger
 from clearance.trust import dsse, key_files, signers
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-
-import governed
-from governed import CANDIDATES, NAME, Place
+from tests.support import governed
+from tests.support.governed import CANDIDATES, NAME, Place
 
 ACTORS = ("pipeline", "dan", "vera", "rita", "otto", "ada", "tess", "stranger")
 ACTS = ("approve", "reject", "revoke", "override", "promote", "rollback", "retire")

@@ -5,9 +5,9 @@ from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "Champion",
-    "Decision",
-    "Promotion",
+    "ChampionTenure",
+    "DecisionResult",
+    "PromotionResult",
     "decide",
     "history",
     "judge",

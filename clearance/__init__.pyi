@@ -1,8 +1,8 @@
 """What `from clearance import ...` offers, for type checkers. `clearance/__init__.py` imports it late."""
 
-from clearance.library import Champion as Champion
-from clearance.library import Decision as Decision
-from clearance.library import Promotion as Promotion
+from clearance.library import ChampionTenure as ChampionTenure
+from clearance.library import DecisionResult as DecisionResult
+from clearance.library import PromotionResult as PromotionResult
 from clearance.library import decide as decide
 from clearance.library import history as history
 from clearance.library import judge as judge

@@ -23,32 +23,29 @@ if TYPE_CHECKING:
     from clearance.policy.judgement import Declaration, Verdict
     from clearance.policy.schema import Policy
     from clearance.promotion.next_step import Ending
-    from clearance.promotion.review import Review
     from clearance.promotion.verify import Check
 
 ProjectPath = str | os.PathLike[str]
-Kind = Literal["approve", "reject", "revoke", "override"]
+DecisionName = Literal["approve", "reject", "revoke", "override"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class DecisionResult:
     """A recorded decision, and how things stand after it.
 
     `uncounted` says why the decision does not count; None if it counts. `missing` are sentences about what
     the policy still asks for. `complete`: the decision counts and nothing is missing, so the version may be
-    promoted. `demo`: the project uses demo keys, which do not prove who signed.
+    promoted.
     """
 
     entry: Entry
     uncounted: str | None
     missing: tuple[str, ...]
     complete: bool
-    demo: bool
-    review: Review
 
 
 @dataclass(frozen=True, kw_only=True)
-class Promotion:
+class PromotionResult:
     """How a promotion ended, and the registered version that is champion now; None if there is none."""
 
     ending: Ending
@@ -57,7 +54,7 @@ class Promotion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Champion:
+class ChampionTenure:
     """A version as champion of its model. `description` adds to the tenure what must always be said of it."""
 
     tenure: Tenure
@@ -133,12 +130,12 @@ def verify(project: ProjectPath, version: int | ProjectPath | None = None) -> li
 def decide(
     project: ProjectPath,
     version: int,
-    kind: Kind,
+    kind: DecisionName,
     *,
     reason: str,
     until: dt.date | None = None,
     identity: str | None = None,
-) -> Decision:
+) -> DecisionResult:
     """Sign and record a decision about candidate `version`. `until` is the day on which an override ends.
 
     `identity` acts; None: $CLEARANCE_IDENTITY, in the demo the pipeline account. Promotes nothing: call
@@ -163,17 +160,15 @@ def decide(
             until=end,
         )
         uncounted = decisions.reason_uncounted(entry, review)
-        return Decision(
+        return DecisionResult(
             entry=entry,
             uncounted=uncounted,
             missing=tuple(review.standing.reasons),
             complete=uncounted is None and decisions.completes(DecisionKind(kind), review),
-            demo=acting.roles.demo,
-            review=review,
         )
 
 
-def promote(project: ProjectPath, version: int, *, identity: str | None = None) -> Promotion:
+def promote(project: ProjectPath, version: int, *, identity: str | None = None) -> PromotionResult:
     """Make candidate `version` the champion if evidence, policy and approvals allow it.
 
     A refusal is returned, and recorded. Raises ReleaseRefused when `identity` may not promote,
@@ -192,7 +187,7 @@ def promote(project: ProjectPath, version: int, *, identity: str | None = None) 
         acting.demand(Right.PROMOTE, name, f"promote {name}")
         today = acting.now().date()
         ending, state = promotion.promote(acting, registry.connect(), name, version, today, asked=True)
-    return Promotion(
+    return PromotionResult(
         ending=ending,
         promoted=ending.status in (Status.PROMOTED, Status.CHAMPION),
         champion=None if state.champion is None else str(state.champion),
@@ -201,7 +196,7 @@ def promote(project: ProjectPath, version: int, *, identity: str | None = None) 
 
 def rollback(
     project: ProjectPath, *, reason: str, to: int | None = None, identity: str | None = None
-) -> Champion:
+) -> ChampionTenure:
     """Make an earlier champion the champion again: candidate `to`, or the one before the present champion.
 
     Raises ReleaseRefused when `identity` may not roll back, ConfigurationError when the version was never
@@ -216,7 +211,9 @@ def rollback(
     with session.open_session(root, identity) as acting:
         tenure = rollbacks.roll_back(acting, registry.connect(), name, to, reason)
         entries, demo = acting.entries(name), acting.roles.demo
-    return Champion(tenure=tenure, description=version_record.describe_tenure(entries, tenure, demo=demo))
+    return ChampionTenure(
+        tenure=tenure, description=version_record.describe_tenure(entries, tenure, demo=demo)
+    )
 
 
 def retire(project: ProjectPath, *, reason: str, identity: str | None = None) -> None:
@@ -230,7 +227,7 @@ def retire(project: ProjectPath, *, reason: str, identity: str | None = None) ->
         rollbacks.retire(acting, registry.connect(), _model(root), reason)
 
 
-def history(project: ProjectPath, at: dt.datetime | None = None) -> list[Champion]:
+def history(project: ProjectPath, at: dt.datetime | None = None) -> list[ChampionTenure]:
     """Every champion of the model in order, or the one at the moment `at` (UTC where it has no time zone)."""
     root = _enter(project)
     from clearance import ledger
@@ -245,7 +242,7 @@ def history(project: ProjectPath, at: dt.datetime | None = None) -> list[Champio
         tenure = ledger.champion_at(entries, name, at if at.tzinfo else at.replace(tzinfo=dt.UTC))
         tenures = [] if tenure is None else [tenure]
     return [
-        Champion(tenure=tenure, description=version_record.describe_tenure(entries, tenure, demo=demo))
+        ChampionTenure(tenure=tenure, description=version_record.describe_tenure(entries, tenure, demo=demo))
         for tenure in tenures
     ]
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import projects
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from clearance import environment
+from tests.support import projects
 
 if TYPE_CHECKING:
-    from prefect_server import PrefectServer
+    from tests.support.prefect_server import PrefectServer
 
-pytest_plugins = ("ledgers", "words", "tests.support.cpu_times")
+pytest_plugins = ("tests.support.ledgers", "tests.support.words", "tests.support.cpu_times")
 GROUPS = {
     "demo": ("test_doors.py", "test_pipeline.py", "test_reproduce.py"),
     "prefect": (
@@ -76,7 +76,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Scheduli
 @pytest.fixture(scope="session")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """One Prefect server for all tests of this process that need one, with an empty database at first."""
-    import prefect_server
+    from tests.support import prefect_server
 
     with prefect_server.running(tmp_path_factory.mktemp("prefect")) as server:
         yield server

@@ -6,16 +6,16 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-import people
 import pytest
-from codes import raises
-from people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
 from clearance.trust import approval_rules, approval_state, decisions, dsse, recorded_decisions
 from clearance.trust.approval_rules import ApprovalContext, ApprovalRequirement, Contributors
 from clearance.trust.decisions import AttestedAccount, DecisionKind
 from clearance.trust.recorded_decisions import DecisionRecord, RecordedDecision
 from clearance.trust.roles import Right, Roles
+from tests.support import people
+from tests.support.codes import raises
+from tests.support.people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
 ISSUER = "https://login.bank.example/v2.0"
 DESK, SECOND = people.signer(50), people.signer(51)

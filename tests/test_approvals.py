@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import people
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
 from clearance.errors import IntegrityError
 from clearance.trust import approval_state, decisions, dsse, quorum, recorded_decisions
@@ -19,6 +17,8 @@ from clearance.trust.approval_rules import ApprovalContext, Contributors, contri
 from clearance.trust.approval_rules import ApprovalRequirement as Requirement
 from clearance.trust.decisions import DecisionKind
 from clearance.trust.recorded_decisions import DecisionRecord
+from tests.support import people
+from tests.support.people import AT, DAY, MATTER, ROLES, SIGNERS, record
 
 TWO = {"validator": 1, "risk_officer": 1}
 NOW = AT + DAY

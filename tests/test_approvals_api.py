@@ -23,12 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import issuer as oidc
-import judged
 import pytest
 import uvicorn
 import yaml
-from issuer import Provider
 
 from clearance import ledger, registry
 from clearance.approvals_api import app, oidc_keys, oidc_settings, service, tokens
@@ -40,6 +37,9 @@ from clearance.promotion.session import open_session
 from clearance.trust.decisions import AttestedAccount, DecisionKind
 from tasks import release as release_task
 from tasks import track
+from tests.support import issuer as oidc
+from tests.support import judged
+from tests.support.issuer import Provider
 
 NAME = "loan-approval"
 GROUPS = {"g-val": ["validator", "auditor", "data_scientist"], "g-risk": ["risk_officer"]}
@@ -77,8 +77,8 @@ def own() -> Iterator[Provider]:
 
 
 def settings(provider: Provider, **more: Any) -> oidc_settings.ProviderSettings:
-    said = {"issuer": provider.address, "audience": oidc.AUDIENCE, "service": "approvals_service", **more}
-    return oidc_settings.ProviderSettings.model_validate(said)
+    fields = {"issuer": provider.address, "audience": oidc.AUDIENCE, "service": "approvals_service", **more}
+    return oidc_settings.ProviderSettings.model_validate(fields)
 
 
 def read(provider: Provider, token: str, **more: Any) -> AttestedAccount | RejectedToken:
@@ -92,11 +92,11 @@ def read(provider: Provider, token: str, **more: Any) -> AttestedAccount | Rejec
 def test_a_good_token_stands_for_the_account_of_its_subject(own: Provider, algorithm: str) -> None:
     own.rotate(algorithm)
     token = own.token("s-vera", oid="o-1", aud=["another", oidc.AUDIENCE])
-    found = read(own, token)
-    assert isinstance(found, AttestedAccount), found
-    assert (found.issuer, found.subject, found.roles) == (own.address, "s-vera", None)
-    assert found.token == hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
-    assert abs(found.issued.timestamp() - time.time()) < 60
+    result = read(own, token)
+    assert isinstance(result, AttestedAccount), result
+    assert (result.issuer, result.subject, result.roles) == (own.address, "s-vera", None)
+    assert result.token == hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
+    assert abs(result.issued.timestamp() - time.time()) < 60
     other = read(own, token, subject="oid")
     assert isinstance(other, AttestedAccount) and other.subject == "o-1"
 
@@ -179,8 +179,8 @@ def test_only_a_signature_that_holds_names_who_was_refused(provider: Provider) -
     assert isinstance(expired, RejectedToken)
     assert (expired.issuer, expired.subject) == (provider.address, "s-vera")
     for name in ("alg none", "changed payload", "unknown key", "another key under a listed name"):
-        found = read(provider, BAD[name][0](provider))
-        assert isinstance(found, RejectedToken) and (found.issuer, found.subject) == (None, None)
+        result = read(provider, BAD[name][0](provider))
+        assert isinstance(result, RejectedToken) and (result.issuer, result.subject) == (None, None)
 
 
 def test_clocks_may_differ_by_the_leeway_and_no_more(provider: Provider) -> None:
@@ -208,8 +208,8 @@ def test_an_algorithm_that_is_not_listed_is_refused(provider: Provider) -> None:
 def test_groups_leave_the_roles_that_they_map_to(
     provider: Provider, claim: Any, left: tuple[str, ...]
 ) -> None:
-    found = read(provider, provider.token("s-vera", groups=claim), groups={"roles": GROUPS})
-    assert isinstance(found, AttestedAccount) and found.roles == left
+    result = read(provider, provider.token("s-vera", groups=claim), groups={"roles": GROUPS})
+    assert isinstance(result, AttestedAccount) and result.roles == left
 
 
 # The provider's keys
@@ -217,46 +217,46 @@ def test_groups_leave_the_roles_that_they_map_to(
 
 def test_a_rotated_key_is_found_and_a_withdrawn_one_ends_with_its_lifetime(own: Provider) -> None:
     now = [0.0]
-    asked = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    cache = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     old = own.keys[0]
-    assert asked.key(old.keyid) is not None
+    assert cache.key(old.keyid) is not None
     new = own.rotate()
-    assert asked.key(new.keyid) is None, "asked a moment ago"
+    assert cache.key(new.keyid) is None, "asked a moment ago"
     now[0] = 11
-    assert asked.key(new.keyid) is not None
-    assert asked.key(old.keyid) is None
+    assert cache.key(new.keyid) is not None
+    assert cache.key(old.keyid) is None
 
 
 def test_made_up_key_ids_do_not_make_us_ask_without_end(own: Provider) -> None:
     now = [0.0]
-    asked = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    cache = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     for number in range(100):
-        assert asked.key(f"made-up-{number}") is None
+        assert cache.key(f"made-up-{number}") is None
     assert own.asked == 2
     now[0] = 601
-    asked.key(own.keys[0].keyid)
+    cache.key(own.keys[0].keyid)
     assert own.asked == 4, "what is old is asked for again"
 
 
 def test_keys_are_believed_while_young_and_not_after_when_the_provider_is_silent(own: Provider) -> None:
     now = [0.0]
-    asked = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
+    cache = oidc_keys.ProviderKeys(own.address, lifetime=600, pause=10, clock=lambda: now[0])
     keyid = own.keys[0].keyid
-    assert asked.key(keyid) is not None
+    assert cache.key(keyid) is not None
     own.redirect = "http://127.0.0.1:9/keys"
     now[0] = 599
-    assert asked.key(keyid) is not None
+    assert cache.key(keyid) is not None
     for now[0] in (601, 602, 700):
         with pytest.raises(UnavailableError) as silent:
-            asked.key(keyid)
+            cache.key(keyid)
         assert silent.value.code == "approvals_api.provider_unavailable"
     own.redirect = None
     now[0] = 720
-    assert asked.key(keyid) is not None
+    assert cache.key(keyid) is not None
 
 
-def break_discovery(**said: Any) -> Callable[[Provider], None]:
-    return lambda own: own.discovery.update(said)
+def break_discovery(**fields: Any) -> Callable[[Provider], None]:
+    return lambda own: own.discovery.update(fields)
 
 
 def weaken(own: Provider) -> None:
@@ -326,8 +326,8 @@ def test_a_provider_that_is_down_gives_no_keys() -> None:
     ],
 )
 def test_faulty_settings_are_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
-    said = {"issuer": "https://login.example", "audience": "x"} | change
-    (tmp_path / "identity.yaml").write_text(yaml.safe_dump(said))
+    fields = {"issuer": "https://login.example", "audience": "x"} | change
+    (tmp_path / "identity.yaml").write_text(yaml.safe_dump(fields))
     with pytest.raises(ConfigurationError) as invalid:
         oidc_settings.load(tmp_path, {oidc_settings.VARIABLE: "identity.yaml"})
     assert invalid.value.code == "approvals_api.settings_invalid"
@@ -357,8 +357,8 @@ class World:
     port: int = 0
 
     def sign_in(self, who: str, *groups: str, **changes: Any) -> str:
-        held = groups or tuple(group for group, roles in GROUPS.items() if set(roles) & set(PEOPLE[who]))
-        return self.provider.token(f"s-{who}", groups=list(held), **changes)
+        joined = groups or tuple(group for group, roles in GROUPS.items() if set(roles) & set(PEOPLE[who]))
+        return self.provider.token(f"s-{who}", groups=list(joined), **changes)
 
     def ask(
         self, method: str, path: str, token: str | None = None, body: Any = None, **headers: str
@@ -369,10 +369,10 @@ class World:
         if body is not None:
             headers["Content-Type"] = "application/json"
         connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        said = json.loads(answer.read())
+        response = connection.getresponse()
+        body = json.loads(response.read())
         connection.close()
-        return answer.status, said
+        return response.status, body
 
     def post(self, kind: str, token: str | None, version: int = 1, **more: Any) -> tuple[int, Any]:
         body = {"reason": "seen the evidence", **more}
@@ -383,7 +383,7 @@ class World:
 
     def entries(self, *kinds: str) -> list[ledger.Entry]:
         with open_session(self.root) as office:
-            return [each for each in office.entries(NAME) if not kinds or each.kind in kinds]
+            return [entry for entry in office.entries(NAME) if not kinds or entry.kind in kinds]
 
     def sound(self) -> bool:
         with open_session(self.root) as office:
@@ -393,8 +393,8 @@ class World:
 def roles_file(root: Path, address: str, **changes: Any) -> None:
     listed = {who: {"emails": [f"{who}@bank.example"], "roles": roles} for who, roles in PEOPLE.items()}
     people: dict[str, Any] = {
-        who: {**said, "accounts": [{"issuer": address, "subject": f"s-{who}"}]}
-        for who, said in listed.items()
+        who: {**answer, "accounts": [{"issuer": address, "subject": f"s-{who}"}]}
+        for who, answer in listed.items()
     }
     data = {"demo": True, "roles": ROLES, "people": people | changes}
     (root / "policies/roles.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
@@ -443,9 +443,9 @@ WAITS = {"promotion": judged.PROMOTION | TWO}
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[World]:
     """One world for all that promotes nothing."""
-    with made(tmp_path_factory.mktemp("shared"), provider, policy=WAITS) as found:
-        shutil.copytree(found.root / ".clearance", found.root / "kept", symlinks=True)
-        yield found
+    with made(tmp_path_factory.mktemp("shared"), provider, policy=WAITS) as made_world:
+        shutil.copytree(made_world.root / ".clearance", made_world.root / "kept", symlinks=True)
+        yield made_world
 
 
 @pytest.fixture
@@ -460,37 +460,39 @@ def world(shared: World) -> Iterator[World]:
 
 @pytest.fixture
 def fresh(tmp_path: Path, provider: Provider) -> Iterator[World]:
-    with made(tmp_path, provider, policy=WAITS) as found:
-        yield found
+    with made(tmp_path, provider, policy=WAITS) as made_world:
+        yield made_world
 
 
 def test_two_tokens_complete_the_set_and_an_operator_promotes(fresh: World) -> None:
     world = fresh
-    code, said = world.post("approve", world.sign_in("vera"))
-    assert (code, said["counts"], said["complete"], said["missing"]) == (
+    code, answer = world.post("approve", world.sign_in("vera"))
+    assert (code, answer["counts"], answer["complete"], answer["missing"]) == (
         200,
         True,
         False,
         {"risk_officer": 1},
     )
-    code, said = world.post("approve", world.sign_in("rita"))
-    assert (code, said["complete"]) == (200, True)
-    assert said["promotion"] == "All required approvals are in. Ask an operator to run `clearance promote 1`."
-    code, said = world.look(world.sign_in("ada"))
-    assert (code, said["obstacle"]) == (200, None)
-    assert [(each["who"], each["attested_by"]) for each in said["agreed"]] == [
+    code, answer = world.post("approve", world.sign_in("rita"))
+    assert (code, answer["complete"]) == (200, True)
+    assert (
+        answer["promotion"] == "All required approvals are in. Ask an operator to run `clearance promote 1`."
+    )
+    code, answer = world.look(world.sign_in("ada"))
+    assert (code, answer["obstacle"]) == (200, None)
+    assert [(decision["who"], decision["attested_by"]) for decision in answer["agreed"]] == [
         ("vera", "approvals_service"),
         ("rita", "approvals_service"),
     ]
     (proposal,) = world.entries("proposal")
-    assert said["evidence"] == proposal.body["content"]
+    assert answer["evidence"] == proposal.body["content"]
     with open_session(world.root) as office:
         server, day = registry.connect(), office.now().date()
         ending, _ = promote.promote(office, server, NAME, 1, day)
         assert ending.status == "promoted", ending
         checks = verify.verify(office, server, NAME, 1)
-    assert all(each.holds for each in checks), checks
-    assert [each.actor for each in world.entries("approval")] == ["vera", "rita"]
+    assert all(check.holds for check in checks), checks
+    assert [entry.actor for entry in world.entries("approval")] == ["vera", "rita"]
 
 
 def test_a_service_that_may_promote_does(fresh: World) -> None:
@@ -499,9 +501,9 @@ def test_a_service_that_may_promote_does(fresh: World) -> None:
         world.root, world.provider.address, approvals_service={"roles": ["approvals_service", "operator"]}
     )
     world.post("approve", world.sign_in("vera"))
-    _, said = world.post("approve", world.sign_in("rita"))
-    assert said["promotion"] == "promoted: loan-approval version 1 is the champion."
-    assert [each.actor for each in world.entries("promotion")] == ["approvals_service"]
+    _, answer = world.post("approve", world.sign_in("rita"))
+    assert answer["promotion"] == "promoted: loan-approval version 1 is the champion."
+    assert [entry.actor for entry in world.entries("promotion")] == ["approvals_service"]
 
 
 def by_key(
@@ -513,11 +515,11 @@ def by_key(
 
 def test_key_and_token_of_one_person_are_one_person(world: World) -> None:
     first = by_key(world, "vera")
-    code, said = world.post("approve", world.sign_in("vera"))
-    assert (code, said["counts"], said["missing"]) == (409, False, {"risk_officer": 1})
-    assert f"entry {first.number}" in said["why"]
-    code, said = world.post("revoke", world.sign_in("vera"), reason="saw more")
-    assert (code, said["missing"]) == (200, {"validator": 1, "risk_officer": 1})
+    code, answer = world.post("approve", world.sign_in("vera"))
+    assert (code, answer["counts"], answer["missing"]) == (409, False, {"risk_officer": 1})
+    assert f"entry {first.number}" in answer["why"]
+    code, answer = world.post("revoke", world.sign_in("vera"), reason="saw more")
+    assert (code, answer["missing"]) == (200, {"validator": 1, "risk_officer": 1})
     again = world.post("revoke", world.sign_in("vera"), reason="again")
     assert code_of(again) == (409, "promotion.nothing_to_revoke")
     assert world.sound()
@@ -531,10 +533,10 @@ def test_what_is_taken_back_is_all_that_one_decided(world: World) -> None:
 
 
 def test_the_trainers_token_does_not_approve_and_the_attempt_is_recorded(world: World) -> None:
-    code, said = world.post("approve", world.sign_in("dan"))
-    assert (code, said["counts"]) == (409, False)
-    assert said["why"] and said["why"] == said["refused"][-1]["why"]
-    assert [each.actor for each in world.entries("approval")] == ["dan"]
+    code, answer = world.post("approve", world.sign_in("dan"))
+    assert (code, answer["counts"]) == (409, False)
+    assert answer["why"] and answer["why"] == answer["refused"][-1]["why"]
+    assert [entry.actor for entry in world.entries("approval")] == ["dan"]
     assert world.look(world.sign_in("dan"))[1]["missing"] == {"validator": 1, "risk_officer": 1}
 
 
@@ -543,16 +545,16 @@ def test_a_replayed_token_decides_nothing_also_after_a_revocation(world: World) 
     assert world.post("approve", token)[0] == 200
     assert world.post("revoke", world.sign_in("vera"), reason="saw more")[0] == 200
     for kind in ("approve", "reject", "revoke"):
-        code, said = world.post(kind, token)
-        assert (code, said["error"]["code"]) == (403, "approvals_api.token_already_used")
+        code, answer = world.post(kind, token)
+        assert (code, answer["error"]["code"]) == (403, "approvals_api.token_already_used")
     assert world.look(token)[1]["missing"] == {"validator": 1, "risk_officer": 1}
-    assert [each.actor for each in world.entries("refusal")] == ["vera"] * 3
+    assert [entry.actor for entry in world.entries("refusal")] == ["vera"] * 3
 
 
 def test_one_token_in_eight_hands_at_once_decides_once(world: World) -> None:
     token = world.sign_in("vera")
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        codes = [each[0] for each in pool.map(lambda _: world.post("approve", token), range(8))]
+        codes = [status for status, _ in pool.map(lambda _: world.post("approve", token), range(8))]
     assert sorted(codes) == [200] + [403] * 7
     assert len(world.entries("approval")) == 1 and world.sound()
 
@@ -560,9 +562,9 @@ def test_one_token_in_eight_hands_at_once_decides_once(world: World) -> None:
 def test_a_rejection_by_token_stands_until_its_author_takes_it_back(world: World) -> None:
     world.post("approve", world.sign_in("vera"))
     assert world.post("reject", world.sign_in("viktor"), reason="too few rows")[0] == 200
-    code, said = world.post("approve", world.sign_in("rita"))
-    assert (code, said["complete"]) == (200, False)
-    assert "viktor rejected it" in said["reasons"][0] and "promotion" not in said
+    code, answer = world.post("approve", world.sign_in("rita"))
+    assert (code, answer["complete"]) == (200, False)
+    assert "viktor rejected it" in answer["reasons"][0] and "promotion" not in answer
     assert world.post("revoke", world.sign_in("viktor"), reason="counted")[1]["complete"]
 
 
@@ -571,11 +573,11 @@ def test_an_override_by_token_takes_two_people_and_an_end(tmp_path: Path, provid
         assert world.post("approve", world.sign_in("vera"))[0] == 409
         assert world.post("override", world.sign_in("vera"))[0] == 409  # it has no end
         soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 10 * 86400))
-        code, said = world.post("override", world.sign_in("vera"), until=soon)
-        assert (code, said["complete"]) == (200, False)
-        code, said = world.post("override", world.sign_in("rita"), until=f"{soon}T00:00:00Z")
-        assert (code, said["complete"]) == (200, True)
-        assert {each["until"] for each in said["agreed"]} == {f"{soon}T00:00:00+00:00"}
+        code, answer = world.post("override", world.sign_in("vera"), until=soon)
+        assert (code, answer["complete"]) == (200, False)
+        code, answer = world.post("override", world.sign_in("rita"), until=f"{soon}T00:00:00Z")
+        assert (code, answer["complete"]) == (200, True)
+        assert {decision["until"] for decision in answer["agreed"]} == {f"{soon}T00:00:00+00:00"}
 
 
 NOBODY = ("alg none", "HS256, public key as the secret", "unknown key", "changed payload", "no token at all")
@@ -586,12 +588,12 @@ KNOWN = ("expired", "not valid yet", "wrong audience", "no expiry")
 def test_every_bad_token_is_refused_and_recorded_without_the_token(world: World, name: str) -> None:
     before = len(world.entries())
     token = BAD[name][0](world.provider)
-    code, said = world.post("approve", token)
-    assert code == 401, said
+    code, answer = world.post("approve", token)
+    assert code == 401, answer
     (entry,) = world.entries()[before:]
     assert (entry.kind, entry.body["version"]) == ("refusal", 1)
-    told = json.dumps(entry.to_json())
-    assert token not in told and all(part not in told for part in token.split(".") if len(part) > 8)
+    text = json.dumps(entry.to_json())
+    assert token not in text and all(part not in text for part in token.split(".") if len(part) > 8)
     assert entry.actor == ("vera" if name in KNOWN else "approvals_service")
     claimed = "https://evil.example" if name == "wrong issuer" else world.provider.address
     wanted = None if name in NOBODY else {"issuer": claimed, "subject": "s-vera"}
@@ -611,10 +613,10 @@ def test_who_may_not_approve_is_refused_and_recorded(
     world: World, who: str, groups: tuple[str, ...], says: str
 ) -> None:
     before = len(world.entries())
-    code, said = world.post("approve", world.sign_in(who, *groups))
-    assert (code, said["error"]["code"]) == (403, f"approvals_api.{says}")
+    code, answer = world.post("approve", world.sign_in(who, *groups))
+    assert (code, answer["error"]["code"]) == (403, f"approvals_api.{says}")
     (entry,) = world.entries()[before:]
-    assert entry.kind == "refusal" and said["error"]["message"] in entry.body["reason"]
+    assert entry.kind == "refusal" and answer["error"]["message"] in entry.body["reason"]
     assert entry.body["account"] == {"issuer": world.provider.address, "subject": f"s-{who}"}
     assert entry.actor == ("approvals_service" if who == "nobody" else who)
 
@@ -623,8 +625,8 @@ def test_reading_takes_a_token_of_somebody_with_a_right(world: World) -> None:
     assert world.look(None)[0] == 401
     assert world.look(world.sign_in("nobody", "g-val"))[0] == 403
     assert world.look(world.sign_in("ada", "g-none"))[0] == 403
-    code, said = world.look(world.sign_in("vera"))
-    assert (code, said["verdict"], said["agreed"]) == (200, "pass", [])
+    code, answer = world.look(world.sign_in("vera"))
+    assert (code, answer["verdict"], answer["agreed"]) == (200, "pass", [])
 
 
 def code_of(answer: tuple[int, Any]) -> tuple[int, str]:
@@ -648,8 +650,8 @@ def test_what_is_no_request_is_refused_before_anything_is_decided(world: World) 
     assert code_of(world.ask("POST", other, token, reason)) == (404, "other_model")
     assert code_of(world.ask("GET", "/nowhere", token)) == (404, "not_found")
     assert code_of(world.ask("PUT", path, token, reason)) == (405, "not_found")
-    code, said = world.post("approve", token, version=99)
-    assert code == 409 and "version 99" in said["error"]["message"]
+    code, answer = world.post("approve", token, version=99)
+    assert code == 409 and "version 99" in answer["error"]["message"]
     basic = world.ask("GET", f"/models/{NAME}/versions/1", None, Authorization="Basic eDp5")
     assert code_of(basic) == (401, "no_bearer_token")
     assert len(world.entries("approval")) == before
@@ -660,16 +662,16 @@ def test_a_key_that_was_rotated_is_found_and_the_old_one_counts_no_more(world: W
     stale = world.sign_in("rita")
     world.provider.rotate("RS256")
     assert world.post("approve", world.sign_in("rita"))[0] == 200
-    code, said = world.post("reject", stale)
-    assert (code, said["error"]["code"]) == (401, "approvals_api.token_unknown_key")
+    code, answer = world.post("reject", stale)
+    assert (code, answer["error"]["code"]) == (401, "approvals_api.token_unknown_key")
 
 
 def test_without_the_provider_nothing_is_decided(world: World) -> None:
     world.provider.rotate()
     world.provider.redirect = "http://127.0.0.1:9/"
     before = len(world.entries())
-    code, said = world.post("approve", world.sign_in("vera"))
-    assert (code, said["error"]["code"]) == (503, "approvals_api.provider_unavailable")
+    code, answer = world.post("approve", world.sign_in("vera"))
+    assert (code, answer["error"]["code"]) == (503, "approvals_api.provider_unavailable")
     assert len(world.entries()) == before
     world.provider.redirect = None
     assert world.post("approve", world.sign_in("vera"))[0] == 200
@@ -685,21 +687,21 @@ def test_a_flood_of_bad_tokens_does_not_fill_the_ledger(world: World) -> None:
 def test_a_service_that_may_not_attest_takes_no_approvals(world: World) -> None:
     token = world.sign_in("vera")
     roles_file(world.root, world.provider.address, approvals_service={"roles": ["validator"]})
-    code, said = world.post("approve", token)
-    assert (code, said["error"]["code"]) == (409, "approvals_api.service_may_not_attest")
+    code, answer = world.post("approve", token)
+    assert (code, answer["error"]["code"]) == (409, "approvals_api.service_may_not_attest")
     assert not world.entries("approval")
 
 
 def test_evidence_that_was_tampered_with_is_not_decided_on(world: World) -> None:
     (model,) = (world.root / "mlruns").rglob("model.skops")
-    whole = model.read_bytes()
+    content = model.read_bytes()
     model.chmod(0o644)
     try:
-        model.write_bytes(whole + b"x")
-        code, said = world.post("approve", world.sign_in("vera"))
+        model.write_bytes(content + b"x")
+        code, answer = world.post("approve", world.sign_in("vera"))
     finally:
-        model.write_bytes(whole)
-    assert code == 409 and "model.skops" in said["error"]["message"]
+        model.write_bytes(content)
+    assert code == 409 and "model.skops" in answer["error"]["message"]
     assert not world.entries("approval")
 
 
@@ -707,11 +709,13 @@ def test_evidence_that_was_tampered_with_is_not_decided_on(world: World) -> None
 def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         started = World(world.root, world.provider, free.getsockname()[1])
-    said = settings(world.provider, groups={"roles": GROUPS}).model_dump(mode="json")
-    (world.root / "policies/identity.yaml").write_text(yaml.safe_dump(said))
+    answer = settings(world.provider, groups={"roles": GROUPS}).model_dump(mode="json")
+    (world.root / "policies/identity.yaml").write_text(yaml.safe_dump(answer))
     command = [Path(sys.executable).with_name("clearance"), "serve-approvals", "--port", str(started.port)]
-    kept = os.environ | {"PYTHONPATH": str(judged.LOCK.parent)}
-    with subprocess.Popen(command, cwd=world.root, env=kept, stderr=subprocess.PIPE, text=True) as process:
+    variables = os.environ | {"PYTHONPATH": str(judged.LOCK.parent)}
+    with subprocess.Popen(
+        command, cwd=world.root, env=variables, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stderr is not None
             assert "signed by approvals_service" in process.stderr.readline()
@@ -725,7 +729,7 @@ def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None
             assert code == 200
         finally:
             process.terminate()
-    assert [each.actor for each in world.entries("approval")] == ["vera"]
+    assert [entry.actor for entry in world.entries("approval")] == ["vera"]
 
 
 def test_the_settings_that_the_guide_shows_are_valid() -> None:

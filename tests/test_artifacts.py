@@ -3,10 +3,10 @@
 import hashlib
 from pathlib import Path
 
-import codes
 import pytest
 
 from clearance import files as artifacts
+from tests.support import codes
 
 
 def test_digest_is_sha256_of_the_content(tmp_path: Path) -> None:

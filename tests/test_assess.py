@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pytest
-import scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -22,7 +21,7 @@ from clearance.errors import DataError
 from clearance.metrics import counts, fairness
 from clearance.metrics.counts import Cells
 from tasks import assess, prepare
-from tests.support import evidence
+from tests.support import evidence, scored
 
 Array = npt.NDArray[Any]
 MEASURES = [

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import judged
 import pytest
 import yaml
 
@@ -16,6 +15,7 @@ from clearance.policy import authorised
 from clearance.policy.authorised import Authorisation
 from clearance.promotion import authorised_policy
 from clearance.versioning import git
+from tests.support import judged
 
 NAME, FILE = "loan-approval", "policies/strict.yaml"
 

@@ -13,15 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import judged
-import prefect_server
 import pytest
-import toys
 from mlflow import MlflowClient
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.states import StateType
-from prefect_server import PrefectServer
 
 from clearance import cli, environment, files, paths, registry
 from clearance.promotion import receipt, version_record
@@ -31,7 +27,8 @@ from flows import training
 from tasks import promote as promote_task
 from tasks import release as release_task
 from tasks import track
-from tests.support import terminal_run
+from tests.support import judged, prefect_server, terminal_run, toys
+from tests.support.prefect_server import PrefectServer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's own

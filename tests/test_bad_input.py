@@ -110,7 +110,10 @@ def declare(**roles: str) -> None:
 
 
 def content(raw: bytes) -> Callable[[], None]:
-    return lambda: SOURCE.write_bytes(raw) and None
+    def write() -> None:
+        SOURCE.write_bytes(raw)
+
+    return write
 
 
 FAULTS = {
@@ -158,13 +161,13 @@ REFUSALS = {
     "duplicate keys": (rows(lambda t: t.assign(applicant=t["applicant"] // 2)), "applicant"),
     "a feature that is all null": (rows(lambda t: t.assign(years=None)), "years"),
     "a weight below 0": (
-        lambda: (declare(weight="years"), rows(lambda t: t.assign(years=t["years"] - 5))()),
+        lambda: (declare(weight="years"), rows(lambda t: t.assign(years=t["years"] - 5))()),  # type: ignore[func-returns-value]
         "the weight `years` is negative, zero or infinite",
     ),
     "an unknown cluster column": (lambda: declare(cluster="gendre"), "did you mean `gender`"),
     "a cluster that is null": (
         lambda: (
-            declare(cluster="branch"),
+            declare(cluster="branch"),  # type: ignore[func-returns-value]
             rows(lambda t: t.assign(branch=(t["applicant"] % 40).where(t["applicant"] > 3)))(),
         ),
         "`branch` is null in 4 of 400 rows",
@@ -173,10 +176,10 @@ REFUSALS = {
 """What a table is refused for: it is judged like any other, and the report names the column."""
 
 ELSEWHERE = {
-    "a corrupted DVC cache object": "test_pipeline.test_an_edited_output_and_a_corrupted_cache_are_rebuilt",
+    "a corrupted DVC cache object": "test_pipeline.test_a_rerun_rebuilds_what_was_corrupted",
     "an MLflow server that is down": "test_track.test_a_server_that_is_down_is_told_soon_and_nothing_is_lost",
     "a second run in the checkout": "test_terminal.test_a_second_run_in_the_checkout_is_turned_away_at_once",
-    "Ctrl-C or kill -9 in any stage": "test_terminal.test_a_run_that_is_struck_down_leaves_nothing_running",
+    "Ctrl-C or kill -9 in any stage": "test_terminal.test_a_run_that_is_stopped_leaves_nothing_running",
 }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import people
 import pytest
-from codes import raises
 
 from clearance import files, in_toto
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.evidence_bundle import BundleEvidence, CodeState, JudgedPolicy
+from tests.support import people
+from tests.support.codes import raises
 
 VERA = people.SIGNERS["vera"]
 KEYS = {VERA.public_key.keyid: VERA.public_key}

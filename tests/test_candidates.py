@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import biased
-import learnable
 import numpy as np
 import pytest
 
@@ -18,6 +16,7 @@ from clearance.models import attribution, candidate_search, candidates, model_fi
 from clearance.models.mitigations import MITIGATIONS
 from clearance.policy import policy_file, schema
 from tasks import train
+from tests.support import biased, learnable
 
 AS_OF = dt.date(2026, 11, 22)
 FRAME = biased.table()
@@ -229,7 +228,7 @@ def test_protected_attributes_at_decision_need_the_parameters_and_the_policy(met
             select(**choice, protected_at_decision=False)
         assert (caught.value.code, caught.value.values["methods"]) == ("models.protected_not_allowed", method)
     with pytest.raises(ConfigurationError) as caught:
-        select(train.NO_DEMANDS, **alone)
+        select(train.NO_CONSTRAINTS, **alone)
     assert caught.value.code == "models.no_candidate_fitted"
     for stance, says in (("not named", "no rule of the policy"), ("forbidden", "the policy forbids")):
         found = select(tune_constraints.Constraints(protected=stance), **many)  # type: ignore[arg-type]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 import pytest
-import toys
 from click.testing import CliRunner, Result
 
 from clearance import cli, files, run_lock
 from clearance.promotion import receipt
+from tests.support import toys
 
 HEAVY = {"prefect", "mlflow", "dvc", "pandas", "numpy", "sklearn", "pydantic", "great_expectations", "yaml"}
 
@@ -69,7 +69,7 @@ def test_the_help_lists_every_command_under_its_section() -> None:
 
 
 def test_the_groups_have_these_commands() -> None:
-    groups = {name: each for name, each in cli.main.commands.items() if isinstance(each, click.Group)}
+    groups = {name: group for name, group in cli.main.commands.items() if isinstance(group, click.Group)}
     assert {name: set(group.commands) for name, group in groups.items()} == GROUPS
 
 
@@ -98,8 +98,8 @@ def test_run_and_the_flow_share_one_declaration_of_options() -> None:
     from flows import terminal
 
     run = cli.main.commands["run"]
-    assert [each.to_info_dict() for each in terminal.main.params] == [
-        each.to_info_dict() for each in run.params
+    assert [option.to_info_dict() for option in terminal.main.params] == [
+        option.to_info_dict() for option in run.params
     ]
 
 
@@ -114,7 +114,7 @@ def test_what_destroys_is_a_dry_run_without_yes(words: tuple[str, ...]) -> None:
     for word in words:
         assert isinstance(command, click.Group)
         command = command.commands[word]
-    (option,) = [each for each in command.params if "--yes" in each.opts]
+    (option,) = [option for option in command.params if "--yes" in option.opts]
     assert isinstance(option, click.Option) and option.is_flag and not option.required
 
 
@@ -182,8 +182,8 @@ def test_repair_removes_what_does_not_match_and_dvc_rebuilds_it(toy: Path) -> No
     assert call("repair").output == ""
     good = (toy / "models/model.txt").read_bytes()
     (toy / "models/model.txt").write_bytes(good[::-1])
-    said = call("repair")
-    assert said.output.startswith("models/model.txt was not what dvc.lock recorded")
+    done = call("repair")
+    assert done.output.startswith("models/model.txt was not what dvc.lock recorded")
     assert toys.dvc(toy, "repro").returncode == 0
     assert (toy / "models/model.txt").read_bytes() == good
 

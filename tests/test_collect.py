@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 
-import governed
 import pytest
 import yaml
-from governed import Place
 
 from clearance import registry
 from clearance.errors import IntegrityError
 from clearance.promotion import needed_objects
+from tests.support import governed
+from tests.support.governed import Place
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import loans
 import pandas as pd
-import postgres
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -21,6 +19,7 @@ from clearance import database_urls
 from clearance.data.sources import sql_query
 from clearance.errors import ClearanceError, ExitCode, SourceError, UnavailableError
 from tasks import ingest, snapshot
+from tests.support import loans, postgres
 
 SECRETS = ("s3cr3t", "%2F%40", postgres.PASSWORD, postgres.USER)
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import prefect_server
 import pytest
-import toys
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
-from prefect_server import PrefectServer
 
 from clearance import files
+from tests.support import prefect_server, toys
+from tests.support.prefect_server import PrefectServer
 
 pytestmark = [
     pytest.mark.slow,

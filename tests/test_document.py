@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import reported
 
 from clearance import files, paths
 from clearance.documents import measurement
 from clearance.errors import IntegrityError
 from clearance.reporting import report
-from tests.support import evidence
+from tests.support import evidence, reported
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}&lt;"

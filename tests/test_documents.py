@@ -9,7 +9,6 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import make
 
 from clearance import files, paths
 from clearance.documents import catalogue, codec, published
@@ -27,6 +26,7 @@ from clearance.documents.validation_document import BlockedValidation, PreparedV
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.policy import project_verdict
+from tests.samples import make
 from tests.support import evidence
 from tools import schemas
 

@@ -7,18 +7,19 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import projects
 import pytest
-from projects import Done, Project
 
 from clearance import files
 from clearance.errors import ExitCode
+from tests.support import projects
+from tests.support.projects import Done, Project
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +30,7 @@ def test_a_ci_job(demo: Project, demo_run: Done, tmp_path: Path) -> None:
     """Plain DVC behind make targets, from no lock at all; no promotion without a shared registry."""
     job = projects.copy(tmp_path)
     (job.root / "dvc.lock").unlink(missing_ok=True)
-    venv = Path(projects.sys.executable).parent.parent
+    venv = Path(sys.executable).parent.parent
     make = ("make", "--silent", f"VENV={venv}", "--assume-old", f"{venv}/.ready")
     job.run(*make, "repro", variables={"CI": "true"}).ok()
     told = job.run(*make, "verdict", variables={"CI": "true"})
@@ -57,7 +58,7 @@ def test_a_run_started_in_the_prefect_ui(demo: Project, demo_run: Done, tmp_path
     log = tmp_path / "ui.log"
     with log.open("wb") as output:
         ui = subprocess.Popen(
-            [projects.sys.executable, "-m", "flows.ui"],
+            [sys.executable, "-m", "flows.ui"],
             cwd=project.root,
             env=project.environment() | ports,
             stdout=output,

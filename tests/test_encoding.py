@@ -1,12 +1,12 @@
 """Every encoded column knows the feature it came from, and rare values never get a column of their own."""
 
-import learnable
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 
 from clearance.models import encoding, scoring
+from tests.support import learnable
 
 FEATURES = list(learnable.FEATURES)
 

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import people
 import pytest
 import rfc8785
-from codes import raises
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +21,8 @@ from clearance import canonical_json, files, in_toto
 from clearance.errors import IntegrityError
 from clearance.trust import dsse
 from clearance.trust.dsse import SignatureFault
+from tests.support import people
+from tests.support.codes import raises
 
 GOLDEN = Path(__file__).parent / "golden" / "evidence.dsse.json"
 VERA, RITA = people.SIGNERS["vera"], people.SIGNERS["rita"]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import codes
 import pytest
 
 from clearance import environment
+from tests.support import codes
 
 
 def test_telemetry_is_off_and_state_stays_in_the_project(

@@ -6,15 +6,15 @@ import datetime as dt
 from pathlib import Path
 from typing import Any, get_args
 
-import governed
 import pytest
 import yaml
-from governed import NAME, Place
 
 from clearance import ledger
 from clearance.errors import ConfigurationError, ExitCode
 from clearance.policy import schema
 from clearance.promotion import erase
+from tests.support import governed
+from tests.support.governed import NAME, Place
 
 
 @pytest.fixture

@@ -6,11 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import codes
 import numpy as np
 import numpy.typing as npt
 import pytest
-import scored
 import yaml
 from sklearn import metrics
 
@@ -20,7 +18,7 @@ from clearance.documents.measurement import Measurement
 from clearance.metrics import calibration, curves, performance, ranking
 from clearance.metrics.intervals import Sampling
 from tasks import evaluate
-from tests.support import evidence
+from tests.support import codes, evidence, scored
 
 SAMPLING = Sampling(confidence=0.95, resamples=200, seed=1)
 NAMES = [

@@ -13,7 +13,7 @@ from clearance.documents.measurement import Measurement
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_a_measurement_never_holds_nan_or_infinity(field: str, number: float) -> None:
     with pytest.raises(ValueError, match=f"^{field} is {number}: use `undefined` instead$"):
-        Measurement(**({"value": 1.0} | {field: number}))
+        Measurement(**({"value": 1.0} | {field: number}))  # type: ignore[arg-type]
 
 
 def test_a_measurement_has_a_value_or_a_reason() -> None:

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import codes
-import learnable
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -22,7 +20,7 @@ from clearance.documents.explanation_document import ExplanationDocument
 from clearance.metrics import figures
 from clearance.models import attribution, contributions, encoding, scoring
 from tasks import explain, train
-from tests.support import evidence
+from tests.support import codes, evidence, learnable
 
 FRAME = learnable.table(400)
 TREES = {
@@ -259,8 +257,8 @@ def test_a_text_feature_and_a_column_of_nulls_can_be_drawn() -> None:
 _BOTH = """
 import json, os, sys
 from pathlib import Path
-import codes
-import learnable
+from tests.support import codes
+from tests.support import learnable
 from clearance import files as artifacts
 from clearance import paths
 from tasks import explain, train

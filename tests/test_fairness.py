@@ -12,11 +12,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn
-from test_assess import TABLES, Array, rows_of
 
 from clearance.documents.group_names import MISSING
 from clearance.metrics import calibration, entropy, fairness, intervals, ranked, ranking, resampling
 from clearance.metrics.counts import Cells
+from tests.test_assess import TABLES, Array, rows_of
 
 SAMPLING = intervals.Sampling(confidence=0.95, resamples=200, seed=7)
 FULL = st.integers(1, 30)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_policy import fairness, gap, made, rule
 
-from clearance.documents import measurement
+from clearance.documents.document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
+from clearance.documents.validation_document import Expectation, RawValidationDocument
 from clearance.policy import findings, sample_size
 from clearance.policy.findings import Finding
 from clearance.policy.schema import Limit
+from tests.test_policy import fairness, gap, made, rule
 
 SIGNIFICANCE = {"decides_by": "point_and_significance", "equal_at": 0.0}
 
@@ -56,7 +57,7 @@ def test_what_was_not_found_is_a_finding_too() -> None:
 @pytest.mark.parametrize(("attribute", "ends"), [("sex", " for sex"), (None, "difference")])
 def test_what_is_missing_is_named_with_its_attribute(attribute: str | None, ends: str) -> None:
     (read,) = made(rule()).rules
-    missing = {"fairness": measurement.measured({})}
+    missing = {"fairness": MeasuredDocument(measurements={})}
     assert findings.evaluate(read, attribute, missing).reason.endswith(ends)
 
 
@@ -110,13 +111,19 @@ def test_an_interval_of_one_point_is_sound_and_a_reversed_one_is_not() -> None:
 
 
 def broken(count: int, **changes: Any) -> dict[str, Any]:
-    entries = [
-        {"detail": f"fault {each}", "success": False, "severity": "block"} | changes for each in range(count)
-    ]
-    measured = measurement.measured(
-        {"blocking_failures": Measurement(value=float(count))}, expectations=entries
+    facts = {"expectation": "odd", "column": None, "severity": "block", "success": False, "observed": None}
+    expectations = tuple(
+        Expectation(**facts | {"detail": f"fault {number}", "examples": ()} | changes)
+        for number in range(count)
     )
-    return {"validation_raw": measured}
+    document = RawValidationDocument(
+        boundary="raw",
+        table="ab" * 32,
+        blocked=True,
+        measurements={"blocking_failures": Measurement(value=float(count))},
+        expectations=expectations,
+    )
+    return {"validation_raw": document}
 
 
 @pytest.mark.parametrize(
@@ -133,15 +140,11 @@ def test_the_first_faults_of_a_table_are_told_in_their_own_words(count: int, tol
     assert findings.evaluate(read, None, broken(count)).reason.split("; ")[2:] == told
     for other in ({"success": True}, {"severity": "warn"}):
         assert findings.evaluate(read, None, broken(count, **other)).reason.split("; ")[2:] == []
-    odd = broken(count)
-    odd["validation_raw"]["expectations"] = [None, "odd"]
-    assert findings.evaluate(read, None, odd).outcome is Outcome.FAIL
-    del odd["validation_raw"]["expectations"]
-    assert findings.evaluate(read, None, odd).outcome is Outcome.FAIL
 
 
-def test_only_validation_tells_faults() -> None:
-    told = fairness(gap(0.05, 0.01, 0.09))
-    told["fairness"]["expectations"] = broken(1)["validation_raw"]["expectations"]
-    (read,) = made(rule()).rules
-    assert "fault" not in findings.evaluate(read, "race", told).reason
+def test_a_document_without_expectations_tells_no_faults() -> None:
+    about = {"metric": "validation_raw.blocking_failures", "attribute": None, "decides_by": "point"}
+    (read, _) = made(rule(**about | {"limit": {"at_most": 0}}), rule(id="other")).rules
+    plain = {"validation_raw": MeasuredDocument(measurements={"blocking_failures": Measurement(value=1.0)})}
+    finding = findings.evaluate(read, None, plain)
+    assert finding.outcome is Outcome.FAIL and len(finding.reason.split("; ")) == 2

@@ -13,19 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-import tables
 import yaml
 from sklearn.linear_model import LogisticRegression
 
 from clearance import params
-from clearance.documents import measurement
+from clearance.documents.document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
 from clearance.policy import judgement, policy_file, schema
 from expectations import bias
 from expectations import prepared_boundary as prepared_suite
 from tasks import assess, evaluate, validate
-from tests.support import evidence
+from tests.support import evidence, tables
 
 PACK = Path(__file__).parent.parent / "policies/packs/engineering_default.yaml"
 TODAY = dt.date(2026, 11, 22)
@@ -107,7 +106,7 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
             model_sha256=evidence.DIGEST,
             asked=choices,
             seed=1,
-        ).to_json(),
+        ),
         "fairness": assess.assess(
             protected=test[["race", "sex"]].reset_index(drop=True),
             label=label,
@@ -117,7 +116,7 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
             known=KNOWN if known is None else known,
             asked=choices,
             seed=1,
-        ).to_json(),
+        ),
     }
 
 
@@ -125,7 +124,7 @@ def raw(features: list[str] | None = None, **columns: Any) -> dict[str, Any]:
     """The validation report of a raw table with these further columns, of which some are made features."""
     table = tables.applications(**columns)
     declared = tables.data(features=["income", "debt", "kind", *(features or [])])
-    return validate.check_raw(table, declared, evidence.origin(rows=table.num_rows)).document.to_json()
+    return validate.check_raw(table, declared, evidence.origin(rows=table.num_rows)).document
 
 
 def labelled(frame: pd.DataFrame) -> dict[str, Any]:
@@ -148,7 +147,7 @@ def labelled(frame: pd.DataFrame) -> dict[str, Any]:
         metric: {name: figures[metric] for name, figures in by_attribute.items()}
         for metric in by_attribute["race"]
     }
-    return measurement.measured({"blocking_failures": Measurement(value=0)} | rates)
+    return MeasuredDocument(measurements={"blocking_failures": Measurement(value=0)} | rates)
 
 
 @cache
@@ -159,10 +158,10 @@ def sound() -> dict[str, Any]:
     nothing = Measurement(value=0)
     return {
         "validation_raw": raw(),
-        "split": measurement.measured({"overlap": nothing}),
+        "split": MeasuredDocument(measurements={"overlap": nothing}),
         "validation_prepared": labelled(frame),
-        "explanation": measurement.measured({"additivity_error": Measurement(value=1e-12)}),
-        "training": measurement.measured({"protected_at_decision": nothing}),
+        "explanation": MeasuredDocument(measurements={"additivity_error": Measurement(value=1e-12)}),
+        "training": MeasuredDocument(measurements={"protected_at_decision": nothing}),
         **measured(test, scores),
     }
 
@@ -363,7 +362,7 @@ def test_a_model_that_knows_nothing_is_not_let_through() -> None:
 
 @pytest.mark.parametrize("name", ["validation_raw", "split", "performance", "fairness", "explanation"])
 def test_evidence_that_was_never_taken_is_missed(name: str) -> None:
-    verdict = gate(**{name: measurement.blocked("validate_raw: 3 rows are wrong")})
+    verdict = gate(**{name: BlockedDocument(because="validate_raw: 3 rows are wrong")})
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert all(f"{name} is blocked (validate_raw: 3 rows are wrong)" in each for each in verdict.reasons)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clearance.documents import measurement
+from clearance.documents.document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import findings, sample_size
 from clearance.policy.schema import Rule
@@ -12,7 +12,11 @@ from clearance.reporting import headline
 
 
 def finding(**changes: Any) -> dict[str, Any]:
-    base = {"metric": "fairness.demographic_parity_difference", "attribute": "race", "severity": "block"}
+    base: dict[str, Any] = {
+        "metric": "fairness.demographic_parity_difference",
+        "attribute": "race",
+        "severity": "block",
+    }
     base |= {"value": 0.05, "low": 0.0, "high": 0.2, "limit": {"at_least": None, "at_most": 0.1}}
     return (
         base
@@ -75,7 +79,7 @@ def undecided(
         **{"severity": "block", "decides_by": "interval"},
     }
     figure = Measurement(value=value, low=low, high=high, confidence=0.95, support=support)
-    evidence = {"fairness": measurement.measured({"equalized_odds_difference": {"race": figure}})}
+    evidence = {"fairness": MeasuredDocument(measurements={"equalized_odds_difference": {"race": figure}})}
     result = findings.evaluate(Rule.model_validate(rule), "race", evidence)
     assert result.outcome is Outcome.INSUFFICIENT_EVIDENCE
     assert result.more_rows is not None

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import reported
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +17,7 @@ from clearance.documents import measurement
 from clearance.documents.group_names import MISSING
 from clearance.reporting import impact_table
 from tasks import assess, document
-from tests.support import evidence
+from tests.support import evidence, reported
 
 TODAY = dt.date(2026, 11, 22)
 RULE: dict[str, Any] = {

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import scored
 import yaml
 
 from clearance import files, params, paths
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
 from tasks import assess, evaluate, judge, score
-from tests.support import evidence
+from tests.support import evidence, scored
 
 Project = Path
 DOCUMENTS = ("validation_raw", "validation_prepared", "explanation", "performance", "fairness")

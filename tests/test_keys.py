@@ -7,10 +7,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import people
 import pytest
 import yaml
-from codes import raises
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib import signer as kinds
@@ -19,6 +17,8 @@ from securesystemslib.signer import CryptoSigner, Key, Signature, Signer, SSlibK
 from clearance import in_toto
 from clearance.errors import ConfigurationError
 from clearance.trust import dsse, key_files, keys, roles_file, signers
+from tests.support import people
+from tests.support.codes import raises
 
 SECRET = "correct horse battery"  # noqa: S105
 SAID = in_toto.statement({"a": "0" * 64}, "urn:x:y", {})

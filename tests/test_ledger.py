@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from codes import raises
 from hypothesis import given
 from hypothesis import settings as settings_
 from hypothesis import strategies as st
@@ -37,6 +36,7 @@ from clearance.ledger import (
 )
 from clearance.ledger.checkpoint import Checkpoint
 from tests.support import ledger_samples as samples
+from tests.support.codes import raises
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
 FORK = multiprocessing.get_context("fork")

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from codes import raises
 
 from clearance import ledger
 from clearance.ledger import LedgerFault, checkpoint_files
 from tests.support import ledger_samples as samples
+from tests.support.codes import raises
 
 FORK = multiprocessing.get_context("fork")
 STEPS = 2 * 2 * 4 + 2

@@ -9,11 +9,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from codes import raises
 
 from clearance import ledger
 from clearance.ledger import Draft, Entry, EntryKind, entry, events
 from clearance.ledger.events import Event
+from tests.support.codes import raises
 
 CONTENT, OTHER = "c" * 64, "d" * 64
 ABOUT: dict[str, Any] = {"version": 3, "content": CONTENT}

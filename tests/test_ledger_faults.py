@@ -10,7 +10,6 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
-from codes import raises
 from psycopg import errors
 
 from clearance import ledger
@@ -23,6 +22,7 @@ from clearance.errors import (
 )
 from clearance.ledger import address, checkpoint_files, database_faults, export, waiting
 from tests.support import ledger_samples as samples
+from tests.support.codes import raises
 
 URL = sa.make_url("postgresql+psycopg://ann:s3cr3t@db.example/ledgers")
 

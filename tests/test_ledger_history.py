@@ -6,13 +6,13 @@ import datetime as dt
 import itertools
 from dataclasses import replace
 
-from codes import raises
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance import ledger
 from clearance.ledger import Draft, Entry, EntryKind, entry
 from tests.support import ledger_samples as samples
+from tests.support.codes import raises
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

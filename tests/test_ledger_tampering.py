@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from codes import raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from clearance.ledger import EntryKind, LedgerFault, entry, export, times, verif
 from clearance.ledger.checkpoint_reader import CheckpointCopy
 from clearance.ledger.entry import Entry
 from tests.support import ledger_samples as samples
+from tests.support.codes import raises
 
 CHAIN_CANNOT_SEE = {"tail cut", "whole rewrite", "older database", "checkpoint removed", "wrong key"}
 

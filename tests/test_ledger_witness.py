@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codes import raises
 
 from assurance import ledger_attacks as attacks
 from clearance import ledger
@@ -20,6 +19,7 @@ from clearance.ledger.checkpoint import Checkpoint
 from clearance.ledger.checkpoint_reader import CheckpointCopy
 from clearance.ledger.report import LedgerFault, LedgerFinding, LedgerReport
 from tests.support import ledger_samples as samples
+from tests.support.codes import raises
 
 NOW = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
 Found = list[tuple[LedgerFault, int | None, int]]

@@ -15,14 +15,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import governed
 import pytest
-from governed import NAME, Place
 
 import clearance
 from clearance import library
 from clearance.errors import ConfigurationError
 from clearance.policy import judgement
+from tests.support import governed
+from tests.support.governed import NAME, Place
 
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs/library.md"
@@ -44,7 +44,7 @@ def test_every_name_is_documented_and_typed(name: str) -> None:
     value = getattr(clearance, name)
     assert value is getattr(library, name) and inspect.getdoc(value)
     signature = inspect.signature(value)
-    assert all(each.annotation is not each.empty for each in signature.parameters.values())
+    assert all(option.annotation is not option.empty for option in signature.parameters.values())
     verbs = set(re.findall(r"^\| `(\w+)` \|", GUIDE.read_text(), re.MULTILINE))
     assert (name in verbs) is inspect.isfunction(value)
 

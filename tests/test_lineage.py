@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import codes
-import judged
 import pytest
 import yaml
 
 from clearance import files
 from clearance.versioning import digests, lineage
+from tests.support import codes, judged
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import codes
-import judged
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -29,6 +27,7 @@ from clearance import registry
 from clearance.promotion import promote, release
 from clearance.promotion.session import open_session
 from tasks import track
+from tests.support import codes, judged
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("flask_wtf", reason="MLflow's auth app needs Flask-WTF: install the extra `mlflow[auth]`")

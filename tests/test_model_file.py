@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import learnable
 import numpy as np
 import pytest
 import skops.io
@@ -35,6 +34,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.models import encoding, group_thresholds, model_file, scoring, tree_checks, trusted_types
+from tests.support import learnable
 
 ESTIMATORS: dict[str, Callable[[], Any]] = {
     "linear": lambda: LogisticRegression(max_iter=1000),

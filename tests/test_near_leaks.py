@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from clearance.metrics import ranking
+from clearance.metrics import proxies, ranking
 from expectations import features, near_leaks
 
 RANDOM = np.random.default_rng(5)
@@ -17,7 +17,7 @@ LABEL = RANDOM.random(ROWS) < 0.4
 
 def out_of_fold(cell: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """The share inside of each row's cell among the rows of the other folds, counted row by row."""
-    fold = np.arange(len(cell)) % near_leaks.FOLDS
+    fold = np.arange(len(cell)) % proxies.FOLDS
     scores = np.empty(len(cell))
     for at in range(len(cell)):
         others = fold != fold[at]
@@ -125,5 +125,5 @@ def test_two_features_that_settle_the_label_together_are_named(
 
 def test_a_large_table_is_looked_at_by_sample() -> None:
     frame = pd.DataFrame({"x": np.arange(35_000)})
-    assert len(near_leaks.sample(frame, ["x"])) <= near_leaks.ROWS
+    assert len(near_leaks.sample(frame, ["x"])) <= proxies.ROWS
     assert near_leaks.sample(frame, ["x"])["x"].max() > 34_990

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import projects
 import pytest
 import yaml
-from prefect_server import PrefectServer
-from projects import Done, Project
 
 from clearance import files
 from clearance.errors import ExitCode
+from tests.support import projects
+from tests.support.prefect_server import PrefectServer
+from tests.support.projects import Done, Project
 
 pytestmark = pytest.mark.slow
 SOURCE = "data/source/applicants.csv"

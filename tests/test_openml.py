@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import loans
 import pandas as pd
 import pytest
 
 from clearance.data.sources import openml
 from clearance.errors import SourceError, UnavailableError
 from tasks import ingest, snapshot
+from tests.support import loans
 
 ARFF = """@relation loans
 @attribute amount numeric

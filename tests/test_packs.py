@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from clearance.documents import measurement as evidence
 from clearance.documents import metrics
+from clearance.documents.document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import judgement, policy_file, schema
 from clearance.reporting import explain_rule
@@ -105,13 +105,13 @@ def sound(ratio: tuple[float, float, float] = (0.98, 0.96, 0.99), gap: float = 0
     }
     labels = {"label_rate_ratio": dict.fromkeys(("race", "sex"), measurement(*ratio))}
     return {
-        "validation_raw": evidence.measured({"blocking_failures": nothing}),
-        "validation_prepared": evidence.measured({"blocking_failures": nothing} | labels),
-        "split": evidence.measured({"overlap": nothing}),
-        "performance": evidence.measured(ranks),
-        "fairness": evidence.measured(by_name),
-        "explanation": evidence.measured({"additivity_error": nothing}),
-        "training": evidence.measured({"protected_at_decision": nothing}),
+        "validation_raw": MeasuredDocument(measurements={"blocking_failures": nothing}),
+        "validation_prepared": MeasuredDocument(measurements={"blocking_failures": nothing} | labels),
+        "split": MeasuredDocument(measurements={"overlap": nothing}),
+        "performance": MeasuredDocument(measurements=ranks),
+        "fairness": MeasuredDocument(measurements=by_name),
+        "explanation": MeasuredDocument(measurements={"additivity_error": nothing}),
+        "training": MeasuredDocument(measurements={"protected_at_decision": nothing}),
     }
 
 
@@ -150,7 +150,9 @@ def test_local_law_144_reports_ratios_without_a_pass_mark_and_asks_that_they_are
     assert {rule.read_for for rule in ratios} == {("race", "sex", "race & sex")}
     for metric, name in (("disparate_impact_best_group", "sex"), ("missing_share", "race & sex")):
         found = sound()
-        del found["fairness"]["measurements"][metric][name]
+        figures = {key: dict(by) for key, by in found["fairness"].measurements.items()}
+        del figures[metric][name]
+        found["fairness"] = MeasuredDocument(measurements=figures)
         verdict = judgement.judge(book, found, DECLARED, TODAY)
         assert verdict.outcome == Outcome.NOT_EVALUATED
         assert f"fairness has no {metric} for {name}" in verdict.reasons[0]

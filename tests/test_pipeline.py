@@ -5,13 +5,13 @@ import os
 import sqlite3
 from pathlib import Path
 
-import projects
 import pytest
 import yaml
-from projects import Done, Project
 
 from clearance import files
 from clearance.errors import ExitCode
+from tests.support import projects
+from tests.support.projects import Done, Project
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def test_a_run_shows_its_stages_the_verdict_a_registered_version_and_where_to_lo
         assert stage in demo_run.out
     assert verdict["verdict"].replace("_", " ") in demo_run.out.lower()
     assert "loan-approval-candidate" in demo_run.out
-    assert "these test rows have judged a model once (counted on " in demo_run.out
+    assert "this test set has now been used to judge 1 model (as of " in demo_run.out
     assert "reports/report.html" in demo_run.out
     assert "Traceback" not in demo_run.out
 

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance.documents import measurement as evidence
+from clearance.documents.document import BlockedDocument, MeasuredDocument, UnusableDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.policy import comparison_terms, judgement, policy_file, test_set_limit
+from clearance.policy import comparison_terms, judgement, policy_file, project_verdict, test_set_limit
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
 from clearance.policy.schema import Limit, Policy, Promotion, Rule
+from tests.support import reported
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 6, 1)
@@ -69,7 +71,9 @@ def gap(value: float, low: float | None = None, high: float | None = None, **mor
 
 
 def fairness(measurement: Measurement, attribute: str = "race") -> dict[str, Any]:
-    return {"fairness": evidence.measured({"demographic_parity_difference": {attribute: measurement}})}
+    return {
+        "fairness": MeasuredDocument(measurements={"demographic_parity_difference": {attribute: measurement}})
+    }
 
 
 def outcome(found: dict[str, Any], *rules: dict[str, Any]) -> Outcome:
@@ -279,20 +283,16 @@ GOOD = gap(0.02, 0.01, 0.03).to_json()
     ("found", "why"),
     [
         ({}, "there is no fairness evidence"),
-        ({"fairness": None}, "there is no fairness evidence"),
-        ({"fairness": []}, "there is no fairness evidence"),
         (
-            {"fairness": evidence.blocked("validate_raw: 3 rows")},
+            {"fairness": BlockedDocument(because="validate_raw: 3 rows")},
             "fairness is blocked (validate_raw: 3 rows)",
         ),
-        ({"fairness": {"status": "stale", "because": "another model"}}, "is stale (another model)"),
         (
-            {"fairness": {"measurements": {"demographic_parity_difference": {"race": GOOD}}}},
-            "fairness is None",
+            {"fairness": UnusableDocument(status="stale", because="another model")},
+            "is stale (another model)",
         ),
-        ({"fairness": evidence.measured({})}, "has no demographic_parity_difference for race"),
+        ({"fairness": MeasuredDocument(measurements={})}, "has no demographic_parity_difference for race"),
         (fairness(gap(0.02, 0.01, 0.03), "sex"), "has no demographic_parity_difference for race"),
-        ({"fairness": {"status": "measured", "measurements": []}}, "has no demographic_parity_difference"),
         (fairness(gap(0.02)), "no interval to decide by"),
     ],
 )
@@ -303,6 +303,11 @@ def test_evidence_that_is_not_there_is_not_evaluated(found: dict[str, Any], why:
     assert why in verdict.reasons[0]
 
 
+def test_a_reversed_interval_is_not_evaluated() -> None:
+    reversed_ = Measurement(value=0.02, low=0.03, high=0.01, confidence=0.95)
+    assert outcome(fairness(reversed_)) == Outcome.NOT_EVALUATED
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -311,18 +316,19 @@ def test_evidence_that_is_not_there_is_not_evaluated(found: dict[str, Any], why:
         {"high": float("inf")},
         {"value": "0.02"},
         {"value": None},
-        {"low": 0.03, "high": 0.01},
         {"support": 40},
         {"support": {"Black": "many"}},
         {"surprise": 1},
     ],
 )
 def test_a_malformed_measurement_is_not_evaluated(changes: dict[str, Any]) -> None:
-    document = {
-        "status": "measured",
-        "measurements": {"demographic_parity_difference": {"race": GOOD | changes}},
-    }
-    assert outcome({"fairness": document}) == Outcome.NOT_EVALUATED
+    document = reported.documents()["fairness"]
+    document["measurements"]["demographic_parity_difference"]["race"] = GOOD
+    read = project_verdict.evidence_of("fairness", document)
+    assert outcome({"fairness": read}) == Outcome.PASS
+    document["measurements"]["demographic_parity_difference"]["race"] = GOOD | changes
+    read = project_verdict.evidence_of("fairness", document)
+    assert read.status == "unreadable" and outcome({"fairness": read}) == Outcome.NOT_EVALUATED
 
 
 def test_a_metric_by_attribute_needs_a_rule_that_names_one() -> None:
@@ -394,7 +400,7 @@ def many(wanted: list[tuple[str, Outcome]]) -> tuple[list[dict[str, Any]], dict[
         for at, (severity, _) in enumerate(wanted)
     ]
     found = {f"metric_{at}": VALUES[each] for at, (_, each) in enumerate(wanted)}
-    return rules, {"performance": evidence.measured(found)}
+    return rules, {"performance": MeasuredDocument(measurements=found)}
 
 
 @pytest.mark.parametrize("pair", list(itertools.product(ORDER, ORDER)), ids=str)
@@ -445,8 +451,10 @@ def test_the_names_of_groups_change_no_outcome(names: list[str], fewest: int) ->
 
 def test_a_rule_is_read_for_each_of_its_attributes() -> None:
     both = rule(attribute=None, attributes=["race", "sex"])
-    found = evidence.measured(
-        {"demographic_parity_difference": {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.FAIL]}}
+    found = MeasuredDocument(
+        measurements={
+            "demographic_parity_difference": {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.FAIL]}
+        }
     )
     verdict = judgement.judge(made(both, attributes=["race", "sex"]), {"fairness": found}, DECLARED, TODAY)
     assert [(each.attribute, each.outcome) for each in verdict.findings] == [
@@ -460,7 +468,7 @@ def test_a_rule_is_read_for_each_of_its_attributes() -> None:
 def test_an_intersection_is_read_whatever_the_order_of_its_attributes(name: str, taken: str) -> None:
     both = rule(attribute=None, attributes=["race", "sex", name])
     gaps = {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.PASS], taken: VALUES[Outcome.FAIL]}
-    found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
+    found = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
     verdict = judgement.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
     assert verdict.outcome == Outcome.FAIL
     assert f"by {name} is 0.4" in verdict.reasons[0]
@@ -469,7 +477,7 @@ def test_an_intersection_is_read_whatever_the_order_of_its_attributes(name: str,
 def test_an_intersection_that_was_not_measured_is_not_evaluated() -> None:
     both = rule(attribute=None, attributes=["race", "race & sex", "sex"])
     gaps = dict.fromkeys(("race", "sex", "race & age"), VALUES[Outcome.PASS])
-    found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
+    found = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
     verdict = judgement.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "fairness has no demographic_parity_difference for race & sex" in verdict.reasons[0]
@@ -506,7 +514,7 @@ def test_an_attribute_whose_last_rule_ran_out_is_not_assessed() -> None:
     """Otherwise a rule's last day would quietly release whoever it protected."""
     book = made(rule(valid_until="2026-03-31"), rule(id="sex", attribute="sex"), attributes=["race", "sex"])
     gaps = dict.fromkeys(("race", "sex"), VALUES[Outcome.PASS])
-    found = {"fairness": evidence.measured({"demographic_parity_difference": gaps})}
+    found = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
     assert judgement.judge(book, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
     verdict = judgement.judge(book, found, DECLARED, dt.date(2026, 4, 1))
     assert verdict.outcome == Outcome.NOT_EVALUATED
@@ -575,7 +583,8 @@ def test_no_evidence_whatever_raises_or_passes(thing: Any, depth: int) -> None:
     by_race = {"race": thing} if depth > 2 else thing
     taken = {"demographic_parity_difference": by_race} if depth > 1 else by_race
     document = {"status": "measured", "measurements": taken} if depth else taken
-    assert outcome({"fairness": document}) == Outcome.NOT_EVALUATED
+    read = project_verdict.evidence_of("fairness", document)
+    assert outcome({"fairness": read}) == Outcome.NOT_EVALUATED
 
 
 # The demo's policy

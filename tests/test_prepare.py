@@ -6,12 +6,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import codes
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tables
 
 from clearance import files, params
 from clearance.data.tables import prepared, row_ids, split
@@ -20,7 +18,7 @@ from clearance.documents.origin_document import OriginDocument
 from clearance.documents.split_document import SplitDocument
 from clearance.errors import IntegrityError
 from tasks import prepare
-from tests.support import evidence
+from tests.support import codes, evidence, tables
 
 SHARES = params.Split(train=0.5, tune=0.2, test=0.3)
 

@@ -6,15 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tables
-from test_prepare import ready
 
 from clearance import files, params
 from clearance.data.tables import prepared, row_ids
 from clearance.errors import IntegrityError
 from clearance.metrics import sampling_design
 from tasks import prepare
-from tests.support import evidence
+from tests.support import evidence, tables
+from tests.test_prepare import ready
 
 
 @pytest.fixture

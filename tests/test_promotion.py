@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from clearance.documents.measurement import Outcome
 from clearance.policy import judgement, schema
 from clearance.promotion import next_step
-from clearance.promotion.next_step import Ending, JudgedCase, PromotionState, Status, Step, Version
+from clearance.promotion.next_step import Ending, JudgedCase, PromotionState, Status, Step
+from clearance.registry.version import Version
 from clearance.trust.approval_state import ApprovalState
 from clearance.trust.recorded_decisions import Reason
 

@@ -13,12 +13,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import codes
 import pytest
-import toys
 import yaml
 from dvc.repo import Repo
-from versions import forge, git, record
 
 from clearance import cli
 from clearance import files as artifacts
@@ -29,6 +26,8 @@ from clearance.reproduction.rebuild import RebuiltProject
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import digests, dvc_lock, dvc_objects
 from clearance.versioning import git as revision
+from tests.support import codes, toys
+from tests.support.versions import forge, git, record
 
 pytestmark = [
     pytest.mark.slow,

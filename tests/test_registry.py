@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import codes
-import judged
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +25,7 @@ from clearance.models import model_file, scoring
 from clearance.registry import model_folder, server
 from clearance.versioning import lineage
 from tasks import track
+from tests.support import codes, judged
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),

@@ -14,7 +14,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import judged
 import pytest
 import yaml
 from dvc.repo import Repo
@@ -34,6 +33,7 @@ from clearance.promotion.session import open_session
 from clearance.versioning import dvc_remote, lineage
 from tasks import release as release_task
 from tasks import track
+from tests.support import judged
 from tests.support.nightly import every_third
 
 ROOT = Path(__file__).parent.parent

@@ -3,12 +3,11 @@
 import os
 from pathlib import Path
 
-import codes
 import pytest
-import toys
 import yaml
 
 from clearance.versioning import digests, dvc_lock, repair
+from tests.support import codes, toys
 
 
 @pytest.fixture(scope="module")

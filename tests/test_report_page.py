@@ -9,9 +9,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-import reported
 
 from clearance import files
+from tests.support import reported
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [

@@ -12,8 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from projects import Done, Project
-from versions import forge, of_lineage
 
 from clearance import files as artifacts
 from clearance.reproduction import differences, rebuild
@@ -21,6 +19,8 @@ from clearance.reproduction.differences import Conclusion
 from clearance.reproduction.rebuild import RebuiltProject
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import lineage
+from tests.support.projects import Done, Project
+from tests.support.versions import forge, of_lineage
 
 pytestmark = pytest.mark.slow
 

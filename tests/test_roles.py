@@ -13,9 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import people
 import pytest
-from codes import raises
 from securesystemslib.signer import CryptoSigner
 
 from clearance import files, in_toto
@@ -33,6 +31,8 @@ from clearance.trust import (
 )
 from clearance.trust.roles import Right
 from clearance.trust.signed_roles import TrustedVersion
+from tests.support import people
+from tests.support.codes import raises
 
 ROOT = Path(__file__).parent.parent
 AT, DAY = people.AT, people.DAY

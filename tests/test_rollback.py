@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import governed
-import judged
 import pytest
-from governed import Place
 
 from clearance import registry
 from clearance.errors import ExitCode
+from tests.support import governed, judged
+from tests.support.governed import Place
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import test_bad_input as newcomer
 from fairlearn import metrics as oracle
 
 from clearance import files
 from clearance.data.tables import prepared
 from clearance.errors import ExitCode
 from clearance.models import model_file, scoring
+from tests import test_bad_input as newcomer
 
 project = newcomer.project
 BRANCHES, ROWS = 80, 1600

@@ -12,10 +12,11 @@ import re
 import sqlite3
 from pathlib import Path
 
-import projects
 import pytest
-from projects import Done, Project
-from samples import make
+
+from tests.samples import make
+from tests.support import projects
+from tests.support.projects import Done, Project
 
 pytestmark = pytest.mark.slow
 

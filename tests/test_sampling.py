@@ -15,6 +15,7 @@ from sklearn import metrics as sklearn
 
 from clearance import params
 from clearance.documents import measurement
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.metrics import (
     contingency,
     count_rows,
@@ -237,9 +238,11 @@ def test_a_policy_counts_rows_for_support_whatever_they_weigh() -> None:
             "decides_by": "interval",
         }
     )
-    finding = findings.evaluate(rule, "race", {"fairness": document(frame, drawn(frame, weight=True))})
+    finding = findings.evaluate(
+        rule, "race", {"fairness": FairnessDocument.from_json(document(frame, drawn(frame, weight=True)))}
+    )
     assert finding.outcome == measurement.Outcome.INSUFFICIENT_EVIDENCE
-    assert "60 rows a group are needed" in finding.reason
+    assert "at least 60 rows" in finding.reason
 
 
 # Clusters

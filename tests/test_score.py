@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-import codes
 import numpy as np
 import pandas as pd
 import pytest
-import scored as small
 
 from clearance import files, paths
 from clearance.data.tables import prepared, scored
 from clearance.models import model_file, scoring
 from tasks import score
+from tests.support import codes
+from tests.support import scored as small
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from decimal import Decimal
 from typing import Any
 
-import learnable
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from clearance.errors import DataError
 from clearance.models import encoding, scoring
+from tests.support import learnable
 
 
 @pytest.fixture(scope="module")

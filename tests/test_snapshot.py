@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import loans
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -23,6 +22,7 @@ from clearance import files, params, paths
 from clearance.data.sources import duckdb_engine, python_rows, snapshot_folder, sql_query
 from clearance.errors import BusyError, ClearanceError, ConfigurationError, ExitCode
 from tasks import ingest, snapshot
+from tests.support import loans
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning")
 

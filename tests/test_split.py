@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import tables
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance import params
 from clearance.data.tables import row_ids, split
 from clearance.errors import DataError
+from tests.support import tables
 
 SHARES = {"train": 0.5, "tune": 0.2, "test": 0.3}
 JULY = dt.date(2025, 7, 1)

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import toys
-from prefect_server import PrefectServer
 
 from clearance import run_lock
 from flows import terminal
-from tests.support import terminal_run
+from tests.support import terminal_run, toys
 from tests.support.nightly import NIGHTLY
+from tests.support.prefect_server import PrefectServer
 
 Done = subprocess.CompletedProcess[str]
 
@@ -258,11 +257,11 @@ def test_a_server_that_cannot_start_is_a_fault_that_names_its_log(toy: Path) -> 
 def test_ctrl_c_that_a_library_swallows_is_heeded_all_the_same() -> None:
     before = signal.getsignal(signal.SIGINT)
     try:
-        struck = terminal._listen()
-        terminal._heed(struck)
+        interrupted = terminal._catch_interrupts()
+        terminal._raise_if(interrupted)
         with contextlib.suppress(KeyboardInterrupt):  # as an import that catches everything does
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            terminal._heed(struck)
+            terminal._raise_if(interrupted)
     finally:
         signal.signal(signal.SIGINT, before)

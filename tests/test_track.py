@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import judged
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -22,7 +21,7 @@ from clearance.errors import ConfigurationError, IntegrityError, UnavailableErro
 from clearance.registry import run_record
 from clearance.versioning import lineage
 from tasks import track
-from tests.support import evidence
+from tests.support import evidence, judged
 from tests.support.nightly import every_third
 
 ROOT = Path(__file__).parent.parent

@@ -7,11 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import judged
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from test_track import Killed, kill_at
 
 from clearance import files, params, registry
 from clearance.registry import run_record
@@ -19,8 +17,9 @@ from clearance.registry import test_set_uses as uses
 from clearance.reporting import summary
 from clearance.versioning import lineage
 from tasks import track
-from tests.support import evidence
+from tests.support import evidence, judged
 from tests.support.nightly import every_third
+from tests.test_track import Killed, kill_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 

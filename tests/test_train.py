@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import codes
-import learnable
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +20,7 @@ from clearance.documents.validation_document import BlockedValidation
 from clearance.errors import ClearanceError, ConfigurationError
 from clearance.models import candidates, model_file, scoring
 from tasks import train
-from tests.support import evidence
+from tests.support import codes, evidence, learnable
 
 ALL = ("logistic_regression", "random_forest", "hist_gradient_boosting")
 SMALL: dict[str, dict[str, Any]] = {
@@ -92,7 +90,7 @@ def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.Monke
 _EACH = """
 import json, sys
 from pathlib import Path
-import learnable
+from tests.support import learnable
 from clearance import files as artifacts
 from clearance import paths
 from tasks import train

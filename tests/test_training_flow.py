@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toys
 import yaml
 from prefect import State, get_client
 from prefect.artifacts import Artifact
@@ -20,6 +19,7 @@ from prefect.states import Running, StateType
 from clearance import environment, files, run_lock
 from flows import crash_marker, training
 from flows.runner import run_context
+from tests.support import toys
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),

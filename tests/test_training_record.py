@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import biased
-import learnable
 import pytest
 
 from clearance import files, paths
 from clearance.errors import ConfigurationError
 from clearance.models import candidates, pareto, training_record, tune_constraints
 from tasks import train
+from tests.support import biased, learnable
 
 MANY = {
     "estimator": None,

@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import judged
-import people
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -14,6 +12,7 @@ from clearance import cli, ledger
 from clearance.errors import ClearanceError
 from clearance.promotion import session
 from clearance.trust import root as trust
+from tests.support import judged, people
 
 HOLDERS = ("ann", "bob", "cam", "dee", "eve")
 Call = Callable[..., Result]

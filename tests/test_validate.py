@@ -6,18 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import codes
 import numpy as np
 import pyarrow as pa
 import pytest
-import tables
 from great_expectations.execution_engine import PandasExecutionEngine
 
 from clearance import files, params
 from clearance.documents.measurement import Measurement
 from expectations import gx_engine, raw_boundary
 from tasks import prepare, validate
-from tests.support import evidence
+from tests.support import codes, evidence, tables
 
 SECRETS = ("Zulu", "Yankee", "Xray-person", "W-key")
 

@@ -8,11 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import governed
-import judged
 import pytest
 import yaml
-from governed import Place
 
 from clearance import registry
 from clearance.errors import ExitCode, IntegrityError
@@ -20,6 +17,8 @@ from clearance.policy import authorised
 from clearance.promotion import verify
 from clearance.promotion.session import open_read_only
 from clearance.trust import dsse
+from tests.support import governed, judged
+from tests.support.governed import Place
 
 Harm = Callable[[Place], Any]
 
@@ -88,7 +87,7 @@ LEDGER: dict[str, tuple[Harm, str]] = {
     "tail cut": (cut, "tail cut or older database: entry 4"),
     "checkpoints lost": (
         lambda place: (place.root / ".clearance/ledger.checkpoints").unlink(),
-        "not covered by a checkpoint: entry 1",
+        "no checkpoint covers entry 1",
     ),
 }
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import reported
 import yaml
 from click.testing import CliRunner, Result
 
@@ -15,6 +14,7 @@ from clearance.metrics import data_bias
 from clearance.policy import schema
 from clearance.reporting import explain_rule
 from tasks import assess
+from tests.support import reported
 
 ROOT = Path(__file__).resolve().parent.parent
 USES = {"warn_from": 3, "kind": "engineering", "source": "our risk board", "valid_from": "2026-01-01"}

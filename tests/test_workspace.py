@@ -5,13 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import codes
 import pytest
-import toys
 import yaml
 
 from flows.runner import overrides as request
 from flows.runner import workspace
+from tests.support import codes, toys
 
 
 @pytest.fixture

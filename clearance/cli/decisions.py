@@ -12,11 +12,13 @@ from clearance.cli import options, process
 from clearance.errors import ExitCode
 
 if TYPE_CHECKING:
-    from clearance.library import Kind
+    from clearance.library import DecisionName
     from clearance.promotion.decide import Completion
 
 
-def _decide(kind: Kind, version: int, identity: str | None, reason: str, until: dt.date | None = None) -> int:
+def _decide(
+    kind: DecisionName, version: int, identity: str | None, reason: str, until: dt.date | None = None
+) -> int:
     """Record the decision, say what it is worth, and promote when nothing is missing.
 
     In the demo, the pipeline account promotes. Evidence and ledger are verified once for both.

@@ -77,9 +77,11 @@ def show_roles() -> int:
     with session.open_read_only(root) as reader:
         now, in_force = reader.now(), reader.roles
     for identity, person in sorted(in_force.people.items()):
-        held = sorted(person.roles(now))
-        rights = sorted({right for role in held for right in in_force.rights.get(role, ())})
-        click.echo(f"{identity} ({', '.join(held) or 'no role now'}): {', '.join(rights) or 'no rights'}")
+        own_roles = sorted(person.roles(now))
+        rights = sorted({right for role in own_roles for right in in_force.rights.get(role, ())})
+        click.echo(
+            f"{identity} ({', '.join(own_roles) or 'no role now'}): {', '.join(rights) or 'no rights'}"
+        )
     if in_force.demo:
         click.echo("These are demo keys. They lie in this checkout, so they do not prove who signed.")
     return ExitCode.PASS

@@ -154,7 +154,7 @@ def _number(this: Entry, last: _Last) -> int:
 def _compare(this: Entry, ahead: Expected | None, counter: FindingCounter) -> None:
     """Compare the digest of an entry with the one that a checkpoint states for it."""
     if ahead is None or ahead.number != this.number:
-        counter.add(LedgerFault.UNCOVERED, this.number, f"no checkpoint covers entry {this.number}")
+        counter.add(LedgerFault.UNCOVERED, this.number, f"entry {this.number} has no checkpoint")
     elif ahead.digest != this.digest:
         detail = f"entry {this.number} is not the one that {ahead.by} covers"
         counter.add(LedgerFault.REWRITTEN, this.number, detail)

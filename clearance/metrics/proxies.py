@@ -44,7 +44,7 @@ def measure(
     The figure is the area under the ROC curve of the group most easily told from the others: 0.5 is no better
     than chance, 1 gives the group away. `features` and `group` have the same n rows; a row of no known group
     is left out. The bounds of the strongest hold for all features and groups at once (Bonferroni). Undefined
-    without features, without two groups, and when one of them, or of the `required` ones, has fewer than
+    without features, without two groups, and when one of them, or of the `known` ones, has fewer than
     `ranking.FEWEST` rows among those looked at: nobody would see that such a group can be identified.
     """
     looked_at = group.notna().to_numpy().nonzero()[0][:ROWS]

@@ -12,7 +12,9 @@ from typing import Any
 
 from clearance import wording
 from clearance.documents import codec, metrics
+from clearance.documents.document import Evidence
 from clearance.documents.measurement import Measurement, Outcome
+from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import MoreRows
 from clearance.policy import sample_size, schema
 from clearance.policy.schema import Limit, Rule
@@ -62,7 +64,7 @@ class Finding:
         }
 
 
-def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Finding:
+def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]) -> Finding:
     """Apply the rule, for `attribute` (None: for all rows), to the evidence documents by name."""
     subject = metrics.subject(rule.metric, attribute)
     verb = "are" if rule.measurement in _PLURAL else "is"
@@ -108,37 +110,31 @@ def too_few(support: Mapping[str, int], minimum: int) -> str | None:
     return f"each group needs at least {minimum} rows; {groups}" if small else None
 
 
-def _failures(document: Mapping[str, Any]) -> list[str]:
+def _failures(document: Evidence) -> list[str]:
     """The first blocking expectations that the table breaks, in the words of the validation."""
-    entries = document.get("expectations")
-    details = [
-        str(entry.get("detail"))
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, Mapping) and entry.get("success") is False and entry.get("severity") == "block"
-    ]
+    expectations = document.expectations if isinstance(document, ValidationDocument) else ()
+    details = [expectation.detail for expectation in expectations if expectation.blocks]
     more = [f"and {len(details) - _MOST_FAILURES} more"] if len(details) > _MOST_FAILURES else []
     return details[:_MOST_FAILURES] + more
 
 
-def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Any]) -> Measurement | str:
+def _look_up(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]) -> Measurement | str:
     """The measurement the rule reads, or why there is none."""
     document = evidence.get(rule.document)
-    if not isinstance(document, Mapping):
+    if document is None or document.status == "missing":
         return f"there is no {rule.document} evidence"
-    if document.get("status") != "measured":
-        return f"{rule.document} is {document.get('status')} ({document.get('because')})"
-    node: Any = document.get("measurements")
-    for name in (rule.measurement, *([attribute] if attribute else [])):
-        key = _key(node, name) if isinstance(node, Mapping) else None
-        if key is None:
-            return f"{rule.document} has no {rule.measurement}" + (f" for {attribute}" if attribute else "")
-        node = node[key]
-    if isinstance(node, Mapping) and "value" not in node:
+    if not document.is_measured:
+        return f"{rule.document} is {document.status} ({document.because})"
+    measured = document.measurements.get(rule.measurement)
+    missing = f"{rule.document} has no {rule.measurement}" + (f" for {attribute}" if attribute else "")
+    if measured is None:
+        return missing
+    if isinstance(measured, Measurement):
+        return missing if attribute else _sound(rule, measured)
+    if attribute is None:
         return f"{rule.metric} is measured by attribute, and the rule does not name one"
-    try:
-        return _sound(Measurement.from_json(node))
-    except (TypeError, ValueError) as error:
-        return f"{rule.metric} is not a usable measurement ({error})"
+    key = _key(measured, attribute)
+    return missing if key is None else _sound(rule, measured[key])
 
 
 def _key(measurements: Mapping[str, Any], name: str) -> str | None:
@@ -149,12 +145,10 @@ def _key(measurements: Mapping[str, Any], name: str) -> str | None:
     return next((key for key in measurements if schema.attribute_set(key) == wanted), None)
 
 
-def _sound(measured: Measurement) -> Measurement:
-    support = measured.support
-    if not isinstance(support, Mapping) or not all(isinstance(rows, int) for rows in support.values()):
-        raise TypeError("its support is not a count by group")
+def _sound(rule: Rule, measured: Measurement) -> Measurement | str:
+    """The measurement, or why it cannot be used."""
     if measured.low is not None and measured.high is not None and measured.low > measured.high:
-        raise ValueError("its interval is reversed")
+        return f"{rule.metric} is not a usable measurement (its interval is reversed)"
     return measured
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance import labels, params
+from clearance.documents.document import Evidence
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.policy import findings
 from clearance.policy.findings import Finding
@@ -55,7 +56,9 @@ def declaration_of(data: params.Data) -> Declaration:
     return Declaration(attributes=tuple(data.protected), target=data.target, favourable=data.favourable)
 
 
-def judge(policy: Policy, evidence: Mapping[str, Any], declaration: Declaration, as_of: dt.date) -> Verdict:
+def judge(
+    policy: Policy, evidence: Mapping[str, Evidence], declaration: Declaration, as_of: dt.date
+) -> Verdict:
     """Apply the rules in force on `as_of` to the evidence documents, by name.
 
     A "no" is a value, never an exception. The verdict is the worst outcome of the blocking rules (fail, then

@@ -13,51 +13,46 @@ from typing import Any
 
 from clearance import files, params, paths
 from clearance.documents import catalogue
+from clearance.documents.document import Evidence, UnusableDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.policy import judgement, policy_file
 
 
-def read_evidence(root: Path) -> dict[str, Any]:
-    """The evidence documents that exist below `root`, by name; unusable ones say why they are."""
-    documents = {name: read_document(root, name) for name in catalogue.EVIDENCE}
-    existing = {name: document for name, document in documents.items() if document["status"] != "missing"}
+def read_evidence(root: Path) -> dict[str, Evidence]:
+    """The evidence documents of the project at `root` by name; unusable ones say why they are."""
     model = root / paths.MODEL
-    return mark_stale(existing, files.sha256(model) if model.exists() else None)
+    sha256 = files.sha256(model) if model.exists() else None
+    return {name: unless_stale(read_document(root, name), sha256) for name in catalogue.EVIDENCE}
 
 
-def read_document(root: Path, name: str) -> dict[str, Any]:
-    """The evidence document of that name below `root`, as JSON; a missing or unreadable one says so."""
-    kind = catalogue.EVIDENCE[name]
-    if not (root / kind.path).exists():
-        return {"status": "missing", "because": f"{kind.path.as_posix()} was not written"}
+def read_document(root: Path, name: str) -> Evidence:
+    """The evidence document of that name below `root`; a missing or unreadable one says so."""
+    path = catalogue.EVIDENCE[name].path
+    if not (root / path).exists():
+        return UnusableDocument(status="missing", because=f"{path.as_posix()} was not written")
     try:
-        content = files.read_json(root / kind.path)
+        content = files.read_json(root / path)
     except IntegrityError:
-        return {"status": "unreadable", "because": f"{kind.path.as_posix()} is not readable"}
+        return UnusableDocument(status="unreadable", because=f"{path.as_posix()} is not readable")
+    return evidence_of(name, content)
+
+
+def evidence_of(name: str, data: Any) -> Evidence:
+    """The JSON value `data` as the evidence document `name`; an unusable document when it does not fit."""
     try:
-        return kind.from_json(content).to_json()
+        return catalogue.EVIDENCE[name].from_json(data)
     except IntegrityError as error:
-        return {"status": "unreadable", "because": error.fault}
+        return UnusableDocument(status="unreadable", because=error.fault)
 
 
-def mark_stale(documents: Mapping[str, Any], model: str | None) -> dict[str, Any]:
-    """The documents; one that measured another model than the file `model` (SHA-256) is marked stale."""
-    marked = {}
-    for name, document in documents.items():
-        measured = _measured_model(document)
-        stale = measured is not None and measured != model
-        because = f"it is about model {str(measured)[:12]}…, but the trained model is {str(model)[:12]}…"
-        marked[name] = {"status": "stale", "because": because} if stale else document
-    return marked
-
-
-def _measured_model(document: Any) -> Any:
-    """The SHA-256 of the model that a document measured, or None."""
-    if not isinstance(document, Mapping):
-        return None
-    model = document.get("model")
-    return document.get("model_sha256") or (model.get("sha256") if isinstance(model, Mapping) else None)
+def unless_stale(document: Evidence, model: str | None) -> Evidence:
+    """The document, unless it measured another model than the file `model` (SHA-256): then a stale one."""
+    measured = document.model_digest
+    if measured is None or measured == model:
+        return document
+    because = f"it is about model {measured[:12]}…, but the trained model is {str(model)[:12]}…"
+    return UnusableDocument(status="stale", because=because)
 
 
 def digests(root: Path, policy: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,6 @@ from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 
 BUNDLE = f"evidence/{evidence_bundle.NAME}"
-VERDICT, ORIGIN, MODEL = (path.as_posix() for path in (paths.VERDICT, paths.ORIGIN, paths.MODEL))
-_MODEL_FILE = "model.skops"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +80,15 @@ def load_verified(
     evidence = bundle.evidence
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    _fetch_evidence(server, version, evidence, folder)
-    with registry.downloaded_model(server, version) as model_folder:
-        _ensure_equal(version, registry.folder_digests(model_folder), bundle)
-        (folder / MODEL).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(model_folder / _MODEL_FILE, folder / MODEL)
+    needed = [*map(paths.report, schema.DOCUMENTS), paths.VERDICT, paths.ORIGIN]
+    names = [path.as_posix() for path in needed]
+    digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
+    registry.fetch_verified(server, version, digests, folder)
+    files.write_text(folder / paths.PARAMS, evidence.params)
+    files.write_text(folder / evidence.judged.file, evidence.judged.text)
+    with registry.verified_model(server, version, bundle.files) as model_folder:
+        (folder / paths.MODEL).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model_folder / registry.MODEL, folder / paths.MODEL)
     return VerifiedCandidate(version=version, bundle=bundle, proposal=proposal, folder=folder)
 
 
@@ -107,17 +109,8 @@ def ensure_files(
     server: registry.MlflowServer, version: registry.Version, bundle: evidence_bundle.Bundle
 ) -> None:
     """Raise IntegrityError unless the version's model files are those of the bundle, and no others."""
-    _ensure_equal(version, registry.model_file_digests(server, version), bundle)
-
-
-def _ensure_equal(
-    version: registry.Version, digests: Mapping[str, str], bundle: evidence_bundle.Bundle
-) -> None:
-    changed = sorted(
-        name for name in {*digests, *bundle.files} if digests.get(name) != bundle.files.get(name)
-    )
-    if changed:
-        raise registry.unsound(version, f"{', '.join(changed)} is not what was judged")
+    with registry.verified_model(server, version, bundle.files):
+        pass
 
 
 def _is_signed_by_proposer(
@@ -128,19 +121,3 @@ def _is_signed_by_proposer(
         keyid in bundle.keyids and session.roles.may(keyid, Right.PROPOSE, at)
         for keyid, at in proposal.proposers
     )
-
-
-def _fetch_evidence(
-    server: registry.MlflowServer,
-    version: registry.Version,
-    evidence: evidence_bundle.BundleEvidence,
-    folder: Path,
-) -> None:
-    names = [*(paths.report(name).as_posix() for name in schema.DOCUMENTS), VERDICT, ORIGIN]
-    expected = {name: evidence.outs[name] for name in names if name in evidence.outs}
-    registry.fetch_files(server, version, sorted(expected), folder)
-    for name, sha256 in expected.items():
-        if files.sha256(folder / name) != sha256:
-            raise registry.unsound(version, f"{name} of its run is not what was judged")
-    files.write_text(folder / paths.PARAMS, evidence.params)
-    files.write_text(folder / evidence.judged.file, evidence.judged.text)

@@ -8,6 +8,8 @@ name is imported at its first use: a command that reads only the ledger does not
 from importlib import import_module
 from typing import Any
 
+from clearance.registry import collector
+
 _MODULE_OF = {
     "downloaded_model": "evidence",
     "fetch_files": "evidence",
@@ -55,5 +57,6 @@ __all__ = list(_MODULE_OF)
 def __getattr__(name: str) -> Any:
     """A name of this room, imported at its first use."""
     if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        with collector.paused():
+            return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,7 @@ from mlflow.utils import logging_utils
 
 from clearance import file_lock, paths
 from clearance.errors import ClearanceError
-from clearance.registry import faults
+from clearance.registry import collector, faults
 
 CLIENT_DEFAULTS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -155,8 +155,9 @@ def _exclusive(addresses: tuple[str, ...]) -> Iterator[None]:
     if file is None:
         yield
         return
-    import mlflow.store.model_registry.sqlalchemy_store
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - imported before the lock, which others wait for
+    with collector.paused():  # imported before the lock, which others wait for
+        import mlflow.store.model_registry.sqlalchemy_store
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with file_lock.hold(file.with_name(f"{file.name}.lock"), wait=True):

@@ -15,6 +15,7 @@ from typing import Any
 
 from clearance import files, params, paths
 from clearance.documents import catalogue, metrics
+from clearance.documents.document import Evidence, UnusableDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
@@ -82,14 +83,24 @@ def read(root: Path) -> ReportEvidence:
         if path.as_posix() in recorded:
             files.verify(root / path, recorded[path.as_posix()])
     rest = [path for path in (paths.VERDICT, *FIGURES) if (root / path).exists()]
+    model = recorded.get(paths.MODEL.as_posix())
     documents = {name: project_verdict.read_document(root, name) for name in catalogue.EVIDENCE}
     return ReportEvidence(
         verdict=verdict.to_json(),
         origin=_origin(root),
-        documents=project_verdict.mark_stale(documents, recorded.get(paths.MODEL.as_posix())),
+        documents={
+            name: _as_json(project_verdict.unless_stale(document, model))
+            for name, document in documents.items()
+        },
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
+
+
+def _as_json(document: Evidence) -> Mapping[str, Any]:
+    if isinstance(document, UnusableDocument):
+        return {"status": document.status, "because": document.because, "measurements": {}}
+    return document.to_json()
 
 
 def _origin(root: Path) -> Mapping[str, Any]:

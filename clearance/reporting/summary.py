@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clearance import files, wording
+from clearance import files, paths, wording
 from clearance.documents.measurement import Outcome
 from clearance.reporting import headline, test_set_notice
 
-VERDICT = Path("reports") / "verdict.json"
-REPORT = Path("reports") / "report.html"
+VERDICT, REPORT = paths.VERDICT, paths.REPORT_PAGE
 _MARKS = {
     Outcome.PASS: "pass",
     Outcome.FAIL: "**fail**",

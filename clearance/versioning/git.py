@@ -256,8 +256,8 @@ def files_at_head(root: Path, paths: Collection[str]) -> tuple[str | None, dict[
     contents: dict[str, bytes | None] = dict.fromkeys(paths)
     if shutil.which("git") is None:
         return None, contents
-    asked = [path for path in paths if "\n" not in path]
-    request = "".join(f"{name}\n" for name in ("HEAD^{commit}", *(f"HEAD:./{path}" for path in asked)))
+    requested = [path for path in paths if "\n" not in path]
+    request = "".join(f"{name}\n" for name in ("HEAD^{commit}", *(f"HEAD:./{path}" for path in requested)))
     result = _run(root, "cat-file", "--batch", request=request.encode())
     if result.returncode:
         if b"not a git repository" in result.stderr:
@@ -265,7 +265,7 @@ def files_at_head(root: Path, paths: Collection[str]) -> tuple[str | None, dict[
         raise faults.GIT_REFUSED(reason=_first_line(result))
     commit: str | None = None
     answers = result.stdout
-    for path in (None, *asked):
+    for path in (None, *requested):
         header, _, answers = answers.partition(b"\n")
         if not _HEADER.fullmatch(header):  # "... missing", "... ambiguous"
             if path is None:

@@ -6,7 +6,7 @@ Wall time says little on a busy machine. A session fixture counts for the test t
 from __future__ import annotations
 
 import resource
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Generator
 
 import pytest
@@ -35,7 +35,7 @@ class CpuTimes:
 
     def __init__(self) -> None:
         self.before = 0.0
-        self.tests: Counter[str] = Counter()
+        self.tests: defaultdict[str, float] = defaultdict(float)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self) -> None:
@@ -50,13 +50,15 @@ class CpuTimes:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.tests[report.nodeid] += dict(report.user_properties).get("cpu", 0.0)  # type: ignore[assignment]
+        self.tests[report.nodeid] += sum(
+            value for name, value in report.user_properties if name == "cpu" and isinstance(value, float)
+        )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        files: Counter[str] = Counter()
+        files: defaultdict[str, float] = defaultdict(float)
         for name, seconds in self.tests.items():
-            files[name.partition("::")[0]] += seconds  # type: ignore[assignment]
+            files[name.partition("::")[0]] += seconds
         for title, times in (("tests", self.tests), ("files", files)):
             terminalreporter.section(f"CPU seconds of {title}, {sum(times.values()):.1f} in all")
-            for name, seconds in times.most_common(SHOWN):
+            for name, seconds in sorted(times.items(), key=lambda item: -item[1])[:SHOWN]:
                 terminalreporter.write_line(f"{seconds:8.2f}  {name}")

@@ -12,7 +12,7 @@ import yaml
 
 from clearance import environment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 GRAPH = """
 stages:

@@ -10,15 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import codes
 import pytest
-import toys
 import yaml
 
 from clearance import environment, versioning
 from clearance.errors import BusyError, DataError
 from clearance.versioning import digests, dvc_repro, repair
 from clearance.versioning.dvc_pipeline import TIMEOUT, Pipeline
+from tests.support import codes, toys
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
 

@@ -9,13 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-import codes
-import judged
 import pytest
 from dvc.repo import Repo
 
 from clearance.versioning import cache_gc as collection
 from clearance.versioning import digests, dvc_remote
+from tests.support import codes, judged
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
 

@@ -20,7 +20,7 @@ from clearance.models import model_file
 from tasks import score
 from tests.support import evidence
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 THRESHOLD = 0.75
 
 

@@ -29,7 +29,7 @@ from clearance.models import model_file
 from clearance.policy import project_verdict
 from tests.support import evidence
 
-LOCK = Path(__file__).parent.parent / "requirements.lock"
+LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 ROLES = LOCK.with_name("policies") / "roles.yaml"
 IGNORE = LOCK.with_name(".dvcignore")
 FEATURES = {"amount": "number", "purpose": "category", "ratio": "number"}

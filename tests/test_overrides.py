@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import codes
 import pytest
-import toys
 import yaml
 from pydantic import ValidationError
 
@@ -12,6 +10,7 @@ from clearance import params
 from clearance.errors import ConfigurationError
 from clearance.policy import project_verdict
 from flows.runner import overrides as request
+from tests.support import codes, toys
 
 BASE: dict[str, Any] = yaml.safe_load((toys.ROOT / "params.yaml").read_text())
 

@@ -16,7 +16,7 @@ from dvc.repo import Repo
 
 from clearance import files, params
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 COPY = Path("data/source/loans")
 POINTER = Path("data/source/loans.dvc")
 

@@ -22,7 +22,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import judged
 import pytest
 import yaml
 
@@ -34,6 +33,7 @@ from clearance.trust import approval_state, decisions, dsse, roles_file, signers
 from clearance.trust.decisions import ApprovalSubject
 from clearance.trust.signers import IDENTITY
 from tasks import track
+from tests.support import judged
 
 NAME, CANDIDATES = "loan-approval", "loan-approval-candidate"
 PEOPLE: dict[str, Any] = {

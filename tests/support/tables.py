@@ -15,7 +15,7 @@ import yaml
 from clearance import files, params
 from tests.support import evidence
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 DATA: dict[str, Any] = {
     "row_key": "id",

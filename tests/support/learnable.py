@@ -16,7 +16,7 @@ from clearance import files, params, paths
 from clearance.data.tables import prepared
 from tests.support import evidence
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FEATURES = ("income", "age", "owner", "region", "street", "grade")
 PROTECTED = ("race", "sex")
 

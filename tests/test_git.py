@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import codes
 import pytest
 import yaml
-from versions import git
 
 from clearance.versioning import digests, dvc_lock
 from clearance.versioning import git as revision
 from clearance.versioning.git import Author, CommitState
+from tests.support import codes
+from tests.support.versions import git
 
 MD5 = "0" * 32
 LOCK = yaml.safe_dump(
