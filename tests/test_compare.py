@@ -26,7 +26,6 @@ from test_challenge import asked
 from clearance import comparison, files, params, paths, registry
 from clearance.comparison import Comparison, compare
 from clearance.data.tables import fitted_rows, prepared
-from clearance.documents import measurement
 from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
 from clearance.models import compatibility, encoding, model_file
@@ -34,6 +33,7 @@ from clearance.policy import project_verdict
 from clearance.promotion import release
 from clearance.versioning import lineage
 from tasks import prepare, track
+from tests.support import evidence
 
 NAME = "loan-approval"
 LOOSE = {"difference_margin": 0.3, "ratio_margin": 0.5, "quality": [{"metric": "accuracy", "margin": 0.1}]}
@@ -149,13 +149,14 @@ def test_of_the_champion_only_what_its_signed_evidence_says_counts(project: Path
         model=champion.tags["clearance.model.sha256"], outs=said, params=(project / "params.yaml").read_text()
     )
     assert run(project, signed).outcome is Outcome.PASS
-    for other, fault in [
-        (replace(signed, model="0" * 64), "not the model that was judged"),
-        *[(replace(signed, outs=said | {path: "0" * 64}), f"{path} of its run") for path in RECORDS],
-        (replace(signed, outs={}), "reports/training.json of its run"),
+    for other, name in [
+        (replace(signed, model="0" * 64), "model.skops"),
+        *[(replace(signed, outs=said | {path: "0" * 64}), path) for path in RECORDS],
+        (replace(signed, outs={}), "reports/training.json"),
     ]:
-        with pytest.raises(IntegrityError, match=fault):
+        with pytest.raises(IntegrityError) as error:
             run(project, other)
+        assert error.value.code == "registry.version_altered" and name in error.value.fault
     declared = yaml.safe_load(signed.params)
     declared["data"]["favourable"] = "another"
     told = run(project, replace(signed, params=yaml.safe_dump(declared)))
@@ -244,22 +245,16 @@ def kept_at(root: Path, name: str) -> list[Path]:
 @pytest.mark.slow
 def test_a_champion_that_was_tampered_with_is_refused(project: Path) -> None:
     candidate(project)
-    faults = {
-        "model.skops": "model.skops is not the model that was judged",
-        "reports/training.json": "reports/training.json of its run is not what it was judged by",
-        "reports/split.json": "reports/split.json of its run is not what it was judged by",
-        "data/origin.json": "data/origin.json of its run is not what it was judged by",
-        "rows/train.bin": "rows/train.bin of its run is not the rows it was made from",
-        "rows/tune.bin": "rows/tune.bin of its run is not the rows it was made from",
-    }
-    for name, said in faults.items():
+    reports = ("reports/training.json", "reports/split.json", "data/origin.json")
+    for name in ("model.skops", *reports, "rows/train.bin", "rows/tune.bin"):
         files = kept_at(project, name)
         assert files, name
         before = [file.read_bytes() for file in files]
         for file, content in zip(files, before, strict=True):
             file.write_bytes(content[:16] + content[32:] if name.startswith("rows") else content + b" ")
-        with pytest.raises(IntegrityError, match=said):
+        with pytest.raises(IntegrityError) as error:
             run(project)
+        assert error.value.code == "registry.version_altered" and name in error.value.fault
         for file, content in zip(files, before, strict=True):
             file.write_bytes(content)
     assert run(project).outcome is Outcome.PASS
@@ -269,8 +264,10 @@ def test_a_champion_that_was_tampered_with_is_refused(project: Path) -> None:
     assert older.outcome is Outcome.NOT_EVALUATED
     assert "did not record which rows the champion was fitted on" in reasons(older)
     MlflowClient().delete_model_version_tag(NAME, "1", "clearance.model.sha256")
-    with pytest.raises(IntegrityError, match="was not released here"):
+    with pytest.raises(IntegrityError) as error:
         run(project)
+    assert error.value.code == "registry.version_altered"
+    assert "clearance.model.sha256" in error.value.fault
 
 
 @pytest.mark.slow
@@ -287,10 +284,7 @@ def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tables.project(tmp_path / "project", tables.applications())
-    files.write_json(
-        root / prepare.VALIDATION,
-        measurement.measured({}, blocked=False, table=files.sha256(root / paths.RAW_TABLE)),
-    )
+    evidence.raw_validation(table=files.sha256(root / paths.RAW_TABLE)).write(root)
     monkeypatch.chdir(root)
     prepare.main()
     split = files.read_json(root / paths.SPLIT)
