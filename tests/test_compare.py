@@ -10,11 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-import codes
-import judged
-=======
->>>>>>> main
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +23,6 @@ from sklearn.pipeline import Pipeline
 from clearance import comparison, files, params, paths, registry
 from clearance.comparison import Comparison, compare
 from clearance.data.tables import fitted_rows, prepared
-from clearance.documents import measurement
 from clearance.documents.measurement import Outcome
 from clearance.errors import IntegrityError
 from clearance.models import compatibility, encoding, model_file
@@ -36,7 +30,7 @@ from clearance.policy import project_verdict
 from clearance.promotion import release
 from clearance.versioning import lineage
 from tasks import prepare, track
-from tests.support import judged, tables
+from tests.support import codes, evidence, judged, tables
 from tests.test_challenge import asked
 
 NAME = "loan-approval"
@@ -287,8 +281,8 @@ def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
 ) -> None:
     root = tables.project(tmp_path / "project", tables.applications())
     files.write_json(
-        root / prepare.VALIDATION,
-        measurement.measured({}, blocked=False, table=files.sha256(root / paths.RAW_TABLE)),
+        root / paths.VALIDATION_RAW,
+        evidence.raw_validation(table=files.sha256(root / paths.RAW_TABLE)).to_json(),
     )
     monkeypatch.chdir(root)
     prepare.main()
