@@ -219,7 +219,13 @@ def test_a_type_that_is_not_allowed_does_not_run(tmp_path: Path) -> None:
 )
 def test_no_kind_of_node_brings_in_a_function_of_the_system(loader: str, tmp_path: Path) -> None:
     path = tmp_path / "model.skops"
-    node = {"__class__": "system", "__module__": "os", "__loader__": loader, "content": None, "attrs": {}}
+    node: dict[str, Any] = {
+        "__class__": "system",
+        "__module__": "os",
+        "__loader__": loader,
+        "content": None,
+        "attrs": {},
+    }
     write(path, {"schema.json": json.dumps({**node, "protocol": 2})})
     refused(path, "")
 

@@ -75,7 +75,7 @@ def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[str | None] = []
     read_splits = prepared.read_splits
 
     def watched(root: Path, *splits: str | None) -> list[prepared.Prepared]:
