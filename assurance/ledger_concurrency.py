@@ -24,7 +24,7 @@ from typing import Any
 from clearance import ledger
 from clearance.errors import ClearanceError
 from clearance.ledger import Draft, Entry, EntryKind
-from clearance.ledger.events import Intent
+from clearance.ledger.events import IntentEvent
 from tests.support import ledger_samples as samples
 
 MODELS = ("loan-approval", "mortgage")
@@ -72,7 +72,7 @@ def _move(book: ledger.Ledger, model: str) -> tuple[int, int]:
     """Write the intent, then the promotion of the next version, alone."""
     with ledger.lock(book, model) as fence:
         version = _read(book, model)[1] + 1
-        intent = Intent(step=EntryKind.PROMOTION, version=version, content="c" * 64)
+        intent = IntentEvent(step=EntryKind.PROMOTION, version=version, content="c" * 64)
         begun = Draft.of(intent, model=model, actor="otto")
         number = ledger.append(book, [begun], fence=fence)[0].number
         done = Draft.of(intent.completed(number), model=model, actor="otto")

@@ -92,7 +92,7 @@ def disparities(random: np.random.Generator, at: int, tally: Tally) -> None:
     truth = draw(random, STRATA[at])
     held = zip(truth.sizes, truth.cells, strict=True)
     rows = np.array([random.multinomial(size, cells.ravel()).reshape(2, 2, 2) for size, cells in held])
-    table = paired.Table(names=tuple(f"g{each}" for each in range(len(rows))), rows=rows)
+    table = paired.PairedTable(names=tuple(f"g{each}" for each in range(len(rows))), rows=rows)
     for metric, (before, after) in figures(truth.cells).items():
         known = after / before if metric in paired_disparity.RATIOS else after - before
         found = paired_disparity.measure(table, metric, SAMPLING, "g0")
@@ -104,7 +104,7 @@ def qualities(random: np.random.Generator, at: int, tally: Tally) -> None:
     size = int(np.exp(random.uniform(*np.log(STRATA[at]))))
     cells = _cells(random)
     rows = random.multinomial(size, cells.ravel()).reshape(1, 2, 2, 2)
-    found = paired.measure(paired.Table(names=("all rows",), rows=rows), SAMPLING)
+    found = paired.measure(paired.PairedTable(names=("all rows",), rows=rows), SAMPLING)
     by_label = [cells[label] / cells[label].sum() for label in (0, 1)]
     false, true = (float(each[0, 1] - each[1, 0]) for each in by_label)
     right = float(cells[1, 0, 1] - cells[1, 1, 0] - cells[0, 0, 1] + cells[0, 1, 0])

@@ -34,7 +34,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Area:
+class LeakArea:
     """How well rows inside are distinguished from the others: 0.5 is chance, 1 is perfect; and its bound."""
 
     value: float
@@ -48,7 +48,7 @@ class Area:
         return self.low > most or self.value == 1
 
 
-NOTHING = Area(0.5, 0.0)
+NOTHING = LeakArea(0.5, 0.0)
 
 
 def sample(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def cells(values: pd.Series) -> list[Codes]:
     return [_cut(codes, BINS), *([codes + 1] if single else [])]
 
 
-def alone(groupings: list[Codes], column: pd.Series) -> Area:
+def alone(groupings: list[Codes], column: pd.Series) -> LeakArea:
     """How well a feature's `cells` predict one value of the column: the value they predict best.
 
     Rows without the column are left out. A missing value of the feature counts as a value of its own; where
@@ -86,7 +86,7 @@ def alone(groupings: list[Codes], column: pd.Series) -> Area:
     return max(areas, key=lambda area: area.low, default=NOTHING)
 
 
-def pairs(features: pd.DataFrame, label: pd.Series, limit: float) -> Iterator[tuple[str, str, Area]]:
+def pairs(features: pd.DataFrame, label: pd.Series, limit: float) -> Iterator[tuple[str, str, LeakArea]]:
     """Every two features that together leak the label beyond the limit.
 
     They are combined as cells of both, and as the difference that separates the label's means best.
@@ -107,7 +107,7 @@ def pairs(features: pd.DataFrame, label: pd.Series, limit: float) -> Iterator[tu
                 yield names[one], names[other], best
 
 
-def area(cell: Codes, inside: Mask) -> Area:
+def area(cell: Codes, inside: Mask) -> LeakArea:
     """The area when rows are ranked by the share of rows inside in their cell, in the other folds.
 
     `cell` and `inside` have shape (n,). The bound is DeLong's, on the logit scale; it is 0 where either kind
@@ -133,7 +133,7 @@ def area(cell: Codes, inside: Mask) -> Area:
         value = 1.0
     elif not error:
         return NOTHING
-    return Area(value, ranking.area_bounds(value, error, int(min(into.sum(), out.sum())), CONFIDENCE)[0])
+    return LeakArea(value, ranking.area_bounds(value, error, int(min(into.sum(), out.sum())), CONFIDENCE)[0])
 
 
 def _variance(values: Numbers, weights: Numbers) -> float:

@@ -19,7 +19,7 @@ from clearance.cli import run_options
 from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt
 from clearance.reporting import summary
-from flows import display, server
+from flows import display, prefect_server
 from flows.runner import overrides, run_context
 from flows.runner.child_processes import ChildProcesses
 
@@ -69,7 +69,7 @@ def _train(run: run_context.RunContext, interrupted: threading.Event) -> State[A
     """Start Prefect's server; begin with the stages and import Prefect while it starts; run the flow."""
     children = ChildProcesses(run.root)
     atexit.register(children.close)  # Prefect's own threads have sent their last by then
-    wait = server.start(children, run.root)
+    wait = prefect_server.start(children, run.root)
     if not run.needs_snapshot:
         run.start_early()
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings

@@ -21,7 +21,7 @@ from fairlearn import metrics as fairlearn
 from clearance import params, paths, stage, wording
 from clearance.data.tables import prepared, row_ids, scored
 from clearance.documents import measurement
-from clearance.documents.document import unless_blocked
+from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.group_names import MISSING
 from clearance.documents.training_document import TrainingDocument

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from clearance import files, params, paths, stage, wording
 from clearance.data.tables import prepared, scored
 from clearance.documents import metrics
-from clearance.documents.document import unless_blocked
+from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.performance_document import PerformanceDocument
 from clearance.documents.training_document import TrainingDocument

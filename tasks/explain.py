@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from clearance import files, params, paths, stage
 from clearance.data.tables import prepared
 from clearance.documents import measurement
-from clearance.documents.document import unless_blocked
+from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.explanation_document import ExplanationDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import figures

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from clearance import files, params, paths, stage
 from clearance.data import faults
 from clearance.data.tables import prepared, row_ids, split
-from clearance.documents.document import unless_blocked
+from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.split_document import SplitDocument, TimeSplit

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clearance import files, paths, stage
 from clearance.data.tables import prepared, scored
-from clearance.documents.document import unless_blocked
+from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.scores_document import ScoresDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.models import model_file, scoring

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from clearance import files, params, paths, stage
 from clearance.data import faults as data_faults
 from clearance.data.tables import prepared
-from clearance.documents.document import unless_blocked
+from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import ModelFile, TrainingData, TrainingDocument
 from clearance.documents.validation_document import PreparedValidationDocument

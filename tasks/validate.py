@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from clearance import files, params, paths, stage
 from clearance.data.tables import prepared, row_ids
-from clearance.documents.document import BlockedDocument
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.validation_document import (
@@ -28,7 +28,7 @@ from clearance.documents.validation_document import (
     StatedSampling,
     ValidationDocument,
 )
-from expectations import boundary, data_docs, faults, report
+from expectations import boundary, data_docs, faults, validation_report
 from expectations import prepared_boundary as prepared_suite
 from expectations import raw_boundary as raw_suite
 
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check(Generic[D]):
+class BoundaryCheck(Generic[D]):
     """The document of a check, and Great Expectations' own result of it.
 
     The result must not be shown without hiding the columns `hidden`.
@@ -52,7 +52,9 @@ class Check(Generic[D]):
     hidden: set[str]
 
 
-def check_raw(table: pa.Table, data: params.Data, origin: OriginDocument) -> Check[RawValidationDocument]:
+def check_raw(
+    table: pa.Table, data: params.Data, origin: OriginDocument
+) -> BoundaryCheck[RawValidationDocument]:
     """Check the raw table against the declaration and its origin.
 
     Raises DataError when the table has no rows at all.
@@ -62,25 +64,25 @@ def check_raw(table: pa.Table, data: params.Data, origin: OriginDocument) -> Che
     frame = raw_suite.frame(table)
     suite = raw_suite.suite(data, table.column_names, origin.rows)
     results, suite_result = boundary.run("raw", frame, suite)
-    silent = raw_suite.hidden(data) | report.proxy_columns(results)
+    silent = raw_suite.hidden(data) | validation_report.proxy_columns(results)
     identifiers = raw_suite.identifiers(data)
 
     def hashes(positions: list[int]) -> list[str]:
         return _hashes(table.take(positions), data.row_key)
 
-    entries = report.entries(results, frame, hashes, silent=silent, identifiers=identifiers)
+    entries = validation_report.entries(results, frame, hashes, silent=silent, identifiers=identifiers)
     document = RawValidationDocument(
-        measurements=report.counts(entries, results),
+        measurements=validation_report.counts(entries, results),
         blocked=any(entry.blocks for entry in entries),
         expectations=entries,
         table=origin.sha256,
     )
-    return Check(document=document, result=suite_result, hidden=silent | identifiers)
+    return BoundaryCheck(document=document, result=suite_result, hidden=silent | identifiers)
 
 
 def check_prepared(
     tables: dict[str, pa.Table], record: SplitDocument, data: params.Data, confidence: float
-) -> Check[PreparedValidationDocument]:
+) -> BoundaryCheck[PreparedValidationDocument]:
     """Check the prepared tables against the declaration and the record of the split.
 
     `confidence` is the level of the intervals of what is measured.
@@ -88,21 +90,21 @@ def check_prepared(
     frame = prepared_suite.frame(tables)
     suite = prepared_suite.suite(data, tables, record, confidence)
     results, suite_result = boundary.run("prepared", frame, suite)
-    silent = prepared_suite.hidden(data) | report.proxy_columns(results)
+    silent = prepared_suite.hidden(data) | validation_report.proxy_columns(results)
     identifiers = prepared_suite.identifiers()
 
     def hashes(positions: list[int]) -> list[str]:
         return [str(row)[:EXAMPLE_DIGITS] for row in frame["row"].iloc[positions]]
 
-    entries = report.entries(results, frame, hashes, silent=silent, identifiers=identifiers)
+    entries = validation_report.entries(results, frame, hashes, silent=silent, identifiers=identifiers)
     document = PreparedValidationDocument(
-        measurements={**report.counts(entries, results), **report.figures(results)},
+        measurements={**validation_report.counts(entries, results), **validation_report.figures(results)},
         blocked=any(entry.blocks for entry in entries),
         expectations=entries,
         tables=record.tables,
         sampling=StatedSampling(statement=prepared_suite.sampling(data)),
     )
-    return Check(document=document, result=suite_result, hidden=silent | identifiers)
+    return BoundaryCheck(document=document, result=suite_result, hidden=silent | identifiers)
 
 
 def main() -> None:
@@ -128,7 +130,7 @@ def _prepared(settings: params.Params) -> None:
     _write(check_prepared(tables, record, settings.data, settings.evaluate.confidence))
 
 
-def _write(check: Check[D]) -> None:
+def _write(check: BoundaryCheck[D]) -> None:
     document = check.document
     page = data_docs.publish(check.result, check.hidden, data_docs.FOLDER / document.boundary)
     document.write(Path())

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from clearance import comparison as comparisons
-from clearance.comparison import Comparison, Criterion, Finding, Model, ModelScores, PairedRows, Rows
+from clearance.comparison import (
+    Comparison,
+    Criterion,
+    CriterionFinding,
+    Model,
+    ModelScores,
+    PairedRows,
+    Rows,
+)
 from clearance.documents.measurement import Outcome
 from clearance.metrics import intervals
 from clearance.policy.comparison_terms import ComparisonTerms
@@ -71,7 +79,7 @@ def pair(
     )
 
 
-def hold(of: PairedRows, rules: tuple[Rule, ...] = FAIR, **changes: Any) -> list[Finding]:
+def hold(of: PairedRows, rules: tuple[Rule, ...] = FAIR, **changes: Any) -> list[CriterionFinding]:
     settled = asked(**changes)
     return list(comparisons.decide(settled, comparisons.criteria_of(settled, rules), of, SAMPLING))
 
@@ -227,7 +235,7 @@ def test_a_first_version_is_judged_by_its_own_verdict_and_says_who_must_agree() 
     assert comparison((found,), champion=None, first_version={"approvals": 0}).approvals == 0
 
 
-def comparison(findings: tuple[Finding, ...], champion: Model | None, **changes: Any) -> Comparison:
+def comparison(findings: tuple[CriterionFinding, ...], champion: Model | None, **changes: Any) -> Comparison:
     return Comparison(
         name="loans",
         candidate=Model(fingerprint="c" * 64, sha256="d" * 64, threshold=0.5),
@@ -243,9 +251,9 @@ def comparison(findings: tuple[Finding, ...], champion: Model | None, **changes:
 CHAMPION = Model(fingerprint="a" * 64, sha256="b" * 64, threshold=0.4, version=3)
 
 
-def a_finding(outcome: Outcome, severity: str = "block") -> Finding:
+def a_finding(outcome: Outcome, severity: str = "block") -> CriterionFinding:
     criterion = Criterion(id="x", metric="accuracy", attribute=None, limit=None, severity=severity)
-    return Finding(criterion=criterion, change=None, outcome=outcome, reason=f"it is {outcome}")
+    return CriterionFinding(criterion=criterion, change=None, outcome=outcome, reason=f"it is {outcome}")
 
 
 def test_a_comparison_is_as_good_as_its_worst_blocking_finding() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clearance import files, paths
 from clearance.documents import catalogue, codec, published
-from clearance.documents.document import BlockedDocument, MeasuredDocument, unless_blocked
+from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument, unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.scores_document import ScoresDocument

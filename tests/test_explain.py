@@ -15,7 +15,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from clearance import files, paths
-from clearance.documents.document import BlockedDocument
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.explanation_document import ExplanationDocument
 from clearance.metrics import figures
 from clearance.models import attribution, contributions, encoding, scoring

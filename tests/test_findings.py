@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clearance.documents.document import MeasuredDocument
+from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.validation_document import Expectation, RawValidationDocument
 from clearance.policy import findings, sample_size

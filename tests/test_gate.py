@@ -17,7 +17,7 @@ import yaml
 from sklearn.linear_model import LogisticRegression
 
 from clearance import params
-from clearance.documents.document import BlockedDocument, MeasuredDocument
+from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
 from clearance.policy import judgement, policy_file, schema

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clearance.documents.document import MeasuredDocument
+from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import findings, sample_size
 from clearance.policy.schema import Rule

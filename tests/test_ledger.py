@@ -30,9 +30,9 @@ from clearance.ledger import (
     checkpoint,
     checkpoint_files,
     entry,
-    report,
     retention,
     settings,
+    verification_report,
 )
 from clearance.ledger.checkpoint import Checkpoint
 from tests.support import ledger_samples as samples
@@ -211,13 +211,15 @@ def test_a_batch_may_be_as_large_as_it_may(
 
 
 def test_a_fault_that_is_there_often_is_told_once_with_its_count() -> None:
-    once = report.LedgerFinding(fault=report.LedgerFault.ERASED, number=2, detail="entry 2")
+    once = verification_report.LedgerFinding(
+        fault=verification_report.LedgerFault.ERASED, number=2, detail="entry 2"
+    )
     assert str(once) == "erased without a redaction: entry 2"
     assert str(replace(once, count=2)) == "erased without a redaction: entry 2 (2 in total)"
-    tally = report.FindingCounter()
+    tally = verification_report.FindingCounter()
     for number in (5, 9, None):
-        tally.add(report.LedgerFault.ERASED, number, f"entry {number}", 2)
-    tally.add(report.LedgerFault.EDITED, 3, "entry 3")
+        tally.add(verification_report.LedgerFault.ERASED, number, f"entry {number}", 2)
+    tally.add(verification_report.LedgerFault.EDITED, 3, "entry 3")
     assert [(each.number, each.count) for each in tally.all()] == [(3, 1), (5, 6)]
 
 

@@ -172,7 +172,7 @@ def test_every_sentence_names_the_actor_and_ends(kind: EntryKind, body: dict[str
 @pytest.mark.parametrize("body", BODIES[EntryKind.INTENT], ids=lambda body: body["step"])
 def test_an_intent_leads_to_its_change_or_is_abandoned(body: dict[str, Any]) -> None:
     intent = event(EntryKind.INTENT, body)
-    assert isinstance(intent, events.Intent)
+    assert isinstance(intent, events.IntentEvent)
     rest = {name: value for name, value in body.items() if name != "step"} | {"intent": 9}
     done = intent.completed(9)
     assert (done.kind, done.to_body(), type(done)) == (body["step"], rest, intent.change)

@@ -17,7 +17,7 @@ from clearance.errors import IntegrityError
 from clearance.ledger import Draft, EntryKind, audit, checkpoint, checkpoint_files, entry, verification
 from clearance.ledger.checkpoint import Checkpoint
 from clearance.ledger.checkpoint_reader import CheckpointCopy
-from clearance.ledger.report import LedgerFault, LedgerFinding, LedgerReport
+from clearance.ledger.verification_report import LedgerFault, LedgerFinding, LedgerReport
 from tests.support import ledger_samples as samples
 from tests.support.codes import raises
 
@@ -355,7 +355,7 @@ def test_a_first_batch_that_was_never_committed_is_no_cut_tail(base: attacks.Bas
 
 
 def test_findings_without_a_number_come_last() -> None:
-    tally = ledger.report.FindingCounter()
+    tally = ledger.verification_report.FindingCounter()
     for fault, number in (
         (LedgerFault.OTHER_LEDGER, None),
         (LedgerFault.EDITED, 1),

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from clearance.documents import metrics
-from clearance.documents.document import MeasuredDocument
+from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import judgement, policy_file, schema
 from clearance.reporting import explain_rule

@@ -34,14 +34,14 @@ tables = st.integers(2, 4).flatmap(
 )
 
 
-def table(cells: list[int]) -> paired.Table:
+def table(cells: list[int]) -> paired.PairedTable:
     rows = np.array(cells, dtype=np.int64).reshape(-1, 2, 2, 2)
-    return paired.Table(names=tuple(f"g{at}" for at in range(len(rows))), rows=rows)
+    return paired.PairedTable(names=tuple(f"g{at}" for at in range(len(rows))), rows=rows)
 
 
-def swapped(of: paired.Table) -> paired.Table:
+def swapped(of: paired.PairedTable) -> paired.PairedTable:
     """The same rows with champion and candidate exchanged."""
-    return paired.Table(names=of.names, rows=of.rows.swapaxes(2, 3))
+    return paired.PairedTable(names=of.names, rows=of.rows.swapaxes(2, 3))
 
 
 def tango_by_search(rows: np.ndarray, gap: float) -> float:
@@ -188,7 +188,7 @@ def test_changes_are_the_differences_of_what_each_model_alone_is_measured_at(cel
         )
 
 
-def groups_of(found: paired.Table, model: int) -> dict[str, Cells]:
+def groups_of(found: paired.PairedTable, model: int) -> dict[str, Cells]:
     """One model's cells by group: 0 the champion, 1 the candidate."""
     decided = found.rows.sum(axis=3 - model)
     return {
@@ -225,7 +225,7 @@ def test_disparities_turn_with_the_models_and_know_no_order_of_groups(
     found = table(cells)
     order = list(range(len(found.names)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    shuffled = paired.Table(names=tuple(found.names[at] for at in order), rows=found.rows[order])
+    shuffled = paired.PairedTable(names=tuple(found.names[at] for at in order), rows=found.rows[order])
     for metric in sorted(paired_disparity.METRICS - {"predictive_parity_difference"}):
         one = paired_disparity.measure(found, metric, SAMPLING, "g0")
         again = paired_disparity.measure(shuffled, metric, SAMPLING, "g0")
@@ -244,7 +244,7 @@ def test_two_groups_that_move_as_one_are_bounded_by_what_moved() -> None:
     rows = np.array(
         [[[[300, 3], [2, 200]], [[95, 2], [3, 395]]], [[[100, 2], [3, 400]], [[45, 3], [2, 445]]]]
     )
-    found = paired.Table(names=("a", "b"), rows=rows)
+    found = paired.PairedTable(names=("a", "b"), rows=rows)
     change = paired_disparity.measure(found, "demographic_parity_difference", SAMPLING)
     alone = fairness.measure(groups_of(found, 1), 0.95)["demographic_parity_difference"]
     assert change.low is not None and change.high is not None and alone.low is not None
@@ -256,7 +256,7 @@ def test_a_candidate_that_evens_groups_out_is_not_called_unfair_for_moving_them(
     rows = np.zeros((2, 2, 2, 2), dtype=np.int64)
     rows[:, 1] = [[[500, 0], [0, 1500]], [[500, 500], [0, 1000]]]  # b: from 0.5 to 0.75, as a
     change = paired_disparity.measure(
-        paired.Table(names=("a", "b"), rows=rows), "demographic_parity_difference", SAMPLING
+        paired.PairedTable(names=("a", "b"), rows=rows), "demographic_parity_difference", SAMPLING
     )
     assert change.value == pytest.approx(-0.25)
     assert change.high is not None and change.high < -0.15
@@ -265,11 +265,11 @@ def test_a_candidate_that_evens_groups_out_is_not_called_unfair_for_moving_them(
 def test_holes_are_said() -> None:
     rows = np.ones((2, 2, 2, 2), dtype=np.int64)
     rows[1] = 0
-    gone = paired.Table(names=("a", "b"), rows=rows)
+    gone = paired.PairedTable(names=("a", "b"), rows=rows)
     change = paired_disparity.measure(gone, "demographic_parity_difference", SAMPLING)
     assert (change.value, change.undefined) == (None, "no rows to count in b")
     assert change.support == {"a": 8, "b": 0}
-    alone = paired.Table(names=("a",), rows=rows[:1])
+    alone = paired.PairedTable(names=("a",), rows=rows[:1])
     assert paired_disparity.measure(alone, "equalized_odds_difference", SAMPLING).value is None
     assert paired_disparity.measure(alone, "predictive_parity_difference", SAMPLING).value is None
     named = paired_disparity.measure(gone, "disparate_impact_reference_group", SAMPLING, "c")

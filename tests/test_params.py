@@ -11,8 +11,8 @@ from clearance import params
 from clearance.data.sources import bindings, pulls
 from clearance.errors import ConfigurationError
 from clearance.models.mitigations import MITIGATIONS
+from clearance.params.model_choices import METHOD_OPTIONS
 from clearance.params.source import KINDS, Source
-from clearance.params.training import METHOD_OPTIONS
 
 ROOT = Path(__file__).parent.parent
 

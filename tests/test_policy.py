@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance.documents import measurement as evidence
-from clearance.documents.document import BlockedDocument, MeasuredDocument, UnusableDocument
+from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument, UnusableDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
 from clearance.policy import comparison_terms, judgement, policy_file, project_verdict, test_set_limit
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
-from clearance.policy.schema import Limit, Policy, Promotion, Rule
+from clearance.policy.schema import Limit, Policy, PromotionTerms, Rule
 from tests.support import reported
 
 ROOT = Path(__file__).parent.parent
@@ -622,7 +622,7 @@ def test_the_policy_guide_names_every_key() -> None:
     guide = (ROOT / "policies/README.md").read_text()
     for model in (
         Policy,
-        Promotion,
+        PromotionTerms,
         Rule,
         Limit,
         ImpactTableRules,

@@ -13,7 +13,7 @@ import pytest
 
 from clearance import files, params
 from clearance.data.tables import prepared, row_ids, split
-from clearance.documents.document import BlockedDocument
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.split_document import SplitDocument
 from clearance.errors import IntegrityError

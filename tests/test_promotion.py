@@ -21,7 +21,7 @@ from clearance.trust.recorded_decisions import Reason
 
 NAME = "loan-approval"
 DAY = dt.date(2026, 11, 26)
-MANNER = schema.Promotion(approvals={"high": {"validator": 1}}, override_days=30)
+MANNER = schema.PromotionTerms(approvals={"high": {"validator": 1}}, override_days=30)
 
 
 def verdict(outcome: str = "pass", **changes: Any) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def test_a_verdict_that_is_no_pass_is_refused_unless_it_was_overridden(
 
 
 def test_without_overrides_in_the_policy_nobody_is_told_to_ask_for_one() -> None:
-    manner = schema.Promotion(approvals={"high": {}}, override_days=0)
+    manner = schema.PromotionTerms(approvals={"high": {}}, override_days=0)
     one = standing("Ask rita.", counted=("vera",))
     obstacle = next_step.obstacle(case(verdict=verdict("fail"), promotion=manner), one)
     assert "Ask rita" not in ending(Status.NOT_PROMOTED, obstacle)
@@ -143,7 +143,7 @@ def test_without_an_authorised_policy_only_an_override_could_count(changes: dict
 
 
 def test_what_may_ship_is_the_policys_to_say() -> None:
-    manner = schema.Promotion(
+    manner = schema.PromotionTerms(
         approvals={"high": {}}, when=(Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE), override_days=0
     )
     lacks = case(

@@ -262,10 +262,10 @@ def test_data_is_brought_back_by_digest_from_wherever_it_is_kept(
         shutil.rmtree(places[place])
     lock = dvc_lock.Lock(
         stages={
-            "ingest": dvc_lock.Stage(
+            "ingest": dvc_lock.LockedStage(
                 cmd="",
-                deps=(dvc_lock.Entry(path="data/source", md5=md5),),
-                outs=(dvc_lock.Entry(path="data/raw", md5="0"),),
+                deps=(dvc_lock.LockedPath(path="data/source", md5=md5),),
+                outs=(dvc_lock.LockedPath(path="data/raw", md5="0"),),
             )
         }
     )

@@ -22,7 +22,7 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILA
 
 from clearance import files, registry
 from clearance.models import model_file, scoring
-from clearance.registry import model_folder, server
+from clearance.registry import mlflow_server, model_folder
 from clearance.versioning import lineage
 from tasks import track
 from tests.support import codes, judged
@@ -267,7 +267,7 @@ def test_what_mlflow_raises_becomes_an_error_of_ours_without_the_password(
 ) -> None:
     with (
         codes.raises(f"registry.{code}", address="http://host:1/path") as error,
-        server.translated("http://user:secret@host:1/path"),
+        mlflow_server.translated("http://user:secret@host:1/path"),
     ):
         raise raised
     assert "secret" not in str(error.value)
@@ -286,7 +286,7 @@ def test_what_mlflow_raises_becomes_an_error_of_ours_without_the_password(
     ],
 )
 def test_only_a_server_is_shared(address: str, shared: bool) -> None:
-    assert server.is_shared(address) is shared
+    assert mlflow_server.is_shared(address) is shared
 
 
 def _connect(address: str, start: Any, results: Any) -> None:

@@ -15,7 +15,7 @@ from sklearn.dummy import DummyClassifier
 
 from clearance import files, paths
 from clearance.data.tables import prepared
-from clearance.documents.document import BlockedDocument, MeasuredDocument
+from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.validation_document import BlockedValidation
 from clearance.errors import ClearanceError, ConfigurationError
 from clearance.models import candidates, model_file, scoring

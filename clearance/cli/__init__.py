@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import click
 
-from clearance.cli import champions, decisions, ledger, maintenance, pipeline, trust, verdicts
+from clearance.cli import approvals, champions, ledger, maintenance, pipeline, trust, verdicts
 from clearance.cli.sections import SectionedGroup
 
 SECTIONS = {
     "Run the pipeline": (pipeline.run, pipeline.snapshot, pipeline.track, pipeline.release),
     "Read the verdict": (verdicts.verdict, verdicts.judge, verdicts.policy),
     "Decide": (
-        decisions.approve,
-        decisions.reject,
-        decisions.revoke,
-        decisions.override,
-        decisions.serve_approvals,
+        approvals.approve,
+        approvals.reject,
+        approvals.revoke,
+        approvals.override,
+        approvals.serve_approvals,
     ),
     "Operate the registry": (
         champions.promote,

@@ -5,7 +5,7 @@ may be compared, and which model is the champion, is decided elsewhere.
 """
 
 from clearance.comparison.criteria import Criterion, criteria_of
-from clearance.comparison.decision import Finding, decide, first_version, undecided
+from clearance.comparison.decision import CriterionFinding, decide, first_version, undecided
 from clearance.comparison.paired_rows import (
     ModelScores,
     PairedRows,
@@ -19,7 +19,7 @@ from clearance.comparison.result import Comparison, Model, Rows, digest, summary
 __all__ = [
     "Comparison",
     "Criterion",
-    "Finding",
+    "CriterionFinding",
     "Model",
     "ModelScores",
     "PairedRows",

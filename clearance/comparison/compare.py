@@ -21,14 +21,14 @@ from clearance import comparison, files, labels, params, paths, registry
 from clearance.comparison import (
     Comparison,
     Criterion,
-    Finding,
+    CriterionFinding,
     ModelScores,
     PairedRows,
     Rows,
     faults,
 )
 from clearance.data.tables import fitted_rows, prepared, scored
-from clearance.documents.document import BlockedDocument
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.documents.training_document import TrainingDocument
@@ -44,7 +44,7 @@ TRAINING, FAIRNESS, ORIGIN = (path.as_posix() for path in (paths.TRAINING, paths
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Candidate:
+class ComparedCandidate:
     """The candidate and the test rows that judged it, all verified.
 
     `groups` are the groups that each attribute and intersection must show.
@@ -91,7 +91,7 @@ def write(root: Path, comparison: Comparison) -> Path:
     return root / paths.COMPARISON
 
 
-def _candidate(verified: lineage.Lineage) -> Candidate:
+def _candidate(verified: lineage.Lineage) -> ComparedCandidate:
     root = verified.root
     training = TrainingDocument.from_json(verified.read_json(TRAINING))
     if isinstance(training, BlockedDocument):
@@ -99,7 +99,7 @@ def _candidate(verified: lineage.Lineage) -> Candidate:
     test, sha256 = prepared.read(root, "test"), training.model.sha256
     fairness = FairnessDocument.from_json(verified.read_json(FAIRNESS))
     groups = {} if isinstance(fairness, BlockedDocument) else fairness.groups
-    return Candidate(
+    return ComparedCandidate(
         verified=verified,
         settings=params.load(root / paths.PARAMS),
         verdict=verified.read_json(lineage.VERDICT),
@@ -122,7 +122,7 @@ def _champion(champion: ReleasedModel) -> comparison.Model:
 
 
 def _compare(
-    candidate: Candidate,
+    candidate: ComparedCandidate,
     champion: ReleasedModel,
     terms: ComparisonTerms,
     criteria: Sequence[Criterion],
@@ -152,13 +152,13 @@ def _compare(
     return _comparison(candidate, terms, champion, counts, findings, figures=figures)
 
 
-def _is_same(candidate: Candidate, champion: ReleasedModel) -> bool:
+def _is_same(candidate: ComparedCandidate, champion: ReleasedModel) -> bool:
     """Whether the champion is the very same model with the same threshold: then it decides the same."""
     recorded = (champion.sha256, float(champion.training["threshold"]))
     return recorded == (candidate.model.sha256, candidate.model.threshold)
 
 
-def _obstacle(candidate: Candidate, champion: ReleasedModel) -> str | None:
+def _obstacle(candidate: ComparedCandidate, champion: ReleasedModel) -> str | None:
     """Why the champion's decisions on the candidate's test rows would prove nothing, or None."""
     data, recorded = candidate.settings.data, champion.declared.get("data", {})
     if data.weight is not None or data.cluster is not None:
@@ -176,7 +176,7 @@ def _obstacle(candidate: Candidate, champion: ReleasedModel) -> str | None:
 
 
 def _scored_by_champion(
-    candidate: Candidate, champion: ReleasedModel, unseen: npt.NDArray[np.bool_], unknown_share: float
+    candidate: ComparedCandidate, champion: ReleasedModel, unseen: npt.NDArray[np.bool_], unknown_share: float
 ) -> PairedRows | str:
     """The scores of both models for the rows that are `unseen`; or why the champion cannot score them."""
     trusted = candidate.verified.root / trusted_types.MORE_TRUSTED
@@ -195,13 +195,13 @@ def _scored_by_champion(
     return _paired(candidate, unseen, ModelScores(scores=scores, threshold=threshold))
 
 
-def _same_model(candidate: Candidate) -> PairedRows:
+def _same_model(candidate: ComparedCandidate) -> PairedRows:
     scores = ModelScores(scores=candidate.scores, threshold=candidate.model.threshold)
     return _paired(candidate, np.ones(len(candidate.scores), dtype=np.bool_), scores, same=True)
 
 
 def _paired(
-    candidate: Candidate, rows: npt.NDArray[np.bool_], champion: ModelScores, *, same: bool = False
+    candidate: ComparedCandidate, rows: npt.NDArray[np.bool_], champion: ModelScores, *, same: bool = False
 ) -> PairedRows:
     return PairedRows(
         label=candidate.test.label[rows],
@@ -214,7 +214,7 @@ def _paired(
     )
 
 
-def _references(candidate: Candidate) -> dict[str, str]:
+def _references(candidate: ComparedCandidate) -> dict[str, str]:
     """The declared reference group of each attribute and intersection that has one."""
     declared = candidate.settings.evaluate.reference
     references = {}
@@ -232,7 +232,7 @@ def _other_library(champion: ReleasedModel) -> str | None:
     return None if then == now else f"fitted with scikit-learn {then}, here it is {now}"
 
 
-def _notes(candidate: Candidate, champion: ReleasedModel) -> tuple[str, ...]:
+def _notes(candidate: ComparedCandidate, champion: ReleasedModel) -> tuple[str, ...]:
     """What a person should know before trusting the figures."""
     notes = [_other_library(champion)]
     select = params.read_yaml(candidate.verified.root / paths.PARAMS).get("source", {}).get("select")
@@ -241,7 +241,7 @@ def _notes(candidate: Candidate, champion: ReleasedModel) -> tuple[str, ...]:
     return tuple(note for note in notes if note)
 
 
-def _counts(candidate: Candidate, compared: npt.NDArray[np.bool_]) -> Rows:
+def _counts(candidate: ComparedCandidate, compared: npt.NDArray[np.bool_]) -> Rows:
     hashes = candidate.test.rows[compared]
     return Rows(
         test=len(compared),
@@ -251,16 +251,16 @@ def _counts(candidate: Candidate, compared: npt.NDArray[np.bool_]) -> Rows:
     )
 
 
-def _none_compared(candidate: Candidate) -> Rows:
+def _none_compared(candidate: ComparedCandidate) -> Rows:
     return Rows(test=len(candidate.test.label), left_out=None, compared=0, sha256=None)
 
 
 def _comparison(
-    candidate: Candidate,
+    candidate: ComparedCandidate,
     terms: ComparisonTerms,
     champion: ReleasedModel | None,
     counts: Rows,
-    findings: tuple[Finding, ...],
+    findings: tuple[CriterionFinding, ...],
     *,
     figures: Mapping[str, Any] | None = None,
 ) -> Comparison:

@@ -22,7 +22,7 @@ from clearance.policy.comparison_terms import ComparisonTerms
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class CriterionFinding:
     """The result for one criterion. Only an outcome of `PASS` meets it."""
 
     criterion: Criterion
@@ -45,18 +45,19 @@ class Finding:
         }
 
 
-def undecided(criteria: Sequence[Criterion], outcome: Outcome, reason: str) -> tuple[Finding, ...]:
+def undecided(criteria: Sequence[Criterion], outcome: Outcome, reason: str) -> tuple[CriterionFinding, ...]:
     """Every criterion with the one reason why nothing could be compared. Raises ValueError on a pass."""
     if outcome is Outcome.PASS:
         raise ValueError("what was not compared cannot pass")
     return tuple(
-        Finding(criterion=criterion, change=None, outcome=outcome, reason=reason) for criterion in criteria
+        CriterionFinding(criterion=criterion, change=None, outcome=outcome, reason=reason)
+        for criterion in criteria
     )
 
 
 def decide(
     terms: ComparisonTerms, criteria: Sequence[Criterion], rows: PairedRows, sampling: intervals.Sampling
-) -> tuple[Finding, ...]:
+) -> tuple[CriterionFinding, ...]:
     """Compare the candidate's decisions with the champion's, one finding for each criterion."""
     if fault := paired_rows.score_fault(rows):
         return undecided(criteria, Outcome.NOT_EVALUATED, fault)
@@ -78,7 +79,7 @@ def decide(
     return tuple(results)
 
 
-def first_version(terms: ComparisonTerms, verdict: Outcome, reason: str) -> Finding:
+def first_version(terms: ComparisonTerms, verdict: Outcome, reason: str) -> CriterionFinding:
     """The finding when there is no champion: the verdict decides alone, and people as the terms ask."""
     people = terms.first_version.approvals
     approvals = (
@@ -89,7 +90,7 @@ def first_version(terms: ComparisonTerms, verdict: Outcome, reason: str) -> Find
     criterion = Criterion(id="first-version", metric="verdict", attribute=None, limit=None, severity="block")
     words = f"there is no champion to compare with, so the verdict stands alone: {verdict.replace('_', ' ')}"
     parts = (words, None if verdict is Outcome.PASS else reason, approvals)
-    return Finding(
+    return CriterionFinding(
         criterion=criterion, change=None, outcome=verdict, reason="; ".join(part for part in parts if part)
     )
 
@@ -107,7 +108,7 @@ def _no_change(criterion: Criterion, rows: PairedRows, confidence: float) -> Mea
     )
 
 
-def _finding(criterion: Criterion, change: Measurement, minimum: int) -> Finding:
+def _finding(criterion: Criterion, change: Measurement, minimum: int) -> CriterionFinding:
     """Pass when the whole interval keeps the limit, fail when none of it does."""
     if criterion.limit is None:
         raise ValueError(f"{criterion.id} has no limit for the change")
@@ -122,7 +123,7 @@ def _finding(criterion: Criterion, change: Measurement, minimum: int) -> Finding
     elif change.low is None and change.value is not None:
         reason = f"there is no interval to decide by ({change.method})"
     parts = (_in_words(criterion, criterion.limit, change), reason)
-    return Finding(
+    return CriterionFinding(
         criterion=criterion, change=change, outcome=outcome, reason="; ".join(part for part in parts if part)
     )
 

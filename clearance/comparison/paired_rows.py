@@ -93,7 +93,7 @@ class Tables:
         self._rows = rows
         self._encoding = contingency.encode(rows.protected)
 
-    def count(self, attribute: str, *, above_median: bool = False) -> paired.Table | str:
+    def count(self, attribute: str, *, above_median: bool = False) -> paired.PairedTable | str:
         """The table of one attribute or intersection, every known group in it; or why there is none.
 
         `above_median` counts who scores above the model's own median of these rows, in place of decisions.
@@ -139,7 +139,7 @@ def figures(rows: PairedRows, sampling: intervals.Sampling) -> dict[str, Any]:
     all_rows = _all_rows(rows)
     tables, by_group = Tables(rows), {}
     for name in rows.groups:
-        if isinstance(table := tables.count(name), paired.Table):
+        if isinstance(table := tables.count(name), paired.PairedTable):
             by_group[name] = paired.by_group(table, sampling.confidence)
     return {
         "quality": measure(rows, sampling),
@@ -149,6 +149,6 @@ def figures(rows: PairedRows, sampling: intervals.Sampling) -> dict[str, Any]:
     }
 
 
-def _all_rows(rows: PairedRows) -> paired.Table:
+def _all_rows(rows: PairedRows) -> paired.PairedTable:
     group = np.zeros(len(rows.label), dtype=np.int64)
     return paired.count(("all rows",), group, rows.label, rows.champion.decisions, rows.candidate.decisions)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clearance import files, wording
-from clearance.comparison.decision import Finding
+from clearance.comparison.decision import CriterionFinding
 from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import judgement
@@ -56,7 +56,7 @@ class Comparison:
     policy: str
     terms: ComparisonTerms
     rows: Rows
-    findings: tuple[Finding, ...]
+    findings: tuple[CriterionFinding, ...]
     figures: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clearance.documents.document import MeasuredDocument
+from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.explanation_document import ExplanationDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.performance_document import PerformanceDocument

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from clearance import paths
 from clearance.documents.codec import WHEN_SET, Count, Sha256
-from clearance.documents.document import MeasuredDocument
+from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from clearance import paths
 from clearance.documents.codec import Count, Sha256
-from clearance.documents.document import MeasuredDocument
+from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.sampling_report import Confusion, SamplingReport
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from clearance import paths
 from clearance.documents.codec import Count, Sha256
-from clearance.documents.document import Document
+from clearance.documents.evidence_document import Document
 
 
 @dataclass(frozen=True, kw_only=True)

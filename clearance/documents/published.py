@@ -7,7 +7,7 @@ from typing import Any
 
 from clearance.documents import catalogue, codec
 from clearance.documents.comparison_document import ComparisonDocument
-from clearance.documents.document import Document, MeasuredDocument
+from clearance.documents.evidence_document import Document, MeasuredDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.release_receipt import ReleaseReceipt
 from clearance.documents.scores_document import ScoresDocument

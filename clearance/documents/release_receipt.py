@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from clearance import paths
 from clearance.documents.codec import WHEN_SET, Count
-from clearance.documents.document import Document
+from clearance.documents.evidence_document import Document
 from clearance.documents.measurement import Outcome
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from clearance import paths
 from clearance.documents.codec import WHEN_SET, Count, Sha256
-from clearance.documents.document import MeasuredDocument
+from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement
 
 Points = Mapping[str, Mapping[str, float | None]]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from clearance import paths
 from clearance.documents.codec import Sha256
-from clearance.documents.document import BlockedDocument, MeasuredDocument
+from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 
 Boundary = Literal["raw", "prepared"]
 Severity = Literal["block", "warn"]

@@ -12,7 +12,7 @@ from clearance.ledger.fencing import Fence
 from clearance.ledger.history import Tenure, champion_at, champion_versions, open_intents, tenures
 from clearance.ledger.log import append, ensure, lock, redact
 from clearance.ledger.reading import Ledger, entries, head, open  # noqa: A004
-from clearance.ledger.report import LedgerFault, LedgerFinding, LedgerReport
+from clearance.ledger.verification_report import LedgerFault, LedgerFinding, LedgerReport
 
 __all__ = [
     "ERASABLE",

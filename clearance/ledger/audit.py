@@ -9,7 +9,7 @@ from pathlib import Path
 from clearance.ledger import checkpoint_files, reading, verification, waiting
 from clearance.ledger.checkpoint_reader import CheckpointCopy, VerifyEnvelope
 from clearance.ledger.reading import Ledger
-from clearance.ledger.report import LedgerReport
+from clearance.ledger.verification_report import LedgerReport
 
 
 def verify(ledger: Ledger, files: Sequence[Path], opened: VerifyEnvelope) -> LedgerReport:

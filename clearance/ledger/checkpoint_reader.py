@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from clearance.ledger import checkpoint
 from clearance.ledger.checkpoint import Checkpoint, Confirmation, SignedStatement
-from clearance.ledger.report import FindingCounter, LedgerFault
+from clearance.ledger.verification_report import FindingCounter, LedgerFault
 
 VerifyEnvelope = Callable[[Mapping[str, Any]], SignedStatement]
 

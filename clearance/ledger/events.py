@@ -107,7 +107,7 @@ class AccountReference(BaseModel):
     token: str | None = None
 
 
-class Evidence(Event):
+class EvidenceEvent(Event):
     """What is known about the content of one version; `content` is the digest that approvals bind to."""
 
     erasable = True
@@ -119,7 +119,7 @@ class Evidence(Event):
         return self.version
 
 
-class Proposal(Evidence):
+class ProposalEvent(EvidenceEvent):
     """A version was proposed. `pushed`: the DVC remote holds every object that it was made of."""
 
     kind = EntryKind.PROPOSAL
@@ -130,7 +130,7 @@ class Proposal(Evidence):
     pushed: bool = False
 
 
-class Verdict(Evidence):
+class VerdictEvent(EvidenceEvent):
     """The verdict of the policy with the SHA-256 `policy`."""
 
     kind = EntryKind.VERDICT
@@ -141,7 +141,7 @@ class Verdict(Evidence):
     policy: Sha256 | None = None
 
 
-class Comparison(Evidence):
+class ComparisonEvent(EvidenceEvent):
     """The comparison with the champion, whose content is `champion`; None when there was no champion.
 
     `comparison` is the digest of the comparison, `approvals` the number of people that a first version needs
@@ -160,7 +160,7 @@ class Comparison(Evidence):
     envelope: Any = None
 
 
-class Decision(Evidence):
+class DecisionEvent(EvidenceEvent):
     """What a person decided. `envelope` is what they signed; whether it counts is not decided here.
 
     `account`: whose token proved who decided, where the signer only attests it.
@@ -173,21 +173,21 @@ class Decision(Evidence):
     envelope: Any = None
 
 
-class Approval(Decision):
+class ApprovalEvent(DecisionEvent):
     """A person agrees that the content may be promoted."""
 
     kind = EntryKind.APPROVAL
     text = "{actor} approved {subject}"
 
 
-class Override(Decision):
+class OverrideEvent(DecisionEvent):
     """A person lets the content be promoted for a limited time although its verdict is not a pass."""
 
     kind = EntryKind.OVERRIDE
     text = "{actor} overrode the verdict on {subject}"
 
 
-class Rejection(Decision):
+class RejectionEvent(DecisionEvent):
     """A person objects to the content."""
 
     kind = EntryKind.REJECTION
@@ -197,7 +197,7 @@ class Rejection(Decision):
 Withdrawn = Literal[EntryKind.APPROVAL, EntryKind.OVERRIDE, EntryKind.REJECTION]
 
 
-class Revocation(Decision):
+class RevocationEvent(DecisionEvent):
     """A person withdraws earlier decisions of their own.
 
     `withdraws` says which kinds; it is empty in entries of versions that did not record it.
@@ -215,7 +215,7 @@ class Revocation(Decision):
         return tell(text, actor, model, self.version)
 
 
-class Refusal(Event):
+class RefusalEvent(Event):
     """A request was refused, for a reason.
 
     `version` is what was requested, and need not exist. `passed_over` counts the refusals before this one
@@ -263,7 +263,7 @@ class ChampionChange(_Change):
         return self.version
 
 
-class Promotion(ChampionChange):
+class PromotionEvent(ChampionChange):
     """The version became champion."""
 
     kind = EntryKind.PROMOTION
@@ -271,7 +271,7 @@ class Promotion(ChampionChange):
     right = "promote"
 
 
-class Rollback(ChampionChange):
+class RollbackEvent(ChampionChange):
     """A version that had been champion became champion again."""
 
     kind = EntryKind.ROLLBACK
@@ -279,7 +279,7 @@ class Rollback(ChampionChange):
     right = "roll_back"
 
 
-class Retirement(ChampionChange):
+class RetirementEvent(ChampionChange):
     """The version is no longer champion, and no other version took its place."""
 
     kind = EntryKind.RETIREMENT
@@ -287,7 +287,7 @@ class Retirement(ChampionChange):
     right = "roll_back"
 
 
-class Abandonment(_Change):
+class AbandonmentEvent(_Change):
     """The change that entry `intent` began was not carried out, and will not be."""
 
     kind = EntryKind.REPAIR
@@ -303,7 +303,7 @@ class Abandonment(_Change):
 Step = Literal[EntryKind.PROMOTION, EntryKind.ROLLBACK, EntryKind.RETIREMENT]
 
 
-class Intent(_Change):
+class IntentEvent(_Change):
     """A change of the champion begins: recorded before anything is changed. `step` is its kind."""
 
     kind = EntryKind.INTENT
@@ -325,9 +325,9 @@ class Intent(_Change):
         """The change that this intent, entry `number`, led to."""
         return self.change.from_body(self._carried() | {"intent": number})
 
-    def abandoned(self, number: int) -> Abandonment:
+    def abandoned(self, number: int) -> AbandonmentEvent:
         """That the change of this intent, entry `number`, was not carried out."""
-        return Abandonment.from_body(self._carried() | {"intent": number})
+        return AbandonmentEvent.from_body(self._carried() | {"intent": number})
 
     def _carried(self) -> dict[str, Any]:
         return {name: value for name, value in self.to_body().items() if name != "step"}
@@ -361,7 +361,7 @@ class CheckpointPolicyUpdate(Event):
     text = "{actor} changed how checkpoints are signed or kept"
 
 
-class Redaction(Event):
+class RedactionEvent(Event):
     """The bodies of earlier entries were erased, for a reason."""
 
     kind = EntryKind.REDACTION
@@ -385,10 +385,10 @@ CHANGES: Mapping[EntryKind, type[ChampionChange]] = {
 }
 """The kinds that say who is champion from here on."""
 
-EVIDENCE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, Evidence))
+EVIDENCE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, EvidenceEvent))
 """The kinds that are about the content of a version."""
 
-DECISIONS = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, Decision))
+DECISIONS = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, DecisionEvent))
 """The kinds that record what a person decided."""
 
 ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)

@@ -20,7 +20,7 @@ from clearance.ledger import audit, faults, reading, verification
 from clearance.ledger.checkpoint_reader import CheckpointCopy, VerifyEnvelope
 from clearance.ledger.entry import Entry
 from clearance.ledger.reading import Ledger
-from clearance.ledger.report import LedgerReport
+from clearance.ledger.verification_report import LedgerReport
 
 FORMAT = 1
 _FIELDS = {field.name for field in fields(Entry)}

@@ -16,14 +16,14 @@ from clearance.ledger.entry import Entry
 from clearance.ledger.events import (
     CHANGES,
     EVIDENCE,
-    Abandonment,
-    Approval,
+    AbandonmentEvent,
+    ApprovalEvent,
     ChampionChange,
     EntryKind,
-    Evidence,
-    Override,
-    Rejection,
-    Revocation,
+    EvidenceEvent,
+    OverrideEvent,
+    RejectionEvent,
+    RevocationEvent,
 )
 
 
@@ -85,7 +85,7 @@ def tenures(entries: Iterable[Entry], model: str) -> tuple[Tenure, ...]:
     Raises DataError when an entry that changes the champion names no version, and IntegrityError when one
     cannot be read.
     """
-    evidence: dict[str, list[tuple[Entry, Evidence]]] = {}
+    evidence: dict[str, list[tuple[Entry, EvidenceEvent]]] = {}
     made: list[Tenure] = []
     for entry in entries:
         if entry.model != model:
@@ -95,7 +95,7 @@ def tenures(entries: Iterable[Entry], model: str) -> tuple[Tenure, ...]:
                 made[-1] = replace(made[-1], until=entry.at)
             if entry.kind != EntryKind.RETIREMENT:
                 made.append(_tenure(entry, model, evidence))
-        elif entry.kind in EVIDENCE and isinstance(event := entry.event, Evidence):
+        elif entry.kind in EVIDENCE and isinstance(event := entry.event, EvidenceEvent):
             evidence.setdefault(event.content, []).append((entry, event))
     return tuple(made)
 
@@ -123,12 +123,14 @@ def open_intents(entries: Iterable[Entry], model: str) -> tuple[Entry, ...]:
             intents[entry.number] = entry
         elif entry.kind in CHANGES or entry.kind == EntryKind.REPAIR:
             event = entry.event
-            if isinstance(event, ChampionChange | Abandonment) and event.intent is not None:
+            if isinstance(event, ChampionChange | AbandonmentEvent) and event.intent is not None:
                 intents.pop(event.intent, None)
     return tuple(intents.values())
 
 
-def _tenure(entry: Entry, model: str, evidence: Mapping[str, Sequence[tuple[Entry, Evidence]]]) -> Tenure:
+def _tenure(
+    entry: Entry, model: str, evidence: Mapping[str, Sequence[tuple[Entry, EvidenceEvent]]]
+) -> Tenure:
     event = entry.event
     if not isinstance(event, ChampionChange):
         raise faults.NO_VERSION(number=entry.number)
@@ -148,12 +150,12 @@ def _tenure(entry: Entry, model: str, evidence: Mapping[str, Sequence[tuple[Entr
     )
 
 
-def _allowed(evidence: Iterable[tuple[Entry, Evidence]]) -> tuple[str, ...]:
+def _allowed(evidence: Iterable[tuple[Entry, EvidenceEvent]]) -> tuple[str, ...]:
     """The people who approved or overrode, and have not withdrawn it since."""
     people: dict[str, None] = {}
     for entry, event in evidence:
-        if isinstance(event, Approval | Override):
+        if isinstance(event, ApprovalEvent | OverrideEvent):
             people[entry.actor] = None
-        elif isinstance(event, Rejection | Revocation):
+        elif isinstance(event, RejectionEvent | RevocationEvent):
             people.pop(entry.actor, None)
     return tuple(people)

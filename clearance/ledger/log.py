@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from clearance.ledger import checkpoint, checkpoint_files, database, entry, faults, fencing, reading
 from clearance.ledger.checkpoint import Checkpoint, Seal
 from clearance.ledger.entry import Draft, Entry
-from clearance.ledger.events import ERASABLE, Redaction
+from clearance.ledger.events import ERASABLE, RedactionEvent
 from clearance.ledger.reading import Ledger
 
 LARGEST = 10_000
@@ -47,7 +47,7 @@ def redact(ledger: Ledger, numbers: Sequence[int], *, actor: str, keyid: str | N
     """
     if not numbers or not reason.strip():
         raise faults.NO_REASON()
-    event = Redaction(entries=tuple(sorted(set(numbers))), reason=reason)
+    event = RedactionEvent(entries=tuple(sorted(set(numbers))), reason=reason)
     drafts = (Draft.of(event, model=None, actor=actor, keyid=keyid),)
     made = _append(ledger, drafts, None, erase=tuple(sorted(set(numbers))))
     if ledger.database.file is not None:

@@ -14,7 +14,7 @@ from clearance.ledger import entry
 from clearance.ledger.checkpoint_reader import CheckpointCopy, CheckpointReader, Expected, VerifyEnvelope
 from clearance.ledger.entry import Entry
 from clearance.ledger.events import EntryKind
-from clearance.ledger.report import CHECKPOINT_FAULTS, FindingCounter, LedgerFault, LedgerReport
+from clearance.ledger.verification_report import CHECKPOINT_FAULTS, FindingCounter, LedgerFault, LedgerReport
 
 
 def verify(

@@ -24,7 +24,7 @@ TANGO = "Tango's score"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Table:
+class PairedTable:
     """Rows (groups, 2, 2, 2) of each named group by label, champion's decision and candidate's decision."""
 
     names: tuple[str, ...]
@@ -53,13 +53,13 @@ BY_GROUP = tuple(_OVER)
 
 def count(
     names: tuple[str, ...], group: Codes, label: Labels, champion: Decisions, candidate: Decisions
-) -> Table:
+) -> PairedTable:
     """Count n rows; `group` (n,) numbers the group of each among `names`."""
     at = ((group * 2 + label.astype(np.int64)) * 2 + champion) * 2 + candidate
-    return Table(names=names, rows=np.bincount(at, minlength=8 * len(names)).reshape(-1, 2, 2, 2))
+    return PairedTable(names=names, rows=np.bincount(at, minlength=8 * len(names)).reshape(-1, 2, 2, 2))
 
 
-def measure(table: Table, sampling: intervals.Sampling) -> dict[str, Measurement]:
+def measure(table: PairedTable, sampling: intervals.Sampling) -> dict[str, Measurement]:
     """The candidate's figure minus the champion's of all rows, by metric; in [-1, 1], 0 is no change.
 
     `accuracy`, `balanced_accuracy`, `f1`, `selection_rate`, `true_positive_rate`, `false_positive_rate`.
@@ -72,7 +72,7 @@ def measure(table: Table, sampling: intervals.Sampling) -> dict[str, Measurement
     }
 
 
-def by_group(table: Table, confidence: float) -> dict[str, dict[str, Measurement]]:
+def by_group(table: PairedTable, confidence: float) -> dict[str, dict[str, Measurement]]:
     """The change of each group's rates, each bounded for itself alone."""
     return {
         group: {name: change(table.over(name, at), confidence) for name in BY_GROUP}
@@ -96,7 +96,7 @@ def bounded(
     return Measurement(value=value, low=low, high=high, confidence=confidence, method=method, support=support)
 
 
-def _balanced(table: Table, confidence: float) -> Measurement:
+def _balanced(table: PairedTable, confidence: float) -> Measurement:
     """The mean of the changes of the true positive and the true negative rate, which share no rows."""
     of_label = [table.over(name) for name in ("true_positive_rate", "false_positive_rate")]
     support = {"favourable label": int(of_label[0].sum()), "unfavourable label": int(of_label[1].sum())}
@@ -107,7 +107,7 @@ def _balanced(table: Table, confidence: float) -> Measurement:
     return bounded(part, confidence, f"MOVER on {TANGO}", support)
 
 
-def _f1(table: Table, sampling: intervals.Sampling) -> Measurement:
+def _f1(table: PairedTable, sampling: intervals.Sampling) -> Measurement:
     totals = table.rows.sum(axis=0)
     support = {"favourable label": int(totals[1].sum()), "unfavourable label": int(totals[0].sum())}
     if not support["favourable label"]:

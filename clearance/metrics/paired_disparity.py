@@ -56,7 +56,7 @@ METRICS = frozenset({*_GAPS, *RATIOS, *_LOWEST, _PREDICTIVE, "average_odds_diffe
 
 
 def measure(
-    table: paired.Table, metric: str, sampling: intervals.Sampling, reference: str | None = None
+    table: paired.PairedTable, metric: str, sampling: intervals.Sampling, reference: str | None = None
 ) -> Measurement:
     """What the candidate makes of the champion's `metric` (defined in `fairness.measure`) on the same rows.
 
@@ -209,7 +209,9 @@ def _named(at: Stratum, names: Sequence[str]) -> str:
     return f"{names[at[1]]}{among.get(at[0], '')}"
 
 
-def _predictive(table: paired.Table, sampling: intervals.Sampling, support: Mapping[str, int]) -> Measurement:
+def _predictive(
+    table: paired.PairedTable, sampling: intervals.Sampling, support: Mapping[str, int]
+) -> Measurement:
     if len(table.names) < 2:
         return undefined("there is no second group to compare with", support)
     favoured = [square.sum(axis=0) for square in table.rows]

@@ -1,7 +1,8 @@
 """Every mitigation by its name in `params.yaml`.
 
-A new mitigation needs three things: a method and its options in `clearance/params/training.py`, a module that
-defines its `MitigationSpec`, and an entry here. Types its models hold must be trusted (`trusted_types.py`).
+A new mitigation needs three things: a method and its options in `clearance/params/model_choices.py`, a module
+that defines its `MitigationSpec`, and an entry here. Types its models hold must be trusted
+(`trusted_types.py`).
 """
 
 from __future__ import annotations

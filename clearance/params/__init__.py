@@ -17,9 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 from clearance import yaml
 from clearance.params import faults
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
-from clearance.params.section import Fraction, Scalar, Section
-from clearance.params.source import Source
-from clearance.params.training import (
+from clearance.params.model_choices import (
     Candidates,
     EstimatorChoice,
     Method,
@@ -28,6 +26,8 @@ from clearance.params.training import (
     Threshold,
     Train,
 )
+from clearance.params.section import Fraction, Scalar, Section
+from clearance.params.source import Source
 from clearance.params.validation_messages import describe
 
 __all__ = [

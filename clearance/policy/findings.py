@@ -12,7 +12,7 @@ from typing import Any
 
 from clearance import wording
 from clearance.documents import codec, metrics
-from clearance.documents.document import Evidence
+from clearance.documents.evidence_document import Evidence
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import MoreRows
@@ -24,7 +24,7 @@ _MOST_FAILURES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class RuleDecision:
     """What the numbers decide; `reason` adds what they do not say, `more_rows` what would decide.
 
     An `outcome` of None belongs to a rule that only reports.
@@ -89,14 +89,14 @@ def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]
 
 def by_interval(
     limit: Limit, value: float, low: float, high: float, support: Mapping[str, int], *, minimum: int = 0
-) -> Decision:
+) -> RuleDecision:
     """Pass when the whole interval keeps the limit, fail when none of it does, else insufficient evidence."""
     if limit.encloses(low, high):
-        return Decision(outcome=Outcome.PASS)
+        return RuleDecision(outcome=Outcome.PASS)
     if limit.excludes(low, high):
-        return Decision(outcome=Outcome.FAIL)
+        return RuleDecision(outcome=Outcome.FAIL)
     more = sample_size.estimate(value, low, high, limit.ends, support, minimum=minimum)
-    return Decision(
+    return RuleDecision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
         reason=f"the interval straddles the limit; {sample_size.sentence(more)}",
         more_rows=more,
@@ -152,36 +152,36 @@ def _sound(rule: Rule, measured: Measurement) -> Measurement | str:
     return measured
 
 
-def _decide(rule: Rule, measured: Measurement) -> Decision:
+def _decide(rule: Rule, measured: Measurement) -> RuleDecision:
     if rule.decides_by == "report_only" or rule.limit is None:
-        return Decision(outcome=None, reason="reported, not decided")
+        return RuleDecision(outcome=None, reason="reported, not decided")
     if measured.value is None:
-        return Decision(outcome=Outcome(rule.undefined))
+        return RuleDecision(outcome=Outcome(rule.undefined))
     small = _small_groups(rule, measured)
     if rule.decides_by == "point":
         holds = rule.limit.encloses(measured.value, measured.value)
-        return small or Decision(outcome=Outcome.PASS if holds else Outcome.FAIL)
+        return small or RuleDecision(outcome=Outcome.PASS if holds else Outcome.FAIL)
     decision = _by_bounds(rule, rule.limit, measured.value, measured)
     if small is None or decision.outcome is Outcome.FAIL:  # small groups never excuse a proven failure
         return decision
-    return Decision(
+    return RuleDecision(
         outcome=small.outcome, reason=small.reason, more_rows=decision.more_rows or small.more_rows
     )
 
 
-def _by_bounds(rule: Rule, limit: Limit, value: float, measured: Measurement) -> Decision:
+def _by_bounds(rule: Rule, limit: Limit, value: float, measured: Measurement) -> RuleDecision:
     if measured.lack is not None:
-        return Decision(
+        return RuleDecision(
             outcome=Outcome.INSUFFICIENT_EVIDENCE,
             reason=f"there is no interval to decide by: {measured.lack}",
             more_rows=sample_size.lacking(measured.support, rule.minimum_support),
         )
     if measured.low is None or measured.high is None or measured.confidence is None:
         reason = f"there is no interval to decide by ({measured.method})"
-        return Decision(outcome=Outcome.NOT_EVALUATED, reason=reason)
+        return RuleDecision(outcome=Outcome.NOT_EVALUATED, reason=reason)
     if measured.confidence < rule.confidence:
         reason = f"the rule asks for {_percent(rule.confidence)} confidence"
-        return Decision(outcome=Outcome.NOT_EVALUATED, reason=reason)
+        return RuleDecision(outcome=Outcome.NOT_EVALUATED, reason=reason)
     if rule.decides_by == "interval":
         bounds = (measured.low, measured.high)
         return by_interval(limit, value, *bounds, measured.support, minimum=rule.minimum_support)
@@ -190,24 +190,24 @@ def _by_bounds(rule: Rule, limit: Limit, value: float, measured: Measurement) ->
 
 def _by_significance(
     rule: Rule, value: float, low: float, high: float, support: Mapping[str, int]
-) -> Decision:
+) -> RuleDecision:
     """Outside the limit and not by chance: fail. Outside, perhaps by chance: insufficient evidence."""
     significant = rule.equal_at is not None and not low <= rule.equal_at <= high
     if rule.limit is not None and rule.limit.encloses(value, value):
         reason = "the gap is significant, but within the limit" if significant else None
-        return Decision(outcome=Outcome.PASS, reason=reason)
+        return RuleDecision(outcome=Outcome.PASS, reason=reason)
     if significant:
-        return Decision(outcome=Outcome.FAIL, reason="the gap is significant")
+        return RuleDecision(outcome=Outcome.FAIL, reason="the gap is significant")
     ends = [] if rule.equal_at is None else [rule.equal_at]
     more = sample_size.estimate(value, low, high, ends, support, minimum=rule.minimum_support)
-    return Decision(
+    return RuleDecision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
         reason=f"the gap is not significant and may be chance; {sample_size.sentence(more)}",
         more_rows=more,
     )
 
 
-def _small_groups(rule: Rule, measured: Measurement) -> Decision | None:
+def _small_groups(rule: Rule, measured: Measurement) -> RuleDecision | None:
     """The decision when groups are too small for the rule; None when none is."""
     if rule.minimum_support == 0:
         return None
@@ -215,12 +215,12 @@ def _small_groups(rule: Rule, measured: Measurement) -> Decision | None:
         reason = (
             f"the rule needs {rule.minimum_support} rows, and the evidence does not say how many there are"
         )
-        return Decision(outcome=Outcome.NOT_EVALUATED, reason=reason)
+        return RuleDecision(outcome=Outcome.NOT_EVALUATED, reason=reason)
     short = too_few(measured.support, rule.minimum_support)
     if short is None:
         return None
     more = sample_size.lacking(measured.support, rule.minimum_support)
-    return Decision(outcome=Outcome.INSUFFICIENT_EVIDENCE, reason=short, more_rows=more)
+    return RuleDecision(outcome=Outcome.INSUFFICIENT_EVIDENCE, reason=short, more_rows=more)
 
 
 def _in_words(measured: Measurement, limit: Limit | None) -> str:

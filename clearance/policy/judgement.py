@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance import labels, params
-from clearance.documents.document import Evidence
+from clearance.documents.evidence_document import Evidence
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.policy import findings
 from clearance.policy.findings import Finding

@@ -13,7 +13,7 @@ from typing import Any
 
 from clearance import files, params, paths
 from clearance.documents import catalogue
-from clearance.documents.document import Evidence, UnusableDocument
+from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.policy import judgement, policy_file

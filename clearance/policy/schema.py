@@ -138,7 +138,7 @@ class Favourable(Section):
     value: Scalar
 
 
-class Promotion(Section):
+class PromotionTerms(Section):
     """Which verdicts allow a promotion, and who must approve it.
 
     `approvals` says for each risk tier how many different people of which role must approve; an empty tier
@@ -182,7 +182,7 @@ class Policy(Section):
     demo: bool = False
     attributes: tuple[Text, ...] = Field(min_length=1)
     favourable: Favourable
-    promotion: Promotion
+    promotion: PromotionTerms
     challenge: ComparisonTerms | None = None
     impact_table: ImpactTableRules | None = None
     test_uses: TestSetLimit | None = None

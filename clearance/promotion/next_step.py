@@ -68,7 +68,7 @@ class JudgedCase:
 
     verdict: Mapping[str, Any]
     has_model: bool
-    promotion: schema.Promotion | None
+    promotion: schema.PromotionTerms | None
     today: judgement.Verdict | None
     day: dt.date
     uncommitted: str | None = None

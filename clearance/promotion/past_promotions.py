@@ -13,7 +13,7 @@ from clearance.policy import authorised
 from clearance.promotion import authorised_policy, faults, review
 from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.candidate import VerifiedCandidate
-from clearance.promotion.review import Evidence
+from clearance.promotion.review import JudgedEvidence
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust.roles import Right
@@ -77,7 +77,7 @@ def _ensure_allowed(
     verified: VerifiedCandidate,
     record: VersionRecord,
     *,
-    evidence: Evidence,
+    evidence: JudgedEvidence,
     promotion: ledger.Entry,
 ) -> str:
     """Who promoted it and who had agreed by then. Raises ConfigurationError when that was not enough."""

@@ -31,7 +31,7 @@ _NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class JudgedEvidence:
     """Evidence documents by name, and the recorded verdict, which its policy gave again on the recorded day.
 
     `identity` are the digest of the verdict, which cites all other evidence by digest, and that of the
@@ -48,7 +48,7 @@ class Evidence:
 class Assessment:
     """Evidence under a policy: the one in force for the model, as of `case.day`."""
 
-    evidence: Evidence
+    evidence: JudgedEvidence
     authority: Authority
     case: JudgedCase
 
@@ -85,7 +85,7 @@ class Review:
         return next_step.obstacle(self.case, self.standing, self.needs)
 
 
-def check_verdict(settings: params.Params, folder: Path) -> Evidence:
+def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
     """The evidence below `folder`, judged again as of the recorded day.
 
     Raises IntegrityError when the recorded verdict is not what the evidence gives.
@@ -95,7 +95,7 @@ def check_verdict(settings: params.Params, folder: Path) -> Evidence:
     judged = json.loads(files.dumps(project_verdict.judge(settings, folder)))
     if not project_verdict.same_decision(recorded, judged):
         raise faults.VERDICT_NOT_REPRODUCED(verdict=paths.VERDICT)
-    return Evidence(
+    return JudgedEvidence(
         declaration=judgement.declaration_of(settings.data),
         verdict=recorded,
         documents=project_verdict.read_evidence(folder),
@@ -103,7 +103,9 @@ def check_verdict(settings: params.Params, folder: Path) -> Evidence:
     )
 
 
-def assess(evidence: Evidence, authority: Authority, day: dt.date, *, has_model: bool = True) -> Assessment:
+def assess(
+    evidence: JudgedEvidence, authority: Authority, day: dt.date, *, has_model: bool = True
+) -> Assessment:
     """Judge the evidence as of `day` under the authorised policy; without a policy there is no verdict."""
     policy = authority.policy
     case = JudgedCase(

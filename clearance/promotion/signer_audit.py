@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from clearance.errors import IntegrityError
 from clearance.ledger import Entry, EntryKind, checkpoint, times
 from clearance.ledger.checkpoint import Checkpoint
-from clearance.ledger.report import LedgerFault, LedgerFinding
+from clearance.ledger.verification_report import LedgerFault, LedgerFinding
 from clearance.trust import dsse
 from clearance.trust.roles import Right, Roles
 

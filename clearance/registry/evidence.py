@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from clearance import files
 from clearance.registry import faults, model_folder, versions
-from clearance.registry.server import MlflowServer, open_run_files, translated
+from clearance.registry.mlflow_server import MlflowServer, open_run_files, translated
 from clearance.registry.version import Version
 
 FOLDER = "evidence"

@@ -22,7 +22,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from clearance import files as artifacts
 from clearance import paths, yaml
-from clearance.documents.document import BlockedDocument
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.models import trusted_types
 from clearance.registry import faults

@@ -15,7 +15,7 @@ from clearance import files, params, paths
 from clearance.data.tables import fitted_rows
 from clearance.registry import model_folder, versions
 from clearance.registry.evidence import fetch_verified
-from clearance.registry.server import MlflowServer, open_run_files, translated
+from clearance.registry.mlflow_server import MlflowServer, open_run_files, translated
 from clearance.registry.version import Version
 
 MODEL_DIGEST = "clearance.model.sha256"

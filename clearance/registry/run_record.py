@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from clearance import files, params, paths, registry
 from clearance.data.tables import fitted_rows
 from clearance.documents import catalogue
-from clearance.documents.document import BlockedDocument, MeasuredDocument
+from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import (

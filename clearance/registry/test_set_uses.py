@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from mlflow.entities import Experiment, Run, ViewType
 
-from clearance.registry.server import MlflowServer, translated
+from clearance.registry.mlflow_server import MlflowServer, translated
 
 FINGERPRINT = "clearance.fingerprint"
 TEST_ROWS = "clearance.test_rows"

@@ -28,8 +28,8 @@ from mlflow.exceptions import MlflowException
 
 from clearance import files
 from clearance.registry import faults, model_folder, test_set_uses
-from clearance.registry.record import CandidateRun, DataSet, RunRecord, TrackedRun
-from clearance.registry.server import MlflowServer, translated
+from clearance.registry.mlflow_server import MlflowServer, translated
+from clearance.registry.run_values import CandidateRun, DataSet, RunRecord, TrackedRun
 from clearance.registry.test_set_uses import FINGERPRINT
 
 COMPLETE = "clearance.complete"

@@ -16,8 +16,8 @@ from mlflow.exceptions import MlflowException
 
 from clearance.errors import ClearanceError, ConfigurationError, UnavailableError
 from clearance.registry import faults, model_folder
-from clearance.registry.record import TrackedRun
-from clearance.registry.server import MlflowServer, translated
+from clearance.registry.mlflow_server import MlflowServer, translated
+from clearance.registry.run_values import TrackedRun
 from clearance.registry.test_set_uses import FINGERPRINT
 from clearance.registry.version import Version
 

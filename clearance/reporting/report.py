@@ -15,7 +15,7 @@ from typing import Any
 
 from clearance import files, params, paths
 from clearance.documents import catalogue, metrics
-from clearance.documents.document import Evidence, UnusableDocument
+from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError

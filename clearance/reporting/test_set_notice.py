@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance import files, paths
-from clearance.documents.document import BlockedDocument
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.split_document import SplitDocument
 from clearance.policy.test_set_limit import TestSetLimit
 

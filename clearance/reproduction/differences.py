@@ -112,7 +112,7 @@ def _inputs(recorded: dvc_lock.Lock, rebuilt: dvc_lock.Lock) -> Iterator[str]:
         yield from map(str, exact.values(f"stage {name}", old, new))
 
 
-def _declaration(stage: dvc_lock.Stage | None, sources: dict[str, str]) -> Any:
+def _declaration(stage: dvc_lock.LockedStage | None, sources: dict[str, str]) -> Any:
     if stage is None:
         return None
     deps = {entry.path: entry.md5 if entry.path in sources else "of a stage" for entry in stage.deps}

@@ -20,7 +20,7 @@ from clearance.versioning.digests import Digest
 NAME = paths.DVC_LOCK.as_posix()
 
 
-class Entry(BaseModel):
+class LockedPath(BaseModel):
     """A file or folder as a stage recorded it. `isexec` says how DVC restores it, not what it is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,14 +38,14 @@ class Entry(BaseModel):
         return same and self.nfiles in (None, digest.files)
 
 
-class Stage(BaseModel):
+class LockedStage(BaseModel):
     """One stage as it ran."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cmd: str | list[str]
-    deps: tuple[Entry, ...] = ()
-    outs: tuple[Entry, ...] = ()
+    deps: tuple[LockedPath, ...] = ()
+    outs: tuple[LockedPath, ...] = ()
     params: dict[str, dict[str, Any]] = {}
 
 
@@ -53,7 +53,7 @@ class Stage(BaseModel):
 class Lock:
     """A whole `dvc.lock`: its stages by name."""
 
-    stages: Mapping[str, Stage]
+    stages: Mapping[str, LockedStage]
 
     def only(self, names: Collection[str]) -> Lock:
         """Without the stages that `dvc.yaml` no longer names, which DVC leaves in its lock."""
@@ -89,11 +89,11 @@ def parse(text: str, source: str = "the recorded dvc.lock") -> Lock:
     return Lock(stages={str(name): _stage(str(name), entry, source) for name, entry in stages.items()})
 
 
-def _stage(name: str, entry: Any, source: str) -> Stage:
+def _stage(name: str, entry: Any, source: str) -> LockedStage:
     try:
-        return Stage.model_validate(entry)
+        return LockedStage.model_validate(entry)
     except ValidationError as error:
-        reason = f"stage {name}: {params.describe(error, Stage)}"
+        reason = f"stage {name}: {params.describe(error, LockedStage)}"
         raise faults.LOCK_UNREADABLE(source=source, reason=reason) from None
 
 

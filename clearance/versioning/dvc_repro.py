@@ -22,7 +22,7 @@ REPRO = "dvc repro"
 _WHOLE_GRAPH_TIMEOUT = 24 * TIMEOUT
 
 
-class Pipeline(Protocol):
+class ReproducibleGraph(Protocol):
     """What brings the outputs of a project up to date: `dvc_pipeline.Pipeline`, or `WholeGraph`.
 
     `fallback` says why it is the latter, and is None for the former.
@@ -104,7 +104,7 @@ class WholeGraph:
         """Nothing: `dvc repro` records each stage itself."""
 
 
-def open_pipeline(root: Path) -> Pipeline:
+def open_pipeline(root: Path) -> ReproducibleGraph:
     """The stages of the project at `root`, which must be the working folder.
 
     Raises ConfigurationError when DVC cannot read the project.

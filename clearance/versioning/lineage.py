@@ -158,7 +158,7 @@ def _reader(root: Path, outs: set[str], deps: set[str]) -> _Read:
 def _check_stage(
     name: str,
     declared: _Declared,
-    locked: dvc_lock.Stage,
+    locked: dvc_lock.LockedStage,
     read: _Read,
     settings: Callable[[str], Mapping[str, Any]],
 ) -> None:
@@ -200,7 +200,7 @@ def _check_verdict(lineage: Lineage, read: _Read) -> None:
 
 def _fingerprint(
     declared: Mapping[str, _Declared],
-    locked: Mapping[str, dvc_lock.Stage],
+    locked: Mapping[str, dvc_lock.LockedStage],
     paths: Iterable[str],
     read: _Read,
 ) -> str:

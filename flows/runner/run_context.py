@@ -66,7 +66,7 @@ class RunContext:
         self._idle = threading.Event()
 
     @cached_property
-    def pipeline(self) -> dvc_repro.Pipeline:
+    def pipeline(self) -> dvc_repro.ReproducibleGraph:
         """The stages, in a checkout that was repaired first; the import of their modules begins."""
         pipeline = dvc_repro.open_pipeline(self.folder)
         if pipeline.fallback:

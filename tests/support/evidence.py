@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance import files
-from clearance.documents.document import BlockedDocument, Measurements
+from clearance.documents.evidence_document import BlockedDocument, Measurements
 from clearance.documents.explanation_document import ExplanationDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.measurement import Measurement

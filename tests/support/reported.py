@@ -12,7 +12,7 @@ import yaml
 from clearance import files as artifacts
 from clearance import params, paths
 from clearance.documents import measurement
-from clearance.documents.document import BlockedDocument, MeasuredDocument
+from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.training_document import TrainingDocument
 from clearance.documents.validation_document import BlockedValidation

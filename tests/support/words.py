@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from clearance.errors import ClearanceError
-from clearance.ledger.report import LedgerReport
+from clearance.ledger.verification_report import LedgerReport
 from clearance.trust.approval_state import ApprovalState
 from clearance.trust.recorded_decisions import UncountedDecision
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from clearance import files, paths
 from clearance.data import faults
-from clearance.documents.document import BlockedDocument
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.scores_document import ScoresDocument
 
 if TYPE_CHECKING:

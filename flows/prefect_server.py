@@ -1,7 +1,7 @@
 """Prefect's temporary server: the one Prefect would start for itself, started before Prefect is imported.
 
 Its start is the longest part of a small run, and so this process can do something else meanwhile.
-`python -m flows.server PORT` is the server; `start` runs it as a child that ends with the run.
+`python -m flows.prefect_server PORT` is the server; `start` runs it as a child that ends with the run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def start(children: ChildProcesses, root: Path) -> Callable[[], None]:
         port = free.getsockname()[1]
     os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
     log = root / paths.LOGS / "prefect.log"
-    connection = children.serve(f"python -m flows.server {port}", cwd=root, env={}, log=log)
+    connection = children.serve(f"python -m flows.prefect_server {port}", cwd=root, env={}, log=log)
     connection.setblocking(False)
     seconds = float(os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
 
