@@ -1,4 +1,4 @@
-"""What may be said of a database: its kind, host and name, and its own words without user or password."""
+"""What messages may say about a database: its kind, host and name, never a user or a password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clearance.errors import ClearanceError
 
 
 def label(url: sa.URL) -> str:
-    """`dialect://host/database`, for people and for the record: no user, password, port or folder."""
+    """`dialect://host/database`, for people and for records: no user, password, port or folder."""
     database = url.database or ""
     if url.get_backend_name() == "sqlite":
         database = Path(database).name
@@ -34,17 +34,17 @@ def scrub(text: str, url: sa.URL) -> str:
 
 @contextmanager
 def translated(
-    url: sa.URL, explain: Callable[[sa.exc.SQLAlchemyError, sa.URL], ClearanceError]
+    url: sa.URL, translate: Callable[[sa.exc.SQLAlchemyError, sa.URL], ClearanceError]
 ) -> Iterator[None]:
-    """Raise what `explain` makes of whatever the database raises; nothing of the driver's stays attached."""
-    fault: sa.exc.SQLAlchemyError | None = None
+    """Raise what `translate` makes of a database error, without the driver's own error attached."""
+    cause: sa.exc.SQLAlchemyError | None = None
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        fault = error
-    if fault is not None:
-        told = explain(fault, url)
+        cause = error
+    if cause is not None:
+        translation = translate(cause, url)
         try:
-            raise told
+            raise translation
         finally:
-            told.__context__ = None  # the caller still handles what the driver raised
+            translation.__context__ = None  # the caller still handles the driver's error

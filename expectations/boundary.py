@@ -63,7 +63,7 @@ def run(
     for index, expectation in enumerate(expectations):
         expectation.meta = (expectation.meta or {}) | {"index": index}
     suite_result = _validate(name, frame, expectations)
-    by_index = {each.expectation_config.meta["index"]: each for each in suite_result.results}
+    by_index = {entry.expectation_config.meta["index"]: entry for entry in suite_result.results}
     expected = list(range(len(expectations)))
     if not expected or sorted(by_index) != expected or len(suite_result.results) != len(expected):
         raise faults.NOT_ALL_EVALUATED(

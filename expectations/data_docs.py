@@ -47,17 +47,17 @@ def publish(result: ExpectationSuiteValidationResult, hidden: set[str], folder: 
 def hide(result: ExpectationSuiteValidationResult, hidden: set[str]) -> ExpectationSuiteValidationResult:
     """The result without rows and values of the hidden columns, and without the text of any exception."""
     shown = copy.deepcopy(result)
-    for each in shown.results:
-        if boundary.raised(each.exception_info):
-            each.exception_info = {
+    for entry in shown.results:
+        if boundary.raised(entry.exception_info):
+            entry.exception_info = {
                 "raised_exception": True,
                 "exception_message": "not run: see the validation report",
                 "exception_traceback": "",
             }
-        if hidden & set(boundary.columns_of(each)):
-            each.result = {key: value for key, value in each.result.items() if key in _SHOWN}
-        each.result = _escaped(each.result)
-        config: Any = each.expectation_config
+        if hidden & set(boundary.columns_of(entry)):
+            entry.result = {key: value for key, value in entry.result.items() if key in _SHOWN}
+        entry.result = _escaped(entry.result)
+        config: Any = entry.expectation_config
         config.description = _escaped(config.description)
         config.kwargs = _escaped(config.kwargs)
     return shown

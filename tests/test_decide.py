@@ -29,9 +29,9 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def why_not(place: Place, number: int, version: int = 1) -> str:
-    """The code of why the decision in this entry does not count."""
-    (found,) = [each.code for each in place.standing(version).refused if each.number == number]
-    return str(found)
+    """The code of the reason why the decision in this entry does not count."""
+    (code,) = [decision.code for decision in place.standing(version).refused if decision.number == number]
+    return str(code)
 
 
 def test_the_approval_that_completes_the_set_promotes_and_the_ledger_tells_it(place: Place) -> None:

@@ -444,7 +444,7 @@ def test_groups_that_cannot_be_compared_warn(race: list[Any], says: str) -> None
 
 
 def test_an_empty_suite_is_no_pass() -> None:
-    with pytest.raises(IntegrityError, match="0 of 0 expectations on the raw table were evaluated"):
+    with pytest.raises(IntegrityError, check=lambda error: error.code == "expectations.not_all_evaluated"):
         boundary.run("raw", raw_suite.frame(GOOD), [])
 
 
@@ -456,7 +456,7 @@ def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         boundary.gx, "ExpectationSuite", lambda name, expectations: suite(name, expectations[:1])
     )
-    with pytest.raises(IntegrityError, match="1 of 2 expectations on the raw table were evaluated"):
+    with pytest.raises(IntegrityError, check=lambda error: error.values["evaluated"] == 1):
         boundary.run("raw", raw_suite.frame(GOOD), twice)
 
 

@@ -201,7 +201,7 @@ def test_the_demos_keys_satisfy_no_policy_but_a_demos(place: Place) -> None:
     assert place.decide("approve", 1, "rita").code == ExitCode.PASS
     assert place.promote(1).code == ExitCode.REFUSED
     assert place.told() is place.alias() is None
-    assert place.standing(1).missing == {} and not place.standing(1).complete
+    assert [obstacle.code for obstacle in place.standing(1).obstacles] == ["demo_roles"]
 
 
 def git(root: Path, *arguments: str) -> None:

@@ -9,11 +9,10 @@ import pytest
 
 from clearance import files, params
 from clearance.data.tables import prepared, row_ids
-from clearance.documents import measurement
 from clearance.errors import IntegrityError
 from clearance.metrics import sampling_design
 from tasks import prepare
-from tests.support import tables
+from tests.support import evidence, tables
 from tests.test_prepare import ready
 
 
@@ -119,7 +118,7 @@ def test_tables_that_do_not_line_up_are_refused(project: Path, name: str) -> Non
 
 
 def test_without_a_record_nothing_is_handed_out(project: Path) -> None:
-    files.write_json(project / "reports/split.json", measurement.blocked("validate_raw: empty"))
+    evidence.block(project, "validate_raw: empty", "split")
     with pytest.raises(IntegrityError) as caught:
         prepared.read(project, "test")
     assert (caught.value.code, caught.value.values["reason"]) == ("data.not_prepared", "validate_raw: empty")

@@ -103,7 +103,7 @@ def test_a_library_that_the_lock_does_not_pin_is_refused(project: Path, library:
     del record["inputs"]
     files.write_json(project / model_folder.RECORD, record)
     again = replace(verified, outs={model_folder.RECORD: files.sha256(project / model_folder.RECORD)})
-    with codes.raises("registry.record_incomplete"):
+    with codes.raises("documents.does_not_fit", pointer="/inputs"):
         registry.describe_model(again)
 
 

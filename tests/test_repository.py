@@ -1,5 +1,6 @@
 """What the repository promises beside its code: licence, owners, packaging, CI and contributor tools."""
 
+import ast
 import hashlib
 import re
 import runpy
@@ -14,9 +15,11 @@ import pytest
 import yaml
 
 import clearance
+from tests.conftest import SLOW_FILES
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PRODUCT = ("clearance", "expectations", "flows", "tasks")
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 WORKFLOWS = sorted((ROOT / ".github").glob("workflows/*.yml"))
@@ -29,6 +32,19 @@ def steps(file: Path) -> list[dict[str, Any]]:
     document = yaml.safe_load(file.read_text())
     parts = document["jobs"].values() if "jobs" in document else [document["runs"]]
     return [step for part in parts for step in part["steps"]]
+
+
+def imports(folder: str) -> set[str]:
+    """The modules that the Python files below a folder import."""
+    nodes = [node for path in (ROOT / folder).rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    members = {
+        f"{node.module}.{name.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    return plain | members
 
 
 def owners() -> dict[str, set[str]]:
@@ -178,3 +194,25 @@ def test_every_folder_and_file_that_contributing_names_exists() -> None:
     paths = set(re.findall(r"`((?:clearance|tasks|flows|expectations|policies|docs)/[\w./-]*)`", text))
     assert len(paths) >= 12
     assert {path for path in paths if not (ROOT / path).exists()} == set()
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        *(
+            (room, ("tests", "assurance", "benchmarks"))
+            for room in ("clearance", "expectations", "flows", "tasks")
+        ),
+        ("tests/support", ("assurance", "benchmarks", "tests.test_")),
+        ("assurance", ("benchmarks", "tests.test_", "tests.conftest")),
+        ("benchmarks", ("assurance", "tests.test_", "tests.conftest")),
+    ],
+)
+def test_harnesses_build_on_test_support_and_nothing_imports_back(
+    folder: str, forbidden: tuple[str, ...]
+) -> None:
+    assert {name for name in imports(folder) if f"{name}.".startswith(forbidden)} == set()
+
+
+def test_every_file_that_conftest_calls_slow_exists() -> None:
+    assert {name for name in SLOW_FILES if not (ROOT / "tests" / name).is_file()} == set()

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from clearance import cli, files
-from clearance.documents import measurement
+from clearance import cli, files, paths
 from clearance.errors import IntegrityError
 from clearance.reporting import summary, test_set_notice
+from tests.support import evidence
 
 LIMIT = {
     "warn_from": 3,
@@ -59,8 +59,8 @@ def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A judged project with the least that the command reads, as the working folder."""
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    split = measurement.measured({}, row_digests={"test": "ab" * 32})
-    files.write_json(tmp_path / test_set_notice.SPLIT, split)
+    split = evidence.split(row_digests=dict.fromkeys(evidence.SPLITS, "ab" * 32)).to_json()
+    files.write_json(tmp_path / paths.SPLIT, split)
     verdict = {"verdict": "pass", "name": "loans", "what_if": False, "reasons": [], "findings": []}
     files.write_json(tmp_path / summary.VERDICT, verdict | {"policy": policy(), "not_in_force": []})
     monkeypatch.chdir(tmp_path)
@@ -93,9 +93,9 @@ def test_what_was_not_counted_for_these_rows_is_said_so(project: Path, noted: st
 
 def test_where_no_rows_judge_nothing_is_said(project: Path) -> None:
     test_set_notice.record(project, "ab" * 32, 3, dt.date(2026, 11, 24))
-    files.write_json(project / test_set_notice.SPLIT, measurement.blocked("validate_raw: a fault"))
+    evidence.block(project, "validate_raw: a fault", "split")
     assert "test set" not in said()
-    (project / test_set_notice.SPLIT).unlink()
+    (project / paths.SPLIT).unlink()
     assert "test set" not in said()
 
 

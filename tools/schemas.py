@@ -1,4 +1,4 @@
-"""The JSON Schema of every evidence document in docs/schemas/: `make schemas` writes them."""
+"""The JSON Schemas of evidence documents and ledger entries in docs/schemas/, written by `make schemas`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from clearance.documents import published
+from clearance.ledger import events
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 
@@ -15,7 +16,7 @@ def texts() -> dict[str, str]:
     """What each schema's file must hold, by the file's name."""
     return {
         f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        for name, schema in published.schemas().items()
+        for name, schema in (published.schemas() | events.schemas()).items()
     }
 
 

@@ -28,7 +28,10 @@ from clearance.comparison import (
     faults,
 )
 from clearance.data.tables import fitted_rows, prepared, scored
+from clearance.documents.document import BlockedDocument
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.measurement import INTERSECTION, Outcome
+from clearance.documents.training_document import TrainingDocument
 from clearance.errors import IntegrityError
 from clearance.metrics import intervals
 from clearance.models import compatibility, model_file, scoring, trusted_types
@@ -89,33 +92,33 @@ def write(root: Path, comparison: Comparison) -> Path:
 
 
 def _candidate(verified: lineage.Lineage) -> Candidate:
-    root, training = verified.root, verified.read_json(TRAINING)
-    if training["status"] != "measured":
-        raise faults.NO_CANDIDATE(because=training["because"])
-    test, sha256 = prepared.read(root, "test"), training["model"]["sha256"]
-    groups = verified.read_json(FAIRNESS).get("groups", {})
+    root = verified.root
+    training = TrainingDocument.from_json(verified.read_json(TRAINING))
+    if isinstance(training, BlockedDocument):
+        raise faults.NO_CANDIDATE(because=training.because)
+    test, sha256 = prepared.read(root, "test"), training.model.sha256
+    fairness = FairnessDocument.from_json(verified.read_json(FAIRNESS))
+    groups = {} if isinstance(fairness, BlockedDocument) else fairness.groups
     return Candidate(
         verified=verified,
         settings=params.load(root / paths.PARAMS),
         verdict=verified.read_json(lineage.VERDICT),
-        model=_model(verified.fingerprint, training),
+        model=comparison.Model(
+            fingerprint=verified.fingerprint, sha256=sha256, threshold=float(training.threshold)
+        ),
         test=test,
         scores=scored.read(root, test.rows, sha256),
         groups={name: list(table) for name, table in groups.items()},
     )
 
 
-def _model(fingerprint: str, training: Mapping[str, Any], version: int | None = None) -> comparison.Model:
-    return comparison.Model(
-        fingerprint=fingerprint,
-        sha256=training["model"]["sha256"],
-        threshold=float(training["threshold"]),
-        version=version,
-    )
-
-
 def _champion(champion: ReleasedModel) -> comparison.Model:
-    return _model(str(champion.version.fingerprint), champion.training, champion.version.number)
+    return comparison.Model(
+        fingerprint=str(champion.version.fingerprint),
+        sha256=champion.sha256,
+        threshold=float(champion.training["threshold"]),
+        version=champion.version.number,
+    )
 
 
 def _compare(

@@ -61,12 +61,12 @@ class GroupScores(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, matrix: Matrix) -> Matrix:
         """Each row's scores, the moved one in the favourable label's column."""
         own = matrix.shape[1] - self.patterns.shape[1]
-        place = list(self.classes_).index(scoring.FAVOURABLE)
-        scores = self.estimator.predict_proba(matrix[:, :own])[:, place]
+        favourable = list(self.classes_).index(scoring.FAVOURABLE)
+        scores = self.estimator.predict_proba(matrix[:, :own])[:, favourable]
         same = (matrix[:, None, own:] == self.patterns[None, :, :]).all(axis=2)
         cuts = np.where(same.any(axis=1), self.cuts[same.argmax(axis=1)], self.otherwise)
         moved = move(scores, cuts)
-        return np.column_stack([1 - moved, moved] if place == 1 else [moved, 1 - moved])
+        return np.column_stack([1 - moved, moved] if favourable == 1 else [moved, 1 - moved])
 
 
 def move(scores: Matrix, cuts: Matrix) -> Matrix:

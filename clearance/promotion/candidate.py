@@ -21,8 +21,6 @@ from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 
 BUNDLE = f"evidence/{evidence_bundle.NAME}"
-VERDICT, ORIGIN, MODEL = (path.as_posix() for path in (paths.VERDICT, paths.ORIGIN, paths.MODEL))
-_MODEL_FILE = "model.skops"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +80,15 @@ def load_verified(
     evidence = bundle.evidence
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    names = [*(f"reports/{name}.json" for name in schema.DOCUMENTS), VERDICT, ORIGIN]
+    needed = [*map(paths.report, schema.DOCUMENTS), paths.VERDICT, paths.ORIGIN]
+    names = [path.as_posix() for path in needed]
     digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
     registry.fetch_verified(server, version, digests, folder)
-    files.write_text(folder / "params.yaml", evidence.params)
+    files.write_text(folder / paths.PARAMS, evidence.params)
     files.write_text(folder / evidence.judged.file, evidence.judged.text)
     with registry.verified_model(server, version, bundle.files) as model_folder:
-        (folder / MODEL).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(model_folder / _MODEL_FILE, folder / MODEL)
+        (folder / paths.MODEL).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model_folder / registry.MODEL, folder / paths.MODEL)
     return VerifiedCandidate(version=version, bundle=bundle, proposal=proposal, folder=folder)
 
 

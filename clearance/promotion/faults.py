@@ -47,7 +47,7 @@ TAG_CHANGED = ErrorKind(
 VERDICT_NOT_REPRODUCED = ErrorKind(
     "promotion.verdict_not_reproduced",
     IntegrityError,
-    "reports/verdict.json is not what the policy says about the evidence",
+    "{verdict} is not what the policy says about the evidence",
     "run `clearance repair`, then run the pipeline again: it judges the model again",
 )
 CHAMPION_EVIDENCE_CHANGED = ErrorKind(

@@ -25,8 +25,6 @@ from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 from clearance.versioning import git, lineage
 
-EVIDENCE = paths.EVIDENCE_BUNDLE
-
 logger = logging.getLogger(__name__)
 
 
@@ -68,7 +66,10 @@ class CandidateRelease:
 
         The first bundle of a version is the one that counts; a lost one is stored again.
         """
-        name, file = self.settings.name, self.verified.root / EVIDENCE / f"{self.verified.fingerprint}.json"
+        name, file = (
+            self.settings.name,
+            self.verified.root / paths.EVIDENCE_BUNDLE / f"{self.verified.fingerprint}.json",
+        )
         proposal = version_record.find_proposal(self.session.entries(name), version.number)
         if proposal and file.is_file() and self.session.opened(dsse.read(file)).digest == proposal.content:
             self._store(version, file)
@@ -150,7 +151,7 @@ class CandidateRelease:
             ),
             outs=dict(self.verified.outs),
             deps=dict(self.verified.deps),
-            environment=files.sha256(root / registry.LOCK),
+            environment=files.sha256(root / paths.REQUIREMENTS_LOCK),
             python=self.described.python,
         )
 

@@ -94,7 +94,7 @@ def check_verdict(settings: params.Params, folder: Path) -> Evidence:
     recorded = files.read_json(path)
     judged = json.loads(files.dumps(project_verdict.judge(settings, folder)))
     if not project_verdict.same_decision(recorded, judged):
-        raise faults.VERDICT_NOT_REPRODUCED()
+        raise faults.VERDICT_NOT_REPRODUCED(verdict=paths.VERDICT)
     return Evidence(
         declaration=judgement.declaration_of(settings.data),
         verdict=recorded,

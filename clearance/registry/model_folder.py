@@ -22,6 +22,8 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from clearance import files as artifacts
 from clearance import paths, yaml
+from clearance.documents.document import BlockedDocument
+from clearance.documents.training_document import TrainingDocument
 from clearance.models import trusted_types
 from clearance.registry import faults
 from clearance.versioning.lineage import Lineage
@@ -58,23 +60,23 @@ def describe_model(lineage: Lineage) -> ModelDescription | None:
 
     Raises IntegrityError when the record is not complete or the lock pins other versions than were used.
     """
-    record = lineage.read_json(RECORD)
-    if record.get("status") != "measured":
+    record = TrainingDocument.from_json(lineage.read_json(RECORD))
+    if isinstance(record, BlockedDocument):
         return None
+    libraries = {name: version for name, version in record.libraries.items() if name != "python"}
     try:
-        libraries = {name: version for name, version in record["libraries"].items() if name != "python"}
         return ModelDescription(
-            file=lineage.root / record["model"]["file"],
-            sha256=record["model"]["sha256"],
-            inputs=tuple((column["name"], column["type"]) for column in record["inputs"]),
-            example=dict(record["input_example"]),
-            threshold=float(record["threshold"]),
+            file=lineage.root / record.model.file,
+            sha256=record.model.sha256,
+            inputs=tuple((column.name, column.type) for column in record.inputs),
+            example=dict(record.input_example),
+            threshold=float(record.threshold),
             requirements=_requirements(lineage.root / LOCK, libraries),
             sklearn_version=libraries["scikit-learn"],
-            python=record["libraries"]["python"],
+            python=record.libraries["python"],
             trusted=trusted_types.trusted_types(lineage.root / trusted_types.MORE_TRUSTED),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
         raise faults.RECORD_INCOMPLETE(path=RECORD, reason=repr(error)) from None
 
 

@@ -84,7 +84,7 @@ def _digest(version: Version, path: str, signed: SignedDigests | None) -> str:
     if signed is None:
         return _tag(version, f"{_EVIDENCE}.{path.replace('/', '.')}")
     if (sha256 := signed.outs.get(path)) is None:
-        raise versions.unsound(version, f"its evidence does not name {path}")
+        raise versions.unsound(version, f"{path} of its run is not among its evidence")
     return sha256
 
 

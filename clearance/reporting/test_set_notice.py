@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from clearance import files, paths
+from clearance.documents.document import BlockedDocument
+from clearance.documents.split_document import SplitDocument
 from clearance.policy.test_set_limit import TestSetLimit
 
 RECORD_FILE = paths.TEST_USES
-SPLIT = Path("reports") / "split.json"
 
 
 def notice(uses: int, policy: Mapping[str, Any], counted: str | None = None) -> tuple[str, bool]:
@@ -55,10 +56,10 @@ def latest(root: Path, policy: Mapping[str, Any]) -> tuple[str, bool] | None:
 
     Raises IntegrityError when the count, or the record of the split, is not readable.
     """
-    split = files.read_json(root / SPLIT) if (root / SPLIT).exists() else {}
-    if split.get("status") != "measured":
+    split = SplitDocument.read(root) if (root / paths.SPLIT).exists() else None
+    if split is None or isinstance(split, BlockedDocument):
         return None
     count = files.read_json(root / RECORD_FILE) if (root / RECORD_FILE).exists() else {}
-    if count.get("test_rows") != split["row_digests"]["test"]:
+    if count.get("test_rows") != split.row_digests["test"]:
         return "the uses of this test set have not been counted yet: run `clearance track`", False
     return notice(count["uses"], policy, count["counted"])

@@ -142,7 +142,7 @@ def _revokes_nothing(revocation: RecordedDecision, decisions: Iterable[RecordedD
 
 
 def _general_obstacles(context: ApprovalContext) -> list[Reason]:
-    """Why no decision counts at all, whoever made it."""
+    """Why no decision by anybody counts."""
     obstacles = []
     if context.roles.demo and not context.requirement.demo:
         text = (

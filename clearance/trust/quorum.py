@@ -1,6 +1,6 @@
 """How many people of each role are still missing, when each person fills only one place.
 
-A maximum matching: a person with two roles takes the one that nobody else can, whoever agreed first.
+A maximum matching: a person with two roles takes the one that nobody else can, in whatever order they agreed.
 """
 
 from __future__ import annotations

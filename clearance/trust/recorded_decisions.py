@@ -90,7 +90,7 @@ def read(record: DecisionRecord, roles: Roles) -> RecordedDecision | UncountedDe
         return UncountedDecision(number=record.number, code=code, why=why)
 
     if record.signed is None:
-        again = "whoever decided can sign it again with a key that policies/roles.yaml lists"
+        again = "the person who decided can sign it again with a key that policies/roles.yaml lists"
         return uncounted("invalid_signature", f"{record.fault or 'it is not signed'}; {again}")
     keyids = sorted(record.signed.keyids)
     if len(keyids) != 1:
@@ -100,7 +100,7 @@ def read(record: DecisionRecord, roles: Roles) -> RecordedDecision | UncountedDe
     if fault := roles.key_fault(keyids[0], record.at):
         owner = roles.owner(keyids[0])
         whose = f"{owner.identity}'s key" if owner else "key"
-        again = f"{owner.identity if owner else 'whoever decided'} can decide again with a valid key"
+        again = f"{owner.identity if owner else 'the person who decided'} can decide again with a valid key"
         return uncounted("invalid_key", f"{whose} {keyids[0][:12]}… {fault}; {again}")
     signer = roles.person(keyids[0], record.at)
     if signer is None:

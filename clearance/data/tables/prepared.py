@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 
 from clearance import files, paths
 from clearance.data import faults
+from clearance.documents.document import BlockedDocument
+from clearance.documents.split_document import SplitDocument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +34,6 @@ SAMPLING_COLUMNS = ("weight", "cluster")
 """Further columns of the label table, where params.yaml declares them."""
 
 FOLDER = paths.PREPARED
-RECORD = paths.SPLIT
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def read_protected(root: Path) -> pd.DataFrame:
 
 def _paths(root: Path, names: Iterable[str]) -> dict[str, Path]:
     """The files of the tables, each verified against its digest."""
-    recorded = read_record(root)["tables"]
+    recorded = read_record(root).tables
     return {name: files.verify(root / FOLDER / f"{name}.parquet", recorded[name]) for name in names}
 
 
@@ -123,9 +124,9 @@ def _table(path: Path, split: str | None = None) -> pa.Table:
     return pq.read_table(path, filters=None if split is None else [("split", "=", split)])
 
 
-def read_record(root: Path) -> dict[str, Any]:
+def read_record(root: Path) -> SplitDocument:
     """What `prepare` recorded. Raises IntegrityError when it is missing, or when preparation was blocked."""
-    document: dict[str, Any] = files.read_json(root / RECORD)
-    if document.get("status") != "measured":
-        raise faults.NOT_PREPARED(reason=document.get("because") or "nothing was recorded")
+    document = SplitDocument.read(root)
+    if isinstance(document, BlockedDocument):
+        raise faults.NOT_PREPARED(reason=document.because)
     return document

@@ -7,7 +7,7 @@ belong to another model or other rows, are refused. Nothing here decides or meas
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,14 @@ import pyarrow.parquet as pq
 
 from clearance import files, paths
 from clearance.data import faults
+from clearance.documents.document import BlockedDocument
+from clearance.documents.scores_document import ScoresDocument
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = paths.SCORED
 FILE = paths.SCORED_TABLE
-RECORD = paths.SCORES
 
 
 def write(file: Path, rows: pd.Series, scores: npt.NDArray[np.float64]) -> None:
@@ -37,12 +38,12 @@ def read(root: Path, rows: pd.Series, model: str) -> npt.NDArray[np.float64]:
     Raises IntegrityError when the scores are missing, are not the recorded ones, belong to another model or
     other rows, and when nothing was scored.
     """
-    record: dict[str, Any] = files.read_json(root / RECORD)
-    if record.get("status") != "measured":
-        raise faults.NOT_SCORED(reason=record.get("because") or "nothing was recorded")
-    if record["model_sha256"] != model:
-        raise faults.SCORES_OF_ANOTHER_MODEL(path=RECORD)
-    table = pq.read_table(files.verify(root / FILE, record["sha256"]))
+    record = ScoresDocument.read(root)
+    if isinstance(record, BlockedDocument):
+        raise faults.NOT_SCORED(reason=record.because)
+    if record.model_sha256 != model:
+        raise faults.SCORES_OF_ANOTHER_MODEL(path=record.path)
+    table = pq.read_table(files.verify(root / FILE, record.sha256))
     if not table.column("row").equals(_texts(rows)):
         raise faults.SCORES_OF_OTHER_ROWS(path=FILE)
     scores: npt.NDArray[np.float64] = table.column("score").to_numpy()
