@@ -123,7 +123,7 @@ def values(truth: Truth, reference: int) -> tuple[dict[str, float], dict[str, Ar
             "false_positive_rate": fp / (fp + tn),
         }
         areas = (favourable * (np.cumsum(other, axis=1) - other / 2)).sum(axis=1) / (tp + fn) / (fp + tn)
-        found = _of_rates(*rates.values(), reference)
+        found = _of_rates(*rates.values(), reference)  # type: ignore[call-arg]
         predictive, accuracy, above = tp / (tp + fp), tp + tn, _above_median(truth)
     surplus = favourable - mass * special.expit(_MIDDLES)
     errors = sum(np.abs(surplus[:, at == _BIN].sum(axis=1)) for at in range(BINS))

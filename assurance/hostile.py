@@ -34,6 +34,7 @@ from tests.support import judged
 ROOT = Path(__file__).resolve().parent.parent
 DAY = dt.date(2026, 11, 30)
 NAME = "loan-approval"
+CASES: list[hostile_payloads.Payload | hostile_folders.Folder] = [*hostile_payloads.ALL, *hostile_folders.ALL]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +59,7 @@ class Range:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         (folder / "modules").mkdir()
-        self.places = {
-            each.name: self._place(at, port)
-            for at, each in enumerate([*hostile_payloads.ALL, *hostile_folders.ALL])
-        }
+        self.places = {each.name: self._place(at, port) for at, each in enumerate(CASES)}
 
     def _place(self, at: int, port: int) -> hostile_payloads.Place:
         home = self.folder / f"{at:03}"
@@ -105,10 +103,7 @@ class Range:
         (self.folder / "list.json").write_text(json.dumps(work))
         command = [sys.executable, "-m", "assurance.hostile_payloads", str(self.folder)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
-        return {
-            each.name: self.fired(each.name) if each.fire else None
-            for each in [*hostile_payloads.ALL, *hostile_folders.ALL]
-        }
+        return {each.name: self.fired(each.name) if each.fire else None for each in CASES}
 
 
 @contextlib.contextmanager

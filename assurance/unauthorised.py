@@ -31,7 +31,7 @@ from mlflow import MlflowClient
 
 from clearance import ledger
 from clearance.trust import dsse, key_files, signers
-from tests.support import governed
+from tests.support import governed, judged
 from tests.support.governed import CANDIDATES, NAME, Place
 
 ACTORS = ("pipeline", "dan", "vera", "rita", "otto", "ada", "tess", "stranger")
@@ -93,7 +93,7 @@ class Situation:
 
 
 def _swap_model(place: Place, version: int) -> None:
-    (place.model_folder(version) / "model.skops").write_bytes(governed.judged.trained(9))
+    (place.model_folder(version) / "model.skops").write_bytes(judged.trained(9))
 
 
 def _edit(path: Path, old: str, new: str) -> None:

@@ -7,6 +7,7 @@ could not be computed never count as a pass. What is expected of which table is 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,7 @@ def statement(requirement: str, hint: str | None = None, severity: str = BLOCK) 
 
 
 def run(
-    name: str, frame: pd.DataFrame, expectations: list[Expectation]
+    name: str, frame: pd.DataFrame, expectations: Sequence[Expectation]
 ) -> tuple[list[ExpectationResult], ExpectationSuiteValidationResult]:
     """The result of each expectation, in the given order, and Great Expectations' result for the suite.
 
@@ -72,9 +73,9 @@ def run(
     return [_read(by_index[index]) for index in expected], suite_result
 
 
-def _validate(name: str, frame: pd.DataFrame, expectations: list[Expectation]) -> Any:
+def _validate(name: str, frame: pd.DataFrame, expectations: Sequence[Expectation]) -> Any:
     context = _context()
-    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=list(expectations)))
     source = context.data_sources.add_pandas("clearance")
     type(source).execution_engine_override = gx_engine.ColumnEngine
     table = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)

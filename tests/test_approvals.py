@@ -366,7 +366,11 @@ def everything() -> tuple[list[DecisionRecord], list[DecisionRecord]]:
         for who in ("vera", "rita")
         if each.signed and each.signed.statement["predicate"]["by"] == who
     ]
-    rejections = [digest(each) for each in sound if each.signed.statement["predicate"]["decision"] == REJECT]
+    rejections = [
+        digest(each)
+        for each in sound
+        if each.signed and each.signed.statement["predicate"]["decision"] == REJECT
+    ]
     foreign = [
         *(record(next(number), who, APPROVE) for who in ("dan", "otto", "ada")),
         *(over(next(number), who) for who in ("dan", "otto", "ada")),

@@ -18,8 +18,9 @@ from clearance.data.tables import prepared
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.group_names import MISSING
 from clearance.errors import DataError
-from clearance.metrics import counts, fairness
+from clearance.metrics import counts, fairness, intervals
 from clearance.metrics.counts import Cells
+from clearance.metrics.disparity import METRICS
 from tasks import assess, prepare
 from tests.support import evidence, scored
 
@@ -343,7 +344,7 @@ def test_both_rates_of_equalized_odds_are_bounded_at_once() -> None:
     """The bound is that of the larger difference at the confidence both together leave to each."""
     groups = of({"a": (60, 200), "b": (120, 200)})
     odds = fairness.measure(groups, 0.95)["equalized_odds_difference"]
-    alone = fairness.intervals.max_difference(
+    alone = intervals.max_difference(
         {name: cells.true_positive for name, cells in groups.items()},
         {name: cells.favourable for name, cells in groups.items()},
         0.95,
@@ -384,7 +385,7 @@ def test_the_stage_reports_every_group_of_every_attribute(project: Path) -> None
     assess.main()
     document = files.read_json(project / "reports/fairness.json")
     test = prepared.read(project, "test")
-    assert sorted(document["measurements"]) == sorted(assess.METRICS)
+    assert sorted(document["measurements"]) == sorted(METRICS)
     for attribute, expected in (("race", {"Black", "Hispanic", "White"}), ("sex", {"female", "male"})):
         groups = document["groups"][attribute]
         assert set(groups) - {MISSING} == expected

@@ -17,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
-from prefect.states import StateType
+from prefect.client.schemas.objects import StateType
 
 from clearance import cli, environment, files, paths, registry
 from clearance.promotion import receipt, version_record

@@ -246,7 +246,11 @@ def test_what_the_policy_says_about_protected_attributes() -> None:
         own = tuple(each for each in book.rules if each.document != "training")
         return tune_constraints.from_policy(book.model_copy(update={"rules": (*own, *more)}), AS_OF).protected
 
-    exact = {"metric": "training.protected_at_decision", "attribute": None, "decides_by": "point"}
+    exact: dict[str, Any] = {
+        "metric": "training.protected_at_decision",
+        "attribute": None,
+        "decides_by": "point",
+    }
     forbid = rule(**exact, id="blind", limit={"at_most": 0})
     assert stance() == "not named"
     assert stance(forbid) == "forbidden"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import shutil
 import sqlite3
@@ -37,7 +38,7 @@ NAME = "loan-approval"
 LOOSE = {"difference_margin": 0.3, "ratio_margin": 0.5, "quality": [{"metric": "accuracy", "margin": 0.1}]}
 ROWS = 1000
 RECORDS = ("reports/training.json", "reports/split.json", "data/origin.json")
-DAY = release.dt.date(2026, 11, 30)
+DAY = dt.date(2026, 11, 30)
 
 
 @pytest.fixture(scope="module")

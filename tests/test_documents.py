@@ -340,7 +340,8 @@ def test_an_old_verdict_decides_the_same_as_a_new_one_with_other_words() -> None
     new["reasons"] = ["it is small, in other words"]
     new["findings"][0]["reason"] = "in other words"
     assert project_verdict.same_decision(old, new)
-    for change in ({"verdict": "fail"}, {"overrides": {"seed": 1}}, {"evidence": {}}):
+    changes: list[dict[str, Any]] = [{"verdict": "fail"}, {"overrides": {"seed": 1}}, {"evidence": {}}]
+    for change in changes:
         assert not project_verdict.same_decision(old, new | change)
     new["findings"][0]["value"] = 0.2
     assert not project_verdict.same_decision(old, new)

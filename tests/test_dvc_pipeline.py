@@ -16,7 +16,8 @@ import yaml
 from clearance import environment, versioning
 from clearance.errors import BusyError, DataError
 from clearance.versioning import digests, dvc_repro, repair
-from clearance.versioning.dvc_pipeline import TIMEOUT, Pipeline
+from clearance.versioning.dvc_pipeline import Pipeline
+from clearance.versioning.dvc_repro import TIMEOUT
 from tests.support import codes, toys
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own

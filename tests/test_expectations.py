@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+import great_expectations
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -452,9 +453,9 @@ def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch
     twice = [
         gx.ExpectColumnValuesToNotBeNull(column=name, **boundary.statement("known")) for name in ("id", "sex")
     ]
-    suite = boundary.gx.ExpectationSuite
+    suite = great_expectations.ExpectationSuite
     monkeypatch.setattr(
-        boundary.gx, "ExpectationSuite", lambda name, expectations: suite(name, expectations[:1])
+        great_expectations, "ExpectationSuite", lambda name, expectations: suite(name, expectations[:1])
     )
     with pytest.raises(IntegrityError, check=lambda error: error.values["evaluated"] == 1):
         boundary.run("raw", raw_suite.frame(GOOD), twice)
@@ -492,7 +493,7 @@ def test_an_empty_table_passes_nothing() -> None:
 SHARES = params.Split(train=0.5, tune=0.2, test=0.3)
 
 
-def made(table: pa.Table = GOOD, **changes: Any) -> tuple[dict[str, pa.Table], dict[str, Any], params.Data]:
+def made(table: pa.Table = GOOD, **changes: Any) -> tuple[dict[str, pa.Table], SplitDocument, params.Data]:
     data = tables.data(**changes)
     units = split.identify(table, data)
     side = split.assign(units, table, SHARES, 1)

@@ -147,8 +147,8 @@ def test_an_unfair_model_fails_with_its_numbers(tmp_path: Path, project: Project
     for file in ("reports/fairness.json", "reports/performance.json"):
         (project / file).unlink()
     for folder in ("data/prepared", "models/trained"):
-        for file in (unfair / folder).iterdir():
-            (project / folder / file.name).write_bytes(file.read_bytes())
+        for source in (unfair / folder).iterdir():
+            (project / folder / source.name).write_bytes(source.read_bytes())
     for name in ("split", "training"):
         (project / f"reports/{name}.json").write_bytes((unfair / f"reports/{name}.json").read_bytes())
     score.main()

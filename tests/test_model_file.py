@@ -208,9 +208,9 @@ def test_a_type_that_is_not_allowed_does_not_run(tmp_path: Path) -> None:
     content = model_file.canonical(skops.io.dumps(Planted(str(mark))))
     mark.unlink()
     path.write_bytes(content)
-    refused(path, "test_model_file.Planted")
+    refused(path, "tests.test_model_file.Planted")
     assert not mark.exists()
-    skops.io.loads(content, trusted=["test_model_file.Planted"])  # the payload is a real one
+    skops.io.loads(content, trusted=["tests.test_model_file.Planted"])  # the payload is a real one
     assert mark.exists()
 
 
@@ -219,7 +219,13 @@ def test_a_type_that_is_not_allowed_does_not_run(tmp_path: Path) -> None:
 )
 def test_no_kind_of_node_brings_in_a_function_of_the_system(loader: str, tmp_path: Path) -> None:
     path = tmp_path / "model.skops"
-    node = {"__class__": "system", "__module__": "os", "__loader__": loader, "content": None, "attrs": {}}
+    node: dict[str, Any] = {
+        "__class__": "system",
+        "__module__": "os",
+        "__loader__": loader,
+        "content": None,
+        "attrs": {},
+    }
     write(path, {"schema.json": json.dumps({**node, "protocol": 2})})
     refused(path, "")
 
@@ -407,7 +413,7 @@ def test_a_type_is_named_already_when_saving(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         model_file.save(fitted(Custom()), path)
     assert caught.value.code == "models.untrusted_types"
-    assert caught.value.values["types"] == "test_model_file.Custom"
+    assert caught.value.values["types"] == "tests.test_model_file.Custom"
     assert not path.exists()
 
 
@@ -421,11 +427,13 @@ def test_what_only_pickle_could_store_is_refused_when_saving(tmp_path: Path) -> 
 
 def test_compliance_can_allow_a_type(tmp_path: Path) -> None:
     allowed = tmp_path / "trusted_types.yaml"
-    allowed.write_text(yaml.safe_dump([{"type": "test_model_file.Custom", "reason": "reviewed in a test"}]))
+    allowed.write_text(
+        yaml.safe_dump([{"type": "tests.test_model_file.Custom", "reason": "reviewed in a test"}])
+    )
     path = tmp_path / "model.skops"
     digest = model_file.save(fitted(Custom()), path, allowed)
     assert scoring.score(model_file.load(path, digest, allowed), FEATURES)[0] == FRAME["label"].mean()
-    refused(path, "test_model_file.Custom")
+    refused(path, "tests.test_model_file.Custom")
 
 
 def test_the_shipped_list_adds_nothing() -> None:

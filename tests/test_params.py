@@ -127,7 +127,10 @@ def test_every_kind_of_source_and_every_mitigation_is_served() -> None:
 
 
 def source_of(kind: str) -> params.Source:
-    keys = {"sql": {"url_env": "URL", "query": "SELECT 1"}, "openml": {"openml_id": 31}}
+    keys: dict[str, dict[str, Any]] = {
+        "sql": {"url_env": "URL", "query": "SELECT 1"},
+        "openml": {"openml_id": 31},
+    }
     return params.Source.model_validate({"kind": kind, "path": "data/source", **keys.get(kind, {})})
 
 

@@ -23,6 +23,7 @@ from clearance.metrics import (
     fairness,
     intervals,
     performance,
+    rates,
     resampling,
     sampled,
     sampling_design,
@@ -278,10 +279,10 @@ def test_effective_rows_are_those_of_the_cluster_variance_by_hand(weight: bool) 
     lean /= np.sqrt((residuals["A"] ** 2).sum() * (residuals["B"] ** 2).sum())
     for race, (share, effective, beside) in alone.items():
         group = groups[race]
-        at = fairness.rates.rate(group, "true_positive_rate", "alone")
+        at = rates.rate(group, "true_positive_rate", "alone")
         assert at.value == pytest.approx(share, abs=1e-12)
         assert at.total == pytest.approx(effective, rel=1e-9)
-        compared = fairness.rates.rate(group, "true_positive_rate", "compared")
+        compared = rates.rate(group, "true_positive_rate", "compared")
         assert compared.total == pytest.approx(beside / (1 + max(0.0, -lean)), rel=1e-9)
 
 
@@ -420,7 +421,7 @@ def test_fishers_test_is_undefined_and_standard_deviations_are_design_adjusted()
     (row,) = significance.against_best(groups, 0.95)
     assert (row["fisher_p"], row["fisher_p_adjusted"]) == (None, None)
     assert row["undefined"] == "Fisher's test needs independent rows that count for one each"
-    rate = {name: fairness.rates.rate(each, "selection_rate") for name, each in groups.items()}
+    rate = {name: rates.rate(each, "selection_rate") for name, each in groups.items()}
     spread = sum(1 / each.total for each in rate.values())
     pooled = sum(each.successes for each in rate.values()) / sum(each.total for each in rate.values())
     expected = row["difference"] / np.sqrt(pooled * (1 - pooled) * spread)

@@ -33,7 +33,7 @@ def test_no_other_threshold_is_better(
     oracle = ORACLES[objective]
     chosen = thresholds.choose(scores, label, objective)
     assert 0 < chosen < 1
-    best = max(oracle(label, scoring.decide(scores, at)) for at in np.arange(0.025, 1, 0.05))
+    best = max(oracle(label, scoring.decide(scores, float(at))) for at in np.arange(0.025, 1, 0.05))
     assert oracle(label, scoring.decide(scores, chosen)) == pytest.approx(best)
     quality = thresholds.measure(scores, label, chosen)
     assert getattr(quality, objective) == pytest.approx(best)

@@ -17,7 +17,7 @@ from clearance.registry import test_set_uses as uses
 from clearance.reporting import summary
 from clearance.versioning import lineage
 from tasks import track
-from tests.support import judged
+from tests.support import evidence, judged
 from tests.support.nightly import every_third
 from tests.test_track import Killed, kill_at
 
@@ -64,6 +64,7 @@ def test_every_candidate_is_a_run_below_the_one_of_the_execution(project: Path) 
     assert below[1].data.metrics == {
         "utility": 0.69,
         "threshold": 0.5,
+        **{f"tune/{name}": value for name, value in evidence.TUNE.items() if name != "f1"},
         "tune/accuracy": 0.8,
         "tune/demographic_parity_difference.race": 0.1,
     }
@@ -179,13 +180,13 @@ def test_track_says_the_count_and_warns_from_the_policys_limit_on(
         track.main()
         judged.put(root, model=1, policy={"test_uses": LIMIT})
         track.main()
-    said = {record.levelname: record.message for record in caplog.records if "test rows" in record.message}
-    assert said["INFO"] == "these test rows have judged a model once"
-    assert "2 times" in said["WARNING"]
-    assert "engineering limit, from 2026-01-01; source: our risk board" in said["WARNING"]
+    said = {record.levelname: record.message for record in caplog.records if "test set" in record.message}
+    assert said["INFO"] == "this test set has now been used to judge 1 model"
+    assert "2 models" in said["WARNING"]
+    assert "our risk board" in said["WARNING"]
     verdict = summary.read(root)
     (line,) = summary.test_uses(root, verdict)
-    assert line.startswith("warning: these test rows have judged a model 2 times: ")
+    assert line.startswith("warning: ") and "2 models" in line
 
 
 def test_where_the_policy_names_no_limit_the_count_is_no_warning(
@@ -195,6 +196,6 @@ def test_where_the_policy_names_no_limit_the_count_is_no_warning(
         track.main()
         judged.put(project, model=1)
         track.main()
-    said = [record for record in caplog.records if "test rows" in record.message]
+    said = [record for record in caplog.records if "test set" in record.message]
     assert [record.levelname for record in said] == ["INFO", "INFO"]
-    assert said[1].message == "these test rows have judged a model 2 times"
+    assert "2 models" in said[1].message

@@ -75,7 +75,7 @@ def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[str | None] = []
     read_splits = prepared.read_splits
 
     def watched(root: Path, *splits: str | None) -> list[prepared.Prepared]:
@@ -233,7 +233,9 @@ def test_a_search_tries_every_combination_and_keeps_the_best() -> None:
     search = found.fitted.search
     assert search is not None
     assert [row["arguments"] for row in search["results"]] == [
-        {"C": c, "max_iter": steps} for c in grid["C"] for steps in grid["max_iter"]
+        {"C": c, "max_iter": steps}
+        for c in grid["C"]  # type: ignore[attr-defined]
+        for steps in grid["max_iter"]  # type: ignore[attr-defined]
     ]
     best = max(row["mean"] for row in search["results"])
     assert next(row["mean"] for row in search["results"] if row["arguments"] == search["best"]) == best

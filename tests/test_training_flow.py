@@ -14,7 +14,8 @@ import yaml
 from prefect import State, get_client
 from prefect.artifacts import Artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
-from prefect.states import Running, StateType
+from prefect.client.schemas.objects import StateType
+from prefect.states import Running
 
 from clearance import environment, files, run_lock
 from flows import crash_marker, training
@@ -139,7 +140,7 @@ def test_any_other_verdict_is_a_failed_state_of_its_own_name(toy: Path, name: st
 def test_the_verdict_is_an_artifact(toy: Path) -> None:
     toys.edit(toy, name="fails")
     run()
-    found = Artifact.get("verdict", _sync=True)
+    found = Artifact.get("verdict", _sync=True)  # type: ignore[call-arg]
     assert "## Refused: fails" in str(found.data)
     assert "| gap | race | **fail** |" in str(found.data)
     assert "reports/report.html" in str(found.data)

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 
 from clearance import cli, files
 from clearance.metrics import data_bias
+from clearance.metrics.disparity import METRICS
 from clearance.policy import schema
 from clearance.reporting import explain_rule
-from tasks import assess
 from tests.support import reported
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -194,7 +194,7 @@ def test_a_file_without_keys_is_told_where_those_of_a_policy_are_listed(tmp_path
 
 
 def test_no_metric_that_is_measured_is_taken_for_a_misspelt_one() -> None:
-    measured = {f"fairness.{name}" for name in assess.METRICS}
+    measured = {f"fairness.{name}" for name in METRICS}
     measured |= {
         f"validation_prepared.{name}" for name in (*data_bias.LABELS, "proxy_auc", "class_imbalance")
     }
