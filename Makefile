@@ -1,4 +1,4 @@
-# Everything a newcomer types. Each target does all the set-up it needs; the second time is fast.
+# The commands of the project. Each target does the set-up it needs; the second time is fast.
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -15,7 +15,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY)  ## virtual environment, locked install with hashes, DVC initialised
+setup: $(READY)  ## create the virtual environment, install the locked packages, initialise DVC
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,23 +24,23 @@ $(READY): requirements.lock pyproject.toml
 	@test -d .dvc || $(BIN)/dvc init --quiet
 	@touch $(READY)
 
-run: $(READY)  ## run the governed pipeline and read its verdict
+run: $(READY)  ## run the governed pipeline and print its verdict
 	@$(BIN)/clearance run --any-verdict
 
 test: $(READY)  ## run every test
 	$(TEST)
 
-test-fast: $(READY)  ## run the tests that need no server and no pipeline
+test-fast: $(READY)  ## run the tests that need neither a server nor a pipeline
 	$(TEST) -m "not slow"
 
 nightly: $(READY)  ## run every test with its long matrices, then every attack and crash study
 	CLEARANCE_NIGHTLY=1 $(TEST)
 	$(BIN)/python -m assurance
 
-coverage: $(READY)  ## run the fast tests and list the lines that they do not reach
+coverage: $(READY)  ## run the fast tests and list the lines they do not reach
 	$(TEST) -m "not slow" --cov --cov-report=term
 
-lint: $(READY)  ## style, types, architecture
+lint: $(READY)  ## check style, types and architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -54,7 +54,7 @@ docs: $(READY)  ## build the documentation site in site/, offline; a warning is 
 	@rm -rf site
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs/website . site
 
-repro: $(READY)  ## the same stages through plain DVC
+repro: $(READY)  ## run the same stages with plain DVC
 	@$(BIN)/clearance repair
 	@$(BIN)/clearance snapshot
 	$(BIN)/dvc repro
@@ -62,11 +62,11 @@ repro: $(READY)  ## the same stages through plain DVC
 verdict: $(READY)  ## print the last verdict as Markdown; fails unless it is a pass
 	@$(BIN)/clearance verdict --markdown
 
-release: $(READY)  ## record the judged model and promote it if the evidence allows
+release: $(READY)  ## record the judged model, and promote it if the evidence allows
 	@$(BIN)/clearance track
 	@$(BIN)/clearance release
 
-ui: $(READY)  ## Prefect and MLflow in the browser, with a worker that runs what you start there
+ui: $(READY)  ## open Prefect and MLflow in the browser, with a worker that runs what you start there
 	@$(BIN)/python -m flows.ui
 
 bench: $(READY)  ## measure speed and memory, as ratios against peers
@@ -81,12 +81,12 @@ schemas: $(READY)  ## write the JSON Schema of every evidence document into docs
 errors: $(READY)  ## write the reference of error codes, docs/errors.md
 	$(BIN)/python -m tools.error_reference
 
-lock: $(READY)  ## resolve the dependencies again; pins that still fit stay
+lock: $(READY)  ## resolve the dependencies again, keeping the pins that still fit
 	$(RESOLVE)
 
-upgrade: $(READY)  ## resolve the dependencies again, each to its newest release
+upgrade: $(READY)  ## resolve the dependencies again, moving each to its newest release
 	$(RESOLVE) --upgrade
 
-clean:  ## remove outputs and state; sources, the DVC cache and the registry stay
+clean:  ## remove outputs and state; keep sources, the DVC cache and the registry
 	rm -rf data/raw.parquet data/origin.json data/prepared data/scored models reports .clearance .prefect
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage site

@@ -182,6 +182,20 @@ def test_the_documentation_site_refuses_what_loads_from_another_host(
     assert bool(request.search(tag)) is refusal
 
 
+@pytest.mark.parametrize("guide", ["README.md", "CONTRIBUTING.md", ".github/pull_request_template.md"])
+def test_every_make_target_a_newcomer_reads_about_exists(guide: str) -> None:
+    targets = set(re.findall(r"(?:^|`)make ([a-z-]+)(?:`|$)", (ROOT / guide).read_text(), re.MULTILINE))
+    assert targets
+    assert targets <= TARGETS
+
+
+def test_every_folder_and_file_that_contributing_names_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = set(re.findall(r"`((?:clearance|tasks|flows|expectations|policies|docs)/[\w./-]*)`", text))
+    assert len(paths) >= 12
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+
+
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [

@@ -68,7 +68,12 @@ def add_navigation(app: Sphinx, page: str, text: list[str]) -> None:
     sections = {
         "Guides": guides
         + [name for name in pages if name.rpartition("/")[0] == "docs" and name not in guides],
-        "Reference": ["docs/reference/commands", "docs/reference/code", "policies/README"],
+        "Reference": [
+            "docs/reference/commands",
+            "docs/reference/code",
+            "docs/reference/schemas",
+            "policies/README",
+        ],
         "Project": ["docs/reference/decisions", *(name for name in pages if "/" not in name)],
     }
     for title, names in sections.items():

@@ -6,6 +6,7 @@ one appears by itself. Griffe reads the code without importing it; only the comm
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ def write(root: Path) -> None:
     pages = {
         "commands": commands(cli.main),
         "code": code(rooms),
+        "schemas": schemas(root / "docs" / "schemas"),
         "decisions": "# Decisions\n\n```{toctree}\n:glob:\n\n../decisions/*\n```\n",
         **{path: room_page(room) for path, room in rooms.items()},
     }
@@ -85,6 +87,19 @@ def _public_modules(module: griffe.Module) -> Iterator[griffe.Module]:
     for name, inner in sorted(module.modules.items()):
         if not inner.is_alias and not name.startswith("_"):
             yield inner
+
+
+def schemas(folder: Path) -> str:
+    """The JSON Schema of every evidence document and of the body of every kind of ledger entry."""
+    sections: dict[str, list[str]] = {"Evidence documents": [], "Ledger entries": []}
+    for path in sorted(folder.glob("*.schema.json")):
+        text = path.read_text(encoding="utf-8").rstrip()
+        name = path.name.removesuffix(".schema.json")
+        description = json.loads(text).get("description", "")
+        entry = f"### {name}\n\n`docs/schemas/{path.name}`\n\n{description}\n\n```json\n{text}\n```\n"
+        sections["Ledger entries" if name.startswith("ledger_") else "Evidence documents"].append(entry)
+    parts = [part for title, entries in sections.items() for part in (f"## {title}\n", *entries)]
+    return "\n".join(["# JSON Schemas\n", *parts])
 
 
 def room_page(room: griffe.Module) -> str:
