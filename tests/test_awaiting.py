@@ -187,7 +187,7 @@ def test_an_override_and_demo_keys_are_named_wherever_the_version_is(
         assert code == 0, said
     release_task.main()
     note = files.read_json(root / paths.RELEASE_RECEIPT)["champion"]["note"]
-    assert "DEMO keys" in note
+    assert "demo keys" in note
     assert f"BY OVERRIDE of rita and vera until {until}: seen the evidence" in note
     assert f"champion loan-approval version 1 ({note})" in receipt.release_lines(root)
     version = MlflowClient().get_model_version(NAME, "1")

@@ -40,7 +40,7 @@ ROOT = Path(__file__).parent.parent
 DAY = dt.date(2026, 11, 30)
 STRICTER = dt.date(2027, 6, 1)
 NAME, CANDIDATES = "loan-approval", "loan-approval-candidate"
-DEMO = "DEMO keys: no proof of who signed"
+DEMO = "signed with demo keys, which do not prove who signed"
 
 Settle = Callable[..., Path]
 

@@ -46,8 +46,9 @@ def gc(remote: bool, yes: bool) -> int:
 
     with session.open_read_only(root) as reader:
         needed = needed_objects.find_needed(reader, registry.connect())
-    for removed in cache_gc.collect_garbage(root, needed, at_remote=remote, dry=not yes):
-        click.echo(removed)
-    if not yes:
+    reports = cache_gc.collect_garbage(root, needed, at_remote=remote, dry=not yes)
+    for report in reports:
+        click.echo(report)
+    if not yes and any(report.objects for report in reports):
         click.echo("Nothing was removed. Repeat with --yes to remove it.")
     return ExitCode.PASS

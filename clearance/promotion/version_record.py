@@ -216,7 +216,7 @@ def notes(entries: Iterable[Entry], version: int, *, demo: bool) -> dict[str, st
 
     That demo keys signed its evidence, and that it became champion by an override.
     """
-    by_tag = {DEMO: "DEMO keys: no proof of who signed"} if demo else {}
+    by_tag = {DEMO: "signed with demo keys, which do not prove who signed"} if demo else {}
     for entry in entries:
         promoted = entry.kind == EntryKind.PROMOTION and entry.body.get("version") == version
         if promoted and "override" in entry.body:
