@@ -7,9 +7,9 @@ A refusal is never an error: it is a verdict (see `clearance.documents.measureme
     ├── SourceError          the table cannot be read
     ├── DataError            the table was read and cannot be used
     ├── IntegrityError       content differs from its recorded digest, or evidence is missing
-    ├── ReleaseRefused       a release was asked for that must not happen here
+    ├── ReleaseRefused       a release that is not allowed here
     └── TransientError       worth a retry
-        ├── BusyError        another run holds the checkout
+        ├── BusyError        another process holds what this one needs
         └── UnavailableError a service does not answer
 """
 
@@ -82,7 +82,7 @@ class IntegrityError(ClearanceError):
 
 
 class ReleaseRefused(ClearanceError):
-    """A release was asked for that must not happen here."""
+    """A release that is not allowed here."""
 
 
 class TransientError(ClearanceError):
@@ -92,7 +92,7 @@ class TransientError(ClearanceError):
 
 
 class BusyError(TransientError):
-    """Another run holds the checkout."""
+    """Another process holds what this one needs."""
 
 
 class UnavailableError(TransientError):

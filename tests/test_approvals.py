@@ -62,7 +62,7 @@ def test_who_is_missing_is_named_and_who_could_be_asked() -> None:
     assert standing().missing == TWO
     assert not standing().complete
     assert standing(RITA).reasons == (
-        "Missing: 1 approval from role validator (can give it: both, vera, viktor).",
+        "Missing: 1 approval from role validator (possible: both, vera, viktor).",
     )
     assert obstacles(standing(VERA)) == ["missing_role"]
     many = standing(VERA, requirement=Requirement(roles={"validator": 3}))

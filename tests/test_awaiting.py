@@ -39,7 +39,7 @@ ASKED = {"validator": 1, "risk_officer": 1}
 TIERS = {"promotion": judged.PROMOTION | {"override_days": 30, "approvals": {"none": ASKED}}}
 RECEIPT = {
     "status": "awaiting approval",
-    "reason": "Missing: 1 approval from role validator (can give it: vera).",
+    "reason": "Missing: 1 approval from role validator (possible: vera).",
     "fingerprint": "ab" * 32,
     "verdict": "pass",
     "is_champion": False,
@@ -56,7 +56,7 @@ def test_what_is_awaited_is_told_with_the_commands_that_give_it(tmp_path: Path) 
     assert receipt.waiting_lines(tmp_path) == []
     write_receipt(tmp_path)
     who, how = receipt.waiting_lines(tmp_path)
-    assert who == "awaiting approval: Missing: 1 approval from role validator (can give it: vera)."
+    assert who == "awaiting approval: Missing: 1 approval from role validator (possible: vera)."
     assert "clearance verify 7" in how and "clearance approve 7 --as" in how
     assert receipt.release_lines(tmp_path) == ["registered passes-candidate version 7", who, how]
 
@@ -111,7 +111,7 @@ def test_the_terminal_says_who_must_agree_and_ends_with_the_verdicts_status(
     done = terminal_run.run(toy, variables)
     assert done.returncode == 0, done.stderr
     assert "Pass: passes under toy 1" in done.stdout
-    assert "awaiting approval: Missing: 1 approval from role validator (can give it: vera)." in done.stdout
+    assert "awaiting approval: Missing: 1 approval from role validator (possible: vera)." in done.stdout
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_the_last_approval_promotes_where_whoever_acts_may(waiting: Callable[...
     root = waiting()
     assert receipt.waiting_lines(root)
     code, said = decide("vera", "approve", "1")
-    assert code == 0 and "from role risk_officer (can give it: rita)" in said
+    assert code == 0 and "from role risk_officer (possible: rita)" in said
     code, said = decide("rita", "approve", "1", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert code == 0 and "promoted: loan-approval version 1 is the champion." in said
     assert "could not notify Prefect" in said  # a Prefect that is down changes nothing

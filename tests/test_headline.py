@@ -107,7 +107,7 @@ def test_the_next_step_repeats_the_estimate_of_the_finding() -> None:
 def test_a_finding_without_an_estimate_gets_general_advice() -> None:
     undefined = finding(outcome="insufficient_evidence", value=None, low=None, high=None)
     (step,) = headline.next_steps(verdict("insufficient_evidence", undefined))
-    assert step.endswith("rows for which it is defined.")
+    assert step.endswith("rows in every group for which the metric is defined.")
     (step,) = headline.next_steps(verdict("insufficient_evidence", finding(outcome="insufficient_evidence")))
     assert step.endswith("more rows, another model or other data.")
 

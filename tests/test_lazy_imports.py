@@ -1,4 +1,4 @@
-"""Names that a package imports at their first use exist where the package says, and its stub says the same."""
+"""Names that a package imports at first use exist where it says, and its stub says the same."""
 
 import ast
 import importlib

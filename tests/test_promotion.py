@@ -104,7 +104,8 @@ def test_who_is_missing_is_told_in_order() -> None:
 def test_a_first_version_waits_for_as_many_as_the_comparison_asks_for(needs: int, agreed: int) -> None:
     some = standing(counted=("vera", "rita")[:agreed])
     reason = ending(Status.AWAITING_APPROVAL, next_step.obstacle(case(), some, needs))
-    assert reason == f"A first version needs {needs} approval(s) and has {agreed}: ask for more."
+    noun = "approval" if needs == 1 else "approvals"
+    assert reason == f"A first version needs {needs} {noun} and has {agreed}: ask for more."
     assert next_step.obstacle(case(), some, agreed) is None
 
 

@@ -202,7 +202,7 @@ def test_where_approvals_are_asked_for_the_candidate_waits(settle: Settle) -> No
     root = settle(policy={"promotion": judged.PROMOTION | {"approvals": {"none": {"validator": 1}}}})
     done = track_and_release(root)
     assert done["status"] == "awaiting approval"
-    assert done["reason"] == "Missing: 1 approval from role validator (can give it: vera)."
+    assert done["reason"] == "Missing: 1 approval from role validator (possible: vera)."
     assert list(versions(CANDIDATES)) == [1] and not versions(NAME)
 
 

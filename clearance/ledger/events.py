@@ -5,15 +5,15 @@ right the actor needs. A new kind of entry is one member of `EntryKind` and one 
 strictly; a field that the previous version did not write is optional. Nothing here reads a clock or a file.
 
     Event
-    ├── Evidence               about the content of one version
-    │   ├── Proposal, Verdict, Comparison
-    │   └── Decision           Approval, Override, Rejection, Revocation
-    ├── Refusal
-    ├── Intent                 before a change of the champion
-    ├── ChampionChange         Promotion, Rollback, Retirement: after it
-    ├── Abandonment            in place of it
+    ├── EvidenceEvent          about the content of one version
+    │   ├── ProposalEvent, VerdictEvent, ComparisonEvent
+    │   └── DecisionEvent      ApprovalEvent, OverrideEvent, RejectionEvent, RevocationEvent
+    ├── RefusalEvent
+    ├── IntentEvent            before a change of the champion
+    ├── ChampionChange         PromotionEvent, RollbackEvent, RetirementEvent: after it
+    ├── AbandonmentEvent       in place of it; stored as `repair`, unrelated to `clearance repair`
     ├── RolesUpdate, CheckpointPolicyUpdate
-    └── Redaction
+    └── RedactionEvent
 """
 
 from __future__ import annotations

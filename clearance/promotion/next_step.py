@@ -120,7 +120,8 @@ def obstacle(case: JudgedCase, standing: ApprovalState | None = None, needs: int
         return Ending(status=Status.AWAITING_APPROVAL, reason="It has not been proposed yet.")
     reasons = list(standing.reasons)
     if (approvals := len(standing.counted)) < needs:
-        reasons.append(f"A first version needs {needs} approval(s) and has {approvals}: ask for more.")
+        noun = "approval" if needs == 1 else "approvals"
+        reasons.append(f"A first version needs {needs} {noun} and has {approvals}: ask for more.")
     return Ending(status=Status.AWAITING_APPROVAL, reason=" ".join(reasons)) if reasons else None
 
 

@@ -53,6 +53,8 @@ def sentence(verdict: Mapping[str, Any]) -> str:
         return wording.sentence(findings[0]["reason"])
     total = len(_blocking(verdict))
     subjects = "" if outcome == Outcome.PASS else f": {wording.join_names(map(subject, findings))}"
+    if total == 1 and outcome == Outcome.PASS:
+        return "The only blocking check passes."
     share = f"All {total}" if len(findings) == total else f"{len(findings)} of {total}"
     return f"{share} blocking checks {_VERBS[outcome][len(findings) > 1]}{subjects}."
 
@@ -96,7 +98,7 @@ def _after_fail(finding: Mapping[str, Any]) -> str:
 def _after_insufficient(finding: Mapping[str, Any]) -> str:
     """The answer of `clearance.policy.sample_size`, which the finding carries."""
     if finding["value"] is None:
-        return "rows for which it is defined."
+        return "rows in every group for which the metric is defined."
     if finding.get("more_rows") is None:
         return "more rows, another model or other data."
     more: MoreRows = codec.read(MoreRows, finding["more_rows"])
@@ -110,7 +112,7 @@ def _after_insufficient(finding: Mapping[str, Any]) -> str:
 
 
 def _after_not_evaluated(_: Mapping[str, Any]) -> str:
-    return "the missing evidence."
+    return "the evidence that the reason says is missing; then run the pipeline again."
 
 
 _ADVICE = {

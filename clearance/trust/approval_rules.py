@@ -71,7 +71,10 @@ def fault(decision: RecordedDecision, context: ApprovalContext) -> Reason | None
     if other := _other_subject(decision, context.subject):
         return other
     if not decision.roles:
-        return Reason("no_role", f"{who} had no role then that may approve; ask somebody whose role may")
+        return Reason(
+            "no_role",
+            f"{who} had no role with the right to approve at that time; ask somebody whose role has it",
+        )
     if decision.kind is DecisionKind.REJECT:
         return None
     if who in context.contributors.identities:
@@ -109,7 +112,9 @@ def _override_fault(recorded: RecordedDecision, context: ApprovalContext) -> Rea
     days = context.requirement.override_days
     if until is None:
         not_permitted = "the verdict does not permit a promotion"
-        needed = Reason("override_needed", f"{not_permitted}; {who} can override it until a date")
+        needed = Reason(
+            "override_needed", f"{not_permitted}; {who} can override it instead: `clearance override`"
+        )
         return needed if context.failed else None
     if not context.failed:
         return Reason("nothing_to_override", f"there is nothing to override; {who} can approve instead")

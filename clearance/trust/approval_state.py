@@ -183,9 +183,9 @@ def _call(role: str, count: int, counted: Collection[str], context: ApprovalCont
     act = "override" if context.failed else "approval"
     missing = f"Missing: {count} {act}{'s' if count > 1 else ''} from role {role}"
     if able:
-        return Reason("missing_role", f"{missing} (can give it: {', '.join(able)}).")
-    nobody = "which nobody in policies/roles.yaml can give: have somebody added who may approve"
-    return Reason("nobody_with_role", f"{missing}, {nobody}.")
+        return Reason("missing_role", f"{missing} (possible: {', '.join(able)}).")
+    nobody = "Nobody in policies/roles.yaml can give it: add a person with that role."
+    return Reason("nobody_with_role", f"{missing}. {nobody}")
 
 
 def _missing_for_override(counted: Collection[RecordedDecision], context: ApprovalContext) -> list[Reason]:
@@ -200,11 +200,13 @@ def _missing_for_override(counted: Collection[RecordedDecision], context: Approv
     obstacles = []
     if len(counted) < OVERRIDERS:
         text = (
-            f"{failed}; an override needs {OVERRIDERS} people, and {len(counted)} signed one: fix the model, "
-            "or have others override it with a reason and an end."
+            f"{failed}; an override needs {OVERRIDERS} people, and {len(counted)} signed so far: "
+            "fix the model, or ask others to run `clearance override`."
         )
         obstacles.append(Reason("too_few_overriders", text))
     if not any(decision.can_override for decision in counted):
-        text = "None of those who signed an override has the right: ask somebody whose role may."
+        text = (
+            "None of those who signed an override has the right `override`: ask somebody whose role has it."
+        )
         obstacles.append(Reason("no_overrider", text))
     return obstacles

@@ -7,9 +7,7 @@ _SIGN_AGAIN = "have the root sign it again"
 _ROOT_AGAIN = "get root.json from the holders of your root again"
 _PRINTED = "copy the entry as it was printed when the key was made"
 _GIVE_PUBLIC = "pass the file NAME.pub that `clearance keys create NAME` wrote"
-_CORRECT_ROLES = (
-    "correct policies/roles.yaml; docs/governance.md describes its content"
-)
+_CORRECT_ROLES = "correct policies/roles.yaml; docs/governance.md describes its content"
 
 # Envelopes
 
