@@ -23,8 +23,8 @@ HEAD = """# Error codes
 
 Every error has a stable code. The command line prints the message and a hint. The approvals API and the
 library also give the code (`error.code`) and the values in the message (`error.values`). The exit status of a
-command is 75 for a `TransientError` and its kinds `BusyError` and `UnavailableError`, which may pass if you try
-again, else 1.
+command is 75 for a `TransientError` and its kinds `BusyError` and `UnavailableError`, which may pass if you
+try again, else 1.
 
 <!-- written by `python -m tools.error_reference` -->
 """
