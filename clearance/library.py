@@ -186,7 +186,7 @@ def promote(project: ProjectPath, version: int, *, identity: str | None = None) 
     with session.open_session(root, identity) as acting:
         acting.demand(Right.PROMOTE, name, f"promote {name}")
         today = acting.now().date()
-        ending, state = promotion.promote(acting, registry.connect(), name, version, today, asked=True)
+        ending, state = promotion.promote(acting, registry.connect(), name, version, today, on_request=True)
     return PromotionResult(
         ending=ending,
         promoted=ending.status in (Status.PROMOTED, Status.CHAMPION),

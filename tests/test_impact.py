@@ -80,8 +80,8 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
         scores=frame["score"].to_numpy(),
         threshold=0.6,
         model_sha256=evidence.DIGEST,
-        known={},
-        asked=params.Evaluate(resamples=100),
+        declared_groups={},
+        options=params.Evaluate(resamples=100),
         seed=1,
     ).to_json()
     rates = (frame["score"] >= 0.6).groupby(frame["race"]).mean()
@@ -109,8 +109,8 @@ def test_scores_are_above_the_median_of_everybody_the_unknown_among_them(rows_: 
         scores=score,
         threshold=0.6,
         model_sha256=evidence.DIGEST,
-        known={},
-        asked=params.Evaluate(resamples=100),
+        declared_groups={},
+        options=params.Evaluate(resamples=100),
         seed=1,
     ).to_json()
     table = {(row.attribute, row.category): row for row in impact_table.table(assessed, None, TODAY)}

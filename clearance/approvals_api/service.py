@@ -1,4 +1,4 @@
-"""Effect: decisions of people whom an identity provider authenticates, signed by this service.
+"""Effect: this service signs the decisions of people that an identity provider authenticates.
 
 The service signs with its own key who decided. The account in the roles file says which person that is. What
 a decision is worth, `clearance.promotion.decide` determines, as for the command line. A token decides once.

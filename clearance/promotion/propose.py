@@ -71,7 +71,11 @@ class CandidateRelease:
             self.verified.root / paths.EVIDENCE_BUNDLE / f"{self.verified.fingerprint}.json",
         )
         proposal = version_record.find_proposal(self.session.entries(name), version.number)
-        if proposal and file.is_file() and self.session.opened(dsse.read(file)).digest == proposal.content:
+        if (
+            proposal
+            and file.is_file()
+            and self.session.verify_envelope(dsse.read(file)).digest == proposal.content
+        ):
             self._store(version, file)
             if pushed and not proposal.pushed:
                 self._propose(version, proposal.content, pushed=True)

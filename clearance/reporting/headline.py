@@ -89,8 +89,8 @@ def _after_fail(finding: Mapping[str, Any]) -> str:
     limit = wording.limit(finding["limit"])
     if finding["metric"].partition(".")[0] in _DATA_DOCUMENTS:
         return f"other data, so that it is {limit}; no model can change this."
-    whole = "the whole interval" if finding["low"] is not None else "it"
-    return f"another model or other data, so that {whole} is {limit}."
+    extent = "the whole interval" if finding["low"] is not None else "it"
+    return f"another model or other data, so that {extent} is {limit}."
 
 
 def _after_insufficient(finding: Mapping[str, Any]) -> str:

@@ -138,11 +138,11 @@ def _rows(
 
 def _justifications(attribute: str, excluded: Iterable[ExcludedCategory]) -> dict[str, str]:
     """The written justification of each category of this attribute that the policy wants to leave out."""
-    wanted = schema.attribute_set(attribute)
+    attributes = schema.attribute_set(attribute)
     return {
         item.category: item.justification
         for item in excluded
-        if schema.attribute_set(item.attribute) == wanted
+        if schema.attribute_set(item.attribute) == attributes
     }
 
 
@@ -169,15 +169,15 @@ def _ratios(
     rates: Mapping[str, float | None], prefix: str, event: str
 ) -> tuple[dict[str, float], str | None]:
     """Each rate over the highest; or no ratio at all, and why."""
-    known = {name: rate for name, rate in rates.items() if rate is not None}
+    values = {name: rate for name, rate in rates.items() if rate is not None}
     if len(rates) < 2:
         return {}, f"{prefix}: there is no other category to compare with"
-    if len(known) < len(rates):
+    if len(values) < len(rates):
         return {}, f"{prefix}: the evidence does not say who {event}"
-    highest = max(known.values())
+    highest = max(values.values())
     if not highest:
         return {}, f"{prefix}: nobody in any category {event}"
-    return {name: rate / highest for name, rate in known.items()}, None
+    return {name: rate / highest for name, rate in values.items()}, None
 
 
 def _without_formula(value: Any) -> Any:
