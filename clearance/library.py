@@ -106,7 +106,7 @@ def what_if(
     settings = settings.model_copy(
         update={"policy": choice, "overrides": {**settings.overrides, **overrides}}
     )
-    return project_verdict.judge(settings, root)
+    return project_verdict.judge(settings, root).to_json()
 
 
 def verify(project: ProjectPath, version: int | ProjectPath | None = None) -> list[Check]:

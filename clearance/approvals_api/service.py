@@ -154,7 +154,7 @@ def _to_json(review: Review) -> dict[str, Any]:
         "version": subject.version,
         "evidence": subject.content,
         "policy": subject.policy,
-        "verdict": review.case.verdict["verdict"],
+        "verdict": str(review.case.verdict.verdict),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
         "complete": standing.complete,
         "obstacle": obstacle and obstacle.reason,
