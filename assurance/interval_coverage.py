@@ -108,8 +108,8 @@ def _simulate(
         scores=scores,
         threshold=0.5,
         model_sha256="0" * 64,
-        known={"group": names},
-        asked=params.Evaluate(
+        declared_groups={"group": names},
+        options=params.Evaluate(
             confidence=CONFIDENCE, bins=fairness_truths.BINS, reference={"group": names[reference]}
         ),
         seed=int(random.integers(2**32)),

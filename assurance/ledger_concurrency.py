@@ -152,7 +152,7 @@ def together(address: str, place: Path, processes: int, operations: int) -> dict
         done = [operation for one in each for operation in one]
     seconds = time.perf_counter() - start
     with ledger.open(address) as book:
-        entries, report = list(ledger.entries(book)), ledger.verify(book, [place], signer.opened)
+        entries, report = list(ledger.entries(book)), ledger.verify(book, [place], signer.verify_envelope)
     wrong = [*contradictions(done, entries), *(str(found) for found in report.findings)]
     count = {what: sum(one.what == what for one in done) for what in (_APPEND, _MOVE, _READ, _FAIL)}
     return count | {"entries": len(entries), "seconds": round(seconds, 1), "contradictions": wrong}
@@ -166,7 +166,7 @@ def fresh(address: str, place: Path, processes: int) -> list[str]:
         gate = manager.Barrier(processes)
         said = list(pool.map(partial(_first, address, signer, place, gate), range(processes)))
     with ledger.open(address) as book:
-        report = ledger.verify(book, [place], signer.opened)
+        report = ledger.verify(book, [place], signer.verify_envelope)
     count = f"{report.entries} of {processes} entries are there"
     return [
         *filter(None, said),

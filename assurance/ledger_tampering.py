@@ -74,8 +74,8 @@ def attacked(
     wanted = attacks.first_difference(base, folder) if wanted is None else wanted
     kept = [folder / place.name for place in base.places]
     with ledger.open(samples.sqlite(folder)) as book:
-        report = ledger.verify(book, kept, base.signer.opened)
-        bare = verification.verify(book.id, lambda: ledger.entries(book), (), base.signer.opened)
+        report = ledger.verify(book, kept, base.signer.verify_envelope)
+        bare = verification.verify(book.id, lambda: ledger.entries(book), (), base.signer.verify_envelope)
     return wanted, report, bare
 
 
@@ -109,8 +109,8 @@ def clean_report(
         if random_.random() < 0.2:
             file = folder / "export.jsonl"
             file.write_text("".join(f"{line}\n" for line in export.lines(book, seal.places)))
-            return export.verify(file, signer.opened)
-        return audit.verify(book, seal.places, signer.opened)
+            return export.verify(file, signer.verify_envelope)
+        return audit.verify(book, seal.places, signer.verify_envelope)
 
 
 class Crash(BaseException):

@@ -39,8 +39,8 @@ def _seconds(frame: pd.DataFrame, label: npt.NDArray[np.int8], scores: Array) ->
         scores=scores,
         threshold=0.5,
         model_sha256="0" * 64,
-        known={},
-        asked=params.Evaluate(resamples=RESAMPLES, intersections=2),
+        declared_groups={},
+        options=params.Evaluate(resamples=RESAMPLES, intersections=2),
         seed=1,
     )
     return time.perf_counter() - start

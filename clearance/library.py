@@ -106,7 +106,7 @@ def what_if(
     settings = settings.model_copy(
         update={"policy": choice, "overrides": {**settings.overrides, **overrides}}
     )
-    return project_verdict.judge(settings, root)
+    return project_verdict.judge(settings, root).to_json()
 
 
 def verify(project: ProjectPath, version: int | ProjectPath | None = None) -> list[Check]:
@@ -186,7 +186,7 @@ def promote(project: ProjectPath, version: int, *, identity: str | None = None) 
     with session.open_session(root, identity) as acting:
         acting.demand(Right.PROMOTE, name, f"promote {name}")
         today = acting.now().date()
-        ending, state = promotion.promote(acting, registry.connect(), name, version, today, asked=True)
+        ending, state = promotion.promote(acting, registry.connect(), name, version, today, on_request=True)
     return PromotionResult(
         ending=ending,
         promoted=ending.status in (Status.PROMOTED, Status.CHAMPION),

@@ -95,8 +95,8 @@ def kind_of(values: pd.Series) -> str:
         return "integer"
     if kinds.is_float_dtype(values.dtype):
         numbers = values.dropna()
-        whole = bool((np.floor(numbers) == numbers).all() and np.isfinite(numbers).all())
-        return "integer" if whole else "number"
+        are_integers = bool((np.floor(numbers) == numbers).all() and np.isfinite(numbers).all())
+        return "integer" if are_integers else "number"
     if kinds.is_datetime64_any_dtype(values.dtype):
         return "time"
     return "text" if isinstance(values.dtype, pd.StringDtype) else str(values.dtype)

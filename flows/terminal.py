@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearance import environment, params, paths
 from clearance.cli import run_options
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt
 from clearance.reporting import summary
@@ -101,7 +102,7 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     if state.name not in training.JUDGED:
         screen.fail(f"\n{state.name}: {state.message}")
         return ExitCode.ERROR
-    verdict = summary.read(run.folder)
+    verdict = VerdictDocument.read(run.folder)
     screen.say("")
     screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
     uses = summary.test_uses(run.folder, verdict)
@@ -109,7 +110,7 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     for line in [*summary.reasons(verdict), *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
     screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
-    return summary.outcome(verdict).exit_code
+    return verdict.verdict.exit_code
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from clearance import environment
 from clearance.documents.measurement import Outcome
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError
 from clearance.promotion import receipt
 from clearance.reporting import headline, summary
@@ -111,14 +112,14 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
 
 def _conclude(run: run_context.RunContext) -> State[Any]:
     """The verdict as the run's end state: only a pass completes the run, even if approvals are missing."""
-    verdict = summary.read(run.folder)
+    verdict = VerdictDocument.read(run.folder)
     counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
         key="verdict", markdown=summary.markdown(verdict, counted_in) + f"\n`{run.folder / summary.REPORT}`\n"
     )
     uses = [] if counted_in is None else summary.test_uses(counted_in, verdict)
     message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *uses])
-    outcome = summary.outcome(verdict)
+    outcome = verdict.verdict
     if outcome == Outcome.PASS:
         if counted_in and (waits := receipt.waiting_lines(counted_in)):
             return Completed(name=AWAITING, message="\n".join([message, *waits]))

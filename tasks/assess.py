@@ -117,31 +117,34 @@ def assess(
     scores: npt.NDArray[np.float64],
     threshold: float,
     model_sha256: str,
-    known: Mapping[str, Iterable[str]],
-    asked: params.Evaluate,
+    declared_groups: Mapping[str, Iterable[str]],
+    options: params.Evaluate,
     seed: int,
-    drawn: sampling_design.Design = sampling_design.INDEPENDENT,
+    design: sampling_design.Design = sampling_design.INDEPENDENT,
 ) -> FairnessDocument:
     """The fairness document of these rows: `protected` has a column of group names per attribute.
 
-    `known` names the groups that each attribute and each intersection must show, whether or not these rows
-    have them; `drawn` says what rows weigh and which of them belong together. When a score is not a
+    `declared_groups` names the groups that each attribute and each intersection must show, even when these
+    rows do not have them. `design` says what rows weigh and which belong together. When a score is not a
     probability, every measurement is undefined: the decision it stands for is not known.
     """
     invalid = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
     encoding = contingency.encode(protected)
-    counted = count_rows.count(encoding, label, scoring.decide(scores, threshold), drawn)
-    families = margins.families(encoding.attributes, asked.intersections)
+    counted = count_rows.count(encoding, label, scoring.decide(scores, threshold), design)
+    families = margins.families(encoding.attributes, options.intersections)
     groups = {
-        name: counted.groups(over, known.get(name, ()), asked.confidence) for name, over in families.items()
+        name: counted.groups(over, declared_groups.get(name, ()), options.confidence)
+        for name, over in families.items()
     }
     if invalid:
         fault = measurement.undefined(f"{invalid} of {len(scores)} scores are not probabilities")
         measured = {name: dict.fromkeys(METRICS, fault) for name in families}
     else:
-        ranks = disparity.score(encoding, label, scores, drawn)
+        ranks = disparity.score(encoding, label, scores, design)
         measured = {
-            name: disparity.measure(counted, ranks, groups=groups[name], over=over, options=asked, seed=seed)
+            name: disparity.measure(
+                counted, ranks, groups=groups[name], over=over, options=options, seed=seed
+            )
             for name, over in families.items()
         }
     return FairnessDocument.create(
@@ -149,20 +152,20 @@ def assess(
             metric: {name: by_metric[metric] for name, by_metric in measured.items()} for metric in METRICS
         },
         groups={
-            name: _table(table, asked.confidence, crossed=len(families[name]) > 1)
+            name: _table(table, options.confidence, crossed=len(families[name]) > 1)
             for name, table in groups.items()
         },
         against_best={
-            name: significance.against_best(table, asked.confidence) for name, table in groups.items()
+            name: significance.against_best(table, options.confidence) for name, table in groups.items()
         },
         never_observed={
-            name: margins.never_observed(counted.table, over, known.get(name, ()))
+            name: margins.never_observed(counted.table, over, declared_groups.get(name, ()))
             for name, over in families.items()
             if len(over) > 1
         },
-        family=family.describe(measured, asked.confidence),
+        family=family.describe(measured, options.confidence),
         rows=len(label),
-        sampling=drawn.describe(),
+        sampling=design.describe(),
         threshold=threshold,
         above_median=None if invalid else above_median(encoding, families, label, scores),
         model_sha256=model_sha256,
@@ -227,10 +230,10 @@ def main() -> None:
         scores=scored.read(Path(), test.rows, training.model.sha256),
         threshold=training.threshold,
         model_sha256=training.model.sha256,
-        known=expected_groups(settings.data, protected, settings.evaluate.intersections),
-        asked=settings.evaluate,
+        declared_groups=expected_groups(settings.data, protected, settings.evaluate.intersections),
+        options=settings.evaluate,
         seed=settings.seed,
-        drawn=sampling_design.declared(settings.data, test),
+        design=sampling_design.declared(settings.data, test),
     )
     fairness.write(Path())
     for name in test.protected.columns:

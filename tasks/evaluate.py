@@ -90,9 +90,9 @@ def _in_words(measurement: Measurement) -> str:
     return wording.measurement(measurement.to_json())
 
 
-def write_figures(folder: Path, drawn: Mapping[str, curves.Curve], metrics: Metrics) -> None:
+def write_figures(folder: Path, curve_by_name: Mapping[str, curves.Curve], metrics: Metrics) -> None:
     """Write each curve as `<name>.svg` and its points as `<name>.json`, byte-stable."""
-    for name, curve in drawn.items():
+    for name, curve in curve_by_name.items():
         points = [dict(zip(curve, point, strict=True)) for point in zip(*curve.values(), strict=True)]
         files.write_json(folder / f"{name}.json", points)
         with figures.style(salt=name):
@@ -107,21 +107,21 @@ def evaluate(
     scores: Scores,
     threshold: float,
     model_sha256: str,
-    asked: params.Evaluate,
+    options: params.Evaluate,
     seed: int,
-    drawn: sampling_design.Design = sampling_design.INDEPENDENT,
+    design: sampling_design.Design = sampling_design.INDEPENDENT,
 ) -> PerformanceDocument:
     """The performance document of these rows; see `performance.measure`, and `sampled.measure`."""
-    sampling = intervals.Sampling(confidence=asked.confidence, resamples=asked.resamples, seed=seed)
+    sampling = intervals.Sampling(confidence=options.confidence, resamples=options.resamples, seed=seed)
     measured = (
-        performance.measure(label, scores, threshold, asked.bins, sampling)
-        if drawn.independent
-        else sampled.measure(label, scores, threshold, drawn, asked.confidence)
+        performance.measure(label, scores, threshold, options.bins, sampling)
+        if design.independent
+        else sampled.measure(label, scores, threshold, design, options.confidence)
     )
     return PerformanceDocument.create(
         measurements=measured,
         rows=len(label),
-        sampling=drawn.describe(),
+        sampling=design.describe(),
         threshold=threshold,
         confusion=performance.confusion(label, scoring.decide(scores, threshold)),
         model_sha256=model_sha256,
@@ -135,19 +135,19 @@ def main() -> None:
     if training is None:
         return
     test = prepared.read_outcomes(Path(), "test")
-    asked = settings.evaluate
+    options = settings.evaluate
     scores = scored.read(Path(), test.rows, training.model.sha256)
     evaluated = evaluate(
         label=test.label,
         scores=scores,
         threshold=training.threshold,
         model_sha256=training.model.sha256,
-        asked=asked,
+        options=options,
         seed=settings.seed,
-        drawn=sampling_design.declared(settings.data, test),
+        design=sampling_design.declared(settings.data, test),
     )
     evaluated.write(Path())
-    points = curves.points(test.label, scores, asked.bins, asked.confidence, test.weight)
+    points = curves.points(test.label, scores, options.bins, options.confidence, test.weight)
     with files.replacing_folder(paths.EVALUATE_FIGURES) as folder:
         write_figures(folder, curves_to_draw(points, evaluated.measurements), evaluated.measurements)
     for name, measurement in evaluated.measurements.items():

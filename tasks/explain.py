@@ -1,4 +1,4 @@
-"""Stage: explain a model on a bounded sample of test rows: what matters, for whom, and does it add up.
+"""Stage: explain a model on a bounded sample of test rows: what matters, for which groups, does it add up.
 
 It also keeps the few train rows that explanations compare with, for later explanations. Nothing here judges.
 """

@@ -10,7 +10,6 @@ import logging
 from pathlib import Path
 
 from clearance import params, paths, stage
-from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import project_verdict
 
 logger = logging.getLogger(__name__)
@@ -19,7 +18,7 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Read the evidence and the policy, write `reports/verdict.json`."""
     settings = params.load(paths.PARAMS)
-    verdict = VerdictDocument.from_json(project_verdict.judge(settings, Path()))
+    verdict = project_verdict.judge(settings, Path())
     verdict.write(Path())
     logger.info("verdict: %s", verdict.verdict.replace("_", " "))
     for reason in verdict.reasons:

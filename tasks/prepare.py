@@ -63,8 +63,8 @@ def label_of(column: pa.ChunkedArray, data: params.Data) -> pa.Array:
     values = sorted(pc.unique(texts).to_pylist(), key=str)
     favourable = row_ids.canonical_value(data.favourable)
     if None in values or len(values) != 2 or favourable not in values:
-        found = ", ".join("null" if value is None else value for value in values[:10])
-        raise faults.TARGET_NOT_TWO_VALUES(column=data.target, favourable=favourable, found=found)
+        examples = ", ".join("null" if value is None else value for value in values[:10])
+        raise faults.TARGET_NOT_TWO_VALUES(column=data.target, favourable=favourable, examples=examples)
     return pc.equal(texts, favourable).cast(pa.int8())
 
 

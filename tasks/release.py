@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clearance import paths, stage
 from clearance.documents.release_receipt import ReleaseReceipt
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.promotion import receipt as receipts
 from clearance.promotion.release import release
 from clearance.reporting import summary, test_set_notice
@@ -24,7 +25,7 @@ def main() -> None:
     (root / paths.RELEASE_RECEIPT).unlink(missing_ok=True)
     receipt = ReleaseReceipt.create(**release(root, dt.datetime.now(dt.UTC).date()))
     receipt.write(root)
-    verdict = summary.read(root)
+    verdict = VerdictDocument.read(root)
     logger.info(summary.title(verdict))
     if candidate := receipt.candidate:
         logger.info("registered: %s", receipts.describe_version(candidate))
@@ -32,7 +33,7 @@ def main() -> None:
         logger.info("champion: %s", receipts.describe_version(champion))
     logger.info("%s: %s", receipt.status, receipt.reason)
     if uses := receipt.test_uses:
-        test_set_notice.log(uses, verdict["policy"], logger)
+        test_set_notice.log(uses, verdict.policy, logger)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from clearance import params, paths, registry, stage
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.registry import run_record
 from clearance.reporting import test_set_notice
 from clearance.versioning import lineage
@@ -34,7 +35,8 @@ def main() -> None:
     if record.test_rows:
         uses = registry.count_test_uses(server, record.test_rows)
         test_set_notice.record(root, record.test_rows, uses, dt.datetime.now(dt.UTC).date())
-        test_set_notice.log(uses, verified.read_json(lineage.VERDICT)["policy"], logger)
+        verdict = VerdictDocument.from_json(verified.read_json(lineage.VERDICT))
+        test_set_notice.log(uses, verdict.policy, logger)
 
 
 if __name__ == "__main__":

@@ -246,8 +246,8 @@ def measured(scores: Array) -> FairnessDocument:
         scores=scores,
         threshold=0.5,
         model_sha256=evidence.DIGEST,
-        known={"race": ["a", "b"]},
-        asked=params.Evaluate(),
+        declared_groups={"race": ["a", "b"]},
+        options=params.Evaluate(),
         seed=1,
     )
 
@@ -270,8 +270,8 @@ def test_an_intersection_that_is_bad_while_both_margins_are_fine_is_seen() -> No
         scores=np.where(favoured, 0.9, 0.1),
         threshold=0.5,
         model_sha256=evidence.DIGEST,
-        known={"race & sex": ["A & m"]},
-        asked=params.Evaluate(reference={"race": "B", "sex": "m"}),
+        declared_groups={"race & sex": ["A & m"]},
+        options=params.Evaluate(reference={"race": "B", "sex": "m"}),
         seed=1,
     )
     gap = document.measurements["demographic_parity_difference"]
@@ -300,8 +300,8 @@ def test_intersections_stop_at_the_order_asked_for() -> None:
             scores=np.linspace(0, 1, 40),
             threshold=0.5,
             model_sha256=evidence.DIGEST,
-            known={},
-            asked=params.Evaluate(intersections=order),
+            declared_groups={},
+            options=params.Evaluate(intersections=order),
             seed=1,
         )
         assert len(document.groups) == expected
@@ -327,8 +327,8 @@ def test_flipping_the_labels_and_the_declaration_together_changes_no_measurement
                 scores=scores,
                 threshold=0.5,
                 model_sha256=evidence.DIGEST,
-                known={},
-                asked=params.Evaluate(),
+                declared_groups={},
+                options=params.Evaluate(),
                 seed=1,
             )
         )

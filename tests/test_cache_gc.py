@@ -66,7 +66,7 @@ def test_a_dry_run_says_what_would_go_and_takes_nothing(three: tuple[Path, str])
     assert swept.size == sum(len(before[name]) for name in spare)
     assert judged.trained(1) in {before[name] for name in spare}
     everything = {name for name in before if name.startswith("files/md5/")}
-    assert (swept.place, swept.kept) == ("cache", len(everything - spare))
+    assert (swept.place, swept.remaining) == ("cache", len(everything - spare))
 
 
 def test_a_registered_version_and_the_workspace_keep_all_of_theirs(

@@ -105,7 +105,7 @@ def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = N
 def rejudge(root: Path) -> None:
     """Judge what lies at `root`, and let DVC lock it."""
     verdict = project_verdict.judge(params.load(root / "params.yaml"), root)
-    files.write_json(root / "reports/verdict.json", verdict)
+    verdict.write(root)
     judged.lock(root)
 
 

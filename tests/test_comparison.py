@@ -6,20 +6,37 @@ from typing import Any
 
 import pytest
 
+from clearance.documents.evidence_document import BlockedDocument
+from clearance.documents.measurement import Measurement, undefined
+from clearance.documents.training_document import TrainingDocument
 from clearance.metrics.disparity import METRICS
 from clearance.reporting import before_after
+from tests.support import evidence
 
 
-def training(before: dict[str, Any], after: dict[str, Any], **tune: Any) -> dict[str, Any]:
-    """A training record that compares these values by race; `tune` is (before, after) by figure."""
+def training(before: dict[str, Any], after: dict[str, Any], **tune: Any) -> TrainingDocument:
+    """A training that compares these values by race; `tune` is (before, after) by figure."""
+
+    def figure(value: float | None) -> Measurement:
+        return undefined("no rows") if value is None else Measurement(value=value)
 
     def side(values: dict[str, Any], at: int) -> dict[str, Any]:
         return {
-            "tune": {name: both[at] for name, both in tune.items()},
-            "disparity": {metric: {"race": {"value": value}} for metric, value in values.items()},
+            "utility": 0.7,
+            "threshold": 0.5,
+            "tune": evidence.TUNE | {name: both[at] for name, both in tune.items()},
+            "disparity": {metric: {"race": figure(value)} for metric, value in values.items()},
         }
 
-    return {"utility": "f1", "before_after": {"before": side(before, 0), "after": side(after, 1)}}
+    names = {"estimator": "e", "mitigation": "m", "before_was_a_candidate": False}
+    return evidence.training(
+        utility="f1", before_after={**names, "before": side(before, 0), "after": side(after, 1)}
+    )
+
+
+def by_race(document: TrainingDocument) -> list[before_after.Line]:
+    """The lines of fairness figures."""
+    return [line for line in before_after.lines(document) if line.attribute is not None]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +56,7 @@ def training(before: dict[str, Any], after: dict[str, Any], **tune: Any) -> dict
 def test_a_change_is_told_from_parity(
     metric: str, before: float | None, after: float | None, change: str
 ) -> None:
-    (line,) = before_after.lines(training({metric: before}, {metric: after}))
+    (line,) = by_race(training({metric: before}, {metric: after}))
     assert (line.metric, line.attribute, line.change) == (metric, "race", change)
     assert (line.before["value"], line.after["value"]) == (before, after)
 
@@ -51,19 +68,22 @@ def test_utility_comes_first_and_the_one_that_chose_before_the_others() -> None:
     told = [(line.metric, line.attribute, line.change) for line in before_after.lines(record)]
     assert told == [
         ("f1", None, "the same"),
+        ("balanced_accuracy", None, "the same"),
         ("accuracy", None, "0.100 lower"),
+        ("roc_auc", None, "the same"),
+        ("selection_rate", None, "the same"),
         ("accuracy_difference", "race", "0.100 further from parity"),
     ]
 
 
 def test_what_no_model_changes_and_what_is_undefined_everywhere_is_no_line() -> None:
     values = {"missing_share": 0.1, "disparate_impact_reference_group": None}
-    assert before_after.lines(training(values, values)) == []
+    assert by_race(training(values, values)) == []
 
 
 def test_a_record_that_compares_nothing_has_no_lines() -> None:
-    assert before_after.lines({"before_after": None}) == []
-    assert before_after.lines({"status": "blocked"}) == []
+    assert before_after.lines(evidence.training(before_after=None)) == []
+    assert before_after.lines(BlockedDocument(because="validate_raw: a fault")) == []
 
 
 def test_every_difference_and_ratio_that_is_measured_has_its_parity() -> None:

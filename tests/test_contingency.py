@@ -84,7 +84,7 @@ def test_every_margin_is_pandas_group_by(drawn: list[tuple[Any, ...]]) -> None:
         for group, cells in found.items():
             row = expected.loc[group].to_dict()
             keys = [(1, True), (0, True), (1, False), (0, False)]
-            assert cells.each == tuple(row.get(key, 0) for key in keys)
+            assert cells.counts == tuple(row.get(key, 0) for key in keys)
 
 
 @settings(max_examples=40, deadline=None)

@@ -142,7 +142,7 @@ def test_without_two_groups_large_enough_nothing_is_said(names: list[str | None]
     assert found.strongest.undefined
     assert found.together.undefined
     assert proxies.measure(features, pd.Series(["a", "b"] * 25), 0.95).strongest.value
-    vanished = proxies.measure(features, pd.Series(["a", "b"] * 25), 0.95, known=["a", "b", "c"])
+    vanished = proxies.measure(features, pd.Series(["a", "b"] * 25), 0.95, group_names=["a", "b", "c"])
     assert vanished.strongest.undefined
     rare = proxies.measure(features, pd.Series(["a", "b"] * 24 + ["c"] * 2), 0.95)
     assert rare.together.undefined

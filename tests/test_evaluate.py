@@ -329,7 +329,7 @@ def test_undefined_metrics_still_draw(project: Path) -> None:
         scores=np.full(30, 0.5),
         threshold=0.5,
         model_sha256=evidence.DIGEST,
-        asked=params.Evaluate(),
+        options=params.Evaluate(),
         seed=1,
     )
     folder = project / "figures"

@@ -6,6 +6,7 @@ import pytest
 
 from clearance import files
 from clearance.documents import measurement
+from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement
 
 
@@ -47,10 +48,9 @@ def test_what_could_not_be_measured_says_on_how_many_rows() -> None:
 
 def test_documents_survive_a_round_trip() -> None:
     rate = Measurement(value=0.5, low=0.4, high=0.6, confidence=0.95, method="Wilson", support={"a": 10})
-    document = measurement.measured(
-        {"rate": rate, "gap": {"sex": measurement.undefined("one group")}}, rows=10
-    )
-    assert document["rows"] == 10
+    document = MeasuredDocument(
+        measurements={"rate": rate, "gap": {"sex": measurement.undefined("one group")}}
+    ).to_json()
     assert Measurement.from_json(document["measurements"]["rate"]) == rate
     assert Measurement.from_json(document["measurements"]["gap"]["sex"]).undefined == "one group"
     assert files.dumps(document) == files.dumps(document)
@@ -60,7 +60,8 @@ def test_documents_survive_a_round_trip() -> None:
 
 
 def test_a_blocked_document_measures_nothing() -> None:
-    assert measurement.blocked("validate_raw: no rows") == {
+    assert BlockedDocument(because="validate_raw: no rows").to_json() == {
+        "schema_version": 1,
         "status": "blocked",
         "because": "validate_raw: no rows",
         "measurements": {},

@@ -104,7 +104,7 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
             scores=scores,
             threshold=threshold,
             model_sha256=evidence.DIGEST,
-            asked=choices,
+            options=choices,
             seed=1,
         ),
         "fairness": assess.assess(
@@ -113,8 +113,8 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
             scores=scores,
             threshold=threshold,
             model_sha256=evidence.DIGEST,
-            known=KNOWN if known is None else known,
-            asked=choices,
+            declared_groups=KNOWN if known is None else known,
+            options=choices,
             seed=1,
         ),
     }

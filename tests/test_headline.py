@@ -6,30 +6,26 @@ import pytest
 
 from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import findings, sample_size
 from clearance.policy.schema import Rule
 from clearance.reporting import headline
+from tests.support import evidence
 
 
 def finding(**changes: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "metric": "fairness.demographic_parity_difference",
-        "attribute": "race",
-        "severity": "block",
-    }
-    base |= {"value": 0.05, "low": 0.0, "high": 0.2, "limit": {"at_least": None, "at_most": 0.1}}
-    return (
-        base
-        | {"outcome": "fail", "reason": "the gap is wide", "support": {"Black": 66, "White": 400}}
-        | changes
-    )
+    limit = {"at_least": None, "at_most": None} | changes.pop("limit", {"at_most": 0.1})
+    wide: dict[str, Any] = {"outcome": "fail", "reason": "the gap is wide", "low": 0.0, "high": 0.2}
+    wide["support"] = {"Black": 66, "White": 400}
+    return evidence.finding(limit=limit, **(wide | changes))
 
 
-def verdict(outcome: str, *findings: dict[str, Any], reasons: list[str] | None = None) -> dict[str, Any]:
+def verdict(outcome: str, *findings: dict[str, Any], reasons: list[str] | None = None) -> VerdictDocument:
     deciding = [f["reason"] for f in findings if f["outcome"] == outcome and f["severity"] == "block"]
-    policy = {"id": "demo", "version": "1", "as_of": "2026-11-22"}
-    found = {"verdict": outcome, "findings": list(findings), "policy": policy}
-    return found | {"reasons": deciding if reasons is None else reasons}
+    policy = evidence.policy_report(id="demo", version="1")
+    return evidence.verdict(
+        outcome, findings=findings, policy=policy, reasons=deciding if reasons is None else reasons
+    )
 
 
 PASSED = finding(outcome="pass", metric="performance.roc_auc", attribute=None)
@@ -79,8 +75,8 @@ def undecided(
         **{"severity": "block", "decides_by": "interval"},
     }
     figure = Measurement(value=value, low=low, high=high, confidence=0.95, support=support)
-    evidence = {"fairness": MeasuredDocument(measurements={"equalized_odds_difference": {"race": figure}})}
-    result = findings.evaluate(Rule.model_validate(rule), "race", evidence)
+    documents = {"fairness": MeasuredDocument(measurements={"equalized_odds_difference": {"race": figure}})}
+    result = findings.evaluate(Rule.model_validate(rule), "race", documents)
     assert result.outcome is Outcome.INSUFFICIENT_EVIDENCE
     assert result.more_rows is not None
     return result.to_json(), sample_size.sentence(result.more_rows)

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance import files, params, paths
-from clearance.documents import measurement
+from clearance.documents.evidence_document import BlockedDocument, UnusableDocument
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.group_names import MISSING
 from clearance.reporting import impact_table
 from tasks import assess, document
@@ -40,18 +42,14 @@ GROUPS = st.dictionaries(
 
 def found(
     groups: dict[str, tuple[int, int]], attribute: str = "race", above: dict[str, int] | None = None
-) -> dict[str, Any]:
+) -> FairnessDocument:
     """A fairness document that counts so many selected of so many applicants in each group.
 
     Half of each group scores above the median unless `above` says how many do.
     """
-    cells = {
-        name: {"true_positive": k, "false_positive": 0, "false_negative": n - k, "true_negative": 0}
-        for name, (k, n) in groups.items()
-    }
-    by_group = {name: {"cells": each} for name, each in cells.items()}
+    by_group = {name: evidence.group(k, 0, n - k, 0) for name, (k, n) in groups.items()}
     half = {name: -(-n // 2) for name, (_, n) in groups.items()}
-    return measurement.measured(
+    return evidence.fairness(
         {}, groups={attribute: by_group}, above_median={attribute: half if above is None else above}
     )
 
@@ -80,10 +78,10 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
         scores=frame["score"].to_numpy(),
         threshold=0.6,
         model_sha256=evidence.DIGEST,
-        known={},
-        asked=params.Evaluate(resamples=100),
+        declared_groups={},
+        options=params.Evaluate(resamples=100),
         seed=1,
-    ).to_json()
+    )
     rates = (frame["score"] >= 0.6).groupby(frame["race"]).mean()
     table = impact_table.table(assessed, None, TODAY)
     assert [row.impact_ratio for row in table] == pytest.approx(list(rates / rates.max()))
@@ -91,8 +89,8 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
     assert [row.scoring_rate for row in table] == pytest.approx(list(scoring))
     assert [row.scoring_impact_ratio for row in table] == pytest.approx(list(scoring / scoring.max()))
     lowest = min(row.scoring_impact_ratio or 0 for row in table)
-    assert lowest == pytest.approx(assessed["measurements"]["scoring_rate_ratio"]["race"]["value"])
-    whole = assessed["measurements"]["demographic_parity_ratio"]["race"]["value"]
+    assert lowest == pytest.approx(assessed.measurements["scoring_rate_ratio"]["race"].value)
+    whole = assessed.measurements["demographic_parity_ratio"]["race"].value
     assert min(row.impact_ratio for row in table if row.impact_ratio is not None) == pytest.approx(whole)
 
 
@@ -109,10 +107,10 @@ def test_scores_are_above_the_median_of_everybody_the_unknown_among_them(rows_: 
         scores=score,
         threshold=0.6,
         model_sha256=evidence.DIGEST,
-        known={},
-        asked=params.Evaluate(resamples=100),
+        declared_groups={},
+        options=params.Evaluate(resamples=100),
         seed=1,
-    ).to_json()
+    )
     table = {(row.attribute, row.category): row for row in impact_table.table(assessed, None, TODAY)}
     above = pd.Series(score > np.median(score))
     by_race = above.groupby(frame["race"].fillna(MISSING)).sum()
@@ -136,7 +134,7 @@ def test_a_scoring_rate_has_its_own_best_category_and_its_own_reasons() -> None:
     none = {row.category: row for row in impact_table.table(found(groups, above={}), None, TODAY)}
     assert {row.scoring_impact_ratio for row in none.values()} == {None}
     assert none["Elf"].note == "no scoring ratio: nobody in any category scores above the median"
-    uncounted = found(groups) | {"above_median": None}
+    uncounted = replace(found(groups), above_median=None)
     gone = {row.category: row for row in impact_table.table(uncounted, None, TODAY)}
     assert (gone["Elf"].above_median, gone["Elf"].scoring_rate, gone["Elf"].impact_ratio) == (None, None, 1.0)
     assert "the evidence does not say who scores above the median" in (gone["Elf"].note or "")
@@ -224,11 +222,10 @@ def test_where_nothing_can_be_compared_there_is_no_ratio_and_a_reason(
 def test_nobody_is_dropped_and_no_ratio_leaves_its_range(
     groups: dict[str, tuple[int, int, int, int]], below: float
 ) -> None:
-    names = ("true_positive", "false_positive", "false_negative", "true_negative")
-    cells = {name: {"cells": dict(zip(names, each, strict=True))} for name, each in groups.items()}
+    cells = {name: evidence.group(*counts) for name, counts in groups.items()}
     every = [{"attribute": "race", "category": name, "justification": "a reason"} for name in groups]
     for rule in (None, RULE | {"excludable_below": below, "excluded": every}):
-        table = impact_table.table(measurement.measured({}, groups={"race": cells}), rule, TODAY)
+        table = impact_table.table(evidence.fairness({}, groups={"race": cells}), rule, TODAY)
         assert {row.category for row in table} == set(groups)
         assert sum(row.applicants for row in table) == sum(sum(each) for each in groups.values())
         for row in table:
@@ -238,11 +235,9 @@ def test_nobody_is_dropped_and_no_ratio_leaves_its_range(
 
 
 def test_what_was_not_measured_has_no_rows() -> None:
-    assert impact_table.table(measurement.blocked("validate_raw: a fault"), RULE, TODAY) == []
-    assert (
-        impact_table.table({"status": "stale", "because": "another", "groups": {"race": {}}}, None, TODAY)
-        == []
-    )
+    assert impact_table.table(BlockedDocument(because="validate_raw: a fault"), RULE, TODAY) == []
+    stale = UnusableDocument(status="stale", because="another")
+    assert impact_table.table(stale, None, TODAY) == []
 
 
 def test_the_csv_holds_every_row_and_runs_nothing() -> None:

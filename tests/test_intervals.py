@@ -231,7 +231,7 @@ def test_what_cannot_be_compared_is_undefined_and_says_why() -> None:
 
 @pytest.mark.parametrize("count", [(1, 0), (0, 0), (-1, 5), (6, 5)])
 def test_counts_that_cannot_be_are_refused(count: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="is no count"):
+    with pytest.raises(ValueError, match="not a valid count"):
         intervals.wilson(*count, 0.95)
 
 

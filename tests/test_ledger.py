@@ -64,7 +64,7 @@ def test_what_is_appended_is_read_back_and_verifies(
         assert [each.number for each in ledger.entries(book, model=samples.MODEL)] == [1, 2]
         assert [each.number for each in ledger.entries(book, after=1, until=2)] == [2]
         assert ledger.head(book) == (3, made[2].digest)
-        report = ledger.verify(book, seal.places, signer.opened)
+        report = ledger.verify(book, seal.places, signer.verify_envelope)
     assert (report.ok, report.entries, report.checkpoints, report.notes) == (True, 3, 2, ())
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     with ledger.open(address) as again:
@@ -165,7 +165,7 @@ def test_a_clock_that_goes_back_does_not_reorder_the_log(tmp_path: Path, signer:
     with ledger.open(samples.sqlite(tmp_path), seal=seal, clock=lambda: next(times)) as book:
         made = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
         assert made == [NOW, NOW, NOW + dt.timedelta(seconds=1)]
-        assert ledger.verify(book, seal.places, signer.opened).ok
+        assert ledger.verify(book, seal.places, signer.verify_envelope).ok
 
 
 def test_a_body_may_be_erased_and_the_ledger_still_verifies(
@@ -180,7 +180,7 @@ def test_a_body_may_be_erased_and_the_ledger_still_verifies(
         assert (made.number, made.kind, made.actor, made.keyid) == (3, "redaction", "ada", "a" * 64)
         found = list(ledger.entries(book))
         assert (found[0].text, found[0].salt, found[0].body, found[0].redacted) == (None, None, {}, True)
-        report = ledger.verify(book, seal.places, signer.opened)
+        report = ledger.verify(book, seal.places, signer.verify_envelope)
         assert report.ok
         assert "ada erased the content of entries 1" in report.notes[0]
         assert "asked for by the person" in report.notes[0]
@@ -290,9 +290,9 @@ def test_a_line_cut_in_two_by_a_crash_is_no_alarm(tmp_path: Path, signer: sample
         ledger.append(book, [samples.draft(1)])
         with one.open("a") as file:
             file.write('{"payload": "cut in t')
-        assert ledger.verify(book, seal.places, signer.opened).ok
+        assert ledger.verify(book, seal.places, signer.verify_envelope).ok
         ledger.append(book, [samples.draft(1)])
-        report = ledger.verify(book, seal.places, signer.opened)
+        report = ledger.verify(book, seal.places, signer.verify_envelope)
         assert (report.ok, report.checkpoints) == (True, 2)
 
 
@@ -492,7 +492,7 @@ def test_verifying_while_others_append_raises_no_alarm(
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
         ledger.append(book, [samples.draft(1)])
         monkeypatch.setattr(ledger.reading, "newest", slow)
-        report = ledger.verify(book, seal.places, signer.opened)
+        report = ledger.verify(book, seal.places, signer.verify_envelope)
     assert (report.ok, report.entries) == (True, 3)
 
 
@@ -502,5 +502,5 @@ def test_what_was_signed_must_be_what_the_line_says(tmp_path: Path, signer: samp
     newest = checkpoint_files.tail(tmp_path / "one").newest
     assert newest is not None
     other = json.loads(next(checkpoint_files.lines(tmp_path / "one")))
-    assert checkpoint.fault_in(newest, signer.opened) is None
-    assert checkpoint.fault_in(newest, lambda _: signer.opened(other)) is not None
+    assert checkpoint.fault_in(newest, signer.verify_envelope) is None
+    assert checkpoint.fault_in(newest, lambda _: signer.verify_envelope(other)) is not None

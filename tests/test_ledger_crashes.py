@@ -76,12 +76,12 @@ def test_killed_at_any_step_it_keeps_its_word(address: str, tmp_path: Path, sign
             with suppress(EOFError):
                 answered.add(ours.recv())
             ours.close()
-            report = ledger.verify(book, seal.places, signer.opened)
+            report = ledger.verify(book, seal.places, signer.verify_envelope)
             assert report.ok, f"killed at step {step}: {report}"
             assert report.entries in (before, before + 2)
             if step % 2:  # on the others the next victim finds what this one left
                 answered.add(ledger.append(book, [samples.draft(step)])[0].number)
-        report = ledger.verify(book, seal.places, signer.opened)
+        report = ledger.verify(book, seal.places, signer.verify_envelope)
         numbers = [each.number for each in ledger.entries(book)]
     assert report.ok, report
     assert numbers == list(range(1, len(numbers) + 1))
@@ -121,12 +121,12 @@ def test_writers_killed_at_random_lose_nothing_that_was_answered(
                     answered += ours.recv()
             ours.close()
         with ledger.open(address, seal=seal) as book:
-            report = ledger.verify(book, seal.places, signer.opened)
+            report = ledger.verify(book, seal.places, signer.verify_envelope)
             assert report.ok, report
     with ledger.open(address, seal=seal) as book:
         ledger.append(book, [samples.draft(1)])
         there = {(each.number, each.digest) for each in ledger.entries(book)}
-        assert ledger.verify(book, seal.places, signer.opened).ok
+        assert ledger.verify(book, seal.places, signer.verify_envelope).ok
     assert answered
     assert set(answered) <= there
 
@@ -147,14 +147,14 @@ def test_what_was_answered_and_then_cut_is_never_taken_for_a_crash(
     confirmed = (tmp_path / "one").read_text()
     (tmp_path / "one").write_text("".join(f"{line}\n" for line in confirmed.splitlines()[:-1]))
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
-        report = ledger.verify(book, seal.places, signer.opened)
+        report = ledger.verify(book, seal.places, signer.verify_envelope)
         assert ([each.fault for each in report.findings], report.first) == ([LedgerFault.CUT], 2)
         with raises("ledger.head_mismatch"):
             ledger.append(book, [samples.draft(3)])
         (tmp_path / "two").write_text(
             (tmp_path / "one").read_text()
         )  # every place cut alike: as the guide says
-        assert ledger.verify(book, seal.places, signer.opened).ok
+        assert ledger.verify(book, seal.places, signer.verify_envelope).ok
 
 
 def test_an_append_that_takes_the_place_of_a_confirmed_batch_shows(
@@ -173,8 +173,8 @@ def test_an_append_that_takes_the_place_of_a_confirmed_batch_shows(
     one.write_text("".join(f"{line}\n" for line in retained.splitlines()[:-1]))
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
         ledger.append(book, [samples.draft(3)])
-        assert ledger.verify(book, [one], signer.opened).ok
+        assert ledger.verify(book, [one], signer.verify_envelope).ok
         two.write_text(retained + one.read_text().splitlines(keepends=True)[-2])
-        report = ledger.verify(book, [one, two], signer.opened)
+        report = ledger.verify(book, [one, two], signer.verify_envelope)
     assert [(each.fault, each.number) for each in report.findings] == [(LedgerFault.CUT, 2)]
     assert "another entry has replaced it" in str(report)

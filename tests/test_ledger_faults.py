@@ -93,7 +93,7 @@ def test_an_account_without_rights_is_told_so_and_damages_nothing(
     with ledger.open(theirs, seal=seal) as book:
         with raises("ledger.database_refuses"):
             ledger.append(book, [samples.draft(2)])
-        assert ledger.verify(book, seal.places, signer.opened).ok
+        assert ledger.verify(book, seal.places, signer.verify_envelope).ok
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_line_of_an_export_that_is_cut_is_named(tmp_path: Path, signer: sample
     file.write_text('{"format":1,"ledger":"a","places":[]}\n{"entry": \n')
     with raises("ledger.not_an_object", line=2):
         list(export.entries(file))
-    report = export.verify(file, signer.opened)
+    report = export.verify(file, signer.verify_envelope)
     assert [str(each) for each in report.findings] == [
         f"unreadable: the entries after 0: line 2 of {file} is not a JSON object"
     ]

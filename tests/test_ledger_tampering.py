@@ -39,7 +39,7 @@ def check(base: attacks.Base, rows: list[Entry], *copies: list[str]) -> ledger.L
     kept = [
         CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
     ]  # type: ignore[misc]
-    return verification.verify(base.id, lambda: rows, kept, base.signer.opened)
+    return verification.verify(base.id, lambda: rows, kept, base.signer.verify_envelope)
 
 
 def faults(report: ledger.LedgerReport) -> set[LedgerFault]:
@@ -132,12 +132,12 @@ def test_checkpoints_that_are_gone_or_false_are_named(base: attacks.Base, lines:
     unread = check(base, rows, [line.replace('"sig":"', '"sig":"AAAA', 1) for line in lines])
     assert LedgerFault.WRONG_KEY in faults(unread)
     foreign = verification.verify(
-        "other", lambda: rows, [CheckpointCopy(name="p", lines=lambda: lines)], base.signer.opened
+        "other", lambda: rows, [CheckpointCopy(name="p", lines=lambda: lines)], base.signer.verify_envelope
     )
     assert LedgerFault.OTHER_LEDGER in faults(foreign)
     strange = samples.signer()
     wrong = verification.verify(
-        base.id, lambda: rows, [CheckpointCopy(name="p", lines=lambda: lines)], strange.opened
+        base.id, lambda: rows, [CheckpointCopy(name="p", lines=lambda: lines)], strange.verify_envelope
     )
     assert {LedgerFault.WRONG_KEY, LedgerFault.UNCOVERED} <= faults(wrong)
 
@@ -198,8 +198,8 @@ def test_an_export_verifies_alone_and_keeps_the_damage(base: attacks.Base, tmp_p
     def exported() -> ledger.LedgerReport:
         with ledger.open(samples.sqlite(tmp_path)) as book:
             file.write_text("".join(f"{line}\n" for line in export.lines(book, kept)))
-            live = ledger.verify(book, kept, base.signer.opened)
-        alone = export.verify(file, base.signer.opened)
+            live = ledger.verify(book, kept, base.signer.verify_envelope)
+        alone = export.verify(file, base.signer.verify_envelope)
         assert alone == live
         return alone
 
@@ -211,14 +211,14 @@ def test_an_export_verifies_alone_and_keeps_the_damage(base: attacks.Base, tmp_p
     for broken in ("", "nonsense\n", whole.replace('"format":1', '"format":9'), whole.replace("{", "[", 1)):
         file.write_text(broken)
         with pytest.raises(ClearanceError) as error:
-            export.verify(file, base.signer.opened)
+            export.verify(file, base.signer.verify_envelope)
         assert error.value.code in ("ledger.not_an_export", "ledger.not_an_export_line")
     file.write_text(whole.replace('"actor"', '"author"', 1))
-    assert LedgerFault.UNREADABLE in faults(export.verify(file, base.signer.opened))
+    assert LedgerFault.UNREADABLE in faults(export.verify(file, base.signer.verify_envelope))
     file.write_text("".join(line for line in whole.splitlines(keepends=True) if '"place":' not in line[:9]))
-    assert LedgerFault.UNCOVERED in faults(export.verify(file, base.signer.opened))
+    assert LedgerFault.UNCOVERED in faults(export.verify(file, base.signer.verify_envelope))
     with raises("ledger.export_not_readable"):
-        export.verify(tmp_path / "nowhere", base.signer.opened)
+        export.verify(tmp_path / "nowhere", base.signer.verify_envelope)
 
 
 def test_an_erasure_without_a_reason_shows_and_one_with_it_is_told(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def _verified(
     book: ledger.Ledger, signer: samples.Signer, place: Path, rows: list[Entry]
 ) -> ledger.LedgerReport:
     copy = CheckpointCopy(name="p", lines=lambda: place.read_text().splitlines())
-    return verification.verify(book.id, lambda: rows, [copy], signer.opened)
+    return verification.verify(book.id, lambda: rows, [copy], signer.verify_envelope)
 
 
 def test_a_row_that_is_no_text_is_named_and_hides_no_other(base: attacks.Base, tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_row_that_is_no_text_is_named_and_hides_no_other(base: attacks.Base, t
     update = f"UPDATE {attacks.TABLE} SET actor = CAST(? AS TEXT) WHERE number = 9"  # noqa: S608
     attacks._sql(tmp_path, update, b"\xff\xfe")
     with ledger.open(samples.sqlite(tmp_path)) as book:
-        report = ledger.verify(book, [tmp_path / base.places[1].name], base.signer.opened)
+        report = ledger.verify(book, [tmp_path / base.places[1].name], base.signer.verify_envelope)
     assert (report.entries, faults(report), report.first) == (len(base.entries), {LedgerFault.EDITED}, 9)
 
 

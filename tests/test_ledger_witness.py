@@ -47,13 +47,13 @@ def found(base: attacks.Base, *copies: list[str]) -> Found:
     kept = [
         CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
     ]  # type: ignore[misc]
-    report = verification.verify(base.id, lambda: base.entries, kept, base.signer.opened)
+    report = verification.verify(base.id, lambda: base.entries, kept, base.signer.verify_envelope)
     return [(each.fault, each.number, each.count) for each in report.findings]
 
 
 def resealed(base: attacks.Base, line: str, **change: object) -> str:
     """The checkpoint with other words in it, signed by the right key."""
-    said = json.loads(json.dumps(base.signer.opened(json.loads(line)).statement))
+    said = json.loads(json.dumps(base.signer.verify_envelope(json.loads(line)).statement))
     said["predicate"].update(change)
     return checkpoint.line(base.signer.sign(said))
 
@@ -61,7 +61,9 @@ def resealed(base: attacks.Base, line: str, **change: object) -> str:
 def test_a_place_with_another_line_is_told_and_the_line_that_is_signed_is_believed(
     base: attacks.Base, signed: list[str]
 ) -> None:
-    forged = checkpoint.line(samples.signer().sign(base.signer.opened(json.loads(signed[4])).statement))
+    forged = checkpoint.line(
+        samples.signer().sign(base.signer.verify_envelope(json.loads(signed[4])).statement)
+    )
     odd = [*signed[:4], forged, *signed[5:]]
     first = read(signed[4]).after + 1
     assert found(base, signed, signed, odd) == [
@@ -187,7 +189,7 @@ def test_an_append_in_the_middle_of_a_verification_is_left_to_the_next(
             return whole(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(verification, "verify", late)
-        report = ledger.verify(book, seal.places, signer.opened)
+        report = ledger.verify(book, seal.places, signer.verify_envelope)
     assert (report.ok, report.entries) == (True, 1)
 
 
@@ -201,7 +203,7 @@ def test_a_ledger_that_is_never_still_is_not_waited_for_for_ever(
         ledger.open(samples.sqlite(tmp_path), seal=seal, patience=0.02) as book,
         raises("ledger.lock_timeout"),
     ):
-        ledger.verify(book, seal.places, signer.opened)
+        ledger.verify(book, seal.places, signer.verify_envelope)
 
 
 def test_a_place_gives_its_lines_up_to_a_size_whatever_is_in_it(tmp_path: Path) -> None:
@@ -229,7 +231,7 @@ def test_half_a_line_on_a_full_disk_is_no_checkpoint(
                 ledger.append(book, [samples.draft(2)])
         assert ledger.head(book)[0] == 1
         assert ledger.append(book, [samples.draft(2)])[0].number == 2
-        assert ledger.verify(book, [one], signer.opened).ok
+        assert ledger.verify(book, [one], signer.verify_envelope).ok
 
 
 def test_nothing_goes_on_from_an_entry_that_was_changed(tmp_path: Path, signer: samples.Signer) -> None:
@@ -247,7 +249,7 @@ def verified(base: attacks.Base, rows: list[entry.Entry], *copies: list[str]) ->
     kept = [
         CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
     ]  # type: ignore[misc]
-    return verification.verify(base.id, lambda: rows, kept, base.signer.opened)
+    return verification.verify(base.id, lambda: rows, kept, base.signer.verify_envelope)
 
 
 def of(report: LedgerReport, fault: LedgerFault) -> LedgerFinding:
@@ -295,7 +297,7 @@ def test_what_the_database_cannot_give_is_told_by_the_entry_before(
         raise IntegrityError("it is damaged", "put it back")
 
     copy = CheckpointCopy(name="p", lines=lambda: signed)
-    report = verification.verify(base.id, broken, [copy], base.signer.opened)  # type: ignore[arg-type]
+    report = verification.verify(base.id, broken, [copy], base.signer.verify_envelope)  # type: ignore[arg-type]
     told = of(report, LedgerFault.UNREADABLE)
     assert (told.number, told.detail) == (3, "the entries after 2: it is damaged")
 
@@ -304,7 +306,7 @@ def test_an_erasure_that_does_not_say_what_it_erased_is_told_and_the_next_one_is
     said = [{}, {"entries": [1, 2], "reason": "law"}, {"entries": 7, "reason": "x"}]
     drafts = [Draft(kind=EntryKind.REDACTION, model=None, actor="ada", body=body) for body in said]
     rows = list(entry.chain(drafts, after=0, previous=entry.origin("f" * 32), at=NOW))
-    report = verification.verify("f" * 32, lambda: rows, [], samples.signer().opened)
+    report = verification.verify("f" * 32, lambda: rows, [], samples.signer().verify_envelope)
     told = of(report, LedgerFault.UNREADABLE)
     assert (told.number, told.count, told.detail) == (1, 2, "entry 1 does not say what it erased")
     assert report.notes == ("ada erased the content of entries 1, 2 on 2026-11-26: law",)
@@ -315,14 +317,14 @@ def test_a_sound_ledger_costs_one_signature_and_a_broken_one_all(
 ) -> None:
     asked: list[int] = []
 
-    def opened(envelope: object) -> object:
+    def verify_envelope(envelope: object) -> object:
         asked.append(1)
-        return base.signer.opened(envelope)  # type: ignore[arg-type]
+        return base.signer.verify_envelope(envelope)  # type: ignore[arg-type]
 
     def cost(rows: list[entry.Entry], copy: list[str]) -> int:
         asked.clear()
         kept = CheckpointCopy(name="p", lines=lambda: copy)
-        verification.verify(base.id, lambda: rows, [kept], opened)  # type: ignore[arg-type]
+        verification.verify(base.id, lambda: rows, [kept], verify_envelope)  # type: ignore[arg-type]
         return len(asked)
 
     rows = list(base.entries)
@@ -340,7 +342,9 @@ def test_a_checkpoint_that_goes_on_from_elsewhere_is_told_by_its_first_entry(
     told = of(report, LedgerFault.CUT)
     assert (told.number, told.detail) == (newest.after + 1, f"{newest} starts where no earlier batch ended")
     assert report.checkpoints == len(signed)
-    forged = checkpoint.line(samples.signer().sign(base.signer.opened(json.loads(signed[4])).statement))
+    forged = checkpoint.line(
+        samples.signer().sign(base.signer.verify_envelope(json.loads(signed[4])).statement)
+    )
     middle = verified(base, list(base.entries), [*signed[:4], forged, *signed[5:]])
     assert middle.checkpoints == len(signed) - 1  # what follows the forged one is believed for itself
 
@@ -403,7 +407,7 @@ def test_a_line_that_says_no_checkpoint_is_none() -> None:
 
 def test_every_word_of_a_line_is_held_against_what_was_signed(base: attacks.Base, signed: list[str]) -> None:
     sound = read(signed[2])
-    assert checkpoint.fault_in(sound, base.signer.opened) is None
+    assert checkpoint.fault_in(sound, base.signer.verify_envelope) is None
     for change in (
         {"digests": ("1" * 64,)},
         {"ledger": "f"},
@@ -413,5 +417,5 @@ def test_every_word_of_a_line_is_held_against_what_was_signed(base: attacks.Base
         {"after": 99},
         {"head": "1" * 64},
     ):
-        fault = checkpoint.fault_in(replace(sound, **change), base.signer.opened)  # type: ignore[arg-type]
+        fault = checkpoint.fault_in(replace(sound, **change), base.signer.verify_envelope)  # type: ignore[arg-type]
         assert fault == "what was signed differs from what the line says"

@@ -124,7 +124,7 @@ def test_the_favourable_value_is_found_whatever_it_was_read_as(column: pa.Array,
     ],
 )
 def test_a_target_without_two_values_is_refused(values: list[str | None], found: str) -> None:
-    with codes.raises("data.target_not_two_values", favourable="yes", found=found):
+    with codes.raises("data.target_not_two_values", favourable="yes", examples=found):
         prepare.label_of(pa.chunked_array([values]), tables.data())
 
 

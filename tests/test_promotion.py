@@ -12,28 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance.documents.measurement import Outcome
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import judgement, schema
 from clearance.promotion import next_step
 from clearance.promotion.next_step import Ending, JudgedCase, PromotionState, Status, Step
 from clearance.registry.version import Version
 from clearance.trust.approval_state import ApprovalState
 from clearance.trust.recorded_decisions import Reason
+from tests.support import evidence
 
 NAME = "loan-approval"
 DAY = dt.date(2026, 11, 26)
 MANNER = schema.PromotionTerms(approvals={"high": {"validator": 1}}, override_days=30)
 
 
-def verdict(outcome: str = "pass", **changes: Any) -> dict[str, Any]:
+def verdict(outcome: str = "pass", **changes: Any) -> VerdictDocument:
     reasons = [] if outcome == "pass" else ["the gap is 0.2; the limit is 0.1"]
-    return {
-        "verdict": outcome,
-        "what_if": False,
+    content: dict[str, Any] = {
         "name": NAME,
-        "policy": {"file": "policies/strict.yaml"},
+        "policy": evidence.policy_report(file="policies/strict.yaml"),
         "reasons": reasons,
-        "findings": [{"severity": "block", "outcome": outcome, "reason": reason} for reason in reasons],
-    } | changes
+        "findings": [evidence.finding(outcome=outcome, reason=reason) for reason in reasons],
+    }
+    return evidence.verdict(outcome, **(content | changes))
 
 
 def today(outcome: str = "pass") -> judgement.Verdict:

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from clearance import cli, files, paths
+from clearance.documents.verdict_document import PolicyReport
 from clearance.errors import IntegrityError
-from clearance.reporting import summary, test_set_notice
+from clearance.reporting import test_set_notice
 from tests.support import evidence
 
 LIMIT = {
@@ -24,9 +25,9 @@ LIMIT = {
 }
 
 
-def policy(as_of: str = "2026-11-22", **changes: Any) -> dict[str, Any]:
+def policy(as_of: str = "2026-11-22", **changes: Any) -> PolicyReport:
     """What a verdict says of its policy."""
-    return {"id": "p", "version": "7", "as_of": as_of, "test_uses": LIMIT} | changes
+    return evidence.policy_report(as_of=as_of, **({"test_uses": LIMIT} | changes))
 
 
 @pytest.mark.parametrize(
@@ -37,14 +38,13 @@ def policy(as_of: str = "2026-11-22", **changes: Any) -> dict[str, Any]:
         (3, policy(), True),
         (40, policy(), True),
         (40, policy(test_uses=None), False),
-        (40, {"as_of": "2026-11-22"}, False),
         (40, policy("2025-12-31"), False),
         (40, policy("2026-12-31"), True),
         (40, policy("2027-01-01"), False),
     ],
 )
 def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
-    uses: int, of: dict[str, Any], warns: bool
+    uses: int, of: PolicyReport, warns: bool
 ) -> None:
     sentence, warned = test_set_notice.notice(uses, of)
     assert warned == warns
@@ -61,8 +61,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     split = evidence.split(row_digests=dict.fromkeys(evidence.SPLITS, "ab" * 32)).to_json()
     files.write_json(tmp_path / paths.SPLIT, split)
-    verdict = {"verdict": "pass", "name": "loans", "what_if": False, "reasons": [], "findings": []}
-    files.write_json(tmp_path / summary.VERDICT, verdict | {"policy": policy(), "not_in_force": []})
+    evidence.verdict(policy=policy()).write(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

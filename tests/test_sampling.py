@@ -78,10 +78,10 @@ def document(frame: pd.DataFrame, how: Design, order: int = 2) -> dict[str, Any]
         scores=frame["score"].to_numpy(),
         threshold=THRESHOLD,
         model_sha256=evidence.DIGEST,
-        known={},
-        asked=ASKED.model_copy(update={"intersections": order}),
+        declared_groups={},
+        options=ASKED.model_copy(update={"intersections": order}),
         seed=1,
-        drawn=how,
+        design=how,
     ).to_json()
 
 

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from clearance import files, params, registry
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.registry import run_record
 from clearance.registry import test_set_uses as uses
 from clearance.reporting import summary
@@ -184,7 +185,7 @@ def test_track_says_the_count_and_warns_from_the_policys_limit_on(
     assert said["INFO"] == "this test set has now been used to judge 1 model"
     assert "2 models" in said["WARNING"]
     assert "our risk board" in said["WARNING"]
-    verdict = summary.read(root)
+    verdict = VerdictDocument.read(root)
     (line,) = summary.test_uses(root, verdict)
     assert line.startswith("warning: ") and "2 models" in line
 

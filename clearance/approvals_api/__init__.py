@@ -1,1 +1,1 @@
-"""The approvals API: decisions over HTTP, by people whom an identity provider authenticates with a token."""
+"""The approvals API: people decide over HTTP, and an identity provider authenticates them with a token."""

@@ -1,4 +1,4 @@
-"""Effect: decisions of people whom an identity provider authenticates, signed by this service.
+"""Effect: this service signs the decisions of people that an identity provider authenticates.
 
 The service signs with its own key who decided. The account in the roles file says which person that is. What
 a decision is worth, `clearance.promotion.decide` determines, as for the command line. A token decides once.
@@ -154,7 +154,7 @@ def _to_json(review: Review) -> dict[str, Any]:
         "version": subject.version,
         "evidence": subject.content,
         "policy": subject.policy,
-        "verdict": review.case.verdict["verdict"],
+        "verdict": str(review.case.verdict.verdict),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
         "complete": standing.complete,
         "obstacle": obstacle and obstacle.reason,

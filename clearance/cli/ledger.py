@@ -30,7 +30,7 @@ def verify(export: Path | None) -> int:
     from clearance.promotion import session
 
     with session.open_read_only(root) as reader:
-        report = reader.audit() if export is None else exports.verify(export, reader.opened)
+        report = reader.audit() if export is None else exports.verify(export, reader.verify_envelope)
     for line in (*report.findings, *report.notes):
         click.echo(line)
     click.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")

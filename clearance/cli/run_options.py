@@ -53,5 +53,5 @@ def command(callback: Callable[..., Any]) -> click.Command:
 
 def words() -> tuple[str, ...]:
     """The words of the current command line, for the process that goes on with them."""
-    given: tuple[str, ...] = click.get_current_context().meta[_WORDS]
-    return given
+    command_line: tuple[str, ...] = click.get_current_context().meta[_WORDS]
+    return command_line

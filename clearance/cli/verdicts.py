@@ -22,17 +22,18 @@ def verdict(markdown: bool) -> int:
 
     Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated.
     """
+    from clearance.documents.verdict_document import VerdictDocument
     from clearance.reporting import summary
 
     root = environment.project_root()
-    document = summary.read(root)
+    document = VerdictDocument.read(root)
     if markdown:
         click.echo(summary.markdown(document, root), nl=False)
     else:
         click.echo(summary.title(document))
         for line in (*summary.reasons(document), *summary.test_uses(root, document)):
             click.echo(f"  {line}")
-    return summary.outcome(document).exit_code
+    return document.verdict.exit_code
 
 
 @click.command()
@@ -56,14 +57,16 @@ def judge(file: Path | None, as_of: dt.datetime | None) -> int:
     A what-if: nothing is changed or released. The exit status is that of `clearance verdict`.
     """
     from clearance import library
+    from clearance.documents.verdict_document import VerdictDocument
     from clearance.reporting import headline, summary
 
-    document = library.what_if(Path.cwd(), policy=file, as_of=None if as_of is None else as_of.date())
+    day = None if as_of is None else as_of.date()
+    document = VerdictDocument.from_json(library.what_if(Path.cwd(), policy=file, as_of=day))
     click.echo(summary.title(document))
     click.echo(f"  {headline.sentence(document)}\n")
     for line in summary.findings(document):
         click.echo(line)
-    return summary.outcome(document).exit_code
+    return document.verdict.exit_code
 
 
 @click.group()

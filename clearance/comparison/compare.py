@@ -31,7 +31,9 @@ from clearance.data.tables import fitted_rows, prepared, scored
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.measurement import INTERSECTION, Outcome
+from clearance.documents.origin_document import OriginDocument
 from clearance.documents.training_document import TrainingDocument
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.metrics import intervals
 from clearance.models import compatibility, model_file, scoring, trusted_types
@@ -52,7 +54,7 @@ class ComparedCandidate:
 
     verified: lineage.Lineage
     settings: params.Params
-    verdict: Mapping[str, Any]
+    verdict: VerdictDocument
     model: comparison.Model
     test: prepared.Prepared
     scores: npt.NDArray[np.float64]
@@ -73,11 +75,11 @@ def compare(
     """
     candidate, root = _candidate(verified), verified.root
     if champion is None:
-        reason = "; ".join(candidate.verdict["reasons"])
-        finding = comparison.first_version(terms, Outcome(candidate.verdict["verdict"]), reason)
+        reason = "; ".join(candidate.verdict.reasons)
+        finding = comparison.first_version(terms, candidate.verdict.verdict, reason)
         return _comparison(candidate, terms, None, _none_compared(candidate), (finding,))
-    recorded = candidate.verdict["policy"]
-    policy = policy_file.load(files.verify(root / recorded["file"], recorded["sha256"]))
+    recorded = candidate.verdict.policy
+    policy = policy_file.load(files.verify(root / recorded.file, recorded.sha256))
     as_of = candidate.settings.policy.as_of
     criteria = comparison.criteria_of(terms, [rule for rule in policy.rules if rule.in_force(as_of)])
     with tempfile.TemporaryDirectory() as temporary:
@@ -102,7 +104,7 @@ def _candidate(verified: lineage.Lineage) -> ComparedCandidate:
     return ComparedCandidate(
         verified=verified,
         settings=params.load(root / paths.PARAMS),
-        verdict=verified.read_json(lineage.VERDICT),
+        verdict=VerdictDocument.from_json(verified.read_json(lineage.VERDICT)),
         model=comparison.Model(
             fingerprint=verified.fingerprint, sha256=sha256, threshold=float(training.threshold)
         ),
@@ -116,7 +118,7 @@ def _champion(champion: ReleasedModel) -> comparison.Model:
     return comparison.Model(
         fingerprint=str(champion.version.fingerprint),
         sha256=champion.sha256,
-        threshold=float(champion.training["threshold"]),
+        threshold=float(champion.training.threshold),
         version=champion.version.number,
     )
 
@@ -154,7 +156,7 @@ def _compare(
 
 def _is_same(candidate: ComparedCandidate, champion: ReleasedModel) -> bool:
     """Whether the champion is the very same model with the same threshold: then it decides the same."""
-    recorded = (champion.sha256, float(champion.training["threshold"]))
+    recorded = (champion.sha256, float(champion.training.threshold))
     return recorded == (candidate.model.sha256, candidate.model.threshold)
 
 
@@ -169,8 +171,8 @@ def _obstacle(candidate: ComparedCandidate, champion: ReleasedModel) -> str | No
     if recorded.get("target") != data.target or not same_value:
         return f"the champion was trained on another outcome than `{data.target}` = {data.favourable!r}"
     same_key = "row_key" in recorded and recorded["row_key"] == data.row_key
-    columns = candidate.verified.read_json(ORIGIN).get("columns"), champion.origin.get("columns")
-    if not same_key or (data.row_key is None and sorted(columns[0] or ()) != sorted(columns[1] or ())):
+    columns = OriginDocument.from_json(candidate.verified.read_json(ORIGIN)).columns, champion.origin.columns
+    if not same_key or (data.row_key is None and sorted(columns[0]) != sorted(columns[1])):
         return "the champion's rows have other keys, so it is unknown which of these rows it has seen"
     return None
 
@@ -191,7 +193,7 @@ def _scored_by_champion(
     if misfits := compatibility.incompatibilities(model, features, declared, unknown_share):
         return f"the champion's inputs no longer fit the table: {'; '.join(misfits)}"
     scores = scoring.score(model, features)
-    threshold = float(champion.training["threshold"])
+    threshold = float(champion.training.threshold)
     return _paired(candidate, unseen, ModelScores(scores=scores, threshold=threshold))
 
 
@@ -227,7 +229,7 @@ def _references(candidate: ComparedCandidate) -> dict[str, str]:
 
 
 def _other_library(champion: ReleasedModel) -> str | None:
-    then = champion.training.get("libraries", {}).get("scikit-learn")
+    then = champion.training.libraries.get("scikit-learn")
     now = importlib.metadata.version("scikit-learn")
     return None if then == now else f"fitted with scikit-learn {then}, here it is {now}"
 
@@ -268,7 +270,7 @@ def _comparison(
         name=candidate.settings.name,
         candidate=candidate.model,
         champion=None if champion is None else _champion(champion),
-        policy=candidate.verdict["policy"]["sha256"],
+        policy=candidate.verdict.policy.sha256,
         terms=terms,
         rows=counts,
         findings=findings,

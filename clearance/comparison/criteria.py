@@ -28,7 +28,7 @@ class Criterion:
 
     @property
     def is_ratio(self) -> bool:
-        """Whether the change is the candidate's value divided by the champion's, so that 1 is no change."""
+        """Whether the change is the candidate's value divided by the champion's: 1 means no change."""
         return _contrast(self.metric) == "ratio"
 
 

@@ -406,7 +406,7 @@ VALIDATED_ANOTHER_TABLE = ErrorKind(
 TARGET_NOT_TWO_VALUES = ErrorKind(
     "data.target_not_two_values",
     DataError,
-    "the target `{column}` must have two values, one of them `{favourable}`; it has: {found}",
+    "the target `{column}` must have two values, one of them `{favourable}`; it has: {examples}",
     "derive a target with two values in `source.select`, or correct `data.favourable`",
 )
 CLUSTER_NULL = ErrorKind(

@@ -50,7 +50,7 @@ class ComparisonFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonDocument(Document):
-    """Who was compared with whom, on which rows, by what, and what was found.
+    """Which models were compared, on which rows, by which terms, and with which result.
 
     `champion` is None for a first version, which needs at least `approvals` people. `figures` are shown
     beside the findings and decide nothing.

@@ -1,4 +1,4 @@
-"""`reports/explanation.json`: what matters to the model, for whom, and whether the explanation adds up."""
+"""`reports/explanation.json`: what matters to the model, for which groups, and whether it adds up."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""The values that evidence is made of: outcomes, measurements, documents.
+"""The values that evidence is made of: outcomes and measurements.
 
-Plain data. Every evidence document in `reports/` is
-`{"status": "measured" | "blocked", "because": str | null, "measurements": {...}, ...}`;
-a measurement that could not be taken says why and never carries a number.
+A measurement that could not be taken says why and never carries a number.
 """
 
 from __future__ import annotations
@@ -92,23 +90,3 @@ class Measurement:
 def undefined(reason: str, support: Mapping[str, int] | None = None) -> Measurement:
     """A measurement that could not be taken, and why."""
     return Measurement(value=None, undefined=reason, support=support or {})
-
-
-def measured(measurements: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """An evidence document whose measurements were taken.
-
-    `measurements` maps a metric to a Measurement, or to a Measurement per protected attribute.
-    """
-    return {"status": "measured", "because": None, "measurements": _plain(measurements), **more}
-
-
-def blocked(because: str) -> dict[str, Any]:
-    """An evidence document of a step that did not run because an earlier one blocked."""
-    return {"status": "blocked", "because": because, "measurements": {}}
-
-
-def _plain(measurements: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value.to_json() if isinstance(value, Measurement) else _plain(value)
-        for key, value in measurements.items()
-    }

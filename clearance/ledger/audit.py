@@ -12,14 +12,16 @@ from clearance.ledger.reading import Ledger
 from clearance.ledger.verification_report import LedgerReport
 
 
-def verify(ledger: Ledger, files: Sequence[Path], opened: VerifyEnvelope) -> LedgerReport:
+def verify(ledger: Ledger, files: Sequence[Path], verify_envelope: VerifyEnvelope) -> LedgerReport:
     """Verify the open ledger against its checkpoint files; nothing is locked and nothing is changed.
 
     Raises UnavailableError when the database or a file cannot be read. A missing file is a finding: it has
     no checkpoint.
     """
     until, copies = snapshot(ledger, files)
-    return verification.verify(ledger.id, lambda: reading.entries(ledger, until=until), copies, opened)
+    return verification.verify(
+        ledger.id, lambda: reading.entries(ledger, until=until), copies, verify_envelope
+    )
 
 
 def snapshot(ledger: Ledger, files: Sequence[Path]) -> tuple[int, list[CheckpointCopy]]:

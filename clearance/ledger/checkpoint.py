@@ -41,13 +41,13 @@ class SignedStatement(Protocol):
 class Seal:
     """How checkpoints are signed, verified and kept.
 
-    `sign` makes a DSSE envelope of an in-toto statement. `opened` returns the statement, and raises
+    `sign` makes a DSSE envelope of an in-toto statement. `verify_envelope` returns the statement, and raises
     IntegrityError unless a valid key signed it. `places` are the checkpoint files, all outside the database:
     the more of them other people control, the harder it is to cut back the ledger and every file alike.
     """
 
     sign: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    opened: Callable[[Mapping[str, Any]], SignedStatement]
+    verify_envelope: Callable[[Mapping[str, Any]], SignedStatement]
     places: Sequence[Path]
 
 
@@ -160,10 +160,12 @@ def read(line: str) -> Checkpoint | Confirmation | None:
     return checkpoint if numbers and texts and ours else None
 
 
-def fault_in(checkpoint: Checkpoint, opened: Callable[[Mapping[str, Any]], SignedStatement]) -> str | None:
+def fault_in(
+    checkpoint: Checkpoint, verify_envelope: Callable[[Mapping[str, Any]], SignedStatement]
+) -> str | None:
     """Why the signature of the line is not valid; None when it is, and covers what was read."""
     try:
-        signed = opened(json.loads(checkpoint.line)).statement
+        signed = verify_envelope(json.loads(checkpoint.line)).statement
     except IntegrityError as error:
         return error.fault
     subjects = tuple(subject["digest"]["sha256"] for subject in signed["subject"])

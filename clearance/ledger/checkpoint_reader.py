@@ -43,14 +43,19 @@ class CheckpointReader:
         self,
         ledger: str,
         copies: Sequence[CheckpointCopy],
-        opened: VerifyEnvelope,
+        verify_envelope: VerifyEnvelope,
         counter: FindingCounter,
         *,
         thorough: bool,
     ) -> None:
         self.count = 0
         self.given_up: list[Checkpoint] = []
-        self._ledger, self._copies, self._opened, self._counter = ledger, copies, opened, counter
+        self._ledger, self._copies, self._verify_envelope, self._counter = (
+            ledger,
+            copies,
+            verify_envelope,
+            counter,
+        )
         self._thorough = thorough
         self._confirmed = 0
 
@@ -120,7 +125,7 @@ class CheckpointReader:
             self._counter.add(LedgerFault.CHECKPOINT_EDITED, None, what)
         trusted = None
         for version in versions:
-            fault = checkpoint.fault_in(version, self._opened) if check or differ else None
+            fault = checkpoint.fault_in(version, self._verify_envelope) if check or differ else None
             if fault is not None:
                 self._counter.add(LedgerFault.WRONG_KEY, version.after + 1, f"{version}: {fault}")
             elif version.ledger != self._ledger:
@@ -141,14 +146,14 @@ class CheckpointReader:
 
     def _check_order(self, before: Checkpoint | None, this: Checkpoint) -> None:
         """Report where a checkpoint does not follow the previous one."""
-        wanted = 1 if before is None else before.sequence + 1
-        if this.sequence != wanted:
+        sequence = 1 if before is None else before.sequence + 1
+        if this.sequence != sequence:
             first = 1 if before is None else before.last + 1
             self._counter.add(
                 LedgerFault.CHECKPOINT_REMOVED,
                 first,
-                f"checkpoint {wanted} is missing from every file",
-                this.sequence - wanted,
+                f"checkpoint {sequence} is missing from every file",
+                this.sequence - sequence,
             )
         elif this.previous != (checkpoint.FIRST if before is None else before.sha256):
             number = this.after + 1 if before is None else before.after + 1

@@ -84,7 +84,7 @@ def connected(address: str, patience: float = waiting.PATIENCE) -> Iterator[Data
         with translated(url):
             ledger, version = _identity(engine) or _create(engine, patience)
         if version != FORMAT:
-            raise faults.UNKNOWN_FORMAT(database=database_urls.label(url), found=version, expected=FORMAT)
+            raise faults.UNKNOWN_FORMAT(database=database_urls.label(url), version=version, expected=FORMAT)
         yield Database(engine=engine, ledger=ledger, patience=patience)
     finally:
         engine.dispose()

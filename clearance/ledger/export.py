@@ -37,14 +37,14 @@ def lines(ledger: Ledger, files: Sequence[Path]) -> Iterator[str]:
             yield _line({"place": index, "line": text})
 
 
-def verify(file: Path, opened: VerifyEnvelope) -> LedgerReport:
+def verify(file: Path, verify_envelope: VerifyEnvelope) -> LedgerReport:
     """Verify an export as a stream. Raises IntegrityError when the file is not an export."""
     header = _header(file)
     copies = [
         CheckpointCopy(name=str(name), lines=partial(_checkpoint_lines, file, index))
         for index, name in enumerate(header["places"])
     ]
-    return verification.verify(header["ledger"], partial(entries, file), copies, opened)
+    return verification.verify(header["ledger"], partial(entries, file), copies, verify_envelope)
 
 
 def entries(file: Path) -> Iterator[Entry]:

@@ -159,7 +159,7 @@ UNTESTED_DRIVER = ErrorKind(
 UNKNOWN_FORMAT = ErrorKind(
     "ledger.unknown_format",
     ConfigurationError,
-    "the ledger in {database} has format {found}; this version writes format {expected}",
+    "the ledger in {database} has format {version}; this version writes format {expected}",
     "use the version of Clearance that wrote it, or a newer one",
 )
 NOT_ONE_LEDGER = ErrorKind(

@@ -86,18 +86,18 @@ def tenures(entries: Iterable[Entry], model: str) -> tuple[Tenure, ...]:
     cannot be read.
     """
     evidence: dict[str, list[tuple[Entry, EvidenceEvent]]] = {}
-    made: list[Tenure] = []
+    tenures_: list[Tenure] = []
     for entry in entries:
         if entry.model != model:
             continue
         if entry.kind in CHANGES:
-            if made and made[-1].until is None:
-                made[-1] = replace(made[-1], until=entry.at)
+            if tenures_ and tenures_[-1].until is None:
+                tenures_[-1] = replace(tenures_[-1], until=entry.at)
             if entry.kind != EntryKind.RETIREMENT:
-                made.append(_tenure(entry, model, evidence))
+                tenures_.append(_tenure(entry, model, evidence))
         elif entry.kind in EVIDENCE and isinstance(event := entry.event, EvidenceEvent):
             evidence.setdefault(event.content, []).append((entry, event))
-    return tuple(made)
+    return tuple(tenures_)
 
 
 def champion_at(entries: Iterable[Entry], model: str, time: dt.datetime) -> Tenure | None:

@@ -49,11 +49,11 @@ def redact(ledger: Ledger, numbers: Sequence[int], *, actor: str, keyid: str | N
         raise faults.NO_REASON()
     event = RedactionEvent(entries=tuple(sorted(set(numbers))), reason=reason)
     drafts = (Draft.of(event, model=None, actor=actor, keyid=keyid),)
-    made = _append(ledger, drafts, None, erase=tuple(sorted(set(numbers))))
+    entries = _append(ledger, drafts, None, erase=tuple(sorted(set(numbers))))
     if ledger.database.file is not None:
         with database.reading(ledger.database) as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
-    return made[0]
+    return entries[0]
 
 
 @contextmanager
@@ -84,17 +84,17 @@ def _append(
         at, before = ledger.clock(), (last.number, last.digest) if last else (0, entry.origin(ledger.id))
         if last is not None:
             at = max(at, last.at)  # a clock that was set back must not make the log look reordered
-        made = tuple(entry.chain(drafts, after=before[0], previous=before[1], at=at))
+        entries = tuple(entry.chain(drafts, after=before[0], previous=before[1], at=at))
         _erase(connection, erase)
-        connection.execute(_INSERT, [{name: getattr(entry_, name) for name in _NAMES} for entry_ in made])
+        connection.execute(_INSERT, [{name: getattr(entry_, name) for name in _NAMES} for entry_ in entries])
         with checkpoint_files.locked(seal.places, ledger.database.patience):
             newest = _trusted(ledger, seal, before)
-            statement = checkpoint.statement(ledger.id, newest, before, made, at)
+            statement = checkpoint.statement(ledger.id, newest, before, entries, at)
             line = checkpoint.line(seal.sign(statement))
             ledger.signed.append(line)
             checkpoint_files.write(seal.places, line)
     checkpoint_files.write(seal.places, checkpoint.confirmation(statement["predicate"]["sequence"]))
-    return made
+    return entries
 
 
 def _trusted(ledger: Ledger, seal: Seal, before: tuple[int, str]) -> Checkpoint | None:
@@ -105,7 +105,7 @@ def _trusted(ledger: Ledger, seal: Seal, before: tuple[int, str]) -> Checkpoint 
         if before[0]:
             raise faults.NO_CHECKPOINT_LEFT(count=before[0])
         return None
-    if last.line not in ledger.signed and (fault := checkpoint.fault_in(last, seal.opened)):
+    if last.line not in ledger.signed and (fault := checkpoint.fault_in(last, seal.verify_envelope)):
         raise faults.INVALID_CHECKPOINT(checkpoint=last, why=fault)
     if last.ledger != ledger.id:
         raise faults.FOREIGN_CHECKPOINTS()

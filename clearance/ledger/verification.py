@@ -21,17 +21,17 @@ def verify(
     ledger: str,
     entries: Callable[[], Iterable[Entry]],
     copies: Sequence[CheckpointCopy],
-    opened: VerifyEnvelope,
+    verify_envelope: VerifyEnvelope,
 ) -> LedgerReport:
     """Verify the ledger with this id: its entries as they are stored, and the checkpoints of every file.
 
     The checkpoints are trusted through their chain and the signature of the newest. If anything is wrong with
-    one of them, all are read again and every signature is verified. `opened` is that of a `Seal`. Without
-    `copies` every entry is a finding, because nothing outside the database covers it.
+    one of them, all are read again and every signature is verified. `verify_envelope` is that of a
+    `Seal`. Without `copies` every entry is a finding, because nothing outside the database covers it.
     """
-    report = _verify(ledger, entries(), copies, opened, thorough=False)
+    report = _verify(ledger, entries(), copies, verify_envelope, thorough=False)
     if any(finding.fault in CHECKPOINT_FAULTS for finding in report.findings):
-        return _verify(ledger, entries(), copies, opened, thorough=True)
+        return _verify(ledger, entries(), copies, verify_envelope, thorough=True)
     return report
 
 
@@ -39,12 +39,12 @@ def _verify(
     ledger: str,
     entries: Iterable[Entry],
     copies: Sequence[CheckpointCopy],
-    opened: VerifyEnvelope,
+    verify_envelope: VerifyEnvelope,
     *,
     thorough: bool,
 ) -> LedgerReport:
     counter, erasures = FindingCounter(), _Erasures()
-    reader = CheckpointReader(ledger, copies, opened, counter, thorough=thorough)
+    reader = CheckpointReader(ledger, copies, verify_envelope, counter, thorough=thorough)
     expected = reader.expected()
     ahead = next(expected, None)
     last = _Last(entry.origin(ledger))
@@ -85,16 +85,18 @@ class _Last:
 
     def follow(self, this: Entry, counter: FindingCounter) -> None:
         """Report where `this` does not follow, and continue from it."""
-        number, wanted = this.number, self.number + 1
+        number, next_number = this.number, self.number + 1
         if number == self.number:
             counter.add(LedgerFault.DUPLICATE, number, f"entry {number} appears twice")
-        elif number < wanted:
+        elif number < next_number:
             counter.add(LedgerFault.REORDERED, number, f"entry {number} comes after entry {self.number}")
-        elif number > wanted:
-            counter.add(LedgerFault.MISSING, wanted, f"entry {wanted} is missing", number - wanted)
+        elif number > next_number:
+            counter.add(
+                LedgerFault.MISSING, next_number, f"entry {next_number} is missing", number - next_number
+            )
         elif this.previous != self.digest:
             counter.add(LedgerFault.UNLINKED, number, f"entry {number} does not follow the previous entry")
-        if number >= wanted and isinstance(this.time, str):
+        if number >= next_number and isinstance(this.time, str):
             if this.time < self.time:
                 detail = f"entry {number} has the time {this.time}, before that of the previous entry"
                 counter.add(LedgerFault.TIME, number, detail)

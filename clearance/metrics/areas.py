@@ -80,7 +80,7 @@ def _effective(weights: npt.NDArray[Any]) -> float:
     return round(number) if abs(number - round(number)) < 1e-9 else number
 
 
-def whole(label: Labels, scores: Floats, design: Design, confidence: float) -> Measurement:
+def measure(label: Labels, scores: Floats, design: Design, confidence: float) -> Measurement:
     """The area of all rows; undefined with one label, or few clusters of one."""
     support = {"favourable label": int((label == 1).sum()), "unfavourable label": int((label == 0).sum())}
     if 0 in support.values():
@@ -114,9 +114,9 @@ def difference(
     compared = {name: code for code, name in names.items() if name != MISSING}
     inside = {name: np.flatnonzero(group == code) for name, code in compared.items()}
     support = {
-        f"{name}, {word} label": int((label[rows] == each).sum())
+        f"{name}, {word} label": int((label[rows] == value).sum())
         for name, rows in inside.items()
-        for each, word in ((1, "favourable"), (0, "unfavourable"))
+        for value, word in ((1, "favourable"), (0, "unfavourable"))
     }
     if hole := _hole(inside, label):
         return undefined(hole, support)
@@ -127,9 +127,9 @@ def difference(
     }
     if few := _few(areas, design):
         return undefined(few, support)
-    parts = sparse.hstack([each.parts for each in areas.values()])
+    parts = sparse.hstack([area_.parts for area_ in areas.values()])
     covariance = (parts.T @ parts).toarray()
-    values = {name: each.value for name, each in areas.items()}
+    values = {name: area_.value for name, area_ in areas.items()}
     if lack := _lack(areas, np.diag(covariance).tolist()):
         gap = max(values.values()) - min(values.values())
         return Measurement(value=gap, method="no interval", support=support, lack=lack)

@@ -28,14 +28,14 @@ _HITS, _AMONG = (
 _ODDS = [_NAMES.index(name) for name in ("true_positive_rate", "false_positive_rate")]
 _APART = (1, -1)
 _PLACE = np.array([3, 1, 2, 0])
-"""Where label and decision (2 * label + decision) stand in `Cells.each`."""
+"""Where label and decision (2 * label + decision) stand in `Cells.counts`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Spread:
     """How the rows of groups spread over clusters.
 
-    `sums` (clusters, 4 * groups) holds the weight of each cluster's rows by group, ordered as `Cells.each`;
+    `sums` (clusters, 4 * groups) holds the weight of each cluster's rows by group, ordered as `Cells.counts`;
     a value is above 0 exactly where there are rows.
     """
 

@@ -29,7 +29,7 @@ class Cells:
     true_negative: int = 0
 
     @property
-    def each(self) -> tuple[int, int, int, int]:
+    def counts(self) -> tuple[int, int, int, int]:
         """The four counts: true positive, false positive, false negative, true negative."""
         return self.true_positive, self.false_positive, self.false_negative, self.true_negative
 

@@ -24,7 +24,7 @@ def points(
     """The columns of each curve's points: `roc`, `precision_recall` and `calibration`.
 
     Rows weigh by `weights` (n,) in the first alone; the others are of the rows as they are. A curve that is
-    not defined for these rows (one label, a score that is no probability) has no points.
+    not defined for these rows (one label, a score that is not a probability) has no points.
     """
     empty: dict[str, Curve] = {
         "roc": {"false_positive_rate": [], "true_positive_rate": []},

@@ -24,7 +24,7 @@ _KINDS = {"decided as labelled": (0, 3), "favoured wrongly": (1,), "refused wron
 
 
 def theil(cells: Floats) -> Floats:
-    """Theil index of the benefits over `cells` (..., groups, 4), ordered as `Cells.each`.
+    """Theil index of the benefits over `cells` (..., groups, 4), ordered as `Cells.counts`.
 
     Range [0, ln n]: 0 means that all n people benefit alike. NaN where nobody benefits. Sources: H. Theil
     (1967); T. Speicher et al., KDD 2018; AIF360's `theil_index`.
@@ -84,11 +84,13 @@ def measure(
     support = {group: cells.count for group, cells in by_name.items()}
     if spread is None and not all(isinstance(cells, counts.Cells) for cells in by_name.values()):
         return dict.fromkeys(metrics, undefined("no interval is known for it where rows weigh", support))
-    ordered = dict(sorted(by_name.items(), key=lambda item: rates.cells_of(item[1]).each))
-    cells = np.array([rates.cells_of(each).each for each in ordered.values()], dtype=np.int64).reshape(-1, 4)
+    ordered = dict(sorted(by_name.items(), key=lambda item: rates.cells_of(item[1]).counts))
+    cells = np.array([rates.cells_of(group).counts for group in ordered.values()], dtype=np.int64).reshape(
+        -1, 4
+    )
     if cells.sum() == 0:
         return dict.fromkeys(metrics, undefined("there are no rows of a known group", support))
-    if few := rates.few_clusters({name: rates.rate(each, "accuracy") for name, each in by_name.items()}):
+    if few := rates.few_clusters({name: rates.rate(group, "accuracy") for name, group in by_name.items()}):
         return dict.fromkeys(metrics, undefined(few, support))
     if spread is None:
         resamples = resampling.of_rows(cells, list(ordered), _KINDS, sampling)
@@ -116,7 +118,7 @@ def measure(
         )
         for name, metric in _BETWEEN.items()
     }
-    return {name: replace(each, support=support) for name, each in figures.items()}
+    return {name: replace(figure, support=support) for name, figure in figures.items()}
 
 
 def _hole(support: Mapping[str, int]) -> str | None:

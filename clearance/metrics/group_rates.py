@@ -47,5 +47,5 @@ def _wilson(name: str, at: rates.Rate, confidence: float) -> list[float] | None:
 
 def _label_rate(group: Group) -> float | None:
     """The weighted share of rows labelled favourable."""
-    weight = rates.cells_of(group).each if isinstance(group, counts.Cells) else group.weight
+    weight = rates.cells_of(group).counts if isinstance(group, counts.Cells) else group.weight
     return (weight[0] + weight[2]) / sum(weight) if sum(weight) else None

@@ -71,8 +71,8 @@ def weighted_groups(
     if table.weight is None or table.squared is None:
         raise ValueError("the rows of this table do not weigh")
     at, names = codes_of(table, over)
-    sums = [_by_group(each, at, len(names)) for each in (table.weight, table.squared)]
-    by_name = {name: [_ordered(each[place]) for each in sums] for place, name in enumerate(names)}
+    sums = [_by_group(column, at, len(names)) for column in (table.weight, table.squared)]
+    by_name = {name: [_ordered(sum_[place]) for sum_ in sums] for place, name in enumerate(names)}
     nothing = [(0.0,) * 4] * 2
     return {
         name: WeightedCells(

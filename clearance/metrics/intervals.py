@@ -270,7 +270,7 @@ def _rows(totals: Totals, support: Mapping[str, int] | None) -> dict[str, int]:
 
 def _check(successes: float, total: float) -> None:
     if not 0 <= successes <= total or total < 1:
-        raise ValueError(f"{successes} successes in {total} rows is no count")
+        raise ValueError(f"{successes} successes in {total} rows is not a valid count")
 
 
 def _inverse(number: float) -> float:

@@ -48,7 +48,7 @@ _OVER: Mapping[str, tuple[tuple[int, int], ...]] = {
 """Labels whose rows count, each with 1 where a favourable decision is the yes, -1 where it is the no."""
 
 BY_GROUP = tuple(_OVER)
-"""Rates that are told of each group."""
+"""Rates that are given for each group."""
 
 
 def count(
@@ -60,7 +60,7 @@ def count(
 
 
 def measure(table: PairedTable, sampling: intervals.Sampling) -> dict[str, Measurement]:
-    """The candidate's figure minus the champion's of all rows, by metric; in [-1, 1], 0 is no change.
+    """The candidate's figure minus the champion's of all rows, by metric; in [-1, 1], 0 means no change.
 
     `accuracy`, `balanced_accuracy`, `f1`, `selection_rate`, `true_positive_rate`, `false_positive_rate`.
     Undefined where a figure has no rows to stand on.

@@ -46,7 +46,7 @@ _TO_REFERENCE = "disparate_impact_reference_group"
 _PREDICTIVE = "predictive_parity_difference"
 
 RATIOS = frozenset({*_RATIOS, _TO_REFERENCE})
-"""Metrics whose change is the candidate's ratio over the champion's: 1 is no change."""
+"""Metrics whose change is the candidate's ratio over the champion's: 1 means no change."""
 
 LOWEST = frozenset(_LOWEST)
 """Metrics of which more is better: their change is the candidate's rate minus the champion's."""

@@ -1,4 +1,4 @@
-"""What a change of model does to figures that are no single rate: both models' rows are resampled together.
+"""How a change of model moves figures that are not a single rate: both models' rows are resampled together.
 
 Draws follow from seed and counts alone, not from names of groups nor from the order of rows. Where too few
 rows are decided differently no bootstrap decides, and that is said. Nothing here judges.

@@ -23,7 +23,7 @@ METRICS = ("roc_auc", "brier", "log_loss")
 
 
 def measure(label: Labels, champion: Scores, candidate: Scores, confidence: float) -> dict[str, Measurement]:
-    """The candidate's figure minus the champion's over n rows, by metric; 0 is no change.
+    """The candidate's figure minus the champion's over n rows, by metric; 0 means no change.
 
     `roc_auc` in [-1, 1], above 0 where the candidate ranks better; `brier` in [-1, 1] and `log_loss`, below 0
     where its probabilities are nearer to the labels. Undefined without rows, `roc_auc` with one label only.

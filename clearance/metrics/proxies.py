@@ -37,21 +37,21 @@ class Proxies:
 
 
 def measure(
-    features: pd.DataFrame, group: pd.Series, confidence: float, known: Iterable[str] = ()
+    features: pd.DataFrame, group: pd.Series, confidence: float, group_names: Iterable[str] = ()
 ) -> Proxies:
     """How well features tell the groups of one attribute; rows in an order that says nothing of either.
 
     The figure is the area under the ROC curve of the group most easily told from the others: 0.5 is no better
     than chance, 1 gives the group away. `features` and `group` have the same n rows; a row of no known group
     is left out. The bounds of the strongest hold for all features and groups at once (Bonferroni). Undefined
-    without features, without two groups, and when one of them, or of the `known` ones, has fewer than
+    without features, without two groups, and when one of them, or of the `group_names`, has fewer than
     `ranking.FEWEST` rows among those looked at: nobody would see that such a group can be identified.
     """
     looked_at = group.notna().to_numpy().nonzero()[0][:ROWS]
     names, codes = np.unique(group.iloc[looked_at].astype(str).to_numpy(dtype=object), return_inverse=True)
     rows = np.bincount(codes, minlength=len(names))
     group_rows = {str(name): int(count) for name, count in zip(names, rows, strict=True)}
-    support = dict.fromkeys(sorted(known), 0) | group_rows
+    support = dict.fromkeys(sorted(group_names), 0) | group_rows
     targets = list(range(len(names)))
     if len(targets) < 2 or min(support.values()) < ranking.FEWEST or features.shape[1] == 0:
         says = f"two groups, {ranking.FEWEST} rows of each among those looked at, and a feature are needed"

@@ -50,7 +50,7 @@ AMONG = {
 class WeightedCells:
     """The rows of one group by label and decision with their weights' sums and sums of squares.
 
-    `weight` and `squared` follow the order of `Cells.each`.
+    `weight` and `squared` follow the order of `Cells.counts`.
     """
 
     cells: Cells
@@ -90,7 +90,7 @@ difference of two of one group. Rates that share clusters lean on each other, wh
 class ClusteredCells:
     """The rows of one group whose rows come in clusters, with every rate as each use of it may have it.
 
-    `weight` are the sums of the weights (of ones where rows do not weigh) in the order of `Cells.each`.
+    `weight` are the sums of the weights (of ones where rows do not weigh) in the order of `Cells.counts`.
     """
 
     cells: Cells
@@ -123,7 +123,7 @@ def rate(group: Group, name: str, use: Use = "compared") -> Rate:
     hits, among = RATES[name]
     if isinstance(group, WeightedCells):
         return _weighted(group, hits, among)
-    cells = group.each
+    cells = group.counts
     total = sum(cells[at] for at in among)
     return Rate(successes=sum(cells[at] for at in hits), total=total, rows=total)
 
@@ -145,7 +145,7 @@ def _weighted(group: WeightedCells, hits: tuple[int, ...], among: tuple[int, ...
     so that weights that go along with the outcome widen the interval, and never narrow it. Sources:
     L. Kish, Survey Sampling (1965); E. L. Korn and B. I. Graubard, Survey Methodol. 24 (1998) 193-201.
     """
-    rows = sum(group.cells.each[at] for at in among)
+    rows = sum(group.cells.counts[at] for at in among)
     weight = sum(group.weight[at] for at in among)
     if rows == 0 or weight <= 0:
         return Rate(successes=0.0, total=0.0, rows=0 if weight <= 0 else rows)

@@ -25,7 +25,7 @@ FEWEST = 10
 _AT_ONCE = 1 << 24
 
 Kinds = Mapping[str, tuple[int, ...]]
-"""Kinds of outcome by name: the cells, ordered as `Cells.each`, that are one kind."""
+"""Kinds of outcome by name: the cells, ordered as `Cells.counts`, that are one kind."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

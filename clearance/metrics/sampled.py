@@ -45,7 +45,7 @@ def measure(
     smallest = np.finfo(np.float64).eps
     probability = np.clip(np.where(label == 1, scores, 1 - scores), smallest, 1 - smallest)
     figures = {
-        "roc_auc": areas.whole(label, scores, design, confidence),
+        "roc_auc": areas.measure(label, scores, design, confidence),
         "average_precision": unknown,
         "brier": _mean((scores - label) ** 2, design, confidence, highest=1.0),
         "log_loss": _mean(-np.log(probability), design, confidence, highest=math.inf),

@@ -1,6 +1,6 @@
-"""How the rows came to be: how much each weighs, which of them belong together, what that leaves to prove.
+"""How rows were sampled: the weight of each, which belong together, and how much evidence they give.
 
-The base of intervals over rows that are no plain sample; no rate and no limit. Sources: J. N. K. Rao and
+Intervals over rows that are not a simple random sample use it; no rate, no limit. Sources: J. N. K. Rao and
 A. J. Scott, Biometrics 48 (1992) 577-585; E. L. Korn and B. I. Graubard, Survey Methodol. 24 (1998) 193-201.
 """
 

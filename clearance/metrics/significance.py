@@ -26,7 +26,7 @@ def clopper_pearson(successes: float, total: float, confidence: float) -> interv
     numbers of rows E. L. Korn and B. I. Graubard, Survey Methodol. 24 (1998) 193-201.
     """
     if not 0 <= successes <= total or total < 1:
-        raise ValueError(f"{successes} successes in {total} rows is no count")
+        raise ValueError(f"{successes} successes in {total} rows is not a valid count")
     tail, failures = (1 - confidence) / 2, total - successes
     low = 0.0 if successes == 0 else float(special.betaincinv(successes, failures + 1, tail))
     high = 1.0 if failures == 0 else float(special.betaincinv(successes + 1, failures, 1 - tail))

@@ -60,8 +60,8 @@ def write(folder: Path, candidates: Sequence[Mapping[str, Any]]) -> None:
     """Write `pareto.json`, and `pareto.svg` with a panel for each metric that has two points or more."""
     by_metric = {metric: points(candidates, metric) for metric in METRICS}
     files.write_json(folder / "pareto.json", by_metric)
-    if drawn := {metric: spots for metric, spots in by_metric.items() if len(spots) > 1}:
-        _draw(folder / "pareto.svg", drawn)
+    if panels := {metric: spots for metric, spots in by_metric.items() if len(spots) > 1}:
+        _draw(folder / "pareto.svg", panels)
 
 
 def _labels(spots: Sequence[Point]) -> list[tuple[str, tuple[float, float]]]:

@@ -81,8 +81,8 @@ def measure(scores: Scores, label: Labels, threshold: float) -> DecisionMetrics:
     )
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _ratio(part: int, total: int) -> float | None:
+    return part / total if total else None
 
 
 def _counts(scores: Scores, label: Labels, thresholds: Scores) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

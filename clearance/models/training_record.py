@@ -46,21 +46,21 @@ def protected_at_decision(chosen: Candidate) -> Measurement:
     return Measurement(value=float(chosen.declared.needs_protected_at_decision))
 
 
-def utility(asked: params.Train) -> str:
+def utility(options: params.Train) -> str:
     """The name of the figure by which candidates are ranked."""
-    objective = asked.threshold.objective if asked.threshold.fixed is None else None
+    objective = options.threshold.objective if options.threshold.fixed is None else None
     return objective or candidates.OBJECTIVE
 
 
 def choice(
-    selection: candidate_search.Selection, asked: params.Train, constraints: tune_constraints.Constraints
+    selection: candidate_search.Selection, options: params.Train, constraints: tune_constraints.Constraints
 ) -> ChoiceReport:
     """The rule by which one candidate was chosen, and what it said of the chosen one."""
-    made = selection.choice
+    best = selection.choice
     return ChoiceReport(
-        rule=selection_rule.RULE.format(utility=utility(asked)),
-        keeps_every_rule=made.keeps_every_rule,
-        reason=made.reasons[made.chosen],
+        rule=selection_rule.RULE.format(utility=utility(options)),
+        keeps_every_rule=best.keeps_every_rule,
+        reason=best.reasons[best.chosen],
         rules=tuple(sorted({rule.id for rule in constraints.rules})),
         rules_not_measured_on_tune_rows=tuple(
             tune_constraints.unmeasured_rules(constraints.rules, selection.chosen.disparity)

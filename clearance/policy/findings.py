@@ -141,8 +141,8 @@ def _key(measurements: Mapping[str, Any], name: str) -> str | None:
     """The key for `name`, where an intersection is the same in any order; None if there is none."""
     if name in measurements:
         return name
-    wanted = schema.attribute_set(name)
-    return next((key for key in measurements if schema.attribute_set(key) == wanted), None)
+    attributes = schema.attribute_set(name)
+    return next((key for key in measurements if schema.attribute_set(key) == attributes), None)
 
 
 def _sound(rule: Rule, measured: Measurement) -> Measurement | str:

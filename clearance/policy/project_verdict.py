@@ -70,8 +70,8 @@ def is_what_if(overrides: Mapping[str, Any]) -> bool:
     return any(key.split(".")[0] == "policy" for key in overrides)
 
 
-def judge(settings: params.Params, root: Path) -> dict[str, Any]:
-    """The verdict document of the project at `root`. Raises ConfigurationError on a faulty policy."""
+def judge(settings: params.Params, root: Path) -> VerdictDocument:
+    """The verdict of the project at `root`. Raises ConfigurationError on a faulty policy."""
     policy = policy_file.load(root / settings.policy.file)
     as_of = settings.policy.as_of
     evidence = read_evidence(root)
@@ -93,20 +93,18 @@ def judge(settings: params.Params, root: Path) -> dict[str, Any]:
         "overrides": settings.overrides,
         "evidence": sha256,
     }
-    return VerdictDocument.create(**content).to_json()
+    return VerdictDocument.create(**content)
 
 
-def same_decision(recorded: Mapping[str, Any], judged: Mapping[str, Any]) -> bool:
-    """Whether two verdict documents decide the same from the same evidence, whatever words they use.
+def same_decision(recorded: VerdictDocument, judged: VerdictDocument) -> bool:
+    """Whether two verdicts decide the same from the same evidence, whatever words they use.
 
     The sentences of a verdict may change from one version of Clearance to the next; its values may not.
-    Raises IntegrityError when one of them is not a verdict document.
     """
     return _decision(recorded) == _decision(judged)
 
 
-def _decision(verdict: Mapping[str, Any]) -> VerdictDocument:
+def _decision(verdict: VerdictDocument) -> VerdictDocument:
     """The verdict without its sentences and without what would decide it."""
-    document = VerdictDocument.from_json(verdict)
-    findings = tuple(replace(finding, reason="", more_rows=None) for finding in document.findings)
-    return replace(document, reasons=(), findings=findings)
+    findings = tuple(replace(finding, reason="", more_rows=None) for finding in verdict.findings)
+    return replace(verdict, reasons=(), findings=findings)

@@ -102,7 +102,7 @@ def read_bundle(
     """
     with tempfile.TemporaryDirectory() as folder:
         registry.fetch_files(server, version, [BUNDLE], Path(folder))
-        return evidence_bundle.read(session.opened(dsse.read(Path(folder) / BUNDLE)))
+        return evidence_bundle.read(session.verify_envelope(dsse.read(Path(folder) / BUNDLE)))
 
 
 def ensure_files(

@@ -11,12 +11,11 @@ that was killed resumes where it was.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clearance.documents import measurement
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import authorised, judgement, schema
 from clearance.registry.version import Version
 from clearance.reporting import headline
@@ -66,7 +65,7 @@ class JudgedCase:
     not know.
     """
 
-    verdict: Mapping[str, Any]
+    verdict: VerdictDocument
     has_model: bool
     promotion: schema.PromotionTerms | None
     today: judgement.Verdict | None
@@ -108,7 +107,7 @@ def obstacle(case: JudgedCase, standing: ApprovalState | None = None, needs: int
     `needs` is how many people must agree at least, whatever the tier asks for. Without `standing` nobody has
     been asked yet: a model that waits for nothing else waits for that.
     """
-    if case.verdict["what_if"]:
+    if case.verdict.what_if:
         reason = "It was judged by a policy or on a day chosen for the run; nothing is recorded."
         return Ending(status=Status.WHAT_IF, reason=reason)
     if not case.has_model:
@@ -129,13 +128,11 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
     """Why approvals cannot help: no authorised policy, code that nobody has, a verdict without override."""
     verdict, promotion = case.verdict, case.promotion
     if case.tier:
-        return (
-            f"{authorised.FILE} puts {verdict['name']} into tier {case.tier}, which its policy does not know."
-        )
+        return f"{authorised.FILE} puts {verdict.name} into tier {case.tier}, which its policy does not know."
     if promotion is None or case.today is None:
-        file = verdict["policy"]["file"]
+        file = verdict.policy.file
         return (
-            f"{verdict['name']} was judged under a version of {file} that {authorised.FILE} does not "
+            f"{verdict.name} was judged under a version of {file} that {authorised.FILE} does not "
             "authorise now."
         )
     if hindrance := case.unlisted or case.uncommitted or case.unpushed:
@@ -153,7 +150,7 @@ def _judgement(case: JudgedCase) -> str | None:
     verdict, today, promotion = case.verdict, case.today, case.promotion
     if promotion is None or today is None:
         return None
-    if measurement.Outcome(verdict["verdict"]) not in promotion.when:
+    if verdict.verdict not in promotion.when:
         return headline.sentence(verdict)
     if today.outcome not in promotion.when:
         word = headline.VERDICTS[today.outcome].lower()

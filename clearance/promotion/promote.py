@@ -115,15 +115,15 @@ def promote(
     number: int,
     day: dt.date,
     *,
-    asked: bool = False,
+    on_request: bool = False,
     reviewed: Review | None = None,
     assessment: Assessment | None = None,
 ) -> tuple[Ending, PromotionState]:
     """Promote candidate `number` of the model `name` if it may be; returns how that ended.
 
-    A refusal is recorded; that approvals are missing is recorded only where the promotion itself was `asked`
-    for. What the same command has `reviewed` or assessed already is not done again; what the ledger holds
-    since counts. Raises IntegrityError when ledger, alias or evidence do not verify, ConfigurationError when
+    A refusal is recorded. Missing approvals are recorded only `on_request`: when a person asked for this
+    promotion. What the same command has `reviewed` or assessed already is not done again; new entries in the
+    ledger count. Raises IntegrityError when ledger, alias or evidence do not verify, ConfigurationError when
     there is no such candidate, BusyError when another promotion of the model does not end.
     """
     session.ensure_sound()
@@ -139,8 +139,8 @@ def promote(
         attempt = PromotionAttempt(session=session, server=server, name=name, review=reviewed, fence=fence)
         ending, state = carry_out(attempt, _obstacle(session, reviewed))
         is_champion = ending.status in (Status.PROMOTED, Status.CHAMPION)
-        if ending.status is Status.NOT_PROMOTED or (asked and not is_champion):
-            record_refusal(session, reviewed, ending, again=asked)
+        if ending.status is Status.NOT_PROMOTED or (on_request and not is_champion):
+            record_refusal(session, reviewed, ending, again=on_request)
         return ending, state
 
 

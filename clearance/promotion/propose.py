@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clearance import files, in_toto, params, paths, registry
 from clearance.documents.measurement import Outcome
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind
 from clearance.policy import schema
@@ -38,7 +38,7 @@ class CandidateRelease:
     server: registry.MlflowServer
     tracked: registry.TrackedRun
     described: registry.ModelDescription
-    verdict: Mapping[str, Any]
+    verdict: VerdictDocument
     policy: schema.Policy | None
     tags: Mapping[str, str]
 
@@ -71,7 +71,11 @@ class CandidateRelease:
             self.verified.root / paths.EVIDENCE_BUNDLE / f"{self.verified.fingerprint}.json",
         )
         proposal = version_record.find_proposal(self.session.entries(name), version.number)
-        if proposal and file.is_file() and self.session.opened(dsse.read(file)).digest == proposal.content:
+        if (
+            proposal
+            and file.is_file()
+            and self.session.verify_envelope(dsse.read(file)).digest == proposal.content
+        ):
             self._store(version, file)
             if pushed and not proposal.pushed:
                 self._propose(version, proposal.content, pushed=True)
@@ -117,19 +121,19 @@ class CandidateRelease:
 
     def _propose(self, version: registry.Version, content: str, *, pushed: bool) -> None:
         about = {"version": version.number, "content": content}
-        outcome = {"outcome": self.verdict["verdict"], "reasons": self.verdict["reasons"]}
+        outcome = {"outcome": str(self.verdict.verdict), "reasons": list(self.verdict.reasons)}
         name = self.settings.name
         self.session.record(
             self.session.draft(
                 EntryKind.PROPOSAL, name, **about, fingerprint=self.verified.fingerprint, pushed=pushed
             ),
             self.session.draft(
-                EntryKind.VERDICT, name, **about, **outcome, policy=self.verdict["policy"]["sha256"]
+                EntryKind.VERDICT, name, **about, **outcome, policy=self.verdict.policy.sha256
             ),
         )
 
     def _evidence(self) -> evidence_bundle.BundleEvidence:
-        root, policy = self.verified.root, self.verdict["policy"]
+        root, policy = self.verified.root, self.verdict.policy
         lock = (root / paths.DVC_LOCK).read_text(encoding="utf-8")
         state = git.commit_state(root, lock)
         return evidence_bundle.BundleEvidence(
@@ -141,12 +145,12 @@ class CandidateRelease:
             params=(root / paths.PARAMS).read_text(encoding="utf-8"),
             overrides=dict(self.settings.overrides),
             judged=evidence_bundle.JudgedPolicy(
-                file=policy["file"],
-                id=policy["id"],
-                version=policy["version"],
-                text=(root / policy["file"]).read_text(encoding="utf-8"),
-                as_of=policy["as_of"],
-                outcome=self.verdict["verdict"],
+                file=policy.file,
+                id=policy.id,
+                version=policy.version,
+                text=(root / policy.file).read_text(encoding="utf-8"),
+                as_of=policy.as_of,
+                outcome=str(self.verdict.verdict),
                 sha256=self.verified.outs[lineage.VERDICT],
             ),
             outs=dict(self.verified.outs),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from clearance import params, paths, registry
+from clearance.documents.split_document import SplitDocument
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.promotion import (
     authorised_policy,
     faults,
@@ -50,7 +52,7 @@ def _is_set(name: str) -> bool:
 
 def receipt(
     ending: Ending,
-    verdict: Mapping[str, Any],
+    verdict: VerdictDocument,
     fingerprint: str,
     candidate: registry.Version | None = None,
     champion: registry.Version | None = None,
@@ -65,7 +67,7 @@ def receipt(
         "status": ending.status,
         "reason": ending.reason,
         "fingerprint": fingerprint,
-        "verdict": verdict["verdict"],
+        "verdict": str(verdict.verdict),
         "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION),
         "candidate": _describe(candidate, notes[0]),
         "champion": _describe(champion, notes[1]),
@@ -97,8 +99,8 @@ def assess(
     """
     evidence = review.check_verdict(settings, root)
     authority = Authority()
-    if not evidence.verdict["what_if"]:
-        judged_by = evidence.verdict["policy"]["sha256"]
+    if not evidence.verdict.what_if:
+        judged_by = evidence.verdict.policy.sha256
         authority = authorised_policy.authorised_now(home, settings.name, judged_by)
     return review.assess(evidence, authority, day, has_model=has_model)
 
@@ -151,7 +153,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
     )
-    rows = run_record.test_rows(verified.read_json(paths.SPLIT.as_posix()))
+    rows = run_record.test_rows(SplitDocument.from_json(verified.read_json(paths.SPLIT.as_posix())))
     if rows is None:
         return summary | {"test_uses": None}
     uses = registry.count_test_uses(server, rows)

@@ -7,7 +7,6 @@ entries of the ledger change who agrees and never what was judged, so `with_reco
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from clearance import files, ledger, params, paths, registry
 from clearance.documents.measurement import Outcome
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import authorised, judgement, project_verdict, schema
 from clearance.promotion import authorised_policy, candidate, faults, next_step, version_record
 from clearance.promotion.authorised_policy import Authority
@@ -39,7 +39,7 @@ class JudgedEvidence:
     """
 
     declaration: judgement.Declaration
-    verdict: Mapping[str, Any]
+    verdict: VerdictDocument
     documents: Mapping[str, Any]
     identity: tuple[str, str]
 
@@ -90,16 +90,14 @@ def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
 
     Raises IntegrityError when the recorded verdict is not what the evidence gives.
     """
-    path = folder / paths.VERDICT
-    recorded = files.read_json(path)
-    judged = json.loads(files.dumps(project_verdict.judge(settings, folder)))
-    if not project_verdict.same_decision(recorded, judged):
+    recorded = VerdictDocument.read(folder)
+    if not project_verdict.same_decision(recorded, project_verdict.judge(settings, folder)):
         raise faults.VERDICT_NOT_REPRODUCED(verdict=paths.VERDICT)
     return JudgedEvidence(
         declaration=judgement.declaration_of(settings.data),
         verdict=recorded,
         documents=project_verdict.read_evidence(folder),
-        identity=(files.sha256(path), files.sha256(folder / paths.PARAMS)),
+        identity=(files.sha256(folder / paths.VERDICT), files.sha256(folder / paths.PARAMS)),
     )
 
 

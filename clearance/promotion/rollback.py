@@ -51,7 +51,7 @@ def roll_back(
         if copy is None:
             raise faults.COPY_GONE(name=name, version=version)
         candidate.ensure_files(server, copy, bundle)
-        earlier = [each for each in ledger.tenures(entries, name) if each.version == number][-1]
+        earlier = [tenure for tenure in ledger.tenures(entries, name) if tenure.version == number][-1]
         about = {
             "version": number,
             "content": bundle.digest,

@@ -38,7 +38,7 @@ class ReadOnlySession:
         """The time in UTC."""
         return self.book.clock()
 
-    def opened(self, envelope: Mapping[str, Any]) -> dsse.VerifiedStatement:
+    def verify_envelope(self, envelope: Mapping[str, Any]) -> dsse.VerifiedStatement:
         """The statement in an envelope that a key of the roles file signed. Raises IntegrityError."""
         return dsse.verify(envelope, self.roles.keys)
 
@@ -49,7 +49,7 @@ class ReadOnlySession:
     def audit(self) -> ledger.LedgerReport:
         """The ledger verified against all copies of its checkpoints, with an audit of who signed them."""
         copies = settings.checkpoint_paths(self.root)
-        report = ledger.verify(self.book, copies, self.opened)
+        report = ledger.verify(self.book, copies, self.verify_envelope)
         if report.ok:
             lines = checkpoint_files.lines(copies[0])
             report = replace(report, findings=tuple(signer_audit.findings(self.entries(), lines, self.roles)))
@@ -145,11 +145,11 @@ def open_session(root: Path, identity: str | None = None) -> Iterator[LedgerSess
     older than one that the ledger knows.
     """
     with _open_ledger(root) as book:
-        known = _newest_roles_file(ledger.entries(book, model=None))
-        roles = roles_in_force.load(root, known)
+        newest = _newest_roles_file(ledger.entries(book, model=None))
+        roles = roles_in_force.load(root, newest)
         actor = roles_in_force.actor(root, roles, book.clock(), identity)
         session = LedgerSession(root=root, roles=roles, book=_sealed(root, roles, book, actor), acting=actor)
-        if (roles.version, roles.sha256, roles.root) != (known.version, known.sha256, known.root):
+        if (roles.version, roles.sha256, roles.root) != (newest.version, newest.sha256, newest.root):
             body = {"roles_version": roles.version, "sha256": roles.sha256, "demo": roles.demo}
             body |= {"root_version": roles.root}
             session.record(session.draft(ledger.EntryKind.ROLES, None, **body))
@@ -184,7 +184,7 @@ def _sealed(root: Path, roles: Roles, book: ledger.Ledger, actor: signers.Actor)
     """The ledger to append to: `actor` signs the checkpoints."""
     seal = ledger.Seal(
         sign=partial(dsse.sign, signer=actor.signer),
-        opened=partial(dsse.verify, keys=roles.keys),
+        verify_envelope=partial(dsse.verify, keys=roles.keys),
         places=settings.checkpoint_paths(root),
     )
     return replace(book, seal=seal)

@@ -60,7 +60,7 @@ def verify_file(
     numbers: list[int] = []
 
     def describe_bundle() -> str:
-        bundle = evidence_bundle.read(session.opened(dsse.read(file)))
+        bundle = evidence_bundle.read(session.verify_envelope(dsse.read(file)))
         numbers.extend(
             entry.body["version"]
             for entry in entries
@@ -131,20 +131,20 @@ def _check_version(
         except ClearanceError as error:
             yield _broken("evidence", error)
             return
-        opened: list[VerifiedCandidate] = []
+        candidates: list[VerifiedCandidate] = []
 
         def describe_evidence() -> str:
-            opened.append(stack.enter_context(candidate.open_verified(session, server, record)))
-            bundle = opened[0].bundle
+            candidates.append(stack.enter_context(candidate.open_verified(session, server, record)))
+            bundle = candidates[0].bundle
             return (
-                f"{opened[0].version}, {len(bundle.files)} model files and all reports match what "
+                f"{candidates[0].version}, {len(bundle.files)} model files and all reports match what "
                 f"{_signers(session, bundle)} signed{_demo_note(bundle)}"
             )
 
         yield _check("evidence", describe_evidence)
-        if not opened:
+        if not candidates:
             return
-        verified = opened[0]
+        verified = candidates[0]
         copy = registry.find_version(server, name, str(verified.version.fingerprint))
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))

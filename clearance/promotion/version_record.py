@@ -231,7 +231,7 @@ def describe_tenure(entries: Iterable[Entry], tenure: ledger.Tenure, *, demo: bo
 
 
 def describe_override(approvals: approval_state.ApprovalState) -> str | None:
-    """By whom, until when and why the version is promoted without a pass; None without an override."""
+    """Who lets the version be promoted without a pass, until when and why; None without an override."""
     if approvals.until is None:
         return None
     people = " and ".join(sorted(decision.person.identity for decision in approvals.counted))

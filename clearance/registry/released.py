@@ -13,6 +13,10 @@ from typing import Any
 
 from clearance import files, params, paths
 from clearance.data.tables import fitted_rows
+from clearance.documents.evidence_document import BlockedDocument
+from clearance.documents.origin_document import OriginDocument
+from clearance.documents.split_document import SplitDocument
+from clearance.documents.training_document import TrainingDocument
 from clearance.registry import model_folder, versions
 from clearance.registry.evidence import fetch_verified
 from clearance.registry.mlflow_server import MlflowServer, open_run_files, translated
@@ -44,9 +48,9 @@ class ReleasedModel:
     version: Version
     file: Path
     sha256: str
-    training: Mapping[str, Any]
-    split: Mapping[str, Any]
-    origin: Mapping[str, Any]
+    training: TrainingDocument
+    split: SplitDocument
+    origin: OriginDocument
     declared: Mapping[str, Any]
     fitted: tuple[bytes, ...] | None
 
@@ -64,8 +68,10 @@ def load_released(
     if not file.is_file() or files.sha256(file) != sha256:
         raise versions.unsound(version, f"{model_folder.MODEL} is not the model that was judged")
     fetch_verified(server, version, {path: _digest(version, path, signed) for path in _RECORDS}, folder)
-    training, split, origin = (files.read_json(folder / path) for path in _RECORDS)
-    if sha256 != training["model"]["sha256"]:
+    training, split = TrainingDocument.read(folder), SplitDocument.read(folder)
+    if isinstance(training, BlockedDocument) or isinstance(split, BlockedDocument):
+        raise versions.unsound(version, "no model was trained in its run")
+    if sha256 != training.model.sha256:
         raise versions.unsound(version, "its model is not the one that its evidence is about")
     return ReleasedModel(
         version=version,
@@ -73,7 +79,7 @@ def load_released(
         sha256=sha256,
         training=training,
         split=split,
-        origin=origin,
+        origin=OriginDocument.read(folder),
         declared=_declared(server, version, folder, signed),
         fitted=_fitted(server, version, split, folder),
     )
@@ -95,7 +101,7 @@ def _tag(version: Version, key: str) -> str:
 
 
 def _fitted(
-    server: MlflowServer, version: Version, split: Mapping[str, Any], folder: Path
+    server: MlflowServer, version: Version, split: SplitDocument, folder: Path
 ) -> tuple[bytes, ...] | None:
     rows = []
     for side in fitted_rows.SPLITS:
@@ -103,7 +109,7 @@ def _fitted(
         if (file := _fetch_optional(server, version, name, folder)) is None:
             return None
         rows.append(file.read_bytes())
-        if fitted_rows.digest(rows[-1]) != split["row_digests"][side]:
+        if fitted_rows.digest(rows[-1]) != split.row_digests[side]:
             raise versions.unsound(version, f"{name} of its run does not hold the rows it was made from")
     return tuple(rows)
 

@@ -22,6 +22,7 @@ from clearance.documents.training_document import (
     SkippedCandidateReport,
     TrainingDocument,
 )
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.reporting import summary
 from clearance.versioning import lineage
 
@@ -40,7 +41,7 @@ def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRe
     """
     documents = {name: _document(verified, kind) for name, kind in catalogue.EVIDENCE.items()}
     split, training = _document(verified, SplitDocument), _document(verified, TrainingDocument)
-    verdict = verified.read_json(paths.VERDICT.as_posix())
+    verdict = VerdictDocument.from_json(verified.read_json(paths.VERDICT.as_posix()))
     model = registry.describe_model(verified)
     reports = [path for path in verified.outs if path.startswith(f"{paths.REPORTS}/")]
     names = [*(path.as_posix() for path in _FILES), settings.policy.file, *reports]
@@ -60,14 +61,13 @@ def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRe
         if model
         else {},
         candidates=tuple(_candidates(training)),
-        test_rows=test_rows(split.to_json()) if model else None,
+        test_rows=test_rows(split) if model else None,
     )
 
 
-def test_rows(split: Any) -> str | None:
-    """The digest of the test rows in the JSON of `reports/split.json`; None when nothing was prepared."""
-    document = SplitDocument.from_json(split)
-    return None if isinstance(document, BlockedDocument) else document.row_digests["test"]
+def test_rows(split: SplitDocument | BlockedDocument) -> str | None:
+    """The digest of the test rows; None when nothing was prepared."""
+    return None if isinstance(split, BlockedDocument) else split.row_digests["test"]
 
 
 def _document(verified: lineage.Lineage, kind: type[D]) -> D | BlockedDocument:
@@ -116,25 +116,25 @@ def _candidate_metrics(candidate: CandidateReport | SkippedCandidateReport) -> d
     return {name: float(value) for name, value in numbers.items() if value is not None}
 
 
-def tags(verdict: Mapping[str, Any], model: registry.ModelDescription | None) -> dict[str, str]:
+def tags(verdict: VerdictDocument, model: registry.ModelDescription | None) -> dict[str, str]:
     """The verdict, the policy and the digest of all evidence, as tags of a run or a model version."""
     values = {
-        "clearance.name": verdict["name"],
-        "clearance.verdict": verdict["verdict"],
-        "clearance.what_if": str(verdict["what_if"]).lower(),
+        "clearance.name": verdict.name,
+        "clearance.verdict": str(verdict.verdict),
+        "clearance.what_if": str(verdict.what_if).lower(),
     }
     for key in ("id", "version", "file", "sha256", "as_of"):
-        values[f"clearance.judging.policy.{key}"] = str(verdict["policy"][key])
-    for path, sha256 in verdict["evidence"].items():
+        values[f"clearance.judging.policy.{key}"] = str(getattr(verdict.policy, key))
+    for path, sha256 in verdict.evidence.items():
         values[_key("clearance.evidence", path.replace("/", "."))] = sha256
     return values | ({"clearance.model.sha256": model.sha256} if model else {})
 
 
-def _notes(verdict: Mapping[str, Any]) -> dict[str, str]:
+def _notes(verdict: VerdictDocument) -> dict[str, str]:
     """The outcome of every rule, and the verdict as the text that MLflow shows first."""
     outcomes = {
-        _key("clearance.rule", finding["rule"], finding["attribute"]): finding["outcome"] or "report only"
-        for finding in verdict["findings"]
+        _key("clearance.rule", finding.rule, finding.attribute): str(finding.outcome or "report only")
+        for finding in verdict.findings
     }
     return outcomes | {"mlflow.note.content": summary.markdown(verdict)[:_LONGEST_NOTE]}
 

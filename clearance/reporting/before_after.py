@@ -12,6 +12,8 @@ from typing import Any
 
 from clearance import wording
 from clearance.documents import metrics
+from clearance.documents.evidence_document import Evidence
+from clearance.documents.training_document import BeforeAfter, TrainingDocument
 
 UTILITY = ("balanced_accuracy", "accuracy", "f1", "roc_auc", "selection_rate")
 """Figures of all tune rows, in the order they are shown; the one that chose the model comes first."""
@@ -32,27 +34,30 @@ class Line:
     change: str
 
 
-def lines(training: Mapping[str, Any]) -> list[Line]:
-    """Utility, then each fairness figure by attribute; empty when the record compares nothing."""
-    comparison = training.get("before_after")
-    return [] if not comparison else [*_utility(training, comparison), *_fairness(comparison)]
+def lines(training: Evidence) -> list[Line]:
+    """Utility, then each fairness figure by attribute; empty when the document compares nothing."""
+    if not isinstance(training, TrainingDocument) or training.before_after is None:
+        return []
+    comparison = training.before_after
+    return [*_utility(training.utility, comparison), *_fairness(comparison)]
 
 
-def _utility(training: Mapping[str, Any], comparison: Mapping[str, Any]) -> Iterator[Line]:
-    before, after = comparison["before"]["tune"], comparison["after"]["tune"]
-    for metric in dict.fromkeys((training["utility"], *UTILITY)):
+def _utility(utility: str | None, comparison: BeforeAfter) -> Iterator[Line]:
+    before, after = vars(comparison.before.tune), vars(comparison.after.tune)
+    for metric in dict.fromkeys((utility, *UTILITY)):
         if metric in after:
-            yield _line(metric, None, {"value": before.get(metric)}, {"value": after.get(metric)})
+            yield _line(metric, None, {"value": before[metric]}, {"value": after[metric]})
 
 
-def _fairness(comparison: Mapping[str, Any]) -> Iterator[Line]:
-    before, after = comparison["before"]["disparity"], comparison["after"]["disparity"]
+def _fairness(comparison: BeforeAfter) -> Iterator[Line]:
+    before, after = comparison.before.disparity, comparison.after.disparity
     for metric in sorted(after):
-        undefined = all(measurement["value"] is None for measurement in after[metric].values())
+        undefined = all(measurement.value is None for measurement in after[metric].values())
         if undefined or not _depends_on_model(metric):
             continue
         for attribute in sorted(after[metric]):
-            yield _line(metric, attribute, before[metric][attribute], after[metric][attribute])
+            sides = (before[metric][attribute].to_json(), after[metric][attribute].to_json())
+            yield _line(metric, attribute, *sides)
 
 
 def _depends_on_model(metric: str) -> bool:

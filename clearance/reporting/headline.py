@@ -1,17 +1,14 @@
 """A verdict in one sentence, and the next steps: for the page, the terminal and notifications.
 
-Reads `reports/verdict.json` as data. It repeats what was decided and never decides again.
+It repeats what was decided and never decides again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from clearance import wording
-from clearance.documents import codec, metrics
+from clearance.documents import metrics
 from clearance.documents.measurement import Outcome
-from clearance.documents.verdict_document import MoreRows
+from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.policy import sample_size
 from clearance.policy.schema import Limit
 
@@ -32,25 +29,25 @@ _VERBS = {
 _DATA_DOCUMENTS = ("validation_raw", "validation_prepared", "split")
 
 
-def deciding_findings(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def deciding_findings(verdict: VerdictDocument) -> list[RuleFinding]:
     """The findings that made the verdict: those of blocking rules with the verdict's own outcome.
 
     Empty when the verdict rests on no finding (the policy and the parameters do not fit together).
     """
-    findings = [finding for finding in _blocking(verdict) if finding["outcome"] == verdict["verdict"]]
-    reasons = [finding["reason"] for finding in findings]
-    if verdict["verdict"] != Outcome.PASS and reasons != verdict["reasons"]:
+    findings = [finding for finding in _blocking(verdict) if finding.outcome == verdict.verdict]
+    reasons = [finding.reason for finding in findings]
+    if verdict.verdict != Outcome.PASS and reasons != list(verdict.reasons):
         return []
     return findings
 
 
-def sentence(verdict: Mapping[str, Any]) -> str:
+def sentence(verdict: VerdictDocument) -> str:
     """One plain sentence: which rules made the verdict, with the numbers when it is a single one."""
-    findings, outcome = deciding_findings(verdict), Outcome(verdict["verdict"])
+    findings, outcome = deciding_findings(verdict), verdict.verdict
     if not findings:
-        return wording.sentence("; ".join(verdict["reasons"]) or "no reason was recorded")
+        return wording.sentence("; ".join(verdict.reasons) or "no reason was recorded")
     if len(findings) == 1 and outcome != Outcome.PASS:
-        return wording.sentence(findings[0]["reason"])
+        return wording.sentence(findings[0].reason)
     total = len(_blocking(verdict))
     subjects = "" if outcome == Outcome.PASS else f": {wording.join_names(map(subject, findings))}"
     if total == 1 and outcome == Outcome.PASS:
@@ -59,59 +56,56 @@ def sentence(verdict: Mapping[str, Any]) -> str:
     return f"{share} blocking checks {_VERBS[outcome][len(findings) > 1]}{subjects}."
 
 
-def next_steps(verdict: Mapping[str, Any]) -> list[str]:
+def next_steps(verdict: VerdictDocument) -> list[str]:
     """What would decide or change the verdict, a sentence each; what a pass applies to."""
-    policy, findings = verdict["policy"], deciding_findings(verdict)
-    if verdict["verdict"] == Outcome.PASS:
+    policy, findings = verdict.policy, deciding_findings(verdict)
+    if verdict.verdict == Outcome.PASS:
         return [
-            f"It applies to this model, this data and policy {policy['id']} {policy['version']} as of "
-            f"{policy['as_of']}; if any of them changes, run again."
+            f"It applies to this model, this data and policy {policy.id} {policy.version} as of "
+            f"{policy.as_of}; if any of them changes, run again."
         ]
     if not findings:
         return ["Correct the policy or params.yaml as the sentence above says, and run again."]
-    advise = _ADVICE[Outcome(verdict["verdict"])]
+    advise = _ADVICE[verdict.verdict]
     subjects: dict[str, list[str]] = {}
     for finding in findings:
         subjects.setdefault(advise(finding), []).append(subject(finding))
     return [f"For {wording.join_names(names)}: {advice}" for advice, names in subjects.items()]
 
 
-def subject(finding: Mapping[str, Any]) -> str:
+def subject(finding: RuleFinding) -> str:
     """What a finding is about: "demographic parity ratio by race"."""
-    return metrics.subject(finding["metric"], finding["attribute"])
+    return metrics.subject(finding.metric, finding.attribute)
 
 
-def _blocking(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [
-        finding for finding in verdict["findings"] if finding["severity"] == "block" and finding["outcome"]
-    ]
+def _blocking(verdict: VerdictDocument) -> list[RuleFinding]:
+    return [finding for finding in verdict.findings if finding.severity == "block" and finding.outcome]
 
 
-def _after_fail(finding: Mapping[str, Any]) -> str:
-    limit = wording.limit(finding["limit"])
-    if finding["metric"].partition(".")[0] in _DATA_DOCUMENTS:
+def _after_fail(finding: RuleFinding) -> str:
+    limit = wording.limit(vars(finding.limit) if finding.limit else None)
+    if finding.metric.partition(".")[0] in _DATA_DOCUMENTS:
         return f"other data, so that it is {limit}; no model can change this."
-    whole = "the whole interval" if finding["low"] is not None else "it"
-    return f"another model or other data, so that {whole} is {limit}."
+    extent = "the whole interval" if finding.low is not None else "it"
+    return f"another model or other data, so that {extent} is {limit}."
 
 
-def _after_insufficient(finding: Mapping[str, Any]) -> str:
+def _after_insufficient(finding: RuleFinding) -> str:
     """The answer of `clearance.policy.sample_size`, which the finding carries."""
-    if finding["value"] is None:
+    if finding.value is None:
         return "rows in every group for which the metric is defined."
-    if finding.get("more_rows") is None:
+    if (more := finding.more_rows) is None:
         return "more rows, another model or other data."
-    more: MoreRows = codec.read(MoreRows, finding["more_rows"])
     if more.times is None:
         return f"another model or other data; {sample_size.sentence(more)}."
-    limit = finding["limit"] and Limit.model_validate(finding["limit"])
-    if limit and not limit.encloses(finding["value"], finding["value"]):
+    limit = finding.limit and Limit.model_validate(vars(finding.limit))
+    if limit and not limit.encloses(finding.value, finding.value):
         outlook = "The result would probably be a fail: the value itself is outside the limit."
         return f"{sample_size.sentence(more)}. {outlook}"
     return f"{sample_size.sentence(more)}."
 
 
-def _after_not_evaluated(_: Mapping[str, Any]) -> str:
+def _after_not_evaluated(_: RuleFinding) -> str:
     return "the evidence that the reason says is missing; then run the pipeline again."
 
 

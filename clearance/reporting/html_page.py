@@ -16,7 +16,6 @@ import markupsafe
 
 from clearance import wording
 from clearance.documents import metrics
-from clearance.reporting import headline
 
 _CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
 _DIRECTIONS = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -41,7 +40,7 @@ def environment(folder: Path) -> jinja2.Environment:
     templates.filters |= {name: getattr(wording, name) for name in _WORDS}
     templates.filters |= {
         "prose": prose,
-        "subject": headline.subject,
+        "subject": metrics.subject,
         "metric_title": metrics.title,
         "verbatim": verbatim,
     }

@@ -14,7 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from clearance.documents.evidence_document import Evidence
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.group_names import MISSING
+from clearance.documents.sampling_report import Confusion
 from clearance.policy import schema
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
 
@@ -47,25 +50,25 @@ class Row:
     note: str | None
 
 
-def table(fairness: Mapping[str, Any], rules: Mapping[str, Any] | None, as_of: dt.date) -> list[Row]:
+def table(fairness: Evidence, rules: Mapping[str, Any] | None, as_of: dt.date) -> list[Row]:
     """The rows of every attribute in `fairness`; empty when it was not measured.
 
     `rules` is the policy's `impact_table` as the verdict records it; None leaves no category out. People are
     counted, never weighted; when rows have weights, each note says so.
     """
-    groups = _with_scores(fairness) if fairness.get("status") == "measured" else {}
+    if not isinstance(fairness, FairnessDocument):
+        return []
     chosen = ImpactTableRules.model_validate(rules) if rules else None
     in_force = chosen if chosen and chosen.in_force(as_of) else None
     listed = chosen.excluded if chosen else ()
     rows = [
         row
-        for attribute in sorted(groups)
-        for row in _rows(attribute, groups[attribute], _justifications(attribute, listed), in_force)
+        for attribute in sorted(fairness.groups)
+        for row in _rows(fairness, attribute, _justifications(attribute, listed), in_force)
     ]
-    weight = fairness.get("sampling", {}).get("weight")
-    if not weight:
+    if not fairness.sampling.weight:
         return rows
-    note = f"rows are counted, not weighted by {weight}"
+    note = f"rows are counted, not weighted by {fairness.sampling.weight}"
     return [replace(row, note=f"{row.note}; {note}" if row.note else note) for row in rows]
 
 
@@ -79,30 +82,19 @@ def to_csv(rows: Iterable[Row]) -> str:
     return stream.getvalue()
 
 
-def _with_scores(fairness: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The groups of every attribute, each with its rows above the median; None when that was not counted."""
-    above = fairness.get("above_median")
-    return {
-        attribute: {
-            name: group | {"above_median": None if above is None else above[attribute].get(name, 0)}
-            for name, group in groups.items()
-        }
-        for attribute, groups in fairness.get("groups", {}).items()
-    }
-
-
 def _rows(
+    fairness: FairnessDocument,
     attribute: str,
-    groups: Mapping[str, Any],
     justifications: Mapping[str, str],
     rules: ImpactTableRules | None,
 ) -> Iterable[Row]:
     """The rows of one attribute; `rules` is None when none is in force."""
-    counts = {name: _count(group["cells"]) for name, group in groups.items()}
+    counts = {name: _count(group.cells) for name, group in fairness.groups[attribute].items()}
     total = sum(applicants for applicants, _ in counts.values())
     small = _small(counts, total, rules)
     excluded = small & justifications.keys()
-    above = {name: group["above_median"] for name, group in groups.items()}
+    scores_above = None if fairness.above_median is None else fairness.above_median[attribute]
+    above = {name: None if scores_above is None else scores_above.get(name, 0) for name in counts}
     compared = [
         name for name, (rows, _) in counts.items() if rows and name != MISSING and name not in excluded
     ]
@@ -138,11 +130,11 @@ def _rows(
 
 def _justifications(attribute: str, excluded: Iterable[ExcludedCategory]) -> dict[str, str]:
     """The written justification of each category of this attribute that the policy wants to leave out."""
-    wanted = schema.attribute_set(attribute)
+    attributes = schema.attribute_set(attribute)
     return {
         item.category: item.justification
         for item in excluded
-        if schema.attribute_set(item.attribute) == wanted
+        if schema.attribute_set(item.attribute) == attributes
     }
 
 
@@ -157,8 +149,9 @@ def _small(counts: Mapping[str, tuple[int, int]], total: int, rules: ImpactTable
     }
 
 
-def _count(cells: Mapping[str, int]) -> tuple[int, int]:
-    return sum(cells.values()), cells["true_positive"] + cells["false_positive"]
+def _count(cells: Confusion) -> tuple[int, int]:
+    """All rows of a group, and those decided favourably."""
+    return sum(vars(cells).values()), cells.true_positive + cells.false_positive
 
 
 def _over(some: int | None, rows: int) -> float | None:
@@ -169,15 +162,15 @@ def _ratios(
     rates: Mapping[str, float | None], prefix: str, event: str
 ) -> tuple[dict[str, float], str | None]:
     """Each rate over the highest; or no ratio at all, and why."""
-    known = {name: rate for name, rate in rates.items() if rate is not None}
+    values = {name: rate for name, rate in rates.items() if rate is not None}
     if len(rates) < 2:
         return {}, f"{prefix}: there is no other category to compare with"
-    if len(known) < len(rates):
+    if len(values) < len(rates):
         return {}, f"{prefix}: the evidence does not say who {event}"
-    highest = max(known.values())
+    highest = max(values.values())
     if not highest:
         return {}, f"{prefix}: nobody in any category {event}"
-    return {name: rate / highest for name, rate in known.items()}, None
+    return {name: rate / highest for name, rate in values.items()}, None
 
 
 def _without_formula(value: Any) -> Any:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from clearance import files, params, paths
-from clearance.documents import catalogue, metrics
+from clearance.documents import catalogue, codec, metrics
 from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.origin_document import OriginDocument
-from clearance.documents.verdict_document import VerdictDocument
+from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.policy import judgement, project_verdict
 from clearance.reporting import before_after, explain_rule, headline, html_page, impact_table
@@ -54,9 +54,9 @@ class ReportEvidence:
     read to its SHA-256.
     """
 
-    verdict: Mapping[str, Any]
-    origin: Mapping[str, Any]
-    documents: Mapping[str, Mapping[str, Any]]
+    verdict: VerdictDocument
+    origin: OriginDocument | UnusableDocument
+    documents: Mapping[str, Evidence]
     figures: Mapping[str, tuple[Figure, ...]]
     digests: Mapping[str, str]
 
@@ -86,29 +86,29 @@ def read(root: Path) -> ReportEvidence:
     model = recorded.get(paths.MODEL.as_posix())
     documents = {name: project_verdict.read_document(root, name) for name in catalogue.EVIDENCE}
     return ReportEvidence(
-        verdict=verdict.to_json(),
+        verdict=verdict,
         origin=_origin(root),
         documents={
-            name: _as_json(project_verdict.unless_stale(document, model))
-            for name, document in documents.items()
+            name: project_verdict.unless_stale(document, model) for name, document in documents.items()
         },
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
 
 
-def _as_json(document: Evidence) -> Mapping[str, Any]:
+def _as_json(document: Evidence | OriginDocument) -> Mapping[str, Any]:
+    """The document as plain values, which is what templates read."""
     if isinstance(document, UnusableDocument):
         return {"status": document.status, "because": document.because, "measurements": {}}
     return document.to_json()
 
 
-def _origin(root: Path) -> Mapping[str, Any]:
-    """The origin of the raw table, as JSON; a missing or unreadable one says so."""
+def _origin(root: Path) -> OriginDocument | UnusableDocument:
+    """The origin of the raw table; a missing or unreadable one says so."""
     try:
-        return OriginDocument.read(root).to_json()
+        return OriginDocument.read(root)
     except IntegrityError as error:
-        return {"status": "unreadable", "because": error.fault}
+        return UnusableDocument(status="unreadable", because=error.fault)
 
 
 def _figures(folder: Path) -> tuple[Figure, ...]:
@@ -132,11 +132,12 @@ def render(evidence: ReportEvidence, data: params.Data) -> str:
 
     `data` declares the columns. The page loads nothing and contains no script.
     """
+    verdict = evidence.verdict
     return (
         html_page.environment(_TEMPLATES)
         .get_template("report.html.j2")
         .render(
-            **evidence.documents,
+            **{name: _as_json(document) for name, document in evidence.documents.items()},
             certainties=explain_rule.CERTAINTIES,
             compared=before_after.lines(evidence.documents["training"]),
             biases=metrics.of_document("validation_prepared"),
@@ -145,36 +146,36 @@ def render(evidence: ReportEvidence, data: params.Data) -> str:
             figures=evidence.figures,
             impact=impact_rows(evidence),
             glossary=[entry for entry in metrics.METRICS.values() if entry.family in ("quality", "fairness")],
-            findings=sorted(evidence.verdict["findings"], key=_worst_first),
-            origin=evidence.origin,
+            findings=[codec.write(finding) for finding in sorted(verdict.findings, key=_worst_first)],
+            origin=_as_json(evidence.origin),
             outcomes=OUTCOMES,
-            ruled=_with_rule(evidence.verdict["findings"]),
-            next_steps=headline.next_steps(evidence.verdict),
+            ruled=_with_rule(verdict.findings),
+            next_steps=headline.next_steps(verdict),
             small_group=SMALL_GROUP,
             strip=strip,
-            verdict=evidence.verdict,
-            verdict_word=headline.VERDICTS[evidence.verdict["verdict"]],
-            sentence=headline.sentence(evidence.verdict),
+            verdict=verdict.to_json(),
+            verdict_word=headline.VERDICTS[verdict.verdict],
+            sentence=headline.sentence(verdict),
         )
     )
 
 
-def _with_rule(findings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+def _with_rule(findings: Sequence[RuleFinding]) -> list[tuple[str, str | None]]:
     """The fairness figures that a rule in force reads, each with its attribute."""
-    names = [(finding["metric"].partition("."), finding["attribute"]) for finding in findings]
+    names = [(finding.metric.partition("."), finding.attribute) for finding in findings]
     return [(metric, attribute) for (document, _, metric), attribute in names if document == "fairness"]
 
 
 def impact_rows(evidence: ReportEvidence) -> list[impact_table.Row]:
     """The impact table of the evidence, with the rules for small categories that the verdict recorded."""
-    judged = evidence.verdict["policy"]
-    as_of = dt.date.fromisoformat(judged["as_of"])
-    return impact_table.table(evidence.documents["fairness"], judged.get("impact_table"), as_of)
+    policy = evidence.verdict.policy
+    as_of = dt.date.fromisoformat(policy.as_of)
+    return impact_table.table(evidence.documents["fairness"], policy.impact_table, as_of)
 
 
-def _worst_first(finding: Mapping[str, Any]) -> tuple[bool, int]:
+def _worst_first(finding: RuleFinding) -> tuple[bool, int]:
     """Blocking findings before the rest; among them by outcome, and then in the order of the policy."""
-    return finding["severity"] != "block", _ORDER.index(finding["outcome"] or "reported")
+    return finding.severity != "block", _ORDER.index(finding.outcome or "reported")
 
 
 def strip(finding: Mapping[str, Any]) -> Strip | None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from clearance import files, paths
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.split_document import SplitDocument
+from clearance.documents.verdict_document import PolicyReport
 from clearance.policy.test_set_limit import TestSetLimit
 
 RECORD_FILE = paths.TEST_USES
 
 
-def notice(uses: int, policy: Mapping[str, Any], counted: str | None = None) -> tuple[str, bool]:
+def notice(uses: int, policy: PolicyReport, counted: str | None = None) -> tuple[str, bool]:
     """The count in a sentence, and whether it is a warning: from the use that the policy names on.
 
     `policy` is what a verdict records of its policy; without a limit in force on the verdict's day the count
@@ -28,8 +27,8 @@ def notice(uses: int, policy: Mapping[str, Any], counted: str | None = None) -> 
     """
     day = f" (as of {counted})" if counted else ""
     sentence = f"this test set has now been used to judge {uses} {'model' if uses == 1 else 'models'}{day}"
-    limit = TestSetLimit.model_validate(policy["test_uses"]) if policy.get("test_uses") else None
-    in_force = limit is not None and limit.in_force(dt.date.fromisoformat(policy["as_of"]))
+    limit = TestSetLimit.model_validate(policy.test_uses) if policy.test_uses else None
+    in_force = limit is not None and limit.in_force(dt.date.fromisoformat(policy.as_of))
     if limit is None or not in_force or uses < limit.warn_from:
         return sentence, False
     return (
@@ -40,7 +39,7 @@ def notice(uses: int, policy: Mapping[str, Any], counted: str | None = None) -> 
     )
 
 
-def log(uses: int, policy: Mapping[str, Any], logger: logging.Logger) -> None:
+def log(uses: int, policy: PolicyReport, logger: logging.Logger) -> None:
     """Log the count in a sentence, as a warning from the use that the policy names on."""
     sentence, is_warning = notice(uses, policy)
     logger.log(logging.WARNING if is_warning else logging.INFO, "%s", sentence)
@@ -51,7 +50,7 @@ def record(root: Path, test_rows: str, uses: int, day: dt.date) -> None:
     files.write_json(root / RECORD_FILE, {"test_rows": test_rows, "uses": uses, "counted": day.isoformat()})
 
 
-def latest(root: Path, policy: Mapping[str, Any]) -> tuple[str, bool] | None:
+def latest(root: Path, policy: PolicyReport) -> tuple[str, bool] | None:
     """`notice` for the last count in the project at `root`; None when there are no test rows.
 
     Raises IntegrityError when the count, or the record of the split, is not readable.

@@ -87,7 +87,7 @@ def fault(decision: RecordedDecision, context: ApprovalContext) -> Reason | None
 
 
 def _other_subject(recorded: RecordedDecision, subject: ApprovalSubject) -> Reason | None:
-    """Why a decision is about something else. A rejection is about the content, whoever is champion."""
+    """Why a decision is about something else. A rejection is about the content, with any champion."""
     decision, who = recorded.decision, recorded.person.identity
     if recorded.content != subject.content:
         about = f"it is about other evidence ({recorded.content[:12]}…)"
@@ -98,8 +98,8 @@ def _other_subject(recorded: RecordedDecision, subject: ApprovalSubject) -> Reas
     if recorded.kind is DecisionKind.REJECT:
         return None
     if decision.policy != subject.policy:
-        made = f"it was made under policy {decision.policy}"
-        return Reason("other_policy", f"{made}; {who} can decide under {subject.policy}")
+        origin = f"it was made under policy {decision.policy}"
+        return Reason("other_policy", f"{origin}; {who} can decide under {subject.policy}")
     if (decision.comparison, decision.champion) != (subject.comparison, subject.champion):
         refers = "it refers to a comparison with another champion"
         return Reason("other_champion", f"{refers}; {who} can decide on today's comparison")

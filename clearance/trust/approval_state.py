@@ -53,7 +53,9 @@ def evaluate(records: Iterable[DecisionRecord], context: ApprovalContext) -> App
     decisions, reused = recorded_decisions.drop_reused_tokens(attributed)
     decisions.sort(key=_preference)
     refused = [*reused, *(result for result in read if isinstance(result, UncountedDecision))]
-    revoked = {(digest, made.person.identity) for made in decisions for digest in made.decision.revokes}
+    revoked = {
+        (digest, decision.person.identity) for decision in decisions for digest in decision.decision.revokes
+    }
     rejections: list[RecordedDecision] = []
     counted: dict[str, RecordedDecision] = {}
     for decision in decisions:
@@ -81,7 +83,7 @@ def _state(
 ) -> ApprovalState:
     able = {identity: decision.roles for identity, decision in counted.items()}
     missing = quorum.missing(able, context.requirement.roles)
-    ends = [made.decision.until for made in counted.values() if made.decision.until is not None]
+    ends = [decision.decision.until for decision in counted.values() if decision.decision.until is not None]
     calls = [_call(role, count, counted, context) for role, count in missing.items() if _possible(context)]
     return ApprovalState(
         counted=tuple(counted.values()),

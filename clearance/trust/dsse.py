@@ -81,7 +81,9 @@ def verify(envelope: Mapping[str, Any], keys: Mapping[str, Key]) -> VerifiedStat
     """
     parsed = _parse(envelope)
     encoded = parsed.pae()
-    results = {keyid: _fault(made, keys.get(keyid), encoded) for keyid, made in parsed.signatures.items()}
+    results = {
+        keyid: _fault(signature, keys.get(keyid), encoded) for keyid, signature in parsed.signatures.items()
+    }
     valid = frozenset(keyid for keyid, fault in results.items() if fault is None)
     if not valid:
         why = "; ".join(f"key {keyid[:12]}…: {fault}" for keyid, fault in results.items())

@@ -8,28 +8,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def assigned(able: Mapping[str, frozenset[str]], wanted: Mapping[str, int]) -> dict[str, list[str]]:
-    """For each role in `wanted`, the people who fill its places, so that most places are filled.
+def assigned(able: Mapping[str, frozenset[str]], places: Mapping[str, int]) -> dict[str, list[str]]:
+    """For each role in `places`, the people who fill its places; as many places as possible are filled.
 
     `able` maps a person to the roles they could fill. The result does not depend on the order of people and
     roles: augmenting paths over sorted names.
     """
-    filled: dict[str, list[str]] = {role: [] for role in sorted(wanted)}
+    filled: dict[str, list[str]] = {role: [] for role in sorted(places)}
     for person in sorted(able):
-        _place(person, able, wanted, filled, set())
+        _place(person, able, places, filled, set())
     return filled
 
 
-def missing(able: Mapping[str, frozenset[str]], wanted: Mapping[str, int]) -> dict[str, int]:
+def missing(able: Mapping[str, frozenset[str]], places: Mapping[str, int]) -> dict[str, int]:
     """The number of people still needed for each role; a role that is full is left out."""
-    filled = assigned(able, wanted)
-    return {role: wanted[role] - len(filled[role]) for role in filled if len(filled[role]) < wanted[role]}
+    filled = assigned(able, places)
+    return {role: places[role] - len(filled[role]) for role in filled if len(filled[role]) < places[role]}
 
 
 def _place(
     person: str,
     able: Mapping[str, frozenset[str]],
-    wanted: Mapping[str, int],
+    places: Mapping[str, int],
     filled: dict[str, list[str]],
     tried: set[str],
 ) -> bool:
@@ -38,11 +38,11 @@ def _place(
         if role in tried:
             continue
         tried.add(role)
-        if len(filled[role]) < wanted[role]:
+        if len(filled[role]) < places[role]:
             filled[role].append(person)
             return True
         for place, other in enumerate(filled[role]):
-            if _place(other, able, wanted, filled, tried):
+            if _place(other, able, places, filled, tried):
                 filled[role][place] = person
                 return True
     return False

@@ -157,8 +157,8 @@ class Roles:
 
     def author(self, email: str) -> Person | None:
         """The person who commits under this address, whatever its case; None when it is not listed."""
-        wanted = email.strip().casefold()
-        return next((person for person in self.people.values() if wanted in person.emails), None)
+        address = email.strip().casefold()
+        return next((person for person in self.people.values() if address in person.emails), None)
 
 
 def format_time(at: dt.datetime) -> str:

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RemovedObjects:
-    """What was removed at one place (or would be): `objects`, of `size` bytes in all; `kept` stay."""
+    """What was removed at one place (or would be): `objects`, of `size` bytes in all; `remaining` stay."""
 
     place: str
     objects: tuple[str, ...]
     size: int
-    kept: int
+    remaining: int
 
     def __str__(self) -> str:
         if not self.objects:
-            return f"{self.place}: nothing to remove ({self.kept} objects kept)"
+            return f"{self.place}: nothing to remove ({self.remaining} objects kept)"
         noun = "object" if len(self.objects) == 1 else "objects"
-        return f"{self.place}: {len(self.objects)} {noun}, {self.size:,} bytes ({self.kept} kept)"
+        return f"{self.place}: {len(self.objects)} {noun}, {self.size:,} bytes ({self.remaining} kept)"
 
 
 def referenced_objects(texts: Iterable[str]) -> set[str]:
@@ -98,7 +98,7 @@ def _remove(
     size = sum(store.size(name) for name in spare)
     for name in () if dry else spare:
         store.delete(name)
-    return RemovedObjects(place=place, objects=tuple(spare), size=size, kept=len(present) - len(spare))
+    return RemovedObjects(place=place, objects=tuple(spare), size=size, remaining=len(present) - len(spare))
 
 
 @contextlib.contextmanager

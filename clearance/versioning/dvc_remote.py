@@ -39,9 +39,9 @@ def default_remote(root: Path) -> Remote | None:
 
     if not (root / ".dvc").is_dir():
         return None
-    if (found := dvc_api.remote_settings(root)) is None:
+    if (remote := dvc_api.remote_settings(root)) is None:
         return None
-    name, settings = found
+    name, settings = remote
     if settings is None:
         raise faults.REMOTE_NOT_CONFIGURED(name=name)
     return Remote(name, _is_inside(root, settings["url"]))

@@ -47,7 +47,7 @@ class CommitState:
 
 @dataclass(frozen=True, order=True)
 class Author:
-    """A person whom a commit names as author or co-author. It is a claim: git checks no identity."""
+    """A person that a commit names as author or co-author. It is a claim: git checks no identity."""
 
     email: str
     name: str

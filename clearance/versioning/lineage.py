@@ -79,7 +79,7 @@ class _Declared(BaseModel):
         return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
 
     def options(self) -> dict[str, Any]:
-        """How DVC is told to keep an output (`cache`, `push`, `remote`), by its path."""
+        """How DVC keeps an output (`cache`, `push`, `remote`), by its path."""
         entries = [entry for entry in [*self.outs, *self.metrics, *self.plots] if isinstance(entry, dict)]
         return {path: options for entry in entries for path, options in entry.items()}
 
@@ -190,9 +190,9 @@ def _check_verdict(lineage: Lineage, read: _Read) -> None:
         raise faults.VERDICT_INCOMPLETE(path=VERDICT, reason=error) from None
     if not verdict["evidence"]:
         raise faults.VERDICT_INCOMPLETE(path=VERDICT, reason="there is none")
-    known = {*lineage.outs, *lineage.deps}
+    recorded_paths = {*lineage.outs, *lineage.deps}
     for path, sha256 in cited.items():
-        if ".." in Path(path).parts or known.isdisjoint(map(str, (Path(path), *Path(path).parents))):
+        if ".." in Path(path).parts or recorded_paths.isdisjoint(map(str, (Path(path), *Path(path).parents))):
             raise faults.FOREIGN_EVIDENCE(verdict=VERDICT, path=path)
         if read(path).sha256 != sha256:
             raise faults.EVIDENCE_DIFFERS(verdict=VERDICT, path=path)

@@ -20,6 +20,7 @@ from clearance.documents.validation_document import (
     PreparedValidationDocument,
     RawValidationDocument,
 )
+from clearance.documents.verdict_document import PolicyReport, VerdictDocument
 
 DIGEST = "0" * 64
 SPLITS = ("train", "tune", "test")
@@ -204,6 +205,52 @@ def explanation(measurements: Mapping[str, Measurement] | None = None, **content
     made_up: dict[str, Any] = {"importance": [], "by_group": {}, "group_rows": {}, "model_sha256": DIGEST}
     taken = {"additivity_error": Measurement(value=1e-12)} if measurements is None else measurements
     return ExplanationDocument.create(measurements=taken, **(made_up | content))
+
+
+def finding(**content: Any) -> dict[str, Any]:
+    """A finding of a verdict: a gap by race that passes."""
+    made_up: dict[str, Any] = {
+        "rule": "gap",
+        "metric": "fairness.demographic_parity_difference",
+        "attribute": "race",
+        "limit": {"at_least": None, "at_most": 0.1},
+        "severity": "block",
+        "decides_by": "interval",
+        "kind": "engineering",
+        "source": "the test",
+        "certainty": None,
+        "jurisdiction": None,
+        "outcome": "pass",
+        "reason": "the gap is small",
+        "value": 0.05,
+        "low": 0.0,
+        "high": 0.09,
+        "confidence": 0.95,
+        "support": {},
+    }
+    return made_up | content
+
+
+def policy_report(**content: Any) -> PolicyReport:
+    """What a verdict says of its policy."""
+    made_up: dict[str, Any] = {"id": "p", "version": "7", "title": "the test", "file": "policies/test.yaml"}
+    made_up |= {"sha256": DIGEST, "as_of": "2026-11-22", "impact_table": None, "test_uses": None}
+    return PolicyReport(**(made_up | content))
+
+
+def verdict(outcome: str = "pass", **content: Any) -> VerdictDocument:
+    """What a policy says of a model."""
+    made_up: dict[str, Any] = {
+        "name": "loans",
+        "reasons": (),
+        "findings": (),
+        "not_in_force": (),
+        "policy": policy_report(),
+        "what_if": False,
+        "overrides": {},
+        "evidence": {},
+    }
+    return VerdictDocument.create(verdict=outcome, **(made_up | content))
 
 
 def block(root: Path, because: str, *names: str) -> None:

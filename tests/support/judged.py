@@ -213,7 +213,7 @@ def build(
     if candidates:
         _add_candidates(root, candidates, reference=reference)
     judged = project_verdict.judge(params.load(root / "params.yaml"), root)
-    files.write_json(root / "reports/verdict.json", judged)
+    judged.write(root)
     lock(root)
     return root
 

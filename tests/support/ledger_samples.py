@@ -49,7 +49,7 @@ class Signer:
         envelope.sign(self.key)
         return dict(envelope.to_dict())
 
-    def opened(self, envelope: Mapping[str, Any]) -> Opened:
+    def verify_envelope(self, envelope: Mapping[str, Any]) -> Opened:
         try:
             found = Envelope.from_dict(json.loads(json.dumps(envelope)))
             found.verify([self.key.public_key], 1)
@@ -58,7 +58,7 @@ class Signer:
         return Opened(json.loads(found.payload))
 
     def seal(self, *places: Path) -> ledger.Seal:
-        return ledger.Seal(sign=self.sign, opened=self.opened, places=places)
+        return ledger.Seal(sign=self.sign, verify_envelope=self.verify_envelope, places=places)
 
 
 def signer() -> Signer:

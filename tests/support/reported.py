@@ -248,7 +248,7 @@ def write(
                 place / name, '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
             )
     verdict = project_verdict.judge(params.load(root / "params.yaml"), root)
-    artifacts.write_json(root / "reports/verdict.json", verdict)
+    verdict.write(root)
     return root
 
 

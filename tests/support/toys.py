@@ -111,11 +111,15 @@ if __name__ == "__main__":
         "outcome": outcome, "severity": "block", "value": 0.2, "low": 0.1, "high": 0.3, "confidence": 0.95,
         "limit": {"at_least": None, "at_most": 0.1}, "kind": "engineering", "source": "none",
         "decides_by": "interval", "support": {"a": 10}, "reason": reason,
+        "certainty": None, "jurisdiction": None,
     }
     artifacts.write_json(Path("reports/verdict.json"), {
         "verdict": outcome, "name": params["name"], "reasons": [reason],
         "what_if": "policy" in params["overrides"], "overrides": params["overrides"],
-        "policy": params["policy"] | {"id": "toy", "version": "1"},
+        "policy": params["policy"] | {
+            "id": "toy", "version": "1", "title": "a toy", "sha256": "0" * 64,
+            "impact_table": None, "test_uses": None,
+        },
         "findings": [finding], "evidence": {}, "not_in_force": [],
     })
 """
