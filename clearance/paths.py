@@ -1,4 +1,4 @@
-"""Where everything in a project lies, relative to its root; each path is spelt here and nowhere else.
+"""Where the files that the pipeline reads and writes lie, relative to the project's root.
 
 Names only: nothing here reads or writes.
 """
