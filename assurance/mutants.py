@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     ),
     "ledger": (
         ("clearance/ledger/*.py",),
-        ("ledger", "ledger_faults", "ledger_witness", "ledger_history", "ledger_tampering", "ledger_crashes"),
+        ("ledger", "ledger_faults", "ledger_checkpoint_reader", "ledger_history", "ledger_tampering", "ledger_crashes"),
     ),
     "approvals": (
         (

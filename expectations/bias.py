@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from clearance import wording
-from clearance.documents import metrics as registry
+from clearance.documents import metric_catalogue as registry
 from clearance.documents.measurement import Measurement, undefined
 from clearance.metrics import data_bias, proxies
 from expectations import custom

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from clearance import files, params, paths, stage, wording
 from clearance.data.tables import prepared, scored
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.performance_document import PerformanceDocument
@@ -151,7 +151,7 @@ def main() -> None:
     with files.replacing_folder(paths.EVALUATE_FIGURES) as folder:
         write_figures(folder, curves_to_draw(points, evaluated.measurements), evaluated.measurements)
     for name, measurement in evaluated.measurements.items():
-        logger.info("%s: %s", metrics.title(name), _in_words(measurement))
+        logger.info("%s: %s", metric_catalogue.title(name), _in_words(measurement))
 
 
 if __name__ == "__main__":

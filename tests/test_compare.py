@@ -32,7 +32,7 @@ from clearance.promotion import release
 from clearance.versioning import lineage
 from tasks import prepare, track
 from tests.support import codes, evidence, judged, tables
-from tests.test_challenge import asked
+from tests.test_comparison_decision import asked
 
 NAME = "loan-approval"
 LOOSE = {"difference_margin": 0.3, "ratio_margin": 0.5, "quality": [{"metric": "accuracy", "margin": 0.1}]}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.policy import judgement, policy_file, schema
@@ -59,7 +59,7 @@ def test_nothing_in_a_pack_is_out_of_date_or_without_effect(file: Path) -> None:
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_every_metric_a_shipped_policy_reads_has_a_meaning_in_words(file: Path) -> None:
-    assert {rule.metric for rule in policy_file.load(file).rules} <= metrics.METRICS.keys()
+    assert {rule.metric for rule in policy_file.load(file).rules} <= metric_catalogue.METRICS.keys()
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)

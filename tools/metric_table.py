@@ -10,14 +10,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 
 PAGE = Path("docs/fairness.md")
 TABLES = {"fairness metrics": "fairness", "bias metrics": "bias in the data"}
 """The marker of each table in the page, and the family of metrics it lists."""
 
 
-def table(rows: Iterable[metrics.Metric]) -> str:
+def table(rows: Iterable[metric_catalogue.Metric]) -> str:
     """A Markdown table with one line a metric."""
     lines = ["| metric | is | range | parity at | interval |", "|---|---|---|---|---|"]
     for metric in rows:
@@ -32,7 +32,7 @@ def written(text: str) -> str:
     for marker, family in TABLES.items():
         start = f"<!-- {marker}: written by `python -m tools.metric_table --write` -->"
         end = f"<!-- {marker} end -->"
-        rows = table(metric for metric in metrics.METRICS.values() if metric.family == family)
+        rows = table(metric for metric in metric_catalogue.METRICS.values() if metric.family == family)
         before, start_found, rest = text.partition(start)
         _, end_found, after = rest.partition(end)
         if not (start_found and end_found):

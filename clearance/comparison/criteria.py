@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.policy import schema
 from clearance.policy.comparison_terms import ComparisonTerms
 
@@ -66,15 +66,15 @@ def criteria_of(terms: ComparisonTerms, rules: Sequence[schema.Rule]) -> list[Cr
     return criteria
 
 
-def _contrast(measurement: str) -> metrics.Contrast | None:
+def _contrast(measurement: str) -> metric_catalogue.Contrast | None:
     """How the metric is compared; one that the registry does not know, by its difference."""
-    entry = metrics.METRICS.get(f"fairness.{measurement}")
+    entry = metric_catalogue.METRICS.get(f"fairness.{measurement}")
     return entry.contrast if entry else "difference"
 
 
 def _limit(name: str, margin: float) -> schema.Limit:
     """The bound on the change: how much it may go in the direction that speaks against a model."""
-    entry = metrics.METRICS.get(name)
+    entry = metric_catalogue.METRICS.get(name)
     if entry is None or entry.better != "higher":
         return schema.Limit(at_most=margin)
     return schema.Limit(at_least=round(1 - margin if entry.contrast == "ratio" else -margin, 12))

@@ -14,7 +14,7 @@ from clearance import wording
 from clearance.comparison import paired_rows
 from clearance.comparison.criteria import Criterion
 from clearance.comparison.paired_rows import PairedRows
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.metrics import intervals
 from clearance.policy import findings, schema
@@ -134,5 +134,5 @@ def _in_words(criterion: Criterion, limit: schema.Limit, change: Measurement) ->
     value = wording.measurement(change.to_json(), beside=limit.ends)
     if change.confidence is not None:
         value = value.replace("(", f"({100 * change.confidence:.4g}% interval ", 1)
-    subject = metrics.subject(criterion.metric, criterion.attribute)
+    subject = metric_catalogue.subject(criterion.metric, criterion.attribute)
     return f"{subject}, {contrast}: {value}; limit: {wording.limit(limit.model_dump())}"

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearance.comparison.criteria import Criterion
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import Measurement, undefined
 from clearance.metrics import (
@@ -123,7 +123,9 @@ class Tables:
         """How the candidate changes the criterion's metric; undefined without a paired method for it."""
         metric, above = criterion.metric, criterion.metric == SCORING_RATE
         if metric not in paired_disparity.METRICS and not above:
-            return undefined(f"no method is known that compares two models by {metrics.title(metric)}")
+            return undefined(
+                f"no method is known that compares two models by {metric_catalogue.title(metric)}"
+            )
         if criterion.attribute is None:
             return undefined("the rule names no attribute")
         table = self.count(criterion.attribute, above_median=above)

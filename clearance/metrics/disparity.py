@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearance import labels, params
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION, Measurement, undefined
 from clearance.metrics import areas, count_rows, entropy, fairness, intersections, intervals, ranked
@@ -24,7 +24,7 @@ from clearance.metrics.sampling_design import Design, Floats
 
 Labels = npt.NDArray[np.integer]
 
-METRICS = tuple(metric.measurement for metric in metrics.of_document("fairness"))
+METRICS = tuple(metric.measurement for metric in metric_catalogue.of_document("fairness"))
 """What is measured by attribute and by intersection."""
 
 

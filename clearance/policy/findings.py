@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance import wording
-from clearance.documents import codec, metrics
+from clearance.documents import codec, metric_catalogue
 from clearance.documents.evidence_document import Evidence
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.validation_document import ValidationDocument
@@ -66,7 +66,7 @@ class Finding:
 
 def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]) -> Finding:
     """Apply the rule, for `attribute` (None: for all rows), to the evidence documents by name."""
-    subject = metrics.subject(rule.metric, attribute)
+    subject = metric_catalogue.subject(rule.metric, attribute)
     verb = "are" if rule.measurement in _PLURAL else "is"
     measured = _look_up(rule, attribute, evidence)
     if isinstance(measured, str):

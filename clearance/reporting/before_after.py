@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance import wording
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.documents.evidence_document import Evidence
 from clearance.documents.training_document import BeforeAfter, TrainingDocument
 
@@ -61,7 +61,7 @@ def _fairness(comparison: BeforeAfter) -> Iterator[Line]:
 
 
 def _depends_on_model(metric: str) -> bool:
-    entry = metrics.METRICS.get(f"fairness.{metric}")
+    entry = metric_catalogue.METRICS.get(f"fairness.{metric}")
     return entry is None or entry.contrast is not None
 
 
@@ -72,7 +72,7 @@ def _line(metric: str, attribute: str | None, before: Mapping[str, Any], after: 
 
 def parity(metric: str) -> float | None:
     """The value at which all groups are treated the same; None for a figure that compares no groups."""
-    entry = metrics.METRICS.get(f"fairness.{metric}")
+    entry = metric_catalogue.METRICS.get(f"fairness.{metric}")
     return entry.parity if entry else None
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from clearance import wording
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.policy import schema
 from clearance.policy.dated import Dated
 from clearance.policy.impact_rules import ImpactTableRules
@@ -131,9 +131,9 @@ def cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
 
 def _similar_metric(name: str) -> str | None:
     """The metric in the registry that differs from this name by little more than a letter."""
-    if name in metrics.METRICS:
+    if name in metric_catalogue.METRICS:
         return None
-    return next(iter(difflib.get_close_matches(name, metrics.METRICS, n=1, cutoff=0.95)), None)
+    return next(iter(difflib.get_close_matches(name, metric_catalogue.METRICS, n=1, cutoff=0.95)), None)
 
 
 def _rule(policy: schema.Policy, name: str) -> schema.Rule:
@@ -153,9 +153,9 @@ def _rule(policy: schema.Policy, name: str) -> schema.Rule:
 def _measures(rule: schema.Rule) -> str:
     attributes = [name for name in rule.read_for if name is not None]
     groups = f" by {wording.join_names(attributes)}" if attributes else ""
-    entry = metrics.METRICS.get(rule.metric)
+    entry = metric_catalogue.METRICS.get(rule.metric)
     if entry is None:
-        return f"{metrics.title(rule.metric)}{groups}: as it stands in reports/{rule.document}.json"
+        return f"{metric_catalogue.title(rule.metric)}{groups}: as it stands in reports/{rule.document}.json"
     parity = "" if entry.parity is None else f"; {entry.parity:g} means parity"
     return f"{entry.title}{groups}: {entry.meaning}{parity}"
 

@@ -6,7 +6,7 @@ It repeats what was decided and never decides again.
 from __future__ import annotations
 
 from clearance import wording
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.policy import sample_size
@@ -75,7 +75,7 @@ def next_steps(verdict: VerdictDocument) -> list[str]:
 
 def subject(finding: RuleFinding) -> str:
     """What a finding is about: "demographic parity ratio by race"."""
-    return metrics.subject(finding.metric, finding.attribute)
+    return metric_catalogue.subject(finding.metric, finding.attribute)
 
 
 def _blocking(verdict: VerdictDocument) -> list[RuleFinding]:

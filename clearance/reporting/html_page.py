@@ -15,7 +15,7 @@ import jinja2
 import markupsafe
 
 from clearance import wording
-from clearance.documents import metrics
+from clearance.documents import metric_catalogue
 
 _CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
 _DIRECTIONS = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -40,8 +40,8 @@ def environment(folder: Path) -> jinja2.Environment:
     templates.filters |= {name: getattr(wording, name) for name in _WORDS}
     templates.filters |= {
         "prose": prose,
-        "subject": metrics.subject,
-        "metric_title": metrics.title,
+        "subject": metric_catalogue.subject,
+        "metric_title": metric_catalogue.title,
         "verbatim": verbatim,
     }
     return templates

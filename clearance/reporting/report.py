@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance import files, params, paths
-from clearance.documents import catalogue, codec, metrics
+from clearance.documents import catalogue, codec, metric_catalogue
 from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
@@ -140,12 +140,16 @@ def render(evidence: ReportEvidence, data: params.Data) -> str:
             **{name: _as_json(document) for name, document in evidence.documents.items()},
             certainties=explain_rule.CERTAINTIES,
             compared=before_after.lines(evidence.documents["training"]),
-            biases=metrics.of_document("validation_prepared"),
+            biases=metric_catalogue.of_document("validation_prepared"),
             data=data,
             digests=evidence.digests,
             figures=evidence.figures,
             impact=impact_rows(evidence),
-            glossary=[entry for entry in metrics.METRICS.values() if entry.family in ("quality", "fairness")],
+            glossary=[
+                entry
+                for entry in metric_catalogue.METRICS.values()
+                if entry.family in ("quality", "fairness")
+            ],
             findings=[codec.write(finding) for finding in sorted(verdict.findings, key=_worst_first)],
             origin=_as_json(evidence.origin),
             outcomes=OUTCOMES,

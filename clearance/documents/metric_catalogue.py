@@ -1,4 +1,4 @@
-"""The registry of metrics: the name, the meaning and the scale of every number that a rule can read.
+"""The catalogue of metrics: the name, the meaning and the scale of every number that a rule can read.
 
 A new metric is its function (which writes the measurement) and one entry here. The glossary, the names in
 sentences, the comparison with the champion, parity in before and after, and the table in docs/fairness.md

@@ -1,11 +1,11 @@
-"""The registry of metrics names everything that is measured, and everything else takes its words from it."""
+"""The catalogue of metrics names everything that is measured, and everything else takes its words from it."""
 
 from __future__ import annotations
 
 import pytest
 
-from clearance.documents import metrics
-from clearance.documents.metrics import METRICS
+from clearance.documents import metric_catalogue
+from clearance.documents.metric_catalogue import METRICS
 from clearance.metrics import data_bias, disparity, paired_disparity, paired_scores, performance
 from clearance.policy import comparison_terms
 from tools import metric_table
@@ -19,7 +19,7 @@ NOT_PAIRED = {
 
 
 def names(document: str) -> set[str]:
-    return {metric.measurement for metric in metrics.of_document(document)}
+    return {metric.measurement for metric in metric_catalogue.of_document(document)}
 
 
 def test_every_metric_that_is_measured_has_an_entry_and_every_entry_is_measured() -> None:
@@ -31,7 +31,7 @@ def test_every_metric_that_is_measured_has_an_entry_and_every_entry_is_measured(
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-def test_an_entry_is_complete_and_its_parity_lies_in_its_range(metric: metrics.Metric) -> None:
+def test_an_entry_is_complete_and_its_parity_lies_in_its_range(metric: metric_catalogue.Metric) -> None:
     assert metric.title and metric.meaning and metric.unit
     assert not metric.meaning.endswith(".") and not metric.meaning[0].isupper()
     ends = [end for end in (metric.low, metric.high) if end is not None]
@@ -43,7 +43,7 @@ def test_an_entry_is_complete_and_its_parity_lies_in_its_range(metric: metrics.M
 
 
 def test_a_fairness_metric_that_a_model_changes_is_compared_as_its_entry_says() -> None:
-    fairness = metrics.of_document("fairness")
+    fairness = metric_catalogue.of_document("fairness")
     changes = {metric.measurement for metric in fairness if metric.contrast}
     assert changes == names("fairness") - {"missing_share"}
     assert changes - NOT_PAIRED == paired_disparity.METRICS | {"scoring_rate_ratio"}
@@ -69,7 +69,7 @@ def test_the_quality_metrics_that_terms_may_name_have_entries() -> None:
     ],
 )
 def test_a_metric_is_called_by_its_title(name: str, attribute: str | None, subject: str) -> None:
-    assert metrics.subject(name, attribute) == subject
+    assert metric_catalogue.subject(name, attribute) == subject
 
 
 def test_the_tables_in_the_guide_are_those_of_the_registry() -> None:
