@@ -26,13 +26,17 @@ ROOMS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "policy": (
         ("clearance/policy/*.py", "clearance/promotion/next_step.py"),
         (
-            *("policy", "judge", "sufficiency", "values", "significance", "impact", "reuse", "challenge"),
+            *("policy", "judge", "sample_size", "values", "significance", "impact", "test_set_notice"),
+            "comparison_decision",
             *("authorisation", "findings", "promotion", "packs"),
         ),
     ),
     "ledger": (
         ("clearance/ledger/*.py",),
-        ("ledger", "ledger_faults", "ledger_checkpoint_reader", "ledger_history", "ledger_tampering", "ledger_crashes"),
+        (
+            *("ledger", "ledger_faults", "ledger_checkpoint_reader", "ledger_history"),
+            *("ledger_tampering", "ledger_crashes"),
+        ),
     ),
     "approvals": (
         (
