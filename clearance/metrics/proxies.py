@@ -41,8 +41,8 @@ def measure(
 ) -> Proxies:
     """How well features tell the groups of one attribute; rows in an order that says nothing of either.
 
-    The figure is the area under the ROC curve of the group most easily told from the others: 0.5 is no better
-    than chance, 1 gives the group away. `features` and `group` have the same n rows; a row of no known group
+    The figure is the area under the ROC curve of the group that is easiest to tell from the others: 0.5
+    is chance, 1 identifies the group. `features` and `group` have the same n rows; a row of no known group
     is left out. The bounds of the strongest hold for all features and groups at once (Bonferroni). Undefined
     without features, without two groups, and when one of them, or of the `group_names`, has fewer than
     `ranking.FEWEST` rows among those looked at: nobody would see that such a group can be identified.
