@@ -100,7 +100,7 @@ def test_an_account_without_rights_is_told_so_and_damages_nothing(
     ("change", "code", "values"),
     [
         ("INSERT INTO clearance_ledger VALUES ('another', 1)", "ledger.not_one_ledger", {"count": 2}),
-        ("UPDATE clearance_ledger SET format = 2", "ledger.unknown_format", {"found": 2, "expected": 1}),
+        ("UPDATE clearance_ledger SET format = 2", "ledger.unknown_format", {"version": 2, "expected": 1}),
     ],
 )
 def test_a_database_that_is_not_one_ledger_of_our_format_is_refused(

@@ -165,7 +165,7 @@ def test_the_trainer_proposes_the_promoter_promotes_and_no_other_writes_to_the_n
     done = release.release(guarded.root, day)
     assert (done["candidate"]["name"], done["candidate"]["version"]) == (CANDIDATES, 1)
     assert done["status"] == "not promoted"
-    assert done["reason"] == "All who must agree do, and dan may not promote: ask an operator to."
+    assert done["reason"] == "All required approvals are in, and dan may not promote: ask an operator to."
     assert not trainer.search_model_versions(f"name='{NAME}'")
 
     guarded.sign_in("trainer", "pipeline")  # the right person by the roles file, the wrong account in MLflow

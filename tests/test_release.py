@@ -40,6 +40,7 @@ ROOT = Path(__file__).parent.parent
 DAY = dt.date(2026, 11, 30)
 STRICTER = dt.date(2027, 6, 1)
 NAME, CANDIDATES = "loan-approval", "loan-approval-candidate"
+NOT_REPRODUCED = "promotion.verdict_not_reproduced"
 DEMO = "signed with demo keys, which do not prove who signed"
 
 Settle = Callable[..., Path]
@@ -220,22 +221,24 @@ def forge(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "code"),
     [
-        lambda verdict: verdict.update(verdict="pass"),
-        lambda verdict: verdict["findings"][1].update(outcome="pass"),
-        lambda verdict: verdict.update(findings=[], reasons=[], verdict="pass"),
-        lambda verdict: verdict["policy"].update(as_of="2026-01-01"),
-        lambda verdict: verdict.update(extra="a word"),
-        lambda verdict: verdict["evidence"].pop("reports/fairness.json"),
+        (lambda verdict: verdict.update(verdict="pass"), NOT_REPRODUCED),
+        (lambda verdict: verdict["findings"][1].update(outcome="pass"), NOT_REPRODUCED),
+        (lambda verdict: verdict.update(findings=[], reasons=[], verdict="pass"), NOT_REPRODUCED),
+        (lambda verdict: verdict["policy"].update(as_of="2026-01-01"), NOT_REPRODUCED),
+        (lambda verdict: verdict.update(extra="a word"), "documents.does_not_fit"),
+        (lambda verdict: verdict["evidence"].pop("reports/fairness.json"), NOT_REPRODUCED),
     ],
 )
-def test_a_forged_verdict_is_found_out(settle: Settle, change: Callable[[dict[str, Any]], None]) -> None:
+def test_a_forged_verdict_is_found_out(
+    settle: Settle, change: Callable[[dict[str, Any]], None], code: str
+) -> None:
     root = settle(verdict="fail")
     forge(root, change)
     with pytest.raises(IntegrityError) as error:
         track_and_release(root)
-    assert error.value.code == "promotion.verdict_not_reproduced"
+    assert error.value.code == code
     assert not MlflowClient().search_registered_models()
 
 
