@@ -87,7 +87,7 @@ LEDGER: dict[str, tuple[Harm, str]] = {
     "tail cut": (cut, "tail cut or older database: entry 4"),
     "checkpoints lost": (
         lambda place: (place.root / ".clearance/ledger.checkpoints").unlink(),
-        "no checkpoint covers entry 1",
+        "entry 1 has no checkpoint",
     ),
 }
 
