@@ -45,9 +45,9 @@ SECTIONS = {
     "Run the pipeline": {"run", "snapshot", "track", "release"},
     "Read the verdict": {"verdict", "judge", "policy"},
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
-    "Operate the registry": {"promote", "rollback", "retire", "verify", "history", "reproduce"},
+    "Champions": {"promote", "rollback", "retire", "verify", "history", "reproduce"},
     "Ledger": {"ledger"},
-    "Trust: keys, roles and root": {"keys", "roles", "root"},
+    "Trust": {"keys", "roles", "root"},
     "Maintenance": {"repair", "gc"},
 }
 GROUPS = {

@@ -21,7 +21,7 @@ SECTIONS = {
         approvals.override,
         approvals.serve_approvals,
     ),
-    "Operate the registry": (
+    "Champions": (
         champions.promote,
         champions.rollback,
         champions.retire,
@@ -30,7 +30,7 @@ SECTIONS = {
         champions.reproduce,
     ),
     "Ledger": (ledger.ledger,),
-    "Trust: keys, roles and root": (trust.keys, trust.roles, trust.root),
+    "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),
 }
 

@@ -96,7 +96,10 @@ def reject(version: int, identity: str | None, reason: str) -> int:
 @options.reason
 @process.exit_with_status
 def revoke(version: int, identity: str | None, reason: str) -> int:
-    """Withdraw all your decisions on candidate VERSION."""
+    """Withdraw all your decisions on candidate VERSION.
+
+    They no longer count, and you can decide again. A champion stays champion.
+    """
     return _decide("revoke", version, identity, reason)
 
 

@@ -45,7 +45,10 @@ def promote(version: int, identity: str | None) -> int:
 @options.reason
 @process.exit_with_status
 def rollback(to: int | None, identity: str | None, reason: str) -> int:
-    """Make an earlier champion the champion again."""
+    """Make an earlier champion the champion again.
+
+    Moves the alias `champion` back. Needs the right `roll_back`.
+    """
     root = process.enter_project()
     from clearance import library
 
@@ -58,7 +61,10 @@ def rollback(to: int | None, identity: str | None, reason: str) -> int:
 @options.reason
 @process.exit_with_status
 def retire(identity: str | None, reason: str) -> int:
-    """Retire the champion; the model then has none."""
+    """Retire the champion; the model then has none.
+
+    Removes the alias `champion`; files and versions stay. Needs the right `roll_back`.
+    """
     root = process.enter_project()
     from clearance import library, params
 

@@ -36,7 +36,10 @@ def snapshot() -> int:
 @click.command()
 @process.exit_with_status
 def track() -> int:
-    """Record the last run in MLflow, once."""
+    """Record the last run in MLflow.
+
+    Does nothing if the run is already recorded.
+    """
     return _step("track")
 
 
