@@ -55,14 +55,23 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
 
 
 def _catch_interrupts() -> threading.Event:
-    """An event that Ctrl-C sets: a library may swallow the exception while it is imported."""
+    """An event that Ctrl-C sets: a library may swallow the exception while it is imported.
+
+    Where Python itself must swallow it, in a destructor or a callback from C, it would print a traceback.
+    """
     interrupted = threading.Event()
+    show = sys.unraisablehook
 
     def interrupt(*_: object) -> None:
         interrupted.set()
         raise KeyboardInterrupt
 
+    def ignore_interrupts(swallowed: sys.UnraisableHookArgs) -> None:
+        if swallowed.exc_type is not KeyboardInterrupt:
+            show(swallowed)
+
     signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = ignore_interrupts
     return interrupted
 
 

@@ -254,8 +254,21 @@ def test_a_server_that_cannot_start_is_a_fault_that_names_its_log(toy: Path) -> 
     assert not (toy / "effects.txt").exists()  # stages may have had a head start; nothing touched the world
 
 
-def test_ctrl_c_that_a_library_swallows_is_heeded_all_the_same() -> None:
+class _Destroyed:
+    """An object whose destructor raises."""
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self.kind = kind
+
+    def __del__(self) -> None:
+        raise self.kind
+
+
+def test_ctrl_c_that_a_library_swallows_is_heeded_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
     try:
         interrupted = terminal._catch_interrupts()
         terminal._raise_if(interrupted)
@@ -263,5 +276,11 @@ def test_ctrl_c_that_a_library_swallows_is_heeded_all_the_same() -> None:
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             terminal._raise_if(interrupted)
+        swallowed = _Destroyed(KeyboardInterrupt)
+        del swallowed  # Python cannot raise what a destructor raises
+        assert capsys.readouterr().err == ""
+        swallowed = _Destroyed(ValueError)
+        del swallowed
+        assert "ValueError" in capsys.readouterr().err
     finally:
         signal.signal(signal.SIGINT, before)

@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import signal
+import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -33,6 +34,7 @@ def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProc
         events = logging.getLogger("EventsWorker")
         patch.setattr(events, "level", events.level)
         patch.setattr(terminal, "ChildProcesses", lambda root: _note(started, ChildProcesses(root)))
+        patch.setattr(sys, "unraisablehook", sys.unraisablehook)
         patch.chdir(folder)
         os.environ.clear()
         os.environ.update(variables)
