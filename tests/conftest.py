@@ -36,7 +36,17 @@ GOVERNANCE = (
 )
 """Files whose tests work on a registry, a ledger and signed evidence: half a second or more each."""
 
-SLOW_FILES = frozenset({*GROUP_OF, *GOVERNANCE, "test_corruption.py"})
+HEAVY = (
+    *("test_assess.py", "test_bad_input.py", "test_candidates.py", "test_corruption.py", "test_database.py"),
+    *("test_document.py", "test_dvc_pipeline.py", "test_dvc_remote.py", "test_evaluate.py"),
+    *("test_expectations.py", "test_explain.py", "test_fork_server.py", "test_ingest.py"),
+    *("test_ledger_crashes.py", "test_lineage.py", "test_repair.py", "test_report_page.py"),
+    *("test_sampled_data.py", "test_sampling.py", "test_snapshot.py", "test_train.py", "test_validate.py"),
+    "test_workspace.py",
+)
+"""Files that fit models, validate tables, run DVC, or read and write MLflow's store."""
+
+SLOW_FILES = frozenset({*GROUP_OF, *GOVERNANCE, *HEAVY})
 """Every test of these files is slow; elsewhere a mark says which is."""
 
 
