@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from clearance import environment
@@ -49,6 +50,9 @@ HEAVY = (
 SLOW_FILES = frozenset({*GROUP_OF, *GOVERNANCE, *HEAVY})
 """Every test of these files is slow; elsewhere a mark says which is."""
 
+
+settings.register_profile("suite", deadline=None)  # a loaded machine is slow, not wrong
+settings.load_profile("suite")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as processors: more threads only wait
 os.environ["TZ"] = "America/St_Johns"  # nobody's evidence is of UTC because the machine is
