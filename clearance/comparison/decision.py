@@ -80,7 +80,7 @@ def decide(
 
 
 def first_version(terms: ComparisonTerms, verdict: Outcome, reason: str) -> CriterionFinding:
-    """The finding when there is no champion: the verdict decides alone, and people as the terms ask."""
+    """The finding without a champion: the verdict decides, with the approvals that the terms require."""
     people = terms.first_version.approvals
     approvals = (
         f"the policy asks for at least {people} {'approval' if people == 1 else 'approvals'}"
