@@ -106,11 +106,12 @@ def _authority_then(
     name, policy_file = verified.bundle.evidence.model, verified.policy_file
     now = authorised_policy.authorised_now(session.root, name, files.sha256(policy_file))
     tier, commit = intent.body.get("tier", now.tier), intent.body.get("authorised_in")
-    if now.policy and now.tier == tier:
+    agreed = now.objection(verified.settings.contract) is None
+    if now.policy and now.tier == tier and (agreed or not commit):
         return now, ""
     then = (
         authorised_policy.authorised_at(session.root, name, policy_file, tier, commit)
         if commit
         else Authority()
     )
-    return then, f"; {authorised.FILE} now authorises another policy or tier for {name}"
+    return then, f"; {authorised.FILE} now authorises another policy, tier or data contract for {name}"
