@@ -43,7 +43,7 @@ def test_it_starts_without_any_framework() -> None:
 
 SECTIONS = {
     "Run the pipeline": {"run", "snapshot", "track", "release"},
-    "Read the verdict": {"verdict", "judge", "policy"},
+    "Read the verdict": {"verdict", "judge", "contract", "policy"},
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "reproduce"},
     "Ledger": {"ledger"},

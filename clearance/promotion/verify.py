@@ -21,6 +21,7 @@ from clearance.promotion import (
     past_promotions,
     promote,
     review,
+    served_versions,
     version_record,
 )
 from clearance.promotion.candidate import VerifiedCandidate
@@ -53,6 +54,7 @@ def verify(
     except ClearanceError as error:
         return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
+    checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
