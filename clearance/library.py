@@ -33,13 +33,15 @@ DecisionName = Literal["approve", "reject", "revoke", "override"]
 class DecisionResult:
     """A recorded decision, and how things stand after it.
 
-    `uncounted` says why the decision does not count; None if it counts. `missing` are sentences about what
-    the policy still asks for. `complete`: the decision counts and nothing is missing, so the version may be
-    promoted.
+    `uncounted` says why the decision does not count; None if it counts. `request` are sentences about the
+    question that the version answers, its data contract, and what its run replaced. `missing` are sentences
+    about what the policy still asks for. `complete`: the decision counts and nothing is missing, so the
+    version may be promoted.
     """
 
     entry: Entry
     uncounted: str | None
+    request: tuple[str, ...]
     missing: tuple[str, ...]
     complete: bool
 
@@ -144,8 +146,8 @@ def decide(
     """
     root = _enter(project)
     from clearance import registry
+    from clearance.promotion import approval_request, session
     from clearance.promotion import decide as decisions
-    from clearance.promotion import session
     from clearance.trust.decisions import DecisionKind
 
     end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
@@ -163,6 +165,7 @@ def decide(
         return DecisionResult(
             entry=entry,
             uncounted=uncounted,
+            request=approval_request.of_review(review).lines(),
             missing=tuple(review.standing.reasons),
             complete=uncounted is None and decisions.completes(DecisionKind(kind), review),
         )
