@@ -60,13 +60,10 @@ def _conclude(completion: Completion, version: int) -> int:
     return ExitCode.REFUSED if completion.refused else ExitCode.PASS
 
 
-VERSION = click.argument("version", type=int)
-
-
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def approve(version: int, identity: str | None, reason: str) -> int:
     """Approve candidate VERSION.
@@ -78,9 +75,9 @@ def approve(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def reject(version: int, identity: str | None, reason: str) -> int:
     """Reject candidate VERSION.
@@ -91,9 +88,9 @@ def reject(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def revoke(version: int, identity: str | None, reason: str) -> int:
     """Withdraw all your decisions on candidate VERSION.
@@ -104,9 +101,9 @@ def revoke(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @click.option(
     "--until", type=options.DATE, metavar="DATE", required=True, help="Day on which it ends (YYYY-MM-DD)."
 )

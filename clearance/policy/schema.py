@@ -206,6 +206,12 @@ class Policy(Section):
             raise ValueError(f"`excluded` is about {', '.join(unlisted)}, which `attributes` does not list")
         return self
 
+    @property
+    def sections(self) -> dict[str, Dated]:
+        """The dated parts that are not rules, by their key: those that this policy has."""
+        parts = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: part for name, part in parts.items() if isinstance(part, Dated)}
+
     def _lists(self, name: str) -> bool:
         """Whether `name` is an attribute of the policy, or an intersection of several."""
         parts = name.split(INTERSECTION)
