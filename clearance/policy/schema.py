@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from clearance import paths
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.params import Fraction, Scalar, Section
 from clearance.policy.comparison_terms import ComparisonTerms
@@ -19,15 +20,7 @@ from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.test_set_limit import TestSetLimit
 
-DOCUMENTS = (
-    "validation_raw",
-    "split",
-    "validation_prepared",
-    "training",
-    "performance",
-    "fairness",
-    "explanation",
-)
+DOCUMENTS = tuple(path.stem for path in paths.EVIDENCE)
 """The evidence documents a rule may read: `reports/<document>.json`."""
 
 

@@ -28,7 +28,8 @@ COMPARISON_FILE = "evidence/comparison.json"
 OVERRIDE, DEMO = "clearance.override", "clearance.demo"
 """The registry's tags for what must be said wherever a version is named."""
 
-DECISIONS = frozenset({EntryKind.APPROVAL, EntryKind.REJECTION, EntryKind.REVOCATION, EntryKind.OVERRIDE})
+DECISIONS = events.DECISIONS
+"""The kinds of entry that record what a person decided."""
 
 
 @dataclass(frozen=True, kw_only=True)
