@@ -25,7 +25,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clearance import params
+from clearance import validation_messages
 from clearance.ledger import faults
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -78,7 +78,9 @@ class Event(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise faults.UNFIT_BODY(where=where, kind=cls.kind, why=params.describe(error, cls)) from None
+            raise faults.UNFIT_BODY(
+                where=where, kind=cls.kind, why=validation_messages.describe(error, cls)
+            ) from None
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any], *, where: str = "the entry") -> Self:
