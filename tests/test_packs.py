@@ -70,7 +70,7 @@ def test_an_editor_finds_the_schema_from_every_policy(file: Path) -> None:
 
 
 def test_the_exported_schema_is_that_of_the_model() -> None:
-    """`clearance policy schema > policies/policy.schema.json` writes it."""
+    """`make schemas` writes it."""
     assert (ROOT / "policies/policy.schema.json").read_text() == schema.json_schema()
 
 
