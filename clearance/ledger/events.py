@@ -93,9 +93,11 @@ class Event(BaseModel):
 
     def sentence(self, actor: str, model: str | None) -> str:
         """What the actor did to the model, in one sentence without its full stop."""
-        return tell(self.text, actor, model, self._version())
+        return tell(self.text, actor, model, self.about)
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return None
 
 
@@ -117,7 +119,9 @@ class EvidenceEvent(Event):
     version: VersionNumber
     content: Sha256
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -234,7 +238,9 @@ class RefusalEvent(Event):
     account: AccountReference | None = None
     passed_over: int = 0
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -261,7 +267,9 @@ class ChampionChange(_Change):
     version: VersionNumber
     intent: int | None = None
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -298,7 +306,9 @@ class AbandonmentEvent(_Change):
     version: VersionNumber | None = None
     intent: int
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -401,6 +411,12 @@ def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
     subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
     return text.format(actor=actor, subject=subject)
+
+
+def stated_version(body: Mapping[str, Any]) -> int | None:
+    """The version number that a body of an unknown kind states; None when it states none."""
+    value = body.get("version")
+    return value if type(value) is int else None
 
 
 def schemas() -> dict[str, dict[str, Any]]:
