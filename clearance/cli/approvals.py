@@ -111,7 +111,7 @@ def revoke(version: int, identity: str | None, reason: str) -> int:
 )
 @process.exit_with_status
 def override(version: int, identity: str | None, reason: str, until: dt.datetime) -> int:
-    """Allow candidate VERSION temporarily without a pass.
+    """Temporarily allow candidate VERSION without a pass.
 
     Two people must override the verdict, one of them with the right to do so. The policy limits how long an
     override lasts.

@@ -80,7 +80,7 @@ def verify(target: str | None) -> int:
     """Verify the champion, a candidate or a bundle file.
 
     Checks the ledger, the alias, signature and digests of the evidence, and the approvals. Without an
-    argument it checks the champion. Exit status 1 unless everything holds.
+    argument it checks the champion. Exit status 1 unless every check passes.
     """
     root = process.enter_project()
     from clearance import library
@@ -126,8 +126,8 @@ def history(at: dt.datetime | None) -> int:
 def reproduce(target: str) -> int:
     """Rebuild candidate VERSION and compare the outputs.
 
-    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. FILE is
-    a rebuild record instead of a registered version. Exit status 1 if the outputs differ.
+    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. Give
+    the FILE of a rebuild record to rebuild that instead. Exit status 1 if the outputs differ.
     """
     root = process.enter_project()
     from clearance.reproduction import differences, rebuild_record

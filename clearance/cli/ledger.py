@@ -54,7 +54,7 @@ def show(as_json: bool) -> int:
 @ledger.command("export")
 @process.exit_with_status
 def export_() -> int:
-    """Print ledger and checkpoints as JSON lines.
+    """Print the ledger and its checkpoints as JSON lines.
 
     `clearance ledger verify FILE` verifies them.
     """
