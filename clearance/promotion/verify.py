@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from clearance import files, ledger, registry
-from clearance.errors import ClearanceError, ConfigurationError
+from clearance.errors import ClearanceError, ConfigurationError, TransientError
 from clearance.promotion import (
     approval_request,
     candidate,
@@ -85,9 +85,14 @@ def verify_file(
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
-    """The check that `look` makes: it returns what it saw, or raises what is wrong."""
+    """The check that `look` makes: it returns what it saw, or raises what is wrong.
+
+    A fault that may pass is raised: it says nothing about the record.
+    """
     try:
         return Check(name=name, holds=True, says=look())
+    except TransientError:
+        raise
     except ClearanceError as error:
         return _broken(name, error)
 
