@@ -192,9 +192,12 @@ def _calibration(
         seed=sampling.seed,
     )
     tables = [_bins(label, scores, bins) for label, scores in by_name.values()]
+    value = max(calibration.error(filled) for filled in tables)
+    if sampling.lack:
+        return Measurement(value=value, method="no interval", support=rows, lack=sampling.lack)
     ends = [calibration.bounds(filled, each_group) for filled in tables]
     return Measurement(
-        value=max(calibration.error(filled) for filled in tables),
+        value=value,
         low=max(low for low, _ in ends),
         high=max(high for _, high in ends),
         confidence=sampling.confidence,
