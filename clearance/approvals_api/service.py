@@ -155,6 +155,7 @@ def _to_json(review: Review) -> dict[str, Any]:
         "evidence": subject.content,
         "policy": subject.policy,
         "verdict": str(review.case.verdict.verdict),
+        "attempts": review.attempts and review.attempts.to_json(),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
         "complete": standing.complete,
         "obstacle": obstacle and obstacle.reason,

@@ -22,6 +22,14 @@ class ReceiptVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AttemptReceipt:
+    """Which attempt at the model name it was, and what was tried so far in a sentence."""
+
+    number: Count
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseReceipt(Document):
     """How the release ended and why, and who is candidate and champion now.
 
@@ -38,3 +46,4 @@ class ReleaseReceipt(Document):
     candidate: ReceiptVersion | None
     champion: ReceiptVersion | None
     test_uses: Count | None = None
+    attempt: AttemptReceipt | None = field(default=None, metadata=WHEN_SET)

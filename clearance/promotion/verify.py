@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 
 from clearance import files, ledger, registry
 from clearance.errors import ClearanceError, ConfigurationError
-from clearance.promotion import candidate, faults, past_promotions, promote, review, version_record
+from clearance.policy import policy_file
+from clearance.promotion import attempts, candidate, faults, past_promotions, promote, review, version_record
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
@@ -150,6 +151,7 @@ def _check_version(
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
         if record.comparison:
             yield _check("comparison", lambda: _describe_comparison(server, verified, record))
+        yield _check("attempts", lambda: _describe_attempts(verified, record))
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
 
@@ -170,6 +172,12 @@ def _describe_comparison(
         raise faults.COMPARISON_CHANGED(file=name)
     outcome = str(record.comparison["outcome"]).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
+
+
+def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:
+    """Which attempt at its model the version was, as the policy that judged it counts."""
+    terms = policy_file.load(verified.policy_file).attempts
+    return str(attempts.of_version(record.entries, record.model, record.version, terms))
 
 
 def _describe_approvals(
