@@ -144,10 +144,9 @@ def measure(seeds: Sequence[int], series: int, attempts: int = ATTEMPTS) -> Reco
 def _decide(template: FairnessDocument, selected: Selected) -> Iterator[tuple[bool, bool]]:
     """Whether each attempt of a series passes by today's rule, and at its share of the level."""
     totals = {"a": ROWS, "b": ROWS}
-    for number, (first, second) in enumerate(selected.tolist(), start=1):
+    shares = [attempt_terms.SHARES[number.bit_length() - 1] for number in range(1, len(selected) + 1)]
+    for number, (share, (first, second)) in enumerate(zip(shares, selected.tolist(), strict=True), start=1):
         successes = {"a": first, "b": second}
-        share = attempt_terms.share(number)
-        assert share is not None
         plain = intervals.max_difference(successes, totals, CONFIDENCE)
         stricter = intervals.max_difference(successes, totals, attempt_terms.at_share(CONFIDENCE, share))
         level = AttemptLevel(share=share, measurements={METRIC: {"group": stricter}})
@@ -177,7 +176,7 @@ def _template() -> FairnessDocument:
 
 
 def above_the_level(record: Record) -> list[str]:
-    """Where a model beyond the limit ever passed more often, at its share, than the level and chance allow."""
+    """On which rows a model beyond the limit ever passed more often than the level and chance allow."""
     bar = LEVEL + 3 * math.sqrt(LEVEL * (1 - LEVEL) / record["series"])
     return [
         rows
@@ -191,9 +190,9 @@ def render(record: Record) -> str:
     series, passed = record["series"], record["passed"]
     worst, best = record["rates"]["beyond the limit"][1], record["rates"]["beyond the limit"][0]
     lines = [
-        f"{series:,} series of {ATTEMPTS} attempts, seeds {', '.join(map(str, record['seeds']))}; two groups of "
-        f"{record['rows']:,} test rows; limit 0.1 at {record['confidence']:.0%} confidence. Beyond the limit: rates "
-        f"of {best:g} and {worst:g}. Fair: both {best:g}.",
+        f"{series:,} series of {ATTEMPTS} attempts, seeds {', '.join(map(str, record['seeds']))}; two groups "
+        f"of {record['rows']:,} test rows; limit 0.1 at {record['confidence']:.0%} confidence. Beyond the "
+        f"limit: rates of {best:g} and {worst:g}. Fair: both {best:g}.",
         "",
         f"| passed after attempts | {' | '.join(map(str, SHOWN))} |",
         "|---" * (1 + len(SHOWN)) + "|",

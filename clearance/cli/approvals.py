@@ -62,13 +62,10 @@ def _conclude(completion: Completion, version: int) -> int:
     return ExitCode.REFUSED if completion.refused else ExitCode.PASS
 
 
-VERSION = click.argument("version", type=int)
-
-
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def approve(version: int, identity: str | None, reason: str) -> int:
     """Approve candidate VERSION.
@@ -80,9 +77,9 @@ def approve(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def reject(version: int, identity: str | None, reason: str) -> int:
     """Reject candidate VERSION.
@@ -93,9 +90,9 @@ def reject(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def revoke(version: int, identity: str | None, reason: str) -> int:
     """Withdraw all your decisions on candidate VERSION.
@@ -106,9 +103,9 @@ def revoke(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @click.option(
     "--until", type=options.DATE, metavar="DATE", required=True, help="Day on which it ends (YYYY-MM-DD)."
 )

@@ -18,7 +18,7 @@ from clearance.errors import ExitCode
 
 
 @click.command()
-@click.argument("version", type=int)
+@options.version
 @options.identity
 @process.exit_with_status
 def promote(version: int, identity: str | None) -> int:
@@ -42,7 +42,7 @@ def promote(version: int, identity: str | None) -> int:
     "--to", type=int, metavar="VERSION", help="Candidate to return to. Default: the previous champion."
 )
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def rollback(to: int | None, identity: str | None, reason: str) -> int:
     """Make an earlier champion the champion again.
@@ -58,7 +58,7 @@ def rollback(to: int | None, identity: str | None, reason: str) -> int:
 
 @click.command()
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def retire(identity: str | None, reason: str) -> int:
     """Retire the champion; the model then has none.

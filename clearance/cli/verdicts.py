@@ -36,21 +36,10 @@ def verdict(markdown: bool) -> int:
 
 
 @click.command()
-@click.option(
-    "--policy",
-    "file",
-    type=options.FILE,
-    metavar="FILE",
-    help="Policy to judge under. Default: the project's.",
-)
-@click.option(
-    "--as-of",
-    type=options.DATE,
-    metavar="DATE",
-    help="Judge by the rules in force on this day (YYYY-MM-DD). Default: the project's.",
-)
+@options.policy("Policy to judge under. Default: the project's.")
+@options.as_of("Judge by the rules in force on this day (YYYY-MM-DD). Default: the project's.")
 @process.exit_with_status
-def judge(file: Path | None, as_of: dt.datetime | None) -> int:
+def judge(policy_file: str | None, as_of: dt.datetime | None) -> int:
     """Judge existing evidence under another policy or date.
 
     A what-if: nothing is changed or released. The exit status is that of `clearance verdict`.
@@ -60,7 +49,7 @@ def judge(file: Path | None, as_of: dt.datetime | None) -> int:
     from clearance.reporting import headline, summary
 
     day = None if as_of is None else as_of.date()
-    document = VerdictDocument.from_json(library.what_if(Path.cwd(), policy=file, as_of=day))
+    document = VerdictDocument.from_json(library.what_if(Path.cwd(), policy=policy_file, as_of=day))
     click.echo(summary.title(document))
     click.echo(f"  {headline.sentence(document)}\n")
     for line in summary.findings(document):
@@ -75,52 +64,42 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("file", type=options.FILE)
-@click.option(
-    "--as-of",
-    type=options.DATE,
-    metavar="DATE",
-    help="Check its dates as of this day (YYYY-MM-DD). Default: today.",
-)
+@options.as_of("Check its dates as of this day (YYYY-MM-DD). Default: today.")
 @process.exit_with_status
 def check(file: Path, as_of: dt.datetime | None) -> int:
     """Validate the policy in FILE.
 
     Lists rules that have expired or are not yet in force, and settings that are probably a mistake.
     """
-    from clearance.policy import policy_file
+    from clearance import library
     from clearance.reporting import explain_rule
 
-    book = policy_file.load(file)
+    rulebook = library.load_policy(file)
     day = dt.datetime.now(dt.UTC).date() if as_of is None else as_of.date()
-    click.echo(f"valid: policy {book.id}, version {book.version} ({book.title}), rules: {len(book.rules)}")
-    for caution in explain_rule.cautions(book, day):
+    name = f"policy {rulebook.id}, version {rulebook.version} ({rulebook.title})"
+    click.echo(f"valid: {name}, rules: {len(rulebook.rules)}")
+    for caution in explain_rule.cautions(rulebook, day):
         click.echo(f"warning: {caution}")
     return ExitCode.PASS
 
 
 @policy.command()
 @click.argument("rule")
-@click.option(
-    "--policy",
-    "file",
-    type=options.FILE,
-    metavar="FILE",
-    help="Policy that contains the rule. Default: the project's.",
-)
+@options.policy("Policy that contains the rule. Default: the project's.")
 @process.exit_with_status
-def explain(rule: str, file: Path | None) -> int:
+def explain(rule: str, policy_file: str | None) -> int:
     """Explain RULE in plain words.
 
-    What it measures, its limit, how it decides, its source and how well the source is established.
+    What it measures, its limit, how it decides, its source and how well the source is established. RULE can
+    also be a section of the policy: challenge, impact_table or test_uses.
     """
-    from clearance import params
-    from clearance.policy import policy_file
+    from clearance import library, params
     from clearance.reporting import explain_rule
 
-    if file is None:
+    if policy_file is None:
         root = environment.project_root()
-        file = root / params.load(root / paths.PARAMS).policy.file
-    first, *others = explain_rule.explain(policy_file.load(file), rule)
+        policy_file = str(root / params.load(root / paths.PARAMS).policy.file)
+    first, *others = explain_rule.explain(library.load_policy(policy_file), rule)
     click.echo("\n".join([first, *(f"  {line}" for line in others)]))
     return ExitCode.PASS
 

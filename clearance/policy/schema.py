@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from clearance import paths
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.params import Fraction, Scalar, Section
 from clearance.policy.attempt_terms import AttemptTerms
@@ -20,15 +21,7 @@ from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.test_set_limit import TestSetLimit
 
-DOCUMENTS = (
-    "validation_raw",
-    "split",
-    "validation_prepared",
-    "training",
-    "performance",
-    "fairness",
-    "explanation",
-)
+DOCUMENTS = tuple(path.stem for path in paths.EVIDENCE)
 """The evidence documents a rule may read: `reports/<document>.json`."""
 
 
@@ -207,6 +200,12 @@ class Policy(Section):
         if unlisted := sorted({item.attribute for item in excluded if not self._lists(item.attribute)}):
             raise ValueError(f"`excluded` is about {', '.join(unlisted)}, which `attributes` does not list")
         return self
+
+    @property
+    def sections(self) -> dict[str, Dated]:
+        """The dated parts that are not rules, by their key: those that this policy has."""
+        parts = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: part for name, part in parts.items() if isinstance(part, Dated)}
 
     def _lists(self, name: str) -> bool:
         """Whether `name` is an attribute of the policy, or an intersection of several."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from clearance import ledger, paths, registry, wording
 from clearance.documents.measurement import Outcome
-from clearance.ledger import Entry, EntryKind, settings
+from clearance.ledger import Entry, EntryKind, events, settings
 from clearance.policy.attempt_terms import AttemptTerms
 from clearance.promotion.session import LedgerSession
 from clearance.trust.roles import Right
@@ -138,25 +138,19 @@ def recorded(entries: Iterable[Entry], model: str, terms: AttemptTerms | None = 
     counts = [AttemptCount(model=model, champion=None, attempts=())]
     places: dict[Any, tuple[int, int]] = {}
     for entry in entries:
-        if entry.kind == EntryKind.PROMOTION:
-            champion = entry.body.get("version")
-            counts.append(AttemptCount(model=model, champion=champion, attempts=()))
-        elif entry.kind in (EntryKind.ATTEMPT, EntryKind.PROPOSAL):
-            attempt = _attempt(entry)
-            key = _key(entry)
-            place = places.get(key)
-            if place is None:
-                if entry.at.date() >= first:
-                    places[key] = (len(counts) - 1, counts[-1].number)
-                    counts[-1] = replace(counts[-1], attempts=(*counts[-1].attempts, attempt))
-            elif attempt.version is not None:
+        event = entry.event
+        if isinstance(event, events.PromotionEvent):
+            counts.append(AttemptCount(model=model, champion=event.version, attempts=()))
+        elif entry.kind in _ATTEMPTS:
+            attempt, key = _attempt(entry, event), _key(entry, event)
+            if key not in places and entry.at.date() >= first:
+                places[key] = (len(counts) - 1, counts[-1].number)
+                counts[-1] = replace(counts[-1], attempts=(*counts[-1].attempts, attempt))
+            if attempt.version is not None and (place := places.get(key)):
                 _update(counts, place, version=attempt.version)
-            if attempt.version is not None and key in places:
-                places["version", attempt.version] = places[key]
-        elif entry.kind == EntryKind.VERDICT and (
-            place := places.get(("version", entry.body.get("version")))
-        ):
-            _update(counts, place, **_facts(entry.body))
+                places["version", attempt.version] = place
+        elif isinstance(event, events.VerdictEvent) and (place := places.get(("version", event.version))):
+            _update(counts, place, outcome=event.outcome, **_facts(event.attempt))
     return counts
 
 
@@ -186,8 +180,12 @@ def unrecorded(
     entries: Sequence[Entry], tracked: Iterable[registry.TrackedAttempt], terms: AttemptTerms | None
 ) -> list[registry.TrackedAttempt]:
     """What was tracked since the last promotion, and since the terms count, and no entry holds."""
-    known = {entry.body.get("fingerprint") for entry in entries if entry.kind in _ATTEMPTS}
-    starts = [entry.at for entry in entries if entry.kind == EntryKind.PROMOTION][-1:]
+    known = {
+        event.fingerprint
+        for entry in entries
+        if isinstance(event := entry.event, events.AttemptEvent | events.ProposalEvent)
+    }
+    starts = [entry.at for entry in entries if entry.read(events.PromotionEvent)][-1:]
     if terms is not None:
         starts.append(dt.datetime.combine(terms.valid_from, dt.time(), dt.UTC))
     start = max(starts, default=dt.datetime.min.replace(tzinfo=dt.UTC))
@@ -256,26 +254,24 @@ def _started(tracked: registry.TrackedAttempt) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
-def _key(entry: Entry) -> tuple[str, Any]:
-    if entry.redacted:
-        return "erased", entry.number
-    if fingerprint := entry.body.get("fingerprint"):
-        return "content", fingerprint
-    return "version", entry.body.get("version")
+def _key(entry: Entry, event: events.Event | None) -> tuple[str, Any]:
+    """What tells the attempt from others; an erased body could be anything, so it is one of its own."""
+    if isinstance(event, events.AttemptEvent | events.ProposalEvent) and event.fingerprint:
+        return "content", event.fingerprint
+    return ("erased", entry.number) if event is None else ("version", event.about)
 
 
-def _attempt(entry: Entry) -> Attempt:
-    body = entry.body
-    return Attempt(
-        fingerprint=body.get("fingerprint"),
-        at=entry.at,
-        version=body.get("version"),
-        **_facts(body),
-    )
+def _attempt(entry: Entry, event: events.Event | None) -> Attempt:
+    if isinstance(event, events.AttemptEvent):
+        facts = _facts(event.attempt)
+        return Attempt(fingerprint=event.fingerprint, at=entry.at, outcome=event.outcome, **facts)
+    if isinstance(event, events.ProposalEvent):
+        return Attempt(fingerprint=event.fingerprint, at=entry.at, version=event.version)
+    return Attempt(fingerprint=None, at=entry.at)
 
 
-def _facts(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {"outcome": body.get("outcome"), **(body.get("attempt") or {})}
+def _facts(tried: events.AttemptFacts | None) -> dict[str, Any]:
+    return tried.model_dump() if tried else {}
 
 
 def _update(counts: list[AttemptCount], place: tuple[int, int], **changes: Any) -> None:

@@ -57,6 +57,12 @@ CHAMPION_EVIDENCE_CHANGED = ErrorKind(
     "find out who changed it; roll back to a version that verifies, or restore MLflow from a backup",
 )
 
+NOT_AN_INTENT = ErrorKind(
+    "promotion.not_an_intent",
+    IntegrityError,
+    "entry {entry} does not begin a change of the champion",
+    "run `clearance ledger verify`, then restore the ledger and its checkpoints from a backup",
+)
 NO_PROMOTION_RECORDED = ErrorKind(
     "promotion.no_promotion_recorded",
     ConfigurationError,

@@ -73,14 +73,14 @@ class Review:
     attempts: AttemptCount | None
 
     @property
-    def compared(self) -> Mapping[str, Any]:
-        """The body of the comparison with the reference champion; empty without one."""
+    def compared(self) -> ledger.events.ComparisonEvent | None:
+        """The comparison with the reference champion; None without one."""
         return self.record.current_comparison
 
     @property
     def needs(self) -> int:
         """How many people must agree at least, whatever the policy's tier asks for."""
-        return int(self.compared.get("approvals", 0))
+        return self.compared.approvals if self.compared else 0
 
     @property
     def obstacle(self) -> Ending | None:
@@ -363,13 +363,13 @@ def _comparison_obstacle(record: VersionRecord, policy: schema.Policy | None, da
     if policy is None or policy.challenge is None or not policy.challenge.in_force(day):
         return None
     comparison = record.current_comparison
-    if not comparison:
+    if comparison is None:
         other = "today's champion" if record.reference else "no champion, as a first version is"
         return f"It was not compared with {other}: run `clearance release` where it was made."
-    if comparison["outcome"] == Outcome.PASS or policy.challenge.severity == "warn":
+    if comparison.outcome == Outcome.PASS or policy.challenge.severity == "warn":
         return None
-    outcome = str(comparison["outcome"]).replace("_", " ")
-    return f"Compared with the champion: {outcome}; {'; '.join(comparison['reasons'])}."
+    outcome = str(comparison.outcome).replace("_", " ")
+    return f"Compared with the champion: {outcome}; {'; '.join(comparison.reasons)}."
 
 
 def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: VersionRecord) -> list[str]:

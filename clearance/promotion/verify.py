@@ -62,10 +62,9 @@ def verify_file(
 
     def describe_bundle() -> str:
         bundle = evidence_bundle.read(session.verify_envelope(dsse.read(file)))
+        proposals = (entry.read(ledger.events.ProposalEvent) for entry in entries)
         numbers.extend(
-            entry.body["version"]
-            for entry in entries
-            if entry.kind == ledger.EntryKind.PROPOSAL and entry.body.get("content") == bundle.digest
+            proposal.version for proposal in proposals if proposal and proposal.content == bundle.digest
         )
         if not numbers:
             raise faults.BUNDLE_NOT_RELEASED()
@@ -149,8 +148,8 @@ def _check_version(
         copy = registry.find_version(server, name, str(verified.version.fingerprint))
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
-        if record.comparison:
-            yield _check("comparison", lambda: _describe_comparison(server, verified, record))
+        if comparison := record.comparison:
+            yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
         yield _check("attempts", lambda: _describe_attempts(verified, record))
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
@@ -161,16 +160,16 @@ def _describe_copy(server: registry.MlflowServer, copy: registry.Version, verifi
 
 
 def _describe_comparison(
-    server: registry.MlflowServer, verified: VerifiedCandidate, record: VersionRecord
+    server: registry.MlflowServer, verified: VerifiedCandidate, comparison: ledger.events.ComparisonEvent
 ) -> str:
     """Whether the comparison beside the version is the one that was recorded and agreed to."""
     name = version_record.COMPARISON_FILE
     with TemporaryDirectory() as folder:
         registry.fetch_files(server, verified.version, [name], Path(folder))
         digest = files.sha256_json(files.read_json(Path(folder) / name))
-    if digest != record.comparison["comparison"]:
+    if digest != comparison.comparison:
         raise faults.COMPARISON_CHANGED(file=name)
-    outcome = str(record.comparison["outcome"]).replace("_", " ")
+    outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
 
 
