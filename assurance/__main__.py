@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from assurance import cluster_coverage, corruption, hostile, interval_coverage, tampering
+from assurance import attempts, cluster_coverage, corruption, hostile, interval_coverage, tampering
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,6 +19,7 @@ STUDIES: dict[str, Callable[[Path, Sequence[int], bool], int]] = {
     "hostile": hostile.run,
     "tampering": tampering.run,
     "clusters": cluster_coverage.run,
+    "attempts": attempts.run,
 }
 """Each takes a scratch folder, seeds and whether to rewrite its record; returns how many promises broke."""
 MODULES = ("ledger_concurrency", "ledger_tampering", "unauthorised", "crashes", "paired_coverage")

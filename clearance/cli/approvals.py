@@ -41,6 +41,8 @@ def _decide(
         if (uncounted := decide.reason_uncounted(entry, review)) is not None:
             click.echo(uncounted, err=True)
             return ExitCode.REFUSED
+        if review.attempts is not None:
+            click.echo(f"  {review.attempts}")
         for sentence in review.standing.reasons:
             click.echo(f"  {sentence}")
         if not decide.completes(DecisionKind(kind), review):

@@ -8,6 +8,7 @@ strictly; a field that the previous version did not write is optional. Nothing h
     ├── EvidenceEvent          about the content of one version
     │   ├── ProposalEvent, VerdictEvent, ComparisonEvent
     │   └── DecisionEvent      ApprovalEvent, OverrideEvent, RejectionEvent, RevocationEvent
+    ├── AttemptEvent           a model that was judged and never proposed
     ├── RefusalEvent
     ├── IntentEvent            before a change of the champion
     ├── ChampionChange         PromotionEvent, RollbackEvent, RetirementEvent: after it
@@ -37,6 +38,7 @@ class EntryKind(StrEnum):
 
     PROPOSAL = "proposal"
     VERDICT = "verdict"
+    ATTEMPT = "attempt"
     COMPARISON = "comparison"
     APPROVAL = "approval"
     REJECTION = "rejection"
@@ -136,8 +138,19 @@ class ProposalEvent(EvidenceEvent):
     pushed: bool = False
 
 
+class AttemptFacts(BaseModel):
+    """What was tried: the seed, what the run overrode (text by dotted key), its test rows and its source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    seed: int | None = None
+    overrides: dict[str, str] = {}
+    test_rows: Sha256 | None = None
+    source: Sha256 | None = None
+
+
 class VerdictEvent(EvidenceEvent):
-    """The verdict of the policy with the SHA-256 `policy`."""
+    """The verdict of the policy with the SHA-256 `policy`, and what was tried."""
 
     kind = EntryKind.VERDICT
     text = "{actor} recorded the verdict on {subject}"
@@ -145,6 +158,24 @@ class VerdictEvent(EvidenceEvent):
     outcome: str | None = None
     reasons: tuple[str, ...] = ()
     policy: Sha256 | None = None
+    attempt: AttemptFacts | None = None
+
+
+class AttemptEvent(Event):
+    """A model that the tracking server knew to be judged, with its `outcome`, and that nobody had proposed.
+
+    `run` is the id of its run there. Recorded so that it still counts when the run is deleted.
+    """
+
+    kind = EntryKind.ATTEMPT
+    text = "{actor} recorded an earlier attempt at {subject}"
+    erasable = True
+    right = "propose"
+
+    fingerprint: Sha256
+    outcome: str | None = None
+    run: str | None = None
+    attempt: AttemptFacts | None = None
 
 
 class ComparisonEvent(EvidenceEvent):

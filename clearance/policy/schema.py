@@ -16,6 +16,7 @@ from clearance import paths
 from clearance.documents import metric_catalogue
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.params import Fraction, Scalar, Section
+from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
@@ -197,6 +198,7 @@ class Policy(Section):
     challenge: ComparisonTerms | None = None
     impact_table: ImpactTableRules | None = None
     test_uses: TestSetLimit | None = None
+    attempts: AttemptTerms | None = None
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 

@@ -18,7 +18,8 @@ from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ConfigurationError
 from clearance.params import contract
 from clearance.policy import authorised, judgement, project_verdict, schema
-from clearance.promotion import authorised_policy, candidate, faults, next_step, version_record
+from clearance.promotion import attempts, authorised_policy, candidate, faults, next_step, version_record
+from clearance.promotion.attempts import AttemptCount
 from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.next_step import Ending, JudgedCase
@@ -61,7 +62,8 @@ class Review:
     """What was found about a version: the case, what is to be decided, and who agrees so far.
 
     `needs` is how many people must agree at least, whatever the policy's tier asks for. `contract_changes`
-    is what differs from the data contract of the reference champion, a sentence each.
+    is what differs from the data contract of the reference champion, a sentence each. `attempts` counts the
+    attempts at the model up to this one.
     """
 
     version: registry.Version
@@ -73,6 +75,7 @@ class Review:
     case: JudgedCase
     matter: ApprovalSubject
     standing: approval_state.ApprovalState
+    attempts: AttemptCount | None
 
     @property
     def compared(self) -> ledger.events.ComparisonEvent | None:
@@ -235,6 +238,9 @@ def _concluded(
     authority, case = assessment.authority, assessment.case
     requirement = _requirement(authority)
     case = replace(case, compared=_comparison_obstacle(record, authority.policy, case.day))
+    count = _attempts(record, authority)
+    if count is not None and count.number > 1 and authority.policy:
+        case = replace(case, today=_judged_as(assessment, authority.policy, count.number))
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
@@ -256,7 +262,19 @@ def _concluded(
         case=case,
         matter=subject,
         standing=approval_state.evaluate(record.decisions, context),
+        attempts=count,
     )
+
+
+def _attempts(record: VersionRecord, authority: Authority) -> AttemptCount | None:
+    terms = authority.policy.attempts if authority.policy else None
+    return attempts.of_version(record.entries, record.model, record.version, terms)
+
+
+def _judged_as(assessment: Assessment, policy: schema.Policy, attempt: int) -> judgement.Verdict:
+    """The verdict on the day of the case, as this attempt."""
+    evidence, day = assessment.evidence, assessment.case.day
+    return judgement.judge(policy, evidence.documents, evidence.declaration, day, attempt)
 
 
 def _is_about(assessment: Assessment, verified: VerifiedCandidate, day: dt.date) -> bool:

@@ -14,8 +14,10 @@ from tempfile import TemporaryDirectory
 
 from clearance import files, ledger, registry
 from clearance.errors import ClearanceError, ConfigurationError, TransientError
+from clearance.policy import policy_file
 from clearance.promotion import (
     approval_request,
+    attempts,
     candidate,
     faults,
     past_promotions,
@@ -163,6 +165,7 @@ def _check_version(
         yield _check("contract", lambda: _describe_contract(session, server, verified, record))
         if comparison := record.comparison:
             yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
+        yield _check("attempts", lambda: _describe_attempts(verified, record))
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
 
@@ -194,6 +197,12 @@ def _describe_comparison(
         raise faults.COMPARISON_CHANGED(file=name)
     outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
+
+
+def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:
+    """Which attempt at its model the version was, as the policy that judged it counts."""
+    terms = policy_file.load(verified.policy_file).attempts
+    return str(attempts.of_version(record.entries, record.model, record.version, terms))
 
 
 def _describe_approvals(
