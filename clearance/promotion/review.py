@@ -16,15 +16,16 @@ from clearance import files, ledger, params, paths, registry
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import authorised, judgement, project_verdict, schema
-from clearance.promotion import authorised_policy, candidate, faults, next_step, version_record
+from clearance.promotion import authorised_policy, candidate, faults, next_step, rebuilds, version_record
 from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.next_step import Ending, JudgedCase
+from clearance.promotion.rebuilds import Rebuild
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
-from clearance.versioning import git
+from clearance.versioning import git, visibility
 
 _NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
 """The requirement where no policy is authorised: it decides nothing, because the model is refused anyway."""
@@ -57,7 +58,8 @@ class Assessment:
 class Review:
     """What was found about a version: the case, what is to be decided, and who agrees so far.
 
-    `needs` is how many people must agree at least, whatever the policy's tier asks for.
+    `rebuilds` are the independent ones that count. `needs` is how many people must agree at least, whatever
+    the policy's tier asks for.
     """
 
     version: registry.Version
@@ -68,6 +70,7 @@ class Review:
     case: JudgedCase
     matter: ApprovalSubject
     standing: approval_state.ApprovalState
+    rebuilds: tuple[Rebuild, ...] = ()
 
     @property
     def compared(self) -> Mapping[str, Any]:
@@ -158,6 +161,7 @@ def review(
     case = replace(
         assessment.case,
         unpushed=_unpushed(session.root, record),
+        unseen=_unseen(session.root, verified.bundle),
         uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
         unlisted=_unlisted(assessment.authority),
     )
@@ -205,7 +209,11 @@ def review_then(
 
     Raises IntegrityError when the evidence of the champion of that time is lost.
     """
-    case = replace(assessment.case, uncommitted=_uncommitted(verified.bundle, assessment.authority.policy))
+    case = replace(
+        assessment.case,
+        unseen=_unseen(session.root, verified.bundle),
+        uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
+    )
     return _concluded(
         session,
         verified,
@@ -228,7 +236,16 @@ def _concluded(
     """The review that follows from what was verified, judged and recorded."""
     authority, case = assessment.authority, assessment.case
     requirement = _requirement(authority)
-    case = replace(case, compared=_comparison_obstacle(record, authority.policy, case.day))
+    rebuilt = rebuilds.independent(
+        rebuilds.signed_rebuilds(record.entries, record.version, verified.bundle.digest, session.roles),
+        contributors.identities,
+    )
+    case = replace(
+        case,
+        compared=_comparison_obstacle(record, authority.policy, case.day),
+        contradicted=rebuilds.contradiction(rebuilt),
+        unrebuilt=rebuilds.lacking(rebuilt, record.version) if authority.demands_rebuild else None,
+    )
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
@@ -249,6 +266,7 @@ def _concluded(
         case=case,
         matter=subject,
         standing=approval_state.evaluate(record.decisions, context),
+        rebuilds=tuple(rebuilt),
     )
 
 
@@ -322,6 +340,12 @@ def _unpushed(root: Path, record: VersionRecord) -> str | None:
     if dvc_remote.default_remote(root) is None:
         return None
     return "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
+
+
+def _unseen(root: Path, bundle: evidence_bundle.Bundle) -> str | None:
+    """That this checkout hides who made the version, so that authors could approve their own work."""
+    reasons = visibility.hidden_history(root) if bundle.evidence.code.commit else ()
+    return f"Git does not tell here who made it: {'; '.join(reasons)}." if reasons else None
 
 
 def _unlisted(authority: Authority) -> str | None:
