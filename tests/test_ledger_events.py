@@ -32,6 +32,11 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
         | {"champion": None, "comparison": OTHER, "outcome": "pass", "approvals": 2, "reasons": []}
         | {"envelope": ENVELOPE}
     ],
+    EntryKind.REBUILD: [
+        ABOUT
+        | {"conclusion": "identical", "outputs": 20, "same": 20, "environment": "present"}
+        | {"reasons": [], "installation": OTHER, "network": False, "envelope": ENVELOPE}
+    ],
     EntryKind.APPROVAL: [
         ABOUT | {"reason": "seen", "envelope": ENVELOPE},
         ABOUT

@@ -6,7 +6,7 @@ strictly; a field that the previous version did not write is optional. Nothing h
 
     Event
     ├── EvidenceEvent          about the content of one version
-    │   ├── ProposalEvent, VerdictEvent, ComparisonEvent
+    │   ├── ProposalEvent, VerdictEvent, ComparisonEvent, RebuildEvent
     │   └── DecisionEvent      ApprovalEvent, OverrideEvent, RejectionEvent, RevocationEvent
     ├── AttemptEvent           a model that was judged and never proposed
     ├── RefusalEvent
@@ -40,6 +40,7 @@ class EntryKind(StrEnum):
     VERDICT = "verdict"
     ATTEMPT = "attempt"
     COMPARISON = "comparison"
+    REBUILD = "rebuild"
     APPROVAL = "approval"
     REJECTION = "rejection"
     REVOCATION = "revocation"
@@ -194,6 +195,34 @@ class ComparisonEvent(EvidenceEvent):
     outcome: str | None = None
     approvals: int = 0
     reasons: tuple[str, ...] = ()
+    envelope: Any = None
+
+
+DIFFERENT = "different"
+
+
+class RebuildEvent(EvidenceEvent):
+    """The version was built again, and compared with its evidence.
+
+    `conclusion` is what the comparison gave, `reasons` what differed. `environment` is `fresh` when it was
+    made from the lock for this rebuild, else `present`; `installation` is the digest of what was installed.
+    `network`: the stages could reach a network. `comparison` is the digest of the comparison with the
+    champion that the rebuilt files confirm; None without one. `envelope` is the signature over all other
+    fields.
+    """
+
+    kind = EntryKind.REBUILD
+    text = "{actor} rebuilt {subject}"
+    right = "rebuild"
+
+    conclusion: Literal["identical", "equivalent", "different"]
+    outputs: int
+    same: int
+    reasons: tuple[str, ...] = ()
+    environment: Literal["fresh", "present"]
+    installation: Sha256 | None = None
+    network: bool = True
+    comparison: Sha256 | None = None
     envelope: Any = None
 
 

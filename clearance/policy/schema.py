@@ -152,7 +152,8 @@ class PromotionTerms(Section):
 
     `approvals` says for each risk tier how many different people of which role must approve; an empty tier
     needs no approval. `override_days` is the longest duration of an override of any other verdict; 0 allows
-    none. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
+    none. `rebuild` says in which tiers somebody independent must have built the version again and got the
+    same. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
     be in the roles file; otherwise authors could approve their own work under another name.
     `contract_pinned` requires the list of authorised policies to pin the model's data contract; a
     demonstration never requires it.
@@ -161,9 +162,16 @@ class PromotionTerms(Section):
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
     when: tuple[Literal[Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE], ...] = (Outcome.PASS,)
     override_days: int = Field(default=0, ge=0, le=366)
+    rebuild: dict[Text, bool] = Field(default_factory=dict)
     uncommitted: bool = False
     authors_listed: bool = True
     contract_pinned: bool = True
+
+    @model_validator(mode="after")
+    def _knows_tiers(self) -> Self:
+        if unknown := sorted(set(self.rebuild) - set(self.approvals)):
+            raise ValueError(f"`rebuild` names the tier {', '.join(unknown)}, which `approvals` does not")
+        return self
 
 
 Erasable = Literal[

@@ -47,6 +47,11 @@ class Authority:
             f"`contracts: [{contract.digest}]` reviewed and committed there (`clearance contract` shows it)."
         )
 
+    @property
+    def demands_rebuild(self) -> bool:
+        """Whether an independent rebuild must come before a promotion in this tier."""
+        return self.policy is not None and self.policy.promotion.rebuild.get(self.tier, False)
+
 
 def authorised_now(home: Path, name: str, sha256: str) -> Authority:
     """What the list in `home` authorises for the model, when it is exactly the policy that judged.

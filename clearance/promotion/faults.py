@@ -209,6 +209,12 @@ BUNDLE_NOT_RELEASED = ErrorKind(
     "the signature is valid, but the ledger has no proposal of this bundle",
     "release it",
 )
+REBUILD_DIFFERS = ErrorKind(
+    "promotion.rebuild_differs",
+    IntegrityError,
+    "{version} was built again, and something else came out",
+    _INVESTIGATE,
+)
 COMPARISON_CHANGED = ErrorKind(
     "promotion.comparison_changed",
     IntegrityError,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import files, in_toto, params, paths, registry
+from clearance import files, in_toto, installation, isolation, params, paths, registry
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.measurement import Outcome
 from clearance.documents.split_document import SplitDocument
@@ -146,7 +146,7 @@ class CandidateRelease:
     def _evidence(self) -> evidence_bundle.BundleEvidence:
         root, policy = self.verified.root, self.verdict.policy
         lock = (root / paths.DVC_LOCK).read_text(encoding="utf-8")
-        state = git.commit_state(root, lock)
+        state, installed = git.commit_state(root, lock), installation.ensure_unaltered()
         return evidence_bundle.BundleEvidence(
             model=self.settings.name,
             fingerprint=self.verified.fingerprint,
@@ -168,6 +168,9 @@ class CandidateRelease:
             deps=dict(self.verified.deps),
             environment=files.sha256(root / paths.REQUIREMENTS_LOCK),
             python=self.described.python,
+            installation=evidence_bundle.InstallationEvidence(
+                digest=installed.digest, modules=installed.modules, isolated=isolation.is_isolated()
+            ),
         )
 
     def compare(self, version: registry.Version, content: str, day: dt.date) -> None:

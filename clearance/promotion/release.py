@@ -31,7 +31,7 @@ from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import attempt_notice, test_set_notice
-from clearance.versioning import dvc_remote, git, lineage
+from clearance.versioning import dvc_remote, git, lineage, visibility
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
 """Variables that say that this machine does not last."""
@@ -145,6 +145,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         terms = authorised.attempts if (authorised := assessment.authority.policy) else None
         attempts.record_tracked(session, server, settings.name, verified.fingerprint, terms)
         with session.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
+            visibility.ensure_visible(home)
             version = candidate.register()
             pushed = bool(remote) and (not case.failed or candidate.is_overridden(version))
             if pushed:

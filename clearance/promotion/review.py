@@ -18,16 +18,25 @@ from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ConfigurationError
 from clearance.params import contract
 from clearance.policy import authorised, judgement, project_verdict, schema
-from clearance.promotion import attempts, authorised_policy, candidate, faults, next_step, version_record
+from clearance.promotion import (
+    attempts,
+    authorised_policy,
+    candidate,
+    faults,
+    next_step,
+    rebuilds,
+    version_record,
+)
 from clearance.promotion.attempts import AttemptCount
 from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.next_step import Ending, JudgedCase
+from clearance.promotion.rebuilds import Rebuild
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
-from clearance.versioning import git
+from clearance.versioning import git, visibility
 
 _NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
 """The requirement where no policy is authorised: it decides nothing, because the model is refused anyway."""
@@ -63,7 +72,7 @@ class Review:
 
     `needs` is how many people must agree at least, whatever the policy's tier asks for. `contract_changes`
     is what differs from the data contract of the reference champion, a sentence each. `attempts` counts the
-    attempts at the model up to this one.
+    attempts at the model up to this one. `rebuilds` are the independent ones that count.
     """
 
     version: registry.Version
@@ -76,6 +85,7 @@ class Review:
     matter: ApprovalSubject
     standing: approval_state.ApprovalState
     attempts: AttemptCount | None
+    rebuilds: tuple[Rebuild, ...] = ()
 
     @property
     def compared(self) -> ledger.events.ComparisonEvent | None:
@@ -168,6 +178,7 @@ def review(
     case = replace(
         assessment.case,
         unpushed=_unpushed(session.root, record),
+        unseen=_unseen(session.root, verified.bundle),
         uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
         unlisted=_unlisted(assessment.authority),
     )
@@ -214,7 +225,11 @@ def review_then(
 
     Raises IntegrityError when the evidence of the champion of that time is lost.
     """
-    case = replace(assessment.case, uncommitted=_uncommitted(verified.bundle, assessment.authority.policy))
+    case = replace(
+        assessment.case,
+        unseen=_unseen(session.root, verified.bundle),
+        uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
+    )
     return _concluded(
         session,
         verified,
@@ -237,10 +252,19 @@ def _concluded(
     """The review that follows from what was verified, judged and recorded."""
     authority, case = assessment.authority, assessment.case
     requirement = _requirement(authority)
-    case = replace(case, compared=_comparison_obstacle(record, authority.policy, case.day))
     count = _attempts(record, authority)
     if count is not None and count.number > 1 and authority.policy:
         case = replace(case, today=_judged_as(assessment, authority.policy, count.number))
+    rebuilt = rebuilds.independent(
+        rebuilds.signed_rebuilds(record.entries, record.version, verified.bundle.digest, session.roles),
+        background.contributors.identities,
+    )
+    case = replace(
+        case,
+        compared=_comparison_obstacle(record, authority.policy, case.day),
+        contradicted=rebuilds.contradiction(rebuilt),
+        unrebuilt=rebuilds.lacking(rebuilt, record.version) if authority.demands_rebuild else None,
+    )
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
@@ -263,6 +287,7 @@ def _concluded(
         matter=subject,
         standing=approval_state.evaluate(record.decisions, context),
         attempts=count,
+        rebuilds=tuple(rebuilt),
     )
 
 
@@ -378,6 +403,12 @@ def _unpushed(root: Path, record: VersionRecord) -> str | None:
     if dvc_remote.default_remote(root) is None:
         return None
     return "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
+
+
+def _unseen(root: Path, bundle: evidence_bundle.Bundle) -> str | None:
+    """That this checkout hides who made the version, so that authors could approve their own work."""
+    reasons = visibility.hidden_history(root) if bundle.evidence.code.commit else ()
+    return f"Git does not tell here who made it: {'; '.join(reasons)}." if reasons else None
 
 
 def _unlisted(authority: Authority) -> str | None:

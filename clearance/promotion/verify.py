@@ -166,6 +166,8 @@ def _check_version(
         if comparison := record.comparison:
             yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
         yield _check("attempts", lambda: _describe_attempts(verified, record))
+        if report := _rebuild_check(session, server, verified, record):
+            yield report
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
 
@@ -203,6 +205,27 @@ def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> st
     """Which attempt at its model the version was, as the policy that judged it counts."""
     terms = policy_file.load(verified.policy_file).attempts
     return str(attempts.of_version(record.entries, record.model, record.version, terms))
+
+
+def _rebuild_check(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> Check | None:
+    """What independent people got when they built the version again; None where nobody did or must."""
+    try:
+        reviewed = review.review(session, server, verified, record, session.now().date())
+    except ClearanceError as error:
+        return _broken("rebuild", error)
+    if reviewed.case.contradicted:
+        code = faults.REBUILD_DIFFERS.code
+        return Check(name="rebuild", holds=False, says=reviewed.case.contradicted, code=code)
+    if reviewed.rebuilds:
+        return Check(name="rebuild", holds=True, says="; ".join(map(str, reviewed.rebuilds)))
+    if reviewed.case.unrebuilt:
+        return Check(name="rebuild", holds=True, says=f"none so far; {reviewed.case.unrebuilt}")
+    return None
 
 
 def _describe_approvals(
