@@ -20,7 +20,7 @@ from clearance import ledger, params, paths, registry
 from clearance.approvals_api import app, faults, oidc_settings
 from clearance.approvals_api.oidc_keys import ProviderKeys
 from clearance.approvals_api.tokens import RejectedToken
-from clearance.promotion import decide, session
+from clearance.promotion import approval_request, decide, session
 from clearance.promotion.review import Review
 from clearance.promotion.session import LedgerSession
 from clearance.trust import recorded_decisions
@@ -157,6 +157,7 @@ def _to_json(review: Review) -> dict[str, Any]:
         "evidence": subject.content,
         "policy": subject.policy,
         "verdict": str(review.case.verdict.verdict),
+        **approval_request.of_review(review).to_json(),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
         "complete": standing.complete,
         "obstacle": obstacle and obstacle.reason,

@@ -25,7 +25,7 @@ def _decide(
     """
     root = process.enter_project()
     from clearance import params, registry
-    from clearance.promotion import decide, session
+    from clearance.promotion import approval_request, decide, session
     from clearance.trust.decisions import DecisionKind
 
     end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
@@ -36,6 +36,8 @@ def _decide(
             acting, server, name, version, kind=DecisionKind(kind), reason=reason, until=end
         )
         click.echo(entry)
+        for line in approval_request.of_review(review).lines():
+            click.echo(f"  {line}")
         if (uncounted := decide.reason_uncounted(entry, review)) is not None:
             click.echo(uncounted, err=True)
             return ExitCode.REFUSED

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from clearance import environment, paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
+
+if TYPE_CHECKING:
+    from clearance.params import DataContract
 
 
 @click.command()
@@ -31,7 +35,8 @@ def verdict(markdown: bool) -> int:
         click.echo(summary.markdown(document, root), nl=False)
     else:
         click.echo(summary.title(document))
-        for line in (*summary.reasons(document), *summary.test_uses(root, document)):
+        lines = (*summary.reasons(document), *summary.overrides(document))
+        for line in (*lines, *summary.test_uses(root, document)):
             click.echo(f"  {line}")
     return document.verdict.exit_code
 
@@ -56,6 +61,42 @@ def judge(policy_file: str | None, as_of: dt.datetime | None) -> int:
     for line in summary.findings(document):
         click.echo(line)
     return document.verdict.exit_code
+
+
+@click.command("contract")
+@click.argument("version", type=int, required=False)
+@process.exit_with_status
+def contract_(version: int | None) -> int:
+    """Print the data contract: the question a model answers.
+
+    Of candidate VERSION, else of params.yaml. Exit status 3 unless policies/authorised.yaml pins it.
+    """
+    root = process.enter_project()
+    from clearance import params
+    from clearance.params import contract
+    from clearance.policy import authorised
+
+    settings = params.load(root / paths.PARAMS)
+    agreed = authorised.find(root, settings.name)
+    asked = settings.contract if version is None else _contract_of(root, settings.name, version)
+    for line in contract.describe(asked):
+        click.echo(line)
+    if agreed and asked.digest in agreed.contracts:
+        click.echo(f"\npinned in {authorised.FILE}: {asked.digest}")
+        return ExitCode.PASS
+    click.echo(f"\nnot pinned. To agree to it, commit in {authorised.FILE}: contracts: [{asked.digest}]")
+    return ExitCode.REFUSED
+
+
+def _contract_of(root: Path, name: str, version: int) -> DataContract:
+    """The data contract of a candidate, as its signed evidence has it."""
+    from clearance import registry
+    from clearance.promotion import candidate, session, version_record
+
+    with session.open_read_only(root) as reader:
+        record = version_record.fold(reader.entries(name), name, version, reader.roles)
+        with candidate.open_verified(reader, registry.connect(), record) as verified:
+            return verified.settings.contract
 
 
 @click.group()

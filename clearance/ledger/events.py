@@ -400,8 +400,6 @@ CHANGES: Mapping[EntryKind, type[ChampionChange]] = {
 EVIDENCE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, EvidenceEvent))
 """The kinds that are about the content of a version."""
 
-DECISIONS = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, DecisionEvent))
-"""The kinds that record what a person decided."""
 
 ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
 """The kinds whose body may be erased: who was champion, and who erased what, stays readable."""

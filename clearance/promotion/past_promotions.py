@@ -110,11 +110,12 @@ def _authority_then(
     now = authorised_policy.authorised_now(session.root, name, files.sha256(policy_file))
     begun = intent.read(events.IntentEvent)
     tier, commit = (begun.tier or now.tier, begun.authorised_in) if begun else (now.tier, None)
-    if now.policy and now.tier == tier:
+    agreed = now.objection(verified.settings.contract) is None
+    if now.policy and now.tier == tier and (agreed or not commit):
         return now, ""
     then = (
         authorised_policy.authorised_at(session.root, name, policy_file, tier, commit)
         if commit
         else Authority()
     )
-    return then, f"; {authorised.FILE} now authorises another policy or tier for {name}"
+    return then, f"; {authorised.FILE} now authorises another policy, tier or data contract for {name}"

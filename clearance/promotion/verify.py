@@ -13,8 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from clearance import files, ledger, registry
-from clearance.errors import ClearanceError, ConfigurationError
-from clearance.promotion import candidate, faults, past_promotions, promote, review, version_record
+from clearance.errors import ClearanceError, ConfigurationError, TransientError
+from clearance.promotion import (
+    approval_request,
+    candidate,
+    faults,
+    past_promotions,
+    promote,
+    review,
+    version_record,
+)
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
@@ -77,9 +85,14 @@ def verify_file(
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
-    """The check that `look` makes: it returns what it saw, or raises what is wrong."""
+    """The check that `look` makes: it returns what it saw, or raises what is wrong.
+
+    A fault that may pass is raised: it says nothing about the record.
+    """
     try:
         return Check(name=name, holds=True, says=look())
+    except TransientError:
+        raise
     except ClearanceError as error:
         return _broken(name, error)
 
@@ -147,6 +160,7 @@ def _check_version(
         copy = registry.find_version(server, name, str(verified.version.fingerprint))
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
+        yield _check("contract", lambda: _describe_contract(session, server, verified, record))
         if comparison := record.comparison:
             yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
@@ -155,6 +169,17 @@ def _check_version(
 def _describe_copy(server: registry.MlflowServer, copy: registry.Version, verified: VerifiedCandidate) -> str:
     candidate.ensure_files(server, copy, verified.bundle)
     return f"{copy} holds the same files"
+
+
+def _describe_contract(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> str:
+    """The data contract, every change of it since the champion before, and every override."""
+    request = approval_request.of_version(session, server, verified.settings, record)
+    return "; ".join(request.lines())
 
 
 def _describe_comparison(
