@@ -35,9 +35,9 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.studies) - set(names):
         parser.error(f"no such study: {', '.join(sorted(unknown))}")
-    broken = [name for name in options.studies if not _holds(name, options.seed, options.write)]
-    if broken:
-        raise SystemExit(f"broken promises: {', '.join(broken)}")
+    failures = [name for name in options.studies if not _holds(name, options.seed, options.write)]
+    if failures:
+        raise SystemExit(f"broken promises: {', '.join(failures)}")
 
 
 def _holds(name: str, seeds: Sequence[int], write: bool) -> bool:
