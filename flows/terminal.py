@@ -118,7 +118,9 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     notes = uses if run.effects_after else ["a what-if: nothing was registered or released"]
     for line in [*summary.reasons(verdict), *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
-    screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
+    report = os.path.relpath(run.folder / summary.REPORT, run.root)
+    for line in ("", f"report   {report}", "browse   make ui"):
+        screen.say(line)
     return verdict.verdict.exit_code
 
 

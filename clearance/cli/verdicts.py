@@ -28,11 +28,11 @@ def verdict(markdown: bool) -> int:
     root = environment.project_root()
     document = VerdictDocument.read(root)
     if markdown:
-        click.echo(summary.markdown(document, root), nl=False)
+        process.echo_text(summary.markdown(document, root))
     else:
-        click.echo(summary.title(document))
+        process.echo(summary.title(document))
         for line in (*summary.reasons(document), *summary.test_uses(root, document)):
-            click.echo(f"  {line}")
+            process.echo(f"  {line}")
     return document.verdict.exit_code
 
 
@@ -62,10 +62,11 @@ def judge(file: Path | None, as_of: dt.datetime | None) -> int:
 
     day = None if as_of is None else as_of.date()
     document = VerdictDocument.from_json(library.what_if(Path.cwd(), policy=file, as_of=day))
-    click.echo(summary.title(document))
-    click.echo(f"  {headline.sentence(document)}\n")
+    process.echo(summary.title(document))
+    process.echo(f"  {headline.sentence(document)}")
+    process.echo("")
     for line in summary.findings(document):
-        click.echo(line)
+        process.echo(line)
     return document.verdict.exit_code
 
 
@@ -93,9 +94,9 @@ def check(file: Path, as_of: dt.datetime | None) -> int:
 
     book = policy_file.load(file)
     day = dt.datetime.now(dt.UTC).date() if as_of is None else as_of.date()
-    click.echo(f"valid: policy {book.id}, version {book.version} ({book.title}), rules: {len(book.rules)}")
+    process.echo(f"valid: policy {book.id}, version {book.version} ({book.title}), rules: {len(book.rules)}")
     for caution in explain_rule.cautions(book, day):
-        click.echo(f"warning: {caution}")
+        process.echo(f"warning: {caution}")
     return ExitCode.PASS
 
 
@@ -122,7 +123,8 @@ def explain(rule: str, file: Path | None) -> int:
         root = environment.project_root()
         file = root / params.load(root / paths.PARAMS).policy.file
     first, *others = explain_rule.explain(policy_file.load(file), rule)
-    click.echo("\n".join([first, *(f"  {line}" for line in others)]))
+    for line in (first, *(f"  {line}" for line in others)):
+        process.echo(line)
     return ExitCode.PASS
 
 
@@ -132,5 +134,5 @@ def schema_() -> int:
     """Print the JSON Schema of policy files, for an editor."""
     from clearance.policy import schema
 
-    click.echo(schema.json_schema(), nl=False)
+    process.echo_text(schema.json_schema())
     return ExitCode.PASS
