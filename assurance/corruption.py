@@ -185,10 +185,10 @@ def study(scratch: Path, seeds: Sequence[int], first_clean: int, count: int) -> 
         said = pool.map(partial(_hear, scratch), planted, chunksize=5)
         found = [
             Run(planted_faults.ALL[place], at, seed, each)
-            for (seed, place), heard_of_it in zip(planted, said, strict=True)
-            for at, each in enumerate(heard_of_it)
+            for (seed, place), by_strength in zip(planted, said, strict=True)
+            for at, each in enumerate(by_strength)
         ]
-        alarms = {seed: said for seed, said in zip(tables, heard, strict=True) if said}
+        alarms = {seed: alarm for seed, alarm in zip(tables, heard, strict=True) if alarm}
     broken = [run for run in found if run.declared not in ("beyond", run.said.severity)]
     silent = [run for run in broken if run.said.severity == "silent"]
     noise = [run for run in broken if run.declared == "silent"]

@@ -2,7 +2,8 @@
 
 Mutmut changes one thing at a time in a clone and runs the fast tests of the room. What no test sees is
 listed: mutants that differ in words alone (a message, what to do about it) by their number, all others one
-by one, each with its reason in `results/mutants.json`, or without one so far.
+by one, each with its reason in `results/mutants.json`, or without one so far. When code is renamed, its
+entries there are renamed with it; the counts stay those of the last run that wrote them.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class _Wordless(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         told = ast.unparse(node.func)
-        if re.search(r"Error$|Refused$|^_(odd|faulty|unsound|fault|no_root|broken)$", told):
+        if re.search(r"^faults\.[A-Z_]+$|Error$|^_inconsistent$", told):
             return ast.Call(func=node.func, args=[], keywords=[])
         return self.generic_visit(node)  # type: ignore[return-value]
 

@@ -19,6 +19,8 @@ from scipy import stats
 
 from clearance.metrics import intervals, paired, paired_disparity, paired_resampling, paired_scores
 
+ENOUGH = 100
+"""Intervals that a stratum needs before its share counts."""
 BAR = 0.935
 CONFIDENCE = 0.95
 STRATA = ((30, 99), (100, 499), (500, 1499), (1500, 5000))
@@ -206,13 +208,19 @@ def told(tally: Tally) -> list[str]:
 
 
 def lowest(tally: Tally) -> tuple[float, str, str]:
-    """The lowest share of intervals that held the truth, where there are enough to tell, and where."""
-    return min(
+    """The lowest share of intervals that held the truth, where there are enough to tell, and where.
+
+    Raises SystemExit when no stratum has enough.
+    """
+    shares = [
         (each["held"] / each["intervals"], name, f"{low}-{high}")
         for name, by_stratum in tally.items()
         for each, (low, high) in zip(by_stratum, STRATA, strict=True)
-        if each["intervals"] >= 100
-    )
+        if each["intervals"] >= ENOUGH
+    ]
+    if not shares:
+        raise SystemExit(f"no stratum has {ENOUGH} intervals: raise --count")
+    return min(shares)
 
 
 def _cell(each: Counter[str]) -> str:

@@ -553,7 +553,8 @@ def cases() -> list[Case]:
         Case(situation=situation, act=act, who=who)
         for situation, act, who in itertools.product(SITUATIONS, ACTS, ACTORS)
     ]
-    return found + [Case(situation=each, act="move", who="anybody") for each in SITUATIONS]
+    moves = [Case(situation=situation, act="move", who="anybody") for situation in SITUATIONS]
+    return found + moves
 
 
 def act(place: Place, case: Case) -> governed.Done:

@@ -31,6 +31,8 @@ SCORES = REPORTS / "scores.json"
 PERFORMANCE = REPORTS / "performance.json"
 FAIRNESS = REPORTS / "fairness.json"
 EXPLANATION = REPORTS / "explanation.json"
+EVIDENCE = (VALIDATION_RAW, SPLIT, VALIDATION_PREPARED, TRAINING, PERFORMANCE, FAIRNESS, EXPLANATION)
+"""The evidence documents that a rule of a policy may read."""
 VERDICT = REPORTS / "verdict.json"
 REPORT_PAGE = REPORTS / "report.html"
 IMPACT_TABLE = REPORTS / "impact.csv"

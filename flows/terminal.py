@@ -116,7 +116,8 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
     uses = summary.test_uses(run.folder, verdict)
     notes = uses if run.effects_after else ["a what-if: nothing was registered or released"]
-    for line in [*summary.reasons(verdict), *receipt.release_lines(run.folder), *notes]:
+    judged = [*summary.reasons(verdict), *summary.overrides(verdict)]
+    for line in [*judged, *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
     report = os.path.relpath(run.folder / summary.REPORT, run.root)
     for line in ("", f"report   {report}", "browse   make ui"):

@@ -44,7 +44,7 @@ Futures = dict[str, PrefectFuture[Any]]
 
 @flow(
     name="training",
-    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]  # TaskRunner is invariant in its futures
     on_failure=[notifications.send],
     on_crashed=[notifications.send],
 )

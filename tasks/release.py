@@ -31,6 +31,8 @@ def main() -> None:
         logger.info("registered: %s", receipts.describe_version(candidate))
     if champion := receipt.champion:
         logger.info("champion: %s", receipts.describe_version(champion))
+    for line in receipt.request:
+        logger.info("%s", line)
     logger.info("%s: %s", receipt.status, receipt.reason)
     if uses := receipt.test_uses:
         test_set_notice.log(uses, verdict.policy, logger)

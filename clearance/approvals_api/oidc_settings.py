@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
-from clearance import params, yaml
+from clearance import params, validation_messages, yaml
 from clearance.approvals_api import faults
 
 FILE = Path("policies/identity.yaml")
@@ -90,4 +90,6 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> ProviderSet
     try:
         return ProviderSettings.model_validate(document)
     except ValidationError as error:
-        raise faults.SETTINGS_INVALID(path=path, reason=params.describe(error, ProviderSettings)) from None
+        raise faults.SETTINGS_INVALID(
+            path=path, reason=validation_messages.describe(error, ProviderSettings)
+        ) from None

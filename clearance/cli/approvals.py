@@ -25,7 +25,7 @@ def _decide(
     """
     root = process.enter_project()
     from clearance import params, registry
-    from clearance.promotion import decide, session
+    from clearance.promotion import approval_request, decide, session
     from clearance.trust.decisions import DecisionKind
 
     end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
@@ -36,6 +36,8 @@ def _decide(
             acting, server, name, version, kind=DecisionKind(kind), reason=reason, until=end
         )
         process.echo(entry)
+        for line in approval_request.of_review(review).lines():
+            process.echo(f"  {line}")
         if (uncounted := decide.reason_uncounted(entry, review)) is not None:
             process.echo(uncounted, err=True)
             return ExitCode.REFUSED
@@ -60,13 +62,10 @@ def _conclude(completion: Completion, version: int) -> int:
     return ExitCode.REFUSED if completion.refused else ExitCode.PASS
 
 
-VERSION = click.argument("version", type=int)
-
-
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def approve(version: int, identity: str | None, reason: str) -> int:
     """Approve candidate VERSION.
@@ -78,9 +77,9 @@ def approve(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def reject(version: int, identity: str | None, reason: str) -> int:
     """Reject candidate VERSION.
@@ -91,9 +90,9 @@ def reject(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def revoke(version: int, identity: str | None, reason: str) -> int:
     """Withdraw all your decisions on candidate VERSION.
@@ -104,15 +103,15 @@ def revoke(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @click.option(
     "--until", type=options.DATE, metavar="DATE", required=True, help="Day on which it ends (YYYY-MM-DD)."
 )
 @process.exit_with_status
 def override(version: int, identity: str | None, reason: str, until: dt.datetime) -> int:
-    """Allow candidate VERSION temporarily without a pass.
+    """Temporarily allow candidate VERSION without a pass.
 
     Two people must override the verdict, one of them with the right to do so. The policy limits how long an
     override lasts.

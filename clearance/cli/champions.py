@@ -18,7 +18,7 @@ from clearance.errors import ExitCode
 
 
 @click.command()
-@click.argument("version", type=int)
+@options.version
 @options.identity
 @process.exit_with_status
 def promote(version: int, identity: str | None) -> int:
@@ -42,7 +42,7 @@ def promote(version: int, identity: str | None) -> int:
     "--to", type=int, metavar="VERSION", help="Candidate to return to. Default: the previous champion."
 )
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def rollback(to: int | None, identity: str | None, reason: str) -> int:
     """Make an earlier champion the champion again.
@@ -58,7 +58,7 @@ def rollback(to: int | None, identity: str | None, reason: str) -> int:
 
 @click.command()
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def retire(identity: str | None, reason: str) -> int:
     """Retire the champion; the model then has none.
@@ -80,7 +80,7 @@ def verify(target: str | None) -> int:
     """Verify the champion, a candidate or a bundle file.
 
     Checks the ledger, the alias, signature and digests of the evidence, and the approvals. Without an
-    argument it checks the champion. Exit status 1 unless everything holds.
+    argument it checks the champion. Exit status 1 unless every check passes.
     """
     root = process.enter_project()
     from clearance import library
@@ -126,8 +126,8 @@ def history(at: dt.datetime | None) -> int:
 def reproduce(target: str) -> int:
     """Rebuild candidate VERSION and compare the outputs.
 
-    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. FILE is
-    a rebuild record instead of a registered version. Exit status 1 if the outputs differ.
+    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. Give
+    the FILE of a rebuild record to rebuild that instead. Exit status 1 if the outputs differ.
     """
     root = process.enter_project()
     from clearance.reproduction import differences, rebuild_record

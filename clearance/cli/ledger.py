@@ -54,7 +54,7 @@ def show(as_json: bool) -> int:
 @ledger.command("export")
 @process.exit_with_status
 def export_() -> int:
-    """Print ledger and checkpoints as JSON lines.
+    """Print the ledger and its checkpoints as JSON lines.
 
     `clearance ledger verify FILE` verifies them.
     """
@@ -71,7 +71,7 @@ def export_() -> int:
 
 @ledger.command()
 @options.identity
-@click.option("--reason", metavar="TEXT", help="Reason, recorded in the ledger. Required with --yes.")
+@options.reason(required=False, note="Required with --yes.")
 @options.yes
 @process.exit_with_status
 def erase(identity: str | None, reason: str | None, yes: bool) -> int:

@@ -30,7 +30,7 @@ def repair() -> int:
 @click.option(
     "--remote",
     is_flag=True,
-    help="Also clean the default DVC remote. Only if no other project keeps objects there.",
+    help="Also clean the default DVC remote. Use it only if no other project keeps objects there.",
 )
 @options.yes
 @process.exit_with_status

@@ -25,7 +25,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clearance import params
+from clearance import validation_messages
 from clearance.ledger import faults
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -78,7 +78,9 @@ class Event(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise faults.UNFIT_BODY(where=where, kind=cls.kind, why=params.describe(error, cls)) from None
+            raise faults.UNFIT_BODY(
+                where=where, kind=cls.kind, why=validation_messages.describe(error, cls)
+            ) from None
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any], *, where: str = "the entry") -> Self:
@@ -91,9 +93,11 @@ class Event(BaseModel):
 
     def sentence(self, actor: str, model: str | None) -> str:
         """What the actor did to the model, in one sentence without its full stop."""
-        return tell(self.text, actor, model, self._version())
+        return tell(self.text, actor, model, self.about)
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return None
 
 
@@ -115,7 +119,9 @@ class EvidenceEvent(Event):
     version: VersionNumber
     content: Sha256
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -232,7 +238,9 @@ class RefusalEvent(Event):
     account: AccountReference | None = None
     passed_over: int = 0
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -259,7 +267,9 @@ class ChampionChange(_Change):
     version: VersionNumber
     intent: int | None = None
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -296,7 +306,9 @@ class AbandonmentEvent(_Change):
     version: VersionNumber | None = None
     intent: int
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -388,8 +400,6 @@ CHANGES: Mapping[EntryKind, type[ChampionChange]] = {
 EVIDENCE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, EvidenceEvent))
 """The kinds that are about the content of a version."""
 
-DECISIONS = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, DecisionEvent))
-"""The kinds that record what a person decided."""
 
 ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
 """The kinds whose body may be erased: who was champion, and who erased what, stays readable."""
@@ -399,6 +409,12 @@ def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
     subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
     return text.format(actor=actor, subject=subject)
+
+
+def stated_version(body: Mapping[str, Any]) -> int | None:
+    """The version number that a body of an unknown kind states; None when it states none."""
+    value = body.get("version")
+    return value if type(value) is int else None
 
 
 def schemas() -> dict[str, dict[str, Any]]:

@@ -74,33 +74,44 @@ def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]
         reason = f"{subject} {verb} not evaluated: {measured}"
         return Finding(rule=rule, attribute=attribute, measurement=None, outcome=outcome, reason=reason)
     decision = _decide(rule, measured)
-    limit = rule.limit and f"limit: {wording.limit(rule.limit.model_dump())}"
+    limit = f"limit: {wording.limit(rule.limit.model_dump())}" if rule.limit else None
     failures = _failures(evidence[rule.document]) if rule.measurement == "blocking_failures" else []
-    parts = (f"{subject} {verb} {_in_words(measured, rule.limit)}", limit, decision.reason, *failures)
+    said = f"{subject} {verb} {_in_words(measured, rule.limit)}"
     return Finding(
         rule=rule,
         attribute=attribute,
         measurement=measured,
         outcome=decision.outcome,
-        reason="; ".join(part for part in parts if part),
+        reason=all_reasons(said, limit, decision.reason, *failures),
         more_rows=decision.more_rows,
     )
 
 
 def by_interval(
-    limit: Limit, value: float, low: float, high: float, support: Mapping[str, int], *, minimum: int = 0
+    limit: Limit, measured: Measurement, *, support: Mapping[str, int], minimum: int = 0
 ) -> RuleDecision:
-    """Pass when the whole interval keeps the limit, fail when none of it does, else insufficient evidence."""
+    """Pass when the whole interval keeps the limit, fail when none of it does, else insufficient evidence.
+
+    `support` counts the rows that more would be added to. Raises ValueError without an interval.
+    """
+    low, high = measured.low, measured.high
+    if low is None or high is None:
+        raise ValueError("there is no interval to decide by")
     if limit.encloses(low, high):
         return RuleDecision(outcome=Outcome.PASS)
     if limit.excludes(low, high):
         return RuleDecision(outcome=Outcome.FAIL)
-    more = sample_size.estimate(value, low, high, limit.ends, support, minimum=minimum)
+    more = sample_size.estimate(measured, limit.ends, support, minimum=minimum)
     return RuleDecision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
         reason=f"the interval straddles the limit; {sample_size.sentence(more)}",
         more_rows=more,
     )
+
+
+def all_reasons(*reasons: str | None) -> str:
+    """Every reason that there is, none in place of another."""
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def too_few(support: Mapping[str, int], minimum: int) -> str | None:
@@ -161,15 +172,17 @@ def _decide(rule: Rule, measured: Measurement) -> RuleDecision:
     if rule.decides_by == "point":
         holds = rule.limit.encloses(measured.value, measured.value)
         return small or RuleDecision(outcome=Outcome.PASS if holds else Outcome.FAIL)
-    decision = _by_bounds(rule, rule.limit, measured.value, measured)
+    decision = _by_bounds(rule, rule.limit, measured)
     if small is None or decision.outcome is Outcome.FAIL:  # small groups never excuse a proven failure
         return decision
     return RuleDecision(
-        outcome=small.outcome, reason=small.reason, more_rows=decision.more_rows or small.more_rows
+        outcome=small.outcome,
+        reason=all_reasons(decision.reason, small.reason),
+        more_rows=decision.more_rows or small.more_rows,
     )
 
 
-def _by_bounds(rule: Rule, limit: Limit, value: float, measured: Measurement) -> RuleDecision:
+def _by_bounds(rule: Rule, limit: Limit, measured: Measurement) -> RuleDecision:
     if measured.lack is not None:
         return RuleDecision(
             outcome=Outcome.INSUFFICIENT_EVIDENCE,
@@ -183,23 +196,23 @@ def _by_bounds(rule: Rule, limit: Limit, value: float, measured: Measurement) ->
         reason = f"the rule asks for {_percent(rule.confidence)} confidence"
         return RuleDecision(outcome=Outcome.NOT_EVALUATED, reason=reason)
     if rule.decides_by == "interval":
-        bounds = (measured.low, measured.high)
-        return by_interval(limit, value, *bounds, measured.support, minimum=rule.minimum_support)
-    return _by_significance(rule, value, measured.low, measured.high, measured.support)
+        return by_interval(limit, measured, support=measured.support, minimum=rule.minimum_support)
+    return _by_significance(rule, measured)
 
 
-def _by_significance(
-    rule: Rule, value: float, low: float, high: float, support: Mapping[str, int]
-) -> RuleDecision:
+def _by_significance(rule: Rule, measured: Measurement) -> RuleDecision:
     """Outside the limit and not by chance: fail. Outside, perhaps by chance: insufficient evidence."""
-    significant = rule.equal_at is not None and not low <= rule.equal_at <= high
+    value, equal_at = measured.value, rule.equal_at
+    if value is None or measured.low is None or measured.high is None:
+        raise ValueError("there is no interval to decide by")
+    significant = equal_at is not None and not measured.low <= equal_at <= measured.high
     if rule.limit is not None and rule.limit.encloses(value, value):
         reason = "the gap is significant, but within the limit" if significant else None
         return RuleDecision(outcome=Outcome.PASS, reason=reason)
     if significant:
         return RuleDecision(outcome=Outcome.FAIL, reason="the gap is significant")
-    ends = [] if rule.equal_at is None else [rule.equal_at]
-    more = sample_size.estimate(value, low, high, ends, support, minimum=rule.minimum_support)
+    ends = [] if equal_at is None else [equal_at]
+    more = sample_size.estimate(measured, ends, measured.support, minimum=rule.minimum_support)
     return RuleDecision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
         reason=f"the gap is not significant and may be chance; {sample_size.sentence(more)}",

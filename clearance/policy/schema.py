@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from clearance import paths
+from clearance.documents import metric_catalogue
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.params import Fraction, Scalar, Section
 from clearance.policy.comparison_terms import ComparisonTerms
@@ -19,15 +21,7 @@ from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.test_set_limit import TestSetLimit
 
-DOCUMENTS = (
-    "validation_raw",
-    "split",
-    "validation_prepared",
-    "training",
-    "performance",
-    "fairness",
-    "explanation",
-)
+DOCUMENTS = tuple(path.stem for path in paths.EVIDENCE)
 """The evidence documents a rule may read: `reports/<document>.json`."""
 
 
@@ -111,9 +105,23 @@ class Rule(Dated):
             raise ValueError(f"rule {self.id} names an attribute twice")
         if self.limit is None and self.decides_by != "report_only":
             raise ValueError(f"rule {self.id} decides by {self.decides_by} and has no `limit`")
+        if self.limit is not None and self.decides_by != "report_only" and self._is_vacuous(self.limit):
+            raise ValueError(
+                f"rule {self.id} can never fail: every value of {self.metric} keeps its `limit` "
+                f"(range: {metric_catalogue.METRICS[self.metric].range}); set a tighter one, or "
+                "`decides_by: report_only`"
+            )
         if (self.equal_at is not None) != (self.decides_by == "point_and_significance"):
             raise ValueError(f"rule {self.id}: `equal_at` belongs to point_and_significance, and only to it")
         return self
+
+    def _is_vacuous(self, limit: Limit) -> bool:
+        """Whether the metric's whole range keeps the limit."""
+        metric = metric_catalogue.METRICS.get(self.metric)
+        if metric is None:
+            return False
+        low = -math.inf if metric.low is None else metric.low
+        return limit.encloses(low, math.inf if metric.high is None else metric.high)
 
     @property
     def document(self) -> str:
@@ -145,6 +153,8 @@ class PromotionTerms(Section):
     needs no approval. `override_days` is the longest duration of an override of any other verdict; 0 allows
     none. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
     be in the roles file; otherwise authors could approve their own work under another name.
+    `contract_pinned` requires the list of authorised policies to pin the model's data contract; a
+    demonstration never requires it.
     """
 
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
@@ -152,6 +162,7 @@ class PromotionTerms(Section):
     override_days: int = Field(default=0, ge=0, le=366)
     uncommitted: bool = False
     authors_listed: bool = True
+    contract_pinned: bool = True
 
 
 Erasable = Literal[
@@ -205,6 +216,12 @@ class Policy(Section):
         if unlisted := sorted({item.attribute for item in excluded if not self._lists(item.attribute)}):
             raise ValueError(f"`excluded` is about {', '.join(unlisted)}, which `attributes` does not list")
         return self
+
+    @property
+    def sections(self) -> dict[str, Dated]:
+        """The dated parts that are not rules, by their key: those that this policy has."""
+        parts = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: part for name, part in parts.items() if isinstance(part, Dated)}
 
     def _lists(self, name: str) -> bool:
         """Whether `name` is an attribute of the policy, or an intersection of several."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import files
+from clearance import files, params
 from clearance.policy import authorised, policy_file, schema
 from clearance.versioning import git
 
@@ -17,12 +17,35 @@ from clearance.versioning import git
 class Authority:
     """The policy that is authorised for a model, and its tier; `policy` is None when another one judged.
 
-    `commit` is HEAD, when it holds list and policy as they are; else None.
+    `contracts` are the digests of the data contracts that are pinned. `commit` is HEAD, when it holds list
+    and policy as they are; else None.
     """
 
     policy: schema.Policy | None = None
     tier: str = ""
+    contracts: tuple[str, ...] = ()
     commit: str | None = None
+
+    def objection(self, contract: params.DataContract) -> str | None:
+        """Why a model that answers this question may not be promoted, in a sentence; None when it may.
+
+        Another contract than a pinned one is refused, and so is any where the policy requires a pin and
+        nobody has set one.
+        """
+        if self.policy is None or contract.digest in self.contracts:
+            return None
+        if self.contracts:
+            pins = ", ".join(f"{digest[:12]}…" for digest in self.contracts)
+            return (
+                f"Its data contract {contract.digest[:12]}… is not the one that compliance agreed to "
+                f"({authorised.FILE} pins {pins}): `clearance contract` shows what it asks."
+            )
+        if self.policy.demo or not self.policy.promotion.contract_pinned:
+            return None
+        return (
+            f"{authorised.FILE} does not pin the data contract, as the policy requires: have "
+            f"`contracts: [{contract.digest}]` reviewed and committed there (`clearance contract` shows it)."
+        )
 
 
 def authorised_now(home: Path, name: str, sha256: str) -> Authority:
@@ -39,6 +62,7 @@ def authorised_now(home: Path, name: str, sha256: str) -> Authority:
     return Authority(
         policy=policy_file.load(home / authorisation.policy),
         tier=authorisation.tier,
+        contracts=authorisation.contracts,
         commit=head if committed else None,
     )
 
@@ -56,4 +80,6 @@ def authorised_at(home: Path, name: str, judged: Path, tier: str, commit: str) -
         return Authority()
     if git.read_file(home, commit, str(authorisation.policy)) != judged.read_bytes():
         return Authority()
-    return Authority(policy=policy_file.load(judged), tier=tier, commit=commit)
+    return Authority(
+        policy=policy_file.load(judged), tier=tier, contracts=authorisation.contracts, commit=commit
+    )

@@ -61,8 +61,8 @@ class JudgedCase:
     authorised for the model; None when there is none, or when another one judged. Sentences about what stands
     in the way, None where nothing does: `uncommitted` (git cannot rebuild it, and the policy minds),
     `unpushed` (the DVC remote cannot), `compared` (the comparison with the champion speaks against it),
-    `unlisted` (no commit holds what is authorised, and the policy minds). `tier` is one that the policy does
-    not know.
+    `unlisted` (no commit holds what is authorised, and the policy minds), `contract` (compliance did not
+    agree to its data contract). `tier` is one that the policy does not know.
     """
 
     verdict: VerdictDocument
@@ -75,6 +75,7 @@ class JudgedCase:
     compared: str | None = None
     tier: str | None = None
     unlisted: str | None = None
+    contract: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -135,7 +136,7 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
             f"{verdict.name} was judged under a version of {file} that {authorised.FILE} does not "
             "authorise now."
         )
-    if hindrance := case.unlisted or case.uncommitted or case.unpushed:
+    if hindrance := case.unlisted or case.contract or case.uncommitted or case.unpushed:
         return hindrance
     if standing and standing.rejections:
         return " ".join(standing.reasons)

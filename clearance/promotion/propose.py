@@ -17,7 +17,7 @@ from clearance import files, in_toto, params, paths, registry
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
-from clearance.ledger import EntryKind
+from clearance.ledger import EntryKind, events
 from clearance.policy import schema
 from clearance.promotion import candidate, faults, review, version_record
 from clearance.promotion.session import LedgerSession
@@ -57,7 +57,7 @@ class CandidateRelease:
     def is_overridden(self, version: registry.Version) -> bool:
         """Whether somebody signed an override of its verdict, whether it counts or not."""
         return any(
-            entry.kind == EntryKind.OVERRIDE and entry.body.get("version") == version.number
+            (override := entry.read(events.OverrideEvent)) is not None and override.version == version.number
             for entry in self.session.entries(self.settings.name)
         )
 
@@ -93,7 +93,7 @@ class CandidateRelease:
             dsse.write(file, dsse.read(Path(folder) / candidate.BUNDLE))
         return proposal.content
 
-    def _store_comparison(self, version: registry.Version, digest: str) -> None:
+    def _store_comparison(self, version: registry.Version, digest: str | None) -> None:
         """Store the recorded comparison beside the version again, where it is lost there and still here."""
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -169,8 +169,8 @@ class CandidateRelease:
         if tenure and tenure.version == version.number:
             return
         champion_content = tenure.content if tenure else None
-        if earlier and earlier["champion"] == champion_content:
-            self._store_comparison(version, earlier["comparison"])
+        if earlier and earlier.champion == champion_content:
+            self._store_comparison(version, earlier.comparison)
             return
         from clearance import comparison
         from clearance.comparison import compare  # with skops, scipy and pandas: only where it is needed

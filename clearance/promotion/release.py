@@ -16,6 +16,7 @@ from clearance import params, paths, registry
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.promotion import (
+    approval_request,
     authorised_policy,
     faults,
     next_step,
@@ -150,9 +151,12 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
             session, server, settings.name, version.number, day, assessment=assessment
         )
         notes = _notes(session, settings.name, (version.number, state.ledger_champion))
+        entries = session.entries(settings.name)
+        record = version_record.fold(entries, settings.name, version.number, session.roles)
+        request = approval_request.of_version(session, server, settings, record)
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
-    )
+    ) | {"request": request.lines()}
     rows = run_record.test_rows(SplitDocument.from_json(verified.read_json(paths.SPLIT.as_posix())))
     if rows is None:
         return summary | {"test_uses": None}

@@ -107,7 +107,8 @@ def _record_intent(
 def _is_last_change(entries: Sequence[ledger.Entry], kind: EntryKind, reason: str) -> bool:
     """Whether the last change of the champion is this one, for this reason: the command was run before."""
     changes = [entry for entry in entries if entry.kind in events.CHANGES]
-    return bool(changes) and changes[-1].kind == kind and changes[-1].body.get("reason") == reason
+    last = changes[-1].read(events.ChampionChange) if changes else None
+    return last is not None and last.kind == kind and last.reason == reason
 
 
 def _aliased(server: registry.MlflowServer, name: str) -> int | None:

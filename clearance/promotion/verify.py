@@ -14,7 +14,15 @@ from tempfile import TemporaryDirectory
 
 from clearance import files, ledger, registry
 from clearance.errors import ClearanceError, ConfigurationError, TransientError
-from clearance.promotion import candidate, faults, past_promotions, promote, review, version_record
+from clearance.promotion import (
+    approval_request,
+    candidate,
+    faults,
+    past_promotions,
+    promote,
+    review,
+    version_record,
+)
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
@@ -61,10 +69,9 @@ def verify_file(
 
     def describe_bundle() -> str:
         bundle = evidence_bundle.read(session.verify_envelope(dsse.read(file)))
+        proposals = (entry.read(ledger.events.ProposalEvent) for entry in entries)
         numbers.extend(
-            entry.body["version"]
-            for entry in entries
-            if entry.kind == ledger.EntryKind.PROPOSAL and entry.body.get("content") == bundle.digest
+            proposal.version for proposal in proposals if proposal and proposal.content == bundle.digest
         )
         if not numbers:
             raise faults.BUNDLE_NOT_RELEASED()
@@ -153,8 +160,9 @@ def _check_version(
         copy = registry.find_version(server, name, str(verified.version.fingerprint))
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
-        if record.comparison:
-            yield _check("comparison", lambda: _describe_comparison(server, verified, record))
+        yield _check("contract", lambda: _describe_contract(session, server, verified, record))
+        if comparison := record.comparison:
+            yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
 
@@ -163,17 +171,28 @@ def _describe_copy(server: registry.MlflowServer, copy: registry.Version, verifi
     return f"{copy} holds the same files"
 
 
+def _describe_contract(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> str:
+    """The data contract, every change of it since the champion before, and every override."""
+    request = approval_request.of_version(session, server, verified.settings, record)
+    return "; ".join(request.lines())
+
+
 def _describe_comparison(
-    server: registry.MlflowServer, verified: VerifiedCandidate, record: VersionRecord
+    server: registry.MlflowServer, verified: VerifiedCandidate, comparison: ledger.events.ComparisonEvent
 ) -> str:
     """Whether the comparison beside the version is the one that was recorded and agreed to."""
     name = version_record.COMPARISON_FILE
     with TemporaryDirectory() as folder:
         registry.fetch_files(server, verified.version, [name], Path(folder))
         digest = files.sha256_json(files.read_json(Path(folder) / name))
-    if digest != record.comparison["comparison"]:
+    if digest != comparison.comparison:
         raise faults.COMPARISON_CHANGED(file=name)
-    outcome = str(record.comparison["outcome"]).replace("_", " ")
+    outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
 
 

@@ -86,7 +86,7 @@ CHAMPION_MOVED = ErrorKind(
 VERSION_NOT_FOUND = ErrorKind(
     "registry.version_not_found",
     TransientError,
-    "MLflow created a version of {name} and does not find it",
+    "MLflow created a version of {name} but cannot find it",
     "repeat this",
 )
 VERSION_ALTERED = ErrorKind(

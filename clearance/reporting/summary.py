@@ -10,6 +10,7 @@ from pathlib import Path
 from clearance import paths, wording
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import RuleFinding, RuleNotInForce, VerdictDocument
+from clearance.params import contract
 from clearance.reporting import headline, test_set_notice
 
 REPORT = paths.REPORT_PAGE
@@ -82,6 +83,12 @@ def test_uses(folder: Path, verdict: VerdictDocument) -> list[str]:
     return [f"warning: {sentence}" if is_warning else sentence]
 
 
+def overrides(verdict: VerdictDocument) -> list[str]:
+    """Every parameter that the run replaced, a line each; empty where it replaced none."""
+    replaced = contract.describe_overrides(verdict.overrides)
+    return [f"parameter replaced for this run: {override}" for override in replaced]
+
+
 def markdown(verdict: VerdictDocument, folder: Path | None = None) -> str:
     """The verdict, the reason, a table of every finding, and the next steps.
 
@@ -91,8 +98,15 @@ def markdown(verdict: VerdictDocument, folder: Path | None = None) -> str:
     lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
     lines += [_row(finding) for finding in verdict.findings]
     uses = [] if folder is None else [wording.sentence(line) for line in test_uses(folder, verdict)]
-    lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *uses)), ""]
+    lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *uses))]
+    lines += [*(f"- {_as_code(line)}" for line in overrides(verdict)), ""]
     return "\n".join(lines)
+
+
+def _as_code(line: str) -> str:
+    """A line whose end somebody typed, so that Markdown shows it as it is."""
+    what, _, value = line.partition(": ")
+    return f"{what}: ``{value.replace('``', '` `')}``"
 
 
 def _row(finding: RuleFinding) -> str:

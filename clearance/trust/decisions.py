@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 
-from clearance import canonical_json, in_toto, params, wording
+from clearance import canonical_json, in_toto, params, validation_messages, wording
 from clearance.trust import faults
 
 PREDICATE = "urn:clearance:decision:v2"
@@ -171,5 +171,5 @@ def read(statement: Mapping[str, Any]) -> tuple[Decision, str]:
     try:
         decision = Decision.model_validate_json(canonical_json.dumps(statement["predicate"]))
     except ValidationError as error:
-        raise faults.INVALID_DECISION(why=params.describe(error, Decision)) from None
+        raise faults.INVALID_DECISION(why=validation_messages.describe(error, Decision)) from None
     return decision, digests[EVIDENCE]
