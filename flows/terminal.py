@@ -118,7 +118,9 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     judged = [*summary.reasons(verdict), *summary.overrides(verdict)]
     for line in [*judged, *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
-    screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
+    report = os.path.relpath(run.folder / summary.REPORT, run.root)
+    for line in ("", f"report   {report}", "browse   make ui"):
+        screen.say(line)
     return verdict.verdict.exit_code
 
 

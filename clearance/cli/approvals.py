@@ -35,16 +35,16 @@ def _decide(
         entry, review = decide.decide(
             acting, server, name, version, kind=DecisionKind(kind), reason=reason, until=end
         )
-        click.echo(entry)
+        process.echo(entry)
         for line in approval_request.of_review(review).lines():
-            click.echo(f"  {line}")
+            process.echo(f"  {line}")
         if (uncounted := decide.reason_uncounted(entry, review)) is not None:
-            click.echo(uncounted, err=True)
+            process.echo(uncounted, err=True)
             return ExitCode.REFUSED
         if review.attempts is not None:
             click.echo(f"  {review.attempts}")
         for sentence in review.standing.reasons:
-            click.echo(f"  {sentence}")
+            process.echo(f"  {sentence}")
         if not decide.completes(DecisionKind(kind), review):
             return ExitCode.PASS
         promoter = acting.acting_as(None if acting.roles.demo else identity)
@@ -58,9 +58,9 @@ def _conclude(completion: Completion, version: int) -> int:
             if completion.notified
             else f"an operator makes it champion with `clearance promote {version}`"
         )
-        click.echo(f"all required approvals are in; {then}")
+        process.echo(f"all required approvals are in; {then}")
         return ExitCode.PASS
-    click.echo(f"{completion.ending.status}: {completion.ending.reason}")
+    process.echo(f"{completion.ending.status}: {completion.ending.reason}")
     return ExitCode.REFUSED if completion.refused else ExitCode.PASS
 
 

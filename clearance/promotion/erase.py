@@ -53,6 +53,7 @@ def erase(session: LedgerSession, name: str, years: Mapping[str, int], reason: s
 
     Raises ReleaseRefused without the right, IntegrityError when the ledger does not verify.
     """
+    faults.ensure_reason(reason)
     session.demand(Right.ERASE, name, "erase what the ledger keeps")
     session.ensure_sound()
     due = due_entries(session.entries(name), name, years, session.now().date())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearance import wording
 from clearance.errors import (
     ConfigurationError,
     ErrorKind,
@@ -17,6 +18,12 @@ LEDGER_UNSOUND = ErrorKind(
     IntegrityError,
     "the ledger does not verify: {finding}",
     "run `clearance ledger verify`; restore its database and checkpoints from a backup",
+)
+NO_REASON = ErrorKind(
+    "promotion.no_reason",
+    ConfigurationError,
+    "a reason is missing: what was given shows nothing",
+    "give a reason that people can read",
 )
 RIGHT_MISSING = ErrorKind(
     "promotion.right_missing",
@@ -221,3 +228,9 @@ COMPARISON_CHANGED = ErrorKind(
     "{file} of its run is not the comparison that was recorded",
     "run `clearance release` where it was made: it stores the comparison again",
 )
+
+
+def ensure_reason(reason: str) -> None:
+    """Raise ConfigurationError unless the reason shows something to whoever reads it."""
+    if not wording.is_visible(reason):
+        raise NO_REASON()
