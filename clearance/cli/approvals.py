@@ -42,7 +42,7 @@ def _decide(
             process.echo(uncounted, err=True)
             return ExitCode.REFUSED
         if review.attempts is not None:
-            click.echo(f"  {review.attempts}")
+            process.echo(f"  {review.attempts}")
         for sentence in review.standing.reasons:
             process.echo(f"  {sentence}")
         if not decide.completes(DecisionKind(kind), review):
