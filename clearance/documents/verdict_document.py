@@ -50,7 +50,7 @@ class RuleFinding:
     attribute: str | None
     limit: LimitReport | None
     severity: Literal["block", "warn"]
-    decides_by: Literal["interval", "point", "point_and_significance", "report_only"]
+    decides_by: Literal["interval", "point", "point_and_significance", "presence", "report_only"]
     kind: Literal["legal", "engineering"]
     source: str
     certainty: Literal["text", "secondary", "memory"] | None

@@ -197,11 +197,15 @@ def _sound(rule: Rule, measured: Measurement) -> Measurement | str:
 
 
 def _decide(rule: Rule, measured: Measurement) -> RuleDecision:
-    if rule.decides_by == "report_only" or rule.limit is None:
+    if rule.decides_by == "report_only":
         return RuleDecision(outcome=None, reason="reported, not decided")
     if measured.value is None:
         return RuleDecision(outcome=Outcome(rule.undefined))
     small = _small_groups(rule, measured)
+    if rule.limit is None:
+        return small or RuleDecision(
+            outcome=Outcome.PASS, reason="it was measured; the value decides nothing"
+        )
     if rule.decides_by == "point":
         holds = rule.limit.encloses(measured.value, measured.value)
         return small or RuleDecision(outcome=Outcome.PASS if holds else Outcome.FAIL)

@@ -71,9 +71,14 @@ def is_what_if(overrides: Mapping[str, Any]) -> bool:
     return any(key.split(".")[0] == "policy" for key in overrides)
 
 
-def judge(settings: params.Params, root: Path, attempt: int = 1) -> VerdictDocument:
-    """The verdict of the project at `root` as an attempt. Raises ConfigurationError on a faulty policy."""
-    policy = policy_file.load(root / settings.policy.file)
+def judge(
+    settings: params.Params, root: Path, attempt: int = 1, *, recorded: bool = False
+) -> VerdictDocument:
+    """The verdict of the project at `root` as an attempt. Raises ConfigurationError on a faulty policy.
+
+    `recorded`: it was judged before, and its policy is read as it was then.
+    """
+    policy = policy_file.load(root / settings.policy.file, recorded=recorded)
     as_of = settings.policy.as_of
     evidence = read_evidence(root)
     verdict = judgement.judge(policy, evidence, judgement.declaration_of(settings.data), as_of, attempt)

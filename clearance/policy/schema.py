@@ -74,7 +74,8 @@ class Rule(Dated):
     where it is measured by attribute; `race & sex` is their intersection. `decides_by`: `interval` passes
     when the whole interval keeps the limit and fails when none of it does; `point` is for exact counts;
     `point_and_significance` fails when the point breaks the limit and the interval excludes `equal_at`;
-    `report_only` never passes and never blocks.
+    `presence` passes whatever was measured, so only what was not measured blocks; `report_only` never passes
+    and never blocks.
     """
 
     id: Text
@@ -86,7 +87,7 @@ class Rule(Dated):
     severity: Literal["block", "warn"]
     minimum_support: int = Field(default=0, ge=0)
     confidence: Fraction = 0.95
-    decides_by: Literal["interval", "point", "point_and_significance", "report_only"]
+    decides_by: Literal["interval", "point", "point_and_significance", "presence", "report_only"]
     equal_at: float | None = None
     undefined: Literal["fail", "insufficient_evidence", "not_evaluated"] = "not_evaluated"
 
@@ -104,25 +105,22 @@ class Rule(Dated):
             raise ValueError(f"rule {self.id} names both `attribute` and `attributes`")
         if len(set(self.attributes)) < len(self.attributes):
             raise ValueError(f"rule {self.id} names an attribute twice")
-        if self.limit is None and self.decides_by != "report_only":
+        if self.limit is None and self.decides_by not in ("presence", "report_only"):
             raise ValueError(f"rule {self.id} decides by {self.decides_by} and has no `limit`")
-        if self.limit is not None and self.decides_by != "report_only" and self._is_vacuous(self.limit):
-            raise ValueError(
-                f"rule {self.id} can never fail: every value of {self.metric} keeps its `limit` "
-                f"(range: {metric_catalogue.METRICS[self.metric].range}); set a tighter one, or "
-                "`decides_by: report_only`"
-            )
+        if self.limit is not None and self.decides_by == "presence":
+            raise ValueError(f"rule {self.id} decides by presence, which reads no `limit`")
         if (self.equal_at is not None) != (self.decides_by == "point_and_significance"):
             raise ValueError(f"rule {self.id}: `equal_at` belongs to point_and_significance, and only to it")
         return self
 
-    def _is_vacuous(self, limit: Limit) -> bool:
-        """Whether the metric's whole range keeps the limit."""
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether it decides by a limit that the whole range of its metric keeps: it can never fail."""
         metric = metric_catalogue.METRICS.get(self.metric)
-        if metric is None:
+        if metric is None or self.limit is None or self.decides_by == "report_only":
             return False
         low = -math.inf if metric.low is None else metric.low
-        return limit.encloses(low, math.inf if metric.high is None else metric.high)
+        return self.limit.encloses(low, math.inf if metric.high is None else metric.high)
 
     @property
     def document(self) -> str:

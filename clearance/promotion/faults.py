@@ -228,6 +228,12 @@ COMPARISON_CHANGED = ErrorKind(
     "{file} of its run is not the comparison that was recorded",
     "run `clearance release` where it was made: it stores the comparison again",
 )
+VERSIONS_PLANTED = ErrorKind(
+    "promotion.versions_planted",
+    IntegrityError,
+    "{name} offers what the ledger does not: {planted}",
+    "find out who put it there, and delete it in MLflow; only the alias `champion` is served from",
+)
 
 
 def ensure_reason(reason: str) -> None:

@@ -109,7 +109,7 @@ def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
     Raises IntegrityError when the recorded verdict is not what the evidence gives.
     """
     recorded = VerdictDocument.read(folder)
-    if not project_verdict.same_decision(recorded, project_verdict.judge(settings, folder)):
+    if not project_verdict.same_decision(recorded, project_verdict.judge(settings, folder, recorded=True)):
         raise faults.VERDICT_NOT_REPRODUCED(verdict=paths.VERDICT)
     return JudgedEvidence(
         declaration=judgement.declaration_of(settings.data),
@@ -367,7 +367,7 @@ def _contributors(
     keyids = record.proposal.keyids if record.proposal else frozenset()
     commit = bundle.evidence.code.commit
     if commit is None:
-        return approval_rules.contributors(session.roles, keyids, [])
+        return approval_rules.contributors(session.roles, keyids, {})
     locks = [bundle.evidence.lock, *([reference.evidence.lock] if reference else [])]
     authors = git.authors(
         git.checkout_of(session.root),
@@ -375,7 +375,8 @@ def _contributors(
         commit,
         git.input_paths(*locks),
     )
-    return approval_rules.contributors(session.roles, keyids, [author.email for author in authors])
+    claims = {author.email: author.claim for author in authors}
+    return approval_rules.contributors(session.roles, keyids, claims)
 
 
 def champion_bundle(

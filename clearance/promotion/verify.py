@@ -23,6 +23,7 @@ from clearance.promotion import (
     past_promotions,
     promote,
     review,
+    served_versions,
     version_record,
 )
 from clearance.promotion.candidate import VerifiedCandidate
@@ -55,6 +56,7 @@ def verify(
     except ClearanceError as error:
         return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
+    checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
@@ -203,7 +205,7 @@ def _describe_comparison(
 
 def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:
     """Which attempt at its model the version was, as the policy that judged it counts."""
-    terms = policy_file.load(verified.policy_file).attempts
+    terms = policy_file.load(verified.policy_file, recorded=True).attempts
     return str(attempts.of_version(record.entries, record.model, record.version, terms))
 
 

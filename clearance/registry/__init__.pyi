@@ -29,6 +29,7 @@ from clearance.registry.tracking import link_runs as link_runs
 from clearance.registry.tracking import track_run as track_run
 from clearance.registry.version import Version as Version
 from clearance.registry.versions import CHAMPION as CHAMPION
+from clearance.registry.versions import aliases as aliases
 from clearance.registry.versions import annotate as annotate
 from clearance.registry.versions import candidate_name as candidate_name
 from clearance.registry.versions import candidate_version as candidate_version
@@ -37,6 +38,7 @@ from clearance.registry.versions import clear_champion as clear_champion
 from clearance.registry.versions import copy_version as copy_version
 from clearance.registry.versions import find_number as find_number
 from clearance.registry.versions import find_version as find_version
+from clearance.registry.versions import list_versions as list_versions
 from clearance.registry.versions import register_version as register_version
 from clearance.registry.versions import set_champion as set_champion
 from clearance.registry.versions import unsound as unsound
