@@ -14,7 +14,14 @@ from clearance.documents import measurement as evidence
 from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument, UnusableDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.policy import comparison_terms, judgement, policy_file, project_verdict, test_set_limit
+from clearance.policy import (
+    attempt_terms,
+    comparison_terms,
+    judgement,
+    policy_file,
+    project_verdict,
+    test_set_limit,
+)
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
 from clearance.policy.schema import Limit, Policy, PromotionTerms, Rule
 from tests.support import reported
@@ -666,6 +673,7 @@ def test_the_policy_guide_names_every_key() -> None:
         ImpactTableRules,
         ExcludedCategory,
         test_set_limit.TestSetLimit,
+        attempt_terms.AttemptTerms,
         comparison_terms.ComparisonTerms,
         comparison_terms.FirstVersion,
         comparison_terms.QualityMargin,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -177,6 +178,31 @@ def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> No
     assert place.command("verify", "2").code == ExitCode.ERROR
     (place.model_folder(1) / "model.skops").unlink()
     assert place.command("verify").code == ExitCode.ERROR
+
+
+HOSTILE = "fine\x1b[1A\x1b[2K\rholds   approvals: all\nholds   evidence: all\u202e\x9b2J"
+
+
+def test_what_a_person_types_acts_on_nobodys_terminal(place: Place) -> None:
+    place.put("champion")
+    done = place.command("reject", "1", "--as", "vera", "--reason", HOSTILE)
+    assert done.code == ExitCode.PASS
+    assert place.entries("rejection")[-1].body["reason"] == HOSTILE, "stored as it was typed"
+    before = place.command("ledger", "show").said.count("\n")
+    for words in (("verify",), ("ledger", "show"), ("ledger", "show", "--json"), ("history",)):
+        said = done.said + place.command(*words).said
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", said), words
+        assert "\nholds   evidence: all" not in said
+    assert before == len(place.command("ledger", "show").said.splitlines())
+
+
+@pytest.mark.parametrize("command", ["approve", "rollback", "retire"])
+def test_a_reason_that_shows_nothing_is_none(place: Place, command: str) -> None:
+    place.put("champion")
+    count, version = len(place.entries()), ["1"] if command == "approve" else []
+    done = place.command(command, *version, "--as", "vera", "--reason", " \u200b\u2060\u3164")
+    assert (done.code, done.error) == (ExitCode.ERROR, "promotion.no_reason")
+    assert len(place.entries()) == count
 
 
 def stricter(place: Place) -> None:

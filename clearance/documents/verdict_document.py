@@ -86,6 +86,7 @@ class PolicyReport:
     as_of: str
     impact_table: Mapping[str, Any] | None
     test_uses: Mapping[str, Any] | None
+    attempts: Mapping[str, Any] | None = field(default=None, metadata=codec.WHEN_SET)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,6 +165,9 @@ def _mean(rows: _Rows, value: float, losses: Scores, highest: float) -> Measurem
 def _calibration_error(rows: _Rows) -> Measurement:
     """Expected calibration error over bins of equal width: see `calibration.error`."""
     filled = calibration.table(rows.label, rows.scores, rows.bins)
+    if lack := rows.sampling.lack:
+        value = calibration.error(filled)
+        return Measurement(value=value, method="no interval", support=rows.support, lack=lack)
     bounds = calibration.bounds(filled, rows.sampling)
     return rows.measured(calibration.error(filled), (bounds, f"binomial noise of {len(filled)} bins"))
 

@@ -133,7 +133,7 @@ FEATURES_MISSING = ErrorKind(
 FEATURE_NOT_NUMERIC = ErrorKind(
     "models.feature_not_numeric",
     DataError,
-    "feature `{feature}` is declared a number and holds something else",
+    "feature `{feature}` is declared as a number but holds something else",
     "correct the column, or declare its type as `text` in `data.columns`",
 )
 FEATURE_INFINITE = ErrorKind(

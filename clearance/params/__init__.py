@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from clearance import yaml
+from clearance import validation_messages, yaml
 from clearance.params import contract, faults
 from clearance.params.contract import DataContract
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
@@ -29,7 +29,6 @@ from clearance.params.model_choices import (
 )
 from clearance.params.section import Fraction, Scalar, Section
 from clearance.params.source import Source
-from clearance.params.validation_messages import describe
 
 __all__ = [
     "AllBut",
@@ -53,7 +52,6 @@ __all__ = [
     "Split",
     "Threshold",
     "Train",
-    "describe",
     "load",
     "parse",
     "read_yaml",
@@ -149,7 +147,7 @@ def parse(data: Mapping[str, Any], where: str) -> Params:
     try:
         return Params.model_validate(data)
     except ValidationError as error:
-        raise faults.INVALID(path=where, problems=describe(error, Params)) from None
+        raise faults.INVALID(path=where, problems=validation_messages.describe(error, Params)) from None
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from clearance import params, yaml
+from clearance import params, validation_messages, yaml
 from clearance.policy import faults
 
 FILE = Path("policies/authorised.yaml")
@@ -62,7 +62,7 @@ def find(root: Path, name: str) -> Authorisation | None:
     try:
         models = _File.model_validate(params.read_yaml(path)).models
     except ValidationError as error:
-        problems = params.describe(error, _File)
+        problems = validation_messages.describe(error, _File)
         raise faults.AUTHORISATION_NOT_VALID(path=FILE, problems=problems) from None
     if name not in models:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from clearance import params
+from clearance import params, validation_messages
 from clearance.documents import metric_catalogue
 from clearance.policy import faults
 from clearance.policy.schema import Policy, Rule
@@ -27,7 +27,9 @@ def load(path: Path, *, recorded: bool = False) -> Policy:
     try:
         policy = Policy.model_validate(content)
     except ValidationError as error:
-        problems = _RULE_KEY.sub(lambda key: _with_rule_id(key, content), params.describe(error, Policy))
+        problems = _RULE_KEY.sub(
+            lambda key: _with_rule_id(key, content), validation_messages.describe(error, Policy)
+        )
         raise faults.NOT_VALID(path=path, problems=problems) from None
     if vacuous := [rule for rule in policy.rules if rule.is_vacuous and not recorded]:
         raise faults.RULE_NEVER_FAILS(path=path, rules="; ".join(map(_range, vacuous)))

@@ -12,23 +12,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from clearance import paths
 from clearance.documents import metric_catalogue
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.params import Fraction, Scalar, Section
+from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.test_set_limit import TestSetLimit
 
-DOCUMENTS = (
-    "validation_raw",
-    "split",
-    "validation_prepared",
-    "training",
-    "performance",
-    "fairness",
-    "explanation",
-)
+DOCUMENTS = tuple(path.stem for path in paths.EVIDENCE)
 """The evidence documents a rule may read: `reports/<document>.json`."""
 
 
@@ -156,7 +150,8 @@ class PromotionTerms(Section):
 
     `approvals` says for each risk tier how many different people of which role must approve; an empty tier
     needs no approval. `override_days` is the longest duration of an override of any other verdict; 0 allows
-    none. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
+    none. `rebuild` says in which tiers somebody independent must have built the version again and got the
+    same. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
     be in the roles file; otherwise authors could approve their own work under another name.
     `contract_pinned` requires the list of authorised policies to pin the model's data contract; a
     demonstration never requires it.
@@ -165,9 +160,16 @@ class PromotionTerms(Section):
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
     when: tuple[Literal[Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE], ...] = (Outcome.PASS,)
     override_days: int = Field(default=0, ge=0, le=366)
+    rebuild: dict[Text, bool] = Field(default_factory=dict)
     uncommitted: bool = False
     authors_listed: bool = True
     contract_pinned: bool = True
+
+    @model_validator(mode="after")
+    def _knows_tiers(self) -> Self:
+        if unknown := sorted(set(self.rebuild) - set(self.approvals)):
+            raise ValueError(f"`rebuild` names the tier {', '.join(unknown)}, which `approvals` does not")
+        return self
 
 
 Erasable = Literal[
@@ -202,6 +204,7 @@ class Policy(Section):
     challenge: ComparisonTerms | None = None
     impact_table: ImpactTableRules | None = None
     test_uses: TestSetLimit | None = None
+    attempts: AttemptTerms | None = None
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
@@ -221,6 +224,12 @@ class Policy(Section):
         if unlisted := sorted({item.attribute for item in excluded if not self._lists(item.attribute)}):
             raise ValueError(f"`excluded` is about {', '.join(unlisted)}, which `attributes` does not list")
         return self
+
+    @property
+    def sections(self) -> dict[str, Dated]:
+        """The dated parts that are not rules, by their key: those that this policy has."""
+        parts = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: part for name, part in parts.items() if isinstance(part, Dated)}
 
     def _lists(self, name: str) -> bool:
         """Whether `name` is an attribute of the policy, or an intersection of several."""

@@ -48,6 +48,11 @@ class Authority:
             f"`contracts: [{contract.digest}]` reviewed and committed there (`clearance contract` shows it)."
         )
 
+    @property
+    def demands_rebuild(self) -> bool:
+        """Whether an independent rebuild must come before a promotion in this tier."""
+        return self.policy is not None and self.policy.promotion.rebuild.get(self.tier, False)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Life:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearance import files, params, paths, registry
-from clearance.policy import schema
 from clearance.promotion import faults
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import Proposal, VersionRecord
@@ -80,7 +79,7 @@ def load_verified(
     evidence = bundle.evidence
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    needed = [*map(paths.report, schema.DOCUMENTS), paths.VERDICT, paths.ORIGIN]
+    needed = [*paths.EVIDENCE, paths.VERDICT, paths.ORIGIN]
     names = [path.as_posix() for path in needed]
     digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
     registry.fetch_verified(server, version, digests, folder)

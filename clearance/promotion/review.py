@@ -18,15 +18,25 @@ from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ConfigurationError
 from clearance.params import contract
 from clearance.policy import authorised, judgement, project_verdict, schema
-from clearance.promotion import authorised_policy, candidate, faults, next_step, version_record
+from clearance.promotion import (
+    attempts,
+    authorised_policy,
+    candidate,
+    faults,
+    next_step,
+    rebuilds,
+    version_record,
+)
+from clearance.promotion.attempts import AttemptCount
 from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.next_step import Ending, JudgedCase
+from clearance.promotion.rebuilds import Rebuild
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
-from clearance.versioning import git
+from clearance.versioning import git, visibility
 
 _NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
 """The requirement where no policy is authorised: it decides nothing, because the model is refused anyway."""
@@ -61,7 +71,8 @@ class Review:
     """What was found about a version: the case, what is to be decided, and who agrees so far.
 
     `needs` is how many people must agree at least, whatever the policy's tier asks for. `contract_changes`
-    is what differs from the data contract of the reference champion, a sentence each.
+    is what differs from the data contract of the reference champion, a sentence each. `attempts` counts the
+    attempts at the model up to this one. `rebuilds` are the independent ones that count.
     """
 
     version: registry.Version
@@ -73,16 +84,18 @@ class Review:
     case: JudgedCase
     matter: ApprovalSubject
     standing: approval_state.ApprovalState
+    attempts: AttemptCount | None
+    rebuilds: tuple[Rebuild, ...] = ()
 
     @property
-    def compared(self) -> Mapping[str, Any]:
-        """The body of the comparison with the reference champion; empty without one."""
+    def compared(self) -> ledger.events.ComparisonEvent | None:
+        """The comparison with the reference champion; None without one."""
         return self.record.current_comparison
 
     @property
     def needs(self) -> int:
         """How many people must agree at least, whatever the policy's tier asks for."""
-        return int(self.compared.get("approvals", 0))
+        return self.compared.approvals if self.compared else 0
 
     @property
     def obstacle(self) -> Ending | None:
@@ -165,6 +178,7 @@ def review(
     case = replace(
         assessment.case,
         unpushed=_unpushed(session.root, record),
+        unseen=_unseen(session.root, verified.bundle),
         uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
         unlisted=_unlisted(assessment.authority),
     )
@@ -211,7 +225,11 @@ def review_then(
 
     Raises IntegrityError when the evidence of the champion of that time is lost.
     """
-    case = replace(assessment.case, uncommitted=_uncommitted(verified.bundle, assessment.authority.policy))
+    case = replace(
+        assessment.case,
+        unseen=_unseen(session.root, verified.bundle),
+        uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
+    )
     return _concluded(
         session,
         verified,
@@ -234,7 +252,19 @@ def _concluded(
     """The review that follows from what was verified, judged and recorded."""
     authority, case = assessment.authority, assessment.case
     requirement = _requirement(authority)
-    case = replace(case, compared=_comparison_obstacle(record, authority.policy, case.day))
+    count = _attempts(record, authority)
+    if count is not None and count.number > 1 and authority.policy:
+        case = replace(case, today=_judged_as(assessment, authority.policy, count.number))
+    rebuilt = rebuilds.independent(
+        rebuilds.signed_rebuilds(record.entries, record.version, verified.bundle.digest, session.roles),
+        background.contributors.identities,
+    )
+    case = replace(
+        case,
+        compared=_comparison_obstacle(record, authority.policy, case.day),
+        contradicted=rebuilds.contradiction(rebuilt),
+        unrebuilt=rebuilds.lacking(rebuilt, record.version) if authority.demands_rebuild else None,
+    )
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
@@ -256,7 +286,20 @@ def _concluded(
         case=case,
         matter=subject,
         standing=approval_state.evaluate(record.decisions, context),
+        attempts=count,
+        rebuilds=tuple(rebuilt),
     )
+
+
+def _attempts(record: VersionRecord, authority: Authority) -> AttemptCount | None:
+    terms = authority.policy.attempts if authority.policy else None
+    return attempts.of_version(record.entries, record.model, record.version, terms)
+
+
+def _judged_as(assessment: Assessment, policy: schema.Policy, attempt: int) -> judgement.Verdict:
+    """The verdict on the day of the case, as this attempt."""
+    evidence, day = assessment.evidence, assessment.case.day
+    return judgement.judge(policy, evidence.documents, evidence.declaration, day, attempt)
 
 
 def _is_about(assessment: Assessment, verified: VerifiedCandidate, day: dt.date) -> bool:
@@ -363,6 +406,12 @@ def _unpushed(root: Path, record: VersionRecord) -> str | None:
     return "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
 
 
+def _unseen(root: Path, bundle: evidence_bundle.Bundle) -> str | None:
+    """That this checkout hides who made the version, so that authors could approve their own work."""
+    reasons = visibility.hidden_history(root) if bundle.evidence.code.commit else ()
+    return f"Git does not tell here who made it: {'; '.join(reasons)}." if reasons else None
+
+
 def _unlisted(authority: Authority) -> str | None:
     """That no commit holds what is authorised now, so that nobody could tell later what it was."""
     policy = authority.policy
@@ -384,13 +433,13 @@ def _comparison_obstacle(record: VersionRecord, policy: schema.Policy | None, da
     if policy is None or policy.challenge is None or not policy.challenge.in_force(day):
         return None
     comparison = record.current_comparison
-    if not comparison:
+    if comparison is None:
         other = "today's champion" if record.reference else "no champion, as a first version is"
         return f"It was not compared with {other}: run `clearance release` where it was made."
-    if comparison["outcome"] == Outcome.PASS or policy.challenge.severity == "warn":
+    if comparison.outcome == Outcome.PASS or policy.challenge.severity == "warn":
         return None
-    outcome = str(comparison["outcome"]).replace("_", " ")
-    return f"Compared with the champion: {outcome}; {'; '.join(comparison['reasons'])}."
+    outcome = str(comparison.outcome).replace("_", " ")
+    return f"Compared with the champion: {outcome}; {'; '.join(comparison.reasons)}."
 
 
 def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: VersionRecord) -> list[str]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from clearance import files, ledger, registry
-from clearance.errors import ClearanceError, ConfigurationError
+from clearance.errors import ClearanceError, ConfigurationError, TransientError
+from clearance.policy import policy_file
 from clearance.promotion import (
     approval_request,
+    attempts,
     candidate,
     faults,
     past_promotions,
@@ -71,10 +73,9 @@ def verify_file(
 
     def describe_bundle() -> str:
         bundle = evidence_bundle.read(session.verify_envelope(dsse.read(file)))
+        proposals = (entry.read(ledger.events.ProposalEvent) for entry in entries)
         numbers.extend(
-            entry.body["version"]
-            for entry in entries
-            if entry.kind == ledger.EntryKind.PROPOSAL and entry.body.get("content") == bundle.digest
+            proposal.version for proposal in proposals if proposal and proposal.content == bundle.digest
         )
         if not numbers:
             raise faults.BUNDLE_NOT_RELEASED()
@@ -88,9 +89,14 @@ def verify_file(
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
-    """The check that `look` makes: it returns what it saw, or raises what is wrong."""
+    """The check that `look` makes: it returns what it saw, or raises what is wrong.
+
+    A fault that may pass is raised: it says nothing about the record.
+    """
     try:
         return Check(name=name, holds=True, says=look())
+    except TransientError:
+        raise
     except ClearanceError as error:
         return _broken(name, error)
 
@@ -159,8 +165,11 @@ def _check_version(
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
         yield _check("contract", lambda: _describe_contract(session, server, verified, record))
-        if record.comparison:
-            yield _check("comparison", lambda: _describe_comparison(server, verified, record))
+        if comparison := record.comparison:
+            yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
+        yield _check("attempts", lambda: _describe_attempts(verified, record))
+        if report := _rebuild_check(session, server, verified, record):
+            yield report
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
 
@@ -181,17 +190,44 @@ def _describe_contract(
 
 
 def _describe_comparison(
-    server: registry.MlflowServer, verified: VerifiedCandidate, record: VersionRecord
+    server: registry.MlflowServer, verified: VerifiedCandidate, comparison: ledger.events.ComparisonEvent
 ) -> str:
     """Whether the comparison beside the version is the one that was recorded and agreed to."""
     name = version_record.COMPARISON_FILE
     with TemporaryDirectory() as folder:
         registry.fetch_files(server, verified.version, [name], Path(folder))
         digest = files.sha256_json(files.read_json(Path(folder) / name))
-    if digest != record.comparison["comparison"]:
+    if digest != comparison.comparison:
         raise faults.COMPARISON_CHANGED(file=name)
-    outcome = str(record.comparison["outcome"]).replace("_", " ")
+    outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
+
+
+def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:
+    """Which attempt at its model the version was, as the policy that judged it counts."""
+    terms = policy_file.load(verified.policy_file, recorded=True).attempts
+    return str(attempts.of_version(record.entries, record.model, record.version, terms))
+
+
+def _rebuild_check(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> Check | None:
+    """What independent people got when they built the version again; None where nobody did or must."""
+    try:
+        reviewed = review.review(session, server, verified, record, session.now().date())
+    except ClearanceError as error:
+        return _broken("rebuild", error)
+    if reviewed.case.contradicted:
+        code = faults.REBUILD_DIFFERS.code
+        return Check(name="rebuild", holds=False, says=reviewed.case.contradicted, code=code)
+    if reviewed.rebuilds:
+        return Check(name="rebuild", holds=True, says="; ".join(map(str, reviewed.rebuilds)))
+    if reviewed.case.unrebuilt:
+        return Check(name="rebuild", holds=True, says=f"none so far; {reviewed.case.unrebuilt}")
+    return None
 
 
 def _describe_approvals(

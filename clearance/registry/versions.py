@@ -14,7 +14,8 @@ import mlflow.artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from clearance.errors import ClearanceError, ConfigurationError, UnavailableError
+from clearance import files
+from clearance.errors import ClearanceError, ConfigurationError, TransientError
 from clearance.registry import faults, model_folder
 from clearance.registry.mlflow_server import MlflowServer, translated
 from clearance.registry.run_values import TrackedRun
@@ -183,9 +184,11 @@ def download(server: MlflowServer, version: Version, folder: str) -> Path:
         with translated(server.addresses[-1]):
             location = server.client.get_model_version_download_uri(version.name, str(version.number))
             return Path(mlflow.artifacts.download_artifacts(location, dst_path=folder))
-    except (UnavailableError, ConfigurationError):
+    except (TransientError, ConfigurationError):
         raise
     except (ClearanceError, OSError) as error:
+        if (passing := files.passing_fault(error)) is not None:
+            raise passing from None
         raise unsound(version, f"its files cannot be read ({error})") from error
 
 

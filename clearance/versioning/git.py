@@ -26,7 +26,10 @@ ALWAYS = (paths.DVC_YAML.as_posix(), PARAMS, ".dvcignore", "policies")
 """Files that shape a run or a release even where no stage declares that it reads them."""
 
 _SECONDS = 120.0
-_INERT = ("core.fsmonitor=", "core.hooksPath=/dev/null", "log.showSignature=false", "protocol.allow=never")
+_INERT = (
+    *("core.fsmonitor=", "core.hooksPath=/dev/null", "log.showSignature=false", "protocol.allow=never"),
+    "core.commitGraph=false",  # a forged one could show other parents than the commits name
+)
 _POINTER = ".dvc"
 _HEADER = re.compile(rb"[0-9a-f]+ [a-z]+ [0-9]+")
 _SHOWN = 3
@@ -118,7 +121,9 @@ def commit_state(root: Path, lock: str) -> CommitState:
                 committed = _yaml(read_file(checkout, commit, PARAMS))
                 differs = bool(unexplained(committed, _yaml_file(root / PARAMS)))
             else:
-                differs = blobs.get(name) != _blob(root / name, len(commit))
+                differs = digests.first_link(root, name) is not None or (
+                    blobs.get(name) != _blob(root / name, len(commit))
+                )
             if differs and not _is_tracked(root, name):
                 (changed if name in blobs else unkept).add(name)
     return CommitState(commit=commit, changed=tuple(sorted(changed)), unkept=tuple(sorted(unkept)))
@@ -148,7 +153,7 @@ def _blob(file: Path, width: int) -> str | None:
 
 def _is_tracked(root: Path, name: str) -> bool:
     """Whether a `.dvc` file beside the file, or a folder around it, says that DVC keeps this content."""
-    if Path(name).is_absolute() or ".." in PurePosixPath(name).parts:
+    if Path(name).is_absolute() or ".." in PurePosixPath(name).parts or digests.first_link(root, name):
         return False
     for path in (PurePosixPath(name), *PurePosixPath(name).parents):
         pointer = root / f"{path}{_POINTER}"
@@ -350,6 +355,11 @@ def _blobs(root: Path, commit: str) -> dict[str, str]:
 def _prefix(root: Path) -> str:
     """Where `root` lies below the top of its repository."""
     return os.fsdecode(_git(root, "rev-parse", "--show-prefix")).strip().rstrip("/")
+
+
+def output(root: Path, *arguments: str) -> str:
+    """What git prints for `arguments` at `root`. Raises IntegrityError when it fails."""
+    return os.fsdecode(_git(root, *arguments))
 
 
 def _git(root: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> bytes:
