@@ -106,7 +106,7 @@ def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.
     """In which tier it was promoted, and how long that stood in git's history."""
     commit, tier = intent.body.get("authorised_in"), intent.body.get("tier")
     known = authorised_policy.life(session.root, verified.bundle.evidence.model, commit) if commit else None
-    return f"tier {tier}, {known or 'which no commit authorised'}"
+    return f"tier {tier or 'not recorded'}, {known or 'authorised by no commit'}"
 
 
 def _authority_then(
