@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import py_compile
+import site
 import socket
 import subprocess
 import sys
@@ -128,8 +129,8 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     rows = [f"tiny/{name},{record_digest(folder / 'tiny' / name)},9" for name in ("__init__.py", "data.json")]
     write(folder / "tiny-1.0.dist-info/RECORD", "\n".join([*rows, "tiny-1.0.dist-info/RECORD,,"]))
     write(folder / "clearance-0.1.dist-info/RECORD", "clearance.pth,,\n")
-    monkeypatch.setattr(installation.site, "getsitepackages", lambda: [str(folder)])
-    monkeypatch.setattr(installation.sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(site, "getsitepackages", lambda: [str(folder)])
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
     installation.inspect.cache_clear()
     yield folder
     installation.inspect.cache_clear()

@@ -29,7 +29,7 @@ from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import test_set_notice
-from clearance.versioning import dvc_remote, git, lineage, visibility
+from clearance.versioning import dvc_remote, executions, git, lineage, visibility
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
 """Variables that say that this machine does not last."""
@@ -142,6 +142,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         )
         with session.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
             visibility.ensure_visible(home)
+            executions.ensure_executed(root, lineage.locked(root))
             version = candidate.register()
             pushed = bool(remote) and (not case.failed or candidate.is_overridden(version))
             if pushed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clearance import installation, ledger, params, paths, registry
+from clearance import installation, isolation, ledger, params, paths, registry
 from clearance.ledger import EntryKind
 from clearance.promotion import candidate, decide, rebuilds, review, version_record
 from clearance.promotion.decide import Completion
@@ -30,6 +30,7 @@ def rebuild_and_attest(
     without the right to rebuild, IntegrityError when the evidence does not verify or an installed package was
     altered, ConfigurationError when the environment is not the locked one or there is no such candidate.
     """
+    isolation.seal_process()  # it holds the key, and runs what others wrote
     name, server = params.load(root / paths.PARAMS).name, registry.connect()
     with open_session(root, identity) as session:
         session.demand(Right.REBUILD, name, f"rebuild {name}")
