@@ -29,7 +29,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def bundle(place: Place, version: int = 1) -> Path:
-    return place.run_folder(version) / "evidence/bundle.json"
+    return place.bundle_file(version)
 
 
 def edit_bundle(path: Path) -> None:
@@ -50,7 +50,7 @@ EVIDENCE: dict[str, tuple[Harm, str]] = {
         "loader.py is not what was judged",
     ),
     "bundle edited": (lambda place: edit_bundle(bundle(place)), "no signature of this statement is valid"),
-    "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle.json for it"),
+    "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle-"),
     "report edited": (
         lambda place: (place.run_folder(1) / "reports/fairness.json").write_text("{}"),
         "reports/fairness.json of its run is not what was judged",
