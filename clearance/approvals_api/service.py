@@ -17,16 +17,28 @@ from typing import Any
 import uvicorn
 
 from clearance import ledger, params, paths, registry
-from clearance.approvals_api import app, faults, oidc_settings
+from clearance.approvals_api import app, connections, faults, oidc_settings
+from clearance.approvals_api.connections import BoundedProtocol
 from clearance.approvals_api.oidc_keys import ProviderKeys
 from clearance.approvals_api.tokens import RejectedToken
-from clearance.promotion import decide, session, version_record
+from clearance.promotion import approval_request, decide, session
 from clearance.promotion.review import Review
 from clearance.promotion.session import LedgerSession
 from clearance.trust import recorded_decisions
 from clearance.trust.decisions import AttestedAccount, DecisionKind
 from clearance.trust.recorded_decisions import RecordedDecision
 from clearance.trust.roles import Person, Right
+
+SERVER: dict[str, Any] = {
+    "http": BoundedProtocol,
+    "ws": "none",
+    "log_level": "warning",
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "limit_concurrency": 2 * connections.MOST_WAITING,
+}
+"""How uvicorn serves: requests that run, beside those that wait, are limited to as many again."""
 
 logger = logging.getLogger(__name__)
 
@@ -139,8 +151,9 @@ def demand(acting: LedgerSession, account: AttestedAccount, rights: Iterable[Rig
 def _ensure_unused(entries: Iterable[ledger.Entry], account: AttestedAccount) -> None:
     """Raise ReleaseRefused when the token has already decided: a copied token must decide nothing."""
     for entry in entries:
-        cited = entry.body.get("account") if entry.kind in version_record.DECISIONS else None
-        if cited and (cited["issuer"], cited["token"]) == (account.issuer, account.token):
+        decision = entry.read(ledger.events.DecisionEvent)
+        cited = decision.account if decision else None
+        if cited and (cited.issuer, cited.token) == (account.issuer, account.token):
             raise faults.TOKEN_ALREADY_USED(entry=entry.number)
 
 
@@ -148,13 +161,16 @@ def _to_json(review: Review) -> dict[str, Any]:
     """How things stand, as JSON."""
     subject, standing = review.matter, review.standing
     obstacle = review.obstacle
-    comparison = {key: review.compared[key] for key in ("outcome", "reasons") if key in review.compared}
+    compared = review.compared
+    comparison = {"outcome": compared.outcome, "reasons": compared.reasons} if compared else {}
     return {
         "model": subject.model,
         "version": subject.version,
         "evidence": subject.content,
         "policy": subject.policy,
         "verdict": str(review.case.verdict.verdict),
+        **approval_request.of_review(review).to_json(),
+        "attempts": review.attempts and review.attempts.to_json(),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
         "complete": standing.complete,
         "obstacle": obstacle and obstacle.reason,
@@ -194,13 +210,4 @@ def serve(root: Path, host: str, port: int) -> None:
         "approvals API for %s at http://%s:%d; tokens of %s; decisions signed by %s",
         *(service.model, host, port, settings.issuer, signer),
     )
-    uvicorn.run(
-        app.app(service, settings, ProviderKeys(settings.issuer)),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=64,
-    )
+    uvicorn.run(app.app(service, settings, ProviderKeys(settings.issuer)), host=host, port=port, **SERVER)

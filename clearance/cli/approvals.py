@@ -25,7 +25,7 @@ def _decide(
     """
     root = process.enter_project()
     from clearance import params, registry
-    from clearance.promotion import decide, session
+    from clearance.promotion import approval_request, decide, session
     from clearance.trust.decisions import DecisionKind
 
     end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
@@ -35,12 +35,16 @@ def _decide(
         entry, review = decide.decide(
             acting, server, name, version, kind=DecisionKind(kind), reason=reason, until=end
         )
-        click.echo(entry)
+        process.echo(entry)
+        for line in approval_request.of_review(review).lines():
+            process.echo(f"  {line}")
         if (uncounted := decide.reason_uncounted(entry, review)) is not None:
-            click.echo(uncounted, err=True)
+            process.echo(uncounted, err=True)
             return ExitCode.REFUSED
+        if review.attempts is not None:
+            process.echo(f"  {review.attempts}")
         for sentence in review.standing.reasons:
-            click.echo(f"  {sentence}")
+            process.echo(f"  {sentence}")
         if not decide.completes(DecisionKind(kind), review):
             return ExitCode.PASS
         promoter = acting.acting_as(None if acting.roles.demo else identity)
@@ -54,19 +58,16 @@ def _conclude(completion: Completion, version: int) -> int:
             if completion.notified
             else f"an operator makes it champion with `clearance promote {version}`"
         )
-        click.echo(f"all required approvals are in; {then}")
+        process.echo(f"all required approvals are in; {then}")
         return ExitCode.PASS
-    click.echo(f"{completion.ending.status}: {completion.ending.reason}")
+    process.echo(f"{completion.ending.status}: {completion.ending.reason}")
     return ExitCode.REFUSED if completion.refused else ExitCode.PASS
 
 
-VERSION = click.argument("version", type=int)
-
-
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def approve(version: int, identity: str | None, reason: str) -> int:
     """Approve candidate VERSION.
@@ -78,9 +79,9 @@ def approve(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def reject(version: int, identity: str | None, reason: str) -> int:
     """Reject candidate VERSION.
@@ -91,9 +92,9 @@ def reject(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def revoke(version: int, identity: str | None, reason: str) -> int:
     """Withdraw all your decisions on candidate VERSION.
@@ -104,15 +105,15 @@ def revoke(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @click.option(
     "--until", type=options.DATE, metavar="DATE", required=True, help="Day on which it ends (YYYY-MM-DD)."
 )
 @process.exit_with_status
 def override(version: int, identity: str | None, reason: str, until: dt.datetime) -> int:
-    """Allow candidate VERSION temporarily without a pass.
+    """Temporarily allow candidate VERSION without a pass.
 
     Two people must override the verdict, one of them with the right to do so. The policy limits how long an
     override lasts.

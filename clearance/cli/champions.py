@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("version", type=int)
+@options.version
 @options.identity
 @process.exit_with_status
 def promote(version: int, identity: str | None) -> int:
@@ -33,10 +33,10 @@ def promote(version: int, identity: str | None) -> int:
     from clearance import library
 
     promotion = library.promote(root, version, identity=identity)
-    click.echo(f"{promotion.ending.status}: {promotion.ending.reason}")
+    process.echo(f"{promotion.ending.status}: {promotion.ending.reason}")
     if not promotion.promoted:
         return ExitCode.REFUSED
-    click.echo(f"champion: {promotion.champion}")
+    process.echo(f"champion: {promotion.champion}")
     return ExitCode.PASS
 
 
@@ -45,7 +45,7 @@ def promote(version: int, identity: str | None) -> int:
     "--to", type=int, metavar="VERSION", help="Candidate to return to. Default: the previous champion."
 )
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def rollback(to: int | None, identity: str | None, reason: str) -> int:
     """Make an earlier champion the champion again.
@@ -55,13 +55,13 @@ def rollback(to: int | None, identity: str | None, reason: str) -> int:
     root = process.enter_project()
     from clearance import library
 
-    click.echo(library.rollback(root, reason=reason, to=to, identity=identity).description)
+    process.echo(library.rollback(root, reason=reason, to=to, identity=identity).description)
     return ExitCode.PASS
 
 
 @click.command()
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def retire(identity: str | None, reason: str) -> int:
     """Retire the champion; the model then has none.
@@ -72,7 +72,7 @@ def retire(identity: str | None, reason: str) -> int:
     from clearance import library, params
 
     library.retire(root, reason=reason, identity=identity)
-    click.echo(f"{params.load(root / 'params.yaml').name} has no champion now")
+    process.echo(f"{params.load(root / 'params.yaml').name} has no champion now")
     return ExitCode.PASS
 
 
@@ -83,14 +83,14 @@ def verify(target: str | None) -> int:
     """Verify the champion, a candidate or a bundle file.
 
     Checks the ledger, the alias, signature and digests of the evidence, and the approvals. Without an
-    argument it checks the champion. Exit status 1 unless everything holds.
+    argument it checks the champion. Exit status 1 unless every check passes.
     """
     root = process.enter_project()
     from clearance import library
 
     checks = library.verify(root, _version_or_file(target) if target else None)
     for check in checks:
-        click.echo(check)
+        process.echo(check)
     return ExitCode.PASS if all(check.holds for check in checks) else ExitCode.ERROR
 
 
@@ -116,10 +116,10 @@ def history(at: dt.datetime | None) -> int:
 
     champions = library.history(root, at)
     for champion in champions:
-        click.echo(champion.description)
+        process.echo(champion.description)
     if not champions:
         name = params.load(root / paths.PARAMS).name
-        click.echo(f"{name} had no champion then." if at else f"{name} has never had a champion.")
+        process.echo(f"{name} had no champion then." if at else f"{name} has never had a champion.")
     return ExitCode.PASS
 
 
@@ -132,8 +132,8 @@ def history(at: dt.datetime | None) -> int:
 def reproduce(target: str, fresh: bool, attest: bool, identity: str | None) -> int:
     """Rebuild candidate VERSION and compare the outputs.
 
-    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. FILE is
-    a rebuild record instead of a registered version. Needs no key, except with --attest: then the result
+    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. Give
+    the FILE of a rebuild record to rebuild that instead. Needs no key, except with --attest: then the result
     counts as an independent rebuild. Exit status 1 if the outputs differ.
     """
     root = process.enter_project()
@@ -149,7 +149,7 @@ def reproduce(target: str, fresh: bool, attest: bool, identity: str | None) -> i
         except KeyboardInterrupt:  # the temporary folder is gone; do not wait for threads of DVC
             os._exit(ExitCode.INTERRUPTED)
     for line in (*report.lines(), *lines):
-        click.echo(line)
+        process.echo(line)
     from clearance.reproduction import differences
 
     different = report.conclusion is differences.Conclusion.DIFFERENT

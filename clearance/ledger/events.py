@@ -8,6 +8,7 @@ strictly; a field that the previous version did not write is optional. Nothing h
     ├── EvidenceEvent          about the content of one version
     │   ├── ProposalEvent, VerdictEvent, ComparisonEvent, RebuildEvent
     │   └── DecisionEvent      ApprovalEvent, OverrideEvent, RejectionEvent, RevocationEvent
+    ├── AttemptEvent           a model that was judged and never proposed
     ├── RefusalEvent
     ├── IntentEvent            before a change of the champion
     ├── ChampionChange         PromotionEvent, RollbackEvent, RetirementEvent: after it
@@ -25,7 +26,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clearance import params
+from clearance import validation_messages
 from clearance.ledger import faults
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -37,6 +38,7 @@ class EntryKind(StrEnum):
 
     PROPOSAL = "proposal"
     VERDICT = "verdict"
+    ATTEMPT = "attempt"
     COMPARISON = "comparison"
     REBUILD = "rebuild"
     APPROVAL = "approval"
@@ -79,7 +81,9 @@ class Event(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise faults.UNFIT_BODY(where=where, kind=cls.kind, why=params.describe(error, cls)) from None
+            raise faults.UNFIT_BODY(
+                where=where, kind=cls.kind, why=validation_messages.describe(error, cls)
+            ) from None
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any], *, where: str = "the entry") -> Self:
@@ -92,9 +96,11 @@ class Event(BaseModel):
 
     def sentence(self, actor: str, model: str | None) -> str:
         """What the actor did to the model, in one sentence without its full stop."""
-        return tell(self.text, actor, model, self._version())
+        return tell(self.text, actor, model, self.about)
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return None
 
 
@@ -116,7 +122,9 @@ class EvidenceEvent(Event):
     version: VersionNumber
     content: Sha256
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -131,8 +139,19 @@ class ProposalEvent(EvidenceEvent):
     pushed: bool = False
 
 
+class AttemptFacts(BaseModel):
+    """What was tried: the seed, what the run overrode (text by dotted key), its test rows and its source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    seed: int | None = None
+    overrides: dict[str, str] = {}
+    test_rows: Sha256 | None = None
+    source: Sha256 | None = None
+
+
 class VerdictEvent(EvidenceEvent):
-    """The verdict of the policy with the SHA-256 `policy`."""
+    """The verdict of the policy with the SHA-256 `policy`, and what was tried."""
 
     kind = EntryKind.VERDICT
     text = "{actor} recorded the verdict on {subject}"
@@ -140,6 +159,24 @@ class VerdictEvent(EvidenceEvent):
     outcome: str | None = None
     reasons: tuple[str, ...] = ()
     policy: Sha256 | None = None
+    attempt: AttemptFacts | None = None
+
+
+class AttemptEvent(Event):
+    """A model that the tracking server knew to be judged, with its `outcome`, and that nobody had proposed.
+
+    `run` is the id of its run there. Recorded so that it still counts when the run is deleted.
+    """
+
+    kind = EntryKind.ATTEMPT
+    text = "{actor} recorded an earlier attempt at {subject}"
+    erasable = True
+    right = "propose"
+
+    fingerprint: Sha256
+    outcome: str | None = None
+    run: str | None = None
+    attempt: AttemptFacts | None = None
 
 
 class ComparisonEvent(EvidenceEvent):
@@ -261,7 +298,9 @@ class RefusalEvent(Event):
     account: AccountReference | None = None
     passed_over: int = 0
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -288,7 +327,9 @@ class ChampionChange(_Change):
     version: VersionNumber
     intent: int | None = None
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -325,7 +366,9 @@ class AbandonmentEvent(_Change):
     version: VersionNumber | None = None
     intent: int
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -417,8 +460,6 @@ CHANGES: Mapping[EntryKind, type[ChampionChange]] = {
 EVIDENCE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, EvidenceEvent))
 """The kinds that are about the content of a version."""
 
-DECISIONS = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, DecisionEvent))
-"""The kinds that record what a person decided."""
 
 ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
 """The kinds whose body may be erased: who was champion, and who erased what, stays readable."""
@@ -428,6 +469,12 @@ def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
     subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
     return text.format(actor=actor, subject=subject)
+
+
+def stated_version(body: Mapping[str, Any]) -> int | None:
+    """The version number that a body of an unknown kind states; None when it states none."""
+    value = body.get("version")
+    return value if type(value) is int else None
 
 
 def schemas() -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from clearance.errors import IntegrityError
 from clearance.ledger import entry
 from clearance.ledger.checkpoint_reader import CheckpointCopy, CheckpointReader, Expected, VerifyEnvelope
 from clearance.ledger.entry import Entry
-from clearance.ledger.events import EntryKind
+from clearance.ledger.events import EntryKind, RedactionEvent
 from clearance.ledger.verification_report import CHECKPOINT_FAULTS, FindingCounter, LedgerFault, LedgerReport
 
 
@@ -120,14 +120,17 @@ class _Erasures:
         if this.kind != EntryKind.REDACTION:
             return
         try:
-            numbers, why = this.body["entries"], this.body["reason"]
-            self._unexplained.difference_update(numbers)
-            listed = ", ".join(map(str, numbers))
-        except (IntegrityError, KeyError, TypeError):
+            event = this.read(RedactionEvent)
+        except IntegrityError:
+            event = None
+        if event is None:
             detail = f"entry {this.number} does not say what it erased"
             counter.add(LedgerFault.UNREADABLE, this.number, detail)
             return
-        self.notes.append(f"{this.actor} erased the content of entries {listed} on {this.time[:10]}: {why}")
+        self._unexplained.difference_update(event.entries)
+        listed = ", ".join(map(str, event.entries))
+        when = f"on {this.time[:10]}: {event.reason}"
+        self.notes.append(f"{this.actor} erased the content of entries {listed} {when}")
 
     def close(self, counter: FindingCounter) -> None:
         """Report what was erased without a reason."""

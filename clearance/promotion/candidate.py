@@ -15,7 +15,6 @@ from typing import Any
 
 from clearance import files, params, paths, registry
 from clearance.errors import ClearanceError, IntegrityError
-from clearance.policy import schema
 from clearance.promotion import faults, version_record
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import Proposal, VersionRecord
@@ -91,7 +90,7 @@ def load_verified(
     evidence = bundle.evidence
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    needed = [*map(paths.report, schema.DOCUMENTS), paths.VERDICT, paths.ORIGIN]
+    needed = [*paths.EVIDENCE, paths.VERDICT, paths.ORIGIN]
     names = [path.as_posix() for path in needed]
     digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
     registry.fetch_verified(server, version, digests, folder)
@@ -132,13 +131,13 @@ def _read_bundle(
         return evidence_bundle.read(session.verify_envelope(dsse.read(Path(folder) / name)))
 
 
-def fetch_comparison(server: registry.MlflowServer, version: registry.Version, digest: str) -> Any:
+def fetch_comparison(server: registry.MlflowServer, version: registry.Version, digest: str | None) -> Any:
     """The comparison with this digest, as the run of the version keeps it, as a JSON value.
 
     Raises IntegrityError when MLflow has none, or another one under that name.
     """
     first: ClearanceError | None = None
-    for name in (version_record.comparison_file(digest), version_record.LEGACY_COMPARISON):
+    for name in (version_record.comparison_file(str(digest)), version_record.LEGACY_COMPARISON):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 registry.fetch_files(server, version, [name], Path(folder))

@@ -17,6 +17,7 @@ from typing import Any
 
 from clearance import ledger, registry
 from clearance.errors import ExitCode
+from clearance.ledger import events
 from clearance.promotion import faults, promote, review, version_record
 from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.review import Review
@@ -83,8 +84,9 @@ def decide(
     With an `account`, the person who holds it decides and the session's person attests that; without, the
     session's person decides, and the same decision for the same reason is not recorded twice. Raises
     IntegrityError when ledger or evidence do not verify, ConfigurationError when there is no such candidate,
-    nothing to revoke, or no such account.
+    nothing to revoke, no such account, or no visible reason.
     """
+    faults.ensure_reason(reason)
     session.ensure_sound()
     with session.recording_refusal(kind, name, version=number):
         reviewed = review.open_review(session, server, name, number, session.now().date())
@@ -177,9 +179,9 @@ def _deciding_identity(session: LedgerSession, account: AttestedAccount | None) 
 
 def _is_decision_by(entry: ledger.Entry, keyid: str, number: int) -> bool:
     return (
-        entry.kind in version_record.DECISIONS
-        and entry.keyid == keyid
-        and entry.body.get("version") == number
+        entry.keyid == keyid
+        and (decision := entry.read(events.DecisionEvent)) is not None
+        and decision.version == number
     )
 
 
@@ -191,7 +193,8 @@ def _still_counts(
     until: dt.datetime | None,
 ) -> bool:
     """Whether a person's last decision is this one, and counts."""
-    if last.kind != RECORDED_AS[kind] or last.body.get("reason") != reason:
+    decision = last.read(events.DecisionEvent)
+    if last.kind != RECORDED_AS[kind] or decision is None or decision.reason != reason:
         return False
     counted = (*standing.counted, *standing.rejections)
     ends = {decision.number: decision.decision.until for decision in counted}

@@ -63,7 +63,8 @@ class JudgedCase:
     (git cannot rebuild it, and the policy minds), `contradicted` (an independent rebuild gave something
     else), `unrebuilt` (the policy demands one, and none counts yet), `unpushed` (the DVC remote cannot),
     `compared` (the comparison with the champion speaks against it), `unlisted` (no commit holds what is
-    authorised, and the policy minds). `tier` is one that the policy does not know.
+    authorised, and the policy minds), `contract` (compliance did not agree to its data contract). `tier` is
+    one that the policy does not know.
     """
 
     verdict: VerdictDocument
@@ -79,6 +80,7 @@ class JudgedCase:
     compared: str | None = None
     tier: str | None = None
     unlisted: str | None = None
+    contract: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -151,7 +153,14 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
 
 def _hindrance(case: JudgedCase) -> str | None:
     """Why neither approval nor override helps: what was done cannot be seen, or was shown to be another."""
-    return case.unlisted or case.unseen or case.uncommitted or case.contradicted or case.unpushed
+    return (
+        case.unlisted
+        or case.unseen
+        or case.contract
+        or case.uncommitted
+        or case.contradicted
+        or case.unpushed
+    )
 
 
 def _judgement(case: JudgedCase) -> str | None:

@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import dataclass, replace
 
 from clearance import ledger, registry
-from clearance.ledger import EntryKind
+from clearance.ledger import EntryKind, events
 from clearance.promotion import (
     candidate,
     faults,
@@ -209,18 +209,27 @@ def end_unfinished(
     aliased = candidate_number(server, name, target)
     for intent in pending:
         if intent is pending[-1] and was_done(session, intent, aliased, target):
-            _record_end(session, intent, EntryKind(intent.body["step"]), fence)
+            _record_end(session, intent, _begun(intent).completed(intent.number), fence)
         else:
             _abandon(session, intent, fence)
 
 
 def _abandon(session: LedgerSession, intent: ledger.Entry, fence: ledger.Fence) -> None:
-    _record_end(session, intent, EntryKind.REPAIR, fence)
+    _record_end(session, intent, _begun(intent).abandoned(intent.number), fence)
 
 
-def _record_end(session: LedgerSession, intent: ledger.Entry, kind: EntryKind, fence: ledger.Fence) -> None:
-    body = {key: value for key, value in intent.body.items() if key != "step"}
-    session.record(session.draft(kind, intent.model, **body, intent=intent.number), fence=fence)
+def _record_end(
+    session: LedgerSession, intent: ledger.Entry, event: events.Event, fence: ledger.Fence
+) -> None:
+    session.record(session.draft(event.kind, intent.model, **event.to_body()), fence=fence)
+
+
+def _begun(intent: ledger.Entry) -> events.IntentEvent:
+    """The change that an intent began. Raises IntegrityError when the entry is not an intent."""
+    event = intent.read(events.IntentEvent)
+    if event is None:
+        raise faults.NOT_AN_INTENT(entry=intent.number)
+    return event
 
 
 def was_done(
@@ -233,12 +242,12 @@ def was_done(
 
     `aliased` is the candidate that the alias's `target` is a copy of.
     """
-    right = past_promotions.REQUIRED_RIGHTS.get(intent.body.get("step", ""))
-    if right is None or not session.roles.may(intent.keyid or "", right, intent.at):
+    begun = _begun(intent)
+    if not session.roles.may(intent.keyid or "", past_promotions.REQUIRED_RIGHTS[begun.step], intent.at):
         return False
-    if intent.body["step"] == EntryKind.RETIREMENT:
+    if begun.step == EntryKind.RETIREMENT:
         return target is None
-    return aliased is not None and aliased == intent.body["version"]
+    return aliased is not None and aliased == begun.version
 
 
 def candidate_number(
@@ -282,7 +291,10 @@ def record_refusal(session: LedgerSession, reviewed: Review, ending: Ending, *, 
     """Record that the version was not promoted, and why; without `again` once for each reason and person."""
     subject = reviewed.matter
     body = {"version": subject.version, "content": subject.content, "reason": ending.reason}
-    refusals = (entry for entry in session.entries(subject.model) if entry.kind == EntryKind.REFUSAL)
-    if not again and any(entry.keyid == session.keyid and entry.body == body for entry in refusals):
+    refusal = events.RefusalEvent.from_body(body)
+    entries = session.entries(subject.model)
+    if not again and any(
+        entry.keyid == session.keyid and entry.read(events.RefusalEvent) == refusal for entry in entries
+    ):
         return
     session.record(session.draft(EntryKind.REFUSAL, subject.model, **body))

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearance import files, in_toto, installation, isolation, params, paths, registry
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.measurement import Outcome
+from clearance.documents.split_document import SplitDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
-from clearance.ledger import EntryKind
+from clearance.ledger import EntryKind, events
 from clearance.policy import schema
 from clearance.promotion import candidate, faults, recomparison, review, version_record
 from clearance.promotion.session import LedgerSession
+from clearance.registry import run_record
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 from clearance.versioning import git, lineage
@@ -57,7 +60,7 @@ class CandidateRelease:
     def is_overridden(self, version: registry.Version) -> bool:
         """Whether somebody signed an override of its verdict, whether it counts or not."""
         return any(
-            entry.kind == EntryKind.OVERRIDE and entry.body.get("version") == version.number
+            (override := entry.read(events.OverrideEvent)) is not None and override.version == version.number
             for entry in self.session.entries(self.settings.name)
         )
 
@@ -93,14 +96,14 @@ class CandidateRelease:
             raise faults.BUNDLE_NOT_PROPOSED(version=version)
         return proposal.content
 
-    def _store_comparison(self, version: registry.Version, digest: str) -> None:
+    def _store_comparison(self, version: registry.Version, digest: str | None) -> None:
         """Store the recorded comparison beside the version again, where it is lost there and still here."""
         try:
             candidate.fetch_comparison(self.server, version, digest)
         except IntegrityError:
             file = self.verified.root / paths.COMPARISON
             if file.is_file() and files.sha256_json(files.read_json(file)) == digest:
-                self._store_as(version, file, version_record.comparison_file(digest))
+                self._store_as(version, file, version_record.comparison_file(str(digest)))
 
     def _store(self, version: registry.Version, file: Path, content: str) -> None:
         """Store the bundle beside the version, unless it is there as it should be."""
@@ -130,9 +133,17 @@ class CandidateRelease:
                 EntryKind.PROPOSAL, name, **about, fingerprint=self.verified.fingerprint, pushed=pushed
             ),
             self.session.draft(
-                EntryKind.VERDICT, name, **about, **outcome, policy=self.verdict.policy.sha256
+                EntryKind.VERDICT,
+                name,
+                **about,
+                **outcome,
+                policy=self.verdict.policy.sha256,
+                attempt=run_record.attempt_facts(self.settings, self.verdict, self._split()),
             ),
         )
+
+    def _split(self) -> SplitDocument | BlockedDocument:
+        return SplitDocument.from_json(self.verified.read_json(paths.SPLIT.as_posix()))
 
     def _evidence(self) -> evidence_bundle.BundleEvidence:
         root, policy = self.verified.root, self.verdict.policy
@@ -174,8 +185,8 @@ class CandidateRelease:
         if tenure and tenure.version == version.number:
             return
         champion_content = tenure.content if tenure else None
-        if earlier and earlier["champion"] == champion_content:
-            self._store_comparison(version, earlier["comparison"])
+        if earlier and earlier.champion == champion_content:
+            self._store_comparison(version, earlier.comparison)
             return  # whoever promotes makes it again
         from clearance import comparison
         from clearance.comparison import compare  # with skops, scipy and pandas: only where it is needed

@@ -16,7 +16,7 @@ def release_lines(folder: Path) -> list[str]:
     receipt = ReleaseReceipt.read(folder)
     versions = [("registered", receipt.candidate), ("champion", receipt.champion)]
     lines = [f"{word} {describe_version(version)}" for word, version in versions if version]
-    return [*lines, *(waiting_lines(folder) or [f"{receipt.status}: {receipt.reason}"])]
+    return [*lines, *receipt.request, *(waiting_lines(folder) or [f"{receipt.status}: {receipt.reason}"])]
 
 
 def describe_version(version: ReceiptVersion) -> str:

@@ -29,14 +29,14 @@ def ensure_repeats(session: ReadOnlySession, server: registry.MlflowServer, revi
     """
     policy, recorded = reviewed.assessment.authority.policy, reviewed.compared
     required = policy is not None and policy.challenge is not None
-    if not required or not recorded or recorded["comparison"] in session.compared:
+    if not required or recorded is None or recorded.comparison in session.compared:
         return
     with tempfile.TemporaryDirectory() as folder:
         again = _compare(session, server, reviewed, Path(folder))
-        stored = candidate.fetch_comparison(server, reviewed.version, recorded["comparison"])
+        stored = candidate.fetch_comparison(server, reviewed.version, recorded.comparison)
     if not _is_same(stored, again):
         raise faults.COMPARISON_NOT_REPEATED(version=reviewed.version, outcome=again["outcome"])
-    session.compared.add(recorded["comparison"])
+    session.compared.add(str(recorded.comparison))
 
 
 def _compare(

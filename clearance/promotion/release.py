@@ -16,6 +16,8 @@ from clearance import params, paths, registry
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.promotion import (
+    approval_request,
+    attempts,
     authorised_policy,
     faults,
     next_step,
@@ -28,7 +30,7 @@ from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
-from clearance.reporting import test_set_notice
+from clearance.reporting import attempt_notice, test_set_notice
 from clearance.versioning import dvc_remote, executions, git, lineage, visibility
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
@@ -140,6 +142,8 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
             policy=assessment.authority.policy,
             tags=run_record.tags(case.verdict, described),
         )
+        terms = authorised.attempts if (authorised := assessment.authority.policy) else None
+        attempts.record_tracked(session, server, settings.name, verified.fingerprint, terms)
         with session.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
             visibility.ensure_visible(home)
             executions.ensure_executed(root, lineage.locked(root))
@@ -152,9 +156,16 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
             session, server, settings.name, version.number, day, assessment=assessment
         )
         notes = _notes(session, settings.name, (version.number, state.ledger_champion))
+        entries = session.entries(settings.name)
+        count = attempts.of_version(entries, settings.name, version.number, terms)
+        record = version_record.fold(entries, settings.name, version.number, session.roles)
+        request = approval_request.of_version(session, server, settings, record)
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
-    )
+    ) | {"request": request.lines()}
+    if count is not None:
+        attempt_notice.record(root, count.number, str(count))
+        summary |= {"attempt": {"number": count.number, "sentence": str(count)}}
     rows = run_record.test_rows(SplitDocument.from_json(verified.read_json(paths.SPLIT.as_posix())))
     if rows is None:
         return summary | {"test_uses": None}

@@ -195,10 +195,9 @@ def _sealed(root: Path, roles: Roles, book: ledger.Ledger, actor: signers.Actor)
 def _newest_roles_file(entries: Iterable[ledger.Entry]) -> signed_roles.TrustedVersion:
     newest = signed_roles.TrustedVersion()
     for entry in entries:
-        if entry.kind == ledger.EntryKind.ROLES:
-            body = entry.body
+        if update := entry.read(ledger.events.RolesUpdate):
             version = signed_roles.TrustedVersion(
-                version=body["roles_version"], sha256=body["sha256"], root=body.get("root_version", 0)
+                version=update.roles_version, sha256=update.sha256, root=update.root_version
             )
             if (version.version, version.root) >= (newest.version, newest.root):
                 newest = version

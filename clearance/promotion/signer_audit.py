@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from clearance.errors import IntegrityError
-from clearance.ledger import Entry, EntryKind, checkpoint, times
+from clearance.ledger import Entry, EntryKind, checkpoint, events, times
 from clearance.ledger.checkpoint import Checkpoint
 from clearance.ledger.verification_report import LedgerFault, LedgerFinding
 from clearance.trust import dsse
@@ -73,8 +73,9 @@ def _without_right(entries: Iterable[Entry], roles: Roles) -> Iterator[LedgerFin
         if entry.kind == EntryKind.REDACTION and not roles.may(entry.keyid or "", Right.ERASE, entry.at):
             yield _not_entitled(entry, f"entry {entry.number}: {entry.actor} may not erase")
         if entry.kind == EntryKind.ROLES:
-            version = entry.body.get("roles_version")
-            if isinstance(version, int) and version >= newest:
+            update = entry.read(events.RolesUpdate)
+            version = update.roles_version if update else None
+            if version is not None and version >= newest:
                 newest = version
             else:
                 order = f"version {version} of the roles file came after {newest}"

@@ -12,8 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearance import ledger, paths, registry
-from clearance.errors import ClearanceError, ConfigurationError
-from clearance.promotion import candidate, faults, past_promotions, promote, review, version_record
+from clearance.errors import ClearanceError, ConfigurationError, TransientError
+from clearance.policy import policy_file
+from clearance.promotion import (
+    approval_request,
+    attempts,
+    candidate,
+    faults,
+    past_promotions,
+    promote,
+    review,
+    served_versions,
+    version_record,
+)
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
@@ -45,6 +56,7 @@ def verify(
     except ClearanceError as error:
         return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
+    checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
@@ -61,10 +73,9 @@ def verify_file(
 
     def describe_bundle() -> str:
         bundle = evidence_bundle.read(session.verify_envelope(dsse.read(file)))
+        proposals = (entry.read(ledger.events.ProposalEvent) for entry in entries)
         numbers.extend(
-            entry.body["version"]
-            for entry in entries
-            if entry.kind == ledger.EntryKind.PROPOSAL and entry.body.get("content") == bundle.digest
+            proposal.version for proposal in proposals if proposal and proposal.content == bundle.digest
         )
         if not numbers:
             raise faults.BUNDLE_NOT_RELEASED()
@@ -78,9 +89,14 @@ def verify_file(
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
-    """The check that `look` makes: it returns what it saw, or raises what is wrong."""
+    """The check that `look` makes: it returns what it saw, or raises what is wrong.
+
+    A fault that may pass is raised: it says nothing about the record.
+    """
     try:
         return Check(name=name, holds=True, says=look())
+    except TransientError:
+        raise
     except ClearanceError as error:
         return _broken(name, error)
 
@@ -148,10 +164,12 @@ def _check_version(
         copy = registry.find_version(server, name, str(verified.version.fingerprint))
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
-        if record.comparison:
-            yield _check("comparison", lambda: _describe_comparison(server, verified, record))
+        yield _check("contract", lambda: _describe_contract(session, server, verified, record))
         if unusual := _unusual_commands(session, verified):
             yield Check(name="commands", holds=True, says="; ".join(unusual))
+        if comparison := record.comparison:
+            yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
+        yield _check("attempts", lambda: _describe_attempts(verified, record))
         if report := _rebuild_check(session, server, verified, record):
             yield report
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
@@ -162,12 +180,23 @@ def _describe_copy(server: registry.MlflowServer, copy: registry.Version, verifi
     return f"{copy} holds the same files"
 
 
+def _describe_contract(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> str:
+    """The data contract, every change of it since the champion before, and every override."""
+    request = approval_request.of_version(session, server, verified.settings, record)
+    return "; ".join(request.lines())
+
+
 def _describe_comparison(
-    server: registry.MlflowServer, verified: VerifiedCandidate, record: VersionRecord
+    server: registry.MlflowServer, verified: VerifiedCandidate, comparison: ledger.events.ComparisonEvent
 ) -> str:
     """Whether the comparison beside the version is the one that was recorded and agreed to."""
-    candidate.fetch_comparison(server, verified.version, record.comparison["comparison"])
-    outcome = str(record.comparison["outcome"]).replace("_", " ")
+    candidate.fetch_comparison(server, verified.version, comparison.comparison)
+    outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
 
 
@@ -182,6 +211,12 @@ def _unusual_commands(session: ReadOnlySession, verified: VerifiedCandidate) -> 
         except ClearanceError as error:
             return [f"the commands cannot be compared with the commit: {error.fault}"]
     return dvc_lock.unusual_commands(dvc_lock.parse(evidence.lock), committed)
+
+
+def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:
+    """Which attempt at its model the version was, as the policy that judged it counts."""
+    terms = policy_file.load(verified.policy_file, recorded=True).attempts
+    return str(attempts.of_version(record.entries, record.model, record.version, terms))
 
 
 def _rebuild_check(

@@ -19,6 +19,7 @@ from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.errors import IntegrityError
+from clearance.params import contract
 from clearance.policy import judgement, project_verdict
 from clearance.reporting import before_after, explain_rule, headline, html_page, impact_table
 
@@ -153,6 +154,7 @@ def render(evidence: ReportEvidence, data: params.Data) -> str:
             findings=[codec.write(finding) for finding in sorted(verdict.findings, key=_worst_first)],
             origin=_as_json(evidence.origin),
             outcomes=OUTCOMES,
+            overrides=contract.describe_overrides(verdict.overrides),
             ruled=_with_rule(verdict.findings),
             next_steps=headline.next_steps(verdict),
             small_group=SMALL_GROUP,

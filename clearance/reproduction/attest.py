@@ -71,7 +71,8 @@ def _comparison(session: LedgerSession, server: registry.MlflowServer, reviewed:
         recomparison.ensure_repeats(session, server, reviewed)
     except IntegrityError as error:
         return {"conclusion": DIFFERENT, "reasons": [error.fault[:_LONGEST]]}
-    return {"comparison": reviewed.compared["comparison"]} if reviewed.compared else {}
+    compared = reviewed.compared
+    return {"comparison": compared.comparison} if compared else {}
 
 
 def _day(session: LedgerSession) -> dt.date:

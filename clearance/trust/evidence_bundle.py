@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from clearance import canonical_json, files, in_toto, params
+from clearance import canonical_json, files, in_toto, params, validation_messages
 from clearance.errors import ClearanceError
 from clearance.trust import faults
 from clearance.trust.dsse import VerifiedStatement
@@ -109,7 +109,7 @@ def read(signed: VerifiedStatement) -> Bundle:
     try:
         evidence = BundleEvidence.model_validate_json(canonical_json.dumps(statement["predicate"]))
     except ValidationError as error:
-        raise _inconsistent(params.describe(error, BundleEvidence)) from None
+        raise _inconsistent(validation_messages.describe(error, BundleEvidence)) from None
     digests = {**evidence.deps, **evidence.outs}
     if digests.get(evidence.judged.file) != files.sha256_text(evidence.judged.text):
         raise _inconsistent(f"the text of {evidence.judged.file} is not the one that judged")

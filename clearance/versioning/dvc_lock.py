@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from clearance import params, paths, yaml
+from clearance import paths, validation_messages, yaml
 from clearance.versioning import faults
 from clearance.versioning.digests import Digest
 
@@ -120,7 +120,7 @@ def _stage(name: str, entry: Any, source: str) -> LockedStage:
     try:
         return LockedStage.model_validate(entry)
     except ValidationError as error:
-        reason = f"stage {name}: {params.describe(error, LockedStage)}"
+        reason = f"stage {name}: {validation_messages.describe(error, LockedStage)}"
         raise faults.LOCK_UNREADABLE(source=source, reason=reason) from None
 
 

@@ -199,7 +199,7 @@ INPUT_MISSING = ErrorKind(
 COMMAND_DIFFERS = ErrorKind(
     "versioning.command_differs",
     IntegrityError,
-    "stage {stage} ran with another command than dvc.yaml names",
+    "stage {stage} did not run with the command in dvc.yaml",
     _RUN,
 )
 FILES_DIFFER = ErrorKind(

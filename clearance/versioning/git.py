@@ -6,13 +6,14 @@ counts as committed when the commit holds its exact bytes; times and index flags
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parseaddr
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -50,10 +51,22 @@ class CommitState:
 
 @dataclass(frozen=True, order=True)
 class Author:
-    """A person that a commit names as author or co-author. It is a claim: git checks no identity."""
+    """A person that a commit names as author or co-author. It is a claim: git checks no identity.
+
+    `claim` says who named the person, where only `Co-authored-by` lines do; else it is empty.
+    """
 
     email: str
     name: str
+    claim: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A commit and the time that its committer stated."""
+
+    commit: str
+    at: dt.datetime
 
 
 def reproducibility_fault(state: CommitState, allow_uncommitted: bool) -> str | None:
@@ -208,7 +221,7 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
         path for path in paths if not Path(path).is_absolute() and ".." not in PurePosixPath(path).parts
     ]
     span = [f"{until}^{{commit}}", *([f"^{since}^{{commit}}"] if since else [])]
-    form = "tformat:%an%x00%ae%x00%(trailers:key=Co-authored-by,valueonly,separator=%x0a)"
+    form = "tformat:%H%x00%an%x00%ae%x00%(trailers:key=Co-authored-by,valueonly,separator=%x0a)"
     log = ("log", "-z", "--full-history", f"--format={form}", "--end-of-options", *span, "--", *inside)
     result = _run(root, *log)
     if result.returncode:
@@ -217,12 +230,41 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
                 resolve_commit(root, commit)  # names the commit that is not there
         raise faults.GIT_FAILED(reason=_first_line(result))
     fields = result.stdout.decode(errors="replace").split("\0")[:-1]
-    people: set[Author] = set()
-    for name, email, trailers in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
-        people.add(Author(email, name))
-        co_authors = map(parseaddr, trailers.splitlines())
-        people.update(Author(address, person) for person, address in co_authors if address or person)
-    return tuple(sorted(people))
+    own: set[Author] = set()
+    named: set[Author] = set()
+    for commit, name, email, trailers in zip(*(fields[at::4] for at in range(4)), strict=True):
+        own.add(Author(email, name))
+        claim = f"by a Co-authored-by line in commit {commit[:12]} of {email}"
+        for person, address in map(parseaddr, trailers.splitlines()):
+            if address or person:
+                named.add(Author(address, person, claim))
+    emails = {author.email for author in own}
+    return tuple(sorted(own | {author for author in named - own if author.email not in emails}))
+
+
+def changes(root: Path, since: str | None, until: str, paths: Iterable[str]) -> tuple[Change, ...]:
+    """The commits up to `until` that changed one of `paths`, oldest first, without those `since` contains.
+
+    Raises IntegrityError when the repository at `root` has no such commit.
+    """
+    span = [resolve_commit(root, until), *([f"^{resolve_commit(root, since)}"] if since else [])]
+    form = "tformat:%H%x00%cI"
+    log = (
+        "log",
+        "-z",
+        "--topo-order",
+        "--reverse",
+        "--full-history",
+        f"--format={form}",
+        *span,
+        "--",
+        *paths,
+    )
+    fields = _git(root, *log).decode().split("\0")[:-1]
+    return tuple(
+        Change(commit=commit, at=dt.datetime.fromisoformat(at).astimezone(dt.UTC))
+        for commit, at in zip(fields[::2], fields[1::2], strict=True)
+    )
 
 
 def is_in_history(root: Path, commit: str) -> bool:

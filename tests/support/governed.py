@@ -277,7 +277,7 @@ class Place:
         against = self.proposed(told).content if told not in (None, version) else None
         with self.office() as office:
             compared = version_record.newest_comparison(self.entries(), version, office.roles)
-        about = {"comparison": compared.get("comparison"), "champion": against}
+        about = {"comparison": compared and compared.comparison, "champion": against}
         content, policy = self.proposed(version).content, judged.POLICY["id"]
         about |= {"model": NAME, "version": version, "content": content, "policy": policy}
         return ApprovalSubject(**(about | changes))
