@@ -222,6 +222,18 @@ REBUILD_DIFFERS = ErrorKind(
     "{version} was built again, and something else came out",
     _INVESTIGATE,
 )
+COMPARISON_NOT_REPEATED = ErrorKind(
+    "promotion.comparison_not_repeated",
+    IntegrityError,
+    "{version}: the comparison with the champion that was recorded does not come out again: it is {outcome}",
+    "find out who recorded it; an honest one comes from `clearance release` where the version was made",
+)
+REMOTE_LACKS_OUTPUTS = ErrorKind(
+    "promotion.remote_lacks_outputs",
+    IntegrityError,
+    "{version}: the DVC remote lacks {outputs}, which the proposal says were pushed",
+    "run `clearance release` where it was made, which pushes them",
+)
 COMPARISON_CHANGED = ErrorKind(
     "promotion.comparison_changed",
     IntegrityError,

@@ -390,7 +390,8 @@ def champion_bundle(
         return None
     candidates = registry.candidate_name(name)
     version = registry.find_number(server, candidates, tenure.version)
-    bundle = candidate.read_bundle(session, server, version) if version else None
+    proposal = version_record.find_proposal(session.entries(name), tenure.version)
+    bundle = candidate.read_bundle(session, server, version, proposal) if version and proposal else None
     if bundle is None or bundle.digest != tenure.content:
         raise faults.CHAMPION_EVIDENCE_CHANGED(candidates=candidates, version=tenure.version)
     return bundle

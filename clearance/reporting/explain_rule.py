@@ -157,6 +157,10 @@ def _general_cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
             "promotion.contract_pinned is false: whoever trains a model may change the question it answers, "
             "and approvers only read that it changed"
         )
+    terms = policy.promotion
+    for tier in () if policy.demo else sorted(terms.approvals):
+        if not terms.rebuild.get(tier):
+            yield f"tier {tier} demands no independent rebuild (`promotion.rebuild`): one account can deceive"
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
     if not any(rule.severity == "block" and rule.decides_by != "report_only" for rule in in_force):
         yield f"no rule in force on {as_of} decides and blocks: no model can pass this policy"

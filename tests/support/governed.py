@@ -251,6 +251,11 @@ class Place:
         )
         return Path(rows[0][0].removeprefix("file://"))
 
+    def bundle_file(self, version: int) -> Path:
+        """Where MLflow keeps the evidence bundle of a candidate."""
+        (file,) = (self.run_folder(version) / "evidence").glob("bundle-*.json")
+        return file
+
     def record(
         self, identity: str, kind: ledger.EntryKind, version: int, signed: dict[str, Any]
     ) -> ledger.Entry:
