@@ -51,7 +51,7 @@ def test_commands_print_in_one_place() -> None:
 
 SECTIONS = {
     "Run the pipeline": {"run", "snapshot", "track", "release"},
-    "Read the verdict": {"verdict", "judge", "policy"},
+    "Read the verdict": {"verdict", "judge", "contract", "policy"},
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "reproduce"},
     "Ledger": {"ledger"},

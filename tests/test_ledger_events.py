@@ -19,13 +19,23 @@ CONTENT, OTHER = "c" * 64, "d" * 64
 ABOUT: dict[str, Any] = {"version": 3, "content": CONTENT}
 ENVELOPE = {"payload": "e30=", "payloadType": "t", "signatures": []}
 TERMS = {"tier": "high", "authorised_in": None, "allowed_by": ["vera", "rita"], "override_until": None}
+TRIED = {"seed": 2, "overrides": {"seed": "2"}, "test_rows": OTHER, "source": CONTENT}
 BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     EntryKind.PROPOSAL: [ABOUT | {"fingerprint": OTHER, "pushed": False}],
-    EntryKind.VERDICT: [ABOUT | {"outcome": "fail", "reasons": ["too far apart"], "policy": OTHER}],
+    EntryKind.VERDICT: [
+        ABOUT | {"outcome": "fail", "reasons": ["too far apart"], "policy": OTHER},
+        ABOUT | {"outcome": "fail", "reasons": [], "policy": OTHER, "attempt": TRIED},
+    ],
+    EntryKind.ATTEMPT: [{"fingerprint": OTHER, "outcome": "fail", "run": "r", "attempt": TRIED}],
     EntryKind.COMPARISON: [
         ABOUT
         | {"champion": None, "comparison": OTHER, "outcome": "pass", "approvals": 2, "reasons": []}
         | {"envelope": ENVELOPE}
+    ],
+    EntryKind.REBUILD: [
+        ABOUT
+        | {"conclusion": "identical", "outputs": 20, "same": 20, "environment": "present"}
+        | {"reasons": [], "installation": OTHER, "network": False, "envelope": ENVELOPE}
     ],
     EntryKind.APPROVAL: [
         ABOUT | {"reason": "seen", "envelope": ENVELOPE},

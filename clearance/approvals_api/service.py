@@ -170,6 +170,7 @@ def _to_json(review: Review) -> dict[str, Any]:
         "policy": subject.policy,
         "verdict": str(review.case.verdict.verdict),
         **approval_request.of_review(review).to_json(),
+        "attempts": review.attempts and review.attempts.to_json(),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
         "complete": standing.complete,
         "obstacle": obstacle and obstacle.reason,

@@ -41,6 +41,8 @@ def _decide(
         if (uncounted := decide.reason_uncounted(entry, review)) is not None:
             process.echo(uncounted, err=True)
             return ExitCode.REFUSED
+        if review.attempts is not None:
+            process.echo(f"  {review.attempts}")
         for sentence in review.standing.reasons:
             process.echo(f"  {sentence}")
         if not decide.completes(DecisionKind(kind), review):

@@ -8,13 +8,16 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
+
+if TYPE_CHECKING:
+    from clearance.reproduction.differences import RebuildReport
 
 
 @click.command()
@@ -122,32 +125,57 @@ def history(at: dt.datetime | None) -> int:
 
 @click.command()
 @click.argument("target", metavar="VERSION|FILE")
+@click.option("--fresh", is_flag=True, help="Install the locked packages into a new environment first.")
+@click.option("--attest", is_flag=True, help="Sign and record the result. Needs the right `rebuild`.")
+@options.identity
 @process.exit_with_status
-def reproduce(target: str) -> int:
+def reproduce(target: str, fresh: bool, attest: bool, identity: str | None) -> int:
     """Rebuild candidate VERSION and compare the outputs.
 
     Builds the version again from git and DVC in a temporary folder and compares it with its evidence. Give
-    the FILE of a rebuild record to rebuild that instead. Exit status 1 if the outputs differ.
+    the FILE of a rebuild record to rebuild that instead. Needs no key, except with --attest: then the result
+    counts as an independent rebuild. Exit status 1 if the outputs differ.
     """
     root = process.enter_project()
-    from clearance.reproduction import differences, rebuild_record
-    from clearance.reproduction import reproduce as reproduction
-
     source = _version_or_file(target)
+    if attest and not isinstance(source, int):
+        raise click.UsageError("--attest needs the VERSION of a registered candidate")
     with _terminated_like_interrupted():
-        record = (
-            reproduction.record_of_version(root, source)
-            if isinstance(source, int)
-            else rebuild_record.read(source)
-        )
         try:
-            report = reproduction.reproduce(root, record)
+            if attest and isinstance(source, int):
+                report, lines = _attest(root, source, identity, fresh=fresh)
+            else:
+                report, lines = _reproduce(root, source, fresh=fresh), []
         except KeyboardInterrupt:  # the temporary folder is gone; do not wait for threads of DVC
             os._exit(ExitCode.INTERRUPTED)
-    for line in report.lines():
+    for line in (*report.lines(), *lines):
         process.echo(line)
+    from clearance.reproduction import differences
+
     different = report.conclusion is differences.Conclusion.DIFFERENT
     return ExitCode.ERROR if different else ExitCode.PASS
+
+
+def _reproduce(root: Path, source: int | Path, *, fresh: bool) -> RebuildReport:
+    from clearance.reproduction import rebuild_record
+    from clearance.reproduction import reproduce as reproduction
+
+    if isinstance(source, int):
+        return reproduction.reproduce(root, reproduction.record_of_version(root, source), fresh=fresh)
+    return reproduction.reproduce(root, rebuild_record.read(source), fresh=fresh)
+
+
+def _attest(root: Path, number: int, identity: str | None, *, fresh: bool) -> tuple[RebuildReport, list[str]]:
+    """The report, and the lines about what was recorded and what followed."""
+    from clearance.reproduction import attest
+
+    report, entry, completion = attest.rebuild_and_attest(root, number, identity=identity, fresh=fresh)
+    lines = [str(entry)]
+    if completion is not None and completion.ending is not None:
+        lines.append(f"{completion.ending.status}: {completion.ending.reason}")
+    elif completion is not None:
+        lines.append(f"nothing else is missing; an operator runs `clearance promote {number}`")
+    return report, lines
 
 
 @contextmanager

@@ -26,17 +26,16 @@ def verdict(markdown: bool) -> int:
 
     Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated.
     """
-    from clearance.documents.verdict_document import VerdictDocument
-    from clearance.reporting import summary
+    from clearance.reporting import attempt_notice, summary
 
     root = environment.project_root()
-    document = VerdictDocument.read(root)
+    document = attempt_notice.read_verdict(root)
     if markdown:
         process.echo_text(summary.markdown(document, root))
     else:
         process.echo(summary.title(document))
         lines = (*summary.reasons(document), *summary.overrides(document))
-        for line in (*lines, *summary.test_uses(root, document)):
+        for line in (*lines, *summary.counts(root, document)):
             process.echo(f"  {line}")
     return document.verdict.exit_code
 

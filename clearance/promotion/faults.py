@@ -222,11 +222,23 @@ BUNDLE_NOT_RELEASED = ErrorKind(
     "the signature is valid, but the ledger has no proposal of this bundle",
     "release it",
 )
+REBUILD_DIFFERS = ErrorKind(
+    "promotion.rebuild_differs",
+    IntegrityError,
+    "{version} was built again, and something else came out",
+    _INVESTIGATE,
+)
 COMPARISON_CHANGED = ErrorKind(
     "promotion.comparison_changed",
     IntegrityError,
     "{file} of its run is not the comparison that was recorded",
     "run `clearance release` where it was made: it stores the comparison again",
+)
+VERSIONS_PLANTED = ErrorKind(
+    "promotion.versions_planted",
+    IntegrityError,
+    "{name} offers what the ledger does not: {planted}",
+    "find out who put it there, and delete it in MLflow; only the alias `champion` is served from",
 )
 
 
