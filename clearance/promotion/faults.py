@@ -185,6 +185,12 @@ REGISTRY_NOT_SHARED = ErrorKind(
     "{variable} is set, but MLflow at {addresses} would be lost with this machine",
     "set MLFLOW_TRACKING_URI to a shared server",
 )
+LEDGER_NOT_SHARED = ErrorKind(
+    "promotion.ledger_not_shared",
+    ReleaseRefused,
+    "{variable} is set, and the ledger would be lost with this machine",
+    "set CLEARANCE_LEDGER to a PostgreSQL database and CLEARANCE_CHECKPOINTS to files that stay",
+)
 REMOTE_NOT_SHARED = ErrorKind(
     "promotion.remote_not_shared",
     ReleaseRefused,
