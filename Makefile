@@ -9,8 +9,8 @@ RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict release ui bench deps schemas errors metrics \
-  lock upgrade clean
+.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict rebuild release ui bench deps schemas errors \
+  metrics lock upgrade clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ repro: $(READY)  ## run the same stages with plain DVC
 
 verdict: $(READY)  ## print the last verdict as Markdown; fails unless it is a pass
 	@$(BIN)/clearance verdict --markdown
+
+rebuild: $(READY)  ## build candidate VERSION again in a new environment made from its lock, and sign the result
+	@$(BIN)/clearance reproduce $(VERSION) --attest --fresh
 
 release: $(READY)  ## record the judged model, and promote it if the evidence allows
 	@$(BIN)/clearance track

@@ -148,7 +148,10 @@ def _add_pair(tally: Counter[str], value: float, ends: Sequence[float] | None) -
         tally["undefined"] += 1
         return
     tally["intervals"] += 1
-    tally["held"] += bool(ends[0] - 1e-9 <= value <= ends[1] + 1e-9)
+    is_low, is_high = ends[0] - 1e-9 <= value, value <= ends[1] + 1e-9
+    tally["held"] += bool(is_low and is_high)
+    tally["low held"] += bool(is_low)
+    tally["high held"] += bool(is_high)
     tally["width"] += ends[1] - ends[0]  # type: ignore[assignment]
 
 

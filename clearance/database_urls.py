@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-import sqlalchemy as sa
-
 from clearance.errors import ClearanceError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def safe(address: str) -> str:
 
 def scrub(text: str, address: sa.URL | str) -> str:
     """`text` without anything that could be a credential in `address`."""
-    if isinstance(address, sa.URL):
+    if not isinstance(address, str):
         user, secrets = address.username or "", {address.password or ""}
         secrets |= {value for values in address.normalized_query.values() for value in values}
     else:
@@ -126,6 +127,8 @@ _TEXTS = (
 
 def classify(error: BaseException) -> DatabaseFault:
     """What kind of fault a driver, or SQLAlchemy, raised. BUSY, FULL and UNREACHABLE may pass."""
+    import sqlalchemy as sa  # every command imports this module to print, and few of them a database's
+
     if isinstance(error, ImportError | sa.exc.NoSuchModuleError):
         return DatabaseFault.NO_DRIVER
     cause = getattr(error, "orig", None) or error
@@ -149,16 +152,19 @@ def classify_text(text: str) -> DatabaseFault:
 def translated(
     address: T,
     translate: Callable[[Exception, T], ClearanceError],
-    kinds: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError,),
+    kinds: tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
-    """Raise what `translate` makes of an error of these kinds, without the original attached.
+    """Raise what `translate` makes of a database error, or of `kinds`, without the original attached.
 
     A driver's own error shows the address, and whoever prints a traceback prints what is attached.
     """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    caught: tuple[type[Exception], ...] = (SQLAlchemyError, *kinds)
     cause: Exception | None = None
     try:
         yield
-    except kinds as error:
+    except caught as error:
         cause = error
     if cause is not None:
         translation = translate(cause, address)

@@ -49,6 +49,7 @@ STATE = Path(".clearance")
 COMPARISON = STATE / "comparison.json"
 RELEASE_RECEIPT = STATE / "release.json"
 TEST_USES = STATE / "test_uses.json"
+ATTEMPTS = STATE / "attempts.json"
 EVIDENCE_BUNDLE = STATE / "evidence"
 RUN_LOCK = STATE / "run.lock"
 LEDGER = STATE / "ledger.db"

@@ -19,10 +19,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from clearance import environment
 from clearance.documents.measurement import Outcome
-from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError
 from clearance.promotion import receipt
-from clearance.reporting import headline, summary
+from clearance.reporting import attempt_notice, headline, summary
 from flows import crash_marker, notifications, steps
 from flows.runner import overrides as run_overrides
 from flows.runner import run_context
@@ -112,13 +111,13 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
 
 def _conclude(run: run_context.RunContext) -> State[Any]:
     """The verdict as the run's end state: only a pass completes the run, even if approvals are missing."""
-    verdict = VerdictDocument.read(run.folder)
+    verdict = attempt_notice.read_verdict(run.folder)
     counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
         key="verdict", markdown=summary.markdown(verdict, counted_in) + f"\n`{run.folder / summary.REPORT}`\n"
     )
-    uses = [] if counted_in is None else summary.test_uses(counted_in, verdict)
-    message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *uses])
+    notices = [] if counted_in is None else summary.counts(counted_in, verdict)
+    message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *notices])
     outcome = verdict.verdict
     if outcome == Outcome.PASS:
         if counted_in and (waits := receipt.waiting_lines(counted_in)):

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from clearance import paths, stage
 from clearance.documents.release_receipt import ReleaseReceipt
-from clearance.documents.verdict_document import VerdictDocument
 from clearance.promotion import receipt as receipts
 from clearance.promotion.release import release
-from clearance.reporting import summary, test_set_notice
+from clearance.reporting import attempt_notice, summary, test_set_notice
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ def main() -> None:
     (root / paths.RELEASE_RECEIPT).unlink(missing_ok=True)
     receipt = ReleaseReceipt.create(**release(root, dt.datetime.now(dt.UTC).date()))
     receipt.write(root)
-    verdict = VerdictDocument.read(root)
+    verdict = attempt_notice.read_verdict(root)
     logger.info(summary.title(verdict))
     if candidate := receipt.candidate:
         logger.info("registered: %s", receipts.describe_version(candidate))
@@ -34,6 +33,8 @@ def main() -> None:
     for line in receipt.request:
         logger.info("%s", line)
     logger.info("%s: %s", receipt.status, receipt.reason)
+    if attempt := receipt.attempt:
+        attempt_notice.log(attempt.number, attempt.sentence, verdict.policy, logger)
     if uses := receipt.test_uses:
         test_set_notice.log(uses, verdict.policy, logger)
 

@@ -87,8 +87,12 @@ def measurement(value: float, low: float, high: float) -> Measurement:
     return Measurement(value=value, low=low, high=high, confidence=0.95, support=support)
 
 
-def sound(ratio: tuple[float, float, float] = (0.98, 0.96, 0.99), gap: float = 0.02) -> dict[str, Any]:
-    """Evidence of a sound run whose ratios between groups are this one."""
+def sound(
+    ratio: tuple[float, float, float] = (0.98, 0.96, 0.99),
+    gap: float = 0.02,
+    excess: tuple[float, float, float] = (0.03, 0.02, 0.04),
+) -> dict[str, Any]:
+    """Evidence of a sound run whose ratios between groups are this one; `excess` is of selections."""
     near = measurement(gap, gap - 0.005, gap + 0.005)
     names = ("race", "sex", "race & sex")
     by_name = {
@@ -102,6 +106,8 @@ def sound(ratio: tuple[float, float, float] = (0.98, 0.96, 0.99), gap: float = 0
     ranks = {
         "roc_auc": measurement(0.8, 0.78, 0.82),
         "calibration_error": measurement(0.02, 0.01, 0.03),
+        "balanced_accuracy": measurement(0.7, 0.68, 0.72),
+        "selection_rate_excess": measurement(*excess),
     }
     labels = {"label_rate_ratio": dict.fromkeys(("race", "sex"), measurement(*ratio))}
     return {
@@ -119,6 +125,22 @@ def sound(ratio: tuple[float, float, float] = (0.98, 0.96, 0.99), gap: float = 0
 def test_a_fair_model_on_plentiful_data_passes_every_pack(file: Path) -> None:
     verdict = judgement.judge(policy_file.load(file), sound(), DECLARED, TODAY)
     assert verdict.outcome == Outcome.PASS, verdict.reasons
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_a_threshold_that_approves_nearly_everybody_is_refused(file: Path) -> None:
+    """At 0.02 the demo's model approves 99% of all groups, 13 points more than are labelled favourable."""
+    everybody = sound(ratio=(0.995, 0.99, 0.999), gap=0.006, excess=(0.13, 0.104, 0.16))
+    ranks = {**everybody["performance"].measurements, "balanced_accuracy": measurement(0.53, 0.512, 0.566)}
+    everybody["performance"] = MeasuredDocument(measurements=ranks)
+    verdict = judgement.judge(policy_file.load(file), everybody, DECLARED, TODAY)
+    failed = {finding.rule.id for finding in verdict.findings if finding.outcome == Outcome.FAIL}
+    if file.stem.startswith("nyc"):  # the law has no pass mark: it warns
+        assert "approves-about-as-many-as-the-labels" in failed
+    else:
+        assert verdict.outcome == Outcome.FAIL and failed <= {
+            *("approves-about-as-many-as-the-labels", "decides-better-than-chance")
+        }
 
 
 @pytest.mark.parametrize(

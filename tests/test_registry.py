@@ -128,20 +128,29 @@ def test_mlflow_loads_the_model_and_scores_as_we_do(project: Path) -> None:
     connected, version = registered(project)
     registry.set_champion(connected, registry.copy_version(connected, version, "loan-approval"))
     rows = pd.DataFrame(
-        {"amount": [90.0, None, 120.0], "purpose": ["house", "car", None], "ratio": [0.2, 0.5, None]}
+        {
+            "amount": [90.0, None, 120.0, 100.0, 100.0],
+            "purpose": ["house", "car", None, "car", "house"],
+            "ratio": [0.2, 0.5, None, 0.4, 0.45],
+        }
     )
     path = project / "models/trained/model.skops"
-    ours = scoring.score(model_file.load(path, files.sha256(path)), rows)
+    ours = scoring.score(model_file.load_scorer(path, files.sha256(path), judged.THRESHOLD), rows)
     served = mlflow.pyfunc.load_model("models:/loan-approval@champion")
-    assert np.array_equal(served.predict(rows)[:, 1], ours)
-    assert served.predict(served.input_example).shape == (1, 2)
+    decisions = ours >= judged.THRESHOLD
+    assert 0 < decisions.sum() < len(rows) and not np.array_equal(decisions, ours >= 0.5)
+    assert served.predict(rows).tolist() == decisions.astype(int).tolist()
+    assert served.predict(served.input_example).shape == (1,)
+    assert str(served.predict(rows).dtype) == served.metadata.signature.outputs.inputs[0].type.name
+    assert np.array_equal(served.get_raw_model().predict_proba(rows)[:, 1], ours)
     assert [str(kind) for kind in served.metadata.signature.inputs.input_types()] == [
         "DataType.double",
         "DataType.string",
         "DataType.double",
     ]
     loaded = mlflow.sklearn.load_model("models:/loan-approval@champion")
-    assert np.array_equal(scoring.score(loaded, rows), ours)
+    assert np.array_equal(scoring.score(loaded.estimator, rows), ours)
+    assert loaded.predict(rows).tolist() == decisions.astype(int).tolist()
 
 
 def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:

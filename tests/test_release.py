@@ -83,6 +83,7 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
         "candidate": {"name": CANDIDATES, "version": 1, "note": DEMO},
         "champion": {"name": NAME, "version": 1, "note": DEMO},
         "test_uses": 1,
+        "attempt": {"number": 1, "sentence": "attempt 1 at loan-approval (no version was ever promoted)"},
     }
     tags = versions(CANDIDATES)[1]
     verdict = files.read_json(root / lineage.VERDICT)
@@ -593,7 +594,7 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
         f"registered: loan-approval-candidate version 1 ({DEMO})",
         f"not promoted: {written['reason']}",
     ]
-    assert len(caplog.records) == 4  # the verdict first, the uses of the test set last
+    assert len(caplog.records) == 5  # the verdict first, the attempt and the uses of the test set last
     assert written["test_uses"] == 1
     (root / "reports/fairness.json").unlink()
     with pytest.raises(IntegrityError):

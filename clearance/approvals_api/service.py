@@ -17,7 +17,8 @@ from typing import Any
 import uvicorn
 
 from clearance import ledger, params, paths, registry
-from clearance.approvals_api import app, faults, oidc_settings
+from clearance.approvals_api import app, connections, faults, oidc_settings
+from clearance.approvals_api.connections import BoundedProtocol
 from clearance.approvals_api.oidc_keys import ProviderKeys
 from clearance.approvals_api.tokens import RejectedToken
 from clearance.promotion import approval_request, decide, session
@@ -27,6 +28,17 @@ from clearance.trust import recorded_decisions
 from clearance.trust.decisions import AttestedAccount, DecisionKind
 from clearance.trust.recorded_decisions import RecordedDecision
 from clearance.trust.roles import Person, Right
+
+SERVER: dict[str, Any] = {
+    "http": BoundedProtocol,
+    "ws": "none",
+    "log_level": "warning",
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "limit_concurrency": 2 * connections.MOST_WAITING,
+}
+"""How uvicorn serves: requests that run, beside those that wait, are limited to as many again."""
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +175,7 @@ def _to_json(review: Review) -> dict[str, Any]:
         "policy": subject.policy,
         "verdict": str(review.case.verdict.verdict),
         **approval_request.of_review(review).to_json(),
+        "attempts": review.attempts and review.attempts.to_json(),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
         "complete": approvals.complete,
         "obstacle": obstacle and obstacle.reason,
@@ -202,13 +215,4 @@ def serve(root: Path, host: str, port: int) -> None:
         "approvals API for %s at http://%s:%d; tokens of %s; decisions signed by %s",
         *(service.model, host, port, settings.issuer, signer),
     )
-    uvicorn.run(
-        app.app(service, settings, ProviderKeys(settings.issuer)),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=64,
-    )
+    uvicorn.run(app.app(service, settings, ProviderKeys(settings.issuer)), host=host, port=port, **SERVER)

@@ -40,14 +40,16 @@ def _decide(
             reason=reason,
             until=decide.end_of_override(until),
         )
-        click.echo(result.entry)
+        process.echo(result.entry)
         for line in approval_request.of_review(result.review).lines():
-            click.echo(f"  {line}")
+            process.echo(f"  {line}")
         if result.uncounted is not None:
-            click.echo(result.uncounted, err=True)
+            process.echo(result.uncounted, err=True)
             return ExitCode.REFUSED
+        if result.review.attempts is not None:
+            process.echo(f"  {result.review.attempts}")
         for sentence in result.missing:
-            click.echo(f"  {sentence}")
+            process.echo(f"  {sentence}")
         if not result.complete:
             return ExitCode.PASS
         promoter = acting.acting_as(None if acting.roles.demo else identity)
@@ -61,9 +63,9 @@ def _conclude(completion: Completion, version: int) -> int:
             if completion.notified
             else f"an operator makes it champion with `clearance promote {version}`"
         )
-        click.echo(f"all required approvals are in; {then}")
+        process.echo(f"all required approvals are in; {then}")
         return ExitCode.PASS
-    click.echo(f"{completion.ending.status}: {completion.ending.reason}")
+    process.echo(f"{completion.ending.status}: {completion.ending.reason}")
     return ExitCode.REFUSED if completion.refused else ExitCode.PASS
 
 

@@ -14,7 +14,7 @@ from typing import NoReturn, ParamSpec
 
 import click
 
-from clearance import environment
+from clearance import database_urls, environment, stage, wording
 from clearance.errors import ClearanceError, ExitCode
 
 P = ParamSpec("P")
@@ -23,8 +23,8 @@ P = ParamSpec("P")
 def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
     """The command as click calls it: the process ends with the exit status that `command` returns.
 
-    A ClearanceError is printed with its hint, without a traceback. Any other exception is a defect and keeps
-    its traceback.
+    A ClearanceError is printed with its hint, without a traceback; so is what the operating system refuses
+    (see `files.system_fault`). Any other exception is a defect and keeps its traceback.
     """
 
     @wraps(command)
@@ -32,9 +32,12 @@ def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
         try:
             with _log_on_stderr():
                 status = command(*args, **options)
-        except ClearanceError as error:
-            click.echo(f"error: {error}", err=True)
-            raise SystemExit(error.exit_code) from error
+        except (ClearanceError, OSError) as error:
+            fault = stage.fault_of(error)
+            if fault is None:
+                raise
+            _write(f"error: {fault}", err=True)
+            raise SystemExit(fault.exit_code) from error
         except KeyboardInterrupt:
             status = ExitCode.INTERRUPTED
         sys.exit(status)
@@ -42,11 +45,30 @@ def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
     return run
 
 
+def echo(line: object, *, err: bool = False) -> None:
+    """Print one line. Whatever stands in it is inert and shows no credential: every command prints here."""
+    click.echo(wording.inert(database_urls.without_credentials(str(line))), err=err)
+
+
+def echo_text(text: str) -> None:
+    """Print a text of our own with several lines, each of them as by `echo`."""
+    click.echo("\n".join(map(wording.inert, text.split("\n"))), nl=False)
+
+
+def write_record(line: str) -> None:
+    """Write a line of a machine's format as it is; to a terminal, inert."""
+    click.echo(wording.inert(line) if sys.stdout.isatty() else line)
+
+
+def _write(text: str, *, err: bool) -> None:
+    click.echo(wording.inert_lines(database_urls.without_credentials(text)), err=err)
+
+
 class _Stderr(logging.Handler):
     """Writes the bare message to the standard error stream of the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        _write(self.format(record), err=True)
 
 
 @contextmanager

@@ -26,18 +26,17 @@ def verdict(markdown: bool) -> int:
 
     Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated.
     """
-    from clearance.documents.verdict_document import VerdictDocument
-    from clearance.reporting import summary
+    from clearance.reporting import attempt_notice, summary
 
     root = environment.project_root()
-    document = VerdictDocument.read(root)
+    document = attempt_notice.read_verdict(root)
     if markdown:
-        click.echo(summary.markdown(document, root), nl=False)
+        process.echo_text(summary.markdown(document, root))
     else:
-        click.echo(summary.title(document))
+        process.echo(summary.title(document))
         lines = (*summary.reasons(document), *summary.overrides(document))
-        for line in (*lines, *summary.test_uses(root, document)):
-            click.echo(f"  {line}")
+        for line in (*lines, *summary.counts(root, document)):
+            process.echo(f"  {line}")
     return document.verdict.exit_code
 
 
@@ -56,10 +55,11 @@ def judge(policy_file: str | None, as_of: dt.datetime | None) -> int:
 
     day = None if as_of is None else as_of.date()
     document = VerdictDocument.from_json(library.what_if(Path.cwd(), policy=policy_file, as_of=day))
-    click.echo(summary.title(document))
-    click.echo(f"  {headline.sentence(document)}\n")
+    process.echo(summary.title(document))
+    process.echo(f"  {headline.sentence(document)}")
+    process.echo("")
     for line in summary.findings(document):
-        click.echo(line)
+        process.echo(line)
     return document.verdict.exit_code
 
 
@@ -80,11 +80,11 @@ def contract_(version: int | None) -> int:
     agreed = authorised.find(root, settings.name)
     declared = settings.contract if version is None else _contract_of(root, settings.name, version)
     for line in contract.describe(declared):
-        click.echo(line)
+        process.echo(line)
     if agreed and declared.digest in agreed.contracts:
-        click.echo(f"\npinned in {authorised.FILE}: {declared.digest}")
+        process.echo(f"\npinned in {authorised.FILE}: {declared.digest}")
         return ExitCode.PASS
-    click.echo(f"\nnot pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
+    process.echo(f"\nnot pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
     return ExitCode.REFUSED
 
 
@@ -119,9 +119,9 @@ def check(file: Path, as_of: dt.datetime | None) -> int:
     rulebook = library.load_policy(file)
     day = dt.datetime.now(dt.UTC).date() if as_of is None else as_of.date()
     name = f"policy {rulebook.id}, version {rulebook.version} ({rulebook.title})"
-    click.echo(f"valid: {name}, rules: {len(rulebook.rules)}")
+    process.echo(f"valid: {name}, rules: {len(rulebook.rules)}")
     for caution in explain_rule.cautions(rulebook, day):
-        click.echo(f"warning: {caution}")
+        process.echo(f"warning: {caution}")
     return ExitCode.PASS
 
 
@@ -142,7 +142,8 @@ def explain(rule: str, policy_file: str | None) -> int:
         root = environment.project_root()
         policy_file = str(root / params.load(root / paths.PARAMS).policy.file)
     first, *others = explain_rule.explain(library.load_policy(policy_file), rule)
-    click.echo("\n".join([first, *(f"  {line}" for line in others)]))
+    for line in (first, *(f"  {line}" for line in others)):
+        process.echo(line)
     return ExitCode.PASS
 
 
@@ -152,5 +153,5 @@ def schema_() -> int:
     """Print the JSON Schema of policy files, for an editor."""
     from clearance.policy import schema
 
-    click.echo(schema.json_schema(), nl=False)
+    process.echo_text(schema.json_schema())
     return ExitCode.PASS

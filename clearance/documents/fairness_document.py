@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from clearance import paths
+from clearance.documents import codec
+from clearance.documents.attempt_level import Levels
 from clearance.documents.codec import Count, Sha256
 from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement
@@ -85,6 +87,7 @@ class FairnessDocument(MeasuredDocument):
 
     `groups` is the table of groups, `above_median` how many rows of each score above the median of all rows
     (None where scores are not probabilities), `never_observed` the combinations that no row has.
+    `levels` is there where the policy spends its level over attempts.
     """
 
     path: ClassVar[Path] = paths.FAIRNESS
@@ -99,6 +102,7 @@ class FairnessDocument(MeasuredDocument):
     threshold: float
     model_sha256: Sha256
     above_median: Mapping[str, Mapping[str, Count]] | None = None
+    levels: Levels | None = field(default=None, metadata=codec.WHEN_SET)
 
     @property
     def model_digest(self) -> str:

@@ -22,6 +22,14 @@ class ReceiptVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AttemptReceipt:
+    """Which attempt at the model name it was, and what was tried so far in a sentence."""
+
+    number: Count
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseReceipt(Document):
     """How the release ended and why, and who is candidate and champion now.
 
@@ -40,3 +48,4 @@ class ReleaseReceipt(Document):
     champion: ReceiptVersion | None
     test_uses: Count | None = None
     request: tuple[str, ...] = ()
+    attempt: AttemptReceipt | None = field(default=None, metadata=WHEN_SET)

@@ -50,7 +50,7 @@ class RuleFinding:
     attribute: str | None
     limit: LimitReport | None
     severity: Literal["block", "warn"]
-    decides_by: Literal["interval", "point", "point_and_significance", "report_only"]
+    decides_by: Literal["interval", "point", "point_and_significance", "presence", "report_only"]
     kind: Literal["legal", "engineering"]
     source: str
     certainty: Literal["text", "secondary", "memory"] | None
@@ -86,6 +86,7 @@ class PolicyReport:
     as_of: str
     impact_table: Mapping[str, Any] | None
     test_uses: Mapping[str, Any] | None
+    attempts: Mapping[str, Any] | None = field(default=None, metadata=codec.WHEN_SET)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -187,6 +187,12 @@ TRUSTED_TYPES_MALFORMED = ErrorKind(
     "{path} is not a list of types with a reason for each",
     "write each entry as `- {{type: package.module.Class, reason: why it may be loaded}}`",
 )
+ANOTHER_THRESHOLD = ErrorKind(
+    "models.another_threshold",
+    IntegrityError,
+    "{path} decides from the score {threshold} on, but {judged} was judged",
+    "run the pipeline again; the model that is registered must decide as it was judged",
+)
 CHANGED_WHEN_STORED = ErrorKind(
     "models.changed_when_stored",
     ConfigurationError,

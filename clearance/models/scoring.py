@@ -66,6 +66,11 @@ def model_kinds(pipeline: Any) -> dict[str, Kind]:
     return {str(name): by_name[name] for name in pipeline.feature_names_in_}
 
 
+def example(expected: Mapping[str, Kind]) -> dict[str, float | str]:
+    """A made-up row for these inputs, from their kinds alone: no value of it comes from a table."""
+    return {name: 0.0 if kind == "number" else "text" for name, kind in expected.items()}
+
+
 def inputs(features: pd.DataFrame, expected: Mapping[str, Kind]) -> pd.DataFrame:
     """The features as a model takes them: numbers and booleans as float64, categories as text, nulls as NaN.
 

@@ -6,7 +6,7 @@ Sentences only; nothing is decided here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clearance import params, registry
@@ -23,21 +23,25 @@ class ApprovalRequest:
     """The data contract of a version, and what about its question and its run must be said one by one.
 
     `pinned` are the digests that compliance agreed to, `changes` what differs from the champion's contract,
-    `overrides` the parameters that the run replaced.
+    `overrides` the parameters that the run replaced. `claims` says of each person who may not approve only
+    because somebody else's commit names them, which one does.
     """
 
     contract: params.DataContract
     pinned: Sequence[str]
     changes: Sequence[str]
     overrides: Mapping[str, Any]
+    claims: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> tuple[str, ...]:
         """The request in sentences: the contract, each change of it, each override."""
         overrides = contract.describe_overrides(self.overrides)
+        barred = sorted(self.claims.items())
         return (
             f"data contract {self.contract.digest[:12]}…, {self._agreement()}",
             *(f"data contract changed since the champion: {change}" for change in self.changes),
             *(f"parameter replaced for this run: {override}" for override in overrides),
+            *(f"{identity} may not approve, named {claim}" for identity, claim in barred),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -49,6 +53,7 @@ class ApprovalRequest:
                 "changes": list(self.changes),
             },
             "overrides": list(contract.describe_overrides(self.overrides)),
+            "barred": dict(self.claims),
         }
 
     def _agreement(self) -> str:
@@ -66,6 +71,7 @@ def of_review(reviewed: Review) -> ApprovalRequest:
         pinned=reviewed.assessment.authority.contracts,
         changes=reviewed.contract_changes,
         overrides=reviewed.bundle.evidence.overrides,
+        claims=reviewed.contributors.claims,
     )
 
 

@@ -5,6 +5,7 @@ What is authorised stands in a reviewed and committed file, so git can tell what
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,57 @@ class Authority:
             f"`contracts: [{contract.digest}]` reviewed and committed there (`clearance contract` shows it)."
         )
 
+    @property
+    def demands_rebuild(self) -> bool:
+        """Whether an independent rebuild must come before a promotion in this tier."""
+        return self.policy is not None and self.policy.promotion.rebuild.get(self.tier, False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """From when until when git's history, as it is checked out, authorised the same for a model.
+
+    `until` is None where HEAD still does.
+    """
+
+    since: git.Change
+    until: git.Change | None
+
+    def __str__(self) -> str:
+        begins = f"authorised since {_when(self.since)}"
+        return f"{begins}, still so at HEAD" if self.until is None else f"{begins}, until {_when(self.until)}"
+
+
+def _when(change: git.Change) -> str:
+    return f"{change.at:%Y-%m-%d %H:%M} UTC (commit {change.commit[:12]})"
+
+
+def life(home: Path, name: str, commit: str) -> Life | None:
+    """How long what `commit` authorises for the model stood; None when it authorises nothing.
+
+    The commit must be HEAD or an ancestor of it; times are those that the commits state. Any change of what
+    the list says of the model, or of the policy, ends it: a tier that was committed and reverted lived short.
+    """
+    if not git.is_in_history(home, commit):
+        return None
+    state = _state(home, name, commit)
+    if state is None:
+        return None
+    files_ = [str(authorised.FILE), str(state[0].policy)]
+    earlier, later = git.changes(home, None, commit, files_), git.changes(home, commit, "HEAD", files_)
+    same = list(itertools.takewhile(lambda at: _state(home, name, at.commit) == state, reversed(earlier)))
+    until = next((change for change in later if _state(home, name, change.commit) != state), None)
+    return Life(since=same[-1], until=until) if same else None
+
+
+def _state(home: Path, name: str, commit: str) -> tuple[authorised.Authorisation, bytes | None] | None:
+    """What a commit authorises for the model, and the text of that policy; None when nothing."""
+    listed = git.read_file(home, commit, str(authorised.FILE))
+    authorisation = authorised.parse(listed).get(name) if listed else None
+    if authorisation is None:
+        return None
+    return authorisation, git.read_file(home, commit, str(authorisation.policy))
+
 
 def authorised_now(home: Path, name: str, sha256: str) -> Authority:
     """What the list in `home` authorises for the model, when it is exactly the policy that judged.
@@ -60,7 +112,7 @@ def authorised_now(home: Path, name: str, sha256: str) -> Authority:
     head, contents = git.files_at_head(home, paths)
     committed = head is not None and all(contents[path] == (home / path).read_bytes() for path in paths)
     return Authority(
-        policy=policy_file.load(home / authorisation.policy),
+        policy=policy_file.load(home / authorisation.policy, recorded=True),
         tier=authorisation.tier,
         contracts=authorisation.contracts,
         commit=head if committed else None,
@@ -81,5 +133,8 @@ def authorised_at(home: Path, name: str, judged: Path, tier: str, commit: str) -
     if git.read_file(home, commit, str(authorisation.policy)) != judged.read_bytes():
         return Authority()
     return Authority(
-        policy=policy_file.load(judged), tier=tier, contracts=authorisation.contracts, commit=commit
+        policy=policy_file.load(judged, recorded=True),
+        tier=tier,
+        contracts=authorisation.contracts,
+        commit=commit,
     )

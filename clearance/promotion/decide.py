@@ -121,8 +121,9 @@ def decide(
     With an `account`, the person who holds it decides and the session's person attests that; without, the
     session's person decides, and the same decision for the same reason is not recorded twice. Raises
     IntegrityError when ledger or evidence do not verify, ConfigurationError when there is no such candidate,
-    nothing to revoke, or no such account.
+    nothing to revoke, no such account, or no visible reason.
     """
+    faults.ensure_reason(reason)
     session.ensure_sound()
     with session.recording_refusal(kind, name, version=number):
         reviewed = review.open_review(session, server, name, number, session.now().date())

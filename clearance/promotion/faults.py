@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearance import wording
 from clearance.errors import (
     ConfigurationError,
     ErrorKind,
@@ -17,6 +18,12 @@ LEDGER_UNSOUND = ErrorKind(
     IntegrityError,
     "the ledger does not verify: {finding}",
     "run `clearance ledger verify`; restore its database and checkpoints from a backup",
+)
+NO_REASON = ErrorKind(
+    "promotion.no_reason",
+    ConfigurationError,
+    "a reason is missing: what was given shows nothing",
+    "give a reason that people can read",
 )
 RIGHT_MISSING = ErrorKind(
     "promotion.right_missing",
@@ -209,9 +216,27 @@ BUNDLE_NOT_RELEASED = ErrorKind(
     "the signature is valid, but the ledger has no proposal of this bundle",
     "release it",
 )
+REBUILD_DIFFERS = ErrorKind(
+    "promotion.rebuild_differs",
+    IntegrityError,
+    "{version} was built again, and something else came out",
+    _INVESTIGATE,
+)
 COMPARISON_CHANGED = ErrorKind(
     "promotion.comparison_changed",
     IntegrityError,
     "{file} of its run is not the comparison that was recorded",
     "run `clearance release` where it was made: it stores the comparison again",
 )
+VERSIONS_PLANTED = ErrorKind(
+    "promotion.versions_planted",
+    IntegrityError,
+    "{name} offers what the ledger does not: {planted}",
+    "find out who put it there, and delete it in MLflow; only the alias `champion` is served from",
+)
+
+
+def ensure_reason(reason: str) -> None:
+    """Raise ConfigurationError unless the reason shows something to whoever reads it."""
+    if not wording.is_visible(reason):
+        raise NO_REASON()

@@ -98,8 +98,15 @@ def _ensure_allowed(
     limit = f"; BY OVERRIDE until {until.date()}" if until else ""
     return (
         f"promoted by {intent.actor} (entry {promotion.number}); "
-        f"{approvals or 'the policy requires no approval'}{limit}{news}"
+        f"{approvals or 'the policy requires no approval'}{limit}; {_life(session, verified, intent)}{news}"
     )
+
+
+def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.Entry) -> str:
+    """In which tier it was promoted, and how long that stood in git's history."""
+    commit, tier = intent.body.get("authorised_in"), intent.body.get("tier")
+    known = authorised_policy.life(session.root, verified.bundle.evidence.model, commit) if commit else None
+    return f"tier {tier}, {known or 'which no commit authorised'}"
 
 
 def _authority_then(

@@ -13,14 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import files, in_toto, params, paths, registry
+from clearance import files, in_toto, installation, isolation, params, paths, registry
+from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.measurement import Outcome
+from clearance.documents.split_document import SplitDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind, events
 from clearance.policy import schema
 from clearance.promotion import candidate, faults, review, version_record
 from clearance.promotion.session import LedgerSession
+from clearance.registry import run_record
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 from clearance.versioning import git, lineage
@@ -128,14 +131,22 @@ class CandidateRelease:
                 EntryKind.PROPOSAL, name, **about, fingerprint=self.verified.fingerprint, pushed=pushed
             ),
             self.session.draft(
-                EntryKind.VERDICT, name, **about, **outcome, policy=self.verdict.policy.sha256
+                EntryKind.VERDICT,
+                name,
+                **about,
+                **outcome,
+                policy=self.verdict.policy.sha256,
+                attempt=run_record.attempt_facts(self.settings, self.verdict, self._split()),
             ),
         )
+
+    def _split(self) -> SplitDocument | BlockedDocument:
+        return SplitDocument.from_json(self.verified.read_json(paths.SPLIT.as_posix()))
 
     def _evidence(self) -> evidence_bundle.BundleEvidence:
         root, policy = self.verified.root, self.verdict.policy
         lock = (root / paths.DVC_LOCK).read_text(encoding="utf-8")
-        state = git.commit_state(root, lock)
+        state, installed = git.commit_state(root, lock), installation.ensure_unaltered()
         return evidence_bundle.BundleEvidence(
             model=self.settings.name,
             fingerprint=self.verified.fingerprint,
@@ -157,6 +168,9 @@ class CandidateRelease:
             deps=dict(self.verified.deps),
             environment=files.sha256(root / paths.REQUIREMENTS_LOCK),
             python=self.described.python,
+            installation=evidence_bundle.InstallationEvidence(
+                digest=installed.digest, modules=installed.modules, isolated=isolation.is_isolated()
+            ),
         )
 
     def compare(self, version: registry.Version, content: str, day: dt.date) -> None:

@@ -17,6 +17,7 @@ from clearance.documents.split_document import SplitDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.promotion import (
     approval_request,
+    attempts,
     authorised_policy,
     faults,
     next_step,
@@ -29,8 +30,8 @@ from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
-from clearance.reporting import test_set_notice
-from clearance.versioning import dvc_remote, git, lineage
+from clearance.reporting import attempt_notice, test_set_notice
+from clearance.versioning import dvc_remote, git, lineage, visibility
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
 """Variables that say that this machine does not last."""
@@ -141,7 +142,10 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
             policy=assessment.authority.policy,
             tags=run_record.tags(case.verdict, described),
         )
+        terms = authorised.attempts if (authorised := assessment.authority.policy) else None
+        attempts.record_tracked(session, server, settings.name, verified.fingerprint, terms)
         with session.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
+            visibility.ensure_visible(home)
             version = candidate.register()
             pushed = bool(remote) and (not case.failed or candidate.is_overridden(version))
             if pushed:
@@ -152,11 +156,15 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         )
         notes = _notes(session, settings.name, (version.number, state.ledger_champion))
         entries = session.entries(settings.name)
+        count = attempts.of_version(entries, settings.name, version.number, terms)
         record = version_record.fold(entries, settings.name, version.number, session.roles)
         request = approval_request.of_version(session, server, settings, record)
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
     ) | {"request": request.lines()}
+    if count is not None:
+        attempt_notice.record(root, count.number, str(count))
+        summary |= {"attempt": {"number": count.number, "sentence": str(count)}}
     rows = run_record.test_rows(SplitDocument.from_json(verified.read_json(paths.SPLIT.as_posix())))
     if rows is None:
         return summary | {"test_uses": None}

@@ -18,15 +18,25 @@ from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ConfigurationError
 from clearance.params import contract
 from clearance.policy import authorised, judgement, project_verdict, schema
-from clearance.promotion import authorised_policy, candidate, faults, next_step, version_record
+from clearance.promotion import (
+    attempts,
+    authorised_policy,
+    candidate,
+    faults,
+    next_step,
+    rebuilds,
+    version_record,
+)
+from clearance.promotion.attempts import AttemptCount
 from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.next_step import Ending, JudgedCase
+from clearance.promotion.rebuilds import Rebuild
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
-from clearance.versioning import git
+from clearance.versioning import git, visibility
 
 _NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
 """The requirement where no policy is authorised: it decides nothing, because the model is refused anyway."""
@@ -61,7 +71,8 @@ class Review:
     """What was found about a version: the case, what is to be decided, and who agrees so far.
 
     `needs` is how many people must agree at least, whatever the policy's tier asks for. `contract_changes`
-    is what differs from the data contract of the reference champion, a sentence each.
+    is what differs from the data contract of the reference champion, a sentence each. `attempts` counts the
+    attempts at the model up to this one. `rebuilds` are the independent ones that count.
     """
 
     version: registry.Version
@@ -73,6 +84,8 @@ class Review:
     case: JudgedCase
     subject: ApprovalSubject
     approvals: approval_state.ApprovalState
+    attempts: AttemptCount | None
+    rebuilds: tuple[Rebuild, ...] = ()
 
     @property
     def compared(self) -> ledger.events.ComparisonEvent | None:
@@ -96,7 +109,7 @@ def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
     Raises IntegrityError when the recorded verdict is not what the evidence gives.
     """
     recorded = VerdictDocument.read(folder)
-    if not project_verdict.same_decision(recorded, project_verdict.judge(settings, folder)):
+    if not project_verdict.same_decision(recorded, project_verdict.judge(settings, folder, recorded=True)):
         raise faults.VERDICT_NOT_REPRODUCED(verdict=paths.VERDICT)
     return JudgedEvidence(
         declaration=judgement.declaration_of(settings.data),
@@ -165,6 +178,7 @@ def review(
     case = replace(
         assessment.case,
         unpushed=_unpushed(session.root, record),
+        unseen=_unseen(session.root, verified.bundle),
         uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
         unlisted=_unlisted(assessment.authority),
     )
@@ -211,7 +225,11 @@ def review_then(
 
     Raises IntegrityError when the evidence of the champion of that time is lost.
     """
-    case = replace(assessment.case, uncommitted=_uncommitted(verified.bundle, assessment.authority.policy))
+    case = replace(
+        assessment.case,
+        unseen=_unseen(session.root, verified.bundle),
+        uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
+    )
     return _concluded(
         session,
         verified,
@@ -234,7 +252,19 @@ def _concluded(
     """The review that follows from what was verified, judged and recorded."""
     authority, case = assessment.authority, assessment.case
     requirement = _requirement(authority)
-    case = replace(case, compared=_comparison_obstacle(record, authority.policy, case.day))
+    count = _attempts(record, authority)
+    if count is not None and count.number > 1 and authority.policy:
+        case = replace(case, today=_judged_as(assessment, authority.policy, count.number))
+    rebuilt = rebuilds.independent(
+        rebuilds.signed_rebuilds(record.entries, record.version, verified.bundle.digest, session.roles),
+        background.contributors.identities,
+    )
+    case = replace(
+        case,
+        compared=_comparison_obstacle(record, authority.policy, case.day),
+        contradicted=rebuilds.contradiction(rebuilt),
+        unrebuilt=rebuilds.lacking(rebuilt, record.version) if authority.demands_rebuild else None,
+    )
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
@@ -256,7 +286,20 @@ def _concluded(
         case=case,
         subject=subject,
         approvals=approval_state.evaluate(record.decisions, context),
+        attempts=count,
+        rebuilds=tuple(rebuilt),
     )
+
+
+def _attempts(record: VersionRecord, authority: Authority) -> AttemptCount | None:
+    terms = authority.policy.attempts if authority.policy else None
+    return attempts.of_version(record.entries, record.model, record.version, terms)
+
+
+def _judged_as(assessment: Assessment, policy: schema.Policy, attempt: int) -> judgement.Verdict:
+    """The verdict on the day of the case, as this attempt."""
+    evidence, day = assessment.evidence, assessment.case.day
+    return judgement.judge(policy, evidence.documents, evidence.declaration, day, attempt)
 
 
 def _is_about(assessment: Assessment, verified: VerifiedCandidate, day: dt.date) -> bool:
@@ -324,7 +367,7 @@ def _contributors(
     keyids = record.proposal.keyids if record.proposal else frozenset()
     commit = bundle.evidence.code.commit
     if commit is None:
-        return approval_rules.contributors(session.roles, keyids, [])
+        return approval_rules.contributors(session.roles, keyids, {})
     locks = [bundle.evidence.lock, *([reference.evidence.lock] if reference else [])]
     authors = git.authors(
         git.checkout_of(session.root),
@@ -332,7 +375,8 @@ def _contributors(
         commit,
         git.input_paths(*locks),
     )
-    return approval_rules.contributors(session.roles, keyids, [author.email for author in authors])
+    claims = {author.email: author.claim for author in authors}
+    return approval_rules.contributors(session.roles, keyids, claims)
 
 
 def champion_bundle(
@@ -360,6 +404,12 @@ def _unpushed(root: Path, record: VersionRecord) -> str | None:
     if dvc_remote.default_remote(root) is None:
         return None
     return "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
+
+
+def _unseen(root: Path, bundle: evidence_bundle.Bundle) -> str | None:
+    """That this checkout hides who made the version, so that authors could approve their own work."""
+    reasons = visibility.hidden_history(root) if bundle.evidence.code.commit else ()
+    return f"Git does not tell here who made it: {'; '.join(reasons)}." if reasons else None
 
 
 def _unlisted(authority: Authority) -> str | None:

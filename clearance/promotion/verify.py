@@ -14,13 +14,16 @@ from tempfile import TemporaryDirectory
 
 from clearance import files, ledger, registry
 from clearance.errors import ClearanceError, ConfigurationError, TransientError
+from clearance.policy import policy_file
 from clearance.promotion import (
     approval_request,
+    attempts,
     candidate,
     faults,
     past_promotions,
     promote,
     review,
+    served_versions,
     version_record,
 )
 from clearance.promotion.candidate import VerifiedCandidate
@@ -53,6 +56,7 @@ def verify(
     except ClearanceError as error:
         return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
+    checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
@@ -163,6 +167,9 @@ def _check_version(
         yield _check("contract", lambda: _describe_contract(session, server, verified, record))
         if comparison := record.comparison:
             yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
+        yield _check("attempts", lambda: _describe_attempts(verified, record))
+        if report := _rebuild_check(session, server, verified, record):
+            yield report
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
 
@@ -194,6 +201,33 @@ def _describe_comparison(
         raise faults.COMPARISON_CHANGED(file=name)
     outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
+
+
+def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:
+    """Which attempt at its model the version was, as the policy that judged it counts."""
+    terms = policy_file.load(verified.policy_file, recorded=True).attempts
+    return str(attempts.of_version(record.entries, record.model, record.version, terms))
+
+
+def _rebuild_check(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> Check | None:
+    """What independent people got when they built the version again; None where nobody did or must."""
+    try:
+        reviewed = review.review(session, server, verified, record, session.now().date())
+    except ClearanceError as error:
+        return _broken("rebuild", error)
+    if reviewed.case.contradicted:
+        code = faults.REBUILD_DIFFERS.code
+        return Check(name="rebuild", holds=False, says=reviewed.case.contradicted, code=code)
+    if reviewed.rebuilds:
+        return Check(name="rebuild", holds=True, says="; ".join(map(str, reviewed.rebuilds)))
+    if reviewed.case.unrebuilt:
+        return Check(name="rebuild", holds=True, says=f"none so far; {reviewed.case.unrebuilt}")
+    return None
 
 
 def _describe_approvals(

@@ -52,7 +52,6 @@ _DOWN = re.compile(
     r"API request to \S+ failed with (timeout )?exception|server closed the connection|could not connect"
 )
 _UNSUPPORTED = re.compile(r"unsupported uri|no such store|invalid uri|Could not find", re.IGNORECASE)
-_ERRORS = (MlflowException, sa.exc.SQLAlchemyError, ImportError)
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def connect() -> MlflowServer:
 
 def translated(address: str) -> AbstractContextManager[None]:
     """Raise what MLflow or its database raises as an error of this room; `address` is the server's."""
-    return database_urls.translated(address, _explain, _ERRORS)
+    return database_urls.translated(address, _explain, (MlflowException, ImportError))
 
 
 def _explain(error: Exception, address: str) -> ClearanceError:

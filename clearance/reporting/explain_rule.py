@@ -147,6 +147,16 @@ def cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
             yield f"{name} is not in force on {as_of}: {consequence}"
         if section.kind == "legal" and section.certainty is None:
             yield f"{name} is legal but does not state the certainty of its source (`certainty`)"
+    yield from _general_cautions(policy, as_of)
+
+
+def _general_cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
+    """Cautions about the policy as a whole."""
+    if not policy.demo and not policy.promotion.contract_pinned:
+        yield (
+            "promotion.contract_pinned is false: whoever trains a model may change the question it answers, "
+            "and approvers only read that it changed"
+        )
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
     if not any(rule.severity == "block" and rule.decides_by != "report_only" for rule in in_force):
         yield f"no rule in force on {as_of} decides and blocks: no model can pass this policy"
@@ -212,6 +222,8 @@ def _decides(rule: schema.Rule) -> str:
             f"passes if the number is within the limit. Fails if it is not and {interval} excludes {equal}, "
             "the value of no difference. A number outside the limit by chance is insufficient evidence."
         )
+    if rule.decides_by == "presence":
+        return "passes whatever the number is; only a number that is missing stops a model."
     if rule.decides_by == "point":
         return "the number alone decides, without an interval."
     return "nothing. The number is reported; it is never a pass and never stops a model."

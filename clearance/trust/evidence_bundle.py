@@ -49,11 +49,23 @@ class JudgedPolicy(params.Section):
     sha256: Sha256
 
 
+class InstallationEvidence(params.Section):
+    """What was installed where the bundle was signed: the digest of `modules` modules.
+
+    `isolated`: the process that signed imported nothing but Python, installed packages and the project.
+    """
+
+    digest: Sha256
+    modules: int
+    isolated: bool
+
+
 class BundleEvidence(params.Section):
     """The predicate. `lock` and `params` are verbatim texts; `outs` and `deps` map a path to its SHA-256.
 
     They cover data, splits, reports, expectations, code and policy. `environment` is the digest of
-    `requirements.lock`. `demo`: signed with the demo's keys, which are valid only in the demo.
+    `requirements.lock`; `installation` is what was installed, None in bundles of earlier versions. `demo`:
+    signed with the demo's keys, which are valid only in the demo.
     """
 
     model: str
@@ -68,6 +80,7 @@ class BundleEvidence(params.Section):
     deps: dict[str, Sha256]
     environment: Sha256
     python: str
+    installation: InstallationEvidence | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,6 +147,13 @@ COMMIT_UNKNOWN = ErrorKind(
     "fetch it: `git fetch --all`",
 )
 
+CHECKOUT_NOT_VISIBLE = ErrorKind(
+    "versioning.checkout_not_visible",
+    IntegrityError,
+    "this checkout cannot be seen whole: {reasons}",
+    "undo what is named, or work in a fresh clone with its whole history; nothing was signed",
+)
+
 # Lineage
 NOT_AN_OUTPUT = ErrorKind(
     "versioning.not_an_output", IntegrityError, "{path} is not an output of the pipeline", _RUN
