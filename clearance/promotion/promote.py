@@ -110,8 +110,8 @@ class PromotionAttempt:
 
     def _intent(self) -> ledger.Draft:
         """What is about to be done, and who allowed it until when."""
-        standing, authority = self.review.standing, self.review.assessment.authority
-        override = version_record.describe_override(standing)
+        approvals, authority = self.review.approvals, self.review.assessment.authority
+        override = version_record.describe_override(approvals)
         return self.session.draft(
             EntryKind.INTENT,
             self.name,
@@ -120,13 +120,13 @@ class PromotionAttempt:
             content=self.review.bundle.digest,
             tier=authority.tier,
             authorised_in=authority.commit,
-            allowed_by=[decision.person.identity for decision in standing.counted],
-            override_until=standing.until and standing.until.date().isoformat(),
+            allowed_by=[decision.person.identity for decision in approvals.counted],
+            override_until=approvals.until and approvals.until.date().isoformat(),
             **({"override": override} if override else {}),
         )
 
     def _notes(self) -> dict[str, str]:
-        override = version_record.describe_override(self.review.standing)
+        override = version_record.describe_override(self.review.approvals)
         demo = self.review.bundle.evidence.demo
         by_tag = version_record.notes((), self.candidate.number, demo=demo)
         return by_tag | ({version_record.OVERRIDE: override} if override else {})
@@ -289,7 +289,7 @@ def ensure_alias(
 
 def record_refusal(session: LedgerSession, reviewed: Review, ending: Ending, *, again: bool) -> None:
     """Record that the version was not promoted, and why; without `again` once for each reason and person."""
-    subject = reviewed.matter
+    subject = reviewed.subject
     body = {"version": subject.version, "content": subject.content, "reason": ending.reason}
     refusal = events.RefusalEvent.from_body(body)
     entries = session.entries(subject.model)

@@ -82,8 +82,8 @@ class Review:
     contributors: approval_rules.Contributors
     contract_changes: tuple[str, ...]
     case: JudgedCase
-    matter: ApprovalSubject
-    standing: approval_state.ApprovalState
+    subject: ApprovalSubject
+    approvals: approval_state.ApprovalState
     attempts: AttemptCount | None
     rebuilds: tuple[Rebuild, ...] = ()
 
@@ -100,7 +100,7 @@ class Review:
     @property
     def obstacle(self) -> Ending | None:
         """Why the version may not become champion; None when it may."""
-        return next_step.obstacle(self.case, self.standing, self.needs)
+        return next_step.obstacle(self.case, self.approvals, self.needs)
 
 
 def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
@@ -284,8 +284,8 @@ def _concluded(
         contributors=background.contributors,
         contract_changes=background.contract_changes,
         case=case,
-        matter=subject,
-        standing=approval_state.evaluate(record.decisions, context),
+        subject=subject,
+        approvals=approval_state.evaluate(record.decisions, context),
         attempts=count,
         rebuilds=tuple(rebuilt),
     )

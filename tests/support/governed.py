@@ -286,7 +286,7 @@ class Place:
         """The state of the approvals of a version now."""
         with self.office() as session:
             server = registry.connect()
-            return review.open_review(session, server, NAME, version, today()).standing
+            return review.open_review(session, server, NAME, version, today()).approvals
 
     def roles(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the demo's roles file, keys listed; the demo's root signs it anew at the next command."""
