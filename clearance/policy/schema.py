@@ -5,6 +5,7 @@ A policy holds the choices of compliance, one file per policy. `clearance.policy
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from collections import Counter
@@ -230,6 +231,10 @@ class Policy(Section):
         """The dated parts that are not rules, by their key: those that this policy has."""
         parts = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: part for name, part in parts.items() if isinstance(part, Dated)}
+
+    def spends(self, day: dt.date) -> bool:
+        """Whether it spends its level over attempts on that day."""
+        return self.attempts is not None and self.attempts.spend and self.attempts.in_force(day)
 
     def _lists(self, name: str) -> bool:
         """Whether `name` is an attribute of the policy, or an intersection of several."""
