@@ -12,7 +12,7 @@ from clearance.documents.measurement import Measurement
 
 
 def describe(measured: Mapping[str, Mapping[str, Measurement]], confidence: float) -> dict[str, Any]:
-    """The family of simultaneous statements, by attribute or intersection and by metric.
+    """The family of intervals, by attribute or intersection and by metric.
 
     `held_each` is the least level at which both ends of one interval hold for all its groups; `held_together`
     the least level (Bonferroni) at which all intervals of the document do, 0 where they are too many to say.
