@@ -49,6 +49,7 @@ class PromotionAttempt:
             ledger_champion=tenure.version if tenure else None,
             champions=frozenset(record.champions),
             pending=was_done(self.session, pending[-1], aliased, target) if pending else None,
+            may_end=all(self.session.may(Right(_begun(intent).change.right or "")) for intent in pending),
         )
 
     def act(self, step: Step, state: PromotionState) -> None:
