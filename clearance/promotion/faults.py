@@ -105,6 +105,12 @@ PROMOTED_AGAINST_POLICY = ErrorKind(
     "entry {entry} promoted it although this stood in the way: {reason}",
     _INVESTIGATE,
 )
+CHAMPION_LAPSED = ErrorKind(
+    "promotion.champion_lapsed",
+    ConfigurationError,
+    "what allowed the champion has ended: {why}",
+    "decide on it again, roll back, or retire it",
+)
 OVERRIDE_ENDED = ErrorKind(
     "promotion.override_ended",
     ConfigurationError,

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How a release ended. Only the first two leave this model as the champion."""
+    """How a release ended. Only the first three leave this model as the champion.
+
+    `LAPSED`: it is, and what allowed it no longer holds.
+    """
 
     PROMOTED = "promoted"
     CHAMPION = "already champion"
+    LAPSED = "lapsed"
     SUPERSEDED = "superseded"
     AWAITING_APPROVAL = "awaiting approval"
     NOT_PROMOTED = "not promoted"

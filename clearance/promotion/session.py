@@ -209,7 +209,10 @@ def open_read_only(root: Path) -> Iterator[ReadOnlySession]:
         read_roles = _reader(root)
         recorded = list(_recorded(book, read_roles))
         history = validity.History(
-            first=recorded[0] if recorded else listed, read_roles=read_roles, now=book.clock()
+            ledger=book.id,
+            first=recorded[0] if recorded else listed,
+            read_roles=read_roles,
+            now=book.clock(),
         )
         keys = dict(listed.keys)
         for roles in recorded:

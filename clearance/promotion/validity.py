@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from clearance.errors import ClearanceError, IntegrityError
 from clearance.ledger import Entry, EntryKind, checkpoint, entry, events, retention, times
 from clearance.ledger.checkpoint import Checkpoint
-from clearance.trust import dsse
+from clearance.trust import decisions, dsse
 from clearance.trust.roles import Person, Right, Roles, format_time
 from clearance.trust.signed_roles import TrustedVersion
 
@@ -73,10 +73,12 @@ class _Erasable:
 class History:
     """The entries so far, folded in order. `voids` are those that do not count, by number.
 
-    `first` are the roles that judge entries before the first recorded roles file. `explained` are the entries
-    whose erasure counts. `versions` are the roles files that came into force, each with its time.
+    `ledger` is the id of the ledger. `first` are the roles that judge entries before the first recorded roles
+    file. `explained` are the entries whose erasure counts. `versions` are the roles files that came into
+    force, each with its time.
     """
 
+    ledger: str
     first: Roles
     read_roles: ReadRoles
     now: dt.datetime
@@ -219,22 +221,19 @@ class History:
 
     def _order_fault(self, item: Entry, event: events.Event | None) -> str | None:
         """Why the event contradicts what was recorded before; None when it does not."""
-        at = max(item.at, self.floor)
+        at, why = max(item.at, self.floor), None
         match event:
             case events.ProposalEvent():
-                return self._proposal_fault(item, event)
+                why = self._proposal_fault(item, event)
             case events.ChampionChange():
-                begun = self._intents.get(event.intent or 0)
-                return _change_fault(item, event, begun)
+                why = _change_fault(item, event, self._intents.get(event.intent or 0))
             case events.AbandonmentEvent():
-                begun = self._intents.get(event.intent)
-                if begun is None or begun[0] != item.model:
-                    return f"entry {event.intent} is not an unfinished change of the model"
-                right = Right(begun[1].change.right or Right.PROMOTE)
-                return None if self.roles.may(item.keyid or "", right, at) else _lacks(item.actor, right)
+                why = self._abandonment_fault(item, event, at)
             case events.RedactionEvent():
-                return self._redaction_fault(item, event, at)
-        return None
+                why = self._redaction_fault(item, event, at)
+            case events.DecisionEvent():
+                why = self._decision_fault(event)
+        return why
 
     def _proposal_fault(self, item: Entry, event: events.ProposalEvent) -> str | None:
         if (item.model, event.version) in self._erased:
@@ -244,6 +243,25 @@ class History:
             return None if event.fingerprint else "it names no fingerprint"
         if (first.content, first.fingerprint) != (event.content, event.fingerprint):
             return f"version {event.version} was proposed before with other content"
+        return None
+
+    def _abandonment_fault(self, item: Entry, event: events.AbandonmentEvent, at: dt.datetime) -> str | None:
+        model, begun = self._intents.get(event.intent, (None, None))
+        if begun is None or model != item.model:
+            return f"entry {event.intent} is not an unfinished change of the model"
+        right = Right(begun.change.right or Right.PROMOTE)
+        return None if self.roles.may(item.keyid or "", right, at) else _lacks(item.actor, right)
+
+    def _decision_fault(self, event: events.DecisionEvent) -> str | None:
+        """Why what was signed was meant for another ledger. Its signature is judged with the decision."""
+        if not self._embedded or event.envelope is None:
+            return None
+        try:
+            decision, _ = decisions.read(dsse.verify(event.envelope, self.roles.keys).statement)
+        except IntegrityError:
+            return None
+        if (decision.ledger, decision.root) != (self.ledger, self.roles.root_digest):
+            return "it was signed for another ledger, or under another root"
         return None
 
     def _redaction_fault(self, item: Entry, event: events.RedactionEvent, at: dt.datetime) -> str | None:

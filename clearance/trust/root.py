@@ -39,6 +39,11 @@ class Root:
     demo: bool
     earlier: tuple[Root, ...] = ()
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the root itself, without those that it followed."""
+        return files.sha256_json(replace(self, earlier=()).to_json())
+
     def to_json(self) -> dict[str, Any]:
         """The root as a JSON value, as in its file."""
         listed = [keys.entry(self.keys[keyid]) for keyid in sorted(self.keys)]

@@ -284,9 +284,10 @@ class Place:
         against = self.proposed(told).content if told not in (None, version) else None
         with self.office() as office:
             compared = version_record.newest_comparison(self.entries(), version, office.roles)
+            bound = {"ledger": office.book.id, "root": office.roles.root_digest}
         about = {"comparison": compared and compared.comparison, "champion": against}
         content, policy = self.proposed(version).content, judged.POLICY["id"]
-        about |= {"model": NAME, "version": version, "content": content, "policy": policy}
+        about |= bound | {"model": NAME, "version": version, "content": content, "policy": policy}
         return ApprovalSubject(**(about | changes))
 
     def standing(self, version: int) -> approval_state.ApprovalState:
