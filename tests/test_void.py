@@ -164,9 +164,10 @@ def test_an_unknown_kind_and_a_body_too_long_are_void(root: Path, monkeypatch: p
     before = state(root)
     unknown = forge(root, "ada", draft("gossip", {}, "ada"))
     monkeypatch.setattr(entry, "LONGEST", 10**7)
-    long = forge(root, "ada", draft(EntryKind.REFUSAL, {"reason": "x" * 300_000}, "ada"))
+    long = forge(root, "ada", draft(EntryKind.VERDICT, {"outcome": "x" * 300_000}, "ada"))
     monkeypatch.undo()
-    assert list(voids(root)) == [unknown.number, long.number]
+    open_ = forge(root, "ada", draft(EntryKind.CHECKPOINT_POLICY, {"note": "x" * 20_000}, "ada"))
+    assert list(voids(root)) == [unknown.number, long.number, open_.number]
     assert state(root) == before
 
 

@@ -27,8 +27,17 @@ if TYPE_CHECKING:
 
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
+OPEN_LIMIT = 16 * 1024
+"""Most characters of a body that needs no right: whoever is listed may record it, and fill no memory."""
+
 OBJECTIONS = frozenset({EntryKind.REJECTION, EntryKind.REVOCATION})
 """Decisions that only restrict: neither a wrong clock nor an erasure that does not count ends them."""
+
+_RESTRICTED = {kind for kind, event in events.EVENTS.items() if event.right} | {
+    EntryKind.ROLES,
+    EntryKind.INTENT,
+    EntryKind.REPAIR,
+}
 
 ReadRoles = Callable[[events.RolesUpdate], Roles]
 """The roles file in an entry. Raises ClearanceError unless the pinned root signed it."""
@@ -183,8 +192,9 @@ class History:
         """What the entry says, or why it cannot be read."""
         if why := entry.fault_in(item):
             return None, why
-        if item.text is not None and len(item.text) > entry.LONGEST:
-            return None, f"its body is longer than {entry.LONGEST} characters"
+        limit = entry.LONGEST if item.kind in _RESTRICTED else OPEN_LIMIT
+        if item.text is not None and len(item.text) > limit:
+            return None, f"its body is longer than {limit} characters"
         try:
             return item.event, None
         except IntegrityError as error:

@@ -104,11 +104,11 @@ class Person:
 class Roles:
     """A roles file in force. `demo`: its keys are stored beside the code, and valid only in the demo.
 
-    `version` only increases; `sha256` is the digest of the file, `root` the version of the root that signed it
-    and `root_digest` its digest. The ledger records them, and `roles_in_force.load` refuses an older file than
-    the newest one recorded. `earlier` are the files that were in force before, oldest first, each with the
-    time until which it was: what a person might do at a time is what the file of that time says. A later file
-    can only revoke a key.
+    `version` only increases; `sha256` is the digest of the file, `root` the version of the root that signed
+    it and `root_digest` its digest. The ledger records them, and `roles_in_force.load` refuses an older file
+    than the newest one recorded. `earlier` are the files that were in force before, oldest first, each with
+    the time until which it was: what a person might do at a time is what the file of that time says. A later
+    file can only revoke a key.
     """
 
     people: Mapping[str, Person]
