@@ -155,7 +155,8 @@ class PromotionTerms(Section):
     same. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
     be in the roles file; otherwise authors could approve their own work under another name.
     `contract_pinned` requires the list of authorised policies to pin the model's data contract; a
-    demonstration never requires it.
+    demonstration never requires it. `lapsed` says what a release does when an override of the champion has
+    ended or an approval of it was withdrawn: refuse to call it well, warn, or retire the champion.
     """
 
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
@@ -165,6 +166,7 @@ class PromotionTerms(Section):
     uncommitted: bool = False
     authors_listed: bool = True
     contract_pinned: bool = True
+    lapsed: Literal["refuse", "warn", "retire"] = "refuse"
 
     @model_validator(mode="after")
     def _knows_tiers(self) -> Self:
