@@ -75,6 +75,8 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     root = settle()
     done = track_and_release(root)
     fingerprint = lineage.verify(root).fingerprint
+    (question,) = done.pop("request")
+    assert "not pinned" in question
     assert done == {
         "status": "promoted",
         "reason": "loan-approval version 1 is the champion.",
