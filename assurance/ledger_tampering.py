@@ -103,7 +103,7 @@ def clean_report(
                 _crash(book, random_)
             made = ledger.append(book, batch)
             if random_.random() < 0.1 and made[0].kind in {"proposal", "verdict", "approval", "refusal"}:
-                ledger.redact(book, [made[0].number], actor="ada", keyid=None, reason="erasure asked for")
+                ledger.redact(book, samples.erasure(made[0].number))
         if random_.random() < 0.2:
             _crash(book, random_)
         if random_.random() < 0.2:

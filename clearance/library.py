@@ -46,10 +46,14 @@ class DecisionResult:
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionResult:
-    """How a promotion ended, and the registered version that is champion now; None if there is none."""
+    """How a promotion ended, and the registered version that is champion now; None if there is none.
+
+    `lapsed`: the version is champion, and what allowed it has ended.
+    """
 
     ending: Ending
     promoted: bool
+    lapsed: bool
     champion: str | None
 
 
@@ -190,6 +194,7 @@ def promote(project: ProjectPath, version: int, *, identity: str | None = None) 
     return PromotionResult(
         ending=ending,
         promoted=ending.status in (Status.PROMOTED, Status.CHAMPION),
+        lapsed=ending.status is Status.LAPSED,
         champion=None if state.champion is None else str(state.champion),
     )
 

@@ -119,7 +119,7 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     for line in [*summary.reasons(verdict), *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
     screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
-    return verdict.verdict.exit_code
+    return ExitCode.LAPSED if state.name == training.LAPSED else verdict.verdict.exit_code
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import sys
 from pathlib import Path
 
 from clearance import paths, stage
 from clearance.documents.release_receipt import ReleaseReceipt
 from clearance.documents.verdict_document import VerdictDocument
+from clearance.errors import ExitCode
 from clearance.promotion import receipt as receipts
 from clearance.promotion.release import release
 from clearance.reporting import summary, test_set_notice
@@ -34,6 +36,9 @@ def main() -> None:
     logger.info("%s: %s", receipt.status, receipt.reason)
     if uses := receipt.test_uses:
         test_set_notice.log(uses, verdict.policy, logger)
+    if receipt.lapsed:
+        logger.warning("lapsed: %s", receipt.lapsed)
+        sys.exit(ExitCode.LAPSED)
 
 
 if __name__ == "__main__":

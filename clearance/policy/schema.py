@@ -144,7 +144,9 @@ class PromotionTerms(Section):
     `approvals` says for each risk tier how many different people of which role must approve; an empty tier
     needs no approval. `override_days` is the longest duration of an override of any other verdict; 0 allows
     none. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
-    be in the roles file; otherwise authors could approve their own work under another name.
+    be in the roles file; otherwise authors could approve their own work under another name. `lapsed` says
+    what a release does when an override of the champion has ended or an approval of it was withdrawn: refuse
+    to call it well, warn, or retire the champion.
     """
 
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
@@ -152,6 +154,7 @@ class PromotionTerms(Section):
     override_days: int = Field(default=0, ge=0, le=366)
     uncommitted: bool = False
     authors_listed: bool = True
+    lapsed: Literal["refuse", "warn", "retire"] = "refuse"
 
 
 Erasable = Literal[

@@ -87,6 +87,8 @@ def decide(
     nothing to revoke, or no such account.
     """
     session.ensure_sound()
+    if account is None:
+        session.demand(Right.APPROVE, name, f"{kind} a version of {name}")
     with session.recording_refusal(kind, name, version=number):
         reviewed = review.open_review(session, server, name, number, session.now().date())
         identity, record = _deciding_identity(session, account), reviewed.record
@@ -98,7 +100,7 @@ def decide(
             raise faults.NOTHING_TO_REVOKE(identity=identity, version=reviewed.version)
         statement = decisions.statement_for(
             kind,
-            reviewed.matter,
+            replace(reviewed.matter, ledger=session.book.id, root=session.roles.root_digest),
             by=identity,
             reason=reason,
             at=session.now(),

@@ -57,6 +57,18 @@ CHAMPION_EVIDENCE_CHANGED = ErrorKind(
     "find out who changed it; roll back to a version that verifies, or restore MLflow from a backup",
 )
 
+VOID_ENTRY = ErrorKind(
+    "promotion.void_entry",
+    ReleaseRefused,
+    "a {kind} by {actor} would not count: {why}",
+    "nothing was recorded; ask somebody whose role gives the right, or fix what is wrong",
+)
+CLOCK_BEHIND = ErrorKind(
+    "promotion.clock_behind",
+    ConfigurationError,
+    "{why}",
+    "set the clock of this machine; nothing was recorded",
+)
 NOT_AN_INTENT = ErrorKind(
     "promotion.not_an_intent",
     IntegrityError,
@@ -92,6 +104,12 @@ PROMOTED_AGAINST_POLICY = ErrorKind(
     ConfigurationError,
     "entry {entry} promoted it although this stood in the way: {reason}",
     _INVESTIGATE,
+)
+CHAMPION_LAPSED = ErrorKind(
+    "promotion.champion_lapsed",
+    ConfigurationError,
+    "what allowed the champion has ended: {why}",
+    "decide on it again, roll back, or retire it",
 )
 OVERRIDE_ENDED = ErrorKind(
     "promotion.override_ended",

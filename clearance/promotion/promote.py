@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from clearance import ledger, registry
 from clearance.ledger import EntryKind, events
-from clearance.promotion import candidate, faults, next_step, past_promotions, review, version_record
+from clearance.promotion import candidate, faults, lapse, next_step, past_promotions, review, version_record
 from clearance.promotion.next_step import Ending, PromotionState, Status, Step
 from clearance.promotion.review import Assessment, Review
 from clearance.promotion.session import LedgerSession, ReadOnlySession
@@ -49,6 +49,7 @@ class PromotionAttempt:
             ledger_champion=tenure.version if tenure else None,
             champions=frozenset(record.champions),
             pending=was_done(self.session, pending[-1], aliased, target) if pending else None,
+            may_end=all(self.session.may(Right(_begun(intent).change.right or "")) for intent in pending),
         )
 
     def act(self, step: Step, state: PromotionState) -> None:
@@ -138,10 +139,33 @@ def promote(
             reviewed = review.with_record(session, server, reviewed, record)
         attempt = PromotionAttempt(session=session, server=server, name=name, review=reviewed, fence=fence)
         ending, state = carry_out(attempt, _obstacle(session, reviewed))
-        is_champion = ending.status in (Status.PROMOTED, Status.CHAMPION)
+        if ending.status is Status.CHAMPION and lapsed_policy(reviewed.assessment) != "warn":
+            lapsed = find_lapse(session, name)
+            ending = Ending(status=Status.LAPSED, reason=lapsed) if lapsed else ending
+        is_champion = ending.status in (Status.PROMOTED, Status.CHAMPION, Status.LAPSED)
         if ending.status is Status.NOT_PROMOTED or (on_request and not is_champion):
             record_refusal(session, reviewed, ending, again=on_request)
         return ending, state
+
+
+def lapsed_policy(assessment: Assessment) -> str:
+    """What the authorised policy has a release do about a champion that has lapsed."""
+    policy = assessment.authority.policy
+    return policy.promotion.lapsed if policy else "refuse"
+
+
+def find_lapse(session: ReadOnlySession, name: str) -> str | None:
+    """Why what allowed the model's champion no longer holds; None when it does, or there is no champion."""
+    entries = session.entries(name)
+    tenure = version_record.champion(entries, name)
+    if tenure is None:
+        return None
+    record = version_record.fold(entries, name, tenure.version, session.roles)
+    lapsed = lapse.find(record, session.roles, session.now())
+    hint = "Decide on it again, roll back or retire it."
+    if lapsed is None:
+        return None
+    return f"Version {tenure.version} is champion, and what allowed it has ended. {lapsed} {hint}"
 
 
 def _obstacle(session: LedgerSession, reviewed: Review) -> Ending | None:

@@ -22,6 +22,7 @@ from clearance.promotion import (
     promote,
     propose,
     review,
+    rollback,
     version_record,
 )
 from clearance.promotion.authorised_policy import Authority
@@ -29,6 +30,7 @@ from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import test_set_notice
+from clearance.trust.roles import Right
 from clearance.versioning import dvc_remote, git, lineage
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
@@ -68,7 +70,7 @@ def receipt(
         "reason": ending.reason,
         "fingerprint": fingerprint,
         "verdict": str(verdict.verdict),
-        "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION),
+        "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION, Status.LAPSED),
         "candidate": _describe(candidate, notes[0]),
         "champion": _describe(champion, notes[1]),
     }
@@ -149,10 +151,18 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         ending, state = promote.promote(
             session, server, settings.name, version.number, day, assessment=assessment
         )
+        lapsed = promote.find_lapse(session, settings.name)
+        if lapsed and promote.lapsed_policy(assessment) == "retire" and session.may(Right.ROLL_BACK):
+            rollback.retire(session, server, settings.name, lapsed)
+            lapsed = f"{lapsed} The policy retires such a champion: the model has none now."
         notes = _notes(session, settings.name, (version.number, state.ledger_champion))
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
     )
+    if lapsed and promote.lapsed_policy(assessment) == "warn":
+        summary |= {"reason": f"{summary['reason']} {lapsed}"}
+    elif lapsed:
+        summary |= {"lapsed": lapsed}
     rows = run_record.test_rows(SplitDocument.from_json(verified.read_json(paths.SPLIT.as_posix())))
     if rows is None:
         return summary | {"test_uses": None}

@@ -228,7 +228,11 @@ def _concluded(
     """The review that follows from what was verified, judged and recorded."""
     authority, case = assessment.authority, assessment.case
     requirement = _requirement(authority)
-    case = replace(case, compared=_comparison_obstacle(record, authority.policy, case.day))
+    case = replace(
+        case,
+        compared=_comparison_obstacle(record, authority.policy, case.day),
+        unreadable="; ".join(map(_describe_unreadable, record.unreadable)) or None,
+    )
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
@@ -364,4 +368,12 @@ def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: Ve
         failed=False,
         now=session.now(),
     )
-    return [str(decision) for decision in approval_state.evaluate(record.decisions, context).rejections]
+    standing = approval_state.evaluate(record.decisions, context)
+    return [*map(str, standing.rejections), *map(_describe_unreadable, record.unreadable)]
+
+
+def _describe_unreadable(entry: ledger.Entry) -> str:
+    return (
+        f"Entry {entry.number}, a {entry.kind} by {entry.actor}, was erased against the rules and may be "
+        "about this version: restore the ledger from a backup, or propose a new version."
+    )

@@ -50,6 +50,12 @@ def ensure(project: Path, seen: signed_roles.TrustedVersion | None = None) -> Ro
         return _complete(project, data, seen or signed_roles.TrustedVersion())
 
 
+def source(project: Path) -> tuple[str, dict[str, Any]]:
+    """The demo's roles file with its keys, and the envelope over it; they exist after `ensure`."""
+    folder = project / FOLDER
+    return (folder / _KEYED).read_bytes().decode(), dsse.read(folder / _SIGNED)
+
+
 def _complete(project: Path, data: dict[str, Any], seen: signed_roles.TrustedVersion) -> Roles:
     folder = project / FOLDER
     text = _with_keys(folder, data)
