@@ -19,10 +19,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from clearance import environment
 from clearance.documents.measurement import Outcome
-from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError
 from clearance.promotion import receipt
-from clearance.reporting import headline, summary
+from clearance.reporting import attempt_notice, headline, summary
 from flows import crash_marker, notifications, steps
 from flows.runner import overrides as run_overrides
 from flows.runner import run_context
@@ -47,7 +46,7 @@ Futures = dict[str, PrefectFuture[Any]]
 
 @flow(
     name="training",
-    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]  # TaskRunner is invariant in its futures
     on_failure=[notifications.send],
     on_crashed=[notifications.send],
 )
@@ -115,13 +114,14 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
 
 def _conclude(run: run_context.RunContext) -> State[Any]:
     """The verdict as the run's end state: only a pass completes the run, even if approvals are missing."""
-    verdict = VerdictDocument.read(run.folder)
+    verdict = attempt_notice.read_verdict(run.folder)
     counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
         key="verdict", markdown=summary.markdown(verdict, counted_in) + f"\n`{run.folder / summary.REPORT}`\n"
     )
-    uses = [] if counted_in is None else summary.test_uses(counted_in, verdict)
-    message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *uses])
+    notices = [] if counted_in is None else summary.counts(counted_in, verdict)
+    judged = [summary.title(verdict), *summary.reasons(verdict), *summary.overrides(verdict)]
+    message = "\n".join([*judged, *notices])
     outcome = verdict.verdict
     if outcome == Outcome.PASS:
         if counted_in and receipt.has_lapsed(counted_in):

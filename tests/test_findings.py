@@ -86,8 +86,15 @@ def test_a_gap_whose_interval_touches_equality_may_be_chance(low: float, signifi
 
 def test_what_may_be_chance_says_how_many_rows_would_tell() -> None:
     finding = find(gap(0.2, -0.05, 0.45, support={"Elf": 40, "Orc": 60}), **SIGNIFICANCE)
-    more = sample_size.estimate(0.2, -0.05, 0.45, [0.0], {"Elf": 40, "Orc": 60})
+    more = sample_size.estimate(gap(0.2, -0.05, 0.45), [0.0], {"Elf": 40, "Orc": 60})
     assert finding.more_rows == more and finding.reason.endswith(sample_size.sentence(more))
+
+
+def test_groups_too_small_do_not_hide_that_the_interval_straddles_the_limit() -> None:
+    finding = find(gap(0.05, 0.0, 0.25, support={"Elf": 27, "Orc": 60}), minimum_support=30)
+    assert finding.outcome is Outcome.INSUFFICIENT_EVIDENCE and finding.more_rows is not None
+    straddles, short = sample_size.sentence(finding.more_rows), findings.too_few({"Elf": 27}, 30)
+    assert finding.reason.endswith(f"the interval straddles the limit; {straddles}; {short}")
 
 
 @pytest.mark.parametrize(

@@ -360,3 +360,25 @@ def test_scores_that_say_nothing_have_no_interval() -> None:
     assert ones.undefined == "every row has the label 1"
     nothing = paired_scores.measure(label[:0], first[:0], first[:0], 0.95)
     assert all(isinstance(each, Measurement) and each.value is None for each in nothing.values())
+
+
+@given(st.integers(1, 60), st.floats(0.5, 0.999))
+def test_the_errors_of_all_contrasts_add_up_to_the_interval_s(contrasts: int, confidence: float) -> None:
+    """Half of it for the same contrast under both models; with two, which is two groups, all alike."""
+    same, others = paired_disparity._levels(contrasts, confidence)
+    assert (1 - same) + (contrasts - 1) * (1 - others) == pytest.approx(1 - confidence)
+    assert contrasts == 1 or 1 - same == pytest.approx((1 - confidence) / 2)
+    assert contrasts != 2 or same == others
+
+
+def test_a_candidate_that_decides_nearly_alike_needs_fewer_rows_than_one_bonferroni_for_all() -> None:
+    """Six groups, no gap, 3 % decided differently: the same contrast decides, at half the error."""
+    rows = np.array([[[[235, 8], [7, 250]], [[235, 7], [8, 250]]]] * 6)
+    change = paired_disparity.measure(
+        paired.PairedTable(names=tuple("abcdef"), rows=rows), "demographic_parity_difference", SAMPLING
+    )
+    half, equal = (intervals.quantile(1 - 0.05 / share) for share in (2, 30))
+    assert change.high is not None
+    of_group = paired_intervals.difference(rows[0].sum(axis=0), 1 - 0.05 / 2)[1]
+    assert change.high == pytest.approx(math.hypot(*of_group), rel=1e-6)
+    assert half < 0.75 * equal

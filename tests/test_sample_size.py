@@ -1,39 +1,103 @@
 """The estimated number of rows does decide, when rates stay the same and all groups grow equally."""
 
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from clearance.metrics import intervals
+from clearance.documents.measurement import Measurement
+from clearance.metrics import intervals, significance
 from clearance.policy import sample_size
 
 
-@given(
-    rows=st.tuples(st.integers(50, 300), st.integers(50, 300)),
-    lower=st.floats(0.3, 0.5),
-    gap=st.floats(0.05, 0.3),
-    near=st.floats(0.03, 0.05),
-    side=st.sampled_from([-1, 1]),
-)
-def test_twice_the_rows_said_decide_and_a_third_of_them_do_not(
-    rows: tuple[int, int], lower: float, gap: float, near: float, side: int
-) -> None:
-    def bound(times: float) -> intervals.Interval:
-        totals = {name: count * times for name, count in zip("ab", rows, strict=True)}
-        successes = {"a": lower * totals["a"], "b": (lower + gap) * totals["b"]}
-        found = intervals.max_difference(successes, totals, 0.95)
-        assert found.low is not None
-        assert found.high is not None
-        return found.low, found.high
+def measured(value: float, low: float, high: float) -> Measurement:
+    return Measurement(value=value, low=low, high=high, confidence=0.95)
 
-    limit = gap + side * near
-    needed = sample_size.times(gap, *bound(1), [limit])
+
+RATES = st.lists(
+    st.tuples(st.integers(30, 2000), st.floats(0.03, 0.97)).map(
+        lambda group: (round(group[0] * group[1]), group[0])
+    ),
+    min_size=2,
+    max_size=6,
+)
+MEASURES = {
+    "difference": intervals.max_difference,
+    "ratio": intervals.min_ratio,
+    "lowest": partial(intervals.lowest, significance.clopper_pearson),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+@given(rates=RATES, where=st.floats(0.02, 0.98))
+def test_as_many_rows_as_it_says_decide_and_a_third_of_them_fewer_do_not(
+    name: str, rates: list[tuple[int, int]], where: float
+) -> None:
+    """Both ends, each at the level that it has, for a limit anywhere inside the interval.
+
+    The oracle measures the same rates over so many rows; a fifth is for reading between projections.
+    """
+
+    def interval(times: float) -> Measurement:
+        totals = {str(at): rows * times for at, (_, rows) in enumerate(rates)}
+        successes = {str(at): hits * times for at, (hits, _) in enumerate(rates)}
+        return MEASURES[name](successes, totals, 0.95)
+
+    now = interval(1)
+    assume(now.value is not None)
+    assert now.value is not None and now.low is not None and now.high is not None
+    limit = now.low + where * (now.high - now.low)
+    needed = sample_size.estimate(now, [limit], now.support).times
+    assume(needed is not None)
     assert needed is not None
-    low, high = bound(2 * needed)
-    assert not low <= limit <= high
-    if needed > 3:
-        low, high = bound(needed / 3)
-        assert low <= limit <= high
+    enough, few = interval(needed * 1.2), interval(needed * 0.67)
+    assert not enough.low <= limit <= enough.high  # type: ignore[operator]
+    assert needed < 1.5 or few.low <= limit <= few.high  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("limit", "seed"), [(0.1, 1), (0.02, 2)])
+def test_so_many_rows_drawn_anew_decide_as_often_as_chance_allows(limit: float, seed: int) -> None:
+    """A gap of 0.06 in six groups: below the limit of 0.1 it passes, above that of 0.02 it fails.
+
+    Where the value is what it was, the end just reaches the limit: half of the samples decide, and
+    nearly all with twice the rows.
+    """
+    random = np.random.default_rng(seed)
+    rates = np.array([0.5, 0.56, 0.53, 0.53, 0.53, 0.53])
+    names = [str(at) for at in range(6)]
+
+    def interval(successes: npt.NDArray[np.number], rows: int) -> Measurement:
+        return intervals.max_difference(
+            dict(zip(names, successes.tolist(), strict=True)), dict.fromkeys(names, rows), 0.95
+        )
+
+    needed = sample_size.estimate(interval(rates * 500, 500), [limit], dict.fromkeys(names, 500)).times
+    assert needed is not None
+    decided = {}
+    for factor in (0.4, 2):
+        rows = int(500 * needed * factor)
+        drawn = [interval(random.binomial(rows, rates), rows) for _ in range(200)]
+        decided[factor] = np.mean([not now.low <= limit <= now.high for now in drawn])  # type: ignore[operator]
+    assert decided[2] > 0.75
+    assert decided[0.4] < 0.45
+
+
+def test_a_pair_far_from_the_limit_does_not_hide_how_many_rows_the_failing_pair_needs() -> None:
+    """Two large groups 0.09 apart hold the low end up; only the small group can break the limit."""
+
+    def interval(times: float) -> Measurement:
+        rates = {"a": (4500, 10_000), "b": (5400, 10_000), "c": (3, 12)}
+        successes, totals = ({k: pair[at] * times for k, pair in rates.items()} for at in (0, 1))
+        return intervals.max_difference(successes, totals, 0.95)
+
+    now = interval(1)
+    needed = sample_size.estimate(now, [0.1], {}).times
+    assert needed is not None and now.low is not None
+    assert now.low < 0.1 < interval(needed * 1.01).low  # type: ignore[operator]
+    assert needed > 2 * sample_size.times(now.value, now.low, now.high, [0.1])  # type: ignore[operator, arg-type]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +119,7 @@ def test_times_the_rows(
 
 
 def test_the_estimate_names_the_smallest_group_and_its_rows() -> None:
-    more = sample_size.estimate(0.05, 0.0, 0.25, [0.1], {"White": 900, "Black": 66})
+    more = sample_size.estimate(measured(0.05, 0.0, 0.25), [0.1], {"White": 900, "Black": 66})
     assert (more.times, more.group, more.rows, more.short) == (pytest.approx(16), "Black", 66, {})
     assert sample_size.sentence(more) == (
         "about 16 times as many rows (990 more in Black, the smallest group) would decide it, "
@@ -78,5 +142,5 @@ def test_the_estimate_names_the_smallest_group_and_its_rows() -> None:
 def test_the_sentence_says_what_decides(
     interval: tuple[float, float, float], support: dict[str, int], minimum: int, says: str
 ) -> None:
-    more = sample_size.estimate(*interval, [0.1], support, minimum=minimum)
+    more = sample_size.estimate(measured(*interval), [0.1], support, minimum=minimum)
     assert sample_size.sentence(more).startswith(says)

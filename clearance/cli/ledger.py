@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clearance import paths
+from clearance import paths, wording
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -32,8 +32,8 @@ def verify(export: Path | None) -> int:
     with session.open_read_only(root) as reader:
         report = reader.audit() if export is None else exports.verify(export, reader.verify_envelope)
     for line in (*report.findings, *report.voids, *report.notes):
-        click.echo(line)
-    click.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")
+        process.echo(line)
+    process.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")
     return ExitCode.PASS if report.ok else ExitCode.ERROR
 
 
@@ -51,16 +51,16 @@ def show(as_json: bool) -> int:
         for entry in entries_of(reader.book):
             void = voids.get(entry.number)
             if as_json:
-                click.echo(json.dumps(entry.to_json() | {"void": void and void.why}))
+                process.echo(json.dumps(entry.to_json() | {"void": void and void.why}))
             else:
-                click.echo(f"{entry} Void: {void.why}." if void else str(entry))
+                process.echo(f"{entry} Void: {void.why}." if void else entry)
     return ExitCode.PASS
 
 
 @ledger.command("export")
 @process.exit_with_status
 def export_() -> int:
-    """Print ledger and checkpoints as JSON lines.
+    """Print the ledger and its checkpoints as JSON lines.
 
     `clearance ledger verify FILE` verifies them.
     """
@@ -71,13 +71,13 @@ def export_() -> int:
 
     with session.open_read_only(root) as reader:
         for line in exports.lines(reader.book, settings.checkpoint_paths(root)):
-            click.echo(line)
+            process.write_record(line)
     return ExitCode.PASS
 
 
 @ledger.command()
 @options.identity
-@click.option("--reason", metavar="TEXT", help="Reason, recorded in the ledger. Required with --yes.")
+@options.reason(required=False, note="Required with --yes.")
 @options.yes
 @process.exit_with_status
 def erase(identity: str | None, reason: str | None, yes: bool) -> int:
@@ -86,7 +86,7 @@ def erase(identity: str | None, reason: str | None, yes: bool) -> int:
     The policy sets the period. Digests and the chain stay, so the ledger still verifies. Without --yes it
     only shows what it would erase.
     """
-    if yes and not (reason and reason.strip()):
+    if yes and not (reason and wording.is_visible(reason)):
         raise click.UsageError("--yes needs a --reason, which the ledger records.")
     root = process.enter_project()
     from clearance import params
@@ -102,12 +102,12 @@ def erase(identity: str | None, reason: str | None, yes: bool) -> int:
         with session.open_read_only(root) as reader:
             entries = erasure.due_entries(reader.entries(name), name, years, reader.now().date())
     for entry in entries:
-        click.echo(entry)
+        process.echo(entry)
     number = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
     if not entries:
-        click.echo("No entries are past their retention period.")
+        process.echo("No entries are past their retention period.")
     elif yes:
-        click.echo(f"Erased {number}.")
+        process.echo(f"Erased {number}.")
     else:
-        click.echo(f"{number} past the retention period. Repeat with --reason TEXT --yes to erase.")
+        process.echo(f"{number} past the retention period. Repeat with --reason TEXT --yes to erase.")
     return ExitCode.PASS

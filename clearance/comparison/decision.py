@@ -116,15 +116,15 @@ def _finding(criterion: Criterion, change: Measurement, minimum: int) -> Criteri
     outcome, reason = Outcome.NOT_EVALUATED, None
     if change.low is not None and change.high is not None and change.value is not None:
         rows = {name: count for name, count in change.support.items() if name != "decided differently"}
-        decision = findings.by_interval(criterion.limit, change.value, change.low, change.high, rows)
+        decision = findings.by_interval(criterion.limit, change, support=rows)
         outcome, reason = decision.outcome or Outcome.NOT_EVALUATED, decision.reason
-    if lack and outcome is not Outcome.FAIL:  # small groups never excuse a proven failure
-        outcome, reason = Outcome.INSUFFICIENT_EVIDENCE, lack
-    elif change.low is None and change.value is not None:
+    elif change.value is not None:
         reason = f"there is no interval to decide by ({change.method})"
-    parts = (_in_words(criterion, criterion.limit, change), reason)
+    if lack and outcome is not Outcome.FAIL:  # small groups never excuse a proven failure
+        outcome, reason = Outcome.INSUFFICIENT_EVIDENCE, findings.all_reasons(reason, lack)
+    said = _in_words(criterion, criterion.limit, change)
     return CriterionFinding(
-        criterion=criterion, change=change, outcome=outcome, reason="; ".join(part for part in parts if part)
+        criterion=criterion, change=change, outcome=outcome, reason=findings.all_reasons(said, reason)
     )
 
 

@@ -40,6 +40,18 @@ _EXIT_CODES = {
 }
 
 
+@dataclass(frozen=True)
+class Projection:
+    """The ends of an interval if there were so many `times` the rows, in all groups, and the same rates.
+
+    They are not cut to the range of the figure.
+    """
+
+    times: int
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """One number with what is known about its uncertainty.
@@ -49,6 +61,7 @@ class Measurement:
     `support` is the number of rows behind it, per group where there are groups.
     `lack` says which rows are too few for any honest bound; there is then none.
     `feature` names the feature whose number it is, where it is the most extreme of several features.
+    `projections` say how the interval would shrink with more rows, in ascending order of `times` from 1.
     """
 
     value: float | None
@@ -60,6 +73,7 @@ class Measurement:
     undefined: str | None = None
     lack: str | None = field(default=None, metadata=codec.WHEN_SET)
     feature: str | None = field(default=None, metadata=codec.WHEN_SET)
+    projections: tuple[Projection, ...] | None = field(default=None, metadata=codec.WHEN_SET)
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high", "confidence"):

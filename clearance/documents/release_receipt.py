@@ -22,11 +22,20 @@ class ReceiptVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AttemptReceipt:
+    """Which attempt at the model name it was, and what was tried so far in a sentence."""
+
+    number: Count
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseReceipt(Document):
     """How the release ended and why, and who is candidate and champion now.
 
     `test_uses` counts the models that the test rows have judged; None where no rows judge, or nothing counts.
     `lapsed` is why what allowed the champion no longer holds.
+    `request` is what approvers must know of the candidate, a sentence each.
     """
 
     path: ClassVar[Path] = paths.RELEASE_RECEIPT
@@ -40,3 +49,5 @@ class ReleaseReceipt(Document):
     champion: ReceiptVersion | None
     test_uses: Count | None = None
     lapsed: str | None = field(default=None, metadata=WHEN_SET)
+    request: tuple[str, ...] = ()
+    attempt: AttemptReceipt | None = field(default=None, metadata=WHEN_SET)

@@ -6,8 +6,9 @@ strictly; a field that the previous version did not write is optional. Nothing h
 
     Event
     ├── EvidenceEvent          about the content of one version
-    │   ├── ProposalEvent, VerdictEvent, ComparisonEvent
+    │   ├── ProposalEvent, VerdictEvent, ComparisonEvent, RebuildEvent
     │   └── DecisionEvent      ApprovalEvent, OverrideEvent, RejectionEvent, RevocationEvent
+    ├── AttemptEvent           a model that was judged and never proposed
     ├── RefusalEvent
     ├── IntentEvent            before a change of the champion
     ├── ChampionChange         PromotionEvent, RollbackEvent, RetirementEvent: after it
@@ -25,7 +26,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clearance import params
+from clearance import validation_messages
 from clearance.ledger import faults
 
 Text = Annotated[str, Field(max_length=10_000)]
@@ -38,7 +39,9 @@ class EntryKind(StrEnum):
 
     PROPOSAL = "proposal"
     VERDICT = "verdict"
+    ATTEMPT = "attempt"
     COMPARISON = "comparison"
+    REBUILD = "rebuild"
     APPROVAL = "approval"
     REJECTION = "rejection"
     REVOCATION = "revocation"
@@ -79,7 +82,9 @@ class Event(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise faults.UNFIT_BODY(where=where, kind=cls.kind, why=params.describe(error, cls)) from None
+            raise faults.UNFIT_BODY(
+                where=where, kind=cls.kind, why=validation_messages.describe(error, cls)
+            ) from None
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any], *, where: str = "the entry") -> Self:
@@ -140,8 +145,19 @@ class ProposalEvent(EvidenceEvent):
     pushed: bool = False
 
 
+class AttemptFacts(BaseModel):
+    """What was tried: the seed, what the run overrode (text by dotted key), its test rows and its source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    seed: int | None = None
+    overrides: dict[str, str] = {}
+    test_rows: Sha256 | None = None
+    source: Sha256 | None = None
+
+
 class VerdictEvent(EvidenceEvent):
-    """The verdict of the policy with the SHA-256 `policy`."""
+    """The verdict of the policy with the SHA-256 `policy`, and what was tried."""
 
     kind = EntryKind.VERDICT
     text = "{actor} recorded the verdict on {subject}"
@@ -150,6 +166,24 @@ class VerdictEvent(EvidenceEvent):
     outcome: str | None = None
     reasons: tuple[str, ...] = ()
     policy: Sha256 | None = None
+    attempt: AttemptFacts | None = None
+
+
+class AttemptEvent(Event):
+    """A model that the tracking server knew to be judged, with its `outcome`, and that nobody had proposed.
+
+    `run` is the id of its run there. Recorded so that it still counts when the run is deleted.
+    """
+
+    kind = EntryKind.ATTEMPT
+    text = "{actor} recorded an earlier attempt at {subject}"
+    erasable = True
+    right = "propose"
+
+    fingerprint: Sha256
+    outcome: str | None = None
+    run: str | None = None
+    attempt: AttemptFacts | None = None
 
 
 class ComparisonEvent(EvidenceEvent):
@@ -168,6 +202,34 @@ class ComparisonEvent(EvidenceEvent):
     outcome: str | None = None
     approvals: int = 0
     reasons: tuple[str, ...] = ()
+    envelope: Any = None
+
+
+DIFFERENT = "different"
+
+
+class RebuildEvent(EvidenceEvent):
+    """The version was built again, and compared with its evidence.
+
+    `conclusion` is what the comparison gave, `reasons` what differed. `environment` is `fresh` when it was
+    made from the lock for this rebuild, else `present`; `installation` is the digest of what was installed.
+    `network`: the stages could reach a network. `comparison` is the digest of the comparison with the
+    champion that the rebuilt files confirm; None without one. `envelope` is the signature over all other
+    fields.
+    """
+
+    kind = EntryKind.REBUILD
+    text = "{actor} rebuilt {subject}"
+    right = "rebuild"
+
+    conclusion: Literal["identical", "equivalent", "different"]
+    outputs: int
+    same: int
+    reasons: tuple[str, ...] = ()
+    environment: Literal["fresh", "present"]
+    installation: Sha256 | None = None
+    network: bool = True
+    comparison: Sha256 | None = None
     envelope: Any = None
 
 
@@ -229,8 +291,9 @@ class RevocationEvent(DecisionEvent):
 class RefusalEvent(Event):
     """A request was refused, for a reason.
 
-    `version` is what was requested, and need not exist. `passed_over` counts the refusals before this one
-    that were not recorded. `fingerprint` is that of the content where it has no version yet.
+    `version` is what was requested, and need not exist; `fingerprint` is that of a run whose release was
+    refused before it had a version. `passed_over` counts the refusals before this one that were not
+    recorded.
     """
 
     kind = EntryKind.REFUSAL
@@ -427,8 +490,6 @@ CHANGES: Mapping[EntryKind, type[ChampionChange]] = {
 EVIDENCE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, EvidenceEvent))
 """The kinds that are about the content of a version."""
 
-DECISIONS = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, DecisionEvent))
-"""The kinds that record what a person decided."""
 
 ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
 """The kinds whose body may be erased: who was champion, and who erased what, stays readable."""

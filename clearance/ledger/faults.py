@@ -186,6 +186,12 @@ DATABASE_BUSY = ErrorKind(
     "other processes kept writing to {database} for too long",
     "try again when they have finished",
 )
+DATABASE_FULL = ErrorKind(
+    "ledger.database_full",
+    UnavailableError,
+    "there is no space left for {database}",
+    "free some disk space, check with `clearance ledger show` what was recorded, then try again",
+)
 DATABASE_DAMAGED = ErrorKind(
     "ledger.database_damaged",
     IntegrityError,

@@ -41,12 +41,19 @@ class Area:
     clusters: tuple[int, int]
     effective: tuple[float, float]
 
-    def bounds(self, variance: float, confidence: float, shared: float = 1.0) -> intervals.Interval:
-        """Bounds on the area; they hold if its parts vary so much, `shared` times that beside others."""
+    def bounds(
+        self, variance: float, confidence: float, shared: float = 1.0, times: int = 1
+    ) -> intervals.Interval:
+        """Bounds on the area with so many `times` the rows.
+
+        They hold if its parts vary so much, `shared` times that beside others.
+        """
         pairs = zip(self.rows, self.clusters, strict=True)
-        worth = min(sampling_design.worth(rows, clusters, confidence) for rows, clusters in pairs)
-        other, favourable = (max(1.0, effective * worth / shared) for effective in self.effective)
-        error = math.sqrt(variance * shared / worth)
+        worth = min(
+            sampling_design.worth(rows * times, clusters * times, confidence) for rows, clusters in pairs
+        )
+        other, favourable = (max(1.0, effective * times * worth / shared) for effective in self.effective)
+        error = math.sqrt(variance * shared / (worth * times))
         return ranking.wider_bounds(self.value, error, favourable, other, confidence)
 
 
@@ -137,11 +144,12 @@ def difference(
     pairs = (covariance[np.ix_(pair, pair)] for pair in combinations(range(len(areas)), 2))
     shared = max(sampling_design.shared(pair, [1, -1]) for pair in pairs)
 
-    def bounds(name: str, level: float) -> intervals.Interval:
+    def bounds(name: str, level: float, times: int) -> intervals.Interval:
         variance = float(covariance[places[name], places[name]])
-        return areas[name].bounds(variance, level, shared)
+        return areas[name].bounds(variance, level, shared, times)
 
-    return intervals.max_gap(values, bounds, confidence, f"{METHOD}, MOVER", support)
+    figures = intervals.gaps(values, bounds)
+    return intervals.largest_gap(figures, confidence, f"{METHOD}, MOVER", support)
 
 
 def _hole(inside: Mapping[str, Codes], label: Labels) -> str | None:

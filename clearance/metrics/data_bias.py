@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import permutations
 
 from clearance.documents.measurement import Measurement, undefined
-from clearance.metrics import intervals
+from clearance.metrics import extremes, intervals
 
 Counts = Mapping[str, int]
 
@@ -33,7 +34,7 @@ def labels(favourable: Counts, rows: Counts, confidence: float) -> dict[str, Mea
     - `label_total_variation`: largest total variation distance, in [0, 1]; of two labels it is the
       difference of the rates.
 
-    The first two have simultaneous bounds. Source of the others: S. Das et al., Fairness measures for
+    The first two have bounds over all groups. Source of the others: S. Das et al., Fairness measures for
     machine learning in finance, J. Financ. Data Sci. 3 (2021) 33-64.
     """
     return {
@@ -95,21 +96,19 @@ def missingness(nulls: Mapping[str, Counts], rows: Counts, confidence: float) ->
     """The largest difference between two groups' shares of nulls, over every feature at once.
 
     In [0, 1]: 0 means that every feature is missing equally often in all groups. `nulls` has the groups'
-    counts by feature. The bounds hold for all features and pairs at once (Bonferroni).
+    counts by feature. Bounded whichever feature and pair it truly is: `extremes.largest`.
     """
     if not nulls:
         return undefined("there are no features", rows)
-    level = 1 - (1 - confidence) / len(nulls)
-    gaps = {name: intervals.max_difference(counts, rows, level) for name, counts in nulls.items()}
-    if hole := next((gap.undefined for gap in gaps.values() if gap.undefined), None):
+    if hole := next((hole for counts in nulls.values() if (hole := intervals.fault(counts, rows))), None):
         return undefined(hole, rows)
-    worst = max(gaps, key=lambda name: gaps[name].value or 0.0)
-    return Measurement(
-        value=gaps[worst].value,
-        low=max(gap.low or 0.0 for gap in gaps.values()),
-        high=max(gap.high or 0.0 for gap in gaps.values()),
-        confidence=confidence,
-        method=f"{gaps[worst].method}, over {len(nulls)} features; most in `{worst}`",
+    gaps = {name: intervals.rate_gaps(counts, rows) for name, counts in nulls.items()}
+    worst = max(gaps, key=lambda name: max(gap.value for gap in gaps[name]))
+    figure = extremes.largest(
+        [gap for feature_gaps in gaps.values() for gap in feature_gaps],
+        confidence,
+        method=f"{intervals.NEWCOMBE} over {len(nulls)} features, most in `{worst}`",
+        of="features and pairs of groups",
         support=dict(rows),
-        feature=worst if gaps[worst].value else None,
     )
+    return replace(figure, feature=worst if figure.value else None)

@@ -1,4 +1,4 @@
-"""How far the groups of one attribute or intersection lie apart, with bounds that hold for all pairs at once.
+"""How far the groups of one attribute or intersection lie apart, bounded whichever groups are the extremes.
 
 Definitions are Fairlearn's, or AIF360's where it has none; the numbers come from counts alone. Where a
 comparison has no meaning it is undefined and says why: never a silent 0 or 1. Nothing here judges.
@@ -7,7 +7,7 @@ comparison has no meaning it is undefined and says why: never a silent 0 or 1. N
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from clearance.documents.group_names import MISSING
@@ -26,6 +26,7 @@ _DIFFERENCES = {
     "predictive_parity_difference": "positive_predictive_value",
     "accuracy_difference": "accuracy",
 }
+_ODDS = ("true_positive_rate", "false_positive_rate")
 _LOWEST = {"true_positive_rate_lowest": "true_positive_rate", "accuracy_lowest": "accuracy"}
 
 
@@ -110,48 +111,35 @@ def _both(groups: Groups) -> dict[str, int]:
     return _support(_over(groups, "true_positive_rate")) | _support(_over(groups, "false_positive_rate"))
 
 
-def _odds_holes(figures: Mapping[str, Measurement]) -> str:
-    return "; ".join(f"{name}: {gap.undefined}" for name, gap in figures.items() if gap.undefined)
-
-
 def _equalized_odds(groups: Groups, confidence: float) -> Measurement:
-    """The larger of the true and the false positive rate's difference, both bounded at once (Bonferroni)."""
-    level = 1 - (1 - confidence) / 2
-    by_rate = {
-        "true positive rate": _difference(groups, "true_positive_rate", level, ""),
-        "false positive rate": _difference(groups, "false_positive_rate", level, ""),
-    }
-    return _worse(by_rate, groups, confidence, max)
+    """The larger of the true and the false positive rate's difference: the largest gap over both rates."""
+    by_rate = [_over(groups, name, "") for name in _ODDS]
+    if holes := _holes(dict(zip(_ODDS, by_rate, strict=True)), intervals.fault):
+        return undefined(holes, _both(groups))
+    figures = [figure for over in by_rate for figure in intervals.rate_gaps(*_counted(over))]
+    return intervals.largest_gap(figures, confidence, f"{intervals.NEWCOMBE} over both rates", _both(groups))
 
 
 def _equalized_odds_ratio(groups: Groups, confidence: float) -> Measurement:
     """The smaller of the true and the false positive rate's ratio; undefined where a highest rate is 0."""
-    level = 1 - (1 - confidence) / 2
-    by_rate = {
-        name.replace("_", " "): _bounded(intervals.min_ratio, _over(groups, name, ""), level)
-        for name in ("true_positive_rate", "false_positive_rate")
-    }
-    return _worse(by_rate, groups, confidence, min)
-
-
-def _worse(
-    by_rate: Mapping[str, Measurement],
-    groups: Groups,
-    confidence: float,
-    worse: Callable[[Iterable[float]], float],
-) -> Measurement:
-    """The worse of the figures, and of either bound: `max` of differences, `min` of ratios."""
-    if holes := _odds_holes(by_rate):
+    by_rate = [_over(groups, name, "") for name in _ODDS]
+    if holes := _holes(dict(zip(_ODDS, by_rate, strict=True)), intervals.ratio_fault):
         return undefined(holes, _both(groups))
-    figures = list(by_rate.values())
-    return Measurement(
-        value=worse(figure.value for figure in figures if figure.value is not None),
-        low=worse(figure.low for figure in figures if figure.low is not None),
-        high=worse(figure.high for figure in figures if figure.high is not None),
-        confidence=confidence,
-        method=f"{figures[0].method}, over both rates",
-        support=_both(groups),
-    )
+    figures = [figure for over in by_rate for figure in intervals.rate_ratios(*_counted(over))]
+    method = f"{intervals.MOVER_R} over both rates"
+    return intervals.smallest_ratio(figures, confidence, method, _both(groups))
+
+
+def _holes(
+    by_rate: Mapping[str, Mapping[str, Rate]],
+    fault: Callable[[Mapping[str, float], Mapping[str, float]], str | None],
+) -> str:
+    """Why the groups cannot be compared by some of the rates; empty where they can."""
+    faults = {
+        name.replace("_", " "): rates.few_clusters(over) or fault(*_counted(over))
+        for name, over in by_rate.items()
+    }
+    return "; ".join(f"{name}: {hole}" for name, hole in faults.items() if hole)
 
 
 def _average_odds(groups: Groups, confidence: float) -> Measurement:
@@ -161,30 +149,24 @@ def _average_odds(groups: Groups, confidence: float) -> Measurement:
     way. Between two groups it is |AIF360's `average_odds_difference`|. The two rates of a group stand on
     different rows, so their Wilson limits combine as squares (MOVER).
     """
-    true, false = (
-        _over(groups, name, "", "summed") for name in ("true_positive_rate", "false_positive_rate")
-    )
-    holes = {
-        "true positive rate": _bounded(intervals.max_difference, true, confidence),
-        "false positive rate": _bounded(intervals.max_difference, false, confidence),
-    }
-    if reason := _odds_holes(holes):
-        return undefined(reason, _both(groups))
+    by_rate = {name: _over(groups, name, "", "summed") for name in _ODDS}
+    if holes := _holes(by_rate, intervals.fault):
+        return undefined(holes, _both(groups))
 
     def value(group: str) -> float:
-        return sum(at[group].successes / at[group].total for at in (true, false)) / 2
+        return sum(at[group].successes / at[group].total for at in by_rate.values()) / 2
 
-    def bounds(group: str, level: float) -> intervals.Interval:
-        pair = [at[group] for at in (true, false)]
+    def bounds(group: str, level: float, times: int) -> intervals.Interval:
+        pair = [at[group] for at in by_rate.values()]
         shares = [at.successes / at.total for at in pair]
-        ends = [intervals.wilson(at.successes, at.total, level) for at in pair]
+        ends = [intervals.wilson(at.successes * times, at.total * times, level) for at in pair]
         low = math.hypot(*(share - end[0] for share, end in zip(shares, ends, strict=True))) / 2
         high = math.hypot(*(end[1] - share for share, end in zip(shares, ends, strict=True))) / 2
         return max(0.0, value(group) - low), min(1.0, value(group) + high)
 
-    values = {group: value(group) for group in groups}
+    figures = intervals.gaps({group: value(group) for group in groups}, bounds)
     method = "MOVER on the sum of two Wilson scores"
-    return intervals.max_gap(values, bounds, confidence, method, _both(groups))
+    return intervals.largest_gap(figures, confidence, method, _both(groups))
 
 
 def _missing_share(groups: Groups) -> Measurement:

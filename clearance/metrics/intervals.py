@@ -7,16 +7,25 @@ interval collapses to zero width. Nothing here decides whether a number is good 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from statistics import NormalDist
 
 from clearance.documents.measurement import Measurement, undefined
+from clearance.metrics import extremes
+from clearance.metrics.extremes import Figure
 
-Interval = tuple[float, float]
+FEWEST_OUTSIDE = 5
+"""Draws that must lie outside a drawn interval: fewer are no quantile."""
+
+Interval = extremes.Interval
 Totals = Mapping[str, float]
+
+NEWCOMBE = "Newcombe hybrid score"
+MOVER_R = "MOVER-R score"
+PAIRS = "pairs of groups"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +35,15 @@ class Sampling:
     confidence: float
     resamples: int
     seed: int
+
+    @property
+    def lack(self) -> str | None:
+        """Why so few draws give no quantile at this confidence; None where they do."""
+        outside = self.resamples * (1 - self.confidence)
+        if outside > FEWEST_OUTSIDE - 1e-6:
+            return None
+        needed = math.ceil(FEWEST_OUTSIDE / (1 - self.confidence) - 1e-6)
+        return f"{self.resamples} draws are too few for it; set `evaluate.resamples` to {needed} or more"
 
 
 @lru_cache(maxsize=256)
@@ -67,18 +85,19 @@ def difference(
     Source: R. G. Newcombe, Stat. Med. 17 (1998) 873-890, method 10 (hybrid score, no continuity correction).
     """
     first, second = (wilson(k, n, confidence) for k, n in ((successes_1, total_1), (successes_2, total_2)))
-    return mover(successes_1 / total_1, first, successes_2 / total_2, second)
+    low, high = mover(successes_1 / total_1, first, successes_2 / total_2, second)
+    return max(-1.0, low), min(1.0, high)
 
 
 def mover(value_1: float, bounds_1: Interval, value_2: float, bounds_2: Interval) -> Interval:
-    """Bounds on `value_1 - value_2` from bounds on each, both from independent rows and in [0, 1].
+    """Bounds on `value_1 - value_2` from bounds on each, both from independent rows.
 
-    Both ends lie in [-1, 1]. Source: G. Y. Zou and A. Donner, Stat. Med. 27 (2008) 1693-1702.
+    They may lie beyond the range of a difference. Source: G. Y. Zou and A. Donner, Stat. Med. 27 (2008)
+    1693-1702.
     """
     gap = value_1 - value_2
     low = gap - math.hypot(value_1 - bounds_1[0], bounds_2[1] - value_2)
-    high = gap + math.hypot(bounds_1[1] - value_1, value_2 - bounds_2[0])
-    return max(-1.0, low), min(1.0, high)
+    return low, gap + math.hypot(bounds_1[1] - value_1, value_2 - bounds_2[0])
 
 
 def ratio(
@@ -109,80 +128,90 @@ def _mover_low(rate_1: float, low_1: float, rate_2: float, high_2: float) -> flo
 def max_difference(
     successes: Totals, totals: Totals, confidence: float, support: Mapping[str, int] | None = None
 ) -> Measurement:
-    """The highest group rate minus the lowest, with a simultaneous bound over all pairs of groups.
+    """The highest group rate minus the lowest, bounded whichever the truly best and worst group are.
 
-    Range [0, 1]: 0 means equal rates, 1 that one group always and another never succeeds. The bound
-    holds for the true gap between the truly best and worst group, whichever they are: each of the m
-    pairs gets its Newcombe interval at 1 - (1 - confidence) / m (Bonferroni); `low` is the largest
-    lower end, never below 0, and `high` the largest upper end. Both mappings have the same groups;
-    `support` is `totals` unless these are effective numbers of weighted rows. Undefined with fewer than
-    two groups, or with a group that has no rows.
+    Range [0, 1]: 0 means equal rates, 1 that one group always and another never succeeds. Each pair of groups
+    gets Newcombe intervals; `high` takes them at `confidence`, `low` corrected for the number of pairs:
+    `extremes.largest`. Both mappings have the same groups; `support` is `totals` unless these are effective
+    numbers of weighted rows. Undefined with fewer than two groups, or with a group that has no rows.
     """
-    hole = _hole(successes, totals)
-    if hole:
+    if hole := fault(successes, totals):
         return undefined(hole, _rows(totals, support))
+    return largest_gap(rate_gaps(successes, totals), confidence, NEWCOMBE, _rows(totals, support))
+
+
+def rate_gaps(successes: Totals, totals: Totals) -> list[Figure]:
+    """How far the rates of each pair of groups lie apart, either way; every group has rows."""
     rates = {group: successes[group] / totals[group] for group in totals}
-    return max_gap(
+    return gaps(
         rates,
-        lambda group, level: wilson(successes[group], totals[group], level),
-        confidence,
-        "Newcombe hybrid score",
-        _rows(totals, support),
+        lambda group, level, times: wilson(successes[group] * times, totals[group] * times, level),
     )
 
 
-def max_gap(
-    values: Mapping[str, float],
-    bounds: Callable[[str, float], Interval],
-    confidence: float,
-    method: str,
-    support: Mapping[str, int],
-) -> Measurement:
-    """The highest of the groups' values minus the lowest, bounded over all pairs as in `max_difference`.
+def gaps(values: Mapping[str, float], bounds: Callable[[str, float, int], Interval]) -> list[Figure]:
+    """How far the values of each pair of groups lie apart, either way, by MOVER.
 
-    `bounds` gives the interval of one group's value at a confidence; values and bounds lie in [0, 1], and
-    the groups share no rows. There are two groups or more.
+    `bounds` gives the interval of one group's value at a confidence, with so many times the rows. The groups
+    share no rows.
     """
-    pairs = list(combinations(values, 2))
-    within = {group: bounds(group, 1 - (1 - confidence) / len(pairs)) for group in values}
-    ends = [mover(values[a], within[a], values[b], within[b]) for a, b in pairs]
-    return Measurement(
-        value=max(values.values()) - min(values.values()),
-        low=max(0.0, *(low for low, _ in ends), *(-high for _, high in ends)),
-        high=max(*(high for _, high in ends), *(-low for low, _ in ends)),
-        confidence=confidence,
-        method=_method(method, len(pairs)),
-        support=support,
-    )
+    bounds = lru_cache(maxsize=None)(bounds)
+
+    def between(one: str, other: str) -> Figure:
+        def interval(confidence: float, times: int) -> Interval:
+            ends = (bounds(group, confidence, times) for group in (one, other))
+            low, high = mover(values[one], next(ends), values[other], next(ends))
+            return max(low, -high), max(high, -low)
+
+        return Figure(abs(values[one] - values[other]), interval)
+
+    return [between(one, other) for one, other in combinations(values, 2)]
+
+
+def largest_gap(
+    figures: Sequence[Figure], confidence: float, method: str, support: Mapping[str, int]
+) -> Measurement:
+    """The largest of `gaps`, in [0, 1]."""
+    return extremes.largest(figures, confidence, method=method, of=PAIRS, support=support)
 
 
 def min_ratio(
     successes: Totals, totals: Totals, confidence: float, support: Mapping[str, int] | None = None
 ) -> Measurement:
-    """The lowest group rate divided by the highest, with a simultaneous bound over all pairs of groups.
+    """The lowest group rate divided by the highest, bounded whichever groups these truly are.
 
-    Range [0, 1]: 1 means equal rates, 0 that some group never succeeds. The bound is built as in
-    `max_difference`, from the smallest ends of the pairs' ratio intervals in both directions, never
-    above 1. Undefined with fewer than two groups, with a group that has no rows, or when no group has
-    a success: nothing is then favoured, and nothing shown to be fair.
+    Range [0, 1]: 1 means equal rates, 0 that some group never succeeds. Each pair of groups gets MOVER-R
+    intervals; `low` takes them at `confidence`, `high` corrected for the number of pairs:
+    `extremes.smallest`. Undefined with fewer than two groups, with a group that has no rows, or when no group
+    has a success: nothing is then favoured, and nothing shown to be fair.
     """
-    hole = _hole(successes, totals)
-    if not hole and not any(successes.values()):
-        hole = "no group has a single success, so the highest rate is 0"
-    if hole:
+    if hole := ratio_fault(successes, totals):
         return undefined(hole, _rows(totals, support))
-    rates = [successes[group] / totals[group] for group in totals]
-    pairs = list(combinations(totals, 2))
-    level = 1 - (1 - confidence) / len(pairs)
-    bounds = [ratio(successes[a], totals[a], successes[b], totals[b], level) for a, b in pairs]
-    return Measurement(
-        value=min(rates) / max(rates),
-        low=min(*(low for low, _ in bounds), *(1 / high for _, high in bounds)),
-        high=min(1.0, *(high for _, high in bounds), *(_inverse(low) for low, _ in bounds)),
-        confidence=confidence,
-        method=_method("MOVER-R score", len(bounds)),
-        support=_rows(totals, support),
-    )
+    return smallest_ratio(rate_ratios(successes, totals), confidence, MOVER_R, _rows(totals, support))
+
+
+def rate_ratios(successes: Totals, totals: Totals) -> list[Figure]:
+    """The smaller rate of each pair of groups over the larger; every group has rows, one of them successes.
+
+    A pair without any success has no ratio: its value is 1, its interval everything.
+    """
+
+    def between(one: str, other: str) -> Figure:
+        def interval(confidence: float, times: int) -> Interval:
+            low, high = ratio(*_times(successes, totals, one, times, other), confidence)
+            return min(low, _inverse(high)), min(high, _inverse(low))
+
+        ends = sorted(successes[group] / totals[group] for group in (one, other))
+        return Figure(ends[0] / ends[1] if ends[1] else 1.0, interval)
+
+    return [between(one, other) for one, other in combinations(totals, 2)]
+
+
+def smallest_ratio(
+    figures: Sequence[Figure], confidence: float, method: str, support: Mapping[str, int]
+) -> Measurement:
+    """The smallest of `rate_ratios`, in [0, 1]."""
+    return extremes.smallest(figures, confidence, method=method, of=PAIRS, support=support)
 
 
 def ratio_to(
@@ -195,28 +224,33 @@ def ratio_to(
     """The lowest rate of any other group divided by the rate of the `reference` group.
 
     Range [0, infinity): 1 means that the group worst off succeeds as often as the reference, 0 that it never
-    does, above 1 that every other group succeeds more often. Each of the m other groups gets its MOVER-R
-    interval at 1 - (1 - confidence) / m. Undefined as `min_ratio`, when the reference group is not among
-    the groups, and when it never succeeds.
+    does, above 1 that every other group succeeds more often. Each other group gets MOVER-R intervals; `low`
+    takes them at `confidence`, `high` corrected for their number: `extremes.smallest`. Undefined as
+    `min_ratio`, when the reference group is not among the groups, and when it never succeeds.
     """
     rows = _rows(totals, support)
-    hole = _hole(successes, totals)
+    hole = fault(successes, totals)
     if not hole and reference not in totals:
         hole = f"the reference group {reference} is not among the groups"
     if not hole and successes[reference] == 0:
         hole = f"the reference group {reference} has no success, so its rate is 0"
     if hole:
         return undefined(hole, rows)
-    others = [group for group in totals if group != reference]
-    base, level = (successes[reference], totals[reference]), 1 - (1 - confidence) / len(others)
-    ends = [ratio(successes[group], totals[group], *base, level) for group in others]
-    return Measurement(
-        value=min(successes[group] / totals[group] for group in others) / (base[0] / base[1]),
-        low=min(low for low, _ in ends),
-        high=min(high for _, high in ends),
-        confidence=confidence,
-        method=_method("MOVER-R score", len(others)) + f", against {reference}",
+    base = successes[reference] / totals[reference]
+
+    def to_reference(group: str) -> Figure:
+        return Figure(
+            successes[group] / totals[group] / base,
+            lambda confidence, times: ratio(*_times(successes, totals, group, times, reference), confidence),
+        )
+
+    return extremes.smallest(
+        [to_reference(group) for group in totals if group != reference],
+        confidence,
+        method=f"{MOVER_R}, against {reference}",
+        of="groups",
         support=rows,
+        within=(0.0, math.inf),
     )
 
 
@@ -227,31 +261,31 @@ def lowest(
     confidence: float,
     support: Mapping[str, int] | None = None,
 ) -> Measurement:
-    """The lowest rate of any group, with a bound that holds whichever group it is.
+    """The lowest rate of any group, bounded whichever group it is.
 
-    Range [0, 1]: 0 means that some group never succeeds, 1 that every group always does. Each of the m
-    groups gets its exact interval at 1 - (1 - confidence) / m, for `high` is the smallest of m upper ends and
-    Wilson's comes out too low for rates near 1. `exact` is `significance.clopper_pearson`, which needs more
-    than plain Python. Undefined with a group that has no rows.
+    Range [0, 1]: 0 means that some group never succeeds, 1 that every group always does. Each group gets
+    exact intervals; `low` takes them at `confidence`, `high` corrected for their number: `extremes.smallest`.
+    Exact, for `high` is the smallest of many upper ends and Wilson's comes out too low for rates near 1.
+    `exact` is `significance.clopper_pearson`, which needs more than plain Python. Undefined with a group that
+    has no rows.
     """
     rows = _rows(totals, support)
-    hole = _hole(successes, totals, fewest=1)
-    if hole:
+    if hole := fault(successes, totals, fewest=1):
         return undefined(hole, rows)
-    level = 1 - (1 - confidence) / len(totals)
-    ends = [exact(successes[group], totals[group], level) for group in totals]
-    return Measurement(
-        value=min(successes[group] / totals[group] for group in totals),
-        low=min(low for low, _ in ends),
-        high=min(high for _, high in ends),
-        confidence=confidence,
-        method="Clopper-Pearson" + (f", Bonferroni over {len(ends)} groups" if len(ends) > 1 else ""),
-        support=rows,
+
+    def alone(group: str) -> Figure:
+        return Figure(
+            successes[group] / totals[group],
+            lambda confidence, times: exact(successes[group] * times, totals[group] * times, confidence),
+        )
+
+    return extremes.smallest(
+        [alone(group) for group in totals], confidence, method="Clopper-Pearson", of="groups", support=rows
     )
 
 
-def _hole(successes: Totals, totals: Totals, fewest: int = 2) -> str | None:
-    """Why the groups cannot be compared, or None."""
+def fault(successes: Totals, totals: Totals, fewest: int = 2) -> str | None:
+    """Why the groups cannot be compared, or None. Raises ValueError where the mappings differ in groups."""
     if successes.keys() != totals.keys():
         raise ValueError("successes and totals name different groups")
     if len(totals) < fewest:
@@ -262,6 +296,13 @@ def _hole(successes: Totals, totals: Totals, fewest: int = 2) -> str | None:
     if thin := sorted(group for group, total in totals.items() if total < 1):
         return f"rows that together count for less than one in {', '.join(thin)}"
     return None
+
+
+def ratio_fault(successes: Totals, totals: Totals) -> str | None:
+    """Why the groups' rates have no ratio, or None."""
+    if hole := fault(successes, totals):
+        return hole
+    return None if any(successes.values()) else "no group has a single success, so the highest rate is 0"
 
 
 def _rows(totals: Totals, support: Mapping[str, int] | None) -> dict[str, int]:
@@ -277,5 +318,9 @@ def _inverse(number: float) -> float:
     return math.inf if number == 0 else 1 / number
 
 
-def _method(name: str, pairs: int) -> str:
-    return name if pairs == 1 else f"{name}, Bonferroni over {pairs} pairs of groups"
+def _times(
+    successes: Totals, totals: Totals, one: str, times: int, other: str
+) -> tuple[float, float, float, float]:
+    """The counts of two groups with so many times the rows."""
+    first, second = ((successes[group] * times, totals[group] * times) for group in (one, other))
+    return *first, *second

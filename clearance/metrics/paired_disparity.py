@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearance.documents.measurement import Measurement, undefined
-from clearance.metrics import intervals, paired, paired_intervals, paired_resampling, resampling
+from clearance.metrics import extremes, intervals, paired, paired_intervals, paired_resampling, resampling
 from clearance.metrics.paired_intervals import Part, Square
 
 Floats = npt.NDArray[np.float64]
@@ -85,8 +85,7 @@ def measure(
     elif metric in LOWEST:
         part = (-value, (-high, -low))
     method = f"MOVER on {'score ratios' if metric in RATIOS else paired.TANGO}"
-    method_text = f"{method}, Bonferroni over {len(contrasts)} contrasts" if len(contrasts) > 1 else method
-    return paired.bounded(part, sampling.confidence, method_text, support)
+    return paired.bounded(part, sampling.confidence, method + _corrections(len(contrasts)), support)
 
 
 def _contrasts(metric: str, names: Sequence[str], reference: str | None) -> Iterator[Contrast]:
@@ -153,15 +152,35 @@ def _change(contrasts: Sequence[Contrast], scale: _Scale, confidence: float) -> 
     """The largest contrast under the candidate minus the largest under the champion.
 
     The upper end is the largest, over the candidate's contrasts, of the smallest upper end against any of the
-    champion's. One of those contrasts is the true largest of the candidate, and against it every upper end
-    holds at once (Bonferroni over the champion's contrasts); whichever of these is the true largest, none is
-    larger. The lower end mirrors it.
+    champion's. One of those contrasts is the true largest of the candidate, and needs no correction, as in
+    `extremes.largest`. Against it every upper end holds at once, corrected for the champion's contrasts:
+    whichever of these is the true largest, none is larger. Half of the error goes to the same contrast under
+    both models, which their agreement makes the sharpest, the other half to all others in equal parts
+    (Bonferroni with weights). The lower end mirrors it.
     """
     strata = sorted({at for contrast in contrasts for at in contrast})
     factors = np.array([[contrast.get(at, 0.0) for at in strata] for contrast in contrasts])
     value = _largest(factors, strata, scale.candidate) - _largest(factors, strata, scale.champion)
-    low, high = _against(factors, strata, scale, 1 - (1 - confidence) / len(contrasts))
+    same, others = _levels(len(contrasts), confidence)
+    low, high = _against(factors, strata, scale, others)
+    for matrix, own in zip((low, high), _against(factors, strata, scale, same), strict=True):
+        np.fill_diagonal(matrix, own.diagonal())
     return value, (min(float(low.max(axis=0).min()), value), max(float(high.min(axis=1).max()), value))
+
+
+def _corrections(contrasts: int) -> str:
+    """What both ends are corrected for, added to the method; nothing for one contrast."""
+    if contrasts == 1:
+        return ""
+    return f"; Bonferroni over {contrasts} contrasts, half the error for the same one under both models"
+
+
+def _levels(contrasts: int, confidence: float) -> tuple[float, float]:
+    """The confidence of the same contrast under both models, and of every other pair of contrasts."""
+    if contrasts == 1:
+        return confidence, confidence
+    half = extremes.corrected(confidence, 2)
+    return half, extremes.corrected(half, contrasts - 1)
 
 
 def _largest(factors: Floats, strata: Sequence[Stratum], rates: Mapping[Stratum, float]) -> float:

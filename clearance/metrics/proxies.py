@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from clearance.documents.measurement import Measurement, undefined
-from clearance.metrics import ranking
+from clearance.metrics import extremes, ranking
 
 ROWS = 10_000
 """Rows looked at, at most: enough to tell an area under the curve to about a hundredth."""
@@ -43,7 +43,7 @@ def measure(
 
     The figure is the area under the ROC curve of the group that is easiest to tell from the others: 0.5
     is chance, 1 identifies the group. `features` and `group` have the same n rows; a row of no known group
-    is left out. The bounds of the strongest hold for all features and groups at once (Bonferroni). Undefined
+    is left out. It is bounded whichever feature and group it truly is: `extremes.largest`. Undefined
     without features, without two groups, and when one of them, or of the `group_names`, has fewer than
     `ranking.FEWEST` rows among those looked at: nobody would see that such a group can be identified.
     """
@@ -132,21 +132,25 @@ def _measured(
     support: Mapping[str, int],
     how: str,
 ) -> Measurement:
-    """The largest area of any scores and group, with bounds that hold for all of them at once."""
-    family = len(scores) * len(targets)
-    level = 1 - (1 - confidence) / family
-    values, bounds = [], []
-    for feature_scores in scores.values():
-        for at in targets:
-            values.append(_area(feature_scores, codes, at))
-            inside = (codes == at).astype(np.int8)
-            interval, _ = ranking.roc_auc(inside, feature_scores[:, at], values[-1], level)
-            bounds.append(interval or (0.5, 0.5))  # all scores are alike: they tell nothing
-    return Measurement(
-        value=max(values),
-        low=max(low for low, _ in bounds),
-        high=max(high for _, high in bounds),
-        confidence=confidence,
-        method=f"{ranking.METHOD}, Bonferroni over {family}; {FOLDS} folds of at most {ROWS} rows; {how}",
+    """The largest area of any scores and group, bounded whichever it truly is."""
+    figures = [
+        _alone(feature_scores[:, at], codes == at, _area(feature_scores, codes, at))
+        for feature_scores in scores.values()
+        for at in targets
+    ]
+    return extremes.largest(
+        figures,
+        confidence,
+        method=f"{ranking.METHOD}; {FOLDS} folds of at most {ROWS} rows; {how}",
+        of="areas",
         support=dict(support),
     )
+
+
+def _alone(scores: Scores, inside: npt.NDArray[np.bool_], area: float) -> extremes.Figure:
+    """One area; where all scores are alike they tell nothing, and it is exactly 0.5."""
+
+    def interval(confidence: float) -> tuple[float, float]:
+        return ranking.roc_auc(inside.astype(np.int8), scores, area, confidence)[0] or (0.5, 0.5)
+
+    return extremes.Figure(area, extremes.shrinking(area, interval))

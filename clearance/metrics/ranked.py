@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import Measurement, undefined
-from clearance.metrics import calibration, intervals, ranking
+from clearance.metrics import calibration, extremes, intervals, ranking
 
 Codes = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
@@ -126,10 +126,12 @@ def _auc_difference(
         gap = max(values.values()) - min(values.values())
         return Measurement(value=gap, method="no interval", support=support, lack=lack)
 
-    def bounds(name: str, level: float) -> intervals.Interval:
-        return ranking.wider_bounds(*areas[name], *labels[name], level)
+    def bounds(name: str, level: float, times: int) -> intervals.Interval:
+        (value, error), (favourable, other) = areas[name], labels[name]
+        return ranking.wider_bounds(value, error / math.sqrt(times), favourable * times, other * times, level)
 
-    return intervals.max_gap(values, bounds, confidence, f"{ranking.METHOD}, MOVER", support)
+    figures = intervals.gaps(values, bounds)
+    return intervals.largest_gap(figures, confidence, f"{ranking.METHOD}, MOVER", support)
 
 
 def _is(count: int) -> str:
@@ -186,21 +188,32 @@ def _calibration(
 ) -> Measurement:
     if not by_name:
         return undefined("there are no rows of a known group", rows)
-    each_group = intervals.Sampling(
-        confidence=1 - (1 - sampling.confidence) / len(by_name),
-        resamples=sampling.resamples,
-        seed=sampling.seed,
-    )
-    tables = [_bins(label, scores, bins) for label, scores in by_name.values()]
-    ends = [calibration.bounds(filled, each_group) for filled in tables]
-    return Measurement(
-        value=max(calibration.error(filled) for filled in tables),
-        low=max(low for low, _ in ends),
-        high=max(high for _, high in ends),
-        confidence=sampling.confidence,
-        method=f"binomial noise of the bins, Bonferroni over {len(by_name)} groups",
+    figures = [_calibrated(_bins(label, scores, bins), sampling) for label, scores in by_name.values()]
+    if sampling.lack:
+        value = max(figure.value for figure in figures)
+        return Measurement(value=value, method="no interval", support=rows, lack=sampling.lack)
+    return extremes.largest(
+        figures,
+        sampling.confidence,
+        method="binomial noise of the bins",
+        of="groups",
         support=rows,
     )
+
+
+def _calibrated(filled: list[calibration.Bin], sampling: intervals.Sampling) -> extremes.Figure:
+    """The calibration error of one group.
+
+    Its bounds at a confidence miss on both sides together with the error that is left. The upper one alone
+    may miss with half of it, so no quantile of the noise is lower than that of (1 + confidence) / 2.
+    """
+
+    def interval(confidence: float) -> intervals.Interval:
+        quantile = max(confidence, (1 + sampling.confidence) / 2)
+        return calibration.bounds(filled, replace(sampling, confidence=quantile))
+
+    value = calibration.error(filled)
+    return extremes.Figure(value, extremes.shrinking(value, interval))
 
 
 def _bins(label: npt.NDArray[np.int8], scores: Scores, bins: int) -> list[calibration.Bin]:

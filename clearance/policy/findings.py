@@ -7,20 +7,24 @@ exception and never a pass.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clearance import wording
 from clearance.documents import codec, metric_catalogue
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.evidence_document import Evidence
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import MoreRows
-from clearance.policy import sample_size, schema
+from clearance.policy import attempt_terms, sample_size, schema
 from clearance.policy.schema import Limit, Rule
 
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
 _MOST_FAILURES = 3
+
+TEST_ROWS = ("performance", "fairness")
+"""The documents that say what the test rows say of the model: another attempt changes what they say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,33 +78,72 @@ def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]
         reason = f"{subject} {verb} not evaluated: {measured}"
         return Finding(rule=rule, attribute=attribute, measurement=None, outcome=outcome, reason=reason)
     decision = _decide(rule, measured)
-    limit = rule.limit and f"limit: {wording.limit(rule.limit.model_dump())}"
+    limit = f"limit: {wording.limit(rule.limit.model_dump())}" if rule.limit else None
     failures = _failures(evidence[rule.document]) if rule.measurement == "blocking_failures" else []
-    parts = (f"{subject} {verb} {_in_words(measured, rule.limit)}", limit, decision.reason, *failures)
+    said = f"{subject} {verb} {_in_words(measured, rule.limit)}"
     return Finding(
         rule=rule,
         attribute=attribute,
         measurement=measured,
         outcome=decision.outcome,
-        reason="; ".join(part for part in parts if part),
+        reason=all_reasons(said, limit, decision.reason, *failures),
         more_rows=decision.more_rows,
     )
 
 
+def evaluate_attempt(
+    rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence], attempt: int
+) -> Finding:
+    """As `evaluate`, for attempt number `attempt` under a policy that spends its level over attempts.
+
+    A rule that decides by an interval of test rows passes only where it passes at the attempt's share of its
+    level, too; a failure needs no more than the level itself. Any other rule decides as it always does.
+    """
+    finding = evaluate(rule, attribute, evidence)
+    document = evidence.get(rule.document)
+    spends = rule.decides_by == "interval" and rule.document in TEST_ROWS
+    if finding.outcome is not Outcome.PASS or not spends:
+        return finding
+    share = attempt_terms.share(attempt)
+    if share is None:
+        reason = f"{finding.reason}; after attempt {attempt_terms.MOST} nothing is left of the level"
+        return replace(finding, outcome=Outcome.INSUFFICIENT_EVIDENCE, reason=reason)
+    if not isinstance(document, LevelledDocument) or not document.levels:
+        reason = f"{finding.reason}; no interval was measured for attempt {attempt}: run the pipeline again"
+        return replace(finding, outcome=Outcome.NOT_EVALUATED, reason=reason)
+    stricter = rule.model_copy(update={"confidence": attempt_terms.at_share(rule.confidence, share)})
+    levelled = replace(document, measurements=document.measurements_at(share))
+    decided = evaluate(stricter, attribute, {**evidence, rule.document: levelled})
+    outcome = Outcome.INSUFFICIENT_EVIDENCE if decided.outcome is Outcome.FAIL else decided.outcome
+    reason = f"{decided.reason}; as attempt {attempt} it is decided at 1/{round(1 / share)} of the level"
+    return replace(decided, rule=rule, outcome=outcome, reason=reason)
+
+
 def by_interval(
-    limit: Limit, value: float, low: float, high: float, support: Mapping[str, int], *, minimum: int = 0
+    limit: Limit, measured: Measurement, *, support: Mapping[str, int], minimum: int = 0
 ) -> RuleDecision:
-    """Pass when the whole interval keeps the limit, fail when none of it does, else insufficient evidence."""
+    """Pass when the whole interval keeps the limit, fail when none of it does, else insufficient evidence.
+
+    `support` counts the rows that more would be added to. Raises ValueError without an interval.
+    """
+    low, high = measured.low, measured.high
+    if low is None or high is None:
+        raise ValueError("there is no interval to decide by")
     if limit.encloses(low, high):
         return RuleDecision(outcome=Outcome.PASS)
     if limit.excludes(low, high):
         return RuleDecision(outcome=Outcome.FAIL)
-    more = sample_size.estimate(value, low, high, limit.ends, support, minimum=minimum)
+    more = sample_size.estimate(measured, limit.ends, support, minimum=minimum)
     return RuleDecision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
         reason=f"the interval straddles the limit; {sample_size.sentence(more)}",
         more_rows=more,
     )
+
+
+def all_reasons(*reasons: str | None) -> str:
+    """Every reason that there is, none in place of another."""
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def too_few(support: Mapping[str, int], minimum: int) -> str | None:
@@ -153,23 +196,29 @@ def _sound(rule: Rule, measured: Measurement) -> Measurement | str:
 
 
 def _decide(rule: Rule, measured: Measurement) -> RuleDecision:
-    if rule.decides_by == "report_only" or rule.limit is None:
+    if rule.decides_by == "report_only":
         return RuleDecision(outcome=None, reason="reported, not decided")
     if measured.value is None:
         return RuleDecision(outcome=Outcome(rule.undefined))
     small = _small_groups(rule, measured)
+    if rule.limit is None:
+        return small or RuleDecision(
+            outcome=Outcome.PASS, reason="it was measured; the value decides nothing"
+        )
     if rule.decides_by == "point":
         holds = rule.limit.encloses(measured.value, measured.value)
         return small or RuleDecision(outcome=Outcome.PASS if holds else Outcome.FAIL)
-    decision = _by_bounds(rule, rule.limit, measured.value, measured)
+    decision = _by_bounds(rule, rule.limit, measured)
     if small is None or decision.outcome is Outcome.FAIL:  # small groups never excuse a proven failure
         return decision
     return RuleDecision(
-        outcome=small.outcome, reason=small.reason, more_rows=decision.more_rows or small.more_rows
+        outcome=small.outcome,
+        reason=all_reasons(decision.reason, small.reason),
+        more_rows=decision.more_rows or small.more_rows,
     )
 
 
-def _by_bounds(rule: Rule, limit: Limit, value: float, measured: Measurement) -> RuleDecision:
+def _by_bounds(rule: Rule, limit: Limit, measured: Measurement) -> RuleDecision:
     if measured.lack is not None:
         return RuleDecision(
             outcome=Outcome.INSUFFICIENT_EVIDENCE,
@@ -183,23 +232,23 @@ def _by_bounds(rule: Rule, limit: Limit, value: float, measured: Measurement) ->
         reason = f"the rule asks for {_percent(rule.confidence)} confidence"
         return RuleDecision(outcome=Outcome.NOT_EVALUATED, reason=reason)
     if rule.decides_by == "interval":
-        bounds = (measured.low, measured.high)
-        return by_interval(limit, value, *bounds, measured.support, minimum=rule.minimum_support)
-    return _by_significance(rule, value, measured.low, measured.high, measured.support)
+        return by_interval(limit, measured, support=measured.support, minimum=rule.minimum_support)
+    return _by_significance(rule, measured)
 
 
-def _by_significance(
-    rule: Rule, value: float, low: float, high: float, support: Mapping[str, int]
-) -> RuleDecision:
+def _by_significance(rule: Rule, measured: Measurement) -> RuleDecision:
     """Outside the limit and not by chance: fail. Outside, perhaps by chance: insufficient evidence."""
-    significant = rule.equal_at is not None and not low <= rule.equal_at <= high
+    value, equal_at = measured.value, rule.equal_at
+    if value is None or measured.low is None or measured.high is None:
+        raise ValueError("there is no interval to decide by")
+    significant = equal_at is not None and not measured.low <= equal_at <= measured.high
     if rule.limit is not None and rule.limit.encloses(value, value):
         reason = "the gap is significant, but within the limit" if significant else None
         return RuleDecision(outcome=Outcome.PASS, reason=reason)
     if significant:
         return RuleDecision(outcome=Outcome.FAIL, reason="the gap is significant")
-    ends = [] if rule.equal_at is None else [rule.equal_at]
-    more = sample_size.estimate(value, low, high, ends, support, minimum=rule.minimum_support)
+    ends = [] if equal_at is None else [equal_at]
+    more = sample_size.estimate(measured, ends, measured.support, minimum=rule.minimum_support)
     return RuleDecision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
         reason=f"the gap is not significant and may be chance; {sample_size.sentence(more)}",

@@ -7,9 +7,11 @@ assumption, promises nothing and decides nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from clearance import wording
+from clearance.documents.measurement import Measurement, Projection
 from clearance.documents.verdict_document import MoreRows
 
 MOST = 1000.0
@@ -39,16 +41,16 @@ def sentence(more: MoreRows) -> str:
 
 
 def estimate(
-    value: float,
-    low: float,
-    high: float,
-    ends: Iterable[float],
-    support: Mapping[str, int],
-    *,
-    minimum: int = 0,
+    measured: Measurement, ends: Iterable[float], support: Mapping[str, int], *, minimum: int = 0
 ) -> MoreRows:
-    """The rows that would put the interval on one side of each of `ends` and give each group its minimum."""
-    return lacking(support, minimum, times(value, low, high, ends))
+    """The rows that would put the interval on one side of each of `ends` and give each group its minimum.
+
+    `support` counts the rows that more would be added to. Raises ValueError without an interval.
+    """
+    if measured.value is None or measured.low is None or measured.high is None:
+        raise ValueError("there is no interval that more rows would move")
+    needed = times(measured.value, measured.low, measured.high, ends, measured.projections or ())
+    return lacking(support, minimum, needed)
 
 
 def lacking(support: Mapping[str, int], minimum: int = 0, times: float | None = 1.0) -> MoreRows:
@@ -62,12 +64,15 @@ def lacking(support: Mapping[str, int], minimum: int = 0, times: float | None = 
     )
 
 
-def times(value: float, low: float, high: float, ends: Iterable[float]) -> float | None:
+def times(
+    value: float, low: float, high: float, ends: Iterable[float], projections: Sequence[Projection] = ()
+) -> float | None:
     """By how much the rows must grow until the interval lies on one side of each of `ends`; 1 where it does.
 
     At least 1. None when no number of rows would decide: `value` lies on an end, or so near to it that more
-    than `MOST` times the rows would be needed. Assumes that the value stays and that both ends of the
-    interval move towards it as one over the square root of the rows.
+    than `MOST` times the rows would be needed. Assumes that the value stays. The end of the interval that has
+    to pass the limit moves as it was projected when it was measured, at the level that this end has; beyond
+    that, and where nothing was projected, towards the value as one over the square root of the rows.
     """
     most = 1.0
     for end in ends:
@@ -75,11 +80,38 @@ def times(value: float, low: float, high: float, ends: Iterable[float]) -> float
             continue
         if value == end:
             return None
-        bound = high if end > value else low
-        clipped = bound in (0.0, 1.0)  # the range ends there, and hides how far the interval would reach
-        reach = max(high - value, value - low) if clipped else abs(bound - value)
-        most = max(most, (reach / (end - value)) ** 2)
+        most = max(
+            most, _until_within(abs(end - value), _reaches(value, low, high, projections, end > value))
+        )
     return most if most <= MOST else None
+
+
+def _reaches(
+    value: float, low: float, high: float, projections: Sequence[Projection], is_above: bool
+) -> list[tuple[float, float]]:
+    """How far the bound above, or below, lies from the value, by 1 / sqrt(rows)."""
+    if not projections:
+        bound = high if is_above else low
+        is_cut = bound in (0.0, 1.0)  # the range ends there, and hides how far the interval would reach
+        return [(1.0, max(high - value, value - low) if is_cut else abs(bound - value))]
+    return [(1 / math.sqrt(at.times), at.high - value if is_above else value - at.low) for at in projections]
+
+
+def _until_within(need: float, reaches: Sequence[tuple[float, float]]) -> float:
+    """The rows, as a factor, with which a bound is no farther than `need` from the value.
+
+    `reaches` has how far it is, by 1 / sqrt(rows), from 1 down; at 0 it is on the value. Between two of them
+    it is no farther than both the line between them and that from the next two: where the bound is that of
+    another pair of groups from some number of rows on, it bends either way.
+    """
+    line = [*reaches, (0.0, 0.0)]
+    place = next(at for at, (_, reach) in enumerate(line) if reach <= need)
+    if place == 0:
+        return 1.0
+    segments = [(line[place - 1], line[place]), *pairwise(line[place : place + 2])]
+    at, reach = line[place]
+    slopes = [(above[1] - below[1]) / (above[0] - below[0]) for above, below in segments]
+    return (at + (need - reach) / max(slopes)) ** -2
 
 
 def _rows_in(group: str, rows: int) -> str:

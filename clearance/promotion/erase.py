@@ -41,7 +41,7 @@ def retention_years(root: Path, name: str) -> dict[str, int]:
     Raises ConfigurationError when no policy is authorised, or it names no period: everything is kept then.
     """
     authorisation = authorised.find(root, name)
-    years = policy_file.load(root / authorisation.policy).retention if authorisation else {}
+    years = policy_file.load(root / authorisation.policy, recorded=True).retention if authorisation else {}
     if not years:
         file = authorisation.policy if authorisation else authorised.FILE
         raise faults.NO_RETENTION_PERIOD(file=file, name=name)
@@ -53,6 +53,7 @@ def erase(session: LedgerSession, name: str, years: Mapping[str, int], reason: s
 
     Raises ReleaseRefused without the right, IntegrityError when the ledger does not verify.
     """
+    faults.ensure_reason(reason)
     session.demand(Right.ERASE, name, "erase what the ledger keeps")
     session.ensure_sound()
     due = due_entries(session.entries(name), name, years, session.now().date())

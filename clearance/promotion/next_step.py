@@ -63,11 +63,13 @@ class JudgedCase:
 
     `verdict` is the recorded one. `promotion` and `today` (the verdict on `day`) are those of the policy
     authorised for the model; None when there is none, or when another one judged. Sentences about what stands
-    in the way, None where nothing does: `uncommitted` (git cannot rebuild it, and the policy minds),
-    `unpushed` (the DVC remote cannot), `compared` (the comparison with the champion speaks against it),
-    `unlisted` (no commit holds what is authorised, and the policy minds), `unreadable` (an objection that may
-    be about it was erased against the rules). `tier` is one that the policy does
-    not know.
+    in the way, None where nothing does: `unseen` (this checkout hides authors or history), `uncommitted`
+    (git cannot rebuild it, and the policy minds), `contradicted` (an independent rebuild gave something
+    else), `unrebuilt` (the policy demands one, and none counts yet), `unpushed` (the DVC remote cannot),
+    `compared` (the comparison with the champion speaks against it), `unlisted` (no commit holds what is
+    authorised, and the policy minds), `contract` (compliance did not agree to its data contract),
+    `unreadable` (an objection that may be about it was erased against the rules). `tier` is one that the
+    policy does not know.
     """
 
     verdict: VerdictDocument
@@ -75,12 +77,16 @@ class JudgedCase:
     promotion: schema.PromotionTerms | None
     today: judgement.Verdict | None
     day: dt.date
+    unseen: str | None = None
     uncommitted: str | None = None
+    contradicted: str | None = None
+    unrebuilt: str | None = None
     unpushed: str | None = None
     compared: str | None = None
     tier: str | None = None
     unlisted: str | None = None
     unreadable: str | None = None
+    contract: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -124,7 +130,7 @@ def obstacle(case: JudgedCase, standing: ApprovalState | None = None, needs: int
         return Ending(status=Status.NOT_PROMOTED, reason=refusal)
     if standing is None:
         return Ending(status=Status.AWAITING_APPROVAL, reason="It has not been proposed yet.")
-    reasons = list(standing.reasons)
+    reasons = [*standing.reasons, *([case.unrebuilt] if case.unrebuilt else [])]
     if (approvals := len(standing.counted)) < needs:
         noun = "approval" if needs == 1 else "approvals"
         reasons.append(f"A first version needs {needs} {noun} and has {approvals}: ask for more.")
@@ -142,7 +148,7 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
             f"{verdict.name} was judged under a version of {file} that {authorised.FILE} does not "
             "authorise now."
         )
-    if hindrance := case.unlisted or case.uncommitted or case.unpushed or case.unreadable:
+    if hindrance := _hindrance(case):
         return hindrance
     if standing and standing.rejections:
         return " ".join(standing.reasons)
@@ -150,6 +156,19 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
         return None
     override_begun = bool(standing and standing.counted and promotion.override_days)
     return f"{against} {' '.join(standing.reasons)}" if standing and override_begun else against
+
+
+def _hindrance(case: JudgedCase) -> str | None:
+    """Why neither approval nor override helps: what was done cannot be seen, or was shown to be another."""
+    return (
+        case.unlisted
+        or case.unseen
+        or case.contract
+        or case.uncommitted
+        or case.contradicted
+        or case.unpushed
+        or case.unreadable
+    )
 
 
 def _judgement(case: JudgedCase) -> str | None:

@@ -91,15 +91,22 @@ def _ensure_allowed(
     reviewed = review.review_then(session, server, verified, before, assessment, at=promotion.at)
     if reviewed.obstacle:
         raise faults.PROMOTED_AGAINST_POLICY(entry=promotion.number, reason=reviewed.obstacle.reason)
-    until = reviewed.standing.until
+    until = reviewed.approvals.until
     if until is not None and until <= session.now():
         raise faults.OVERRIDE_ENDED(day=until.date())
-    approvals = ", ".join(str(decision) for decision in reviewed.standing.counted)
+    approvals = ", ".join(str(decision) for decision in reviewed.approvals.counted)
     limit = f"; BY OVERRIDE until {until.date()}" if until else ""
     return (
         f"promoted by {intent.actor} (entry {promotion.number}); "
-        f"{approvals or 'the policy requires no approval'}{limit}{news}"
+        f"{approvals or 'the policy requires no approval'}{limit}; {_life(session, verified, intent)}{news}"
     )
+
+
+def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.Entry) -> str:
+    """In which tier it was promoted, and how long that stood in git's history."""
+    commit, tier = intent.body.get("authorised_in"), intent.body.get("tier")
+    known = authorised_policy.life(session.root, verified.bundle.evidence.model, commit) if commit else None
+    return f"tier {tier or 'not recorded'}, {known or 'authorised by no commit'}"
 
 
 def _authority_then(
@@ -110,11 +117,12 @@ def _authority_then(
     now = authorised_policy.authorised_now(session.root, name, files.sha256(policy_file))
     begun = intent.read(events.IntentEvent)
     tier, commit = (begun.tier or now.tier, begun.authorised_in) if begun else (now.tier, None)
-    if now.policy and now.tier == tier:
+    agreed = now.objection(verified.settings.contract) is None
+    if now.policy and now.tier == tier and (agreed or not commit):
         return now, ""
     then = (
         authorised_policy.authorised_at(session.root, name, policy_file, tier, commit)
         if commit
         else Authority()
     )
-    return then, f"; {authorised.FILE} now authorises another policy or tier for {name}"
+    return then, f"; {authorised.FILE} now authorises another policy, tier or data contract for {name}"

@@ -25,6 +25,7 @@ def roll_back(
     one reason goes back once. Raises ReleaseRefused without the right, ConfigurationError when the version
     was never champion, may be no longer or was rejected since, IntegrityError when it does not verify.
     """
+    faults.ensure_reason(reason)
     session.demand(Right.ROLL_BACK, name, f"roll {name} back")
     session.ensure_sound()
     with (
@@ -70,6 +71,7 @@ def roll_back(
 
 def retire(session: LedgerSession, server: registry.MlflowServer, name: str, reason: str) -> None:
     """Leave the model without a champion. Raises as `roll_back` does."""
+    faults.ensure_reason(reason)
     session.demand(Right.ROLL_BACK, name, f"retire {name}")
     session.ensure_sound()
     with (

@@ -29,7 +29,8 @@ class ReadOnlySession:
     """An open ledger and the roles in force. Reading needs no key.
 
     `history` says which entries count; everybody reads the ledger through it. `audited` is the head (number
-    and digest) up to which the ledger has been verified in this command.
+    and digest) up to which the ledger has been verified in this command, `compared` are the digests of the
+    comparisons that it made itself.
     """
 
     root: Path
@@ -37,6 +38,7 @@ class ReadOnlySession:
     book: ledger.Ledger
     history: validity.History
     audited: deque[tuple[int, str]] = field(default_factory=partial(deque, maxlen=1), repr=False)
+    compared: set[str] = field(default_factory=set, repr=False)
 
     def now(self) -> dt.datetime:
         """The time in UTC; never before what two people have recorded."""

@@ -10,15 +10,27 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from clearance import files, ledger, registry
-from clearance.errors import ClearanceError, ConfigurationError, ExitCode
-from clearance.promotion import candidate, faults, lapse, past_promotions, promote, review, version_record
+from clearance import ledger, paths, registry
+from clearance.errors import ClearanceError, ConfigurationError, ExitCode, TransientError
+from clearance.policy import policy_file
+from clearance.promotion import (
+    approval_request,
+    attempts,
+    candidate,
+    faults,
+    lapse,
+    past_promotions,
+    promote,
+    review,
+    served_versions,
+    version_record,
+)
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import dsse, evidence_bundle
+from clearance.versioning import dvc_lock, git
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +59,7 @@ def verify(
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
     if tenure is not None and number in (None, tenure.version):
         checks.append(_check("permission", lambda: _describe_permission(session, name, entries, tenure)))
+    checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
@@ -79,9 +92,14 @@ def verify_file(
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
-    """The check that `look` makes: it returns what it saw, or raises what is wrong."""
+    """The check that `look` makes: it returns what it saw, or raises what is wrong.
+
+    A fault that may pass is raised: it says nothing about the record.
+    """
     try:
         return Check(name=name, holds=True, says=look())
+    except TransientError:
+        raise
     except ClearanceError as error:
         return _broken(name, error)
 
@@ -168,8 +186,14 @@ def _check_version(
         copy = registry.find_version(server, name, str(verified.version.fingerprint))
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
+        yield _check("contract", lambda: _describe_contract(session, server, verified, record))
+        if unusual := _unusual_commands(session, verified):
+            yield Check(name="commands", holds=True, says="; ".join(unusual))
         if comparison := record.comparison:
             yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
+        yield _check("attempts", lambda: _describe_attempts(verified, record))
+        if report := _rebuild_check(session, server, verified, record):
+            yield report
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
 
@@ -178,18 +202,64 @@ def _describe_copy(server: registry.MlflowServer, copy: registry.Version, verifi
     return f"{copy} holds the same files"
 
 
+def _describe_contract(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> str:
+    """The data contract, every change of it since the champion before, and every override."""
+    request = approval_request.of_version(session, server, verified.settings, record)
+    return "; ".join(request.lines())
+
+
 def _describe_comparison(
     server: registry.MlflowServer, verified: VerifiedCandidate, comparison: ledger.events.ComparisonEvent
 ) -> str:
     """Whether the comparison beside the version is the one that was recorded and agreed to."""
-    name = version_record.COMPARISON_FILE
-    with TemporaryDirectory() as folder:
-        registry.fetch_files(server, verified.version, [name], Path(folder))
-        digest = files.sha256_json(files.read_json(Path(folder) / name))
-    if digest != comparison.comparison:
-        raise faults.COMPARISON_CHANGED(file=name)
+    candidate.fetch_comparison(server, verified.version, comparison.comparison)
     outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
+
+
+def _unusual_commands(session: ReadOnlySession, verified: VerifiedCandidate) -> list[str]:
+    """What the stages of the version ran beside modules of the project, or against what its commit says."""
+    evidence = verified.bundle.evidence
+    committed = None
+    if commit := evidence.code.commit:
+        try:
+            graph = git.read_file(git.checkout_of(session.root), commit, paths.DVC_YAML.as_posix()) or b""
+            committed = dvc_lock.declared_commands(graph.decode(errors="replace"))
+        except ClearanceError as error:
+            return [f"the commands cannot be compared with the commit: {error.fault}"]
+    return dvc_lock.unusual_commands(dvc_lock.parse(evidence.lock), committed)
+
+
+def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:
+    """Which attempt at its model the version was, as the policy that judged it counts."""
+    terms = policy_file.load(verified.policy_file, recorded=True).attempts
+    return str(attempts.of_version(record.entries, record.model, record.version, terms))
+
+
+def _rebuild_check(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> Check | None:
+    """What independent people got when they built the version again; None where nobody did or must."""
+    try:
+        reviewed = review.review(session, server, verified, record, session.now().date())
+    except ClearanceError as error:
+        return _broken("rebuild", error)
+    if reviewed.case.contradicted:
+        code = faults.REBUILD_DIFFERS.code
+        return Check(name="rebuild", holds=False, says=reviewed.case.contradicted, code=code)
+    if reviewed.rebuilds:
+        return Check(name="rebuild", holds=True, says="; ".join(map(str, reviewed.rebuilds)))
+    if reviewed.case.unrebuilt:
+        return Check(name="rebuild", holds=True, says=f"none so far; {reviewed.case.unrebuilt}")
+    return None
 
 
 def _describe_approvals(

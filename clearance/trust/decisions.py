@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 
-from clearance import canonical_json, in_toto, params
+from clearance import canonical_json, in_toto, params, validation_messages, wording
 from clearance.trust import faults
 
 PREDICATE = "urn:clearance:decision:v3"
@@ -22,6 +22,18 @@ PREDICATES = {"urn:clearance:decision:v1", "urn:clearance:decision:v2", PREDICAT
 EVIDENCE = "evidence"
 """The subject of a decision: its SHA-256 is the content digest of the evidence bundle."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+def _visible(text: str) -> str:
+    if not wording.is_visible(text):
+        raise ValueError("a reason needs a visible character")
+    if "\0" in text:
+        raise ValueError("a reason must not contain NUL")
+    return text
+
+
+Reason = Annotated[str, Field(max_length=10_000), AfterValidator(_visible)]
+"""Why somebody decided: a text that shows something."""
 
 
 class DecisionKind(StrEnum):
@@ -96,7 +108,7 @@ class Decision(params.Section):
     decision: DecisionKind
     by: str
     at: AwareDatetime
-    reason: Annotated[str, Field(pattern=r"\S", max_length=10_000)]
+    reason: Reason
     model: str
     version: int = Field(ge=1)
     policy: str
@@ -166,5 +178,5 @@ def read(statement: Mapping[str, Any]) -> tuple[Decision, str]:
     try:
         decision = Decision.model_validate_json(canonical_json.dumps(statement["predicate"]))
     except ValidationError as error:
-        raise faults.INVALID_DECISION(why=params.describe(error, Decision)) from None
+        raise faults.INVALID_DECISION(why=validation_messages.describe(error, Decision)) from None
     return decision, digests[EVIDENCE]

@@ -22,6 +22,7 @@ class Right(StrEnum):
 
     TRAIN = "train"
     PROPOSE = "propose"
+    REBUILD = "rebuild"
     APPROVE = "approve"
     OVERRIDE = "override"
     PROMOTE = "promote"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from clearance import canonical_json, files, in_toto, params, paths, yaml
+from clearance import canonical_json, files, in_toto, params, paths, validation_messages, yaml
 from clearance.errors import ClearanceError, IntegrityError
 from clearance.trust import dsse, faults, keys, roles_file
 
@@ -115,7 +115,9 @@ def _read_public_key(file: Path) -> Key:
         entry = listed[0] if isinstance(listed, list) and len(listed) == 1 else listed
         return roles_file.ListedKey.model_validate(entry).public()
     except ValidationError as error:
-        raise faults.NO_PUBLIC_KEY(file=file, why=params.describe(error, roles_file.ListedKey)) from None
+        raise faults.NO_PUBLIC_KEY(
+            file=file, why=validation_messages.describe(error, roles_file.ListedKey)
+        ) from None
     except (yaml.YAMLError, ClearanceError) as error:
         raise faults.NO_PUBLIC_KEY(file=file, why=getattr(error, "fault", error)) from None
 
@@ -168,7 +170,7 @@ def _checked(data: Any) -> Root:
     try:
         content = _Pinned.model_validate(data)
     except ValidationError as error:
-        raise faults.INVALID_ROOT(why=params.describe(error, _Pinned)) from None
+        raise faults.INVALID_ROOT(why=validation_messages.describe(error, _Pinned)) from None
     return _built(content)
 
 
