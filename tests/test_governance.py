@@ -179,7 +179,7 @@ def test_an_older_roles_file_does_not_come_back(own: Own) -> None:
     own.release()
     own.change_roles(lambda said: said["people"]["vera"].update(roles=[]))
     own.sign("holder-1", "holder-2")
-    assert own.decide("vera").code == ExitCode.REFUSED
+    assert own.decide("vera").error == "promotion.right_missing"
     for name, content in before.items():
         (own.place.root / name).write_bytes(content)
     done = own.decide("vera")

@@ -160,12 +160,21 @@ def test_an_entry_tells_who_did_what_and_keeps_the_rest_to_itself() -> None:
 
 
 def test_a_clock_that_goes_back_does_not_reorder_the_log(tmp_path: Path, signer: samples.Signer) -> None:
-    times = iter([NOW, NOW - dt.timedelta(days=1), NOW + dt.timedelta(seconds=1)])
+    times = iter([NOW, NOW - dt.timedelta(minutes=5), NOW + dt.timedelta(seconds=1)])
     seal = signer.seal(tmp_path / "one")
     with ledger.open(samples.sqlite(tmp_path), seal=seal, clock=lambda: next(times)) as book:
         made = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
         assert made == [NOW, NOW, NOW + dt.timedelta(seconds=1)]
         assert ledger.verify(book, seal.places, signer.verify_envelope).ok
+
+
+def test_a_clock_far_ahead_drags_no_later_entry_with_it(tmp_path: Path, signer: samples.Signer) -> None:
+    ahead = NOW + dt.timedelta(days=365)
+    times = iter([ahead, NOW, NOW + dt.timedelta(seconds=1)])
+    seal = signer.seal(tmp_path / "one")
+    with ledger.open(samples.sqlite(tmp_path), seal=seal, clock=lambda: next(times)) as book:
+        made = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
+    assert made == [ahead, NOW, NOW + dt.timedelta(seconds=1)]
 
 
 def test_a_body_may_be_erased_and_the_ledger_still_verifies(

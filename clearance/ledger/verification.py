@@ -60,7 +60,7 @@ def _verify(
             ahead = next(expected, None)
         _compare(this, ahead, counter)
         if fault is None:
-            erasures.read(this, counter)
+            erasures.read(this)
     while ahead is not None and ahead.number <= last.number:
         ahead = next(expected, None)
     uncommitted = _end(last, ahead, expected, counter)
@@ -108,7 +108,7 @@ class _Erasures:
         self.notes: list[str] = []
         self._unexplained: set[int] = set()
 
-    def read(self, this: Entry, counter: FindingCounter) -> None:
+    def read(self, this: Entry) -> None:
         """Add the entry if its body is erased, and remove those that it explains."""
         if this.redacted:
             self._unexplained.add(this.number)
@@ -119,9 +119,7 @@ class _Erasures:
         except IntegrityError:
             event = None
         if event is None:
-            detail = f"entry {this.number} does not say what it erased"
-            counter.add(LedgerFault.UNREADABLE, this.number, detail)
-            return
+            return  # it explains nothing; whether the entry counts is judged elsewhere
         self._unexplained.difference_update(event.entries)
         listed = ", ".join(map(str, event.entries))
         when = f"on {this.time[:10]}: {event.reason}"

@@ -165,8 +165,8 @@ class PromotionTerms(Section):
     rebuild: dict[Text, bool] = Field(default_factory=dict)
     uncommitted: bool = False
     authors_listed: bool = True
-    contract_pinned: bool = True
     lapsed: Literal["refuse", "warn", "retire"] = "refuse"
+    contract_pinned: bool = True
 
     @model_validator(mode="after")
     def _knows_tiers(self) -> Self:

@@ -85,8 +85,8 @@ class JudgedCase:
     compared: str | None = None
     tier: str | None = None
     unlisted: str | None = None
-    contract: str | None = None
     unreadable: str | None = None
+    contract: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -167,6 +167,7 @@ def _hindrance(case: JudgedCase) -> str | None:
         or case.uncommitted
         or case.contradicted
         or case.unpushed
+        or case.unreadable
     )
 
 

@@ -16,8 +16,8 @@ def release_lines(folder: Path) -> list[str]:
     receipt = ReleaseReceipt.read(folder)
     versions = [("registered", receipt.candidate), ("champion", receipt.champion)]
     lines = [f"{word} {describe_version(version)}" for word, version in versions if version]
-    ending = waiting_lines(folder) or [*receipt.request, f"{receipt.status}: {receipt.reason}"]
     lapsed = [f"lapsed: {receipt.lapsed}"] if receipt.lapsed and receipt.status != Status.LAPSED else []
+    ending = waiting_lines(folder) or [*receipt.request, f"{receipt.status}: {receipt.reason}"]
     return [*lines, *ending, *lapsed]
 
 

@@ -173,13 +173,13 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
     ) | {"request": request.lines()}
-    if count is not None:
-        attempt_notice.record(root, count.number, str(count))
-        summary |= {"attempt": {"number": count.number, "sentence": str(count)}}
     if lapsed and promote.lapsed_policy(assessment) == "warn":
         summary |= {"reason": f"{summary['reason']} {lapsed}"}
     elif lapsed:
         summary |= {"lapsed": lapsed}
+    if count is not None:
+        attempt_notice.record(root, count.number, str(count))
+        summary |= {"attempt": {"number": count.number, "sentence": str(count)}}
     rows = run_record.test_rows(SplitDocument.from_json(verified.read_json(paths.SPLIT.as_posix())))
     if rows is None:
         return summary | {"test_uses": None}

@@ -57,9 +57,9 @@ def verify(
     except ClearanceError as error:
         return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
-    checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     if tenure is not None and number in (None, tenure.version):
         checks.append(_check("permission", lambda: _describe_permission(session, name, entries, tenure)))
+    checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]

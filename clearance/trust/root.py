@@ -60,6 +60,11 @@ class _Root(params.Section):
     threshold: int = Field(ge=1)
     demo: bool
     keys: list[roles_file.ListedKey]
+
+
+class _Pinned(_Root):
+    """A root file with the roots that it followed."""
+
     earlier: list[_Root] = Field(default_factory=list)
 
 
@@ -163,9 +168,9 @@ def verify_threshold(
 
 def _checked(data: Any) -> Root:
     try:
-        content = _Root.model_validate(data)
+        content = _Pinned.model_validate(data)
     except ValidationError as error:
-        raise faults.INVALID_ROOT(why=validation_messages.describe(error, _Root)) from None
+        raise faults.INVALID_ROOT(why=validation_messages.describe(error, _Pinned)) from None
     return _built(content)
 
 
@@ -180,5 +185,5 @@ def _built(content: _Root) -> Root:
         threshold=content.threshold,
         keys={key.keyid: key for key in listed},
         demo=content.demo,
-        earlier=tuple(_built(former) for former in content.earlier),
+        earlier=tuple(map(_built, content.earlier)) if isinstance(content, _Pinned) else (),
     )
