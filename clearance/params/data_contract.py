@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from clearance import canonical_json, labels
+from clearance import canonical_json, labels, wording
+from clearance.params import Params
 from clearance.params.data import Data, Split
 from clearance.params.source import Source
 
@@ -54,6 +55,11 @@ class DataContract:
         """
         content = {name: value for name, value in asdict(self).items() if value}
         return hashlib.sha256(canonical_json.dumps(content)).hexdigest()
+
+
+def of(settings: Params) -> DataContract:
+    """The contract that `params.yaml` declares."""
+    return of_sections(settings.source, settings.data, settings.split, settings.evaluate.reference)
 
 
 def of_sections(source: Source, data: Data, split: Split, reference: Mapping[str, Any]) -> DataContract:
@@ -146,7 +152,7 @@ def _inert(value: Any) -> str:
     if value is None or value in ({}, [], ()):
         return "none"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return wording.inert(text)
 
 
 def _cut(text: str) -> str:
