@@ -91,9 +91,14 @@ def differences(before: DataContract, after: DataContract) -> tuple[str, ...]:
 
 
 def describe(contract: DataContract) -> tuple[str, ...]:
-    """Every field of the contract in full, one line each; a text with several lines gives one for each."""
+    """Every field of the contract in full; see `in_full`."""
+    return in_full(asdict(contract))
+
+
+def in_full(tree: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every value below `tree` uncut, one line each; a text with several lines gives one for each of them."""
     lines: list[str] = []
-    for name, value in leaves(asdict(contract)):
+    for name, value in leaves(tree):
         if isinstance(value, str) and "\n" in value:
             numbered = enumerate(value.splitlines(), start=1)
             lines += [f"{name}, line {number}: {_inert(line)}" for number, line in numbered]

@@ -155,7 +155,7 @@ def render(evidence: ReportEvidence, data: params.Data, asked: data_contract.Dat
             findings=[codec.write(finding) for finding in sorted(verdict.findings, key=_worst_first)],
             origin=_as_json(evidence.origin),
             outcomes=OUTCOMES,
-            overrides=data_contract.describe_overrides(verdict.overrides),
+            overrides=data_contract.in_full(verdict.overrides),
             ruled=_with_rule(verdict.findings),
             next_steps=headline.next_steps(verdict),
             small_group=SMALL_GROUP,
