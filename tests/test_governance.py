@@ -123,7 +123,9 @@ def test_with_a_root_of_its_own_the_listed_people_promote_and_go_by_their_keys(o
 def test_a_policy_that_is_no_demos_promotes_nothing_until_the_data_contract_is_pinned(own: Own) -> None:
     root = own.place.root
     demands = governed.MANNER | {"contract_pinned": True}
+    roles = (root / roles_file.FILE).read_bytes()
     judged.put(root, policy=governed.POLICY | {"demo": False, "promotion": demands})
+    (root / roles_file.FILE).write_bytes(roles)
     ending = own.release()
     assert ending["status"] == "not promoted" and "does not pin the data contract" in ending["reason"]
     own.decide("vera")
