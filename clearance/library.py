@@ -48,10 +48,14 @@ class DecisionResult:
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionResult:
-    """How a promotion ended, and the registered version that is champion now; None if there is none."""
+    """How a promotion ended, and the registered version that is champion now; None if there is none.
+
+    `lapsed`: the version is champion, and what allowed it has ended.
+    """
 
     ending: Ending
     promoted: bool
+    lapsed: bool
     champion: str | None
 
 
@@ -150,24 +154,22 @@ def decide(
     from clearance.promotion import decide as decisions
     from clearance.trust.decisions import DecisionKind
 
-    end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
     with session.open_session(root, identity) as acting:
-        entry, review = decisions.decide(
+        result = decisions.decide(
             acting,
             registry.connect(),
             _model(root),
             version,
             kind=DecisionKind(kind),
             reason=reason,
-            until=end,
+            until=decisions.end_of_override(until),
         )
-        uncounted = decisions.reason_uncounted(entry, review)
         return DecisionResult(
-            entry=entry,
-            uncounted=uncounted,
-            request=approval_request.of_review(review).lines(),
-            missing=tuple(review.standing.reasons),
-            complete=uncounted is None and decisions.completes(DecisionKind(kind), review),
+            entry=result.entry,
+            uncounted=result.uncounted,
+            request=approval_request.of_review(result.review).lines(),
+            missing=result.missing,
+            complete=result.complete,
         )
 
 
@@ -193,6 +195,7 @@ def promote(project: ProjectPath, version: int, *, identity: str | None = None) 
     return PromotionResult(
         ending=ending,
         promoted=ending.status in (Status.PROMOTED, Status.CHAMPION),
+        lapsed=ending.status is Status.LAPSED,
         champion=None if state.champion is None else str(state.champion),
     )
 

@@ -13,10 +13,10 @@ def main() -> None:
     """Read the evidence below the working folder, write the page and the impact table."""
     settings = params.load(paths.PARAMS)
     evidence = report.read(Path())
-    asked = data_contract.of_sections(
+    declared = data_contract.of_sections(
         settings.source, settings.data, settings.split, settings.evaluate.reference
     )
-    files.write_text(paths.REPORT_PAGE, report.render(evidence, settings.data, asked))
+    files.write_text(paths.REPORT_PAGE, report.render(evidence, settings.data, declared))
     files.write_text(paths.IMPACT_TABLE, impact_table.to_csv(report.impact_rows(evidence)))
 
 

@@ -58,11 +58,11 @@ AGREED = data_contract.of(params.load(ROOT / "params.yaml"))
 )
 def test_every_part_of_the_question_changes_the_digest_and_is_named(key: str, value: Any, field: str) -> None:
     if key == "data.target":  # what was decided after the outcome cannot be the outcome
-        asked = dataclasses.replace(AGREED, target="reject")
+        question = dataclasses.replace(AGREED, target="reject")
     else:
-        asked = data_contract.of(change(key, value))
-    assert asked.digest != AGREED.digest
-    lines = data_contract.differences(AGREED, asked)
+        question = data_contract.of(change(key, value))
+    assert question.digest != AGREED.digest
+    lines = data_contract.differences(AGREED, question)
     assert lines and any(line.startswith((f"{field}:", f"{field},", f"{field}.")) for line in lines), lines
     assert all(" → " in line for line in lines)
 
@@ -81,8 +81,8 @@ def test_every_part_of_the_question_changes_the_digest_and_is_named(key: str, va
     ],
 )
 def test_how_a_model_is_made_and_the_order_of_names_are_no_part_of_it(key: str, value: Any) -> None:
-    asked = data_contract.of(change(key, value))
-    assert (asked.digest, data_contract.differences(AGREED, asked)) == (AGREED.digest, ())
+    question = data_contract.of(change(key, value))
+    assert (question.digest, data_contract.differences(AGREED, question)) == (AGREED.digest, ())
 
 
 def test_a_change_far_into_a_long_line_is_shown_and_nothing_acts_on_a_terminal() -> None:

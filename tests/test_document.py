@@ -344,8 +344,8 @@ def test_the_lineage_has_the_digest_of_everything_the_page_rests_on(tmp_path: Pa
     assert len(rested_on) == 13
     for path in rested_on:
         assert f"{path.relative_to(root).as_posix()} {files.sha256(path)}" in text
-    asked = data_contract.of(params.load(root / "params.yaml"))
-    for said in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32, asked.digest):
+    question = data_contract.of(params.load(root / "params.yaml"))
+    for said in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32, question.digest):
         assert said in text
 
 

@@ -171,7 +171,7 @@ def missing(own: Own) -> Any:
     with own.place.office("otto") as session:
         return review.open_review(
             session, registry.connect(), governed.NAME, 1, governed.today()
-        ).standing.missing
+        ).approvals.missing
 
 
 def _all(own: Own) -> list[ledger.Entry]:

@@ -92,10 +92,10 @@ def _ensure_allowed(
     reviewed = review.review_then(session, server, verified, before, assessment, at=promotion.at)
     if reviewed.obstacle:
         raise faults.PROMOTED_AGAINST_POLICY(entry=promotion.number, reason=reviewed.obstacle.reason)
-    until = reviewed.standing.until
+    until = reviewed.approvals.until
     if until is not None and until <= session.now():
         raise faults.OVERRIDE_ENDED(day=until.date())
-    approvals = ", ".join(str(decision) for decision in reviewed.standing.counted)
+    approvals = ", ".join(str(decision) for decision in reviewed.approvals.counted)
     limit = f"; BY OVERRIDE until {until.date()}" if until else ""
     return (
         f"promoted by {intent.actor} (entry {promotion.number}); "

@@ -17,7 +17,15 @@ def release_lines(folder: Path) -> list[str]:
     versions = [("registered", receipt.candidate), ("champion", receipt.champion)]
     lines = [f"{word} {describe_version(version)}" for word, version in versions if version]
     ending = waiting_lines(folder) or [*receipt.request, f"{receipt.status}: {receipt.reason}"]
-    return [*lines, *ending]
+    lapsed = [f"lapsed: {receipt.lapsed}"] if receipt.lapsed and receipt.status != Status.LAPSED else []
+    return [*lines, *ending, *lapsed]
+
+
+def has_lapsed(folder: Path) -> bool:
+    """Whether the last release found that what allowed the champion no longer holds, and the policy minds."""
+    if not (folder / paths.RELEASE_RECEIPT).exists():
+        return False
+    return ReleaseReceipt.read(folder).lapsed is not None
 
 
 def describe_version(version: ReceiptVersion) -> str:

@@ -128,10 +128,11 @@ def _position(path: Path) -> tuple[int, str]:
     return _PICTURES.index(path.stem) if path.stem in _PICTURES else len(_PICTURES), path.name
 
 
-def render(evidence: ReportEvidence, data: params.Data, asked: data_contract.DataContract) -> str:
+def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.DataContract) -> str:
     """The page as HTML: the same bytes for the same evidence, and all text escaped.
 
-    `data` declares the columns, `asked` is the data contract. The page loads nothing and contains no script.
+    `data` declares the columns, `declared` is the data contract. The page loads nothing and contains no
+    script.
     """
     verdict = evidence.verdict
     return (
@@ -141,7 +142,7 @@ def render(evidence: ReportEvidence, data: params.Data, asked: data_contract.Dat
             **{name: _as_json(document) for name, document in evidence.documents.items()},
             certainties=explain_rule.CERTAINTIES,
             compared=before_after.lines(evidence.documents["training"]),
-            asked={"digest": asked.digest, "lines": data_contract.describe(asked)},
+            question={"digest": declared.digest, "lines": data_contract.describe(declared)},
             biases=metric_catalogue.of_document("validation_prepared"),
             data=data,
             digests=evidence.digests,
