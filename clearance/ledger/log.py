@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from clearance import wording
+from clearance import foreign_text
 from clearance.ledger import checkpoint, checkpoint_files, database, entry, faults, fencing, reading
 from clearance.ledger.checkpoint import Checkpoint, Seal
 from clearance.ledger.entry import Draft, Entry
@@ -46,7 +46,7 @@ def redact(ledger: Ledger, numbers: Sequence[int], *, actor: str, keyid: str | N
 
     Raises DataError when an entry does not exist, its kind must stay readable, or no reason is given.
     """
-    if not numbers or not wording.is_visible(reason):
+    if not numbers or not foreign_text.is_visible(reason):
         raise faults.NO_REASON()
     event = RedactionEvent(entries=tuple(sorted(set(numbers))), reason=reason)
     drafts = (Draft.of(event, model=None, actor=actor, keyid=keyid),)
