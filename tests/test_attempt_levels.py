@@ -18,6 +18,7 @@ from clearance.documents.measurement import Measurement, Outcome
 from clearance.metrics import intervals
 from clearance.policy import attempt_terms, findings, judgement
 from clearance.policy.schema import Policy, Rule
+from clearance.reporting.explain_rule import cautions, explain
 from tasks import assess, evaluate
 from tests.support import evidence, judged
 
@@ -85,6 +86,23 @@ def test_an_attempt_passes_only_where_its_share_of_the_level_does(attempt: int, 
     assert judge(document, attempt, attempts=None).outcome == PASS
     later = SPEND | {"valid_from": "2027-01-01"}
     assert judge(document, attempt, attempts=later).outcome == PASS
+
+
+@pytest.mark.parametrize(
+    ("highs", "until"), [((0.06, 0.09, 0.11), 3), ((0.11,), 0), ((0.05,) * 6, attempt_terms.MOST)]
+)
+def test_the_last_attempt_that_passes_follows_from_the_evidence(highs: tuple[float, ...], until: int) -> None:
+    raw = evidence.raw_validation({"blocking_failures": Measurement(value=0.0)})
+    found = {"fairness": fairness(*highs), "validation_raw": raw}
+    assert judgement.passes_until(policy(), found, DECLARED, TODAY) == until
+
+
+def test_a_rule_on_significance_that_is_not_made_stricter_is_a_caution() -> None:
+    told = {"decides_by": "point_and_significance", "equal_at": 0.0}
+    rules = [judged.POLICY["rules"][0], judged.POLICY["rules"][1] | told]
+    assert any("rule gap decides by significance" in line for line in cautions(policy(rules=rules), TODAY))
+    assert not any("significance" in line for line in cautions(policy(), TODAY))
+    assert any("1/8" in line for line in explain(policy(), "attempts"))
 
 
 def test_the_finding_shows_the_interval_that_decided() -> None:

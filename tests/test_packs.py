@@ -1,16 +1,18 @@
 """The packs a team starts from: each loads, and each number says what it is, from when and how sure."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from clearance.documents import metric_catalogue
+from clearance.documents import attempt_level, metric_catalogue
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
-from clearance.policy import judgement, policy_file, schema
+from clearance.policy import attempt_terms, judgement, policy_file, schema
 from clearance.reporting import explain_rule
 
 ROOT = Path(__file__).parent.parent
@@ -114,11 +116,25 @@ def sound(
         "validation_raw": MeasuredDocument(measurements={"blocking_failures": nothing}),
         "validation_prepared": MeasuredDocument(measurements={"blocking_failures": nothing} | labels),
         "split": MeasuredDocument(measurements={"overlap": nothing}),
-        "performance": MeasuredDocument(measurements=ranks),
-        "fairness": MeasuredDocument(measurements=by_name),
+        "performance": levelled(ranks),
+        "fairness": levelled(by_name),
         "explanation": MeasuredDocument(measurements={"additivity_error": nothing}),
         "training": MeasuredDocument(measurements={"protected_at_decision": nothing}),
     }
+
+
+def levelled(measurements: Any) -> LevelledDocument:
+    """A document of so many rows that the intervals for later attempts are hardly wider."""
+
+    def at(share: float, value: Any) -> Any:
+        if not isinstance(value, Measurement):
+            return {name: at(share, inner) for name, inner in value.items()}
+        if value.confidence is None:
+            return value
+        return replace(value, confidence=attempt_terms.at_share(value.confidence, share))
+
+    levels = {share: at(share, measurements) for share in attempt_terms.SHARES}
+    return LevelledDocument(measurements=measurements, levels=attempt_level.collect(levels))
 
 
 @each_pack
@@ -132,7 +148,7 @@ def test_a_threshold_that_approves_nearly_everybody_is_refused(file: Path) -> No
     """At 0.02 the demo's model approves 99% of all groups, 13 points more than are labelled favourable."""
     everybody = sound(ratio=(0.995, 0.99, 0.999), gap=0.006, excess=(0.13, 0.104, 0.16))
     ranks = {**everybody["performance"].measurements, "balanced_accuracy": measurement(0.53, 0.512, 0.566)}
-    everybody["performance"] = MeasuredDocument(measurements=ranks)
+    everybody["performance"] = levelled(ranks)
     verdict = judgement.judge(policy_file.load(file), everybody, DECLARED, TODAY)
     failed = {finding.rule.id for finding in verdict.findings if finding.outcome == Outcome.FAIL}
     if file.stem.startswith("nyc"):  # the law has no pass mark: it warns

@@ -31,7 +31,7 @@ def verify(export: Path | None) -> int:
 
     with session.open_read_only(root) as reader:
         report = reader.audit() if export is None else exports.verify(export, reader.verify_envelope)
-    for line in (*report.findings, *report.notes):
+    for line in (*report.findings, *report.voids, *report.notes):
         process.echo(line)
     process.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")
     return ExitCode.PASS if report.ok else ExitCode.ERROR
@@ -41,13 +41,19 @@ def verify(export: Path | None) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @process.exit_with_status
 def show(as_json: bool) -> int:
-    """Print every ledger entry."""
+    """Print every ledger entry; of those that are void, why."""
     root = process.enter_project()
+    from clearance.ledger import entries as entries_of
     from clearance.promotion import session
 
     with session.open_read_only(root) as reader:
-        for entry in reader.entries():
-            process.echo(json.dumps(entry.to_json()) if as_json else entry)
+        voids = reader.voids()
+        for entry in entries_of(reader.book):
+            void = voids.get(entry.number)
+            if as_json:
+                process.echo(json.dumps(entry.to_json() | {"void": void and void.why}))
+            else:
+                process.echo(f"{entry} Void: {void.why}." if void else entry)
     return ExitCode.PASS
 
 

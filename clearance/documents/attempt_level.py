@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from clearance.documents.evidence_document import Measurements
+from clearance.documents import codec
+from clearance.documents.evidence_document import MeasuredDocument, Measurements
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +21,15 @@ Levels = tuple[AttemptLevel, ...]
 """One for each share, the first attempt's first."""
 
 
-def measurements_at(levels: Levels | None, share: float) -> Measurements:
-    """The measurements for attempts with this share; empty where there are none."""
-    return next((level.measurements for level in levels or () if level.share == share), {})
+@dataclass(frozen=True, kw_only=True)
+class LevelledDocument(MeasuredDocument):
+    """A document about test rows. `levels` is there where the policy spends its level over attempts."""
+
+    levels: Levels | None = field(default=None, metadata=codec.WHEN_SET)
+
+    def measurements_at(self, share: float) -> Measurements:
+        """The measurements for attempts with this share; empty where there are none."""
+        return next((level.measurements for level in self.levels or () if level.share == share), {})
 
 
 def collect(by_share: Mapping[float, Measurements]) -> Levels | None:

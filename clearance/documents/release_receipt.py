@@ -34,7 +34,8 @@ class ReleaseReceipt(Document):
     """How the release ended and why, and who is candidate and champion now.
 
     `test_uses` counts the models that the test rows have judged; None where no rows judge, or nothing counts.
-    `request` is what approvers must know of the candidate, a sentence each.
+    `request` is what approvers must know of the candidate, a sentence each. `lapsed` is why what allowed the
+    champion no longer holds.
     """
 
     path: ClassVar[Path] = paths.RELEASE_RECEIPT
@@ -49,3 +50,4 @@ class ReleaseReceipt(Document):
     test_uses: Count | None = None
     request: tuple[str, ...] = ()
     attempt: AttemptReceipt | None = field(default=None, metadata=WHEN_SET)
+    lapsed: str | None = field(default=None, metadata=WHEN_SET)

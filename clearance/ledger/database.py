@@ -183,7 +183,7 @@ def reading(database: Database, *, lenient: bool = False) -> Iterator[sa.Connect
             driver: Any = connection.connection.driver_connection
             connection.detach()  # so that nobody else gets it from the pool
             driver.text_factory = lambda data: data.decode("utf-8", "replace")
-        yield connection.execution_options(stream_results=True, yield_per=1000)
+        yield connection.execution_options(stream_results=True, yield_per=100)
 
 
 def _begin(connection: sa.Connection, patience: float) -> None:

@@ -81,7 +81,7 @@ class _Last:
     """The last entry that was read: what the next one must follow."""
 
     def __init__(self, origin: str) -> None:
-        self.number, self.digest, self.time, self.count = 0, origin, "", 0
+        self.number, self.digest, self.count = 0, origin, 0
 
     def follow(self, this: Entry, counter: FindingCounter) -> None:
         """Report where `this` does not follow, and continue from it."""
@@ -96,11 +96,6 @@ class _Last:
             )
         elif this.previous != self.digest:
             counter.add(LedgerFault.UNLINKED, number, f"entry {number} does not follow the previous entry")
-        if number >= next_number and isinstance(this.time, str):
-            if this.time < self.time:
-                detail = f"entry {number} has the time {this.time}, before that of the previous entry"
-                counter.add(LedgerFault.TIME, number, detail)
-            self.time = this.time
         self.count += 1
         if number >= self.number:
             self.number, self.digest = number, this.digest

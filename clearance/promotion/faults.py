@@ -64,6 +64,18 @@ CHAMPION_EVIDENCE_CHANGED = ErrorKind(
     "find out who changed it; roll back to a version that verifies, or restore MLflow from a backup",
 )
 
+VOID_ENTRY = ErrorKind(
+    "promotion.void_entry",
+    ReleaseRefused,
+    "a {kind} by {actor} would not count: {why}",
+    "nothing was recorded; ask somebody whose role gives the right, or fix what is wrong",
+)
+CLOCK_BEHIND = ErrorKind(
+    "promotion.clock_behind",
+    ConfigurationError,
+    "{why}",
+    "set the clock of this machine; nothing was recorded",
+)
 NOT_AN_INTENT = ErrorKind(
     "promotion.not_an_intent",
     IntegrityError,
@@ -99,6 +111,12 @@ PROMOTED_AGAINST_POLICY = ErrorKind(
     ConfigurationError,
     "entry {entry} promoted it although this stood in the way: {reason}",
     _INVESTIGATE,
+)
+CHAMPION_LAPSED = ErrorKind(
+    "promotion.champion_lapsed",
+    ConfigurationError,
+    "what allowed the champion has ended: {why}",
+    "decide on it again, roll back, or retire it",
 )
 OVERRIDE_ENDED = ErrorKind(
     "promotion.override_ended",
@@ -227,6 +245,18 @@ REBUILD_DIFFERS = ErrorKind(
     IntegrityError,
     "{version} was built again, and something else came out",
     _INVESTIGATE,
+)
+COMPARISON_NOT_REPEATED = ErrorKind(
+    "promotion.comparison_not_repeated",
+    IntegrityError,
+    "{version}: the comparison with the champion that was recorded does not come out again: it is {outcome}",
+    "find out who recorded it; an honest one comes from `clearance release` where the version was made",
+)
+REMOTE_LACKS_OUTPUTS = ErrorKind(
+    "promotion.remote_lacks_outputs",
+    IntegrityError,
+    "{version}: the DVC remote lacks {outputs}, which the proposal says were pushed",
+    "run `clearance release` where it was made, which pushes them",
 )
 COMPARISON_CHANGED = ErrorKind(
     "promotion.comparison_changed",

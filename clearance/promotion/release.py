@@ -26,6 +26,7 @@ from clearance.promotion import (
     promote,
     propose,
     review,
+    rollback,
     version_record,
 )
 from clearance.promotion.authorised_policy import Authority
@@ -33,7 +34,8 @@ from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import attempt_notice, test_set_notice
-from clearance.versioning import dvc_remote, git, lineage, visibility
+from clearance.trust.roles import Right
+from clearance.versioning import dvc_remote, executions, git, lineage, visibility
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
 """Variables that say that this machine does not last."""
@@ -74,7 +76,7 @@ def receipt(
         "reason": ending.reason,
         "fingerprint": fingerprint,
         "verdict": str(verdict.verdict),
-        "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION),
+        "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION, Status.LAPSED),
         "candidate": _describe(candidate, notes[0]),
         "champion": _describe(champion, notes[1]),
     }
@@ -150,6 +152,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         attempts.record_tracked(session, server, settings.name, verified.fingerprint, terms)
         with session.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
             visibility.ensure_visible(home)
+            executions.ensure_executed(root, lineage.locked(root))
             version = candidate.register()
             pushed = bool(remote) and (not case.failed or candidate.is_overridden(version))
             if pushed:
@@ -158,6 +161,10 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         ending, state = promote.promote(
             session, server, settings.name, version.number, day, assessment=assessment
         )
+        lapsed = promote.find_lapse(session, settings.name)
+        if lapsed and promote.lapsed_policy(assessment) == "retire" and session.may(Right.ROLL_BACK):
+            rollback.retire(session, server, settings.name, lapsed)
+            lapsed = f"{lapsed} The policy retires such a champion: the model has none now."
         notes = _notes(session, settings.name, (version.number, state.ledger_champion))
         entries = session.entries(settings.name)
         count = attempts.of_version(entries, settings.name, version.number, terms)
@@ -169,6 +176,10 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     if count is not None:
         attempt_notice.record(root, count.number, str(count))
         summary |= {"attempt": {"number": count.number, "sentence": str(count)}}
+    if lapsed and promote.lapsed_policy(assessment) == "warn":
+        summary |= {"reason": f"{summary['reason']} {lapsed}"}
+    elif lapsed:
+        summary |= {"lapsed": lapsed}
     rows = run_record.test_rows(SplitDocument.from_json(verified.read_json(paths.SPLIT.as_posix())))
     if rows is None:
         return summary | {"test_uses": None}

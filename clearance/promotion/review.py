@@ -82,8 +82,8 @@ class Review:
     contributors: approval_rules.Contributors
     contract_changes: tuple[str, ...]
     case: JudgedCase
-    matter: ApprovalSubject
-    standing: approval_state.ApprovalState
+    subject: ApprovalSubject
+    approvals: approval_state.ApprovalState
     attempts: AttemptCount | None
     rebuilds: tuple[Rebuild, ...] = ()
 
@@ -100,7 +100,7 @@ class Review:
     @property
     def obstacle(self) -> Ending | None:
         """Why the version may not become champion; None when it may."""
-        return next_step.obstacle(self.case, self.standing, self.needs)
+        return next_step.obstacle(self.case, self.approvals, self.needs)
 
 
 def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
@@ -264,6 +264,7 @@ def _concluded(
         compared=_comparison_obstacle(record, authority.policy, case.day),
         contradicted=rebuilds.contradiction(rebuilt),
         unrebuilt=rebuilds.lacking(rebuilt, record.version) if authority.demands_rebuild else None,
+        unreadable="; ".join(map(_describe_unreadable, record.unreadable)) or None,
     )
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
@@ -284,8 +285,8 @@ def _concluded(
         contributors=background.contributors,
         contract_changes=background.contract_changes,
         case=case,
-        matter=subject,
-        standing=approval_state.evaluate(record.decisions, context),
+        subject=subject,
+        approvals=approval_state.evaluate(record.decisions, context),
         attempts=count,
         rebuilds=tuple(rebuilt),
     )
@@ -390,7 +391,8 @@ def champion_bundle(
         return None
     candidates = registry.candidate_name(name)
     version = registry.find_number(server, candidates, tenure.version)
-    bundle = candidate.read_bundle(session, server, version) if version else None
+    proposal = version_record.find_proposal(session.entries(name), tenure.version)
+    bundle = candidate.read_bundle(session, server, version, proposal) if version and proposal else None
     if bundle is None or bundle.digest != tenure.content:
         raise faults.CHAMPION_EVIDENCE_CHANGED(candidates=candidates, version=tenure.version)
     return bundle
@@ -452,4 +454,12 @@ def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: Ve
         failed=False,
         now=session.now(),
     )
-    return [str(decision) for decision in approval_state.evaluate(record.decisions, context).rejections]
+    standing = approval_state.evaluate(record.decisions, context)
+    return [*map(str, standing.rejections), *map(_describe_unreadable, record.unreadable)]
+
+
+def _describe_unreadable(entry: ledger.Entry) -> str:
+    return (
+        f"Entry {entry.number}, a {entry.kind} by {entry.actor}, was erased against the rules and may be "
+        "about this version: restore the ledger from a backup, or propose a new version."
+    )

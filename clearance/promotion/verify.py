@@ -6,20 +6,20 @@ Only the project's own ledger and registry are asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from clearance import files, ledger, registry
-from clearance.errors import ClearanceError, ConfigurationError, TransientError
+from clearance import ledger, paths, registry
+from clearance.errors import ClearanceError, ConfigurationError, ExitCode, TransientError
 from clearance.policy import policy_file
 from clearance.promotion import (
     approval_request,
     attempts,
     candidate,
     faults,
+    lapse,
     past_promotions,
     promote,
     review,
@@ -30,6 +30,7 @@ from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import dsse, evidence_bundle
+from clearance.versioning import dvc_lock, git
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,8 @@ def verify(
         return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
     checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
+    if tenure is not None and number in (None, tenure.version):
+        checks.append(_check("permission", lambda: _describe_permission(session, name, entries, tenure)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
@@ -130,6 +133,25 @@ def _describe_alias(
     return f"matches the ledger ({target})" if target else "not set, as in the ledger"
 
 
+def _describe_permission(
+    session: ReadOnlySession, name: str, entries: list[ledger.Entry], tenure: ledger.Tenure
+) -> str:
+    """That everybody whom the champion rests on still agrees."""
+    record = version_record.fold(entries, name, tenure.version, session.roles)
+    if lapsed := lapse.find(record, session.roles, session.now()):
+        raise faults.CHAMPION_LAPSED(why=lapsed)
+    return f"nobody withdrew what allowed it{f', until {end}' if (end := tenure.override_until) else ''}"
+
+
+def exit_code(checks: Sequence[Check]) -> ExitCode:
+    """The exit status that tells whether all holds, or the champion has only lapsed."""
+    codes = {check.code for check in checks if not check.holds}
+    if not codes:
+        return ExitCode.PASS
+    lapsed = {faults.CHAMPION_LAPSED.code, faults.OVERRIDE_ENDED.code}
+    return ExitCode.LAPSED if faults.CHAMPION_LAPSED.code in codes and codes <= lapsed else ExitCode.ERROR
+
+
 def _check_version(
     session: ReadOnlySession,
     server: registry.MlflowServer,
@@ -165,6 +187,8 @@ def _check_version(
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
         yield _check("contract", lambda: _describe_contract(session, server, verified, record))
+        if unusual := _unusual_commands(session, verified):
+            yield Check(name="commands", holds=True, says="; ".join(unusual))
         if comparison := record.comparison:
             yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
         yield _check("attempts", lambda: _describe_attempts(verified, record))
@@ -193,14 +217,22 @@ def _describe_comparison(
     server: registry.MlflowServer, verified: VerifiedCandidate, comparison: ledger.events.ComparisonEvent
 ) -> str:
     """Whether the comparison beside the version is the one that was recorded and agreed to."""
-    name = version_record.COMPARISON_FILE
-    with TemporaryDirectory() as folder:
-        registry.fetch_files(server, verified.version, [name], Path(folder))
-        digest = files.sha256_json(files.read_json(Path(folder) / name))
-    if digest != comparison.comparison:
-        raise faults.COMPARISON_CHANGED(file=name)
+    candidate.fetch_comparison(server, verified.version, comparison.comparison)
     outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
+
+
+def _unusual_commands(session: ReadOnlySession, verified: VerifiedCandidate) -> list[str]:
+    """What the stages of the version ran beside modules of the project, or against what its commit says."""
+    evidence = verified.bundle.evidence
+    committed = None
+    if commit := evidence.code.commit:
+        try:
+            graph = git.read_file(git.checkout_of(session.root), commit, paths.DVC_YAML.as_posix()) or b""
+            committed = dvc_lock.declared_commands(graph.decode(errors="replace"))
+        except ClearanceError as error:
+            return [f"the commands cannot be compared with the commit: {error.fault}"]
+    return dvc_lock.unusual_commands(dvc_lock.parse(evidence.lock), committed)
 
 
 def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:

@@ -63,6 +63,12 @@ def _root(holders: list[Signer]) -> root.Root:
     return root.create([holder.public_key for holder in holders], _THRESHOLD, demo=True)
 
 
+def source(project: Path) -> tuple[str, dict[str, Any]]:
+    """The demo's roles file with its keys, and the envelope over it; they exist after `ensure`."""
+    folder = project / FOLDER
+    return (folder / _KEYED).read_bytes().decode(), dsse.read(folder / _SIGNED)
+
+
 def _complete(project: Path, data: dict[str, Any], seen: signed_roles.TrustedVersion) -> Roles:
     folder = project / FOLDER
     text, holders = _with_keys(folder, data), _root_holders(folder)
