@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from clearance import wording
+from clearance import foreign_text
 from clearance.errors import IntegrityError
 from clearance.ledger import checkpoint, checkpoint_files, database, entry, faults, fencing, reading, times
 from clearance.ledger.checkpoint import Checkpoint, Seal
@@ -54,6 +54,8 @@ def redact(ledger: Ledger, draft: Draft) -> Entry:
         event = RedactionEvent.from_body(draft.body)
     except IntegrityError:
         raise faults.NO_REASON() from None
+    if not foreign_text.is_visible(event.reason):
+        raise faults.NO_REASON()
     entries = _append(ledger, (draft,), None, erase=tuple(sorted(set(event.entries))))
     if ledger.database.file is not None:
         with database.reading(ledger.database) as connection:
