@@ -9,8 +9,8 @@ RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict release ui bench deps schemas errors lock \
-  upgrade clean
+.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict rebuild release ui bench deps schemas errors \
+  metrics lock upgrade clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ repro: $(READY)  ## run the same stages with plain DVC
 verdict: $(READY)  ## print the last verdict as Markdown; fails unless it is a pass
 	@$(BIN)/clearance verdict --markdown
 
+rebuild: $(READY)  ## build candidate VERSION again in a new environment from its lock, and sign the result
+	@$(BIN)/clearance reproduce "$$VERSION" --attest --fresh
+
 release: $(READY)  ## record the judged model, and promote it if the evidence allows
 	@$(BIN)/clearance track
 	@$(BIN)/clearance release
@@ -75,11 +78,14 @@ bench: $(READY)  ## measure speed and memory, as ratios against peers
 deps: $(READY)  ## write the code dependencies of every stage into dvc.yaml
 	$(BIN)/python -m tools.code_deps
 
-schemas: $(READY)  ## write the JSON Schema of every evidence document into docs/schemas
+schemas: $(READY)  ## write the JSON Schemas of documents, ledger entries and policies
 	$(BIN)/python -m tools.schemas
 
 errors: $(READY)  ## write the reference of error codes, docs/errors.md
 	$(BIN)/python -m tools.error_reference
+
+metrics: $(READY)  ## write the tables of metrics in docs/fairness.md
+	$(BIN)/python -m tools.metric_table
 
 lock: $(READY)  ## resolve the dependencies again, keeping the pins that still fit
 	$(RESOLVE)

@@ -9,7 +9,15 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from assurance import cluster_coverage, corruption, hostile, interval_coverage, tampering, verdict_power
+from assurance import (
+    attempts,
+    cluster_coverage,
+    corruption,
+    hostile,
+    interval_coverage,
+    tampering,
+    verdict_power,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,6 +28,7 @@ STUDIES: dict[str, Callable[[Path, Sequence[int], bool], int]] = {
     "hostile": hostile.run,
     "tampering": tampering.run,
     "clusters": cluster_coverage.run,
+    "attempts": attempts.run,
 }
 """Each takes a scratch folder, seeds and whether to rewrite its record; returns how many promises broke."""
 MODULES = ("ledger_concurrency", "ledger_tampering", "unauthorised", "crashes", "paired_coverage")
@@ -35,9 +44,9 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.studies) - set(names):
         parser.error(f"no such study: {', '.join(sorted(unknown))}")
-    broken = [name for name in options.studies if not _holds(name, options.seed, options.write)]
-    if broken:
-        raise SystemExit(f"broken promises: {', '.join(broken)}")
+    failures = [name for name in options.studies if not _holds(name, options.seed, options.write)]
+    if failures:
+        raise SystemExit(f"broken promises: {', '.join(failures)}")
 
 
 def _holds(name: str, seeds: Sequence[int], write: bool) -> bool:

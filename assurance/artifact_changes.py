@@ -131,7 +131,7 @@ def _other(path: Path, random: Random) -> bytes:
     content = path.read_bytes()
     if path.name == "model.skops":
         return judged.trained(1)
-    digits = [found.start() for found in re.finditer(rb"[0-8]", content)]
+    digits = [match.start() for match in re.finditer(rb"[0-8]", content)]
     if not digits:
         return content.swapcase()
     at = random.choice(digits)
@@ -293,8 +293,8 @@ def _edited(file: str, change: Callable[[Any], Any]) -> Make:
 def _text(file: str, change: Callable[[str], str]) -> Make:
     def make(ground: Ground, _: Random) -> None:
         text = (ground.root / file).read_text()
-        (ground.root / file).write_text(changed := change(text), newline="")
-        assert changed != text, file  # noqa: S101
+        (ground.root / file).write_text(replacement := change(text), newline="")
+        assert replacement != text, file  # noqa: S101
 
     return make
 
@@ -576,8 +576,8 @@ def _sql(statement: str) -> Make:
                 "select run_id from model_versions where name = 'loan-approval-candidate' and version = ?",
                 (version,),
             ).fetchone()
-            done = database.execute(statement, {"version": version, "run": run})
-            assert done.rowcount, statement  # noqa: S101
+            result = database.execute(statement, {"version": version, "run": run})
+            assert result.rowcount, statement  # noqa: S101
 
     return make
 
@@ -642,8 +642,8 @@ def _restored(path: str, link: str = "") -> Make:
         with Repo(str(ground.root)) as repo, repo.config.edit() as config:
             if link:
                 config["cache"]["type"] = [link]
-        for each in CACHED if link else (path,):
-            (ground.root / each).unlink()
+        for folder in CACHED if link else (path,):
+            (ground.root / folder).unlink()
         with Repo(str(ground.root)) as repo:
             repo.checkout(force=True, relink=bool(link))
         if link == "symlink":
@@ -756,7 +756,7 @@ def _all() -> Iterator[Change]:
     for path in CACHED:
         for name in CACHE_WAYS:
             yield Change(f"{path} in the cache: {name}", "DVC cache", _cached(path, CONTENTS[name]))
-    for kind, made in {
+    for kind, changes in {
         "lock file": _lock,
         "graph": _graph,
         "parameters": _params,
@@ -764,7 +764,7 @@ def _all() -> Iterator[Change]:
         "MLflow": _mlflow,
         HARMLESS: _calm,
     }.items():
-        yield from (Change(f"{kind}: {name}", kind, make) for name, make in made())
+        yield from (Change(f"{kind}: {name}", kind, make) for name, make in changes())
 
 
 ALL = tuple(_all())

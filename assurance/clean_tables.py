@@ -75,7 +75,7 @@ def case(seed: int, rows: int | None = None) -> Case:
     world = World(random, size, random.normal(size=size))
     frame = _roles(world) | _features(world)
     more = _further(world)
-    listed = [*(name for name in _features_of(frame)), *more]
+    columns = [*(name for name in _features_of(frame)), *more]
     labels: list[tuple[Any, Any]] = [("yes", "no"), (1, 0), (True, False)]
     yes, no = labels[random.integers(3)]
     chance = random.uniform(0.3, 0.7)
@@ -84,7 +84,7 @@ def case(seed: int, rows: int | None = None) -> Case:
     frame |= more | {"approved": np.where(good, yes, no).astype(type(yes) if yes != "yes" else object)}
     frame |= {"rejected": (~good).astype(int), "minority": (frame["race"] == "Black").astype(int)}
     table = pd.DataFrame(frame)
-    return Case(frame=table, data=_data(table, yes, no, listed if random.random() < 0.5 else None))
+    return Case(frame=table, data=_data(table, yes, no, columns if random.random() < 0.5 else None))
 
 
 def _roles(world: World) -> dict[str, Any]:
@@ -153,11 +153,11 @@ def _further(world: World) -> dict[str, Any]:
         lambda: np.where(random.random(rows) < 0.3, np.nan, random.normal(size=rows)),
         lambda: world.around(0.5).round(2),
     ]
-    chosen = random.choice(len(shapes), random.integers(0, 6), replace=False)
-    return {f"further_{at}": shapes[at]() for at in chosen}
+    places = random.choice(len(shapes), random.integers(0, 6), replace=False)
+    return {f"further_{at}": shapes[at]() for at in places}
 
 
-def _data(table: pd.DataFrame, yes: Any, no: Any, listed: list[str] | None) -> dict[str, Any]:
+def _data(table: pd.DataFrame, yes: Any, no: Any, columns: list[str] | None) -> dict[str, Any]:
     return {
         "row_key": "id",
         "target": "approved",
@@ -165,7 +165,7 @@ def _data(table: pd.DataFrame, yes: Any, no: Any, listed: list[str] | None) -> d
         "protected": ["race", "sex"],
         "protected_encodings": ["minority"],
         "after_outcome": ["rejected"],
-        "features": listed or {"all_but": ["decided"]},
+        "features": columns or {"all_but": ["decided"]},
         "rows_min": min(400, len(table)),
         "label_share_min": 0.05,
         "columns": {

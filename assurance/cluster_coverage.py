@@ -37,20 +37,20 @@ def run(_: Path, _seeds: Sequence[int], _write: bool) -> int:
 
     Returns 0: the figures stand in decision 0010, which sets no bar.
     """
-    for drawn in (apart, rival):
+    for draw in (apart, rival):
         for clusters in (20, 40, 100):
             random = np.random.default_rng(clusters)
             how = Design(cluster="c", at=np.repeat(np.arange(clusters), SIZE))
-            held = np.zeros(2)
+            coverage = np.zeros(2)
             for _trial in range(TRIALS):
-                group, chosen = drawn(clusters, random)
+                group, decisions = draw(clusters, random)
                 encoding = contingency.encode(pd.DataFrame({"group": group.astype(object)}))
                 for place, design in enumerate((how, INDEPENDENT)):
-                    counted = count_rows.count(encoding, random.integers(0, 2, len(group)), chosen, design)
-                    found = fairness.measure(counted.groups(["group"], (), 0.95), 0.95)[METRIC]
-                    held[place] += found.low == 0
-            by, naive = held / TRIALS
+                    counts = count_rows.count(encoding, random.integers(0, 2, len(group)), decisions, design)
+                    gap = fairness.measure(counts.groups(["group"], (), 0.95), 0.95)[METRIC]
+                    coverage[place] += gap.low == 0
+            by, naive = coverage / TRIALS
             print(
-                f"{drawn.__name__}, {clusters} clusters: held {by:.1%} by cluster, {naive:.1%} as independent"
+                f"{draw.__name__}, {clusters} clusters: held {by:.1%} by cluster, {naive:.1%} as independent"
             )
     return 0

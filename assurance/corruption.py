@@ -43,7 +43,7 @@ CERTAIN = planted_faults.CLASSES[:-1]
 
 
 @dataclass(frozen=True)
-class Said:
+class Report:
     """The gates' answer: `block`, `warn` or `silent`, and the first thing reported."""
 
     severity: str
@@ -57,7 +57,7 @@ class Run:
     fault: planted_faults.Fault
     at: int
     seed: int
-    said: Said
+    report: Report
 
     @property
     def declared(self) -> str:
@@ -65,26 +65,26 @@ class Run:
 
     def __str__(self) -> str:
         what = f"{self.fault.name}, strength {self.fault.strengths[self.at]}, seed {self.seed}"
-        return f"{what}: {self.declared} declared, {self.said.severity}"
+        return f"{what}: {self.declared} declared, {self.report.severity}"
 
 
-def examine(case: clean_tables.Case, scratch: Path) -> Said:
+def examine(case: clean_tables.Case, scratch: Path) -> Report:
     """What the gates say of the case. An error that names the fault counts as a block."""
     try:
         data = case.declaration()
         table = _read(case, scratch)
         origin = evidence.origin(rows=table.num_rows + case.lost)
-        said = _said(validate.check_raw(table, data, origin).document)
-        if said.severity != "silent":
-            return said
+        report = _report_of(validate.check_raw(table, data, origin).document)
+        if report.severity != "silent":
+            return report
         units = split.identify(table, data)
         side = split.assign(units, table, SHARES, 1)
         parts = prepare.partition(table, units, side, data)
         record = prepare.split_document(parts, units, side, SHARES, 1)
-        given = case.parts(parts) if case.parts else parts
-        return _said(validate.check_prepared(given, record, data, 0.95).document)
+        tables = case.parts(parts) if case.parts else parts
+        return _report_of(validate.check_prepared(tables, record, data, 0.95).document)
     except ClearanceError as error:
-        return Said("block", str(error))
+        return Report("block", str(error))
 
 
 def _read(case: clean_tables.Case, scratch: Path) -> pa.Table:
@@ -106,12 +106,12 @@ def _csv(frame: pd.DataFrame) -> str:
     return frame.assign(**columns).to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n")
 
 
-def _said(document: ValidationDocument) -> Said:
+def _report_of(document: ValidationDocument) -> Report:
     failures = [entry for entry in document.expectations if not entry.success]
     if not failures:
-        return Said("silent")
+        return Report("silent")
     first = min(failures, key=lambda entry: entry.severity != "block")
-    return Said("block" if document.blocked else "warn", f"{first.severity}: {first.detail}")
+    return Report("block" if document.blocked else "warn", f"{first.severity}: {first.detail}")
 
 
 def runs(
@@ -131,7 +131,7 @@ def runs(
                 yield Run(fault, at, seed, examine(fault.plant(case, fault.strengths[at], random), scratch))
 
 
-def tally(found: Sequence[Run]) -> dict[str, dict[str, int]]:
+def tally(results: Sequence[Run]) -> dict[str, dict[str, int]]:
     """Runs by class: how many, as declared, more or less severe than declared, silent.
 
     What is declared to be beyond the contract, and what is no fault, are classes of their own.
@@ -141,13 +141,13 @@ def tally(found: Sequence[Run]) -> dict[str, dict[str, int]]:
         for name in (*planted_faults.CLASSES, "beyond", "harmless")
     }
     kinds: dict[str, set[str]] = {name: set() for name in table}
-    for run in found:
+    for run in results:
         name = "beyond" if run.declared == "beyond" else run.fault.kind
         row = table[name]
         kinds[name].add(run.fault.name)
         row["runs"] += 1
-        silent = run.said.severity == "silent"
-        as_declared = run.said.severity == run.declared
+        silent = run.report.severity == "silent"
+        as_declared = run.report.severity == run.declared
         row["silent"] += silent
         row["declared"] += as_declared
         row["other"] += not silent and not as_declared
@@ -158,14 +158,14 @@ def tally(found: Sequence[Run]) -> dict[str, dict[str, int]]:
 
 def _alarm(scratch: Path, seed: int) -> str | None:
     """What was reported of a clean table."""
-    said = examine(clean_tables.case(seed), _own(scratch))
-    return None if said.severity == "silent" else f"{said.severity}: {said.detail}"
+    report = examine(clean_tables.case(seed), _own(scratch))
+    return None if report.severity == "silent" else f"{report.severity}: {report.detail}"
 
 
-def _hear(scratch: Path, planted: tuple[int, int]) -> list[Said]:
+def _hear(scratch: Path, plan: tuple[int, int]) -> list[Report]:
     """What the gates say of one fault, by its place, in the table of one seed, at each strength."""
-    seed, place = planted
-    return [run.said for run in runs([seed], _own(scratch), [place])]
+    seed, place = plan
+    return [run.report for run in runs([seed], _own(scratch), [place])]
 
 
 def _own(scratch: Path) -> Path:
@@ -180,24 +180,26 @@ def study(scratch: Path, seeds: Sequence[int], first_clean: int, count: int) -> 
     """The whole study as a document; a seed, or a clean table, at a time in a process of its own."""
     tables = range(first_clean, first_clean + count)
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        heard = pool.map(partial(_alarm, scratch), tables, chunksize=10)
-        planted = [(seed, place) for seed in seeds for place in range(len(planted_faults.ALL))]
-        said = pool.map(partial(_hear, scratch), planted, chunksize=5)
-        found = [
-            Run(planted_faults.ALL[place], at, seed, each)
-            for (seed, place), heard_of_it in zip(planted, said, strict=True)
-            for at, each in enumerate(heard_of_it)
+        alarm_reports = pool.map(partial(_alarm, scratch), tables, chunksize=10)
+        plans = [(seed, place) for seed in seeds for place in range(len(planted_faults.ALL))]
+        reports = pool.map(partial(_hear, scratch), plans, chunksize=5)
+        results = [
+            Run(planted_faults.ALL[place], at, seed, report)
+            for (seed, place), by_strength in zip(plans, reports, strict=True)
+            for at, report in enumerate(by_strength)
         ]
-        alarms = {seed: said for seed, said in zip(tables, heard, strict=True) if said}
-    broken = [run for run in found if run.declared not in ("beyond", run.said.severity)]
-    silent = [run for run in broken if run.said.severity == "silent"]
-    noise = [run for run in broken if run.declared == "silent"]
+        alarms = {seed: alarm for seed, alarm in zip(tables, alarm_reports, strict=True) if alarm}
+    broken_runs = [run for run in results if run.declared not in ("beyond", run.report.severity)]
+    silent = [run for run in broken_runs if run.report.severity == "silent"]
+    noise = [run for run in broken_runs if run.declared == "silent"]
     return {
         "seeds": list(seeds),
-        "classes": tally(found),
+        "classes": tally(results),
         "silent": [str(run) for run in silent],
-        "other_severity": [f"{run}: {run.said.detail}" for run in broken if run not in [*silent, *noise]],
-        "harmless_reported": [f"{run}: {run.said.detail}" for run in noise],
+        "other_severity": [
+            f"{run}: {run.report.detail}" for run in broken_runs if run not in [*silent, *noise]
+        ],
+        "harmless_reported": [f"{run}: {run.report.detail}" for run in noise],
         "clean": {
             "first_seed": first_clean,
             "tables": count,
@@ -226,22 +228,22 @@ def markdown(document: dict[str, Any]) -> str:
         if name == "beyond":
             cells[2:4] = ["none promised", f"{row['other']} reported"]
         lines.append(f"| {titles.get(name, name)} | " + " | ".join(map(str, cells)) + " |")
-    told = document["clean"]
-    lines += ["", f"False alarms: {len(told['alarms'])} of {told['tables']} clean tables."]
+    clean = document["clean"]
+    lines += ["", f"False alarms: {len(clean['alarms'])} of {clean['tables']} clean tables."]
     lines += ["", "| beyond the contract | why |", "|---|---|"]
     lines += [f"| {name} | {kind['why']} |" for name, kind in document["kinds"].items() if "why" in kind]
     return "\n".join(lines) + "\n"
 
 
 def _seeds(document: dict[str, Any]) -> str:
-    said = f"Seeds {', '.join(map(str, document['seeds']))}."
+    text = f"Seeds {', '.join(map(str, document['seeds']))}."
     if "fresh" not in document:
-        return said
-    once = document["fresh"]
-    silent = sum(once["classes"][name]["silent"] for name in CERTAIN)
-    alarms, tables = len(once["clean"]["alarms"]), once["clean"]["tables"]
+        return text
+    fresh = document["fresh"]
+    silent = sum(fresh["classes"][name]["silent"] for name in CERTAIN)
+    alarms, tables = len(fresh["clean"]["alarms"]), fresh["clean"]["tables"]
     return (
-        f"{said} With one drawn when the table was made, {once['seeds'][0]}: "
+        f"{text} With one drawn when the table was made, {fresh['seeds'][0]}: "
         f"{silent} of {', '.join(CERTAIN)} passed in silence, "
         f"and {alarms} of {tables} clean tables raised an alarm."
     )
@@ -265,8 +267,8 @@ def _print(document: dict[str, Any]) -> None:
     for name in ("silent", "other_severity", "harmless_reported"):
         for line in document[name]:
             print(f"  {name}: {line}")
-    for seed, said in document["clean"]["alarms"].items():
-        print(f"  clean table {seed}: {said}")
+    for seed, alarms in document["clean"]["alarms"].items():
+        print(f"  clean table {seed}: {alarms}")
 
 
 def run(scratch: Path, seeds: Sequence[int] = (), write: bool = False) -> int:
@@ -279,12 +281,12 @@ def run(scratch: Path, seeds: Sequence[int] = (), write: bool = False) -> int:
     _print(fixed)
     fresh = seeds[0] if seeds else secrets.randbelow(2**31)
     print(f"\na fresh seed (again: --seed {fresh})", flush=True)
-    once = study(scratch, [fresh], fresh, CLEAN // 5)
-    _print(once)
+    fresh_study = study(scratch, [fresh], fresh, CLEAN // 5)
+    _print(fresh_study)
     if write:
         RECORD.parent.mkdir(exist_ok=True)
-        once.pop("kinds")
-        record = fixed | {"fresh": once}
+        fresh_study.pop("kinds")
+        record = fixed | {"fresh": fresh_study}
         RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         GUIDE.write_text(docs_tables.placed(GUIDE.read_text(), "corruption", markdown(record)))
-    return sum(not kept for document in (fixed, once) for kept in promises(document).values())
+    return sum(not holds for document in (fixed, fresh_study) for holds in promises(document).values())

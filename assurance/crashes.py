@@ -75,16 +75,16 @@ def tracked(place: Place) -> None:
 
 def effects(place: Place, act: Act) -> list[str]:
     """The side effects of an act, in order, by name; the project is left as the act leaves it."""
-    listed, seen = place.root.parent / "effects.json", []
+    file, names = place.root.parent / "effects.json", []
 
     def moment(name: str, after: bool) -> None:
         if not after:
-            seen.append(name)
+            names.append(name)
 
-    code = in_child(place, act, moment, lambda: listed.write_text(json.dumps(seen)))
+    code = in_child(place, act, moment, lambda: file.write_text(json.dumps(names)))
     if code != 0:
         raise AssertionError(f"{act.name} fails without a kill: {code}")
-    return list(json.loads(listed.read_text()))
+    return list(json.loads(file.read_text()))
 
 
 Moment = Callable[[str, bool], None]
@@ -120,10 +120,10 @@ def _live(place: Place, act: Act, moment: Moment | None, last: Callable[[], Any]
     try:
         if moment is not None:
             _hook(moment, place.root)
-        done = act.run(place)
-        code = done.code
+        outcome = act.run(place)
+        code = outcome.code
         if code:
-            sys.stderr.write(f"{act.name}: {done.said}\n")
+            sys.stderr.write(f"{act.name}: {outcome.said}\n")
         if last is not None:
             last()
     finally:
@@ -168,13 +168,13 @@ def _hook(moment: Moment, root: Path) -> None:
     sa.Connection.exec_driver_sql = commit  # type: ignore[method-assign]
 
 
-def _wrap(owner: Any, name: str, told: str, moment: Moment) -> None:
+def _wrap(owner: Any, name: str, label: str, moment: Moment) -> None:
     original = getattr(owner, name)
 
-    def write(*arguments: Any, **named: Any) -> Any:
-        moment(told, False)
-        result = original(*arguments, **named)
-        moment(told, True)
+    def write(*arguments: Any, **options: Any) -> Any:
+        moment(label, False)
+        result = original(*arguments, **options)
+        moment(label, True)
         return result
 
     setattr(owner, name, write)
@@ -183,9 +183,9 @@ def _wrap(owner: Any, name: str, told: str, moment: Moment) -> None:
 def world(place: Place) -> dict[str, Any]:
     """What a run leaves: the registry without ids and times, entries without given-up intents, files."""
     entries = place.entries()
-    given_up = {each.body["intent"] for each in entries if each.kind == "repair"}
+    given_up = {entry.body["intent"] for entry in entries if entry.kind == "repair"}
     volatile = ("intent", "envelope")
-    kept = [each for each in entries if each.kind != "repair" and each.number not in given_up]
+    lasting = [entry for entry in entries if entry.kind != "repair" and entry.number not in given_up]
     files = [*(place.root / ".clearance/evidence").glob("*"), *place.run_folder(2).rglob("*")]
     tags = "SELECT name, version, key, value FROM model_version_tags WHERE key != 'clearance.model.id'"
     return {
@@ -194,8 +194,12 @@ def world(place: Place) -> dict[str, Any]:
         "tags": sorted(place.sql(tags)),
         "aliases": sorted(place.sql("SELECT name, alias, version FROM registered_model_aliases")),
         "entries": [
-            (each.kind, each.actor, {key: value for key, value in each.body.items() if key not in volatile})
-            for each in kept
+            (
+                entry.kind,
+                entry.actor,
+                {key: value for key, value in entry.body.items() if key not in volatile},
+            )
+            for entry in lasting
         ],
         "files": sorted((path.name, artifacts.sha256(path)) for path in files if path.is_file()),
     }
@@ -217,9 +221,9 @@ def rehearse(place: Place) -> Iterator[Uninterrupted]:
     before = "crash: tracked"
     for act in STORY:
         place.put(before)
-        done = effects(place, act)
+        names = effects(place, act)
         leaves = world_of(place)
-        yield Uninterrupted(act=act, before=before, effects=done, leaves=leaves)
+        yield Uninterrupted(act=act, before=before, effects=names, leaves=leaves)
         before = f"crash: {act.name}"
         place.save(before)
 
@@ -229,33 +233,33 @@ def world_of(place: Place) -> dict[str, Any]:
     return dict(json.loads(json.dumps(world(place))))
 
 
-def judge(place: Place, told: Uninterrupted, moments: Sequence[int]) -> tuple[int, list[str]]:
+def judge(place: Place, rehearsal: Uninterrupted, moments: Sequence[int]) -> tuple[int, list[str]]:
     """Kill the act at each of the moments in turn, run it once more: how often it died, and what is wrong."""
-    place.put(told.before)
+    place.put(rehearsal.before)
     kills = 0
     for moment in moments:
-        code = in_child(place, told.act, kill_at(moment))
+        code = in_child(place, rehearsal.act, kill_at(moment))
         if code != -signal.SIGKILL:
             break  # what is left to do has fewer side effects
         kills += 1
-    code = in_child(place, told.act, None)
-    return kills, list(_wrong(place, told, code))
+    code = in_child(place, rehearsal.act, None)
+    return kills, list(_wrong(place, rehearsal, code))
 
 
-def _wrong(place: Place, told: Uninterrupted, code: int) -> Iterator[str]:
+def _wrong(place: Place, rehearsal: Uninterrupted, code: int) -> Iterator[str]:
     if code != 0:
         yield f"not recovered: exit code {code}"
-    found = world_of(place)
-    wanted = Counter(json.dumps(each) for each in told.leaves["entries"])
-    there = Counter(json.dumps(each) for each in found["entries"])
-    if lost := wanted - there:
-        yield f"lost: {', '.join(lost)}"
-    if doubled := there - wanted:
+    world = world_of(place)
+    expectation = Counter(json.dumps(entry) for entry in rehearsal.leaves["entries"])
+    there = Counter(json.dumps(entry) for entry in world["entries"])
+    if missing := expectation - there:
+        yield f"lost: {', '.join(missing)}"
+    if doubled := there - expectation:
         yield f"doubled: {', '.join(doubled)}"
     if place.told() != place.alias():
         yield f"half-promoted: the ledger says {place.told()}, the alias {place.alias()}"
     for name in ("models", "versions", "tags", "aliases", "files"):
-        if found[name] != told.leaves[name]:
+        if world[name] != rehearsal.leaves[name]:
             yield f"other {name}"
     for name, check in place.verify(2).items():
         if not check.holds and name in ("ledger", "alias", "evidence", "copy"):
@@ -265,12 +269,12 @@ def _wrong(place: Place, told: Uninterrupted, code: int) -> Iterator[str]:
 def plan(story: Sequence[Uninterrupted], seed: int) -> list[tuple[Uninterrupted, list[int]]]:
     """Every moment of every act; in a third of the cases, drawn with `seed`, the repetition is killed too."""
     random_ = random.Random(seed)  # noqa: S311
-    found = []
-    for told in story:
-        for moment in range(2 * len(told.effects)):
-            second = [random_.randrange(2 * len(told.effects))] if random_.random() < 1 / 3 else []
-            found.append((told, [moment, *second]))
-    return found
+    cases = []
+    for rehearsal in story:
+        for moment in range(2 * len(rehearsal.effects)):
+            second = [random_.randrange(2 * len(rehearsal.effects))] if random_.random() < 1 / 3 else []
+            cases.append((rehearsal, [moment, *second]))
+    return cases
 
 
 def run(seeds: Sequence[int], home: Path, most: int | None = None) -> dict[str, Any]:
@@ -284,36 +288,36 @@ def run(seeds: Sequence[int], home: Path, most: int | None = None) -> dict[str, 
             cases = plan(story, seed)
             if most is not None:
                 cases = random.Random(seed).sample(cases, min(most, len(cases)))  # noqa: S311
-            for told, moments in cases:
-                kills, faults = judge(place, told, moments)
+            for rehearsal, moments in cases:
+                kills, faults = judge(place, rehearsal, moments)
                 tally["cases"] += 1
                 tally["kills"] += kills
                 tally["recovered"] += not faults
                 for fault in faults:
                     tally[fault.partition(":")[0]] += 1
-                    at = told.effects[moments[0] // 2]
+                    at = rehearsal.effects[moments[0] // 2]
                     side = "after" if moments[0] % 2 else "before"
-                    wrong.append(f"{told.act.name}, killed {side} {at} ({moments}): {fault}")
+                    wrong.append(f"{rehearsal.act.name}, killed {side} {at} ({moments}): {fault}")
                     sys.stderr.write(f"  {wrong[-1]}\n")
-    listed = {told.act.name: list(told.effects) for told in story}
-    counted = {
+    effects = {rehearsal.act.name: list(rehearsal.effects) for rehearsal in story}
+    counts = {
         name: tally[name] for name in ("cases", "kills", "recovered", "lost", "doubled", "half-promoted")
     }
-    return {"seeds": list(seeds), **counted, "wrong": wrong, "effects": listed}
+    return {"seeds": list(seeds), **counts, "wrong": wrong, "effects": effects}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, action="append", default=[])
     parser.add_argument("--most", type=int, help="cases a seed; default: all")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     logging.getLogger("tasks").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as home:
-        found = run(asked.seed or [1, 2, 3], Path(home).resolve(), asked.most)
-    for act, done in found.pop("effects").items():
-        print(f"{act}: {len(done)} side effects: {', '.join(done)}")
-    wrong = found.pop("wrong")
-    print(f"{len(wrong)} wrong; " + ", ".join(f"{name} {value}" for name, value in found.items()))
+        report = run(options.seed or [1, 2, 3], Path(home).resolve(), options.most)
+    for act, names in report.pop("effects").items():
+        print(f"{act}: {len(names)} side effects: {', '.join(names)}")
+    wrong = report.pop("wrong")
+    print(f"{len(wrong)} wrong; " + ", ".join(f"{name} {value}" for name, value in report.items()))
     raise SystemExit(bool(wrong))
 
 

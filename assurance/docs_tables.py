@@ -12,4 +12,4 @@ def placed(text: str, study: str, table: str) -> str:
     if begin not in text or end not in text:
         raise ValueError(f"the guide has no marks of {study}")
     pattern = f"({re.escape(begin)}).*?(?={re.escape(end)})"
-    return re.sub(pattern, lambda found: found[1] + table, text, flags=re.DOTALL)
+    return re.sub(pattern, lambda match: match[1] + table, text, flags=re.DOTALL)

@@ -76,7 +76,7 @@ def draw(random: np.random.Generator, stratum: tuple[int, int]) -> Truth:
     parts = [spread * special.ndtri(rate), spread, slope, shift]
     above, below = np.full(groups, np.nan), np.full(groups, np.nan)
     if random.random() < 1 / 3:
-        parts = [np.repeat(each[:1], groups) for each in parts]
+        parts = [np.repeat(part[:1], groups) for part in parts]
     elif random.random() < 0.3:
         empty = random.integers(5)
         if empty == 0:
@@ -123,7 +123,7 @@ def values(truth: Truth, reference: int) -> tuple[dict[str, float], dict[str, Ar
             "false_positive_rate": fp / (fp + tn),
         }
         areas = (favourable * (np.cumsum(other, axis=1) - other / 2)).sum(axis=1) / (tp + fn) / (fp + tn)
-        found = _of_rates(*rates.values(), reference)  # type: ignore[call-arg]
+        figures = _of_rates(*rates.values(), reference)  # type: ignore[call-arg]
         predictive, accuracy, above = tp / (tp + fp), tp + tn, _above_median(truth)
     surplus = favourable - mass * special.expit(_MIDDLES)
     errors = sum(np.abs(surplus[:, at == _BIN].sum(axis=1)) for at in range(BINS))
@@ -134,7 +134,7 @@ def values(truth: Truth, reference: int) -> tuple[dict[str, float], dict[str, Ar
         "between_group_theil_index": entropy.between_group_theil,
         "between_group_generalized_entropy_index": entropy.between_group_generalized_entropy,
     }
-    found |= {
+    figures |= {
         "predictive_parity_difference": np.ptp(predictive),
         "accuracy_difference": np.ptp(accuracy),
         "accuracy_lowest": accuracy.min(),
@@ -142,11 +142,11 @@ def values(truth: Truth, reference: int) -> tuple[dict[str, float], dict[str, Ar
         "roc_auc_difference": np.ptp(areas),
         "calibration_error_highest": np.max(errors),
     } | {name: index(cells) for name, index in indices.items()}
-    return {name: float(value) for name, value in found.items()}, rates
+    return {name: float(value) for name, value in figures.items()}, rates
 
 
 def _of_rates(selected: Array, true: Array, false: Array, reference: int) -> dict[str, np.floating]:
-    ratio = {name: each.min() / each.max() for name, each in (("s", selected), ("t", true), ("f", false))}
+    ratio = {name: rates.min() / rates.max() for name, rates in (("s", selected), ("t", true), ("f", false))}
     return {
         "demographic_parity_difference": np.ptp(selected),
         "demographic_parity_ratio": ratio["s"],

@@ -59,7 +59,7 @@ class Range:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         (folder / "modules").mkdir()
-        self.places = {each.name: self._place(at, port) for at, each in enumerate(CASES)}
+        self.places = {case.name: self._place(at, port) for at, case in enumerate(CASES)}
 
     def _place(self, at: int, port: int) -> hostile_payloads.Place:
         home = self.folder / f"{at:03}"
@@ -78,9 +78,9 @@ class Range:
     def fired(self, name: str) -> bool:
         """Whether the payload has left its mark since this was last asked."""
         mark = self.places[name].mark
-        found = mark.exists()
+        exists = mark.exists()
         mark.unlink(missing_ok=True)
-        return found
+        return exists
 
     def live(self, model: Path) -> dict[str, bool | None]:
         """Which payloads leave their mark when they are run the careless way, all in one child process.
@@ -93,17 +93,17 @@ class Range:
             self.fired(payload.name)  # whoever made it may have
             if payload.fire:
                 work[str(path.relative_to(self.folder))] = payload.fire
-        for each in hostile_folders.ALL:
-            place = self.places[each.name]
+        for folder in hostile_folders.ALL:
+            place = self.places[folder.name]
             shutil.copytree(model, copy := place.mark.with_name("folder"))
-            each.plant(copy, place)
-            self.fired(each.name)
-            if each.fire:
-                work[str(copy.relative_to(self.folder))] = each.fire
+            folder.plant(copy, place)
+            self.fired(folder.name)
+            if folder.fire:
+                work[str(copy.relative_to(self.folder))] = folder.fire
         (self.folder / "list.json").write_text(json.dumps(work))
         command = [sys.executable, "-m", "assurance.hostile_payloads", str(self.folder)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
-        return {each.name: self.fired(each.name) if each.fire else None for each in CASES}
+        return {folder.name: self.fired(folder.name) if folder.fire else None for folder in CASES}
 
 
 @contextlib.contextmanager
@@ -136,10 +136,10 @@ class Target:
     def release(self) -> str:
         """What a release says against it; nothing when it promotes."""
         try:
-            done = release.release(self.root, DAY)
+            receipt = release.release(self.root, DAY)
         except ClearanceError as error:
             return error.fault
-        return "" if done["is_champion"] else done["reason"]
+        return "" if receipt["is_champion"] else receipt["reason"]
 
     def champion(self) -> Any:
         return registry.champion(registry.connect(), NAME)
@@ -169,8 +169,8 @@ def target(root: Path, patch: pytest.MonkeyPatch) -> Target:
     judged.settle_with_store(root, patch)
     track.main()
     (model,) = (root / "mlruns").glob("*/models/*/artifacts")
-    shutil.copytree(model, kept := root.with_name("kept"))
-    return Target(root, model, kept)
+    shutil.copytree(model, original := root.with_name("kept"))
+    return Target(root, model, original)
 
 
 def loaded(path: Path) -> str:
@@ -195,16 +195,16 @@ def meet_file(range_: Range, aim: Target, payload: hostile_payloads.Payload) -> 
     )
 
 
-def meet_folder(range_: Range, aim: Target, each: hostile_folders.Folder) -> Found:
+def meet_folder(range_: Range, aim: Target, folder: hostile_folders.Folder) -> Found:
     """Release the project with the payload in MLflow's copy of the model."""
-    place = range_.places[each.name]
-    for left in place.mark.parent.glob("*"):
-        if left.name in ("code", "outside.skops"):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-    with aim.with_model(lambda model: each.plant(model, place)):
-        range_.fired(each.name)
+    place = range_.places[folder.name]
+    for leftover in place.mark.parent.glob("*"):
+        if leftover.name in ("code", "outside.skops"):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    with aim.with_model(lambda model: folder.plant(model, place)):
+        range_.fired(folder.name)
         refusal = aim.release()
-    return Found(name=each.name, kind="folder", live=None, release=refusal, fired=range_.fired(each.name))
+    return Found(name=folder.name, kind="folder", live=None, release=refusal, fired=range_.fired(folder.name))
 
 
 def study(scratch: Path) -> list[Found]:
@@ -214,28 +214,30 @@ def study(scratch: Path) -> list[Found]:
         (scratch / "range").mkdir()
         with range_at(scratch / "range") as range_:
             live = range_.live(aim.kept)
-            met = [meet_file(range_, aim, each) for each in hostile_payloads.ALL]
-            met += [meet_folder(range_, aim, each) for each in hostile_folders.ALL]
+            findings = [meet_file(range_, aim, payload) for payload in hostile_payloads.ALL]
+            findings += [meet_folder(range_, aim, folder) for folder in hostile_folders.ALL]
         assert aim.champion() is None, "a hostile model became champion"  # noqa: S101
         assert aim.release() == "", "the honest model is refused"  # noqa: S101
-    return [replace(each, live=live[each.name]) for each in met]
+    return [replace(finding, live=live[finding.name]) for finding in findings]
 
 
 def run(scratch: Path, _seeds: Sequence[int], _write: bool) -> int:
     """Print the tally by class and each payload that broke a promise; returns how many did."""
-    found = study(scratch)
+    findings = study(scratch)
     print("hostile models    payloads  live (of those that can)  refused  fired")
-    for kind in dict.fromkeys(each.kind for each in found):
-        print(_line(kind, [each for each in found if each.kind == kind]))
-    print(_line("all", found))
-    broken = [case for case in found if case.fired or not case.refused or case.live is False]
-    for case in broken:
+    for kind in dict.fromkeys(finding.kind for finding in findings):
+        print(_line(kind, [finding for finding in findings if finding.kind == kind]))
+    print(_line("all", findings))
+    broken_cases = [case for case in findings if case.fired or not case.refused or case.live is False]
+    for case in broken_cases:
         print(f"  broken promise: {case}")
-    return len(broken)
+    return len(broken_cases)
 
 
-def _line(kind: str, found: Sequence[Found]) -> str:
-    can = [each for each in found if each.live is not None]
-    live = f"{sum(bool(each.live) for each in can)} of {len(can)}"
-    refused = sum(each.refused for each in found)
-    return f"  {kind:15} {len(found):8} {live:>25} {refused:8} {sum(each.fired for each in found):6}"
+def _line(kind: str, findings: Sequence[Found]) -> str:
+    can = [finding for finding in findings if finding.live is not None]
+    live = f"{sum(bool(finding.live) for finding in can)} of {len(can)}"
+    refused = sum(finding.refused for finding in findings)
+    return (
+        f"  {kind:15} {len(findings):8} {live:>25} {refused:8} {sum(finding.fired for finding in findings):6}"
+    )

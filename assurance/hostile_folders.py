@@ -39,7 +39,7 @@ def _flavor(folder: Path, **keys: Any) -> None:
 
 
 def _payload(name: str, place: Place) -> bytes:
-    return next(each for each in hostile_payloads.ALL if each.name == name).make(place)
+    return next(payload for payload in hostile_payloads.ALL if payload.name == name).make(place)
 
 
 def _loader(folder: Path, place: Place) -> None:

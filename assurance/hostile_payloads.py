@@ -316,8 +316,8 @@ def _twice(place: Place) -> bytes:
 def _encrypted() -> bytes:
     content = bytearray(model_file.archive(_good()))
     for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        for found in re.finditer(re.escape(mark), bytes(content)):
-            content[found.start() + place] |= 1
+        for match in re.finditer(re.escape(mark), bytes(content)):
+            content[match.start() + place] |= 1
     return bytes(content)
 
 
@@ -431,11 +431,11 @@ def _posing() -> bytes:
 
 
 def _all() -> list[Payload]:
-    def plain(kind: str, fire: str | None, **made: Callable[[Place], bytes]) -> list[Payload]:
-        return [Payload(name=name, kind=kind, make=make, fire=fire) for name, make in made.items()]
+    def plain(kind: str, fire: str | None, **makers: Callable[[Place], bytes]) -> list[Payload]:
+        return [Payload(name=name, kind=kind, make=make, fire=fire) for name, make in makers.items()]
 
-    def still(kind: str, **made: Callable[[], bytes]) -> list[Payload]:
-        return plain(kind, None, **{name: lambda _, make=make: make() for name, make in made.items()})
+    def still(kind: str, **makers: Callable[[], bytes]) -> list[Payload]:
+        return plain(kind, None, **{name: lambda _, make=make: make() for name, make in makers.items()})
 
     pickles = _pickles()
     nodes = {name: lambda p, make=make: _archive(make(p)) for name, make in _nodes().items()}
@@ -550,9 +550,9 @@ def _member(path: Path) -> None:
 
 
 def _numpy(file: Any) -> None:
-    found = np.load(file, allow_pickle=True)
-    if isinstance(found, np.lib.npyio.NpzFile):
-        [found[name] for name in found.files]
+    array = np.load(file, allow_pickle=True)
+    if isinstance(array, np.lib.npyio.NpzFile):
+        [array[name] for name in array.files]
 
 
 def _trusting(path: Path) -> Any:

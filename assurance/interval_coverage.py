@@ -56,10 +56,10 @@ def run(_: Path, seeds: Sequence[int] = (), write: bool = False) -> int:
     Returns how many strata are below a bar.
     """
     fresh = None if seeds else secrets.randbits(32)
-    chosen = [*seeds] if fresh is None else [1, 2, fresh]
-    said = "" if fresh is None else f", the last drawn just now; `--seed {fresh}` repeats it"
-    print(f"  seeds {', '.join(map(str, chosen))}{said}", flush=True)
-    record = measure(chosen, TRUTHS) | {"fresh": fresh}
+    used_seeds = [*seeds] if fresh is None else [1, 2, fresh]
+    note = "" if fresh is None else f", the last drawn just now; `--seed {fresh}` repeats it"
+    print(f"  seeds {', '.join(map(str, used_seeds))}{note}", flush=True)
+    record = measure(used_seeds, TRUTHS) | {"fresh": fresh}
     print(render(record))
     if write:
         RECORD.parent.mkdir(exist_ok=True)
@@ -74,11 +74,11 @@ def measure(seeds: Sequence[int], count: int) -> Record:
     """The record of `count` truths per seed and stratum-balanced: what was held, how wide, what had none."""
     tally: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     wrong: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    drawn: Counter[str] = Counter()
+    draws: Counter[str] = Counter()
     for seed in seeds:
         random = np.random.default_rng(seed)
         for at in range(count):
-            _simulate(random, at % len(STRATA), tally, drawn)
+            _simulate(random, at % len(STRATA), tally, draws)
             for metric in RULES:
                 _decide(random, at % len(STRATA), metric, wrong[metric])
     return {
@@ -87,7 +87,7 @@ def measure(seeds: Sequence[int], count: int) -> Record:
         "confidence": CONFIDENCE,
         "strata": STRATA,
         "not_studied": NOT_STUDIED,
-        "rows": dict(drawn),
+        "rows": dict(draws),
         "coverage": {name: _rounded(by_stratum) for name, by_stratum in tally.items()},
         "decisions": {name: _rounded(by_stratum) for name, by_stratum in wrong.items()},
     }
@@ -101,7 +101,7 @@ def _rounded(by_stratum: dict[str, Counter[str]]) -> dict[str, dict[str, float]]
 
 
 def _simulate(
-    random: np.random.Generator, at: int, tally: dict[str, dict[str, Counter[str]]], drawn: Counter[str]
+    random: np.random.Generator, at: int, tally: dict[str, dict[str, Counter[str]]], counts: Counter[str]
 ) -> None:
     """One truth and one sample of it, measured as a test set is."""
     truth = fairness_truths.draw(random, fairness_truths.STRATA[at])
@@ -120,33 +120,33 @@ def _simulate(
         ),
         seed=int(random.integers(2**32)),
     )
-    known, rates = fairness_truths.values(truth, reference)
-    for metric, value in known.items():
+    truths, rates = fairness_truths.values(truth, reference)
+    for metric, value in truths.items():
         _add(tally[metric][STRATA[at]], value, document.measurements[metric]["group"])
     table = document.groups["group"]
     for name, size, *true in zip(names, truth.sizes, *rates.values(), strict=True):
         stratum = STRATA[
             int(np.searchsorted([low for low, _ in fairness_truths.STRATA], size, side="right")) - 1
         ]
-        for kind, called in ONE_GROUP.items():
+        for kind, title in ONE_GROUP.items():
             for rate, value in zip(rates, true, strict=True):
                 _add_pair(
-                    tally[f"{rate} of one group, {called}"][stratum], value, getattr(table[name], kind)[rate]
+                    tally[f"{rate} of one group, {title}"][stratum], value, getattr(table[name], kind)[rate]
                 )
     small = [name for name, size in zip(names, truth.sizes, strict=True) if size < SMALL]
-    drawn["groups"] += len(names)
-    drawn["groups under 30 rows"] += len(small)
-    drawn["of them in the group table"] += sum(name in table and table[name].count > 0 for name in small)
-    drawn["truths with an empty cell"] += any(0 in vars(row.cells).values() for row in table.values())
+    counts["groups"] += len(names)
+    counts["groups under 30 rows"] += len(small)
+    counts["of them in the group table"] += sum(name in table and table[name].count > 0 for name in small)
+    counts["truths with an empty cell"] += any(0 in vars(row.cells).values() for row in table.values())
 
 
-def _add(tally: Counter[str], value: float, found: Measurement) -> None:
+def _add(tally: Counter[str], value: float, measurement: Measurement) -> None:
     """Count one interval; one around a value that does not exist holds nothing."""
-    if found.low is None or found.high is None:
-        tally["undefined" if found.value is None else "no interval"] += 1
+    if measurement.low is None or measurement.high is None:
+        tally["undefined" if measurement.value is None else "no interval"] += 1
         tally["width"] += 0
         return
-    _add_pair(tally, value, [found.low, found.high])
+    _add_pair(tally, value, [measurement.low, measurement.high])
 
 
 def _add_pair(tally: Counter[str], value: float, ends: Sequence[float] | None) -> None:
@@ -176,13 +176,16 @@ def _decide(random: np.random.Generator, at: int, metric: str, by_stratum: dict[
             np.concatenate([[worst, best], random.uniform(worst, best, len(sizes) - 2)])
         )
         totals = {str(place): int(size) for place, size in enumerate(sizes)}
-        chosen = {str(place): int(k) for place, k in enumerate(random.binomial(sizes, rates))}
-        found = measured(chosen, totals, CONFIDENCE)
+        counts = {str(place): int(k) for place, k in enumerate(random.binomial(sizes, rates))}
+        gap = measured(counts, totals, CONFIDENCE)
         kind = "fair" if fair else "beyond"
         tally[kind] += 1
-        if found.value is None or found.low is None or found.high is None:
+        if gap.value is None or gap.low is None or gap.high is None:
             continue
-        for rule, ends in (("point", (found.value, found.value)), ("interval", (found.low, found.high))):
+        for rule, ends in (
+            ("point", (gap.value, gap.value)),
+            ("interval", (gap.low, gap.high)),
+        ):
             tally[f"{kind} passed by {rule}"] += limit.encloses(*ends)
             tally[f"{kind} failed by {rule}"] += limit.excludes(*ends)
 
@@ -248,7 +251,7 @@ def render(record: Record) -> str:
         f"| rows of the smallest group | {' | '.join(record['strata'])} |",
         "|---" * (1 + len(record["strata"])) + "|",
         *(
-            f"| {metric} | {' | '.join(_cell(metric, by_stratum[each]) for each in record['strata'])} |"
+            f"| {metric} | {' | '.join(_cell(metric, by_stratum[label]) for label in record['strata'])} |"
             for metric, by_stratum in sorted(record["coverage"].items())
         ),
         "",
@@ -260,9 +263,9 @@ def render(record: Record) -> str:
         "| beyond the limit, passed: by the point value | by the interval |",
         "|---|---|---|---|---|",
         *(
-            f"| {RULE_NAMES[metric]}, {each} | {_rates(by_stratum[each])} |"
+            f"| {RULE_NAMES[metric]}, {label} | {_rates(by_stratum[label])} |"
             for metric, by_stratum in sorted(record["decisions"].items())
-            for each in record["strata"]
+            for label in record["strata"]
         ),
     ]
     return "\n".join(lines) + "\n"
@@ -281,11 +284,11 @@ def _cell(metric: str, counted: dict[str, float]) -> str:
     return f"{share} / {100 * none / (taken + none):.0f}"
 
 
-def _rates(counted: dict[str, float]) -> str:
-    asked = [
+def _rates(counts: dict[str, float]) -> str:
+    rates = [
         ("fair", "fair failed by point"),
         ("fair", "fair failed by interval"),
         ("beyond", "beyond passed by point"),
         ("beyond", "beyond passed by interval"),
     ]
-    return " | ".join(f"{counted.get(what, 0) / counted[of]:.1%}" for of, what in asked)
+    return " | ".join(f"{counts.get(what, 0) / counts[of]:.1%}" for of, what in rates)

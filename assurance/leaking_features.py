@@ -25,11 +25,11 @@ def of_label(make: Make) -> planting.Plant:
 
 def flipped(of: np.ndarray, share: float, random: Random) -> np.ndarray:
     """0 and 1 with exactly this share of either turned."""
-    found = of.copy()
+    column = of.copy()
     for value in (0, 1):
         at = np.flatnonzero(of == value)
-        found[random.choice(at, round(share * len(at)), replace=False)] = 1 - value
-    return found
+        column[random.choice(at, round(share * len(at)), replace=False)] = 1 - value
+    return column
 
 
 def noisy(of: np.ndarray, noise: float, random: Random) -> np.ndarray:
@@ -82,6 +82,6 @@ def key_in_order(case: Case, share: float, random: Random) -> Case:
     order = np.argsort(~planting.good(case), kind="stable")
     keys = np.empty(len(order), dtype=int)
     keys[order] = np.arange(len(order))
-    moved = np.flatnonzero(planting.rows(case, share, random)) if share else np.array([], dtype=int)
-    keys[moved] = random.permutation(keys[moved])
+    places = np.flatnonzero(planting.rows(case, share, random)) if share else np.array([], dtype=int)
+    keys[places] = random.permutation(keys[places])
     return case.put(id=1 + keys)

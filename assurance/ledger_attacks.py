@@ -50,14 +50,14 @@ def base(folder: Path, seed: int, batches: int = 12) -> Base:
     address, past, starts = samples.sqlite(folder), [], []
     for number, batch in enumerate(samples.story(batches, random_)):
         with ledger.open(address, seal=seal) as book:
-            made = ledger.append(book, batch)
-        starts.append(made[0].number)
-        kept = folder / f"past-{number}.db"
-        shutil.copy(folder / "ledger.db", kept)
-        past.append((kept, made[-1].number))
+            entries = ledger.append(book, batch)
+        starts.append(entries[0].number)
+        copy = folder / f"past-{number}.db"
+        shutil.copy(folder / "ledger.db", copy)
+        past.append((copy, entries[-1].number))
     with ledger.open(address) as book:
-        found, id_ = tuple(ledger.entries(book)), book.id
-    return Base(folder, signer, id_, found, tuple(past), tuple(starts))
+        rows, id_ = tuple(ledger.entries(book)), book.id
+    return Base(folder, signer, id_, rows, tuple(past), tuple(starts))
 
 
 Attack = Callable[[Base, Path, random.Random], int | None]
@@ -108,8 +108,8 @@ def delete(base: Base, folder: Path, random_: random.Random) -> int | None:
 def insert(base: Base, folder: Path, random_: random.Random) -> int | None:
     """A forged entry, in the middle or at the end, chained as it should be or not."""
     rows, at = list(base.entries), random_.randrange(len(base.entries) + 1)
-    forged = replace(random_.choice(rows), actor="mallory", time=rows[max(0, at - 1)].time)
-    rows = [replace(row, number=number) for number, row in enumerate([*rows[:at], forged, *rows[at:]], 1)]
+    forgery = replace(random_.choice(rows), actor="mallory", time=rows[max(0, at - 1)].time)
+    rows = [replace(row, number=number) for number, row in enumerate([*rows[:at], forgery, *rows[at:]], 1)]
     _replace(folder, _recomputed(rows, at, random_.choice((0, 2))))
     return None
 
@@ -162,8 +162,8 @@ def rewrite(base: Base, folder: Path, random_: random.Random) -> int | None:
 
 def older(base: Base, folder: Path, random_: random.Random) -> int | None:
     """The database of an earlier day, as it was or with another continuation."""
-    kept, count = random_.choice(base.past[:-1])
-    shutil.copy(kept, folder / "ledger.db")
+    copy, count = random_.choice(base.past[:-1])
+    shutil.copy(copy, folder / "ledger.db")
     if random_.random() < 0.5:
         rows = list(base.entries[:count])
         more = [replace(row, actor="mallory") for row in base.entries[count:]]
@@ -175,8 +175,8 @@ def remove_checkpoint(base: Base, folder: Path, random_: random.Random) -> int |
     """Lines of the place in the attacker's hands: one, the newest ones, or all."""
     place = folder / base.places[0].name
     lines = list(checkpoint_files.lines(place))
-    signed = [at for at, line in enumerate(lines) if isinstance(checkpoint.read(line), Checkpoint)]
-    at = random_.choice(signed)
+    places = [at for at, line in enumerate(lines) if isinstance(checkpoint.read(line), Checkpoint)]
+    at = random_.choice(places)
     first = _first(lines[at])
     how = random_.choice(("one", "newest", "file"))
     if how == "file":
@@ -195,16 +195,16 @@ def wrong_key(base: Base, folder: Path, random_: random.Random) -> int | None:
     forger = samples.signer()
     lines: list[str] = []
     last: Checkpoint | None = None
-    for kept in checkpoint_files.lines(folder / base.places[0].name):
-        line, found = kept, checkpoint.read(kept)
-        if isinstance(found, Checkpoint) and found.after + 1 >= start:
-            batch = rows[found.after : found.last]
-            head = (found.after, rows[found.after - 1].digest if found.after else found.head)
-            made = forger.sign(checkpoint.statement(base.id, last, head, batch, times.parse(found.at)))
-            line = checkpoint.line(made)
-            found = checkpoint.read(line)
-        if isinstance(found, Checkpoint):
-            last = found
+    for text in checkpoint_files.lines(folder / base.places[0].name):
+        line, record = text, checkpoint.read(text)
+        if isinstance(record, Checkpoint) and record.after + 1 >= start:
+            batch = rows[record.after : record.last]
+            head = (record.after, rows[record.after - 1].digest if record.after else record.head)
+            envelope = forger.sign(checkpoint.statement(base.id, last, head, batch, times.parse(record.at)))
+            line = checkpoint.line(envelope)
+            record = checkpoint.read(line)
+        if isinstance(record, Checkpoint):
+            last = record
         lines.append(line)
     for place in base.places:
         (folder / place.name).write_text("".join(f"{line}\n" for line in lines))
@@ -230,27 +230,27 @@ CLASSES: dict[str, Attack] = {
 def first_difference(base: Base, folder: Path) -> int | None:
     """The first number under which the tampered database holds other rows than the sound one."""
     with closing(sqlite3.connect(folder / "ledger.db")) as database:
-        found = database.execute(f"SELECT * FROM {TABLE} ORDER BY number").fetchall()  # noqa: S608
-    meant = [tuple(asdict(row).values()) for row in base.entries]
-    for number in range(1, max(len(found), len(meant)) + 1):
-        if [row for row in found if row[0] == number] != [row for row in meant if row[0] == number]:
+        rows = database.execute(f"SELECT * FROM {TABLE} ORDER BY number").fetchall()  # noqa: S608
+    originals = [tuple(asdict(row).values()) for row in base.entries]
+    for number in range(1, max(len(rows), len(originals)) + 1):
+        if [row for row in rows if row[0] == number] != [row for row in originals if row[0] == number]:
             return number
     return None
 
 
 def _recomputed(rows: Sequence[Entry], at: int, depth: int, until: int | None = None) -> list[Entry]:
     """The rows from `at` on with digests made to fit: 0 none, 1 of the body, 2 of the entry and its link."""
-    made = list(rows)
-    for place in range(at, len(made) if until is None else until) if depth else ():
-        row = made[place]
+    result = list(rows)
+    for place in range(at, len(result) if until is None else until) if depth else ():
+        row = result[place]
         if row.text is not None:
             row = replace(row, body_digest=entry.body_digest(row.salt, row.text))
         if depth == 2:
             if place:
-                row = replace(row, previous=made[place - 1].digest)
+                row = replace(row, previous=result[place - 1].digest)
             row = replace(row, digest=entry.digest_of(row))
-        made[place] = row
-    return made
+        result[place] = row
+    return result
 
 
 def _replace(folder: Path, rows: Sequence[Entry], *, keyed: bool = True) -> None:
@@ -271,6 +271,6 @@ def _sql(folder: Path, statement: str, *values: object) -> None:
 
 
 def _first(line: str) -> int:
-    found = checkpoint.read(line)
-    assert isinstance(found, Checkpoint)  # noqa: S101
-    return found.after + 1
+    record = checkpoint.read(line)
+    assert isinstance(record, Checkpoint)  # noqa: S101
+    return record.after + 1

@@ -44,13 +44,13 @@ class Operation:
     end: float
     number: int
     version: int
-    said: str = ""
+    error: str = ""
 
 
 def work(address: str, signer: samples.Signer, place: Path, operations: int, worker: int) -> list[Operation]:
     """Append, move the champion and read it, in a random order."""
     random_ = random.Random(worker)  # noqa: S311
-    done = []
+    history = []
     with ledger.open(address, seal=signer.seal(place)) as book:
         for _ in range(operations):
             model = random_.choice(MODELS)
@@ -58,10 +58,10 @@ def work(address: str, signer: samples.Signer, place: Path, operations: int, wor
             start = time.monotonic()
             try:
                 number, version = _DO[what](book, model)
-                done.append(Operation(what, model, start, time.monotonic(), number, version))
+                history.append(Operation(what, model, start, time.monotonic(), number, version))
             except ClearanceError as error:
-                done.append(Operation(_FAIL, model, start, time.monotonic(), 0, 0, str(error)))
-    return done
+                history.append(Operation(_FAIL, model, start, time.monotonic(), 0, 0, str(error)))
+    return history
 
 
 def _append(book: ledger.Ledger, _model: str) -> tuple[int, int]:
@@ -73,17 +73,19 @@ def _move(book: ledger.Ledger, model: str) -> tuple[int, int]:
     with ledger.lock(book, model) as fence:
         version = _read(book, model)[1] + 1
         intent = IntentEvent(step=EntryKind.PROMOTION, version=version, content="c" * 64)
-        begun = Draft.of(intent, model=model, actor="otto")
-        number = ledger.append(book, [begun], fence=fence)[0].number
-        done = Draft.of(intent.completed(number), model=model, actor="otto")
-        return ledger.append(book, [done], fence=fence)[0].number, version
+        start = Draft.of(intent, model=model, actor="otto")
+        number = ledger.append(book, [start], fence=fence)[0].number
+        end = Draft.of(intent.completed(number), model=model, actor="otto")
+        return ledger.append(book, [end], fence=fence)[0].number, version
 
 
 def _read(book: ledger.Ledger, model: str) -> tuple[int, int]:
-    found = [each for each in ledger.tenures(ledger.entries(book, model=model), model) if each.until is None]
-    if len(found) > 1:
-        raise AssertionError(f"{len(found)} champions of {model}")
-    return 0, found[0].version if found else 0
+    current = [
+        tenure for tenure in ledger.tenures(ledger.entries(book, model=model), model) if tenure.until is None
+    ]
+    if len(current) > 1:
+        raise AssertionError(f"{len(current)} champions of {model}")
+    return 0, current[0].version if current else 0
 
 
 _DO: dict[str, Callable[[ledger.Ledger, str], tuple[int, int]]] = {
@@ -93,52 +95,56 @@ _DO: dict[str, Callable[[ledger.Ledger, str], tuple[int, int]]] = {
 }
 
 
-def contradictions(done: Sequence[Operation], entries: Sequence[Entry]) -> Iterator[str]:
+def contradictions(operations: Sequence[Operation], entries: Sequence[Entry]) -> Iterator[str]:
     """Where the answers and the log do not fit together."""
-    yield from (f"an operation failed: {each.said}" for each in done if each.what == _FAIL)
-    if [each.number for each in entries] != list(range(1, len(entries) + 1)):
+    yield from (
+        f"an operation failed: {operation.error}" for operation in operations if operation.what == _FAIL
+    )
+    if [entry.number for entry in entries] != list(range(1, len(entries) + 1)):
         yield "the numbers have a gap"
-    told = [each.number for each in done if each.number]
-    if len(set(told)) < len(told) or not set(told) <= {each.number for each in entries}:
+    numbers = [operation.number for operation in operations if operation.number]
+    if len(set(numbers)) < len(numbers) or not set(numbers) <= {entry.number for entry in entries}:
         yield "an acknowledged entry is there twice, or not at all"
-    recorded = len(told) + sum(each.what == _MOVE for each in done)
-    if recorded != len(entries):
-        yield f"{recorded} entries were acknowledged, and the log has {len(entries)}"
-    yield from _out_of_order([each for each in done if each.number])
+    count = len(numbers) + sum(operation.what == _MOVE for operation in operations)
+    if count != len(entries):
+        yield f"{count} entries were acknowledged, and the log has {len(entries)}"
+    yield from _out_of_order([operation for operation in operations if operation.number])
     for model in MODELS:
-        yield from _alternating([each for each in entries if each.model == model and each.kind != "proposal"])
-        yield from _stale([each for each in done if each.model == model])
+        yield from _alternating(
+            [entry for entry in entries if entry.model == model and entry.kind != "proposal"]
+        )
+        yield from _stale([operation for operation in operations if operation.model == model])
 
 
-def _out_of_order(done: Sequence[Operation]) -> Iterator[str]:
+def _out_of_order(operations: Sequence[Operation]) -> Iterator[str]:
     """Operations answered before another began must come before it in the log."""
-    ended = sorted(done, key=lambda each: each.end)
+    by_end = sorted(operations, key=lambda operation: operation.end)
     at = newest = 0
-    for each in sorted(done, key=lambda each: each.start):
-        while ended[at].end < each.start:
-            newest = max(newest, ended[at].number)
+    for operation in sorted(operations, key=lambda operation: operation.start):
+        while by_end[at].end < operation.start:
+            newest = max(newest, by_end[at].number)
             at += 1
-        if each.number < newest:
-            yield f"entry {each.number} was begun after {newest} had been answered"
+        if operation.number < newest:
+            yield f"entry {operation.number} was begun after {newest} had been answered"
 
 
 def _alternating(entries: Iterable[Entry]) -> Iterator[str]:
     """Each intent is followed by its own promotion: nobody else acted between them."""
     waiting = None
-    for each in entries:
-        if (each.kind == EntryKind.INTENT) != (waiting is None) or (
-            waiting and each.body["intent"] != waiting
+    for entry in entries:
+        if (entry.kind == EntryKind.INTENT) != (waiting is None) or (
+            waiting and entry.body["intent"] != waiting
         ):
-            yield f"entry {each.number} came between an intent and its act"
-        waiting = each.number if each.kind == EntryKind.INTENT else None
+            yield f"entry {entry.number} came between an intent and its act"
+        waiting = entry.number if entry.kind == EntryKind.INTENT else None
 
 
-def _stale(done: Sequence[Operation]) -> Iterator[str]:
+def _stale(operations: Sequence[Operation]) -> Iterator[str]:
     """A read sees at least what was answered before it began, and at most what was begun before it ended."""
-    moves = [each for each in done if each.what == _MOVE]
-    for read in (each for each in done if each.what == _READ):
-        least = max((each.version for each in moves if each.end < read.start), default=0)
-        most = max((each.version for each in moves if each.start < read.end), default=0)
+    moves = [operation for operation in operations if operation.what == _MOVE]
+    for read in (operation for operation in operations if operation.what == _READ):
+        least = max((operation.version for operation in moves if operation.end < read.start), default=0)
+        most = max((operation.version for operation in moves if operation.start < read.end), default=0)
         if not least <= read.version <= most:
             yield f"version {read.version} was read, not one from {least} to {most}"
 
@@ -148,13 +154,13 @@ def together(address: str, place: Path, processes: int, operations: int) -> dict
     signer = samples.signer()
     start = time.perf_counter()
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork")) as pool:
-        each = pool.map(partial(work, address, signer, place, operations), range(processes))
-        done = [operation for one in each for operation in one]
+        histories = pool.map(partial(work, address, signer, place, operations), range(processes))
+        history = [operation for one in histories for operation in one]
     seconds = time.perf_counter() - start
     with ledger.open(address) as book:
         entries, report = list(ledger.entries(book)), ledger.verify(book, [place], signer.verify_envelope)
-    wrong = [*contradictions(done, entries), *(str(found) for found in report.findings)]
-    count = {what: sum(one.what == what for one in done) for what in (_APPEND, _MOVE, _READ, _FAIL)}
+    wrong = [*contradictions(history, entries), *(str(finding) for finding in report.findings)]
+    count = {what: sum(one.what == what for one in history) for what in (_APPEND, _MOVE, _READ, _FAIL)}
     return count | {"entries": len(entries), "seconds": round(seconds, 1), "contradictions": wrong}
 
 
@@ -164,12 +170,12 @@ def fresh(address: str, place: Path, processes: int) -> list[str]:
     context = multiprocessing.get_context("fork")
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
         gate = manager.Barrier(processes)
-        said = list(pool.map(partial(_first, address, signer, place, gate), range(processes)))
+        replies = list(pool.map(partial(_first, address, signer, place, gate), range(processes)))
     with ledger.open(address) as book:
         report = ledger.verify(book, [place], signer.verify_envelope)
     count = f"{report.entries} of {processes} entries are there"
     return [
-        *filter(None, said),
+        *filter(None, replies),
         *map(str, report.findings),
         *([count] if report.entries != processes else []),
     ]
@@ -194,37 +200,39 @@ def _sqlite(folder: Path) -> Iterator[str]:
 def run(scratch: Path, processes: int = 8, operations: int = 500, starts: int = 20) -> dict[str, Any]:
     """Both databases, PostgreSQL where it runs; per database what was done, and what went wrong."""
     kinds = ["sqlite", *(["postgresql"] if samples.postgres_runs() else [])]
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for kind in kinds:
         new = samples.postgres if kind == "postgresql" else partial(_sqlite, scratch / f"{kind}-together")
         with new() as address:
-            found[kind] = together(address, scratch / f"{kind}.checkpoints", processes, operations)
+            results[kind] = together(address, scratch / f"{kind}.checkpoints", processes, operations)
         failures = []
         for start in range(starts):
             new = samples.postgres if kind == "postgresql" else partial(_sqlite, scratch / f"{kind}-{start}")
             with new() as address:
                 failures += fresh(address, scratch / f"{kind}-{start}.checkpoints", processes)
-        found[kind] |= {"starts": starts, "failures": failures}
-    return found
+        results[kind] |= {"starts": starts, "failures": failures}
+    return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("processes", 8), ("operations", 500), ("starts", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
-        found = run(Path(scratch), chosen.processes, chosen.operations, chosen.starts)
-    for kind, row in found.items():
-        print(f"{kind}: {chosen.processes} processes x {chosen.operations} operations in {row['seconds']} s")
+        results = run(Path(scratch), options.processes, options.operations, options.starts)
+    for kind, row in results.items():
+        print(
+            f"{kind}: {options.processes} processes x {options.operations} operations in {row['seconds']} s"
+        )
         print(f"  appends {row['append']}, moves {row['move']}, reads {row['read']}, failures {row['fail']}")
         print(f"  entries {row['entries']}, contradictions {len(row['contradictions'])}   (bar 0)")
         print(
-            f"  {row['starts']} fresh starts x {chosen.processes}, failures {len(row['failures'])}   (bar 0)"
+            f"  {row['starts']} fresh starts x {options.processes}, failures {len(row['failures'])}   (bar 0)"
         )
         for line in [*row["contradictions"], *row["failures"]]:
             print(f"  {line}")
-    raise SystemExit(any(row["contradictions"] or row["failures"] for row in found.values()))
+    raise SystemExit(any(row["contradictions"] or row["failures"] for row in results.values()))
 
 
 if __name__ == "__main__":

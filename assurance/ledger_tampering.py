@@ -35,16 +35,16 @@ def run(scratch: Path, seeds: Sequence[int], each: int = EACH, clean: int = CLEA
     }
     misses: list[str] = []
     for seed in seeds:
-        for name, told in _attacked(scratch, seed, each):
-            row, (wanted, report, bare) = classes[name], told
+        for name, result in _attacked(scratch, seed, each):
+            row, (first, report, bare) = classes[name], result
             row["injected"] += 1
             row["detected"] += not report.ok
             row["lost"] += report.ok
-            row["named"] += report.first == wanted
-            row["by_chain_alone"] += any(found.fault != LedgerFault.UNCOVERED for found in bare.findings)
-            if report.first != wanted:
-                misses.append(f"seed {seed}, {name}: {wanted} meant, {report.first} named; {report}")
-    alarms = [said for seed in seeds[:1] for said in _alarms(scratch, seed, clean)]
+            row["named"] += report.first == first
+            row["by_chain_alone"] += any(finding.fault != LedgerFault.UNCOVERED for finding in bare.findings)
+            if report.first != first:
+                misses.append(f"seed {seed}, {name}: {first} meant, {report.first} named; {report}")
+    alarms = [alarm for seed in seeds[:1] for alarm in _alarms(scratch, seed, clean)]
     return {"seeds": list(seeds), "classes": classes, "misses": misses, "clean": clean, "alarms": alarms}
 
 
@@ -70,13 +70,13 @@ def attacked(
     folder.mkdir()
     for file in (base.folder / "ledger.db", *base.places):
         shutil.copy(file, folder)
-    wanted = attack(base, folder, random_)
-    wanted = attacks.first_difference(base, folder) if wanted is None else wanted
-    kept = [folder / place.name for place in base.places]
+    first = attack(base, folder, random_)
+    first = attacks.first_difference(base, folder) if first is None else first
+    checkpoints = [folder / place.name for place in base.places]
     with ledger.open(samples.sqlite(folder)) as book:
-        report = ledger.verify(book, kept, base.signer.verify_envelope)
+        report = ledger.verify(book, checkpoints, base.signer.verify_envelope)
         bare = verification.verify(book.id, lambda: ledger.entries(book), (), base.signer.verify_envelope)
-    return wanted, report, bare
+    return first, report, bare
 
 
 def _alarms(scratch: Path, seed: int, count: int) -> Iterator[str]:
@@ -101,9 +101,9 @@ def clean_report(
         for batch in samples.story(random_.randint(1, 12), random_):
             if random_.random() < 0.1:
                 _crash(book, random_)
-            made = ledger.append(book, batch)
-            if random_.random() < 0.1 and made[0].kind in {"proposal", "verdict", "approval", "refusal"}:
-                ledger.redact(book, [made[0].number], actor="ada", keyid=None, reason="erasure asked for")
+            entries = ledger.append(book, batch)
+            if random_.random() < 0.1 and entries[0].kind in {"proposal", "verdict", "approval", "refusal"}:
+                ledger.redact(book, samples.erasure(entries[0].number))
         if random_.random() < 0.2:
             _crash(book, random_)
         if random_.random() < 0.2:
@@ -122,7 +122,7 @@ def _crash(book: ledger.Ledger, random_: random.Random) -> None:
     seal = book.seal
     assert seal is not None  # noqa: S101
     fatal = random_.randint(1, 2 * len(seal.places))
-    whole, count = checkpoint_files.write, 0
+    write_whole, count = checkpoint_files.write, 0
 
     def write(where: Sequence[Path], line: str) -> None:
         nonlocal count
@@ -130,7 +130,7 @@ def _crash(book: ledger.Ledger, random_: random.Random) -> None:
             count += 1
             if count > fatal:
                 raise Crash
-            whole([place], line)
+            write_whole([place], line)
         if count == fatal:
             raise Crash
 
@@ -140,21 +140,21 @@ def _crash(book: ledger.Ledger, random_: random.Random) -> None:
     except Crash:
         pass
     finally:
-        checkpoint_files.write = whole
+        checkpoint_files.write = write_whole
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """The result for people."""
-    lines = [f"seeds {', '.join(map(str, found['seeds']))}"]
+    lines = [f"seeds {', '.join(map(str, results['seeds']))}"]
     heads = f"{'class':20}{'injected':>10}{'detected':>10}{'first named':>13}{'lost':>6}"
     lines.append(f"{heads}{'by the chain alone':>20}")
     totals = dict.fromkeys(("injected", "detected", "named", "lost", "by_chain_alone"), 0)
-    for name, row in found["classes"].items():
+    for name, row in results["classes"].items():
         totals = {key: totals[key] + row[key] for key in totals}
         lines.append(_row(name, row))
     lines.append(_row("all", totals))
-    lines.append(f"false alarms: {len(found['alarms'])} of {found['clean']} clean ledgers")
-    return "\n".join([*lines, *found["misses"], *found["alarms"]])
+    lines.append(f"false alarms: {len(results['alarms'])} of {results['clean']} clean ledgers")
+    return "\n".join([*lines, *results["misses"], *results["alarms"]])
 
 
 def _row(name: str, row: dict[str, int]) -> str:
@@ -169,15 +169,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="in place of a fresh one")
     parser.add_argument("--each", type=int, default=EACH)
     parser.add_argument("--clean", type=int, default=CLEAN)
-    chosen = parser.parse_args()
-    fresh = secrets.randbelow(2**31) if chosen.seed is None else chosen.seed
+    options = parser.parse_args()
+    fresh = secrets.randbelow(2**31) if options.seed is None else options.seed
     with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
-        fixed = run(Path(scratch), SEEDS, chosen.each, chosen.clean)
+        fixed = run(Path(scratch), SEEDS, options.each, options.clean)
         print(table(fixed))
         print(f"\na fresh seed (again: --seed {fresh})", flush=True)
-        once = run(Path(scratch), [fresh], chosen.each, chosen.clean // 10)
-        print(table(once))
-    raise SystemExit(any(result["misses"] or result["alarms"] for result in (fixed, once)))
+        fresh_results = run(Path(scratch), [fresh], options.each, options.clean // 10)
+        print(table(fresh_results))
+    raise SystemExit(any(result["misses"] or result["alarms"] for result in (fixed, fresh_results)))
 
 
 if __name__ == "__main__":

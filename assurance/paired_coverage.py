@@ -19,6 +19,8 @@ from scipy import stats
 
 from clearance.metrics import intervals, paired, paired_disparity, paired_resampling, paired_scores
 
+ENOUGH = 100
+"""Intervals that a stratum needs before its share counts."""
 BAR = 0.935
 CONFIDENCE = 0.95
 STRATA = ((30, 99), (100, 499), (500, 1499), (1500, 5000))
@@ -52,25 +54,25 @@ def _cells(random: np.random.Generator) -> Floats:
     rates = (random.uniform(0.05, 0.5), random.uniform(0.5, 0.97))
     cells = np.zeros((2, 2, 2))
     for label, rate in enumerate(rates):
-        lost, won = min(rate, disagree * random.random()), min(1 - rate, disagree * random.random())
-        cells[label] = [[1 - rate - won, won], [lost, rate - lost]]
+        losses, won = min(rate, disagree * random.random()), min(1 - rate, disagree * random.random())
+        cells[label] = [[1 - rate - won, won], [losses, rate - losses]]
     return cells * np.array([1 - favourable, favourable])[:, None, None]
 
 
 def figures(cells: Floats) -> dict[str, tuple[float, float]]:
     """Every disparity under both models, from chances (groups, 2, 2, 2), by a way of its own."""
-    found: list[dict[str, float]] = []
+    values: list[dict[str, float]] = []
     for axis in (-1, -2):
-        each = cells.sum(axis=axis)
-        chosen = each[:, :, 1].sum(axis=1)
-        true, false = each[:, 1, 1] / each[:, 1].sum(axis=1), each[:, 0, 1] / each[:, 0].sum(axis=1)
-        right, gap = each[:, 0, 0] + each[:, 1, 1], np.ptp
-        found.append(
+        counts = cells.sum(axis=axis)
+        positives = counts[:, :, 1].sum(axis=1)
+        true, false = counts[:, 1, 1] / counts[:, 1].sum(axis=1), counts[:, 0, 1] / counts[:, 0].sum(axis=1)
+        right, gap = counts[:, 0, 0] + counts[:, 1, 1], np.ptp
+        values.append(
             {
-                "demographic_parity_difference": gap(chosen),
-                "demographic_parity_ratio": chosen.min() / chosen.max(),
-                "disparate_impact_best_group": chosen.min() / chosen.max(),
-                "disparate_impact_reference_group": chosen[1:].min() / chosen[0],
+                "demographic_parity_difference": gap(positives),
+                "demographic_parity_ratio": positives.min() / positives.max(),
+                "disparate_impact_best_group": positives.min() / positives.max(),
+                "disparate_impact_reference_group": positives[1:].min() / positives[0],
                 "equal_opportunity_difference": gap(true),
                 "false_negative_rate_difference": gap(true),
                 "false_positive_rate_difference": gap(false),
@@ -79,24 +81,24 @@ def figures(cells: Floats) -> dict[str, tuple[float, float]]:
                 "equalized_odds_ratio": min(true.min() / true.max(), false.min() / false.max()),
                 "average_odds_difference": gap((true + false) / 2),
                 "accuracy_difference": gap(right),
-                "predictive_parity_difference": gap(each[:, 1, 1] / chosen),
+                "predictive_parity_difference": gap(counts[:, 1, 1] / positives),
                 "true_positive_rate_lowest": true.min(),
                 "accuracy_lowest": right.min(),
             }
         )
-    return {name: (found[0][name], found[1][name]) for name in found[0]}
+    return {name: (values[0][name], values[1][name]) for name in values[0]}
 
 
 def disparities(random: np.random.Generator, at: int, tally: Tally) -> None:
     """One truth and one sample of it, through every change of a disparity."""
     truth = draw(random, STRATA[at])
-    held = zip(truth.sizes, truth.cells, strict=True)
-    rows = np.array([random.multinomial(size, cells.ravel()).reshape(2, 2, 2) for size, cells in held])
-    table = paired.PairedTable(names=tuple(f"g{each}" for each in range(len(rows))), rows=rows)
+    pairs = zip(truth.sizes, truth.cells, strict=True)
+    rows = np.array([random.multinomial(size, cells.ravel()).reshape(2, 2, 2) for size, cells in pairs])
+    table = paired.PairedTable(names=tuple(f"g{group}" for group in range(len(rows))), rows=rows)
     for metric, (before, after) in figures(truth.cells).items():
-        known = after / before if metric in paired_disparity.RATIOS else after - before
-        found = paired_disparity.measure(table, metric, SAMPLING, "g0")
-        _add(tally[metric][at], known, found.low, found.high)
+        true_change = after / before if metric in paired_disparity.RATIOS else after - before
+        change = paired_disparity.measure(table, metric, SAMPLING, "g0")
+        _add(tally[metric][at], true_change, change.low, change.high)
 
 
 def qualities(random: np.random.Generator, at: int, tally: Tally) -> None:
@@ -104,12 +106,12 @@ def qualities(random: np.random.Generator, at: int, tally: Tally) -> None:
     size = int(np.exp(random.uniform(*np.log(STRATA[at]))))
     cells = _cells(random)
     rows = random.multinomial(size, cells.ravel()).reshape(1, 2, 2, 2)
-    found = paired.measure(paired.PairedTable(names=("all rows",), rows=rows), SAMPLING)
+    changes = paired.measure(paired.PairedTable(names=("all rows",), rows=rows), SAMPLING)
     by_label = [cells[label] / cells[label].sum() for label in (0, 1)]
-    false, true = (float(each[0, 1] - each[1, 0]) for each in by_label)
+    false, true = (float(block[0, 1] - block[1, 0]) for block in by_label)
     right = float(cells[1, 0, 1] - cells[1, 1, 0] - cells[0, 0, 1] + cells[0, 1, 0])
     first, second = paired_resampling.f1(cells[None])
-    known = {
+    truths = {
         "accuracy": right,
         "balanced_accuracy": (true - false) / 2,
         "selection_rate": float(cells[:, 0, 1].sum() - cells[:, 1, 0].sum()),
@@ -117,36 +119,36 @@ def qualities(random: np.random.Generator, at: int, tally: Tally) -> None:
         "false_positive_rate": false,
         "f1": float(second - first),
     }
-    for name, value in known.items():
-        _add(tally[name][at], value, found[name].low, found[name].high)
+    for name, value in truths.items():
+        _add(tally[name][at], value, changes[name].low, changes[name].high)
     _scores(random, size, tally, at)
 
 
 def _scores(random: np.random.Generator, size: int, tally: Tally, at: int) -> None:
     """Scores as two correlated normals apart by label: their areas are known, their losses integrated."""
-    apart, together = random.uniform(0.3, 2.5, 2), random.uniform(0.3, 0.995)
+    distances, together = random.uniform(0.3, 2.5, 2), random.uniform(0.3, 0.995)
     spread = np.linalg.cholesky([[1, together], [together, 1]])
 
     def sample(count: int) -> tuple[npt.NDArray[np.int64], Floats]:
         label = (random.random(count) < 0.4).astype(np.int64)
-        latent = random.normal(size=(count, 2)) @ spread.T + np.outer(label, apart)
-        odds = np.log(0.4 / 0.6) + apart * latent - apart**2 / 2
+        latent = random.normal(size=(count, 2)) @ spread.T + np.outer(label, distances)
+        odds = np.log(0.4 / 0.6) + distances * latent - distances**2 / 2
         return label, 1 / (1 + np.exp(-odds))
 
     label, scores = sample(size)
-    found = paired_scores.measure(label, scores[:, 0], scores[:, 1], CONFIDENCE)
-    areas = stats.norm.cdf(apart / np.sqrt(2))
-    known = {"roc_auc": float(areas[1] - areas[0])}
+    changes = paired_scores.measure(label, scores[:, 0], scores[:, 1], CONFIDENCE)
+    areas = stats.norm.cdf(distances / np.sqrt(2))
+    truths = {"roc_auc": float(areas[1] - areas[0])}
     points, weights = np.polynomial.hermite_e.hermegauss(80)
     for name, loss in {"brier": _brier, "log_loss": _log_loss}.items():
         means = []
-        for gap in apart:
-            odds = [np.log(0.4 / 0.6) + gap * (points + gap * each) - gap**2 / 2 for each in (0, 1)]
-            parts = [weights @ loss(each, 1 / (1 + np.exp(-at_))) for each, at_ in enumerate(odds)]
+        for gap in distances:
+            odds = [np.log(0.4 / 0.6) + gap * (points + gap * outcome) - gap**2 / 2 for outcome in (0, 1)]
+            parts = [weights @ loss(outcome, 1 / (1 + np.exp(-at_))) for outcome, at_ in enumerate(odds)]
             means.append(float(0.6 * parts[0] + 0.4 * parts[1]) / np.sqrt(2 * np.pi))
-        known[name] = means[1] - means[0]
-    for name, value in known.items():
-        _add(tally[name][at], value, found[name].low, found[name].high)
+        truths[name] = means[1] - means[0]
+    for name, value in truths.items():
+        _add(tally[name][at], value, changes[name].low, changes[name].high)
 
 
 def _brier(label: int, score: Floats) -> Floats:
@@ -182,8 +184,8 @@ def measure(seeds: Sequence[int], count: int) -> Tally:
     tally: Tally = defaultdict(lambda: [Counter() for _ in STRATA])
     for seed in seeds:
         random = np.random.default_rng(seed)
-        for each in range(count * len(STRATA)):
-            at = each % len(STRATA)
+        for draw in range(count * len(STRATA)):
+            at = draw % len(STRATA)
             disparities(random, at, tally)
             for _ in range(4):
                 qualities(random, at, tally)
@@ -194,11 +196,11 @@ def measure(seeds: Sequence[int], count: int) -> Tally:
 def told(tally: Tally) -> list[str]:
     """The table in lines: share held, mean width, and how many in a hundred had no interval."""
     lines = [f"{'rows of a group (or in all)':36}" + "".join(f"{f'{a}-{b}':>24}" for a, b in STRATA)]
-    passed = tally["passed at the margin"]
+    margin_passes = tally["passed at the margin"]
     for name, by_stratum in sorted(tally.items()):
-        if by_stratum is not passed:
-            lines.append(f"{name:36}" + "".join(f"{_cell(each):>24}" for each in by_stratum))
-    shares = "".join(f"{each['passed'] / each['trials']:>24.1%}" for each in passed)
+        if by_stratum is not margin_passes:
+            lines.append(f"{name:36}" + "".join(f"{_cell(counts):>24}" for counts in by_stratum))
+    shares = "".join(f"{counts['passed'] / counts['trials']:>24.1%}" for counts in margin_passes)
     lines.append(f"{'worse by the margin, passed':36}{shares}")
     share, name, stratum = lowest(tally)
     lines.append(f"lowest share held in any stratum   {share:.1%} ({name}, {stratum})   (bar {BAR:.1%})")
@@ -206,19 +208,25 @@ def told(tally: Tally) -> list[str]:
 
 
 def lowest(tally: Tally) -> tuple[float, str, str]:
-    """The lowest share of intervals that held the truth, where there are enough to tell, and where."""
-    return min(
-        (each["held"] / each["intervals"], name, f"{low}-{high}")
+    """The lowest share of intervals that held the truth, where there are enough to tell, and where.
+
+    Raises SystemExit when no stratum has enough.
+    """
+    shares = [
+        (counts["held"] / counts["intervals"], name, f"{low}-{high}")
         for name, by_stratum in tally.items()
-        for each, (low, high) in zip(by_stratum, STRATA, strict=True)
-        if each["intervals"] >= 100
-    )
+        for counts, (low, high) in zip(by_stratum, STRATA, strict=True)
+        if counts["intervals"] >= ENOUGH
+    ]
+    if not shares:
+        raise SystemExit(f"no stratum has {ENOUGH} intervals: raise --count")
+    return min(shares)
 
 
-def _cell(each: Counter[str]) -> str:
-    held, none = each["intervals"], each["none"]
-    said = f"{each['held'] / held:.1%} {each['width'] / held:.3f}" if held else "none"
-    return f"{said} / {100 * none / max(1, held + none):.0f}"
+def _cell(counts: Counter[str]) -> str:
+    intervals, none = counts["intervals"], counts["none"]
+    share = f"{counts['held'] / intervals:.1%} {counts['width'] / intervals:.3f}" if intervals else "none"
+    return f"{share} / {100 * none / max(1, intervals + none):.0f}"
 
 
 def main() -> None:
@@ -226,11 +234,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, action="append", default=[])
     parser.add_argument("--count", type=int, default=400, help="truths of groups a seed and stratum")
-    given: Any = parser.parse_args()
+    options: Any = parser.parse_args()
     fresh = secrets.randbits(32)
-    seeds = given.seed or [1, 2, fresh]
-    print(f"seeds {', '.join(map(str, seeds))}; {given.count} truths of groups a seed and stratum")
-    tally = measure(seeds, given.count)
+    seeds = options.seed or [1, 2, fresh]
+    print(f"seeds {', '.join(map(str, seeds))}; {options.count} truths of groups a seed and stratum")
+    tally = measure(seeds, options.count)
     print("\n".join(told(tally)))
     raise SystemExit(lowest(tally)[0] < BAR)
 

@@ -28,17 +28,17 @@ def values(column: str, change: Any) -> Plant:
     """Other values in a share of the rows that have one: `change` is it, or makes them of the old ones."""
 
     def plant(case: Case, share: float, random: Random) -> Case:
-        known = case.frame[column].dropna()
-        at = known.index[random.choice(len(known), max(1, round(share * len(known))), replace=False)]
+        present = case.frame[column].dropna()
+        at = present.index[random.choice(len(present), max(1, round(share * len(present))), replace=False)]
         values = case.frame[column].astype(object)
-        values.loc[at] = _as_list(change(known.loc[at], random) if callable(change) else change, len(at))
+        values.loc[at] = _as_list(change(present.loc[at], random) if callable(change) else change, len(at))
         return case.put(**{column: _typed(values)})
 
     return plant
 
 
-def _as_list(found: Any, rows: int) -> list[Any]:
-    return list(found) if isinstance(found, list | np.ndarray | pd.Series) else [found] * rows
+def _as_list(result: Any, rows: int) -> list[Any]:
+    return list(result) if isinstance(result, list | np.ndarray | pd.Series) else [result] * rows
 
 
 def _typed(values: pd.Series) -> Any:
@@ -76,12 +76,12 @@ def lines(change: Callable[[str], str]) -> Plant:
     """A share of the lines of the CSV file changed, not the header."""
 
     def plant(case: Case, share: float, random: Random) -> Case:
-        chosen = {int(at) + 1 for at in np.flatnonzero(rows(case, share, random))}
+        numbers = {int(at) + 1 for at in np.flatnonzero(rows(case, share, random))}
 
         def file(text: str) -> bytes:
             lines = text.splitlines()
-            changed = [change(line) if at in chosen else line for at, line in enumerate(lines)]
-            return "\n".join([*changed, ""]).encode()
+            result = [change(line) if at in numbers else line for at, line in enumerate(lines)]
+            return "\n".join([*result, ""]).encode()
 
         return replace(case, file=file)
 
@@ -156,16 +156,16 @@ def constant(case: Case, count: int, _: Random) -> Case:
 def merged(case: Case, at: int, _: Random) -> Case:
     """One group, by its place, gone into the next."""
     races = sorted(set(case.frame["race"]))
-    gone = races[at % len(races)]
+    race = races[at % len(races)]
     into = races[(at + 1) % len(races)]
-    return case.put(race=case.frame["race"].replace(gone, into))
+    return case.put(race=case.frame["race"].replace(race, into))
 
 
 def vanished(case: Case, at: int, _: Random) -> Case:
     races = sorted(set(case.frame["race"]))
-    kept = case.frame["race"] != races[at % len(races)]
+    mask = case.frame["race"] != races[at % len(races)]
     data = case.data | {"rows_min": 1}
-    return replace(case, frame=case.frame[kept].reset_index(drop=True), data=data)
+    return replace(case, frame=case.frame[mask].reset_index(drop=True), data=data)
 
 
 def rarer(case: Case, share: float, random: Random) -> Case:
@@ -173,25 +173,25 @@ def rarer(case: Case, share: float, random: Random) -> Case:
     favourable = good(case)
     rare = favourable if favourable.mean() < 0.5 else ~favourable
     keep = int(share * (~rare).sum() / (1 - share))
-    chosen = random.choice(np.flatnonzero(rare), keep, replace=False)
-    kept = np.sort(np.concatenate([np.flatnonzero(~rare), chosen]))
+    sample = random.choice(np.flatnonzero(rare), keep, replace=False)
+    remaining = np.sort(np.concatenate([np.flatnonzero(~rare), sample]))
     data = case.data | {"rows_min": 1}
-    return replace(case, frame=case.frame.iloc[kept].reset_index(drop=True), data=data)
+    return replace(case, frame=case.frame.iloc[remaining].reset_index(drop=True), data=data)
 
 
-def cut(case: Case, left: float, _: Random) -> Case:
+def cut(case: Case, share: float, _: Random) -> Case:
     """The file ends early: so many of the declared fewest rows are left."""
-    return replace(case, frame=case.frame.head(int(left * case.data["rows_min"])))
+    return replace(case, frame=case.frame.head(int(share * case.data["rows_min"])))
 
 
-def cut_above(case: Case, left: float, _: Random) -> Case:
+def cut_above(case: Case, share: float, _: Random) -> Case:
     least = case.data["rows_min"]
-    return replace(case, frame=case.frame.head(least + int(left * (len(case.frame) - least))))
+    return replace(case, frame=case.frame.head(least + int(share * (len(case.frame) - least))))
 
 
 def lost(case: Case, share: float, random: Random) -> Case:
-    gone = rows(case, share, random)
-    return replace(case, frame=case.frame[~gone].reset_index(drop=True), lost=int(gone.sum()))
+    mask = rows(case, share, random)
+    return replace(case, frame=case.frame[~mask].reset_index(drop=True), lost=int(mask.sum()))
 
 
 def respelled(values: pd.Series, random: Random) -> list[str]:
@@ -268,14 +268,14 @@ def slipped(case: Case, share: float, _: Random) -> Case:
     """The outcome of rows at the end of the file has slipped by one row against the rest of them."""
     names = ["approved", "rejected"]
     start = int((1 - share) * len(case.frame))
-    turned = {name: [*case.frame[name][:start], *np.roll(case.frame[name][start:], 1)] for name in names}
-    return case.put(**turned)
+    columns = {name: [*case.frame[name][:start], *np.roll(case.frame[name][start:], 1)] for name in names}
+    return case.put(**columns)
 
 
 def thinned(case: Case, share: float, random: Random) -> Case:
     """A share of the rows of one group left out."""
-    gone = rows(case, share, random) & (case.frame["race"] == "Black").to_numpy()
-    return replace(case, frame=case.frame[~gone].reset_index(drop=True), data=case.data | {"rows_min": 1})
+    mask = rows(case, share, random) & (case.frame["race"] == "Black").to_numpy()
+    return replace(case, frame=case.frame[~mask].reset_index(drop=True), data=case.data | {"rows_min": 1})
 
 
 def unnamed(case: Case, count: int, random: Random) -> Case:

@@ -48,18 +48,20 @@ def on_another_side(table: pa.Table, mask: np.ndarray, _: Random, __: Tables) ->
     sides = table.column("split").to_pylist()
     turn = {"train": "test", "test": "tune", "tune": "train"}
     return _set(
-        table, "split", [turn[side] if moved else side for side, moved in zip(sides, mask, strict=True)]
+        table, "split", [turn[side] if moves else side for side, moves in zip(sides, mask, strict=True)]
     )
 
 
 def row_twice(table: pa.Table, mask: np.ndarray, _: Random, __: Tables) -> pa.Table:
     rows = table.column("row").to_pylist()
-    return _set(table, "row", [rows[at - 1] if twice else rows[at] for at, twice in enumerate(mask)])
+    return _set(table, "row", [rows[at - 1] if repeats else rows[at] for at, repeats in enumerate(mask)])
 
 
 def put_back(source: str, name: str) -> Change:
     def change(table: pa.Table, mask: np.ndarray, _: Random, tables: Tables) -> pa.Table:
         values = tables[source].column(name).to_pylist()
-        return _set(table, name, [None if gone else value for value, gone in zip(values, mask, strict=True)])
+        return _set(
+            table, name, [None if empty else value for value, empty in zip(values, mask, strict=True)]
+        )
 
     return change

@@ -86,8 +86,8 @@ class Ground:
             release.release(self.root, DAY)
 
     def champion(self) -> int | None:
-        found = registry.champion(registry.connect(), NAME)
-        return found and found.number
+        version = registry.champion(registry.connect(), NAME)
+        return version and version.number
 
     def meet(self, change: artifact_changes.Change, seed: int) -> Met:
         """Make the change, release, look who is champion, load the model, and undo everything."""
@@ -97,20 +97,20 @@ class Ground:
             place = artifact_changes.Ground(root=self.root, outside=self.outside, patch=patch)
             change.make(place, artifact_changes.random(seed, change.name))
             refused, by = self._release()
-            moved = self.champion() != self.before
+            moves = self.champion() != self.before
             loads = change.of_model and self._loads()
         os.umask(0o022)
         self.restore()
-        return Met(change.name, change.kind, refused, by, moved, loads)
+        return Met(change.name, change.kind, refused, by, moves, loads)
 
     def _release(self) -> tuple[bool, str]:
         try:
-            done = release.release(Path.cwd(), DAY)
+            receipt = release.release(Path.cwd(), DAY)
         except (IntegrityError, ConfigurationError) as error:
             return True, error.fault
         except ClearanceError as error:
             return True, f"{type(error).__name__}: {error.fault}"
-        return not done["is_champion"], done["reason"]
+        return not receipt["is_champion"], receipt["reason"]
 
     def _loads(self) -> bool:
         try:
@@ -157,7 +157,7 @@ def study(scratch: Path, names: Sequence[str], seed: int) -> list[Met]:
     """Every change of these names, in two processes."""
     parts = [(at, names[at::PROCESSES], seed) for at in range(PROCESSES)]
     with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return [met for share in pool.map(partial(_share, scratch), parts) for met in share]
+        return [encounter for share in pool.map(partial(_share, scratch), parts) for encounter in share]
 
 
 def run(scratch: Path, seeds: Sequence[int], _write: bool) -> int:
@@ -169,38 +169,37 @@ def run(scratch: Path, seeds: Sequence[int], _write: bool) -> int:
     for seed in seeds or (SEED, secrets.randbelow(1 << 32)):
         place = scratch / str(seed)
         place.mkdir()
-        met = study(place, [each.name for each in artifact_changes.ALL], seed)
+        encounters = study(place, [change.name for change in artifact_changes.ALL], seed)
         print(f"tampering, seed {seed}" + ("" if seed == SEED or seeds else " (fresh)"))
         print("  artefact                      injected  refused  lost  loaded")
-        harmful = [each for each in met if each.kind != artifact_changes.HARMLESS]
+        harmful = [change for change in encounters if change.kind != artifact_changes.HARMLESS]
         for kind in dict.fromkeys(
-            each.kind for each in artifact_changes.ALL if each.kind != artifact_changes.HARMLESS
+            change.kind for change in artifact_changes.ALL if change.kind != artifact_changes.HARMLESS
         ):
-            print(_line(kind, [each for each in harmful if each.kind == kind]))
+            print(_line(kind, [change for change in harmful if change.kind == kind]))
         print(_line("all", harmful))
-        calm = [each for each in met if each.kind == artifact_changes.HARMLESS]
-        print(
-            f"  harmless changes {len(calm)}, falsely refused {sum(not is_let_pass(each) for each in calm)}"
-        )
-        broken = [case for case in harmful if not is_refused(case)]
-        broken += [case for case in calm if not is_let_pass(case)]
-        count += len(broken)
-        for case in broken:
+        calm = [encounter for encounter in encounters if encounter.kind == artifact_changes.HARMLESS]
+        refused = sum(not is_let_pass(encounter) for encounter in calm)
+        print(f"  harmless changes {len(calm)}, falsely refused {refused}")
+        failures = [case for case in harmful if not is_refused(case)]
+        failures += [case for case in calm if not is_let_pass(case)]
+        count += len(failures)
+        for case in failures:
             print(f"    broken promise: {case}")
     return count
 
 
-def is_refused(met: Met) -> bool:
+def is_refused(encounter: Met) -> bool:
     """Whether nothing moved, nothing was loaded, and it was said why."""
-    return met.refused and not met.moved and not met.loads and bool(met.by)
+    return encounter.refused and not encounter.moved and not encounter.loads and bool(encounter.by)
 
 
-def is_let_pass(met: Met) -> bool:
+def is_let_pass(encounter: Met) -> bool:
     """Whether the model was promoted in spite of a harmless change."""
-    return not met.refused and met.moved
+    return not encounter.refused and encounter.moved
 
 
-def _line(kind: str, met: Sequence[Met]) -> str:
-    refused = sum(map(is_refused, met))
-    loaded = sum(each.loads for each in met)
-    return f"  {kind:30} {len(met):7} {refused:8} {len(met) - refused:5} {loaded:7}"
+def _line(kind: str, encounters: Sequence[Met]) -> str:
+    refused = sum(map(is_refused, encounters))
+    loads = sum(encounter.loads for encounter in encounters)
+    return f"  {kind:30} {len(encounters):7} {refused:8} {len(encounters) - refused:5} {loads:7}"

@@ -78,8 +78,8 @@ class Situation:
     def is_legitimate(self, act: str, who: str) -> bool:
         """Whether this person may do this here."""
         if act in ("promote", "rollback", "retire"):
-            due = {"promote": self.promotes, "rollback": self.returns, "retire": self.reigns}[act]
-            return due and who in OPERATE
+            right = {"promote": self.promotes, "rollback": self.returns, "retire": self.reigns}[act]
+            return right and who in OPERATE
         return who in getattr(self, act)
 
     def champion_after(self, act: str, who: str, before: int | None) -> int | None:
@@ -104,36 +104,36 @@ def _edit(path: Path, old: str, new: str) -> None:
 
 
 def _bundle(place: Place, version: int) -> Path:
-    return place.run_folder(version) / "evidence/bundle.json"
+    return place.bundle_file(version)
 
 
-def _payload(signed: dict[str, Any]) -> dict[str, Any]:
-    return dict(json.loads(base64.b64decode(signed["payload"])))
+def _payload(envelope: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(base64.b64decode(envelope["payload"])))
 
 
 def _edit_bundle(place: Place, version: int) -> None:
     """Another verdict, under the old signature."""
     path = _bundle(place, version)
-    signed = dsse.read(path)
-    said = _payload(signed)
-    said["predicate"]["judged"]["as_of"] = "2026-11-21"
-    signed["payload"] = base64.b64encode(json.dumps(said).encode()).decode()
-    path.write_text(json.dumps(signed))
+    envelope = dsse.read(path)
+    payload = _payload(envelope)
+    payload["predicate"]["judged"]["as_of"] = "2026-11-21"
+    envelope["payload"] = base64.b64encode(json.dumps(payload).encode()).decode()
+    path.write_text(json.dumps(envelope))
 
 
 def _resign_bundle(place: Place, version: int, by: str) -> None:
     """Another verdict, under a new signature."""
     path = _bundle(place, version)
-    said = _payload(dsse.read(path))
-    said["predicate"]["judged"]["as_of"] = "2026-11-21"
-    dsse.write(path, place.signed(by, said))
+    payload = _payload(dsse.read(path))
+    payload["predicate"]["judged"]["as_of"] = "2026-11-21"
+    dsse.write(path, place.signed(by, payload))
 
 
 def _by_hand(place: Place, version: int, kind: str, **changes: Any) -> None:
     """Decisions of vera and rita, signed over something else than what there is, put into the ledger."""
     for who in ("vera", "rita"):
-        signed = place.decision(kind, version, who, **changes)
-        place.record(who, _kind(kind), version, signed)
+        envelope = place.decision(kind, version, who, **changes)
+        place.record(who, _kind(kind), version, envelope)
 
 
 def _kind(kind: str) -> ledger.EntryKind:
@@ -141,28 +141,28 @@ def _kind(kind: str) -> ledger.EntryKind:
 
 
 def _replay(place: Place) -> None:
-    for each in place.entries("approval"):
-        place.record("pipeline", ledger.EntryKind.APPROVAL, 2, each.body["envelope"])
+    for entry in place.entries("approval"):
+        place.record("pipeline", ledger.EntryKind.APPROVAL, 2, entry.body["envelope"])
 
 
 def _forge_signatures(place: Place) -> None:
     """What vera and rita signed about version 1, turned into a word on version 2."""
-    wanted = place.proposed(2).content
-    for each in place.entries("approval"):
-        signed = dict(each.body["envelope"])
-        said = _payload(signed)
-        said["subject"][0]["digest"]["sha256"] = wanted
-        said["predicate"]["version"] = 2
-        signed["payload"] = base64.b64encode(json.dumps(said).encode()).decode()
-        place.record("pipeline", ledger.EntryKind.APPROVAL, 2, signed)
+    content = place.proposed(2).content
+    for entry in place.entries("approval"):
+        envelope = dict(entry.body["envelope"])
+        payload = _payload(envelope)
+        payload["subject"][0]["digest"]["sha256"] = content
+        payload["predicate"]["version"] = 2
+        envelope["payload"] = base64.b64encode(json.dumps(payload).encode()).decode()
+        place.record("pipeline", ledger.EntryKind.APPROVAL, 2, envelope)
 
 
 def _sign_unknown(place: Place) -> None:
     with tempfile.TemporaryDirectory() as folder:
         unknown = signers.signer(key_files.create(Path(folder), "vera").uri)
         for who in ("vera", "rita"):
-            said = _payload(place.decision("approve", 1, who))
-            place.record("pipeline", ledger.EntryKind.APPROVAL, 1, dsse.sign(said, unknown))
+            payload = _payload(place.decision("approve", 1, who))
+            place.record("pipeline", ledger.EntryKind.APPROVAL, 1, dsse.sign(payload, unknown))
 
 
 def _borrow_names(place: Place) -> None:
@@ -171,9 +171,11 @@ def _borrow_names(place: Place) -> None:
 
 
 def _sign_together(place: Place) -> None:
-    signed = place.decision("approve", 1, "vera")
-    both = dsse.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/rita.pem"))
-    place.record("vera", ledger.EntryKind.APPROVAL, 1, both)
+    envelope = place.decision("approve", 1, "vera")
+    countersignature = dsse.countersign(
+        envelope, signers.signer(f"file2:{place.root}/.clearance/keys/rita.pem")
+    )
+    place.record("vera", ledger.EntryKind.APPROVAL, 1, countersignature)
 
 
 def _override_twice(place: Place) -> None:
@@ -182,17 +184,17 @@ def _override_twice(place: Place) -> None:
 
 
 def _revoke_keys(place: Place) -> None:
-    def change(said: dict[str, Any]) -> None:
+    def change(content: dict[str, Any]) -> None:
         for who in ("vera", "rita"):
-            said["people"][who]["keys"][0]["revoked"] = {"at": "2026-01-01T00:00:00Z", "why": "lost"}
+            content["people"][who]["keys"][0]["revoked"] = {"at": "2026-01-01T00:00:00Z", "why": "lost"}
 
     place.roles(change)
 
 
 def _take_roles(place: Place) -> None:
-    def change(said: dict[str, Any]) -> None:
+    def change(content: dict[str, Any]) -> None:
         for who in ("vera", "rita"):
-            said["people"][who]["roles"] = [{"role": "auditor"}]
+            content["people"][who]["roles"] = [{"role": "auditor"}]
 
     place.roles(change)
 
@@ -207,8 +209,8 @@ def _plant(_place: Place) -> None:
 def _plant_and_propose(place: Place) -> None:
     """A planted candidate whose evidence an auditor signed and proposed."""
     _plant(place)
-    said = _payload(dsse.read(_bundle(place, 2)))
-    dsse.write(_bundle(place, 2), place.signed("ada", said))
+    payload = _payload(dsse.read(_bundle(place, 2)))
+    dsse.write(_bundle(place, 2), place.signed("ada", payload))
     with place.office("ada") as office:
         first = place.proposed(1)
         body = {"version": 2, "content": first.content, "fingerprint": first.fingerprint, "pushed": False}
@@ -255,11 +257,11 @@ def _ledger(sql: str) -> Build:
 def _spoil_checkpoint(place: Place) -> None:
     path = place.root / ".clearance/ledger.checkpoints"
     lines = path.read_text().splitlines()
-    signed = json.loads(lines[2])
-    said = _payload(signed)
-    said["predicate"]["at"] = "2026-01-01T00:00:00.000000Z"
-    signed["payload"] = base64.b64encode(json.dumps(said).encode()).decode()
-    path.write_text("\n".join([*lines[:2], json.dumps(signed), *lines[3:]]) + "\n")
+    envelope = json.loads(lines[2])
+    payload = _payload(envelope)
+    payload["predicate"]["at"] = "2026-01-01T00:00:00.000000Z"
+    envelope["payload"] = base64.b64encode(json.dumps(payload).encode()).decode()
+    path.write_text("\n".join([*lines[:2], json.dumps(envelope), *lines[3:]]) + "\n")
 
 
 def _expired(place: Place) -> None:
@@ -549,11 +551,12 @@ class Case:
 
 def cases() -> list[Case]:
     """The whole matrix."""
-    found = [
+    decisions = [
         Case(situation=situation, act=act, who=who)
         for situation, act, who in itertools.product(SITUATIONS, ACTS, ACTORS)
     ]
-    return found + [Case(situation=each, act="move", who="anybody") for each in SITUATIONS]
+    moves = [Case(situation=situation, act="move", who="anybody") for situation in SITUATIONS]
+    return decisions + moves
 
 
 def act(place: Place, case: Case) -> governed.Done:
@@ -590,24 +593,24 @@ def judge(place: Place, case: Case) -> Iterator[str]:
         place.put(situation.base)
     if case.act == "move":
         move(place)
-        broken = place.broken(situation.version)
-        yield "found" if situation.broken - ALIAS <= broken and _tells(place, broken) else "missed"
+        problems = place.broken(situation.version)
+        yield "found" if situation.broken - ALIAS <= problems and _tells(place, problems) else "missed"
         return
     before, count = (place.told(), place.alias()), len(place.entries())
-    done = act(place, case)
+    outcome = act(place, case)
     after, entries = (place.told(), place.alias()), place.entries()
     if situation.is_legitimate(case.act, case.who):
-        due = situation.champion_after(case.act, case.who, before[0])
-        moved = due != before[0] or case.act in ("promote", "rollback", "retire")
+        expectation = situation.champion_after(case.act, case.who, before[0])
+        may_move = expectation != before[0] or case.act in ("promote", "rollback", "retire")
         # candidates and copies have the same numbers here, but for what an attacker pointed the alias at
-        right = done.code == 0 and after == ((due, due) if moved else before)
+        right = outcome.code == 0 and after == ((expectation, expectation) if may_move else before)
         yield "let through" if right else "refused"
     else:
-        yield "blocked" if done.code != 0 and after == before else "moved"
+        yield "blocked" if outcome.code != 0 and after == before else "moved"
         if situation.broken:
             yield "found" if situation.broken <= place.broken(situation.version) else "missed"
     hands = {case.who, *(["pipeline"] if case.act in ("approve", "override") else [])}  # it promotes for them
-    if any(each.actor in hands for each in entries[count:]):
+    if any(entry.actor in hands for entry in entries[count:]):
         yield "recorded"
     elif case.who == "stranger" or case.who in situation.silent or not situation.sound:
         yield "has no key" if situation.sound else "has no ledger"
@@ -615,9 +618,9 @@ def judge(place: Place, case: Case) -> Iterator[str]:
         yield "is no news" if situation.is_legitimate(case.act, case.who) else "unrecorded"
 
 
-def _tells(place: Place, broken: set[str]) -> bool:
+def _tells(place: Place, problems: set[str]) -> bool:
     """Whether the alias is told, or is where the ledger says after all."""
-    return "alias" in broken or place.alias() == place.told()
+    return "alias" in problems or place.alias() == place.told()
 
 
 WRONG = ("moved", "missed", "refused", "unrecorded")
@@ -625,22 +628,22 @@ WRONG = ("moved", "missed", "refused", "unrecorded")
 
 def run(count: int | None, seed: int, home: Path) -> dict[str, Any]:
     """Try `count` cases of the matrix, drawn with `seed` (None: all of it), in a project below `home`."""
-    chosen = cases()
+    matrix = cases()
     if count is not None:
-        chosen = random.Random(seed).sample(chosen, min(count, len(chosen)))  # noqa: S311
+        matrix = random.Random(seed).sample(matrix, min(count, len(matrix)))  # noqa: S311
     tally: Counter[str] = Counter()
     wrong: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         place = Place(home).enter(patch)
-        for case in chosen:
-            for each in judge(place, case):
-                tally[each] += 1
-                if each in WRONG:
-                    wrong.append(f"{each}: {case}")
+        for case in matrix:
+            for outcome in judge(place, case):
+                tally[outcome] += 1
+                if outcome in WRONG:
+                    wrong.append(f"{outcome}: {case}")
                     sys.stderr.write(f"  {wrong[-1]}\n")
     return {
         "seed": seed,
-        "cases": len(chosen),
+        "cases": len(matrix),
         **{name: tally[name] for name in sorted({*tally, *WRONG})},
         "wrong": wrong,
     }
@@ -651,15 +654,15 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=700, help="0: the whole matrix")
     parser.add_argument("--fresh", type=int, default=100)
     parser.add_argument("--seed", type=int, default=4)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     logging.getLogger("tasks").setLevel(logging.CRITICAL)
     fresh = secrets.randbelow(2**32)
     wrong = 0
-    for count, seed in ((asked.cases or None, asked.seed), (asked.fresh, fresh)):
+    for count, seed in ((options.cases or None, options.seed), (options.fresh, fresh)):
         with tempfile.TemporaryDirectory() as home:
-            found = run(count, seed, Path(home).resolve())
-        wrong += len(found.pop("wrong"))
-        print(", ".join(f"{name} {value}" for name, value in found.items()), flush=True)
+            counts = run(count, seed, Path(home).resolve())
+        wrong += len(counts.pop("wrong"))
+        print(", ".join(f"{name} {value}" for name, value in counts.items()), flush=True)
     raise SystemExit(bool(wrong))
 
 

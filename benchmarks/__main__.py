@@ -44,7 +44,9 @@ class Cost:
 
 def measure(command: Sequence[str], folder: Path, home: Path) -> Cost:
     """Run `command` in `folder` with a fresh home. Raises CalledProcessError when it fails."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))
+    }
     quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
     state = {"HOME": str(home), "MPLBACKEND": "Agg", "MLFLOW_DISABLE_TELEMETRY": "true"}
     home.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,7 @@ def measure(command: Sequence[str], folder: Path, home: Path) -> Cost:
     log = home / "output.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env=kept | quiet | state, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=folder, env=environment | quiet | state, stdout=output, stderr=subprocess.STDOUT
         )
         peak = [0.0]
         watcher = threading.Thread(target=_watch, args=(process.pid, peak))
@@ -188,9 +190,9 @@ def proof(scratch: Path, repeats: int) -> None:
     """What verifying a version costs, and evidence and signature in a run; see `benchmarks.deciding`."""
     project = clone(scratch / "proof")
     measure(RUN, project, scratch / "proof-home")
-    found = deciding.speed(project, repeats)
-    print(f"verify of one version beyond imports  {found['verify']:.2f} s   (bar 1.0)")
-    print(f"evidence and signature in a release   {found['sign']:.2f} s   (bar 0.5)")
+    timings = deciding.speed(project, repeats)
+    print(f"verify of one version beyond imports  {timings['verify']:.2f} s   (bar 1.0)")
+    print(f"evidence and signature in a release   {timings['sign']:.2f} s   (bar 0.5)")
 
 
 PARTS: dict[str, Callable[[Path, int], None]] = {

@@ -57,7 +57,7 @@ def _environment() -> dict[str, str]:
 def seconds(code: str, project: Path) -> tuple[float, str]:
     """What one process of the project takes for `code`, and what it printed."""
     start = time.perf_counter()
-    done = subprocess.run(
+    process = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -70,10 +70,10 @@ def seconds(code: str, project: Path) -> tuple[float, str]:
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        sys.stderr.write(done.stdout + done.stderr)
-        done.check_returncode()
-    return time.perf_counter() - start, done.stdout
+    if process.returncode:
+        sys.stderr.write(process.stdout + process.stderr)
+        process.check_returncode()
+    return time.perf_counter() - start, process.stdout
 
 
 def speed(project: Path, repeats: int) -> dict[str, float]:
@@ -94,7 +94,7 @@ def speed(project: Path, repeats: int) -> dict[str, float]:
             env=_environment(),
             check=True,
         )
-        said = seconds(ATTEST, project)[1]
-        signing.append(sum(map(float, said.rpartition("attest ")[2].split())))
+        output = seconds(ATTEST, project)[1]
+        signing.append(sum(map(float, output.rpartition("attest ")[2].split())))
     verifying = [seconds(VERIFY, project)[0] - seconds(IMPORT, project)[0] for _ in range(repeats)]
     return {"verify": statistics.median(verifying), "sign": statistics.median(signing)}

@@ -86,11 +86,11 @@ def _frame(frame: pd.DataFrame, label: npt.NDArray[np.int8], scores: Array) -> N
     for over in [*([name] for name in names), *pairs]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = fairlearn.MetricFrame(
+            metric_frame = fairlearn.MetricFrame(
                 metrics=twelve, y_true=label, y_pred=decision, sensitive_features=frame[over]
             )
-            found.difference()
-            found.ratio()
+            metric_frame.difference()
+            metric_frame.ratio()
 
 
 FILES = 10
@@ -122,29 +122,31 @@ def parquet(scratch: Path, repeats: int, rows: int = 100_000_000) -> None:
     import duckdb
 
     for at in range(FILES):
-        drawn = (
+        draws = (
             "SELECT chr(65 + (random() * 5)::INT) AS race, chr(102 + (random() * 2)::INT) AS sex, "  # noqa: S608
             "chr(111 + (random() * 3)::INT) AS age, (random() < 0.5)::INT AS label, random() AS score "
             f"FROM range({rows // FILES})"
         )
-        duckdb.execute(f"COPY ({drawn}) TO '{scratch}/{at}.parquet'")
-    found: dict[str, list[list[float]]] = {COUNT: [], BARE: []}
+        duckdb.execute(f"COPY ({draws}) TO '{scratch}/{at}.parquet'")
+    samples: dict[str, list[list[float]]] = {COUNT: [], BARE: []}
     for _ in range(repeats):
-        for code, each in found.items():
-            said = subprocess.check_output([sys.executable, "-c", code, str(scratch)], text=True)
-            each.append([float(number) for number in said.split()[-2:]])  # before them DuckDB's progress bar
-    seconds = {code: min(row[0] for row in each) for code, each in found.items()}
+        for code, sample in samples.items():
+            output = subprocess.check_output([sys.executable, "-c", code, str(scratch)], text=True)
+            sample.append(
+                [float(number) for number in output.split()[-2:]]
+            )  # before them DuckDB's progress bar
+    seconds = {code: min(row[0] for row in sample) for code, sample in samples.items()}
     print(f"  {rows:,} rows counted in {seconds[COUNT]:.1f} s, bare GROUP BY {seconds[BARE]:.1f} s")
     print(f"Parquet / bare GROUP BY   {seconds[COUNT] / seconds[BARE]:.2f}   (bar 2.00)")
-    print(f"resident memory           {max(row[1] for row in found[COUNT]):.2f} GiB   (bar 2)")
+    print(f"resident memory           {max(row[1] for row in samples[COUNT]):.2f} GiB   (bar 2)")
 
 
 def growth(_: Path, repeats: int) -> None:
     """From ten thousand to ten million rows: seconds a million rows must not grow."""
-    found = {}
+    seconds = {}
     for rows in (10_000, 100_000, 1_000_000, 10_000_000):
         data = table(rows)
-        found[rows] = min(_seconds(*data) for _ in range(1 if rows > 1_000_000 else repeats))
-        print(f"  {rows:>10,} rows  {found[rows]:6.2f} s")
-    step = found[10_000_000] / found[1_000_000]
+        seconds[rows] = min(_seconds(*data) for _ in range(1 if rows > 1_000_000 else repeats))
+        print(f"  {rows:>10,} rows  {seconds[rows]:6.2f} s")
+    step = seconds[10_000_000] / seconds[1_000_000]
     print(f"ten times the rows, times the seconds   {step:.1f}   (bar 10)")

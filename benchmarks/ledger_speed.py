@@ -19,7 +19,7 @@ def run(scratch: Path, entries: int = 100_000, group: int = 100, single: int = 3
 
     `verify_cpu_*` is per second of this process's own CPU time: what a machine with nothing else to do gives.
     """
-    found = {}
+    results = {}
     for name, size, count in (("group", group, entries), ("single", 1, single)):
         folder = scratch / name
         folder.mkdir()
@@ -30,8 +30,8 @@ def run(scratch: Path, entries: int = 100_000, group: int = 100, single: int = 3
             start, spent = time.perf_counter(), time.process_time()
             for number in range(count // size):
                 ledger.append(book, [samples.draft(number)] * size)
-            found[f"append_{name}"] = count / (time.perf_counter() - start)
-            found[f"append_cpu_{name}"] = count / (time.process_time() - spent)
+            results[f"append_{name}"] = count / (time.perf_counter() - start)
+            results[f"append_cpu_{name}"] = count / (time.process_time() - spent)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             seconds, cpu = [], []
             for _ in range(3):
@@ -41,21 +41,21 @@ def run(scratch: Path, entries: int = 100_000, group: int = 100, single: int = 3
                 cpu.append(time.process_time() - spent)
             if not report.ok:
                 raise AssertionError(str(report))
-            found[f"verify_{name}"] = report.entries / min(seconds)
-            found[f"verify_cpu_{name}"] = report.entries / min(cpu)
+            results[f"verify_{name}"] = report.entries / min(seconds)
+            results[f"verify_cpu_{name}"] = report.entries / min(cpu)
             after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            found[f"memory_{name}"] = (after - before) / 1024
-    return found
+            results[f"memory_{name}"] = (after - before) / 1024
+    return results
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="clearance-bench-") as scratch:
-        found = run(Path(scratch))
+        results = run(Path(scratch))
     for name, size in (("group", "batches of 100"), ("single", "one by one")):
         for what, bar in (("append", "500"), ("verify", "50,000")):
-            wall, cpu = found[f"{what}_{name}"], found[f"{what}_cpu_{name}"]
+            wall, cpu = results[f"{what}_{name}"], results[f"{what}_cpu_{name}"]
             print(f"{what}, {size:15} {wall:>9,.0f} entries/s, {cpu:>9,.0f} a CPU second   (bar {bar})")
-        print(f"  memory that verifying added {found[f'memory_{name}']:.1f} MiB")
+        print(f"  memory that verifying added {results[f'memory_{name}']:.1f} MiB")
 
 
 if __name__ == "__main__":

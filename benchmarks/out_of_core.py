@@ -46,18 +46,18 @@ def from_parquet(files: Sequence[Path], columns: Columns, memory: str = "1GB", t
         raise ValueError("name either a decision, or a score and a threshold")
     with duckdb.connect(config={"memory_limit": memory, "threads": threads}) as database:
         try:
-            found = database.execute(_query(columns), [[str(file) for file in files]]).fetchall()
+            rows = database.execute(_query(columns), [[str(file) for file in files]]).fetchall()
         except duckdb.Error as error:
             fault = f"the files cannot be counted: {str(error).splitlines()[0]}"
             raise DataError(
                 fault, "correct the files, or name their columns", code="benchmarks.files_not_counted"
             ) from error
     first = len(columns.protected)
-    if wrong := sum(row[first + 3] for row in found if row[first] == -1):
+    if wrong := sum(row[first + 3] for row in rows if row[first] == -1):
         fault = f"{wrong} rows have no usable label, decision, score or weight"
         hint = "every row needs a label of 0 or 1, a decision or score, and a weight of at least 0"
         raise DataError(fault, hint, code="benchmarks.row_not_usable")
-    return _table(found, columns)
+    return _table(rows, columns)
 
 
 def _query(columns: Columns) -> str:
@@ -82,12 +82,12 @@ def _query(columns: Columns) -> str:
         place = f"least({columns.bins - 1}, floor({_quoted(str(columns.score))} * {columns.bins}))::INTEGER"
         bins = f"CASE WHEN {sound[0]} THEN {place} END"
     groups = [f"g{at}" for at in range(len(columns.protected))]
-    named = [
+    expressions = [
         f"CAST({_quoted(name)} AS VARCHAR) AS {key}"
         for name, key in zip(columns.protected, groups, strict=True)
     ]
     cells = [
-        *named,
+        *expressions,
         f"{label} = 1 AS favourable",
         f"{label} = 0 AS unfavourable",
         f"{decision} AS decided",
@@ -111,22 +111,20 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _table(found: list[tuple[Any, ...]], columns: Columns) -> Table:
+def _table(rows: list[tuple[Any, ...]], columns: Columns) -> Table:
     width = len(columns.protected)
-    names = [(MISSING, *sorted({row[at] for row in found} - {None})) for at in range(width)]
-    places = [{name: code for code, name in enumerate(each)} | {None: 0} for each in names]
-    keys = np.array([[place[row[at]] for at, place in enumerate(places)] for row in found], dtype=np.int64)
+    names = [(MISSING, *sorted({row[at] for row in rows} - {None})) for at in range(width)]
+    places = [{name: code for code, name in enumerate(values)} | {None: 0} for values in names]
+    keys = np.array([[place[row[at]] for at, place in enumerate(places)] for row in rows], dtype=np.int64)
     occurring, key = np.unique(keys.reshape(-1, width), axis=0, return_inverse=True)
-    labels, decisions, bins = (
-        np.array([row[width + at] for row in found], dtype=np.int64) for at in range(3)
-    )
+    labels, decisions, bins = (np.array([row[width + at] for row in rows], dtype=np.int64) for at in range(3))
     shape = (len(occurring), int(bins.max(initial=0)) + 1, 2, 2)
 
     def summed(place: int, kind: type) -> npt.NDArray[Any]:
-        whole: npt.NDArray[Any] = np.zeros(shape, dtype=kind)
-        taken: npt.NDArray[Any] = np.array([row[width + place] for row in found], dtype=kind)
-        np.add.at(whole, (key.ravel(), bins, labels, decisions), taken)
-        return whole
+        total: npt.NDArray[Any] = np.zeros(shape, dtype=kind)
+        counts: npt.NDArray[Any] = np.array([row[width + place] for row in rows], dtype=kind)
+        np.add.at(total, (key.ravel(), bins, labels, decisions), counts)
+        return total
 
     weighs = columns.weight is not None
     return Table(

@@ -122,7 +122,7 @@ def evaluate(model: Pipeline, tune: pd.DataFrame, test: pd.DataFrame) -> dict[st
 @task
 def assess(model: Pipeline, test: pd.DataFrame, threshold: float) -> dict[str, float]:
     decision = (model.predict_proba(test[FEATURES])[:, 1] >= threshold).astype(int)
-    found: dict[str, float] = {}
+    results: dict[str, float] = {}
     for attribute in ("race", "sex"):
         group = test[attribute].fillna("unknown")
         table = fairlearn.metrics.MetricFrame(
@@ -142,10 +142,10 @@ def assess(model: Pipeline, test: pd.DataFrame, threshold: float) -> dict[str, f
             fairlearn.metrics.demographic_parity_ratio,
             fairlearn.metrics.equalized_odds_difference,
         ):
-            found[f"{metric.__name__}_{attribute}"] = float(
+            results[f"{metric.__name__}_{attribute}"] = float(
                 metric(test[TARGET], decision, sensitive_features=group)
             )
-    return found
+    return results
 
 
 @task

@@ -43,9 +43,9 @@ def step(name: str) -> Iterator[None]:
     print(f"  {name:<18} {time.perf_counter() - start:6.1f} s", flush=True)
 
 
-def demand(holds: bool) -> None:
+def demand(condition: bool) -> None:
     """Stop the script unless a check holds."""
-    if not holds:
+    if not condition:
         raise SystemExit("a check failed")
 
 
@@ -124,27 +124,27 @@ def evaluate(label: np.ndarray, score: np.ndarray, threshold: float) -> dict[str
 
 def assess(test: pd.DataFrame, decision: np.ndarray) -> dict[str, Any]:
     """Selection rate, TPR and FPR of every group, and how far the selection rates lie apart."""
-    found = {}
+    results = {}
     for name in PROTECTED:
         rows = pd.DataFrame({"group": test[name], "label": test["approve"], "decision": decision})
         rates = rows.groupby("group")["decision"].mean()
         by_label = rows.groupby(["group", "label"])["decision"].mean().unstack()
-        found[name] = {
+        results[name] = {
             "selection_rate": rates.to_dict(),
             "true_positive_rate": by_label[1].to_dict(),
             "false_positive_rate": by_label[0].to_dict(),
             "difference": rates.max() - rates.min(),
             "ratio": rates.min() / rates.max(),
         }
-    return found
+    return results
 
 
-def explain(fitted: Pipeline, test: pd.DataFrame, draw: Any) -> dict[str, Any]:
+def explain(pipeline: Pipeline, test: pd.DataFrame, draw: Any) -> dict[str, Any]:
     """SHAP values of 500 rows, their mean by group, a bar and a beeswarm plot."""
     sample = test.sample(500, random_state=1)
-    encoded = fitted[:-1].transform(sample[FEATURES])
-    values = shap.TreeExplainer(fitted[-1])(encoded)
-    values.feature_names = list(fitted[:-1].get_feature_names_out())
+    encoded = pipeline[:-1].transform(sample[FEATURES])
+    values = shap.TreeExplainer(pipeline[-1])(encoded)
+    values.feature_names = list(pipeline[:-1].get_feature_names_out())
     for plot in (shap.plots.bar, shap.plots.beeswarm):
         plt.figure()
         plot(values, show=False)
@@ -189,23 +189,23 @@ def run(source: Path, target: Path) -> None:
         sides = prepare(frame, target)
     with step("train"):
         train, tune, test = sides["train"], sides["tune"], sides["test"]
-        fitted = model().fit(train[FEATURES], train["approve"])
-        threshold = best_threshold(tune["approve"], fitted.predict_proba(tune[FEATURES])[:, 1])
-        joblib.dump(fitted, target / "model.joblib")
+        pipeline = model().fit(train[FEATURES], train["approve"])
+        threshold = best_threshold(tune["approve"], pipeline.predict_proba(tune[FEATURES])[:, 1])
+        joblib.dump(pipeline, target / "model.joblib")
     with step("evaluate"):
-        label, score = test["approve"].to_numpy(), fitted.predict_proba(test[FEATURES])[:, 1]
+        label, score = test["approve"].to_numpy(), pipeline.predict_proba(test[FEATURES])[:, 1]
         performance = evaluate(label, score, threshold)
         curves(label, score, draw)
     with step("assess"):
         fairness = assess(test, score >= threshold)
     with step("explain"):
-        explanation = explain(fitted, test, draw)
+        explanation = explain(pipeline, test, draw)
     with step("judge, document"):
-        passed = all(found["difference"] <= 0.1 and found["ratio"] >= 0.8 for found in fairness.values())
-        results = {"passed": passed, "performance": performance, "fairness": fairness, **explanation}
+        passes = all(gaps["difference"] <= 0.1 and gaps["ratio"] >= 0.8 for gaps in fairness.values())
+        results = {"passed": passes, "performance": performance, "fairness": fairness, **explanation}
         (target / "metrics.json").write_text(json.dumps(results | checks, default=float))
         page = "".join(f'<img src="data:image/svg+xml;base64,{image}">' for image in images)
-        (target / "report.html").write_text(f"<h1>{passed}</h1>{page}")
+        (target / "report.html").write_text(f"<h1>{passes}</h1>{page}")
 
 
 if __name__ == "__main__":

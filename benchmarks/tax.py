@@ -25,8 +25,8 @@ def main() -> None:
 
     logging.disable(logging.ERROR)
     worked: dict[str, float] = {}
-    began: dict[str, float] = {}
-    ended: dict[str, float] = {}
+    starts: dict[str, float] = {}
+    ends: dict[str, float] = {}
     run, run_stage = child_processes.ChildProcesses.run, run_context.RunContext._run_stage
 
     def timed_run(self: child_processes.ChildProcesses, command: str, **how: Any) -> Any:
@@ -37,23 +37,23 @@ def main() -> None:
             worked[how["env"]["DVC_STAGE"]] = time.perf_counter() - start
 
     def timed_stage(self: run_context.RunContext, name: str, on_line: Any) -> bool:
-        began[name] = time.perf_counter()
+        starts[name] = time.perf_counter()
         try:
             return run_stage(self, name, on_line)
         finally:
-            ended[name] = time.perf_counter()
+            ends[name] = time.perf_counter()
 
     child_processes.ChildProcesses.run = timed_run  # type: ignore[method-assign,assignment]
     run_context.RunContext._run_stage = timed_stage  # type: ignore[method-assign]
-    with run_context.open_run(Path.cwd(), {}, force=True) as opened:
+    with run_context.open_run(Path.cwd(), {}, force=True) as context:
         training.training(return_state=True)  # imports every module
-        opened.__dict__.pop("pipeline")  # the second run reads the graph anew
+        context.__dict__.pop("pipeline")  # the second run reads the graph anew
         training.training(return_state=True)
-    clock = max(ended.values()) - min(began.values())
-    alone = sum(seconds for name, seconds in worked.items() if name in began and name not in MEASURING)
-    scored = worked["score"] + max(worked["evaluate"], worked["assess"])
-    work_done = alone + max(scored, worked["explain"])
-    stages = len(began) - len(MEASURING) + 2
+    clock = max(ends.values()) - min(starts.values())
+    alone = sum(seconds for name, seconds in worked.items() if name in starts and name not in MEASURING)
+    score_seconds = worked["score"] + max(worked["evaluate"], worked["assess"])
+    work_done = alone + max(score_seconds, worked["explain"])
+    stages = len(starts) - len(MEASURING) + 2
     print(f"  {stages} stages in turn: {clock:.2f} s on the clock, {work_done:.2f} s of it their own work")
     print(f"governance tax a stage          {1000 * (clock - work_done) / stages:.0f} ms   (bar 120)")
 

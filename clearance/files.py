@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from clearance import canonical_json
-from clearance.errors import ErrorKind, IntegrityError
+from clearance.errors import (
+    ClearanceError,
+    ConfigurationError,
+    ErrorKind,
+    IntegrityError,
+    UnavailableError,
+)
 
 MISSING = ErrorKind(
     "files.missing",
@@ -33,8 +41,76 @@ NOT_JSON = ErrorKind(
     "{path} is not readable JSON: {reason}",
     "run `clearance repair`, then run again",
 )
+NO_SPACE = ErrorKind(
+    "files.no_space",
+    UnavailableError,
+    "there is no space left: {reason}",
+    "free some disk space, in the temporary folder as well (TMPDIR names it), then repeat this",
+)
+TOO_MANY_FILES = ErrorKind(
+    "files.too_many_open",
+    UnavailableError,
+    "too many files are open: {reason}",
+    "wait until other processes end, or raise the limit (`ulimit -n`), then repeat this",
+)
+PATH_TOO_LONG = ErrorKind(
+    "files.path_too_long",
+    ConfigurationError,
+    "a path is too long for this file system: {reason}",
+    "move the project to a folder with a shorter path, or use a shorter name",
+)
+NOT_PERMITTED = ErrorKind(
+    "files.not_permitted",
+    ConfigurationError,
+    "a file may not be read or written: {reason}",
+    "fix its permissions; commands that only read also work on a read-only copy",
+)
 
 _CHUNK = 1 << 20
+_PASSING = {
+    errno.ENOSPC: NO_SPACE,
+    errno.EDQUOT: NO_SPACE,
+    errno.EMFILE: TOO_MANY_FILES,
+    errno.ENFILE: TOO_MANY_FILES,
+}
+_LASTING = {
+    errno.ENAMETOOLONG: PATH_TOO_LONG,
+    errno.EROFS: NOT_PERMITTED,
+    errno.EACCES: NOT_PERMITTED,
+    errno.EPERM: NOT_PERMITTED,
+}
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
+
+
+def passing_fault(error: BaseException) -> ClearanceError | None:
+    """The error that a full disk, or too many open files, caused `error`; None for any other cause.
+
+    Also where another library wrapped the operating system's error, or kept only its text.
+    """
+    return _fault(error, _PASSING)
+
+
+def system_fault(error: BaseException) -> ClearanceError | None:
+    """The clear error of what the operating system refused: space, files, a long path, a permission."""
+    return _fault(error, _PASSING | _LASTING)
+
+
+def _fault(error: BaseException, kinds: dict[int, ErrorKind]) -> ClearanceError | None:
+    seen: BaseException | None = error
+    while seen is not None:
+        numbers = [seen.errno] if isinstance(seen, OSError) else map(int, _NUMBER.findall(str(seen)))
+        for number in numbers:
+            if number in kinds:
+                return kinds[number](reason=_describe(seen, number))
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _describe(error: BaseException, number: int) -> str:
+    name = getattr(error, "filename", None)
+    text = str(name or "")
+    shown = f"…{text[-100:]}" if len(text) > 200 else text
+    return f"{os.strerror(number)} ({shown})" if shown else os.strerror(number)
 
 
 def sha256(path: Path) -> str:

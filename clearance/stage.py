@@ -10,20 +10,43 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from clearance import database_urls, files, wording
 from clearance.errors import ClearanceError, ExitCode
 
 
 def run(main: Callable[[], None]) -> NoReturn:
     """Run one step in the working folder and end the process with its exit code.
 
-    A ClearanceError is printed with its hint. Any other exception is a defect and keeps its traceback.
+    A ClearanceError is printed with its hint, and so is what the operating system refuses. Any other
+    exception is a defect and keeps its traceback. What is printed is inert.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_InertFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         main()
-    except ClearanceError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
+    except (ClearanceError, OSError) as error:
+        fault = fault_of(error)
+        if fault is None:
+            raise
+        sys.stderr.write(f"{_inert(f'error: {fault}')}\n")
+        sys.exit(fault.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     sys.exit(ExitCode.PASS)
+
+
+def fault_of(error: Exception) -> ClearanceError | None:
+    """The error to print: itself, or what the operating system refused; None for a defect."""
+    return error if isinstance(error, ClearanceError) else files.system_fault(error)
+
+
+class _InertFormatter(logging.Formatter):
+    """Log lines in which foreign text is inert."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _inert(super().format(record))
+
+
+def _inert(text: str) -> str:
+    return wording.inert_lines(database_urls.without_credentials(text))

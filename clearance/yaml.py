@@ -1,11 +1,14 @@
 """YAML 1.2, as DVC reads and writes it: `yes` and `1:30` are text, `1e-3` is a number, a key stands once.
 
-One reader for parameters, policies and the lock, so that no two steps see different values in one file.
+One reader for parameters, policies and the lock, so that no two steps see different values in one file. What
+an editor shows is what is read: signs that end a line for YAML alone, or that change the order in which signs
+are shown, are refused wherever they stand, in comments too.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -13,16 +16,35 @@ from ruamel.yaml.error import YAMLError
 
 __all__ = ["YAMLError", "dumps", "loads"]
 
+_MISLEADING = re.compile("\r(?!\n)|[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""A line break that most editors do not show as one (a lone carriage return, NEL, LS, PS), or a sign that
+reorders the text around it."""
+
 
 def loads(text: str) -> Any:
-    """The content of one YAML document. Raises YAMLError on anything else, a repeated key included."""
+    """The content of one YAML document.
+
+    Raises YAMLError on anything else, on a repeated key, and on a sign that makes the text look other than
+    it is read; in a value, write that sign as an escape in double quotes.
+    """
+    if sign := _MISLEADING.search(text):
+        line = text.count("\n", 0, sign.start()) + 1
+        raise YAMLError(
+            f"line {line} holds the invisible character U+{ord(sign[0]):04X}, which makes the text look "
+            "other than it is read: delete it"
+        )
     return YAML(typ="safe").load(text)
 
 
 def dumps(value: Any) -> str:
     """`value` as a YAML document that `loads` reads back as it was, keys in their order."""
+    text = _dump(value, allow_unicode=True)
+    return _dump(value, allow_unicode=False) if _MISLEADING.search(text) else text
+
+
+def _dump(value: Any, *, allow_unicode: bool) -> str:
     writer = YAML()
-    writer.allow_unicode = True
+    writer.allow_unicode = allow_unicode
     stream = io.StringIO()
     writer.dump(value, stream)
     return stream.getvalue()

@@ -38,7 +38,7 @@ text-align: left; vertical-align: top } th { background: #f3f5f8 }
 def publish(result: ExpectationSuiteValidationResult, hidden: set[str], folder: Path) -> Path:
     """Write the result's page as `folder/index.html`, without a value of the hidden columns."""
     document = ValidationResultsPageRenderer().render(hide(result, hidden))
-    page = DefaultJinjaPageView().render(document)  # type: ignore[no-untyped-call]
+    page = DefaultJinjaPageView().render(document)  # type: ignore[no-untyped-call]  # GX has no types here
     path = folder / "index.html"
     files.write_text(path, _ACTIVE.sub("", page).replace("</head>", _STYLE, 1))
     return path

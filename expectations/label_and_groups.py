@@ -1,6 +1,7 @@
 """Expectations on the label and on the groups that are compared.
 
-Faults state the values of the label with their counts; for a protected attribute only the number of groups.
+Faults state how many rows each value of the label has, and how many groups a protected attribute has, never
+the values: the column that somebody took for the label may be a name or a diagnosis.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import pyarrow as pa
 from clearance import labels
 from clearance.data.tables import row_ids
 from expectations import custom
+
+_SIZES = 10
+"""How many values of a label have their rows stated."""
 
 
 class ExpectLabelToHaveTwoValues(custom.TableExpectation):
@@ -29,21 +33,24 @@ class ExpectLabelToHaveTwoValues(custom.TableExpectation):
         if not counts:
             return
         favourable = labels.text(self.favourable)
-        values = ", ".join(f"`{value}` ({count} rows)" for value, count in list(counts.items())[:10])
-        values += f" and {len(counts) - 10} more" if len(counts) > 10 else ""
-        observed = dict(list(counts.items())[:10])
+        rows = list(counts.values())
+        sizes = ", ".join(map(str, rows[:_SIZES])) + (", …" if len(rows) > _SIZES else "")
+        observed = rows[:_SIZES]
         if len(counts) != 2:
-            message = f"the target `{self.column}` has {len(counts)} values, not two: {values}"
+            message = f"the target `{self.column}` has {len(counts)} values, not two; rows of each: {sizes}"
             hint = "map it to two values in `source.select`"
             if len(counts) == 1:
-                message = f"the target `{self.column}` has only one class: {values}"
+                message = f"the target `{self.column}` has only one class; rows: {sizes}"
                 hint = "check that `source` does not filter by the outcome"
             yield custom.Fault(column=self.column, message=message, hint=hint, observed=observed)
         if favourable not in counts:
             hint = "set `data.favourable` to the value of the favourable outcome"
             if isinstance(self.favourable, bool) and custom.kind_of(frame[self.column]) == "text":
                 hint = "YAML reads an unquoted yes, no, true or false as a boolean: put it in quotes"
-            message = f"the target `{self.column}` is never the favourable `{self.favourable}`: {values}"
+            message = (
+                f"the target `{self.column}` is never the favourable `{self.favourable}`; rows of each of "
+                f"its values: {sizes}"
+            )
             yield custom.Fault(column=self.column, message=message, hint=hint, observed=observed)
 
 

@@ -6,6 +6,7 @@ import threading
 
 from rich.console import Console
 
+from clearance import wording
 from flows.runner.run_context import Progress
 
 _STYLES = {"done": "green", "cached": "bright_black", "failed": "red"}
@@ -42,9 +43,11 @@ class Display:
             self._status.update(", ".join(self._running) or "Prefect")
 
     def say(self, text: str, style: str = "") -> None:
-        """Print text as it is."""
-        self.console.print(text, style=style, markup=False)
+        """Print one line; foreign text in it is inert, and nothing is taken for markup."""
+        self.console.print(wording.inert(text), style=style, markup=False)
 
     def fail(self, text: str) -> None:
         """Print a fault, on standard error."""
-        Console(stderr=True, highlight=False, soft_wrap=True).print(text, style="red", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            wording.inert_lines(text), style="red", markup=False
+        )

@@ -12,7 +12,7 @@ PREFECT_COMMAND_FAILED = ErrorKind(
     "flows.prefect_command_failed",
     UnavailableError,
     "`prefect {command}` failed: {reason}",
-    "see .clearance/logs/flows.offline_server-server.log",
+    "see {log}",
 )
 NO_ANSWER = ErrorKind(
     "flows.no_answer",

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from clearance import environment, params, paths
 from clearance.cli import run_options
-from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt
-from clearance.reporting import summary
+from clearance.reporting import attempt_notice, summary
 from flows import display, prefect_server
 from flows.runner import overrides, run_context
 from flows.runner.child_processes import ChildProcesses
@@ -111,15 +110,18 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     if state.name not in training.JUDGED:
         screen.fail(f"\n{state.name}: {state.message}")
         return ExitCode.ERROR
-    verdict = VerdictDocument.read(run.folder)
+    verdict = attempt_notice.read_verdict(run.folder)
     screen.say("")
     screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
-    uses = summary.test_uses(run.folder, verdict)
-    notes = uses if run.effects_after else ["a what-if: nothing was registered or released"]
-    for line in [*summary.reasons(verdict), *receipt.release_lines(run.folder), *notes]:
+    counts = summary.counts(run.folder, verdict)
+    notes = counts if run.effects_after else ["a what-if: nothing was registered or released"]
+    judged = [*summary.reasons(verdict), *summary.overrides(verdict)]
+    for line in [*judged, *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
-    screen.say(f"\nreport   {os.path.relpath(run.folder / summary.REPORT, run.root)}\nbrowse   make ui")
-    return verdict.verdict.exit_code
+    report = os.path.relpath(run.folder / summary.REPORT, run.root)
+    for line in ("", f"report   {report}", "browse   make ui"):
+        screen.say(line)
+    return ExitCode.LAPSED if state.name == training.LAPSED else verdict.verdict.exit_code
 
 
 if __name__ == "__main__":

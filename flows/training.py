@@ -19,10 +19,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from clearance import environment
 from clearance.documents.measurement import Outcome
-from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError
 from clearance.promotion import receipt
-from clearance.reporting import headline, summary
+from clearance.reporting import attempt_notice, headline, summary
 from flows import crash_marker, notifications, steps
 from flows.runner import overrides as run_overrides
 from flows.runner import run_context
@@ -36,7 +35,10 @@ AWAITING = "Awaiting approval"
 """The name of the completed state of a run whose model passed and waits for approvals."""
 
 NOTHING = Overrides()
-JUDGED = frozenset({"Completed", AWAITING, *headline.VERDICTS.values()})
+LAPSED = "Champion lapsed"
+"""The end state of a run whose verdict is a pass, while what allowed the champion has ended."""
+
+JUDGED = frozenset({"Completed", AWAITING, LAPSED, *headline.VERDICTS.values()})
 """The names of the end states of a run that reached a verdict."""
 
 Futures = dict[str, PrefectFuture[Any]]
@@ -44,7 +46,7 @@ Futures = dict[str, PrefectFuture[Any]]
 
 @flow(
     name="training",
-    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]  # TaskRunner is invariant in its futures
     on_failure=[notifications.send],
     on_crashed=[notifications.send],
 )
@@ -112,15 +114,18 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
 
 def _conclude(run: run_context.RunContext) -> State[Any]:
     """The verdict as the run's end state: only a pass completes the run, even if approvals are missing."""
-    verdict = VerdictDocument.read(run.folder)
+    verdict = attempt_notice.read_verdict(run.folder)
     counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
         key="verdict", markdown=summary.markdown(verdict, counted_in) + f"\n`{run.folder / summary.REPORT}`\n"
     )
-    uses = [] if counted_in is None else summary.test_uses(counted_in, verdict)
-    message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *uses])
+    notices = [] if counted_in is None else summary.counts(counted_in, verdict)
+    judged = [summary.title(verdict), *summary.reasons(verdict), *summary.overrides(verdict)]
+    message = "\n".join([*judged, *notices])
     outcome = verdict.verdict
     if outcome == Outcome.PASS:
+        if counted_in and receipt.has_lapsed(counted_in):
+            return Failed(name=LAPSED, message="\n".join([message, *receipt.release_lines(counted_in)]))
         if counted_in and (waits := receipt.waiting_lines(counted_in)):
             return Completed(name=AWAITING, message="\n".join([message, *waits]))
         return Completed(message=message)

@@ -21,6 +21,7 @@ from clearance import environment, paths, stage
 from flows import faults
 
 HOST = "127.0.0.1"
+SERVER_LOG = paths.LOGS / "prefect-server.log"
 POOL = "clearance"
 PATIENCE = 120
 """Seconds that a server may take to answer."""
@@ -40,13 +41,13 @@ def main() -> None:
     mlflow = f"http://{HOST}:{os.environ.get('MLFLOW_UI_PORT', '5000')}"
     os.environ["PREFECT_API_URL"] = f"{prefect}/api"
     with (
-        _process(root, "flows.offline_server", "server", "start", *_listen(prefect)),
-        _process(root, "mlflow", *_mlflow(mlflow)),
+        _process(root, SERVER_LOG, "flows.offline_server", "server", "start", *_listen(prefect)),
+        _process(root, paths.LOGS / "mlflow-server.log", "mlflow", *_mlflow(mlflow)),
     ):
         _wait(f"{prefect}/api/health")
         _call(root, "work-pool", "create", POOL, "--type", "process", "--overwrite")
         _call(root, "deploy", "--all")
-        with _process(root, "prefect", "worker", "start", "--pool", POOL):
+        with _process(root, paths.LOGS / "prefect-worker.log", "prefect", "worker", "start", "--pool", POOL):
             _wait(f"{mlflow}/health")
             sys.stdout.write(
                 f"Prefect  {prefect}   (Deployments > training > Run)\n"
@@ -68,10 +69,9 @@ def _listen(address: str) -> list[str]:
 
 
 @contextmanager
-def _process(root: Path, module: str, *arguments: str) -> Iterator[None]:
-    log = root / paths.LOGS / f"{module}-{arguments[0]}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+def _process(root: Path, log: Path, module: str, *arguments: str) -> Iterator[None]:
+    (root / log).parent.mkdir(parents=True, exist_ok=True)
+    with (root / log).open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
             [sys.executable, "-m", module, *arguments],
             cwd=root,
@@ -106,7 +106,7 @@ def _call(root: Path, *arguments: str) -> None:
     )
     if done.returncode:
         reason = (done.stderr or done.stdout).strip()[-400:]
-        raise faults.PREFECT_COMMAND_FAILED(command=" ".join(arguments), reason=reason)
+        raise faults.PREFECT_COMMAND_FAILED(command=" ".join(arguments), reason=reason, log=SERVER_LOG)
 
 
 def _wait(address: str) -> None:

@@ -20,10 +20,11 @@ from fairlearn import metrics as fairlearn
 
 from clearance import params, paths, stage, wording
 from clearance.data.tables import prepared, row_ids, scored
-from clearance.documents import measurement
+from clearance.documents import attempt_level, measurement
 from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.group_names import MISSING
+from clearance.documents.measurement import Measurement
 from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import (
     contingency,
@@ -40,6 +41,7 @@ from clearance.metrics import (
 from clearance.metrics import intersections as margins
 from clearance.metrics.disparity import METRICS
 from clearance.models import scoring
+from clearance.policy import attempt_levels
 
 logger = logging.getLogger(__name__)
 
@@ -121,36 +123,47 @@ def assess(
     options: params.Evaluate,
     seed: int,
     design: sampling_design.Design = sampling_design.INDEPENDENT,
+    shares: Sequence[float] = (),
 ) -> FairnessDocument:
     """The fairness document of these rows: `protected` has a column of group names per attribute.
 
     `declared_groups` names the groups that each attribute and each intersection must show, even when these
     rows do not have them. `design` says what rows weigh and which belong together. When a score is not a
-    probability, every measurement is undefined: the decision it stands for is not known.
+    probability, every measurement is undefined: the decision it stands for is not known. Everything is
+    measured again for each of the `shares` of the level that an attempt may use.
     """
     invalid = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
     encoding = contingency.encode(protected)
     counted = count_rows.count(encoding, label, scoring.decide(scores, threshold), design)
     families = margins.families(encoding.attributes, options.intersections)
-    groups = {
-        name: counted.groups(over, declared_groups.get(name, ()), options.confidence)
-        for name, over in families.items()
-    }
-    if invalid:
-        fault = measurement.undefined(f"{invalid} of {len(scores)} scores are not probabilities")
-        measured = {name: dict.fromkeys(METRICS, fault) for name in families}
-    else:
-        ranks = disparity.score(encoding, label, scores, design)
-        measured = {
-            name: disparity.measure(
-                counted, ranks, groups=groups[name], over=over, options=options, seed=seed
-            )
+    ranks = None if invalid else disparity.score(encoding, label, scores, design)
+    fault = measurement.undefined(f"{invalid} of {len(scores)} scores are not probabilities")
+
+    def groups_at(confidence: float) -> dict[str, Mapping[str, rates.Group]]:
+        return {
+            name: counted.groups(over, declared_groups.get(name, ()), confidence)
             for name, over in families.items()
         }
+
+    def measure_at(
+        groups: Mapping[str, Mapping[str, rates.Group]], at: params.Evaluate
+    ) -> dict[str, dict[str, Measurement]]:
+        if ranks is None:
+            return {name: dict.fromkeys(METRICS, fault) for name in families}
+        return {
+            name: disparity.measure(counted, ranks, groups=groups[name], over=over, options=at, seed=seed)
+            for name, over in families.items()
+        }
+
+    groups = groups_at(options.confidence)
+    measured = measure_at(groups, options)
+    levels = {
+        share: _by_metric(measure_at(groups_at(at.confidence), at))
+        for share, at in attempt_levels.options(options, shares).items()
+    }
     return FairnessDocument.create(
-        measurements={
-            metric: {name: by_metric[metric] for name, by_metric in measured.items()} for metric in METRICS
-        },
+        measurements=_by_metric(measured),
+        levels=attempt_level.collect(levels),
         groups={
             name: _table(table, options.confidence, crossed=len(families[name]) > 1)
             for name, table in groups.items()
@@ -170,6 +183,10 @@ def assess(
         above_median=None if invalid else above_median(encoding, families, label, scores),
         model_sha256=model_sha256,
     )
+
+
+def _by_metric(measured: Mapping[str, Mapping[str, Measurement]]) -> dict[str, dict[str, Measurement]]:
+    return {metric: {name: by_metric[metric] for name, by_metric in measured.items()} for metric in METRICS}
 
 
 def above_median(
@@ -234,6 +251,7 @@ def main() -> None:
         options=settings.evaluate,
         seed=settings.seed,
         design=sampling_design.declared(settings.data, test),
+        shares=attempt_levels.spent(settings.policy),
     )
     fairness.write(Path())
     for name in test.protected.columns:

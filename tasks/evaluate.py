@@ -6,7 +6,7 @@ The same curves go out as figures for people and as points for `dvc plots`. Noth
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,14 @@ from matplotlib.figure import Figure
 
 from clearance import files, params, paths, stage, wording
 from clearance.data.tables import prepared, scored
-from clearance.documents import metric_catalogue
+from clearance.documents import attempt_level, metric_catalogue
 from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.performance_document import PerformanceDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import curves, figures, intervals, performance, sampled, sampling_design
 from clearance.models import scoring
+from clearance.policy import attempt_levels
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]
@@ -110,16 +111,25 @@ def evaluate(
     options: params.Evaluate,
     seed: int,
     design: sampling_design.Design = sampling_design.INDEPENDENT,
+    shares: Sequence[float] = (),
 ) -> PerformanceDocument:
-    """The performance document of these rows; see `performance.measure`, and `sampled.measure`."""
-    sampling = intervals.Sampling(confidence=options.confidence, resamples=options.resamples, seed=seed)
-    measured = (
-        performance.measure(label, scores, threshold, options.bins, sampling)
-        if design.independent
-        else sampled.measure(label, scores, threshold, design, options.confidence)
-    )
+    """The performance document of these rows; see `performance.measure`, and `sampled.measure`.
+
+    Everything is measured again for each of the `shares` of the level that an attempt may use.
+    """
+
+    def measure_at(confidence: float) -> dict[str, Measurement]:
+        if not design.independent:
+            return sampled.measure(label, scores, threshold, design, confidence)
+        sampling = intervals.Sampling(confidence=confidence, resamples=options.resamples, seed=seed)
+        return performance.measure(label, scores, threshold, options.bins, sampling)
+
+    levels = {
+        share: measure_at(at.confidence) for share, at in attempt_levels.options(options, shares).items()
+    }
     return PerformanceDocument.create(
-        measurements=measured,
+        measurements=measure_at(options.confidence),
+        levels=attempt_level.collect(levels),
         rows=len(label),
         sampling=design.describe(),
         threshold=threshold,
@@ -145,6 +155,7 @@ def main() -> None:
         options=options,
         seed=settings.seed,
         design=sampling_design.declared(settings.data, test),
+        shares=attempt_levels.spent(settings.policy),
     )
     evaluated.write(Path())
     points = curves.points(test.label, scores, options.bins, options.confidence, test.weight)

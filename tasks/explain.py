@@ -124,7 +124,7 @@ def main() -> None:
     )
     if training is None:
         return
-    model = model_file.load(paths.MODEL, training.model.sha256)
+    model = model_file.load_scorer(paths.MODEL, training.model.sha256, training.threshold)
     train, test = prepared.read_splits(Path(), "train", "test")
     inputs = train.inputs(model.feature_names_in_)
     background = inputs.iloc[sample_positions(train, settings.explain.background)]

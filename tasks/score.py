@@ -23,7 +23,7 @@ def main() -> None:
     training = unless_blocked(TrainingDocument.read(Path()), paths.SCORES, paths.SCORED)
     if training is None:
         return
-    model = model_file.load(paths.MODEL, training.model.sha256)
+    model = model_file.load_scorer(paths.MODEL, training.model.sha256, training.threshold)
     test = prepared.read(Path(), "test")
     scores = scoring.score(model, test.inputs(model.feature_names_in_))
     with files.replacing_folder(paths.SCORED) as folder:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from clearance import params, paths, registry, stage
 from clearance.documents.verdict_document import VerdictDocument
+from clearance.policy import policy_file
+from clearance.promotion import attempts
 from clearance.registry import run_record
-from clearance.reporting import test_set_notice
+from clearance.reporting import attempt_notice, test_set_notice
 from clearance.versioning import lineage
 
 logger = logging.getLogger(__name__)
@@ -32,10 +34,15 @@ def main() -> None:
     if outer and outer != tracked.run_id and not registry.link_runs(server, tracked, outer):
         logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", outer)
     logger.info("tracked: run %s in experiment %s", tracked.run_id, settings.experiment)
+    verdict = VerdictDocument.from_json(verified.read_json(lineage.VERDICT))
+    if record.model:
+        terms = policy_file.load(root / settings.policy.file).attempts
+        count = attempts.count_tracked(root, server, settings.name, record.fingerprint, terms)
+        attempt_notice.record(root, count.number, str(count))
+        attempt_notice.log(count.number, str(count), verdict.policy, logger)
     if record.test_rows:
         uses = registry.count_test_uses(server, record.test_rows)
         test_set_notice.record(root, record.test_rows, uses, dt.datetime.now(dt.UTC).date())
-        verdict = VerdictDocument.from_json(verified.read_json(lineage.VERDICT))
         test_set_notice.log(uses, verdict.policy, logger)
 
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from sklearn.pipeline import Pipeline
+from sklearn.model_selection import FixedThresholdClassifier
 
 from clearance import files, params, paths, stage
 from clearance.data import faults as data_faults
@@ -24,7 +24,6 @@ from clearance.documents.validation_document import PreparedValidationDocument
 from clearance.models import (
     candidate_search,
     candidates,
-    encoding,
     estimators,
     faults,
     fitting,
@@ -118,7 +117,7 @@ def training_document(
         split_use=training_record.SPLIT_USE,
         features=kinds,
         inputs=[{"name": name, "type": _TYPES[kind]} for name, kind in kinds.items()],
-        input_example=encoding.typical(pipeline[0]),
+        input_example=scoring.example(kinds),
         choice=training_record.choice(selection, options, constraints),
         members=chosen.members,
         candidates=training_record.candidate_reports(selection),
@@ -155,8 +154,9 @@ def main() -> None:
     for warning in selection.chosen.fitted.warnings:
         logger.warning("%s", warning)
     with files.replacing_folder(paths.TRAINED) as folder:
-        model_sha256 = model_file.save(pipeline, folder / paths.MODEL.name)
-        _refuse_unfaithful(pipeline, folder / paths.MODEL.name, model_sha256, rows)
+        decider = model_file.with_threshold(pipeline, selection.chosen.threshold)
+        model_sha256 = model_file.save(decider, folder / paths.MODEL.name)
+        _refuse_unfaithful(decider, folder / paths.MODEL.name, model_sha256, rows)
     document = training_document(
         selection=selection,
         model_sha256=model_sha256,
@@ -181,11 +181,18 @@ def _log(selection: candidate_search.Selection, path: str, rows: int) -> None:
     logger.info("favourable from a score of %.4f (%s)", chosen.threshold, chosen.threshold_rule)
 
 
-def _refuse_unfaithful(pipeline: Pipeline, path: Path, digest: str, rows: prepared.Prepared) -> None:
-    """Raise ConfigurationError when the model on disk does not score exactly as the one in memory."""
+def _refuse_unfaithful(
+    decider: FixedThresholdClassifier, path: Path, digest: str, rows: prepared.Prepared
+) -> None:
+    """Raise ConfigurationError when the model on disk does not score and decide exactly as judged."""
+    pipeline, stored = decider.estimator, model_file.load(path, digest)
     sample = rows.inputs(pipeline.feature_names_in_).head(1000)
-    stored = scoring.score(model_file.load(path, digest), sample)
-    if not np.array_equal(stored, scoring.score(pipeline, sample)):
+    scores = scoring.score(pipeline, sample)
+    decisions = stored.predict(scoring.inputs(sample, scoring.model_kinds(pipeline)))
+    same = np.array_equal(scoring.score(stored.estimator, sample), scores)
+    if not (
+        same and np.array_equal(decisions == scoring.FAVOURABLE, scoring.decide(scores, decider.threshold))
+    ):
         raise faults.CHANGED_WHEN_STORED(estimator=type(pipeline[-1]).__name__)
 
 

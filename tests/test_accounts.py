@@ -171,7 +171,7 @@ def test_who_had_a_part_in_making_it_cannot_attest_who_approved() -> None:
     state = standing(VERA, RITA, contributors=Contributors(identities=frozenset({"desk"})))
     assert not state.counted
     assert uncounted(state) == {1: "attester_contributor", 2: "attester_contributor"}
-    assert approval_rules.contributors(KNOWN, [DESK.public_key.keyid], []).identities == {"desk"}
+    assert approval_rules.contributors(KNOWN, [DESK.public_key.keyid], {}).identities == {"desk"}
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ def test_the_demos_keys_satisfy_the_demos_policy_only() -> None:
 
 def test_who_made_it_is_known_by_key_and_address_and_a_stranger_holds_it_up() -> None:
     made = contributors(
-        ROLES, [SIGNERS["otto"].public_key.keyid, "f" * 64], ["Vera@bank.example", "eve@x.example"]
+        ROLES, [SIGNERS["otto"].public_key.keyid, "f" * 64], {"Vera@bank.example": "", "eve@x.example": ""}
     )
     assert made == Contributors(identities=frozenset({"otto", "vera"}), unlisted=frozenset({"eve@x.example"}))
     state = standing(VERA, record(2, "viktor", APPROVE), RITA, contributors=made)
@@ -297,6 +297,15 @@ def test_who_made_it_is_known_by_key_and_address_and_a_stranger_holds_it_up() ->
     ).complete
 
 
+def test_an_approver_whom_only_another_persons_commit_names_is_barred_and_reads_by_whom() -> None:
+    claim = "by a Co-authored-by line in commit 0123456789ab of dan@bank.example"
+    made = contributors(ROLES, [], {"vera@bank.example": claim})
+    assert (made.identities, made.claims) == (frozenset({"vera"}), {"vera": claim})
+    assert contributors(ROLES, [SIGNERS["vera"].public_key.keyid], {"vera@bank.example": claim}).claims == {}
+    state = standing(VERA, RITA, contributors=made)
+    assert uncounted(state) == {1: "contributor"} and claim in state.refused[0].why
+
+
 def test_a_proposer_whose_key_has_expired_is_still_who_made_it() -> None:
     data = people.plain()
     data["people"]["vera"]["keys"] = [
@@ -304,7 +313,7 @@ def test_a_proposer_whose_key_has_expired_is_still_who_made_it() -> None:
         people.key_entry(people.signer(70)),
     ]
     roles = people.roles(data)
-    made = contributors(roles, [SIGNERS["vera"].public_key.keyid], [])
+    made = contributors(roles, [SIGNERS["vera"].public_key.keyid], {})
     again = record(1, "vera", APPROVE, seen=roles, key=people.signer(70))
     assert uncounted(standing(again, RITA, roles=roles, contributors=made)) == {1: "contributor"}
 

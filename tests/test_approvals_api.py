@@ -28,7 +28,7 @@ import uvicorn
 import yaml
 
 from clearance import ledger, registry
-from clearance.approvals_api import app, oidc_keys, oidc_settings, service, tokens
+from clearance.approvals_api import app, connections, oidc_keys, oidc_settings, service, tokens
 from clearance.approvals_api.rate_limit import RateLimiter
 from clearance.approvals_api.tokens import RejectedToken
 from clearance.errors import ConfigurationError, UnavailableError
@@ -138,6 +138,12 @@ BAD: dict[str, tuple[Callable[[Provider], str], str]] = {
     "not valid yet": (lambda p: p.token("s-vera", nbf=int(time.time()) + AN_HOUR), "token_not_yet_valid"),
     "issued later": (lambda p: p.token("s-vera", iat=int(time.time()) + AN_HOUR), "token_not_yet_valid"),
     "never issued": (lambda p: p.token("s-vera", iat=None), "token_invalid_claim"),
+    "issued in 1970": (lambda p: p.token("s-vera", iat=1), "token_too_old"),
+    "issued too long ago": (
+        lambda p: p.token("s-vera", iat=int(time.time()) - 48 * AN_HOUR),
+        "token_too_old",
+    ),
+    "no end in sight": (lambda p: p.token("s-vera", exp=int(time.time()) + 9**9), "token_too_old"),
     "about nobody": (lambda p: p.token("s-vera", sub=None), "token_no_subject"),
     "an empty name": (lambda p: p.token(""), "token_no_subject"),
     "alg none": (unsigned, "token_algorithm_not_allowed"),
@@ -322,6 +328,7 @@ def test_a_provider_that_is_down_gives_no_keys() -> None:
         ({"audience": None}, "audience"),
         ({"audiance": "x"}, "did you mean `audience`"),
         ({"leeway": 3600}, "leeway"),
+        ({"max_age": 10**9}, "max_age"),
         ({"groups": {"roles": {}}}, "roles"),
     ],
 )
@@ -368,7 +375,8 @@ class World:
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
             headers["Content-Type"] = "application/json"
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
+            body = body if isinstance(body, bytes) else json.dumps(body)
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         body = json.loads(response.read())
         connection.close()
@@ -409,7 +417,9 @@ def served(world: World, provider: Provider, per_minute: dict[bool, int]) -> Ite
     chosen = settings(provider, groups={"roles": GROUPS})
     counter = service.ApprovalService(root=world.root, model=NAME, service="approvals_service")
     application = app.app(counter, chosen, oidc_keys.ProviderKeys(provider.address, pause=0), per_minute)
-    server = uvicorn.Server(uvicorn.Config(application, "127.0.0.1", 0, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(application, "127.0.0.1", 0, **service.SERVER | {"log_level": "error"})
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     for _ in range(1200):
@@ -510,7 +520,7 @@ def by_key(
     world: World, who: str, kind: DecisionKind = DecisionKind.APPROVE, why: str = "seen"
 ) -> ledger.Entry:
     with open_session(world.root, who) as office:
-        return decide.decide(office, registry.connect(), NAME, 1, kind=kind, reason=why)[0]
+        return decide.decide(office, registry.connect(), NAME, 1, kind=kind, reason=why).entry
 
 
 def test_key_and_token_of_one_person_are_one_person(world: World) -> None:
@@ -655,6 +665,72 @@ def test_what_is_no_request_is_refused_before_anything_is_decided(world: World) 
     basic = world.ask("GET", f"/models/{NAME}/versions/1", None, Authorization="Basic eDp5")
     assert code_of(basic) == (401, "no_bearer_token")
     assert len(world.entries("approval")) == before
+
+
+@pytest.mark.parametrize(
+    "version", ["%C2%B2", "9" * 5000, "0", "-1", "01", "1.0", "%D9%A1", "%00", "x", "1%0A"]
+)
+def test_what_is_no_number_of_a_version_is_not_found_and_counted(world: World, version: str) -> None:
+    path, before = f"/models/{NAME}/versions/{version}", len(world.entries("refusal"))
+    assert code_of(world.ask("GET", path, world.sign_in("vera"))) == (404, "not_found")
+    assert code_of(world.ask("GET", path)) == (401, "no_bearer_token")
+    assert len(world.entries("refusal")) == before + 2
+
+
+def test_no_redirect_follows_the_host_that_a_request_names(world: World) -> None:
+    answer = world.ask("GET", f"/models/{NAME}/versions/1/", world.sign_in("vera"), Host="evil.example")
+    assert code_of(answer) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"reason": "seen"}'.encode("utf-16"),
+        '{"reason": "seen"}'.encode("utf-8-sig"),
+        b'{"reason": "se\xff"}',
+        b'{"reason": "se\0en"}',
+        b'{"reason": "se\\u0000en"}',
+        b'{"reason": "\\ud800"}',
+        b'{"reason": "\\u200b\\u2060\\ufeff\\u3164"}',
+        b'{"reason": NaN}',
+    ],
+)
+def test_a_body_is_json_in_utf8_with_a_reason_that_shows(world: World, body: bytes) -> None:
+    path, before = f"/models/{NAME}/versions/1/approve", len(world.entries("approval"))
+    assert code_of(world.ask("POST", path, world.sign_in("vera"), body)) == (422, "invalid_request")
+    assert len(world.entries("approval")) == before
+
+
+def test_requests_that_are_none_are_limited_like_other_refusals(world: World) -> None:
+    with served(World(world.root, world.provider), world.provider, {False: 2, True: 2}) as strict:
+        token = strict.sign_in("vera")
+        assert [strict.ask("GET", "/nowhere")[0] for _ in range(3)] == [404, 404, 429]
+        assert [strict.post("approve", token, version=0)[0] for _ in range(3)] == [404, 404, 429]
+
+
+def test_connections_that_send_nothing_keep_nobody_out(world: World) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(3 * connections.MOST_WAITING):
+            stack.enter_context(socket.create_connection(("127.0.0.1", world.port)))
+        assert world.look(world.sign_in("vera"))[0] == 200
+
+
+def test_a_request_that_does_not_end_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections.BoundedProtocol, "seconds", 0.05)
+    for start in (b"", b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", world.port), timeout=60) as waiting:
+            waiting.sendall(start)
+            with contextlib.suppress(ConnectionResetError):
+                while waiting.recv(4096):
+                    pass
+
+
+def test_an_error_names_no_folder(world: World) -> None:
+    (world.root / ".clearance/ledger.checkpoints").unlink()
+    (world.root / ".clearance/ledger.checkpoints").mkdir()
+    status, answer = world.post("approve", world.sign_in("vera"))
+    assert status in (409, 503) and "ledger.checkpoints" in answer["error"]["message"]
+    assert str(world.root.parent) not in json.dumps(answer)
 
 
 def test_a_key_that_was_rotated_is_found_and_the_old_one_counts_no_more(world: World) -> None:

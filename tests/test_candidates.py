@@ -256,6 +256,7 @@ def test_what_the_policy_says_about_protected_attributes() -> None:
     assert stance(forbid) == "forbidden"
     assert stance(forbid.model_copy(update={"valid_from": dt.date(2027, 1, 1)})) == "not named"
     assert stance(rule(**exact, limit={"at_most": 1})) == "allowed"
+    assert stance(rule(**exact | {"decides_by": "presence"}, limit=None)) == "allowed"
     assert stance(rule(**exact | {"decides_by": "report_only"}, limit=None)) == "allowed"
     assert stance(rule(**exact, severity="warn", limit={"at_most": 0})) == "allowed"
 

@@ -41,9 +41,17 @@ def test_it_starts_without_any_framework() -> None:
     assert HEAVY.isdisjoint(done.stdout.split())
 
 
+def test_commands_print_in_one_place() -> None:
+    folder = Path(cli.__file__).parent
+    printing = {
+        path.name for path in folder.glob("*.py") if re.search(r"click\.(s?echo)\(|print\(", path.read_text())
+    }
+    assert printing == {"process.py"}
+
+
 SECTIONS = {
     "Run the pipeline": {"run", "snapshot", "track", "release"},
-    "Read the verdict": {"verdict", "judge", "policy"},
+    "Read the verdict": {"verdict", "judge", "contract", "policy"},
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "reproduce"},
     "Ledger": {"ledger"},

@@ -94,7 +94,7 @@ def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = N
         [("encode", encoding.transformer(judged.FEATURES)), ("estimator", LogisticRegression())]  # type: ignore[arg-type]
     ).fit(train.features, label)
     model = root / "models/trained/model.skops"
-    sha256 = model_file.save(fitted, model)
+    sha256 = model_file.save(model_file.with_threshold(fitted, judged.THRESHOLD), model)
     record = files.read_json(root / "reports/training.json")
     record["model"]["sha256"] = sha256
     files.write_json(root / "reports/training.json", record)

@@ -29,14 +29,14 @@ def scratch() -> Iterator[Path]:
 def test_a_fault_is_reported_as_declared(fault: planted_faults.Fault, at: int, scratch: Path) -> None:
     rows = None if fault.kind == "leakage" else ROWS  # how well a feature tells is a matter of rows
     (run,) = corruption.runs([7], scratch, [planted_faults.ALL.index(fault)], [at], rows)
-    assert run.said.severity == run.declared, f"{run}: {run.said.detail}"
+    assert run.report.severity == run.declared, f"{run}: {run.report.detail}"
 
 
 @pytest.mark.parametrize("seed", [7, 8])
 def test_a_clean_table_raises_no_alarm_and_is_the_same_again(seed: int, scratch: Path) -> None:
     case = clean_tables.case(seed, ROWS)
     assert case.table().equals(clean_tables.case(seed, ROWS).table())
-    assert corruption.examine(case, scratch) == corruption.Said("silent")
+    assert corruption.examine(case, scratch) == corruption.Report("silent")
 
 
 def test_every_fault_is_declared_at_five_strengths_and_what_is_beyond_says_why() -> None:
@@ -52,7 +52,7 @@ def test_the_tally_counts_silence_and_other_severities_apart() -> None:
     fading = next(
         fault for fault in planted_faults.ALL if fault.declared == ("block", "block", "block", "warn", "warn")
     )
-    said = [corruption.Said(each) for each in ("block", "warn", "silent", "block", "silent")]
+    said = [corruption.Report(each) for each in ("block", "warn", "silent", "block", "silent")]
     found = [corruption.Run(fading, at, 0, each) for at, each in enumerate(said)]
     row = corruption.tally(found)[fading.kind]
     assert row == {"kinds": 1, "runs": 5, "declared": 1, "other": 2, "silent": 2}

@@ -14,6 +14,7 @@ from sklearn import metrics
 
 from clearance import files, params
 from clearance.data.tables import prepared
+from clearance.documents import metric_catalogue
 from clearance.documents.measurement import Measurement
 from clearance.metrics import calibration, curves, performance, ranking
 from clearance.metrics.intervals import Sampling
@@ -23,7 +24,7 @@ from tests.support import codes, evidence, scored
 SAMPLING = Sampling(confidence=0.95, resamples=200, seed=1)
 NAMES = [
     *("roc_auc", "average_precision", "brier", "log_loss"),
-    *("accuracy", "balanced_accuracy", "f1", "calibration_error"),
+    *("accuracy", "balanced_accuracy", "f1", "selection_rate_excess", "calibration_error"),
 ]
 Array = npt.NDArray[Any]
 
@@ -53,6 +54,7 @@ def test_point_values_are_scikit_learns(seed: int) -> None:
         "accuracy": metrics.accuracy_score(label, decision),
         "balanced_accuracy": metrics.balanced_accuracy_score(label, decision),
         "f1": metrics.f1_score(label, decision),
+        "selection_rate_excess": pytest.approx(decision.mean() - label.mean(), abs=1e-12),
         "calibration_error": found["calibration_error"],
     }
 
@@ -82,16 +84,17 @@ def test_every_measurement_lies_inside_its_bounds_and_its_range(rows: int) -> No
         assert set(each.support) == {"favourable label", "unfavourable label"}
         assert sum(each.support.values()) == rows
         if each.low is not None and each.high is not None:
-            assert 0 <= each.low <= each.value <= each.high, name
+            lowest = metric_catalogue.METRICS[f"performance.{name}"].low
+            assert lowest is not None and lowest <= each.low <= each.value <= each.high, name
             assert each.low < each.high, name
             assert each.high <= 1 or name == "log_loss"
 
 
 def test_more_confidence_is_wider() -> None:
     label, scores = drawn(300)
-    bold, careful = taken(label, scores, confidence=0.8), taken(label, scores, confidence=0.99)
+    bold, careful = taken(label, scores, confidence=0.8), taken(label, scores, confidence=0.975)
     for name in NAMES:
-        assert careful[name].confidence == 0.99
+        assert careful[name].confidence == 0.975
         assert careful[name].low < bold[name].low or bold[name].low == 0  # type: ignore[operator]
         assert careful[name].high > bold[name].high  # type: ignore[operator]
 
@@ -115,6 +118,17 @@ def test_a_score_that_is_no_probability_leaves_everything_undefined(wrong: float
     assert list(found) == NAMES
     assert {each.undefined for each in found.values()} == {"1 of 40 scores are not probabilities"}
     assert curves.points(label, scores, 10, 0.95)["roc"]["true_positive_rate"] == []
+
+
+def test_the_excess_of_favourable_decisions_has_a_score_interval_of_paired_rates() -> None:
+    label, scores = drawn(400)
+    everybody = taken(label, scores, threshold=0.0)["selection_rate_excess"]
+    assert everybody.value == pytest.approx(1 - label.mean())
+    assert everybody.low is not None and 0.3 < everybody.low < everybody.value
+    balanced = taken(np.repeat([0, 1], 50), np.tile([0.2, 0.8], 50))["selection_rate_excess"]
+    assert balanced.value == 0 and balanced.low == pytest.approx(-(balanced.high or 0))
+    exact = taken(np.repeat([0, 1], 50), np.repeat([0.2, 0.8], 50))["selection_rate_excess"]
+    assert exact.low is not None and exact.low < 0 == exact.value
 
 
 def test_no_rows_leave_everything_undefined() -> None:

@@ -271,6 +271,8 @@ def test_authors_are_all_who_touched_what_decides_since_the_champion(project: Pa
     paths = revision.input_paths(LOCK)
     found = revision.authors(project, champion, "HEAD", paths)
     assert [who.name for who in found] == ["Bob", "Di", "Ed E.", "Fay"]
+    claims = {who.name: who.claim for who in found if who.claim}
+    assert list(claims) == ["Ed E."] and claims["Ed E."].endswith("of di@example.org")
     assert Author("ann@example.org", "Ann") in revision.authors(project, None, "HEAD", paths)
     assert revision.authors(project, "HEAD", "HEAD", paths) == ()
 

@@ -19,13 +19,23 @@ CONTENT, OTHER = "c" * 64, "d" * 64
 ABOUT: dict[str, Any] = {"version": 3, "content": CONTENT}
 ENVELOPE = {"payload": "e30=", "payloadType": "t", "signatures": []}
 TERMS = {"tier": "high", "authorised_in": None, "allowed_by": ["vera", "rita"], "override_until": None}
+TRIED = {"seed": 2, "overrides": {"seed": "2"}, "test_rows": OTHER, "source": CONTENT}
 BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     EntryKind.PROPOSAL: [ABOUT | {"fingerprint": OTHER, "pushed": False}],
-    EntryKind.VERDICT: [ABOUT | {"outcome": "fail", "reasons": ["too far apart"], "policy": OTHER}],
+    EntryKind.VERDICT: [
+        ABOUT | {"outcome": "fail", "reasons": ["too far apart"], "policy": OTHER},
+        ABOUT | {"outcome": "fail", "reasons": [], "policy": OTHER, "attempt": TRIED},
+    ],
+    EntryKind.ATTEMPT: [{"fingerprint": OTHER, "outcome": "fail", "run": "r", "attempt": TRIED}],
     EntryKind.COMPARISON: [
         ABOUT
         | {"champion": None, "comparison": OTHER, "outcome": "pass", "approvals": 2, "reasons": []}
         | {"envelope": ENVELOPE}
+    ],
+    EntryKind.REBUILD: [
+        ABOUT
+        | {"conclusion": "identical", "outputs": 20, "same": 20, "environment": "present"}
+        | {"reasons": [], "installation": OTHER, "network": False, "envelope": ENVELOPE}
     ],
     EntryKind.APPROVAL: [
         ABOUT | {"reason": "seen", "envelope": ENVELOPE},
@@ -45,6 +55,7 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     EntryKind.REFUSAL: [
         {"reason": "no right"},
         {"reason": "no such candidate", "version": 0},
+        {"reason": "files cannot be read", "fingerprint": OTHER},
         ABOUT | {"reason": "one approval is missing"},
         {"reason": "no token", "account": {"issuer": "i", "subject": "s"}, "passed_over": 4, "version": 3},
     ],
@@ -182,7 +193,10 @@ def test_an_intent_leads_to_its_change_or_is_abandoned(body: dict[str, Any]) -> 
 def test_the_lists_of_kinds_follow_from_the_classes() -> None:
     assert set(events.CHANGES) == {EntryKind.PROMOTION, EntryKind.ROLLBACK, EntryKind.RETIREMENT}
     decisions = {EntryKind.APPROVAL, EntryKind.REJECTION, EntryKind.OVERRIDE, EntryKind.REVOCATION}
-    assert decisions == events.DECISIONS < events.EVIDENCE < ledger.ERASABLE
+    assert decisions == {
+        kind for kind, event in events.EVENTS.items() if issubclass(event, events.DecisionEvent)
+    }
+    assert decisions < events.EVIDENCE < ledger.ERASABLE
     rights = {kind: made.right for kind, made in events.EVENTS.items() if made.right}
     assert {kind: rights[kind] for kind in events.CHANGES} == {
         "promotion": "promote",

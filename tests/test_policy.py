@@ -14,10 +14,18 @@ from clearance.documents import measurement as evidence
 from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument, UnusableDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.policy import comparison_terms, judgement, policy_file, project_verdict, test_set_limit
+from clearance.policy import (
+    attempt_terms,
+    comparison_terms,
+    judgement,
+    policy_file,
+    project_verdict,
+    test_set_limit,
+)
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
 from clearance.policy.schema import Limit, Policy, PromotionTerms, Rule
 from tests.support import reported
+from tests.support.codes import raises
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 6, 1)
@@ -587,6 +595,43 @@ def test_no_evidence_whatever_raises_or_passes(thing: Any, depth: int) -> None:
     assert outcome({"fairness": read}) == Outcome.NOT_EVALUATED
 
 
+@pytest.mark.parametrize(
+    ("metric", "limit", "vacuous"),
+    [
+        ("fairness.demographic_parity_difference", {"at_most": 1}, True),
+        ("fairness.demographic_parity_difference", {"at_least": 0, "at_most": 1.5}, True),
+        ("fairness.demographic_parity_difference", {"at_least": 0, "at_most": 0.999}, False),
+        ("fairness.demographic_parity_ratio", {"at_least": 0}, True),
+        ("fairness.demographic_parity_ratio", {"at_least": 0.01}, False),
+        ("performance.log_loss", {"at_least": 0}, True),
+        ("performance.log_loss", {"at_most": 1000}, False),
+        ("validation_raw.blocking_failures", {"at_least": 0}, True),
+        ("performance.not_in_the_catalogue", {"at_least": 0}, False),
+    ],
+)
+def test_a_limit_that_every_value_keeps_is_refused_but_what_was_judged_by_one_is_still_read(
+    metric: str, limit: dict[str, float], vacuous: bool, tmp_path: Path
+) -> None:
+    attribute = "race" if metric.startswith("fairness") else None
+    idle = rule(id="idle", metric=metric, limit=limit, attribute=attribute, decides_by="point")
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(written(rule(), idle)))
+    assert policy_file.load(tmp_path / "policy.yaml", recorded=True).rules[1].is_vacuous == vacuous
+    if vacuous:
+        with raises("policy.rule_never_fails"):
+            policy_file.load(tmp_path / "policy.yaml")
+    else:
+        policy_file.load(tmp_path / "policy.yaml")
+
+
+def test_a_rule_that_decides_by_presence_blocks_only_what_was_not_measured() -> None:
+    presence = rule(decides_by="presence", limit=None)
+    assert outcome(fairness(gap(1.0)), presence) == Outcome.PASS
+    assert outcome(fairness(evidence.undefined("no rows")), presence) == Outcome.NOT_EVALUATED
+    assert outcome({}, presence) == Outcome.NOT_EVALUATED
+    with pytest.raises(ValueError, match="presence"):
+        made(rule(decides_by="presence"))
+
+
 # The demo's policy
 
 
@@ -628,6 +673,7 @@ def test_the_policy_guide_names_every_key() -> None:
         ImpactTableRules,
         ExcludedCategory,
         test_set_limit.TestSetLimit,
+        attempt_terms.AttemptTerms,
         comparison_terms.ComparisonTerms,
         comparison_terms.FirstVersion,
         comparison_terms.QualityMargin,

@@ -406,7 +406,7 @@ def test_an_interrupted_rebuild_leaves_nothing_behind(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     before = git(root, "status", "--porcelain"), git(root, "worktree", "list"), snapshot(root / ".git")
-    surroundings = {"TOY": str(orders), "TMPDIR": str(scratch), "PYTHONPATH": str(toys.ROOT)}
+    surroundings = {"LC_TOY": str(orders), "TMPDIR": str(scratch), "PYTHONPATH": str(toys.ROOT)}
     child = subprocess.Popen(
         [Path(sys.executable).with_name("clearance"), "reproduce", str(tmp_path / "record.json")],
         cwd=root,

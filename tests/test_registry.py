@@ -5,9 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import re
 import shutil
+import socket
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +20,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
 from clearance import files, registry
+from clearance.errors import ExitCode
 from clearance.models import model_file, scoring
 from clearance.registry import mlflow_server, model_folder
 from clearance.versioning import lineage
 from tasks import track
-from tests.support import codes, judged
+from tests.support import codes, disks, judged, ledger_samples
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
@@ -73,7 +80,7 @@ def test_the_model_folder_holds_our_bytes_and_is_the_same_every_time(
     assert files.sha256(tmp_path / "a" / "model.skops") == described.sha256
     about = yaml.safe_load((tmp_path / "a" / "MLmodel").read_text())
     assert about["flavors"]["sklearn"]["serialization_format"] == "skops"
-    assert about["flavors"]["python_function"]["predict_fn"] == "predict_proba"
+    assert about["flavors"]["python_function"]["predict_fn"] == "predict"
     assert about["metadata"]["clearance"] == {"threshold": 0.45, "model_sha256": described.sha256}
     assert str(tmp_path) not in (tmp_path / "a" / "MLmodel").read_text()
 
@@ -121,20 +128,29 @@ def test_mlflow_loads_the_model_and_scores_as_we_do(project: Path) -> None:
     connected, version = registered(project)
     registry.set_champion(connected, registry.copy_version(connected, version, "loan-approval"))
     rows = pd.DataFrame(
-        {"amount": [90.0, None, 120.0], "purpose": ["house", "car", None], "ratio": [0.2, 0.5, None]}
+        {
+            "amount": [90.0, None, 120.0, 100.0, 100.0],
+            "purpose": ["house", "car", None, "car", "house"],
+            "ratio": [0.2, 0.5, None, 0.4, 0.45],
+        }
     )
     path = project / "models/trained/model.skops"
-    ours = scoring.score(model_file.load(path, files.sha256(path)), rows)
+    ours = scoring.score(model_file.load_scorer(path, files.sha256(path), judged.THRESHOLD), rows)
     served = mlflow.pyfunc.load_model("models:/loan-approval@champion")
-    assert np.array_equal(served.predict(rows)[:, 1], ours)
-    assert served.predict(served.input_example).shape == (1, 2)
+    decisions = ours >= judged.THRESHOLD
+    assert 0 < decisions.sum() < len(rows) and not np.array_equal(decisions, ours >= 0.5)
+    assert served.predict(rows).tolist() == decisions.astype(int).tolist()
+    assert served.predict(served.input_example).shape == (1,)
+    assert str(served.predict(rows).dtype) == served.metadata.signature.outputs.inputs[0].type.name
+    assert np.array_equal(served.get_raw_model().predict_proba(rows)[:, 1], ours)
     assert [str(kind) for kind in served.metadata.signature.inputs.input_types()] == [
         "DataType.double",
         "DataType.string",
         "DataType.double",
     ]
     loaded = mlflow.sklearn.load_model("models:/loan-approval@champion")
-    assert np.array_equal(scoring.score(loaded, rows), ours)
+    assert np.array_equal(scoring.score(loaded.estimator, rows), ours)
+    assert loaded.predict(rows).tolist() == decisions.astype(int).tolist()
 
 
 def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:
@@ -271,6 +287,95 @@ def test_what_mlflow_raises_becomes_an_error_of_ours_without_the_password(
     ):
         raise raised
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "shown"),
+    [
+        ("htp://bob:s3cr3t@host/x?token=s3cr3t", "address_not_usable", "htp://host/x"),
+        ("mysql://bob:s3cr3t@127.0.0.1:{port}/x", "driver_missing", "mysql://127.0.0.1:{port}/x"),
+        ("postgresql+nosuch://bob:s3cr3t@127.0.0.1:{port}/x", "driver_missing", None),
+        ("sqlite+nosuch:///x.db?token=s3cr3t", "driver_missing", "sqlite+nosuch:///x.db"),
+        ("postgresql://bob:s3cr3t@127.0.0.1:s3cr3t/x", "address_not_usable", None),
+        ("postgresql://bob:s3c/r3t@127.0.0.1:1/x?sslkey=s3cr3t", "mlflow_unavailable", None),
+        (
+            "postgresql://bob:s3cr3t@127.0.0.1:5432/nosuch",
+            "database_refuses",
+            "postgresql://127.0.0.1:5432/nosuch",
+        ),
+        ("sqlite:///params.yaml", "mlflow_failed", "sqlite:///params.yaml"),
+    ],
+)
+def test_an_address_of_no_use_is_one_error_that_shows_no_credential(
+    project: Path, monkeypatch: pytest.MonkeyPatch, address: str, code: str, shown: str | None
+) -> None:
+    if ":5432/" in address and not ledger_samples.postgres_runs():
+        pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address.format(port=port))
+        with codes.raises(f"registry.{code}") as error:
+            registry.connect()
+    assert not re.search("s3c/?r3t|bob", f"{error.value} {error.value.values}")
+    assert error.value.__cause__ is None and error.value.__context__ is None
+    if shown:
+        assert error.value.values["address"] == shown.format(port=port)
+
+
+# What passes
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """MLflow and we wait no time for a locked database."""
+
+    def shorten(_c: Any, _u: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        return re.sub(r"(PRAGMA busy_timeout =) \d+", r"\1 0", statement), parameters
+
+    monkeypatch.setattr(mlflow_server, "PATIENCE", 0.0)
+    sa.event.listen(sa.Engine, "before_cursor_execute", shorten, retval=True)
+    yield
+    sa.event.remove(sa.Engine, "before_cursor_execute", shorten)
+
+
+def test_a_locked_database_is_a_fault_that_passes(project: Path, impatient: None) -> None:
+    connected = registry.connect()
+    with closing(sqlite3.connect("mlflow.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        for call in (track.main, lambda: registry.champion(connected, "loan-approval")):
+            with codes.raises("registry.database_busy") as error:
+                call()
+            assert error.value.exit_code == ExitCode.TRANSIENT
+            assert error.value.__cause__ is None and error.value.__context__ is None
+    assert registry.champion(connected, "loan-approval") is None
+
+
+def test_a_call_is_repeated_until_the_database_is_free(
+    project: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = registry.connect()
+    holder = sqlite3.connect("mlflow.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(mlflow_server, "PATIENCE", 60.0)
+    monkeypatch.setattr(time, "sleep", lambda _: holder.close())
+    assert connected.client.create_experiment("later")
+
+
+def test_a_full_temporary_folder_is_no_lost_evidence(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected, version = registered(project)
+    with disks.full(tmp_path / "full") as full:
+        monkeypatch.setattr(tempfile, "tempdir", str(full))
+        target = tmp_path / "target"
+        calls: list[Callable[[], Any]] = [
+            lambda: registry.fetch_files(connected, version, ["params.yaml"], target),
+            lambda: registry.model_file_digests(connected, version),
+        ]
+        for call in calls:
+            with codes.raises("files.no_space") as error:
+                call()
+            assert error.value.exit_code == ExitCode.TRANSIENT
 
 
 @pytest.mark.parametrize(

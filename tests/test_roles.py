@@ -448,7 +448,7 @@ def test_the_demo_has_a_keyring_that_marks_all_it_signs(project: Path) -> None:
     roles = roles_in_force.load(project)
     assert roles.demo
     assert {who: len(person.keys) for who, person in roles.people.items()} == dict.fromkeys(
-        ("pipeline", "dan", "vera", "rita", "otto", "ada"), 1
+        ("pipeline", "builder", "dan", "vera", "rita", "otto", "ada"), 1
     )
     private = sorted((project / demo_keys.FOLDER).glob("*.pem"))
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}

@@ -73,7 +73,7 @@ def test_weights_and_clusters_declared_decide_the_evidence_and_the_verdict(proje
     assert outcomes["sampled"]["demographic-parity-difference"] == "insufficient_evidence"
 
     training = files.read_json(Path("reports/training.json"))
-    model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"])
+    model = model_file.load(Path("models/trained/model.skops"), training["model"]["sha256"]).estimator
     test = prepared.read(Path(), "test")
     scores = scoring.score(model, test.inputs(model.feature_names_in_))
     expected = oracle.demographic_parity_difference(

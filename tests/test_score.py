@@ -27,9 +27,18 @@ def digest(project: Path) -> str:
 
 def test_the_scores_are_the_models_of_the_test_rows(project: Path) -> None:
     test = prepared.read(project, "test")
-    model = model_file.load(project / "models/trained/model.skops", digest(project))
+    model = model_file.load(project / "models/trained/model.skops", digest(project)).estimator
     found = scored.read(project, test.rows, digest(project))
     assert np.array_equal(found, scoring.score(model, test.features))
+
+
+def test_a_model_that_decides_at_another_threshold_than_the_recorded_one_scores_nothing(
+    project: Path,
+) -> None:
+    record = files.read_json(project / "reports/training.json")
+    files.write_json(project / "reports/training.json", record | {"threshold": 0.02})
+    with codes.raises("models.another_threshold"):
+        score.main()
 
 
 def test_the_same_bytes_twice(project: Path) -> None:

@@ -35,7 +35,7 @@ def toy(tmp_path: Path) -> Path:
 
 
 def surroundings(toy: Path) -> dict[str, str]:
-    return toys.surroundings(toy) | {"TOY": str(toy.parent / "orders"), "NO_COLOR": "1"}
+    return toys.surroundings(toy) | {"LC_TOY": str(toy.parent / "orders"), "NO_COLOR": "1"}
 
 
 @pytest.fixture

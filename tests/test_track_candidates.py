@@ -186,7 +186,7 @@ def test_track_says_the_count_and_warns_from_the_policys_limit_on(
     assert "2 models" in said["WARNING"]
     assert "our risk board" in said["WARNING"]
     verdict = VerdictDocument.read(root)
-    (line,) = summary.test_uses(root, verdict)
+    _, line = summary.counts(root, verdict)
     assert line.startswith("warning: ") and "2 models" in line
 
 

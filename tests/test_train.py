@@ -54,7 +54,9 @@ def test_each_estimator_out_of_the_box_learns_and_is_stored(
     assert record["estimator"].startswith("sklearn.")
     model = model_file.load(root / record["model"]["file"], record["model"]["sha256"])
     test = learnable.split(frame, "test")
-    assert np.unique(scoring.score(model, test.features)).size > 10
+    assert np.unique(scoring.score(model.estimator, test.features)).size > 10
+    decisions = scoring.decide(scoring.score(model.estimator, test.features), record["threshold"])
+    assert np.array_equal(model.predict(test.features), decisions)
 
 
 def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,12 +300,11 @@ def test_the_input_example_is_made_up_and_names_nobody(
     record = run(root, monkeypatch)
     example = record["input_example"]
     assert list(example) == sorted(learnable.FEATURES)
-    assert example["street"] is None
-    assert example["region"] in {"north", "south", "west"}
-    rows = frame[list(learnable.FEATURES)].to_dict("records")
-    assert example not in rows
+    other = learnable.build(tmp_path / "other", frame.assign(income=frame["income"] + 1e6, region="east"))
+    assert run(other, monkeypatch)["input_example"] == example  # whatever the table holds
     model = model_file.load(root / paths.MODEL, record["model"]["sha256"])
-    assert 0 < scoring.score(model, pd.DataFrame([example]))[0] < 1
+    assert 0 < scoring.score(model.estimator, pd.DataFrame([example]))[0] < 1
+    assert model.predict(pd.DataFrame([example]))[0] in {0, 1}
 
 
 def test_a_complaint_of_the_estimator_is_kept() -> None:
@@ -320,7 +321,7 @@ def test_threads_may_fit_but_never_add_up_votes_in_any_order() -> None:
 def test_a_model_that_changes_when_stored_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = learnable.table(200)
     other = trained(frame, arguments={"C": 1e-4}).pipeline
-    monkeypatch.setattr(model_file, "load", lambda *_: other)
+    monkeypatch.setattr(model_file, "load", lambda *_: model_file.with_threshold(other, 0.5))
     root = learnable.build(tmp_path, frame)
     with codes.raises("models.changed_when_stored", estimator="LogisticRegression"):
         run(root, monkeypatch)

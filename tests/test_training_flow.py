@@ -39,7 +39,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name, raising=False)
     folder = toys.build(tmp_path / "toy")
     (tmp_path / "orders").mkdir()
-    monkeypatch.setenv("TOY", str(tmp_path / "orders"))
+    monkeypatch.setenv("LC_TOY", str(tmp_path / "orders"))
     monkeypatch.chdir(folder)
     yield folder
     os.environ.clear()

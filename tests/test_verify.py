@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from clearance.policy import authorised
 from clearance.promotion import verify
 from clearance.promotion.session import open_read_only
 from clearance.trust import dsse
-from tests.support import governed, judged
+from tests.support import disks, governed, judged
 from tests.support.governed import Place
 
 Harm = Callable[[Place], Any]
@@ -29,7 +31,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def bundle(place: Place, version: int = 1) -> Path:
-    return place.run_folder(version) / "evidence/bundle.json"
+    return place.bundle_file(version)
 
 
 def edit_bundle(path: Path) -> None:
@@ -50,7 +52,7 @@ EVIDENCE: dict[str, tuple[Harm, str]] = {
         "loader.py is not what was judged",
     ),
     "bundle edited": (lambda place: edit_bundle(bundle(place)), "no signature of this statement is valid"),
-    "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle.json for it"),
+    "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle-"),
     "report edited": (
         lambda place: (place.run_folder(1) / "reports/fairness.json").write_text("{}"),
         "reports/fairness.json of its run is not what was judged",
@@ -150,7 +152,7 @@ def test_a_bundle_in_a_file_is_verified_by_itself(place: Place) -> None:
         server = registry.connect()
         told = {check.name: check for check in verify.verify_file(office, server, governed.NAME, file)}
         assert [name for name, check in told.items() if check.holds] == list(told)
-        assert list(told) == ["ledger", "bundle", "evidence", "approvals"]
+        assert list(told) == ["ledger", "bundle", "evidence", "contract", "commands", "approvals"]
         assert "signed by tess, proposed as candidate 1 (signed with demo keys" in told["bundle"].says
         edit_bundle(file)
         broken = verify.verify_file(office, server, governed.NAME, file)
@@ -169,6 +171,16 @@ def test_who_only_reads_needs_no_key_and_records_nothing(
     assert len(place.entries()) == count
 
 
+def test_reading_needs_no_writing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put("champion")
+    with disks.read_only(place.root):
+        monkeypatch.chdir(place.root)
+        for words in (("verify",), ("verify", "1"), ("ledger", "verify"), ("ledger", "show"), ("history",)):
+            assert place.command(*words).code == ExitCode.PASS, words
+        refused = place.command("reject", "1", "--as", "vera", "--reason", "seen")
+        assert (refused.code, refused.error) == (ExitCode.ERROR, "ledger.database_refuses")
+
+
 def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> None:
     place.put("champion")
     assert place.command("verify").code == ExitCode.PASS
@@ -176,6 +188,31 @@ def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> No
     assert place.command("verify", "2").code == ExitCode.ERROR
     (place.model_folder(1) / "model.skops").unlink()
     assert place.command("verify").code == ExitCode.ERROR
+
+
+HOSTILE = "fine\x1b[1A\x1b[2K\rholds   approvals: all\nholds   evidence: all\u202e\x9b2J"
+
+
+def test_what_a_person_types_acts_on_nobodys_terminal(place: Place) -> None:
+    place.put("champion")
+    done = place.command("reject", "1", "--as", "vera", "--reason", HOSTILE)
+    assert done.code == ExitCode.PASS
+    assert place.entries("rejection")[-1].body["reason"] == HOSTILE, "stored as it was typed"
+    before = place.command("ledger", "show").said.count("\n")
+    for words in (("verify",), ("ledger", "show"), ("ledger", "show", "--json"), ("history",)):
+        said = done.said + place.command(*words).said
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", said), words
+        assert "\nholds   evidence: all" not in said
+    assert before == len(place.command("ledger", "show").said.splitlines())
+
+
+@pytest.mark.parametrize("command", ["approve", "rollback", "retire"])
+def test_a_reason_that_shows_nothing_is_none(place: Place, command: str) -> None:
+    place.put("champion")
+    count, version = len(place.entries()), ["1"] if command == "approve" else []
+    done = place.command(command, *version, "--as", "vera", "--reason", " \u200b\u2060\u3164")
+    assert (done.code, done.error) == (ExitCode.ERROR, "promotion.no_reason")
+    assert len(place.entries()) == count
 
 
 def stricter(place: Place) -> None:
@@ -202,7 +239,50 @@ def test_a_champion_is_held_against_what_was_authorised_when_it_was_promoted(
     change(place)
     check = place.verify()["approvals"]
     assert check.holds, check.says
-    assert "now authorises another policy or tier for loan-approval" in check.says
+    assert "now authorises another policy, tier or data contract for loan-approval" in check.says
+
+
+def test_a_weaker_tier_that_was_committed_and_reverted_is_shown_with_its_life(place: Place) -> None:
+    place.put("waiting").commit_policies()
+    listed = place.root / authorised.FILE
+    strict = listed.read_text()
+    policy = place.root / "policies/test.yaml"
+    content = yaml.safe_load(policy.read_text())
+    assert "none" in content["promotion"]["approvals"]
+    place.agree(1)
+    assert "still so at HEAD" in place.verify()["approvals"].says
+    other_tier(place)
+    place.commit_policies()
+    reverted = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=place.root, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    says = place.verify()["approvals"].says
+    assert "tier none, authorised since" in says and f"(commit {reverted[:12]})" in says, says
+    listed.write_text(strict)
+    place.commit_policies()
+    assert f"(commit {reverted[:12]})" in place.verify()["approvals"].says
+
+
+@pytest.mark.parametrize("planted", ["version", "copy", "alias", "stage"])
+def test_what_nobody_promoted_under_the_served_name_is_named(place: Place, planted: str) -> None:
+    place.put("champion")
+    check = place.verify()["versions"]
+    assert check.holds and "1 under loan-approval" in check.says
+    client = registry.connect().client
+    (version,) = client.search_model_versions(f"name = '{governed.NAME}'")
+    if planted == "stage":
+        place.sql("UPDATE model_versions SET current_stage = 'Production' WHERE name = ?", governed.NAME)
+        check = place.verify()["versions"]
+        assert check.holds and "stage Production points at version 1" in check.says
+        return
+    tags = dict(version.tags) if planted == "copy" else {}
+    fake = client.create_model_version(governed.NAME, version.source, version.run_id, tags=tags)
+    if planted == "alias":
+        client.set_registered_model_alias(governed.NAME, "production", fake.version)
+    check = place.verify()["versions"]
+    assert (check.holds, check.code) == (False, "promotion.versions_planted")
+    assert "version 2 is not the copy of a candidate" in check.says
+    assert ("alias production points at version 2" in check.says) == (planted == "alias")
 
 
 @pytest.mark.parametrize("change", [stricter, other_tier])

@@ -12,12 +12,18 @@ from click.testing import CliRunner, Result
 from clearance import cli, files
 from clearance.metrics import data_bias
 from clearance.metrics.disparity import METRICS
-from clearance.policy import schema
+from clearance.policy import policy_file, schema
 from clearance.reporting import explain_rule
 from tests.support import reported
 
 ROOT = Path(__file__).resolve().parent.parent
 USES = {"warn_from": 3, "kind": "engineering", "source": "our risk board", "valid_from": "2026-01-01"}
+TERMS: dict[str, Any] = {
+    "first_version": {"approvals": 2},
+    "kind": "engineering",
+    "source": "our risk board",
+    "valid_from": "2027-01-01",
+}
 
 
 @pytest.fixture
@@ -293,7 +299,48 @@ def test_the_rule_on_small_categories_is_told_and_who_is_left_out(tmp_path: Path
     ):
         assert part in said
     plain = put(tmp_path / "q.yaml")
-    assert "has no rule impact_table" in call("policy", "explain", "impact_table", "--policy", plain).stderr
+    done = call("policy", "explain", "impact_table", "--policy", plain)
+    assert "has no rule or section impact_table" in done.stderr
+
+
+def test_the_terms_of_the_comparison_are_explained(tmp_path: Path) -> None:
+    quality = [{"metric": "accuracy", "margin": 0.01}, {"metric": "brier", "margin": 0.005}]
+    file = put(tmp_path / "p.yaml", challenge=TERMS | {"quality": quality, "unknown_share": 0.1})
+    assert call("policy", "explain", "challenge", "--policy", file).output.splitlines() == [
+        "`challenge` of policy p, version 7 (Loans)",
+        "  Compares: the candidate with the champion, on the same test rows.",
+        "  Quality: accuracy may get worse by at most 0.01; Brier score may get worse by at most 0.005.",
+        "  Fairness, for each fairness rule that decides: a difference between groups may grow by at most "
+        "0.02; a ratio may lose at most 2.5% of the champion's.",
+        "  Without a champion: at least 2 people must approve it.",
+        "  Rows needed: 100 in all and 30 for every rate of a group; fewer is insufficient evidence.",
+        "  Unknown categories: in at most 10.0% of the rows a feature may hold a category that the champion "
+        "never saw.",
+        "  Decides: passes if all of the 95% interval of each change is within its margin.",
+        "  Effect: blocks: a model that does not pass it is not released.",
+        "  Kind: engineering convention, not law.",
+        "  Source: Our risk board.",
+        "  Certainty of the source: not stated.",
+        "  In force: from 2027-01-01, with no end date.",
+    ]
+
+
+def test_every_dated_section_has_an_explanation_and_a_caution_of_its_own(tmp_path: Path) -> None:
+    excluded = [{"attribute": "race", "category": "Ent", "justification": "few"}]
+    dated = {"kind": "legal", "source": "a law", "valid_from": "2027-01-01"}
+    sections = {
+        "challenge": TERMS | dated,
+        "impact_table": dated | {"excludable_below": 0.02, "excluded": excluded},
+        "test_uses": dated | {"warn_from": 3},
+    }
+    file = put(tmp_path / "p.yaml", **sections)
+    policy = policy_file.load(Path(file))
+    assert policy.sections.keys() == sections.keys()
+    cautions = call("policy", "check", file, "--as-of", "2026-01-01").output
+    for name in sections:
+        assert len(explain_rule.explain(policy, name)) > 1 + 4, "more than its name and its source"
+        assert f"warning: {name} is not in force on 2026-01-01: " in cautions
+        assert f"warning: {name} is legal but does not state the certainty" in cautions
 
 
 def test_a_rule_that_only_reports_is_not_said_to_stop_anything() -> None:
@@ -307,7 +354,7 @@ def test_a_rule_that_only_reports_is_not_said_to_stop_anything() -> None:
 def test_an_unknown_rule_is_an_error_that_names_the_one_probably_meant(project: Path) -> None:
     done = call("policy", "explain", "party")
     assert done.exit_code == 1
-    assert "policy p has no rule party (did you mean parity?)" in done.stderr
+    assert "policy p has no rule or section party (did you mean parity?)" in done.stderr
 
 
 def test_the_schema_is_printed_as_it_is_committed() -> None:

@@ -87,3 +87,43 @@ def test_rates_counts_and_names_in_words() -> None:
     assert wording.join_names([]) == "nothing"
     assert wording.sentence("it is so") == "It is so."
     assert wording.sentence("It is so.") == "It is so."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a plain reason", "a plain reason"),
+        ("Grüße 你好 👩\u200d🔬 naïve", "Grüße 你好 👩\u200d🔬 naïve"),
+        ("\x1b[2K\rholds", "\\u001b[2K\\rholds"),
+        ("a\u202eb\u2066c\u200fd", "a\\u202eb\\u2066c\\u200fd"),
+        ("a\x9b2Jb\x85c\x00d\x7f", "a\\u009b2Jb\\u0085c\\u0000d\\u007f"),
+        ("x\nholds   ledger: sound", "x\\nholds   ledger: sound"),
+        ("x\u2028y\u2029z\ud800", "x\\u2028y\\u2029z\\ud800"),
+        ("tag\U000e0041", "tag\\U000e0041"),
+    ],
+)
+def test_foreign_text_shows_what_would_act(text: str, shown: str) -> None:
+    assert wording.inert(text) == shown
+
+
+@given(st.text())
+def test_inert_text_is_one_line_that_a_terminal_only_shows(text: str) -> None:
+    shown = wording.inert(text)
+    assert wording.inert(shown) == shown
+    assert len(shown.splitlines()) <= 1 and not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", shown)
+    others = wording.inert_lines(text).split("\n")[1:]
+    assert all(line.startswith(" ") for line in others if line)
+
+
+BLANK = ("\u200b", "\u2060\ufeff", "\u3164", "\u2800", "\u034f", "\u202e", "\x00", "\xa0", "", " \t\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "visible"),
+    [
+        *((text, True) for text in ("x", "!", "你", "👍", " e\u0301")),
+        *((text, False) for text in BLANK),
+    ],
+)
+def test_a_text_is_visible_when_it_shows_something(text: str, visible: bool) -> None:
+    assert wording.is_visible(text) is visible

@@ -21,7 +21,24 @@ SCALARS = st.one_of(
     st.booleans(),
     st.integers(-(10**9), 10**9),
     st.sampled_from(
-        ["yes", "no", "on", "1e-3", "1:30", "012", "null", "~", "", " a", "2026-01-01", "#", "ü"]
+        [
+            "yes",
+            "no",
+            "on",
+            "1e-3",
+            "1:30",
+            "012",
+            "null",
+            "~",
+            "",
+            " a",
+            "2026-01-01",
+            "#",
+            "ü",
+            "x\u2028y",
+            "x\u202ey",
+            "x\ry",
+        ]
     ),
 )
 
@@ -31,6 +48,17 @@ def test_what_is_written_is_read_back_by_us_and_by_dvc(value: dict) -> None:
     text = yaml.dumps(value)
     assert (yaml.loads(text) or {}) == value
     assert parse_yaml(text, "params.yaml") == value
+
+
+BREAKS = ["\r", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("sign", [*BREAKS, "\u202e", "\u2066"])
+def test_a_comment_or_value_that_looks_other_than_it_is_read_is_refused_with_its_line(sign: str) -> None:
+    for text in (f"a: 1\nb: 2 # note{sign}c: 3\n", f"a: 1\nb: 'x{sign}y'\n"):
+        with pytest.raises(yaml.YAMLError, match=rf"line 2 .*U\+{ord(sign):04X}"):
+            yaml.loads(text)
+    assert yaml.loads("a: 1\r\nb: 2\r\n") == {"a": 1, "b": 2}
 
 
 @pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2", "\ta: 1", "a: 1\n--- \nb: 2\n"])

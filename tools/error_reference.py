@@ -2,12 +2,14 @@
 
     python -m tools.error_reference [--check]
 
-The sentences come from the rooms' `faults.py`; what stands in braces is filled in where the error occurs.
+The sentences come from the rooms' `faults.py` and from the modules of the ground floor that define their own.
+What is in braces is filled in where the error occurs.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from itertools import groupby
@@ -19,6 +21,7 @@ from clearance.errors import ErrorKind
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/errors.md"
 ROOMS = ("clearance", "expectations", "flows", "tasks")
+_DEFINITION = re.compile(r"^\w+ = ErrorKind\(", re.MULTILINE)
 HEAD = """# Error codes
 
 Every error has a stable code. The command line prints the message and a hint. The approvals API and the
@@ -31,11 +34,10 @@ try again, else 1.
 
 
 def catalogues() -> Iterator[ModuleType]:
-    """Each `faults` module that defines error kinds, in the order of their names."""
-    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("faults.py")):
-        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-        if kinds(module):
-            yield module
+    """Every module that defines error kinds, in the order of their names."""
+    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        if _DEFINITION.search(path.read_text(encoding="utf-8")):
+            yield importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 def kinds(catalogue: ModuleType) -> dict[str, ErrorKind]:
@@ -45,12 +47,12 @@ def kinds(catalogue: ModuleType) -> dict[str, ErrorKind]:
 
 def page() -> str:
     """The whole page: a table for each room, sorted by code."""
-    found = {kind.code: kind for catalogue in catalogues() for kind in kinds(catalogue).values()}
+    by_code = {kind.code: kind for catalogue in catalogues() for kind in kinds(catalogue).values()}
     lines = [HEAD]
-    for room, codes in groupby(sorted(found), key=lambda code: code.partition(".")[0]):
+    for room, codes in groupby(sorted(by_code), key=lambda code: code.partition(".")[0]):
         lines += [f"## {room}", "", "| code | class | message | hint |", "|---|---|---|---|"]
         for code in codes:
-            kind = found[code]
+            kind = by_code[code]
             cells = (f"`{code}`", f"`{kind.error.__name__}`", _cell(kind.fault), _cell(kind.hint))
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")

@@ -1,7 +1,6 @@
-"""The tables of metrics in docs/fairness.md, written from the registry.
+"""The tables of metrics in docs/fairness.md, written from the catalogue of metrics by `make metrics`.
 
-`python -m tools.metric_table --write` writes them. Without `--write` it prints whether the page agrees and
-ends with 1 if it does not.
+python -m tools.metric_table [--check]
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from clearance.documents import metric_catalogue
 
-PAGE = Path("docs/fairness.md")
+PAGE = Path(__file__).parent.parent / "docs/fairness.md"
 TABLES = {"fairness metrics": "fairness", "bias metrics": "bias in the data"}
 """The marker of each table in the page, and the family of metrics it lists."""
 
@@ -30,7 +29,7 @@ def table(rows: Iterable[metric_catalogue.Metric]) -> str:
 def written(text: str) -> str:
     """The page `text` with each table between its markers replaced. Raises ValueError without the markers."""
     for marker, family in TABLES.items():
-        start = f"<!-- {marker}: written by `python -m tools.metric_table --write` -->"
+        start = f"<!-- {marker}: written by `make metrics` -->"
         end = f"<!-- {marker} end -->"
         rows = table(metric for metric in metric_catalogue.METRICS.values() if metric.family == family)
         before, start_found, rest = text.partition(start)
@@ -41,16 +40,14 @@ def written(text: str) -> str:
     return text
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or check it."""
+def main() -> None:
+    """Write the tables; with `--check`, fail instead if they would change."""
     text = PAGE.read_text(encoding="utf-8")
-    wanted = written(text)
-    if "--write" in arguments:
-        PAGE.write_text(wanted, encoding="utf-8")
-        return 0
-    sys.stdout.write(f"{PAGE} {'agrees' if text == wanted else 'differs: run with --write'}\n")
-    return int(text != wanted)
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(written(text), encoding="utf-8")
+    elif written(text) != text:
+        raise SystemExit("docs/fairness.md is not what the catalogue of metrics gives: run `make metrics`")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

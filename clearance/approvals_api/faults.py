@@ -40,6 +40,12 @@ NOT_FOUND = ErrorKind(
     "no such request: {method} {path}",
     hint="see docs/approvals.md for the requests and their bodies",
 )
+INTERNAL = ErrorKind(
+    "approvals_api.internal",
+    ClearanceError,
+    "the service met a fault of its own",
+    hint="whoever runs the service finds the fault in its log",
+)
 OTHER_MODEL = ErrorKind(
     "approvals_api.other_model",
     ClearanceError,
@@ -87,6 +93,12 @@ TOKEN_BAD_SIGNATURE = ErrorKind(
 )
 TOKEN_EXPIRED = ErrorKind(
     "approvals_api.token_expired", ReleaseRefused, "the token has expired", hint=_SIGN_IN
+)
+TOKEN_TOO_OLD = ErrorKind(
+    "approvals_api.token_too_old",
+    ReleaseRefused,
+    "the token was issued more than {seconds} s ago, or for longer than that",
+    hint="sign in again; `max_age` in policies/identity.yaml limits age and lifetime of a token",
 )
 TOKEN_NOT_YET_VALID = ErrorKind(
     "approvals_api.token_not_yet_valid",

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
-from clearance import params, yaml
+from clearance import params, validation_messages, yaml
 from clearance.approvals_api import faults
 
 FILE = Path("policies/identity.yaml")
@@ -40,8 +40,9 @@ class ProviderSettings(params.Section):
     """The provider, spelled as in its tokens, and what a token must say.
 
     `subject` is the claim that identifies a person permanently: never one that can change or be given to
-    somebody else. `leeway` is how many seconds the clocks may differ. `service` is the identity that signs;
-    without it, `CLEARANCE_IDENTITY` names it. Without `groups`, a person keeps all of their roles.
+    somebody else. `leeway` is how many seconds the clocks may differ. `max_age` is the greatest age
+    of a token in seconds, and the greatest time for which one may be issued. `service` is the identity that
+    signs; without it, `CLEARANCE_IDENTITY` names it. Without `groups`, a person keeps all of their roles.
     """
 
     issuer: Text
@@ -49,6 +50,7 @@ class ProviderSettings(params.Section):
     subject: Text = "sub"
     algorithms: tuple[Algorithm, ...] = Field(default=("RS256", "ES256", "EdDSA"), min_length=1)
     leeway: int = Field(default=30, ge=0, le=300)
+    max_age: int = Field(default=86_400, ge=60, le=604_800)
     service: Text | None = None
     groups: GroupMapping | None = None
 
@@ -88,4 +90,6 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> ProviderSet
     try:
         return ProviderSettings.model_validate(document)
     except ValidationError as error:
-        raise faults.SETTINGS_INVALID(path=path, reason=params.describe(error, ProviderSettings)) from None
+        raise faults.SETTINGS_INVALID(
+            path=path, reason=validation_messages.describe(error, ProviderSettings)
+        ) from None

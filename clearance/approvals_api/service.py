@@ -17,16 +17,28 @@ from typing import Any
 import uvicorn
 
 from clearance import ledger, params, paths, registry
-from clearance.approvals_api import app, faults, oidc_settings
+from clearance.approvals_api import app, connections, faults, oidc_settings
+from clearance.approvals_api.connections import BoundedProtocol
 from clearance.approvals_api.oidc_keys import ProviderKeys
 from clearance.approvals_api.tokens import RejectedToken
-from clearance.promotion import decide, session, version_record
+from clearance.promotion import approval_request, decide, session
 from clearance.promotion.review import Review
 from clearance.promotion.session import LedgerSession
 from clearance.trust import recorded_decisions
 from clearance.trust.decisions import AttestedAccount, DecisionKind
 from clearance.trust.recorded_decisions import RecordedDecision
 from clearance.trust.roles import Person, Right
+
+SERVER: dict[str, Any] = {
+    "http": BoundedProtocol,
+    "ws": "none",
+    "log_level": "warning",
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "limit_concurrency": 2 * connections.MOST_WAITING,
+}
+"""How uvicorn serves: requests that run, beside those that wait, are limited to as many again."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +79,7 @@ class ApprovalService:
             with ledger.lock(acting.book, self.model):
                 demand(acting, account, [Right.APPROVE], f"{kind} version {version}")
                 _ensure_unused(acting.entries(), account)
-                entry, review = decide.decide(
+                result = decide.decide(
                     acting,
                     server,
                     self.model,
@@ -77,10 +89,15 @@ class ApprovalService:
                     until=until,
                     account=account,
                 )
-            why = decide.reason_uncounted(entry, review)
-            answer = {"entry": entry.number, "counts": why is None, "why": why, **_to_json(review)}
-            if why is None and decide.completes(kind, review):
-                answer["promotion"] = _complete(acting, server, review)
+            why = result.uncounted
+            answer = {
+                "entry": result.entry.number,
+                "counts": why is None,
+                "why": why,
+                **_to_json(result.review),
+            }
+            if result.complete:
+                answer["promotion"] = _complete(acting, server, result.review)
         return answer
 
     def state(self, version: int, account: AttestedAccount) -> dict[str, Any]:
@@ -113,7 +130,7 @@ def _complete(acting: LedgerSession, server: registry.MlflowServer, review: Revi
         completion = decide.complete(acting, server, review)
         ending = completion.ending
         if ending is None:
-            ask = f"Ask an operator to run `clearance promote {review.matter.version}`."
+            ask = f"Ask an operator to run `clearance promote {review.subject.version}`."
             then = "Prefect was notified." if completion.notified else ask
             return f"All required approvals are in. {then}"
     return f"{ending.status}: {ending.reason}"
@@ -139,30 +156,34 @@ def demand(acting: LedgerSession, account: AttestedAccount, rights: Iterable[Rig
 def _ensure_unused(entries: Iterable[ledger.Entry], account: AttestedAccount) -> None:
     """Raise ReleaseRefused when the token has already decided: a copied token must decide nothing."""
     for entry in entries:
-        cited = entry.body.get("account") if entry.kind in version_record.DECISIONS else None
-        if cited and (cited["issuer"], cited["token"]) == (account.issuer, account.token):
+        decision = entry.read(ledger.events.DecisionEvent)
+        cited = decision.account if decision else None
+        if cited and (cited.issuer, cited.token) == (account.issuer, account.token):
             raise faults.TOKEN_ALREADY_USED(entry=entry.number)
 
 
 def _to_json(review: Review) -> dict[str, Any]:
     """How things stand, as JSON."""
-    subject, standing = review.matter, review.standing
+    subject, approvals = review.subject, review.approvals
     obstacle = review.obstacle
-    comparison = {key: review.compared[key] for key in ("outcome", "reasons") if key in review.compared}
+    compared = review.compared
+    comparison = {"outcome": compared.outcome, "reasons": compared.reasons} if compared else {}
     return {
         "model": subject.model,
         "version": subject.version,
         "evidence": subject.content,
         "policy": subject.policy,
         "verdict": str(review.case.verdict.verdict),
+        **approval_request.of_review(review).to_json(),
+        "attempts": review.attempts and review.attempts.to_json(),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
-        "complete": standing.complete,
+        "complete": approvals.complete,
         "obstacle": obstacle and obstacle.reason,
-        "agreed": [_decision_to_json(decision) for decision in standing.counted],
-        "rejected": [_decision_to_json(decision) for decision in standing.rejections],
-        "missing": dict(standing.missing),
-        "reasons": list(standing.reasons),
-        "refused": [{"entry": refused.number, "why": refused.why} for refused in standing.refused],
+        "agreed": [_decision_to_json(decision) for decision in approvals.counted],
+        "rejected": [_decision_to_json(decision) for decision in approvals.rejections],
+        "missing": dict(approvals.missing),
+        "reasons": list(approvals.reasons),
+        "refused": [{"entry": refused.number, "why": refused.why} for refused in approvals.refused],
     }
 
 
@@ -194,13 +215,4 @@ def serve(root: Path, host: str, port: int) -> None:
         "approvals API for %s at http://%s:%d; tokens of %s; decisions signed by %s",
         *(service.model, host, port, settings.issuer, signer),
     )
-    uvicorn.run(
-        app.app(service, settings, ProviderKeys(settings.issuer)),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=64,
-    )
+    uvicorn.run(app.app(service, settings, ProviderKeys(settings.issuer)), host=host, port=port, **SERVER)

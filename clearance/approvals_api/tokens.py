@@ -46,7 +46,7 @@ def read(token: str, settings: ProviderSettings, keys: ProviderKeys) -> Attested
     """The account that the token attests, or why it attests none.
 
     Checks the signature with a key of the provider, under an allowed algorithm that is the key's own; then
-    issuer, audience, expiry and not-before. Raises UnavailableError when the provider's keys cannot be had.
+    issuer, audience, expiry, not-before and age. Raises UnavailableError when the provider gives no keys.
     """
     key = _key(token, settings, keys)
     if isinstance(key, ClearanceError):
@@ -93,11 +93,16 @@ def _account(
             leeway=settings.leeway,
         )
         issued = dt.datetime.fromtimestamp(int(claims["iat"]), dt.UTC)
+        lifetime = int(claims["exp"]) - int(claims["iat"])
     except (jwt.PyJWTError, ValueError, OverflowError) as error:
         fault = next(
             (fault for kind, fault in _FAULTS.items() if isinstance(error, kind)), faults.TOKEN_INVALID_CLAIM
         )
         return RejectedToken(error=fault(), issuer=issuer, subject=subject)
+    age = (dt.datetime.now(dt.UTC) - issued).total_seconds()
+    if age > settings.max_age + settings.leeway or lifetime > settings.max_age:
+        too_old = faults.TOKEN_TOO_OLD(seconds=settings.max_age)
+        return RejectedToken(error=too_old, issuer=issuer, subject=subject)
     if subject is None:
         return RejectedToken(error=faults.TOKEN_NO_SUBJECT(claim=settings.subject), issuer=issuer)
     return AttestedAccount(

@@ -13,7 +13,7 @@ from clearance.cli.sections import SectionedGroup
 
 SECTIONS = {
     "Run the pipeline": (pipeline.run, pipeline.snapshot, pipeline.track, pipeline.release),
-    "Read the verdict": (verdicts.verdict, verdicts.judge, verdicts.policy),
+    "Read the verdict": (verdicts.verdict, verdicts.judge, verdicts.contract_, verdicts.policy),
     "Decide": (
         approvals.approve,
         approvals.reject,

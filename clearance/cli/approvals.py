@@ -25,26 +25,35 @@ def _decide(
     """
     root = process.enter_project()
     from clearance import params, registry
-    from clearance.promotion import decide, session
+    from clearance.promotion import approval_request, decide, session
     from clearance.trust.decisions import DecisionKind
 
-    end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
     name = params.load(root / paths.PARAMS).name
     with session.open_session(root, identity) as acting:
         server = registry.connect()
-        entry, review = decide.decide(
-            acting, server, name, version, kind=DecisionKind(kind), reason=reason, until=end
+        result = decide.decide(
+            acting,
+            server,
+            name,
+            version,
+            kind=DecisionKind(kind),
+            reason=reason,
+            until=decide.end_of_override(until),
         )
-        click.echo(entry)
-        if (uncounted := decide.reason_uncounted(entry, review)) is not None:
-            click.echo(uncounted, err=True)
+        process.echo(result.entry)
+        for line in approval_request.of_review(result.review).lines():
+            process.echo(f"  {line}")
+        if result.uncounted is not None:
+            process.echo(result.uncounted, err=True)
             return ExitCode.REFUSED
-        for sentence in review.standing.reasons:
-            click.echo(f"  {sentence}")
-        if not decide.completes(DecisionKind(kind), review):
+        if result.review.attempts is not None:
+            process.echo(f"  {result.review.attempts}")
+        for sentence in result.missing:
+            process.echo(f"  {sentence}")
+        if not result.complete:
             return ExitCode.PASS
         promoter = acting.acting_as(None if acting.roles.demo else identity)
-        return _conclude(decide.complete(promoter, server, review), version)
+        return _conclude(decide.complete(promoter, server, result.review), version)
 
 
 def _conclude(completion: Completion, version: int) -> int:
@@ -54,19 +63,16 @@ def _conclude(completion: Completion, version: int) -> int:
             if completion.notified
             else f"an operator makes it champion with `clearance promote {version}`"
         )
-        click.echo(f"all required approvals are in; {then}")
+        process.echo(f"all required approvals are in; {then}")
         return ExitCode.PASS
-    click.echo(f"{completion.ending.status}: {completion.ending.reason}")
+    process.echo(f"{completion.ending.status}: {completion.ending.reason}")
     return ExitCode.REFUSED if completion.refused else ExitCode.PASS
 
 
-VERSION = click.argument("version", type=int)
-
-
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def approve(version: int, identity: str | None, reason: str) -> int:
     """Approve candidate VERSION.
@@ -78,9 +84,9 @@ def approve(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def reject(version: int, identity: str | None, reason: str) -> int:
     """Reject candidate VERSION.
@@ -91,9 +97,9 @@ def reject(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def revoke(version: int, identity: str | None, reason: str) -> int:
     """Withdraw all your decisions on candidate VERSION.
@@ -104,15 +110,15 @@ def revoke(version: int, identity: str | None, reason: str) -> int:
 
 
 @click.command()
-@VERSION
+@options.version
 @options.identity
-@options.reason
+@options.reason()
 @click.option(
     "--until", type=options.DATE, metavar="DATE", required=True, help="Day on which it ends (YYYY-MM-DD)."
 )
 @process.exit_with_status
 def override(version: int, identity: str | None, reason: str, until: dt.datetime) -> int:
-    """Allow candidate VERSION temporarily without a pass.
+    """Temporarily allow candidate VERSION without a pass.
 
     Two people must override the verdict, one of them with the right to do so. The policy limits how long an
     override lasts.

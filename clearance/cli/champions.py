@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -16,9 +16,12 @@ from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
+if TYPE_CHECKING:
+    from clearance.reproduction.differences import RebuildReport
+
 
 @click.command()
-@click.argument("version", type=int)
+@options.version
 @options.identity
 @process.exit_with_status
 def promote(version: int, identity: str | None) -> int:
@@ -30,10 +33,12 @@ def promote(version: int, identity: str | None) -> int:
     from clearance import library
 
     promotion = library.promote(root, version, identity=identity)
-    click.echo(f"{promotion.ending.status}: {promotion.ending.reason}")
+    process.echo(f"{promotion.ending.status}: {promotion.ending.reason}")
+    if promotion.lapsed:
+        return ExitCode.LAPSED
     if not promotion.promoted:
         return ExitCode.REFUSED
-    click.echo(f"champion: {promotion.champion}")
+    process.echo(f"champion: {promotion.champion}")
     return ExitCode.PASS
 
 
@@ -42,7 +47,7 @@ def promote(version: int, identity: str | None) -> int:
     "--to", type=int, metavar="VERSION", help="Candidate to return to. Default: the previous champion."
 )
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def rollback(to: int | None, identity: str | None, reason: str) -> int:
     """Make an earlier champion the champion again.
@@ -52,13 +57,13 @@ def rollback(to: int | None, identity: str | None, reason: str) -> int:
     root = process.enter_project()
     from clearance import library
 
-    click.echo(library.rollback(root, reason=reason, to=to, identity=identity).description)
+    process.echo(library.rollback(root, reason=reason, to=to, identity=identity).description)
     return ExitCode.PASS
 
 
 @click.command()
 @options.identity
-@options.reason
+@options.reason()
 @process.exit_with_status
 def retire(identity: str | None, reason: str) -> int:
     """Retire the champion; the model then has none.
@@ -69,7 +74,7 @@ def retire(identity: str | None, reason: str) -> int:
     from clearance import library, params
 
     library.retire(root, reason=reason, identity=identity)
-    click.echo(f"{params.load(root / 'params.yaml').name} has no champion now")
+    process.echo(f"{params.load(root / 'params.yaml').name} has no champion now")
     return ExitCode.PASS
 
 
@@ -80,15 +85,17 @@ def verify(target: str | None) -> int:
     """Verify the champion, a candidate or a bundle file.
 
     Checks the ledger, the alias, signature and digests of the evidence, and the approvals. Without an
-    argument it checks the champion. Exit status 1 unless everything holds.
+    argument it checks the champion. Exit status 1 unless every check passes, and 6 where all that is wrong is
+    that an override of the champion has ended or an approval of it was withdrawn.
     """
     root = process.enter_project()
     from clearance import library
+    from clearance.promotion import verify as verification
 
     checks = library.verify(root, _version_or_file(target) if target else None)
     for check in checks:
-        click.echo(check)
-    return ExitCode.PASS if all(check.holds for check in checks) else ExitCode.ERROR
+        process.echo(check)
+    return verification.exit_code(checks)
 
 
 def _version_or_file(text: str) -> int | Path:
@@ -113,41 +120,66 @@ def history(at: dt.datetime | None) -> int:
 
     champions = library.history(root, at)
     for champion in champions:
-        click.echo(champion.description)
+        process.echo(champion.description)
     if not champions:
         name = params.load(root / paths.PARAMS).name
-        click.echo(f"{name} had no champion then." if at else f"{name} has never had a champion.")
+        process.echo(f"{name} had no champion then." if at else f"{name} has never had a champion.")
     return ExitCode.PASS
 
 
 @click.command()
 @click.argument("target", metavar="VERSION|FILE")
+@click.option("--fresh", is_flag=True, help="Install the locked packages into a new environment first.")
+@click.option("--attest", is_flag=True, help="Sign and record the result. Needs the right `rebuild`.")
+@options.identity
 @process.exit_with_status
-def reproduce(target: str) -> int:
+def reproduce(target: str, fresh: bool, attest: bool, identity: str | None) -> int:
     """Rebuild candidate VERSION and compare the outputs.
 
-    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. FILE is
-    a rebuild record instead of a registered version. Exit status 1 if the outputs differ.
+    Builds the version again from git and DVC in a temporary folder and compares it with its evidence. Give
+    the FILE of a rebuild record to rebuild that instead. Needs no key, except with --attest: then the result
+    counts as an independent rebuild. Exit status 1 if the outputs differ.
     """
     root = process.enter_project()
-    from clearance.reproduction import differences, rebuild_record
-    from clearance.reproduction import reproduce as reproduction
-
     source = _version_or_file(target)
+    if attest and not isinstance(source, int):
+        raise click.UsageError("--attest needs the VERSION of a registered candidate")
     with _terminated_like_interrupted():
-        record = (
-            reproduction.record_of_version(root, source)
-            if isinstance(source, int)
-            else rebuild_record.read(source)
-        )
         try:
-            report = reproduction.reproduce(root, record)
+            if attest and isinstance(source, int):
+                report, lines = _attest(root, source, identity, fresh=fresh)
+            else:
+                report, lines = _reproduce(root, source, fresh=fresh), []
         except KeyboardInterrupt:  # the temporary folder is gone; do not wait for threads of DVC
             os._exit(ExitCode.INTERRUPTED)
-    for line in report.lines():
-        click.echo(line)
+    for line in (*report.lines(), *lines):
+        process.echo(line)
+    from clearance.reproduction import differences
+
     different = report.conclusion is differences.Conclusion.DIFFERENT
     return ExitCode.ERROR if different else ExitCode.PASS
+
+
+def _reproduce(root: Path, source: int | Path, *, fresh: bool) -> RebuildReport:
+    from clearance.reproduction import rebuild_record
+    from clearance.reproduction import reproduce as reproduction
+
+    if isinstance(source, int):
+        return reproduction.reproduce(root, reproduction.record_of_version(root, source), fresh=fresh)
+    return reproduction.reproduce(root, rebuild_record.read(source), fresh=fresh)
+
+
+def _attest(root: Path, number: int, identity: str | None, *, fresh: bool) -> tuple[RebuildReport, list[str]]:
+    """The report, and the lines about what was recorded and what followed."""
+    from clearance.reproduction import attest
+
+    report, entry, completion = attest.rebuild_and_attest(root, number, identity=identity, fresh=fresh)
+    lines = [str(entry)]
+    if completion is not None and completion.ending is not None:
+        lines.append(f"{completion.ending.status}: {completion.ending.reason}")
+    elif completion is not None:
+        lines.append(f"nothing else is missing; an operator runs `clearance promote {number}`")
+    return report, lines
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clearance import paths
+from clearance import paths, wording
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -31,9 +31,9 @@ def verify(export: Path | None) -> int:
 
     with session.open_read_only(root) as reader:
         report = reader.audit() if export is None else exports.verify(export, reader.verify_envelope)
-    for line in (*report.findings, *report.notes):
-        click.echo(line)
-    click.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")
+    for line in (*report.findings, *report.voids, *report.notes):
+        process.echo(line)
+    process.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")
     return ExitCode.PASS if report.ok else ExitCode.ERROR
 
 
@@ -41,20 +41,26 @@ def verify(export: Path | None) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @process.exit_with_status
 def show(as_json: bool) -> int:
-    """Print every ledger entry."""
+    """Print every ledger entry; of those that are void, why."""
     root = process.enter_project()
+    from clearance.ledger import entries as entries_of
     from clearance.promotion import session
 
     with session.open_read_only(root) as reader:
-        for entry in reader.entries():
-            click.echo(json.dumps(entry.to_json()) if as_json else str(entry))
+        voids = reader.voids()
+        for entry in entries_of(reader.book):
+            void = voids.get(entry.number)
+            if as_json:
+                process.echo(json.dumps(entry.to_json() | {"void": void and void.why}))
+            else:
+                process.echo(f"{entry} Void: {void.why}." if void else entry)
     return ExitCode.PASS
 
 
 @ledger.command("export")
 @process.exit_with_status
 def export_() -> int:
-    """Print ledger and checkpoints as JSON lines.
+    """Print the ledger and its checkpoints as JSON lines.
 
     `clearance ledger verify FILE` verifies them.
     """
@@ -65,13 +71,13 @@ def export_() -> int:
 
     with session.open_read_only(root) as reader:
         for line in exports.lines(reader.book, settings.checkpoint_paths(root)):
-            click.echo(line)
+            process.write_record(line)
     return ExitCode.PASS
 
 
 @ledger.command()
 @options.identity
-@click.option("--reason", metavar="TEXT", help="Reason, recorded in the ledger. Required with --yes.")
+@options.reason(required=False, note="Required with --yes.")
 @options.yes
 @process.exit_with_status
 def erase(identity: str | None, reason: str | None, yes: bool) -> int:
@@ -80,7 +86,7 @@ def erase(identity: str | None, reason: str | None, yes: bool) -> int:
     The policy sets the period. Digests and the chain stay, so the ledger still verifies. Without --yes it
     only shows what it would erase.
     """
-    if yes and not (reason and reason.strip()):
+    if yes and not (reason and wording.is_visible(reason)):
         raise click.UsageError("--yes needs a --reason, which the ledger records.")
     root = process.enter_project()
     from clearance import params
@@ -96,12 +102,12 @@ def erase(identity: str | None, reason: str | None, yes: bool) -> int:
         with session.open_read_only(root) as reader:
             entries = erasure.due_entries(reader.entries(name), name, years, reader.now().date())
     for entry in entries:
-        click.echo(entry)
+        process.echo(entry)
     number = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
     if not entries:
-        click.echo("No entries are past their retention period.")
+        process.echo("No entries are past their retention period.")
     elif yes:
-        click.echo(f"Erased {number}.")
+        process.echo(f"Erased {number}.")
     else:
-        click.echo(f"{number} past the retention period. Repeat with --reason TEXT --yes to erase.")
+        process.echo(f"{number} past the retention period. Repeat with --reason TEXT --yes to erase.")
     return ExitCode.PASS

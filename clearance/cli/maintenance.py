@@ -22,7 +22,7 @@ def repair() -> int:
 
     with run_lock.hold(root):
         for path in repairs.repair_checkout(root):
-            click.echo(repairs.describe_removed(path, root))
+            process.echo(repairs.describe_removed(path, root))
     return ExitCode.PASS
 
 
@@ -30,7 +30,7 @@ def repair() -> int:
 @click.option(
     "--remote",
     is_flag=True,
-    help="Also clean the default DVC remote. Only if no other project keeps objects there.",
+    help="Also clean the default DVC remote. Use it only if no other project keeps objects there.",
 )
 @options.yes
 @process.exit_with_status
@@ -48,7 +48,7 @@ def gc(remote: bool, yes: bool) -> int:
         needed = needed_objects.find_needed(reader, registry.connect())
     reports = cache_gc.collect_garbage(root, needed, at_remote=remote, dry=not yes)
     for report in reports:
-        click.echo(report)
+        process.echo(report)
     if not yes and any(report.objects for report in reports):
-        click.echo("Nothing was removed. Repeat with --yes to remove it.")
+        process.echo("Nothing was removed. Repeat with --yes to remove it.")
     return ExitCode.PASS

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FILE = click.Path(path_type=Path)
 DATE = click.DateTime(["%Y-%m-%d"])
@@ -16,5 +20,21 @@ identity = click.option(
     metavar="NAME",
     help="Identity to act as. Default: $CLEARANCE_IDENTITY (in the demo: the pipeline account).",
 )
-reason = click.option("--reason", metavar="TEXT", required=True, help="Reason, recorded in the ledger.")
+version = click.argument("version", type=int)
 yes = click.option("--yes", is_flag=True, help="Do it. Without this option, only show what would be done.")
+
+
+def reason(*, required: bool = True, note: str = "") -> Decorator:
+    """`--reason`. `note` says when an optional one is needed."""
+    text = f"Reason, recorded in the ledger. {note}".strip()
+    return click.option("--reason", metavar="TEXT", required=required, help=text)
+
+
+def policy(purpose: str) -> Decorator:
+    """`--policy`, as `policy_file`: the path as it was typed."""
+    return click.option("--policy", "policy_file", metavar="FILE", help=purpose)
+
+
+def as_of(purpose: str) -> Decorator:
+    """`--as-of`, a day."""
+    return click.option("--as-of", type=DATE, metavar="DATE", help=purpose)

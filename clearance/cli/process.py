@@ -14,17 +14,20 @@ from typing import NoReturn, ParamSpec
 
 import click
 
-from clearance import environment
+from clearance import database_urls, environment, isolation, stage, wording
 from clearance.errors import ClearanceError, ExitCode
 
 P = ParamSpec("P")
+
+SIGNING = "tasks.release"
+"""The module that signs what was judged; no other is given the key."""
 
 
 def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
     """The command as click calls it: the process ends with the exit status that `command` returns.
 
-    A ClearanceError is printed with its hint, without a traceback. Any other exception is a defect and keeps
-    its traceback.
+    A ClearanceError is printed with its hint, without a traceback; so is what the operating system refuses
+    (see `files.system_fault`). Any other exception is a defect and keeps its traceback.
     """
 
     @wraps(command)
@@ -32,9 +35,12 @@ def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
         try:
             with _log_on_stderr():
                 status = command(*args, **options)
-        except ClearanceError as error:
-            click.echo(f"error: {error}", err=True)
-            raise SystemExit(error.exit_code) from error
+        except (ClearanceError, OSError) as error:
+            fault = stage.fault_of(error)
+            if fault is None:
+                raise
+            _write(f"error: {fault}", err=True)
+            raise SystemExit(fault.exit_code) from error
         except KeyboardInterrupt:
             status = ExitCode.INTERRUPTED
         sys.exit(status)
@@ -42,11 +48,30 @@ def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
     return run
 
 
+def echo(line: object, *, err: bool = False) -> None:
+    """Print one line. Whatever stands in it is inert and shows no credential: every command prints here."""
+    click.echo(wording.inert(database_urls.without_credentials(str(line))), err=err)
+
+
+def echo_text(text: str) -> None:
+    """Print a text of our own with several lines, each of them as by `echo`."""
+    click.echo("\n".join(map(wording.inert, text.split("\n"))), nl=False)
+
+
+def write_record(line: str) -> None:
+    """Write a line of a machine's format as it is; to a terminal, inert."""
+    click.echo(wording.inert(line) if sys.stdout.isatty() else line)
+
+
+def _write(text: str, *, err: bool) -> None:
+    click.echo(wording.inert_lines(database_urls.without_credentials(text)), err=err)
+
+
 class _Stderr(logging.Handler):
     """Writes the bare message to the standard error stream of the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        _write(self.format(record), err=True)
 
 
 @contextmanager
@@ -76,11 +101,13 @@ def enter_project() -> Path:
 
 def run_module(root: Path, module: str, *arguments: str) -> int:
     """Run a module of the project as a child process in its folder; returns the exit status."""
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - our own module
+    command = isolation.command("-m", module, *arguments)
+    variables = isolation.effect_variables(signs=module == SIGNING)
+    return subprocess.run(command, cwd=root, env=variables, check=False).returncode  # noqa: S603
 
 
 def become_module(root: Path, module: str, *arguments: str) -> NoReturn:
     """Replace this process by a module of the project, which then receives the signals itself."""
     os.chdir(root)
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our own module
+    variables = isolation.effect_variables(signs=True)  # it passes the key on to the effect that signs
+    os.execve(sys.executable, isolation.command("-m", module, *arguments), variables)  # noqa: S606

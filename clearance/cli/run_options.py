@@ -11,17 +11,14 @@ from typing import Any
 
 import click
 
+from clearance.cli import options
+
 _WORDS = "clearance.cli.run_options"
-_OPTIONS = (
+_OPTIONS: tuple[options.Decorator, ...] = (
     click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of params.yaml."
     ),
-    click.option(
-        "--policy",
-        "policy_file",
-        metavar="FILE",
-        help="Judge under this policy instead. A what-if: nothing is registered or released.",
-    ),
+    options.policy("Judge under this policy instead. A what-if: nothing is registered or released."),
     click.option("--force", is_flag=True, help="Run every stage, even if nothing changed."),
     click.option(
         "--any-verdict", is_flag=True, help="Exit with 0 on any verdict; a fault still exits with 1."

@@ -57,8 +57,8 @@ def create(identity: str, folder: Path) -> int:
 
     pair = key_files.create(folder, identity, os.environ.get(key_files.PASSPHRASE))
     (folder / f"{identity}.pub").write_text(str(pair), "utf-8")
-    click.echo(str(pair), nl=False)
-    click.echo(f"private key: {folder / identity}.pem (keep it secret)", err=True)
+    process.echo_text(str(pair))
+    process.echo(f"private key: {folder / identity}.pem (keep it secret)", err=True)
     return ExitCode.PASS
 
 
@@ -79,11 +79,11 @@ def show_roles() -> int:
     for identity, person in sorted(in_force.people.items()):
         own_roles = sorted(person.roles(now))
         rights = sorted({right for role in own_roles for right in in_force.rights.get(role, ())})
-        click.echo(
+        process.echo(
             f"{identity} ({', '.join(own_roles) or 'no role now'}): {', '.join(rights) or 'no rights'}"
         )
     if in_force.demo:
-        click.echo("These are demo keys. They lie in this checkout, so they do not prove who signed.")
+        process.echo("These are demo keys. They lie in this checkout, so they do not prove who signed.")
     return ExitCode.PASS
 
 
@@ -99,7 +99,7 @@ def sign_roles(key: str, keyid: str | None) -> int:
 
     newest = session.newest_roles_file(home)
     signed = roles_in_force.sign(home, key, dt.datetime.now(dt.UTC), keyid=keyid, seen=newest)
-    click.echo(f"signed: {signed}")
+    process.echo(f"signed: {signed}")
     return ExitCode.PASS
 
 
@@ -117,10 +117,10 @@ def show_root() -> int:
 
     path = roots.pinned_path(home)
     pinned = roots.load(path)
-    click.echo(f"{path}: version {pinned.version}{', demo' if pinned.demo else ''}")
-    click.echo(f"{pinned.threshold} of {len(pinned.keys)} keys must sign:")
+    process.echo(f"{path}: version {pinned.version}{', demo' if pinned.demo else ''}")
+    process.echo(f"{pinned.threshold} of {len(pinned.keys)} keys must sign:")
     for keyid in sorted(pinned.keys):
-        click.echo(f"  {keyid}")
+        process.echo(f"  {keyid}")
     return ExitCode.PASS
 
 
@@ -140,7 +140,7 @@ def pin(files: tuple[Path, ...], threshold: int) -> int:
     if path.exists() and not roots.load(path).demo:
         raise faults.ROOT_ALREADY_PINNED(path=path)
     roots.write(path, roots.create(roots.read_public_keys(files), threshold))
-    click.echo(f"pinned: {path}")
+    process.echo(f"pinned: {path}")
     return ExitCode.PASS
 
 
@@ -198,8 +198,8 @@ def adopt(new: Path) -> int:
     path = roots.pinned_path(home)
     successor = roots.successor(roots.load(path), dsse.read(new))
     roots.write(path, successor)
-    click.echo(f"pinned: {path}, version {successor.version}")
-    click.echo(
+    process.echo(f"pinned: {path}, version {successor.version}")
+    process.echo(
         f"Next: {successor.threshold} of its keys sign policies/roles.yaml: `clearance roles sign --key URI`"
     )
     return ExitCode.PASS
@@ -217,7 +217,7 @@ def _report_signatures(new: Path, pinned: Root) -> int:
 
     try:
         roots.successor(pinned, dsse.read(new))
-        click.echo(f"{new} is complete. Run `clearance root adopt {new}` on every machine that decides.")
+        process.echo(f"{new} is complete. Run `clearance root adopt {new}` on every machine that decides.")
     except IntegrityError as error:
-        click.echo(f"{new} is signed; {error.fault}: {error.hint}")
+        process.echo(f"{new} is signed; {error.fault}: {error.hint}")
     return ExitCode.PASS

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from clearance import environment, paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
+
+if TYPE_CHECKING:
+    from clearance.params import DataContract
 
 
 @click.command()
@@ -22,36 +26,25 @@ def verdict(markdown: bool) -> int:
 
     Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated.
     """
-    from clearance.documents.verdict_document import VerdictDocument
-    from clearance.reporting import summary
+    from clearance.reporting import attempt_notice, summary
 
     root = environment.project_root()
-    document = VerdictDocument.read(root)
+    document = attempt_notice.read_verdict(root)
     if markdown:
-        click.echo(summary.markdown(document, root), nl=False)
+        process.echo_text(summary.markdown(document, root))
     else:
-        click.echo(summary.title(document))
-        for line in (*summary.reasons(document), *summary.test_uses(root, document)):
-            click.echo(f"  {line}")
+        process.echo(summary.title(document))
+        lines = (*summary.reasons(document), *summary.overrides(document))
+        for line in (*lines, *summary.counts(root, document)):
+            process.echo(f"  {line}")
     return document.verdict.exit_code
 
 
 @click.command()
-@click.option(
-    "--policy",
-    "file",
-    type=options.FILE,
-    metavar="FILE",
-    help="Policy to judge under. Default: the project's.",
-)
-@click.option(
-    "--as-of",
-    type=options.DATE,
-    metavar="DATE",
-    help="Judge by the rules in force on this day (YYYY-MM-DD). Default: the project's.",
-)
+@options.policy("Policy to judge under. Default: the project's.")
+@options.as_of("Judge by the rules in force on this day (YYYY-MM-DD). Default: the project's.")
 @process.exit_with_status
-def judge(file: Path | None, as_of: dt.datetime | None) -> int:
+def judge(policy_file: str | None, as_of: dt.datetime | None) -> int:
     """Judge existing evidence under another policy or date.
 
     A what-if: nothing is changed or released. The exit status is that of `clearance verdict`.
@@ -61,12 +54,49 @@ def judge(file: Path | None, as_of: dt.datetime | None) -> int:
     from clearance.reporting import headline, summary
 
     day = None if as_of is None else as_of.date()
-    document = VerdictDocument.from_json(library.what_if(Path.cwd(), policy=file, as_of=day))
-    click.echo(summary.title(document))
-    click.echo(f"  {headline.sentence(document)}\n")
+    document = VerdictDocument.from_json(library.what_if(Path.cwd(), policy=policy_file, as_of=day))
+    process.echo(summary.title(document))
+    process.echo(f"  {headline.sentence(document)}")
+    process.echo("")
     for line in summary.findings(document):
-        click.echo(line)
+        process.echo(line)
     return document.verdict.exit_code
+
+
+@click.command("contract")
+@click.argument("version", type=int, required=False)
+@process.exit_with_status
+def contract_(version: int | None) -> int:
+    """Print the data contract: the question a model answers.
+
+    Of candidate VERSION, else of params.yaml. Exit status 3 unless policies/authorised.yaml pins it.
+    """
+    root = process.enter_project()
+    from clearance import params
+    from clearance.params import contract
+    from clearance.policy import authorised
+
+    settings = params.load(root / paths.PARAMS)
+    agreed = authorised.find(root, settings.name)
+    declared = settings.contract if version is None else _contract_of(root, settings.name, version)
+    for line in contract.describe(declared):
+        process.echo(line)
+    if agreed and declared.digest in agreed.contracts:
+        process.echo(f"\npinned in {authorised.FILE}: {declared.digest}")
+        return ExitCode.PASS
+    process.echo(f"\nnot pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
+    return ExitCode.REFUSED
+
+
+def _contract_of(root: Path, name: str, version: int) -> DataContract:
+    """The data contract of a candidate, as its signed evidence has it."""
+    from clearance import registry
+    from clearance.promotion import candidate, session, version_record
+
+    with session.open_read_only(root) as reader:
+        record = version_record.fold(reader.entries(name), name, version, reader.roles)
+        with candidate.open_verified(reader, registry.connect(), record) as verified:
+            return verified.settings.contract
 
 
 @click.group()
@@ -76,53 +106,44 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("file", type=options.FILE)
-@click.option(
-    "--as-of",
-    type=options.DATE,
-    metavar="DATE",
-    help="Check its dates as of this day (YYYY-MM-DD). Default: today.",
-)
+@options.as_of("Check its dates as of this day (YYYY-MM-DD). Default: today.")
 @process.exit_with_status
 def check(file: Path, as_of: dt.datetime | None) -> int:
     """Validate the policy in FILE.
 
     Lists rules that have expired or are not yet in force, and settings that are probably a mistake.
     """
-    from clearance.policy import policy_file
+    from clearance import library
     from clearance.reporting import explain_rule
 
-    book = policy_file.load(file)
+    rulebook = library.load_policy(file)
     day = dt.datetime.now(dt.UTC).date() if as_of is None else as_of.date()
-    click.echo(f"valid: policy {book.id}, version {book.version} ({book.title}), rules: {len(book.rules)}")
-    for caution in explain_rule.cautions(book, day):
-        click.echo(f"warning: {caution}")
+    name = f"policy {rulebook.id}, version {rulebook.version} ({rulebook.title})"
+    process.echo(f"valid: {name}, rules: {len(rulebook.rules)}")
+    for caution in explain_rule.cautions(rulebook, day):
+        process.echo(f"warning: {caution}")
     return ExitCode.PASS
 
 
 @policy.command()
 @click.argument("rule")
-@click.option(
-    "--policy",
-    "file",
-    type=options.FILE,
-    metavar="FILE",
-    help="Policy that contains the rule. Default: the project's.",
-)
+@options.policy("Policy that contains the rule. Default: the project's.")
 @process.exit_with_status
-def explain(rule: str, file: Path | None) -> int:
+def explain(rule: str, policy_file: str | None) -> int:
     """Explain RULE in plain words.
 
-    What it measures, its limit, how it decides, its source and how well the source is established.
+    What it measures, its limit, how it decides, its source and how well the source is established. RULE can
+    also be a section of the policy: challenge, impact_table or test_uses.
     """
-    from clearance import params
-    from clearance.policy import policy_file
+    from clearance import library, params
     from clearance.reporting import explain_rule
 
-    if file is None:
+    if policy_file is None:
         root = environment.project_root()
-        file = root / params.load(root / paths.PARAMS).policy.file
-    first, *others = explain_rule.explain(policy_file.load(file), rule)
-    click.echo("\n".join([first, *(f"  {line}" for line in others)]))
+        policy_file = str(root / params.load(root / paths.PARAMS).policy.file)
+    first, *others = explain_rule.explain(library.load_policy(policy_file), rule)
+    for line in (first, *(f"  {line}" for line in others)):
+        process.echo(line)
     return ExitCode.PASS
 
 
@@ -132,5 +153,5 @@ def schema_() -> int:
     """Print the JSON Schema of policy files, for an editor."""
     from clearance.policy import schema
 
-    click.echo(schema.json_schema(), nl=False)
+    process.echo_text(schema.json_schema())
     return ExitCode.PASS

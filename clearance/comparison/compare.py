@@ -79,7 +79,7 @@ def compare(
         finding = comparison.first_version(terms, candidate.verdict.verdict, reason)
         return _comparison(candidate, terms, None, _none_compared(candidate), (finding,))
     recorded = candidate.verdict.policy
-    policy = policy_file.load(files.verify(root / recorded.file, recorded.sha256))
+    policy = policy_file.load(files.verify(root / recorded.file, recorded.sha256), recorded=True)
     as_of = candidate.settings.policy.as_of
     criteria = comparison.criteria_of(terms, [rule for rule in policy.rules if rule.in_force(as_of)])
     with tempfile.TemporaryDirectory() as temporary:
@@ -183,7 +183,8 @@ def _scored_by_champion(
     """The scores of both models for the rows that are `unseen`; or why the champion cannot score them."""
     trusted = candidate.verified.root / trusted_types.MORE_TRUSTED
     try:
-        model = model_file.load(champion.file, champion.sha256, trusted)
+        judged = float(champion.training.threshold)
+        model = model_file.load_scorer(champion.file, champion.sha256, judged, trusted)
     except IntegrityError as error:
         if libraries := _other_library(champion):
             return f"the champion cannot be loaded here ({libraries}): {error.fault}"

@@ -179,7 +179,7 @@ FILES_DIFFER_IN_COLUMNS = ErrorKind(
 CSV_FIELD_COUNT = ErrorKind(
     "data.csv_field_count",
     SourceError,
-    "line {line} of {path} has {fields} fields, its header has {columns}",
+    "line {line} of {path} has {fields} fields, but its header has {columns}",
     "correct that line; put a field that contains the delimiter or a quote in double quotes",
 )
 CSV_OPEN_QUOTE = ErrorKind(
@@ -260,7 +260,7 @@ DATABASE_UNREACHABLE = ErrorKind(
 DATABASE_DISCONNECTED = ErrorKind(
     "data.database_disconnected",
     UnavailableError,
-    "the database {database} broke off: {reason}",
+    "the connection to the database {database} was lost: {reason}",
     "run again",
 )
 QUERY_REFUSED = ErrorKind(
@@ -385,7 +385,7 @@ NOT_SCORED = ErrorKind("data.not_scored", IntegrityError, "there are no scores: 
 SCORES_OF_ANOTHER_MODEL = ErrorKind(
     "data.scores_of_another_model",
     IntegrityError,
-    "{path} records the scores of another model than the trained one",
+    "{path} holds the scores of a model other than the trained one",
     _REBUILD,
 )
 SCORES_OF_OTHER_ROWS = ErrorKind(
@@ -400,7 +400,7 @@ SCORES_OF_OTHER_ROWS = ErrorKind(
 VALIDATED_ANOTHER_TABLE = ErrorKind(
     "data.validated_another_table",
     IntegrityError,
-    "{report} is about another table than {table}",
+    "{report} is about a table other than {table}",
     _REBUILD,
 )
 TARGET_NOT_TWO_VALUES = ErrorKind(

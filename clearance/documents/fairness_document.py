@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from clearance import paths
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.codec import Count, Sha256
-from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.sampling_report import Confusion, SamplingReport
 
@@ -80,7 +80,7 @@ class IntervalFamily:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FairnessDocument(MeasuredDocument):
+class FairnessDocument(LevelledDocument):
     """Every fairness metric with its interval, by protected attribute and intersection.
 
     `groups` is the table of groups, `above_median` how many rows of each score above the median of all rows

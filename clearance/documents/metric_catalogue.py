@@ -292,6 +292,16 @@ _PERFORMANCE = (
         better="higher",
         interval="Wilson on TP / (TP + FP + FN)",
     ),
+    Metric(
+        name="performance.selection_rate_excess",
+        title="selection rate minus label rate",
+        meaning="the share of rows decided favourably minus the share labelled so; above 0, more people are "
+        "approved than the labels say",
+        family="quality",
+        unit="difference of rates",
+        low=-1.0,
+        interval="Tango's score",
+    ),
     _quality(
         "brier",
         "Brier score",

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from clearance import paths
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.codec import Count, Sha256
-from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.sampling_report import Confusion, SamplingReport
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerformanceDocument(MeasuredDocument):
+class PerformanceDocument(LevelledDocument):
     """Every performance metric with its interval; `confusion` counts decisions at `threshold`."""
 
     path: ClassVar[Path] = paths.PERFORMANCE

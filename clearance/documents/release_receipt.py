@@ -22,10 +22,20 @@ class ReceiptVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AttemptReceipt:
+    """Which attempt at the model name it was, and what was tried so far in a sentence."""
+
+    number: Count
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseReceipt(Document):
     """How the release ended and why, and who is candidate and champion now.
 
     `test_uses` counts the models that the test rows have judged; None where no rows judge, or nothing counts.
+    `request` is what approvers must know of the candidate, a sentence each. `lapsed` is why what allowed the
+    champion no longer holds.
     """
 
     path: ClassVar[Path] = paths.RELEASE_RECEIPT
@@ -38,3 +48,6 @@ class ReleaseReceipt(Document):
     candidate: ReceiptVersion | None
     champion: ReceiptVersion | None
     test_uses: Count | None = None
+    request: tuple[str, ...] = ()
+    attempt: AttemptReceipt | None = field(default=None, metadata=WHEN_SET)
+    lapsed: str | None = field(default=None, metadata=WHEN_SET)

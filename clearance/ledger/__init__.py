@@ -4,6 +4,7 @@ It records and answers; what may be recorded, and whose signature counts, is dec
 name stands in every entry, never a secret.
 """
 
+from clearance.ledger import events
 from clearance.ledger.audit import verify
 from clearance.ledger.checkpoint import Seal
 from clearance.ledger.entry import Draft, Entry
@@ -32,6 +33,7 @@ __all__ = [
     "champion_versions",
     "ensure",
     "entries",
+    "events",
     "head",
     "lock",
     "open",

@@ -17,7 +17,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from clearance import canonical_json
 from clearance.errors import IntegrityError
@@ -26,6 +26,8 @@ from clearance.ledger.events import EntryKind, Event
 
 LONGEST = 256 * 1024
 """Most characters of a body. A longer document is kept as a file and cited by its SHA-256."""
+
+E = TypeVar("E", bound=Event)
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}\Z")
 _SALT = 32
@@ -125,6 +127,17 @@ class Entry:
             raise faults.UNKNOWN_STORED_KIND(number=self.number, kind=self.kind)
         return None if self.text is None else event_class.from_text(self.text, where=f"entry {self.number}")
 
+    def read(self, event_class: type[E]) -> E | None:
+        """What the entry says, where it says something of this class; None when it does not, or was erased.
+
+        Raises IntegrityError as `event` does.
+        """
+        own = self._event_class
+        if own is None or not issubclass(own, event_class):
+            return None
+        event = self.event
+        return event if isinstance(event, event_class) else None
+
     @property
     def _event_class(self) -> type[Event] | None:
         return events.EVENTS.get(EntryKind(self.kind)) if self.kind in list(EntryKind) else None
@@ -162,8 +175,7 @@ class Entry:
         if event is not None:
             return event.sentence(self.actor, self.model)
         text = f"{{actor}} recorded `{self.kind}` on {{subject}}" if event_class is None else event_class.text
-        version = self.body.get("version")
-        return events.tell(text, self.actor, self.model, version if type(version) is int else None)
+        return events.tell(text, self.actor, self.model, events.stated_version(self.body))
 
 
 def origin(ledger: str) -> str:

@@ -6,8 +6,9 @@ strictly; a field that the previous version did not write is optional. Nothing h
 
     Event
     ├── EvidenceEvent          about the content of one version
-    │   ├── ProposalEvent, VerdictEvent, ComparisonEvent
+    │   ├── ProposalEvent, VerdictEvent, ComparisonEvent, RebuildEvent
     │   └── DecisionEvent      ApprovalEvent, OverrideEvent, RejectionEvent, RevocationEvent
+    ├── AttemptEvent           a model that was judged and never proposed
     ├── RefusalEvent
     ├── IntentEvent            before a change of the champion
     ├── ChampionChange         PromotionEvent, RollbackEvent, RetirementEvent: after it
@@ -25,9 +26,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clearance import params
+from clearance import validation_messages
 from clearance.ledger import faults
 
+Text = Annotated[str, Field(max_length=10_000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 VersionNumber = Annotated[int, Field(ge=1)]
 
@@ -37,7 +39,9 @@ class EntryKind(StrEnum):
 
     PROPOSAL = "proposal"
     VERDICT = "verdict"
+    ATTEMPT = "attempt"
     COMPARISON = "comparison"
+    REBUILD = "rebuild"
     APPROVAL = "approval"
     REJECTION = "rejection"
     REVOCATION = "revocation"
@@ -78,7 +82,9 @@ class Event(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise faults.UNFIT_BODY(where=where, kind=cls.kind, why=params.describe(error, cls)) from None
+            raise faults.UNFIT_BODY(
+                where=where, kind=cls.kind, why=validation_messages.describe(error, cls)
+            ) from None
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any], *, where: str = "the entry") -> Self:
@@ -89,11 +95,18 @@ class Event(BaseModel):
         """The body as a JSON value: the fields that were given, and no defaults."""
         return self.model_dump(mode="json", exclude_unset=True)
 
+    @property
+    def required_right(self) -> str | None:
+        """The right of the roles file that the author needs; None: whoever the file lists may record it."""
+        return self.right
+
     def sentence(self, actor: str, model: str | None) -> str:
         """What the actor did to the model, in one sentence without its full stop."""
-        return tell(self.text, actor, model, self._version())
+        return tell(self.text, actor, model, self.about)
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return None
 
 
@@ -115,7 +128,9 @@ class EvidenceEvent(Event):
     version: VersionNumber
     content: Sha256
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -130,15 +145,45 @@ class ProposalEvent(EvidenceEvent):
     pushed: bool = False
 
 
+class AttemptFacts(BaseModel):
+    """What was tried: the seed, what the run overrode (text by dotted key), its test rows and its source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    seed: int | None = None
+    overrides: dict[str, str] = {}
+    test_rows: Sha256 | None = None
+    source: Sha256 | None = None
+
+
 class VerdictEvent(EvidenceEvent):
-    """The verdict of the policy with the SHA-256 `policy`."""
+    """The verdict of the policy with the SHA-256 `policy`, and what was tried."""
 
     kind = EntryKind.VERDICT
     text = "{actor} recorded the verdict on {subject}"
+    right = "propose"
 
     outcome: str | None = None
     reasons: tuple[str, ...] = ()
     policy: Sha256 | None = None
+    attempt: AttemptFacts | None = None
+
+
+class AttemptEvent(Event):
+    """A model that the tracking server knew to be judged, with its `outcome`, and that nobody had proposed.
+
+    `run` is the id of its run there. Recorded so that it still counts when the run is deleted.
+    """
+
+    kind = EntryKind.ATTEMPT
+    text = "{actor} recorded an earlier attempt at {subject}"
+    erasable = True
+    right = "propose"
+
+    fingerprint: Sha256
+    outcome: str | None = None
+    run: str | None = None
+    attempt: AttemptFacts | None = None
 
 
 class ComparisonEvent(EvidenceEvent):
@@ -160,6 +205,34 @@ class ComparisonEvent(EvidenceEvent):
     envelope: Any = None
 
 
+DIFFERENT = "different"
+
+
+class RebuildEvent(EvidenceEvent):
+    """The version was built again, and compared with its evidence.
+
+    `conclusion` is what the comparison gave, `reasons` what differed. `environment` is `fresh` when it was
+    made from the lock for this rebuild, else `present`; `installation` is the digest of what was installed.
+    `network`: the stages could reach a network. `comparison` is the digest of the comparison with the
+    champion that the rebuilt files confirm; None without one. `envelope` is the signature over all other
+    fields.
+    """
+
+    kind = EntryKind.REBUILD
+    text = "{actor} rebuilt {subject}"
+    right = "rebuild"
+
+    conclusion: Literal["identical", "equivalent", "different"]
+    outputs: int
+    same: int
+    reasons: tuple[str, ...] = ()
+    environment: Literal["fresh", "present"]
+    installation: Sha256 | None = None
+    network: bool = True
+    comparison: Sha256 | None = None
+    envelope: Any = None
+
+
 class DecisionEvent(EvidenceEvent):
     """What a person decided. `envelope` is what they signed; whether it counts is not decided here.
 
@@ -168,7 +241,7 @@ class DecisionEvent(EvidenceEvent):
 
     right = "approve"
 
-    reason: str = ""
+    reason: Text = ""
     account: AccountReference | None = None
     envelope: Any = None
 
@@ -218,21 +291,25 @@ class RevocationEvent(DecisionEvent):
 class RefusalEvent(Event):
     """A request was refused, for a reason.
 
-    `version` is what was requested, and need not exist. `passed_over` counts the refusals before this one
-    that were not recorded.
+    `version` is what was requested, and need not exist; `fingerprint` is that of a run whose release was
+    refused before it had a version. `passed_over` counts the refusals before this one that were not
+    recorded.
     """
 
     kind = EntryKind.REFUSAL
     text = "{actor} requested a change to {subject}, which was refused"
     erasable = True
 
-    reason: str = ""
+    reason: Text = ""
     version: int | None = None
     content: Sha256 | None = None
+    fingerprint: Sha256 | None = None
     account: AccountReference | None = None
     passed_over: int = 0
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -245,12 +322,16 @@ class _Change(Event):
     """
 
     content: Sha256 | None = None
-    reason: str | None = None
+    reason: Text | None = None
     tier: str | None = None
     authorised_in: str | None = None
     allowed_by: tuple[str, ...] | None = None
     override_until: str | None = None
-    override: str | None = None
+    override: Text | None = None
+
+    def terms(self) -> dict[str, Any]:
+        """What the change is and rests on: the same before it and after it."""
+        return self.model_dump(mode="json", exclude={"intent", "step"})
 
 
 class ChampionChange(_Change):
@@ -259,7 +340,9 @@ class ChampionChange(_Change):
     version: VersionNumber
     intent: int | None = None
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -296,7 +379,9 @@ class AbandonmentEvent(_Change):
     version: VersionNumber | None = None
     intent: int
 
-    def _version(self) -> int | None:
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
         return self.version
 
 
@@ -315,6 +400,11 @@ class IntentEvent(_Change):
     def sentence(self, actor: str, model: str | None) -> str:
         """Who started which change."""
         return tell(_STARTED[self.step], actor, model, self.version)
+
+    @property
+    def required_right(self) -> str | None:
+        """The right that the change takes."""
+        return self.change.right
 
     @property
     def change(self) -> type[ChampionChange]:
@@ -341,7 +431,11 @@ _STARTED = {
 
 
 class RolesUpdate(Event):
-    """A roles file came into force: its version, its SHA-256, and the version of the root that signed it."""
+    """A roles file came into force: its version, its SHA-256, and the version of the root that signed it.
+
+    `file` is the text of the file and `signed` the envelope that m keys of the root signed; without them in
+    entries of versions that did not record it.
+    """
 
     kind = EntryKind.ROLES
     text = "{actor} updated the roles file"
@@ -350,6 +444,8 @@ class RolesUpdate(Event):
     sha256: Sha256
     demo: bool = False
     root_version: int = 0
+    file: str | None = None
+    signed: Any = None
 
 
 class CheckpointPolicyUpdate(Event):
@@ -362,14 +458,20 @@ class CheckpointPolicyUpdate(Event):
 
 
 class RedactionEvent(Event):
-    """The bodies of earlier entries were erased, for a reason."""
+    """The bodies of earlier entries about `versions` of the model were erased, for a reason.
+
+    `years` is how long the policy kept each kind of entry; without it in entries of versions that did not
+    record it.
+    """
 
     kind = EntryKind.REDACTION
     text = "{actor} erased the content of earlier entries"
     right = "erase"
 
-    entries: tuple[int, ...]
-    reason: str
+    entries: Annotated[tuple[int, ...], Field(min_length=1)]
+    reason: Annotated[Text, Field(pattern=r"\S")]
+    years: dict[str, Annotated[int, Field(ge=1)]] | None = None
+    versions: tuple[VersionNumber, ...] = ()
 
 
 def _concrete(base: type[Event]) -> list[type[Event]]:
@@ -388,8 +490,6 @@ CHANGES: Mapping[EntryKind, type[ChampionChange]] = {
 EVIDENCE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, EvidenceEvent))
 """The kinds that are about the content of a version."""
 
-DECISIONS = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, DecisionEvent))
-"""The kinds that record what a person decided."""
 
 ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
 """The kinds whose body may be erased: who was champion, and who erased what, stays readable."""
@@ -399,6 +499,12 @@ def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
     subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
     return text.format(actor=actor, subject=subject)
+
+
+def stated_version(body: Mapping[str, Any]) -> int | None:
+    """The version number that a body of an unknown kind states; None when it states none."""
+    value = body.get("version")
+    return value if type(value) is int else None
 
 
 def schemas() -> dict[str, dict[str, Any]]:

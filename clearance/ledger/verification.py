@@ -13,7 +13,7 @@ from clearance.errors import IntegrityError
 from clearance.ledger import entry
 from clearance.ledger.checkpoint_reader import CheckpointCopy, CheckpointReader, Expected, VerifyEnvelope
 from clearance.ledger.entry import Entry
-from clearance.ledger.events import EntryKind
+from clearance.ledger.events import EntryKind, RedactionEvent
 from clearance.ledger.verification_report import CHECKPOINT_FAULTS, FindingCounter, LedgerFault, LedgerReport
 
 
@@ -81,7 +81,7 @@ class _Last:
     """The last entry that was read: what the next one must follow."""
 
     def __init__(self, origin: str) -> None:
-        self.number, self.digest, self.time, self.count = 0, origin, "", 0
+        self.number, self.digest, self.count = 0, origin, 0
 
     def follow(self, this: Entry, counter: FindingCounter) -> None:
         """Report where `this` does not follow, and continue from it."""
@@ -96,11 +96,6 @@ class _Last:
             )
         elif this.previous != self.digest:
             counter.add(LedgerFault.UNLINKED, number, f"entry {number} does not follow the previous entry")
-        if number >= next_number and isinstance(this.time, str):
-            if this.time < self.time:
-                detail = f"entry {number} has the time {this.time}, before that of the previous entry"
-                counter.add(LedgerFault.TIME, number, detail)
-            self.time = this.time
         self.count += 1
         if number >= self.number:
             self.number, self.digest = number, this.digest
@@ -120,14 +115,17 @@ class _Erasures:
         if this.kind != EntryKind.REDACTION:
             return
         try:
-            numbers, why = this.body["entries"], this.body["reason"]
-            self._unexplained.difference_update(numbers)
-            listed = ", ".join(map(str, numbers))
-        except (IntegrityError, KeyError, TypeError):
+            event = this.read(RedactionEvent)
+        except IntegrityError:
+            event = None
+        if event is None:
             detail = f"entry {this.number} does not say what it erased"
             counter.add(LedgerFault.UNREADABLE, this.number, detail)
             return
-        self.notes.append(f"{this.actor} erased the content of entries {listed} on {this.time[:10]}: {why}")
+        self._unexplained.difference_update(event.entries)
+        listed = ", ".join(map(str, event.entries))
+        when = f"on {this.time[:10]}: {event.reason}"
+        self.notes.append(f"{this.actor} erased the content of entries {listed} {when}")
 
     def close(self, counter: FindingCounter) -> None:
         """Report what was erased without a reason."""

@@ -134,8 +134,8 @@ def _measured(
     point = float(value)
     if not math.isfinite(point):
         return undefined("nobody benefits: every decision is an undeserved refusal")
-    if lack is not None:
-        return Measurement(value=point, method="no interval", lack=lack)
+    if (short := lack or sampling.lack) is not None:
+        return Measurement(value=point, method="no interval", lack=short)
     tail = (1 - sampling.confidence) / 4  # half the error is kept back: quantiles of few draws are too near
     low, high = np.nanquantile(values, [tail, 1 - tail]).tolist()
     low, high = min(low, 2 * point - high), max(high, 2 * point - low)

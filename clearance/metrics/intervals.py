@@ -17,6 +17,9 @@ from clearance.documents.measurement import Measurement, undefined
 from clearance.metrics import extremes
 from clearance.metrics.extremes import Figure
 
+FEWEST_OUTSIDE = 5
+"""Draws that must lie outside a drawn interval: fewer are no quantile."""
+
 Interval = extremes.Interval
 Totals = Mapping[str, float]
 
@@ -32,6 +35,15 @@ class Sampling:
     confidence: float
     resamples: int
     seed: int
+
+    @property
+    def lack(self) -> str | None:
+        """Why so few draws give no quantile at this confidence; None where they do."""
+        outside = self.resamples * (1 - self.confidence)
+        if outside > FEWEST_OUTSIDE - 1e-6:
+            return None
+        needed = math.ceil(FEWEST_OUTSIDE / (1 - self.confidence) - 1e-6)
+        return f"{self.resamples} draws are too few for it; set `evaluate.resamples` to {needed} or more"
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,7 @@ from scipy import stats
 from sklearn import metrics
 
 from clearance.documents.measurement import Measurement, undefined
-from clearance.metrics import calibration, intervals, ranking
+from clearance.metrics import calibration, intervals, paired_intervals, ranking
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]
@@ -29,9 +29,10 @@ def measure(
 
     `label` (n,) is 1 where the outcome was favourable, `scores` (n,) is the predicted probability of
     that; the decision is favourable from `threshold` on. All metrics lie in [0, 1] but log loss, which
-    has no upper end. 1 is best and 0 worst for roc_auc (0.5: no better than chance), average_precision
-    (chance: the share of favourable labels), accuracy, balanced_accuracy (0.5: chance) and f1; 0 is
-    best for brier, log_loss and calibration_error.
+    has no upper end, and selection_rate_excess, which lies in [-1, 1] (0: as many rows are decided
+    favourably as are labelled so). 1 is best and 0 worst for roc_auc (0.5: no better than chance),
+    average_precision (chance: the share of favourable labels), accuracy, balanced_accuracy (0.5: chance)
+    and f1; 0 is best for brier, log_loss and calibration_error.
     """
     if problem := fault(label, scores):
         return {name: undefined(problem) for name in METRICS}
@@ -118,6 +119,13 @@ def _balanced_accuracy(rows: _Rows) -> Measurement:
     return rows.measured(value, (((low + 1) / 2, (high + 1) / 2), "Newcombe hybrid score"))
 
 
+def _selection_rate_excess(rows: _Rows) -> Measurement:
+    """Share of rows decided favourably minus the share labelled so; both are of the same rows."""
+    square = np.array(rows.cells()).reshape(2, 2)
+    value, bounds = paired_intervals.difference(square, rows.sampling.confidence)
+    return rows.measured(value, (bounds, "Tango score"))
+
+
 def _f1(rows: _Rows) -> Measurement:
     """Harmonic mean of precision and recall.
 
@@ -157,6 +165,9 @@ def _mean(rows: _Rows, value: float, losses: Scores, highest: float) -> Measurem
 def _calibration_error(rows: _Rows) -> Measurement:
     """Expected calibration error over bins of equal width: see `calibration.error`."""
     filled = calibration.table(rows.label, rows.scores, rows.bins)
+    if lack := rows.sampling.lack:
+        value = calibration.error(filled)
+        return Measurement(value=value, method="no interval", support=rows.support, lack=lack)
     bounds = calibration.bounds(filled, rows.sampling)
     return rows.measured(calibration.error(filled), (bounds, f"binomial noise of {len(filled)} bins"))
 
@@ -169,6 +180,7 @@ METRICS: dict[str, Callable[[_Rows], Measurement]] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
     "f1": _f1,
+    "selection_rate_excess": _selection_rate_excess,
     "calibration_error": _calibration_error,
 }
 NEED_BOTH_LABELS = {"roc_auc", "average_precision", "balanced_accuracy", "f1"}

@@ -188,8 +188,12 @@ def _calibration(
 ) -> Measurement:
     if not by_name:
         return undefined("there are no rows of a known group", rows)
+    figures = [_calibrated(_bins(label, scores, bins), sampling) for label, scores in by_name.values()]
+    if sampling.lack:
+        value = max(figure.value for figure in figures)
+        return Measurement(value=value, method="no interval", support=rows, lack=sampling.lack)
     return extremes.largest(
-        [_calibrated(_bins(label, scores, bins), sampling) for label, scores in by_name.values()],
+        figures,
         sampling.confidence,
         method="binomial noise of the bins",
         of="groups",

@@ -47,11 +47,14 @@ def measure(
     figures = {
         "roc_auc": areas.measure(label, scores, design, confidence),
         "average_precision": unknown,
-        "brier": _mean((scores - label) ** 2, design, confidence, highest=1.0),
-        "log_loss": _mean(-np.log(probability), design, confidence, highest=math.inf),
+        "brier": _mean((scores - label) ** 2, design, confidence, (0.0, 1.0)),
+        "log_loss": _mean(-np.log(probability), design, confidence, (0.0, math.inf)),
         "accuracy": _accuracy(group, confidence),
         "balanced_accuracy": _balanced(group, confidence),
         "f1": _f1(group, confidence),
+        "selection_rate_excess": _mean(
+            decision - label.astype(np.float64), design, confidence, (-1.0, 1.0), "differences"
+        ),
         "calibration_error": unknown,
     }
     one_label = undefined(f"every test row has the label {label[0]}", support)
@@ -119,8 +122,10 @@ def _f1(group: Group, confidence: float) -> Measurement:
     return _bounded(lambda rate: 2 * rate / (1 + rate), bounds, over, confidence, method)
 
 
-def _mean(losses: Floats, design: Design, confidence: float, highest: float) -> Measurement:
-    """The weighted mean of the losses, with Student's t on sums over clusters."""
+def _mean(
+    losses: Floats, design: Design, confidence: float, ends: intervals.Interval, noun: str = "losses"
+) -> Measurement:
+    """The weighted mean of the losses, whose range is `ends`, with Student's t on sums over clusters."""
     weights, at = design.of_each(len(losses))
     value = float(np.average(losses, weights=weights))
     parts = np.bincount(at, weights * (losses - value)) / weights.sum()
@@ -134,8 +139,8 @@ def _mean(losses: Floats, design: Design, confidence: float, highest: float) -> 
     half = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
     return Measurement(
         value=value,
-        low=max(0.0, value - half),
-        high=min(highest, value + half),
+        low=max(ends[0], value - half),
+        high=min(ends[1], value + half),
         confidence=confidence,
-        method="Student t on the losses",
+        method=f"Student t on the {noun}",
     )

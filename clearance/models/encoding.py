@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -71,28 +70,6 @@ def origins(fitted: ColumnTransformer) -> list[str]:
     if len(features) != len(fitted.get_feature_names_out()):
         raise ValueError(f"{len(features)} origins for {len(fitted.get_feature_names_out())} encoded columns")
     return features
-
-
-def typical(fitted: ColumnTransformer) -> dict[str, Any]:
-    """An artificial row: medians to two digits, and values that many rows share (`MISSING` becomes None).
-
-    It is not a row of the table, and holds no value that only few people have.
-    """
-    row: dict[str, Any] = {}
-    for step, fitted_step, names in fitted.transformers_:
-        if step == "number":
-            row |= {
-                name: float(f"{x:.2g}")
-                for name, x in zip(names, fitted_step["impute"].statistics_, strict=True)
-            }
-        elif step == "category":
-            encoder = fitted_step["encode"]
-            rare = encoder.infrequent_categories_
-            for index, name in enumerate(names):
-                hidden = {MISSING, *(rare[index] if rare[index] is not None else ())}
-                common = [value for value in encoder.categories_[index] if value not in hidden]
-                row[name] = common[0] if common else None
-    return {name: row[name] for name in fitted.feature_names_in_}
 
 
 def _widths(encoder: OneHotEncoder) -> list[int]:

@@ -133,7 +133,7 @@ FEATURES_MISSING = ErrorKind(
 FEATURE_NOT_NUMERIC = ErrorKind(
     "models.feature_not_numeric",
     DataError,
-    "feature `{feature}` is declared a number and holds something else",
+    "feature `{feature}` is declared as a number but holds something else",
     "correct the column, or declare its type as `text` in `data.columns`",
 )
 FEATURE_INFINITE = ErrorKind(
@@ -186,6 +186,12 @@ TRUSTED_TYPES_MALFORMED = ErrorKind(
     ConfigurationError,
     "{path} is not a list of types with a reason for each",
     "write each entry as `- {{type: package.module.Class, reason: why it may be loaded}}`",
+)
+ANOTHER_THRESHOLD = ErrorKind(
+    "models.another_threshold",
+    IntegrityError,
+    "{path} decides from the score {threshold} on, but {judged} was judged",
+    "run the pipeline again; the model that is registered must decide as it was judged",
 )
 CHANGED_WHEN_STORED = ErrorKind(
     "models.changed_when_stored",

@@ -32,7 +32,7 @@ EDGE = 1e-6
 Matrix = npt.NDArray[np.float64]
 
 
-class GroupScores(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class GroupScores(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A fitted estimator whose scores are moved by group: 0.5 then stands for the group's threshold.
 
     Its input is encoded rows: the first columns are those of the estimator, the others identify the group.
@@ -123,7 +123,7 @@ def _is_usable(label: npt.NDArray[np.int8]) -> bool:
     return len(label) >= reductions.FEW and 0 < int(label.sum()) < len(label)
 
 
-class _AsIs(BaseEstimator):  # type: ignore[misc]
+class _AsIs(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The estimator that Fairlearn gets: it returns a column of scores unchanged."""
 
     def fit(self, _column: Matrix, _label: Any) -> _AsIs:

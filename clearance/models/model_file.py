@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 import skops.io
+from sklearn.model_selection import FixedThresholdClassifier
 
 from clearance import files
-from clearance.models import faults, tree_checks
+from clearance.models import faults, scoring, tree_checks
 from clearance.models import trusted_types as trust
 from clearance.models.trusted_types import MORE_TRUSTED, trusted_types
 
@@ -65,6 +66,30 @@ def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
+
+
+def with_threshold(pipeline: Any, threshold: float) -> FixedThresholdClassifier:
+    """The fitted pipeline as it ships: `predict` decides favourably from the score `threshold` on.
+
+    `predict_proba` gives the scores as the pipeline does.
+    """
+    return FixedThresholdClassifier(
+        pipeline, threshold=float(threshold), pos_label=scoring.FAVOURABLE, response_method="predict_proba"
+    )
+
+
+def load_scorer(path: Path, sha256: str, threshold: float, more_trusted: Path = MORE_TRUSTED) -> Any:
+    """The fitted pipeline in a model file, which gives the scores; see `load`.
+
+    The file holds it alone where an earlier release wrote it. Raises IntegrityError as `load` does, and when
+    the model in the file decides at another threshold than the judged one.
+    """
+    model = load(path, sha256, more_trusted)
+    if not isinstance(model, FixedThresholdClassifier):
+        return model
+    if model.threshold != threshold:
+        raise faults.ANOTHER_THRESHOLD(path=path, threshold=model.threshold, judged=threshold)
+    return model.estimator
 
 
 def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:

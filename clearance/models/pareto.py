@@ -12,10 +12,7 @@ from typing import Any
 
 from clearance import files
 
-METRICS = {
-    "demographic_parity_difference": "demographic parity difference",
-    "equalized_odds_difference": "equalized odds difference",
-}
+METRICS = ("demographic_parity_difference", "equalized_odds_difference")
 """One panel each: the largest over the attributes."""
 
 _NEAR = 0.045
@@ -116,7 +113,7 @@ def _draw(path: Path, panels: Mapping[str, list[Point]]) -> None:
                     axes.scatter(point["disparity"], point["utility"], s=220, **ring)
             for text, at in _labels(spots):
                 axes.annotate(text, at, (8, 6), textcoords="offset points")
-            axes.set(xlabel=f"largest {METRICS[metric]}", ylabel="utility on tune rows")
+            axes.set(xlabel=f"largest {metric.replace('_', ' ')}", ylabel="utility on tune rows")
             axes.grid(color="#e4e7eb", linewidth=0.8)
             axes.set_axisbelow(True)
         legend = {point["place"]: point for spots in panels.values() for point in spots}

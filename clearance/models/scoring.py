@@ -24,13 +24,22 @@ Scores = npt.NDArray[np.float64]
 FAVOURABLE = 1
 """The label of the favourable outcome, in every prepared table and model."""
 
-_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "boolean")
 _KINDS: dict[str, Kind] = {
     "number": "number",
     "integer": "number",
     "boolean": "number",
     "text": "category",
 }
+_INFERRED_KINDS: dict[str, Kind] = {
+    "integer": "number",
+    "floating": "number",
+    "mixed-integer-float": "number",
+    "decimal": "number",
+    "boolean": "number",
+    "string": "category",
+    "categorical": "category",
+}
+"""By the name that pandas infers from the values."""
 
 
 def kinds(features: pd.DataFrame, declared: Mapping[str, str | None]) -> dict[str, Kind]:
@@ -44,8 +53,7 @@ def kinds(features: pd.DataFrame, declared: Mapping[str, str | None]) -> dict[st
         inferred = declared_type or pd.api.types.infer_dtype(features[name], skipna=True)
         kind = _KINDS.get(inferred)
         if kind is None and declared_type is None:
-            kind = {"string": "category", "categorical": "category"}.get(inferred)  # type: ignore[assignment]
-            kind = "number" if inferred in _NUMBERS else kind
+            kind = _INFERRED_KINDS.get(inferred)
         if kind is None:
             raise faults.FEATURE_TYPE(feature=name, kind=inferred)
         kind_of[name] = kind
@@ -56,6 +64,11 @@ def model_kinds(pipeline: Any) -> dict[str, Kind]:
     """The kind of each feature of a fitted pipeline, in the order it was fitted on."""
     by_name = {name: kind for kind, _, columns in pipeline[0].transformers for name in columns}
     return {str(name): by_name[name] for name in pipeline.feature_names_in_}
+
+
+def example(expected: Mapping[str, Kind]) -> dict[str, float | str]:
+    """A made-up row for these inputs, from their kinds alone: no value of it comes from a table."""
+    return {name: 0.0 if kind == "number" else "text" for name, kind in expected.items()}
 
 
 def inputs(features: pd.DataFrame, expected: Mapping[str, Kind]) -> pd.DataFrame:

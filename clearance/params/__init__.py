@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from clearance import yaml
-from clearance.params import faults
+from clearance import validation_messages, yaml
+from clearance.params import contract, faults
+from clearance.params.contract import DataContract
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
 from clearance.params.model_choices import (
     Candidates,
@@ -28,13 +29,13 @@ from clearance.params.model_choices import (
 )
 from clearance.params.section import Fraction, Scalar, Section
 from clearance.params.source import Source
-from clearance.params.validation_messages import describe
 
 __all__ = [
     "AllBut",
     "Candidates",
     "Column",
     "Data",
+    "DataContract",
     "EstimatorChoice",
     "Evaluate",
     "Explain",
@@ -51,7 +52,6 @@ __all__ = [
     "Split",
     "Threshold",
     "Train",
-    "describe",
     "load",
     "parse",
     "read_yaml",
@@ -101,6 +101,11 @@ class Params(Section):
     policy: PolicyChoice
     overrides: dict[str, Any] = {}
 
+    @property
+    def contract(self) -> DataContract:
+        """The data contract that these parameters declare."""
+        return contract.of_sections(self.source, self.data, self.split, self.evaluate.reference)
+
     @field_validator("name")
     @classmethod
     def _is_valid_model_name(cls, value: str) -> str:
@@ -142,7 +147,7 @@ def parse(data: Mapping[str, Any], where: str) -> Params:
     try:
         return Params.model_validate(data)
     except ValidationError as error:
-        raise faults.INVALID(path=where, problems=describe(error, Params)) from None
+        raise faults.INVALID(path=where, problems=validation_messages.describe(error, Params)) from None
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

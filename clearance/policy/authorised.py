@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from clearance import params, yaml
+from clearance import params, validation_messages, yaml
 from clearance.policy import faults
 
 FILE = Path("policies/authorised.yaml")
@@ -15,10 +16,14 @@ FILE = Path("policies/authorised.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class Authorisation:
-    """The policy file, relative to the project, and the risk tier whose approvals are required."""
+    """The policy file, relative to the project, and the risk tier whose approvals are required.
+
+    `contracts` are the digests of the data contracts that compliance agreed to; empty where it pins none.
+    """
 
     policy: Path
     tier: str
+    contracts: tuple[str, ...] = ()
 
 
 class _Model(params.Section):
@@ -26,6 +31,11 @@ class _Model(params.Section):
 
     policy: str
     tier: str
+    contracts: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
+
+    def authorisation(self) -> Authorisation:
+        """The same as a value."""
+        return Authorisation(policy=Path(self.policy), tier=self.tier, contracts=self.contracts)
 
 
 class _File(params.Section):
@@ -40,7 +50,7 @@ def parse(text: bytes) -> dict[str, Authorisation]:
         models = _File.model_validate(yaml.loads(text.decode())).models
     except (ValidationError, UnicodeDecodeError, yaml.YAMLError):
         return {}
-    return {name: Authorisation(policy=Path(item.policy), tier=item.tier) for name, item in models.items()}
+    return {name: item.authorisation() for name, item in models.items()}
 
 
 def find(root: Path, name: str) -> Authorisation | None:
@@ -52,11 +62,11 @@ def find(root: Path, name: str) -> Authorisation | None:
     try:
         models = _File.model_validate(params.read_yaml(path)).models
     except ValidationError as error:
-        problems = params.describe(error, _File)
+        problems = validation_messages.describe(error, _File)
         raise faults.AUTHORISATION_NOT_VALID(path=FILE, problems=problems) from None
     if name not in models:
         return None
-    authorisation = Authorisation(policy=Path(models[name].policy), tier=models[name].tier)
+    authorisation = models[name].authorisation()
     if not (root / authorisation.policy).is_file():
         raise faults.AUTHORISED_POLICY_MISSING(path=FILE, policy=authorisation.policy, model=name)
     return authorisation

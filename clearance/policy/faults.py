@@ -10,6 +10,12 @@ NOT_VALID = ErrorKind(
     "{path}: {problems}",
     hint="correct {path}; policies/README.md lists every key",
 )
+RULE_NEVER_FAILS = ErrorKind(
+    "policy.rule_never_fails",
+    ConfigurationError,
+    "{path}: every possible value keeps the limit of {rules}",
+    hint="set a tighter `limit`, or `decides_by: presence` where only what was not measured should block",
+)
 AUTHORISATION_NOT_VALID = ErrorKind(
     "policy.authorisation_not_valid",
     ConfigurationError,

@@ -7,20 +7,24 @@ exception and never a pass.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clearance import wording
 from clearance.documents import codec, metric_catalogue
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.evidence_document import Evidence
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import MoreRows
-from clearance.policy import sample_size, schema
+from clearance.policy import attempt_terms, sample_size, schema
 from clearance.policy.schema import Limit, Rule
 
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
 _MOST_FAILURES = 3
+
+TEST_ROWS = ("performance", "fairness")
+"""The documents that say what the test rows say of the model: another attempt changes what they say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,34 @@ def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]
         reason=all_reasons(said, limit, decision.reason, *failures),
         more_rows=decision.more_rows,
     )
+
+
+def evaluate_attempt(
+    rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence], attempt: int
+) -> Finding:
+    """As `evaluate`, for attempt number `attempt` under a policy that spends its level over attempts.
+
+    A rule that decides by an interval of test rows passes only where it passes at the attempt's share of its
+    level, too; a failure needs no more than the level itself. Any other rule decides as it always does.
+    """
+    finding = evaluate(rule, attribute, evidence)
+    document = evidence.get(rule.document)
+    spends = rule.decides_by == "interval" and rule.document in TEST_ROWS
+    if finding.outcome is not Outcome.PASS or not spends:
+        return finding
+    share = attempt_terms.share(attempt)
+    if share is None:
+        reason = f"{finding.reason}; after attempt {attempt_terms.MOST} nothing is left of the level"
+        return replace(finding, outcome=Outcome.INSUFFICIENT_EVIDENCE, reason=reason)
+    if not isinstance(document, LevelledDocument) or not document.levels:
+        reason = f"{finding.reason}; no interval was measured for attempt {attempt}: run the pipeline again"
+        return replace(finding, outcome=Outcome.NOT_EVALUATED, reason=reason)
+    stricter = rule.model_copy(update={"confidence": attempt_terms.at_share(rule.confidence, share)})
+    levelled = replace(document, measurements=document.measurements_at(share))
+    decided = evaluate(stricter, attribute, {**evidence, rule.document: levelled})
+    outcome = Outcome.INSUFFICIENT_EVIDENCE if decided.outcome is Outcome.FAIL else decided.outcome
+    reason = f"{decided.reason}; as attempt {attempt} it is decided at 1/{round(1 / share)} of the level"
+    return replace(decided, rule=rule, outcome=outcome, reason=reason)
 
 
 def by_interval(
@@ -164,11 +196,15 @@ def _sound(rule: Rule, measured: Measurement) -> Measurement | str:
 
 
 def _decide(rule: Rule, measured: Measurement) -> RuleDecision:
-    if rule.decides_by == "report_only" or rule.limit is None:
+    if rule.decides_by == "report_only":
         return RuleDecision(outcome=None, reason="reported, not decided")
     if measured.value is None:
         return RuleDecision(outcome=Outcome(rule.undefined))
     small = _small_groups(rule, measured)
+    if rule.limit is None:
+        return small or RuleDecision(
+            outcome=Outcome.PASS, reason="it was measured; the value decides nothing"
+        )
     if rule.decides_by == "point":
         holds = rule.limit.encloses(measured.value, measured.value)
         return small or RuleDecision(outcome=Outcome.PASS if holds else Outcome.FAIL)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from clearance import labels, params
 from clearance.documents.evidence_document import Evidence
 from clearance.documents.measurement import INTERSECTION, Outcome
-from clearance.policy import findings
+from clearance.policy import attempt_terms, findings
 from clearance.policy.findings import Finding
 from clearance.policy.schema import Policy, Rule
 
@@ -57,16 +58,24 @@ def declaration_of(data: params.Data) -> Declaration:
 
 
 def judge(
-    policy: Policy, evidence: Mapping[str, Evidence], declaration: Declaration, as_of: dt.date
+    policy: Policy,
+    evidence: Mapping[str, Evidence],
+    declaration: Declaration,
+    as_of: dt.date,
+    attempt: int = 1,
 ) -> Verdict:
     """Apply the rules in force on `as_of` to the evidence documents, by name.
 
     A "no" is a value, never an exception. The verdict is the worst outcome of the blocking rules (fail, then
     not evaluated, then insufficient evidence), and a pass only when there is one and all of them pass. When
-    the declaration is not what the policy demands, the verdict is not evaluated.
+    the declaration is not what the policy demands, the verdict is not evaluated. `attempt` counts the models
+    judged under this name since its last promotion, this one included: it matters where the policy spends its
+    level over attempts.
     """
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
-    results = tuple(findings.evaluate(rule, name, evidence) for rule in in_force for name in rule.read_for)
+    spends = policy.spends(as_of)
+    evaluate = partial(findings.evaluate_attempt, attempt=attempt) if spends else findings.evaluate
+    results = tuple(evaluate(rule, name, evidence) for rule in in_force for name in rule.read_for)
     blocking = [
         result for result in results if result.rule.severity == "block" and result.outcome is not None
     ]
@@ -86,6 +95,18 @@ def judge(
         findings=results,
         not_in_force=tuple(rule for rule in policy.rules if not rule.in_force(as_of)),
     )
+
+
+def passes_until(
+    policy: Policy, evidence: Mapping[str, Evidence], declaration: Declaration, as_of: dt.date
+) -> int:
+    """The last attempt as which the evidence passes, under a policy that spends its level; 0: as none."""
+    passing = 0
+    for rung in range(attempt_terms.RUNGS):
+        if judge(policy, evidence, declaration, as_of, 2**rung).outcome is not Outcome.PASS:
+            return passing
+        passing = 2 ** (rung + 1) - 1
+    return passing
 
 
 def worst(outcomes: Iterable[Outcome | None]) -> Outcome:

@@ -16,6 +16,7 @@ from clearance.documents import catalogue
 from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
+from clearance.params import Section
 from clearance.policy import judgement, policy_file
 
 
@@ -70,14 +71,22 @@ def is_what_if(overrides: Mapping[str, Any]) -> bool:
     return any(key.split(".")[0] == "policy" for key in overrides)
 
 
-def judge(settings: params.Params, root: Path) -> VerdictDocument:
-    """The verdict of the project at `root`. Raises ConfigurationError on a faulty policy."""
-    policy = policy_file.load(root / settings.policy.file)
+def judge(
+    settings: params.Params, root: Path, attempt: int = 1, *, recorded: bool = False
+) -> VerdictDocument:
+    """The verdict of the project at `root` as an attempt. Raises ConfigurationError on a faulty policy.
+
+    `recorded`: it was judged before, and its policy is read as it was then.
+    """
+    policy = policy_file.load(root / settings.policy.file, recorded=recorded)
     as_of = settings.policy.as_of
     evidence = read_evidence(root)
-    verdict = judgement.judge(policy, evidence, judgement.declaration_of(settings.data), as_of)
+    declaration = judgement.declaration_of(settings.data)
+    verdict = judgement.judge(policy, evidence, declaration, as_of, attempt)
     sha256 = digests(root, settings.policy.file)
-    terms = {"impact_table": policy.impact_table, "test_uses": policy.test_uses}
+    terms: dict[str, Section | None] = {"impact_table": policy.impact_table, "test_uses": policy.test_uses}
+    if policy.attempts:
+        terms["attempts"] = policy.attempts
     content = verdict.to_json() | {
         "name": settings.name,
         "policy": {
@@ -93,6 +102,8 @@ def judge(settings: params.Params, root: Path) -> VerdictDocument:
         "overrides": settings.overrides,
         "evidence": sha256,
     }
+    if policy.spends(as_of):
+        content["passes_until"] = judgement.passes_until(policy, evidence, declaration, as_of)
     return VerdictDocument.create(**content)
 
 

@@ -5,6 +5,7 @@ A policy holds the choices of compliance, one file per policy. `clearance.policy
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from collections import Counter
@@ -12,22 +13,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from clearance import paths
+from clearance.documents import metric_catalogue
 from clearance.documents.measurement import INTERSECTION, Outcome
 from clearance.params import Fraction, Scalar, Section
+from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.test_set_limit import TestSetLimit
 
-DOCUMENTS = (
-    "validation_raw",
-    "split",
-    "validation_prepared",
-    "training",
-    "performance",
-    "fairness",
-    "explanation",
-)
+DOCUMENTS = tuple(path.stem for path in paths.EVIDENCE)
 """The evidence documents a rule may read: `reports/<document>.json`."""
 
 
@@ -79,7 +75,8 @@ class Rule(Dated):
     where it is measured by attribute; `race & sex` is their intersection. `decides_by`: `interval` passes
     when the whole interval keeps the limit and fails when none of it does; `point` is for exact counts;
     `point_and_significance` fails when the point breaks the limit and the interval excludes `equal_at`;
-    `report_only` never passes and never blocks.
+    `presence` passes whatever was measured, so only what was not measured blocks; `report_only` never passes
+    and never blocks.
     """
 
     id: Text
@@ -91,7 +88,7 @@ class Rule(Dated):
     severity: Literal["block", "warn"]
     minimum_support: int = Field(default=0, ge=0)
     confidence: Fraction = 0.95
-    decides_by: Literal["interval", "point", "point_and_significance", "report_only"]
+    decides_by: Literal["interval", "point", "point_and_significance", "presence", "report_only"]
     equal_at: float | None = None
     undefined: Literal["fail", "insufficient_evidence", "not_evaluated"] = "not_evaluated"
 
@@ -109,11 +106,22 @@ class Rule(Dated):
             raise ValueError(f"rule {self.id} names both `attribute` and `attributes`")
         if len(set(self.attributes)) < len(self.attributes):
             raise ValueError(f"rule {self.id} names an attribute twice")
-        if self.limit is None and self.decides_by != "report_only":
+        if self.limit is None and self.decides_by not in ("presence", "report_only"):
             raise ValueError(f"rule {self.id} decides by {self.decides_by} and has no `limit`")
+        if self.limit is not None and self.decides_by == "presence":
+            raise ValueError(f"rule {self.id} decides by presence, which reads no `limit`")
         if (self.equal_at is not None) != (self.decides_by == "point_and_significance"):
             raise ValueError(f"rule {self.id}: `equal_at` belongs to point_and_significance, and only to it")
         return self
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether it decides by a limit that the whole range of its metric keeps: it can never fail."""
+        metric = metric_catalogue.METRICS.get(self.metric)
+        if metric is None or self.limit is None or self.decides_by == "report_only":
+            return False
+        low = -math.inf if metric.low is None else metric.low
+        return self.limit.encloses(low, math.inf if metric.high is None else metric.high)
 
     @property
     def document(self) -> str:
@@ -143,15 +151,28 @@ class PromotionTerms(Section):
 
     `approvals` says for each risk tier how many different people of which role must approve; an empty tier
     needs no approval. `override_days` is the longest duration of an override of any other verdict; 0 allows
-    none. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
+    none. `rebuild` says in which tiers somebody independent must have built the version again and got the
+    same. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
     be in the roles file; otherwise authors could approve their own work under another name.
+    `contract_pinned` requires the list of authorised policies to pin the model's data contract; a
+    demonstration never requires it. `lapsed` says what a release does when an override of the champion has
+    ended or an approval of it was withdrawn: refuse to call it well, warn, or retire the champion.
     """
 
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
     when: tuple[Literal[Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE], ...] = (Outcome.PASS,)
     override_days: int = Field(default=0, ge=0, le=366)
+    rebuild: dict[Text, bool] = Field(default_factory=dict)
     uncommitted: bool = False
     authors_listed: bool = True
+    contract_pinned: bool = True
+    lapsed: Literal["refuse", "warn", "retire"] = "refuse"
+
+    @model_validator(mode="after")
+    def _knows_tiers(self) -> Self:
+        if unknown := sorted(set(self.rebuild) - set(self.approvals)):
+            raise ValueError(f"`rebuild` names the tier {', '.join(unknown)}, which `approvals` does not")
+        return self
 
 
 Erasable = Literal[
@@ -186,6 +207,7 @@ class Policy(Section):
     challenge: ComparisonTerms | None = None
     impact_table: ImpactTableRules | None = None
     test_uses: TestSetLimit | None = None
+    attempts: AttemptTerms | None = None
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
@@ -205,6 +227,16 @@ class Policy(Section):
         if unlisted := sorted({item.attribute for item in excluded if not self._lists(item.attribute)}):
             raise ValueError(f"`excluded` is about {', '.join(unlisted)}, which `attributes` does not list")
         return self
+
+    @property
+    def sections(self) -> dict[str, Dated]:
+        """The dated parts that are not rules, by their key: those that this policy has."""
+        parts = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: part for name, part in parts.items() if isinstance(part, Dated)}
+
+    def spends(self, day: dt.date) -> bool:
+        """Whether it spends its level over attempts on that day."""
+        return self.attempts is not None and self.attempts.spend and self.attempts.in_force(day)
 
     def _lists(self, name: str) -> bool:
         """Whether `name` is an attribute of the policy, or an intersection of several."""

@@ -28,12 +28,11 @@ def due_entries(
     champion = version_record.champion(entries, name)
     erasable = [entry for entry in entries if entry.kind in ledger.ERASABLE and not entry.redacted]
     expired = {entry.number for entry in retention.expired(erasable, years, today)}
-    retained = {entry.body.get("version") for entry in erasable if entry.number not in expired} - {None}
+    versions = {entry.number: event.about if (event := entry.event) else None for entry in erasable}
+    retained = {versions[entry.number] for entry in erasable if entry.number not in expired} - {None}
     if champion:
         retained.add(champion.version)
-    return [
-        entry for entry in erasable if entry.number in expired and entry.body.get("version") not in retained
-    ]
+    return [entry for entry in erasable if entry.number in expired and versions[entry.number] not in retained]
 
 
 def retention_years(root: Path, name: str) -> dict[str, int]:
@@ -42,7 +41,7 @@ def retention_years(root: Path, name: str) -> dict[str, int]:
     Raises ConfigurationError when no policy is authorised, or it names no period: everything is kept then.
     """
     authorisation = authorised.find(root, name)
-    years = policy_file.load(root / authorisation.policy).retention if authorisation else {}
+    years = policy_file.load(root / authorisation.policy, recorded=True).retention if authorisation else {}
     if not years:
         file = authorisation.policy if authorisation else authorised.FILE
         raise faults.NO_RETENTION_PERIOD(file=file, name=name)
@@ -54,11 +53,20 @@ def erase(session: LedgerSession, name: str, years: Mapping[str, int], reason: s
 
     Raises ReleaseRefused without the right, IntegrityError when the ledger does not verify.
     """
+    faults.ensure_reason(reason)
     session.demand(Right.ERASE, name, "erase what the ledger keeps")
     session.ensure_sound()
     due = due_entries(session.entries(name), name, years, session.now().date())
     if due:
-        numbers = [entry.number for entry in due]
-        identity = session.acting.person.identity
-        ledger.redact(session.book, numbers, actor=identity, keyid=session.keyid, reason=reason)
+        versions = {event.about for entry in due if (event := entry.event)} - {None}
+        draft = session.draft(
+            ledger.EntryKind.REDACTION,
+            name,
+            entries=[entry.number for entry in due],
+            reason=reason,
+            years=dict(years),
+            versions=sorted(version for version in versions if version),
+        )
+        session.ensure_counts(draft)
+        ledger.redact(session.book, draft)
     return due

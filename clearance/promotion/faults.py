@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearance import wording
 from clearance.errors import (
     ConfigurationError,
     ErrorKind,
@@ -18,6 +19,12 @@ LEDGER_UNSOUND = ErrorKind(
     "the ledger does not verify: {finding}",
     "run `clearance ledger verify`; restore its database and checkpoints from a backup",
 )
+NO_REASON = ErrorKind(
+    "promotion.no_reason",
+    ConfigurationError,
+    "a reason is missing: what was given shows nothing",
+    "give a reason that people can read",
+)
 RIGHT_MISSING = ErrorKind(
     "promotion.right_missing",
     ReleaseRefused,
@@ -28,7 +35,7 @@ RIGHT_MISSING = ErrorKind(
 PROPOSALS_DIFFER = ErrorKind(
     "promotion.proposals_differ",
     IntegrityError,
-    "entry {entry} proposes other evidence as version {version} than an earlier entry",
+    "entry {entry} proposes version {version} with other evidence than an earlier entry did",
     "find out who released it a second time; delete the version in MLflow and release again",
 )
 NEVER_PROPOSED = ErrorKind(
@@ -57,6 +64,24 @@ CHAMPION_EVIDENCE_CHANGED = ErrorKind(
     "find out who changed it; roll back to a version that verifies, or restore MLflow from a backup",
 )
 
+VOID_ENTRY = ErrorKind(
+    "promotion.void_entry",
+    ReleaseRefused,
+    "a {kind} by {actor} would not count: {why}",
+    "nothing was recorded; ask somebody whose role gives the right, or fix what is wrong",
+)
+CLOCK_BEHIND = ErrorKind(
+    "promotion.clock_behind",
+    ConfigurationError,
+    "{why}",
+    "set the clock of this machine; nothing was recorded",
+)
+NOT_AN_INTENT = ErrorKind(
+    "promotion.not_an_intent",
+    IntegrityError,
+    "entry {entry} does not begin a change of the champion",
+    "run `clearance ledger verify`, then restore the ledger and its checkpoints from a backup",
+)
 NO_PROMOTION_RECORDED = ErrorKind(
     "promotion.no_promotion_recorded",
     ConfigurationError,
@@ -87,6 +112,12 @@ PROMOTED_AGAINST_POLICY = ErrorKind(
     "entry {entry} promoted it although this stood in the way: {reason}",
     _INVESTIGATE,
 )
+CHAMPION_LAPSED = ErrorKind(
+    "promotion.champion_lapsed",
+    ConfigurationError,
+    "what allowed the champion has ended: {why}",
+    "decide on it again, roll back, or retire it",
+)
 OVERRIDE_ENDED = ErrorKind(
     "promotion.override_ended",
     ConfigurationError,
@@ -103,13 +134,13 @@ REVIEW_OUTDATED = ErrorKind(
 ALIAS_MOVED = ErrorKind(
     "promotion.alias_moved",
     IntegrityError,
-    "the alias `champion` of {name} {position}, and the ledger's champion is {champion}",
+    "the alias `champion` of {name} {position}, but the ledger's champion is {champion}",
     "find out who moved it; to restore it, {remedy}, then repeat this",
 )
 STEP_NOT_KEPT = ErrorKind(
     "promotion.step_not_kept",
     TransientError,
-    "MLflow does not keep this step: {step}",
+    "MLflow did not keep this step: {step}",
     "repeat this",
 )
 
@@ -162,20 +193,26 @@ NEVER_CHAMPION = ErrorKind(
 ROLLBACK_NOT_KEPT = ErrorKind(
     "promotion.rollback_not_kept",
     TransientError,
-    "the ledger does not keep this rollback",
+    "the ledger did not keep this rollback",
     "repeat this",
 )
 
 REGISTRY_NOT_SHARED = ErrorKind(
     "promotion.registry_not_shared",
     ReleaseRefused,
-    "{variable} is set, and MLflow at {addresses} would be lost with this machine",
+    "{variable} is set, but MLflow at {addresses} would be lost with this machine",
     "set MLFLOW_TRACKING_URI to a shared server",
+)
+LEDGER_NOT_SHARED = ErrorKind(
+    "promotion.ledger_not_shared",
+    ReleaseRefused,
+    "{variable} is set, and the ledger would be lost with this machine",
+    "set CLEARANCE_LEDGER to a PostgreSQL database and CLEARANCE_CHECKPOINTS to files that stay",
 )
 REMOTE_NOT_SHARED = ErrorKind(
     "promotion.remote_not_shared",
     ReleaseRefused,
-    "{variable} is set, and there is no shared DVC remote that keeps data and models",
+    "{variable} is set, but there is no shared DVC remote that keeps data and models",
     "add one: `dvc remote add --default NAME URL`",
 )
 RUN_INCOMPLETE = ErrorKind(
@@ -200,8 +237,26 @@ BUNDLE_NOT_PROPOSED = ErrorKind(
 BUNDLE_NOT_RELEASED = ErrorKind(
     "promotion.bundle_not_released",
     ConfigurationError,
-    "the signature holds, and the ledger has no proposal of this bundle",
+    "the signature is valid, but the ledger has no proposal of this bundle",
     "release it",
+)
+REBUILD_DIFFERS = ErrorKind(
+    "promotion.rebuild_differs",
+    IntegrityError,
+    "{version} was built again, and something else came out",
+    _INVESTIGATE,
+)
+COMPARISON_NOT_REPEATED = ErrorKind(
+    "promotion.comparison_not_repeated",
+    IntegrityError,
+    "{version}: the comparison with the champion that was recorded does not come out again: it is {outcome}",
+    "find out who recorded it; an honest one comes from `clearance release` where the version was made",
+)
+REMOTE_LACKS_OUTPUTS = ErrorKind(
+    "promotion.remote_lacks_outputs",
+    IntegrityError,
+    "{version}: the DVC remote lacks {outputs}, which the proposal says were pushed",
+    "run `clearance release` where it was made, which pushes them",
 )
 COMPARISON_CHANGED = ErrorKind(
     "promotion.comparison_changed",
@@ -209,3 +264,15 @@ COMPARISON_CHANGED = ErrorKind(
     "{file} of its run is not the comparison that was recorded",
     "run `clearance release` where it was made: it stores the comparison again",
 )
+VERSIONS_PLANTED = ErrorKind(
+    "promotion.versions_planted",
+    IntegrityError,
+    "{name} offers what the ledger does not: {planted}",
+    "find out who put it there, and delete it in MLflow; only the alias `champion` is served from",
+)
+
+
+def ensure_reason(reason: str) -> None:
+    """Raise ConfigurationError unless the reason shows something to whoever reads it."""
+    if not wording.is_visible(reason):
+        raise NO_REASON()

@@ -22,15 +22,17 @@ def find_needed(session: ReadOnlySession, server: registry.MlflowServer) -> list
     entries = session.entries()
     for name in sorted({entry.model for entry in entries if entry.model}):
         own = [entry for entry in entries if entry.model == name]
-        proposals = [entry for entry in own if entry.kind == ledger.EntryKind.PROPOSAL and not entry.redacted]
-        for number in sorted({entry.body["version"] for entry in proposals}):
+        proposals = (entry.read(ledger.events.ProposalEvent) for entry in own)
+        for number in sorted({proposal.version for proposal in proposals if proposal}):
             version = registry.find_number(server, registry.candidate_name(name), number)
             if version is None:
                 logger.warning("%s no longer has version %d: nothing is kept for it", name, number)
                 continue
-            bundle = candidate.read_bundle(session, server, version)
             proposal = version_record.find_proposal(own, number)
-            if proposal is None or bundle.digest != proposal.content:
+            if proposal is None:
+                raise faults.NEVER_PROPOSED(version=version)
+            bundle = candidate.read_bundle(session, server, version, proposal)
+            if bundle.digest != proposal.content:
                 raise faults.BUNDLE_NOT_PROPOSED(version=version)
             texts.append(bundle.evidence.lock)
             if commit := bundle.evidence.code.commit:

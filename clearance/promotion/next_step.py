@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How a release ended. Only the first two leave this model as the champion."""
+    """How a release ended. Only the first three leave this model as the champion.
+
+    `LAPSED`: it is, and what allowed it no longer holds.
+    """
 
     PROMOTED = "promoted"
     CHAMPION = "already champion"
+    LAPSED = "lapsed"
     SUPERSEDED = "superseded"
     AWAITING_APPROVAL = "awaiting approval"
     NOT_PROMOTED = "not promoted"
@@ -59,10 +63,13 @@ class JudgedCase:
 
     `verdict` is the recorded one. `promotion` and `today` (the verdict on `day`) are those of the policy
     authorised for the model; None when there is none, or when another one judged. Sentences about what stands
-    in the way, None where nothing does: `uncommitted` (git cannot rebuild it, and the policy minds),
-    `unpushed` (the DVC remote cannot), `compared` (the comparison with the champion speaks against it),
-    `unlisted` (no commit holds what is authorised, and the policy minds). `tier` is one that the policy does
-    not know.
+    in the way, None where nothing does: `unseen` (this checkout hides authors or history), `uncommitted`
+    (git cannot rebuild it, and the policy minds), `contradicted` (an independent rebuild gave something
+    else), `unrebuilt` (the policy demands one, and none counts yet), `unpushed` (the DVC remote cannot),
+    `compared` (the comparison with the champion speaks against it), `unlisted` (no commit holds what is
+    authorised, and the policy minds), `contract` (compliance did not agree to its data contract),
+    `unreadable` (an objection that may be about it was erased against the rules). `tier` is one that the
+    policy does not know.
     """
 
     verdict: VerdictDocument
@@ -70,11 +77,16 @@ class JudgedCase:
     promotion: schema.PromotionTerms | None
     today: judgement.Verdict | None
     day: dt.date
+    unseen: str | None = None
     uncommitted: str | None = None
+    contradicted: str | None = None
+    unrebuilt: str | None = None
     unpushed: str | None = None
     compared: str | None = None
     tier: str | None = None
     unlisted: str | None = None
+    contract: str | None = None
+    unreadable: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -89,7 +101,7 @@ class PromotionState:
     `copy` is the version of the candidate's content under the model's own name, `champion` is where the alias
     points. `ledger_champion` is the number of the ledger's champion as a candidate, `champions` are those
     that ever were. `pending`: of a change that was started and never ended, whether its act was done; None:
-    there is none.
+    there is none. `may_end`: whether this person has the right to end it.
     """
 
     obstacle: Ending | None
@@ -99,6 +111,7 @@ class PromotionState:
     ledger_champion: int | None = None
     champions: frozenset[int] = frozenset()
     pending: bool | None = None
+    may_end: bool = True
 
 
 def obstacle(case: JudgedCase, standing: ApprovalState | None = None, needs: int = 0) -> Ending | None:
@@ -117,7 +130,7 @@ def obstacle(case: JudgedCase, standing: ApprovalState | None = None, needs: int
         return Ending(status=Status.NOT_PROMOTED, reason=refusal)
     if standing is None:
         return Ending(status=Status.AWAITING_APPROVAL, reason="It has not been proposed yet.")
-    reasons = list(standing.reasons)
+    reasons = [*standing.reasons, *([case.unrebuilt] if case.unrebuilt else [])]
     if (approvals := len(standing.counted)) < needs:
         noun = "approval" if needs == 1 else "approvals"
         reasons.append(f"A first version needs {needs} {noun} and has {approvals}: ask for more.")
@@ -135,7 +148,7 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
             f"{verdict.name} was judged under a version of {file} that {authorised.FILE} does not "
             "authorise now."
         )
-    if hindrance := case.unlisted or case.uncommitted or case.unpushed:
+    if hindrance := _hindrance(case):
         return hindrance
     if standing and standing.rejections:
         return " ".join(standing.reasons)
@@ -143,6 +156,18 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
         return None
     override_begun = bool(standing and standing.counted and promotion.override_days)
     return f"{against} {' '.join(standing.reasons)}" if standing and override_begun else against
+
+
+def _hindrance(case: JudgedCase) -> str | None:
+    """Why neither approval nor override helps: what was done cannot be seen, or was shown to be another."""
+    return (
+        case.unlisted
+        or case.unseen
+        or case.contract
+        or case.uncommitted
+        or case.contradicted
+        or case.unpushed
+    )
 
 
 def _judgement(case: JudgedCase) -> str | None:
@@ -163,6 +188,9 @@ def decide(state: PromotionState) -> Step | Ending:
 
     A change that a crash left unfinished is ended first: as done when the alias was set, else as not done.
     """
+    if state.pending is not None and not state.may_end:
+        reason = "A change of the champion was started and not completed: ask an operator to release it."
+        return Ending(status=Status.NOT_PROMOTED, reason=reason)
     if state.pending is not None:
         return Step.CONFIRM if state.pending else Step.ABANDON
     if state.copy and state.ledger_champion == state.candidate.number:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clearance import files, ledger, registry
-from clearance.ledger import EntryKind
+from clearance.ledger import EntryKind, events
 from clearance.policy import authorised
 from clearance.promotion import authorised_policy, faults, review
 from clearance.promotion.authorised_policy import Authority
@@ -55,14 +55,17 @@ def _intent(
     session: ReadOnlySession, record: VersionRecord, change: ledger.Entry, content: str
 ) -> ledger.Entry:
     """The intent that a change of the champion completed. Raises ConfigurationError when none matches it."""
-    intent = next((entry for entry in record.entries if entry.number == change.body.get("intent")), None)
+    done = change.read(events.ChampionChange)
+    intent = next((entry for entry in record.entries if done and entry.number == done.intent), None)
+    begun = intent.read(events.IntentEvent) if intent else None
     matches = (
         intent is not None
+        and done is not None
+        and begun is not None
         and intent.number < change.number
-        and intent.kind == EntryKind.INTENT
-        and intent.body.get("step") == change.kind
-        and intent.body.get("version") == change.body.get("version")
-        and intent.body.get("content") == change.body.get("content") == content
+        and begun.step == change.kind
+        and begun.version == done.version
+        and begun.content == done.content == content
     )
     if intent is None or not matches:
         raise faults.CHANGE_NEVER_STARTED(entry=change.number)
@@ -88,15 +91,22 @@ def _ensure_allowed(
     reviewed = review.review_then(session, server, verified, before, assessment, at=promotion.at)
     if reviewed.obstacle:
         raise faults.PROMOTED_AGAINST_POLICY(entry=promotion.number, reason=reviewed.obstacle.reason)
-    until = reviewed.standing.until
+    until = reviewed.approvals.until
     if until is not None and until <= session.now():
         raise faults.OVERRIDE_ENDED(day=until.date())
-    approvals = ", ".join(str(decision) for decision in reviewed.standing.counted)
+    approvals = ", ".join(str(decision) for decision in reviewed.approvals.counted)
     limit = f"; BY OVERRIDE until {until.date()}" if until else ""
     return (
         f"promoted by {intent.actor} (entry {promotion.number}); "
-        f"{approvals or 'the policy requires no approval'}{limit}{news}"
+        f"{approvals or 'the policy requires no approval'}{limit}; {_life(session, verified, intent)}{news}"
     )
+
+
+def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.Entry) -> str:
+    """In which tier it was promoted, and how long that stood in git's history."""
+    commit, tier = intent.body.get("authorised_in"), intent.body.get("tier")
+    known = authorised_policy.life(session.root, verified.bundle.evidence.model, commit) if commit else None
+    return f"tier {tier or 'not recorded'}, {known or 'authorised by no commit'}"
 
 
 def _authority_then(
@@ -105,12 +115,14 @@ def _authority_then(
     """What was authorised at the promotion, by today's list or the commit it names; and what is new since."""
     name, policy_file = verified.bundle.evidence.model, verified.policy_file
     now = authorised_policy.authorised_now(session.root, name, files.sha256(policy_file))
-    tier, commit = intent.body.get("tier", now.tier), intent.body.get("authorised_in")
-    if now.policy and now.tier == tier:
+    begun = intent.read(events.IntentEvent)
+    tier, commit = (begun.tier or now.tier, begun.authorised_in) if begun else (now.tier, None)
+    agreed = now.objection(verified.settings.contract) is None
+    if now.policy and now.tier == tier and (agreed or not commit):
         return now, ""
     then = (
         authorised_policy.authorised_at(session.root, name, policy_file, tier, commit)
         if commit
         else Authority()
     )
-    return then, f"; {authorised.FILE} now authorises another policy or tier for {name}"
+    return then, f"; {authorised.FILE} now authorises another policy, tier or data contract for {name}"

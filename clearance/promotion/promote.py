@@ -10,13 +10,23 @@ import datetime as dt
 from dataclasses import dataclass, replace
 
 from clearance import ledger, registry
-from clearance.ledger import EntryKind
-from clearance.promotion import candidate, faults, next_step, past_promotions, review, version_record
+from clearance.ledger import EntryKind, events
+from clearance.promotion import (
+    candidate,
+    faults,
+    lapse,
+    next_step,
+    past_promotions,
+    recomparison,
+    review,
+    version_record,
+)
 from clearance.promotion.next_step import Ending, PromotionState, Status, Step
 from clearance.promotion.review import Assessment, Review
 from clearance.promotion.session import LedgerSession, ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust.roles import Right
+from clearance.versioning import dvc_lock, git
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +59,7 @@ class PromotionAttempt:
             ledger_champion=tenure.version if tenure else None,
             champions=frozenset(record.champions),
             pending=was_done(self.session, pending[-1], aliased, target) if pending else None,
+            may_end=all(self.session.may(Right(_begun(intent).change.right or "")) for intent in pending),
         )
 
     def act(self, step: Step, state: PromotionState) -> None:
@@ -56,6 +67,8 @@ class PromotionAttempt:
         if step is Step.COPY:
             registry.copy_version(self.server, self.candidate, self.name)
         elif step is Step.SET_CHAMPION and state.copy:
+            recomparison.ensure_repeats(self.session, self.server, self.review)
+            self._ensure_pushed()
             candidate.ensure_files(self.server, state.copy, self.review.bundle)
             registry.annotate(self.server, state.copy, self._notes())
             (intent,) = self.session.record(self._intent(), fence=self.fence)
@@ -64,6 +77,19 @@ class PromotionAttempt:
             registry.set_champion(self.server, state.copy)
         elif step in (Step.CONFIRM, Step.ABANDON):
             end_unfinished(self.session, self.server, self.name, self.fence)
+
+    def _ensure_pushed(self) -> None:
+        """Raise IntegrityError unless the DVC remote, where there is one, holds what the version is made of.
+
+        The proposal claims it; here it is looked at.
+        """
+        from clearance.versioning import dvc_remote  # imports DVC: only where something is promoted
+
+        root, evidence = git.checkout_of(self.session.root), self.review.bundle.evidence
+        if dvc_remote.default_remote(root) is None:
+            return
+        if lacking := dvc_remote.lacking(root, dvc_lock.parse(evidence.lock)):
+            raise faults.REMOTE_LACKS_OUTPUTS(version=self.candidate, outputs=", ".join(lacking))
 
     def _ensure_still_allowed(self, intent: ledger.Entry) -> None:
         """Raise ReleaseRefused, the intent abandoned, when an entry since the review stands in the way."""
@@ -86,8 +112,8 @@ class PromotionAttempt:
 
     def _intent(self) -> ledger.Draft:
         """What is about to be done, and who allowed it until when."""
-        standing, authority = self.review.standing, self.review.assessment.authority
-        override = version_record.describe_override(standing)
+        approvals, authority = self.review.approvals, self.review.assessment.authority
+        override = version_record.describe_override(approvals)
         return self.session.draft(
             EntryKind.INTENT,
             self.name,
@@ -96,13 +122,13 @@ class PromotionAttempt:
             content=self.review.bundle.digest,
             tier=authority.tier,
             authorised_in=authority.commit,
-            allowed_by=[decision.person.identity for decision in standing.counted],
-            override_until=standing.until and standing.until.date().isoformat(),
+            allowed_by=[decision.person.identity for decision in approvals.counted],
+            override_until=approvals.until and approvals.until.date().isoformat(),
             **({"override": override} if override else {}),
         )
 
     def _notes(self) -> dict[str, str]:
-        override = version_record.describe_override(self.review.standing)
+        override = version_record.describe_override(self.review.approvals)
         demo = self.review.bundle.evidence.demo
         by_tag = version_record.notes((), self.candidate.number, demo=demo)
         return by_tag | ({version_record.OVERRIDE: override} if override else {})
@@ -138,10 +164,33 @@ def promote(
             reviewed = review.with_record(session, server, reviewed, record)
         attempt = PromotionAttempt(session=session, server=server, name=name, review=reviewed, fence=fence)
         ending, state = carry_out(attempt, _obstacle(session, reviewed))
-        is_champion = ending.status in (Status.PROMOTED, Status.CHAMPION)
+        if ending.status is Status.CHAMPION and lapsed_policy(reviewed.assessment) != "warn":
+            lapsed = find_lapse(session, name)
+            ending = Ending(status=Status.LAPSED, reason=lapsed) if lapsed else ending
+        is_champion = ending.status in (Status.PROMOTED, Status.CHAMPION, Status.LAPSED)
         if ending.status is Status.NOT_PROMOTED or (on_request and not is_champion):
             record_refusal(session, reviewed, ending, again=on_request)
         return ending, state
+
+
+def lapsed_policy(assessment: Assessment) -> str:
+    """What the authorised policy has a release do about a champion that has lapsed."""
+    policy = assessment.authority.policy
+    return policy.promotion.lapsed if policy else "refuse"
+
+
+def find_lapse(session: ReadOnlySession, name: str) -> str | None:
+    """Why what allowed the model's champion no longer holds; None when it does, or there is no champion."""
+    entries = session.entries(name)
+    tenure = version_record.champion(entries, name)
+    if tenure is None:
+        return None
+    record = version_record.fold(entries, name, tenure.version, session.roles)
+    lapsed = lapse.find(record, session.roles, session.now())
+    hint = "Decide on it again, roll back or retire it."
+    if lapsed is None:
+        return None
+    return f"Version {tenure.version} is champion, and what allowed it has ended. {lapsed} {hint}"
 
 
 def _obstacle(session: LedgerSession, reviewed: Review) -> Ending | None:
@@ -185,18 +234,27 @@ def end_unfinished(
     aliased = candidate_number(server, name, target)
     for intent in pending:
         if intent is pending[-1] and was_done(session, intent, aliased, target):
-            _record_end(session, intent, EntryKind(intent.body["step"]), fence)
+            _record_end(session, intent, _begun(intent).completed(intent.number), fence)
         else:
             _abandon(session, intent, fence)
 
 
 def _abandon(session: LedgerSession, intent: ledger.Entry, fence: ledger.Fence) -> None:
-    _record_end(session, intent, EntryKind.REPAIR, fence)
+    _record_end(session, intent, _begun(intent).abandoned(intent.number), fence)
 
 
-def _record_end(session: LedgerSession, intent: ledger.Entry, kind: EntryKind, fence: ledger.Fence) -> None:
-    body = {key: value for key, value in intent.body.items() if key != "step"}
-    session.record(session.draft(kind, intent.model, **body, intent=intent.number), fence=fence)
+def _record_end(
+    session: LedgerSession, intent: ledger.Entry, event: events.Event, fence: ledger.Fence
+) -> None:
+    session.record(session.draft(event.kind, intent.model, **event.to_body()), fence=fence)
+
+
+def _begun(intent: ledger.Entry) -> events.IntentEvent:
+    """The change that an intent began. Raises IntegrityError when the entry is not an intent."""
+    event = intent.read(events.IntentEvent)
+    if event is None:
+        raise faults.NOT_AN_INTENT(entry=intent.number)
+    return event
 
 
 def was_done(
@@ -209,12 +267,12 @@ def was_done(
 
     `aliased` is the candidate that the alias's `target` is a copy of.
     """
-    right = past_promotions.REQUIRED_RIGHTS.get(intent.body.get("step", ""))
-    if right is None or not session.roles.may(intent.keyid or "", right, intent.at):
+    begun = _begun(intent)
+    if not session.roles.may(intent.keyid or "", past_promotions.REQUIRED_RIGHTS[begun.step], intent.at):
         return False
-    if intent.body["step"] == EntryKind.RETIREMENT:
+    if begun.step == EntryKind.RETIREMENT:
         return target is None
-    return aliased is not None and aliased == intent.body["version"]
+    return aliased is not None and aliased == begun.version
 
 
 def candidate_number(
@@ -256,9 +314,12 @@ def ensure_alias(
 
 def record_refusal(session: LedgerSession, reviewed: Review, ending: Ending, *, again: bool) -> None:
     """Record that the version was not promoted, and why; without `again` once for each reason and person."""
-    subject = reviewed.matter
+    subject = reviewed.subject
     body = {"version": subject.version, "content": subject.content, "reason": ending.reason}
-    refusals = (entry for entry in session.entries(subject.model) if entry.kind == EntryKind.REFUSAL)
-    if not again and any(entry.keyid == session.keyid and entry.body == body for entry in refusals):
+    refusal = events.RefusalEvent.from_body(body)
+    entries = session.entries(subject.model)
+    if not again and any(
+        entry.keyid == session.keyid and entry.read(events.RefusalEvent) == refusal for entry in entries
+    ):
         return
     session.record(session.draft(EntryKind.REFUSAL, subject.model, **body))

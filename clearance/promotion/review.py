@@ -12,19 +12,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import files, ledger, params, paths, registry
+from clearance import files, ledger, params, paths, registry, yaml
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import VerdictDocument
+from clearance.errors import ConfigurationError
+from clearance.params import contract
 from clearance.policy import authorised, judgement, project_verdict, schema
-from clearance.promotion import authorised_policy, candidate, faults, next_step, version_record
+from clearance.promotion import (
+    attempts,
+    authorised_policy,
+    candidate,
+    faults,
+    next_step,
+    rebuilds,
+    version_record,
+)
+from clearance.promotion.attempts import AttemptCount
 from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.next_step import Ending, JudgedCase
+from clearance.promotion.rebuilds import Rebuild
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
-from clearance.versioning import git
+from clearance.versioning import git, visibility
 
 _NOTHING_REQUIRED = approval_rules.ApprovalRequirement(roles={}, authors_listed=False)
 """The requirement where no policy is authorised: it decides nothing, because the model is refused anyway."""
@@ -35,13 +47,14 @@ class JudgedEvidence:
     """Evidence documents by name, and the recorded verdict, which its policy gave again on the recorded day.
 
     `identity` are the digest of the verdict, which cites all other evidence by digest, and that of the
-    parameters: equal identities mean equal evidence.
+    parameters: equal identities mean equal evidence. `contract` is the data contract of the parameters.
     """
 
     declaration: judgement.Declaration
     verdict: VerdictDocument
     documents: Mapping[str, Any]
     identity: tuple[str, str]
+    contract: params.DataContract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +70,9 @@ class Assessment:
 class Review:
     """What was found about a version: the case, what is to be decided, and who agrees so far.
 
-    `needs` is how many people must agree at least, whatever the policy's tier asks for.
+    `needs` is how many people must agree at least, whatever the policy's tier asks for. `contract_changes`
+    is what differs from the data contract of the reference champion, a sentence each. `attempts` counts the
+    attempts at the model up to this one. `rebuilds` are the independent ones that count.
     """
 
     version: registry.Version
@@ -65,24 +80,27 @@ class Review:
     record: VersionRecord
     assessment: Assessment
     contributors: approval_rules.Contributors
+    contract_changes: tuple[str, ...]
     case: JudgedCase
-    matter: ApprovalSubject
-    standing: approval_state.ApprovalState
+    subject: ApprovalSubject
+    approvals: approval_state.ApprovalState
+    attempts: AttemptCount | None
+    rebuilds: tuple[Rebuild, ...] = ()
 
     @property
-    def compared(self) -> Mapping[str, Any]:
-        """The body of the comparison with the reference champion; empty without one."""
+    def compared(self) -> ledger.events.ComparisonEvent | None:
+        """The comparison with the reference champion; None without one."""
         return self.record.current_comparison
 
     @property
     def needs(self) -> int:
         """How many people must agree at least, whatever the policy's tier asks for."""
-        return int(self.compared.get("approvals", 0))
+        return self.compared.approvals if self.compared else 0
 
     @property
     def obstacle(self) -> Ending | None:
         """Why the version may not become champion; None when it may."""
-        return next_step.obstacle(self.case, self.standing, self.needs)
+        return next_step.obstacle(self.case, self.approvals, self.needs)
 
 
 def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
@@ -91,13 +109,14 @@ def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
     Raises IntegrityError when the recorded verdict is not what the evidence gives.
     """
     recorded = VerdictDocument.read(folder)
-    if not project_verdict.same_decision(recorded, project_verdict.judge(settings, folder)):
+    if not project_verdict.same_decision(recorded, project_verdict.judge(settings, folder, recorded=True)):
         raise faults.VERDICT_NOT_REPRODUCED(verdict=paths.VERDICT)
     return JudgedEvidence(
         declaration=judgement.declaration_of(settings.data),
         verdict=recorded,
         documents=project_verdict.read_evidence(folder),
         identity=(files.sha256(folder / paths.VERDICT), files.sha256(folder / paths.PARAMS)),
+        contract=settings.contract,
     )
 
 
@@ -112,6 +131,7 @@ def assess(
         promotion=policy.promotion if policy else None,
         today=judgement.judge(policy, evidence.documents, evidence.declaration, day) if policy else None,
         day=day,
+        contract=authority.objection(evidence.contract),
     )
     return Assessment(evidence=evidence, authority=authority, case=case)
 
@@ -158,6 +178,7 @@ def review(
     case = replace(
         assessment.case,
         unpushed=_unpushed(session.root, record),
+        unseen=_unseen(session.root, verified.bundle),
         uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
         unlisted=_unlisted(assessment.authority),
     )
@@ -166,7 +187,7 @@ def review(
         verified,
         record,
         replace(assessment, case=case),
-        contributors=_contributors(session, server, record, verified.bundle),
+        background=_background(session, server, record, verified.bundle),
         at=session.now(),
     )
 
@@ -182,14 +203,13 @@ def with_record(
 
     Raises IntegrityError when another version is champion by now and its evidence is lost.
     """
-    contributors, assessment, before = reviewed.contributors, reviewed.assessment, reviewed.record
+    assessment, before = reviewed.assessment, reviewed.record
+    background = _Background(reviewed.contributors, reviewed.contract_changes)
     if (record.reference, record.proposal) != (before.reference, before.proposal):
-        contributors = _contributors(session, server, record, reviewed.bundle)
+        background = _background(session, server, record, reviewed.bundle)
         case = replace(assessment.case, unpushed=_unpushed(session.root, record))
         assessment = replace(assessment, case=case)
-    return _concluded(
-        session, reviewed, record, assessment, contributors=contributors, at=at or session.now()
-    )
+    return _concluded(session, reviewed, record, assessment, background=background, at=at or session.now())
 
 
 def review_then(
@@ -205,13 +225,17 @@ def review_then(
 
     Raises IntegrityError when the evidence of the champion of that time is lost.
     """
-    case = replace(assessment.case, uncommitted=_uncommitted(verified.bundle, assessment.authority.policy))
+    case = replace(
+        assessment.case,
+        unseen=_unseen(session.root, verified.bundle),
+        uncommitted=_uncommitted(verified.bundle, assessment.authority.policy),
+    )
     return _concluded(
         session,
         verified,
         record,
         replace(assessment, case=case),
-        contributors=_contributors(session, server, record, verified.bundle),
+        background=_background(session, server, record, verified.bundle),
         at=at,
     )
 
@@ -222,20 +246,33 @@ def _concluded(
     record: VersionRecord,
     assessment: Assessment,
     *,
-    contributors: approval_rules.Contributors,
+    background: _Background,
     at: dt.datetime,
 ) -> Review:
     """The review that follows from what was verified, judged and recorded."""
     authority, case = assessment.authority, assessment.case
     requirement = _requirement(authority)
-    case = replace(case, compared=_comparison_obstacle(record, authority.policy, case.day))
+    count = _attempts(record, authority)
+    if count is not None and count.number > 1 and authority.policy:
+        case = replace(case, today=_judged_as(assessment, authority.policy, count.number))
+    rebuilt = rebuilds.independent(
+        rebuilds.signed_rebuilds(record.entries, record.version, verified.bundle.digest, session.roles),
+        background.contributors.identities,
+    )
+    case = replace(
+        case,
+        compared=_comparison_obstacle(record, authority.policy, case.day),
+        contradicted=rebuilds.contradiction(rebuilt),
+        unrebuilt=rebuilds.lacking(rebuilt, record.version) if authority.demands_rebuild else None,
+        unreadable="; ".join(map(_describe_unreadable, record.unreadable)) or None,
+    )
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
     subject = version_record.approval_subject(record, verified.bundle)
     context = approval_rules.ApprovalContext(
         subject=subject,
         roles=session.roles,
-        contributors=contributors,
+        contributors=background.contributors,
         requirement=requirement or _NOTHING_REQUIRED,
         failed=case.failed,
         now=at,
@@ -245,11 +282,25 @@ def _concluded(
         bundle=verified.bundle,
         record=record,
         assessment=assessment,
-        contributors=contributors,
+        contributors=background.contributors,
+        contract_changes=background.contract_changes,
         case=case,
-        matter=subject,
-        standing=approval_state.evaluate(record.decisions, context),
+        subject=subject,
+        approvals=approval_state.evaluate(record.decisions, context),
+        attempts=count,
+        rebuilds=tuple(rebuilt),
     )
+
+
+def _attempts(record: VersionRecord, authority: Authority) -> AttemptCount | None:
+    terms = authority.policy.attempts if authority.policy else None
+    return attempts.of_version(record.entries, record.model, record.version, terms)
+
+
+def _judged_as(assessment: Assessment, policy: schema.Policy, attempt: int) -> judgement.Verdict:
+    """The verdict on the day of the case, as this attempt."""
+    evidence, day = assessment.evidence, assessment.case.day
+    return judgement.judge(policy, evidence.documents, evidence.declaration, day, attempt)
 
 
 def _is_about(assessment: Assessment, verified: VerifiedCandidate, day: dt.date) -> bool:
@@ -272,21 +323,52 @@ def _requirement(authority: Authority) -> approval_rules.ApprovalRequirement | N
     )
 
 
-def _contributors(
+@dataclass(frozen=True)
+class _Background:
+    """What the reference champion says about a version: who contributed since, what is asked otherwise."""
+
+    contributors: approval_rules.Contributors
+    contract_changes: tuple[str, ...]
+
+
+def _background(
     session: ReadOnlySession,
     server: registry.MlflowServer,
     record: VersionRecord,
     bundle: evidence_bundle.Bundle,
-) -> approval_rules.Contributors:
-    """Who proposed the version, and who authored code or parameters since the reference champion's commit.
-
-    Raises IntegrityError when a commit is not in the repository.
-    """
+) -> _Background:
+    """The background of a version. Raises IntegrityError when a commit is not in the repository."""
     reference = champion_bundle(session, server, record.model, record.reference)
+    return _Background(
+        contributors=_contributors(session, record, bundle, reference),
+        contract_changes=contract_changes(
+            params.parse(yaml.loads(bundle.evidence.params), "params.yaml").contract, reference
+        ),
+    )
+
+
+def contract_changes(after: params.DataContract, reference: evidence_bundle.Bundle | None) -> tuple[str, ...]:
+    """What differs from the data contract of the champion `reference`, a sentence each; none without one."""
+    if reference is None:
+        return ()
+    try:
+        before = params.parse(yaml.loads(reference.evidence.params), "the champion's params.yaml")
+    except (ConfigurationError, yaml.YAMLError) as error:
+        return (f"the champion's data contract cannot be compared: {error}",)
+    return contract.differences(before.contract, after)
+
+
+def _contributors(
+    session: ReadOnlySession,
+    record: VersionRecord,
+    bundle: evidence_bundle.Bundle,
+    reference: evidence_bundle.Bundle | None,
+) -> approval_rules.Contributors:
+    """Who proposed the version, and who authored code or parameters since the reference champion's commit."""
     keyids = record.proposal.keyids if record.proposal else frozenset()
     commit = bundle.evidence.code.commit
     if commit is None:
-        return approval_rules.contributors(session.roles, keyids, [])
+        return approval_rules.contributors(session.roles, keyids, {})
     locks = [bundle.evidence.lock, *([reference.evidence.lock] if reference else [])]
     authors = git.authors(
         git.checkout_of(session.root),
@@ -294,7 +376,8 @@ def _contributors(
         commit,
         git.input_paths(*locks),
     )
-    return approval_rules.contributors(session.roles, keyids, [author.email for author in authors])
+    claims = {author.email: author.claim for author in authors}
+    return approval_rules.contributors(session.roles, keyids, claims)
 
 
 def champion_bundle(
@@ -308,7 +391,8 @@ def champion_bundle(
         return None
     candidates = registry.candidate_name(name)
     version = registry.find_number(server, candidates, tenure.version)
-    bundle = candidate.read_bundle(session, server, version) if version else None
+    proposal = version_record.find_proposal(session.entries(name), tenure.version)
+    bundle = candidate.read_bundle(session, server, version, proposal) if version and proposal else None
     if bundle is None or bundle.digest != tenure.content:
         raise faults.CHAMPION_EVIDENCE_CHANGED(candidates=candidates, version=tenure.version)
     return bundle
@@ -322,6 +406,12 @@ def _unpushed(root: Path, record: VersionRecord) -> str | None:
     if dvc_remote.default_remote(root) is None:
         return None
     return "Its data and outputs are not at the DVC remote: run `clearance release` where it was made."
+
+
+def _unseen(root: Path, bundle: evidence_bundle.Bundle) -> str | None:
+    """That this checkout hides who made the version, so that authors could approve their own work."""
+    reasons = visibility.hidden_history(root) if bundle.evidence.code.commit else ()
+    return f"Git does not tell here who made it: {'; '.join(reasons)}." if reasons else None
 
 
 def _unlisted(authority: Authority) -> str | None:
@@ -345,13 +435,13 @@ def _comparison_obstacle(record: VersionRecord, policy: schema.Policy | None, da
     if policy is None or policy.challenge is None or not policy.challenge.in_force(day):
         return None
     comparison = record.current_comparison
-    if not comparison:
+    if comparison is None:
         other = "today's champion" if record.reference else "no champion, as a first version is"
         return f"It was not compared with {other}: run `clearance release` where it was made."
-    if comparison["outcome"] == Outcome.PASS or policy.challenge.severity == "warn":
+    if comparison.outcome == Outcome.PASS or policy.challenge.severity == "warn":
         return None
-    outcome = str(comparison["outcome"]).replace("_", " ")
-    return f"Compared with the champion: {outcome}; {'; '.join(comparison['reasons'])}."
+    outcome = str(comparison.outcome).replace("_", " ")
+    return f"Compared with the champion: {outcome}; {'; '.join(comparison.reasons)}."
 
 
 def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: VersionRecord) -> list[str]:
@@ -364,4 +454,12 @@ def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: Ve
         failed=False,
         now=session.now(),
     )
-    return [str(decision) for decision in approval_state.evaluate(record.decisions, context).rejections]
+    standing = approval_state.evaluate(record.decisions, context)
+    return [*map(str, standing.rejections), *map(_describe_unreadable, record.unreadable)]
+
+
+def _describe_unreadable(entry: ledger.Entry) -> str:
+    return (
+        f"Entry {entry.number}, a {entry.kind} by {entry.actor}, was erased against the rules and may be "
+        "about this version: restore the ledger from a backup, or propose a new version."
+    )

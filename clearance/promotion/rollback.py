@@ -25,6 +25,7 @@ def roll_back(
     one reason goes back once. Raises ReleaseRefused without the right, ConfigurationError when the version
     was never champion, may be no longer or was rejected since, IntegrityError when it does not verify.
     """
+    faults.ensure_reason(reason)
     session.demand(Right.ROLL_BACK, name, f"roll {name} back")
     session.ensure_sound()
     with (
@@ -70,6 +71,7 @@ def roll_back(
 
 def retire(session: LedgerSession, server: registry.MlflowServer, name: str, reason: str) -> None:
     """Leave the model without a champion. Raises as `roll_back` does."""
+    faults.ensure_reason(reason)
     session.demand(Right.ROLL_BACK, name, f"retire {name}")
     session.ensure_sound()
     with (
@@ -105,7 +107,8 @@ def _record_intent(
 def _is_last_change(entries: Sequence[ledger.Entry], kind: EntryKind, reason: str) -> bool:
     """Whether the last change of the champion is this one, for this reason: the command was run before."""
     changes = [entry for entry in entries if entry.kind in events.CHANGES]
-    return bool(changes) and changes[-1].kind == kind and changes[-1].body.get("reason") == reason
+    last = changes[-1].read(events.ChampionChange) if changes else None
+    return last is not None and last.kind == kind and last.reason == reason
 
 
 def _aliased(server: registry.MlflowServer, name: str) -> int | None:

@@ -6,19 +6,31 @@ Only the project's own ledger and registry are asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from clearance import files, ledger, registry
-from clearance.errors import ClearanceError, ConfigurationError
-from clearance.promotion import candidate, faults, past_promotions, promote, review, version_record
+from clearance import ledger, paths, registry
+from clearance.errors import ClearanceError, ConfigurationError, ExitCode, TransientError
+from clearance.policy import policy_file
+from clearance.promotion import (
+    approval_request,
+    attempts,
+    candidate,
+    faults,
+    lapse,
+    past_promotions,
+    promote,
+    review,
+    served_versions,
+    version_record,
+)
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import dsse, evidence_bundle
+from clearance.versioning import dvc_lock, git
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +57,9 @@ def verify(
     except ClearanceError as error:
         return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
+    checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
+    if tenure is not None and number in (None, tenure.version):
+        checks.append(_check("permission", lambda: _describe_permission(session, name, entries, tenure)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
@@ -61,10 +76,9 @@ def verify_file(
 
     def describe_bundle() -> str:
         bundle = evidence_bundle.read(session.verify_envelope(dsse.read(file)))
+        proposals = (entry.read(ledger.events.ProposalEvent) for entry in entries)
         numbers.extend(
-            entry.body["version"]
-            for entry in entries
-            if entry.kind == ledger.EntryKind.PROPOSAL and entry.body.get("content") == bundle.digest
+            proposal.version for proposal in proposals if proposal and proposal.content == bundle.digest
         )
         if not numbers:
             raise faults.BUNDLE_NOT_RELEASED()
@@ -78,9 +92,14 @@ def verify_file(
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
-    """The check that `look` makes: it returns what it saw, or raises what is wrong."""
+    """The check that `look` makes: it returns what it saw, or raises what is wrong.
+
+    A fault that may pass is raised: it says nothing about the record.
+    """
     try:
         return Check(name=name, holds=True, says=look())
+    except TransientError:
+        raise
     except ClearanceError as error:
         return _broken(name, error)
 
@@ -112,6 +131,25 @@ def _describe_alias(
         )
     promote.ensure_alias(name, target, aliased, tenure)
     return f"matches the ledger ({target})" if target else "not set, as in the ledger"
+
+
+def _describe_permission(
+    session: ReadOnlySession, name: str, entries: list[ledger.Entry], tenure: ledger.Tenure
+) -> str:
+    """That everybody whom the champion rests on still agrees."""
+    record = version_record.fold(entries, name, tenure.version, session.roles)
+    if lapsed := lapse.find(record, session.roles, session.now()):
+        raise faults.CHAMPION_LAPSED(why=lapsed)
+    return f"nobody withdrew what allowed it{f', until {end}' if (end := tenure.override_until) else ''}"
+
+
+def exit_code(checks: Sequence[Check]) -> ExitCode:
+    """The exit status that tells whether all holds, or the champion has only lapsed."""
+    codes = {check.code for check in checks if not check.holds}
+    if not codes:
+        return ExitCode.PASS
+    lapsed = {faults.CHAMPION_LAPSED.code, faults.OVERRIDE_ENDED.code}
+    return ExitCode.LAPSED if faults.CHAMPION_LAPSED.code in codes and codes <= lapsed else ExitCode.ERROR
 
 
 def _check_version(
@@ -148,8 +186,14 @@ def _check_version(
         copy = registry.find_version(server, name, str(verified.version.fingerprint))
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
-        if record.comparison:
-            yield _check("comparison", lambda: _describe_comparison(server, verified, record))
+        yield _check("contract", lambda: _describe_contract(session, server, verified, record))
+        if unusual := _unusual_commands(session, verified):
+            yield Check(name="commands", holds=True, says="; ".join(unusual))
+        if comparison := record.comparison:
+            yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
+        yield _check("attempts", lambda: _describe_attempts(verified, record))
+        if report := _rebuild_check(session, server, verified, record):
+            yield report
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
 
 
@@ -158,18 +202,64 @@ def _describe_copy(server: registry.MlflowServer, copy: registry.Version, verifi
     return f"{copy} holds the same files"
 
 
+def _describe_contract(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> str:
+    """The data contract, every change of it since the champion before, and every override."""
+    request = approval_request.of_version(session, server, verified.settings, record)
+    return "; ".join(request.lines())
+
+
 def _describe_comparison(
-    server: registry.MlflowServer, verified: VerifiedCandidate, record: VersionRecord
+    server: registry.MlflowServer, verified: VerifiedCandidate, comparison: ledger.events.ComparisonEvent
 ) -> str:
     """Whether the comparison beside the version is the one that was recorded and agreed to."""
-    name = version_record.COMPARISON_FILE
-    with TemporaryDirectory() as folder:
-        registry.fetch_files(server, verified.version, [name], Path(folder))
-        digest = files.sha256_json(files.read_json(Path(folder) / name))
-    if digest != record.comparison["comparison"]:
-        raise faults.COMPARISON_CHANGED(file=name)
-    outcome = str(record.comparison["outcome"]).replace("_", " ")
+    candidate.fetch_comparison(server, verified.version, comparison.comparison)
+    outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
+
+
+def _unusual_commands(session: ReadOnlySession, verified: VerifiedCandidate) -> list[str]:
+    """What the stages of the version ran beside modules of the project, or against what its commit says."""
+    evidence = verified.bundle.evidence
+    committed = None
+    if commit := evidence.code.commit:
+        try:
+            graph = git.read_file(git.checkout_of(session.root), commit, paths.DVC_YAML.as_posix()) or b""
+            committed = dvc_lock.declared_commands(graph.decode(errors="replace"))
+        except ClearanceError as error:
+            return [f"the commands cannot be compared with the commit: {error.fault}"]
+    return dvc_lock.unusual_commands(dvc_lock.parse(evidence.lock), committed)
+
+
+def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:
+    """Which attempt at its model the version was, as the policy that judged it counts."""
+    terms = policy_file.load(verified.policy_file, recorded=True).attempts
+    return str(attempts.of_version(record.entries, record.model, record.version, terms))
+
+
+def _rebuild_check(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> Check | None:
+    """What independent people got when they built the version again; None where nobody did or must."""
+    try:
+        reviewed = review.review(session, server, verified, record, session.now().date())
+    except ClearanceError as error:
+        return _broken("rebuild", error)
+    if reviewed.case.contradicted:
+        code = faults.REBUILD_DIFFERS.code
+        return Check(name="rebuild", holds=False, says=reviewed.case.contradicted, code=code)
+    if reviewed.rebuilds:
+        return Check(name="rebuild", holds=True, says="; ".join(map(str, reviewed.rebuilds)))
+    if reviewed.case.unrebuilt:
+        return Check(name="rebuild", holds=True, says=f"none so far; {reviewed.case.unrebuilt}")
+    return None
 
 
 def _describe_approvals(

@@ -6,14 +6,14 @@ Nothing is fetched or judged here. Versions are numbered as candidates are.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from clearance import ledger
 from clearance.errors import IntegrityError
-from clearance.ledger import Entry, EntryKind, events
+from clearance.ledger import Entry, events
 from clearance.promotion import faults
+from clearance.promotion.validity import OBJECTIONS
 from clearance.trust import approval_state, dsse, recorded_decisions
 from clearance.trust.decisions import ApprovalSubject
 from clearance.trust.evidence_bundle import Bundle
@@ -22,13 +22,17 @@ from clearance.trust.roles import Right, Roles
 COMPARISON = "urn:clearance:comparison:v1"
 """The predicate type of a signed comparison with the champion."""
 
-COMPARISON_FILE = "evidence/comparison.json"
-"""Where the run of a version keeps that comparison."""
+LEGACY_COMPARISON = "evidence/comparison.json"
+"""Where versions of before kept their comparison: under one name, so the next one replaced it."""
+
+
+def comparison_file(digest: str) -> str:
+    """Where the run of a version keeps the comparison with this digest."""
+    return f"evidence/comparison-{digest[:24]}.json"
+
 
 OVERRIDE, DEMO = "clearance.override", "clearance.demo"
 """The registry's tags for what must be said wherever a version is named."""
-
-DECISIONS = frozenset({EntryKind.APPROVAL, EntryKind.REJECTION, EntryKind.REVOCATION, EntryKind.OVERRIDE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +60,10 @@ class VersionRecord:
 
     `entries` are all of the model. `champion` is who is champion then; `reference` is the champion that
     decisions on the version are about: the present one, or of the champion itself the one that it followed.
-    `comparison` is the body of the newest signed comparison, empty without one. `champions` are all versions
+    `comparison` is the newest signed comparison; None without one. `champions` are all versions
     that have been champion, in order. `open_intents` are changes that were started and never ended; `changes`
-    are the promotions, rollbacks and retirements of the version.
+    are the promotions, rollbacks and retirements of the version. `unreadable` are objections that were erased
+    against the rules since it was proposed: whether they are about it, nobody can tell.
     """
 
     model: str
@@ -66,12 +71,13 @@ class VersionRecord:
     entries: tuple[Entry, ...]
     proposal: Proposal | None
     decisions: tuple[recorded_decisions.DecisionRecord, ...]
-    comparison: Mapping[str, Any]
+    comparison: events.ComparisonEvent | None
     champion: ledger.Tenure | None
     reference: ledger.Tenure | None
     champions: tuple[int, ...]
     open_intents: tuple[Entry, ...]
     changes: tuple[Entry, ...]
+    unreadable: tuple[Entry, ...] = ()
 
     @property
     def until(self) -> int:
@@ -79,11 +85,10 @@ class VersionRecord:
         return self.entries[-1].number if self.entries else 0
 
     @property
-    def current_comparison(self) -> Mapping[str, Any]:
-        """The comparison, where it is one with the reference; else empty."""
+    def current_comparison(self) -> events.ComparisonEvent | None:
+        """The comparison, where it is one with the reference; else None."""
         content = self.reference.content if self.reference else None
-        fits = bool(self.comparison) and self.comparison.get("champion") == content
-        return self.comparison if fits else {}
+        return self.comparison if self.comparison and self.comparison.champion == content else None
 
     def extended(self, newer: Iterable[Entry], roles: Roles) -> VersionRecord:
         """The record with the model's newer entries; the same one when there are none."""
@@ -103,8 +108,9 @@ def fold(entries: Iterable[Entry], model: str, version: int, roles: Roles) -> Ve
     """
     listed = tuple(entries)
     tenures = ledger.tenures(listed, model)
-    about = [entry for entry in listed if not entry.redacted and entry.body.get("version") == version]
+    about = [entry for entry in listed if (event := entry.event) and event.about == version]
     champion = _present(tenures)
+    first = next((entry.number for entry in about if entry.kind == events.EntryKind.PROPOSAL), None)
     reference = champion
     if champion is not None and champion.version == version:
         reference = _followed(listed, model, version)
@@ -114,9 +120,9 @@ def fold(entries: Iterable[Entry], model: str, version: int, roles: Roles) -> Ve
         entries=listed,
         proposal=find_proposal(about, version),
         decisions=tuple(
-            recorded_decisions.open_record(entry.number, entry.at, entry.body.get("envelope", {}), roles)
+            recorded_decisions.open_record(entry.number, entry.at, decision.envelope or {}, roles)
             for entry in about
-            if entry.kind in DECISIONS
+            if (decision := entry.read(events.DecisionEvent))
         ),
         comparison=newest_comparison(about, version, roles),
         champion=champion,
@@ -124,6 +130,11 @@ def fold(entries: Iterable[Entry], model: str, version: int, roles: Roles) -> Ve
         champions=tuple(dict.fromkeys(tenure.version for tenure in tenures)),
         open_intents=ledger.open_intents(listed, model),
         changes=tuple(entry for entry in about if entry.kind in events.CHANGES),
+        unreadable=tuple(
+            entry
+            for entry in listed
+            if entry.redacted and entry.kind in OBJECTIONS and first is not None and entry.number > first
+        ),
     )
 
 
@@ -142,7 +153,7 @@ def _followed(entries: Sequence[Entry], model: str, version: int) -> ledger.Tenu
         (
             index
             for index, entry in enumerate(entries)
-            if entry.kind == EntryKind.PROMOTION and entry.body.get("version") == version
+            if (event := entry.read(events.PromotionEvent)) and event.version == version
         ),
         0,
     )
@@ -155,44 +166,44 @@ def find_proposal(entries: Iterable[Entry], version: int) -> Proposal | None:
     Raises IntegrityError when two proposals of the version differ in content.
     """
     proposals = [
-        entry
+        (entry, event)
         for entry in entries
-        if entry.kind == EntryKind.PROPOSAL and entry.body.get("version") == version
+        if (event := entry.read(events.ProposalEvent)) and event.version == version
     ]
     if not proposals:
         return None
-    content = proposals[0].body["content"]
-    for entry in proposals:
-        if entry.body["content"] != content:
+    content = proposals[0][1].content
+    for entry, event in proposals:
+        if event.content != content:
             raise faults.PROPOSALS_DIFFER(entry=entry.number, version=version)
     return Proposal(
         version=version,
         content=content,
-        proposers=tuple((entry.keyid or "", entry.at) for entry in proposals),
-        fingerprint=proposals[-1].body["fingerprint"],
-        pushed=any(bool(entry.body.get("pushed")) for entry in proposals),
+        proposers=tuple((entry.keyid or "", entry.at) for entry, _ in proposals),
+        fingerprint=proposals[-1][1].fingerprint or "",
+        pushed=any(event.pushed for _, event in proposals),
     )
 
 
-def newest_comparison(entries: Iterable[Entry], version: int, roles: Roles) -> Mapping[str, Any]:
-    """The body of the version's newest comparison with the champion of its day; empty without one.
+def newest_comparison(entries: Iterable[Entry], version: int, roles: Roles) -> events.ComparisonEvent | None:
+    """The version's newest comparison with the champion of its day; None without one.
 
     Counts only where its envelope, signed by a person who might propose then, says the same word for word.
     """
-    bodies = [
-        entry.body
+    comparisons = [
+        event
         for entry in entries
-        if entry.kind == EntryKind.COMPARISON
-        and entry.body.get("version") == version
-        and _is_signed(entry, roles)
+        if (event := entry.read(events.ComparisonEvent))
+        and event.version == version
+        and _is_signed(entry, event, roles)
     ]
-    return bodies[-1] if bodies else {}
+    return comparisons[-1] if comparisons else None
 
 
-def _is_signed(entry: Entry, roles: Roles) -> bool:
-    predicate = {key: value for key, value in entry.body.items() if key != "envelope"}
+def _is_signed(entry: Entry, event: events.ComparisonEvent, roles: Roles) -> bool:
+    predicate = {name: value for name, value in event.to_body().items() if name != "envelope"}
     try:
-        signed = dsse.verify(entry.body.get("envelope", {}), roles.keys)
+        signed = dsse.verify(event.envelope or {}, roles.keys)
     except IntegrityError:
         return False
     same = signed.statement["predicateType"] == COMPARISON and signed.statement["predicate"] == predicate
@@ -206,7 +217,7 @@ def approval_subject(record: VersionRecord, bundle: Bundle) -> ApprovalSubject:
         version=record.version,
         content=bundle.digest,
         policy=bundle.evidence.judged.id,
-        comparison=record.current_comparison.get("comparison"),
+        comparison=comparison.comparison if (comparison := record.current_comparison) else None,
         champion=record.reference.content if record.reference else None,
     )
 
@@ -218,9 +229,9 @@ def notes(entries: Iterable[Entry], version: int, *, demo: bool) -> dict[str, st
     """
     by_tag = {DEMO: "signed with demo keys, which do not prove who signed"} if demo else {}
     for entry in entries:
-        promoted = entry.kind == EntryKind.PROMOTION and entry.body.get("version") == version
-        if promoted and "override" in entry.body:
-            by_tag[OVERRIDE] = str(entry.body["override"])
+        promotion = entry.read(events.PromotionEvent)
+        if promotion and promotion.version == version and promotion.override is not None:
+            by_tag[OVERRIDE] = promotion.override
     return by_tag
 
 

@@ -21,11 +21,15 @@ from clearance.registry.run_values import DataSet as DataSet
 from clearance.registry.run_values import RunRecord as RunRecord
 from clearance.registry.run_values import TrackedRun as TrackedRun
 from clearance.registry.test_set_uses import count_test_uses as count_test_uses
+from clearance.registry.tracked_attempts import TrackedAttempt as TrackedAttempt
+from clearance.registry.tracked_attempts import attempt_facts as attempt_facts
+from clearance.registry.tracked_attempts import find_attempts as find_attempts
 from clearance.registry.tracking import find_run as find_run
 from clearance.registry.tracking import link_runs as link_runs
 from clearance.registry.tracking import track_run as track_run
 from clearance.registry.version import Version as Version
 from clearance.registry.versions import CHAMPION as CHAMPION
+from clearance.registry.versions import aliases as aliases
 from clearance.registry.versions import annotate as annotate
 from clearance.registry.versions import candidate_name as candidate_name
 from clearance.registry.versions import candidate_version as candidate_version
@@ -34,6 +38,7 @@ from clearance.registry.versions import clear_champion as clear_champion
 from clearance.registry.versions import copy_version as copy_version
 from clearance.registry.versions import find_number as find_number
 from clearance.registry.versions import find_version as find_version
+from clearance.registry.versions import list_versions as list_versions
 from clearance.registry.versions import register_version as register_version
 from clearance.registry.versions import set_champion as set_champion
 from clearance.registry.versions import unsound as unsound

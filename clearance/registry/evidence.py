@@ -29,7 +29,10 @@ def store_evidence(server: MlflowServer, version: Version, file: Path) -> None:
 
 
 def fetch_files(server: MlflowServer, version: Version, names: list[str], target: Path) -> None:
-    """Copy files of the version's run to `target`. Raises IntegrityError when MLflow no longer has one."""
+    """Copy files of the version's run to `target`.
+
+    Raises IntegrityError when MLflow no longer has one, UnavailableError when there is no space for it here.
+    """
     if not names:
         return
     name = names[0]
@@ -42,6 +45,8 @@ def fetch_files(server: MlflowServer, version: Version, names: list[str], target
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.move(file, target / name)
         except (MlflowException, OSError) as error:
+            if (passing := files.passing_fault(error)) is not None:
+                raise passing from None
             if isinstance(error, MlflowException) and error.error_code not in _LOST:
                 raise
             reason = " ".join(str(error).split())[:200]

@@ -1,6 +1,7 @@
 """Every fault that this room reports: what MLflow refuses, loses or holds altered."""
 
 from clearance.errors import (
+    BusyError,
     ClearanceError,
     ConfigurationError,
     ErrorKind,
@@ -30,6 +31,38 @@ MLFLOW_FAILED = ErrorKind(
     "MLflow at {address} reports: {reason}",
     "fix what it names, then repeat this",
 )
+ADDRESS_NOT_USABLE = ErrorKind(
+    "registry.address_not_usable",
+    ConfigurationError,
+    "MLflow cannot use the address {address}: {reason}",
+    "set MLFLOW_TRACKING_URI to http(s)://host:port, sqlite:///path or "
+    "postgresql+psycopg://user:password@host/database; a part with special characters must be URL-encoded",
+)
+DRIVER_MISSING = ErrorKind(
+    "registry.driver_missing",
+    ConfigurationError,
+    "the driver for MLflow's database {address} is not installed: {reason}",
+    "install it, or set MLFLOW_TRACKING_URI to a server (http://host:port), sqlite:///path or "
+    "postgresql+psycopg://user:password@host/database",
+)
+DATABASE_FULL = ErrorKind(
+    "registry.database_full",
+    UnavailableError,
+    "there is no space left for MLflow's database {address}",
+    "free some disk space, then repeat this",
+)
+DATABASE_REFUSES = ErrorKind(
+    "registry.database_refuses",
+    ConfigurationError,
+    "MLflow's database {address} refuses: {reason}",
+    "create it, or correct user, password and database in MLFLOW_TRACKING_URI",
+)
+DATABASE_BUSY = ErrorKind(
+    "registry.database_busy",
+    BusyError,
+    "another process has kept MLflow's database {address} locked for more than {seconds:g} s",
+    "wait until it ends, or stop it; then repeat this",
+)
 EXPERIMENT_DELETED = ErrorKind(
     "registry.experiment_deleted",
     ConfigurationError,
@@ -53,7 +86,7 @@ CHAMPION_MOVED = ErrorKind(
 VERSION_NOT_FOUND = ErrorKind(
     "registry.version_not_found",
     TransientError,
-    "MLflow created a version of {name} and does not find it",
+    "MLflow created a version of {name} but cannot find it",
     "repeat this",
 )
 VERSION_ALTERED = ErrorKind(

@@ -39,9 +39,9 @@ _TYPES = {"double": DataType.double, "string": DataType.string}
 class ModelDescription:
     """What MLflow records about a model: its file by digest, its inputs, its requirements.
 
-    `inputs` are (name, `double` or `string`) in order. `example` is a made-up row. From the score `threshold`
-    on (the probability of the favourable outcome, the second column that the model returns) the decision is
-    favourable. `trusted` are the types that its file may hold.
+    `inputs` are (name, `double` or `string`) in order. `example` is a made-up row. What MLflow serves is the
+    decision: 1, favourable, from the score `threshold` on, else 0. The scores are the second column of
+    `predict_proba` of the same model. `trusted` are the types that its file may hold.
     """
 
     file: Path
@@ -120,7 +120,7 @@ def write(folder: Path, described: ModelDescription, *, model_id: str, run_id: s
         "python_function",
         loader_module="mlflow.sklearn",
         model_path=MODEL,
-        predict_fn="predict_proba",
+        predict_fn="predict",
         env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
         python_version=described.python,
     )
@@ -143,7 +143,7 @@ def folder_digests(folder: Path) -> dict[str, str]:
 
 def _signature(described: ModelDescription) -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [ColSpec(_TYPES[kind], name) for name, kind in described.inputs]
-    return ModelSignature(Schema(columns), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
+    return ModelSignature(Schema(columns), Schema([TensorSpec(np.dtype("int8"), (-1,))]))
 
 
 def _write_example(folder: Path, example: Mapping[str, Any]) -> dict[str, Any]:

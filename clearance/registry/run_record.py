@@ -70,6 +70,18 @@ def test_rows(split: SplitDocument | BlockedDocument) -> str | None:
     return None if isinstance(split, BlockedDocument) else split.row_digests["test"]
 
 
+def attempt_facts(
+    settings: params.Params, verdict: VerdictDocument, split: SplitDocument | BlockedDocument
+) -> dict[str, Any]:
+    """What this execution tried, as the ledger records it beside its verdict."""
+    return registry.attempt_facts(
+        seed=settings.seed,
+        overrides=dict(_leaves(settings.overrides)) if settings.overrides else {},
+        test_rows=test_rows(split),
+        source=verdict.evidence.get(paths.ORIGIN.as_posix()),
+    )
+
+
 def _document(verified: lineage.Lineage, kind: type[D]) -> D | BlockedDocument:
     return kind.from_json(verified.read_json(kind.path.as_posix()))
 

@@ -38,16 +38,22 @@ def mark(server: MlflowServer, run_id: str, fingerprint: str, test_rows: str) ->
 
 
 def _fingerprints(server: MlflowServer, test_rows: str) -> set[str]:
-    return {run.data.tags.get(FINGERPRINT, run.info.run_id) for run in _runs(server, test_rows)}
+    return {
+        run.data.tags.get(FINGERPRINT, run.info.run_id) for run in search_runs(server, TEST_ROWS, test_rows)
+    }
 
 
-def _runs(server: MlflowServer, test_rows: str) -> Iterator[Run]:
+def search_runs(server: MlflowServer, tag: str, value: str) -> Iterator[Run]:
+    """The runs of all experiments with this value of a tag; deleted ones as well."""
+    if "'" in value and '"' in value:
+        return  # no filter can name it, and no name or digest of ours is like that
+    quote = '"' if "'" in value else "'"
     experiments = [experiment.experiment_id for experiment in _experiments(server)]
     token: str | None = None
     while experiments:
         page = server.client.search_runs(
             experiments,
-            f"tags.`{TEST_ROWS}` = '{test_rows}'",
+            f"tags.`{tag}` = {quote}{value}{quote}",
             run_view_type=ViewType.ALL,
             max_results=_PAGE,
             page_token=token,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """A version of a registered model, as the registry has it."""
+    """A version of a registered model, as the registry has it; `stage` is MLflow's older kind of alias."""
 
     name: str
     number: int
@@ -16,6 +16,7 @@ class Version:
     tags: Mapping[str, str]
     run_id: str
     model_id: str
+    stage: str | None = None
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"

@@ -14,7 +14,8 @@ import mlflow.artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from clearance.errors import ClearanceError, ConfigurationError, UnavailableError
+from clearance import files
+from clearance.errors import ClearanceError, ConfigurationError, TransientError
 from clearance.registry import faults, model_folder
 from clearance.registry.mlflow_server import MlflowServer, translated
 from clearance.registry.run_values import TrackedRun
@@ -126,6 +127,31 @@ def candidate_version(server: MlflowServer, name: str, number: int) -> Version:
     return version
 
 
+def list_versions(server: MlflowServer, name: str) -> tuple[Version, ...]:
+    """Every version of `name`, in order; empty when there is no such model."""
+    versions: list[Version] = []
+    token: str | None = None
+    with translated(server.addresses[-1]):
+        while True:
+            page = server.client.search_model_versions(f"name = '{name}'", page_token=token)
+            versions += map(_version, page)
+            token = page.token
+            if not token:
+                return tuple(sorted(versions, key=lambda version: version.number))
+
+
+def aliases(server: MlflowServer, name: str) -> dict[str, int]:
+    """The number of the version that each alias of `name` points at; empty when there is no such model."""
+    with translated(server.addresses[-1]):
+        try:
+            by_alias = server.client.get_registered_model(name).aliases
+        except MlflowException as error:
+            if error.error_code == _ABSENT:
+                return {}
+            raise
+    return {alias: int(number) for alias, number in by_alias.items()}
+
+
 def clear_champion(server: MlflowServer, name: str) -> None:
     """Remove the alias `champion`: no version is served from now on."""
     with translated(server.addresses[-1]):
@@ -158,9 +184,11 @@ def download(server: MlflowServer, version: Version, folder: str) -> Path:
         with translated(server.addresses[-1]):
             location = server.client.get_model_version_download_uri(version.name, str(version.number))
             return Path(mlflow.artifacts.download_artifacts(location, dst_path=folder))
-    except (UnavailableError, ConfigurationError):
+    except (TransientError, ConfigurationError):
         raise
     except (ClearanceError, OSError) as error:
+        if (passing := files.passing_fault(error)) is not None:
+            raise passing from None
         raise unsound(version, f"its files cannot be read ({error})") from error
 
 
@@ -215,4 +243,5 @@ def _version(model: ModelVersion) -> Version:
         tags=dict(model.tags),
         run_id=str(model.run_id),
         model_id=model.tags.get(MODEL_ID, ""),
+        stage=None if model.current_stage in (None, "", "None") else str(model.current_stage),
     )

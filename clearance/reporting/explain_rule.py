@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 from clearance import wording
 from clearance.documents import metric_catalogue
-from clearance.policy import schema
+from clearance.policy import attempt_terms, findings, schema
+from clearance.policy.attempt_terms import AttemptTerms
+from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.test_set_limit import TestSetLimit
@@ -31,26 +33,17 @@ _EFFECTS = {
     "block": "blocks: a model that does not pass it is not released",
     "warn": "warns: it is reported and stops nothing",
 }
-_COUNTED = {
-    "impact_table": "the impact ratios in reports/impact.csv, each category's rate over the highest rate",
-    "test_uses": "how many models the same test set has judged, counted from what `track` recorded",
-}
 
 
 def explain(policy: schema.Policy, name: str) -> list[str]:
-    """The rule called `name`, one line for each fact; `impact_table` and `test_uses` are explained as well.
+    """The rule or the section called `name`, one line for each fact.
 
-    Raises ConfigurationError when the policy has nothing of that name.
+    A section is a part of the policy with a source and dates of its own: `Policy.sections`. Raises
+    ConfigurationError when the policy has nothing of that name.
     """
     origin = f"of policy {policy.id}, version {policy.version} ({policy.title})"
-    if name == "impact_table" and policy.impact_table:
-        return [
-            f"`impact_table` {origin}",
-            *_impact_table(policy.impact_table),
-            *_source(policy.impact_table),
-        ]
-    if name == "test_uses" and policy.test_uses:
-        return [f"`test_uses` {origin}", *_test_uses(policy.test_uses), *_source(policy.test_uses)]
+    if (section := policy.sections.get(name)) is not None:
+        return [f"`{name}` {origin}", *_terms(section), *_source(section)]
     rule = _rule(policy, name)
     lines = [
         f"Rule {rule.id} {origin}",
@@ -83,10 +76,24 @@ def _without_kind(source: str) -> str:
     return re.sub(r"^engineering convention(:|,|\b) *", "", source) or source
 
 
+def _terms(section: Dated) -> list[str]:
+    """What a section asks; a kind of section without words of its own is explained by its source alone."""
+    match section:
+        case ImpactTableRules():
+            return _impact_table(section)
+        case TestSetLimit():
+            return _test_uses(section)
+        case AttemptTerms():
+            return _attempts(section)
+        case ComparisonTerms():
+            return _challenge(section)
+    return []
+
+
 def _impact_table(rules: ImpactTableRules) -> list[str]:
     excluded = [f"{item.category} ({item.attribute}): {item.justification}" for item in rules.excluded]
     return [
-        f"Applies to: {_COUNTED['impact_table']}.",
+        "Applies to: the impact ratios in reports/impact.csv, each category's rate over the highest rate.",
         f"Allows: a category with less than {wording.percent(rules.excludable_below)} of the rows may be "
         "left out of the ratios, with a written justification; its count and rate stay in the table.",
         f"Left out: {'; '.join(excluded) or 'no category'}.",
@@ -95,9 +102,49 @@ def _impact_table(rules: ImpactTableRules) -> list[str]:
 
 def _test_uses(limit: TestSetLimit) -> list[str]:
     return [
-        f"Counts: {_COUNTED['test_uses']}.",
+        "Counts: how many models the same test set has judged, counted from what `track` recorded.",
         f"Limit: a warning from use {limit.warn_from} on.",
         f"Effect: {_EFFECTS['warn']}.",
+    ]
+
+
+def _attempts(terms: AttemptTerms) -> list[str]:
+    spent = (
+        "rules that decide by an interval of test rows decide the first attempt at 1/2 of their level, the "
+        "next two at 1/8 each, the next four at 1/32 each, and so on; after attempt "
+        f"{attempt_terms.MOST} nothing passes"
+    )
+    warning = f"a warning from attempt {terms.warn_from} on" if terms.warn_from else "none"
+    return [
+        "Counts: the models judged under one name since its last promotion, from MLflow and the ledger.",
+        f"Level: {spent if terms.spend else 'every attempt is decided at the full level'}.",
+        f"Warning: {warning}.",
+    ]
+
+
+def _challenge(terms: ComparisonTerms) -> list[str]:
+    margins = [
+        f"{metric_catalogue.title(f'performance.{item.metric}')} may get worse by at most "
+        f"{wording.plain(item.margin)}"
+        for item in terms.quality
+    ]
+    approvals = terms.first_version.approvals
+    people = f"at least {approvals} {'person' if approvals == 1 else 'people'} must approve it"
+    return [
+        "Compares: the candidate with the champion, on the same test rows.",
+        f"Quality: {'; '.join(margins)}.",
+        "Fairness, for each fairness rule that decides: a difference between groups may grow by at most "
+        f"{wording.plain(terms.difference_margin)}; a ratio may lose at most "
+        f"{wording.percent(terms.ratio_margin)} of the champion's.",
+        f"Without a champion: {people if approvals else 'the rules of the policy are enough'}.",
+        f"Rows needed: {wording.count(terms.minimum_rows)} in all and "
+        f"{wording.count(terms.minimum_group_rows)} for every rate of a group; fewer is insufficient "
+        "evidence.",
+        f"Unknown categories: in at most {wording.percent(terms.unknown_share)} of the rows a feature may "
+        "hold a category that the champion never saw.",
+        f"Decides: passes if all of the {100 * terms.confidence:.4g}% interval of each change is within its "
+        "margin.",
+        f"Effect: {_EFFECTS[terms.severity]}.",
     ]
 
 
@@ -112,21 +159,49 @@ def cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
             yield f"rule {rule.id} reads {rule.metric}, which may not be measured: did you mean {suggestion}?"
         if rule.kind == "legal" and rule.certainty is None:
             yield f"rule {rule.id} is legal but does not state the certainty of its source (`certainty`)"
-    table, uses = policy.impact_table, policy.test_uses
-    if table and table.excluded and not table.in_force(as_of):
-        yield f"impact_table is not in force on {as_of}: no category in `excluded` is left out"
-    if uses and not uses.in_force(as_of):
-        yield f"test_uses is not in force on {as_of}: no number of uses is a warning"
-    for name, part in (("impact_table", table), ("test_uses", uses)):
-        if part and part.kind == "legal" and part.certainty is None:
+    for name, section in policy.sections.items():
+        if not section.in_force(as_of) and (consequence := _consequence(section)):
+            yield f"{name} is not in force on {as_of}: {consequence}"
+        if section.kind == "legal" and section.certainty is None:
             yield f"{name} is legal but does not state the certainty of its source (`certainty`)"
+    yield from _general_cautions(policy, as_of)
+
+
+def _general_cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
+    """Cautions about the policy as a whole."""
+    if not policy.demo and not policy.promotion.contract_pinned:
+        yield (
+            "promotion.contract_pinned is false: whoever trains a model may change the question it answers, "
+            "and approvers only read that it changed"
+        )
+    terms = policy.promotion
+    for tier in () if policy.demo else sorted(terms.approvals):
+        if not terms.rebuild.get(tier):
+            yield f"tier {tier} demands no independent rebuild (`promotion.rebuild`): one account can deceive"
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
+    for rule in in_force if policy.spends(as_of) else []:
+        if rule.decides_by == "point_and_significance" and rule.document in findings.TEST_ROWS:
+            yield f"rule {rule.id} decides by significance, so `attempts` does not make it stricter"
     if not any(rule.severity == "block" and rule.decides_by != "report_only" for rule in in_force):
         yield f"no rule in force on {as_of} decides and blocks: no model can pass this policy"
     attributes = {name for rule in in_force for name in rule.read_for}
     for name in policy.attributes:
         if name not in attributes:
             yield f"{name} must be assessed, but no rule in force on {as_of} reads it"
+
+
+def _consequence(section: Dated) -> str | None:
+    """What does not happen while the section is not in force; None where that changes nothing."""
+    match section:
+        case ImpactTableRules():
+            return "no category in `excluded` is left out" if section.excluded else None
+        case TestSetLimit():
+            return "no number of uses is a warning"
+        case AttemptTerms():
+            return "every attempt is decided at the full level"
+        case ComparisonTerms():
+            return "a candidate is not compared with the champion"
+    return "it has no effect"
 
 
 def _similar_metric(name: str) -> str | None:
@@ -140,7 +215,7 @@ def _rule(policy: schema.Policy, name: str) -> schema.Rule:
     rules = {rule.id: rule for rule in policy.rules}
     if name in rules:
         return rules[name]
-    names = [*rules, *(key for key in _COUNTED if getattr(policy, key))]
+    names = [*rules, *policy.sections]
     close = difflib.get_close_matches(name, names, n=1)
     raise faults.UNKNOWN_RULE(
         policy=policy.id,
@@ -173,6 +248,8 @@ def _decides(rule: schema.Rule) -> str:
             f"passes if the number is within the limit. Fails if it is not and {interval} excludes {equal}, "
             "the value of no difference. A number outside the limit by chance is insufficient evidence."
         )
+    if rule.decides_by == "presence":
+        return "passes whatever the number is; only a number that is missing stops a model."
     if rule.decides_by == "point":
         return "the number alone decides, without an interval."
     return "nothing. The number is reported; it is never a pass and never stops a model."

@@ -7,6 +7,6 @@ from clearance.errors import ConfigurationError, ErrorKind
 UNKNOWN_RULE = ErrorKind(
     "reporting.unknown_rule",
     ConfigurationError,
-    "policy {policy} has no rule {rule}{suggestion}",
-    hint="name one of its rules: {rules}",
+    "policy {policy} has no rule or section {rule}{suggestion}",
+    hint="name one of these: {rules}",
 )

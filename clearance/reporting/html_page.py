@@ -17,9 +17,6 @@ import markupsafe
 from clearance import wording
 from clearance.documents import metric_catalogue
 
-_CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
-_DIRECTIONS = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_UNSEEN = {code: f"\\u{code:04x}" for code in _CONTROLS + _DIRECTIONS}
 _TICKED = re.compile("`([^`<>]+)`")
 _WORDS = ("count", "join_names", "limit", "measurement", "number", "percent", "sentence")
 
@@ -49,7 +46,7 @@ def environment(folder: Path) -> jinja2.Environment:
 
 def visible(value: Any) -> Any:
     """A text with its invisible characters as their code, "\\u202e"; anything else unchanged."""
-    return value.translate(_UNSEEN) if type(value) is str else value
+    return wording.inert(value, keep="\n\r\t") if type(value) is str else value
 
 
 def prose(text: str) -> markupsafe.Markup:

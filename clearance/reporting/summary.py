@@ -10,7 +10,8 @@ from pathlib import Path
 from clearance import paths, wording
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import RuleFinding, RuleNotInForce, VerdictDocument
-from clearance.reporting import headline, test_set_notice
+from clearance.params import contract
+from clearance.reporting import attempt_notice, headline, test_set_notice
 
 REPORT = paths.REPORT_PAGE
 _MARKS = {
@@ -73,26 +74,40 @@ def _dates(rule: RuleNotInForce) -> str:
     return f"{rule.id}: from {rule.valid_from}{until}"
 
 
-def test_uses(folder: Path, verdict: VerdictDocument) -> list[str]:
-    """How often the test set of the project at `folder` has judged a model; empty without test rows."""
-    notice = test_set_notice.latest(folder, verdict.policy)
-    if notice is None:
-        return []
-    sentence, is_warning = notice
-    return [f"warning: {sentence}" if is_warning else sentence]
+def counts(folder: Path, verdict: VerdictDocument) -> list[str]:
+    """Which attempt at its model the project at `folder` is, and how often its test set has judged one.
+
+    Empty without test rows.
+    """
+    uses = test_set_notice.latest(folder, verdict.policy)
+    notices = [] if uses is None else [attempt_notice.latest(folder, verdict.policy), uses]
+    return [f"warning: {sentence}" if is_warning else sentence for sentence, is_warning in notices]
+
+
+def overrides(verdict: VerdictDocument) -> list[str]:
+    """Every parameter that the run replaced, a line each; empty where it replaced none."""
+    replaced = contract.describe_overrides(verdict.overrides)
+    return [f"parameter replaced for this run: {override}" for override in replaced]
 
 
 def markdown(verdict: VerdictDocument, folder: Path | None = None) -> str:
     """The verdict, the reason, a table of every finding, and the next steps.
 
-    With the `folder` of the project, also how often its test set has judged a model.
+    With the `folder` of the project, also which attempt it was and how often its test set judged a model.
     """
     lines = [f"## {title(verdict)}", "", headline.sentence(verdict), ""]
     lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
     lines += [_row(finding) for finding in verdict.findings]
-    uses = [] if folder is None else [wording.sentence(line) for line in test_uses(folder, verdict)]
-    lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *uses)), ""]
+    notices = [] if folder is None else [wording.sentence(line) for line in counts(folder, verdict)]
+    lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *notices))]
+    lines += [*(f"- {_as_code(line)}" for line in overrides(verdict)), ""]
     return "\n".join(lines)
+
+
+def _as_code(line: str) -> str:
+    """A line whose end somebody typed, so that Markdown shows it as it is."""
+    what, _, value = line.partition(": ")
+    return f"{what}: ``{value.replace('``', '` `')}``"
 
 
 def _row(finding: RuleFinding) -> str:

@@ -36,7 +36,7 @@ class RebuildReport:
 
     `inputs`: what was read or run differently. `close`: outputs of other bytes that are equal within the
     tolerance. `different`: how other outputs differ. `notes` and `environment` decide nothing. `same` of the
-    `outputs` have the recorded digest.
+    `outputs` have the recorded digest. `network`: the stages could reach a network.
     """
 
     inputs: tuple[str, ...]
@@ -46,6 +46,7 @@ class RebuildReport:
     environment: tuple[str, ...]
     outputs: int
     same: int
+    network: bool = True
 
     @property
     def conclusion(self) -> Conclusion:
@@ -94,6 +95,7 @@ def compare(
         environment=rebuilt.environment,
         outputs=len(record.outs),
         same=len(record.outs) - len(changed),
+        network=rebuilt.network,
     )
 
 

@@ -1,6 +1,6 @@
 """Every fault that this room reports: what keeps a recorded version from being built again."""
 
-from clearance.errors import ClearanceError, ConfigurationError, ErrorKind, IntegrityError
+from clearance.errors import ClearanceError, ConfigurationError, ErrorKind, IntegrityError, UnavailableError
 
 LOCK_WITHOUT_PINS = ErrorKind(
     "reproduction.lock_without_pins",
@@ -49,6 +49,18 @@ NO_COMMIT = ErrorKind(
     ConfigurationError,
     "no commit contains what made this version, so it cannot be built again",
     "commit, run again and release; `uncommitted: false` in the policy requires this",
+)
+ENVIRONMENT_NOT_LOCKED = ErrorKind(
+    "reproduction.environment_not_locked",
+    ConfigurationError,
+    "what is installed is not what the version's requirements.lock pins: {differences}",
+    "make the environment of that commit (`make rebuild` does); nothing was signed",
+)
+ENVIRONMENT_NOT_MADE = ErrorKind(
+    "reproduction.environment_not_made",
+    UnavailableError,
+    "the locked packages cannot be installed into a new environment: {reason}",
+    "see that pip reaches a package index; without --fresh the present environment is checked and used",
 )
 SOURCE_OUTSIDE = ErrorKind(
     "reproduction.source_outside",

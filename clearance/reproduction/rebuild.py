@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import environment, file_lock, files, paths, yaml
-from clearance.reproduction import environment_check, faults, source_rebuild
+from clearance import environment, file_lock, files, isolation, paths, yaml
+from clearance.reproduction import environment_check, faults, new_environment, sandbox, source_rebuild
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, dvc_objects, git
 
@@ -27,7 +27,6 @@ TIMEOUT = 4 * 3600.0
 _PREFIX = "clearance-rebuild-"
 _LAST_LINES = 12
 _YOUNG = 60.0
-_IGNORED_VARIABLES = ("PYTHONSAFEPATH", "PYTHONHOME", "DVC_ROOT", "DVC_STAGE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ class RebuiltProject:
     """A finished rebuild. `tree` is the rebuilt project, `checkout` the one it was built from.
 
     `notes` say which sources did not come from the commit, `environment` which installed packages are not the
-    locked ones.
+    locked ones. `network`: the stages could reach a network, because the kernel did not let them be cut off.
     """
 
     tree: Path
@@ -43,14 +42,18 @@ class RebuiltProject:
     lock: dvc_lock.Lock
     notes: tuple[str, ...]
     environment: tuple[str, ...]
+    network: bool = True
 
 
-def rebuild(root: Path, record: RebuildRecord, folder: Path, timeout: float = TIMEOUT) -> RebuiltProject:
+def rebuild(
+    root: Path, record: RebuildRecord, folder: Path, timeout: float = TIMEOUT, *, fresh: bool = False
+) -> RebuiltProject:
     """Run every stage of the version that `record` describes, in the empty `folder`.
 
-    It may take `timeout` seconds. `root` is the checkout whose git repository and DVC stores are read. Raises
-    IntegrityError when the record contradicts itself, or its commit or data are lost; ClearanceError when a
-    stage fails.
+    It may take `timeout` seconds. `fresh`: its stages run in an environment that is made from its lock.
+    `root` is the checkout whose git repository and DVC stores are read. Raises IntegrityError when the record
+    contradicts itself, or its commit or data are lost; ClearanceError when a stage fails; UnavailableError
+    when the environment cannot be made.
     """
     checkout = git.checkout_of(root)
     tree = folder / "project"
@@ -59,11 +62,20 @@ def rebuild(root: Path, record: RebuildRecord, folder: Path, timeout: float = TI
     notes = _write_texts(tree, record)
     with dvc_objects.open_stores(checkout) as stores:
         notes += source_rebuild.restore_sources(tree, checkout, lock, stores)
-    packages = environment_check.find_differences(_locked_environment(tree)) + _python(record)
+    lock_text = _locked_environment(tree)
+    packages = _python(record)
+    python = sys.executable
+    if fresh:
+        python = new_environment.make(tree / paths.REQUIREMENTS_LOCK, folder / "environment")
+    else:
+        packages = environment_check.find_differences(lock_text) + packages
     _isolate(tree)
-    _reproduce(tree, timeout, (*notes, *packages))
+    network = not sandbox.can_cut_network()
+    _reproduce(tree, timeout, (*notes, *packages), python=python, cut=not network)
     rebuilt = dvc_lock.read(tree / dvc_lock.NAME)
-    return RebuiltProject(tree=tree, checkout=checkout, lock=rebuilt, notes=notes, environment=packages)
+    return RebuiltProject(
+        tree=tree, checkout=checkout, lock=rebuilt, notes=notes, environment=packages, network=network
+    )
 
 
 def _write_texts(tree: Path, record: RebuildRecord) -> tuple[str, ...]:
@@ -93,7 +105,7 @@ def _locked_environment(tree: Path) -> str:
 
 def _python(record: RebuildRecord) -> tuple[str, ...]:
     running = ".".join(map(str, sys.version_info[:3]))
-    if record.python in (None, running):
+    if record.python is None or running == record.python or running.startswith(f"{record.python}."):
         return ()
     return (f"Python {running} is running, {record.python} was recorded",)
 
@@ -105,18 +117,21 @@ def _isolate(tree: Path) -> None:
     files.write_text(tree / ".dvc" / "config.local", local)
 
 
-def _reproduce(tree: Path, timeout: float, notes: tuple[str, ...]) -> None:
+def _reproduce(tree: Path, timeout: float, notes: tuple[str, ...], *, python: str, cut: bool) -> None:
     log = tree.with_name("repro.log")
-    command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"]
+    bytecode = ("-X", f"pycache_prefix={tree.with_name('bytecode')}")  # new, so it was compiled from source
+    tools = isolation.write_python(tree.with_name("bin"), python, bytecode)
+    command = isolation.command("-m", "dvc", "repro", "--force", "--no-run-cache", options=bytecode)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - DVC
             command,
             cwd=tree,
-            env=_variables(tree),
+            env=_variables(tree, tools),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
+            preexec_fn=sandbox.cut_network if cut else None,  # noqa: PLW1509 - a few system calls
         )
         try:
             status = process.wait(timeout)
@@ -132,10 +147,13 @@ def _reproduce(tree: Path, timeout: float, notes: tuple[str, ...]) -> None:
         raise faults.STAGE_FAILED(status=status, details=details)
 
 
-def _variables(tree: Path) -> Mapping[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    own = {**environment.TOOL_DEFAULTS, **environment.tool_locations(tree), "PATH": path}
-    return {name: value for name, value in os.environ.items() if name not in _IGNORED_VARIABLES} | own
+def _variables(tree: Path, tools: Path) -> Mapping[str, str]:
+    """The short list that stages are given, without the home of the person who rebuilds."""
+    path = os.pathsep.join(map(str, (tools, Path(sys.executable).parent, os.environ.get("PATH", os.defpath))))
+    home = tree.with_name("home")
+    home.mkdir(exist_ok=True)
+    own = {**environment.TOOL_DEFAULTS, **environment.tool_locations(tree), "PATH": path, "HOME": str(home)}
+    return {**isolation.variables(), **own}
 
 
 @contextlib.contextmanager

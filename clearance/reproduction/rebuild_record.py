@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from clearance import files, params, yaml
+from clearance import files, params, validation_messages, yaml
 from clearance.errors import ClearanceError
 from clearance.params.section import Section
 from clearance.reproduction import faults
@@ -67,4 +67,6 @@ def read(path: Path) -> RebuildRecord:
     try:
         return RebuildRecord.model_validate(files.read_json(path))
     except ValidationError as error:
-        raise faults.NOT_A_RECORD(path=path, reason=params.describe(error, RebuildRecord)) from None
+        raise faults.NOT_A_RECORD(
+            path=path, reason=validation_messages.describe(error, RebuildRecord)
+        ) from None

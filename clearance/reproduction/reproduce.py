@@ -9,17 +9,20 @@ from pathlib import Path
 
 from clearance import params, paths, registry
 from clearance.promotion import candidate, version_record
-from clearance.promotion.session import open_session
+from clearance.promotion.session import open_read_only
 from clearance.reproduction import differences, faults, rebuild
 from clearance.reproduction.differences import RebuildReport
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.trust.evidence_bundle import BundleEvidence
 
 
-def reproduce(root: Path, version: RebuildRecord) -> RebuildReport:
-    """Rebuild `version` from the checkout at `root` in a temporary folder; report what differs."""
+def reproduce(root: Path, version: RebuildRecord, *, fresh: bool = False) -> RebuildReport:
+    """Rebuild `version` from the checkout at `root` in a temporary folder; report what differs.
+
+    `fresh`: in an environment that is made for it from the version's lock.
+    """
     with rebuild.temporary_folder() as folder:
-        return differences.compare(version, rebuild.rebuild(root, version, folder))
+        return differences.compare(version, rebuild.rebuild(root, version, folder, fresh=fresh))
 
 
 def record_of(evidence: BundleEvidence) -> RebuildRecord:
@@ -46,7 +49,7 @@ def record_of_version(root: Path, number: int) -> RebuildRecord:
     its evidence does not verify.
     """
     name, server = params.load(root / paths.PARAMS).name, registry.connect()
-    with open_session(root) as session:
+    with open_read_only(root) as session:
         record = version_record.fold(session.entries(name), name, number, session.roles)
         with candidate.open_verified(session, server, record) as verified:
             return record_of(verified.bundle.evidence)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clearance.trust.decisions import ApprovalSubject, DecisionKind
 from clearance.trust.recorded_decisions import Reason, RecordedDecision
@@ -16,10 +16,14 @@ from clearance.trust.roles import Roles, format_time
 
 @dataclass(frozen=True, kw_only=True)
 class Contributors:
-    """Who made the model: identities of the roles file, and e-mail addresses that it does not list."""
+    """Who made the model: identities of the roles file, and e-mail addresses that it does not list.
+
+    `claims` says of an identity who named it, where nothing but a line in somebody else's commit does.
+    """
 
     identities: frozenset[str]
     unlisted: frozenset[str] = frozenset()
+    claims: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +56,21 @@ class ApprovalContext:
     now: dt.datetime
 
 
-def contributors(roles: Roles, keyids: Iterable[str], emails: Iterable[str]) -> Contributors:
+def contributors(roles: Roles, keyids: Iterable[str], emails: Mapping[str, str]) -> Contributors:
     """Who made the model: the owners of these keys (proposers) and the people with these addresses (authors).
 
-    A key that has expired since still identifies its owner.
+    `emails` maps each address to who named it, or to "" where the person is an author in their own name. A
+    key that has expired since still identifies its owner.
     """
     authors = {email: roles.author(email) for email in emails}
-    people = [*(roles.owner(keyid) for keyid in keyids), *authors.values()]
+    owners = [roles.owner(keyid) for keyid in keyids]
+    certain = [*owners, *(person for email, person in authors.items() if not emails[email])]
+    sure = {person.identity for person in certain if person is not None}
+    named = {person.identity: emails[email] for email, person in authors.items() if person is not None}
     return Contributors(
-        identities=frozenset(person.identity for person in people if person is not None),
+        identities=frozenset(sure | named.keys()),
         unlisted=frozenset(email for email, person in authors.items() if person is None),
+        claims={identity: claim for identity, claim in named.items() if identity not in sure},
     )
 
 
@@ -78,7 +87,9 @@ def fault(decision: RecordedDecision, context: ApprovalContext) -> Reason | None
     if decision.kind is DecisionKind.REJECT:
         return None
     if who in context.contributors.identities:
-        return Reason("contributor", f"{who} contributed to this model; ask somebody who did not")
+        claim = context.contributors.claims.get(who)
+        made = f"is named as a contributor {claim}" if claim else "contributed to this model"
+        return Reason("contributor", f"{who} {made}; ask somebody who did not")
     attester = decision.attester
     if attester and attester.identity in context.contributors.identities:
         attests = f"{attester.identity}, who attests it, contributed to this model"

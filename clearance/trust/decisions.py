@@ -11,17 +11,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 
-from clearance import canonical_json, in_toto, params
+from clearance import canonical_json, in_toto, params, validation_messages, wording
 from clearance.trust import faults
 
-PREDICATE = "urn:clearance:decision:v2"
-PREDICATES = {"urn:clearance:decision:v1", PREDICATE}
-"""Types that are read. Version 1 has the same fields; its digest uses the older canonical form."""
+PREDICATE = "urn:clearance:decision:v3"
+PREDICATES = {"urn:clearance:decision:v1", "urn:clearance:decision:v2", PREDICATE}
+"""Types that are read. Versions 1 and 2 name neither ledger nor root; 1 has an older canonical form."""
 EVIDENCE = "evidence"
 """The subject of a decision: its SHA-256 is the content digest of the evidence bundle."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+def _visible(text: str) -> str:
+    if not wording.is_visible(text):
+        raise ValueError("a reason needs a visible character")
+    if "\0" in text:
+        raise ValueError("a reason must not contain NUL")
+    return text
+
+
+Reason = Annotated[str, Field(max_length=10_000), AfterValidator(_visible)]
+"""Why somebody decided: a text that shows something."""
 
 
 class DecisionKind(StrEnum):
@@ -55,7 +67,8 @@ class ApprovalSubject:
 
     `content` is the digest of the evidence bundle, `policy` the id of the policy that judged it. `comparison`
     and `champion` are the digests of the comparison with today's champion and of the champion's evidence;
-    None when there is no champion.
+    None when there is no champion. `ledger` is the id of the ledger that records it, and `root` the digest of
+    the root under which its roles are in force: nothing is agreed to in another ledger.
     """
 
     model: str
@@ -64,6 +77,8 @@ class ApprovalSubject:
     policy: str
     comparison: str | None = None
     champion: str | None = None
+    ledger: str | None = None
+    root: str | None = None
 
 
 class AttestedAccount(params.Section):
@@ -93,12 +108,14 @@ class Decision(params.Section):
     decision: DecisionKind
     by: str
     at: AwareDatetime
-    reason: Annotated[str, Field(pattern=r"\S", max_length=10_000)]
+    reason: Reason
     model: str
     version: int = Field(ge=1)
     policy: str
     comparison: Sha256 | None
     champion: Sha256 | None
+    ledger: str | None = None
+    root: Sha256 | None = None
     until: AwareDatetime | None = None
     revokes: tuple[Sha256, ...] = ()
     account: AttestedAccount | None = None
@@ -139,6 +156,8 @@ def statement_for(
         "policy": subject.policy,
         "comparison": subject.comparison,
         "champion": subject.champion,
+        "ledger": subject.ledger,
+        "root": subject.root,
     }
     if until is not None:
         predicate["until"] = until.isoformat()
@@ -159,5 +178,5 @@ def read(statement: Mapping[str, Any]) -> tuple[Decision, str]:
     try:
         decision = Decision.model_validate_json(canonical_json.dumps(statement["predicate"]))
     except ValidationError as error:
-        raise faults.INVALID_DECISION(why=params.describe(error, Decision)) from None
+        raise faults.INVALID_DECISION(why=validation_messages.describe(error, Decision)) from None
     return decision, digests[EVIDENCE]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from clearance import canonical_json, files, in_toto, params
+from clearance import canonical_json, files, in_toto, params, validation_messages
 from clearance.errors import ClearanceError
 from clearance.trust import faults
 from clearance.trust.dsse import VerifiedStatement
@@ -49,11 +49,23 @@ class JudgedPolicy(params.Section):
     sha256: Sha256
 
 
+class InstallationEvidence(params.Section):
+    """What was installed where the bundle was signed: the digest of `modules` modules.
+
+    `isolated`: the process that signed imported nothing but Python, installed packages and the project.
+    """
+
+    digest: Sha256
+    modules: int
+    isolated: bool
+
+
 class BundleEvidence(params.Section):
     """The predicate. `lock` and `params` are verbatim texts; `outs` and `deps` map a path to its SHA-256.
 
     They cover data, splits, reports, expectations, code and policy. `environment` is the digest of
-    `requirements.lock`. `demo`: signed with the demo's keys, which are valid only in the demo.
+    `requirements.lock`; `installation` is what was installed, None in bundles of earlier versions. `demo`:
+    signed with the demo's keys, which are valid only in the demo.
     """
 
     model: str
@@ -68,6 +80,7 @@ class BundleEvidence(params.Section):
     deps: dict[str, Sha256]
     environment: Sha256
     python: str
+    installation: InstallationEvidence | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +109,7 @@ def read(signed: VerifiedStatement) -> Bundle:
     try:
         evidence = BundleEvidence.model_validate_json(canonical_json.dumps(statement["predicate"]))
     except ValidationError as error:
-        raise _inconsistent(params.describe(error, BundleEvidence)) from None
+        raise _inconsistent(validation_messages.describe(error, BundleEvidence)) from None
     digests = {**evidence.deps, **evidence.outs}
     if digests.get(evidence.judged.file) != files.sha256_text(evidence.judged.text):
         raise _inconsistent(f"the text of {evidence.judged.file} is not the one that judged")

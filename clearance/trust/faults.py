@@ -98,7 +98,7 @@ PRIVATE_KEY_EXPOSED = ErrorKind(
 KEY_EXISTS = ErrorKind(
     "trust.key_exists",
     ConfigurationError,
-    "{path} exists already, and a key is never overwritten",
+    "{path} already exists, and keys are never overwritten",
     "choose another folder",
 )
 NOT_A_PUBLIC_KEY = ErrorKind(
@@ -213,13 +213,13 @@ ROLES_CHANGED = ErrorKind(
 ROLES_OUTDATED = ErrorKind(
     "trust.roles_outdated",
     IntegrityError,
-    "{file} is version {version}, but version {trusted} has been in force already",
+    "{file} is version {version}, but version {trusted} was already in force",
     "restore the newest file and its signature: an old one could give back rights that were removed",
 )
 ROLES_FORKED = ErrorKind(
     "trust.roles_forked",
     IntegrityError,
-    "another {file} has been in force as version {version}",
+    "a different {file} was already in force as version {version}",
     "have the root sign this one as the next version, and ask its holders why there are two",
 )
 NOT_A_ROLES_SIGNATURE = ErrorKind(
@@ -252,7 +252,7 @@ NOT_THE_DEMO = ErrorKind(
 ROOT_OUTDATED = ErrorKind(
     "trust.root_outdated",
     IntegrityError,
-    "root version {version} is pinned here, but version {trusted} has been in force already",
+    "root version {version} is pinned here, but version {trusted} was already in force",
     "adopt the newer root: `clearance root adopt FILE`",
 )
 ROOT_NOT_READABLE = ErrorKind(
@@ -281,7 +281,7 @@ ROOT_OUT_OF_ORDER = ErrorKind(
     "trust.root_out_of_order",
     IntegrityError,
     "root version {version} does not follow version {current}",
-    "adopt the new roots one after the other, without leaving one out",
+    "adopt every new root in order",
 )
 TOO_FEW_SIGNATURES = ErrorKind(
     "trust.too_few_signatures",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, model_validator
 
-from clearance import params, yaml
+from clearance import params, validation_messages, yaml
 from clearance.trust import faults, key_files, keys
 from clearance.trust.roles import Account, KeyAssignment, Person, Right, RoleAssignment, Roles
 
@@ -153,7 +153,7 @@ def _validated(text: bytes) -> _File:
     try:
         return _File.model_validate(data)
     except ValidationError as error:
-        raise faults.INVALID_ROLES(file=FILE, why=params.describe(error, _File)) from None
+        raise faults.INVALID_ROLES(file=FILE, why=validation_messages.describe(error, _File)) from None
 
 
 def _person(identity: str, listed: _Person) -> Person:

@@ -120,10 +120,11 @@ def first_link(root: Path, path: str) -> Path | None:
     item = root / path
     parents = [root / parent for parent in Path(path).parents[:-1]]
     links = (place for place in (*parents, item, *item.rglob("*")) if place.is_symlink())
-    return min((place for place in links if not _is_object(place)), default=None)
+    return min((place for place in links if not is_object(place)), default=None)
 
 
-def _is_object(path: Path) -> bool:
+def is_object(path: Path) -> bool:
+    """Whether the path leads to an object of DVC's cache, by its place and its content."""
     if not path.is_file():
         return False
     name = _read(path).md5

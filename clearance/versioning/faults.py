@@ -147,6 +147,19 @@ COMMIT_UNKNOWN = ErrorKind(
     "fetch it: `git fetch --all`",
 )
 
+NOT_EXECUTED_HERE = ErrorKind(
+    "versioning.not_executed_here",
+    IntegrityError,
+    "these stages did not run in this checkout, so their outputs came from a cache or elsewhere: {stages}",
+    "use `clearance run` (`make run`), which runs what did not run here; plain `dvc repro` keeps no record",
+)
+CHECKOUT_NOT_VISIBLE = ErrorKind(
+    "versioning.checkout_not_visible",
+    IntegrityError,
+    "this checkout cannot be seen whole: {reasons}",
+    "undo what is named, or work in a fresh clone with its whole history; nothing was signed",
+)
+
 # Lineage
 NOT_AN_OUTPUT = ErrorKind(
     "versioning.not_an_output", IntegrityError, "{path} is not an output of the pipeline", _RUN
@@ -186,7 +199,7 @@ INPUT_MISSING = ErrorKind(
 COMMAND_DIFFERS = ErrorKind(
     "versioning.command_differs",
     IntegrityError,
-    "stage {stage} ran with another command than dvc.yaml names",
+    "stage {stage} did not run with the command in dvc.yaml",
     _RUN,
 )
 FILES_DIFFER = ErrorKind(

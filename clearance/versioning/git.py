@@ -6,13 +6,14 @@ counts as committed when the commit holds its exact bytes; times and index flags
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parseaddr
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,7 +26,10 @@ ALWAYS = (paths.DVC_YAML.as_posix(), PARAMS, ".dvcignore", "policies")
 """Files that shape a run or a release even where no stage declares that it reads them."""
 
 _SECONDS = 120.0
-_INERT = ("core.fsmonitor=", "core.hooksPath=/dev/null", "log.showSignature=false", "protocol.allow=never")
+_INERT = (
+    *("core.fsmonitor=", "core.hooksPath=/dev/null", "log.showSignature=false", "protocol.allow=never"),
+    "core.commitGraph=false",  # a forged one could show other parents than the commits name
+)
 _POINTER = ".dvc"
 _HEADER = re.compile(rb"[0-9a-f]+ [a-z]+ [0-9]+")
 _SHOWN = 3
@@ -47,10 +51,22 @@ class CommitState:
 
 @dataclass(frozen=True, order=True)
 class Author:
-    """A person that a commit names as author or co-author. It is a claim: git checks no identity."""
+    """A person that a commit names as author or co-author. It is a claim: git checks no identity.
+
+    `claim` says who named the person, where only `Co-authored-by` lines do; else it is empty.
+    """
 
     email: str
     name: str
+    claim: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A commit and the time that its committer stated."""
+
+    commit: str
+    at: dt.datetime
 
 
 def reproducibility_fault(state: CommitState, allow_uncommitted: bool) -> str | None:
@@ -105,7 +121,9 @@ def commit_state(root: Path, lock: str) -> CommitState:
                 committed = _yaml(read_file(checkout, commit, PARAMS))
                 differs = bool(unexplained(committed, _yaml_file(root / PARAMS)))
             else:
-                differs = blobs.get(name) != _blob(root / name, len(commit))
+                differs = digests.first_link(root, name) is not None or (
+                    blobs.get(name) != _blob(root / name, len(commit))
+                )
             if differs and not _is_tracked(root, name):
                 (changed if name in blobs else unkept).add(name)
     return CommitState(commit=commit, changed=tuple(sorted(changed)), unkept=tuple(sorted(unkept)))
@@ -135,7 +153,7 @@ def _blob(file: Path, width: int) -> str | None:
 
 def _is_tracked(root: Path, name: str) -> bool:
     """Whether a `.dvc` file beside the file, or a folder around it, says that DVC keeps this content."""
-    if Path(name).is_absolute() or ".." in PurePosixPath(name).parts:
+    if Path(name).is_absolute() or ".." in PurePosixPath(name).parts or digests.first_link(root, name):
         return False
     for path in (PurePosixPath(name), *PurePosixPath(name).parents):
         pointer = root / f"{path}{_POINTER}"
@@ -203,7 +221,7 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
         path for path in paths if not Path(path).is_absolute() and ".." not in PurePosixPath(path).parts
     ]
     span = [f"{until}^{{commit}}", *([f"^{since}^{{commit}}"] if since else [])]
-    form = "tformat:%an%x00%ae%x00%(trailers:key=Co-authored-by,valueonly,separator=%x0a)"
+    form = "tformat:%H%x00%an%x00%ae%x00%(trailers:key=Co-authored-by,valueonly,separator=%x0a)"
     log = ("log", "-z", "--full-history", f"--format={form}", "--end-of-options", *span, "--", *inside)
     result = _run(root, *log)
     if result.returncode:
@@ -212,12 +230,41 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
                 resolve_commit(root, commit)  # names the commit that is not there
         raise faults.GIT_FAILED(reason=_first_line(result))
     fields = result.stdout.decode(errors="replace").split("\0")[:-1]
-    people: set[Author] = set()
-    for name, email, trailers in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
-        people.add(Author(email, name))
-        co_authors = map(parseaddr, trailers.splitlines())
-        people.update(Author(address, person) for person, address in co_authors if address or person)
-    return tuple(sorted(people))
+    own: set[Author] = set()
+    named: set[Author] = set()
+    for commit, name, email, trailers in zip(*(fields[at::4] for at in range(4)), strict=True):
+        own.add(Author(email, name))
+        claim = f"by a Co-authored-by line in commit {commit[:12]} of {email}"
+        for person, address in map(parseaddr, trailers.splitlines()):
+            if address or person:
+                named.add(Author(address, person, claim))
+    emails = {author.email for author in own}
+    return tuple(sorted(own | {author for author in named - own if author.email not in emails}))
+
+
+def changes(root: Path, since: str | None, until: str, paths: Iterable[str]) -> tuple[Change, ...]:
+    """The commits up to `until` that changed one of `paths`, oldest first, without those `since` contains.
+
+    Raises IntegrityError when the repository at `root` has no such commit.
+    """
+    span = [resolve_commit(root, until), *([f"^{resolve_commit(root, since)}"] if since else [])]
+    form = "tformat:%H%x00%cI"
+    log = (
+        "log",
+        "-z",
+        "--topo-order",
+        "--reverse",
+        "--full-history",
+        f"--format={form}",
+        *span,
+        "--",
+        *paths,
+    )
+    fields = _git(root, *log).decode().split("\0")[:-1]
+    return tuple(
+        Change(commit=commit, at=dt.datetime.fromisoformat(at).astimezone(dt.UTC))
+        for commit, at in zip(fields[::2], fields[1::2], strict=True)
+    )
 
 
 def is_in_history(root: Path, commit: str) -> bool:
@@ -308,6 +355,11 @@ def _blobs(root: Path, commit: str) -> dict[str, str]:
 def _prefix(root: Path) -> str:
     """Where `root` lies below the top of its repository."""
     return os.fsdecode(_git(root, "rev-parse", "--show-prefix")).strip().rstrip("/")
+
+
+def output(root: Path, *arguments: str) -> str:
+    """What git prints for `arguments` at `root`. Raises IntegrityError when it fails."""
+    return os.fsdecode(_git(root, *arguments))
 
 
 def _git(root: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from clearance import files, params, paths
+from clearance import files, params, paths, validation_messages
 from clearance.versioning import digests, dvc_lock, faults
 
 VERDICT = paths.VERDICT.as_posix()
@@ -121,6 +121,12 @@ def verify(root: Path) -> Lineage:
     return lineage
 
 
+def locked(root: Path) -> dvc_lock.Lock:
+    """What `dvc.lock` records of the stages that `dvc.yaml` declares. Raises as `verify` does."""
+    declared = _declared_stages(root, params.read_yaml(root / paths.PARAMS))
+    return dvc_lock.read(root / dvc_lock.NAME).only(declared)
+
+
 def _declared_stages(root: Path, values: Mapping[str, Any]) -> dict[str, _Declared]:
     """The stages of `dvc.yaml`, names from `params.yaml` filled in."""
     graph = params.read_yaml(root / paths.DVC_YAML)
@@ -136,7 +142,9 @@ def _declared_stage(name: str, stage: Any) -> _Declared:
     try:
         return _Declared.model_validate(stage)
     except ValidationError as error:
-        raise faults.GRAPH_INVALID(reason=f"stage {name}: {params.describe(error, _Declared)}") from None
+        raise faults.GRAPH_INVALID(
+            reason=f"stage {name}: {validation_messages.describe(error, _Declared)}"
+        ) from None
 
 
 def _reader(root: Path, outs: set[str], deps: set[str]) -> _Read:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from clearance import params, yaml
+from clearance import params, validation_messages, yaml
 from flows.runner import faults
 
 
@@ -83,7 +83,7 @@ def check(overrides: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return plain(Overrides.model_validate(overrides))
     except ValidationError as error:
-        raise faults.UNKNOWN_OVERRIDE(reason=params.describe(error, params.Params)) from None
+        raise faults.UNKNOWN_OVERRIDE(reason=validation_messages.describe(error, params.Params)) from None
 
 
 def plain(overrides: BaseModel) -> dict[str, Any]:

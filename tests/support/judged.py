@@ -27,11 +27,13 @@ from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.models import model_file
 from clearance.policy import project_verdict
+from clearance.versioning import dvc_lock, executions
 from tests.support import evidence
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 ROLES = LOCK.with_name("policies") / "roles.yaml"
 IGNORE = LOCK.with_name(".dvcignore")
+THRESHOLD = 0.45
 FEATURES = {"amount": "number", "purpose": "category", "ratio": "number"}
 GAPS = {"pass": (0.04, 0.01, 0.08), "fail": (0.3, 0.2, 0.4), "insufficient_evidence": (0.1, 0.01, 0.3)}
 """Demographic parity differences that give these verdicts under `POLICY`."""
@@ -49,7 +51,12 @@ PARAMS: dict[str, Any] = {
 }
 PARAMS["data"]["features"] = list(FEATURES)
 FULL = {"attributes": ["race"], "decides_by": "interval", "severity": "block", "kind": "engineering"}
-PROMOTION: dict[str, Any] = {"approvals": {"none": {}}, "uncommitted": True, "authors_listed": False}
+PROMOTION: dict[str, Any] = {
+    "approvals": {"none": {}},
+    "uncommitted": True,
+    "authors_listed": False,
+    "contract_pinned": False,
+}
 POLICY: dict[str, Any] = {
     "id": "test",
     "version": "3",
@@ -229,6 +236,7 @@ def lock(root: Path) -> None:
         shutil.copy(IGNORE, root / ".dvcignore")
     with Repo(str(root)) as repo:
         repo.commit(force=True)
+    executions.Executions(root).add(dvc_lock.read(root / "dvc.lock").stages.items())
 
 
 def _yaml(path: Path, value: Any) -> None:
@@ -320,7 +328,7 @@ def _training(split: SplitDocument, sha256: str) -> TrainingDocument:
     libraries = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
     return evidence.training(
         model=sha256,
-        threshold=0.45,
+        threshold=THRESHOLD,
         data={"rows": split.rows, "row_digests": split.row_digests, "tables": split.tables},
         features=FEATURES,
         inputs=[
@@ -379,5 +387,5 @@ def trained(number: int) -> bytes:
     ).fit(table, label)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.skops"
-        model_file.save(pipeline, path)
+        model_file.save(model_file.with_threshold(pipeline, THRESHOLD), path)
         return path.read_bytes()

@@ -66,7 +66,8 @@ def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | Non
             ("estimator", LogisticRegression()),
         ]
     ).fit(frame.loc[train, ["a", "b"]], frame["label"][train] if labels is None else labels[train])
-    sha256 = model_file.save(model, root / "models/trained/model.skops")
+    decider = model_file.with_threshold(model, THRESHOLD)
+    sha256 = model_file.save(decider, root / "models/trained/model.skops")
     evidence.training(threshold=THRESHOLD, model=sha256).write(root)
     with contextlib.chdir(root):
         score.main()

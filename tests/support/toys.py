@@ -62,7 +62,7 @@ def main():
     if out.parent.name == "models":
         text += str(yaml.safe_load(Path("params.yaml").read_text())["seed"])
     out.parent.mkdir(parents=True, exist_ok=True)
-    order = Path(os.environ["TOY"]) / out.stem if "TOY" in os.environ else Path("none")
+    order = Path(os.environ["LC_TOY"]) / out.stem if "LC_TOY" in os.environ else Path("none")
     if order.exists():
         word, _, value = order.read_text().partition(" ")
         if word == "sleep":

@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 from clearance import database_urls
 from clearance.data import faults
 from clearance.data.sources import python_rows
+from clearance.database_urls import DatabaseFault
 from clearance.errors import ClearanceError
 from clearance.params import Source
 
@@ -28,13 +29,8 @@ _CONNECT_SECONDS = 10
 
 # What drivers raise about a URL, besides their own errors; none of it is ever shown.
 _DRIVER_ERRORS = (sa.exc.SQLAlchemyError, ImportError, OSError, TypeError, ValueError)
-_LOGIN = re.compile(
-    r"password|authenticat|access denied|does not exist|unknown database|permission|pg_hba|not a database",
-    re.IGNORECASE,
-)
-_TRANSIENT = re.compile(r"locked|deadlock|timed? ?out|lost connection|server closed", re.IGNORECASE)
-_TRANSIENT_STATES = ("08", "40", "53", "55", "57")
-"""SQLSTATE classes: connection, rollback, resources, lock, stop."""
+_NOT_A_DATABASE = re.compile("not a database", re.IGNORECASE)
+_PASSING = (DatabaseFault.BUSY, DatabaseFault.FULL, DatabaseFault.UNREACHABLE)
 
 
 def pull(source: Source) -> tuple[Iterator[pa.Table], dict[str, Any]]:
@@ -113,18 +109,15 @@ def _connection_error(error: BaseException, url: sa.URL, variable: str) -> Clear
         return faults.DATABASE_FILE_MISSING(database=database, variable=variable)
     if not isinstance(error, sa.exc.OperationalError | OSError):
         return faults.DATABASE_URL_REJECTED(database=database, variable=variable)
-    if _LOGIN.search(str(error)):
+    if database_urls.classify(error) is DatabaseFault.REFUSED or _NOT_A_DATABASE.search(str(error)):
         return faults.LOGIN_REFUSED(database=database, variable=variable)
     return faults.DATABASE_UNREACHABLE(database=database, variable=variable)
 
 
-def _query_error(error: sa.exc.SQLAlchemyError, url: sa.URL) -> ClearanceError:
+def _query_error(error: Exception, url: sa.URL) -> ClearanceError:
     cause = getattr(error, "orig", None) or error
     message = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
     reason, database = database_urls.scrub(message, url), database_urls.label(url)
-    state = getattr(cause, "sqlstate", None) or ""
-    disconnected = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
-    transient = isinstance(error, sa.exc.OperationalError) and _TRANSIENT.search(reason)
-    if disconnected or state.startswith(_TRANSIENT_STATES) or transient:
+    if database_urls.classify(error) in _PASSING:
         return faults.DATABASE_DISCONNECTED(database=database, reason=reason)
     return faults.QUERY_REFUSED(database=database, reason=reason)
