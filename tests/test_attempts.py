@@ -83,18 +83,18 @@ def test_three_seeds_are_three_attempts_and_are_named_everywhere(settle: Callabl
         "since": None,
         "seeds": [1, 2, 3],
         "overrides": ["seed=1", "seed=2", "seed=3"],
-        "refused": [
+        "same_source": 2,
+        "earlier": [
             {"version": 1, "outcome": "fail", "seed": 1},
             {"version": 2, "outcome": "insufficient_evidence", "seed": 2},
         ],
     }
-    assert count.same_source == 2
     assert done["attempt"] == {"number": 3, "sentence": str(count)}
     assert verified(root, 3)["attempts"].says == str(count)
     verdict = attempt_notice.read_verdict(root)
     assert summary.counts(root, verdict)[0] == str(count)
     assert str(count) in summary.markdown(verdict, root).lower()
-    for fact in ("attempt 3", "seeds 1, 2 and 3", "seed=2", "candidate 1 (fail)"):
+    for fact in ("attempt 3", "seeds: 1, 2 and 3", "seed=2", "candidate 1 (fail)"):
         assert fact in str(count)
 
 
