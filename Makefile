@@ -62,8 +62,8 @@ repro: $(READY)  ## run the same stages with plain DVC
 verdict: $(READY)  ## print the last verdict as Markdown; fails unless it is a pass
 	@$(BIN)/clearance verdict --markdown
 
-rebuild: $(READY)  ## build candidate VERSION again in a new environment made from its lock, and sign the result
-	@$(BIN)/clearance reproduce $(VERSION) --attest --fresh
+rebuild: $(READY)  ## build candidate VERSION again in a new environment from its lock, and sign the result
+	@$(BIN)/clearance reproduce "$$VERSION" --attest --fresh
 
 release: $(READY)  ## record the judged model, and promote it if the evidence allows
 	@$(BIN)/clearance track

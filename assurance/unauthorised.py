@@ -104,7 +104,7 @@ def _edit(path: Path, old: str, new: str) -> None:
 
 
 def _bundle(place: Place, version: int) -> Path:
-    return place.run_folder(version) / "evidence/bundle.json"
+    return place.bundle_file(version)
 
 
 def _payload(envelope: dict[str, Any]) -> dict[str, Any]:

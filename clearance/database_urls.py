@@ -35,6 +35,21 @@ def label(url: sa.URL) -> str:
     return f"{url.get_backend_name()}://{url.host or ''}/{database}"
 
 
+def of_file(path: Path, driver: str = "") -> str:
+    """The URL of an SQLite database, also where its path has characters that mean something in a URL.
+
+    Such a URL names its driver: without one, MLflow makes a folder of the name as it is encoded.
+    """
+    encoded = encode(path)
+    driver = driver or ("" if encoded == str(path) else "pysqlite")
+    return f"sqlite{'+' if driver else ''}{driver}:///{encoded}"
+
+
+def encode(path: Path) -> str:
+    """The path as it stands in a database URL."""
+    return str(path).replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
 def safe(address: str) -> str:
     """The address without user, password, query and fragment: `scheme://host:port/path`.
 

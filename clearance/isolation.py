@@ -9,6 +9,7 @@ imports only the standard library, because it runs before anything else can be t
 
 from __future__ import annotations
 
+import ctypes
 import importlib.machinery
 import os
 import runpy
@@ -21,6 +22,7 @@ from pathlib import Path
 from types import CodeType
 from typing import NoReturn
 
+_PR_SET_DUMPABLE = 4
 FLAGS = ("-P", "-s")
 """No folder of the script, and no packages of the user. The variables of Python are not passed on at all."""
 
@@ -116,6 +118,24 @@ def installed_path() -> list[str]:
         for entry in sys.path
         if entry and (str(Path(entry).resolve()) in own or Path(entry).name == archive)
     ]
+
+
+def seal_process() -> None:
+    """Keep this process's variables and memory from others of the same account, where the kernel can.
+
+    On Linux, and not from root. A process that this one starts is open again.
+    """
+    _set_dumpable(0)
+
+
+def unseal_process() -> None:
+    """Undo `seal_process`."""
+    _set_dumpable(1)
+
+
+def _set_dumpable(value: int) -> None:
+    if hasattr(library := ctypes.CDLL(None), "prctl"):
+        library.prctl(_PR_SET_DUMPABLE, value, 0, 0, 0)
 
 
 def is_isolated() -> bool:

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from clearance import paths
+from clearance import isolation, paths
 from flows import faults
 from flows.runner.child_processes import ChildProcesses
 
@@ -35,7 +35,8 @@ def start(children: ChildProcesses, root: Path) -> Callable[[], None]:
         port = free.getsockname()[1]
     os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
     log = root / paths.LOGS / "prefect.log"
-    connection = children.serve(f"python -m flows.prefect_server {port}", cwd=root, env={}, log=log)
+    command, variables = f"python -m flows.prefect_server {port}", isolation.effect_variables(signs=False)
+    connection = children.serve(command, cwd=root, env=variables, log=log)
     connection.setblocking(False)
     seconds = float(os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
 

@@ -13,7 +13,7 @@ from typing import Any
 from prefect import State, flow
 from prefect.states import Completed, Failed
 
-from clearance import environment, params, paths
+from clearance import environment, isolation, params, paths
 from clearance.errors import ClearanceError
 from clearance.versioning import dvc_repro
 from flows import faults, notifications, steps
@@ -61,7 +61,7 @@ def promote(name: str, root: Path, version: int) -> State[Any]:
                 timeout=dvc_repro.TIMEOUT,
                 log=root / paths.LOGS / f"{name}.log",
                 on_line=record,
-                env={},
+                env=isolation.effect_variables(signs=True),
             )
         return True
 

@@ -117,7 +117,8 @@ def _conclude(run: run_context.RunContext) -> State[Any]:
         key="verdict", markdown=summary.markdown(verdict, counted_in) + f"\n`{run.folder / summary.REPORT}`\n"
     )
     notices = [] if counted_in is None else summary.counts(counted_in, verdict)
-    message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *notices])
+    judged = [summary.title(verdict), *summary.reasons(verdict), *summary.overrides(verdict)]
+    message = "\n".join([*judged, *notices])
     outcome = verdict.verdict
     if outcome == Outcome.PASS:
         if counted_in and (waits := receipt.waiting_lines(counted_in)):

@@ -1,7 +1,7 @@
 """Stage: how a model's decisions differ between the groups of every protected attribute, on test rows only.
 
 One pass counts rows by group, label and decision; Fairlearn turns the counts into the group table,
-and every difference gets a simultaneous interval. What Fairlearn hides (a group without rows, without
+and every difference gets an interval over all groups. What Fairlearn hides (a group without rows, without
 a favourable label, without a name) is undefined here and says so. Nothing here judges.
 """
 

@@ -269,13 +269,13 @@ def test_what_was_recorded_since_the_review_counts_without_judging_again(
     place.put("half")
     with place.office("rita") as session:
         server = registry.connect()
-        _, reviewed = decide.decide(session, server, governed.NAME, 1, kind=DecisionKind.APPROVE, reason="so")
-        assert reviewed.obstacle is None
+        result = decide.decide(session, server, governed.NAME, 1, kind=DecisionKind.APPROVE, reason="so")
+        assert result.review.obstacle is None
         place.hold("reject", 1, "roy")
         calls: Counter[str] = Counter()
         count_calls(monkeypatch, calls, judgement, "judge")
         count_calls(monkeypatch, calls, ledger, "verify")
-        completion = decide.complete(session.acting_as("otto"), server, reviewed)
+        completion = decide.complete(session.acting_as("otto"), server, result.review)
     assert completion.refused and completion.ending and "roy" in completion.ending.reason
     assert calls == {"verify": 1}  # somebody else recorded something, so the ledger is verified again
     assert place.told() is place.alias() is None

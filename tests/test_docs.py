@@ -54,7 +54,7 @@ def test_every_make_target_the_guides_name_exists() -> None:
 def test_ci_only_wraps_make_targets(file: str) -> None:
     text = (ROOT / file).read_text()
     assert "python -m tasks" not in text
-    for target in ("lint", "test", "repro", "verdict", "release"):
+    for target in ("lint", "test", "repro", "run", "verdict"):
         assert re.search(rf"make (--silent )?{target}\b", text), target
 
 
@@ -111,3 +111,12 @@ def test_the_guide_names_the_automation_and_deployment_of_prefect_yaml() -> None
     ]
     assert f"`{promotion['name']}`" in guide
     assert f"`{promotion['triggers'][0]['name']}`" in guide
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in (ROOT / ".github/workflows").glob("*.yml")))
+def test_workflows_fetch_the_whole_history(file: str) -> None:
+    """A shallow clone hides authors; a release there is refused."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows" / file).read_text())["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"] if "checkout@" in step.get("uses", "")]
+    assert steps and all(step["with"]["fetch-depth"] == 0 for step in steps)
+    assert yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())["variables"]["GIT_DEPTH"] == "0"

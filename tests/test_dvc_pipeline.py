@@ -15,7 +15,7 @@ import yaml
 
 from clearance import environment, versioning
 from clearance.errors import BusyError, DataError
-from clearance.versioning import digests, dvc_repro, repair
+from clearance.versioning import digests, dvc_lock, dvc_repro, executions, repair
 from clearance.versioning.dvc_pipeline import Pipeline
 from clearance.versioning.dvc_repro import TIMEOUT
 from tests.support import codes, toys
@@ -155,6 +155,47 @@ def test_what_ran_before_is_taken_from_dvcs_cache(toy: Path) -> None:
     shutil.rmtree(toy / "reports")
     assert not any(run(never).values())
     assert lock(toy) == before
+
+
+def poison(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody without a key runs another program under the same inputs, and shares the cache."""
+
+    def forge(command: str) -> None:
+        shell(command)
+        if "models/model.txt data" in command:
+            (elsewhere / "models/model.txt").write_text("forged")
+
+    enter(elsewhere, monkeypatch)
+    run(forge)
+
+
+def test_what_ran_elsewhere_is_not_taken_from_a_shared_cache(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = toys.twin(toy, tmp_path / "elsewhere")
+    poison(elsewhere, monkeypatch)
+    shutil.copytree(elsewhere / ".dvc/cache", toy / ".dvc/cache")
+    enter(toy, monkeypatch)
+    assert all(run().values())
+    assert "forged" not in (toy / "models/model.txt").read_text()
+    executions.ensure_executed(toy, dvc_lock.read(toy / "dvc.lock"))
+
+
+def test_outputs_that_were_checked_out_by_a_forged_lock_are_made_again(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = toys.twin(toy, tmp_path / "elsewhere")
+    poison(elsewhere, monkeypatch)
+    for name in (".dvc/cache", "data", "models", "reports"):
+        shutil.copytree(elsewhere / name, toy / name, dirs_exist_ok=True)
+    shutil.copy2(elsewhere / "dvc.lock", toy / "dvc.lock")
+    enter(toy, monkeypatch)
+    with codes.raises("versioning.not_executed_here"):
+        executions.ensure_executed(toy, dvc_lock.read(toy / "dvc.lock"))
+    assert len(Pipeline(toy).due()) == len(toys.ORDER)
+    assert all(run().values())
+    assert "forged" not in (toy / "models/model.txt").read_text()
+    assert not any(run(never).values())
 
 
 def test_a_corrupted_object_in_that_cache_is_not_taken(toy: Path) -> None:
@@ -333,6 +374,7 @@ def test_without_dvcs_internals_stages_run_through_dvc_repro(toy: Path, tmp_path
     pipeline.record()
     assert lock(toy) == lock(plain)
     assert pipeline.cache == toy / ".dvc/cache/files/md5"
+    executions.ensure_executed(toy, dvc_lock.read(toy / "dvc.lock"))
 
 
 @pytest.mark.usefixtures("without_dvcs_internals")

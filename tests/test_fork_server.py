@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clearance import environment
+from clearance import environment, isolation
 from flows.runner import preloaded
 from flows.runner.child_processes import ChildProcesses, ExitReport, RunEnded
 
@@ -59,7 +59,7 @@ def run(children: ChildProcesses, command: str, folder: Path, **more: object) ->
 
 def cold(command: list[str], folder: Path) -> tuple[int, list[str]]:
     done = subprocess.run(
-        [sys.executable, *command],
+        isolation.command(*command),
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -104,6 +104,21 @@ def test_imports_are_paid_once(children: ChildProcesses, folder: Path) -> None:
     children.preload(["tasks.who"])
     first, second = (run(children, "python -m tasks.who", folder)[1][0].split() for _ in range(2))
     assert first[0] == second[0] not in (first[1], second[1])
+
+
+def test_a_child_sees_only_its_own_variables(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in its own environment, nor in that of the process that it was forked from, nor in memory."""
+    (folder / "tasks/seen.py").write_text(
+        "import gc, os\n"
+        "text = open('/proc/self/environ').read() + open(f'/proc/{os.getppid()}/environ').read()\n"
+        "kept = [item for item in gc.get_objects() if isinstance(item, dict) and 'PASSPHRASE' in item]\n"
+        "print(sorted(name for name in os.environ if name.startswith('O')), 'word' in text, len(kept))\n"
+    )
+    monkeypatch.setenv("CLEARANCE_PASSPHRASE", "the word")
+    with ChildProcesses(folder) as children:
+        assert run(children, "echo $PASSPHRASE", folder, env={"PASSPHRASE": "the word"})[1] == ["the word"]
+        lines = run(children, "python -m tasks.seen", folder, env={"ONLY": "this"})[1]
+    assert lines == ["['ONLY'] False 0"]
 
 
 def test_a_module_that_cannot_be_imported_is_heard_in_its_child(

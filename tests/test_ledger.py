@@ -400,7 +400,7 @@ def test_a_holder_whose_connection_broke_records_nothing(
                 owner.execute(
                     "SELECT pg_terminate_backend(held.pid) FROM pg_locks AS held JOIN pg_database AS own "
                     "ON own.oid = held.database AND own.datname = current_database() "
-                    "WHERE held.locktype = 'advisory' AND held.granted"
+                    "WHERE held.mode = 'RowShareLock' AND held.granted"
                 )
             with ledger.lock(other, "m", 60) as later:
                 ledger.append(other, [samples.draft(2)], fence=later)

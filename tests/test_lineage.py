@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from clearance import files
-from clearance.versioning import digests, lineage
+from clearance.versioning import digests, dvc_lock, lineage
 from tests.support import codes, judged
 
 
@@ -477,3 +477,15 @@ def test_numbers_that_are_none_are_no_evidence(project: Path) -> None:
     found = lineage.Lineage(root=project, fingerprint="", outs=digests, deps={})
     with codes.raises("files.not_json"):
         found.read_json("reports/fairness.json")
+
+
+def test_a_stage_that_runs_more_than_a_module_or_another_command_than_committed_is_named() -> None:
+    lock = dvc_lock.declared_commands(
+        "stages: {a: {cmd: python -m tasks.train}, b: {cmd: python -m tasks.validate raw},"
+        " c: {cmd: [python -m tasks.train, cp x reports/fairness.json]}, d: {cmd: python -m tasks.train; id}}"
+    )
+    assert [sentence.split()[1] for sentence in dvc_lock.unusual_commands(lock)] == ["c", "d"]
+    committed = dvc_lock.declared_commands("stages: {a: {cmd: python -m tasks.other}, c: {cmd: [x]}}")
+    assert len(dvc_lock.unusual_commands(lock, committed)) == 4
+    assert not dvc_lock.unusual_commands(lock.only(["a", "b"]), lock)
+    assert dvc_lock.declared_commands("stages: [").stages == {}

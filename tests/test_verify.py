@@ -19,7 +19,7 @@ from clearance.policy import authorised
 from clearance.promotion import verify
 from clearance.promotion.session import open_read_only
 from clearance.trust import dsse
-from tests.support import governed, judged
+from tests.support import disks, governed, judged
 from tests.support.governed import Place
 
 Harm = Callable[[Place], Any]
@@ -31,7 +31,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def bundle(place: Place, version: int = 1) -> Path:
-    return place.run_folder(version) / "evidence/bundle.json"
+    return place.bundle_file(version)
 
 
 def edit_bundle(path: Path) -> None:
@@ -52,7 +52,7 @@ EVIDENCE: dict[str, tuple[Harm, str]] = {
         "loader.py is not what was judged",
     ),
     "bundle edited": (lambda place: edit_bundle(bundle(place)), "no signature of this statement is valid"),
-    "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle.json for it"),
+    "bundle lost": (lambda place: bundle(place).unlink(), "MLflow has no evidence/bundle-"),
     "report edited": (
         lambda place: (place.run_folder(1) / "reports/fairness.json").write_text("{}"),
         "reports/fairness.json of its run is not what was judged",
@@ -152,7 +152,7 @@ def test_a_bundle_in_a_file_is_verified_by_itself(place: Place) -> None:
         server = registry.connect()
         told = {check.name: check for check in verify.verify_file(office, server, governed.NAME, file)}
         assert [name for name, check in told.items() if check.holds] == list(told)
-        assert list(told) == ["ledger", "bundle", "evidence", "contract", "approvals"]
+        assert list(told) == ["ledger", "bundle", "evidence", "contract", "commands", "approvals"]
         assert "signed by tess, proposed as candidate 1 (signed with demo keys" in told["bundle"].says
         edit_bundle(file)
         broken = verify.verify_file(office, server, governed.NAME, file)
@@ -169,6 +169,16 @@ def test_who_only_reads_needs_no_key_and_records_nothing(
     with open_read_only(place.root) as found:
         assert found.audit().ok
     assert len(place.entries()) == count
+
+
+def test_reading_needs_no_writing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put("champion")
+    with disks.read_only(place.root):
+        monkeypatch.chdir(place.root)
+        for words in (("verify",), ("verify", "1"), ("ledger", "verify"), ("ledger", "show"), ("history",)):
+            assert place.command(*words).code == ExitCode.PASS, words
+        refused = place.command("reject", "1", "--as", "vera", "--reason", "seen")
+        assert (refused.code, refused.error) == (ExitCode.ERROR, "ledger.database_refuses")
 
 
 def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> None:

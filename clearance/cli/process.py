@@ -14,10 +14,13 @@ from typing import NoReturn, ParamSpec
 
 import click
 
-from clearance import database_urls, environment, stage, wording
+from clearance import database_urls, environment, isolation, stage, wording
 from clearance.errors import ClearanceError, ExitCode
 
 P = ParamSpec("P")
+
+SIGNING = "tasks.release"
+"""The module that signs what was judged; no other is given the key."""
 
 
 def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
@@ -98,11 +101,13 @@ def enter_project() -> Path:
 
 def run_module(root: Path, module: str, *arguments: str) -> int:
     """Run a module of the project as a child process in its folder; returns the exit status."""
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - our own module
+    command = isolation.command("-m", module, *arguments)
+    variables = isolation.effect_variables(signs=module == SIGNING)
+    return subprocess.run(command, cwd=root, env=variables, check=False).returncode  # noqa: S603
 
 
 def become_module(root: Path, module: str, *arguments: str) -> NoReturn:
     """Replace this process by a module of the project, which then receives the signals itself."""
     os.chdir(root)
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our own module
+    variables = isolation.effect_variables(signs=True)  # it passes the key on to the effect that signs
+    os.execve(sys.executable, isolation.command("-m", module, *arguments), variables)  # noqa: S606

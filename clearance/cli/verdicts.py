@@ -78,13 +78,13 @@ def contract_(version: int | None) -> int:
 
     settings = params.load(root / paths.PARAMS)
     agreed = authorised.find(root, settings.name)
-    asked = settings.contract if version is None else _contract_of(root, settings.name, version)
-    for line in contract.describe(asked):
+    declared = settings.contract if version is None else _contract_of(root, settings.name, version)
+    for line in contract.describe(declared):
         process.echo(line)
-    if agreed and asked.digest in agreed.contracts:
-        process.echo(f"\npinned in {authorised.FILE}: {asked.digest}")
+    if agreed and declared.digest in agreed.contracts:
+        process.echo(f"\npinned in {authorised.FILE}: {declared.digest}")
         return ExitCode.PASS
-    process.echo(f"\nnot pinned. To agree to it, commit in {authorised.FILE}: contracts: [{asked.digest}]")
+    process.echo(f"\nnot pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
     return ExitCode.REFUSED
 
 

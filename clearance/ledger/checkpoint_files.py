@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clearance import file_lock
 from clearance.errors import ClearanceError
 from clearance.ledger import checkpoint, faults, waiting
 from clearance.ledger.checkpoint import Checkpoint, Confirmation
@@ -29,7 +30,7 @@ class Tail:
 
 @contextmanager
 def locked(paths: Sequence[Path], patience: float) -> Iterator[None]:
-    """Lock the files, creating those that do not exist.
+    """Lock the files, creating those that do not exist. Everybody may read them, so a file beside is locked.
 
     Raises BusyError after `patience` seconds, and UnavailableError when a file cannot be written.
     """
@@ -38,7 +39,8 @@ def locked(paths: Sequence[Path], patience: float) -> Iterator[None]:
             with _written(path):
                 if not path.exists():
                     _create(path)
-                file = stack.enter_context(path.open("rb"))
+                lock = file_lock.opened(path.with_name(f"{path.name}.lock"), guarded=path)
+                file = stack.enter_context(lock)
             waiting.flock(file, patience, f"the checkpoint file {path}")
         yield
 

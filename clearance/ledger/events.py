@@ -284,8 +284,9 @@ class RevocationEvent(DecisionEvent):
 class RefusalEvent(Event):
     """A request was refused, for a reason.
 
-    `version` is what was requested, and need not exist. `passed_over` counts the refusals before this one
-    that were not recorded.
+    `version` is what was requested, and need not exist; `fingerprint` is that of a run whose release was
+    refused before it had a version. `passed_over` counts the refusals before this one that were not
+    recorded.
     """
 
     kind = EntryKind.REFUSAL
@@ -295,6 +296,7 @@ class RefusalEvent(Event):
     reason: str = ""
     version: int | None = None
     content: Sha256 | None = None
+    fingerprint: Sha256 | None = None
     account: AccountReference | None = None
     passed_over: int = 0
 

@@ -11,15 +11,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clearance import files, params, paths, registry
-from clearance.promotion import faults
+from clearance.errors import ClearanceError, IntegrityError
+from clearance.promotion import faults, version_record
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import Proposal, VersionRecord
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 
-BUNDLE = f"evidence/{evidence_bundle.NAME}"
+LEGACY_BUNDLE = f"evidence/{evidence_bundle.NAME}"
+"""Where versions of before kept their bundle: under one name, so another ledger's release replaced it."""
+
+
+def bundle_file(content: str, keyid: str) -> str:
+    """Where the run of a version keeps the bundle with this content digest that this key signed.
+
+    Two ledgers that share a registry so keep theirs side by side.
+    """
+    return f"evidence/bundle-{content[:24]}-{keyid[:12]}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +80,7 @@ def load_verified(
     """
     if proposal is None:
         raise faults.NEVER_PROPOSED(version=version)
-    bundle = read_bundle(session, server, version)
+    bundle = read_bundle(session, server, version, proposal)
     if bundle.digest != proposal.content:
         raise registry.unsound(version, "its evidence bundle is not the one that was proposed")
     if not _is_signed_by_proposer(session, proposal, bundle):
@@ -92,16 +103,51 @@ def load_verified(
 
 
 def read_bundle(
-    session: ReadOnlySession, server: registry.MlflowServer, version: registry.Version
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    version: registry.Version,
+    proposal: Proposal,
 ) -> evidence_bundle.Bundle:
     """The version's evidence bundle, as a key of the roles file signed it.
 
     Raises IntegrityError when MLflow has none or no signature holds. Whether it is the proposed one is for
     the caller to check.
     """
+    names = [bundle_file(proposal.content, keyid) for keyid in sorted(proposal.keyids)]
+    first: IntegrityError | None = None
+    for name in (*names, LEGACY_BUNDLE):
+        try:
+            return _read_bundle(session, server, version, name)
+        except IntegrityError as error:
+            first = first or error
+    raise first or faults.NEVER_PROPOSED(version=version)
+
+
+def _read_bundle(
+    session: ReadOnlySession, server: registry.MlflowServer, version: registry.Version, name: str
+) -> evidence_bundle.Bundle:
     with tempfile.TemporaryDirectory() as folder:
-        registry.fetch_files(server, version, [BUNDLE], Path(folder))
-        return evidence_bundle.read(session.verify_envelope(dsse.read(Path(folder) / BUNDLE)))
+        registry.fetch_files(server, version, [name], Path(folder))
+        return evidence_bundle.read(session.verify_envelope(dsse.read(Path(folder) / name)))
+
+
+def fetch_comparison(server: registry.MlflowServer, version: registry.Version, digest: str | None) -> Any:
+    """The comparison with this digest, as the run of the version keeps it, as a JSON value.
+
+    Raises IntegrityError when MLflow has none, or another one under that name.
+    """
+    first: ClearanceError | None = None
+    for name in (version_record.comparison_file(str(digest)), version_record.LEGACY_COMPARISON):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                registry.fetch_files(server, version, [name], Path(folder))
+                content = files.read_json(Path(folder) / name)
+                if files.sha256_json(content) == digest:
+                    return content
+                first = first or faults.COMPARISON_CHANGED(file=name)
+            except IntegrityError as error:
+                first = first or error
+    raise first or faults.COMPARISON_CHANGED(file=version_record.LEGACY_COMPARISON)
 
 
 def ensure_files(

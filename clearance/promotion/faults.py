@@ -185,6 +185,12 @@ REGISTRY_NOT_SHARED = ErrorKind(
     "{variable} is set, but MLflow at {addresses} would be lost with this machine",
     "set MLFLOW_TRACKING_URI to a shared server",
 )
+LEDGER_NOT_SHARED = ErrorKind(
+    "promotion.ledger_not_shared",
+    ReleaseRefused,
+    "{variable} is set, and the ledger would be lost with this machine",
+    "set CLEARANCE_LEDGER to a PostgreSQL database and CLEARANCE_CHECKPOINTS to files that stay",
+)
 REMOTE_NOT_SHARED = ErrorKind(
     "promotion.remote_not_shared",
     ReleaseRefused,
@@ -221,6 +227,18 @@ REBUILD_DIFFERS = ErrorKind(
     IntegrityError,
     "{version} was built again, and something else came out",
     _INVESTIGATE,
+)
+COMPARISON_NOT_REPEATED = ErrorKind(
+    "promotion.comparison_not_repeated",
+    IntegrityError,
+    "{version}: the comparison with the champion that was recorded does not come out again: it is {outcome}",
+    "find out who recorded it; an honest one comes from `clearance release` where the version was made",
+)
+REMOTE_LACKS_OUTPUTS = ErrorKind(
+    "promotion.remote_lacks_outputs",
+    IntegrityError,
+    "{version}: the DVC remote lacks {outputs}, which the proposal says were pushed",
+    "run `clearance release` where it was made, which pushes them",
 )
 COMPARISON_CHANGED = ErrorKind(
     "promotion.comparison_changed",

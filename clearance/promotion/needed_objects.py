@@ -28,9 +28,11 @@ def find_needed(session: ReadOnlySession, server: registry.MlflowServer) -> list
             if version is None:
                 logger.warning("%s no longer has version %d: nothing is kept for it", name, number)
                 continue
-            bundle = candidate.read_bundle(session, server, version)
             proposal = version_record.find_proposal(own, number)
-            if proposal is None or bundle.digest != proposal.content:
+            if proposal is None:
+                raise faults.NEVER_PROPOSED(version=version)
+            bundle = candidate.read_bundle(session, server, version, proposal)
+            if bundle.digest != proposal.content:
                 raise faults.BUNDLE_NOT_PROPOSED(version=version)
             texts.append(bundle.evidence.lock)
             if commit := bundle.evidence.code.commit:

@@ -91,10 +91,10 @@ def _ensure_allowed(
     reviewed = review.review_then(session, server, verified, before, assessment, at=promotion.at)
     if reviewed.obstacle:
         raise faults.PROMOTED_AGAINST_POLICY(entry=promotion.number, reason=reviewed.obstacle.reason)
-    until = reviewed.standing.until
+    until = reviewed.approvals.until
     if until is not None and until <= session.now():
         raise faults.OVERRIDE_ENDED(day=until.date())
-    approvals = ", ".join(str(decision) for decision in reviewed.standing.counted)
+    approvals = ", ".join(str(decision) for decision in reviewed.approvals.counted)
     limit = f"; BY OVERRIDE until {until.date()}" if until else ""
     return (
         f"promoted by {intent.actor} (entry {promotion.number}); "
@@ -106,7 +106,7 @@ def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.
     """In which tier it was promoted, and how long that stood in git's history."""
     commit, tier = intent.body.get("authorised_in"), intent.body.get("tier")
     known = authorised_policy.life(session.root, verified.bundle.evidence.model, commit) if commit else None
-    return f"tier {tier}, {known or 'which no commit authorised'}"
+    return f"tier {tier or 'not recorded'}, {known or 'authorised by no commit'}"
 
 
 def _authority_then(

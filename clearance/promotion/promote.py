@@ -11,12 +11,21 @@ from dataclasses import dataclass, replace
 
 from clearance import ledger, registry
 from clearance.ledger import EntryKind, events
-from clearance.promotion import candidate, faults, next_step, past_promotions, review, version_record
+from clearance.promotion import (
+    candidate,
+    faults,
+    next_step,
+    past_promotions,
+    recomparison,
+    review,
+    version_record,
+)
 from clearance.promotion.next_step import Ending, PromotionState, Status, Step
 from clearance.promotion.review import Assessment, Review
 from clearance.promotion.session import LedgerSession, ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust.roles import Right
+from clearance.versioning import dvc_lock, git
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +65,8 @@ class PromotionAttempt:
         if step is Step.COPY:
             registry.copy_version(self.server, self.candidate, self.name)
         elif step is Step.SET_CHAMPION and state.copy:
+            recomparison.ensure_repeats(self.session, self.server, self.review)
+            self._ensure_pushed()
             candidate.ensure_files(self.server, state.copy, self.review.bundle)
             registry.annotate(self.server, state.copy, self._notes())
             (intent,) = self.session.record(self._intent(), fence=self.fence)
@@ -64,6 +75,19 @@ class PromotionAttempt:
             registry.set_champion(self.server, state.copy)
         elif step in (Step.CONFIRM, Step.ABANDON):
             end_unfinished(self.session, self.server, self.name, self.fence)
+
+    def _ensure_pushed(self) -> None:
+        """Raise IntegrityError unless the DVC remote, where there is one, holds what the version is made of.
+
+        The proposal claims it; here it is looked at.
+        """
+        from clearance.versioning import dvc_remote  # imports DVC: only where something is promoted
+
+        root, evidence = git.checkout_of(self.session.root), self.review.bundle.evidence
+        if dvc_remote.default_remote(root) is None:
+            return
+        if lacking := dvc_remote.lacking(root, dvc_lock.parse(evidence.lock)):
+            raise faults.REMOTE_LACKS_OUTPUTS(version=self.candidate, outputs=", ".join(lacking))
 
     def _ensure_still_allowed(self, intent: ledger.Entry) -> None:
         """Raise ReleaseRefused, the intent abandoned, when an entry since the review stands in the way."""
@@ -86,8 +110,8 @@ class PromotionAttempt:
 
     def _intent(self) -> ledger.Draft:
         """What is about to be done, and who allowed it until when."""
-        standing, authority = self.review.standing, self.review.assessment.authority
-        override = version_record.describe_override(standing)
+        approvals, authority = self.review.approvals, self.review.assessment.authority
+        override = version_record.describe_override(approvals)
         return self.session.draft(
             EntryKind.INTENT,
             self.name,
@@ -96,13 +120,13 @@ class PromotionAttempt:
             content=self.review.bundle.digest,
             tier=authority.tier,
             authorised_in=authority.commit,
-            allowed_by=[decision.person.identity for decision in standing.counted],
-            override_until=standing.until and standing.until.date().isoformat(),
+            allowed_by=[decision.person.identity for decision in approvals.counted],
+            override_until=approvals.until and approvals.until.date().isoformat(),
             **({"override": override} if override else {}),
         )
 
     def _notes(self) -> dict[str, str]:
-        override = version_record.describe_override(self.review.standing)
+        override = version_record.describe_override(self.review.approvals)
         demo = self.review.bundle.evidence.demo
         by_tag = version_record.notes((), self.candidate.number, demo=demo)
         return by_tag | ({version_record.OVERRIDE: override} if override else {})
@@ -265,7 +289,7 @@ def ensure_alias(
 
 def record_refusal(session: LedgerSession, reviewed: Review, ending: Ending, *, again: bool) -> None:
     """Record that the version was not promoted, and why; without `again` once for each reason and person."""
-    subject = reviewed.matter
+    subject = reviewed.subject
     body = {"version": subject.version, "content": subject.content, "reason": ending.reason}
     refusal = events.RefusalEvent.from_body(body)
     entries = session.entries(subject.model)

@@ -21,7 +21,7 @@ from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind, events
 from clearance.policy import schema
-from clearance.promotion import candidate, faults, review, version_record
+from clearance.promotion import candidate, faults, recomparison, review, version_record
 from clearance.promotion.session import LedgerSession
 from clearance.registry import run_record
 from clearance.trust import dsse, evidence_bundle
@@ -79,7 +79,7 @@ class CandidateRelease:
             and file.is_file()
             and self.session.verify_envelope(dsse.read(file)).digest == proposal.content
         ):
-            self._store(version, file)
+            self._store(version, file, proposal.content)
             if pushed and not proposal.pushed:
                 self._propose(version, proposal.content, pushed=True)
             return proposal.content
@@ -88,39 +88,41 @@ class CandidateRelease:
             digests = registry.model_file_digests(self.server, version)
             statement = evidence_bundle.statement_for(digests, self._evidence())
             dsse.write(file, self.session.sign(statement))
-            self._store(version, file)
-            self._propose(version, in_toto.content_digest(statement), pushed=pushed)
-            return in_toto.content_digest(statement)
-        with tempfile.TemporaryDirectory() as folder:
-            registry.fetch_files(self.server, version, [candidate.BUNDLE], Path(folder))
-            dsse.write(file, dsse.read(Path(folder) / candidate.BUNDLE))
+            content = in_toto.content_digest(statement)
+            self._store(version, file, content)
+            self._propose(version, content, pushed=pushed)
+            return content
+        if candidate.read_bundle(self.session, self.server, version, proposal).digest != proposal.content:
+            raise faults.BUNDLE_NOT_PROPOSED(version=version)
         return proposal.content
 
     def _store_comparison(self, version: registry.Version, digest: str | None) -> None:
         """Store the recorded comparison beside the version again, where it is lost there and still here."""
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                registry.fetch_files(self.server, version, [version_record.COMPARISON_FILE], Path(folder))
-                stored = files.sha256_json(files.read_json(Path(folder) / version_record.COMPARISON_FILE))
-            except IntegrityError:
-                stored = None
-        if stored == digest:
-            return
-        file = self.verified.root / paths.COMPARISON
-        if file.is_file() and files.sha256_json(files.read_json(file)) == digest:
-            registry.store_evidence(self.server, version, file)
+        try:
+            candidate.fetch_comparison(self.server, version, digest)
+        except IntegrityError:
+            file = self.verified.root / paths.COMPARISON
+            if file.is_file() and files.sha256_json(files.read_json(file)) == digest:
+                self._store_as(version, file, version_record.comparison_file(str(digest)))
 
-    def _store(self, version: registry.Version, file: Path) -> None:
+    def _store(self, version: registry.Version, file: Path, content: str) -> None:
         """Store the bundle beside the version, unless it is there as it should be."""
+        (keyid,) = self.session.verify_envelope(dsse.read(file)).keyids
+        name = candidate.bundle_file(content, keyid)
         with tempfile.TemporaryDirectory() as folder:
             try:
-                registry.fetch_files(self.server, version, [candidate.BUNDLE], Path(folder))
-                if files.sha256(Path(folder) / candidate.BUNDLE) == files.sha256(file):
+                registry.fetch_files(self.server, version, [name], Path(folder))
+                if files.sha256(Path(folder) / name) == files.sha256(file):
                     return
             except IntegrityError:
                 pass
-            shutil.copyfile(file, Path(folder) / evidence_bundle.NAME)
-            registry.store_evidence(self.server, version, Path(folder) / evidence_bundle.NAME)
+        self._store_as(version, file, name)
+
+    def _store_as(self, version: registry.Version, file: Path, name: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / Path(name).name
+            shutil.copyfile(file, copy)
+            registry.store_evidence(self.server, version, copy)
 
     def _propose(self, version: registry.Version, content: str, *, pushed: bool) -> None:
         about = {"version": version.number, "content": content}
@@ -185,7 +187,7 @@ class CandidateRelease:
         champion_content = tenure.content if tenure else None
         if earlier and earlier.champion == champion_content:
             self._store_comparison(version, earlier.comparison)
-            return
+            return  # whoever promotes makes it again
         from clearance import comparison
         from clearance.comparison import compare  # with skops, scipy and pandas: only where it is needed
 
@@ -195,7 +197,7 @@ class CandidateRelease:
             policy.challenge,
             self.server,
             registry.champion(self.server, name) if tenure else None,
-            _signed_digests(bundle) if bundle else None,
+            recomparison.signed_digests(bundle) if bundle else None,
         )
         file, digest = compare.write(self.verified.root, result), comparison.digest(result)
         body = {
@@ -208,14 +210,8 @@ class CandidateRelease:
             "reasons": [finding.reason for finding in result.findings if finding.outcome != Outcome.PASS],
         }
         statement = in_toto.statement({"comparison": digest}, version_record.COMPARISON, body)
-        registry.store_evidence(self.server, version, file)
+        self._store_as(version, file, version_record.comparison_file(digest))
+        self.session.compared.add(digest)
         envelope = self.session.sign(statement)
         self.session.record(self.session.draft(EntryKind.COMPARISON, name, **body, envelope=envelope))
         logger.info("\n".join(comparison.summary(files.read_json(file))))
-
-
-def _signed_digests(bundle: evidence_bundle.Bundle) -> registry.SignedDigests:
-    evidence = bundle.evidence
-    return registry.SignedDigests(
-        model=bundle.files[registry.MODEL], outs=evidence.outs, params=evidence.params
-    )

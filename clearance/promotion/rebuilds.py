@@ -6,14 +6,14 @@ exactly this content, and did not contribute to the version. Of each person the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clearance import in_toto
 from clearance.errors import IntegrityError
-from clearance.ledger import Entry, EntryKind
-from clearance.ledger.events import DIFFERENT
+from clearance.ledger import Entry
+from clearance.ledger.events import DIFFERENT, RebuildEvent
 from clearance.trust import dsse
 from clearance.trust.roles import Right, Roles
 
@@ -23,20 +23,20 @@ PREDICATE = "urn:clearance:rebuild:v1"
 
 @dataclass(frozen=True, kw_only=True)
 class Rebuild:
-    """A rebuild that somebody signed: entry `number`, by `identity`, with its `body`."""
+    """A rebuild that somebody signed: what entry `number` says, by `identity`."""
 
     number: int
     identity: str
-    body: Mapping[str, Any]
+    event: RebuildEvent
 
     @property
     def differs(self) -> bool:
         """Whether something else came out than was recorded, or nothing that can be compared."""
-        return bool(self.body["conclusion"] == DIFFERENT)
+        return self.event.conclusion == DIFFERENT
 
     def __str__(self) -> str:
-        environment = "a new environment" if self.body["environment"] == "fresh" else "the environment there"
-        return f"{self.identity} rebuilt it in {environment}: {self.body['conclusion']} (entry {self.number})"
+        environment = "a new environment" if self.event.environment == "fresh" else "the environment there"
+        return f"{self.identity} rebuilt it in {environment}: {self.event.conclusion} (entry {self.number})"
 
 
 def statement_for(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,21 +48,19 @@ def signed_rebuilds(entries: Iterable[Entry], version: int, content: str, roles:
     """The rebuilds of `version` with this content, signed with the right to: each person's newest."""
     newest: dict[str, Rebuild] = {}
     for entry in entries:
-        body = entry.body
-        if entry.kind != EntryKind.REBUILD or entry.redacted:
+        event = entry.read(RebuildEvent)
+        if event is None or (event.version, event.content) != (version, content):
             continue
-        if (body.get("version"), body.get("content")) != (version, content):
-            continue
-        if identity := _signer(entry, roles):
-            newest[identity] = Rebuild(number=entry.number, identity=identity, body=body)
+        if identity := _signer(entry, event, roles):
+            newest[identity] = Rebuild(number=entry.number, identity=identity, event=event)
     return list(newest.values())
 
 
-def _signer(entry: Entry, roles: Roles) -> str | None:
+def _signer(entry: Entry, event: RebuildEvent, roles: Roles) -> str | None:
     """Who signed exactly what the entry says, with the right to rebuild then; None when nobody did."""
-    body = {key: value for key, value in entry.body.items() if key != "envelope"}
+    body = {name: value for name, value in event.to_body().items() if name != "envelope"}
     try:
-        signed = dsse.verify(entry.body.get("envelope", {}), roles.keys)
+        signed = dsse.verify(event.envelope or {}, roles.keys)
     except IntegrityError:
         return None
     if signed.statement["predicateType"] != PREDICATE or signed.statement["predicate"] != body:
@@ -85,13 +83,12 @@ def contradiction(rebuilds: Iterable[Rebuild]) -> str | None:
     different = [rebuild for rebuild in rebuilds if rebuild.differs]
     if not different:
         return None
-    reasons = "; ".join(f"{rebuild}{_because(rebuild.body.get('reasons', ()))}" for rebuild in different)
+    reasons = "; ".join(f"{rebuild}{_because(rebuild.event.reasons)}" for rebuild in different)
     return f"An independent rebuild gave something else: {reasons}."
 
 
-def _because(reasons: Iterable[str]) -> str:
-    listed = list(reasons)
-    return f": {listed[0]}" if listed else ""
+def _because(reasons: Sequence[str]) -> str:
+    return f": {reasons[0]}" if reasons else ""
 
 
 def lacking(rebuilds: Iterable[Rebuild], version: int) -> str | None:

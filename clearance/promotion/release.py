@@ -15,6 +15,8 @@ from typing import Any
 from clearance import params, paths, registry
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.verdict_document import VerdictDocument
+from clearance.ledger import address
+from clearance.ledger import settings as ledger_settings
 from clearance.promotion import (
     approval_request,
     attempts,
@@ -31,19 +33,21 @@ from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import attempt_notice, test_set_notice
-from clearance.versioning import dvc_remote, git, lineage, visibility
+from clearance.versioning import dvc_remote, executions, git, lineage, visibility
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
 """Variables that say that this machine does not last."""
 
 
-def ensure_shared_stores(server: registry.MlflowServer, remote: dvc_remote.Remote | None) -> None:
-    """Raise ReleaseRefused on a CI runner or cloned worker whose registry or remote would be lost with it."""
+def ensure_shared_stores(home: Path, server: registry.MlflowServer, remote: dvc_remote.Remote | None) -> None:
+    """Raise ReleaseRefused on a CI runner or cloned worker whose ledger, registry or remote would be lost."""
     variable = next((name for name in EPHEMERAL if _is_set(name)), None)
     if variable is None:
         return
     if not server.shared:
         raise faults.REGISTRY_NOT_SHARED(variable=variable, addresses=" and ".join(server.addresses))
+    if not address.is_shared(ledger_settings.address(home)):
+        raise faults.LEDGER_NOT_SHARED(variable=variable)
     if remote is None or remote.inside:
         raise faults.REMOTE_NOT_SHARED(variable=variable)
 
@@ -123,7 +127,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     if first and first.status is Status.WHAT_IF:
         return receipt(first, case.verdict, verified.fingerprint)
     server, remote = registry.connect(), dvc_remote.default_remote(root)
-    ensure_shared_stores(server, remote)
+    ensure_shared_stores(home, server, remote)
     tracked = registry.find_run(server, settings.experiment, verified.fingerprint)
     if tracked is None or not tracked.complete:
         raise faults.RUN_INCOMPLETE()
@@ -146,6 +150,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         attempts.record_tracked(session, server, settings.name, verified.fingerprint, terms)
         with session.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
             visibility.ensure_visible(home)
+            executions.ensure_executed(root, lineage.locked(root))
             version = candidate.register()
             pushed = bool(remote) and (not case.failed or candidate.is_overridden(version))
             if pushed:

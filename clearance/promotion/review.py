@@ -82,8 +82,8 @@ class Review:
     contributors: approval_rules.Contributors
     contract_changes: tuple[str, ...]
     case: JudgedCase
-    matter: ApprovalSubject
-    standing: approval_state.ApprovalState
+    subject: ApprovalSubject
+    approvals: approval_state.ApprovalState
     attempts: AttemptCount | None
     rebuilds: tuple[Rebuild, ...] = ()
 
@@ -100,7 +100,7 @@ class Review:
     @property
     def obstacle(self) -> Ending | None:
         """Why the version may not become champion; None when it may."""
-        return next_step.obstacle(self.case, self.standing, self.needs)
+        return next_step.obstacle(self.case, self.approvals, self.needs)
 
 
 def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
@@ -284,8 +284,8 @@ def _concluded(
         contributors=background.contributors,
         contract_changes=background.contract_changes,
         case=case,
-        matter=subject,
-        standing=approval_state.evaluate(record.decisions, context),
+        subject=subject,
+        approvals=approval_state.evaluate(record.decisions, context),
         attempts=count,
         rebuilds=tuple(rebuilt),
     )
@@ -390,7 +390,8 @@ def champion_bundle(
         return None
     candidates = registry.candidate_name(name)
     version = registry.find_number(server, candidates, tenure.version)
-    bundle = candidate.read_bundle(session, server, version) if version else None
+    proposal = version_record.find_proposal(session.entries(name), tenure.version)
+    bundle = candidate.read_bundle(session, server, version, proposal) if version and proposal else None
     if bundle is None or bundle.digest != tenure.content:
         raise faults.CHAMPION_EVIDENCE_CHANGED(candidates=candidates, version=tenure.version)
     return bundle

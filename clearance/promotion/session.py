@@ -26,13 +26,15 @@ from clearance.trust.roles import Right, Roles
 class ReadOnlySession:
     """An open ledger and the roles in force. Reading needs no key.
 
-    `audited` is the head (number and digest) up to which the ledger has been verified in this command.
+    `audited` is the head (number and digest) up to which the ledger has been verified in this command,
+    `compared` are the digests of the comparisons that it made itself.
     """
 
     root: Path
     roles: Roles
     book: ledger.Ledger
     audited: deque[tuple[int, str]] = field(default_factory=partial(deque, maxlen=1), repr=False)
+    compared: set[str] = field(default_factory=set, repr=False)
 
     def now(self) -> dt.datetime:
         """The time in UTC."""

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from clearance import files, ledger, registry
+from clearance import ledger, paths, registry
 from clearance.errors import ClearanceError, ConfigurationError, TransientError
 from clearance.policy import policy_file
 from clearance.promotion import (
@@ -30,6 +29,7 @@ from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import dsse, evidence_bundle
+from clearance.versioning import dvc_lock, git
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +165,8 @@ def _check_version(
         if copy is not None:
             yield _check("copy", lambda: _describe_copy(server, copy, verified))
         yield _check("contract", lambda: _describe_contract(session, server, verified, record))
+        if unusual := _unusual_commands(session, verified):
+            yield Check(name="commands", holds=True, says="; ".join(unusual))
         if comparison := record.comparison:
             yield _check("comparison", lambda: _describe_comparison(server, verified, comparison))
         yield _check("attempts", lambda: _describe_attempts(verified, record))
@@ -193,14 +195,22 @@ def _describe_comparison(
     server: registry.MlflowServer, verified: VerifiedCandidate, comparison: ledger.events.ComparisonEvent
 ) -> str:
     """Whether the comparison beside the version is the one that was recorded and agreed to."""
-    name = version_record.COMPARISON_FILE
-    with TemporaryDirectory() as folder:
-        registry.fetch_files(server, verified.version, [name], Path(folder))
-        digest = files.sha256_json(files.read_json(Path(folder) / name))
-    if digest != comparison.comparison:
-        raise faults.COMPARISON_CHANGED(file=name)
+    candidate.fetch_comparison(server, verified.version, comparison.comparison)
     outcome = str(comparison.outcome).replace("_", " ")
     return f"{outcome}; stored beside the version as recorded"
+
+
+def _unusual_commands(session: ReadOnlySession, verified: VerifiedCandidate) -> list[str]:
+    """What the stages of the version ran beside modules of the project, or against what its commit says."""
+    evidence = verified.bundle.evidence
+    committed = None
+    if commit := evidence.code.commit:
+        try:
+            graph = git.read_file(git.checkout_of(session.root), commit, paths.DVC_YAML.as_posix()) or b""
+            committed = dvc_lock.declared_commands(graph.decode(errors="replace"))
+        except ClearanceError as error:
+            return [f"the commands cannot be compared with the commit: {error.fault}"]
+    return dvc_lock.unusual_commands(dvc_lock.parse(evidence.lock), committed)
 
 
 def _describe_attempts(verified: VerifiedCandidate, record: VersionRecord) -> str:

@@ -21,8 +21,14 @@ from clearance.trust.roles import Right, Roles
 COMPARISON = "urn:clearance:comparison:v1"
 """The predicate type of a signed comparison with the champion."""
 
-COMPARISON_FILE = "evidence/comparison.json"
-"""Where the run of a version keeps that comparison."""
+LEGACY_COMPARISON = "evidence/comparison.json"
+"""Where versions of before kept their comparison: under one name, so the next one replaced it."""
+
+
+def comparison_file(digest: str) -> str:
+    """Where the run of a version keeps the comparison with this digest."""
+    return f"evidence/comparison-{digest[:24]}.json"
+
 
 OVERRIDE, DEMO = "clearance.override", "clearance.demo"
 """The registry's tags for what must be said wherever a version is named."""

@@ -239,13 +239,17 @@ def _exclusive(addresses: tuple[str, ...]) -> Iterator[None]:
         import mlflow.store.model_registry.sqlalchemy_store
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
+    if file.exists() and not os.access(file.parent, os.W_OK):
+        yield  # nothing can be created there, and reading needs no lock
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     with file_lock.hold(file.with_name(f"{file.name}.lock"), wait=True):
         yield
+        file_lock.restrict(file)
 
 
 def _sqlite_file(address: str) -> Path | None:
-    if not address.startswith("sqlite:"):
+    if address.partition(":")[0].partition("+")[0] != "sqlite":
         return None
     name = sa.make_url(address).database
     return Path(name).resolve() if name and name != ":memory:" else None

@@ -174,6 +174,10 @@ def _general_cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
             "promotion.contract_pinned is false: whoever trains a model may change the question it answers, "
             "and approvers only read that it changed"
         )
+    terms = policy.promotion
+    for tier in () if policy.demo else sorted(terms.approvals):
+        if not terms.rebuild.get(tier):
+            yield f"tier {tier} demands no independent rebuild (`promotion.rebuild`): one account can deceive"
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
     for rule in in_force if policy.spends(as_of) else []:
         if rule.decides_by == "point_and_significance" and rule.document in findings.TEST_ROWS:

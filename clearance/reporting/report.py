@@ -128,10 +128,10 @@ def _position(path: Path) -> tuple[int, str]:
     return _PICTURES.index(path.stem) if path.stem in _PICTURES else len(_PICTURES), path.name
 
 
-def render(evidence: ReportEvidence, data: params.Data) -> str:
+def render(evidence: ReportEvidence, data: params.Data, asked: params.DataContract) -> str:
     """The page as HTML: the same bytes for the same evidence, and all text escaped.
 
-    `data` declares the columns. The page loads nothing and contains no script.
+    `data` declares the columns, `asked` is the data contract. The page loads nothing and contains no script.
     """
     verdict = evidence.verdict
     return (
@@ -141,6 +141,7 @@ def render(evidence: ReportEvidence, data: params.Data) -> str:
             **{name: _as_json(document) for name, document in evidence.documents.items()},
             certainties=explain_rule.CERTAINTIES,
             compared=before_after.lines(evidence.documents["training"]),
+            asked={"digest": asked.digest, "lines": contract.describe(asked)},
             biases=metric_catalogue.of_document("validation_prepared"),
             data=data,
             digests=evidence.digests,

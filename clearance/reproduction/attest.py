@@ -6,12 +6,17 @@ reviewed (`clearance.promotion.rebuilds`).
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
+from typing import Any
 
-from clearance import installation, ledger, params, paths, registry
+from clearance import installation, isolation, ledger, params, paths, registry
+from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind
-from clearance.promotion import candidate, decide, rebuilds, review, version_record
+from clearance.ledger.events import DIFFERENT
+from clearance.promotion import candidate, decide, rebuilds, recomparison, review, version_record
 from clearance.promotion.decide import Completion
+from clearance.promotion.review import Review
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.reproduction import faults, reproduce
 from clearance.reproduction.differences import RebuildReport
@@ -30,6 +35,7 @@ def rebuild_and_attest(
     without the right to rebuild, IntegrityError when the evidence does not verify or an installed package was
     altered, ConfigurationError when the environment is not the locked one or there is no such candidate.
     """
+    isolation.seal_process()  # it holds the key, and runs what others wrote
     name, server = params.load(root / paths.PARAMS).name, registry.connect()
     with open_session(root, identity) as session:
         session.demand(Right.REBUILD, name, f"rebuild {name}")
@@ -53,14 +59,29 @@ def rebuild_and_attest(
         "network": report.network,
     }
     with open_session(root, identity) as session:
+        body |= _comparison(session, server, review.open_review(session, server, name, number, _day(session)))
         envelope = session.sign(rebuilds.statement_for(body))
         (entry,) = session.record(session.draft(EntryKind.REBUILD, name, **body, envelope=envelope))
         return report, entry, _complete(session, server, name, number)
+
+
+def _comparison(session: LedgerSession, server: registry.MlflowServer, reviewed: Review) -> dict[str, Any]:
+    """What making the comparison with the champion again adds to the entry; it differs if that differs."""
+    try:
+        recomparison.ensure_repeats(session, server, reviewed)
+    except IntegrityError as error:
+        return {"conclusion": DIFFERENT, "reasons": [error.fault[:_LONGEST]]}
+    compared = reviewed.compared
+    return {"comparison": compared.comparison} if compared else {}
+
+
+def _day(session: LedgerSession) -> dt.date:
+    return session.now().date()
 
 
 def _complete(
     session: LedgerSession, server: registry.MlflowServer, name: str, number: int
 ) -> Completion | None:
     """Promote, or notify Prefect, where the rebuild was the last thing that was missing."""
-    reviewed = review.open_review(session, server, name, number, session.now().date())
+    reviewed = review.open_review(session, server, name, number, _day(session))
     return None if reviewed.obstacle else decide.complete(session, server, reviewed)

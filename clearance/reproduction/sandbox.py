@@ -7,6 +7,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+from clearance import isolation
+
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 
 
@@ -19,6 +21,7 @@ def cut_network() -> None:
     library = ctypes.CDLL(None, use_errno=True)
     if library.unshare(_NEW_USER | _NEW_NETWORK):
         raise OSError(ctypes.get_errno(), "unshare")
+    isolation.unseal_process()  # else its own maps belong to root
     for file, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{user} {user} 1"),

@@ -6,6 +6,7 @@ Reads text only and never asks DVC, because the lock of an old version is eviden
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from clearance.versioning import faults
 from clearance.versioning.digests import Digest
 
 NAME = paths.DVC_LOCK.as_posix()
+_ONE_MODULE = re.compile(r"python -m tasks\.[a-z_]+( [a-z_]+)*")
 
 
 class LockedPath(BaseModel):
@@ -72,6 +74,31 @@ class Lock:
         outs = self.outs
         deps = {entry.path: entry.md5 for stage in self.stages.values() for entry in stage.deps}
         return {path: md5 for path, md5 in deps.items() if not is_within(path, outs)}
+
+
+def unusual_commands(lock: Lock, committed: Lock | None = None) -> list[str]:
+    """The stages that run anything but one module of `tasks`, or another command than `committed` has.
+
+    A sentence for each; `committed` holds the commands of the judged commit, None without one.
+    """
+    sentences = []
+    for name, stage in sorted(lock.stages.items()):
+        command = stage.cmd if isinstance(stage.cmd, str) else " && ".join(stage.cmd)
+        declared = committed.stages.get(name) if committed else None
+        if committed is not None and (declared is None or declared.cmd != stage.cmd):
+            sentences.append(f"stage {name} ran `{command}`, which is not what the commit declares")
+        elif not _ONE_MODULE.fullmatch(command):
+            sentences.append(f"stage {name} runs `{command}`")
+    return sentences
+
+
+def declared_commands(graph: str) -> Lock:
+    """The commands in the text of a `dvc.yaml`, as a lock without files. Empty where it cannot be read."""
+    try:
+        stages = yaml.loads(graph)["stages"]
+        return Lock(stages={str(name): LockedStage(cmd=stage["cmd"]) for name, stage in stages.items()})
+    except (yaml.YAMLError, ValidationError, KeyError, TypeError, AttributeError):
+        return Lock(stages={})
 
 
 def is_within(path: str, folders: Collection[str]) -> bool:

@@ -10,14 +10,14 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from clearance import files as artifacts
 from clearance.errors import ClearanceError
-from clearance.versioning import dvc_api, dvc_lock, faults, repair
+from clearance.versioning import dvc_api, dvc_lock, executions, faults, repair
 from clearance.versioning.dvc_api import Stage
 from clearance.versioning.dvc_repro import TIMEOUT
 
@@ -47,6 +47,8 @@ class Pipeline:
         self._uncommitted: deque[tuple[Stage, ExitStack]] = deque()
         self._lock_entries: dict[str, str] = {}
         self._tried: set[str] = set()
+        self._executions = executions.Executions(root)
+        self._recorded = dvc_lock.read(root / dvc_lock.NAME).stages
 
     @property
     def cache(self) -> Path:
@@ -70,7 +72,8 @@ class Pipeline:
         due: list[str] = []
         with self._locked():
             for name, stage in self._stages.items():
-                if any(needed in due for needed in self.after[name]) or stage.has_changed():
+                needed = any(needed in due for needed in self.after[name])
+                if needed or stage.has_changed() or not self._has_run(stage):
                     due.append(name)
         return due
 
@@ -78,8 +81,9 @@ class Pipeline:
         """Bring one stage up to date; the stages it waits for must be.
 
         Returns whether it ran: not when nothing changed, nor when DVC's cache held the outputs of this very
-        run. Raises BusyError when another DVC process is in the way, DataError when an input changed
-        meanwhile, ConfigurationError when DVC refuses, and whatever `execute` raises.
+        run, and in both cases only if that run was made in this checkout. Raises BusyError when another DVC
+        process is in the way, DataError when an input changed meanwhile, ConfigurationError when DVC refuses,
+        and whatever `execute` raises.
         """
         with self._locked():
             stage = self._fresh(name)
@@ -89,6 +93,7 @@ class Pipeline:
                 return self._finish(name, changed=False, ran=False)
             if stage.is_frozen:
                 return self._finish(name, changed=stage.reproduce(force=force), ran=False)
+            force = force or (not stage.has_changed() and not self._has_run(stage))
             if not force and not stage.has_changed():
                 return self._finish(name, changed=False, ran=False)
         claim = self._claim(stage)
@@ -140,7 +145,9 @@ class Pipeline:
         while self._uncommitted:
             stage, claim = self._uncommitted[0]
             self._repository.commit(stage)
-            self._lock_entries[stage.name] = stage.lock_entry()  # slow to write: not at the end
+            entry = stage.lock_entry()  # slow to write: not at the end
+            self._lock_entries[stage.name] = entry
+            self._executions.add(_locked_stages(entry))
             self._uncommitted.popleft()
             claim.close()
 
@@ -152,11 +159,22 @@ class Pipeline:
         return self._stages[name]
 
     def _restore(self, stage: Stage) -> bool:
-        """Take the outputs of an earlier run from the cache, if it has them and their content is sound."""
+        """Take the outputs of an earlier run here from the cache, if it has them and their content is sound.
+
+        What somebody else's run put there under the same inputs is not taken.
+        """
         if not self._repository.restore(stage):
             return False
         stage.save_outputs()
+        restored = _locked_stages(stage.lock_entry())
+        if not all(self._executions.has(name, entry) for name, entry in restored):
+            return False
         return not repair.remove_unsound(self.root, self.cache, stage.outputs)
+
+    def _has_run(self, stage: Stage) -> bool:
+        """Whether what `dvc.lock` records of the stage ran in this checkout. A `.dvc` file does not run."""
+        recorded = self._recorded.get(stage.lock_name)
+        return stage.is_data_source or self._executions.has(stage.lock_name, recorded)
 
     def record(self) -> None:
         """Write what is finished into `dvc.lock`; this happens by itself once every stage is finished.
@@ -208,6 +226,11 @@ class Pipeline:
         """Until it is closed other DVC processes find the stage's files busy, as with `dvc repro`."""
         with _translated_errors(), self._turn:
             return self._repository.claim(dvc_api.command_line(), stage.inputs, stage.output_paths)
+
+
+def _locked_stages(entry: str) -> Iterable[tuple[str, dvc_lock.LockedStage]]:
+    """The stage in its part of a lock."""
+    return dvc_lock.parse(f"schema: '2.0'\nstages:\n{entry}").stages.items()
 
 
 def _input_stats(stage: Stage) -> list[tuple[str, int, int, int]]:

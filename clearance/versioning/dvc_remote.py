@@ -147,16 +147,37 @@ def _listed(store: ObjectStore, name: str) -> list[str]:
         return list(dvc_lock.parse_listing(stream.read()).values())
 
 
+def lacking(root: Path, lock: dvc_lock.Lock) -> list[str]:
+    """The outputs of `lock`, of any version, of which the default remote lacks an object.
+
+    What the project's `dvc.yaml` keeps from the remote does not count. Raises UnavailableError when the
+    remote does not answer.
+    """
+    from clearance.versioning import dvc_api
+
+    try:
+        with dvc_api.quiet(), contextlib.chdir(root), dvc_api.Repository(root) as repository:
+            local = {output.path for output in repository.outputs() if not output.pushed}
+            remote = repository.remote()
+            return sorted(
+                path for path, name in lock.outs.items() if path not in local and _lacks(remote, name)
+            )
+    except dvc_api.PushError as error:
+        raise faults.REMOTE_UNAVAILABLE(reason=error) from error
+
+
 def _lacking(repository: Repository) -> Iterator[str]:
     """The outputs of which the remote lacks the object, or a folder's listing or one of its files."""
     remote = repository.remote()
     for output in repository.outputs():
-        if not output.pushed:
-            continue
-        name = output.md5
-        if name is None or remote.missing([name]):
+        if output.pushed and (output.md5 is None or _lacks(remote, output.md5)):
             yield output.path
-        elif name.endswith(digests.FOLDER_SUFFIX):
-            listed = _listed(remote, name)
-            if not remote.is_sound(name) or remote.missing(listed):
-                yield output.path
+
+
+def _lacks(remote: ObjectStore, name: str) -> bool:
+    """Whether the remote lacks the object, or a folder's sound listing or one of its files."""
+    if remote.missing([name]):
+        return True
+    if not name.endswith(digests.FOLDER_SUFFIX):
+        return False
+    return not remote.is_sound(name) or bool(remote.missing(_listed(remote, name)))

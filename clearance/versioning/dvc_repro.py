@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from clearance.errors import ConfigurationError
-from clearance.versioning import faults
+from clearance.versioning import dvc_lock, executions, faults
 
 TIMEOUT = 3600.0
 """Seconds that one command may run, unless `meta: {timeout: ...}` in `dvc.yaml` says otherwise."""
@@ -95,9 +95,11 @@ class WholeGraph:
         """Always the whole graph: DVC finds out by itself."""
         return [REPRO]
 
-    def run(self, name: str, execute: Callable[[str], None], *, force: bool = False) -> bool:
-        """Run `dvc repro`; return True, as it does not say what ran. Raises what `execute` raises."""
-        execute(f"{name} --force" if force else name)
+    def run(self, name: str, execute: Callable[[str], None], *, force: bool = False) -> bool:  # noqa: ARG002
+        """Run `dvc repro` without any cache; return True. Raises what `execute` raises."""
+        execute(f"{name} --force --no-run-cache")
+        stages = dvc_lock.read(self.root / dvc_lock.NAME).stages
+        executions.Executions(self.root).add(stages.items())
         return True
 
     def record(self) -> None:

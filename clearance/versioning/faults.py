@@ -147,6 +147,12 @@ COMMIT_UNKNOWN = ErrorKind(
     "fetch it: `git fetch --all`",
 )
 
+NOT_EXECUTED_HERE = ErrorKind(
+    "versioning.not_executed_here",
+    IntegrityError,
+    "these stages did not run in this checkout, so their outputs came from a cache or elsewhere: {stages}",
+    "use `clearance run` (`make run`), which runs what did not run here; plain `dvc repro` keeps no record",
+)
 CHECKOUT_NOT_VISIBLE = ErrorKind(
     "versioning.checkout_not_visible",
     IntegrityError,

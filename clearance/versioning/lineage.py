@@ -121,6 +121,12 @@ def verify(root: Path) -> Lineage:
     return lineage
 
 
+def locked(root: Path) -> dvc_lock.Lock:
+    """What `dvc.lock` records of the stages that `dvc.yaml` declares. Raises as `verify` does."""
+    declared = _declared_stages(root, params.read_yaml(root / paths.PARAMS))
+    return dvc_lock.read(root / dvc_lock.NAME).only(declared)
+
+
 def _declared_stages(root: Path, values: Mapping[str, Any]) -> dict[str, _Declared]:
     """The stages of `dvc.yaml`, names from `params.yaml` filled in."""
     graph = params.read_yaml(root / paths.DVC_YAML)

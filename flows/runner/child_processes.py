@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import subprocess
-import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from clearance import paths
+from clearance import isolation, paths
 
 OnLine = Callable[[str], None]
 """Receives each line that a child writes, without its end."""
@@ -55,9 +55,9 @@ class ChildProcesses:
         log.parent.mkdir(parents=True, exist_ok=True)
         with server_end, log.open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "flows.runner.fork_server", str(server_end.fileno())],
+                isolation.command("-m", "flows.runner.fork_server", str(server_end.fileno())),
                 cwd=folder,
-                env={**MEMORY, **os.environ, "PYTHONUNBUFFERED": "1"},  # its lines come as it writes them
+                env={**MEMORY, **isolation.variables(), "PYTHONUNBUFFERED": "1"},  # lines come as written
                 pass_fds=[server_end.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
@@ -74,13 +74,13 @@ class ChildProcesses:
     ) -> ExitReport:
         """Run `command` in `cwd`, pass each line it writes to `on_line`, and return how it ended.
 
-        `env` is added to the environment; `timeout` is in seconds. Raises RunEnded when the run is over.
+        `env` is its whole environment; `timeout` is in seconds. Raises RunEnded when the run is over.
         """
         reader, writer = os.pipe()
-        request = _request(command, cwd, env, timeout)
+        request = _request(command, cwd, timeout)
         with (
             os.fdopen(reader, encoding="utf-8", errors="replace") as lines,
-            self._send(request, writer) as connection,
+            self._send(request, writer, env) as connection,
             connection.makefile("r", encoding="utf-8") as replies,
         ):
             for line in lines:
@@ -96,16 +96,22 @@ class ChildProcesses:
         The socket returned has something to read, or is at its end, once the command has ended.
         """
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        connection = self._send(_request(command, cwd, env, None), output)
+        connection = self._send(_request(command, cwd, None), output, env)
         self._services.append(connection)
         return connection
 
-    def _send(self, request: Mapping[str, Any], output: int) -> socket.socket:
+    def _send(
+        self, request: Mapping[str, Any], output: int, env: Mapping[str, str] | None = None
+    ) -> socket.socket:
+        """Send a request; only the child reads the variables, because one of them may be a secret."""
         run_end, server_end = socket.socketpair()
         try:
             run_end.sendall(json.dumps(request).encode() + b"\n")
-            with self._sending:
-                socket.send_fds(self._control, [b"+"], [server_end.fileno(), output])
+            with self._sending, tempfile.TemporaryFile() as variables:
+                variables.write(json.dumps(dict(env or {})).encode())
+                variables.seek(0)
+                descriptors = [server_end.fileno(), output, variables.fileno()]
+                socket.send_fds(self._control, [b"+"], descriptors)
         except OSError as error:
             run_end.close()
             raise RunEnded(str(error)) from error
@@ -130,5 +136,5 @@ class ChildProcesses:
         self.close()
 
 
-def _request(command: str, cwd: Path, env: Mapping[str, str], timeout: float | None) -> dict[str, Any]:
-    return {"command": command, "cwd": str(cwd), "env": dict(env), "timeout": timeout}
+def _request(command: str, cwd: Path, timeout: float | None) -> dict[str, Any]:
+    return {"command": command, "cwd": str(cwd), "timeout": timeout}

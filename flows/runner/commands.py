@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from clearance import isolation
 from clearance.errors import ExitCode
 from flows.runner import faults
 from flows.runner.child_processes import ChildProcesses, OnLine
@@ -30,7 +31,7 @@ def run(
     on_line: OnLine,
     env: Mapping[str, str],
 ) -> None:
-    """Run `command`; each line it writes goes to the file `log` and to `on_line`.
+    """Run `command` with the variables `env`; each line it writes goes to the file `log` and to `on_line`.
 
     Raises UnavailableError when the child says that another try may help, ReleaseRefused when it refuses,
     ClearanceError when it fails otherwise or takes longer than `timeout` seconds, `RunEnded` when the run is
@@ -45,8 +46,9 @@ def run(
             file.write(f"{line}\n")
             on_line(line)
 
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        end = children.run(command, cwd=cwd, env={"PATH": path, **env}, timeout=timeout, on_line=record)
+        tools = isolation.write_python(log.parent.parent / "bin")  # what a shell command finds as `python`
+        path = os.pathsep.join(map(str, (tools, Path(sys.executable).parent, env.get("PATH", os.defpath))))
+        end = children.run(command, cwd=cwd, env={**env, "PATH": path}, timeout=timeout, on_line=record)
     if end.timed_out:
         raise faults.STEP_TIMED_OUT(step=step, seconds=timeout, log=log)
     if end.status == ExitCode.REFUSED and last:

@@ -4,7 +4,8 @@ It imports the steps' modules while Prefect starts, and forks one child per requ
 even by `kill -9`, it ends the children and itself. It never imports Prefect, and decides nothing about a
 step except when its time is up.
 
-    run --- control ------> a byte and two descriptors per request: its connection, and where output goes
+    run --- control ------> a byte and three descriptors per request: its connection, where output goes, and
+                            the child's variables, which may hold a secret and which only the child reads
     run <-- connection ---> the request as a JSON line; back, the exit as another. Closing it ends the child.
 """
 
@@ -82,7 +83,7 @@ class ForkServer:
         while self.is_open or self.children:
             for key, _ in self.selector.select(self._select_timeout()):
                 if key.fileobj is self.control:
-                    request, descriptors, _, _ = socket.recv_fds(self.control, 1, 2)
+                    request, descriptors, _, _ = socket.recv_fds(self.control, 1, 3)
                     if not request:
                         self._shut_down()
                     elif request_of_fork := self._accept(*descriptors):
@@ -125,7 +126,7 @@ class ForkServer:
         nearest = min((child.deadline for child in self.children), default=NEVER)
         return None if nearest == NEVER else max(0.0, nearest - time.monotonic())
 
-    def _accept(self, descriptor: int, output: int) -> dict[str, Any] | None:
+    def _accept(self, descriptor: int, output: int, variables: int) -> dict[str, Any] | None:
         connection = socket.socket(fileno=descriptor)
         with connection.makefile("r", encoding="utf-8") as lines:
             request: dict[str, Any] = json.loads(lines.readline())
@@ -138,7 +139,8 @@ class ForkServer:
             pid = os.fork()
             if pid == 0:
                 self._become_child(connection, output)
-                return request
+                with os.fdopen(variables, encoding="utf-8") as file:
+                    return request | {"env": json.load(file)}
             with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was faster
                 os.setpgid(pid, pid)
             deadline = time.monotonic() + (request["timeout"] or NEVER)
@@ -146,6 +148,7 @@ class ForkServer:
             self.imports_left = IMPORTS_PER_CHILD
             self.selector.register(connection, selectors.EVENT_READ, self.children[-1])
         os.close(output)
+        os.close(variables)
         return None
 
     def _reap(self) -> None:
@@ -179,6 +182,7 @@ def main() -> None:
     request = server.serve()
     if request is None:
         return
+    os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
     server.modules.run(request["command"])

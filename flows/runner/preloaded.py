@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from clearance import isolation
+
 Stamp = tuple[int, int]
 
 
@@ -79,7 +81,7 @@ class PreloadedModules:
         if call is None:
             os.execv("/bin/sh", ["sh", "-c", command])  # noqa: S606 - the stage's own command
         if not self.can_run(call[0]):
-            os.execv(sys.executable, [sys.executable, "-m", *call])  # noqa: S606
+            os.execv(sys.executable, isolation.command("-m", *call))  # noqa: S606
         _run_module(call[0], call[1:])
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from clearance import environment, params, paths, run_lock
+from clearance import environment, isolation, params, paths, run_lock
 from clearance.errors import ClearanceError
 from clearance.policy import policy_file, project_verdict
 from clearance.versioning import dvc_lock, dvc_repro, repair
@@ -120,7 +120,11 @@ class RunContext:
 
     def _run_stage(self, name: str, on_line: OnLine) -> bool:
         def execute(command: str) -> None:
-            self._run_command(name, command, self.pipeline.folder(name), self.pipeline.timeout(name), on_line)
+            folder, timeout = self.pipeline.folder(name), self.pipeline.timeout(name)
+            variables = isolation.variables()
+            self._run_command(
+                name, command, cwd=folder, timeout=timeout, on_line=on_line, variables=variables
+            )
 
         with self._reporting(name) as report_end:
             ran = self.pipeline.run(name, execute, force=self.force)
@@ -130,11 +134,28 @@ class RunContext:
     def run_effect(self, name: str, on_line: OnLine) -> bool:
         """Run one effect; return that it ran. Raises what `commands.run` raises."""
         with self._reporting(name) as report_end:
-            self._run_command(name, EFFECTS[name], self.folder, dvc_repro.TIMEOUT, on_line)
+            variables = isolation.effect_variables(signs=name == RELEASE)
+            self._run_command(
+                name,
+                EFFECTS[name],
+                cwd=self.folder,
+                timeout=dvc_repro.TIMEOUT,
+                on_line=on_line,
+                variables=variables,
+            )
             report_end("done")
         return True
 
-    def _run_command(self, step: str, command: str, cwd: Path, timeout: float, on_line: OnLine) -> None:
+    def _run_command(
+        self,
+        step: str,
+        command: str,
+        *,
+        cwd: Path,
+        timeout: float,
+        on_line: OnLine,
+        variables: Mapping[str, str],
+    ) -> None:
         self._idle.set()
         commands.run(
             self.children,
@@ -144,7 +165,7 @@ class RunContext:
             timeout=timeout,
             log=self._log(step),
             on_line=on_line,
-            env={"DVC_ROOT": str(self.folder), "DVC_STAGE": step},
+            env={**variables, "DVC_ROOT": str(self.folder), "DVC_STAGE": step},
         )
 
     def _log(self, step: str) -> Path:
@@ -192,6 +213,7 @@ def open_run(
             raise
         return
     environment.apply(root)
+    isolation.seal_process()  # it holds what the effects need, and runs what others wrote
     content = params.read_yaml(root / paths.PARAMS)
     if changes:
         content = overrides.merge(content, changes)

@@ -251,6 +251,11 @@ class Place:
         )
         return Path(rows[0][0].removeprefix("file://"))
 
+    def bundle_file(self, version: int) -> Path:
+        """Where MLflow keeps the evidence bundle of a candidate."""
+        (file,) = (self.run_folder(version) / "evidence").glob("bundle-*.json")
+        return file
+
     def record(
         self, identity: str, kind: ledger.EntryKind, version: int, signed: dict[str, Any]
     ) -> ledger.Entry:
@@ -281,7 +286,7 @@ class Place:
         """The state of the approvals of a version now."""
         with self.office() as session:
             server = registry.connect()
-            return review.open_review(session, server, NAME, version, today()).standing
+            return review.open_review(session, server, NAME, version, today()).approvals
 
     def roles(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the demo's roles file, keys listed; the demo's root signs it anew at the next command."""

@@ -27,6 +27,7 @@ from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.models import model_file
 from clearance.policy import project_verdict
+from clearance.versioning import dvc_lock, executions
 from tests.support import evidence
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
@@ -235,6 +236,7 @@ def lock(root: Path) -> None:
         shutil.copy(IGNORE, root / ".dvcignore")
     with Repo(str(root)) as repo:
         repo.commit(force=True)
+    executions.Executions(root).add(dvc_lock.read(root / "dvc.lock").stages.items())
 
 
 def _yaml(path: Path, value: Any) -> None:

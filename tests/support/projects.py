@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from clearance import paths
+
 ROOT = Path(__file__).resolve().parents[2]
 GUARD = ROOT / "tests" / "guard"
 
@@ -110,13 +112,15 @@ def copy(folder: Path) -> Project:
 
 
 def warm_copy(folder: Path, source: Project) -> Project:
-    """Such a clone without a lock, with the DVC cache and the migrated Prefect database of `source`.
+    """Such a clone without a lock, with the DVC cache, executions and migrated Prefect database of `source`.
 
     Stages are then restored from DVC's run cache; the registry is empty.
     """
     project = copy(folder)
     (project.root / "dvc.lock").unlink(missing_ok=True)
     shutil.copytree(source.root / ".dvc/cache", project.root / ".dvc/cache")
+    (project.root / ".clearance").mkdir()
+    shutil.copy2(source.root / paths.EXECUTIONS, project.root / paths.EXECUTIONS)
     (project.root / ".prefect").mkdir()
     shutil.copy2(source.root / ".prefect/prefect.db", project.root / ".prefect")
     return project

@@ -254,7 +254,8 @@ def write(
 
 def page(root: Path) -> str:
     """The page over the evidence at `root`."""
-    return report.render(report.read(root), params.load(root / "params.yaml").data)
+    settings = params.load(root / "params.yaml")
+    return report.render(report.read(root), settings.data, settings.contract)
 
 
 class Parsed(HTMLParser):
