@@ -48,7 +48,7 @@ def redact(ledger: Ledger, draft: Draft) -> Entry:
     The chain still verifies. Whether the erasure counts is not decided here. Raises DataError when an entry
     does not exist, its kind must stay readable, or the draft gives no entries or no reason.
     """
-    if draft.kind != EntryKind.REDACTION or not wording.is_visible(str(draft.body.get("reason", ""))):
+    if draft.kind != EntryKind.REDACTION or not foreign_text.is_visible(str(draft.body.get("reason", ""))):
         raise faults.NO_REASON()
     try:
         event = RedactionEvent.from_body(draft.body)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from clearance import canonical_json, labels, wording
+from clearance import canonical_json, foreign_text, labels
 from clearance.params import Params
 from clearance.params.data import Data, Split
 from clearance.params.source import Source
@@ -157,7 +157,7 @@ def _inert(value: Any) -> str:
     if value is None or value in ({}, [], ()):
         return "none"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return wording.inert(text)
+    return foreign_text.inert(text)
 
 
 def _cut(text: str) -> str:

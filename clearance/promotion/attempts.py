@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import ledger, paths, registry, wording
+from clearance import foreign_text, ledger, paths, registry, wording
 from clearance.ledger import Entry, EntryKind, events, settings
 from clearance.policy.attempt_terms import AttemptTerms
 from clearance.promotion.session import LedgerSession
@@ -75,7 +75,7 @@ class AttemptCount:
         """What runs overrode, each `key=value` once and on one line, as they were tried."""
         pairs = (pair for each in self.attempts for pair in each.overrides.items())
         texts = (f"{key}={textwrap.shorten(text, _WIDEST)}" for key, text in pairs)
-        return list(dict.fromkeys(map(wording.inert, texts)))
+        return list(dict.fromkeys(map(foreign_text.inert, texts)))
 
     @property
     def earlier(self) -> tuple[Attempt, ...]:
