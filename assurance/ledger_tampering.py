@@ -103,7 +103,7 @@ def clean_report(
                 _crash(book, random_)
             entries = ledger.append(book, batch)
             if random_.random() < 0.1 and entries[0].kind in {"proposal", "verdict", "approval", "refusal"}:
-                ledger.redact(book, [entries[0].number], actor="ada", keyid=None, reason="erasure asked for")
+                ledger.redact(book, samples.erasure(entries[0].number))
         if random_.random() < 0.2:
             _crash(book, random_)
         if random_.random() < 0.2:

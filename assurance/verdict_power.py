@@ -64,7 +64,7 @@ class Scene:
 SCENES = [
     Scene(metric=metric, groups=groups, rows=rows)
     for metric in ("difference", "ratio")
-    for groups in (2, 3, 6, 12)
+    for groups in (2, 3, 6)
     for rows in (300, 1000, 3000)
 ]
 

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_URL = re.compile(r"([A-Za-z][\w.+-]*://)[^\s'\"]*@")
-_SECRET_VALUE = re.compile(
-    r"([?&][\w.-]*(?:token|secret|passw|pwd|key|sig|credential|auth)[\w.-]*=)[^\s&#'\"]+", re.IGNORECASE
-)
-
 
 def label(url: sa.URL) -> str:
     """`dialect://host/database`, for people and for records: no user, password, port or folder."""
@@ -61,14 +56,6 @@ def scrub(text: str, address: sa.URL | str) -> str:
     for name in _spellings({user}):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "***", text)
     return text
-
-
-def without_credentials(text: str) -> str:
-    """Any text with the credentials of every URL in it masked: user and password, and values named as secret.
-
-    The last net, where the address is not known; `scrub` is more thorough where it is.
-    """
-    return _SECRET_VALUE.sub(r"\1***", _URL.sub(r"\1***@", text))
 
 
 def _split(address: str) -> tuple[str, str, str]:

@@ -19,6 +19,15 @@ NOT_A_PROJECT = ErrorKind(
     "run the command inside a Clearance project folder",
 )
 
+PATH_TOO_LONG = ErrorKind(
+    "environment.path_too_long",
+    ConfigurationError,
+    "the path of the project has {length} bytes; its databases allow {limit}",
+    "move the project to a folder with a shorter path",
+)
+LONGEST_PATH = 440
+"""Bytes of a project's path: SQLite takes 512 for a database, with what it adds to the name."""
+
 TOOL_DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",
@@ -39,11 +48,13 @@ TOOL_DEFAULTS = {
 def project_root(start: Path | None = None) -> Path:
     """The nearest folder at or above `start` (default: the working folder) that holds `dvc.yaml`.
 
-    Raises ConfigurationError when there is none.
+    Raises ConfigurationError when there is none, or its path is too long.
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / paths.DVC_YAML).is_file():
+            if (length := len(os.fsencode(folder))) > LONGEST_PATH:
+                raise PATH_TOO_LONG(length=length, limit=LONGEST_PATH)
             return folder
     raise NOT_A_PROJECT(folder=here)
 
@@ -51,9 +62,11 @@ def project_root(start: Path | None = None) -> Path:
 def tool_locations(root: Path) -> dict[str, str]:
     """Where each tool keeps its state for the project at `root`."""
     state = root / paths.STATE
-    return {
+    database = root / ".prefect/prefect.db"
+    encoded = {"PREFECT_API_DATABASE_CONNECTION_URL": paths.sqlite_url(database, "aiosqlite")}
+    return (encoded if paths.url_path(root) != str(root) else {}) | {
         "PREFECT_HOME": str(root / ".prefect"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{root / paths.MLFLOW_DATABASE}",
+        "MLFLOW_TRACKING_URI": paths.sqlite_url(root / paths.MLFLOW_DATABASE),
         "DVC_SITE_CACHE_DIR": str(state / "dvc-site"),
         "DVC_GLOBAL_CONFIG_DIR": str(state / "dvc-global"),
         "DVC_SYSTEM_CONFIG_DIR": str(state / "dvc-system"),

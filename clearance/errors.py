@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     REFUSED = 3
     INSUFFICIENT_EVIDENCE = 4
     NOT_EVALUATED = 5
+    LAPSED = 6
     TRANSIENT = 75
     INTERRUPTED = 130
 

@@ -1,12 +1,18 @@
-"""A lock on a file or folder that one process holds at a time; `kill -9` releases it too."""
+"""A lock on a file or folder that one process holds at a time; `kill -9` releases it too.
+
+Whoever may read a file may lock it. So nobody can read a lock who may not write what it guards.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_GROUP = stat.S_IRGRP | stat.S_IWGRP
 
 
 @contextmanager
@@ -15,10 +21,56 @@ def hold(path: Path, *, wait: bool) -> Iterator[int]:
 
     Raises BlockingIOError when another process holds it and `wait` is False.
     """
-    flags = os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_RDWR | os.O_CREAT
-    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    with opened(path) as descriptor:
+        if wait:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        elif not attempt(descriptor):
+            raise BlockingIOError
+        yield descriptor
+
+
+@contextmanager
+def opened(path: Path, guarded: Path | None = None) -> Iterator[int]:
+    """The descriptor of a folder, or of a lock file that is created where it does not exist.
+
+    Only its owner may open a lock file; the group may where it may also write the file `guarded`.
+    """
+    if path.is_dir():
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    else:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        shared = guarded is not None and guarded.exists() and guarded.stat().st_mode & _GROUP == _GROUP
+        _set_mode(descriptor, 0o660 if shared else 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def attempt(descriptor: int) -> bool:
+    """Lock an open file or folder, unless another process holds it; returns whether it is locked now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def restrict(path: Path) -> None:
+    """Take the right to read a database, and so to lock it, from all who may not write it.
+
+    Changes nothing where there is no such file, or another account owns it.
+    """
+    if path.exists():
+        mode = stat.S_IMODE(path.stat().st_mode)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _set_mode(descriptor, 0o660 if mode & _GROUP == _GROUP else 0o600)
+        finally:
+            os.close(descriptor)
+
+
+def _set_mode(descriptor: int, mode: int) -> None:
+    status = os.fstat(descriptor)
+    if stat.S_IMODE(status.st_mode) != mode and status.st_uid == os.geteuid():
+        os.fchmod(descriptor, mode)

@@ -33,23 +33,29 @@ DecisionName = Literal["approve", "reject", "revoke", "override"]
 class DecisionResult:
     """A recorded decision, and how things stand after it.
 
-    `uncounted` says why the decision does not count; None if it counts. `missing` are sentences about what
-    the policy still asks for. `complete`: the decision counts and nothing is missing, so the version may be
-    promoted.
+    `uncounted` says why the decision does not count; None if it counts. `request` are sentences about the
+    question that the version answers, its data contract, and what its run replaced. `missing` are sentences
+    about what the policy still asks for. `complete`: the decision counts and nothing is missing, so the
+    version may be promoted.
     """
 
     entry: Entry
     uncounted: str | None
+    request: tuple[str, ...]
     missing: tuple[str, ...]
     complete: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionResult:
-    """How a promotion ended, and the registered version that is champion now; None if there is none."""
+    """How a promotion ended, and the registered version that is champion now; None if there is none.
+
+    `lapsed`: the version is champion, and what allowed it has ended.
+    """
 
     ending: Ending
     promoted: bool
+    lapsed: bool
     champion: str | None
 
 
@@ -144,27 +150,26 @@ def decide(
     """
     root = _enter(project)
     from clearance import registry
+    from clearance.promotion import approval_request, session
     from clearance.promotion import decide as decisions
-    from clearance.promotion import session
     from clearance.trust.decisions import DecisionKind
 
-    end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
     with session.open_session(root, identity) as acting:
-        entry, review = decisions.decide(
+        result = decisions.decide(
             acting,
             registry.connect(),
             _model(root),
             version,
             kind=DecisionKind(kind),
             reason=reason,
-            until=end,
+            until=decisions.end_of_override(until),
         )
-        uncounted = decisions.reason_uncounted(entry, review)
         return DecisionResult(
-            entry=entry,
-            uncounted=uncounted,
-            missing=tuple(review.standing.reasons),
-            complete=uncounted is None and decisions.completes(DecisionKind(kind), review),
+            entry=result.entry,
+            uncounted=result.uncounted,
+            request=approval_request.of_review(result.review).lines(),
+            missing=result.missing,
+            complete=result.complete,
         )
 
 
@@ -190,6 +195,7 @@ def promote(project: ProjectPath, version: int, *, identity: str | None = None) 
     return PromotionResult(
         ending=ending,
         promoted=ending.status in (Status.PROMOTED, Status.CHAMPION),
+        lapsed=ending.status is Status.LAPSED,
         champion=None if state.champion is None else str(state.champion),
     )
 

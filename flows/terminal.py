@@ -121,7 +121,7 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     report = os.path.relpath(run.folder / summary.REPORT, run.root)
     for line in ("", f"report   {report}", "browse   make ui"):
         screen.say(line)
-    return verdict.verdict.exit_code
+    return ExitCode.LAPSED if state.name == training.LAPSED else verdict.verdict.exit_code
 
 
 if __name__ == "__main__":

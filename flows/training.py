@@ -35,7 +35,10 @@ AWAITING = "Awaiting approval"
 """The name of the completed state of a run whose model passed and waits for approvals."""
 
 NOTHING = Overrides()
-JUDGED = frozenset({"Completed", AWAITING, *headline.VERDICTS.values()})
+LAPSED = "Champion lapsed"
+"""The end state of a run whose verdict is a pass, while what allowed the champion has ended."""
+
+JUDGED = frozenset({"Completed", AWAITING, LAPSED, *headline.VERDICTS.values()})
 """The names of the end states of a run that reached a verdict."""
 
 Futures = dict[str, PrefectFuture[Any]]
@@ -117,9 +120,12 @@ def _conclude(run: run_context.RunContext) -> State[Any]:
         key="verdict", markdown=summary.markdown(verdict, counted_in) + f"\n`{run.folder / summary.REPORT}`\n"
     )
     notices = [] if counted_in is None else summary.counts(counted_in, verdict)
-    message = "\n".join([summary.title(verdict), *summary.reasons(verdict), *notices])
+    judged = [summary.title(verdict), *summary.reasons(verdict), *summary.overrides(verdict)]
+    message = "\n".join([*judged, *notices])
     outcome = verdict.verdict
     if outcome == Outcome.PASS:
+        if counted_in and receipt.has_lapsed(counted_in):
+            return Failed(name=LAPSED, message="\n".join([message, *receipt.release_lines(counted_in)]))
         if counted_in and (waits := receipt.waiting_lines(counted_in)):
             return Completed(name=AWAITING, message="\n".join([message, *waits]))
         return Completed(message=message)

@@ -1,7 +1,7 @@
 """Stage: how a model's decisions differ between the groups of every protected attribute, on test rows only.
 
 One pass counts rows by group, label and decision; Fairlearn turns the counts into the group table,
-and every difference gets a simultaneous interval. What Fairlearn hides (a group without rows, without
+and every difference gets an interval over all groups. What Fairlearn hides (a group without rows, without
 a favourable label, without a name) is undefined here and says so. Nothing here judges.
 """
 
@@ -157,13 +157,13 @@ def assess(
 
     groups = groups_at(options.confidence)
     measured = measure_at(groups, options)
-    levels = {
-        share: _by_metric(measure_at(groups_at(at.confidence), at))
+    levels = tuple(
+        attempt_level.level(share, at.confidence, _by_metric(measure_at(groups_at(at.confidence), at)))
         for share, at in attempt_levels.options(options, shares).items()
-    }
+    )
     return FairnessDocument.create(
         measurements=_by_metric(measured),
-        levels=attempt_level.collect(levels),
+        levels=levels or None,
         groups={
             name: _table(table, options.confidence, crossed=len(families[name]) > 1)
             for name, table in groups.items()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import sys
 from pathlib import Path
 
 from clearance import paths, stage
 from clearance.documents.release_receipt import ReleaseReceipt
+from clearance.errors import ExitCode
 from clearance.promotion import receipt as receipts
 from clearance.promotion.release import release
 from clearance.reporting import attempt_notice, summary, test_set_notice
@@ -37,6 +39,9 @@ def main() -> None:
         attempt_notice.log(attempt.number, attempt.sentence, verdict.policy, logger)
     if uses := receipt.test_uses:
         test_set_notice.log(uses, verdict.policy, logger)
+    if receipt.lapsed:
+        logger.warning("lapsed: %s", receipt.lapsed)
+        sys.exit(ExitCode.LAPSED)
 
 
 if __name__ == "__main__":

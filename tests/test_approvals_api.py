@@ -520,7 +520,7 @@ def by_key(
     world: World, who: str, kind: DecisionKind = DecisionKind.APPROVE, why: str = "seen"
 ) -> ledger.Entry:
     with open_session(world.root, who) as office:
-        return decide.decide(office, registry.connect(), NAME, 1, kind=kind, reason=why)[0]
+        return decide.decide(office, registry.connect(), NAME, 1, kind=kind, reason=why).entry
 
 
 def test_key_and_token_of_one_person_are_one_person(world: World) -> None:

@@ -18,6 +18,7 @@ from clearance.documents.measurement import Measurement, Outcome
 from clearance.metrics import intervals
 from clearance.policy import attempt_terms, findings, judgement
 from clearance.policy.schema import Policy, Rule
+from clearance.reporting.explain_rule import cautions, explain
 from tasks import assess, evaluate
 from tests.support import evidence, judged
 
@@ -51,9 +52,8 @@ def fairness(*highs: float, plain: Measurement | None = None) -> FairnessDocumen
     levels = tuple(
         AttemptLevel(
             share=share,
-            measurements={
-                "demographic_parity_difference": {"race": gap(high, attempt_terms.at_share(0.95, share))}
-            },
+            confidence=attempt_terms.at_share(0.95, share),
+            bounds={"demographic_parity_difference": {"race": (0.0, high)}},
         )
         for share, high in zip(attempt_terms.SHARES, highs, strict=False)
     )
@@ -87,6 +87,23 @@ def test_an_attempt_passes_only_where_its_share_of_the_level_does(attempt: int, 
     assert judge(document, attempt, attempts=later).outcome == PASS
 
 
+@pytest.mark.parametrize(
+    ("highs", "until"), [((0.06, 0.09, 0.11), 3), ((0.11,), 0), ((0.05,) * 6, attempt_terms.MOST)]
+)
+def test_the_last_attempt_that_passes_follows_from_the_evidence(highs: tuple[float, ...], until: int) -> None:
+    raw = evidence.raw_validation({"blocking_failures": Measurement(value=0.0)})
+    found = {"fairness": fairness(*highs), "validation_raw": raw}
+    assert judgement.passes_until(policy(), found, DECLARED, TODAY) == until
+
+
+def test_a_rule_on_significance_that_is_not_made_stricter_is_a_caution() -> None:
+    told = {"decides_by": "point_and_significance", "equal_at": 0.0}
+    rules = [judged.POLICY["rules"][0], judged.POLICY["rules"][1] | told]
+    assert any("rule gap decides by significance" in line for line in cautions(policy(rules=rules), TODAY))
+    assert not any("significance" in line for line in cautions(policy(), TODAY))
+    assert any("1/8" in line for line in explain(policy(), "attempts"))
+
+
 def test_the_finding_shows_the_interval_that_decided() -> None:
     found = {found.rule.id: found for found in judge(fairness(0.06, 0.11), 2).findings}["gap"]
     assert found.measurement is not None
@@ -108,8 +125,7 @@ def test_evidence_without_intervals_for_attempts_is_never_a_pass() -> None:
 def test_an_interval_of_too_low_a_confidence_does_not_stand_for_the_share() -> None:
     document = fairness(0.05)
     (level,) = document.levels or ()
-    lax = {"demographic_parity_difference": {"race": gap(0.05, 0.95)}}
-    forged = replace(document, levels=(replace(level, measurements=lax),))
+    forged = replace(document, levels=(replace(level, confidence=0.95),))
     assert judge(forged, 1).outcome == NOT_EVALUATED
 
 
@@ -139,8 +155,8 @@ def test_the_stages_measure_at_each_share_and_the_narrowest_is_the_plain_one() -
     plain, spent = (assess.assess(**given, **groups, shares=by) for by in ((), attempt_terms.SHARES))
     assert plain.levels is None
     assert spent == replace(plain, levels=spent.levels)
-    levels: Any = spent.levels
-    wide = [level.measurements["demographic_parity_difference"]["race"] for level in levels]
+    at: Any = [spent.measurements_at(share) for share in attempt_terms.SHARES]
+    wide = [by_metric["demographic_parity_difference"]["race"] for by_metric in at]
     assert [figure.confidence for figure in wide] == [1 - 0.05 * share for share in attempt_terms.SHARES]
     highs: list[Any] = [
         plain.measurements["demographic_parity_difference"]["race"].high,
@@ -149,11 +165,18 @@ def test_the_stages_measure_at_each_share_and_the_narrowest_is_the_plain_one() -
     assert highs == sorted(highs)
     assert highs[0] < highs[1] < highs[-1]
     performance = evaluate.evaluate(**given, shares=attempt_terms.SHARES)
-    auc: Any = [level.measurements["roc_auc"] for level in performance.levels or ()]
+    auc: Any = [performance.measurements_at(share)["roc_auc"] for share in attempt_terms.SHARES]
     lows = [figure.low for figure in auc]
     assert lows == sorted(lows, reverse=True)
     assert len(lows) == attempt_terms.RUNGS
     assert FairnessDocument.from_json(spent.to_json()) == spent
+
+
+def test_a_figure_without_an_interval_for_the_share_lacks_evidence() -> None:
+    document = fairness(0.05)
+    (level,) = document.levels or ()
+    bare = replace(document, levels=(replace(level, bounds={}),))
+    assert judge(bare, 1).outcome == INSUFFICIENT
 
 
 def test_too_few_draws_give_no_interval_rather_than_a_narrow_one() -> None:

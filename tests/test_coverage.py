@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from assurance import docs_tables
+from assurance import docs_tables, verdict_power
 from assurance import interval_coverage as coverage
 from clearance.metrics.disparity import METRICS
 
@@ -21,9 +21,8 @@ def test_the_docs_show_the_record() -> None:
         docs_tables.placed(text, "another", "")
 
 
-def test_the_record_meets_the_bar_in_every_stratum() -> None:
-    share, *where = coverage.lowest(RECORD)
-    assert share >= coverage.BAR, where
+def test_both_ends_and_the_passing_end_meet_their_bars_in_every_stratum() -> None:
+    assert coverage.below(RECORD) == []
     assert RECORD["truths"] >= coverage.TRUTHS
     assert len(set(RECORD["seeds"])) >= 3
     assert RECORD["fresh"] in RECORD["seeds"]
@@ -51,3 +50,18 @@ def test_an_interval_that_misses_the_truth_is_counted_as_a_miss() -> None:
     for truth in np.linspace(0, 1, 11):
         coverage._add_pair(narrow, float(truth), [0.4, 0.6])
     assert (narrow["intervals"], narrow["held"]) == (11, 3)
+    assert (narrow["low held"], narrow["high held"]) == (7, 7)
+    missed = {"coverage": {"accuracy_difference": {"20-29": dict(narrow)}}}
+    assert [line.split(" of ")[0] for line in coverage.below(missed)] == ["both ends", "passing end"]
+
+
+def test_the_docs_show_what_a_pass_without_a_correction_lets_through() -> None:
+    record = json.loads(verdict_power.RECORD.read_text())
+    text = verdict_power.GUIDE.read_text()
+    assert docs_tables.placed(text, "power", verdict_power.render(record)) == text
+    assert verdict_power.broken(record) == []
+    assert len(set(record["seeds"])) >= 3 and record["trials"] >= 3 * verdict_power.TRIALS
+    six = next(
+        at for at in record["scenes"] if (at["metric"], at["groups"], at["rows"]) == ("difference", 6, 1000)
+    )
+    assert six["equal passed before"] < 0.45 and six["equal passed after"] > 0.85

@@ -68,10 +68,12 @@ def test_who_made_the_model_cannot_approve_it_and_the_attempt_is_recorded(place:
 @pytest.mark.parametrize("who", ["dan", "otto", "ada", "pipeline"])
 def test_a_role_that_may_not_approve_does_not(place: Place, who: str) -> None:
     place.put("half")
-    assert place.decide("approve", 1, who).code == REFUSED
+    done = place.decide("approve", 1, who)
+    assert (done.code, done.error) == (ExitCode.ERROR, "promotion.right_missing")
     attempt = place.entries()[-1]
-    assert attempt.actor == who
-    assert why_not(place, attempt.number) == "no_role"
+    assert (attempt.kind, attempt.actor) == ("refusal", who)
+    forged = place.record(who, ledger.EntryKind.APPROVAL, 1, place.decision("approve", 1, who))
+    assert place.voids() == {forged.number: f"{who} did not have the right approve"}
     assert place.alias() is None
 
 
@@ -122,7 +124,7 @@ def test_a_revoked_approval_counts_no_more_and_may_be_given_again(place: Place) 
 def test_approvals_of_one_version_are_none_of_another(place: Place) -> None:
     place.put("second")
     for each in place.entries("approval"):
-        entry = place.record("pipeline", ledger.EntryKind.APPROVAL, 2, each.body["envelope"])
+        entry = place.record("vic", ledger.EntryKind.APPROVAL, 2, each.body["envelope"])
         assert why_not(place, entry.number, 2) == "other_evidence"
     assert place.promote(2).code == REFUSED
     assert place.told() == place.alias() == 1
@@ -170,7 +172,7 @@ def _public(place: Place, who: str) -> Any:
 )
 def test_a_forged_approval_does_not_count(place: Place, tmp_path: Path, how: str, why: str) -> None:
     place.put("half")
-    entry = place.record("pipeline", ledger.EntryKind.APPROVAL, 1, forged(place, how, tmp_path))
+    entry = place.record("vic", ledger.EntryKind.APPROVAL, 1, forged(place, how, tmp_path))
     assert why_not(place, entry.number) == why
     assert place.promote(1).code == REFUSED
     assert place.alias() is None
@@ -269,13 +271,23 @@ def test_what_was_recorded_since_the_review_counts_without_judging_again(
     place.put("half")
     with place.office("rita") as session:
         server = registry.connect()
-        _, reviewed = decide.decide(session, server, governed.NAME, 1, kind=DecisionKind.APPROVE, reason="so")
-        assert reviewed.obstacle is None
+        result = decide.decide(session, server, governed.NAME, 1, kind=DecisionKind.APPROVE, reason="so")
+        assert result.review.obstacle is None
         place.hold("reject", 1, "roy")
         calls: Counter[str] = Counter()
         count_calls(monkeypatch, calls, judgement, "judge")
         count_calls(monkeypatch, calls, ledger, "verify")
-        completion = decide.complete(session.acting_as("otto"), server, reviewed)
+        completion = decide.complete(session.acting_as("otto"), server, result.review)
     assert completion.refused and completion.ending and "roy" in completion.ending.reason
     assert calls == {"verify": 1}  # somebody else recorded something, so the ledger is verified again
     assert place.told() is place.alias() is None
+
+
+def test_what_was_signed_for_another_ledger_or_root_is_void(place: Place) -> None:
+    """Else a second ledger could replay what was agreed to in the first, and withdrawn since."""
+    place.put("half")
+    for change in ({"ledger": "0" * 32}, {"root": "0" * 64}, {"ledger": None, "root": None}):
+        signed = place.decision("approve", 1, "rita", **change)
+        entry = place.record("rita", ledger.EntryKind.APPROVAL, 1, signed)
+        assert "another ledger" in place.voids()[entry.number]
+    assert place.standing(1).missing == {"risk_officer": 1}

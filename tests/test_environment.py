@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from clearance import environment
+from clearance import cli, environment
+from clearance.errors import ExitCode
 from tests.support import codes
 
 
@@ -44,3 +46,15 @@ def test_the_project_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
 def test_outside_a_project_the_error_says_so(tmp_path: Path) -> None:
     with codes.raises("environment.not_a_project", folder=tmp_path.resolve()):
         environment.project_root(tmp_path)
+
+
+def test_a_path_that_is_too_long_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path.joinpath(*["folder" * 20] * 4)
+    deep.mkdir(parents=True)
+    (deep / "dvc.yaml").touch()
+    monkeypatch.chdir(deep)
+    with codes.raises("environment.path_too_long", limit=environment.LONGEST_PATH):
+        environment.project_root()
+    done = CliRunner().invoke(cli.main, ["policy", "check", "x" * 300])
+    assert (done.exit_code, done.output.count("error: ")) == (ExitCode.ERROR, 1)
+    assert "Traceback" not in done.output

@@ -37,9 +37,7 @@ def later(years: int) -> dt.date:
 def clock(place: Place, monkeypatch: pytest.MonkeyPatch, years: int) -> None:
     """Let the ledger's clock be so many years on."""
     on = later(years) - governed.today()
-    monkeypatch.setattr(
-        "clearance.promotion.session.ReadOnlySession.now", lambda _: dt.datetime.now(dt.UTC) + on
-    )
+    monkeypatch.setattr("clearance.ledger.reading._now", lambda: dt.datetime.now(dt.UTC) + on)
 
 
 def test_the_kinds_that_a_policy_may_name_are_those_that_may_be_erased() -> None:
@@ -99,9 +97,8 @@ def test_it_is_told_first_and_erased_with_a_reason_by_whoever_may(
 def test_what_was_erased_is_no_longer_gone_back_to(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.put("successor")
     keep(place, others=1)
-    with monkeypatch.context() as patch:
-        clock(place, patch, 1)
-        place.command("ledger", "erase", "--yes", "--reason", "past their time", "--as", "otto")
+    clock(place, monkeypatch, 1)
+    place.command("ledger", "erase", "--yes", "--reason", "past their time", "--as", "otto")
     done = place.roll_back(to=1)
     assert done.code == ExitCode.ERROR and done.error == "promotion.never_proposed"
     assert (place.told(), place.alias()) == (2, 2)

@@ -14,6 +14,7 @@ from sklearn import metrics
 
 from clearance import files, params
 from clearance.data.tables import prepared
+from clearance.documents import metric_catalogue
 from clearance.documents.measurement import Measurement
 from clearance.metrics import calibration, curves, performance, ranking
 from clearance.metrics.intervals import Sampling
@@ -83,7 +84,8 @@ def test_every_measurement_lies_inside_its_bounds_and_its_range(rows: int) -> No
         assert set(each.support) == {"favourable label", "unfavourable label"}
         assert sum(each.support.values()) == rows
         if each.low is not None and each.high is not None:
-            assert 0 <= each.low <= each.value <= each.high, name
+            lowest = metric_catalogue.METRICS[f"performance.{name}"].low
+            assert lowest is not None and lowest <= each.low <= each.value <= each.high, name
             assert each.low < each.high, name
             assert each.high <= 1 or name == "log_loss"
 

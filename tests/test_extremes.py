@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import combinations, permutations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assurance import verdict_power
 from clearance.documents.measurement import Measurement
-from clearance.metrics import extremes, fairness, intervals, significance
+from clearance.metrics import calibration, extremes, fairness, intervals, ranked, significance
 from clearance.metrics.counts import Cells
 
 Groups = dict[str, tuple[int, int]]
@@ -178,3 +180,21 @@ def test_six_equal_groups_pass_far_more_often_and_no_unfair_model_more_than_allo
     assert verdict_power.broken(record) == []
     six = record["scenes"][1]
     assert six["equal passed before"] < 0.5 and six["equal passed after"] > 0.8
+
+
+def test_the_calibration_error_of_the_worst_group_may_miss_half_the_error_above() -> None:
+    """Its bounds miss on both sides together, so the passing end asks for the quantile of 97.5 %."""
+    seeded = np.random.default_rng(3)
+    scores = np.sort(seeded.random(600))
+    label, at = (seeded.random(600) < scores).astype(np.int8), seeded.integers(0, 4, 600)
+    sampling = intervals.Sampling(confidence=0.95, resamples=500, seed=5)
+    names = {code: f"g{code}" for code in range(4)}
+    ranks = ranked.rank(label, scores, at)
+    found = ranked.measure(ranks, np.arange(4), names, sampling, 10)["calibration_error_highest"]
+    tables = [calibration.table(label[at == code], scores[at == code], 10) for code in range(4)]
+
+    def bounds(level: float) -> list[intervals.Interval]:
+        return [calibration.bounds(table, replace(sampling, confidence=level)) for table in tables]
+
+    assert found.high == pytest.approx(max(high for _, high in bounds(0.975)))
+    assert found.low == pytest.approx(max(low for low, _ in bounds(1 - 0.05 / 4)))

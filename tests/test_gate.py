@@ -20,7 +20,7 @@ from clearance import params
 from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.errors import ConfigurationError
-from clearance.policy import judgement, policy_file, schema
+from clearance.policy import attempt_terms, judgement, policy_file, schema
 from expectations import bias
 from expectations import prepared_boundary as prepared_suite
 from tasks import assess, evaluate, validate
@@ -106,6 +106,7 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
             model_sha256=evidence.DIGEST,
             options=choices,
             seed=1,
+            shares=attempt_terms.SHARES,
         ),
         "fairness": assess.assess(
             protected=test[["race", "sex"]].reset_index(drop=True),
@@ -116,6 +117,7 @@ def measured(test: pd.DataFrame, scores: Scores, known: Any = None, threshold: f
             declared_groups=KNOWN if known is None else known,
             options=choices,
             seed=1,
+            shares=attempt_terms.SHARES,
         ),
     }
 

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from assurance import crashes, unauthorised
-from clearance import ledger, registry
+from clearance import ledger, params, registry
 from clearance.errors import ExitCode
+from clearance.params import data_contract
 from clearance.promotion import release, review, version_record
 from clearance.promotion.session import open_session
 from clearance.trust import key_files, keys, roles_file, roles_in_force, root, signers
@@ -119,6 +120,27 @@ def test_with_a_root_of_its_own_the_listed_people_promote_and_go_by_their_keys(o
     assert own.run("vera", "retire", "--reason", "so").code == ExitCode.ERROR
 
 
+def test_a_policy_that_is_no_demos_promotes_nothing_until_the_data_contract_is_pinned(own: Own) -> None:
+    root = own.place.root
+    demands = governed.MANNER | {"contract_pinned": True}
+    roles = (root / roles_file.FILE).read_bytes()
+    judged.put(root, policy=governed.POLICY | {"demo": False, "promotion": demands})
+    (root / roles_file.FILE).write_bytes(roles)
+    ending = own.release()
+    assert ending["status"] == "not promoted" and "does not pin the data contract" in ending["reason"]
+    own.decide("vera")
+    own.decide("rita")
+    assert own.run("otto", "promote", "1").code == ExitCode.REFUSED and own.place.told() is None
+    listed = root / "policies/authorised.yaml"
+    content = yaml.safe_load(listed.read_text())
+    content["models"][governed.NAME]["contracts"] = [
+        data_contract.of(params.load(root / "params.yaml")).digest
+    ]
+    listed.write_text(yaml.safe_dump(content))
+    assert own.run("otto", "promote", "1").code == ExitCode.PASS
+    assert own.place.told() == 1 and own.run("otto", "verify").code == ExitCode.PASS
+
+
 def test_somebody_elses_key_opens_nothing(own: Own) -> None:
     own.release()
     own.act_as("vera")
@@ -149,7 +171,7 @@ def missing(own: Own) -> Any:
     with own.place.office("otto") as session:
         return review.open_review(
             session, registry.connect(), governed.NAME, 1, governed.today()
-        ).standing.missing
+        ).approvals.missing
 
 
 def _all(own: Own) -> list[ledger.Entry]:
@@ -162,7 +184,7 @@ def test_an_older_roles_file_does_not_come_back(own: Own) -> None:
     own.release()
     own.change_roles(lambda said: said["people"]["vera"].update(roles=[]))
     own.sign("holder-1", "holder-2")
-    assert own.decide("vera").code == ExitCode.REFUSED
+    assert own.decide("vera").error == "promotion.right_missing"
     for name, content in before.items():
         (own.place.root / name).write_bytes(content)
     done = own.decide("vera")

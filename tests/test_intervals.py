@@ -256,7 +256,7 @@ TRUTHS = [
 
 
 @pytest.mark.parametrize("truth", TRUTHS, ids=str)
-def test_simultaneous_bounds_cover_the_true_gap_and_ratio(truth: dict[str, tuple[float, int]]) -> None:
+def test_bounds_over_all_groups_cover_the_true_gap_and_ratio(truth: dict[str, tuple[float, int]]) -> None:
     """95 % bounds over 1,000 drawn tables; three standard errors below 93.5 % would be a broken promise."""
     seeded = np.random.default_rng(7)
     totals = {name: n for name, (_, n) in truth.items()}

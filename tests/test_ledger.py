@@ -160,12 +160,21 @@ def test_an_entry_tells_who_did_what_and_keeps_the_rest_to_itself() -> None:
 
 
 def test_a_clock_that_goes_back_does_not_reorder_the_log(tmp_path: Path, signer: samples.Signer) -> None:
-    times = iter([NOW, NOW - dt.timedelta(days=1), NOW + dt.timedelta(seconds=1)])
+    times = iter([NOW, NOW - dt.timedelta(minutes=5), NOW + dt.timedelta(seconds=1)])
     seal = signer.seal(tmp_path / "one")
     with ledger.open(samples.sqlite(tmp_path), seal=seal, clock=lambda: next(times)) as book:
         made = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
         assert made == [NOW, NOW, NOW + dt.timedelta(seconds=1)]
         assert ledger.verify(book, seal.places, signer.verify_envelope).ok
+
+
+def test_a_clock_far_ahead_drags_no_later_entry_with_it(tmp_path: Path, signer: samples.Signer) -> None:
+    ahead = NOW + dt.timedelta(days=365)
+    times = iter([ahead, NOW, NOW + dt.timedelta(seconds=1)])
+    seal = signer.seal(tmp_path / "one")
+    with ledger.open(samples.sqlite(tmp_path), seal=seal, clock=lambda: next(times)) as book:
+        made = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
+    assert made == [ahead, NOW, NOW + dt.timedelta(seconds=1)]
 
 
 def test_a_body_may_be_erased_and_the_ledger_still_verifies(
@@ -176,7 +185,7 @@ def test_a_body_may_be_erased_and_the_ledger_still_verifies(
         ledger.append(
             book, [samples.draft(1, who="Person of Interest"), samples.draft(1, EntryKind.PROMOTION)]
         )
-        made = ledger.redact(book, [1], actor="ada", keyid="a" * 64, reason="asked for by the person")
+        made = ledger.redact(book, samples.erasure(1, keyid="a" * 64, reason="asked for by the person"))
         assert (made.number, made.kind, made.actor, made.keyid) == (3, "redaction", "ada", "a" * 64)
         found = list(ledger.entries(book))
         assert (found[0].text, found[0].salt, found[0].body, found[0].redacted) == (None, None, {}, True)
@@ -186,9 +195,9 @@ def test_a_body_may_be_erased_and_the_ledger_still_verifies(
         assert "asked for by the person" in report.notes[0]
         for number in (2, 3, 9):  # two kinds that must stay readable, and an entry that does not exist
             with raises("ledger.not_erasable", number=number):
-                ledger.redact(book, [number], actor="ada", keyid=None, reason="x")
+                ledger.redact(book, samples.erasure(number, keyid=None, reason="x"))
         with raises("ledger.no_reason"):
-            ledger.redact(book, [1], actor="ada", keyid=None, reason=" ")
+            ledger.redact(book, samples.erasure(1, keyid=None, reason=" "))
         assert ledger.head(book)[0] == 3
     if (tmp_path / "ledger.db").exists():
         assert b"Interest" not in b"".join(
@@ -347,7 +356,9 @@ def test_settings_name_the_project_unless_the_environment_says_otherwise(tmp_pat
     own = tmp_path / ".clearance/ledger.checkpoints"
     assert settings.checkpoint_paths(tmp_path, {}) == (own,)
     listed = {"CLEARANCE_CHECKPOINTS": os.pathsep.join(["/mnt/worm/a", "b", "b", ""])}
-    assert settings.checkpoint_paths(tmp_path, listed) == (own, Path("/mnt/worm/a"), tmp_path / "b")
+    assert settings.checkpoint_paths(tmp_path, listed) == (Path("/mnt/worm/a"), tmp_path / "b")
+    assert settings.witness_path(tmp_path, listed) == own
+    assert settings.witness_path(tmp_path, {}) is None
 
 
 def test_the_lock_of_a_model_is_held_by_one(address: str, tmp_path: Path, signer: samples.Signer) -> None:
@@ -400,7 +411,7 @@ def test_a_holder_whose_connection_broke_records_nothing(
                 owner.execute(
                     "SELECT pg_terminate_backend(held.pid) FROM pg_locks AS held JOIN pg_database AS own "
                     "ON own.oid = held.database AND own.datname = current_database() "
-                    "WHERE held.locktype = 'advisory' AND held.granted"
+                    "WHERE held.mode = 'RowShareLock' AND held.granted"
                 )
             with ledger.lock(other, "m", 60) as later:
                 ledger.append(other, [samples.draft(2)], fence=later)
@@ -461,7 +472,7 @@ def test_what_was_erased_is_not_left_in_the_file(tmp_path: Path, signer: samples
         ledger.append(book, [samples.draft(1, who=f"Person {number} of Interest") for number in range(40)])
     assert b"Person 20 of Interest" in (tmp_path / "ledger.db").read_bytes()
     with ledger.open(samples.sqlite(tmp_path), seal=signer.seal(tmp_path / "one")) as book:
-        ledger.redact(book, [21], actor="ada", keyid=None, reason="asked for")
+        ledger.redact(book, samples.erasure(21, keyid=None, reason="asked for"))
         for file in tmp_path.glob("ledger.db*"):
             assert b"Person 20 of Interest" not in (file.read_bytes() if file.is_file() else b"")
     assert b"Person 19 of Interest" in (tmp_path / "ledger.db").read_bytes()

@@ -55,6 +55,7 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     EntryKind.REFUSAL: [
         {"reason": "no right"},
         {"reason": "no such candidate", "version": 0},
+        {"reason": "files cannot be read", "fingerprint": OTHER},
         ABOUT | {"reason": "one approval is missing"},
         {"reason": "no token", "account": {"issuer": "i", "subject": "s"}, "passed_over": 4, "version": 3},
     ],

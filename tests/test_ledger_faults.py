@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg import errors
 
-from clearance import ledger
+from clearance import file_lock, ledger, paths
 from clearance.errors import (
     BusyError,
     ClearanceError,
@@ -21,6 +23,7 @@ from clearance.errors import (
     UnavailableError,
 )
 from clearance.ledger import address, checkpoint_files, database_faults, export, waiting
+from tests.support import disks
 from tests.support import ledger_samples as samples
 from tests.support.codes import raises
 
@@ -124,7 +127,7 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_made(tmp_path: Path)
 
 def test_a_new_ledger_that_somebody_else_makes_is_waited_for(tmp_path: Path) -> None:
     with (
-        (tmp_path / "ledger.db.lock").open("w") as lock,
+        file_lock.opened(tmp_path / "ledger.db.lock") as lock,
         raises("ledger.lock_timeout"),
     ):
         waiting.flock(lock, 0, "it")
@@ -179,3 +182,83 @@ def test_an_address_of_use_is_taken_as_it_is(text: str, driver: str, file: Path 
 def test_an_address_that_keeps_nothing_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError):
         address.parse(text)
+
+
+# Who may lock, and who only reads
+
+
+def test_nobody_can_lock_what_they_may_not_write(tmp_path: Path, signer: samples.Signer) -> None:
+    for path in (tmp_path / "old.db", tmp_path / "shared.db"):
+        with ledger.open(f"sqlite:///{path}"):
+            pass
+    (tmp_path / "old.db").chmod(0o644)
+    (tmp_path / "shared.db").chmod(0o664)
+    for name, mode in (("old", 0o600), ("shared", 0o660), ("new", 0o600)):
+        with ledger.open(f"sqlite:///{tmp_path}/{name}.db", seal=signer.seal(tmp_path / name)) as book:
+            ledger.append(book, [samples.draft(1)])
+            with ledger.lock(book, samples.MODEL):
+                files = [path for path in tmp_path.rglob(f"{name}.db*") if path.is_file()]
+                locks = [*files, *(tmp_path / f"{name}.db.locks").iterdir()]
+                assert {path.stat().st_mode & 0o777 for path in locks if path.suffix != ".lock"} == {mode}
+                assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.lock")} == {0o600}
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o644, "everybody may read the checkpoints"
+
+
+@pytest.mark.parametrize("state", ["closed", "live", "log"])
+def test_a_ledger_that_cannot_be_written_is_read(tmp_path: Path, signer: samples.Signer, state: str) -> None:
+    home, seal = tmp_path / "home 100%? {x}#", signer.seal(tmp_path / "one")
+    home.mkdir()
+    address = paths.sqlite_url(home / "ledger.db")
+    with ledger.open(address, seal=seal) as book:
+        ledger.append(book, [samples.draft(1)])
+        if state == "log":  # as a backup holds it that was made while somebody wrote
+            shutil.copytree(home, tmp_path / "copy")
+            (tmp_path / "copy/ledger.db-shm").unlink()
+        if state != "live":
+            book.database.engine.dispose()
+        if state == "log":
+            shutil.rmtree(home)
+            (tmp_path / "copy").rename(home)
+        before = sorted((path.name, path.stat().st_mtime_ns) for path in home.iterdir())
+        with disks.read_only(home):
+            with ledger.open(address) as reader:
+                assert ledger.verify(reader, seal.places, signer.verify_envelope).ok
+                assert [entry.number for entry in ledger.entries(reader)] == [1]
+            with ledger.open(address, seal=seal) as writer, raises("ledger.database_refuses"):
+                ledger.append(writer, [samples.draft(2)])
+            assert before == sorted((path.name, path.stat().st_mtime_ns) for path in home.iterdir())
+
+
+def test_who_may_not_write_cannot_stop_the_writers_of_postgresql(
+    tmp_path: Path, signer: samples.Signer
+) -> None:
+    if not samples.postgres_runs():
+        pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
+    with (
+        samples.postgres() as address,
+        ledger.open(address, seal=signer.seal(tmp_path / "one"), patience=5) as book,
+    ):
+        role = f"reader_{uuid.uuid4().hex}"
+        name = address.rpartition("/")[2]
+        with psycopg.connect(address, autocommit=True) as owner:
+            owner.execute(f"CREATE ROLE {role} LOGIN".encode())
+            owner.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}".encode())
+        try:
+            with psycopg.connect(f"postgresql://{role}@127.0.0.1:5432/{name}") as reader:
+                for key in (0x434C_5200, 0x434C_5201):  # what an earlier version locked
+                    reader.execute("SELECT pg_advisory_lock(%s, 0)", [key])
+                reader.execute("SELECT * FROM clearance_ledger_fences")
+                for attempt in (
+                    b"SELECT * FROM clearance_ledger_fences FOR KEY SHARE",
+                    b"LOCK TABLE clearance_ledger_fences IN SHARE MODE",
+                ):
+                    with pytest.raises(errors.InsufficientPrivilege), reader.transaction():
+                        reader.execute(attempt)
+                with ledger.lock(book, samples.MODEL) as fence:
+                    ledger.append(book, [samples.draft(1)], fence=fence)
+                with ledger.open(f"postgresql://{role}@127.0.0.1:5432/{name}") as readable:
+                    assert [entry.number for entry in ledger.entries(readable)] == [1]
+        finally:
+            with psycopg.connect(address, autocommit=True) as owner:
+                owner.execute(f"DROP OWNED BY {role}".encode())
+                owner.execute(f"DROP ROLE {role}".encode())

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from clearance.documents import metric_catalogue
+from clearance.documents import attempt_level, metric_catalogue
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome
-from clearance.policy import judgement, policy_file, schema
+from clearance.policy import attempt_terms, judgement, policy_file, schema
 from clearance.reporting import explain_rule
 
 ROOT = Path(__file__).parent.parent
@@ -114,11 +115,20 @@ def sound(
         "validation_raw": MeasuredDocument(measurements={"blocking_failures": nothing}),
         "validation_prepared": MeasuredDocument(measurements={"blocking_failures": nothing} | labels),
         "split": MeasuredDocument(measurements={"overlap": nothing}),
-        "performance": MeasuredDocument(measurements=ranks),
-        "fairness": MeasuredDocument(measurements=by_name),
+        "performance": levelled(ranks),
+        "fairness": levelled(by_name),
         "explanation": MeasuredDocument(measurements={"additivity_error": nothing}),
         "training": MeasuredDocument(measurements={"protected_at_decision": nothing}),
     }
+
+
+def levelled(measurements: Any) -> LevelledDocument:
+    """A document of so many rows that the intervals for later attempts are hardly wider."""
+    levels = tuple(
+        attempt_level.level(share, attempt_terms.at_share(0.95, share), measurements)
+        for share in attempt_terms.SHARES
+    )
+    return LevelledDocument(measurements=measurements, levels=levels)
 
 
 @each_pack
@@ -132,7 +142,7 @@ def test_a_threshold_that_approves_nearly_everybody_is_refused(file: Path) -> No
     """At 0.02 the demo's model approves 99% of all groups, 13 points more than are labelled favourable."""
     everybody = sound(ratio=(0.995, 0.99, 0.999), gap=0.006, excess=(0.13, 0.104, 0.16))
     ranks = {**everybody["performance"].measurements, "balanced_accuracy": measurement(0.53, 0.512, 0.566)}
-    everybody["performance"] = MeasuredDocument(measurements=ranks)
+    everybody["performance"] = levelled(ranks)
     verdict = judgement.judge(policy_file.load(file), everybody, DECLARED, TODAY)
     failed = {finding.rule.id for finding in verdict.findings if finding.outcome == Outcome.FAIL}
     if file.stem.startswith("nyc"):  # the law has no pass mark: it warns

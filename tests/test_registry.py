@@ -80,7 +80,7 @@ def test_the_model_folder_holds_our_bytes_and_is_the_same_every_time(
     assert files.sha256(tmp_path / "a" / "model.skops") == described.sha256
     about = yaml.safe_load((tmp_path / "a" / "MLmodel").read_text())
     assert about["flavors"]["sklearn"]["serialization_format"] == "skops"
-    assert about["flavors"]["python_function"]["predict_fn"] == "predict_proba"
+    assert about["flavors"]["python_function"]["predict_fn"] == "predict"
     assert about["metadata"]["clearance"] == {"threshold": 0.45, "model_sha256": described.sha256}
     assert str(tmp_path) not in (tmp_path / "a" / "MLmodel").read_text()
 

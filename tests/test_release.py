@@ -19,7 +19,7 @@ import yaml
 from dvc.repo import Repo
 from mlflow import MlflowClient
 
-from clearance import files, paths, registry
+from clearance import files, library, paths, registry
 from clearance.errors import (
     ConfigurationError,
     IntegrityError,
@@ -27,6 +27,7 @@ from clearance.errors import (
     TransientError,
     UnavailableError,
 )
+from clearance.ledger import address as ledger_address
 from clearance.promotion import release
 from clearance.promotion.next_step import Step
 from clearance.promotion.session import open_session
@@ -74,6 +75,8 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     root = settle()
     done = track_and_release(root)
     fingerprint = lineage.verify(root).fingerprint
+    (question,) = done.pop("request")
+    assert "not pinned" in question
     assert done == {
         "status": "promoted",
         "reason": "loan-approval version 1 is the champion.",
@@ -83,7 +86,7 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
         "candidate": {"name": CANDIDATES, "version": 1, "note": DEMO},
         "champion": {"name": NAME, "version": 1, "note": DEMO},
         "test_uses": 1,
-        "attempt": {"number": 1, "sentence": "attempt 1 at loan-approval (no version was ever promoted)"},
+        "attempt": {"number": 1, "sentence": "attempt 1 at loan-approval since the beginning"},
     }
     tags = versions(CANDIDATES)[1]
     verdict = files.read_json(root / lineage.VERDICT)
@@ -485,8 +488,9 @@ def test_a_candidate_that_somebody_planted_is_told(settle: Settle, verdict: str)
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The registry counts as one that others see."""
+    """The registry counts as one that others see, and so does the ledger."""
     connect = registry.connect
+    monkeypatch.setattr(ledger_address, "is_shared", lambda _: True)
     monkeypatch.setattr(registry, "connect", lambda: replace(connect(), shared=True))
 
 
@@ -525,6 +529,33 @@ def test_a_machine_that_goes_away_needs_a_remote_that_stays(
         release.release(root, DAY)
     assert error.value.code == "promotion.remote_not_shared"
     assert not MlflowClient().search_registered_models()
+
+
+def test_a_project_may_lie_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = judged.settle_with_store(tmp_path / "100%25 a%b? {x} #1 &c=d'e\"", monkeypatch)
+    add_remote(root, str(tmp_path / "a {remote}"))
+    track.main()
+    assert release.release(root, DAY)["status"] == "promoted"
+    assert all(check.holds for check in library.verify(root))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([root.name, "a {remote}"])
+
+
+def test_a_machine_that_goes_away_needs_a_ledger_that_stays(
+    settle: Settle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root, connect = settle(), registry.connect
+    track.main()
+    monkeypatch.setattr(registry, "connect", lambda: replace(connect(), shared=True))
+    add_remote(root, str(tmp_path / "store"))
+    monkeypatch.setenv("CI", "1")
+    for url in (None, f"sqlite:///{tmp_path}/elsewhere.db"):
+        if url:
+            monkeypatch.setenv("CLEARANCE_LEDGER", url)
+        with pytest.raises(ReleaseRefused) as error:
+            release.release(root, DAY)
+        assert error.value.code == "promotion.ledger_not_shared"
+    assert not MlflowClient().search_registered_models()
+    assert ledger_address.is_shared("postgresql://host/ledger")
 
 
 def test_outputs_are_pushed_before_a_promotion(
@@ -674,6 +705,7 @@ def test_through_a_real_server_it_ends_the_same(
     forget(root)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", served)
     monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(ledger_address, "is_shared", lambda _: True)
     assert track_and_release(root)["status"] == "promoted"
     assert world() == embedded
     assert capfd.readouterr() == ("", "")

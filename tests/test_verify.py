@@ -19,7 +19,7 @@ from clearance.policy import authorised
 from clearance.promotion import verify
 from clearance.promotion.session import open_read_only
 from clearance.trust import dsse
-from tests.support import governed, judged
+from tests.support import disks, governed, judged
 from tests.support.governed import Place
 
 Harm = Callable[[Place], Any]
@@ -169,6 +169,16 @@ def test_who_only_reads_needs_no_key_and_records_nothing(
     with open_read_only(place.root) as found:
         assert found.audit().ok
     assert len(place.entries()) == count
+
+
+def test_reading_needs_no_writing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put("champion")
+    with disks.read_only(place.root):
+        monkeypatch.chdir(place.root)
+        for words in (("verify",), ("verify", "1"), ("ledger", "verify"), ("ledger", "show"), ("history",)):
+            assert place.command(*words).code == ExitCode.PASS, words
+        refused = place.command("reject", "1", "--as", "vera", "--reason", "seen")
+        assert (refused.code, refused.error) == (ExitCode.ERROR, "ledger.database_refuses")
 
 
 def test_the_command_says_by_its_exit_code_whether_all_holds(place: Place) -> None:

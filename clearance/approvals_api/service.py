@@ -79,7 +79,7 @@ class ApprovalService:
             with ledger.lock(acting.book, self.model):
                 demand(acting, account, [Right.APPROVE], f"{kind} version {version}")
                 _ensure_unused(acting.entries(), account)
-                entry, review = decide.decide(
+                result = decide.decide(
                     acting,
                     server,
                     self.model,
@@ -89,10 +89,15 @@ class ApprovalService:
                     until=until,
                     account=account,
                 )
-            why = decide.reason_uncounted(entry, review)
-            answer = {"entry": entry.number, "counts": why is None, "why": why, **_to_json(review)}
-            if why is None and decide.completes(kind, review):
-                answer["promotion"] = _complete(acting, server, review)
+            why = result.uncounted
+            answer = {
+                "entry": result.entry.number,
+                "counts": why is None,
+                "why": why,
+                **_to_json(result.review),
+            }
+            if result.complete:
+                answer["promotion"] = _complete(acting, server, result.review)
         return answer
 
     def state(self, version: int, account: AttestedAccount) -> dict[str, Any]:
@@ -125,7 +130,7 @@ def _complete(acting: LedgerSession, server: registry.MlflowServer, review: Revi
         completion = decide.complete(acting, server, review)
         ending = completion.ending
         if ending is None:
-            ask = f"Ask an operator to run `clearance promote {review.matter.version}`."
+            ask = f"Ask an operator to run `clearance promote {review.subject.version}`."
             then = "Prefect was notified." if completion.notified else ask
             return f"All required approvals are in. {then}"
     return f"{ending.status}: {ending.reason}"
@@ -159,7 +164,7 @@ def _ensure_unused(entries: Iterable[ledger.Entry], account: AttestedAccount) ->
 
 def _to_json(review: Review) -> dict[str, Any]:
     """How things stand, as JSON."""
-    subject, standing = review.matter, review.standing
+    subject, approvals = review.subject, review.approvals
     obstacle = review.obstacle
     compared = review.compared
     comparison = {"outcome": compared.outcome, "reasons": compared.reasons} if compared else {}
@@ -172,13 +177,13 @@ def _to_json(review: Review) -> dict[str, Any]:
         **approval_request.of_review(review).to_json(),
         "attempts": review.attempts and review.attempts.to_json(),
         "comparison": {"sha256": subject.comparison, "champion": subject.champion, **comparison},
-        "complete": standing.complete,
+        "complete": approvals.complete,
         "obstacle": obstacle and obstacle.reason,
-        "agreed": [_decision_to_json(decision) for decision in standing.counted],
-        "rejected": [_decision_to_json(decision) for decision in standing.rejections],
-        "missing": dict(standing.missing),
-        "reasons": list(standing.reasons),
-        "refused": [{"entry": refused.number, "why": refused.why} for refused in standing.refused],
+        "agreed": [_decision_to_json(decision) for decision in approvals.counted],
+        "rejected": [_decision_to_json(decision) for decision in approvals.rejections],
+        "missing": dict(approvals.missing),
+        "reasons": list(approvals.reasons),
+        "refused": [{"entry": refused.number, "why": refused.why} for refused in approvals.refused],
     }
 
 

@@ -28,27 +28,32 @@ def _decide(
     from clearance.promotion import approval_request, decide, session
     from clearance.trust.decisions import DecisionKind
 
-    end = None if until is None else dt.datetime.combine(until, dt.time(), dt.UTC)
     name = params.load(root / paths.PARAMS).name
     with session.open_session(root, identity) as acting:
         server = registry.connect()
-        entry, review = decide.decide(
-            acting, server, name, version, kind=DecisionKind(kind), reason=reason, until=end
+        result = decide.decide(
+            acting,
+            server,
+            name,
+            version,
+            kind=DecisionKind(kind),
+            reason=reason,
+            until=decide.end_of_override(until),
         )
-        process.echo(entry)
-        for line in approval_request.of_review(review).lines():
+        process.echo(result.entry)
+        for line in approval_request.of_review(result.review).lines():
             process.echo(f"  {line}")
-        if (uncounted := decide.reason_uncounted(entry, review)) is not None:
-            process.echo(uncounted, err=True)
+        if result.uncounted is not None:
+            process.echo(result.uncounted, err=True)
             return ExitCode.REFUSED
-        if review.attempts is not None:
-            process.echo(f"  {review.attempts}")
-        for sentence in review.standing.reasons:
+        if result.review.attempts is not None:
+            process.echo(f"  {result.review.attempts}")
+        for sentence in result.missing:
             process.echo(f"  {sentence}")
-        if not decide.completes(DecisionKind(kind), review):
+        if not result.complete:
             return ExitCode.PASS
         promoter = acting.acting_as(None if acting.roles.demo else identity)
-        return _conclude(decide.complete(promoter, server, review), version)
+        return _conclude(decide.complete(promoter, server, result.review), version)
 
 
 def _conclude(completion: Completion, version: int) -> int:

@@ -34,6 +34,8 @@ def promote(version: int, identity: str | None) -> int:
 
     promotion = library.promote(root, version, identity=identity)
     process.echo(f"{promotion.ending.status}: {promotion.ending.reason}")
+    if promotion.lapsed:
+        return ExitCode.LAPSED
     if not promotion.promoted:
         return ExitCode.REFUSED
     process.echo(f"champion: {promotion.champion}")
@@ -83,15 +85,17 @@ def verify(target: str | None) -> int:
     """Verify the champion, a candidate or a bundle file.
 
     Checks the ledger, the alias, signature and digests of the evidence, and the approvals. Without an
-    argument it checks the champion. Exit status 1 unless every check passes.
+    argument it checks the champion. Exit status 1 unless every check passes, and 6 where all that is wrong is
+    that an override of the champion has ended or an approval of it was withdrawn.
     """
     root = process.enter_project()
     from clearance import library
+    from clearance.promotion import verify as verification
 
     checks = library.verify(root, _version_or_file(target) if target else None)
     for check in checks:
         process.echo(check)
-    return ExitCode.PASS if all(check.holds for check in checks) else ExitCode.ERROR
+    return verification.exit_code(checks)
 
 
 def _version_or_file(text: str) -> int | Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clearance import paths, wording
+from clearance import foreign_text, paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -31,7 +31,7 @@ def verify(export: Path | None) -> int:
 
     with session.open_read_only(root) as reader:
         report = reader.audit() if export is None else exports.verify(export, reader.verify_envelope)
-    for line in (*report.findings, *report.notes):
+    for line in (*report.findings, *report.voids, *report.notes):
         process.echo(line)
     process.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")
     return ExitCode.PASS if report.ok else ExitCode.ERROR
@@ -41,13 +41,19 @@ def verify(export: Path | None) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @process.exit_with_status
 def show(as_json: bool) -> int:
-    """Print every ledger entry."""
+    """Print every ledger entry; of those that are void, why."""
     root = process.enter_project()
+    from clearance.ledger import entries as entries_of
     from clearance.promotion import session
 
     with session.open_read_only(root) as reader:
-        for entry in reader.entries():
-            process.echo(json.dumps(entry.to_json()) if as_json else entry)
+        voids = reader.voids()
+        for entry in entries_of(reader.book):
+            void = voids.get(entry.number)
+            if as_json:
+                process.echo(json.dumps(entry.to_json() | {"void": void and void.why}))
+            else:
+                process.echo(f"{entry} Void: {void.why}." if void else entry)
     return ExitCode.PASS
 
 
@@ -80,7 +86,7 @@ def erase(identity: str | None, reason: str | None, yes: bool) -> int:
     The policy sets the period. Digests and the chain stay, so the ledger still verifies. Without --yes it
     only shows what it would erase.
     """
-    if yes and not (reason and wording.is_visible(reason)):
+    if yes and not (reason and foreign_text.is_visible(reason)):
         raise click.UsageError("--yes needs a --reason, which the ledger records.")
     root = process.enter_project()
     from clearance import params

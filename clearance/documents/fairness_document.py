@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from clearance import paths
-from clearance.documents import codec
-from clearance.documents.attempt_level import Levels
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.codec import Count, Sha256
-from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.sampling_report import Confusion, SamplingReport
 
@@ -82,12 +80,11 @@ class IntervalFamily:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FairnessDocument(MeasuredDocument):
+class FairnessDocument(LevelledDocument):
     """Every fairness metric with its interval, by protected attribute and intersection.
 
     `groups` is the table of groups, `above_median` how many rows of each score above the median of all rows
     (None where scores are not probabilities), `never_observed` the combinations that no row has.
-    `levels` is there where the policy spends its level over attempts.
     """
 
     path: ClassVar[Path] = paths.FAIRNESS
@@ -102,7 +99,6 @@ class FairnessDocument(MeasuredDocument):
     threshold: float
     model_sha256: Sha256
     above_median: Mapping[str, Mapping[str, Count]] | None = None
-    levels: Levels | None = field(default=None, metadata=codec.WHEN_SET)
 
     @property
     def model_digest(self) -> str:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from clearance import paths
-from clearance.documents import codec
-from clearance.documents.attempt_level import Levels
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.codec import Count, Sha256
-from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.sampling_report import Confusion, SamplingReport
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerformanceDocument(MeasuredDocument):
-    """Every performance metric with its interval; `confusion` counts decisions at `threshold`.
-
-    `levels` is there where the policy spends its level over attempts.
-    """
+class PerformanceDocument(LevelledDocument):
+    """Every performance metric with its interval; `confusion` counts decisions at `threshold`."""
 
     path: ClassVar[Path] = paths.PERFORMANCE
 
@@ -31,7 +26,6 @@ class PerformanceDocument(MeasuredDocument):
     threshold: float
     confusion: Confusion
     model_sha256: Sha256
-    levels: Levels | None = field(default=None, metadata=codec.WHEN_SET)
 
     @property
     def model_digest(self) -> str:

@@ -34,6 +34,7 @@ class ReleaseReceipt(Document):
     """How the release ended and why, and who is candidate and champion now.
 
     `test_uses` counts the models that the test rows have judged; None where no rows judge, or nothing counts.
+    `lapsed` is why what allowed the champion no longer holds.
     `request` is what approvers must know of the candidate, a sentence each.
     """
 
@@ -47,5 +48,6 @@ class ReleaseReceipt(Document):
     candidate: ReceiptVersion | None
     champion: ReceiptVersion | None
     test_uses: Count | None = None
+    lapsed: str | None = field(default=None, metadata=WHEN_SET)
     request: tuple[str, ...] = ()
     attempt: AttemptReceipt | None = field(default=None, metadata=WHEN_SET)

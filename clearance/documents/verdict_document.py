@@ -94,6 +94,8 @@ class VerdictDocument(Document):
     """The verdict on a model, the sentences that carry it, and the digest of every file it rests on.
 
     `what_if`: the run was asked to judge by another policy or day than the project's; it can release nothing.
+    `passes_until`: the last attempt at the model as which the evidence passes (0: none), where the policy
+    spends its level over attempts.
     """
 
     path: ClassVar[Path] = paths.VERDICT
@@ -107,3 +109,4 @@ class VerdictDocument(Document):
     what_if: bool
     overrides: Mapping[str, Any]
     evidence: Mapping[str, Sha256]
+    passes_until: Count | None = field(default=None, metadata=codec.WHEN_SET)

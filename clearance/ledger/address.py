@@ -26,6 +26,11 @@ def parse(address: str) -> sa.URL:
     return url
 
 
+def is_shared(address: str) -> bool:
+    """Whether the ledger at this URL is a server's, which other machines reach. Raises as `parse` does."""
+    return file_of(parse(address)) is None
+
+
 def file_of(url: sa.URL) -> Path | None:
     """The file of an SQLite database; None for a server's database."""
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None

@@ -44,11 +44,18 @@ class Seal:
     `sign` makes a DSSE envelope of an in-toto statement. `verify_envelope` returns the statement, and raises
     IntegrityError unless a valid key signed it. `places` are the checkpoint files, all outside the database:
     the more of them other people control, the harder it is to cut back the ledger and every file alike.
+    `witness` is a checkout's own copy: it is brought up to date at each append, because others append too.
     """
 
     sign: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     verify_envelope: Callable[[Mapping[str, Any]], SignedStatement]
     places: Sequence[Path]
+    witness: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files to write to, the witness last: it never has what no other file has."""
+        return (*self.places, *([self.witness] if self.witness else []))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,11 +7,12 @@ cut in two is ignored; a missing line is found by the chain of checkpoints.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clearance import file_lock
 from clearance.errors import ClearanceError
 from clearance.ledger import checkpoint, faults, waiting
 from clearance.ledger.checkpoint import Checkpoint, Confirmation
@@ -29,18 +30,34 @@ class Tail:
 
 @contextmanager
 def locked(paths: Sequence[Path], patience: float) -> Iterator[None]:
-    """Lock the files, creating those that do not exist.
+    """Lock the files, creating those that do not exist. Everybody may read them, so a file beside is locked.
 
-    Raises BusyError after `patience` seconds, and UnavailableError when a file cannot be written.
+    Raises BusyError after `patience` seconds, UnavailableError when a file cannot be written, and
+    ConfigurationError when two of the paths are one file.
     """
     with ExitStack() as stack:
+        files = {}
         for path in sorted(paths):
             with _written(path):
                 if not path.exists():
                     _create(path)
-                file = stack.enter_context(path.open("rb"))
+                lock = file_lock.opened(path.with_name(f"{path.name}.lock"), guarded=path)
+                files[path] = stack.enter_context(lock)
+        ensure_distinct(paths)
+        for path, file in files.items():
             waiting.flock(file, patience, f"the checkpoint file {path}")
         yield
+
+
+def ensure_distinct(paths: Sequence[Path]) -> None:
+    """Raise ConfigurationError when two of the paths are one file: two names are not two places."""
+    names: dict[tuple[int, int], Path] = {}
+    for path in paths:
+        if path.exists():
+            status = path.stat()
+            other = names.setdefault((status.st_dev, status.st_ino), path)
+            if other is not path:
+                raise faults.SAME_CHECKPOINT_FILE(first=other, second=path)
 
 
 def tail(path: Path) -> Tail:
@@ -55,12 +72,15 @@ def tail(path: Path) -> Tail:
     return Tail(newest=None, confirmed=False)
 
 
-def agreed(paths: Sequence[Path]) -> Tail:
+def agreed(paths: Sequence[Path], witness: Path | None = None) -> Tail:
     """The newest checkpoint in any of the files; a file that a crash left without it gets it now.
 
-    Call it while the files are `locked`. Raises IntegrityError when a file lacks more than that one.
+    The `witness` gets all that it lacks. Call it while the files are `locked`. Raises IntegrityError when
+    another file lacks more than one, or the witness has one that differs.
     """
-    tails = {path: tail(path) for path in paths}
+    if witness is not None:
+        _catch_up(witness, paths[0])
+    tails = {path: tail(path) for path in (*paths, *([witness] if witness else []))}
     checkpoints = [end.newest for end in tails.values() if end.newest]
     newest = max(checkpoints, key=lambda candidate: candidate.sequence, default=None)
     if newest is None:
@@ -75,9 +95,33 @@ def agreed(paths: Sequence[Path]) -> Tail:
     return Tail(newest=newest, confirmed=any(end.confirmed for end in tails.values() if end.newest == newest))
 
 
-def write(paths: Iterable[Path], line: str) -> None:
-    """Append the line to every file; it is on disk when this returns. Raises UnavailableError if not."""
-    for path in paths:
+def _catch_up(witness: Path, source: Path) -> None:
+    """Copy to the witness the lines of the source after its newest checkpoint."""
+    newest = tail(witness).newest
+    if newest is not None and newest == tail(source).newest:
+        return
+    missing: list[str] | None = [] if newest is None else None
+    for line in lines(source):
+        if missing is not None:
+            missing.append(line)
+        elif newest is not None and line == newest.line:
+            missing = []
+    if missing is None:
+        return  # it has one that the source lacks: `agreed` judges that
+    if missing:
+        write([witness], "\n".join(missing))
+
+
+def write(paths: Sequence[Path], line: str, *, alone: bool = False) -> None:
+    """Append the line to every file; it is on disk when this returns.
+
+    Raises UnavailableError if not. `alone`: the files are locked, so that one that grows with another is the
+    same file under two names; raises ConfigurationError then.
+    """
+    before = sizes(paths) if alone else ()
+    for index, path in enumerate(paths):
+        if alone and sizes([path]) != before[index : index + 1]:
+            raise faults.SAME_CHECKPOINT_FILE(first=paths[index - 1], second=path)
         with _written(path):
             handle = os.open(path, os.O_RDWR | os.O_APPEND)
             try:

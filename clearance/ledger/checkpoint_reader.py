@@ -21,10 +21,14 @@ VerifyEnvelope = Callable[[Mapping[str, Any]], SignedStatement]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointCopy:
-    """The lines of one checkpoint file, oldest first, read again at each call. `name` is for people."""
+    """The lines of one checkpoint file, oldest first, read again at each call. `name` is for people.
+
+    `lags`: it is a checkout's own copy, which may lack checkpoints that other checkouts wrote.
+    """
 
     name: str
     lines: Callable[[], Iterable[str]]
+    lags: bool = False
 
 
 class Expected(NamedTuple):
@@ -140,7 +144,8 @@ class CheckpointReader:
         present = group[0][1]
         if newest and self._confirmed < present.sequence:
             return
-        for index in sorted(set(range(len(self._copies))) - {index for index, _ in group}):
+        complete = {index for index, copy in enumerate(self._copies) if not copy.lags}
+        for index in sorted(complete - {index for index, _ in group}):
             detail = f"{self._copies[index].name} lacks {present}"
             self._counter.add(LedgerFault.CHECKPOINT_REMOVED, present.after + 1, detail)
 

@@ -6,23 +6,32 @@ its kind, host and name, never its user or password. What is written is decided 
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-from clearance import database_urls
+from clearance import database_urls, file_lock
 from clearance.ledger import faults, waiting
 from clearance.ledger.address import file_of, parse
 from clearance.ledger.database_faults import translated
 
 FORMAT = 1
-SPACE = 0x434C_5201
-"""First half of the key of PostgreSQL's advisory locks for models; the ledger's own is `SPACE - 1`."""
+LOCK = "lock\n"
+"""Start of the names of rows that are only locked, in PostgreSQL: this one by writers, longer ones by models.
+
+No model has such a name: it has no control characters.
+"""
 
 _CONNECT_SECONDS = 10
 _TABLES = sa.MetaData()
@@ -75,19 +84,68 @@ class Database:
 def connected(address: str, patience: float = waiting.PATIENCE) -> Iterator[Database]:
     """The database at a URL, with its tables created if they do not exist; closed at the end.
 
-    Many processes may call it at once. Raises ConfigurationError when the URL is not usable,
-    UnavailableError when no server answers, and IntegrityError when the tables are not those of a ledger.
+    Where an SQLite database cannot be written, it is opened for reading, and nothing is written. Many
+    processes may call it at once. Raises ConfigurationError when the URL is not usable, UnavailableError when
+    no server answers, and IntegrityError when the tables are not those of a ledger.
     """
     url = parse(address)
-    engine = _engine(url, patience)
-    try:
+    file = file_of(url)
+    if file is not None and file.exists() and not _is_writable(file):
+        opened: AbstractContextManager[sa.Engine] = _read_only(url, file)
+    else:
+        opened = _closing(_engine(url, patience))
+        for path in _files(file) if file is not None else ():
+            file_lock.restrict(path)
+    with opened as engine:
         with translated(url):
             ledger, version = _identity(engine) or _create(engine, patience)
         if version != FORMAT:
             raise faults.UNKNOWN_FORMAT(database=database_urls.label(url), version=version, expected=FORMAT)
         yield Database(engine=engine, ledger=ledger, patience=patience)
+
+
+@contextmanager
+def _closing(engine: sa.Engine) -> Iterator[sa.Engine]:
+    """The engine, whose connections are closed at the end."""
+    try:
+        yield engine
     finally:
         engine.dispose()
+
+
+def _files(file: Path) -> tuple[Path, ...]:
+    """The files of an SQLite database: itself, its write-ahead log and the index of that."""
+    return (file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm")))
+
+
+def _is_writable(file: Path) -> bool:
+    """Whether SQLite can open the database as it does for writing: that needs files beside it."""
+    return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+
+
+@contextmanager
+def _read_only(url: sa.URL, file: Path) -> Iterator[sa.Engine]:
+    """An SQLite database where nothing may be written: a read-only checkout, or a backup.
+
+    While another account writes it, its log has an index, and SQLite reads both. Without an index nobody
+    does: what a log still holds is merged in a copy, and a database without a log is read as it is.
+    """
+    _, log, index = _files(file)
+    with ExitStack() as stack:
+        source, mode = file, "mode=ro"
+        if not index.exists() and log.exists() and log.stat().st_size:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            for path in (file, log):
+                shutil.copyfile(path, folder / path.name)
+            source = folder / file.name
+        elif not index.exists():
+            mode = "immutable=1"
+
+        def connect() -> sqlite3.Connection:
+            name = f"file:{quote(str(source.absolute()))}?{mode}"
+            return sqlite3.connect(name, uri=True, check_same_thread=False)
+
+        yield stack.enter_context(_closing(sa.create_engine(url, hide_parameters=True, creator=connect)))
 
 
 @contextmanager
@@ -125,7 +183,7 @@ def reading(database: Database, *, lenient: bool = False) -> Iterator[sa.Connect
             driver: Any = connection.connection.driver_connection
             connection.detach()  # so that nobody else gets it from the pool
             driver.text_factory = lambda data: data.decode("utf-8", "replace")
-        yield connection.execution_options(stream_results=True, yield_per=1000)
+        yield connection.execution_options(stream_results=True, yield_per=100)
 
 
 def _begin(connection: sa.Connection, patience: float) -> None:
@@ -137,16 +195,28 @@ def _begin(connection: sa.Connection, patience: float) -> None:
     )  # sees the commits of earlier lock holders
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(patience * 1000)}")
     connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SPACE - 1, 0)))
+    locked = lock_query(LOCK).with_for_update()
+    if connection.execute(locked).first() is None:  # a ledger of an earlier version
+        add_lock(connection, LOCK)
+        connection.execute(locked)
+
+
+def lock_query(row: str) -> sa.Select[tuple[int]]:
+    """Finds the row to lock with this name."""
+    return sa.select(fences.c.token).where(fences.c.model == row)
+
+
+def add_lock(connection: sa.Connection, row: str) -> None:
+    """Add the row to lock with this name to a PostgreSQL ledger, unless it is there."""
+    connection.execute(postgresql.insert(fences).values(model=row, token=0).on_conflict_do_nothing())
 
 
 def _engine(url: sa.URL, patience: float) -> sa.Engine:
     if file_of(url) is None:
-        wait = {"connect_timeout": _CONNECT_SECONDS}
+        wait: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS}
         return sa.create_engine(url, hide_parameters=True, connect_args=wait, pool_pre_ping=True)
-    engine = sa.create_engine(
-        url, hide_parameters=True, connect_args={"timeout": patience, "check_same_thread": False}
-    )
+    wait = {"timeout": patience, "check_same_thread": False}
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=wait)
 
     def prepare(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA synchronous = FULL")
@@ -174,12 +244,18 @@ def _create(engine: sa.Engine, patience: float) -> tuple[str, int]:
     """Create the tables, unless another process has just created them."""
     file = file_of(engine.url)
     if file is None:
-        with _transaction(engine, patience) as connection:
-            return _created(connection)
+        try:
+            with engine.begin() as connection:
+                return _created(connection)
+        except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
+            if (others := _identity(engine)) is None:
+                raise
+            return others
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.with_name(f"{file.name}.lock").open("w") as lock:
+        with file_lock.opened(file.with_name(f"{file.name}.lock")) as lock:
             waiting.flock(lock, patience, f"the new ledger {file}")
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             with _transaction(engine, patience) as connection:
@@ -190,6 +266,8 @@ def _create(engine: sa.Engine, patience: float) -> tuple[str, int]:
 
 def _created(connection: sa.Connection) -> tuple[str, int]:
     _TABLES.create_all(connection)
+    if connection.dialect.name == "postgresql":
+        add_lock(connection, LOCK)
     row = connection.execute(sa.select(identity.c.ledger, identity.c.format)).first()
     if row is None:
         row = connection.execute(

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from clearance import validation_messages
 from clearance.ledger import faults
 
+Text = Annotated[str, Field(max_length=10_000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 VersionNumber = Annotated[int, Field(ge=1)]
 
@@ -94,6 +95,11 @@ class Event(BaseModel):
         """The body as a JSON value: the fields that were given, and no defaults."""
         return self.model_dump(mode="json", exclude_unset=True)
 
+    @property
+    def required_right(self) -> str | None:
+        """The right of the roles file that the author needs; None: whoever the file lists may record it."""
+        return self.right
+
     def sentence(self, actor: str, model: str | None) -> str:
         """What the actor did to the model, in one sentence without its full stop."""
         return tell(self.text, actor, model, self.about)
@@ -155,6 +161,7 @@ class VerdictEvent(EvidenceEvent):
 
     kind = EntryKind.VERDICT
     text = "{actor} recorded the verdict on {subject}"
+    right = "propose"
 
     outcome: str | None = None
     reasons: tuple[str, ...] = ()
@@ -234,7 +241,7 @@ class DecisionEvent(EvidenceEvent):
 
     right = "approve"
 
-    reason: str = ""
+    reason: Text = ""
     account: AccountReference | None = None
     envelope: Any = None
 
@@ -284,17 +291,19 @@ class RevocationEvent(DecisionEvent):
 class RefusalEvent(Event):
     """A request was refused, for a reason.
 
-    `version` is what was requested, and need not exist. `passed_over` counts the refusals before this one
-    that were not recorded.
+    `version` is what was requested, and need not exist; `fingerprint` is that of a run whose release was
+    refused before it had a version. `passed_over` counts the refusals before this one that were not
+    recorded.
     """
 
     kind = EntryKind.REFUSAL
     text = "{actor} requested a change to {subject}, which was refused"
     erasable = True
 
-    reason: str = ""
+    reason: Text = ""
     version: int | None = None
     content: Sha256 | None = None
+    fingerprint: Sha256 | None = None
     account: AccountReference | None = None
     passed_over: int = 0
 
@@ -313,12 +322,16 @@ class _Change(Event):
     """
 
     content: Sha256 | None = None
-    reason: str | None = None
+    reason: Text | None = None
     tier: str | None = None
     authorised_in: str | None = None
     allowed_by: tuple[str, ...] | None = None
     override_until: str | None = None
-    override: str | None = None
+    override: Text | None = None
+
+    def terms(self) -> dict[str, Any]:
+        """What the change is and rests on: the same before it and after it."""
+        return self.model_dump(mode="json", exclude={"intent", "step"})
 
 
 class ChampionChange(_Change):
@@ -389,6 +402,11 @@ class IntentEvent(_Change):
         return tell(_STARTED[self.step], actor, model, self.version)
 
     @property
+    def required_right(self) -> str | None:
+        """The right that the change takes."""
+        return self.change.right
+
+    @property
     def change(self) -> type[ChampionChange]:
         """The class of the change that it begins."""
         return CHANGES[self.step]
@@ -413,7 +431,11 @@ _STARTED = {
 
 
 class RolesUpdate(Event):
-    """A roles file came into force: its version, its SHA-256, and the version of the root that signed it."""
+    """A roles file came into force: its version, its SHA-256, and the version of the root that signed it.
+
+    `file` is the text of the file and `signed` the envelope that m keys of the root signed; without them in
+    entries of versions that did not record it.
+    """
 
     kind = EntryKind.ROLES
     text = "{actor} updated the roles file"
@@ -422,6 +444,8 @@ class RolesUpdate(Event):
     sha256: Sha256
     demo: bool = False
     root_version: int = 0
+    file: str | None = None
+    signed: Any = None
 
 
 class CheckpointPolicyUpdate(Event):
@@ -434,14 +458,20 @@ class CheckpointPolicyUpdate(Event):
 
 
 class RedactionEvent(Event):
-    """The bodies of earlier entries were erased, for a reason."""
+    """The bodies of earlier entries about `versions` of the model were erased, for a reason.
+
+    `years` is how long the policy kept each kind of entry; without it in entries of versions that did not
+    record it.
+    """
 
     kind = EntryKind.REDACTION
     text = "{actor} erased the content of earlier entries"
     right = "erase"
 
-    entries: tuple[int, ...]
-    reason: str
+    entries: Annotated[tuple[int, ...], Field(min_length=1)]
+    reason: Annotated[Text, Field(pattern=r"\S")]
+    years: dict[str, Annotated[int, Field(ge=1)]] | None = None
+    versions: tuple[VersionNumber, ...] = ()
 
 
 def _concrete(base: type[Event]) -> list[type[Event]]:

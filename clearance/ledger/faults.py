@@ -99,6 +99,12 @@ NO_CHECKPOINT_FILE = ErrorKind(
     "the ledger has no file for its checkpoints",
     "name a file outside the database",
 )
+SAME_CHECKPOINT_FILE = ErrorKind(
+    "ledger.same_checkpoint_file",
+    ConfigurationError,
+    "{first} and {second} are one checkpoint file under two names",
+    "list a file only once in CLEARANCE_CHECKPOINTS; two names are not two places",
+)
 CHECKPOINTS_MISSING = ErrorKind(
     "ledger.checkpoints_missing",
     IntegrityError,
@@ -109,7 +115,7 @@ NO_CHECKPOINT_LEFT = ErrorKind(
     "ledger.no_checkpoint_left",
     IntegrityError,
     "the ledger has {count} entries and no checkpoint",
-    _RESTORE,
+    "list its checkpoint files in CLEARANCE_CHECKPOINTS where others use it too; otherwise " + _RESTORE,
 )
 INVALID_CHECKPOINT = ErrorKind(
     "ledger.invalid_checkpoint", IntegrityError, "{checkpoint} cannot be trusted: {why}", _RESTORE

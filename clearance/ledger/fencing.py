@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import sqlalchemy as sa
 
+from clearance import file_lock
 from clearance.ledger import database, database_faults, faults, waiting
 from clearance.ledger.database import Database, fences
 
@@ -64,22 +64,29 @@ def _file_lock(database_: Database, model: str, patience: float) -> Iterator[Non
     assert path is not None  # noqa: S101 - chosen by the caller
     folder = path.with_name(f"{path.name}.locks")
     folder.mkdir(exist_ok=True)
-    with Path(folder, _sha256(model).hex()).open("w") as file:
-        waiting.flock(file, patience, f"the lock of {model}")
+    with file_lock.opened(folder / _sha256(model).hex(), guarded=path) as descriptor:
+        waiting.flock(descriptor, patience, f"the lock of {model}")
         yield
 
 
 @contextmanager
 def _server_lock(database_: Database, model: str, patience: float) -> Iterator[None]:
-    """An advisory lock on a connection of its own: the server releases it when the connection ends."""
-    key = int.from_bytes(_sha256(model)[:4], "big", signed=True)
-    attempt = sa.select(sa.func.pg_try_advisory_lock(database.SPACE, key))
+    """A locked row on a connection of its own: the server releases it when the connection ends.
+
+    Only an account that may write the ledger can lock a row. An advisory lock, everybody who may connect can
+    hold.
+    """
+    row = f"{database.LOCK}{model}"
+    with database.writing(database_) as connection:
+        database.add_lock(connection, row)
+    attempt = database.lock_query(row).with_for_update(skip_locked=True)
     with database_faults.translated(database_.engine.url):
         connection = database_.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         with database_faults.translated(database_.engine.url):
+            connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
             waiting.until(
-                lambda: bool(connection.execute(attempt).scalar()), patience, f"the lock of {model}"
+                lambda: connection.execute(attempt).first() is not None, patience, f"the lock of {model}"
             )
         yield
     finally:

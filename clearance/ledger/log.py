@@ -13,11 +13,12 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from clearance import wording
-from clearance.ledger import checkpoint, checkpoint_files, database, entry, faults, fencing, reading
+from clearance import foreign_text
+from clearance.errors import IntegrityError
+from clearance.ledger import checkpoint, checkpoint_files, database, entry, faults, fencing, reading, times
 from clearance.ledger.checkpoint import Checkpoint, Seal
 from clearance.ledger.entry import Draft, Entry
-from clearance.ledger.events import ERASABLE, RedactionEvent
+from clearance.ledger.events import ERASABLE, EntryKind, RedactionEvent
 from clearance.ledger.reading import Ledger
 
 LARGEST = 10_000
@@ -41,16 +42,21 @@ def append(
     return _append(ledger, tuple(drafts), fence, erase=())
 
 
-def redact(ledger: Ledger, numbers: Sequence[int], *, actor: str, keyid: str | None, reason: str) -> Entry:
-    """Erase the bodies of these entries for good, and record who did so and why; the chain still verifies.
+def redact(ledger: Ledger, draft: Draft) -> Entry:
+    """Erase the bodies of the entries that the draft of a `RedactionEvent` lists, for good, and record it.
 
-    Raises DataError when an entry does not exist, its kind must stay readable, or no reason is given.
+    The chain still verifies. Whether the erasure counts is not decided here. Raises DataError when an entry
+    does not exist, its kind must stay readable, or the draft gives no entries or no reason.
     """
-    if not numbers or not wording.is_visible(reason):
+    if draft.kind != EntryKind.REDACTION or not foreign_text.is_visible(str(draft.body.get("reason", ""))):
         raise faults.NO_REASON()
-    event = RedactionEvent(entries=tuple(sorted(set(numbers))), reason=reason)
-    drafts = (Draft.of(event, model=None, actor=actor, keyid=keyid),)
-    entries = _append(ledger, drafts, None, erase=tuple(sorted(set(numbers))))
+    try:
+        event = RedactionEvent.from_body(draft.body)
+    except IntegrityError:
+        raise faults.NO_REASON() from None
+    if not foreign_text.is_visible(event.reason):
+        raise faults.NO_REASON()
+    entries = _append(ledger, (draft,), None, erase=tuple(sorted(set(event.entries))))
     if ledger.database.file is not None:
         with database.reading(ledger.database) as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
@@ -83,24 +89,24 @@ def _append(
             fencing.ensure(connection, fence)
         last = reading.newest_in(connection)
         at, before = ledger.clock(), (last.number, last.digest) if last else (0, entry.origin(ledger.id))
-        if last is not None:
-            at = max(at, last.at)  # a clock that was set back must not make the log look reordered
+        if last is not None and last.at <= at + times.SKEW:
+            at = max(at, last.at)  # clocks differ a little; one that is far ahead drags nobody with it
         entries = tuple(entry.chain(drafts, after=before[0], previous=before[1], at=at))
         _erase(connection, erase)
         connection.execute(_INSERT, [{name: getattr(entry_, name) for name in _NAMES} for entry_ in entries])
-        with checkpoint_files.locked(seal.places, ledger.database.patience):
+        with checkpoint_files.locked(seal.files, ledger.database.patience):
             newest = _trusted(ledger, seal, before)
             statement = checkpoint.statement(ledger.id, newest, before, entries, at)
             line = checkpoint.line(seal.sign(statement))
             ledger.signed.append(line)
-            checkpoint_files.write(seal.places, line)
-    checkpoint_files.write(seal.places, checkpoint.confirmation(statement["predicate"]["sequence"]))
+            checkpoint_files.write(seal.files, line, alone=True)
+    checkpoint_files.write(seal.files, checkpoint.confirmation(statement["predicate"]["sequence"]))
     return entries
 
 
 def _trusted(ledger: Ledger, seal: Seal, before: tuple[int, str]) -> Checkpoint | None:
     """The newest checkpoint, if it covers the database's head or its own batch was never committed."""
-    tail = checkpoint_files.agreed(seal.places)
+    tail = checkpoint_files.agreed(seal.places, seal.witness)
     last = tail.newest
     if last is None:
         if before[0]:

@@ -16,6 +16,7 @@ from clearance.errors import IntegrityError
 from clearance.ledger import database, entry, faults, waiting
 from clearance.ledger.checkpoint import Seal
 from clearance.ledger.entry import Entry
+from clearance.ledger.events import EntryKind
 
 _COLUMNS = database.entries.c
 _NEWEST = sa.select(database.entries).order_by(_COLUMNS.number.desc()).limit(1)
@@ -49,7 +50,7 @@ def open(  # noqa: A001 - used as `ledger.open`
     *,
     seal: Seal | None = None,
     patience: float = waiting.PATIENCE,
-    clock: Callable[[], dt.datetime] = _now,
+    clock: Callable[[], dt.datetime] | None = None,
 ) -> Iterator[Ledger]:
     """The ledger at a database URL, created if it does not exist; `patience` in seconds limits every wait.
 
@@ -60,19 +61,27 @@ def open(  # noqa: A001 - used as `ledger.open`
     if seal is not None and not seal.places:
         raise faults.NO_CHECKPOINT_FILE()
     with database.connected(address, patience) as connected:
-        yield Ledger(database=connected, seal=seal, clock=clock)
+        yield Ledger(database=connected, seal=seal, clock=clock or _now)
 
 
 def entries(
-    ledger: Ledger, *, model: str | None = None, after: int = 0, until: int | None = None
+    ledger: Ledger,
+    *,
+    model: str | None = None,
+    kind: EntryKind | None = None,
+    after: int = 0,
+    until: int | None = None,
 ) -> Iterator[Entry]:
     """The entries after number `after` up to `until`, by number, as they are stored and unchecked.
 
-    With a `model`, only the entries about it. Raises IntegrityError when the database is damaged.
+    With a `model` or a `kind`, only the entries about it or of that kind. Raises IntegrityError when the
+    database is damaged.
     """
     query = sa.select(database.entries).where(_COLUMNS.number > after).order_by(_COLUMNS.number)
     if model is not None:
         query = query.where(_COLUMNS.model == model)
+    if kind is not None:
+        query = query.where(_COLUMNS.kind == kind)
     if until is not None:
         query = query.where(_COLUMNS.number <= until)
     last, complete = after, False

@@ -25,12 +25,12 @@ def expired(entries: Iterable[Entry], years: Mapping[str, int], today: dt.date) 
             raise faults.UNKNOWN_RETENTION(kind=kind, period=period, others=OTHERS)
     for entry in entries:
         limit = years.get(entry.kind) or years.get(OTHERS)
-        if limit is not None and not entry.redacted and _years_later(entry.at.date(), limit) < today:
+        if limit is not None and not entry.redacted and ends(entry.at.date(), limit) < today:
             yield entry
 
 
-def _years_later(day: dt.date, years: int) -> dt.date:
-    """The same day `years` later; 1 March where 29 February does not exist."""
+def ends(day: dt.date, years: int) -> dt.date:
+    """The last day of a period that began on `day`: the same day `years` later; 1 March for 29 February."""
     try:
         return day.replace(year=day.year + years)
     except ValueError:

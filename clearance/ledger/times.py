@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 
+SKEW = dt.timedelta(minutes=10)
+"""How far the clocks of two recorders may be apart."""
+
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z", re.ASCII)
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 

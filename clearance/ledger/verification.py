@@ -60,7 +60,7 @@ def _verify(
             ahead = next(expected, None)
         _compare(this, ahead, counter)
         if fault is None:
-            erasures.read(this, counter)
+            erasures.read(this)
     while ahead is not None and ahead.number <= last.number:
         ahead = next(expected, None)
     uncommitted = _end(last, ahead, expected, counter)
@@ -81,7 +81,7 @@ class _Last:
     """The last entry that was read: what the next one must follow."""
 
     def __init__(self, origin: str) -> None:
-        self.number, self.digest, self.time, self.count = 0, origin, "", 0
+        self.number, self.digest, self.count = 0, origin, 0
 
     def follow(self, this: Entry, counter: FindingCounter) -> None:
         """Report where `this` does not follow, and continue from it."""
@@ -96,11 +96,6 @@ class _Last:
             )
         elif this.previous != self.digest:
             counter.add(LedgerFault.UNLINKED, number, f"entry {number} does not follow the previous entry")
-        if number >= next_number and isinstance(this.time, str):
-            if this.time < self.time:
-                detail = f"entry {number} has the time {this.time}, before that of the previous entry"
-                counter.add(LedgerFault.TIME, number, detail)
-            self.time = this.time
         self.count += 1
         if number >= self.number:
             self.number, self.digest = number, this.digest
@@ -113,7 +108,7 @@ class _Erasures:
         self.notes: list[str] = []
         self._unexplained: set[int] = set()
 
-    def read(self, this: Entry, counter: FindingCounter) -> None:
+    def read(self, this: Entry) -> None:
         """Add the entry if its body is erased, and remove those that it explains."""
         if this.redacted:
             self._unexplained.add(this.number)
@@ -124,9 +119,7 @@ class _Erasures:
         except IntegrityError:
             event = None
         if event is None:
-            detail = f"entry {this.number} does not say what it erased"
-            counter.add(LedgerFault.UNREADABLE, this.number, detail)
-            return
+            return  # it explains nothing; whether the entry counts is judged elsewhere
         self._unexplained.difference_update(event.entries)
         listed = ", ".join(map(str, event.entries))
         when = f"on {this.time[:10]}: {event.reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 
 class LedgerFault(StrEnum):
@@ -16,7 +16,6 @@ class LedgerFault(StrEnum):
     MISSING = "missing"
     DUPLICATE = "duplicate"
     REORDERED = "reordered"
-    TIME = "time goes backwards"
     ERASED = "erased without a redaction"
     UNREADABLE = "unreadable"
     CUT = "tail cut or older database"
@@ -26,7 +25,7 @@ class LedgerFault(StrEnum):
     CHECKPOINT_EDITED = "checkpoint edited"
     WRONG_KEY = "checkpoint not signed by a valid key"
     OTHER_LEDGER = "checkpoint of another ledger"
-    NOT_ENTITLED = "recorded without the right"
+    CLOCK = "clock behind"
 
 
 CHECKPOINT_FAULTS = frozenset(
@@ -57,12 +56,19 @@ class LedgerFinding:
         return f"{self.fault}: {self.detail}{more}"
 
 
+class VoidFinding(Protocol):
+    """An entry that does not count, and why."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class LedgerReport:
     """What a verification read, and what it found.
 
     `entries` and `checkpoints` count what was read, `places` the checkpoint files. `notes` are not faults:
-    erasures, and batches that a crash left uncommitted.
+    erasures, and batches that a crash left uncommitted. `voids` are intact entries that do not count; only
+    who knows the roles files finds them.
     """
 
     ledger: str
@@ -71,6 +77,7 @@ class LedgerReport:
     places: int
     findings: Sequence[LedgerFinding]
     notes: Sequence[str]
+    voids: Sequence[VoidFinding] = ()
 
     @property
     def ok(self) -> bool:
@@ -93,18 +100,20 @@ class LedgerReport:
             "places": self.places,
             "findings": [asdict(finding) for finding in self.findings],
             "notes": list(self.notes),
+            "voids": [void.to_json() for void in self.voids],
         }
 
     @property
     def counts(self) -> str:
         """What was read, in words."""
         entries = "1 entry" if self.entries == 1 else f"{self.entries} entries"
+        voids = f" ({len(self.voids)} void)" if self.voids else ""
         checkpoints = "1 checkpoint" if self.checkpoints == 1 else f"{self.checkpoints} checkpoints"
         files = "1 file" if self.places == 1 else f"{self.places} files"
-        return f"{entries}, {checkpoints} in {files}"
+        return f"{entries}{voids}, {checkpoints} in {files}"
 
     def __str__(self) -> str:
-        notes = [f"  note: {note}" for note in self.notes]
+        notes = [*(f"  {void}" for void in self.voids), *(f"  note: {note}" for note in self.notes)]
         if self.ok:
             return "\n".join([f"The ledger verifies: {self.counts}.", *notes])
         lines = [

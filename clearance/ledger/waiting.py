@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import random
 import time
 from collections.abc import Callable
-from typing import IO, Any
 
+from clearance import file_lock
 from clearance.ledger import faults
 
 PATIENCE = 120.0
@@ -26,14 +25,6 @@ def until(attempt: Callable[[], bool], patience: float, what: str) -> None:
         pause = min(2 * pause, _LONGEST)
 
 
-def flock(file: IO[Any], patience: float, what: str) -> None:
+def flock(descriptor: int, patience: float, what: str) -> None:
     """Lock an open file. The lock is released when the file is closed or the process dies."""
-
-    def attempt() -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    until(attempt, patience, what)
+    until(lambda: file_lock.attempt(descriptor), patience, what)

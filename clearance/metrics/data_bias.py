@@ -34,7 +34,7 @@ def labels(favourable: Counts, rows: Counts, confidence: float) -> dict[str, Mea
     - `label_total_variation`: largest total variation distance, in [0, 1]; of two labels it is the
       difference of the rates.
 
-    The first two have simultaneous bounds. Source of the others: S. Das et al., Fairness measures for
+    The first two have bounds over all groups. Source of the others: S. Das et al., Fairness measures for
     machine learning in finance, J. Financ. Data Sci. 3 (2021) 33-64.
     """
     return {

@@ -25,8 +25,8 @@ TIMES = (1, 2, 4, 16, 100, 1000)
 class Figure:
     """One of the figures: its value, and its interval at a confidence if there were so many times the rows.
 
-    The interval need not keep the figure's range. Its ends miss the true value with a chance of half the
-    error each.
+    The interval need not keep the figure's range. The end that encloses the others misses the true value with
+    a chance of half the error, both ends together with the error.
     """
 
     value: float
@@ -64,8 +64,8 @@ def largest(
     `high`, the largest upper end of the figures at `confidence`, is too low with a chance of at most
     (1 - confidence) / 2: it is no lower than the end of the figure that truly is the largest. `low`, the
     largest lower end where each of m figures has its interval at 1 - (1 - confidence) / m, is too high with a
-    chance of at most 1 - confidence, half of it where figures err on one side only. Both ends lie `within`
-    the range. `of` says what the figures are taken over. Raises ValueError without figures.
+    chance of at most 1 - confidence. Both ends lie `within` the range. `of` says what the figures are taken
+    over. Raises ValueError without figures.
     """
 
     def ends(times: int) -> Interval:

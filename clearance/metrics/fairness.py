@@ -1,4 +1,4 @@
-"""How far the groups of one attribute or intersection lie apart, with bounds that hold for all pairs at once.
+"""How far the groups of one attribute or intersection lie apart, bounded whichever groups are the extremes.
 
 Definitions are Fairlearn's, or AIF360's where it has none; the numbers come from counts alone. Where a
 comparison has no meaning it is undefined and says why: never a silent 0 or 1. Nothing here judges.

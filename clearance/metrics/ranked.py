@@ -202,10 +202,15 @@ def _calibration(
 
 
 def _calibrated(filled: list[calibration.Bin], sampling: intervals.Sampling) -> extremes.Figure:
-    """The calibration error of one group; its interval misses on either side with half the error each."""
+    """The calibration error of one group.
+
+    Its bounds at a confidence miss on both sides together with the error that is left. The upper one alone
+    may miss with half of it, so no quantile of the noise is lower than that of (1 + confidence) / 2.
+    """
 
     def interval(confidence: float) -> intervals.Interval:
-        return calibration.bounds(filled, replace(sampling, confidence=(1 + confidence) / 2))
+        quantile = max(confidence, (1 + sampling.confidence) / 2)
+        return calibration.bounds(filled, replace(sampling, confidence=quantile))
 
     value = calibration.error(filled)
     return extremes.Figure(value, extremes.shrinking(value, interval))

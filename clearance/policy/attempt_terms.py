@@ -24,8 +24,8 @@ def share(attempt: int) -> float | None:
 
     The first attempt may use 1/2 of the level, the next two 1/8 each, the next four 1/32 each, and so on: the
     attempts from 2^j to 2^(j+1) - 1 share 2^-(j+1) of it. All shares together are 63/64 of the level. By the
-    union bound, the chance that any of the attempts passes wrongly is then at most the level. Source:
-    alpha spending, in D. P. Foster and R. A. Stine, J. R. Stat. Soc. B 70 (2008) 429-444, section 2.
+    union bound, the chance that any of the attempts passes wrongly is then at most the level. The idea is
+    alpha spending: K. K. G. Lan and D. L. DeMets, Biometrika 70 (1983) 659-663.
     """
     if attempt < 1:
         raise ValueError(f"attempts are counted from 1, not from {attempt}")

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clearance import wording
-from clearance.documents import attempt_level, codec, metric_catalogue
+from clearance.documents import codec, metric_catalogue
+from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.evidence_document import Evidence
-from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.measurement import Measurement, Outcome
-from clearance.documents.performance_document import PerformanceDocument
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import MoreRows
 from clearance.policy import attempt_terms, sample_size, schema
@@ -23,6 +22,9 @@ from clearance.policy.schema import Limit, Rule
 
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
 _MOST_FAILURES = 3
+
+TEST_ROWS = ("performance", "fairness")
+"""The documents that say what the test rows say of the model: another attempt changes what they say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,22 +101,19 @@ def evaluate_attempt(
     """
     finding = evaluate(rule, attribute, evidence)
     document = evidence.get(rule.document)
-    if finding.outcome is not Outcome.PASS or rule.decides_by != "interval":
-        return finding
-    if not isinstance(document, FairnessDocument | PerformanceDocument):
+    spends = rule.decides_by == "interval" and rule.document in TEST_ROWS
+    if finding.outcome is not Outcome.PASS or not spends:
         return finding
     share = attempt_terms.share(attempt)
     if share is None:
         reason = f"{finding.reason}; after attempt {attempt_terms.MOST} nothing is left of the level"
         return replace(finding, outcome=Outcome.INSUFFICIENT_EVIDENCE, reason=reason)
-    if not document.levels:
+    if not isinstance(document, LevelledDocument) or not document.levels:
         reason = f"{finding.reason}; no interval was measured for attempt {attempt}: run the pipeline again"
         return replace(finding, outcome=Outcome.NOT_EVALUATED, reason=reason)
-    measurements: Any = attempt_level.measurements_at(document.levels, share)
     stricter = rule.model_copy(update={"confidence": attempt_terms.at_share(rule.confidence, share)})
-    decided = evaluate(
-        stricter, attribute, {**evidence, rule.document: replace(document, measurements=measurements)}
-    )
+    levelled = replace(document, measurements=document.measurements_at(share))
+    decided = evaluate(stricter, attribute, {**evidence, rule.document: levelled})
     outcome = Outcome.INSUFFICIENT_EVIDENCE if decided.outcome is Outcome.FAIL else decided.outcome
     reason = f"{decided.reason}; as attempt {attempt} it is decided at 1/{round(1 / share)} of the level"
     return replace(decided, rule=rule, outcome=outcome, reason=reason)

@@ -15,7 +15,7 @@ from typing import Any
 from clearance import labels, params
 from clearance.documents.evidence_document import Evidence
 from clearance.documents.measurement import INTERSECTION, Outcome
-from clearance.policy import findings
+from clearance.policy import attempt_terms, findings
 from clearance.policy.findings import Finding
 from clearance.policy.schema import Policy, Rule
 
@@ -73,7 +73,7 @@ def judge(
     level over attempts.
     """
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
-    spends = policy.attempts is not None and policy.attempts.spend and policy.attempts.in_force(as_of)
+    spends = policy.spends(as_of)
     evaluate = partial(findings.evaluate_attempt, attempt=attempt) if spends else findings.evaluate
     results = tuple(evaluate(rule, name, evidence) for rule in in_force for name in rule.read_for)
     blocking = [
@@ -95,6 +95,18 @@ def judge(
         findings=results,
         not_in_force=tuple(rule for rule in policy.rules if not rule.in_force(as_of)),
     )
+
+
+def passes_until(
+    policy: Policy, evidence: Mapping[str, Evidence], declaration: Declaration, as_of: dt.date
+) -> int:
+    """The last attempt as which the evidence passes, under a policy that spends its level; 0: as none."""
+    passing = 0
+    for rung in range(attempt_terms.RUNGS):
+        if judge(policy, evidence, declaration, as_of, 2**rung).outcome is not Outcome.PASS:
+            return passing
+        passing = 2 ** (rung + 1) - 1
+    return passing
 
 
 def worst(outcomes: Iterable[Outcome | None]) -> Outcome:

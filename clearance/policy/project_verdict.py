@@ -81,7 +81,8 @@ def judge(
     policy = policy_file.load(root / settings.policy.file, recorded=recorded)
     as_of = settings.policy.as_of
     evidence = read_evidence(root)
-    verdict = judgement.judge(policy, evidence, judgement.declaration_of(settings.data), as_of, attempt)
+    declaration = judgement.declaration_of(settings.data)
+    verdict = judgement.judge(policy, evidence, declaration, as_of, attempt)
     sha256 = digests(root, settings.policy.file)
     terms: dict[str, Section | None] = {"impact_table": policy.impact_table, "test_uses": policy.test_uses}
     if policy.attempts:
@@ -101,6 +102,8 @@ def judge(
         "overrides": settings.overrides,
         "evidence": sha256,
     }
+    if policy.spends(as_of):
+        content["passes_until"] = judgement.passes_until(policy, evidence, declaration, as_of)
     return VerdictDocument.create(**content)
 
 

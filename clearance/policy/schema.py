@@ -5,6 +5,7 @@ A policy holds the choices of compliance, one file per policy. `clearance.policy
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from collections import Counter
@@ -154,7 +155,8 @@ class PromotionTerms(Section):
     same. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
     be in the roles file; otherwise authors could approve their own work under another name.
     `contract_pinned` requires the list of authorised policies to pin the model's data contract; a
-    demonstration never requires it.
+    demonstration never requires it. `lapsed` says what a release does when an override of the champion has
+    ended or an approval of it was withdrawn: refuse to call it well, warn, or retire the champion.
     """
 
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
@@ -163,6 +165,7 @@ class PromotionTerms(Section):
     rebuild: dict[Text, bool] = Field(default_factory=dict)
     uncommitted: bool = False
     authors_listed: bool = True
+    lapsed: Literal["refuse", "warn", "retire"] = "refuse"
     contract_pinned: bool = True
 
     @model_validator(mode="after")
@@ -230,6 +233,10 @@ class Policy(Section):
         """The dated parts that are not rules, by their key: those that this policy has."""
         parts = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: part for name, part in parts.items() if isinstance(part, Dated)}
+
+    def spends(self, day: dt.date) -> bool:
+        """Whether it spends its level over attempts on that day."""
+        return self.attempts is not None and self.attempts.spend and self.attempts.in_force(day)
 
     def _lists(self, name: str) -> bool:
         """Whether `name` is an attribute of the policy, or an intersection of several."""

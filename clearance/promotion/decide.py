@@ -58,6 +58,43 @@ class Completion:
         return self.ending is not None and self.ending.status not in accepted
 
 
+@dataclass(frozen=True, kw_only=True)
+class DecisionOutcome:
+    """A recorded decision, and the review of the version after it."""
+
+    kind: DecisionKind
+    entry: ledger.Entry
+    review: Review
+
+    @property
+    def uncounted(self) -> str | None:
+        """Why the decision does not count; None if it counts."""
+        return next(
+            (
+                decision.why
+                for decision in self.review.approvals.refused
+                if decision.number == self.entry.number
+            ),
+            None,
+        )
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the policy still asks for, a sentence each."""
+        return tuple(self.review.approvals.reasons)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the decision counts and leaves nothing to wait for."""
+        allows = self.kind in (DecisionKind.APPROVE, DecisionKind.OVERRIDE)
+        return allows and self.uncounted is None and self.review.approvals.complete
+
+
+def end_of_override(day: dt.date | None) -> dt.datetime | None:
+    """The moment at which an override until that day ends: its beginning, in UTC."""
+    return None if day is None else dt.datetime.combine(day, dt.time(), dt.UTC)
+
+
 def current_review(session: ReadOnlySession, server: registry.MlflowServer, name: str, number: int) -> Review:
     """The review of candidate `number` as of now; changes nothing.
 
@@ -78,8 +115,8 @@ def decide(
     reason: str,
     until: dt.datetime | None = None,
     account: AttestedAccount | None = None,
-) -> tuple[ledger.Entry, Review]:
-    """Record a decision on candidate `number`; returns its entry and the review after it.
+) -> DecisionOutcome:
+    """Record a decision on candidate `number`.
 
     With an `account`, the person who holds it decides and the session's person attests that; without, the
     session's person decides, and the same decision for the same reason is not recorded twice. Raises
@@ -89,20 +126,22 @@ def decide(
     """
     faults.ensure_reason(reason)
     session.ensure_sound()
+    if account is None:
+        session.demand(Right.APPROVE, name, f"{kind} a version of {name}")
     with session.recording_refusal(kind, name, version=number):
         if kind in (DecisionKind.APPROVE, DecisionKind.OVERRIDE):
             visibility.ensure_history(session.root)  # else authors could approve their own work
         reviewed = review.open_review(session, server, name, number, session.now().date())
         identity, record = _deciding_identity(session, account), reviewed.record
         own = [entry for entry in record.entries if _is_decision_by(entry, session.keyid, number)]
-        if account is None and own and _still_counts(own[-1], reviewed.standing, kind, reason, until):
-            return own[-1], reviewed
+        if account is None and own and _still_counts(own[-1], reviewed.approvals, kind, reason, until):
+            return DecisionOutcome(kind=kind, entry=own[-1], review=reviewed)
         revoked = _revocable(session, record, identity) if kind is DecisionKind.REVOKE else {}
         if kind is DecisionKind.REVOKE and not revoked:
             raise faults.NOTHING_TO_REVOKE(identity=identity, version=reviewed.version)
         statement = decisions.statement_for(
             kind,
-            reviewed.matter,
+            replace(reviewed.subject, ledger=session.book.id, root=session.roles.root_digest),
             by=identity,
             reason=reason,
             at=session.now(),
@@ -118,19 +157,8 @@ def decide(
         draft = session.draft(RECORDED_AS[kind], name, **about, envelope=session.sign(statement))
         (entry,) = session.record(replace(draft, actor=identity))
         newer = session.entries(name, after=record.until)
-        return entry, review.with_record(session, server, reviewed, record.extended(newer, session.roles))
-
-
-def completes(kind: DecisionKind, reviewed: Review) -> bool:
-    """Whether a decision of this kind leaves nothing to wait for, by the review after it."""
-    return kind in (DecisionKind.APPROVE, DecisionKind.OVERRIDE) and reviewed.standing.complete
-
-
-def reason_uncounted(entry: ledger.Entry, reviewed: Review) -> str | None:
-    """Why the recorded decision does not count; None if it counts."""
-    return next(
-        (uncounted.why for uncounted in reviewed.standing.refused if uncounted.number == entry.number), None
-    )
+        latest = review.with_record(session, server, reviewed, record.extended(newer, session.roles))
+        return DecisionOutcome(kind=kind, entry=entry, review=latest)
 
 
 def complete(session: LedgerSession, server: registry.MlflowServer, reviewed: Review) -> Completion:
@@ -140,7 +168,7 @@ def complete(session: LedgerSession, server: registry.MlflowServer, reviewed: Re
     IntegrityError when ledger, alias or evidence do not verify, BusyError when another promotion of the model
     does not end.
     """
-    subject, ready = reviewed.matter, reviewed.obstacle is None
+    subject, ready = reviewed.subject, reviewed.obstacle is None
     notified = ready and notify_prefect(session.root, subject.model, subject.version, subject.content)
     if ready and not session.may(Right.PROMOTE):
         return Completion(ending=None, notified=notified)
@@ -197,7 +225,7 @@ def _is_decision_by(entry: ledger.Entry, keyid: str, number: int) -> bool:
 
 def _still_counts(
     last: ledger.Entry,
-    standing: approval_state.ApprovalState,
+    approvals: approval_state.ApprovalState,
     kind: DecisionKind,
     reason: str,
     until: dt.datetime | None,
@@ -206,7 +234,7 @@ def _still_counts(
     decision = last.read(events.DecisionEvent)
     if last.kind != RECORDED_AS[kind] or decision is None or decision.reason != reason:
         return False
-    counted = (*standing.counted, *standing.rejections)
+    counted = (*approvals.counted, *approvals.rejections)
     ends = {decision.number: decision.decision.until for decision in counted}
     return kind is DecisionKind.REVOKE or (last.number in ends and ends[last.number] == until)
 

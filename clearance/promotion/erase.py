@@ -58,7 +58,15 @@ def erase(session: LedgerSession, name: str, years: Mapping[str, int], reason: s
     session.ensure_sound()
     due = due_entries(session.entries(name), name, years, session.now().date())
     if due:
-        numbers = [entry.number for entry in due]
-        identity = session.acting.person.identity
-        ledger.redact(session.book, numbers, actor=identity, keyid=session.keyid, reason=reason)
+        versions = {event.about for entry in due if (event := entry.event)} - {None}
+        draft = session.draft(
+            ledger.EntryKind.REDACTION,
+            name,
+            entries=[entry.number for entry in due],
+            reason=reason,
+            years=dict(years),
+            versions=sorted(version for version in versions if version),
+        )
+        session.ensure_counts(draft)
+        ledger.redact(session.book, draft)
     return due

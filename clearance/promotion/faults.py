@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clearance import wording
+from clearance import foreign_text
 from clearance.errors import (
     ConfigurationError,
     ErrorKind,
@@ -64,6 +64,18 @@ CHAMPION_EVIDENCE_CHANGED = ErrorKind(
     "find out who changed it; roll back to a version that verifies, or restore MLflow from a backup",
 )
 
+VOID_ENTRY = ErrorKind(
+    "promotion.void_entry",
+    ReleaseRefused,
+    "a {kind} by {actor} would not count: {why}",
+    "nothing was recorded; ask somebody whose role gives the right, or fix what is wrong",
+)
+CLOCK_BEHIND = ErrorKind(
+    "promotion.clock_behind",
+    ConfigurationError,
+    "{why}",
+    "set the clock of this machine; nothing was recorded",
+)
 NOT_AN_INTENT = ErrorKind(
     "promotion.not_an_intent",
     IntegrityError,
@@ -99,6 +111,12 @@ PROMOTED_AGAINST_POLICY = ErrorKind(
     ConfigurationError,
     "entry {entry} promoted it although this stood in the way: {reason}",
     _INVESTIGATE,
+)
+CHAMPION_LAPSED = ErrorKind(
+    "promotion.champion_lapsed",
+    ConfigurationError,
+    "what allowed the champion has ended: {why}",
+    "decide on it again, roll back, or retire it",
 )
 OVERRIDE_ENDED = ErrorKind(
     "promotion.override_ended",
@@ -185,6 +203,12 @@ REGISTRY_NOT_SHARED = ErrorKind(
     "{variable} is set, but MLflow at {addresses} would be lost with this machine",
     "set MLFLOW_TRACKING_URI to a shared server",
 )
+LEDGER_NOT_SHARED = ErrorKind(
+    "promotion.ledger_not_shared",
+    ReleaseRefused,
+    "{variable} is set, and the ledger would be lost with this machine",
+    "set CLEARANCE_LEDGER to a PostgreSQL database and CLEARANCE_CHECKPOINTS to files that stay",
+)
 REMOTE_NOT_SHARED = ErrorKind(
     "promotion.remote_not_shared",
     ReleaseRefused,
@@ -250,5 +274,5 @@ VERSIONS_PLANTED = ErrorKind(
 
 def ensure_reason(reason: str) -> None:
     """Raise ConfigurationError unless the reason shows something to whoever reads it."""
-    if not wording.is_visible(reason):
+    if not foreign_text.is_visible(reason):
         raise NO_REASON()

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How a release ended. Only the first two leave this model as the champion."""
+    """How a release ended. Only the first three leave this model as the champion.
+
+    `LAPSED`: it is, and what allowed it no longer holds.
+    """
 
     PROMOTED = "promoted"
     CHAMPION = "already champion"
+    LAPSED = "lapsed"
     SUPERSEDED = "superseded"
     AWAITING_APPROVAL = "awaiting approval"
     NOT_PROMOTED = "not promoted"
@@ -63,8 +67,9 @@ class JudgedCase:
     (git cannot rebuild it, and the policy minds), `contradicted` (an independent rebuild gave something
     else), `unrebuilt` (the policy demands one, and none counts yet), `unpushed` (the DVC remote cannot),
     `compared` (the comparison with the champion speaks against it), `unlisted` (no commit holds what is
-    authorised, and the policy minds), `contract` (compliance did not agree to its data contract). `tier` is
-    one that the policy does not know.
+    authorised, and the policy minds), `contract` (compliance did not agree to its data contract),
+    `unreadable` (an objection that may be about it was erased against the rules). `tier` is one that the
+    policy does not know.
     """
 
     verdict: VerdictDocument
@@ -80,6 +85,7 @@ class JudgedCase:
     compared: str | None = None
     tier: str | None = None
     unlisted: str | None = None
+    unreadable: str | None = None
     contract: str | None = None
 
     @property
@@ -95,7 +101,7 @@ class PromotionState:
     `copy` is the version of the candidate's content under the model's own name, `champion` is where the alias
     points. `ledger_champion` is the number of the ledger's champion as a candidate, `champions` are those
     that ever were. `pending`: of a change that was started and never ended, whether its act was done; None:
-    there is none.
+    there is none. `may_end`: whether this person has the right to end it.
     """
 
     obstacle: Ending | None
@@ -105,6 +111,7 @@ class PromotionState:
     ledger_champion: int | None = None
     champions: frozenset[int] = frozenset()
     pending: bool | None = None
+    may_end: bool = True
 
 
 def obstacle(case: JudgedCase, standing: ApprovalState | None = None, needs: int = 0) -> Ending | None:
@@ -160,6 +167,7 @@ def _hindrance(case: JudgedCase) -> str | None:
         or case.uncommitted
         or case.contradicted
         or case.unpushed
+        or case.unreadable
     )
 
 
@@ -181,6 +189,9 @@ def decide(state: PromotionState) -> Step | Ending:
 
     A change that a crash left unfinished is ended first: as done when the alias was set, else as not done.
     """
+    if state.pending is not None and not state.may_end:
+        reason = "A change of the champion was started and not completed: ask an operator to release it."
+        return Ending(status=Status.NOT_PROMOTED, reason=reason)
     if state.pending is not None:
         return Step.CONFIRM if state.pending else Step.ABANDON
     if state.copy and state.ledger_champion == state.candidate.number:

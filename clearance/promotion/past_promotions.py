@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from clearance import files, ledger, registry
 from clearance.ledger import EntryKind, events
+from clearance.params import data_contract
 from clearance.policy import authorised
 from clearance.promotion import authorised_policy, faults, review
 from clearance.promotion.authorised_policy import Authority
@@ -91,10 +92,10 @@ def _ensure_allowed(
     reviewed = review.review_then(session, server, verified, before, assessment, at=promotion.at)
     if reviewed.obstacle:
         raise faults.PROMOTED_AGAINST_POLICY(entry=promotion.number, reason=reviewed.obstacle.reason)
-    until = reviewed.standing.until
+    until = reviewed.approvals.until
     if until is not None and until <= session.now():
         raise faults.OVERRIDE_ENDED(day=until.date())
-    approvals = ", ".join(str(decision) for decision in reviewed.standing.counted)
+    approvals = ", ".join(str(decision) for decision in reviewed.approvals.counted)
     limit = f"; BY OVERRIDE until {until.date()}" if until else ""
     return (
         f"promoted by {intent.actor} (entry {promotion.number}); "
@@ -106,7 +107,7 @@ def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.
     """In which tier it was promoted, and how long that stood in git's history."""
     commit, tier = intent.body.get("authorised_in"), intent.body.get("tier")
     known = authorised_policy.life(session.root, verified.bundle.evidence.model, commit) if commit else None
-    return f"tier {tier}, {known or 'which no commit authorised'}"
+    return f"tier {tier or 'not recorded'}, {known or 'authorised by no commit'}"
 
 
 def _authority_then(
@@ -117,7 +118,7 @@ def _authority_then(
     now = authorised_policy.authorised_now(session.root, name, files.sha256(policy_file))
     begun = intent.read(events.IntentEvent)
     tier, commit = (begun.tier or now.tier, begun.authorised_in) if begun else (now.tier, None)
-    agreed = now.objection(verified.settings.contract) is None
+    agreed = now.objection(data_contract.of(verified.settings)) is None
     if now.policy and now.tier == tier and (agreed or not commit):
         return now, ""
     then = (

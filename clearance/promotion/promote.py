@@ -14,6 +14,7 @@ from clearance.ledger import EntryKind, events
 from clearance.promotion import (
     candidate,
     faults,
+    lapse,
     next_step,
     past_promotions,
     recomparison,
@@ -58,6 +59,7 @@ class PromotionAttempt:
             ledger_champion=tenure.version if tenure else None,
             champions=frozenset(record.champions),
             pending=was_done(self.session, pending[-1], aliased, target) if pending else None,
+            may_end=all(self.session.may(Right(_begun(intent).change.right or "")) for intent in pending),
         )
 
     def act(self, step: Step, state: PromotionState) -> None:
@@ -110,8 +112,8 @@ class PromotionAttempt:
 
     def _intent(self) -> ledger.Draft:
         """What is about to be done, and who allowed it until when."""
-        standing, authority = self.review.standing, self.review.assessment.authority
-        override = version_record.describe_override(standing)
+        approvals, authority = self.review.approvals, self.review.assessment.authority
+        override = version_record.describe_override(approvals)
         return self.session.draft(
             EntryKind.INTENT,
             self.name,
@@ -120,13 +122,13 @@ class PromotionAttempt:
             content=self.review.bundle.digest,
             tier=authority.tier,
             authorised_in=authority.commit,
-            allowed_by=[decision.person.identity for decision in standing.counted],
-            override_until=standing.until and standing.until.date().isoformat(),
+            allowed_by=[decision.person.identity for decision in approvals.counted],
+            override_until=approvals.until and approvals.until.date().isoformat(),
             **({"override": override} if override else {}),
         )
 
     def _notes(self) -> dict[str, str]:
-        override = version_record.describe_override(self.review.standing)
+        override = version_record.describe_override(self.review.approvals)
         demo = self.review.bundle.evidence.demo
         by_tag = version_record.notes((), self.candidate.number, demo=demo)
         return by_tag | ({version_record.OVERRIDE: override} if override else {})
@@ -162,10 +164,33 @@ def promote(
             reviewed = review.with_record(session, server, reviewed, record)
         attempt = PromotionAttempt(session=session, server=server, name=name, review=reviewed, fence=fence)
         ending, state = carry_out(attempt, _obstacle(session, reviewed))
-        is_champion = ending.status in (Status.PROMOTED, Status.CHAMPION)
+        if ending.status is Status.CHAMPION and lapsed_policy(reviewed.assessment) != "warn":
+            lapsed = find_lapse(session, name)
+            ending = Ending(status=Status.LAPSED, reason=lapsed) if lapsed else ending
+        is_champion = ending.status in (Status.PROMOTED, Status.CHAMPION, Status.LAPSED)
         if ending.status is Status.NOT_PROMOTED or (on_request and not is_champion):
             record_refusal(session, reviewed, ending, again=on_request)
         return ending, state
+
+
+def lapsed_policy(assessment: Assessment) -> str:
+    """What the authorised policy has a release do about a champion that has lapsed."""
+    policy = assessment.authority.policy
+    return policy.promotion.lapsed if policy else "refuse"
+
+
+def find_lapse(session: ReadOnlySession, name: str) -> str | None:
+    """Why what allowed the model's champion no longer holds; None when it does, or there is no champion."""
+    entries = session.entries(name)
+    tenure = version_record.champion(entries, name)
+    if tenure is None:
+        return None
+    record = version_record.fold(entries, name, tenure.version, session.roles)
+    lapsed = lapse.find(record, session.roles, session.now())
+    hint = "Decide on it again, roll back or retire it."
+    if lapsed is None:
+        return None
+    return f"Version {tenure.version} is champion, and what allowed it has ended. {lapsed} {hint}"
 
 
 def _obstacle(session: LedgerSession, reviewed: Review) -> Ending | None:
@@ -289,7 +314,7 @@ def ensure_alias(
 
 def record_refusal(session: LedgerSession, reviewed: Review, ending: Ending, *, again: bool) -> None:
     """Record that the version was not promoted, and why; without `again` once for each reason and person."""
-    subject = reviewed.matter
+    subject = reviewed.subject
     body = {"version": subject.version, "content": subject.content, "reason": ending.reason}
     refusal = events.RefusalEvent.from_body(body)
     entries = session.entries(subject.model)

@@ -16,7 +16,16 @@ def release_lines(folder: Path) -> list[str]:
     receipt = ReleaseReceipt.read(folder)
     versions = [("registered", receipt.candidate), ("champion", receipt.champion)]
     lines = [f"{word} {describe_version(version)}" for word, version in versions if version]
-    return [*lines, *receipt.request, *(waiting_lines(folder) or [f"{receipt.status}: {receipt.reason}"])]
+    lapsed = [f"lapsed: {receipt.lapsed}"] if receipt.lapsed and receipt.status != Status.LAPSED else []
+    ending = waiting_lines(folder) or [*receipt.request, f"{receipt.status}: {receipt.reason}"]
+    return [*lines, *ending, *lapsed]
+
+
+def has_lapsed(folder: Path) -> bool:
+    """Whether the last release found that what allowed the champion no longer holds, and the policy minds."""
+    if not (folder / paths.RELEASE_RECEIPT).exists():
+        return False
+    return ReleaseReceipt.read(folder).lapsed is not None
 
 
 def describe_version(version: ReceiptVersion) -> str:
@@ -25,7 +34,10 @@ def describe_version(version: ReceiptVersion) -> str:
 
 
 def waiting_lines(folder: Path) -> list[str]:
-    """Who must still agree to what was last released at `folder`, and by which commands; else nothing."""
+    """What approvers must know of what was last released at `folder`, who must still agree, and how.
+
+    Empty where nothing waits.
+    """
     if not (folder / paths.RELEASE_RECEIPT).exists():
         return []
     receipt = ReleaseReceipt.read(folder)
@@ -33,6 +45,7 @@ def waiting_lines(folder: Path) -> list[str]:
         return []
     number = receipt.candidate.version
     return [
+        *receipt.request,
         f"{receipt.status}: {receipt.reason}",
         f"see `clearance verify {number}`, then `clearance approve {number} --as NAME --reason TEXT` "
         "(or `reject`)",

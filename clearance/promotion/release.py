@@ -15,6 +15,8 @@ from typing import Any
 from clearance import params, paths, registry
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.verdict_document import VerdictDocument
+from clearance.ledger import address
+from clearance.ledger import settings as ledger_settings
 from clearance.promotion import (
     approval_request,
     attempts,
@@ -24,6 +26,7 @@ from clearance.promotion import (
     promote,
     propose,
     review,
+    rollback,
     version_record,
 )
 from clearance.promotion.authorised_policy import Authority
@@ -31,19 +34,22 @@ from clearance.promotion.next_step import Ending, Status
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import attempt_notice, test_set_notice
+from clearance.trust.roles import Right
 from clearance.versioning import dvc_remote, executions, git, lineage, visibility
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
 """Variables that say that this machine does not last."""
 
 
-def ensure_shared_stores(server: registry.MlflowServer, remote: dvc_remote.Remote | None) -> None:
-    """Raise ReleaseRefused on a CI runner or cloned worker whose registry or remote would be lost with it."""
+def ensure_shared_stores(home: Path, server: registry.MlflowServer, remote: dvc_remote.Remote | None) -> None:
+    """Raise ReleaseRefused on a CI runner or cloned worker whose ledger, registry or remote would be lost."""
     variable = next((name for name in EPHEMERAL if _is_set(name)), None)
     if variable is None:
         return
     if not server.shared:
         raise faults.REGISTRY_NOT_SHARED(variable=variable, addresses=" and ".join(server.addresses))
+    if not address.is_shared(ledger_settings.address(home)):
+        raise faults.LEDGER_NOT_SHARED(variable=variable)
     if remote is None or remote.inside:
         raise faults.REMOTE_NOT_SHARED(variable=variable)
 
@@ -70,7 +76,7 @@ def receipt(
         "reason": ending.reason,
         "fingerprint": fingerprint,
         "verdict": str(verdict.verdict),
-        "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION),
+        "is_champion": ending.status in (Status.PROMOTED, Status.CHAMPION, Status.LAPSED),
         "candidate": _describe(candidate, notes[0]),
         "champion": _describe(champion, notes[1]),
     }
@@ -123,7 +129,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     if first and first.status is Status.WHAT_IF:
         return receipt(first, case.verdict, verified.fingerprint)
     server, remote = registry.connect(), dvc_remote.default_remote(root)
-    ensure_shared_stores(server, remote)
+    ensure_shared_stores(home, server, remote)
     tracked = registry.find_run(server, settings.experiment, verified.fingerprint)
     if tracked is None or not tracked.complete:
         raise faults.RUN_INCOMPLETE()
@@ -155,6 +161,10 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         ending, state = promote.promote(
             session, server, settings.name, version.number, day, assessment=assessment
         )
+        lapsed = promote.find_lapse(session, settings.name)
+        if lapsed and promote.lapsed_policy(assessment) == "retire" and session.may(Right.ROLL_BACK):
+            rollback.retire(session, server, settings.name, lapsed)
+            lapsed = f"{lapsed} The policy retires such a champion: the model has none now."
         notes = _notes(session, settings.name, (version.number, state.ledger_champion))
         entries = session.entries(settings.name)
         count = attempts.of_version(entries, settings.name, version.number, terms)
@@ -163,6 +173,10 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
     ) | {"request": request.lines()}
+    if lapsed and promote.lapsed_policy(assessment) == "warn":
+        summary |= {"reason": f"{summary['reason']} {lapsed}"}
+    elif lapsed:
+        summary |= {"lapsed": lapsed}
     if count is not None:
         attempt_notice.record(root, count.number, str(count))
         summary |= {"attempt": {"number": count.number, "sentence": str(count)}}

@@ -16,7 +16,8 @@ from clearance import files, ledger, params, paths, registry, yaml
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ConfigurationError
-from clearance.params import contract
+from clearance.params import data_contract
+from clearance.params.data_contract import DataContract
 from clearance.policy import authorised, judgement, project_verdict, schema
 from clearance.promotion import (
     attempts,
@@ -54,7 +55,7 @@ class JudgedEvidence:
     verdict: VerdictDocument
     documents: Mapping[str, Any]
     identity: tuple[str, str]
-    contract: params.DataContract
+    contract: DataContract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +83,8 @@ class Review:
     contributors: approval_rules.Contributors
     contract_changes: tuple[str, ...]
     case: JudgedCase
-    matter: ApprovalSubject
-    standing: approval_state.ApprovalState
+    subject: ApprovalSubject
+    approvals: approval_state.ApprovalState
     attempts: AttemptCount | None
     rebuilds: tuple[Rebuild, ...] = ()
 
@@ -100,7 +101,7 @@ class Review:
     @property
     def obstacle(self) -> Ending | None:
         """Why the version may not become champion; None when it may."""
-        return next_step.obstacle(self.case, self.standing, self.needs)
+        return next_step.obstacle(self.case, self.approvals, self.needs)
 
 
 def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
@@ -116,7 +117,7 @@ def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
         verdict=recorded,
         documents=project_verdict.read_evidence(folder),
         identity=(files.sha256(folder / paths.VERDICT), files.sha256(folder / paths.PARAMS)),
-        contract=settings.contract,
+        contract=data_contract.of(settings),
     )
 
 
@@ -264,6 +265,7 @@ def _concluded(
         compared=_comparison_obstacle(record, authority.policy, case.day),
         contradicted=rebuilds.contradiction(rebuilt),
         unrebuilt=rebuilds.lacking(rebuilt, record.version) if authority.demands_rebuild else None,
+        unreadable="; ".join(map(_describe_unreadable, record.unreadable)) or None,
     )
     if authority.policy and requirement is None:
         case = replace(case, promotion=None, tier=authority.tier)
@@ -284,8 +286,8 @@ def _concluded(
         contributors=background.contributors,
         contract_changes=background.contract_changes,
         case=case,
-        matter=subject,
-        standing=approval_state.evaluate(record.decisions, context),
+        subject=subject,
+        approvals=approval_state.evaluate(record.decisions, context),
         attempts=count,
         rebuilds=tuple(rebuilt),
     )
@@ -341,12 +343,14 @@ def _background(
     return _Background(
         contributors=_contributors(session, record, bundle, reference),
         contract_changes=contract_changes(
-            params.parse(yaml.loads(bundle.evidence.params), "params.yaml").contract, reference
+            data_contract.of(params.parse(yaml.loads(bundle.evidence.params), "params.yaml")), reference
         ),
     )
 
 
-def contract_changes(after: params.DataContract, reference: evidence_bundle.Bundle | None) -> tuple[str, ...]:
+def contract_changes(
+    after: data_contract.DataContract, reference: evidence_bundle.Bundle | None
+) -> tuple[str, ...]:
     """What differs from the data contract of the champion `reference`, a sentence each; none without one."""
     if reference is None:
         return ()
@@ -354,7 +358,7 @@ def contract_changes(after: params.DataContract, reference: evidence_bundle.Bund
         before = params.parse(yaml.loads(reference.evidence.params), "the champion's params.yaml")
     except (ConfigurationError, yaml.YAMLError) as error:
         return (f"the champion's data contract cannot be compared: {error}",)
-    return contract.differences(before.contract, after)
+    return data_contract.differences(data_contract.of(before), after)
 
 
 def _contributors(
@@ -453,4 +457,12 @@ def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: Ve
         failed=False,
         now=session.now(),
     )
-    return [str(decision) for decision in approval_state.evaluate(record.decisions, context).rejections]
+    standing = approval_state.evaluate(record.decisions, context)
+    return [*map(str, standing.rejections), *map(_describe_unreadable, record.unreadable)]
+
+
+def _describe_unreadable(entry: ledger.Entry) -> str:
+    return (
+        f"Entry {entry.number}, a {entry.kind} by {entry.actor}, was erased against the rules and may be "
+        "about this version: restore the ledger from a backup, or propose a new version."
+    )

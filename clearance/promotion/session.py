@@ -6,18 +6,20 @@ It opens, reads and records. What may be recorded is decided by its callers.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clearance import ledger, paths
-from clearance.errors import ConfigurationError, IntegrityError
+from clearance.errors import ClearanceError, ConfigurationError, IntegrityError
 from clearance.ledger import checkpoint_files, settings
-from clearance.promotion import faults, signer_audit
+from clearance.ledger.entry import chain
+from clearance.promotion import faults, validity
 from clearance.trust import dsse, roles_in_force, signed_roles, signers
 from clearance.trust.roles import Right, Roles
 
@@ -26,36 +28,54 @@ from clearance.trust.roles import Right, Roles
 class ReadOnlySession:
     """An open ledger and the roles in force. Reading needs no key.
 
-    `audited` is the head (number and digest) up to which the ledger has been verified in this command,
-    `compared` are the digests of the comparisons that it made itself.
+    `history` says which entries count; everybody reads the ledger through it. `audited` is the head (number
+    and digest) up to which the ledger has been verified in this command, `compared` are the digests of the
+    comparisons that it made itself.
     """
 
     root: Path
     roles: Roles
     book: ledger.Ledger
+    history: validity.History
     audited: deque[tuple[int, str]] = field(default_factory=partial(deque, maxlen=1), repr=False)
     compared: set[str] = field(default_factory=set, repr=False)
 
     def now(self) -> dt.datetime:
-        """The time in UTC."""
-        return self.book.clock()
+        """The time in UTC; never before what two people have recorded."""
+        return max(self.book.clock(), self.history.floor)
 
     def verify_envelope(self, envelope: Mapping[str, Any]) -> dsse.VerifiedStatement:
         """The statement in an envelope that a key of the roles file signed. Raises IntegrityError."""
         return dsse.verify(envelope, self.roles.keys)
 
     def entries(self, model: str | None = None, after: int = 0) -> list[ledger.Entry]:
-        """The entries after number `after`, of one model where it is named."""
-        return list(ledger.entries(self.book, model=model, after=after))
+        """The entries that count after number `after`, of one model where it is named.
+
+        Void entries are left out, and so is what was erased by right. Raises IntegrityError when the database
+        is damaged.
+        """
+        _follow(self.root, self.book, self.history, self.roles.keys)
+        stored = ledger.entries(self.book, model=model, after=after, until=self.history.last)
+        return [entry for entry in stored if self.history.counts(entry)]
+
+    def voids(self) -> Mapping[int, validity.Void]:
+        """The entries that do not count, by number, each with the reason."""
+        _follow(self.root, self.book, self.history, self.roles.keys)
+        return self.history.voids
 
     def audit(self) -> ledger.LedgerReport:
-        """The ledger verified against all copies of its checkpoints, with an audit of who signed them."""
+        """The ledger verified against all copies of its checkpoints, with the entries that do not count."""
         copies = settings.checkpoint_paths(self.root)
-        report = ledger.verify(self.book, copies, self.verify_envelope)
-        if report.ok:
-            lines = checkpoint_files.lines(copies[0])
-            report = replace(report, findings=tuple(signer_audit.findings(self.entries(), lines, self.roles)))
-        return report
+        report = ledger.verify(
+            self.book, copies, self.verify_envelope, witness=settings.witness_path(self.root)
+        )
+        with suppress(IntegrityError):  # what cannot be read is a finding already
+            _follow(self.root, self.book, self.history, self.roles.keys)
+        findings = list(report.findings)
+        if fault := self.history.clock_fault(self.book.clock()):
+            findings.append(ledger.LedgerFinding(fault=ledger.LedgerFault.CLOCK, number=None, detail=fault))
+        voids = tuple(void for _, void in sorted(self.history.voids.items()))
+        return replace(report, findings=tuple(findings), voids=voids)
 
     def ensure_sound(self) -> None:
         """Raise IntegrityError unless the ledger verifies: nothing is decided on entries that were changed.
@@ -131,11 +151,25 @@ class LedgerSession(ReadOnlySession):
         )
 
     def record(self, *drafts: ledger.Draft, fence: ledger.Fence | None = None) -> tuple[ledger.Entry, ...]:
-        """Record the drafts as one batch; see `ledger.append`."""
+        """Record the drafts as one batch; see `ledger.append`.
+
+        Raises ReleaseRefused when an entry would not count, and ConfigurationError when this machine's clock
+        is behind; then nothing is recorded.
+        """
+        self.ensure_counts(*drafts)
         batch = ledger.append(self.book, drafts, fence=fence)
         if self.audited and batch[0].previous == self.audited[-1][1]:
             self.audited.append((batch[-1].number, batch[-1].digest))
         return batch
+
+    def ensure_counts(self, *drafts: ledger.Draft) -> None:
+        """Raise an error as `record` does, unless these would count as the next entries."""
+        _follow(self.root, self.book, self.history, self.roles.keys)
+        if fault := self.history.clock_fault(self.book.clock()):
+            raise faults.CLOCK_BEHIND(why=fault)
+        for entry in chain(drafts, after=self.history.last, previous="", at=self.now()):
+            if why := self.history.draft_fault(entry):
+                raise faults.VOID_ENTRY(kind=entry.kind, actor=entry.actor, why=why)
 
 
 @contextmanager
@@ -146,15 +180,23 @@ def open_session(root: Path, identity: str | None = None) -> Iterator[LedgerSess
     signer or ledger are not usable, and IntegrityError when the root did not sign the roles file or it is
     older than one that the ledger knows.
     """
-    with _open_ledger(root) as book:
-        newest = _newest_roles_file(ledger.entries(book, model=None))
-        roles = roles_in_force.load(root, newest)
-        actor = roles_in_force.actor(root, roles, book.clock(), identity)
-        session = LedgerSession(root=root, roles=roles, book=_sealed(root, roles, book, actor), acting=actor)
-        if (roles.version, roles.sha256, roles.root) != (newest.version, newest.sha256, newest.root):
-            body = {"roles_version": roles.version, "sha256": roles.sha256, "demo": roles.demo}
-            body |= {"root_version": roles.root}
-            session.record(session.draft(ledger.EntryKind.ROLES, None, **body))
+    with open_read_only(root) as reader:
+        roles, book, history = reader.roles, reader.book, reader.history
+        actor = roles_in_force.actor(root, roles, reader.now(), identity)
+        session = LedgerSession(
+            root=root, roles=roles, book=_sealed(root, roles, book, actor), history=history, acting=actor
+        )
+        if not history.records(roles):
+            text, signed = roles_in_force.source(root)
+            update = ledger.events.RolesUpdate(
+                roles_version=roles.version,
+                sha256=roles.sha256,
+                demo=roles.demo,
+                root_version=roles.root,
+                file=text,
+                signed=signed,
+            )
+            session.record(session.draft(update.kind, None, **update.to_body()))
         yield session
 
 
@@ -165,14 +207,72 @@ def open_read_only(root: Path) -> Iterator[ReadOnlySession]:
     Raises as `open_session` does, except for the signer.
     """
     with _open_ledger(root) as book:
-        roles = roles_in_force.load(root, _newest_roles_file(ledger.entries(book, model=None)))
-        yield ReadOnlySession(root=root, roles=roles, book=book)
+        listed = roles_in_force.load(root)
+        read_roles = _reader(root)
+        recorded = list(_recorded(book, read_roles))
+        history = validity.History(
+            ledger=book.id,
+            first=recorded[0] if recorded else listed,
+            read_roles=read_roles,
+            now=book.clock(),
+        )
+        keys = dict(listed.keys)
+        for roles in recorded:
+            keys |= roles.keys
+        with suppress(IntegrityError):  # whoever reads an entry raises it again, and `audit` reports it
+            _follow(root, book, history, keys)
+        roles = roles_in_force.load(root, history.trusted)
+        yield ReadOnlySession(
+            root=root,
+            roles=replace(roles, earlier=history.earlier_than(roles, book.clock())),
+            book=book,
+            history=history,
+        )
 
 
 def newest_roles_file(root: Path) -> signed_roles.TrustedVersion:
     """The newest roles file that the project's ledger knows; reading it needs no roles file."""
     with _open_ledger(root) as book:
-        return _newest_roles_file(ledger.entries(book, model=None))
+        return validity.trusted_version(_role_entries(book), _reader(root))
+
+
+def _role_entries(book: ledger.Ledger) -> Iterator[ledger.Entry]:
+    return ledger.entries(book, kind=ledger.EntryKind.ROLES)
+
+
+def _reader(root: Path) -> validity.ReadRoles:
+    """Reads the roles file in an entry; the same text is verified once."""
+    known: dict[tuple[str, str], Roles] = {}
+
+    def read(update: ledger.events.RolesUpdate) -> Roles:
+        key = (update.file or "", json.dumps(update.signed))
+        if key not in known:
+            known[key] = roles_in_force.recorded(root, *key[:1], update.signed)
+        return known[key]
+
+    return read
+
+
+def _recorded(book: ledger.Ledger, read_roles: validity.ReadRoles) -> Iterator[Roles]:
+    """Every roles file in the ledger that the root signed, in order."""
+    for entry in _role_entries(book):
+        with suppress(ClearanceError):
+            update = entry.read(ledger.events.RolesUpdate)
+            if update and update.file is not None:
+                yield read_roles(update)
+
+
+def _follow(root: Path, book: ledger.Ledger, history: validity.History, keys: Mapping[str, Any]) -> None:
+    """Have the history take what was recorded since.
+
+    Raises IntegrityError when the database is damaged, UnavailableError when the checkpoints cannot be read.
+    """
+    reader: validity.SignatureReader | None = None
+    for entry in ledger.entries(book, after=history.last):
+        if reader is None:
+            copies = settings.checkpoint_paths(root)
+            reader = validity.SignatureReader(checkpoint_files.lines(copies[0]), keys)
+        history.add(entry, reader.signature(entry))
 
 
 @contextmanager
@@ -188,17 +288,6 @@ def _sealed(root: Path, roles: Roles, book: ledger.Ledger, actor: signers.Actor)
         sign=partial(dsse.sign, signer=actor.signer),
         verify_envelope=partial(dsse.verify, keys=roles.keys),
         places=settings.checkpoint_paths(root),
+        witness=settings.witness_path(root),
     )
     return replace(book, seal=seal)
-
-
-def _newest_roles_file(entries: Iterable[ledger.Entry]) -> signed_roles.TrustedVersion:
-    newest = signed_roles.TrustedVersion()
-    for entry in entries:
-        if update := entry.read(ledger.events.RolesUpdate):
-            version = signed_roles.TrustedVersion(
-                version=update.roles_version, sha256=update.sha256, root=update.root_version
-            )
-            if (version.version, version.root) >= (newest.version, newest.root):
-                newest = version
-    return newest

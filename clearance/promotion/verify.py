@@ -6,19 +6,20 @@ Only the project's own ledger and registry are asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from clearance import ledger, paths, registry
-from clearance.errors import ClearanceError, ConfigurationError, TransientError
+from clearance.errors import ClearanceError, ConfigurationError, ExitCode, TransientError
 from clearance.policy import policy_file
 from clearance.promotion import (
     approval_request,
     attempts,
     candidate,
     faults,
+    lapse,
     past_promotions,
     promote,
     review,
@@ -56,6 +57,8 @@ def verify(
     except ClearanceError as error:
         return [*checks, _broken("entries", error)]
     checks.append(_check("alias", lambda: _describe_alias(session, server, name, entries, tenure)))
+    if tenure is not None and number in (None, tenure.version):
+        checks.append(_check("permission", lambda: _describe_permission(session, name, entries, tenure)))
     checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     chosen = tenure.version if number is None and tenure else number
     if chosen is None:
@@ -128,6 +131,25 @@ def _describe_alias(
         )
     promote.ensure_alias(name, target, aliased, tenure)
     return f"matches the ledger ({target})" if target else "not set, as in the ledger"
+
+
+def _describe_permission(
+    session: ReadOnlySession, name: str, entries: list[ledger.Entry], tenure: ledger.Tenure
+) -> str:
+    """That everybody whom the champion rests on still agrees."""
+    record = version_record.fold(entries, name, tenure.version, session.roles)
+    if lapsed := lapse.find(record, session.roles, session.now()):
+        raise faults.CHAMPION_LAPSED(why=lapsed)
+    return f"nobody withdrew what allowed it{f', until {end}' if (end := tenure.override_until) else ''}"
+
+
+def exit_code(checks: Sequence[Check]) -> ExitCode:
+    """The exit status that tells whether all holds, or the champion has only lapsed."""
+    codes = {check.code for check in checks if not check.holds}
+    if not codes:
+        return ExitCode.PASS
+    lapsed = {faults.CHAMPION_LAPSED.code, faults.OVERRIDE_ENDED.code}
+    return ExitCode.LAPSED if faults.CHAMPION_LAPSED.code in codes and codes <= lapsed else ExitCode.ERROR
 
 
 def _check_version(

@@ -13,6 +13,7 @@ from clearance import ledger
 from clearance.errors import IntegrityError
 from clearance.ledger import Entry, events
 from clearance.promotion import faults
+from clearance.promotion.validity import OBJECTIONS
 from clearance.trust import approval_state, dsse, recorded_decisions
 from clearance.trust.decisions import ApprovalSubject
 from clearance.trust.evidence_bundle import Bundle
@@ -61,7 +62,8 @@ class VersionRecord:
     decisions on the version are about: the present one, or of the champion itself the one that it followed.
     `comparison` is the newest signed comparison; None without one. `champions` are all versions
     that have been champion, in order. `open_intents` are changes that were started and never ended; `changes`
-    are the promotions, rollbacks and retirements of the version.
+    are the promotions, rollbacks and retirements of the version. `unreadable` are objections that were erased
+    against the rules since it was proposed: whether they are about it, nobody can tell.
     """
 
     model: str
@@ -75,6 +77,7 @@ class VersionRecord:
     champions: tuple[int, ...]
     open_intents: tuple[Entry, ...]
     changes: tuple[Entry, ...]
+    unreadable: tuple[Entry, ...] = ()
 
     @property
     def until(self) -> int:
@@ -107,6 +110,7 @@ def fold(entries: Iterable[Entry], model: str, version: int, roles: Roles) -> Ve
     tenures = ledger.tenures(listed, model)
     about = [entry for entry in listed if (event := entry.event) and event.about == version]
     champion = _present(tenures)
+    first = next((entry.number for entry in about if entry.kind == events.EntryKind.PROPOSAL), None)
     reference = champion
     if champion is not None and champion.version == version:
         reference = _followed(listed, model, version)
@@ -126,6 +130,11 @@ def fold(entries: Iterable[Entry], model: str, version: int, roles: Roles) -> Ve
         champions=tuple(dict.fromkeys(tenure.version for tenure in tenures)),
         open_intents=ledger.open_intents(listed, model),
         changes=tuple(entry for entry in about if entry.kind in events.CHANGES),
+        unreadable=tuple(
+            entry
+            for entry in listed
+            if entry.redacted and entry.kind in OBJECTIONS and first is not None and entry.number > first
+        ),
     )
 
 

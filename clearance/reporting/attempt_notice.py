@@ -67,8 +67,9 @@ def log(number: int, sentence: str, policy: PolicyReport, logger: logging.Logger
 def _count(root: Path) -> dict[str, Any]:
     """The count of the present verdict; empty where it was not counted."""
     content: dict[str, Any] = files.read_json(root / RECORD_FILE) if (root / RECORD_FILE).exists() else {}
+    number = content.get("number")
     current = content.get("verdict") == files.sha256(root / paths.VERDICT)
-    return content if current else {}
+    return content if current and type(number) is int and number >= 1 else {}
 
 
 def _terms(policy: PolicyReport) -> AttemptTerms | None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from clearance import wording
 from clearance.documents import metric_catalogue
-from clearance.policy import schema
+from clearance.policy import attempt_terms, findings, schema
+from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated
 from clearance.policy.impact_rules import ImpactTableRules
@@ -82,6 +83,8 @@ def _terms(section: Dated) -> list[str]:
             return _impact_table(section)
         case TestSetLimit():
             return _test_uses(section)
+        case AttemptTerms():
+            return _attempts(section)
         case ComparisonTerms():
             return _challenge(section)
     return []
@@ -102,6 +105,20 @@ def _test_uses(limit: TestSetLimit) -> list[str]:
         "Counts: how many models the same test set has judged, counted from what `track` recorded.",
         f"Limit: a warning from use {limit.warn_from} on.",
         f"Effect: {_EFFECTS['warn']}.",
+    ]
+
+
+def _attempts(terms: AttemptTerms) -> list[str]:
+    spent = (
+        "rules that decide by an interval of test rows decide the first attempt at 1/2 of their level, the "
+        "next two at 1/8 each, the next four at 1/32 each, and so on; after attempt "
+        f"{attempt_terms.MOST} nothing passes"
+    )
+    warning = f"a warning from attempt {terms.warn_from} on" if terms.warn_from else "none"
+    return [
+        "Counts: the models judged under one name since its last promotion, from MLflow and the ledger.",
+        f"Level: {spent if terms.spend else 'every attempt is decided at the full level'}.",
+        f"Warning: {warning}.",
     ]
 
 
@@ -162,6 +179,9 @@ def _general_cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:
         if not terms.rebuild.get(tier):
             yield f"tier {tier} demands no independent rebuild (`promotion.rebuild`): one account can deceive"
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
+    for rule in in_force if policy.spends(as_of) else []:
+        if rule.decides_by == "point_and_significance" and rule.document in findings.TEST_ROWS:
+            yield f"rule {rule.id} decides by significance, so `attempts` does not make it stricter"
     if not any(rule.severity == "block" and rule.decides_by != "report_only" for rule in in_force):
         yield f"no rule in force on {as_of} decides and blocks: no model can pass this policy"
     attributes = {name for rule in in_force for name in rule.read_for}
@@ -177,6 +197,8 @@ def _consequence(section: Dated) -> str | None:
             return "no category in `excluded` is left out" if section.excluded else None
         case TestSetLimit():
             return "no number of uses is a warning"
+        case AttemptTerms():
+            return "every attempt is decided at the full level"
         case ComparisonTerms():
             return "a candidate is not compared with the champion"
     return "it has no effect"

@@ -132,7 +132,7 @@ def _revokes_nothing(revocation: RecordedDecision, decisions: Iterable[RecordedD
     own = {
         decision.digest
         for decision in decisions
-        if decision.person == revocation.person and decision.kind is not DecisionKind.REVOKE
+        if decision.person.identity == revocation.person.identity and decision.kind is not DecisionKind.REVOKE
     }
     if own & set(revocation.decision.revokes):
         return None

@@ -13,19 +13,19 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 
-from clearance import canonical_json, in_toto, params, validation_messages, wording
+from clearance import canonical_json, foreign_text, in_toto, params, validation_messages
 from clearance.trust import faults
 
-PREDICATE = "urn:clearance:decision:v2"
-PREDICATES = {"urn:clearance:decision:v1", PREDICATE}
-"""Types that are read. Version 1 has the same fields; its digest uses the older canonical form."""
+PREDICATE = "urn:clearance:decision:v3"
+PREDICATES = {"urn:clearance:decision:v1", "urn:clearance:decision:v2", PREDICATE}
+"""Types that are read. Versions 1 and 2 name neither ledger nor root; 1 has an older canonical form."""
 EVIDENCE = "evidence"
 """The subject of a decision: its SHA-256 is the content digest of the evidence bundle."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 def _visible(text: str) -> str:
-    if not wording.is_visible(text):
+    if not foreign_text.is_visible(text):
         raise ValueError("a reason needs a visible character")
     if "\0" in text:
         raise ValueError("a reason must not contain NUL")
@@ -67,7 +67,8 @@ class ApprovalSubject:
 
     `content` is the digest of the evidence bundle, `policy` the id of the policy that judged it. `comparison`
     and `champion` are the digests of the comparison with today's champion and of the champion's evidence;
-    None when there is no champion.
+    None when there is no champion. `ledger` is the id of the ledger that records it, and `root` the digest of
+    the root under which its roles are in force: nothing is agreed to in another ledger.
     """
 
     model: str
@@ -76,6 +77,8 @@ class ApprovalSubject:
     policy: str
     comparison: str | None = None
     champion: str | None = None
+    ledger: str | None = None
+    root: str | None = None
 
 
 class AttestedAccount(params.Section):
@@ -111,6 +114,8 @@ class Decision(params.Section):
     policy: str
     comparison: Sha256 | None
     champion: Sha256 | None
+    ledger: str | None = None
+    root: Sha256 | None = None
     until: AwareDatetime | None = None
     revokes: tuple[Sha256, ...] = ()
     account: AttestedAccount | None = None
@@ -151,6 +156,8 @@ def statement_for(
         "policy": subject.policy,
         "comparison": subject.comparison,
         "champion": subject.champion,
+        "ledger": subject.ledger,
+        "root": subject.root,
     }
     if until is not None:
         predicate["until"] = until.isoformat()

@@ -7,14 +7,13 @@ satisfies no other policy. No key is ever made for a project with its own root.
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearance import files, paths, yaml
+from clearance import file_lock, files, paths, yaml
 from clearance.errors import ClearanceError, IntegrityError
 from clearance.trust import dsse, faults, key_files, keys, roles_file, root, signed_roles, signers
 from clearance.trust.roles import Roles
@@ -46,15 +45,34 @@ def ensure(project: Path, seen: signed_roles.TrustedVersion | None = None) -> Ro
     real = pinned.exists() and not root.load(pinned).demo
     if real or not data.get("demo") or os.environ.get(root.VARIABLE):
         raise faults.NOT_THE_DEMO(file=roles_file.FILE)
+    newest = seen or signed_roles.TrustedVersion()
+    keyed = [name for name, person in data["people"].items() if not person.get("keys")]
+    if all((project / FOLDER / f"{name}.pem").exists() for name in (*keyed, *_ROOT_KEYS)):
+        text, holders = _with_keys(project / FOLDER, data), _root_holders(project / FOLDER)
+        if roles := _existing(project, text, _root(holders), newest):
+            return roles  # nothing is missing, so nothing is written: reading needs no lock
     with _locked(project / FOLDER):
-        return _complete(project, data, seen or signed_roles.TrustedVersion())
+        return _complete(project, data, newest)
+
+
+def _root_holders(folder: Path) -> list[Signer]:
+    return [_signer(folder, name) for name in _ROOT_KEYS]
+
+
+def _root(holders: list[Signer]) -> root.Root:
+    return root.create([holder.public_key for holder in holders], _THRESHOLD, demo=True)
+
+
+def source(project: Path) -> tuple[str, dict[str, Any]]:
+    """The demo's roles file with its keys, and the envelope over it; they exist after `ensure`."""
+    folder = project / FOLDER
+    return (folder / _KEYED).read_bytes().decode(), dsse.read(folder / _SIGNED)
 
 
 def _complete(project: Path, data: dict[str, Any], seen: signed_roles.TrustedVersion) -> Roles:
     folder = project / FOLDER
-    text = _with_keys(folder, data)
-    holders = [_signer(folder, name) for name in _ROOT_KEYS]
-    own = root.create([holder.public_key for holder in holders], _THRESHOLD, demo=True)
+    text, holders = _with_keys(folder, data), _root_holders(folder)
+    own = _root(holders)
     if roles := _existing(project, text, own, seen):
         return roles
     statement = signed_roles.statement_for(
@@ -110,6 +128,5 @@ def _signer(folder: Path, name: str) -> Signer:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock.hold(folder / ".lock", wait=True):
         yield

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -106,7 +106,10 @@ class Roles:
     """A roles file in force. `demo`: its keys are stored beside the code, and valid only in the demo.
 
     `version` only increases; `sha256` is the digest of the file, `root` the version of the root that signed
-    it. The ledger records them, and `roles_in_force.load` refuses an older file than the newest one recorded.
+    it and `root_digest` its digest. The ledger records them, and `roles_in_force.load` refuses an older file
+    than the newest one recorded. `earlier` are the files that were in force before, oldest first, each with
+    the time until which it was: what a person might do at a time is what the file of that time says. A later
+    file can only revoke a key.
     """
 
     people: Mapping[str, Person]
@@ -115,29 +118,47 @@ class Roles:
     version: int
     sha256: str
     root: int = 0
+    root_digest: str | None = None
+    earlier: tuple[tuple[dt.datetime, Roles], ...] = ()
 
     @cached_property
     def keys(self) -> dict[str, Key]:
-        """Every listed key by its id, expired and revoked keys included: `dsse.verify` takes them."""
-        return {listed.key.keyid: listed.key for person in self.people.values() for listed in person.keys}
+        """Every key ever listed by its id, expired and revoked keys included: `dsse.verify` takes them."""
+        return {keyid: listed.key for roles in self._files for keyid, (_, listed) in roles._owners.items()}
+
+    @property
+    def _files(self) -> tuple[Roles, ...]:
+        """All files, oldest first, this one last."""
+        return (*(roles for _, roles in self.earlier), self)
+
+    def at(self, at: dt.datetime) -> Roles:
+        """The file that was in force at `at`; the oldest one for any time before it."""
+        return next((roles for until, roles in self.earlier if _aware(at) < until), self)
 
     @cached_property
     def _owners(self) -> dict[str, tuple[Person, KeyAssignment]]:
         return {key.key.keyid: (person, key) for person in self.people.values() for key in person.keys}
 
     def owner(self, keyid: str) -> Person | None:
-        """The owner of the key, valid or not; None when it is not listed."""
-        owner = self._owners.get(keyid)
-        return owner and owner[0]
+        """The owner of the key, valid or not, by the newest file that lists it; None when none does."""
+        owners = (roles._owners.get(keyid) for roles in reversed(self._files))
+        return next((owner[0] for owner in owners if owner), None)
 
     def person(self, keyid: str, at: dt.datetime) -> Person | None:
         """The person whose valid key this was at `at`; None when there is none."""
-        return self.owner(keyid) if self.key_fault(keyid, at) is None else None
+        if self.key_fault(keyid, at) is not None:
+            return None
+        return self.at(at)._owners[keyid][0]
 
     def key_fault(self, keyid: str, at: dt.datetime) -> str | None:
         """Why a signature with this key, recorded at `at`, is not valid; None when it is."""
-        owner = self._owners.get(keyid)
-        return "is not in policies/roles.yaml" if owner is None else owner[1].fault(at)
+        owner = self.at(at)._owners.get(keyid)
+        if owner is None:
+            return "is not in policies/roles.yaml"
+        later = [roles for until, roles in self.earlier if at < until] + [self]
+        revoked = (listed[1].revoked for roles in later if (listed := roles._owners.get(keyid)))
+        ends = min((time for time in revoked if time), default=None)
+        return replace(owner[1], revoked=ends).fault(at)
 
     def may(self, keyid: str, right: Right, at: dt.datetime) -> bool:
         """Whether the owner of this key had `right` at `at`; False for a key that was not valid then."""
@@ -146,11 +167,14 @@ class Roles:
 
     def roles_giving(self, person: Person, right: Right, at: dt.datetime) -> frozenset[str]:
         """The person's roles at `at` that give `right`."""
-        return frozenset(role for role in person.roles(at) if right in self.rights.get(role, ()))
+        then = self.at(at)
+        listed = then.people.get(person.identity)
+        roles = listed.roles(at) if listed else ()
+        return frozenset(role for role in roles if right in then.rights.get(role, ()))
 
     def holder(self, issuer: str, subject: str, at: dt.datetime) -> Person | None:
         """The person whose account this was at `at`, compared exactly; None when there is none."""
-        for person in self.people.values():
+        for person in self.at(at).people.values():
             for account in person.accounts:
                 if (account.issuer, account.subject) == (issuer, subject) and account.includes(at):
                     return person
@@ -159,7 +183,8 @@ class Roles:
     def author(self, email: str) -> Person | None:
         """The person who commits under this address, whatever its case; None when it is not listed."""
         address = email.strip().casefold()
-        return next((person for person in self.people.values() if address in person.emails), None)
+        people = (person for roles in reversed(self._files) for person in roles.people.values())
+        return next((person for person in people if address in person.emails), None)
 
 
 def format_time(at: dt.datetime) -> str:

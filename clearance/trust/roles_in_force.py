@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from clearance.errors import IntegrityError
 from clearance.trust import demo_keys, dsse, faults, roles_file, root, signed_roles, signers
 from clearance.trust.roles import Roles
 
@@ -30,6 +34,30 @@ def load(project: Path, seen: signed_roles.TrustedVersion | None = None) -> Role
     return signed_roles.verify(
         text, dsse.read(project / SIGNED), pinned, seen or signed_roles.TrustedVersion()
     )
+
+
+def source(project: Path) -> tuple[str, dict[str, Any]]:
+    """The text of the roles file in force, and the envelope that the root signed; call `load` before.
+
+    Raises IntegrityError when the envelope cannot be read.
+    """
+    if roles_file.raw(roles_file.read(project)).get("demo"):
+        return demo_keys.source(project)
+    return roles_file.read(project).decode(), dsse.read(project / SIGNED)
+
+
+def recorded(project: Path, text: str, signed: Any) -> Roles:
+    """The roles file that a ledger recorded, with the envelope that the root signed.
+
+    Raises ConfigurationError when the file is invalid, and IntegrityError unless the pinned root, or one that
+    it followed, signed it.
+    """
+    pinned = root.load(root.pinned_path(project))
+    envelope = signed if isinstance(signed, Mapping) else {}
+    for former in pinned.earlier:
+        with suppress(IntegrityError):
+            return signed_roles.verify(text.encode(), envelope, former, signed_roles.TrustedVersion())
+    return signed_roles.verify(text.encode(), envelope, pinned, signed_roles.TrustedVersion())
 
 
 def actor(project: Path, roles: Roles, at: dt.datetime, identity: str | None = None) -> signers.Actor:

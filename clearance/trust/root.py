@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,17 +28,27 @@ _SUBJECT = "root"
 
 @dataclass(frozen=True, kw_only=True)
 class Root:
-    """The keys of the organisation, and how many of them must sign (1 to all of them)."""
+    """The keys of the organisation, and how many of them must sign (1 to all of them).
+
+    `earlier` are the roots that it followed, oldest first: what they signed while they were pinned stays so.
+    """
 
     version: int
     threshold: int
     keys: Mapping[str, Key]
     demo: bool
+    earlier: tuple[Root, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the root itself, without those that it followed."""
+        return files.sha256_json(replace(self, earlier=()).to_json())
 
     def to_json(self) -> dict[str, Any]:
         """The root as a JSON value, as in its file."""
         listed = [keys.entry(self.keys[keyid]) for keyid in sorted(self.keys)]
-        return {"version": self.version, "threshold": self.threshold, "demo": self.demo, "keys": listed}
+        own = {"version": self.version, "threshold": self.threshold, "demo": self.demo, "keys": listed}
+        return own | ({"earlier": [root.to_json() for root in self.earlier]} if self.earlier else {})
 
 
 class _Root(params.Section):
@@ -50,6 +60,12 @@ class _Root(params.Section):
     threshold: int = Field(ge=1)
     demo: bool
     keys: list[roles_file.ListedKey]
+
+
+class _Pinned(_Root):
+    """A root file with the roots that it followed."""
+
+    earlier: list[_Root] = Field(default_factory=list)
 
 
 def pinned_path(project: Path) -> Path:
@@ -137,7 +153,7 @@ def successor(old: Root, signed: Mapping[str, Any]) -> Root:
     verify_threshold(signed, new.keys, new.threshold, "new root")
     if new.version != old.version + 1 or (new.demo and not old.demo):
         raise faults.ROOT_OUT_OF_ORDER(version=new.version, current=old.version)
-    return new
+    return replace(new, earlier=(*old.earlier, replace(old, earlier=())))
 
 
 def verify_threshold(
@@ -152,9 +168,13 @@ def verify_threshold(
 
 def _checked(data: Any) -> Root:
     try:
-        content = _Root.model_validate(data)
+        content = _Pinned.model_validate(data)
     except ValidationError as error:
-        raise faults.INVALID_ROOT(why=validation_messages.describe(error, _Root)) from None
+        raise faults.INVALID_ROOT(why=validation_messages.describe(error, _Pinned)) from None
+    return _built(content)
+
+
+def _built(content: _Root) -> Root:
     listed = [key.public() for key in content.keys]
     if len({keys.fingerprint(key) for key in listed}) < len(listed):
         raise faults.REPEATED_ROOT_KEY()
@@ -165,4 +185,5 @@ def _checked(data: Any) -> Root:
         threshold=content.threshold,
         keys={key.keyid: key for key in listed},
         demo=content.demo,
+        earlier=tuple(map(_built, content.earlier)) if isinstance(content, _Pinned) else (),
     )

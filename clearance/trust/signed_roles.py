@@ -109,7 +109,7 @@ def verify(text: bytes, signed: Mapping[str, Any], root: Root, seen: TrustedVers
     roles = roles_file.parse(text, version=version, demo=root.demo)
     if version == seen.version and seen.sha256 not in (None, roles.sha256):
         raise faults.ROLES_FORKED(file=roles_file.FILE, version=version)
-    return replace(roles, root=root.version)
+    return replace(roles, root=root.version, root_digest=root.digest)
 
 
 def _predicate(statement: Mapping[str, Any]) -> _InForce:

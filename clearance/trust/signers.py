@@ -83,9 +83,9 @@ def signer(uri: str, publics: Sequence[Key] = (), secret: Callable[[str], str] |
 def _of_file(location: str, publics: Sequence[Key], secret: Callable[[str], str]) -> Signer:
     from securesystemslib.signer import CryptoSigner, SSlibKey
 
-    if not location or "?" in location:
-        raise faults.NOT_A_KEY_PATH(scheme=key_files.SCHEME)
     path = Path(os.environ.get(CryptoSigner.PREFIX_ENV_VAR, "")) / location
+    if not location or ("?" in location and not path.exists()):  # an option of other signers
+        raise faults.NOT_A_KEY_PATH(scheme=key_files.SCHEME)
     private = key_files.load_private_key(path, secret)
     derived = key_files.public_key(path, private)
     fingerprint = keys.fingerprint(derived)

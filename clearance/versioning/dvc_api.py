@@ -33,6 +33,7 @@ try:
     from dvc.stage.cache import RunCacheNotFoundError, StageCache
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dumps_yaml
+    from dvc_data.hashfile import _progress
     from dvc_objects.errors import ObjectFormatError
 except ImportError as error:
     raise faults.UNSUPPORTED_DVC(version=importlib.metadata.version("dvc"), reason=error) from error
@@ -48,6 +49,17 @@ for _owner, _names in _METHODS.items():
             raise faults.UNSUPPORTED_DVC(
                 version=importlib.metadata.version("dvc"), reason=f"{_owner.__name__} has no {_name}"
             )
+
+
+class _Progress(_progress.QueryingProgress):  # type: ignore[misc,unused-ignore]
+    """DVC's progress of a look into a cache, whose path may contain braces: DVC takes them for a format."""
+
+    def __init__(self, iterable: Any = None, *, name: str | None = None, **options: Any) -> None:
+        escaped = name and name.replace("{", "{{").replace("}", "}}")
+        super().__init__(iterable, name=escaped, **options)  # type: ignore[no-untyped-call]
+
+
+setattr(_progress, "QueryingProgress", _Progress)  # noqa: B010 - a class that mypy lets nobody replace
 
 PushError = (DvcException, ObjectFormatError, OSError)
 """What DVC raises when a push does not succeed."""

@@ -13,24 +13,23 @@ import pytest
 @contextmanager
 def full(folder: Path) -> Iterator[Path]:
     """A file system without any space left, at the new `folder`. Skips where nothing can be mounted."""
+    folder.mkdir()
     with _mounted(folder, "-t", "tmpfs", "-o", "size=4k", "tmpfs"):
         (folder / "filler").write_bytes(b"x" * 4096)
         yield folder
 
 
 @contextmanager
-def read_only(original: Path, folder: Path) -> Iterator[Path]:
-    """`original` seen at the new `folder`, where nobody can write, not even root. Skips as `full` does."""
-    with _mounted(folder, "--bind", str(original)):
+def read_only(folder: Path) -> Iterator[Path]:
+    """The folder, in which nobody can write meanwhile, not even root. Skips as `full` does."""
+    with _mounted(folder, "--bind", str(folder)):
         _mount("-o", "remount,bind,ro", str(folder))
         yield folder
 
 
 @contextmanager
 def _mounted(folder: Path, *options: str) -> Iterator[None]:
-    folder.mkdir()
     if _mount(*options, str(folder)):
-        folder.rmdir()
         pytest.skip("this account may not mount a file system")
     try:
         yield

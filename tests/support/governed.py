@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ import yaml
 
 from clearance import cli, ledger, registry
 from clearance.errors import ClearanceError, ExitCode
-from clearance.promotion import decide, release, review, verify, version_record
+from clearance.promotion import decide, release, review, session, verify, version_record
 from clearance.promotion.session import LedgerSession, open_session
 from clearance.trust import approval_state, decisions, dsse, roles_file, signers
 from clearance.trust.decisions import ApprovalSubject
@@ -201,7 +201,8 @@ class Place:
 
     def told(self) -> int | None:
         """The champion by the ledger, as a candidate's number."""
-        reign = version_record.champion(self.entries(), NAME)
+        with session.open_read_only(self.root) as reader:
+            reign = version_record.champion(reader.entries(NAME), NAME)
         return reign and reign.version
 
     def alias(self) -> int | None:
@@ -263,7 +264,18 @@ class Place:
         with self.office(identity) as office:
             content = self.proposed(version).content
             body = {"version": version, "content": content, "reason": "by hand", "envelope": signed}
-            return office.record(office.draft(kind, NAME, **body))[0]
+            return ledger.append(office.book, [office.draft(kind, NAME, **body)])[0]
+
+    def forge(self, identity: str, *drafts: ledger.Draft) -> tuple[ledger.Entry, ...]:
+        """Write entries with somebody's key past the commands, whatever they say."""
+        with self.office(identity) as office:
+            signed = [d if d.keyid else replace(d, keyid=office.keyid) for d in drafts]
+            return ledger.append(office.book, signed)
+
+    def voids(self) -> dict[int, str]:
+        """Why each void entry is void, by its number."""
+        with session.open_read_only(self.root) as reader:
+            return {number: void.why for number, void in reader.voids().items()}
 
     def proposed(self, version: int) -> version_record.Proposal:
         """What was proposed as this version."""
@@ -277,16 +289,17 @@ class Place:
         against = self.proposed(told).content if told not in (None, version) else None
         with self.office() as office:
             compared = version_record.newest_comparison(self.entries(), version, office.roles)
+            bound = {"ledger": office.book.id, "root": office.roles.root_digest}
         about = {"comparison": compared and compared.comparison, "champion": against}
         content, policy = self.proposed(version).content, judged.POLICY["id"]
-        about |= {"model": NAME, "version": version, "content": content, "policy": policy}
+        about |= bound | {"model": NAME, "version": version, "content": content, "policy": policy}
         return ApprovalSubject(**(about | changes))
 
     def standing(self, version: int) -> approval_state.ApprovalState:
         """The state of the approvals of a version now."""
-        with self.office() as session:
+        with self.office() as office:
             server = registry.connect()
-            return review.open_review(session, server, NAME, version, today()).standing
+            return review.open_review(office, server, NAME, version, today()).approvals
 
     def roles(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the demo's roles file, keys listed; the demo's root signs it anew at the next command."""

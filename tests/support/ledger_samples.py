@@ -85,6 +85,14 @@ def draft(version: int, kind: EntryKind = EntryKind.PROPOSAL, actor: str = "pipe
     return Draft(kind=kind, model=MODEL, actor=actor, keyid="k" * 64, body=body)
 
 
+def erasure(
+    *numbers: int, actor: str = "ada", keyid: str | None = None, reason: str = "asked for", **body: Any
+) -> Draft:
+    """The draft of an erasure of these entries."""
+    said = {"entries": sorted(set(numbers)), "reason": reason} | body
+    return Draft(kind=EntryKind.REDACTION, model=MODEL, actor=actor, keyid=keyid, body=said)
+
+
 def story(batches: int, random_: random.Random) -> list[list[Draft]]:
     """Batches of one to six entries by different people."""
     kinds = [

@@ -6,7 +6,6 @@ when they leave. It never reaches the network, loads an extension or opens anoth
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from clearance import paths
+from clearance import file_lock, paths
 from clearance.data import faults
 
 HOME = paths.DUCKDB_HOME
@@ -52,11 +51,9 @@ def session(home: Path, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.Duc
 def exclusive(home: Path) -> Iterator[None]:
     """Lock the folder `home` for this process; raises BusyError at once when another process holds it."""
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise faults.INGEST_RUNNING() from None
+    with file_lock.opened(home / "lock") as descriptor:
+        if not file_lock.attempt(descriptor):
+            raise faults.INGEST_RUNNING()
         yield
 
 
