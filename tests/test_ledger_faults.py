@@ -211,15 +211,16 @@ def test_opening_a_ledger_again_releases_no_lock_of_this_process(
 ) -> None:
     """POSIX locks of a process end when it closes the file anywhere: nothing but SQLite may open it."""
     code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
-    with ledger.open(samples.sqlite(tmp_path), seal=signer.seal(tmp_path / "one")) as book:
-        with database.writing(book.database):
-            for path in tmp_path.glob("ledger.db*"):
-                path.chmod(0o644)
-            with ledger.open(samples.sqlite(tmp_path)):
-                pass
-            other = [sys.executable, "-c", code, str(tmp_path / "ledger.db")]
-            done = subprocess.run(other, capture_output=True, text=True, check=False)
-            assert "database is locked" in done.stderr
+    seal, other = signer.seal(tmp_path / "one"), str(tmp_path / "ledger.db")
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book, database.writing(book.database):
+        for path in tmp_path.glob("ledger.db*"):
+            path.chmod(0o644)
+        with ledger.open(samples.sqlite(tmp_path)):
+            pass
+        done = subprocess.run(
+            [sys.executable, "-c", code, other], capture_output=True, text=True, check=False
+        )
+        assert "database is locked" in done.stderr
 
 
 @pytest.mark.parametrize("state", ["closed", "live", "log"])
