@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import ledger, paths, registry, wording
+from clearance import paths, registry, wording
 from clearance.documents.measurement import Outcome
 from clearance.ledger import Entry, EntryKind, events, settings
 from clearance.policy.attempt_terms import AttemptTerms
-from clearance.promotion.session import LedgerSession
+from clearance.promotion.session import LedgerSession, open_read_only
 from clearance.trust.roles import Right
 from clearance.versioning import git
 
@@ -202,8 +202,8 @@ def count_tracked(
     home = git.checkout_of(root)
     entries: list[Entry] = []
     if (home / paths.LEDGER).exists() or os.environ.get(settings.ADDRESS):
-        with ledger.open(settings.address(home)) as book:
-            entries = list(ledger.entries(book, model=name))
+        with open_read_only(home) as reader:
+            entries = reader.entries(name)
     counts = recorded(entries, name, terms)
     if count := _up_to(counts, lambda attempt: attempt.fingerprint == fingerprint):
         return count
