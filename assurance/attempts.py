@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assurance import docs_tables
-from clearance.documents.attempt_level import AttemptLevel
+from clearance.documents import attempt_level
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.measurement import Outcome
 from clearance.metrics import intervals
@@ -148,8 +148,9 @@ def _decide(template: FairnessDocument, selected: Selected) -> Iterator[tuple[bo
     for number, (share, (first, second)) in enumerate(zip(shares, selected.tolist(), strict=True), start=1):
         successes = {"a": first, "b": second}
         plain = intervals.max_difference(successes, totals, CONFIDENCE)
-        stricter = intervals.max_difference(successes, totals, attempt_terms.at_share(CONFIDENCE, share))
-        level = AttemptLevel(share=share, measurements={METRIC: {"group": stricter}})
+        confidence = attempt_terms.at_share(CONFIDENCE, share)
+        stricter = intervals.max_difference(successes, totals, confidence)
+        level = attempt_level.level(share, confidence, {METRIC: {"group": stricter}})
         evidence = {"fairness": replace(template, measurements={METRIC: {"group": plain}}, levels=(level,))}
         yield (
             findings.evaluate(RULE, "group", evidence).outcome is Outcome.PASS,

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_URL = re.compile(r"([A-Za-z][\w.+-]*://)[^\s'\"]*@")
-_SECRET_VALUE = re.compile(
-    r"([?&][\w.-]*(?:token|secret|passw|pwd|key|sig|credential|auth)[\w.-]*=)[^\s&#'\"]+", re.IGNORECASE
-)
-
 
 def label(url: sa.URL) -> str:
     """`dialect://host/database`, for people and for records: no user, password, port or folder."""
@@ -33,21 +28,6 @@ def label(url: sa.URL) -> str:
     if url.get_backend_name() == "sqlite":
         database = Path(database).name
     return f"{url.get_backend_name()}://{url.host or ''}/{database}"
-
-
-def of_file(path: Path, driver: str = "") -> str:
-    """The URL of an SQLite database, also where its path has characters that mean something in a URL.
-
-    Such a URL names its driver: without one, MLflow makes a folder of the name as it is encoded.
-    """
-    encoded = encode(path)
-    driver = driver or ("" if encoded == str(path) else "pysqlite")
-    return f"sqlite{'+' if driver else ''}{driver}:///{encoded}"
-
-
-def encode(path: Path) -> str:
-    """The path as it stands in a database URL."""
-    return str(path).replace("%", "%25").replace("?", "%3F").replace("#", "%23")
 
 
 def safe(address: str) -> str:
@@ -76,14 +56,6 @@ def scrub(text: str, address: sa.URL | str) -> str:
     for name in _spellings({user}):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "***", text)
     return text
-
-
-def without_credentials(text: str) -> str:
-    """Any text with the credentials of every URL in it masked: user and password, and values named as secret.
-
-    The last net, where the address is not known; `scrub` is more thorough where it is.
-    """
-    return _SECRET_VALUE.sub(r"\1***", _URL.sub(r"\1***@", text))
 
 
 def _split(address: str) -> tuple[str, str, str]:

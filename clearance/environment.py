@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clearance import database_urls, paths
+from clearance import paths
 from clearance.errors import ConfigurationError, ErrorKind
 
 NOT_A_PROJECT = ErrorKind(
@@ -63,10 +63,10 @@ def tool_locations(root: Path) -> dict[str, str]:
     """Where each tool keeps its state for the project at `root`."""
     state = root / paths.STATE
     database = root / ".prefect/prefect.db"
-    encoded = {"PREFECT_API_DATABASE_CONNECTION_URL": database_urls.of_file(database, "aiosqlite")}
-    return (encoded if database_urls.encode(root) != str(root) else {}) | {
+    encoded = {"PREFECT_API_DATABASE_CONNECTION_URL": paths.sqlite_url(database, "aiosqlite")}
+    return (encoded if paths.url_path(root) != str(root) else {}) | {
         "PREFECT_HOME": str(root / ".prefect"),
-        "MLFLOW_TRACKING_URI": database_urls.of_file(root / paths.MLFLOW_DATABASE),
+        "MLFLOW_TRACKING_URI": paths.sqlite_url(root / paths.MLFLOW_DATABASE),
         "DVC_SITE_CACHE_DIR": str(state / "dvc-site"),
         "DVC_GLOBAL_CONFIG_DIR": str(state / "dvc-global"),
         "DVC_SYSTEM_CONFIG_DIR": str(state / "dvc-system"),

@@ -73,3 +73,18 @@ MLFLOW_ARTIFACTS = Path("mlruns")
 def report(document: str) -> Path:
     """Where the evidence document of that name lies, such as `reports/training.json`."""
     return REPORTS / f"{document}.json"
+
+
+def sqlite_url(path: Path, driver: str = "") -> str:
+    """The URL of the SQLite database at `path`, which may have characters that mean something in a URL.
+
+    Such a URL names its driver: without one, MLflow makes a folder of the name as it is encoded.
+    """
+    encoded = url_path(path)
+    driver = driver or ("" if encoded == str(path) else "pysqlite")
+    return f"sqlite{'+' if driver else ''}{driver}:///{encoded}"
+
+
+def url_path(path: Path) -> str:
+    """The path as it stands in a database URL."""
+    return str(path).replace("%", "%25").replace("?", "%3F").replace("#", "%23")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from clearance import database_urls, files, wording
+from clearance import files, foreign_text
 from clearance.errors import ClearanceError, ExitCode
 
 
@@ -49,4 +49,4 @@ class _InertFormatter(logging.Formatter):
 
 
 def _inert(text: str) -> str:
-    return wording.inert_lines(database_urls.without_credentials(text))
+    return foreign_text.inert_lines(foreign_text.without_credentials(text))

@@ -6,7 +6,7 @@ import threading
 
 from rich.console import Console
 
-from clearance import wording
+from clearance import foreign_text
 from flows.runner.run_context import Progress
 
 _STYLES = {"done": "green", "cached": "bright_black", "failed": "red"}
@@ -44,10 +44,10 @@ class Display:
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line; foreign text in it is inert, and nothing is taken for markup."""
-        self.console.print(wording.inert(text), style=style, markup=False)
+        self.console.print(foreign_text.inert(text), style=style, markup=False)
 
     def fail(self, text: str) -> None:
         """Print a fault, on standard error."""
         Console(stderr=True, highlight=False, soft_wrap=True).print(
-            wording.inert_lines(text), style="red", markup=False
+            foreign_text.inert_lines(text), style="red", markup=False
         )

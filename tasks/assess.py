@@ -157,13 +157,13 @@ def assess(
 
     groups = groups_at(options.confidence)
     measured = measure_at(groups, options)
-    levels = {
-        share: _by_metric(measure_at(groups_at(at.confidence), at))
+    levels = tuple(
+        attempt_level.level(share, at.confidence, _by_metric(measure_at(groups_at(at.confidence), at)))
         for share, at in attempt_levels.options(options, shares).items()
-    }
+    )
     return FairnessDocument.create(
         measurements=_by_metric(measured),
-        levels=attempt_level.collect(levels),
+        levels=levels or None,
         groups={
             name: _table(table, options.confidence, crossed=len(families[name]) > 1)
             for name, table in groups.items()

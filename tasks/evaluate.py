@@ -124,12 +124,13 @@ def evaluate(
         sampling = intervals.Sampling(confidence=confidence, resamples=options.resamples, seed=seed)
         return performance.measure(label, scores, threshold, options.bins, sampling)
 
-    levels = {
-        share: measure_at(at.confidence) for share, at in attempt_levels.options(options, shares).items()
-    }
+    levels = tuple(
+        attempt_level.level(share, at.confidence, measure_at(at.confidence))
+        for share, at in attempt_levels.options(options, shares).items()
+    )
     return PerformanceDocument.create(
         measurements=measure_at(options.confidence),
-        levels=attempt_level.collect(levels),
+        levels=levels or None,
         rows=len(label),
         sampling=design.describe(),
         threshold=threshold,

@@ -52,9 +52,8 @@ def fairness(*highs: float, plain: Measurement | None = None) -> FairnessDocumen
     levels = tuple(
         AttemptLevel(
             share=share,
-            measurements={
-                "demographic_parity_difference": {"race": gap(high, attempt_terms.at_share(0.95, share))}
-            },
+            confidence=attempt_terms.at_share(0.95, share),
+            bounds={"demographic_parity_difference": {"race": (0.0, high)}},
         )
         for share, high in zip(attempt_terms.SHARES, highs, strict=False)
     )
@@ -126,8 +125,7 @@ def test_evidence_without_intervals_for_attempts_is_never_a_pass() -> None:
 def test_an_interval_of_too_low_a_confidence_does_not_stand_for_the_share() -> None:
     document = fairness(0.05)
     (level,) = document.levels or ()
-    lax = {"demographic_parity_difference": {"race": gap(0.05, 0.95)}}
-    forged = replace(document, levels=(replace(level, measurements=lax),))
+    forged = replace(document, levels=(replace(level, confidence=0.95),))
     assert judge(forged, 1).outcome == NOT_EVALUATED
 
 
@@ -157,8 +155,8 @@ def test_the_stages_measure_at_each_share_and_the_narrowest_is_the_plain_one() -
     plain, spent = (assess.assess(**given, **groups, shares=by) for by in ((), attempt_terms.SHARES))
     assert plain.levels is None
     assert spent == replace(plain, levels=spent.levels)
-    levels: Any = spent.levels
-    wide = [level.measurements["demographic_parity_difference"]["race"] for level in levels]
+    at: Any = [spent.measurements_at(share) for share in attempt_terms.SHARES]
+    wide = [by_metric["demographic_parity_difference"]["race"] for by_metric in at]
     assert [figure.confidence for figure in wide] == [1 - 0.05 * share for share in attempt_terms.SHARES]
     highs: list[Any] = [
         plain.measurements["demographic_parity_difference"]["race"].high,
@@ -167,11 +165,18 @@ def test_the_stages_measure_at_each_share_and_the_narrowest_is_the_plain_one() -
     assert highs == sorted(highs)
     assert highs[0] < highs[1] < highs[-1]
     performance = evaluate.evaluate(**given, shares=attempt_terms.SHARES)
-    auc: Any = [level.measurements["roc_auc"] for level in performance.levels or ()]
+    auc: Any = [performance.measurements_at(share)["roc_auc"] for share in attempt_terms.SHARES]
     lows = [figure.low for figure in auc]
     assert lows == sorted(lows, reverse=True)
     assert len(lows) == attempt_terms.RUNGS
     assert FairnessDocument.from_json(spent.to_json()) == spent
+
+
+def test_a_figure_without_an_interval_for_the_share_lacks_evidence() -> None:
+    document = fairness(0.05)
+    (level,) = document.levels or ()
+    bare = replace(document, levels=(replace(level, bounds={}),))
+    assert judge(bare, 1).outcome == INSUFFICIENT
 
 
 def test_too_few_draws_give_no_interval_rather_than_a_narrow_one() -> None:

@@ -14,8 +14,7 @@ from mlflow import MlflowClient
 from clearance import files, ledger, paths, registry
 from clearance.documents.attempt_level import AttemptLevel
 from clearance.documents.fairness_document import FairnessDocument
-from clearance.documents.measurement import Measurement, Outcome
-from clearance.documents.performance_document import PerformanceDocument
+from clearance.documents.measurement import Outcome
 from clearance.ledger import EntryKind
 from clearance.params import load
 from clearance.policy import attempt_terms, project_verdict
@@ -83,18 +82,18 @@ def test_three_seeds_are_three_attempts_and_are_named_everywhere(settle: Callabl
         "since": None,
         "seeds": [1, 2, 3],
         "overrides": ["seed=1", "seed=2", "seed=3"],
-        "refused": [
+        "same_source": 2,
+        "earlier": [
             {"version": 1, "outcome": "fail", "seed": 1},
             {"version": 2, "outcome": "insufficient_evidence", "seed": 2},
         ],
     }
-    assert count.same_source == 2
     assert done["attempt"] == {"number": 3, "sentence": str(count)}
     assert verified(root, 3)["attempts"].says == str(count)
     verdict = attempt_notice.read_verdict(root)
     assert summary.counts(root, verdict)[0] == str(count)
     assert str(count) in summary.markdown(verdict, root).lower()
-    for fact in ("attempt 3", "seeds 1, 2 and 3", "seed=2", "candidate 1 (fail)"):
+    for fact in ("attempt 3", "seeds: 1, 2 and 3", "seed=2", "candidate 1 (fail)"):
         assert fact in str(count)
 
 
@@ -174,18 +173,16 @@ def test_the_policy_warns_from_its_attempt_on(settle: Callable[..., Path]) -> No
 
 def spend_levels(root: Path, *highs: float) -> None:
     """Give the evidence at `root` intervals that end at these values for the shares, and judge it again."""
-    fairness, performance = FairnessDocument.read(root), PerformanceDocument.read(root)
+    fairness = FairnessDocument.read(root)
     assert isinstance(fairness, FairnessDocument)
-    assert isinstance(performance, PerformanceDocument)
-    plain = fairness.measurements["demographic_parity_difference"]["race"]
-
-    def at(high: float, share: float) -> Measurement:
-        return replace(plain, high=high, confidence=attempt_terms.at_share(0.95, share))
-
-    by_share = dict(zip(attempt_terms.SHARES, highs, strict=False))
+    low = fairness.measurements["demographic_parity_difference"]["race"].low
     levels = tuple(
-        AttemptLevel(share=share, measurements={"demographic_parity_difference": {"race": at(high, share)}})
-        for share, high in by_share.items()
+        AttemptLevel(
+            share=share,
+            confidence=attempt_terms.at_share(0.95, share),
+            bounds={"demographic_parity_difference": {"race": (low, high)}},
+        )
+        for share, high in zip(attempt_terms.SHARES, highs, strict=False)
     )
     replace(fairness, levels=levels).write(root)
     project_verdict.judge(load(root / paths.PARAMS), root).write(root)

@@ -12,7 +12,7 @@ import yaml
 
 from clearance import params
 from clearance.errors import ExitCode
-from clearance.params import contract
+from clearance.params import data_contract
 from clearance.policy import authorised
 from tests.support import governed, judged
 from tests.support.governed import NAME, Place
@@ -33,7 +33,7 @@ def change(key: str, value: Any) -> params.Params:
     return params.parse(content, "params.yaml")
 
 
-AGREED = params.load(ROOT / "params.yaml").contract
+AGREED = data_contract.of(params.load(ROOT / "params.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ AGREED = params.load(ROOT / "params.yaml").contract
 )
 def test_every_part_of_the_question_changes_the_digest_and_is_named(key: str, value: Any, field: str) -> None:
     if key == "data.target":  # what was decided after the outcome cannot be the outcome
-        asked = dataclasses.replace(AGREED, target="reject")
+        question = dataclasses.replace(AGREED, target="reject")
     else:
-        asked = change(key, value).contract
-    assert asked.digest != AGREED.digest
-    lines = contract.differences(AGREED, asked)
+        question = data_contract.of(change(key, value))
+    assert question.digest != AGREED.digest
+    lines = data_contract.differences(AGREED, question)
     assert lines and any(line.startswith((f"{field}:", f"{field},", f"{field}.")) for line in lines), lines
     assert all(" → " in line for line in lines)
 
@@ -81,20 +81,22 @@ def test_every_part_of_the_question_changes_the_digest_and_is_named(key: str, va
     ],
 )
 def test_how_a_model_is_made_and_the_order_of_names_are_no_part_of_it(key: str, value: Any) -> None:
-    asked = change(key, value).contract
-    assert (asked.digest, contract.differences(AGREED, asked)) == (AGREED.digest, ())
+    question = data_contract.of(change(key, value))
+    assert (question.digest, data_contract.differences(AGREED, question)) == (AGREED.digest, ())
 
 
 def test_a_change_far_into_a_long_line_is_shown_and_nothing_acts_on_a_terminal() -> None:
     long = "SELECT " + ", ".join(f"column_{number}" for number in range(200))
     before = dataclasses.replace(AGREED, derived=f"{long}, race FROM source\n")
     after = dataclasses.replace(AGREED, derived=f"{long}, random() AS race\x1b[2K FROM source\n")
-    (line,) = contract.differences(before, after)
-    assert "random() AS race\\x1b[2K" in line and "\x1b" not in line and len(line) < 500
+    (line,) = data_contract.differences(before, after)
+    assert "random() AS race\\u001b[2K" in line and "\x1b" not in line and len(line) < 500
 
 
 def test_overrides_are_named_one_by_one() -> None:
-    lines = contract.describe_overrides({"seed": 3, "train": {"threshold": {"fixed": 0.02}, "arguments": {}}})
+    lines = data_contract.describe_overrides(
+        {"seed": 3, "train": {"threshold": {"fixed": 0.02}, "arguments": {}}}
+    )
     assert lines == ("seed = 3", "train.threshold.fixed = 0.02", "train.arguments = none")
 
 
@@ -122,7 +124,7 @@ def pin(place: Place, *digests: str) -> None:
 
 
 def digest(place: Place) -> str:
-    return params.load(place.root / "params.yaml").contract.digest
+    return data_contract.of(params.load(place.root / "params.yaml")).digest
 
 
 def release(place: Place) -> dict[str, Any]:

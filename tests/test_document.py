@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from clearance import files, paths
+from clearance import files, params, paths
 from clearance.documents import measurement
 from clearance.errors import IntegrityError
+from clearance.params import data_contract
 from clearance.reporting import report
 from tests.support import evidence, reported
 
@@ -325,7 +326,7 @@ def test_a_what_if_run_says_so_and_shows_its_overrides_verbatim(tmp_path: Path) 
     html = reported.page(reported.write(tmp_path / "b", reported.documents(), chosen=chosen))
     assert html.index("WHAT-IF") < html.index('id="verdict"')
     (banner,) = [text for text in reported.Parsed(html).texts("pre") if "policy" in text]
-    assert banner == 'policy.as_of: "2031-02-03" train.arguments: {"C": 0.25}'
+    assert banner == "policy.as_of: 2031-02-03 train.arguments.C: 0.25"
 
 
 def test_an_override_of_the_model_is_no_what_if(tmp_path: Path) -> None:
@@ -343,7 +344,8 @@ def test_the_lineage_has_the_digest_of_everything_the_page_rests_on(tmp_path: Pa
     assert len(rested_on) == 13
     for path in rested_on:
         assert f"{path.relative_to(root).as_posix()} {files.sha256(path)}" in text
-    for said in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32):
+    question = data_contract.of(params.load(root / "params.yaml"))
+    for said in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32, question.digest):
         assert said in text
 
 

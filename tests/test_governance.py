@@ -15,6 +15,7 @@ import yaml
 from assurance import crashes, unauthorised
 from clearance import ledger, params, registry
 from clearance.errors import ExitCode
+from clearance.params import data_contract
 from clearance.promotion import release, review, version_record
 from clearance.promotion.session import open_session
 from clearance.trust import key_files, keys, roles_file, roles_in_force, root, signers
@@ -122,7 +123,9 @@ def test_with_a_root_of_its_own_the_listed_people_promote_and_go_by_their_keys(o
 def test_a_policy_that_is_no_demos_promotes_nothing_until_the_data_contract_is_pinned(own: Own) -> None:
     root = own.place.root
     demands = governed.MANNER | {"contract_pinned": True}
+    roles = (root / roles_file.FILE).read_bytes()
     judged.put(root, policy=governed.POLICY | {"demo": False, "promotion": demands})
+    (root / roles_file.FILE).write_bytes(roles)
     ending = own.release()
     assert ending["status"] == "not promoted" and "does not pin the data contract" in ending["reason"]
     own.decide("vera")
@@ -130,7 +133,9 @@ def test_a_policy_that_is_no_demos_promotes_nothing_until_the_data_contract_is_p
     assert own.run("otto", "promote", "1").code == ExitCode.REFUSED and own.place.told() is None
     listed = root / "policies/authorised.yaml"
     content = yaml.safe_load(listed.read_text())
-    content["models"][governed.NAME]["contracts"] = [params.load(root / "params.yaml").contract.digest]
+    content["models"][governed.NAME]["contracts"] = [
+        data_contract.of(params.load(root / "params.yaml")).digest
+    ]
     listed.write_text(yaml.safe_dump(content))
     assert own.run("otto", "promote", "1").code == ExitCode.PASS
     assert own.place.told() == 1 and own.run("otto", "verify").code == ExitCode.PASS

@@ -66,10 +66,11 @@ STALE = {
     "yaml": set(ORDER),
     "files": set(ORDER),
     "canonical_json": set(ORDER),
-    "labels": set(ORDER) - {"ingest"},
+    "labels": set(ORDER),
     "wording": WORDED,
+    "foreign_text": set(ORDER),
     "database_urls": set(),
-    "file_lock": set(),
+    "file_lock": {"ingest"},
     "in_toto": set(),
 }
 """The stages that a change of a file on the ground floor makes stale (decision 0021)."""

@@ -119,6 +119,19 @@ def test_only_the_effect_that_signs_sees_the_key() -> None:
     assert set(isolation.effect_variables(environ, signs=True)) == {*environ} - {"PYTHONPATH"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux closes a process to its own account")
+def test_a_process_that_holds_a_key_is_closed_and_what_it_starts_is_open() -> None:
+    code = (
+        "import ctypes, subprocess, sys; from pathlib import Path; from clearance.trust import signers\n"
+        "get = 'import ctypes; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))'\n"
+        "try: signers.signer('file2:nowhere.pem')\n"
+        "except Exception: pass\n"
+        "exec(get); sys.stdout.flush(); subprocess.run([sys.executable, '-c', get])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1"]
+
+
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of installed packages with one package in it, as pip leaves it."""

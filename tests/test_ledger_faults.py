@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg import errors
 
-from clearance import database_urls, file_lock, ledger
+from clearance import file_lock, ledger, paths
 from clearance.errors import (
     BusyError,
     ClearanceError,
@@ -208,7 +208,7 @@ def test_nobody_can_lock_what_they_may_not_write(tmp_path: Path, signer: samples
 def test_a_ledger_that_cannot_be_written_is_read(tmp_path: Path, signer: samples.Signer, state: str) -> None:
     home, seal = tmp_path / "home 100%? {x}#", signer.seal(tmp_path / "one")
     home.mkdir()
-    address = database_urls.of_file(home / "ledger.db")
+    address = paths.sqlite_url(home / "ledger.db")
     with ledger.open(address, seal=seal) as book:
         ledger.append(book, [samples.draft(1)])
         if state == "log":  # as a backup holds it that was made while somebody wrote

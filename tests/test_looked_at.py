@@ -142,3 +142,5 @@ def test_nobody_decides_for_the_champion_where_authors_are_hidden(place: Place) 
     (place.root / ".git/info/grafts").write_text("0" * 40 + "\n")
     done = place.promote(1, by="otto")
     assert done.code == ExitCode.REFUSED and "grafts" in done.said
+    assert place.decide("approve", 1, "vera").error == "versioning.checkout_not_visible"
+    assert place.decide("reject", 1, "vera").code == ExitCode.PASS

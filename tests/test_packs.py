@@ -1,7 +1,6 @@
 """The packs a team starts from: each loads, and each number says what it is, from when and how sure."""
 
 import datetime as dt
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,16 +124,11 @@ def sound(
 
 def levelled(measurements: Any) -> LevelledDocument:
     """A document of so many rows that the intervals for later attempts are hardly wider."""
-
-    def at(share: float, value: Any) -> Any:
-        if not isinstance(value, Measurement):
-            return {name: at(share, inner) for name, inner in value.items()}
-        if value.confidence is None:
-            return value
-        return replace(value, confidence=attempt_terms.at_share(value.confidence, share))
-
-    levels = {share: at(share, measurements) for share in attempt_terms.SHARES}
-    return LevelledDocument(measurements=measurements, levels=attempt_level.collect(levels))
+    levels = tuple(
+        attempt_level.level(share, attempt_terms.at_share(0.95, share), measurements)
+        for share in attempt_terms.SHARES
+    )
+    return LevelledDocument(measurements=measurements, levels=levels)
 
 
 @each_pack

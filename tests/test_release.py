@@ -75,6 +75,8 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     root = settle()
     done = track_and_release(root)
     fingerprint = lineage.verify(root).fingerprint
+    (question,) = done.pop("request")
+    assert "not pinned" in question
     assert done == {
         "status": "promoted",
         "reason": "loan-approval version 1 is the champion.",
@@ -84,7 +86,7 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
         "candidate": {"name": CANDIDATES, "version": 1, "note": DEMO},
         "champion": {"name": NAME, "version": 1, "note": DEMO},
         "test_uses": 1,
-        "attempt": {"number": 1, "sentence": "attempt 1 at loan-approval (no version was ever promoted)"},
+        "attempt": {"number": 1, "sentence": "attempt 1 at loan-approval since the beginning"},
     }
     tags = versions(CANDIDATES)[1]
     verdict = files.read_json(root / lineage.VERDICT)

@@ -19,6 +19,7 @@ from clearance.reproduction.differences import Conclusion
 from clearance.reproduction.rebuild import RebuiltProject
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import lineage
+from tests.support.nightly import NIGHTLY
 from tests.support.projects import Done, Project
 from tests.support.versions import forge, of_lineage
 
@@ -130,3 +131,11 @@ def test_a_verdict_and_the_evidence_it_cites(
         "reports/fairness.json: added: recorded 0.5, rebuilt nothing",
         f"{VERDICT}: verdict: recorded pass, rebuilt insufficient_evidence",
     )
+
+
+@pytest.mark.skipif(not NIGHTLY, reason="a second whole rebuild: every night")
+def test_somebody_else_rebuilds_it_and_signs(demo: Project, demo_run: Done) -> None:
+    done = demo.run("clearance", "reproduce", "1", "--attest", "--as", "builder").ok()
+    assert "identical: 20 of 20" in done.out
+    told = demo.run("clearance", "verify", "1").out
+    assert "builder rebuilt it in the environment there: identical" in told

@@ -56,7 +56,8 @@ def test_each_estimator_out_of_the_box_learns_and_is_stored(
     test = learnable.split(frame, "test")
     assert np.unique(scoring.score(model.estimator, test.features)).size > 10
     decisions = scoring.decide(scoring.score(model.estimator, test.features), record["threshold"])
-    assert np.array_equal(model.predict(test.features), decisions)
+    inputs = scoring.inputs(test.features, scoring.model_kinds(model.estimator))
+    assert np.array_equal(model.predict(inputs), decisions)
 
 
 def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def test_a_bundle_in_a_file_is_verified_by_itself(place: Place) -> None:
         server = registry.connect()
         told = {check.name: check for check in verify.verify_file(office, server, governed.NAME, file)}
         assert [name for name, check in told.items() if check.holds] == list(told)
-        assert list(told) == ["ledger", "bundle", "evidence", "contract", "commands", "approvals"]
+        assert list(told) == ["ledger", "bundle", "evidence", "contract", "commands", "attempts", "approvals"]
         assert "signed by tess, proposed as candidate 1 (signed with demo keys" in told["bundle"].says
         edit_bundle(file)
         broken = verify.verify_file(office, server, governed.NAME, file)

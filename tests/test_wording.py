@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance import wording
+from clearance import foreign_text, wording
 
 FINITE = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 
@@ -103,15 +103,15 @@ def test_rates_counts_and_names_in_words() -> None:
     ],
 )
 def test_foreign_text_shows_what_would_act(text: str, shown: str) -> None:
-    assert wording.inert(text) == shown
+    assert foreign_text.inert(text) == shown
 
 
 @given(st.text())
 def test_inert_text_is_one_line_that_a_terminal_only_shows(text: str) -> None:
-    shown = wording.inert(text)
-    assert wording.inert(shown) == shown
+    shown = foreign_text.inert(text)
+    assert foreign_text.inert(shown) == shown
     assert len(shown.splitlines()) <= 1 and not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", shown)
-    others = wording.inert_lines(text).split("\n")[1:]
+    others = foreign_text.inert_lines(text).split("\n")[1:]
     assert all(line.startswith(" ") for line in others if line)
 
 
@@ -126,4 +126,4 @@ BLANK = ("\u200b", "\u2060\ufeff", "\u3164", "\u2800", "\u034f", "\u202e", "\x00
     ],
 )
 def test_a_text_is_visible_when_it_shows_something(text: str, visible: bool) -> None:
-    assert wording.is_visible(text) is visible
+    assert foreign_text.is_visible(text) is visible

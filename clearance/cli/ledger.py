@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clearance import paths, wording
+from clearance import foreign_text, paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -86,7 +86,7 @@ def erase(identity: str | None, reason: str | None, yes: bool) -> int:
     The policy sets the period. Digests and the chain stay, so the ledger still verifies. Without --yes it
     only shows what it would erase.
     """
-    if yes and not (reason and wording.is_visible(reason)):
+    if yes and not (reason and foreign_text.is_visible(reason)):
         raise click.UsageError("--yes needs a --reason, which the ledger records.")
     root = process.enter_project()
     from clearance import params

@@ -14,7 +14,7 @@ from typing import NoReturn, ParamSpec
 
 import click
 
-from clearance import database_urls, environment, isolation, stage, wording
+from clearance import environment, foreign_text, isolation, stage
 from clearance.errors import ClearanceError, ExitCode
 
 P = ParamSpec("P")
@@ -50,21 +50,21 @@ def exit_with_status(command: Callable[P, int]) -> Callable[P, NoReturn]:
 
 def echo(line: object, *, err: bool = False) -> None:
     """Print one line. Whatever stands in it is inert and shows no credential: every command prints here."""
-    click.echo(wording.inert(database_urls.without_credentials(str(line))), err=err)
+    click.echo(foreign_text.inert(foreign_text.without_credentials(str(line))), err=err)
 
 
 def echo_text(text: str) -> None:
     """Print a text of our own with several lines, each of them as by `echo`."""
-    click.echo("\n".join(map(wording.inert, text.split("\n"))), nl=False)
+    click.echo("\n".join(map(foreign_text.inert, text.split("\n"))), nl=False)
 
 
 def write_record(line: str) -> None:
     """Write a line of a machine's format as it is; to a terminal, inert."""
-    click.echo(wording.inert(line) if sys.stdout.isatty() else line)
+    click.echo(foreign_text.inert(line) if sys.stdout.isatty() else line)
 
 
 def _write(text: str, *, err: bool) -> None:
-    click.echo(wording.inert_lines(database_urls.without_credentials(text)), err=err)
+    click.echo(foreign_text.inert_lines(foreign_text.without_credentials(text)), err=err)
 
 
 class _Stderr(logging.Handler):

@@ -13,7 +13,7 @@ from clearance.cli import options, process
 from clearance.errors import ExitCode
 
 if TYPE_CHECKING:
-    from clearance.params import DataContract
+    from clearance.params.data_contract import DataContract
 
 
 @click.command()
@@ -73,13 +73,13 @@ def contract_(version: int | None) -> int:
     """
     root = process.enter_project()
     from clearance import params
-    from clearance.params import contract
+    from clearance.params import data_contract
     from clearance.policy import authorised
 
     settings = params.load(root / paths.PARAMS)
     agreed = authorised.find(root, settings.name)
-    declared = settings.contract if version is None else _contract_of(root, settings.name, version)
-    for line in contract.describe(declared):
+    declared = data_contract.of(settings) if version is None else _contract_of(root, settings.name, version)
+    for line in data_contract.describe(declared):
         process.echo(line)
     if agreed and declared.digest in agreed.contracts:
         process.echo(f"\npinned in {authorised.FILE}: {declared.digest}")
@@ -91,12 +91,13 @@ def contract_(version: int | None) -> int:
 def _contract_of(root: Path, name: str, version: int) -> DataContract:
     """The data contract of a candidate, as its signed evidence has it."""
     from clearance import registry
+    from clearance.params import data_contract
     from clearance.promotion import candidate, session, version_record
 
     with session.open_read_only(root) as reader:
         record = version_record.fold(reader.entries(name), name, version, reader.roles)
         with candidate.open_verified(reader, registry.connect(), record) as verified:
-            return verified.settings.contract
+            return data_contract.of(verified.settings)
 
 
 @click.group()

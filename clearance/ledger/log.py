@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from clearance import wording
+from clearance import foreign_text
 from clearance.errors import IntegrityError
 from clearance.ledger import checkpoint, checkpoint_files, database, entry, faults, fencing, reading, times
 from clearance.ledger.checkpoint import Checkpoint, Seal
@@ -48,12 +48,14 @@ def redact(ledger: Ledger, draft: Draft) -> Entry:
     The chain still verifies. Whether the erasure counts is not decided here. Raises DataError when an entry
     does not exist, its kind must stay readable, or the draft gives no entries or no reason.
     """
-    if draft.kind != EntryKind.REDACTION or not wording.is_visible(str(draft.body.get("reason", ""))):
+    if draft.kind != EntryKind.REDACTION or not foreign_text.is_visible(str(draft.body.get("reason", ""))):
         raise faults.NO_REASON()
     try:
         event = RedactionEvent.from_body(draft.body)
     except IntegrityError:
         raise faults.NO_REASON() from None
+    if not foreign_text.is_visible(event.reason):
+        raise faults.NO_REASON()
     entries = _append(ledger, (draft,), None, erase=tuple(sorted(set(event.entries))))
     if ledger.database.file is not None:
         with database.reading(ledger.database) as connection:

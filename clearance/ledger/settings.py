@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from clearance import database_urls, paths
+from clearance import paths
 
 ADDRESS = "CLEARANCE_LEDGER"
 CHECKPOINTS = "CLEARANCE_CHECKPOINTS"
@@ -14,7 +14,7 @@ CHECKPOINTS = "CLEARANCE_CHECKPOINTS"
 
 def address(root: Path, environment: Mapping[str, str] = os.environ) -> str:
     """The ledger's database URL: `CLEARANCE_LEDGER`, or an SQLite file in the project."""
-    return environment.get(ADDRESS) or database_urls.of_file(root / paths.LEDGER)
+    return environment.get(ADDRESS) or paths.sqlite_url(root / paths.LEDGER)
 
 
 def checkpoint_paths(root: Path, environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:

@@ -15,8 +15,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from clearance import validation_messages, yaml
-from clearance.params import contract, faults
-from clearance.params.contract import DataContract
+from clearance.params import faults
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
 from clearance.params.model_choices import (
     Candidates,
@@ -35,7 +34,6 @@ __all__ = [
     "Candidates",
     "Column",
     "Data",
-    "DataContract",
     "EstimatorChoice",
     "Evaluate",
     "Explain",
@@ -100,11 +98,6 @@ class Params(Section):
     explain: Explain = Explain()
     policy: PolicyChoice
     overrides: dict[str, Any] = {}
-
-    @property
-    def contract(self) -> DataContract:
-        """The data contract that these parameters declare."""
-        return contract.of_sections(self.source, self.data, self.split, self.evaluate.reference)
 
     @field_validator("name")
     @classmethod

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clearance import params, registry
-from clearance.params import contract
+from clearance.params import data_contract
 from clearance.policy import authorised
 from clearance.promotion import review
 from clearance.promotion.review import Review
@@ -27,7 +27,7 @@ class ApprovalRequest:
     because somebody else's commit names them, which one does.
     """
 
-    contract: params.DataContract
+    contract: data_contract.DataContract
     pinned: Sequence[str]
     changes: Sequence[str]
     overrides: Mapping[str, Any]
@@ -35,7 +35,7 @@ class ApprovalRequest:
 
     def lines(self) -> tuple[str, ...]:
         """The request in sentences: the contract, each change of it, each override."""
-        overrides = contract.describe_overrides(self.overrides)
+        overrides = data_contract.describe_overrides(self.overrides)
         barred = sorted(self.claims.items())
         return (
             f"data contract {self.contract.digest[:12]}…, {self._agreement()}",
@@ -52,7 +52,7 @@ class ApprovalRequest:
                 "pinned": self.contract.digest in self.pinned,
                 "changes": list(self.changes),
             },
-            "overrides": list(contract.describe_overrides(self.overrides)),
+            "overrides": list(data_contract.describe_overrides(self.overrides)),
             "barred": dict(self.claims),
         }
 
@@ -83,11 +83,12 @@ def of_version(
     Raises IntegrityError when the evidence of the reference champion is lost, ConfigurationError when the
     list of authorised policies is faulty.
     """
+    contract = data_contract.of(settings)
     reference = review.champion_bundle(session, server, record.model, record.reference)
     listed = authorised.find(session.root, record.model)
     return ApprovalRequest(
-        contract=settings.contract,
+        contract=contract,
         pinned=listed.contracts if listed else (),
-        changes=review.contract_changes(settings.contract, reference),
+        changes=review.contract_changes(contract, reference),
         overrides=settings.overrides,
     )

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import paths, registry, wording
-from clearance.documents.measurement import Outcome
+from clearance import foreign_text, paths, registry, wording
 from clearance.ledger import Entry, EntryKind, events, settings
 from clearance.policy.attempt_terms import AttemptTerms
 from clearance.promotion.session import LedgerSession, open_read_only
@@ -23,6 +23,7 @@ from clearance.trust.roles import Right
 from clearance.versioning import git
 
 _SHOWN = 10
+_WIDEST = 60
 _A_BATCH = 1000
 _LAST_SECOND = 253402300799  # the last that a date can hold
 
@@ -42,11 +43,6 @@ class Attempt:
     overrides: Mapping[str, str] = field(default_factory=dict)
     test_rows: str | None = None
     source: str | None = None
-
-    @property
-    def refused(self) -> bool:
-        """Whether its verdict is known and is not a pass."""
-        return self.outcome is not None and self.outcome != Outcome.PASS
 
     def __str__(self) -> str:
         name = "an unreleased run" if self.version is None else f"candidate {self.version}"
@@ -76,37 +72,34 @@ class AttemptCount:
 
     @property
     def overrides(self) -> list[str]:
-        """What runs overrode, each `key=value` once, as they were tried."""
-        texts = (f"{key}={text}" for each in self.attempts for key, text in each.overrides.items())
-        return list(dict.fromkeys(texts))
+        """What runs overrode, each `key=value` once and on one line, as they were tried."""
+        pairs = (pair for each in self.attempts for pair in each.overrides.items())
+        texts = (f"{key}={textwrap.shorten(text, _WIDEST)}" for key, text in pairs)
+        return list(dict.fromkeys(map(foreign_text.inert, texts)))
 
     @property
-    def refused(self) -> list[Attempt]:
-        """The earlier attempts that did not pass."""
-        return [each for each in self.attempts[:-1] if each.refused]
+    def earlier(self) -> tuple[Attempt, ...]:
+        """The attempts before the newest. None of them was promoted."""
+        return self.attempts[:-1]
 
     @property
     def same_source(self) -> int:
         """How many of the earlier attempts were judged on the same source rows."""
         source = self.attempts[-1].source
-        return sum(each.source == source for each in self.attempts[:-1]) if source else 0
+        return sum(each.source == source for each in self.earlier) if source else 0
 
     def __str__(self) -> str:
-        since = (
-            "no version was ever promoted"
-            if self.champion is None
-            else (f"the last promotion was candidate {self.champion}")
-        )
-        parts = [f"attempt {self.number} at {self.model} ({since})"]
-        if self.number > 1:
-            noun = "seed" if len(self.seeds) == 1 else "seeds"
-            parts += [f"{noun} {_listed(map(str, self.seeds))}"] if self.seeds else []
-            parts += (
-                [f"{self.same_source} of them before on the same source rows"] if self.same_source else []
-            )
-            parts += [f"overrides tried: {_listed(self.overrides)}"] if self.overrides else []
-            parts += [f"refused before: {_listed(map(str, self.refused))}"] if self.refused else []
-        return "; ".join(parts)
+        since = f"candidate {self.champion}, the last promotion" if self.champion else "the beginning"
+        first = f"attempt {self.number} at {self.model} since {since}"
+        if not self.earlier:
+            return first
+        parts = {
+            "seeds": map(str, self.seeds),
+            "overrides": self.overrides,
+            "not promoted before": map(str, self.earlier),
+        }
+        listed = [f"{name}: {text}" for name, texts in parts.items() if (text := _listed(texts))]
+        return "; ".join([first, f"{self.same_source} before on the same source rows", *listed])
 
     def to_json(self) -> dict[str, Any]:
         """The count for a program."""
@@ -115,8 +108,9 @@ class AttemptCount:
             "since": self.champion,
             "seeds": self.seeds,
             "overrides": self.overrides,
-            "refused": [
-                {"version": each.version, "outcome": each.outcome, "seed": each.seed} for each in self.refused
+            "same_source": self.same_source,
+            "earlier": [
+                {"version": each.version, "outcome": each.outcome, "seed": each.seed} for each in self.earlier
             ],
         }
 
@@ -124,7 +118,7 @@ class AttemptCount:
 def _listed(texts: Iterable[str]) -> str:
     names = list(texts)
     more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return wording.join_names([*names[:_SHOWN], *more])
+    return wording.join_names([*names[:_SHOWN], *more]) if names else ""
 
 
 def recorded(entries: Iterable[Entry], model: str, terms: AttemptTerms | None = None) -> list[AttemptCount]:

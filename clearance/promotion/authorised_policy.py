@@ -9,7 +9,8 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearance import files, params
+from clearance import files
+from clearance.params import data_contract
 from clearance.policy import authorised, policy_file, schema
 from clearance.versioning import git
 
@@ -27,7 +28,7 @@ class Authority:
     contracts: tuple[str, ...] = ()
     commit: str | None = None
 
-    def objection(self, contract: params.DataContract) -> str | None:
+    def objection(self, contract: data_contract.DataContract) -> str | None:
         """Why a model that answers this question may not be promoted, in a sentence; None when it may.
 
         Another contract than a pinned one is refused, and so is any where the policy requires a pin and

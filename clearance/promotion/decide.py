@@ -10,12 +10,11 @@ import datetime as dt
 import logging
 import os
 import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import ledger, registry
+from clearance import isolation, ledger, registry
 from clearance.errors import ExitCode
 from clearance.ledger import events
 from clearance.promotion import faults, promote, review, version_record
@@ -26,6 +25,7 @@ from clearance.trust import approval_state, decisions, recorded_decisions
 from clearance.trust.decisions import AttestedAccount, DecisionKind
 from clearance.trust.recorded_decisions import RecordedDecision
 from clearance.trust.roles import Right
+from clearance.versioning import visibility
 
 RECORDED_AS = {
     DecisionKind.APPROVE: ledger.EntryKind.APPROVAL,
@@ -120,14 +120,17 @@ def decide(
 
     With an `account`, the person who holds it decides and the session's person attests that; without, the
     session's person decides, and the same decision for the same reason is not recorded twice. Raises
-    IntegrityError when ledger or evidence do not verify, ConfigurationError when there is no such candidate,
-    nothing to revoke, no such account, or no visible reason.
+    IntegrityError when ledger or evidence do not verify, or when somebody agrees where git hides authors;
+    ConfigurationError when there is no such candidate, nothing to revoke, no such account, or no visible
+    reason.
     """
     faults.ensure_reason(reason)
     session.ensure_sound()
     if account is None:
         session.demand(Right.APPROVE, name, f"{kind} a version of {name}")
     with session.recording_refusal(kind, name, version=number):
+        if kind in (DecisionKind.APPROVE, DecisionKind.OVERRIDE):
+            visibility.ensure_history(session.root)  # else authors could approve their own work
         reviewed = review.open_review(session, server, name, number, session.now().date())
         identity, record = _deciding_identity(session, account), reviewed.record
         own = [entry for entry in record.entries if _is_decision_by(entry, session.keyid, number)]
@@ -182,10 +185,17 @@ def notify_prefect(root: Path, name: str, number: int, content: str) -> bool:
     """
     if not os.environ.get("PREFECT_API_URL"):
         return False
-    command = [sys.executable, "-m", "flows.approval_event", name, str(number), content]
+    command = isolation.command("-m", "flows.approval_event", name, str(number), content)
+    variables = isolation.effect_variables(signs=False)
     try:
         child = subprocess.run(  # noqa: S603 - our own module
-            command, cwd=root, timeout=PATIENCE, capture_output=True, text=True, check=False
+            command,
+            cwd=root,
+            env=variables,
+            timeout=PATIENCE,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         logger.warning("could not notify Prefect: no answer within %s s", PATIENCE)

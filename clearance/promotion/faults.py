@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clearance import wording
+from clearance import foreign_text
 from clearance.errors import (
     ConfigurationError,
     ErrorKind,
@@ -274,5 +274,5 @@ VERSIONS_PLANTED = ErrorKind(
 
 def ensure_reason(reason: str) -> None:
     """Raise ConfigurationError unless the reason shows something to whoever reads it."""
-    if not wording.is_visible(reason):
+    if not foreign_text.is_visible(reason):
         raise NO_REASON()

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from clearance import files, ledger, registry
 from clearance.ledger import EntryKind, events
+from clearance.params import data_contract
 from clearance.policy import authorised
 from clearance.promotion import authorised_policy, faults, review
 from clearance.promotion.authorised_policy import Authority
@@ -118,7 +119,7 @@ def _authority_then(
     now = authorised_policy.authorised_now(session.root, name, files.sha256(policy_file))
     begun = intent.read(events.IntentEvent)
     tier, commit = (begun.tier or now.tier, begun.authorised_in) if begun else (now.tier, None)
-    agreed = now.objection(verified.settings.contract) is None
+    agreed = now.objection(data_contract.of(verified.settings)) is None
     if now.policy and now.tier == tier and (agreed or not commit):
         return now, ""
     then = (

@@ -16,7 +16,8 @@ from clearance import files, ledger, params, paths, registry, yaml
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ConfigurationError
-from clearance.params import contract
+from clearance.params import data_contract
+from clearance.params.data_contract import DataContract
 from clearance.policy import authorised, judgement, project_verdict, schema
 from clearance.promotion import (
     attempts,
@@ -54,7 +55,7 @@ class JudgedEvidence:
     verdict: VerdictDocument
     documents: Mapping[str, Any]
     identity: tuple[str, str]
-    contract: params.DataContract
+    contract: DataContract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
         verdict=recorded,
         documents=project_verdict.read_evidence(folder),
         identity=(files.sha256(folder / paths.VERDICT), files.sha256(folder / paths.PARAMS)),
-        contract=settings.contract,
+        contract=data_contract.of(settings),
     )
 
 
@@ -342,12 +343,14 @@ def _background(
     return _Background(
         contributors=_contributors(session, record, bundle, reference),
         contract_changes=contract_changes(
-            params.parse(yaml.loads(bundle.evidence.params), "params.yaml").contract, reference
+            data_contract.of(params.parse(yaml.loads(bundle.evidence.params), "params.yaml")), reference
         ),
     )
 
 
-def contract_changes(after: params.DataContract, reference: evidence_bundle.Bundle | None) -> tuple[str, ...]:
+def contract_changes(
+    after: data_contract.DataContract, reference: evidence_bundle.Bundle | None
+) -> tuple[str, ...]:
     """What differs from the data contract of the champion `reference`, a sentence each; none without one."""
     if reference is None:
         return ()
@@ -355,7 +358,7 @@ def contract_changes(after: params.DataContract, reference: evidence_bundle.Bund
         before = params.parse(yaml.loads(reference.evidence.params), "the champion's params.yaml")
     except (ConfigurationError, yaml.YAMLError) as error:
         return (f"the champion's data contract cannot be compared: {error}",)
-    return contract.differences(before.contract, after)
+    return data_contract.differences(data_contract.of(before), after)
 
 
 def _contributors(

@@ -26,7 +26,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils import logging_utils
 from sqlalchemy.pool import NullPool
 
-from clearance import database_urls, file_lock, files, paths
+from clearance import database_urls, file_lock, files, foreign_text, paths
 from clearance.database_urls import DatabaseFault
 from clearance.errors import ClearanceError, ErrorKind
 from clearance.registry import collector, faults
@@ -134,7 +134,7 @@ def _kind_of_answer(error: MlflowException, reason: str) -> ErrorKind:
 def _reason(error: Exception, address: str) -> str:
     """The message in one line, without what SQLAlchemy adds to it and without a credential."""
     text = str(getattr(error, "orig", None) or error).partition("\n(Background on this error")[0]
-    return database_urls.without_credentials(database_urls.scrub(" ".join(text.split()), address))
+    return foreign_text.without_credentials(database_urls.scrub(" ".join(text.split()), address))
 
 
 class _PatientClient:

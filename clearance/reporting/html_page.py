@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 import markupsafe
 
-from clearance import wording
+from clearance import foreign_text, wording
 from clearance.documents import metric_catalogue
 
 _TICKED = re.compile("`([^`<>]+)`")
@@ -46,7 +46,7 @@ def environment(folder: Path) -> jinja2.Environment:
 
 def visible(value: Any) -> Any:
     """A text with its invisible characters as their code, "\\u202e"; anything else unchanged."""
-    return wording.inert(value, keep="\n\r\t") if type(value) is str else value
+    return foreign_text.inert(value, keep="\n\r\t") if type(value) is str else value
 
 
 def prose(text: str) -> markupsafe.Markup:

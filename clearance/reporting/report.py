@@ -19,7 +19,7 @@ from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.errors import IntegrityError
-from clearance.params import contract
+from clearance.params import data_contract
 from clearance.policy import judgement, project_verdict
 from clearance.reporting import before_after, explain_rule, headline, html_page, impact_table
 
@@ -128,10 +128,11 @@ def _position(path: Path) -> tuple[int, str]:
     return _PICTURES.index(path.stem) if path.stem in _PICTURES else len(_PICTURES), path.name
 
 
-def render(evidence: ReportEvidence, data: params.Data, asked: params.DataContract) -> str:
+def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.DataContract) -> str:
     """The page as HTML: the same bytes for the same evidence, and all text escaped.
 
-    `data` declares the columns, `asked` is the data contract. The page loads nothing and contains no script.
+    `data` declares the columns, `declared` is the data contract. The page loads nothing and contains no
+    script.
     """
     verdict = evidence.verdict
     return (
@@ -141,7 +142,7 @@ def render(evidence: ReportEvidence, data: params.Data, asked: params.DataContra
             **{name: _as_json(document) for name, document in evidence.documents.items()},
             certainties=explain_rule.CERTAINTIES,
             compared=before_after.lines(evidence.documents["training"]),
-            asked={"digest": asked.digest, "lines": contract.describe(asked)},
+            question={"digest": declared.digest, "lines": data_contract.describe(declared)},
             biases=metric_catalogue.of_document("validation_prepared"),
             data=data,
             digests=evidence.digests,
@@ -155,7 +156,7 @@ def render(evidence: ReportEvidence, data: params.Data, asked: params.DataContra
             findings=[codec.write(finding) for finding in sorted(verdict.findings, key=_worst_first)],
             origin=_as_json(evidence.origin),
             outcomes=OUTCOMES,
-            overrides=contract.describe_overrides(verdict.overrides),
+            overrides=data_contract.in_full(verdict.overrides),
             ruled=_with_rule(verdict.findings),
             next_steps=headline.next_steps(verdict),
             small_group=SMALL_GROUP,

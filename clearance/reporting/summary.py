@@ -10,7 +10,7 @@ from pathlib import Path
 from clearance import paths, wording
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import RuleFinding, RuleNotInForce, VerdictDocument
-from clearance.params import contract
+from clearance.params import data_contract
 from clearance.reporting import attempt_notice, headline, test_set_notice
 
 REPORT = paths.REPORT_PAGE
@@ -86,7 +86,7 @@ def counts(folder: Path, verdict: VerdictDocument) -> list[str]:
 
 def overrides(verdict: VerdictDocument) -> list[str]:
     """Every parameter that the run replaced, a line each; empty where it replaced none."""
-    replaced = contract.describe_overrides(verdict.overrides)
+    replaced = data_contract.describe_overrides(verdict.overrides)
     return [f"parameter replaced for this run: {override}" for override in replaced]
 
 

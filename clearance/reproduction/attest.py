@@ -10,7 +10,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from clearance import installation, isolation, ledger, params, paths, registry
+from clearance import installation, ledger, params, paths, registry
 from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind
 from clearance.ledger.events import DIFFERENT
@@ -35,7 +35,6 @@ def rebuild_and_attest(
     without the right to rebuild, IntegrityError when the evidence does not verify or an installed package was
     altered, ConfigurationError when the environment is not the locked one or there is no such candidate.
     """
-    isolation.seal_process()  # it holds the key, and runs what others wrote
     name, server = params.load(root / paths.PARAMS).name, registry.connect()
     with open_session(root, identity) as session:
         session.demand(Right.REBUILD, name, f"rebuild {name}")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 
-from clearance import canonical_json, in_toto, params, validation_messages, wording
+from clearance import canonical_json, foreign_text, in_toto, params, validation_messages
 from clearance.trust import faults
 
 PREDICATE = "urn:clearance:decision:v3"
@@ -25,7 +25,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 def _visible(text: str) -> str:
-    if not wording.is_visible(text):
+    if not foreign_text.is_visible(text):
         raise ValueError("a reason needs a visible character")
     if "\0" in text:
         raise ValueError("a reason must not contain NUL")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clearance import isolation
 from clearance.trust import faults, key_files, keys
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def signer(uri: str, publics: Sequence[Key] = (), secret: Callable[[str], str] |
     from securesystemslib import exceptions
     from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, Signer
 
+    isolation.seal_process()  # from here on it holds a key
     keys.register_sigstore()
     scheme, separator, rest = uri.partition(":")
     if not separator or scheme not in SIGNER_FOR_URI_SCHEME:

@@ -18,7 +18,7 @@ from email.utils import parseaddr
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clearance import paths, yaml
+from clearance import isolation, paths, yaml
 from clearance.versioning import digests, dvc_lock, faults
 
 PARAMS = paths.PARAMS.as_posix()
@@ -379,7 +379,8 @@ def _run(
 ) -> subprocess.CompletedProcess[bytes]:
     git = shutil.which("git") or "git"
     settings = [word for setting in _INERT for word in ("-c", setting)]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    visible = isolation.effect_variables(os.environ, signs=False)  # a filter of the repository may run
+    inherited = {name: value for name, value in visible.items() if not name.startswith("GIT_")}
     own = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         return subprocess.run(  # noqa: S603 - git, no shell

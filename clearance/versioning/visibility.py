@@ -80,7 +80,16 @@ def hidden(root: Path) -> tuple[str, ...]:
 
 def ensure_visible(root: Path) -> None:
     """Raise IntegrityError that names every reason why the checkout at `root` cannot be seen whole."""
-    if reasons := hidden(root):
+    _ensure_none(hidden(root))
+
+
+def ensure_history(root: Path) -> None:
+    """Raise IntegrityError that names every reason why git does not tell all commits and authors here."""
+    _ensure_none(hidden_history(root))
+
+
+def _ensure_none(reasons: tuple[str, ...]) -> None:
+    if reasons:
         raise faults.CHECKOUT_NOT_VISIBLE(reasons="; ".join(reasons))
 
 

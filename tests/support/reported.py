@@ -16,6 +16,7 @@ from clearance.documents.evidence_document import BlockedDocument, MeasuredDocum
 from clearance.documents.measurement import Measurement
 from clearance.documents.training_document import TrainingDocument
 from clearance.documents.validation_document import BlockedValidation
+from clearance.params import data_contract
 from clearance.policy import project_verdict
 from clearance.reporting import report
 from tests.support import evidence
@@ -255,7 +256,7 @@ def write(
 def page(root: Path) -> str:
     """The page over the evidence at `root`."""
     settings = params.load(root / "params.yaml")
-    return report.render(report.read(root), settings.data, settings.contract)
+    return report.render(report.read(root), settings.data, data_contract.of(settings))
 
 
 class Parsed(HTMLParser):

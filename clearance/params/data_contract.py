@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from clearance import canonical_json, labels
+from clearance import canonical_json, foreign_text, labels
+from clearance.params import Params
 from clearance.params.data import Data, Split
 from clearance.params.source import Source
 
@@ -56,6 +57,11 @@ class DataContract:
         return hashlib.sha256(canonical_json.dumps(content)).hexdigest()
 
 
+def of(settings: Params) -> DataContract:
+    """The contract that `params.yaml` declares."""
+    return of_sections(settings.source, settings.data, settings.split, settings.evaluate.reference)
+
+
 def of_sections(source: Source, data: Data, split: Split, reference: Mapping[str, Any]) -> DataContract:
     """The contract that these sections of `params.yaml` declare."""
     columns = {name: data.columns[name].values or [] for name in data.protected if name in data.columns}
@@ -85,9 +91,14 @@ def differences(before: DataContract, after: DataContract) -> tuple[str, ...]:
 
 
 def describe(contract: DataContract) -> tuple[str, ...]:
-    """Every field of the contract in full, one line each; a text with several lines gives one for each."""
+    """Every field of the contract in full; see `in_full`."""
+    return in_full(asdict(contract))
+
+
+def in_full(tree: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every value below `tree` uncut, one line each; a text with several lines gives one for each of them."""
     lines: list[str] = []
-    for name, value in leaves(asdict(contract)):
+    for name, value in leaves(tree):
         if isinstance(value, str) and "\n" in value:
             numbered = enumerate(value.splitlines(), start=1)
             lines += [f"{name}, line {number}: {_inert(line)}" for number, line in numbered]
@@ -146,7 +157,7 @@ def _inert(value: Any) -> str:
     if value is None or value in ({}, [], ()):
         return "none"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return foreign_text.inert(text)
 
 
 def _cut(text: str) -> str:
