@@ -196,8 +196,8 @@ def count_tracked(
     home = git.checkout_of(root)
     entries: list[Entry] = []
     if (home / paths.LEDGER).exists() or os.environ.get(settings.ADDRESS):
-        with open_read_only(home) as session:
-            entries = session.entries(name)
+        with open_read_only(home) as reader:
+            entries = reader.entries(name)
     counts = recorded(entries, name, terms)
     if count := _up_to(counts, lambda attempt: attempt.fingerprint == fingerprint):
         return count
