@@ -187,6 +187,7 @@ def test_the_command_prints_the_contract_and_what_to_commit(place: Place) -> Non
     judge(place)
     done = place.command("contract")
     assert done.code == ExitCode.REFUSED and f"contracts: [{digest(place)}]" in done.said
+    assert "\\n" not in done.said
     pin(place, digest(place))
     assert place.command("contract").code == ExitCode.PASS
     release(place)

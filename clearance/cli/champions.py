@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def promote(version: int, identity: str | None) -> int:
     """Make candidate VERSION the champion.
 
-    Its evidence must verify and all required approvals must be in.
+    Its evidence must verify and all required approvals must be in. Exit status 3 if it is not promoted, 6 if
+    it already is champion and what allowed it has ended.
     """
     root = process.enter_project()
     from clearance import library
