@@ -125,8 +125,8 @@ def recorded(entries: Iterable[Entry], model: str, terms: AttemptTerms | None = 
     """The attempts that the ledger holds, in order, one count for the time up to each promotion.
 
     The last is the time since the last promotion; it is empty where nothing was tried. Attempts recorded
-    before the first day of the `terms` do not count. An entry whose body was erased counts as an attempt of
-    its own.
+    before the first day of the `terms` do not count. An entry that was erased without the right to is an
+    attempt of its own; what was erased by right is not among the entries that count.
     """
     first = dt.date.min if terms is None else terms.valid_from
     counts = [AttemptCount(model=model, champion=None, attempts=())]
@@ -191,7 +191,7 @@ def count_tracked(
 ) -> AttemptCount:
     """The attempts up to the tracked content `fingerprint`, which the next release would record.
 
-    Reads the ledger of the checkout at `root` where there is one.
+    Reads the ledger of the checkout at `root` where there is one; raises as `open_read_only` does.
     """
     home = git.checkout_of(root)
     entries: list[Entry] = []
