@@ -81,10 +81,11 @@ def contract_(version: int | None) -> int:
     declared = data_contract.of(settings) if version is None else _contract_of(root, settings.name, version)
     for line in data_contract.describe(declared):
         process.echo(line)
+    process.echo("")
     if agreed and declared.digest in agreed.contracts:
-        process.echo(f"\npinned in {authorised.FILE}: {declared.digest}")
+        process.echo(f"pinned in {authorised.FILE}: {declared.digest}")
         return ExitCode.PASS
-    process.echo(f"\nnot pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
+    process.echo(f"not pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
     return ExitCode.REFUSED
 
 
