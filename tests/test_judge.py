@@ -26,7 +26,7 @@ def fair_table(rows: int = 12_000) -> pd.DataFrame:
     random = np.random.default_rng(4)
     frame = scored.table(rows, seed=4)
     frame["race"] = random.choice(["Black", "Hispanic", "White"], rows, p=[0.3, 0.3, 0.4]).astype(object)
-    frame["label"] = (random.random(rows) < 1 / (1 + np.exp(-1.2 - 1.5 * frame["a"]))).astype(np.int8)
+    frame["label"] = (random.random(rows) < 1 / (1 + np.exp(-2.5 - 5 * frame["a"]))).astype(np.int8)
     return frame
 
 
@@ -122,7 +122,16 @@ def test_the_verdict_cites_every_file_it_rests_on_by_content(project: Project) -
             "warn_from": 20,
             "kind": "engineering",
             "source": verdict["policy"]["test_uses"]["source"],
-            "certainty": "text",
+            "certainty": None,
+            "valid_from": "2026-01-01",
+            "valid_until": None,
+        },
+        "attempts": {
+            "spend": False,
+            "warn_from": 5,
+            "kind": "engineering",
+            "source": verdict["policy"]["attempts"]["source"],
+            "certainty": None,
             "valid_from": "2026-01-01",
             "valid_until": None,
         },
@@ -284,7 +293,7 @@ def test_a_policy_out_of_date_is_not_evaluated(project: Project) -> None:
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.NOT_EVALUATED
     assert verdict["findings"] == []
-    assert len(verdict["not_in_force"]) == 14
+    assert len(verdict["not_in_force"]) == 16
 
 
 def test_an_empty_policy_is_an_error_and_writes_no_verdict(project: Project) -> None:
