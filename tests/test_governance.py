@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from assurance import crashes, unauthorised
-from clearance import ledger, params, registry
+from clearance import ledger, params, paths, registry
 from clearance.errors import ExitCode
 from clearance.params import data_contract
 from clearance.promotion import release, review, version_record
@@ -92,7 +92,9 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Own:
         for who, role in people.items()
     }
     (place.root / roles_file.FILE).write_text(yaml.safe_dump(said, sort_keys=False))
-    shutil.rmtree(place.root / ".clearance", ignore_errors=True)
+    for path in (place.root / paths.STATE).iterdir():
+        if path.name != paths.EXECUTIONS.name:  # what ran here stays known
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     holders = [keys.public(pairs[f"holder-{number}"].entry) for number in (1, 2, 3)]
     root.write(tmp_path / "root.json", root.create(holders, 2))
     monkeypatch.setenv(root.VARIABLE, str(tmp_path / "root.json"))
