@@ -135,7 +135,7 @@ def explain(rule: str, policy_file: str | None) -> int:
     """Explain RULE in plain words.
 
     What it measures, its limit, how it decides, its source and how well the source is established. RULE can
-    also be a section of the policy: challenge, impact_table or test_uses.
+    also be a section of the policy: challenge, impact_table, test_uses or attempts.
     """
     from clearance import library, params
     from clearance.reporting import explain_rule
