@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from clearance import files, ledger, paths, registry
+from clearance.approvals_api import service
 from clearance.documents.attempt_level import AttemptLevel
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.measurement import Outcome
@@ -19,12 +20,12 @@ from clearance.ledger import EntryKind
 from clearance.params import load
 from clearance.policy import attempt_terms, project_verdict
 from clearance.policy.attempt_terms import AttemptTerms
-from clearance.promotion import attempts, next_step, release, verify
+from clearance.promotion import attempts, decide, next_step, release, verify
 from clearance.promotion.session import open_session
 from clearance.reporting import attempt_notice, summary
 from clearance.versioning import lineage
 from tasks import track
-from tests.support import judged
+from tests.support import governed, judged
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
@@ -150,7 +151,7 @@ def test_attempts_from_before_the_terms_do_not_count_but_number_themselves(
     assert counted(2, AttemptTerms.model_validate(SPEND)).number == 2
 
 
-def test_an_erased_body_still_counts(settle: Callable[..., Path]) -> None:
+def test_a_body_that_was_erased_without_the_right_still_counts(settle: Callable[..., Path]) -> None:
     root = settle()
     attempt(root, **seed(1, verdict="fail"))
     attempt(root, **seed(2))
@@ -233,3 +234,15 @@ def test_a_run_that_was_only_tracked_is_counted_by_track(settle: Callable[..., P
     count = attempts.count_tracked(root, registry.connect(), NAME, fingerprint, None)
     assert (count.number, count.seeds) == (2, [1, 2])
     assert files.read_json(root / paths.ATTEMPTS)["number"] == 2
+
+
+def test_who_decides_is_told_the_attempt_on_the_command_line_and_by_the_api(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = governed.enter(monkeypatch).put("waiting")
+    sentence = f"attempt 1 at {NAME} since the beginning"
+    assert sentence in place.decide("approve", 1, "vera").said
+    with place.office() as office:
+        reviewed = decide.current_review(office, registry.connect(), NAME, 1)
+    assert str(reviewed.attempts) == sentence
+    assert service._to_json(reviewed)["attempts"]["number"] == 1

@@ -66,7 +66,7 @@ STALE = {
     "yaml": set(ORDER),
     "files": set(ORDER),
     "canonical_json": set(ORDER),
-    "labels": set(ORDER),
+    "labels": set(ORDER) - {"ingest"},
     "wording": WORDED,
     "foreign_text": set(ORDER),
     "database_urls": set(),

@@ -99,6 +99,18 @@ def test_an_isolated_module_takes_none_of_it(project: Path) -> None:
     assert told["variables"]["LC_ALL"] == "C"
 
 
+def test_packages_of_an_environment_inside_the_project_are_installed_ones(project: Path) -> None:
+    """`make setup` creates the environment in the checkout; its compiled files are read."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project / ".venv"], check=True)
+    python = project / ".venv/bin/python"
+    (packages,) = project.glob(".venv/lib/python*/site-packages")
+    write(project / "tiny.py", "WORD = 'compiled'")
+    py_compile.compile(str(project / "tiny.py"), cfile=str(packages / "tiny.pyc"), doraise=True)
+    (project / "tiny.py").unlink()
+    write(project / "project/use.py", "import json, tiny; print(json.dumps({'word': tiny.WORD}))")
+    assert run(project, *isolation.command("-m", "project.use", python=str(python))) == {"word": "compiled"}
+
+
 def test_so_does_the_python_that_a_shell_command_finds(project: Path, tmp_path: Path) -> None:
     tools = isolation.write_python(tmp_path / "tools with space")
     told = run(project, "/bin/sh", "-c", f"PATH='{tools}':$PATH; python -m project.tell one")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +24,7 @@ from clearance.errors import (
     IntegrityError,
     UnavailableError,
 )
-from clearance.ledger import address, checkpoint_files, database_faults, export, waiting
+from clearance.ledger import address, checkpoint_files, database, database_faults, export, waiting
 from tests.support import disks
 from tests.support import ledger_samples as samples
 from tests.support.codes import raises
@@ -202,6 +204,23 @@ def test_nobody_can_lock_what_they_may_not_write(tmp_path: Path, signer: samples
                 assert {path.stat().st_mode & 0o777 for path in locks if path.suffix != ".lock"} == {mode}
                 assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.lock")} == {0o600}
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o644, "everybody may read the checkpoints"
+
+
+def test_opening_a_ledger_again_releases_no_lock_of_this_process(
+    tmp_path: Path, signer: samples.Signer
+) -> None:
+    """POSIX locks of a process end when it closes the file anywhere: nothing but SQLite may open it."""
+    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+    seal, other = signer.seal(tmp_path / "one"), str(tmp_path / "ledger.db")
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book, database.writing(book.database):
+        for path in tmp_path.glob("ledger.db*"):
+            path.chmod(0o644)
+        with ledger.open(samples.sqlite(tmp_path)):
+            pass
+        done = subprocess.run(
+            [sys.executable, "-c", code, other], capture_output=True, text=True, check=False
+        )
+        assert "database is locked" in done.stderr
 
 
 @pytest.mark.parametrize("state", ["closed", "live", "log"])

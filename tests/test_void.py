@@ -45,6 +45,14 @@ BODIES: dict[EntryKind, dict[str, Any]] = {
     EntryKind.RETIREMENT: {**ABOUT, "intent": 4},
     EntryKind.REPAIR: {**ABOUT, "intent": 4},
     EntryKind.ROLES: {"roles_version": 1_000_000, "sha256": "0" * 64},
+    EntryKind.ATTEMPT: {"fingerprint": "f" * 64, "outcome": "fail"},
+    EntryKind.REBUILD: {
+        **ABOUT,
+        "conclusion": "different",
+        "outputs": 2,
+        "same": 1,
+        "environment": "fresh",
+    },
     EntryKind.REDACTION: {"entries": [2], "reason": "so", "years": {"others": 1}, "versions": [1]},
 }
 """What an auditor, who may only read, records as if it were so."""
@@ -150,6 +158,10 @@ def test_a_false_entry_is_void_and_stops_nobody(
     assert list(voids(root)) == [made.number]
     assert state(root) == before
     tell(root, "vera", (EntryKind.REJECTION, {**ABOUT, "reason": "seen again"}))
+
+
+def test_every_kind_is_tried() -> None:
+    assert {*BODIES, EntryKind.REFUSAL, EntryKind.CHECKPOINT_POLICY} == set(EntryKind)
 
 
 @pytest.mark.parametrize("kind", [EntryKind.REFUSAL, EntryKind.CHECKPOINT_POLICY])

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import foreign_text, ledger, paths, registry, wording
+from clearance import foreign_text, paths, registry, wording
 from clearance.ledger import Entry, EntryKind, events, settings
 from clearance.policy.attempt_terms import AttemptTerms
-from clearance.promotion.session import LedgerSession
+from clearance.promotion.session import LedgerSession, open_read_only
 from clearance.trust.roles import Right
 from clearance.versioning import git
 
@@ -125,8 +125,8 @@ def recorded(entries: Iterable[Entry], model: str, terms: AttemptTerms | None = 
     """The attempts that the ledger holds, in order, one count for the time up to each promotion.
 
     The last is the time since the last promotion; it is empty where nothing was tried. Attempts recorded
-    before the first day of the `terms` do not count. An entry whose body was erased counts as an attempt of
-    its own.
+    before the first day of the `terms` do not count. An entry that was erased without the right to is an
+    attempt of its own; what was erased by right is not among the entries that count.
     """
     first = dt.date.min if terms is None else terms.valid_from
     counts = [AttemptCount(model=model, champion=None, attempts=())]
@@ -191,13 +191,13 @@ def count_tracked(
 ) -> AttemptCount:
     """The attempts up to the tracked content `fingerprint`, which the next release would record.
 
-    Reads the ledger of the checkout at `root` where there is one.
+    Reads the ledger of the checkout at `root` where there is one; raises as `open_read_only` does.
     """
     home = git.checkout_of(root)
     entries: list[Entry] = []
     if (home / paths.LEDGER).exists() or os.environ.get(settings.ADDRESS):
-        with ledger.open(settings.address(home)) as book:
-            entries = list(ledger.entries(book, model=name))
+        with open_read_only(home) as reader:
+            entries = reader.entries(name)
     counts = recorded(entries, name, terms)
     if count := _up_to(counts, lambda attempt: attempt.fingerprint == fingerprint):
         return count
