@@ -93,6 +93,7 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Own:
     }
     (place.root / roles_file.FILE).write_text(yaml.safe_dump(said, sort_keys=False))
     shutil.rmtree(place.root / ".clearance", ignore_errors=True)
+    judged.note_executions(place.root)
     holders = [keys.public(pairs[f"holder-{number}"].entry) for number in (1, 2, 3)]
     root.write(tmp_path / "root.json", root.create(holders, 2))
     monkeypatch.setenv(root.VARIABLE, str(tmp_path / "root.json"))

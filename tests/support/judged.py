@@ -236,6 +236,11 @@ def lock(root: Path) -> None:
         shutil.copy(IGNORE, root / ".dvcignore")
     with Repo(str(root)) as repo:
         repo.commit(force=True)
+    note_executions(root)
+
+
+def note_executions(root: Path) -> None:
+    """Let the stages of the lock at `root` have run there."""
     executions.Executions(root).add(dvc_lock.read(root / "dvc.lock").stages.items())
 
 
