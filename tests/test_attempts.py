@@ -76,7 +76,7 @@ def test_three_seeds_are_three_attempts_and_are_named_everywhere(settle: Callabl
     root = settle()
     attempt(root, **seed(1, verdict="fail"))
     attempt(root, **seed(2, verdict="insufficient_evidence"))
-    done = attempt(root, **seed(3))
+    result = attempt(root, **seed(3))
     count = counted(3)
     assert count.to_json() == {
         "number": 3,
@@ -89,7 +89,7 @@ def test_three_seeds_are_three_attempts_and_are_named_everywhere(settle: Callabl
             {"version": 2, "outcome": "insufficient_evidence", "seed": 2},
         ],
     }
-    assert done["attempt"] == {"number": 3, "sentence": str(count)}
+    assert result["attempt"] == {"number": 3, "sentence": str(count)}
     assert verified(root, 3)["attempts"].says == str(count)
     verdict = attempt_notice.read_verdict(root)
     assert summary.counts(root, verdict)[0] == str(count)
@@ -155,10 +155,10 @@ def test_a_body_that_was_erased_without_the_right_still_counts(settle: Callable[
     root = settle()
     attempt(root, **seed(1, verdict="fail"))
     attempt(root, **seed(2))
-    erased = [
+    history = [
         replace(e, text=None) if e.kind == "proposal" and e.body["version"] == 1 else e for e in entries()
     ]
-    count = attempts.of_version(erased, NAME, 2, None)
+    count = attempts.of_version(history, NAME, 2, None)
     assert count is not None
     assert count.number == 2
 
@@ -202,10 +202,10 @@ def test_the_third_attempt_is_decided_at_its_share_at_release_and_by_verify(
 ) -> None:
     root = settle(policy={"attempts": SPEND})
     spending_attempt(root, 1, verdict="fail")
-    done = spending_attempt(root, 2)
+    result = spending_attempt(root, 2)
     assert files.read_json(root / paths.VERDICT)["verdict"] == "pass"  # the same wherever it ran
-    assert (done["status"], done["is_champion"]) == (next_step.Status.NOT_PROMOTED, False)
-    assert "as attempt 2 it is decided at 1/8 of the level" in done["reason"]
+    assert (result["status"], result["is_champion"]) == (next_step.Status.NOT_PROMOTED, False)
+    assert "as attempt 2 it is decided at 1/8 of the level" in result["reason"]
     assert attempt_notice.read_verdict(root).verdict is Outcome.INSUFFICIENT_EVIDENCE
     assert "not promoted so far; Judged again" in verified(root, 2)["approvals"].says
     assert summary.title(attempt_notice.read_verdict(root)).startswith("Insufficient evidence")

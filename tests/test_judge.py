@@ -90,7 +90,7 @@ def choose(root: Path, **sections: Any) -> None:
 
 
 def outcomes(verdict: dict[str, Any]) -> dict[tuple[str, str | None], str | None]:
-    return {(each["rule"], each["attribute"]): each["outcome"] for each in verdict["findings"]}
+    return {(finding["rule"], finding["attribute"]): finding["outcome"] for finding in verdict["findings"]}
 
 
 def test_a_fair_model_on_plentiful_data_passes(project: Project) -> None:
@@ -99,7 +99,9 @@ def test_a_fair_model_on_plentiful_data_passes(project: Project) -> None:
     assert verdict["what_if"] is False
     assert verdict["name"] == "loan-approval"
     assert verdict["not_in_force"] == []
-    assert {each["outcome"] for each in verdict["findings"] if each["severity"] == "block"} == {"pass"}
+    assert {finding["outcome"] for finding in verdict["findings"] if finding["severity"] == "block"} == {
+        "pass"
+    }
 
 
 def test_the_verdict_cites_every_file_it_rests_on_by_content(project: Project) -> None:
@@ -181,12 +183,12 @@ def test_a_blocked_validation_is_a_refusal_and_the_rest_is_not_evaluated(project
     (project / "models/trained/model.skops").unlink()
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.FAIL
-    assert [each["rule"] for each in verdict["findings"] if each["outcome"] == "fail"] == [
+    assert [finding["rule"] for finding in verdict["findings"] if finding["outcome"] == "fail"] == [
         "raw-data-is-valid"
     ]
     assert len(verdict["reasons"]) == 1
-    others = [each for each in verdict["findings"] if each["rule"] != "raw-data-is-valid"]
-    assert {each["outcome"] for each in others} == {"not_evaluated"}
+    others = [finding for finding in verdict["findings"] if finding["rule"] != "raw-data-is-valid"]
+    assert {finding["outcome"] for finding in others} == {"not_evaluated"}
     assert "models/trained/model.skops" not in verdict["evidence"]
 
 
@@ -217,13 +219,13 @@ def test_a_document_that_cannot_be_read_is_not_evaluated(project: Project, docum
         file.unlink()
     else:
         content = file.read_text()
-        spoilt = {
+        replacements = {
             "empty": "",
             "no json": content[:-9],
             "a list": "[]",
             "not a number": re.sub(r'"value": [-0-9.e]+', '"value": NaN', content),
         }
-        file.write_text(spoilt[fault])
+        file.write_text(replacements[fault])
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.NOT_EVALUATED
     assert all(document in reason for reason in verdict["reasons"])
@@ -237,9 +239,9 @@ def test_a_group_too_small_to_judge_is_insufficient_evidence(project: Project) -
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.INSUFFICIENT_EVIDENCE
     (finding,) = [
-        each
-        for each in verdict["findings"]
-        if (each["rule"], each["attribute"]) == ("demographic-parity-difference", "race")
+        entry
+        for entry in verdict["findings"]
+        if (entry["rule"], entry["attribute"]) == ("demographic-parity-difference", "race")
     ]
     assert finding["outcome"] == Outcome.INSUFFICIENT_EVIDENCE
     assert finding["more_rows"]["short"] == {"Black": 9}

@@ -56,11 +56,11 @@ URL = sa.make_url("postgresql+psycopg://ann:s3cr3t@db.example/ledgers")
 def test_what_a_database_raises_is_told_by_what_can_be_done(
     cause: Exception, kind: type[ClearanceError]
 ) -> None:
-    with pytest.raises(ClearanceError) as caught, database_faults.translated(URL):
+    with pytest.raises(ClearanceError) as excinfo, database_faults.translated(URL):
         raise sa.exc.OperationalError("INSERT", {}, cause)
-    assert type(caught.value) is kind
-    assert "ann" not in str(caught.value) and "s3cr3t" not in str(caught.value)
-    assert caught.value.__cause__ is None and caught.value.__context__ is None
+    assert type(excinfo.value) is kind
+    assert "ann" not in str(excinfo.value) and "s3cr3t" not in str(excinfo.value)
+    assert excinfo.value.__cause__ is None and excinfo.value.__context__ is None
 
 
 def test_a_row_against_a_rule_of_the_tables_is_no_matter_of_rights() -> None:
@@ -161,7 +161,7 @@ def test_a_line_of_an_export_that_is_cut_is_named(tmp_path: Path, signer: sample
     with raises("ledger.not_an_object", line=2):
         list(export.entries(file))
     report = export.verify(file, signer.verify_envelope)
-    assert [str(each) for each in report.findings] == [
+    assert [str(finding) for finding in report.findings] == [
         f"unreadable: the entries after 0: line 2 of {file} is not a JSON object"
     ]
 
@@ -217,10 +217,10 @@ def test_opening_a_ledger_again_releases_no_lock_of_this_process(
             path.chmod(0o644)
         with ledger.open(samples.sqlite(tmp_path)):
             pass
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", code, other], capture_output=True, text=True, check=False
         )
-        assert "database is locked" in done.stderr
+        assert "database is locked" in result.stderr
 
 
 @pytest.mark.parametrize("state", ["closed", "live", "log"])

@@ -50,8 +50,8 @@ def attest(
 
 def test_all_approvals_do_not_promote_without_a_rebuild(place: Place) -> None:
     assert place.told() is place.alias() is None
-    done = place.promote(1, by="otto")
-    assert done.code == ExitCode.REFUSED and "clearance reproduce 1 --attest" in done.said
+    result = place.promote(1, by="otto")
+    assert result.code == ExitCode.REFUSED and "clearance reproduce 1 --attest" in result.said
     assert place.told() is None
     check = place.verify(1)["rebuild"]
     assert check.holds and check.says.startswith("none so far")
@@ -98,8 +98,8 @@ def test_what_is_not_an_independent_signed_rebuild_of_this_content_promotes_noth
 
 def test_a_rebuild_that_differs_stops_it_and_breaks_a_champion(place: Place) -> None:
     attest(place, "builder", conclusion="different", reasons=["reports/fairness.json: value: 0.27"])
-    done = place.promote(1, by="otto")
-    assert done.code == ExitCode.REFUSED and "0.27" in done.said
+    result = place.promote(1, by="otto")
+    assert result.code == ExitCode.REFUSED and "0.27" in result.said
     assert place.broken(1) == {"rebuild"}
     attest(place, "builder")  # the same person again, after the cause was found
     assert place.promote(1, by="otto").code == ExitCode.PASS
@@ -108,8 +108,8 @@ def test_a_rebuild_that_differs_stops_it_and_breaks_a_champion(place: Place) -> 
 
 
 def test_only_who_has_the_right_may_attest(place: Place) -> None:
-    done = place.command("reproduce", "1", "--attest", "--as", "vera")
-    assert done.error == "promotion.right_missing"
+    result = place.command("reproduce", "1", "--attest", "--as", "vera")
+    assert result.error == "promotion.right_missing"
     assert not place.entries("rebuild")
 
 
