@@ -105,7 +105,7 @@ def with_faults(table: pd.DataFrame) -> pd.DataFrame:
 def test_a_bad_table_is_refused_by_name_and_the_champion_stays(
     hiring: Project, passed: Done, prefect: PrefectServer
 ) -> None:
-    faults = {"invited": "maybe", "applicant": "", "skill": ""}
+    faults = {"invited": "3 values", "applicant": "", "skill": ""}
     with_faults(applicants()).to_csv(hiring.root / SOURCE, sep=";", index=False)
     result = run(hiring, prefect)
     assert result.code == ExitCode.REFUSED, result.out
