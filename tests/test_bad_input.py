@@ -156,7 +156,7 @@ REFUSALS = {
     "protected column absent": (rows(lambda t: t.drop(columns="gender")), "gender"),
     "target with three values": (
         rows(lambda t: t.assign(invited=t["invited"].where(t.index % 3 > 0, "maybe"))),
-        "maybe",
+        "`invited` has 3 values",
     ),
     "duplicate keys": (rows(lambda t: t.assign(applicant=t["applicant"] // 2)), "applicant"),
     "a feature that is all null": (rows(lambda t: t.assign(years=None)), "years"),
