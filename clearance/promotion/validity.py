@@ -33,6 +33,8 @@ OPEN_LIMIT = 16 * 1024
 OBJECTIONS = frozenset({EntryKind.REJECTION, EntryKind.REVOCATION})
 """Decisions that only restrict: neither a wrong clock nor an erasure that does not count ends them."""
 
+_ATTEMPTS = frozenset({EntryKind.ATTEMPT, EntryKind.PROPOSAL})
+
 _RESTRICTED = {kind for kind, event in events.EVENTS.items() if event.right} | {
     EntryKind.ROLES,
     EntryKind.INTENT,
@@ -145,8 +147,12 @@ class History:
         )
 
     def counts(self, item: Entry) -> bool:
-        """Whether readers see the entry: it is not void, and its body was not erased by right."""
-        return item.number not in self.voids and item.number not in self.explained
+        """Whether readers see the entry: it is not void, and its body was not erased by right.
+
+        An erased attempt is seen without its body: it was made, and still counts.
+        """
+        erased = item.number in self.explained and item.kind not in _ATTEMPTS
+        return item.number not in self.voids and not erased
 
     def add(self, item: Entry, signature: Signature | None) -> None:
         """Add the next entry. `signature` is None where its checkpoint is not at hand."""
