@@ -124,13 +124,13 @@ def _crash(book: ledger.Ledger, random_: random.Random) -> None:
     fatal = random_.randint(1, 2 * len(seal.places))
     write_whole, count = checkpoint_files.write, 0
 
-    def write(where: Sequence[Path], line: str) -> None:
+    def write(where: Sequence[Path], line: str, *, alone: bool = False) -> None:
         nonlocal count
         for place in where:
             count += 1
             if count > fatal:
                 raise Crash
-            write_whole([place], line)
+            write_whole([place], line, alone=alone)
         if count == fatal:
             raise Crash
 

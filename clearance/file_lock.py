@@ -9,7 +9,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _GROUP = stat.S_IRGRP | stat.S_IWGRP
@@ -59,18 +59,20 @@ def attempt(descriptor: int) -> bool:
 def restrict(path: Path) -> None:
     """Take the right to read a database, and so to lock it, from all who may not write it.
 
-    Changes nothing where there is no such file, or another account owns it.
+    Changes nothing where there is no such file, or another account owns it. The file is not opened: closing
+    it would release every lock that SQLite holds on it in this process (sqlite.org/howtocorrupt.html, 2.2).
     """
     if path.exists():
-        mode = stat.S_IMODE(path.stat().st_mode)
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            _set_mode(descriptor, 0o660 if mode & _GROUP == _GROUP else 0o600)
-        finally:
-            os.close(descriptor)
+        _set_mode(path, 0o660 if path.stat().st_mode & _GROUP == _GROUP else 0o600)
 
 
-def _set_mode(descriptor: int, mode: int) -> None:
-    status = os.fstat(descriptor)
+def create(path: Path) -> None:
+    """Create a database file that only its owner may open; one that exists is left alone, and not opened."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def _set_mode(file: int | Path, mode: int) -> None:
+    status = os.stat(file)  # noqa: PTH116 - a path or a descriptor
     if stat.S_IMODE(status.st_mode) != mode and status.st_uid == os.geteuid():
-        os.fchmod(descriptor, mode)
+        os.chmod(file, mode)  # noqa: PTH101

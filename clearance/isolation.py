@@ -90,21 +90,26 @@ def isolate(project: Path) -> None:
     """Let this process import from the standard library, installed packages and `project`, in this order."""
     home = str(project.resolve())
     details = (SourceLoader, importlib.machinery.SOURCE_SUFFIXES)
+    installed = installed_path()
+    packages = [*installed, *(str(Path(entry).resolve()) for entry in installed)]
 
     def find_in_project(path: str) -> importlib.machinery.FileFinder:
-        if path != home and not path.startswith(home + os.sep):
-            raise ImportError(path)
+        if not _is_below(path, home) or any(_is_below(path, folder) for folder in packages):
+            raise ImportError(path)  # an environment may lie in the project; its packages are installed
         return importlib.machinery.FileFinder(path, details)
 
     sys.path_hooks.insert(0, find_in_project)
-    installed = installed_path()
     developed = (
         [] if (project / "clearance").is_dir() else [path for path in sys.path if path not in installed]
     )
     sys.path[:] = [*installed, home, *developed]  # a project without Clearance may use an editable one
     for path in list(sys.path_importer_cache):
-        if path == home or path.startswith(home + os.sep):
+        if _is_below(path, home):
             del sys.path_importer_cache[path]
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)
 
 
 def installed_path() -> list[str]:

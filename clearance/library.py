@@ -118,8 +118,8 @@ def what_if(
 def verify(project: ProjectPath, version: int | ProjectPath | None = None) -> list[Check]:
     """Check what is recorded about a version: the champion, a candidate by number or a bundle by its file.
 
-    Returns one `Check` each for ledger, alias, evidence, copy, comparison and approvals, as far as they
-    apply. All of them must hold. Changes nothing. Raises ConfigurationError outside a project.
+    Returns one `Check` each for ledger, alias, evidence, copy, comparison, attempts, approvals and others, as
+    far as they apply. All of them must hold. Changes nothing. Raises ConfigurationError outside a project.
     """
     root = _enter(project)
     from clearance import registry

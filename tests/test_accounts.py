@@ -23,9 +23,9 @@ APPROVE, REJECT, OVERRIDE, REVOKE = DecisionKind
 
 
 def person(who: str, *subjects: str, keyed: bool = True, **more: Any) -> dict[str, Any]:
-    accounts = [{"issuer": ISSUER, "subject": each} for each in subjects]
-    listed = [people.key_entry(SIGNERS[who])] if keyed else []
-    return {"roles": people.WORK[who], "keys": listed, "accounts": accounts, **more}
+    accounts = [{"issuer": ISSUER, "subject": subject} for subject in subjects]
+    keys = [people.key_entry(SIGNERS[who])] if keyed else []
+    return {"roles": people.WORK[who], "keys": keys, "accounts": accounts, **more}
 
 
 def with_accounts(**more: Any) -> Roles:
@@ -45,27 +45,29 @@ KNOWN = with_accounts()
 
 
 def account(subject: str, digit: str = "1", **more: Any) -> AttestedAccount:
-    said = {"issuer": ISSUER, "subject": subject, "token": digit * 64, "issued": AT, **more}
-    return AttestedAccount.model_validate(said, strict=False)
+    fields = {"issuer": ISSUER, "subject": subject, "token": digit * 64, "issued": AT, **more}
+    return AttestedAccount.model_validate(fields, strict=False)
 
 
 def by_token(
     number: int,
     who: str,
     kind: DecisionKind,
-    held: AttestedAccount,
+    attestation: AttestedAccount,
     *,
     key: Any = DESK,
     seen: Roles = KNOWN,
     when: dt.datetime = AT,
     **more: Any,
 ) -> DecisionRecord:
-    said = decisions.statement_for(kind, MATTER, by=who, reason="seen", at=AT, account=held, **more)
-    return recorded_decisions.open_record(number, when, dsse.sign(said, key), seen)
+    statement = decisions.statement_for(
+        kind, MATTER, by=who, reason="seen", at=AT, account=attestation, **more
+    )
+    return recorded_decisions.open_record(number, when, dsse.sign(statement, key), seen)
 
 
 def standing(*records: DecisionRecord, **changes: Any) -> approval_state.ApprovalState:
-    asked = {
+    context = {
         "subject": MATTER,
         "roles": KNOWN,
         "contributors": Contributors(identities=frozenset({"dan"})),
@@ -73,7 +75,7 @@ def standing(*records: DecisionRecord, **changes: Any) -> approval_state.Approva
         "failed": False,
         "now": AT + DAY,
     }
-    return approval_state.evaluate(records, ApprovalContext(**{**asked, **changes}))
+    return approval_state.evaluate(records, ApprovalContext(**{**context, **changes}))
 
 
 def uncounted(state: approval_state.ApprovalState) -> dict[int, str]:
@@ -124,10 +126,10 @@ def test_what_a_token_does_not_prove_does_not_count(odd: DecisionRecord, code: s
 
 
 def test_groups_take_roles_away_and_give_none() -> None:
-    both = account("s-rita", roles=("validator", "risk_officer", "operator"))
-    (vote,) = standing(by_token(1, "rita", APPROVE, both)).counted
+    identity = account("s-rita", roles=("validator", "risk_officer", "operator"))
+    (vote,) = standing(by_token(1, "rita", APPROVE, identity)).counted
     assert vote.roles == {"risk_officer"} and vote.can_override
-    assert recorded_decisions.roles_with_right(KNOWN, vote.person, Right.PROMOTE, AT, both) == frozenset()
+    assert recorded_decisions.roles_with_right(KNOWN, vote.person, Right.PROMOTE, AT, identity) == frozenset()
 
 
 def test_a_person_counts_once_by_key_and_by_any_of_their_accounts() -> None:
@@ -152,19 +154,19 @@ def test_a_token_decides_once_also_after_a_revocation() -> None:
 def test_a_replayed_revocation_takes_back_nothing() -> None:
     spent = account("s-vera", "9")
     first = by_token(1, "vera", REJECT, spent)
-    anew = by_token(2, "vera", APPROVE, account("s-vera", "2"))
-    digest = anew.signed.digest if anew.signed else ""
-    state = standing(first, anew, by_token(3, "vera", REVOKE, spent, revokes=[digest]))
+    approval = by_token(2, "vera", APPROVE, account("s-vera", "2"))
+    digest = approval.signed.digest if approval.signed else ""
+    state = standing(first, approval, by_token(3, "vera", REVOKE, spent, revokes=[digest]))
     assert [vote.number for vote in state.counted] == [2]
 
 
 def test_by_token_one_takes_back_what_one_signed_with_a_key_and_nobody_elses() -> None:
-    signed = record(1, "vera", APPROVE, seen=KNOWN)
-    digest = signed.signed.digest if signed.signed else ""
+    approval = record(1, "vera", APPROVE, seen=KNOWN)
+    digest = approval.signed.digest if approval.signed else ""
     own = by_token(3, "vera", REVOKE, account("s-vera", "3"), revokes=[digest])
     other = by_token(3, "rita", REVOKE, account("s-rita", "3"), revokes=[digest])
-    assert standing(signed, own).missing == {"validator": 1, "risk_officer": 1}
-    assert standing(signed, other).missing == {"risk_officer": 1}
+    assert standing(approval, own).missing == {"validator": 1, "risk_officer": 1}
+    assert standing(approval, other).missing == {"risk_officer": 1}
 
 
 def test_who_had_a_part_in_making_it_cannot_attest_who_approved() -> None:
@@ -184,25 +186,25 @@ def test_who_had_a_part_in_making_it_cannot_attest_who_approved() -> None:
     ],
 )
 def test_an_account_is_judged_as_of_the_ledgers_time(span: Mapping[str, str], counts: bool) -> None:
-    held = {"issuer": ISSUER, "subject": "s", **span}
-    known = with_accounts(both={"roles": ["validator"], "accounts": [held]})
-    read = recorded_decisions.read(by_token(1, "both", APPROVE, account("s"), seen=known), known)
+    entry = {"issuer": ISSUER, "subject": "s", **span}
+    roles = with_accounts(both={"roles": ["validator"], "accounts": [entry]})
+    read = recorded_decisions.read(by_token(1, "both", APPROVE, account("s"), seen=roles), roles)
     assert isinstance(read, RecordedDecision) is counts
 
 
 def test_a_revoked_service_attests_nothing_from_then_on() -> None:
-    revoked = {"at": "2026-06-01T12:00:00Z", "why": "its machine was broken into"}
-    desk = {"roles": ["desk"], "keys": [people.key_entry(DESK, revoked=revoked)]}
-    known = with_accounts(second={"roles": ["desk"], "keys": [people.key_entry(SECOND)]})
+    revocation = {"at": "2026-06-01T12:00:00Z", "why": "its machine was broken into"}
+    desk = {"roles": ["desk"], "keys": [people.key_entry(DESK, revoked=revocation)]}
+    sound_roles = with_accounts(second={"roles": ["desk"], "keys": [people.key_entry(SECOND)]})
     data = people.plain(vera=person("vera", "s-vera"), desk=desk)
-    broken = people.roles({**data, "roles": {**people.RIGHTS, "desk": ["attest_identity"]}})
-    late = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken)
-    early = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken, when=AT - DAY)
-    assert not isinstance(recorded_decisions.read(late, broken), RecordedDecision)
-    assert isinstance(recorded_decisions.read(early, broken), RecordedDecision)
+    broken_roles = people.roles({**data, "roles": {**people.RIGHTS, "desk": ["attest_identity"]}})
+    late = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken_roles)
+    early = by_token(1, "vera", APPROVE, account("s-vera"), seen=broken_roles, when=AT - DAY)
+    assert not isinstance(recorded_decisions.read(late, broken_roles), RecordedDecision)
+    assert isinstance(recorded_decisions.read(early, broken_roles), RecordedDecision)
     assert isinstance(
         recorded_decisions.read(
-            by_token(1, "vera", APPROVE, account("s-vera"), key=SECOND, seen=known), known
+            by_token(1, "vera", APPROVE, account("s-vera"), key=SECOND, seen=sound_roles), sound_roles
         ),
         RecordedDecision,
     )

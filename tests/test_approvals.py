@@ -85,11 +85,11 @@ def test_a_policy_that_asks_for_nobody_waits_for_nobody_but_hears_objections() -
 
 
 def test_a_person_with_two_roles_fills_one_place_the_one_that_others_cannot() -> None:
-    both = record(3, "both", APPROVE)
-    assert not standing(both).complete
-    assert standing(both, VERA).complete
-    assert standing(both, RITA).complete
-    assert standing(both, VERA).missing == {}
+    approval = record(3, "both", APPROVE)
+    assert not standing(approval).complete
+    assert standing(approval, VERA).complete
+    assert standing(approval, RITA).complete
+    assert standing(approval, VERA).missing == {}
 
 
 @pytest.mark.parametrize(
@@ -160,24 +160,24 @@ def test_a_second_key_makes_no_second_person() -> None:
 
 
 def test_one_statement_under_two_signatures_is_nobodys() -> None:
-    both = dsse.countersign(people.decided("vera", APPROVE), SIGNERS["viktor"])
-    state = standing(recorded_decisions.open_record(1, AT, both, ROLES), RITA)
+    envelope = dsse.countersign(people.decided("vera", APPROVE), SIGNERS["viktor"])
+    state = standing(recorded_decisions.open_record(1, AT, envelope, ROLES), RITA)
     assert uncounted(state) == {1: "several_signers"}
 
 
-def digest(recorded: DecisionRecord) -> str:
-    assert recorded.signed is not None
-    return recorded.signed.digest
+def digest(decision: DecisionRecord) -> str:
+    assert decision.signed is not None
+    return decision.signed.digest
 
 
 def test_a_revoked_approval_stays_revoked_when_it_is_recorded_again() -> None:
-    revoked = record(3, "vera", REVOKE, revokes=[digest(VERA)])
+    revocation = record(3, "vera", REVOKE, revokes=[digest(VERA)])
     replayed = record(4, "vera", APPROVE, when=AT + DAY)
     assert digest(replayed) == digest(VERA)
-    state = standing(VERA, RITA, revoked, replayed)
+    state = standing(VERA, RITA, revocation, replayed)
     assert state.missing == {"validator": 1}
     assert uncounted(state) == {1: "revoked", 4: "revoked"}
-    assert standing(VERA, RITA, revoked, replayed, record(5, "vera", APPROVE, at=AT + 2 * DAY)).complete
+    assert standing(VERA, RITA, revocation, replayed, record(5, "vera", APPROVE, at=AT + 2 * DAY)).complete
 
 
 def test_nobody_revokes_for_another() -> None:
@@ -188,20 +188,22 @@ def test_nobody_revokes_for_another() -> None:
 
 
 def test_a_rejection_stands_until_whoever_rejected_revokes_it() -> None:
-    rejected = record(3, "viktor", REJECT, reason="one group is worse off")
-    state = standing(VERA, RITA, rejected)
+    rejection = record(3, "viktor", REJECT, reason="one group is worse off")
+    state = standing(VERA, RITA, rejection)
     assert obstacles(state) == ["rejected"]
     assert "entry 3: one group is worse off" in state.reasons[0]
-    assert not standing(VERA, RITA, rejected, record(4, "viktor", APPROVE)).complete
-    assert not standing(VERA, RITA, rejected, record(4, "rita", REVOKE, revokes=[digest(rejected)])).complete
-    assert standing(VERA, RITA, rejected, record(4, "viktor", REVOKE, revokes=[digest(rejected)])).complete
+    assert not standing(VERA, RITA, rejection, record(4, "viktor", APPROVE)).complete
+    assert not standing(
+        VERA, RITA, rejection, record(4, "rita", REVOKE, revokes=[digest(rejection)])
+    ).complete
+    assert standing(VERA, RITA, rejection, record(4, "viktor", REVOKE, revokes=[digest(rejection)])).complete
 
 
 def test_a_repeated_rejection_is_one_and_another_persons_is_another() -> None:
-    rejected = [
+    rejections = [
         record(n, who, REJECT, at=AT + n * DAY) for n, who in ((3, "viktor"), (4, "viktor"), (5, "both"))
     ]
-    state = standing(VERA, RITA, *rejected)
+    state = standing(VERA, RITA, *rejections)
     assert [vote.number for vote in state.rejections] == [3, 5]
     assert uncounted(state) == {4: "already_recorded"}
 
@@ -281,28 +283,30 @@ def test_the_demos_keys_satisfy_the_demos_policy_only() -> None:
 
 
 def test_who_made_it_is_known_by_key_and_address_and_a_stranger_holds_it_up() -> None:
-    made = contributors(
+    authors = contributors(
         ROLES, [SIGNERS["otto"].public_key.keyid, "f" * 64], {"Vera@bank.example": "", "eve@x.example": ""}
     )
-    assert made == Contributors(identities=frozenset({"otto", "vera"}), unlisted=frozenset({"eve@x.example"}))
-    state = standing(VERA, record(2, "viktor", APPROVE), RITA, contributors=made)
+    assert authors == Contributors(
+        identities=frozenset({"otto", "vera"}), unlisted=frozenset({"eve@x.example"})
+    )
+    state = standing(VERA, record(2, "viktor", APPROVE), RITA, contributors=authors)
     assert state.missing == {}
     assert obstacles(state) == ["unlisted_author"] and "eve@x.example" in state.reasons[0]
     assert uncounted(state) == {1: "contributor"}
     assert standing(
         record(2, "viktor", APPROVE),
         RITA,
-        contributors=made,
+        contributors=authors,
         requirement=replace(ASKED, authors_listed=False),
     ).complete
 
 
 def test_an_approver_whom_only_another_persons_commit_names_is_barred_and_reads_by_whom() -> None:
     claim = "by a Co-authored-by line in commit 0123456789ab of dan@bank.example"
-    made = contributors(ROLES, [], {"vera@bank.example": claim})
-    assert (made.identities, made.claims) == (frozenset({"vera"}), {"vera": claim})
+    authors = contributors(ROLES, [], {"vera@bank.example": claim})
+    assert (authors.identities, authors.claims) == (frozenset({"vera"}), {"vera": claim})
     assert contributors(ROLES, [SIGNERS["vera"].public_key.keyid], {"vera@bank.example": claim}).claims == {}
-    state = standing(VERA, RITA, contributors=made)
+    state = standing(VERA, RITA, contributors=authors)
     assert uncounted(state) == {1: "contributor"} and claim in state.refused[0].why
 
 
@@ -313,9 +317,9 @@ def test_a_proposer_whose_key_has_expired_is_still_who_made_it() -> None:
         people.key_entry(people.signer(70)),
     ]
     roles = people.roles(data)
-    made = contributors(roles, [SIGNERS["vera"].public_key.keyid], {})
+    authors = contributors(roles, [SIGNERS["vera"].public_key.keyid], {})
     again = record(1, "vera", APPROVE, seen=roles, key=people.signer(70))
-    assert uncounted(standing(again, RITA, roles=roles, contributors=made)) == {1: "contributor"}
+    assert uncounted(standing(again, RITA, roles=roles, contributors=authors)) == {1: "contributor"}
 
 
 @pytest.mark.parametrize(
@@ -333,7 +337,7 @@ def test_a_proposer_whose_key_has_expired_is_still_who_made_it() -> None:
     ],
 )
 def test_a_decision_that_says_nothing_is_not_made(change: dict[str, Any]) -> None:
-    said: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "kind": APPROVE,
         "matter": MATTER,
         "by": "vera",
@@ -341,18 +345,18 @@ def test_a_decision_that_says_nothing_is_not_made(change: dict[str, Any]) -> Non
         "at": AT,
     } | change
     with pytest.raises(IntegrityError):
-        decisions.statement_for(said.pop("kind"), said.pop("matter"), **said)
+        decisions.statement_for(arguments.pop("kind"), arguments.pop("matter"), **arguments)
 
 
 @pytest.mark.parametrize(
     "change", [{"more": 1}, {"version": True}, {"version": "3"}, {"decision": "aprove"}, {"at": 0}]
 )
 def test_a_decision_in_other_words_does_not_count(change: Mapping[str, Any]) -> None:
-    said = decisions.statement_for(APPROVE, MATTER, by="vera", reason="ok", at=AT)
-    odd = {**said, "predicate": {**said["predicate"], **change}}
-    held = recorded_decisions.open_record(1, AT, dsse.sign(odd, SIGNERS["vera"]), ROLES)
-    assert uncounted(standing(held, RITA)) == {1: "invalid_decision"}
-    other = dsse.sign({**said, "predicateType": "urn:clearance:evidence:v1"}, SIGNERS["vera"])
+    statement = decisions.statement_for(APPROVE, MATTER, by="vera", reason="ok", at=AT)
+    odd = {**statement, "predicate": {**statement["predicate"], **change}}
+    decision = recorded_decisions.open_record(1, AT, dsse.sign(odd, SIGNERS["vera"]), ROLES)
+    assert uncounted(standing(decision, RITA)) == {1: "invalid_decision"}
+    other = dsse.sign({**statement, "predicateType": "urn:clearance:evidence:v1"}, SIGNERS["vera"])
     state = standing(recorded_decisions.open_record(1, AT, other, ROLES), RITA)
     assert uncounted(state) == {1: "invalid_decision"}
 
@@ -370,15 +374,15 @@ def everything() -> tuple[list[DecisionRecord], list[DecisionRecord]]:
         *(record(next(number), who, REJECT) for who in ("vera", "rita")),
     ]
     sound += [
-        record(next(number), who, REVOKE, revokes=[digest(each)])
-        for each in sound
+        record(next(number), who, REVOKE, revokes=[digest(decision)])
+        for decision in sound
         for who in ("vera", "rita")
-        if each.signed and each.signed.statement["predicate"]["by"] == who
+        if decision.signed and decision.signed.statement["predicate"]["by"] == who
     ]
     rejections = [
-        digest(each)
-        for each in sound
-        if each.signed and each.signed.statement["predicate"]["decision"] == REJECT
+        digest(decision)
+        for decision in sound
+        if decision.signed and decision.signed.statement["predicate"]["decision"] == REJECT
     ]
     foreign = [
         *(record(next(number), who, APPROVE) for who in ("dan", "otto", "ada")),
@@ -418,9 +422,9 @@ questions = st.builds(
 def test_the_order_of_recording_does_not_matter(
     found: list[DecisionRecord], asked: ApprovalContext, chance: Any
 ) -> None:
-    mixed = list(found)
-    chance.shuffle(mixed)
-    assert approval_state.evaluate(mixed, asked) == approval_state.evaluate(found, asked)
+    permutation = list(found)
+    chance.shuffle(permutation)
+    assert approval_state.evaluate(permutation, asked) == approval_state.evaluate(found, asked)
 
 
 @given(records, questions, st.lists(st.sampled_from(FOREIGN), min_size=1, max_size=4))
@@ -437,23 +441,27 @@ def test_what_is_foreign_or_invalid_never_completes_a_set(
 def test_taking_an_approval_away_never_completes_a_set(
     found: list[DecisionRecord], asked: ApprovalContext, data: st.DataObject
 ) -> None:
-    given_ = [each for each in found if each.signed and decided_as(each) in (APPROVE, OVERRIDE)]
-    if given_ and not approval_state.evaluate(found, asked).complete:
-        away = data.draw(st.sampled_from(given_))
-        assert not approval_state.evaluate([each for each in found if each is not away], asked).complete
+    approvals = [
+        decision for decision in found if decision.signed and decided_as(decision) in (APPROVE, OVERRIDE)
+    ]
+    if approvals and not approval_state.evaluate(found, asked).complete:
+        away = data.draw(st.sampled_from(approvals))
+        assert not approval_state.evaluate(
+            [decision for decision in found if decision is not away], asked
+        ).complete
 
 
 @given(records, questions, st.sampled_from(["vera", "rita", "viktor", "both", "dan"]))
 def test_a_new_rejection_always_stops_it(
     found: list[DecisionRecord], asked: ApprovalContext, who: str
 ) -> None:
-    rejected = record(999, who, REJECT, reason="no", at=AT + DAY)
-    assert not approval_state.evaluate([*found, rejected], asked).complete
+    rejection = record(999, who, REJECT, reason="no", at=AT + DAY)
+    assert not approval_state.evaluate([*found, rejection], asked).complete
 
 
-def decided_as(each: DecisionRecord) -> str:
-    assert each.signed is not None
-    return str(each.signed.statement["predicate"]["decision"])
+def decided_as(decision: DecisionRecord) -> str:
+    assert decision.signed is not None
+    return str(decision.signed.statement["predicate"]["decision"])
 
 
 roles_of = st.dictionaries(st.sampled_from("abcdef"), st.frozensets(st.sampled_from("xyz")), max_size=5)
@@ -469,22 +477,22 @@ def test_as_many_places_are_filled_as_any_choice_can_fill(
     filled = quorum.assigned(able, wanted)
     assert sum(map(len, filled.values())) == best
     assert all(role in able[person] for role, there in filled.items() for person in there)
-    placed = [person for there in filled.values() for person in there]
-    assert len(placed) == len(set(placed))
+    members = [person for there in filled.values() for person in there]
+    assert len(members) == len(set(members))
     assert sum(quorum.missing(able, wanted).values()) == sum(wanted.values()) - best
 
 
 def test_people_move_over_for_each_other_as_far_as_it_takes() -> None:
-    wanted = {"r1": 1, "r2": 1, "r3": 1}
+    demand = {"r1": 1, "r2": 1, "r3": 1}
     chain = {"a": frozenset({"r1", "r2"}), "b": frozenset({"r2", "r3"}), "c": frozenset({"r1"})}
-    assert quorum.assigned(chain, wanted) == {"r1": ["c"], "r2": ["a"], "r3": ["b"]}
+    assert quorum.assigned(chain, demand) == {"r1": ["c"], "r2": ["a"], "r3": ["b"]}
     stuck = {"a": frozenset({"r1", "r2"}), "b": frozenset({"r1"}), "c": frozenset({"r2", "r3"})}
-    assert quorum.assigned(stuck, wanted) == {"r1": ["b"], "r2": ["a"], "r3": ["c"]}
-    assert quorum.missing(stuck, wanted) == {}
+    assert quorum.assigned(stuck, demand) == {"r1": ["b"], "r2": ["a"], "r3": ["c"]}
+    assert quorum.missing(stuck, demand) == {}
 
 
 def test_where_the_policy_allows_no_override_nobody_is_asked_for_one() -> None:
-    found = standing(over(1, "vera"), over(2, "rita"), failed=True, requirement=Requirement(roles=TWO))
-    assert not found.complete and not found.counted
-    assert obstacles(found) == ["override_not_allowed"]
-    assert uncounted(found) == {1: "override_not_allowed", 2: "override_not_allowed"}
+    state = standing(over(1, "vera"), over(2, "rita"), failed=True, requirement=Requirement(roles=TWO))
+    assert not state.complete and not state.counted
+    assert obstacles(state) == ["override_not_allowed"]
+    assert uncounted(state) == {1: "override_not_allowed", 2: "override_not_allowed"}

@@ -175,9 +175,9 @@ BAD: dict[str, tuple[Callable[[Provider], str], str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_token_proves_nothing(provider: Provider, name: str) -> None:
     make, code = BAD[name]
-    rejected = read(provider, make(provider))
-    assert isinstance(rejected, RejectedToken)
-    assert rejected.error.code == f"approvals_api.{code}"
+    result = read(provider, make(provider))
+    assert isinstance(result, RejectedToken)
+    assert result.error.code == f"approvals_api.{code}"
 
 
 def test_only_a_signature_that_holds_names_who_was_refused(provider: Provider) -> None:
@@ -309,8 +309,8 @@ def test_a_provider_that_is_not_in_order_gives_no_keys(
 
 
 def test_a_provider_that_is_down_gives_no_keys() -> None:
-    with oidc.running() as gone:
-        address = gone.address
+    with oidc.running() as server:
+        address = server.address
     with pytest.raises(UnavailableError) as error:
         oidc_keys.fetch(address)
     assert error.value.values["issuer"] == address
@@ -399,10 +399,10 @@ class World:
 
 
 def roles_file(root: Path, address: str, **changes: Any) -> None:
-    listed = {who: {"emails": [f"{who}@bank.example"], "roles": roles} for who, roles in PEOPLE.items()}
+    entries = {who: {"emails": [f"{who}@bank.example"], "roles": roles} for who, roles in PEOPLE.items()}
     people: dict[str, Any] = {
         who: {**answer, "accounts": [{"issuer": address, "subject": f"s-{who}"}]}
-        for who, answer in listed.items()
+        for who, answer in entries.items()
     }
     data = {"demo": True, "roles": ROLES, "people": people | changes}
     (root / "policies/roles.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
@@ -414,9 +414,11 @@ FREELY = {False: 10_000, True: 10_000}
 @contextmanager
 def served(world: World, provider: Provider, per_minute: dict[bool, int]) -> Iterator[World]:
     """The service of the world, until the end."""
-    chosen = settings(provider, groups={"roles": GROUPS})
+    configuration = settings(provider, groups={"roles": GROUPS})
     counter = service.ApprovalService(root=world.root, model=NAME, service="approvals_service")
-    application = app.app(counter, chosen, oidc_keys.ProviderKeys(provider.address, pause=0), per_minute)
+    application = app.app(
+        counter, configuration, oidc_keys.ProviderKeys(provider.address, pause=0), per_minute
+    )
     server = uvicorn.Server(
         uvicorn.Config(application, "127.0.0.1", 0, **service.SERVER | {"log_level": "error"})
     )
@@ -605,9 +607,9 @@ def test_every_bad_token_is_refused_and_recorded_without_the_token(world: World,
     text = json.dumps(entry.to_json())
     assert token not in text and all(part not in text for part in token.split(".") if len(part) > 8)
     assert entry.actor == ("vera" if name in KNOWN else "approvals_service")
-    claimed = "https://evil.example" if name == "wrong issuer" else world.provider.address
-    wanted = None if name in NOBODY else {"issuer": claimed, "subject": "s-vera"}
-    assert entry.body.get("account") == wanted
+    issuer = "https://evil.example" if name == "wrong issuer" else world.provider.address
+    account = None if name in NOBODY else {"issuer": issuer, "subject": "s-vera"}
+    assert entry.body.get("account") == account
 
 
 @pytest.mark.parametrize(
@@ -784,10 +786,10 @@ def test_evidence_that_was_tampered_with_is_not_decided_on(world: World) -> None
 @pytest.mark.slow
 def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        started = World(world.root, world.provider, free.getsockname()[1])
+        client = World(world.root, world.provider, free.getsockname()[1])
     answer = settings(world.provider, groups={"roles": GROUPS}).model_dump(mode="json")
     (world.root / "policies/identity.yaml").write_text(yaml.safe_dump(answer))
-    command = [Path(sys.executable).with_name("clearance"), "serve-approvals", "--port", str(started.port)]
+    command = [Path(sys.executable).with_name("clearance"), "serve-approvals", "--port", str(client.port)]
     variables = os.environ | {"PYTHONPATH": str(judged.LOCK.parent)}
     with subprocess.Popen(
         command, cwd=world.root, env=variables, stderr=subprocess.PIPE, text=True
@@ -798,7 +800,7 @@ def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None
             code = None
             for _ in range(1200):
                 with contextlib.suppress(ConnectionRefusedError):
-                    code = started.post("approve", started.sign_in("vera"))[0]
+                    code = client.post("approve", client.sign_in("vera"))[0]
                 if code or process.poll() is not None:
                     break
                 time.sleep(0.1)
@@ -810,5 +812,7 @@ def test_the_service_is_a_process_that_starts_in_a_project(world: World) -> None
 
 def test_the_settings_that_the_guide_shows_are_valid() -> None:
     text = (Path(__file__).parent.parent / "docs/approvals.md").read_text()
-    shown, *_ = re.findall(r"```yaml\n(issuer: .*?)```", text, re.DOTALL)
-    assert oidc_settings.ProviderSettings.model_validate(yaml.safe_load(shown)).service == "approvals_service"
+    example, *_ = re.findall(r"```yaml\n(issuer: .*?)```", text, re.DOTALL)
+    assert (
+        oidc_settings.ProviderSettings.model_validate(yaml.safe_load(example)).service == "approvals_service"
+    )

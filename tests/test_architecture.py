@@ -24,13 +24,13 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def broken_contracts(root: Path) -> set[str]:
     """The names of the contracts that the code at `root` breaks."""
     lint = "import sys; sys.path.insert(0, ''); from importlinter.cli import lint_imports_command as c; c()"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", lint, "--no-cache"], cwd=root, capture_output=True, text=True, check=False
     )
-    lines = (line.strip() for line in done.stdout.splitlines())
-    broken = {line.partition(" BROKEN")[0] for line in lines if " BROKEN" in line}
-    assert (done.returncode != 0) == bool(broken), done.stdout + done.stderr
-    return {name.partition(":")[0] for name in broken}
+    lines = (line.strip() for line in result.stdout.splitlines())
+    failures = {line.partition(" BROKEN")[0] for line in lines if " BROKEN" in line}
+    assert (result.returncode != 0) == bool(failures), result.stdout + result.stderr
+    return {name.partition(":")[0] for name in failures}
 
 
 PROBES = [
@@ -57,9 +57,9 @@ def test_a_probe_in_the_wrong_room_turns_lint_red(
     probe.parent.mkdir(exist_ok=True)
     probe.write_text(text + "\n")
     try:
-        broken = broken_contracts(copy)
+        violations = broken_contracts(copy)
     finally:
         probe.unlink()
         if not any(probe.parent.iterdir()):
             probe.parent.rmdir()
-    assert contracts <= broken
+    assert contracts <= violations

@@ -38,11 +38,11 @@ def test_a_missing_file_is_an_integrity_error(tmp_path: Path) -> None:
 def test_verify_refuses_other_content(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("1")
-    recorded = artifacts.sha256(path)
-    assert artifacts.verify(path, recorded) == path
+    digest = artifacts.sha256(path)
+    assert artifacts.verify(path, digest) == path
     path.write_text("2")
     with codes.raises("files.changed", path=path):
-        artifacts.verify(path, recorded)
+        artifacts.verify(path, digest)
 
 
 def test_json_is_byte_stable_and_never_holds_nan(tmp_path: Path) -> None:

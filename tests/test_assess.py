@@ -42,7 +42,7 @@ TABLES = st.dictionaries(
 
 def rows_of(groups: counts.Groups) -> tuple[pd.Series, Array, Array]:
     """The rows a table of cells counts: group, label, decision."""
-    listed = [
+    rows = [
         (None if group == MISSING else group, label, decision)
         for group, cells in groups.items()
         for label, decision, times in (
@@ -53,7 +53,7 @@ def rows_of(groups: counts.Groups) -> tuple[pd.Series, Array, Array]:
         )
         for _ in range(times)
     ]
-    group, label, decision = zip(*listed, strict=True) if listed else ((), (), ())
+    group, label, decision = zip(*rows, strict=True) if rows else ((), (), ())
     return pd.Series(group, dtype=object), np.array(label, dtype=np.int8), np.array(decision, dtype=bool)
 
 
@@ -119,26 +119,26 @@ def test_the_group_table_is_metric_frames_over_the_rows(groups: dict[str, Cells]
 @given(TABLES)
 def test_point_values_are_fairlearns_where_they_are_defined(groups: dict[str, Cells]) -> None:
     group, label, decision = rows_of(groups)
-    found = fairness.measure(groups, 0.95)
-    asked = {"y_true": label, "y_pred": decision.astype(int), "sensitive_features": group}
-    gap = found["demographic_parity_difference"].value
-    assert gap == pytest.approx(oracle.demographic_parity_difference(**asked), abs=1e-12)
+    measurements = fairness.measure(groups, 0.95)
+    arguments = {"y_true": label, "y_pred": decision.astype(int), "sensitive_features": group}
+    gap = measurements["demographic_parity_difference"].value
+    assert gap == pytest.approx(oracle.demographic_parity_difference(**arguments), abs=1e-12)
     if decision.any():
-        ratio = found["demographic_parity_ratio"].value
-        assert ratio == pytest.approx(oracle.demographic_parity_ratio(**asked), abs=1e-12)
+        ratio = measurements["demographic_parity_ratio"].value
+        assert ratio == pytest.approx(oracle.demographic_parity_ratio(**arguments), abs=1e-12)
     if all(cells.favourable and cells.unfavourable for cells in groups.values()):
-        odds = found["equalized_odds_difference"].value
-        assert odds == pytest.approx(oracle.equalized_odds_difference(**asked), abs=1e-12)
+        odds = measurements["equalized_odds_difference"].value
+        assert odds == pytest.approx(oracle.equalized_odds_difference(**arguments), abs=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
 @given(TABLES, st.sampled_from([0.8, 0.95, 0.99]))
 def test_every_measurement_lies_inside_its_bounds(groups: dict[str, Cells], confidence: float) -> None:
-    for name, each in fairness.measure(groups, confidence).items():
-        if each.value is not None and name != "missing_share":
-            assert 0 <= each.low <= each.value + 1e-12  # type: ignore[operator]
-            assert each.value - 1e-12 <= each.high <= 1  # type: ignore[operator]
-            assert each.confidence == confidence
+    for name, measurement in fairness.measure(groups, confidence).items():
+        if measurement.value is not None and name != "missing_share":
+            assert 0 <= measurement.low <= measurement.value + 1e-12  # type: ignore[operator]
+            assert measurement.value - 1e-12 <= measurement.high <= 1  # type: ignore[operator]
+            assert measurement.confidence == confidence
 
 
 # What stays the same
@@ -152,8 +152,8 @@ def test_partitions_of_the_rows_add_up_in_any_order(groups: dict[str, Cells], sh
     shuffler.shuffle(order)
     cut = len(order) // 3
     parts = [counts.count(group.iloc[p], label[p], decision[p], groups) for p in (order[:cut], order[cut:])]
-    whole = counts.count(group, label, decision, groups)
-    for name, cells in whole.items():
+    totals = counts.count(group, label, decision, groups)
+    for name, cells in totals.items():
         first, second = (part[name] for part in parts)
         assert cells.selected == first.selected + second.selected
         assert cells.favourable == first.favourable + second.favourable
@@ -163,8 +163,8 @@ def test_partitions_of_the_rows_add_up_in_any_order(groups: dict[str, Cells], sh
 @settings(max_examples=40, deadline=None)
 @given(TABLES)
 def test_the_names_of_groups_change_no_measurement(groups: dict[str, Cells]) -> None:
-    renamed = {f"z{len(groups) - at}": cells for at, cells in enumerate(groups.values())}
-    first, second = fairness.measure(groups, 0.95), fairness.measure(renamed, 0.95)
+    new_groups = {f"z{len(groups) - at}": cells for at, cells in enumerate(groups.values())}
+    first, second = fairness.measure(groups, 0.95), fairness.measure(new_groups, 0.95)
     for name in MEASURES:
         assert first[name].value == second[name].value
         assert first[name].low == pytest.approx(second[name].low, abs=1e-12)
@@ -176,10 +176,10 @@ def test_the_names_of_groups_change_no_measurement(groups: dict[str, Cells]) -> 
 
 def test_all_zero_predictions_leave_the_ratio_undefined_not_passed() -> None:
     groups = of({"a": (0, 50), "b": (0, 80)})
-    found = fairness.measure(groups, 0.95)
-    assert found["demographic_parity_ratio"].value is None
-    assert "highest rate is 0" in str(found["demographic_parity_ratio"].undefined)
-    assert found["demographic_parity_difference"].value == 0
+    measurements = fairness.measure(groups, 0.95)
+    assert measurements["demographic_parity_ratio"].value is None
+    assert "highest rate is 0" in str(measurements["demographic_parity_ratio"].undefined)
+    assert measurements["demographic_parity_difference"].value == 0
 
 
 def test_a_group_without_a_favourable_label_has_no_true_positive_rate() -> None:
@@ -195,25 +195,25 @@ def test_a_group_without_a_favourable_label_has_no_true_positive_rate() -> None:
 
 
 def test_a_single_group_cannot_be_compared() -> None:
-    found = fairness.measure(of({"a": (5, 50)}), 0.95)
+    measurements = fairness.measure(of({"a": (5, 50)}), 0.95)
     for name in MEASURES[:3]:
-        assert "needs two groups" in str(found[name].undefined)
+        assert "needs two groups" in str(measurements[name].undefined)
 
 
 def test_a_group_that_is_known_and_has_no_test_rows_is_never_skipped() -> None:
     group, label, decision = rows_of(of({"a": (5, 50), "b": (9, 50)}))
     groups = counts.count(group, label, decision, ["a", "b", "vanished"])
-    found = fairness.measure(groups, 0.95)
+    measurements = fairness.measure(groups, 0.95)
     for name in MEASURES[:3]:
-        assert "no rows to count in vanished" in str(found[name].undefined)
+        assert "no rows to count in vanished" in str(measurements[name].undefined)
     row = assess.group_table(groups, 0.95)["vanished"]
     assert (row["count"], row["selection_rate"]) == (0, None)
 
 
 def test_unnamed_rows_are_counted_shown_and_not_compared() -> None:
-    named = of({"a": (20, 50), "b": (30, 50)})
-    groups = counts.count(*rows_of(named | of({MISSING: (0, 25)})), required=())
-    with_missing, without = fairness.measure(groups, 0.95), fairness.measure(named, 0.95)
+    named_groups = of({"a": (20, 50), "b": (30, 50)})
+    groups = counts.count(*rows_of(named_groups | of({MISSING: (0, 25)})), required=())
+    with_missing, without = fairness.measure(groups, 0.95), fairness.measure(named_groups, 0.95)
     assert groups[MISSING].count == 25
     assert assess.group_table(groups, 0.95)[MISSING]["selection_rate"] == 0
     for name in MEASURES[:3]:
@@ -224,9 +224,9 @@ def test_unnamed_rows_are_counted_shown_and_not_compared() -> None:
 
 def test_all_rows_unnamed_compare_nothing() -> None:
     groups = counts.count(*rows_of(of({MISSING: (10, 40)})), required=())
-    found = fairness.measure(groups, 0.95)
-    assert found["demographic_parity_difference"].value is None
-    assert found["missing_share"].value == 1
+    measurements = fairness.measure(groups, 0.95)
+    assert measurements["demographic_parity_difference"].value is None
+    assert measurements["missing_share"].value == 1
 
 
 def test_a_group_cannot_hide_behind_the_name_that_stands_for_none() -> None:

@@ -62,8 +62,8 @@ def fairness(*highs: float, plain: Measurement | None = None) -> FairnessDocumen
 
 def judge(document: FairnessDocument, attempt: int, **changes: Any) -> judgement.Verdict:
     raw = evidence.raw_validation({"blocking_failures": Measurement(value=0.0)})
-    found = {"fairness": document, "validation_raw": raw}
-    return judgement.judge(policy(**changes), found, DECLARED, TODAY, attempt)
+    documents = {"fairness": document, "validation_raw": raw}
+    return judgement.judge(policy(**changes), documents, DECLARED, TODAY, attempt)
 
 
 def test_all_shares_together_stay_within_the_level_and_no_later_attempt_has_one() -> None:
@@ -92,24 +92,24 @@ def test_an_attempt_passes_only_where_its_share_of_the_level_does(attempt: int, 
 )
 def test_the_last_attempt_that_passes_follows_from_the_evidence(highs: tuple[float, ...], until: int) -> None:
     raw = evidence.raw_validation({"blocking_failures": Measurement(value=0.0)})
-    found = {"fairness": fairness(*highs), "validation_raw": raw}
-    assert judgement.passes_until(policy(), found, DECLARED, TODAY) == until
+    documents = {"fairness": fairness(*highs), "validation_raw": raw}
+    assert judgement.passes_until(policy(), documents, DECLARED, TODAY) == until
 
 
 def test_a_rule_on_significance_that_is_not_made_stricter_is_a_caution() -> None:
-    told = {"decides_by": "point_and_significance", "equal_at": 0.0}
-    rules = [judged.POLICY["rules"][0], judged.POLICY["rules"][1] | told]
+    change = {"decides_by": "point_and_significance", "equal_at": 0.0}
+    rules = [judged.POLICY["rules"][0], judged.POLICY["rules"][1] | change]
     assert any("rule gap decides by significance" in line for line in cautions(policy(rules=rules), TODAY))
     assert not any("significance" in line for line in cautions(policy(), TODAY))
     assert any("1/8" in line for line in explain(policy(), "attempts"))
 
 
 def test_the_finding_shows_the_interval_that_decided() -> None:
-    found = {found.rule.id: found for found in judge(fairness(0.06, 0.11), 2).findings}["gap"]
-    assert found.measurement is not None
-    assert (found.measurement.high, found.measurement.confidence) == (0.11, 1 - 0.05 / 8)
-    assert found.rule.confidence == 0.95
-    assert found.more_rows is not None
+    finding = {finding.rule.id: finding for finding in judge(fairness(0.06, 0.11), 2).findings}["gap"]
+    assert finding.measurement is not None
+    assert (finding.measurement.high, finding.measurement.confidence) == (0.11, 1 - 0.05 / 8)
+    assert finding.rule.confidence == 0.95
+    assert finding.more_rows is not None
 
 
 def test_a_failure_needs_no_more_than_the_level_and_is_not_watered_down() -> None:
@@ -125,8 +125,8 @@ def test_evidence_without_intervals_for_attempts_is_never_a_pass() -> None:
 def test_an_interval_of_too_low_a_confidence_does_not_stand_for_the_share() -> None:
     document = fairness(0.05)
     (level,) = document.levels or ()
-    forged = replace(document, levels=(replace(level, confidence=0.95),))
-    assert judge(forged, 1).outcome == NOT_EVALUATED
+    forgery = replace(document, levels=(replace(level, confidence=0.95),))
+    assert judge(forgery, 1).outcome == NOT_EVALUATED
 
 
 def test_rules_on_counts_and_on_significance_decide_as_ever() -> None:
@@ -143,7 +143,7 @@ def test_the_stages_measure_at_each_share_and_the_narrowest_is_the_plain_one() -
     label = random.integers(0, 2, 600)
     scores = np.clip(0.5 + 0.2 * (label - 0.5) + random.normal(0, 0.2, 600), 0, 1)
     protected = pd.DataFrame({"race": random.choice(["a", "b", "c"], 600)}, dtype=object)
-    given: dict[str, Any] = {
+    inputs: dict[str, Any] = {
         "label": label,
         "scores": scores,
         "threshold": 0.5,
@@ -152,7 +152,7 @@ def test_the_stages_measure_at_each_share_and_the_narrowest_is_the_plain_one() -
         "seed": 1,
     }
     groups = {"protected": protected, "declared_groups": {}}
-    plain, spent = (assess.assess(**given, **groups, shares=by) for by in ((), attempt_terms.SHARES))
+    plain, spent = (assess.assess(**inputs, **groups, shares=by) for by in ((), attempt_terms.SHARES))
     assert plain.levels is None
     assert spent == replace(plain, levels=spent.levels)
     at: Any = [spent.measurements_at(share) for share in attempt_terms.SHARES]
@@ -164,7 +164,7 @@ def test_the_stages_measure_at_each_share_and_the_narrowest_is_the_plain_one() -
     ]
     assert highs == sorted(highs)
     assert highs[0] < highs[1] < highs[-1]
-    performance = evaluate.evaluate(**given, shares=attempt_terms.SHARES)
+    performance = evaluate.evaluate(**inputs, shares=attempt_terms.SHARES)
     auc: Any = [performance.measurements_at(share)["roc_auc"] for share in attempt_terms.SHARES]
     lows = [figure.low for figure in auc]
     assert lows == sorted(lows, reverse=True)

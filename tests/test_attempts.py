@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from clearance import files, ledger, paths, registry
+from clearance.approvals_api import service
 from clearance.documents.attempt_level import AttemptLevel
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.measurement import Outcome
@@ -19,12 +20,12 @@ from clearance.ledger import EntryKind
 from clearance.params import load
 from clearance.policy import attempt_terms, project_verdict
 from clearance.policy.attempt_terms import AttemptTerms
-from clearance.promotion import attempts, next_step, release, verify
+from clearance.promotion import attempts, decide, next_step, release, verify
 from clearance.promotion.session import open_session
 from clearance.reporting import attempt_notice, summary
 from clearance.versioning import lineage
 from tasks import track
-from tests.support import judged
+from tests.support import governed, judged
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
@@ -75,7 +76,7 @@ def test_three_seeds_are_three_attempts_and_are_named_everywhere(settle: Callabl
     root = settle()
     attempt(root, **seed(1, verdict="fail"))
     attempt(root, **seed(2, verdict="insufficient_evidence"))
-    done = attempt(root, **seed(3))
+    result = attempt(root, **seed(3))
     count = counted(3)
     assert count.to_json() == {
         "number": 3,
@@ -88,7 +89,7 @@ def test_three_seeds_are_three_attempts_and_are_named_everywhere(settle: Callabl
             {"version": 2, "outcome": "insufficient_evidence", "seed": 2},
         ],
     }
-    assert done["attempt"] == {"number": 3, "sentence": str(count)}
+    assert result["attempt"] == {"number": 3, "sentence": str(count)}
     assert verified(root, 3)["attempts"].says == str(count)
     verdict = attempt_notice.read_verdict(root)
     assert summary.counts(root, verdict)[0] == str(count)
@@ -150,14 +151,14 @@ def test_attempts_from_before_the_terms_do_not_count_but_number_themselves(
     assert counted(2, AttemptTerms.model_validate(SPEND)).number == 2
 
 
-def test_an_erased_body_still_counts(settle: Callable[..., Path]) -> None:
+def test_a_body_that_was_erased_without_the_right_still_counts(settle: Callable[..., Path]) -> None:
     root = settle()
     attempt(root, **seed(1, verdict="fail"))
     attempt(root, **seed(2))
-    erased = [
+    history = [
         replace(e, text=None) if e.kind == "proposal" and e.body["version"] == 1 else e for e in entries()
     ]
-    count = attempts.of_version(erased, NAME, 2, None)
+    count = attempts.of_version(history, NAME, 2, None)
     assert count is not None
     assert count.number == 2
 
@@ -201,10 +202,10 @@ def test_the_third_attempt_is_decided_at_its_share_at_release_and_by_verify(
 ) -> None:
     root = settle(policy={"attempts": SPEND})
     spending_attempt(root, 1, verdict="fail")
-    done = spending_attempt(root, 2)
+    result = spending_attempt(root, 2)
     assert files.read_json(root / paths.VERDICT)["verdict"] == "pass"  # the same wherever it ran
-    assert (done["status"], done["is_champion"]) == (next_step.Status.NOT_PROMOTED, False)
-    assert "as attempt 2 it is decided at 1/8 of the level" in done["reason"]
+    assert (result["status"], result["is_champion"]) == (next_step.Status.NOT_PROMOTED, False)
+    assert "as attempt 2 it is decided at 1/8 of the level" in result["reason"]
     assert attempt_notice.read_verdict(root).verdict is Outcome.INSUFFICIENT_EVIDENCE
     assert "not promoted so far; Judged again" in verified(root, 2)["approvals"].says
     assert summary.title(attempt_notice.read_verdict(root)).startswith("Insufficient evidence")
@@ -233,3 +234,15 @@ def test_a_run_that_was_only_tracked_is_counted_by_track(settle: Callable[..., P
     count = attempts.count_tracked(root, registry.connect(), NAME, fingerprint, None)
     assert (count.number, count.seeds) == (2, [1, 2])
     assert files.read_json(root / paths.ATTEMPTS)["number"] == 2
+
+
+def test_who_decides_is_told_the_attempt_on_the_command_line_and_by_the_api(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = governed.enter(monkeypatch).put("waiting")
+    sentence = f"attempt 1 at {NAME} since the beginning"
+    assert sentence in place.decide("approve", 1, "vera").said
+    with place.office() as office:
+        reviewed = decide.current_review(office, registry.connect(), NAME, 1)
+    assert str(reviewed.attempts) == sentence
+    assert service._to_json(reviewed)["attempts"]["number"] == 1

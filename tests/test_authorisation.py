@@ -24,10 +24,10 @@ def listing(*, name: str = NAME, policy: str = FILE, tier: str = "high") -> dict
     return {"models": {name: {"policy": policy, "tier": tier}}}
 
 
-def write(root: Path, said: Any, *, note: str = "") -> Path:
+def write(root: Path, content: Any, *, note: str = "") -> Path:
     """A project whose list says so, with a policy beside it; returns the policy."""
     (root / "policies").mkdir(exist_ok=True)
-    (root / authorised.FILE).write_text(said if isinstance(said, str) else yaml.safe_dump(said))
+    (root / authorised.FILE).write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     (root / FILE).write_text(yaml.safe_dump(judged.POLICY) + note)
     return root / FILE
 
@@ -58,9 +58,9 @@ def test_a_list_that_is_faulty_is_an_error_that_names_the_place(
     tmp_path: Path, said: Any, fault: str
 ) -> None:
     write(tmp_path, said)
-    with pytest.raises(ConfigurationError, match=fault) as found:
+    with pytest.raises(ConfigurationError, match=fault) as excinfo:
         authorised.find(tmp_path, NAME)
-    assert "authorised.yaml" in found.value.fault + found.value.hint
+    assert "authorised.yaml" in excinfo.value.fault + excinfo.value.hint
 
 
 @pytest.mark.parametrize("text", [b"[", b"\xff", b"models: 1", b"models: {a: {policy: 1}}", b""])
@@ -73,8 +73,12 @@ def test_a_list_that_was_once_faulty_authorised_nothing(text: bytes) -> None:
 
 def test_today_only_the_very_policy_that_judged_counts(tmp_path: Path) -> None:
     policy = write(tmp_path, listing())
-    found = authorised_policy.authorised_now(tmp_path, NAME, files.sha256(policy))
-    assert found.policy is not None and found.policy.id == judged.POLICY["id"] and found.tier == "high"
+    authority = authorised_policy.authorised_now(tmp_path, NAME, files.sha256(policy))
+    assert (
+        authority.policy is not None
+        and authority.policy.id == judged.POLICY["id"]
+        and authority.tier == "high"
+    )
     for name, sha256 in ((NAME, "0" * 64), ("another", files.sha256(policy))):
         assert authorised_policy.authorised_now(tmp_path, name, sha256) == authorised_policy.Authority()
 
@@ -90,33 +94,33 @@ def test_what_is_authorised_names_the_commit_that_holds_it_as_it_is(tmp_path: Pa
     commit(tmp_path)
     assert authorised_policy.authorised_now(tmp_path, NAME, digest).commit == head(tmp_path)
     (tmp_path / authorised.FILE).write_text(yaml.safe_dump(listing(tier="low")))
-    found = authorised_policy.authorised_now(tmp_path, NAME, digest)
-    assert (found.tier, found.commit) == ("low", None)
+    authority = authorised_policy.authorised_now(tmp_path, NAME, digest)
+    assert (authority.tier, authority.commit) == ("low", None)
 
 
 def test_only_the_commit_that_is_named_says_what_was_authorised_then(tmp_path: Path) -> None:
-    kept = tmp_path / "kept.yaml"
-    kept.write_bytes(write(tmp_path, listing()).read_bytes())
+    policy = tmp_path / "kept.yaml"
+    policy.write_bytes(write(tmp_path, listing()).read_bytes())
     commits = []
-    for said, note in (
+    for content, note in (
         (listing(), ""),
         (listing(tier="low"), ""),
         ("[", ""),
         (listing(tier="low"), "# reviewed again\n"),
     ):
-        write(tmp_path, said, note=note)
+        write(tmp_path, content, note=note)
         commit(tmp_path)
         commits.append(head(tmp_path))
     there = {
-        (tier, at): authorised_policy.authorised_at(tmp_path, NAME, kept, tier, each).policy is not None
+        (tier, at): authorised_policy.authorised_at(tmp_path, NAME, policy, tier, revision).policy is not None
         for tier in ("high", "low")
-        for at, each in enumerate(commits)
+        for at, revision in enumerate(commits)
     }
-    assert {key for key, found in there.items() if found} == {("high", 0), ("low", 1)}
-    found = authorised_policy.authorised_at(tmp_path, NAME, kept, "low", commits[1])
-    assert (found.tier, found.commit) == ("low", commits[1])
+    assert {key for key, authority in there.items() if authority} == {("high", 0), ("low", 1)}
+    authority = authorised_policy.authorised_at(tmp_path, NAME, policy, "low", commits[1])
+    assert (authority.tier, authority.commit) == ("low", commits[1])
     assert (
-        authorised_policy.authorised_at(tmp_path, "another", kept, "high", commits[0])
+        authorised_policy.authorised_at(tmp_path, "another", policy, "high", commits[0])
         == authorised_policy.Authority()
     )
 

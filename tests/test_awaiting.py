@@ -108,10 +108,10 @@ def test_the_terminal_says_who_must_agree_and_ends_with_the_verdicts_status(
     toy: Path, prefect_api: PrefectServer
 ) -> None:
     variables = toys.surroundings(toy) | {"NO_COLOR": "1", "PREFECT_API_URL": prefect_api.api}
-    done = terminal_run.run(toy, variables)
-    assert done.returncode == 0, done.stderr
-    assert "Pass: passes under toy 1" in done.stdout
-    assert "awaiting approval: Missing: 1 approval from role validator (possible: vera)." in done.stdout
+    result = terminal_run.run(toy, variables)
+    assert result.returncode == 0, result.stderr
+    assert "Pass: passes under toy 1" in result.stdout
+    assert "awaiting approval: Missing: 1 approval from role validator (possible: vera)." in result.stdout
 
 
 @pytest.fixture
@@ -141,25 +141,25 @@ def decide(who: str, *arguments: str, **variables: str) -> tuple[int, str]:
         with (
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(output),
-            pytest.raises(SystemExit) as ended,
+            pytest.raises(SystemExit) as excinfo,
         ):
             cli.main.main(words, standalone_mode=False)
-    return int(str(ended.value.code)), output.getvalue()
+    return int(str(excinfo.value.code)), output.getvalue()
 
 
 def told(root: Path) -> list[tuple[str, str]]:
     with open_session(root) as office:
-        return [(each.kind, each.actor) for each in office.entries(NAME)]
+        return [(entry.kind, entry.actor) for entry in office.entries(NAME)]
 
 
 def test_the_last_approval_promotes_where_whoever_acts_may(waiting: Callable[..., Path]) -> None:
     root = waiting()
     assert receipt.waiting_lines(root)
-    code, said = decide("vera", "approve", "1")
-    assert code == 0 and "from role risk_officer (possible: rita)" in said
-    code, said = decide("rita", "approve", "1", PREFECT_API_URL="http://127.0.0.1:9/api")
-    assert code == 0 and "promoted: loan-approval version 1 is the champion." in said
-    assert "could not notify Prefect" in said  # a Prefect that is down changes nothing
+    code, output = decide("vera", "approve", "1")
+    assert code == 0 and "from role risk_officer (possible: rita)" in output
+    code, output = decide("rita", "approve", "1", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert code == 0 and "promoted: loan-approval version 1 is the champion." in output
+    assert "could not notify Prefect" in output  # a Prefect that is down changes nothing
     assert ("promotion", "pipeline") in told(root)
 
 
@@ -168,8 +168,8 @@ def test_an_approver_who_may_not_promote_is_told_who_does_and_refused_nothing(
 ) -> None:
     root = waiting()
     decide("vera", "approve", "1")
-    code, said = decide("rita", "approve", "1", CLEARANCE_IDENTITY="rita")
-    assert code == 0 and "an operator makes it champion with `clearance promote 1`" in said
+    code, output = decide("rita", "approve", "1", CLEARANCE_IDENTITY="rita")
+    assert code == 0 and "an operator makes it champion with `clearance promote 1`" in output
     assert not {"promotion", "refusal"} & {kind for kind, _ in told(root)}
     monkeypatch.setenv("CLEARANCE_IDENTITY", "otto")
     monkeypatch.setattr(sys, "argv", ["promote", "1"])
@@ -183,8 +183,8 @@ def test_an_override_and_demo_keys_are_named_wherever_the_version_is(
     root = waiting(verdict="fail")
     until = (dt.datetime.now(dt.UTC) + dt.timedelta(days=20)).date().isoformat()
     for who in ("vera", "rita"):
-        code, said = decide(who, "override", "1", "--until", until)
-        assert code == 0, said
+        code, output = decide(who, "override", "1", "--until", until)
+        assert code == 0, output
     release_task.main()
     note = files.read_json(root / paths.RELEASE_RECEIPT)["champion"]["note"]
     assert "demo keys" in note
@@ -210,8 +210,8 @@ def test_the_approval_that_completes_the_set_starts_the_promotion_on_a_worker(
         told_prefect = {"PREFECT_API_URL": prefect.api, "CLEARANCE_IDENTITY": "rita"}
         assert decide("vera", "approve", "1", **told_prefect)[0] == 0
         assert runs(client) == [] and registry.champion(server, NAME) is None
-        code, said = decide("rita", "approve", "1", **told_prefect)
-        assert code == 0 and "Prefect was notified and promotes it" in said, said
+        code, output = decide("rita", "approve", "1", **told_prefect)
+        assert code == 0 and "Prefect was notified and promotes it" in output, output
         end = time.monotonic() + 180
         while not runs(client):
             assert time.monotonic() < end, "no promotion was started"
@@ -228,5 +228,5 @@ def test_the_approval_that_completes_the_set_starts_the_promotion_on_a_worker(
 
 def runs(client: SyncPrefectClient) -> list[Any]:
     deployment = client.read_deployment_by_name("promotion/promotion")
-    chosen = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]))
-    return client.read_flow_runs(flow_run_filter=chosen)
+    run_filter = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]))
+    return client.read_flow_runs(flow_run_filter=run_filter)

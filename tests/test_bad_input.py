@@ -79,11 +79,11 @@ def run(command: str) -> int:
     module = importlib.import_module(f"tasks.{name}")
     before, sys.argv = sys.argv, [name, *arguments]
     try:
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as excinfo:
             stage.run(module.main)
     finally:
         sys.argv = before
-    return int(left.value.code or 0)
+    return int(excinfo.value.code or 0)
 
 
 def edit(path: str, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -194,16 +194,16 @@ def test_a_fault_is_told_once_with_its_mend_and_nothing_is_lost(
     spoil()
     capsys.readouterr()
     code, command = next((code, command) for command in CHAIN if (code := run(command)))
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert code == ExitCode.ERROR
     assert command == teller
-    message = said[said.index("error: ") :]
+    message = output[output.index("error: ") :]
     assert message.count("error: ") == 1
     first, _, second = message.partition("\n  hint: ")
     assert fault in first
     assert mend in first + second
     assert second
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert not list(project.rglob("*.part"))
     if command == "ingest":
         assert Path("data/raw.parquet").read_bytes() == before
@@ -219,8 +219,12 @@ def test_a_bad_table_is_refused_and_the_report_names_the_column(name: str, proje
     assert Outcome(verdict["verdict"]).exit_code == ExitCode.REFUSED
     assert any("raw table" in reason for reason in verdict["reasons"])
     report = files.read_json(Path("reports/validation_raw.json"))
-    wrong = [each for each in report["expectations"] if not each["success"] and each["severity"] == "block"]
-    assert any(column in each["detail"] for each in wrong)
+    wrong = [
+        expectation
+        for expectation in report["expectations"]
+        if not expectation["success"] and expectation["severity"] == "block"
+    ]
+    assert any(column in expectation["detail"] for expectation in wrong)
     assert not Path("models/trained/model.skops").exists()
 
 

@@ -41,24 +41,24 @@ EVIDENCE = BundleEvidence(
 )
 
 
-def signed(said: dict[str, Any]) -> dsse.VerifiedStatement:
-    return dsse.verify(dsse.sign(said, VERA), KEYS)
+def signed(statement: dict[str, Any]) -> dsse.VerifiedStatement:
+    return dsse.verify(dsse.sign(statement, VERA), KEYS)
 
 
 def changed(change: Callable[[dict[str, Any]], Any]) -> dsse.VerifiedStatement:
     """The bundle as somebody with a key could have signed it, changed."""
-    said = evidence_bundle.statement_for(FILES, EVIDENCE)
-    change(said["predicate"])
-    return signed(said)
+    statement = evidence_bundle.statement_for(FILES, EVIDENCE)
+    change(statement["predicate"])
+    return signed(statement)
 
 
 def test_what_was_signed_is_read_back() -> None:
-    said = evidence_bundle.statement_for(FILES, EVIDENCE)
-    assert said["predicateType"] == "urn:clearance:evidence:v2"
-    found = evidence_bundle.read(signed(said))
-    assert (found.files, found.evidence) == (FILES, EVIDENCE)
-    assert found.digest == in_toto.content_digest(said)
-    assert found.keyids == frozenset(KEYS)
+    statement = evidence_bundle.statement_for(FILES, EVIDENCE)
+    assert statement["predicateType"] == "urn:clearance:evidence:v2"
+    bundle = evidence_bundle.read(signed(statement))
+    assert (bundle.files, bundle.evidence) == (FILES, EVIDENCE)
+    assert bundle.digest == in_toto.content_digest(statement)
+    assert bundle.keyids == frozenset(KEYS)
 
 
 def test_the_same_model_has_the_same_bundle_and_any_change_another_digest() -> None:
@@ -84,7 +84,7 @@ def test_the_same_model_has_the_same_bundle_and_any_change_another_digest() -> N
 
 
 def judged(**change: Any) -> Callable[[dict[str, Any]], Any]:
-    return lambda said: said["judged"].update(change)
+    return lambda predicate: predicate["judged"].update(change)
 
 
 BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
@@ -107,9 +107,11 @@ def test_one_that_contradicts_itself_is_refused(how: str) -> None:
 
 
 def test_another_kind_of_statement_is_no_bundle() -> None:
-    said = evidence_bundle.statement_for(FILES, EVIDENCE) | {"predicateType": "urn:clearance:decision:v1"}
+    statement = evidence_bundle.statement_for(FILES, EVIDENCE) | {
+        "predicateType": "urn:clearance:decision:v1"
+    }
     with raises("trust.not_a_bundle", predicate="urn:clearance:decision:v1"):
-        evidence_bundle.read(signed(said))
+        evidence_bundle.read(signed(statement))
 
 
 @pytest.mark.parametrize(

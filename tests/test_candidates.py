@@ -59,8 +59,8 @@ ODDS = tune_constraints.Constraints(rules=(rule("fairness.equalized_odds_differe
 
 
 def select(demands: tune_constraints.Constraints = EVEN, **choice: Any) -> candidate_search.Selection:
-    asked = params.Train.model_validate({"protected_at_decision": True} | choice)
-    return train.train(TRAIN, TUNE, learnable.data(), asked, 1, demands)
+    section = params.Train.model_validate({"protected_at_decision": True} | choice)
+    return train.train(TRAIN, TUNE, learnable.data(), section, 1, demands)
 
 
 @cache
@@ -106,35 +106,35 @@ def test_each_mitigation_lowers_the_disparity_on_rows_it_never_saw(name: str) ->
 def test_bounded_group_loss_is_fitted_ships_and_parts_scores() -> None:
     for method in ("grid_search", "exponentiated_gradient"):
         way = {"method": method, "constraint": "bounded_group_loss", "bound": 0.2, "steps": 8}
-        found = select(estimator="logistic_regression", mitigation=way).chosen
-        assert found.members
-        assert np.unique(scoring.score(found.pipeline, TEST.features)).size > 10
+        candidate = select(estimator="logistic_regression", mitigation=way).chosen
+        assert candidate.members
+        assert np.unique(scoring.score(candidate.pipeline, TEST.features)).size > 10
 
 
 @pytest.mark.parametrize("name", WAYS)
 def test_two_fits_give_the_same_bytes_and_what_is_stored_scores_alike(name: str, tmp_path: Path) -> None:
     again = select(demands(name), estimator="logistic_regression", mitigation=WAYS[name]).chosen
     digests = [
-        model_file.save(each.pipeline, tmp_path / f"{at}.skops")
-        for at, each in enumerate((fitted(name), again))
+        model_file.save(candidate.pipeline, tmp_path / f"{at}.skops")
+        for at, candidate in enumerate((fitted(name), again))
     ]
     assert digests[0] == digests[1]
-    loaded = model_file.load(tmp_path / "0.skops", digests[0])
-    rows = TEST.inputs(loaded.feature_names_in_)
-    scores = scoring.score(loaded, rows)
+    pipeline = model_file.load(tmp_path / "0.skops", digests[0])
+    rows = TEST.inputs(pipeline.feature_names_in_)
+    scores = scoring.score(pipeline, rows)
     assert np.array_equal(scores, scoring.score(fitted(name).pipeline, rows))
-    assert np.array_equal(scores, scoring.score(loaded, rows))
+    assert np.array_equal(scores, scoring.score(pipeline, rows))
 
 
 @pytest.mark.parametrize("name", WAYS)
 def test_shap_explains_what_ships_and_names_the_protected_attribute_where_it_is_used(name: str) -> None:
     pipeline = fitted(name).pipeline
-    rows, background = (each.inputs(pipeline.feature_names_in_) for each in (TEST, TRAIN))
-    found = attribution.attribute(pipeline, rows.head(30), background.head(30), 1)
-    assert found.additivity_error < 1e-6
-    assert ("race" in found.contributions.columns) == (name not in BLIND)
+    rows, background = (split.inputs(pipeline.feature_names_in_) for split in (TEST, TRAIN))
+    explanation = attribution.attribute(pipeline, rows.head(30), background.head(30), 1)
+    assert explanation.additivity_error < 1e-6
+    assert ("race" in explanation.contributions.columns) == (name not in BLIND)
     if name not in BLIND:
-        assert found.contributions["race"].abs().max() > 0.01
+        assert explanation.contributions["race"].abs().max() > 0.01
 
 
 @pytest.mark.parametrize("name", ["none", *BLIND])
@@ -147,10 +147,10 @@ def test_what_declares_no_need_decides_without_protected_columns(name: str) -> N
 
 def test_what_declares_a_need_cannot_decide_without_them_and_says_so() -> None:
     for name in set(WAYS) - set(BLIND):
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(DataError) as excinfo:
             scoring.score(fitted(name).pipeline, TEST.features)
-        assert caught.value.code == "models.features_missing"
-        assert caught.value.values["features"] == "race, sex"
+        assert excinfo.value.code == "models.features_missing"
+        assert excinfo.value.values["features"] == "race, sex"
 
 
 def test_a_group_nobody_saw_gets_the_threshold_of_all_rows() -> None:
@@ -162,53 +162,58 @@ def test_a_group_nobody_saw_gets_the_threshold_of_all_rows() -> None:
 
 
 def test_the_thresholds_in_the_record_are_the_ones_that_decide() -> None:
-    found = fitted("thresholds")
-    assert found.members
+    candidate = fitted("thresholds")
+    assert candidate.members
     plain = scoring.score(fitted("none").pipeline, TEST.features)
     yes = scoring.decide(
-        scoring.score(found.pipeline, TEST.inputs(found.pipeline.feature_names_in_)), found.threshold
+        scoring.score(candidate.pipeline, TEST.inputs(candidate.pipeline.feature_names_in_)),
+        candidate.threshold,
     )
     names = TEST.protected["race"] + " & " + TEST.protected["sex"]
-    cuts = {each["group"]: each["threshold"] for each in found.members[0]["cuts"]}
+    cuts = {cut["group"]: cut["threshold"] for cut in candidate.members[0]["cuts"]}
     assert len(cuts) == 4
     assert np.array_equal(yes, plain >= names.map(cuts).to_numpy())
 
 
 @pytest.mark.parametrize("name", ["gradient", "grid"])
 def test_the_member_that_ships_is_one_of_those_listed_and_measured_afresh(name: str) -> None:
-    found = fitted(name)
-    assert found.members
-    (chosen,) = [each for each in found.members if each["chosen"]]
-    scores = scoring.score(found.pipeline, TUNE.features)
-    assert chosen["disparity"] == candidates.points(
-        tune_constraints.measure(TUNE.protected, TUNE.label, scores >= found.threshold)
+    candidate = fitted(name)
+    assert candidate.members
+    (winner,) = [member for member in candidate.members if member["chosen"]]
+    scores = scoring.score(candidate.pipeline, TUNE.features)
+    assert winner["disparity"] == candidates.points(
+        tune_constraints.measure(TUNE.protected, TUNE.label, scores >= candidate.threshold)
     )
-    assert chosen["utility"] == found.tune.balanced_accuracy
+    assert winner["utility"] == candidate.tune.balanced_accuracy
     if name == "gradient":
-        assert sum(each["share"] for each in found.members) == pytest.approx(1)
+        assert sum(member["share"] for member in candidate.members) == pytest.approx(1)
 
 
 GRID = {"estimators": ["logistic_regression"], "mitigations": ["reweighing", WAYS["grid"]]}
 
 
 def test_a_grid_tries_all_and_none_among_them_and_chooses_by_the_rule() -> None:
-    found = select(candidates=GRID)
-    assert [each.mitigation.method for each in found.tried] == ["none", "reweighing", "grid_search"]
-    assert found.choice.keeps_every_rule
-    assert found.chosen.mitigation.method == "grid_search"
-    assert found.before is found.tried[0]
+    selection = select(candidates=GRID)
+    assert [candidate.mitigation.method for candidate in selection.tried] == [
+        "none",
+        "reweighing",
+        "grid_search",
+    ]
+    assert selection.choice.keeps_every_rule
+    assert selection.chosen.mitigation.method == "grid_search"
+    assert selection.before is selection.tried[0]
     alone = fitted("grid")
     assert np.allclose(
-        scoring.score(found.chosen.pipeline, TEST.features), scoring.score(alone.pipeline, TEST.features)
+        scoring.score(selection.chosen.pipeline, TEST.features), scoring.score(alone.pipeline, TEST.features)
     )
 
 
 def test_a_candidate_that_cannot_be_fitted_is_listed_with_its_reason() -> None:
     near = "sklearn.neighbors.KNeighborsClassifier"
-    found = select(candidates={"estimators": [near], "mitigations": ["reweighing"]})
-    assert isinstance(found.tried[1], candidate_search.SkippedCandidate)
-    assert "takes no row weights" in found.tried[1].reason
-    assert found.chosen.mitigation.method == "none"
+    selection = select(candidates={"estimators": [near], "mitigations": ["reweighing"]})
+    assert isinstance(selection.tried[1], candidate_search.SkippedCandidate)
+    assert "takes no row weights" in selection.tried[1].reason
+    assert selection.chosen.mitigation.method == "none"
 
 
 def test_a_misspelt_candidate_fails_the_whole_grid() -> None:
@@ -224,26 +229,29 @@ def test_protected_attributes_at_decision_need_the_parameters_and_the_policy(met
     alone = {"estimator": "logistic_regression", "mitigation": method}
     many = {"candidates": {"estimators": ["logistic_regression"], "mitigations": [method]}}
     for choice in (alone, many):
-        with pytest.raises(ConfigurationError) as caught:
+        with pytest.raises(ConfigurationError) as excinfo:
             select(**choice, protected_at_decision=False)
-        assert (caught.value.code, caught.value.values["methods"]) == ("models.protected_not_allowed", method)
-    with pytest.raises(ConfigurationError) as caught:
+        assert (excinfo.value.code, excinfo.value.values["methods"]) == (
+            "models.protected_not_allowed",
+            method,
+        )
+    with pytest.raises(ConfigurationError) as excinfo:
         select(train.NO_CONSTRAINTS, **alone)
-    assert caught.value.code == "models.no_candidate_fitted"
-    for stance, says in (("not named", "no rule of the policy"), ("forbidden", "the policy forbids")):
-        found = select(tune_constraints.Constraints(protected=stance), **many)  # type: ignore[arg-type]
-        assert isinstance(found.tried[1], candidate_search.SkippedCandidate)
-        assert says in found.tried[1].reason
-        assert found.chosen.mitigation.method == "none"
-    judged = select(tune_constraints.Constraints(protected="forbidden"), **alone).chosen
-    assert judged.declared.needs_protected_at_decision
+    assert excinfo.value.code == "models.no_candidate_fitted"
+    for stance, reason in (("not named", "no rule of the policy"), ("forbidden", "the policy forbids")):
+        selection = select(tune_constraints.Constraints(protected=stance), **many)  # type: ignore[arg-type]
+        assert isinstance(selection.tried[1], candidate_search.SkippedCandidate)
+        assert reason in selection.tried[1].reason
+        assert selection.chosen.mitigation.method == "none"
+    candidate = select(tune_constraints.Constraints(protected="forbidden"), **alone).chosen
+    assert candidate.declared.needs_protected_at_decision
 
 
 def test_what_the_policy_says_about_protected_attributes() -> None:
     book = policy_file.load(learnable.ROOT / "policies/demo.yaml")
 
     def stance(*more: schema.Rule) -> str:
-        own = tuple(each for each in book.rules if each.document != "training")
+        own = tuple(entry for entry in book.rules if entry.document != "training")
         return tune_constraints.from_policy(book.model_copy(update={"rules": (*own, *more)}), AS_OF).protected
 
     exact: dict[str, Any] = {
@@ -263,20 +271,20 @@ def test_what_the_policy_says_about_protected_attributes() -> None:
 
 def test_only_rules_that_decide_and_block_bind_a_candidate_and_what_is_not_measured_is_listed() -> None:
     book = policy_file.load(learnable.ROOT / "policies/demo.yaml")
-    bound = tune_constraints.from_policy(book, AS_OF).rules
-    assert {each.document for each in bound} == {"fairness"}
-    assert all(each.severity == "block" for each in bound)
-    found = tune_constraints.measure(TUNE.protected, TUNE.label, TUNE.label == 1)
+    rules = tune_constraints.from_policy(book, AS_OF).rules
+    assert {constraint.document for constraint in rules} == {"fairness"}
+    assert all(constraint.severity == "block" for constraint in rules)
+    measurements = tune_constraints.measure(TUNE.protected, TUNE.label, TUNE.label == 1)
     foreign = rule("fairness.no_such_metric", id="foreign")
-    assert tune_constraints.check_rules((foreign,), found) == ()
-    assert tune_constraints.unmeasured_rules((foreign, rule()), found) == ["foreign by race"]
+    assert tune_constraints.check_rules((foreign,), measurements) == ()
+    assert tune_constraints.unmeasured_rules((foreign, rule()), measurements) == ["foreign by race"]
     over, ratio = (
-        tune_constraints.check_rules((each,), found)[0]
-        for each in (rule(), rule("fairness.demographic_parity_ratio", limit={"at_least": 0.8}))
+        tune_constraints.check_rules((constraint,), measurements)[0]
+        for constraint in (rule(), rule("fairness.demographic_parity_ratio", limit={"at_least": 0.8}))
     )
-    gap = found[GAP]["race"].value
+    gap = measurements[GAP]["race"].value
     assert over.excess == pytest.approx(gap - 0.05)  # type: ignore[operator]
-    assert ratio.excess == pytest.approx(0.8 - found["demographic_parity_ratio"]["race"].value)  # type: ignore[operator]
+    assert ratio.excess == pytest.approx(0.8 - measurements["demographic_parity_ratio"]["race"].value)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(

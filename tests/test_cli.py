@@ -37,8 +37,8 @@ def judged(toy: Path, name: str) -> None:
 
 def test_it_starts_without_any_framework() -> None:
     code = "import sys, clearance.cli; print(*{name.split('.')[0] for name in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert HEAVY.isdisjoint(done.stdout.split())
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert HEAVY.isdisjoint(result.stdout.split())
 
 
 def test_commands_print_in_one_place() -> None:
@@ -68,11 +68,11 @@ GROUPS = {
 
 
 def test_the_help_lists_every_command_under_its_section() -> None:
-    listed = {
+    sections = {
         title: {line.split()[0] for line in block.splitlines() if line.startswith("  ")}
         for title, block in re.findall(r"^(\S[^\n]*):\n((?:  .*\n)+)", call("--help").output, re.MULTILINE)
     }
-    assert {title: listed[title] for title in SECTIONS} == SECTIONS
+    assert {title: sections[title] for title in SECTIONS} == SECTIONS
     assert set(cli.main.commands) == set().union(*SECTIONS.values())
 
 
@@ -98,8 +98,8 @@ def test_a_help_page_is_whole_sentences_with_words_for_its_values(words: tuple[s
 def test_the_help_of_run_imports_nothing_of_the_flow() -> None:
     code = "import sys; from clearance.cli import main\ntry: main(['run', '--help'])\n"
     code += "except SystemExit: print(*{name.split('.')[0] for name in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (HEAVY | {"flows", "tasks", "rich"}).isdisjoint(done.stdout.splitlines()[-1].split())
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (HEAVY | {"flows", "tasks", "rich"}).isdisjoint(result.stdout.splitlines()[-1].split())
 
 
 def test_run_and_the_flow_share_one_declaration_of_options() -> None:
@@ -112,8 +112,8 @@ def test_run_and_the_flow_share_one_declaration_of_options() -> None:
 
 
 def test_an_unknown_option_of_run_is_a_usage_error_before_anything_starts(toy: Path) -> None:
-    done = call("run", "--anyverdict")
-    assert (done.exit_code, done.stderr.splitlines()[0]) == (2, "Usage: clearance run [OPTIONS]")
+    result = call("run", "--anyverdict")
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "Usage: clearance run [OPTIONS]")
 
 
 @pytest.mark.parametrize("words", [("gc",), ("ledger", "erase")])
@@ -150,9 +150,9 @@ def test_nothing_is_erased_without_a_reason(toy: Path) -> None:
 
 def test_a_fault_is_one_error_with_its_hint_and_its_exit_status(toy: Path) -> None:
     (toy / "params.yaml").write_text("name: [\n")
-    done = call("history")
-    assert done.exit_code == 1
-    assert done.stderr.startswith("error: ") and "\n  hint: " in done.stderr
+    result = call("history")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ") and "\n  hint: " in result.stderr
 
 
 def test_ctrl_c_ends_a_command_with_130(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,10 +179,10 @@ def test_a_refusals_reasons_are_printed(toy: Path) -> None:
 
 
 def test_where_there_is_no_verdict_it_says_what_to_do(toy: Path) -> None:
-    done = call("verdict")
-    assert done.exit_code == 1
-    assert "verdict.json is missing" in done.stderr
-    assert "hint: run `make run`" in done.stderr
+    result = call("verdict")
+    assert result.exit_code == 1
+    assert "verdict.json is missing" in result.stderr
+    assert "hint: run `make run`" in result.stderr
 
 
 def test_repair_removes_what_does_not_match_and_dvc_rebuilds_it(toy: Path) -> None:
@@ -190,8 +190,8 @@ def test_repair_removes_what_does_not_match_and_dvc_rebuilds_it(toy: Path) -> No
     assert call("repair").output == ""
     good = (toy / "models/model.txt").read_bytes()
     (toy / "models/model.txt").write_bytes(good[::-1])
-    done = call("repair")
-    assert done.output.startswith("models/model.txt was not what dvc.lock recorded")
+    result = call("repair")
+    assert result.output.startswith("models/model.txt was not what dvc.lock recorded")
     assert toys.dvc(toy, "repro").returncode == 0
     assert (toy / "models/model.txt").read_bytes() == good
 
@@ -207,9 +207,9 @@ def test_an_effect_is_run_in_the_project_and_its_status_handed_on(toy: Path, nam
 @pytest.mark.parametrize("name", ["snapshot", "track", "release", "repair"])
 def test_what_changes_something_waits_for_no_run(toy: Path, name: str) -> None:
     with run_lock.hold(toy):
-        done = call(name)
-    assert done.exit_code == 75
-    assert "another run holds this checkout" in done.stderr
+        result = call(name)
+    assert result.exit_code == 75
+    assert "another run holds this checkout" in result.stderr
     assert not (toy / "effects.txt").exists()
 
 
@@ -224,7 +224,7 @@ def test_run_is_the_flow_with_its_own_options(toy: Path) -> None:
 
 def test_the_summary_of_a_release_is_read_from_its_receipt(toy: Path) -> None:
     assert receipt.release_lines(toy) == []
-    written = {
+    record = {
         "status": "refused",
         "reason": "the verdict is no pass",
         "fingerprint": "ab" * 32,
@@ -233,7 +233,7 @@ def test_the_summary_of_a_release_is_read_from_its_receipt(toy: Path) -> None:
         "candidate": {"name": "m-candidate", "version": 2},
         "champion": None,
     }
-    files.write_json(toy / ".clearance/release.json", written)
+    files.write_json(toy / ".clearance/release.json", record)
     assert receipt.release_lines(toy) == [
         "registered m-candidate version 2",
         "refused: the verdict is no pass",

@@ -32,7 +32,7 @@ def test_a_number_is_what_the_pattern_says(database: duckdb.DuckDBPyConnection, 
     test = column_types._TESTS["DOUBLE"].replace("{c}", "c")
     pattern = f"regexp_full_match(c, '{column_types._NUMBER}')"
     meaning = " AND ".join(["isfinite(TRY_CAST(c AS DOUBLE))", "NOT contains(c, '_')", pattern])
-    columns = ["c", *(f"coalesce({each}, false)" for each in (test, meaning))]
-    asked = " ".join(["SELECT", ", ".join(columns), "FROM unnest(?) AS t(c)"])
-    for text, found, meant in database.execute(asked, [texts]).fetchall():
-        assert found == meant, repr(text)
+    columns = ["c", *(f"coalesce({condition}, false)" for condition in (test, meaning))]
+    query = " ".join(["SELECT", ", ".join(columns), "FROM unnest(?) AS t(c)"])
+    for text, outcome, expectation in database.execute(query, [texts]).fetchall():
+        assert outcome == expectation, repr(text)

@@ -70,11 +70,11 @@ def project(reigning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def places(store: sqlite3.Connection) -> list[tuple[str, str]]:
     """Every text column of MLflow's store whose name says that it holds a place."""
-    found = []
+    locations = []
     for (table,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         columns = [row[1] for row in store.execute(f"PRAGMA table_info({table})")]
-        found += [(table, column) for column in columns if column.endswith(("uri", "location", "source"))]
-    return found
+        locations += [(table, column) for column in columns if column.endswith(("uri", "location", "source"))]
+    return locations
 
 
 def run(root: Path, vouched: registry.SignedDigests | None = None, **changes: Any) -> Comparison:
@@ -90,11 +90,11 @@ def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = N
         return
     train = prepared.read(root, "train")
     label = change(train.features.assign(label=train.label, race=train.protected["race"]))
-    fitted = Pipeline(
+    pipeline = Pipeline(
         [("encode", encoding.transformer(judged.FEATURES)), ("estimator", LogisticRegression())]  # type: ignore[arg-type]
     ).fit(train.features, label)
     model = root / "models/trained/model.skops"
-    sha256 = model_file.save(model_file.with_threshold(fitted, judged.THRESHOLD), model)
+    sha256 = model_file.save(model_file.with_threshold(pipeline, judged.THRESHOLD), model)
     record = files.read_json(root / "reports/training.json")
     record["model"]["sha256"] = sha256
     files.write_json(root / "reports/training.json", record)
@@ -109,32 +109,32 @@ def rejudge(root: Path) -> None:
     judged.lock(root)
 
 
-def reasons(found: Comparison) -> str:
-    return " ".join(each.reason for each in found.findings)
+def reasons(result: Comparison) -> str:
+    return " ".join(finding.reason for finding in result.findings)
 
 
 @pytest.mark.slow
 def test_a_candidate_beside_the_champion(project: Path) -> None:
     candidate(project)
-    found = run(project)
-    assert (found.rows.test, found.rows.left_out, found.rows.compared) == (300, 0, 300)
-    assert [each.outcome for each in found.findings] == [Outcome.PASS] * 2, reasons(found)
-    assert found.outcome is Outcome.PASS
+    result = run(project)
+    assert (result.rows.test, result.rows.left_out, result.rows.compared) == (300, 0, 300)
+    assert [finding.outcome for finding in result.findings] == [Outcome.PASS] * 2, reasons(result)
+    assert result.outcome is Outcome.PASS
     champion = registry.champion(registry.connect(), NAME)
-    assert champion is not None and found.champion is not None
-    assert found.champion.version == champion.number
-    assert found.champion.fingerprint == champion.fingerprint
-    assert found.champion.sha256 == hashlib.sha256(judged.trained(0)).hexdigest()
-    assert found.candidate.sha256 == hashlib.sha256(judged.trained(1)).hexdigest()
-    assert found.candidate.fingerprint == lineage.verify(project).fingerprint
-    told = found.to_json()
-    assert set(told["figures"]["by_group"]["race"]) == {"Black", "White"}
-    assert 0 < told["figures"]["mcnemar_p"] <= 1
-    kept = compare.write(project, found)
-    first = kept.read_bytes()
+    assert champion is not None and result.champion is not None
+    assert result.champion.version == champion.number
+    assert result.champion.fingerprint == champion.fingerprint
+    assert result.champion.sha256 == hashlib.sha256(judged.trained(0)).hexdigest()
+    assert result.candidate.sha256 == hashlib.sha256(judged.trained(1)).hexdigest()
+    assert result.candidate.fingerprint == lineage.verify(project).fingerprint
+    document = result.to_json()
+    assert set(document["figures"]["by_group"]["race"]) == {"Black", "White"}
+    assert 0 < document["figures"]["mcnemar_p"] <= 1
+    path = compare.write(project, result)
+    first = path.read_bytes()
     again = run(project)
     assert compare.write(project, again).read_bytes() == first
-    assert comparison.digest(again) == comparison.digest(found) == files.sha256_json(told)
+    assert comparison.digest(again) == comparison.digest(result) == files.sha256_json(document)
     assert str(project) not in first.decode()
 
 
@@ -143,23 +143,25 @@ def test_of_the_champion_only_what_its_signed_evidence_says_counts(project: Path
     candidate(project)
     champion = registry.champion(registry.connect(), NAME)
     assert champion is not None
-    said = {path: champion.tags[f"clearance.evidence.{path.replace('/', '.')}"] for path in RECORDS}
-    signed = registry.SignedDigests(
-        model=champion.tags["clearance.model.sha256"], outs=said, params=(project / "params.yaml").read_text()
+    digests = {path: champion.tags[f"clearance.evidence.{path.replace('/', '.')}"] for path in RECORDS}
+    record = registry.SignedDigests(
+        model=champion.tags["clearance.model.sha256"],
+        outs=digests,
+        params=(project / "params.yaml").read_text(),
     )
-    assert run(project, signed).outcome is Outcome.PASS
+    assert run(project, record).outcome is Outcome.PASS
     for other, fault in [
-        (replace(signed, model="0" * 64), "model.skops"),
-        *[(replace(signed, outs=said | {path: "0" * 64}), path) for path in RECORDS],
-        (replace(signed, outs={}), "reports/training.json"),
+        (replace(record, model="0" * 64), "model.skops"),
+        *[(replace(record, outs=digests | {path: "0" * 64}), path) for path in RECORDS],
+        (replace(record, outs={}), "reports/training.json"),
     ]:
         with codes.raises("registry.version_altered") as error:
             run(project, other)
         assert fault in error.value.values["reason"]
-    declared = yaml.safe_load(signed.params)
+    declared = yaml.safe_load(record.params)
     declared["data"]["favourable"] = "another"
-    told = run(project, replace(signed, params=yaml.safe_dump(declared)))
-    assert "trained on another outcome" in told.findings[0].reason
+    result = run(project, replace(record, params=yaml.safe_dump(declared)))
+    assert "trained on another outcome" in result.findings[0].reason
 
 
 @pytest.mark.slow
@@ -171,7 +173,7 @@ def test_a_worse_candidate_fails_and_the_champion_itself_passes(project: Path) -
     judged.put(project, rows=ROWS, model=0)
     same = run(project, minimum_rows=100_000, difference_margin=0.0)
     assert same.outcome is Outcome.PASS
-    assert {each.change.method for each in same.findings if each.change} == {"the same model"}
+    assert {finding.change.method for finding in same.findings if finding.change} == {"the same model"}
 
 
 @pytest.mark.slow
@@ -184,7 +186,7 @@ def test_rows_the_champion_has_seen_are_left_out_and_counted(project: Path) -> N
     candidate(project, first=-400)  # 300 to 599: all of them fitted or tuned it
     every = run(project)
     assert (every.rows.left_out, every.rows.compared) == (300, 0)
-    assert {each.outcome for each in every.findings} == {Outcome.INSUFFICIENT_EVIDENCE}
+    assert {finding.outcome for finding in every.findings} == {Outcome.INSUFFICIENT_EVIDENCE}
     assert "0 rows can be compared, but at least 100 are needed" in reasons(every)
 
 
@@ -193,8 +195,8 @@ def test_a_first_version_stands_on_its_own_verdict(project: Path) -> None:
     server = registry.connect()
     for verdict in ("pass", "fail", "insufficient_evidence"):
         judged.put(project, rows=ROWS, verdict=verdict)
-        found = compare.compare(lineage.verify(project), asked(), server, None)
-        assert (found.champion, found.approvals, found.outcome.value) == (None, 1, verdict)
+        result = compare.compare(lineage.verify(project), asked(), server, None)
+        assert (result.champion, result.approvals, result.outcome.value) == (None, 1, verdict)
     for folder in ("data/prepared", "data/scored", "models/trained", "reports/figures"):
         shutil.rmtree(project / folder)
     judged.put(project, blocked=True)
@@ -213,15 +215,15 @@ def test_what_keeps_the_champion_from_being_asked_is_found_and_never_passes(proj
         ({"row_key": "number"}, "have other keys"),
         ({"weight": "stands_for"}, "rows have weights or clusters"),
     ]
-    for change, said in other:
+    for change, reason in other:
         candidate(project, changes={"data": declared | change})
-        found = run(project)
-        assert found.outcome is Outcome.NOT_EVALUATED, said
-        assert said in reasons(found)
-        assert found.rows.left_out is None
+        result = run(project)
+        assert result.outcome is Outcome.NOT_EVALUATED, reason
+        assert reason in reasons(result)
+        assert result.rows.left_out is None
     candidate(project)
     features = pd.read_parquet(project / "data/prepared/features.parquet")
-    for frame, said in (
+    for frame, reason in (
         (features.drop(columns="ratio"), "the table lacks `ratio`"),
         (features.assign(ratio="much"), "`ratio` was a number and is a category"),
         (features.assign(amount=features["amount"] / 1000), "`amount` is on another scale"),
@@ -232,9 +234,9 @@ def test_what_keeps_the_champion_from_being_asked_is_found_and_never_passes(proj
         record["tables"]["features"] = files.sha256(project / "data/prepared/features.parquet")
         files.write_json(project / "reports/split.json", record)
         rejudge(project)
-        found = run(project)
-        assert {each.outcome for each in found.findings} == {Outcome.NOT_EVALUATED}
-        assert said in reasons(found)
+        result = run(project)
+        assert {finding.outcome for finding in result.findings} == {Outcome.NOT_EVALUATED}
+        assert reason in reasons(result)
 
 
 def kept_at(root: Path, name: str) -> list[Path]:
@@ -297,14 +299,14 @@ hashes = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), unique=Tru
 
 @given(hashes, hashes, st.randoms(use_true_random=False))
 def test_seen_rows_are_found_in_any_order(known: list[str], others: list[str], random: Any) -> None:
-    asked_for = [*known, *others]
-    random.shuffle(asked_for)
+    queries = [*known, *others]
+    random.shuffle(queries)
     packed = fitted_rows.pack(known)
     assert packed.hex() == "".join(sorted(known))
     assert packed == fitted_rows.pack(sorted(known, reverse=True))
     assert fitted_rows.digest(packed) == hashlib.sha256("".join(sorted(known)).encode()).hexdigest()
-    found = fitted_rows.contained(asked_for, [packed[: 16 * 3], packed[16 * 3 :]])
-    assert found.tolist() == [each in set(known) for each in asked_for]
+    mask = fitted_rows.contained(queries, [packed[: 16 * 3], packed[16 * 3 :]])
+    assert mask.tolist() == [query in set(known) for query in queries]
 
 
 def fitted_on(table: pd.DataFrame) -> Pipeline:
@@ -321,8 +323,8 @@ def test_a_table_that_only_drifted_can_still_be_read() -> None:
     drifted = table.assign(amount=table["amount"] * 1.5, more=1.0)
     rare = drifted["purpose"].where(drifted.index >= 10, "boat")
     assert compatibility.incompatibilities(model, drifted.assign(purpose=rare), none, 0.05) == []
-    (said,) = compatibility.incompatibilities(model, drifted.assign(purpose=rare), none, 0.01)
-    assert "3.3% of the rows (boat)" in said
+    (message,) = compatibility.incompatibilities(model, drifted.assign(purpose=rare), none, 0.01)
+    assert "3.3% of the rows (boat)" in message
     (infinite,) = compatibility.incompatibilities(model, table.assign(amount=np.inf), none, 0.05)
     assert "infinite" in infinite
     empty = table.assign(amount=np.nan)

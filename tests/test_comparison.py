@@ -24,7 +24,7 @@ def training(before: dict[str, Any], after: dict[str, Any], **tune: Any) -> Trai
         return {
             "utility": 0.7,
             "threshold": 0.5,
-            "tune": evidence.TUNE | {name: both[at] for name, both in tune.items()},
+            "tune": evidence.TUNE | {name: pair[at] for name, pair in tune.items()},
             "disparity": {metric: {"race": figure(value)} for metric, value in values.items()},
         }
 
@@ -65,8 +65,8 @@ def test_utility_comes_first_and_the_one_that_chose_before_the_others() -> None:
     record = training(
         {"accuracy_difference": 0.1}, {"accuracy_difference": 0.2}, accuracy=(0.9, 0.8), f1=(1, 1)
     )
-    told = [(line.metric, line.attribute, line.change) for line in before_after.lines(record)]
-    assert told == [
+    changes = [(line.metric, line.attribute, line.change) for line in before_after.lines(record)]
+    assert changes == [
         ("f1", None, "the same"),
         ("balanced_accuracy", None, "the same"),
         ("accuracy", None, "0.100 lower"),

@@ -42,12 +42,12 @@ def asked(**changes: Any) -> ComparisonTerms:
 
 
 def rule(metric: str, **changes: Any) -> Rule:
-    written = {
+    fields = {
         **{"id": metric.replace("_", "-"), "metric": f"fairness.{metric}", "attributes": ["race"]},
         **{"limit": {"at_most": 0.1}, "kind": "engineering", "source": "the test", "severity": "block"},
         **{"valid_from": "2026-01-01", "decides_by": "interval"},
     }
-    return Rule.model_validate(written | changes)
+    return Rule.model_validate(fields | changes)
 
 
 FAIR = (rule("demographic_parity_difference"), rule("demographic_parity_ratio"))
@@ -85,19 +85,19 @@ def hold(of: PairedRows, rules: tuple[Rule, ...] = FAIR, **changes: Any) -> list
 
 
 def outcomes(of: PairedRows, rules: tuple[Rule, ...] = FAIR, **changes: Any) -> list[str]:
-    return [each.outcome.value for each in hold(of, rules, **changes)]
+    return [finding.outcome.value for finding in hold(of, rules, **changes)]
 
 
 def test_a_candidate_that_is_as_good_and_as_fair_passes() -> None:
-    found = hold(pair(rows=20000))
-    assert [each.outcome for each in found] == [Outcome.PASS] * 3
-    assert [each.criterion.id for each in found] == [
+    findings = hold(pair(rows=20000))
+    assert [finding.outcome for finding in findings] == [Outcome.PASS] * 3
+    assert [finding.criterion.id for finding in findings] == [
         "not-inferior",
         "not-less-fair: demographic-parity-difference",
         "not-less-fair: demographic-parity-ratio",
     ]
-    assert "limit: ≥ -0.02" in found[0].reason
-    assert "candidate / champion" in found[2].reason
+    assert "limit: ≥ -0.02" in findings[0].reason
+    assert "candidate / champion" in findings[2].reason
 
 
 def test_a_worse_candidate_fails_by_the_interval_and_one_that_may_be_worse_has_not_shown_enough() -> None:
@@ -106,17 +106,17 @@ def test_a_worse_candidate_fails_by_the_interval_and_one_that_may_be_worse_has_n
 
 
 def test_a_less_fair_candidate_fails_though_it_is_as_good() -> None:
-    found = outcomes(pair(rows=20000, unfair=0.1), quality=[{"metric": "accuracy", "margin": 0.1}])
-    assert found == ["pass", "fail", "fail"]
+    verdicts = outcomes(pair(rows=20000, unfair=0.1), quality=[{"metric": "accuracy", "margin": 0.1}])
+    assert verdicts == ["pass", "fail", "fail"]
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1", "roc_auc", "brier", "log_loss"])
 def test_every_figure_of_quality_knows_which_way_is_worse(metric: str) -> None:
     better, worse = pair(rows=6000), pair(rows=6000, worse=0.3)
-    turned = replace(worse, champion=worse.candidate, candidate=worse.champion)
+    swap = replace(worse, champion=worse.candidate, candidate=worse.champion)
     quality = [{"metric": metric, "margin": 0.05}]
     assert outcomes(worse, (), quality=quality) == ["fail"]
-    assert outcomes(turned, (), quality=quality) == ["pass"]
+    assert outcomes(swap, (), quality=quality) == ["pass"]
     if metric != "f1":  # a bootstrap of hardly any change decides nothing
         assert outcomes(better, (), quality=quality) == ["pass"]
 
@@ -125,9 +125,9 @@ def test_the_very_same_model_passes_on_any_rows() -> None:
     one = pair(rows=12)
     same = replace(one, candidate=one.champion, same=True)
     everything = (*FAIR, rule("roc_auc_difference"), rule("accuracy_lowest", limit={"at_least": 0.5}))
-    found = hold(same, everything)
-    assert {each.outcome for each in found} == {Outcome.PASS}
-    assert {each.change.value for each in found if each.change} == {0.0, 1.0}
+    findings = hold(same, everything)
+    assert {finding.outcome for finding in findings} == {Outcome.PASS}
+    assert {finding.change.value for finding in findings if finding.change} == {0.0, 1.0}
     assert outcomes(replace(same, same=False)) == ["insufficient_evidence"] * 3
 
 
@@ -137,28 +137,28 @@ def test_scores_that_are_no_probability_decide_nothing(side: str, score: float) 
     one = pair()
     scores = getattr(one, side).scores.copy()
     scores[7] = score
-    broken = replace(one, **{side: ModelScores(scores=scores, threshold=0.5)})
-    found = hold(broken)
-    assert {each.outcome for each in found} == {Outcome.NOT_EVALUATED}
-    assert f"1 of the {side}'s 4000 scores are not probabilities" in found[0].reason
-    assert outcomes(replace(broken, same=True)) == ["not_evaluated"] * 3
+    bad_pair = replace(one, **{side: ModelScores(scores=scores, threshold=0.5)})
+    findings = hold(bad_pair)
+    assert {finding.outcome for finding in findings} == {Outcome.NOT_EVALUATED}
+    assert f"1 of the {side}'s 4000 scores are not probabilities" in findings[0].reason
+    assert outcomes(replace(bad_pair, same=True)) == ["not_evaluated"] * 3
 
 
 def test_too_few_rows_in_all_or_in_a_group_are_not_enough() -> None:
     few = hold(pair(rows=99))
-    assert {each.outcome for each in few} == {Outcome.INSUFFICIENT_EVIDENCE}
-    assert {each.reason for each in few} == {"99 rows can be compared, but at least 100 are needed"}
-    assert all(each.change is not None for each in hold(pair(rows=100)))
+    assert {finding.outcome for finding in few} == {Outcome.INSUFFICIENT_EVIDENCE}
+    assert {finding.reason for finding in few} == {"99 rows can be compared, but at least 100 are needed"}
+    assert all(finding.change is not None for finding in hold(pair(rows=100)))
     one = pair(rows=20000)
     race = one.protected["race"].to_numpy(dtype=object, copy=True)
     race[np.flatnonzero(race == "b")[29:]] = None
     thin = replace(one, protected=pd.DataFrame({"race": race}, dtype=object))
-    found = hold(thin)
-    assert [each.outcome.value for each in found] == ["pass", *["insufficient_evidence"] * 2]
-    assert "at least 30 rows; b has 29 (1 short)" in found[1].reason
-    gone = replace(one, groups={"race": ["a", "b", "c"]})
-    assert outcomes(gone) == ["pass", *["insufficient_evidence"] * 2]
-    assert "no rows to count in c" in hold(gone)[1].reason
+    findings = hold(thin)
+    assert [finding.outcome.value for finding in findings] == ["pass", *["insufficient_evidence"] * 2]
+    assert "at least 30 rows; b has 29 (1 short)" in findings[1].reason
+    missing_group = replace(one, groups={"race": ["a", "b", "c"]})
+    assert outcomes(missing_group) == ["pass", *["insufficient_evidence"] * 2]
+    assert "no rows to count in c" in hold(missing_group)[1].reason
 
 
 def test_what_cannot_be_compared_is_said_and_never_passes() -> None:
@@ -167,11 +167,11 @@ def test_what_cannot_be_compared_is_said_and_never_passes() -> None:
         rule("demographic_parity_difference", attributes=["age"]),
         rule("demographic_parity_difference", id="none", attributes=[]),
     )
-    found = hold(pair(), strange)[1:]
-    assert {each.outcome for each in found} == {Outcome.NOT_EVALUATED}
-    assert "no method is known that compares two models by Theil index" in found[0].reason
-    assert "age is not among the attributes" in found[1].reason
-    assert "names no attribute" in found[2].reason
+    findings = hold(pair(), strange)[1:]
+    assert {finding.outcome for finding in findings} == {Outcome.NOT_EVALUATED}
+    assert "no method is known that compares two models by Theil index" in findings[0].reason
+    assert "age is not among the attributes" in findings[1].reason
+    assert "names no attribute" in findings[2].reason
 
 
 def test_rules_that_ask_nothing_of_a_change_make_no_demand() -> None:
@@ -180,24 +180,26 @@ def test_rules_that_ask_nothing_of_a_change_make_no_demand() -> None:
         rule("demographic_parity_ratio", decides_by="report_only"),
         rule("accuracy").model_copy(update={"metric": "performance.accuracy"}),
     )
-    assert [each.id for each in comparisons.criteria_of(asked(), idle)] == ["not-inferior"]
+    assert [criterion.id for criterion in comparisons.criteria_of(asked(), idle)] == ["not-inferior"]
     (_, warned) = comparisons.criteria_of(asked(), (rule("accuracy_difference", severity="warn"),))
     assert warned.severity == "warn"
-    assert {each.severity for each in comparisons.criteria_of(asked(severity="warn"), FAIR)} == {"warn"}
+    assert {criterion.severity for criterion in comparisons.criteria_of(asked(severity="warn"), FAIR)} == {
+        "warn"
+    }
 
 
 def test_intersections_and_scoring_rates_are_compared_too() -> None:
     one = pair(rows=30000, noise=0.001)
     sex = np.random.default_rng(1).choice(["f", "m"], 30000)
-    both = replace(one, protected=one.protected.assign(sex=sex), candidate=one.champion)
+    sample = replace(one, protected=one.protected.assign(sex=sex), candidate=one.champion)
     rules = (
         rule("demographic_parity_difference", attributes=["sex & race"]),
         rule("scoring_rate_ratio", limit={"at_least": 0.8}),
         rule("disparate_impact_reference_group", limit={"at_least": 0.8}),
     )
-    found = hold(replace(both, reference={"race": "a"}), rules, ratio_margin=0.05)
-    assert [each.outcome.value for each in found] == ["pass"] * 4
-    assert set(found[1].change.support) == {"a & f", "a & m", "b & f", "b & m"}  # type: ignore[union-attr]
+    findings = hold(replace(sample, reference={"race": "a"}), rules, ratio_margin=0.05)
+    assert [finding.outcome.value for finding in findings] == ["pass"] * 4
+    assert set(findings[1].change.support) == {"a & f", "a & m", "b & f", "b & m"}  # type: ignore[union-attr]
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000))
@@ -205,34 +207,34 @@ def test_intersections_and_scoring_rates_are_compared_too() -> None:
 def test_the_order_of_rows_and_the_names_of_groups_change_nothing(seed: int, shuffle: int) -> None:
     one = pair(rows=600, seed=seed, worse=0.02, unfair=0.05, noise=0.05)
     order = np.random.default_rng(shuffle).permutation(600)
-    renamed = one.protected.replace({"race": {"a": "z", "b": "a"}})
+    aliases = one.protected.replace({"race": {"a": "z", "b": "a"}})
     other = replace(
         one,
         label=one.label[order],
         champion=replace(one.champion, scores=one.champion.scores[order]),
         candidate=replace(one.candidate, scores=one.candidate.scores[order]),
-        protected=renamed.iloc[order].reset_index(drop=True),
+        protected=aliases.iloc[order].reset_index(drop=True),
         groups={"race": ["a", "z"]},
     )
     quality = [{"metric": name, "margin": 0.02} for name in ("accuracy", "f1", "roc_auc")]
     for mine, theirs in zip(hold(one, quality=quality), hold(other, quality=quality), strict=True):
         assert mine.outcome == theirs.outcome
         assert mine.change is not None and theirs.change is not None
-        ends = [(each.value, each.low, each.high) for each in (mine.change, theirs.change)]
+        ends = [(change.value, change.low, change.high) for change in (mine.change, theirs.change)]
         assert ends[0] == pytest.approx(ends[1], abs=1e-9)
 
 
 def test_a_first_version_is_judged_by_its_own_verdict_and_says_who_must_agree() -> None:
-    found = comparisons.first_version(asked(), Outcome.PASS, "all rules pass")
-    assert (found.outcome, found.criterion.severity) == (Outcome.PASS, "block")
-    assert "at least 1 approval" in found.reason
+    finding = comparisons.first_version(asked(), Outcome.PASS, "all rules pass")
+    assert (finding.outcome, finding.criterion.severity) == (Outcome.PASS, "block")
+    assert "at least 1 approval" in finding.reason
     for verdict in (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE):
         refused = comparisons.first_version(asked(severity="warn"), verdict, "the gap is 0.3")
         assert refused.outcome is verdict
         assert "the gap is 0.3" in refused.reason
         assert comparison((refused,), champion=None, severity="warn").outcome is verdict
-    assert comparison((found,), champion=None).approvals == 1
-    assert comparison((found,), champion=None, first_version={"approvals": 0}).approvals == 0
+    assert comparison((finding,), champion=None).approvals == 1
+    assert comparison((finding,), champion=None, first_version={"approvals": 0}).approvals == 0
 
 
 def comparison(findings: tuple[CriterionFinding, ...], champion: Model | None, **changes: Any) -> Comparison:
@@ -281,14 +283,14 @@ def test_the_digest_moves_with_everything_that_is_compared() -> None:
         replace(one, terms=asked(difference_margin=0.03)),
         replace(one, policy="0" * 64),
     ]
-    assert len({comparisons.digest(each) for each in (one, *others)}) == len(others) + 1
+    assert len({comparisons.digest(variant) for variant in (one, *others)}) == len(others) + 1
     assert comparisons.digest(one) == comparisons.digest(comparison((a_finding(Outcome.PASS),), CHAMPION))
     assert len(comparisons.digest(one)) == 64
 
 
 def test_the_summary_says_who_what_and_why_in_plain_lines() -> None:
-    found = (a_finding(Outcome.FAIL), a_finding(Outcome.NOT_EVALUATED, "warn"))
-    assert comparisons.summary(comparison(found, CHAMPION).to_json()) == [
+    findings = (a_finding(Outcome.FAIL), a_finding(Outcome.NOT_EVALUATED, "warn"))
+    assert comparisons.summary(comparison(findings, CHAMPION).to_json()) == [
         "Fail: loans, the candidate against the champion (version 3)",
         "  260 of 300 test rows compared; 40 left out because the champion was fitted or tuned on them",
         "  fail: it is fail",
@@ -320,6 +322,6 @@ def test_a_section_that_says_nothing_sensible_is_refused(changes: dict[str, Any]
 
 def test_the_defaults_are_two_points_and_a_section_has_its_days() -> None:
     settled = asked(valid_until="2026-12-31")
-    assert [(each.metric, each.margin) for each in settled.quality] == [("accuracy", 0.02)]
+    assert [(criterion.metric, criterion.margin) for criterion in settled.quality] == [("accuracy", 0.02)]
     assert settled.in_force(dt.date(2026, 1, 1)) and settled.in_force(dt.date(2026, 12, 31))
     assert not settled.in_force(dt.date(2025, 12, 31)) and not settled.in_force(dt.date(2027, 1, 1))

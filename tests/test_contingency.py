@@ -36,8 +36,8 @@ ATTRIBUTES = ["race", "sex", "age"]
 SAMPLING = intervals.Sampling(confidence=0.95, resamples=100, seed=1)
 
 
-def frame_of(drawn: list[tuple[Any, ...]]) -> pd.DataFrame:
-    frame = pd.DataFrame(drawn, columns=[*ATTRIBUTES, "label", "level"])
+def frame_of(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=[*ATTRIBUTES, "label", "level"])
     frame["score"] = frame["level"] / 8
     frame["decision"] = frame["score"] >= 0.5
     frame["weight"] = 0.25 * (1 + frame["level"])
@@ -73,15 +73,15 @@ def test_every_margin_is_pandas_group_by(drawn: list[tuple[Any, ...]]) -> None:
     frame = frame_of(drawn)
     for name, over in intersections.families(ATTRIBUTES, 3).items():
         assert name == INTERSECTION.join(over)
-        parts = [frame[each] for each in over]
+        parts = [frame[attribute] for attribute in over]
         joined = parts[0]
         for part in parts[1:]:
             joined = joined + INTERSECTION + part
         joined = joined.where(frame[list(over)].notna().all(axis=1), MISSING)
         expected = pd.crosstab(joined, [frame["label"], frame["decision"]])
-        found = intersections.groups(table_of(frame), over)
-        assert sorted(found) == sorted(expected.index)
-        for group, cells in found.items():
+        margin = intersections.groups(table_of(frame), over)
+        assert sorted(margin) == sorted(expected.index)
+        for group, cells in margin.items():
             row = expected.loc[group].to_dict()
             keys = [(1, True), (0, True), (1, False), (0, False)]
             assert cells.counts == tuple(row.get(key, 0) for key in keys)
@@ -115,19 +115,19 @@ def test_the_order_of_rows_and_the_names_of_groups_change_no_measurement(
 ) -> None:
     order = shuffler.sample(range(len(drawn)), len(drawn))
     frame = frame_of(drawn)
-    moved = frame_of([drawn[at] for at in order])
+    other_frame = frame_of([drawn[at] for at in order])
     new = {"Black": "z", "Hispanic": "y", "White": "x", "female": "w", "male": "v", "old": "u", "young": "t"}
-    moved[ATTRIBUTES] = moved[ATTRIBUTES].map(lambda name: new.get(name, name))
+    other_frame[ATTRIBUTES] = other_frame[ATTRIBUTES].map(lambda name: new.get(name, name))
     for over in intersections.families(ATTRIBUTES, 2).values():
-        first, second = (intersections.groups(table_of(each), over) for each in (frame, moved))
+        first, second = (intersections.groups(table_of(side), over) for side in (frame, other_frame))
         one, other = (
-            fairness.measure(each, 0.95) | entropy.measure(each, SAMPLING) for each in (first, second)
+            fairness.measure(side, 0.95) | entropy.measure(side, SAMPLING) for side in (first, second)
         )
-        for metric, found in one.items():
+        for metric, measurement in one.items():
             for end in ("value", "low", "high"):
                 expected = getattr(other[metric], end)
-                assert getattr(found, end) == (expected and pytest.approx(expected, abs=1e-12)), metric
-            assert (found.undefined is None) == (other[metric].undefined is None)
+                assert getattr(measurement, end) == (expected and pytest.approx(expected, abs=1e-12)), metric
+            assert (measurement.undefined is None) == (other[metric].undefined is None)
 
 
 @settings(max_examples=15, deadline=None)
@@ -149,11 +149,11 @@ def test_files_are_counted_as_the_frame_in_memory(
         weight="weight" if weighted else None,
         bins=4 if binned else 1,
     )
-    found = out_of_core.from_parquet(files, columns)
+    table = out_of_core.from_parquet(files, columns)
     expected = table_of(frame, weighted, binned)
-    same(found, expected)
-    assert found.keys.tolist() == expected.keys.tolist()
-    assert found.rows.tolist() == expected.rows.tolist()
+    same(table, expected)
+    assert table.keys.tolist() == expected.keys.tolist()
+    assert table.rows.tolist() == expected.rows.tolist()
 
 
 @pytest.mark.parametrize(
@@ -188,15 +188,17 @@ def test_a_combination_that_no_row_has_is_listed_and_one_known_before_is_a_hole(
     over = ("race", "sex")
     assert intersections.never_observed(table, over) == ["Black & female", "White & male"]
     assert set(intersections.groups(table, over)) == {"Black & male", "White & female"}
-    known = ["Black & female"]
-    assert intersections.never_observed(table, over, known) == ["White & male"]
-    found = fairness.measure(intersections.groups(table, over, known), 0.95)
-    assert found["demographic_parity_difference"].undefined == "no rows to count in Black & female"
+    combinations = ["Black & female"]
+    assert intersections.never_observed(table, over, combinations) == ["White & male"]
+    measurements = fairness.measure(intersections.groups(table, over, combinations), 0.95)
+    assert measurements["demographic_parity_difference"].undefined == "no rows to count in Black & female"
 
 
 def test_a_row_that_lacks_one_of_the_groups_is_in_no_intersection() -> None:
-    found = intersections.groups(table_of(frame_of([("Black", None, "old", 1, 8)] * 3)), ("race", "sex"))
-    assert {name: cells.count for name, cells in found.items()} == {MISSING: 3}
+    combinations = intersections.groups(
+        table_of(frame_of([("Black", None, "old", 1, 8)] * 3)), ("race", "sex")
+    )
+    assert {name: cells.count for name, cells in combinations.items()} == {MISSING: 3}
 
 
 @pytest.mark.parametrize(
@@ -229,9 +231,9 @@ def test_many_groups_are_counted_without_a_dense_table() -> None:
     label = random.integers(0, 2, 2000)
     table = contingency.count(contingency.encode(frame), label, label == 1)
     assert table.count == 2000
-    found = intersections.groups(table, ("a0", "a3"))
+    combinations = intersections.groups(table, ("a0", "a3"))
     expected = (frame["a0"] + INTERSECTION + frame["a3"]).value_counts().to_dict()
-    assert {name: cells.count for name, cells in found.items()} == expected
+    assert {name: cells.count for name, cells in combinations.items()} == expected
 
 
 # Weights
@@ -243,11 +245,11 @@ def test_equal_weights_change_nothing() -> None:
     frame["weight"] = 2.5
     weighted = fairness.measure(intersections.weighted_groups(table_of(frame, True), ["race"]), 0.95)
     plain = fairness.measure(intersections.groups(table_of(frame), ["race"]), 0.95)
-    for metric, found in plain.items():
+    for metric, measurement in plain.items():
         for end in ("value", "low", "high"):
-            expected = getattr(found, end)
+            expected = getattr(measurement, end)
             assert getattr(weighted[metric], end) == (expected and pytest.approx(expected, abs=1e-9)), metric
-        assert weighted[metric].support == found.support
+        assert weighted[metric].support == measurement.support
 
 
 def test_weighted_rates_are_fairlearns_and_uneven_weights_widen_the_interval() -> None:
@@ -279,13 +281,13 @@ def test_effective_rows_are_the_fewer_of_kishs_and_those_of_the_design_variance(
     weights = np.where(favoured if heavy == "favoured" else random.random(300) < 0.3, 6.0, 1.0)
     frame = pd.DataFrame({"race": ["a"] * 300}, dtype=object)
     table = contingency.count(contingency.encode(frame), np.ones(300, dtype=int), favoured, weights=weights)
-    found = rates.rate(intersections.weighted_groups(table, ["race"])["a"], "selection_rate")
+    proportion = rates.rate(intersections.weighted_groups(table, ["race"])["a"], "selection_rate")
     share = np.average(favoured, weights=weights)
     variance = (weights**2 * (favoured - share) ** 2).sum() / weights.sum() ** 2
     design, kish = share * (1 - share) / variance, weights.sum() ** 2 / (weights**2).sum()
-    assert found.total == pytest.approx(min(design, kish))
-    assert found.successes / found.total == pytest.approx(share, abs=1e-12)
-    assert found.rows == 300
+    assert proportion.total == pytest.approx(min(design, kish))
+    assert proportion.successes / proportion.total == pytest.approx(share, abs=1e-12)
+    assert proportion.rows == 300
     if heavy == "favoured":
         assert design < 0.9 * kish
 
@@ -294,8 +296,8 @@ def test_weights_that_leave_less_than_one_row_decide_nothing() -> None:
     frame = frame_of([("Black", "male", "old", 1, 8), ("White", "male", "old", 1, 8)] * 20)
     frame.loc[frame["race"] == "Black", "weight"] = 0.0
     groups = intersections.weighted_groups(table_of(frame, True), ["race"])
-    found = fairness.measure(groups, 0.95)["demographic_parity_difference"]
-    assert found.undefined == "no rows to count in Black"
+    measurement = fairness.measure(groups, 0.95)["demographic_parity_difference"]
+    assert measurement.undefined == "no rows to count in Black"
 
 
 @pytest.mark.parametrize("weight", [np.nan, -1.0, np.inf])

@@ -160,9 +160,9 @@ def test_without_a_pin_a_changed_contract_is_named_wherever_people_decide(place:
     judge(place, select=RELABELLED)
     ending = release(place)
     assert ending["status"] == "awaiting approval"
-    said = place.decide("approve", 2, "vera").said
+    output = place.decide("approve", 2, "vera").said
     place.decide("approve", 2, "rita")
-    for text in ("\n".join(ending["request"]), said, place.verify(2)["contract"].says):
+    for text in ("\n".join(ending["request"]), output, place.verify(2)["contract"].says):
         assert "derived: none → SELECT" in text and "source.select = SELECT" in text, text
         assert "not pinned" in text, text
     assert place.told() == 2
@@ -185,8 +185,9 @@ def test_a_policy_that_is_no_demonstration_requires_a_pin_unless_it_says_otherwi
 
 def test_the_command_prints_the_contract_and_what_to_commit(place: Place) -> None:
     judge(place)
-    done = place.command("contract")
-    assert done.code == ExitCode.REFUSED and f"contracts: [{digest(place)}]" in done.said
+    result = place.command("contract")
+    assert result.code == ExitCode.REFUSED and "\\n" not in result.said
+    assert result.said.splitlines()[-2] == "" and f"contracts: [{digest(place)}]" in result.said
     pin(place, digest(place))
     assert place.command("contract").code == ExitCode.PASS
     release(place)

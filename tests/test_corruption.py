@@ -52,9 +52,9 @@ def test_the_tally_counts_silence_and_other_severities_apart() -> None:
     fading = next(
         fault for fault in planted_faults.ALL if fault.declared == ("block", "block", "block", "warn", "warn")
     )
-    said = [corruption.Report(each) for each in ("block", "warn", "silent", "block", "silent")]
-    found = [corruption.Run(fading, at, 0, each) for at, each in enumerate(said)]
-    row = corruption.tally(found)[fading.kind]
+    reports = [corruption.Report(report) for report in ("block", "warn", "silent", "block", "silent")]
+    runs = [corruption.Run(fading, at, 0, report) for at, report in enumerate(reports)]
+    row = corruption.tally(runs)[fading.kind]
     assert row == {"kinds": 1, "runs": 5, "declared": 1, "other": 2, "silent": 2}
 
 
@@ -63,10 +63,10 @@ def test_the_record_is_of_todays_faults_and_keeps_the_promises() -> None:
     assert len([kind for kind in RECORD["kinds"].values() if "block" in kind["declared"]]) >= 40
     assert RECORD["seeds"] == list(corruption.SEEDS)
     assert RECORD["clean"]["tables"] >= 500
-    for each in (RECORD, RECORD["fresh"]):
-        assert sum(each["classes"][name]["silent"] for name in corruption.CERTAIN) == 0
-        assert each["classes"]["rest"]["declared"] >= 0.95 * each["classes"]["rest"]["runs"]
-        assert len(each["clean"]["alarms"]) <= 0.01 * each["clean"]["tables"]
+    for record in (RECORD, RECORD["fresh"]):
+        assert sum(record["classes"][name]["silent"] for name in corruption.CERTAIN) == 0
+        assert record["classes"]["rest"]["declared"] >= 0.95 * record["classes"]["rest"]["runs"]
+        assert len(record["clean"]["alarms"]) <= 0.01 * record["clean"]["tables"]
 
 
 def test_the_guide_prints_the_record() -> None:

@@ -40,9 +40,9 @@ def test_every_metric_is_studied_or_it_is_said_why_not() -> None:
 
 def test_a_rule_by_intervals_calls_fewer_fair_models_unfair_than_the_point_value() -> None:
     for by_stratum in RECORD["decisions"].values():
-        for counted in by_stratum.values():
-            assert counted.get("fair failed by interval", 0) / counted["fair"] <= 0.05
-            assert counted.get("beyond passed by interval", 0) / counted["beyond"] <= 0.05
+        for tally in by_stratum.values():
+            assert tally.get("fair failed by interval", 0) / tally["fair"] <= 0.05
+            assert tally.get("beyond passed by interval", 0) / tally["beyond"] <= 0.05
 
 
 def test_an_interval_that_misses_the_truth_is_counted_as_a_miss() -> None:
@@ -51,8 +51,8 @@ def test_an_interval_that_misses_the_truth_is_counted_as_a_miss() -> None:
         coverage._add_pair(narrow, float(truth), [0.4, 0.6])
     assert (narrow["intervals"], narrow["held"]) == (11, 3)
     assert (narrow["low held"], narrow["high held"]) == (7, 7)
-    missed = {"coverage": {"accuracy_difference": {"20-29": dict(narrow)}}}
-    assert [line.split(" of ")[0] for line in coverage.below(missed)] == ["both ends", "passing end"]
+    record = {"coverage": {"accuracy_difference": {"20-29": dict(narrow)}}}
+    assert [line.split(" of ")[0] for line in coverage.below(record)] == ["both ends", "passing end"]
 
 
 def test_the_docs_show_what_a_pass_without_a_correction_lets_through() -> None:

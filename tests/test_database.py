@@ -51,32 +51,32 @@ def test_a_bad_address_is_one_clear_error_that_never_repeats_it(
     url: str, code: str, values: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOANS_URL", url)
-    with pytest.raises(ClearanceError) as caught:
+    with pytest.raises(ClearanceError) as excinfo:
         snapshot.main()
-    assert caught.value.code == code
-    assert caught.value.values | values == caught.value.values
-    assert "s3cr3t" not in f"{caught.value} {caught.value.values}"
-    assert caught.value.__cause__ is None and caught.value.__context__ is None
+    assert excinfo.value.code == code
+    assert excinfo.value.values | values == excinfo.value.values
+    assert "s3cr3t" not in f"{excinfo.value} {excinfo.value.values}"
+    assert excinfo.value.__cause__ is None and excinfo.value.__context__ is None
     assert not Path("nosuch.db").exists()
 
 
 def test_text_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOANS_URL", "sqlite:///params.yaml")
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(SourceError) as excinfo:
         snapshot.main()
-    assert caught.value.code == "data.query_refused"
-    assert "not a database" in caught.value.values["reason"]
+    assert excinfo.value.code == "data.query_refused"
+    assert "not a database" in excinfo.value.values["reason"]
 
 
 def test_a_locked_database_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
     holder = sqlite3.connect("loans.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     monkeypatch.setenv("LOANS_URL", "sqlite:///loans.db?timeout=0")
-    with pytest.raises(UnavailableError) as caught:
+    with pytest.raises(UnavailableError) as excinfo:
         snapshot.main()
-    assert caught.value.code == "data.database_disconnected"
-    assert "locked" in caught.value.values["reason"]
-    assert caught.value.exit_code == ExitCode.TRANSIENT
+    assert excinfo.value.code == "data.database_disconnected"
+    assert "locked" in excinfo.value.values["reason"]
+    assert excinfo.value.exit_code == ExitCode.TRANSIENT
     holder.close()
 
 
@@ -98,17 +98,17 @@ def server() -> Iterator[postgres.Server]:
         yield running
 
 
-def spotless(done: subprocess.CompletedProcess[str]) -> None:
+def spotless(result: subprocess.CompletedProcess[str]) -> None:
     """No credential in what was printed, nor in any file of the project."""
-    for text in (done.stdout, done.stderr, loans.written()):
+    for text in (result.stdout, result.stderr, loans.written()):
         assert not [secret for secret in SECRETS if secret in text]
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_postgresql_table_keeps_its_types_and_no_credential(server: postgres.Server) -> None:
-    done = loans.command(LOANS_URL=server.url())
-    assert done.returncode == 0, done.stderr
-    spotless(done)
+    result = loans.command(LOANS_URL=server.url())
+    assert result.returncode == 0, result.stderr
+    spotless(result)
     assert loans.origin()["database"] == "postgresql://127.0.0.1/loans"
     ingest.main()
     frame = pd.read_parquet("data/raw.parquet")
@@ -127,7 +127,7 @@ def test_a_postgresql_table_keeps_its_types_and_no_credential(server: postgres.S
     first = frame.iloc[0]
     assert (first["account"], first["note"]) == ("10000000000000000001", '{"a": 1}')
     assert first["at"] == pd.Timestamp("2020-01-31 08:30", tz="UTC")
-    spotless(done)
+    spotless(result)
 
 
 def test_a_query_reaches_postgresql_as_it_is_written(server: postgres.Server) -> None:
@@ -151,10 +151,10 @@ def test_no_fault_of_postgresql_gives_a_credential_away(
 ) -> None:
     if query is not None:
         loans.configure(query=query)
-    done = loans.command(LOANS_URL=server.url(login[0], loans.unused_port() if login[1:] else None))
-    assert (done.returncode, fault in done.stderr) == (code, True), done.stderr
-    assert done.stderr.startswith("error: the database postgresql://127.0.0.1/loans ")
-    spotless(done)
+    result = loans.command(LOANS_URL=server.url(login[0], loans.unused_port() if login[1:] else None))
+    assert (result.returncode, fault in result.stderr) == (code, True), result.stderr
+    assert result.stderr.startswith("error: the database postgresql://127.0.0.1/loans ")
+    spotless(result)
     assert not loans.COPY.exists() and not loans.POINTER.exists()
 
 
@@ -183,9 +183,9 @@ def test_the_rows_come_from_a_cursor_on_the_server(server: postgres.Server) -> N
 
 def test_a_connection_that_breaks_is_worth_another_try(server: postgres.Server) -> None:
     loans.configure(query="SELECT id, pg_terminate_backend(pg_backend_pid()) FROM loans")
-    done = loans.command(LOANS_URL=server.url())
-    assert done.returncode == ExitCode.TRANSIENT, done.stderr
-    spotless(done)
+    result = loans.command(LOANS_URL=server.url())
+    assert result.returncode == ExitCode.TRANSIENT, result.stderr
+    spotless(result)
 
 
 def test_killed_while_it_pulls_the_old_copy_stays_and_the_next_one_clears_up(server: postgres.Server) -> None:

@@ -41,8 +41,8 @@ def test_the_approval_that_completes_the_set_promotes_and_the_ledger_tells_it(pl
     assert place.standing(1).missing == {"risk_officer": 1}
     assert place.decide("approve", 1, "rita").code == ExitCode.PASS
     assert place.told() == place.alias() == 1
-    told = [(each.kind, each.actor) for each in place.entries()]
-    assert told == [
+    events = [(entry.kind, entry.actor) for entry in place.entries()]
+    assert events == [
         ("proposal", "tess"),
         ("verdict", "tess"),
         ("approval", "vera"),
@@ -68,12 +68,12 @@ def test_who_made_the_model_cannot_approve_it_and_the_attempt_is_recorded(place:
 @pytest.mark.parametrize("who", ["dan", "otto", "ada", "pipeline"])
 def test_a_role_that_may_not_approve_does_not(place: Place, who: str) -> None:
     place.put("half")
-    done = place.decide("approve", 1, who)
-    assert (done.code, done.error) == (ExitCode.ERROR, "promotion.right_missing")
+    result = place.decide("approve", 1, who)
+    assert (result.code, result.error) == (ExitCode.ERROR, "promotion.right_missing")
     attempt = place.entries()[-1]
     assert (attempt.kind, attempt.actor) == ("refusal", who)
-    forged = place.record(who, ledger.EntryKind.APPROVAL, 1, place.decision("approve", 1, who))
-    assert place.voids() == {forged.number: f"{who} did not have the right approve"}
+    forgery = place.record(who, ledger.EntryKind.APPROVAL, 1, place.decision("approve", 1, who))
+    assert place.voids() == {forgery.number: f"{who} did not have the right approve"}
     assert place.alias() is None
 
 
@@ -123,8 +123,8 @@ def test_a_revoked_approval_counts_no_more_and_may_be_given_again(place: Place) 
 
 def test_approvals_of_one_version_are_none_of_another(place: Place) -> None:
     place.put("second")
-    for each in place.entries("approval"):
-        entry = place.record("vic", ledger.EntryKind.APPROVAL, 2, each.body["envelope"])
+    for approval in place.entries("approval"):
+        entry = place.record("vic", ledger.EntryKind.APPROVAL, 2, approval.body["envelope"])
         assert why_not(place, entry.number, 2) == "other_evidence"
     assert place.promote(2).code == REFUSED
     assert place.told() == place.alias() == 1
@@ -149,11 +149,11 @@ def forged(place: Place, how: str, folder: Path) -> dict[str, Any]:
         return place.decision("approve", 1, "rita", content="e" * 64)
     if how == "other model":
         return place.decision("approve", 1, "rita", model="another")
-    signed = place.decision("approve", 1, "rita")
+    envelope = place.decision("approve", 1, "rita")
     if how == "two keys":
-        return dsse.countersign(signed, signers.signer(f"file2:{place.root}/.clearance/keys/vera.pem"))
-    said = dsse.verify(signed, {key.keyid: key for key in [_public(place, "rita")]}).statement
-    return dsse.sign(said, signers.signer(key_files.create(folder, "rita").uri))
+        return dsse.countersign(envelope, signers.signer(f"file2:{place.root}/.clearance/keys/vera.pem"))
+    statement = dsse.verify(envelope, {key.keyid: key for key in [_public(place, "rita")]}).statement
+    return dsse.sign(statement, signers.signer(key_files.create(folder, "rita").uri))
 
 
 def _public(place: Place, who: str) -> Any:
@@ -287,7 +287,7 @@ def test_what_was_signed_for_another_ledger_or_root_is_void(place: Place) -> Non
     """Else a second ledger could replay what was agreed to in the first, and withdrawn since."""
     place.put("half")
     for change in ({"ledger": "0" * 32}, {"root": "0" * 64}, {"ledger": None, "root": None}):
-        signed = place.decision("approve", 1, "rita", **change)
-        entry = place.record("rita", ledger.EntryKind.APPROVAL, 1, signed)
+        envelope = place.decision("approve", 1, "rita", **change)
+        entry = place.record("rita", ledger.EntryKind.APPROVAL, 1, envelope)
         assert "another ledger" in place.voids()[entry.number]
     assert place.standing(1).missing == {"risk_officer": 1}

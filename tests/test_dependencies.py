@@ -20,19 +20,19 @@ def normal(name: str) -> str:
 
 
 def named(requirements: list[str]) -> set[str]:
-    return {normal(re.split(r"[\[<>=!~ ;]", each, maxsplit=1)[0]) for each in requirements}
+    return {normal(re.split(r"[\[<>=!~ ;]", requirement, maxsplit=1)[0]) for requirement in requirements}
 
 
 def imported(room: str) -> set[str]:
     """The top-level modules, beyond the standard library and our own rooms, that a room's files import."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for path in (ROOT / room).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
+                modules |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                found.add(node.module.split(".")[0])
-    return found - set(sys.stdlib_module_names) - set(ROOMS)
+                modules.add(node.module.split(".")[0])
+    return modules - set(sys.stdlib_module_names) - set(ROOMS)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -40,7 +40,7 @@ def test_every_package_that_is_imported_is_declared(room: str) -> None:
     declared = named(PROJECT["dependencies"])
     brings = packages_distributions()
     undeclared = {
-        module for module in imported(room) if not declared & {normal(each) for each in brings[module]}
+        module for module in imported(room) if not declared & {normal(package) for package in brings[module]}
     }
     assert undeclared == set()
 
@@ -48,5 +48,7 @@ def test_every_package_that_is_imported_is_declared(room: str) -> None:
 def test_every_dependency_earns_its_line() -> None:
     decision = normal((ROOT / "docs" / "decisions" / "0001-dependencies.md").read_text())
     declared = named(PROJECT["dependencies"]) | named(PROJECT["optional-dependencies"]["dev"])
-    missing = {each for each in declared - GIVEN if not re.search(rf"\b{re.escape(each)}\b", decision)}
+    missing = {
+        package for package in declared - GIVEN if not re.search(rf"\b{re.escape(package)}\b", decision)
+    }
     assert missing == set()

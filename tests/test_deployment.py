@@ -80,7 +80,7 @@ def test_the_deployment_has_a_schedule_with_a_time_zone(client: SyncPrefectClien
 
 def test_nothing_of_this_checkout_is_written_into_prefect_yaml() -> None:
     text = (toys.ROOT / "prefect.yaml").read_text()
-    assert [each["entrypoint"] for each in yaml.safe_load(text)["deployments"]] == [
+    assert [deployment["entrypoint"] for deployment in yaml.safe_load(text)["deployments"]] == [
         "flows.training.training",
         "flows.promotion.promotion",
     ]

@@ -32,9 +32,9 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("key", [key for key in keys(Params) if not key.endswith("columns")])
 def test_the_configuration_guide_lists_every_key(key: str) -> None:
     text = (ROOT / "docs/configuration.md").read_text()
-    listed = set(re.findall(r"`([a-z_.]+)`", text))
+    names = set(re.findall(r"`([a-z_.]+)`", text))
     head, _, last = key.rpartition(".")
-    assert key in listed or (f"`{head}." in text and last in listed), key
+    assert key in names or (f"`{head}." in text and last in names), key
 
 
 def test_the_readme_draws_the_graph_of_dvc_yaml() -> None:
@@ -46,8 +46,8 @@ def test_the_readme_draws_the_graph_of_dvc_yaml() -> None:
 def test_every_make_target_the_guides_name_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for guide in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        named = set(re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", guide.read_text(), re.MULTILINE))
-        assert {a or b for a, b in named} <= targets, guide
+        mentions = set(re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", guide.read_text(), re.MULTILINE))
+        assert {a or b for a, b in mentions} <= targets, guide
 
 
 @pytest.mark.parametrize("file", [".github/workflows/pipeline.yml", ".gitlab-ci.yml"])
@@ -73,8 +73,8 @@ def test_the_settings_that_silence_telemetry_are_documented() -> None:
 
 def commands(text: str) -> set[tuple[str, ...]]:
     """Every `clearance …` that a guide shows, in a block or in a line, as its words."""
-    shown = re.findall(r"^\s*(?:\$ )?clearance ([a-z].*)$|`clearance ([a-z][^`]*)`", text, re.MULTILINE)
-    return {tuple((block or inline).split("  ")[0].split()) for block, inline in shown}
+    matches = re.findall(r"^\s*(?:\$ )?clearance ([a-z].*)$|`clearance ([a-z][^`]*)`", text, re.MULTILINE)
+    return {tuple((block or inline).split("  ")[0].split()) for block, inline in matches}
 
 
 def fault(words: tuple[str, ...]) -> str | None:
@@ -82,11 +82,11 @@ def fault(words: tuple[str, ...]) -> str | None:
     command: click.Command = cli.main
     rest = list(words)
     while isinstance(command, click.Group) and rest:
-        if (found := command.commands.get(rest[0])) is None:
+        if (subcommand := command.commands.get(rest[0])) is None:
             return f"no command {rest[0]}"
-        command, rest = found, rest[1:]
-    known = {name for each in command.params for name in each.opts} | {"-h", "--help"}
-    return next((word for word in rest if word.startswith("--") and word not in known), None)
+        command, rest = subcommand, rest[1:]
+    options = {name for parameter in command.params for name in parameter.opts} | {"-h", "--help"}
+    return next((word for word in rest if word.startswith("--") and word not in options), None)
 
 
 @pytest.mark.parametrize("guide", sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")))
@@ -97,17 +97,17 @@ def test_every_command_a_guide_shows_exists_with_its_options(guide: str) -> None
 def test_every_command_the_readme_shows_exists_and_the_guide_shows_every_one_that_decides() -> None:
     assert {words: fault(words) for words in commands((ROOT / "README.md").read_text()) if fault(words)} == {}
     guide = (ROOT / "docs/governance.md").read_text()
-    told = {words[0] for words in commands(guide)}
-    assert told >= {"approve", "reject", "revoke", "override", "promote", "rollback", "retire"}
-    assert told >= {"verify", "history", "reproduce", "gc", "keys", "roles"}
+    subcommands = {words[0] for words in commands(guide)}
+    assert subcommands >= {"approve", "reject", "revoke", "override", "promote", "rollback", "retire"}
+    assert subcommands >= {"verify", "history", "reproduce", "gc", "keys", "roles"}
 
 
 def test_the_guide_names_the_automation_and_deployment_of_prefect_yaml() -> None:
     guide = (ROOT / "docs/governance.md").read_text()
     (promotion,) = [
-        each
-        for each in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-        if each.get("triggers")
+        deployment
+        for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+        if deployment.get("triggers")
     ]
     assert f"`{promotion['name']}`" in guide
     assert f"`{promotion['triggers'][0]['name']}`" in guide

@@ -26,8 +26,8 @@ SECTIONS = ["Data", "Model", "Performance", "Fairness", "Explanation"]
 
 def section(html: str, name: str) -> str:
     """The text of the section under this heading."""
-    (found,) = [t for t in reported.Parsed(html).texts("section") if t.startswith(name + " ")]
-    return found
+    (text,) = [t for t in reported.Parsed(html).texts("section") if t.startswith(name + " ")]
+    return text
 
 
 @pytest.mark.parametrize(
@@ -61,31 +61,31 @@ def test_the_verdict_comes_first_with_one_sentence_why_and_what_would_settle_it(
 
 
 def test_the_verdict_is_told_by_word_and_shape_not_by_colour_alone(tmp_path: Path) -> None:
-    seen = set()
+    icons = set()
     for gap in ("Ada", "gap", "wide"):
         parsed = reported.Parsed(
             reported.page(reported.write(tmp_path, reported.documents(reported.DIGITS[gap])))
         )
         heading = next(at for at, (tag, _, _) in enumerate(parsed.elements) if tag == "h2")
-        seen.add(next(of["href"] for tag, of, _ in parsed.elements[heading:] if tag == "use"))
-    assert seen == {"#icon-pass", "#icon-fail", "#icon-insufficient_evidence"}
-    assert {f"#{of['id']}" for of in parsed.of("symbol")} >= seen
+        icons.add(next(of["href"] for tag, of, _ in parsed.elements[heading:] if tag == "use"))
+    assert icons == {"#icon-pass", "#icon-fail", "#icon-insufficient_evidence"}
+    assert {f"#{of['id']}" for of in parsed.of("symbol")} >= icons
 
 
 def test_every_finding_is_a_row_with_number_limit_outcome_kind_and_source(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, reported.documents(reported.DIGITS["gap"])))
     rows = reported.Parsed(html).texts("tr")
     (parity,) = [row for row in rows if "source of parity" in row]
-    for said in (
+    for phrase in (
         "Demographic parity difference by race",
         "blocks",
         "legal limit",
         "Fail",
         "0.300 (0.200 to 0.400)",
     ):
-        assert said in parity
-    for said in ("95% interval", "limit: ≤ 0.1", "(Atlantis): source of parity (not confirmed)"):
-        assert said in parity
+        assert phrase in parity
+    for phrase in ("95% interval", "limit: ≤ 0.1", "(Atlantis): source of parity (not confirmed)"):
+        assert phrase in parity
     (ranks,) = [row for row in rows if "source of ranks" in row]
     assert "0.812 (0.750 to 0.880)" in ranks
     assert "Pass" in ranks
@@ -142,8 +142,10 @@ def test_the_same_evidence_gives_the_same_bytes_in_any_process(tmp_path: Path) -
 def test_the_step_imports_no_heavy_library() -> None:
     heavy = ("pandas", "numpy", "sklearn", "matplotlib", "mlflow", "prefect", "shap", "great_expectations")
     code = f"import sys, clearance.reporting.report; print([m for m in {heavy!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
 
 
 def put(value: Any, old: str, new: str) -> Any:
@@ -153,16 +155,16 @@ def put(value: Any, old: str, new: str) -> Any:
 
 def hostile(root: Path, text: str) -> Path:
     """A project in which every name and text that comes from outside is `text`."""
-    found = reported.documents(reported.DIGITS["gap"])
+    reports = reported.documents(reported.DIGITS["gap"])
     for name in ("Elf", "race", "income", "`debt`", "0123456789abcdef", "shap.LinearExplainer", "log-odds"):
-        found = put(found, name, text if name != "Elf" else f"Elf{text}")
-    found["training"]["warnings"] = [text]
-    found["training"]["search"] = {text: [text]}
+        reports = put(reports, name, text if name != "Elf" else f"Elf{text}")
+    reports["training"]["warnings"] = [text]
+    reports["training"]["search"] = {text: [text]}
     data = reported.settings()["data"] | {"protected": [text]}
     rules = put(json.loads(json.dumps(reported.policy(title=text))), "race", text)
     rules["rules"][2] |= {"source": text, "jurisdiction": text}
-    chosen = reported.settings(overrides={text: text, "train.note": [text]}, data=data)
-    return reported.write(root, found, rules=rules, chosen=chosen, source={"kind": text, text: text})
+    configuration = reported.settings(overrides={text: text, "train.note": [text]}, data=data)
+    return reported.write(root, reports, rules=rules, chosen=configuration, source={"kind": text, text: text})
 
 
 def test_hostile_text_is_inert(tmp_path: Path) -> None:
@@ -198,9 +200,9 @@ def test_a_blocked_run_says_what_blocked_and_why_each_section_is_not_measured(tm
 
 @pytest.mark.parametrize("name", list(reported.documents()))
 def test_a_missing_document_is_a_printed_gap(tmp_path: Path, name: str) -> None:
-    found = reported.documents()
-    del found[name]
-    html = reported.page(reported.write(tmp_path, found))
+    reports = reported.documents()
+    del reports[name]
+    html = reported.page(reported.write(tmp_path, reports))
     assert f"Not measured: reports/{name}.json was not written." in "".join(
         reported.Parsed(html).texts("main")
     )
@@ -226,9 +228,9 @@ def test_an_unreadable_document_is_a_printed_gap(tmp_path: Path) -> None:
 
 
 def test_evidence_about_another_model_is_not_shown(tmp_path: Path) -> None:
-    found = reported.documents()
-    found["performance"] |= {"model_sha256": "99" * 32}
-    html = reported.page(reported.write(tmp_path, found))
+    reports = reported.documents()
+    reports["performance"] |= {"model_sha256": "99" * 32}
+    html = reported.page(reported.write(tmp_path, reports))
     assert "Not measured: it is about model 999999999999…" in section(html, "Performance")
     assert "0.812" not in html
 
@@ -273,20 +275,20 @@ def test_the_explanation_states_its_sample_and_keeps_small_groups_out(tmp_path: 
 
 def test_an_explanation_of_no_rows_gives_its_reason(tmp_path: Path) -> None:
     hole = measurement.undefined("there are no test rows to explain")
-    found = reported.documents() | {
+    reports = reported.documents() | {
         "explanation": evidence.explanation(
             {"additivity_error": hole, "rows": hole}, model_sha256=reported.MODEL_SHA256
         ).to_json()
     }
-    text = section(reported.page(reported.write(tmp_path, found)), "Explanation")
+    text = section(reported.page(reported.write(tmp_path, reports)), "Explanation")
     assert "Not measured: there are no test rows to explain." in text
 
 
 def test_an_undefined_measurement_says_why(tmp_path: Path) -> None:
-    found = reported.documents()
+    reports = reported.documents()
     hole = measurement.undefined("every test row has the label 1")
-    found["performance"]["measurements"]["roc_auc"] = hole.to_json()
-    html = reported.page(reported.write(tmp_path, found))
+    reports["performance"]["measurements"]["roc_auc"] = hole.to_json()
+    html = reported.page(reported.write(tmp_path, reports))
     assert "undefined: every test row has the label 1" in section(html, "Performance")
     assert "not measured" in section(html, "Rules")
 
@@ -305,11 +307,11 @@ def test_an_undefined_measurement_says_why(tmp_path: Path) -> None:
 def test_the_drawing_of_an_interval_lies_where_its_numbers_do(
     limit: dict[str, Any], ends: tuple[float, float, float], inside: bool
 ) -> None:
-    drawn = report.strip({"limit": limit} | dict(zip(("low", "value", "high"), ends, strict=True)))
-    assert drawn is not None
-    assert 0 <= drawn.low <= drawn.value <= drawn.high <= 160
-    assert 0 <= drawn.allowed_from <= drawn.allowed_to <= 160
-    assert (drawn.allowed_from <= drawn.low and drawn.high <= drawn.allowed_to) == inside
+    drawing = report.strip({"limit": limit} | dict(zip(("low", "value", "high"), ends, strict=True)))
+    assert drawing is not None
+    assert 0 <= drawing.low <= drawing.value <= drawing.high <= 160
+    assert 0 <= drawing.allowed_from <= drawing.allowed_to <= 160
+    assert (drawing.allowed_from <= drawing.low and drawing.high <= drawing.allowed_to) == inside
 
 
 def test_without_an_interval_or_a_limit_nothing_is_drawn() -> None:
@@ -322,16 +324,18 @@ def test_a_what_if_run_says_so_and_shows_its_overrides_verbatim(tmp_path: Path) 
     assert "WHAT-IF" not in plain
     assert "Overrides." not in plain
     overrides = {"policy.as_of": "2031-02-03", "train.arguments": {"C": 0.25}}
-    chosen = reported.settings(overrides=overrides, policy={"file": "policies/p.yaml", "as_of": "2031-02-03"})
-    html = reported.page(reported.write(tmp_path / "b", reported.documents(), chosen=chosen))
+    configuration = reported.settings(
+        overrides=overrides, policy={"file": "policies/p.yaml", "as_of": "2031-02-03"}
+    )
+    html = reported.page(reported.write(tmp_path / "b", reported.documents(), chosen=configuration))
     assert html.index("WHAT-IF") < html.index('id="verdict"')
     (banner,) = [text for text in reported.Parsed(html).texts("pre") if "policy" in text]
     assert banner == "policy.as_of: 2031-02-03 train.arguments.C: 0.25"
 
 
 def test_an_override_of_the_model_is_no_what_if(tmp_path: Path) -> None:
-    chosen = reported.settings(overrides={"seed": 5})
-    html = reported.page(reported.write(tmp_path, reported.documents(), chosen=chosen))
+    configuration = reported.settings(overrides={"seed": 5})
+    html = reported.page(reported.write(tmp_path, reported.documents(), chosen=configuration))
     assert "WHAT-IF" not in html
     assert "seed: 5" in reported.Parsed(html).texts("pre")
 
@@ -345,26 +349,26 @@ def test_the_lineage_has_the_digest_of_everything_the_page_rests_on(tmp_path: Pa
     for path in rested_on:
         assert f"{path.relative_to(root).as_posix()} {files.sha256(path)}" in text
     question = data_contract.of(params.load(root / "params.yaml"))
-    for said in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32, question.digest):
-        assert said in text
+    for phrase in ("p, version 7", "2026-11-22", "ef" * 32, "12" * 32, "cd" * 32, question.digest):
+        assert phrase in text
 
 
 def test_data_model_and_tune_numbers_are_told(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, reported.documents()))
     data = section(html, "Data")
-    for said in ("rows 190", "SELECT * FROM source", "tune 38", "1 not met", "0.210 (0.100 to 0.300)"):
-        assert said in data
+    for phrase in ("rows 190", "SELECT * FROM source", "tune 38", "1 not met", "0.210 (0.100 to 0.300)"):
+        assert phrase in data
     assert "0123456789ab: -7" in data
     assert "Elf 120, Orc 70" in data
     model = section(html, "Model")
-    for said in (
+    for phrase in (
         "LogisticRegression",
         '{"C": 0.1}',
         "reweighing",
         "highest balanced_accuracy",
         "ROC AUC 0.900",
     ):
-        assert said in model
+        assert phrase in model
     assert "selection rate none" in model
 
 
@@ -389,20 +393,24 @@ def test_one_candidate_is_said_to_be_one_and_there_is_no_picture(tmp_path: Path)
     assert not any("disparity" in str(of["alt"]) for of in reported.Parsed(reported.page(root)).of("img"))
 
 
-def many(*tried: dict[str, Any], **choice: Any) -> dict[str, dict[str, Any]]:
-    found = reported.documents()
-    found["training"] |= {"candidates": list(tried), "choice": reported.CHOICE | choice, "reference": None}
-    return found
+def many(*candidates: dict[str, Any], **choice: Any) -> dict[str, dict[str, Any]]:
+    reports = reported.documents()
+    reports["training"] |= {
+        "candidates": list(candidates),
+        "choice": reported.CHOICE | choice,
+        "reference": None,
+    }
+    return reports
 
 
 def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(tmp_path: Path) -> None:
-    tried = reported.candidate("none", 0.8), reported.candidate("reweighing", 0.71, chosen=True)
+    candidates = reported.candidate("none", 0.8), reported.candidate("reweighing", 0.71, chosen=True)
     left_out = {
-        key: tried[0][key] for key in ("estimator", "arguments", "chosen", "uses_protected_at_decision")
+        key: candidates[0][key] for key in ("estimator", "arguments", "chosen", "uses_protected_at_decision")
     }
     left_out |= {"mitigation": "threshold_optimizer", "fitted": False, "why": "which the policy forbids"}
-    found = many(*tried, left_out, rules_not_measured_on_tune_rows=["parity by race & sex"])
-    html = reported.page(reported.write(tmp_path, found, pareto=True))
+    reports = many(*candidates, left_out, rules_not_measured_on_tune_rows=["parity by race & sex"])
+    html = reported.page(reported.write(tmp_path, reports, pareto=True))
     text = section(html, "Model")
     assert "3 candidates were tried. Selection rule: of the candidates that keep every rule" in text
     assert "Number 2 (LogisticRegression, reweighing) was chosen: the highest utility" in text
@@ -417,8 +425,8 @@ def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(t
 
 
 def test_candidates_of_which_nothing_can_be_drawn_have_no_picture_and_a_reason(tmp_path: Path) -> None:
-    found = many(reported.candidate("none", None), reported.candidate("reweighing", 0.71, chosen=True))
-    text = text_of(reported.write(tmp_path, found), "Model")
+    reports = many(reported.candidate("none", None), reported.candidate("reweighing", 0.71, chosen=True))
+    text = text_of(reported.write(tmp_path, reports), "Model")
     assert "No figure: fewer than two candidates have both a utility and a disparity." in text
 
 
@@ -440,27 +448,27 @@ def test_before_and_after_mitigation_stand_side_by_side(tmp_path: Path) -> None:
 
 
 def test_before_was_a_candidate_where_it_was_one(tmp_path: Path) -> None:
-    found = reported.documents()
-    found["training"]["before_after"]["before_was_a_candidate"] = True
+    reports = reported.documents()
+    reports["training"]["before_after"]["before_was_a_candidate"] = True
     assert "without mitigation, which was also a candidate." in text_of(
-        reported.write(tmp_path, found), "Model"
+        reported.write(tmp_path, reports), "Model"
     )
 
 
 def test_a_model_without_mitigation_has_no_before_and_after(tmp_path: Path) -> None:
-    found = reported.documents()
-    found["training"] |= {"mitigation": "none", "before_after": None, "reference": None}
-    text = text_of(reported.write(tmp_path, found), "Model")
+    reports = reported.documents()
+    reports["training"] |= {"mitigation": "none", "before_after": None, "reference": None}
+    text = text_of(reported.write(tmp_path, reports), "Model")
     assert "The model has no mitigation, so there is no before and after." in text
     assert "Before and after mitigation" not in text
 
 
 def test_a_record_of_an_older_kind_leaves_printed_gaps(tmp_path: Path) -> None:
-    found = reported.documents()
+    reports = reported.documents()
     for key in ("candidates", "choice", "before_after", "reference", "utility"):
-        del found["training"][key]
-    del found["fairness"]["above_median"]
-    root = reported.write(tmp_path, found)
+        del reports["training"][key]
+    del reports["fairness"]["above_median"]
+    root = reported.write(tmp_path, reports)
     assert "Not recorded: the training record lists no candidate." in text_of(root, "Model")
     assert "not counted" in text_of(root, "Fairness")
 
@@ -488,10 +496,10 @@ def test_bias_in_the_data_is_told_in_words_and_figures(tmp_path: Path) -> None:
 
 
 def test_a_proxy_that_could_not_be_measured_says_why_and_no_sentence_is_made_of_it(tmp_path: Path) -> None:
-    found = reported.documents()
+    reports = reported.documents()
     hole = measurement.undefined("two groups, 10 rows of each").to_json()
-    found["validation_prepared"]["measurements"]["proxy_auc"]["race"] = hole
-    text = text_of(reported.write(tmp_path, found), "Data")
+    reports["validation_prepared"]["measurements"]["proxy_auc"]["race"] = hole
+    text = text_of(reported.write(tmp_path, reports), "Data")
     assert "undefined: two groups, 10 rows of each" in text
     assert "ranks them correctly" not in text
 
@@ -499,10 +507,12 @@ def test_a_proxy_that_could_not_be_measured_says_why_and_no_sentence_is_made_of_
 def test_the_page_says_from_which_use_its_test_rows_are_a_warning_and_who_says_so(tmp_path: Path) -> None:
     limit = {"warn_from": 9, "kind": "engineering", "source": "our risk board", "valid_from": "2026-01-01"}
     rules = reported.policy(test_uses=limit | {"certainty": "text"})
-    named = text_of(
+    warning = text_of(
         reported.write(tmp_path / "a", reported.documents(), rules=rules), "What this page does not prove"
     )
-    assert "warns from use 9 on (engineering limit, from 2026-01-01; source: our risk board (wording" in named
+    assert (
+        "warns from use 9 on (engineering limit, from 2026-01-01; source: our risk board (wording" in warning
+    )
     unnamed = text_of(reported.write(tmp_path / "b", reported.documents()), "What this page does not prove")
     assert "The policy sets no number of uses from which that is a warning." in unnamed
 

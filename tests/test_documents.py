@@ -151,9 +151,9 @@ def test_reader_and_schema_refuse_the_same_documents(name: str) -> None:
     """Each top-level key of another kind or gone, and one key too many."""
     validator = jsonschema.Draft202012Validator(published.schemas()[name])
     document = example(name)
-    changed = [document | {key: spoilt(value)} for key, value in document.items() if key != "measurements"]
+    variants = [document | {key: spoilt(value)} for key, value in document.items() if key != "measurements"]
     missing = [{key: value for key, value in document.items() if key != left_out} for left_out in document]
-    for candidate in (*changed, *missing, document | {"unknown": 1}):
+    for candidate in (*variants, *missing, document | {"unknown": 1}):
         try:
             DOCUMENTS[name].from_json(candidate)
             accepted = True
@@ -270,8 +270,8 @@ def test_numbers_keep_their_kind_on_the_way() -> None:
 def test_a_candidate_is_read_as_what_it_is() -> None:
     training = TrainingDocument.from_json(example("training"))
     assert isinstance(training, TrainingDocument)
-    fitted, skipped = training.candidates
-    assert isinstance(fitted, CandidateReport) and isinstance(skipped, SkippedCandidateReport)
+    candidate, skipped = training.candidates
+    assert isinstance(candidate, CandidateReport) and isinstance(skipped, SkippedCandidateReport)
     assert training.model_digest == training.model.sha256
 
 

@@ -33,9 +33,9 @@ def test_a_ci_job(demo: Project, demo_run: Done, tmp_path: Path) -> None:
     venv = Path(sys.executable).parent.parent
     make = ("make", "--silent", f"VENV={venv}", "--assume-old", f"{venv}/.ready")
     job.run(*make, "repro", variables={"CI": "true"}).ok()
-    told = job.run(*make, "verdict", variables={"CI": "true"})
-    assert told.code != 0
-    assert "insufficient evidence" in told.out.lower()
+    result = job.run(*make, "verdict", variables={"CI": "true"})
+    assert result.code != 0
+    assert "insufficient evidence" in result.out.lower()
     assert projects.files(job.root, SAME) == projects.files(demo.root, SAME)
     refused = job.run(*make, "release", variables={"CI": "true"})
     assert refused.code != 0
@@ -46,8 +46,8 @@ def test_a_ci_job(demo: Project, demo_run: Done, tmp_path: Path) -> None:
 def test_an_mlflow_project(demo: Project, demo_run: Done, tmp_path: Path) -> None:
     project = projects.warm_copy(tmp_path, demo)
     command = ("mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "governance-demo")
-    done = project.run(*command, variables={"MLFLOW_DISABLE_TELEMETRY": "true"}).ok()
-    assert "insufficient evidence" in done.out.lower()
+    result = project.run(*command, variables={"MLFLOW_DISABLE_TELEMETRY": "true"}).ok()
+    assert "insufficient evidence" in result.out.lower()
     assert projects.files(project.root, SAME) == projects.files(demo.root, SAME)
 
 
@@ -70,8 +70,8 @@ def test_a_run_started_in_the_prefect_ui(demo: Project, demo_run: Done, tmp_path
         assert ui.poll() is None, log.read_text()
         deployment = call(f"{api}/deployments/name/training/training")
         run = call(f"{api}/deployments/{deployment['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}})
-        ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        until(lambda: call(f"{api}/flow_runs/{run['id']}")["state"]["type"] in ended)
+        states = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        until(lambda: call(f"{api}/flow_runs/{run['id']}")["state"]["type"] in states)
         assert call(f"{api}/flow_runs/{run['id']}")["state"]["name"] == "Insufficient evidence"
         assert call(f"http://127.0.0.1:{ports['MLFLOW_UI_PORT']}/version", read=bytes.decode)
     finally:

@@ -95,7 +95,7 @@ def test_from_nothing_the_lock_is_the_one_dvc_repro_writes_and_dvc_is_satisfied(
 
 
 def test_outputs_stay_where_they_are_while_they_are_put_into_the_cache(toy: Path) -> None:
-    written: dict[str, tuple[int, int]] = {}
+    stamps: dict[str, tuple[int, int]] = {}
 
     def born(file: Path) -> tuple[int, int]:
         return (file.stat().st_ino, file.stat().st_ctime_ns)
@@ -104,11 +104,11 @@ def test_outputs_stay_where_they_are_while_they_are_put_into_the_cache(toy: Path
         shell(command)
         for name in command.split():
             if (toy / name).is_file():
-                written.setdefault(name, born(toy / name))
+                stamps.setdefault(name, born(toy / name))
 
     run(note)
-    assert {"data/raw.txt", "reports/verdict.json"} & set(written)
-    assert {name: born(toy / name) for name in written} == written
+    assert {"data/raw.txt", "reports/verdict.json"} & set(stamps)
+    assert {name: born(toy / name) for name in stamps} == stamps
     assert len(list((toy / ".dvc/cache/files/md5").rglob("*"))) > 1
 
 
@@ -229,8 +229,8 @@ def test_a_stage_that_fails_records_nothing_and_its_sisters_are_not_lost(toy: Pa
     plain = toys.twin(toy, tmp_path / "plain")
     shutil.rmtree(plain / ".dvc/cache")
     assert toys.dvc(plain, "repro").returncode == 0
-    ran = run()
-    assert [name for name in ran if ran[name]] == ["assess", "judge"]
+    outcomes = run()
+    assert [name for name in outcomes if outcomes[name]] == ["assess", "judge"]
     assert lock(toy) == lock(plain)
     assert (toy / "reports/fairness.txt").read_text() != "half"
 
@@ -306,19 +306,19 @@ def test_an_input_that_changes_under_a_running_stage_is_a_fault(toy: Path) -> No
 
 
 def test_other_dvc_commands_find_a_running_stage_busy(toy: Path) -> None:
-    said = []
+    messages = []
 
     def meanwhile(command: str) -> None:
         if "raw.txt" in command and "model" not in command:
-            said.append(toys.dvc(toy, "repro").stderr)
+            messages.append(toys.dvc(toy, "repro").stderr)
         shell(command)
 
     run(meanwhile)
-    assert "busy" in said[0]
+    assert "busy" in messages[0]
 
 
 def test_a_running_dvc_command_makes_us_busy(toy: Path) -> None:
-    started = toy / "started"
+    marker = toy / "started"
     slow = yaml.safe_load((toy / "dvc.yaml").read_text())
     slow["stages"]["ingest"]["cmd"] = "touch started; sleep 30; mkdir -p data; echo > data/raw.txt"
     (toy / "dvc.yaml").write_text(yaml.safe_dump(slow))
@@ -326,7 +326,7 @@ def test_a_running_dvc_command_makes_us_busy(toy: Path) -> None:
         [sys.executable, "-m", "dvc", "repro", "-q"], env=toys.surroundings(toy), start_new_session=True
     )
     try:
-        while not started.exists():
+        while not marker.exists():
             time.sleep(0.05)
         with pytest.raises(BusyError, match="busy"):
             Pipeline(toy).run("ingest", never)

@@ -18,24 +18,24 @@ def test_what_was_done_early_is_taken_over_with_its_lines_and_its_answer() -> No
     early = EarlyStart(["ingest", "train"], bring, idle)
     early._thread.join()
     assert idle.is_set()  # whoever idle for it to be at work must not wait for one that is done
-    heard: list[str] = []
-    assert early.take_over("ingest", heard.append) is True
-    assert early.take_over("train", heard.append) is False
-    assert heard == ["working on ingest", "working on train"]
+    lines: list[str] = []
+    assert early.take_over("ingest", lines.append) is True
+    assert early.take_over("train", lines.append) is False
+    assert lines == ["working on ingest", "working on train"]
 
 
 def test_once_the_first_is_taken_over_no_other_is_begun() -> None:
-    go, begun = threading.Event(), threading.Event()
-    seen: list[str] = []
+    go, launch = threading.Event(), threading.Event()
+    stages: list[str] = []
 
     def bring(name: str, on_line: OnLine) -> bool:
-        seen.append(name)
-        begun.set()
+        stages.append(name)
+        launch.set()
         assert go.wait(30)
         return True
 
     early = EarlyStart(["ingest", "prepare", "train"], bring, threading.Event())
-    assert begun.wait(30)
+    assert launch.wait(30)
     taker = threading.Thread(target=early.take_over, args=("ingest", print))
     taker.start()
     while not early._over:
@@ -43,15 +43,15 @@ def test_once_the_first_is_taken_over_no_other_is_begun() -> None:
     go.set()
     taker.join()
     early.close()
-    assert seen == ["ingest"]
+    assert stages == ["ingest"]
     assert early.take_over("prepare", print) is None
 
 
 def test_a_fault_ends_the_head_start_and_is_raised_where_the_stage_is_taken_over_once() -> None:
-    seen: list[str] = []
+    stages: list[str] = []
 
     def bring(name: str, on_line: OnLine) -> bool:
-        seen.append(name)
+        stages.append(name)
         on_line("it breaks")
         raise ClearanceError("no table", "bring one")
 
@@ -59,8 +59,8 @@ def test_a_fault_ends_the_head_start_and_is_raised_where_the_stage_is_taken_over
     early = EarlyStart(["ingest", "train"], bring, idle)
     early._thread.join()
     assert idle.is_set()
-    heard: list[str] = []
+    lines: list[str] = []
     with pytest.raises(ClearanceError, match="no table"):
-        early.take_over("ingest", heard.append)
-    assert (seen, heard) == (["ingest"], ["it breaks"])
-    assert early.take_over("ingest", heard.append) is None  # the next try is the taker's own
+        early.take_over("ingest", lines.append)
+    assert (stages, lines) == (["ingest"], ["it breaks"])
+    assert early.take_over("ingest", lines.append) is None  # the next try is the taker's own

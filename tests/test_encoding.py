@@ -18,13 +18,13 @@ def fitted() -> ColumnTransformer:
     return encoding.transformer(kinds).fit(scoring.inputs(features, kinds))
 
 
-def encoded(fitted: ColumnTransformer, **values: object) -> dict[str, list[float]]:
+def encoded(encoder: ColumnTransformer, **values: object) -> dict[str, list[float]]:
     """A row's encoded columns by the feature they came from."""
     row = pd.DataFrame([dict.fromkeys(FEATURES, None) | {"income": 1.0, "age": 1, "owner": 0} | values])
     kinds = scoring.kinds(learnable.table()[FEATURES], {"grade": "text"})
     columns: dict[str, list[float]] = {name: [] for name in FEATURES}
     for origin, value in zip(
-        encoding.origins(fitted), fitted.transform(scoring.inputs(row, kinds))[0], strict=True
+        encoding.origins(encoder), encoder.transform(scoring.inputs(row, kinds))[0], strict=True
     ):
         columns[origin].append(float(value))
     return columns
@@ -76,5 +76,5 @@ def test_numbers_alone_and_categories_alone_work() -> None:
         frame = pd.DataFrame({"x": values})
         kinds = scoring.kinds(frame, {})
         assert kinds == {"x": kind}
-        fitted = encoding.transformer(kinds).fit(scoring.inputs(frame, kinds))
-        assert set(encoding.origins(fitted)) == {"x"}
+        encoder = encoding.transformer(kinds).fit(scoring.inputs(frame, kinds))
+        assert set(encoding.origins(encoder)) == {"x"}

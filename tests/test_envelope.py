@@ -48,10 +48,10 @@ def signed(signer: CryptoSigner = VERA) -> dict[str, Any]:
 
 
 def test_what_was_signed_comes_back_with_who_signed_it() -> None:
-    opened = dsse.verify(dsse.countersign(signed(), RITA), KEYS)
-    assert opened.statement == SAID
-    assert opened.keyids == set(KEYS)
-    assert opened.digest == in_toto.content_digest(SAID)
+    verification = dsse.verify(dsse.countersign(signed(), RITA), KEYS)
+    assert verification.statement == SAID
+    assert verification.keyids == set(KEYS)
+    assert verification.digest == in_toto.content_digest(SAID)
 
 
 def test_the_envelope_is_the_golden_one_byte_for_byte() -> None:
@@ -66,27 +66,27 @@ def test_pre_authentication_encoding_is_that_of_the_specification() -> None:
 
 
 def test_cryptography_alone_verifies_it() -> None:
-    made = signed()
-    payload = base64.b64decode(made["payload"])
+    envelope = signed()
+    payload = base64.b64decode(envelope["payload"])
     text = b"DSSEv1 28 application/vnd.in-toto+json " + str(len(payload)).encode() + b" " + payload
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(VERA.public_key.keyval["public"]))
-    public.verify(base64.b64decode(made["signatures"][0]["sig"]), text)
+    public.verify(base64.b64decode(envelope["signatures"][0]["sig"]), text)
     assert hashlib.sha256(payload).hexdigest() == in_toto.content_digest(SAID)
 
 
 def test_securesystemslib_reads_ours_and_we_read_its() -> None:
     theirs = Envelope.from_dict(json.loads(json.dumps(signed())))
     assert theirs.verify([VERA.public_key], 1)
-    made = Envelope(in_toto.canonical(SAID), dsse.PAYLOAD_TYPE, {})
-    made.sign(RITA)
-    assert dsse.verify(made.to_dict(), KEYS).keyids == {RITA.public_key.keyid}
+    envelope = Envelope(in_toto.canonical(SAID), dsse.PAYLOAD_TYPE, {})
+    envelope.sign(RITA)
+    assert dsse.verify(envelope.to_dict(), KEYS).keyids == {RITA.public_key.keyid}
 
 
 def test_only_known_keys_that_hold_are_told() -> None:
-    both = dsse.countersign(signed(people.STRANGER), VERA)
-    assert dsse.verify(both, KEYS).keyids == {VERA.public_key.keyid}
-    forged = {**both["signatures"][1], "keyid": RITA.public_key.keyid}
-    assert dsse.verify({**both, "signatures": [*both["signatures"], forged]}, KEYS).keyids == {
+    envelope = dsse.countersign(signed(people.STRANGER), VERA)
+    assert dsse.verify(envelope, KEYS).keyids == {VERA.public_key.keyid}
+    forgery = {**envelope["signatures"][1], "keyid": RITA.public_key.keyid}
+    assert dsse.verify({**envelope, "signatures": [*envelope["signatures"], forgery]}, KEYS).keyids == {
         VERA.public_key.keyid
     }
 
@@ -105,25 +105,25 @@ def test_where_none_holds_the_message_says_of_each_why() -> None:
 
 @given(st.data())
 def test_any_flipped_bit_of_payload_or_signature_is_seen(data: st.DataObject) -> None:
-    made = signed()
+    envelope = signed()
     where = data.draw(st.sampled_from(["payload", "sig"]))
-    text = made["payload"] if where == "payload" else made["signatures"][0]["sig"]
+    text = envelope["payload"] if where == "payload" else envelope["signatures"][0]["sig"]
     raw = bytearray(base64.b64decode(text))
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    changed = base64.b64encode(raw).decode()
+    replacement = base64.b64encode(raw).decode()
     if where == "payload":
-        made["payload"] = changed
+        envelope["payload"] = replacement
     else:
-        made["signatures"][0]["sig"] = changed
+        envelope["signatures"][0]["sig"] = replacement
     with pytest.raises(IntegrityError):
-        dsse.verify(made, KEYS)
+        dsse.verify(envelope, KEYS)
 
 
 def with_payload(payload: bytes) -> dict[str, Any]:
     """A payload that we would never sign, under a signature that holds."""
-    made = Envelope(payload, dsse.PAYLOAD_TYPE, {})
-    made.sign(VERA)
-    return made.to_dict()
+    envelope = Envelope(payload, dsse.PAYLOAD_TYPE, {})
+    envelope.sign(VERA)
+    return envelope.to_dict()
 
 
 def part(**changes: Any) -> Callable[[], dict[str, Any]]:
@@ -168,10 +168,10 @@ def test_a_malformed_envelope_is_refused(broken: Callable[[], dict[str, Any]], s
 
 
 def test_url_safe_base64_is_read_and_means_the_same() -> None:
-    made = signed()
-    made["signatures"][0]["sig"] = made["signatures"][0]["sig"].replace("+", "-").replace("/", "_")
-    made["payload"] = made["payload"].replace("+", "-").replace("/", "_")
-    assert dsse.verify(made, KEYS).statement == SAID
+    envelope = signed()
+    envelope["signatures"][0]["sig"] = envelope["signatures"][0]["sig"].replace("+", "-").replace("/", "_")
+    envelope["payload"] = envelope["payload"].replace("+", "-").replace("/", "_")
+    assert dsse.verify(envelope, KEYS).statement == SAID
 
 
 GOOD = in_toto.canonical(SAID)
@@ -223,16 +223,16 @@ def test_up_to_the_limits_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert canonical_json.loads(text) == SAID
     with raises("canonical_json.too_long", limit=len(text)):
         canonical_json.loads(text + b" ")
-    both = dsse.countersign(signed(), RITA)
+    envelope = dsse.countersign(signed(), RITA)
     monkeypatch.setattr(dsse, "MOST_SIGNATURES", 2)
-    assert dsse.verify(both, KEYS).keyids == frozenset(KEYS)
+    assert dsse.verify(envelope, KEYS).keyids == frozenset(KEYS)
     monkeypatch.setattr(dsse, "MOST_SIGNATURES", 1)
     with raises("trust.not_an_envelope"):
-        dsse.verify(both, KEYS)
+        dsse.verify(envelope, KEYS)
     monkeypatch.setattr(dsse, "MOST_SIGNATURES", 2)
-    monkeypatch.setattr(canonical_json, "LIMIT", len(both["signatures"][0]["sig"]) // 2)
+    monkeypatch.setattr(canonical_json, "LIMIT", len(envelope["signatures"][0]["sig"]) // 2)
     with raises("trust.not_an_envelope"):
-        dsse.countersign(both, VERA)
+        dsse.countersign(envelope, VERA)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [-float("inf")]}, {1, 2}])
@@ -243,15 +243,15 @@ def test_what_is_no_number_has_no_text(value: Any) -> None:
 
 
 def test_a_sigstore_signature_keeps_its_bundle_and_nothing_else_is_taken_along() -> None:
-    said = signed()
-    (own,) = said["signatures"]
+    original = signed()
+    (own,) = original["signatures"]
     more = own | {"keyid": "other", "bundle": {"media": 1}}
-    both = dsse.countersign(said | {"signatures": [more]}, VERA)
-    assert both["signatures"][0] == more
-    assert dsse.verify(both, KEYS).keyids == {VERA.public_key.keyid}
+    envelope = dsse.countersign(original | {"signatures": [more]}, VERA)
+    assert envelope["signatures"][0] == more
+    assert dsse.verify(envelope, KEYS).keyids == {VERA.public_key.keyid}
     assert dsse._signature(more).unrecognized_fields == {"bundle": {"media": 1}}
     with raises("trust.not_an_envelope"):
-        dsse.verify(said | {"signatures": [more | {"note": "x"}]}, KEYS)
+        dsse.verify(original | {"signatures": [more | {"note": "x"}]}, KEYS)
 
 
 def test_an_envelope_in_a_file_is_read_as_strictly(tmp_path: Path) -> None:
@@ -280,9 +280,9 @@ class Liar(CryptoSigner):
     """A signer that was given another private key than its public key says, as a KMS may be."""
 
     def sign(self, payload: bytes) -> Any:
-        made = RITA.sign(payload)
-        made.keyid = self.public_key.keyid
-        return made
+        signature = RITA.sign(payload)
+        signature.keyid = self.public_key.keyid
+        return signature
 
 
 def test_a_signer_that_holds_another_key_is_found_before_anybody_relies_on_it() -> None:
@@ -355,9 +355,9 @@ def test_a_predicate_of_version_1_keeps_its_form_and_the_next_one_is_rfc_8785() 
     assert b"Zo\\u00eb" in in_toto.canonical(first) and b'"limit":1.0' in in_toto.canonical(first)
     assert in_toto.canonical(second) == rfc8785.dumps(second)
     assert "Zoë".encode() in in_toto.canonical(second) and b'"limit":1,' in in_toto.canonical(second)
-    opened = dsse.verify(dsse.sign(second, VERA), KEYS)
+    verification = dsse.verify(dsse.sign(second, VERA), KEYS)
     payload = base64.b64decode(dsse.sign(second, VERA)["payload"])
-    assert opened.digest == hashlib.sha256(payload).hexdigest() == in_toto.content_digest(second)
+    assert verification.digest == hashlib.sha256(payload).hexdigest() == in_toto.content_digest(second)
 
 
 def test_signing_twice_with_one_key_changes_nothing() -> None:

@@ -13,13 +13,13 @@ from tests.support import codes
 def test_telemetry_is_off_and_state_stays_in_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = environment.TOOL_DEFAULTS | environment.tool_locations(tmp_path)
-    for name in wanted:
+    defaults = environment.TOOL_DEFAULTS | environment.tool_locations(tmp_path)
+    for name in defaults:
         monkeypatch.delenv(name, raising=False)
     environment.apply(tmp_path)
     import os
 
-    assert {name: os.environ[name] for name in wanted} == wanted
+    assert {name: os.environ[name] for name in defaults} == defaults
     assert all(str(tmp_path) in value for value in environment.tool_locations(tmp_path).values())
     for name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"):
         assert os.environ[name] in {"1", "true"}
@@ -55,6 +55,6 @@ def test_a_path_that_is_too_long_is_one_error(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(deep)
     with codes.raises("environment.path_too_long", limit=environment.LONGEST_PATH):
         environment.project_root()
-    done = CliRunner().invoke(cli.main, ["policy", "check", "x" * 300])
-    assert (done.exit_code, done.output.count("error: ")) == (ExitCode.ERROR, 1)
-    assert "Traceback" not in done.output
+    result = CliRunner().invoke(cli.main, ["policy", "check", "x" * 300])
+    assert (result.exit_code, result.output.count("error: ")) == (ExitCode.ERROR, 1)
+    assert "Traceback" not in result.output

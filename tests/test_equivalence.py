@@ -82,10 +82,10 @@ def test_a_digest_is_like_another_only_if_both_name_the_same_file() -> None:
     names = DigestNames(
         recorded={"a" * 64: "model", "b" * 64: "data"}, rebuilt={"c" * 64: "model", "b" * 64: "data"}
     )
-    compared = FileComparison(tolerance=Tolerance(), names=names)
+    comparison = FileComparison(tolerance=Tolerance(), names=names)
     for one, other, alike in (("a", "c", True), ("a", "b", False), ("b", "b", True), ("d", "c", False)):
-        found = list(compared.values("", {"sha256": one * 64}, {"sha256": f"{other * 64}"}))
-        assert bool(found) != alike, (one, other)
+        differences = list(comparison.values("", {"sha256": one * 64}, {"sha256": f"{other * 64}"}))
+        assert bool(differences) != alike, (one, other)
 
 
 @pytest.fixture
@@ -127,8 +127,8 @@ def test_no_value_is_not_nan(pair: tuple[Path, Path]) -> None:
 def test_tables_of_other_columns_or_rows(pair: tuple[Path, Path]) -> None:
     table = pd.DataFrame({"score": [0.1, 0.2]})
     table.to_parquet(pair[0] / "t.parquet")
-    for changed, word in ((table.astype("float32"), "columns"), (table[:1], "rows"), (table[[]], "columns")):
-        changed.to_parquet(pair[1] / "t.parquet", index=False)
+    for variant, word in ((table.astype("float32"), "columns"), (table[:1], "rows"), (table[[]], "columns")):
+        variant.to_parquet(pair[1] / "t.parquet", index=False)
         assert files(pair, "t.parquet")[0].startswith(word)
 
 

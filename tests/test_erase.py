@@ -25,8 +25,8 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
 def keep(place: Place, **years: int) -> None:
     """Let the authorised policy keep entries for so many years; it judges nothing here."""
     path = place.root / "policies/test.yaml"
-    said: dict[str, Any] = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump(said | {"retention": years}))
+    policy: dict[str, Any] = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(policy | {"retention": years}))
 
 
 def later(years: int) -> dt.date:
@@ -46,8 +46,8 @@ def test_the_kinds_that_a_policy_may_name_are_those_that_may_be_erased() -> None
 
 def test_only_what_is_past_its_period_is_due_and_the_champions_entries_stay(place: Place) -> None:
     entries = place.put("successor").entries()
-    before = [each for each in entries if each.body.get("version") == 1 and each.kind in ledger.ERASABLE]
-    assert {"proposal", "approval"} <= {each.kind for each in before}
+    before = [entry for entry in entries if entry.body.get("version") == 1 and entry.kind in ledger.ERASABLE]
+    assert {"proposal", "approval"} <= {entry.kind for entry in before}
     assert erase.due_entries(entries, NAME, {"others": 2}, later(2)) == before
     assert erase.due_entries(entries, NAME, {"others": 2}, later(1)) == []
 
@@ -56,9 +56,9 @@ def test_all_about_one_version_goes_at_once_when_the_last_of_it_may(place: Place
     """Else an objection could be erased before the approval that it takes back."""
     entries = place.put("successor").entries()
     assert erase.due_entries(entries, NAME, {"approval": 1}, later(9)) == []
-    mixed = {"approval": 1, "others": 5}
-    assert erase.due_entries(entries, NAME, mixed, later(4)) == []
-    assert {each.kind for each in erase.due_entries(entries, NAME, mixed, later(5))} >= {
+    periods = {"approval": 1, "others": 5}
+    assert erase.due_entries(entries, NAME, periods, later(4)) == []
+    assert {entry.kind for entry in erase.due_entries(entries, NAME, periods, later(5))} >= {
         "proposal",
         "approval",
     }
@@ -75,20 +75,20 @@ def test_it_is_told_first_and_erased_with_a_reason_by_whoever_may(
     count = len(place.entries())
     assert place.command("ledger", "erase").code == ExitCode.PASS
     assert len(place.entries()) == count
-    done = place.command("ledger", "erase", "--yes", "--reason", "past ten years", "--as", "vera")
-    assert done.code == ExitCode.ERROR and done.error == "promotion.right_missing"
+    result = place.command("ledger", "erase", "--yes", "--reason", "past ten years", "--as", "vera")
+    assert result.code == ExitCode.ERROR and result.error == "promotion.right_missing"
     assert place.entries("refusal")[-1].actor == "vera"
-    assert not any(each.redacted for each in place.entries())
+    assert not any(entry.redacted for entry in place.entries())
     assert (
         place.command("ledger", "erase", "--yes", "--reason", "past their time", "--as", "otto").code
         == ExitCode.PASS
     )
-    gone = [each for each in place.entries() if each.redacted]
-    assert {each.kind for each in gone} >= {"proposal", "approval"}
+    erasures = [entry for entry in place.entries() if entry.redacted]
+    assert {entry.kind for entry in erasures} >= {"proposal", "approval"}
     with place.office() as office:
-        (said,) = [each for each in office.entries() if each.kind == "redaction"]
-    assert (said.actor, said.body["reason"]) == ("otto", "past their time")
-    assert said.body["entries"] == [each.number for each in gone]
+        (redaction,) = [entry for entry in office.entries() if entry.kind == "redaction"]
+    assert (redaction.actor, redaction.body["reason"]) == ("otto", "past their time")
+    assert redaction.body["entries"] == [entry.number for entry in erasures]
     policy.write_bytes(judged_by)
     assert place.broken() == set()  # ledger, alias and what the champion stands on
     assert place.told() == 2
@@ -99,8 +99,8 @@ def test_what_was_erased_is_no_longer_gone_back_to(place: Place, monkeypatch: py
     keep(place, others=1)
     clock(place, monkeypatch, 1)
     place.command("ledger", "erase", "--yes", "--reason", "past their time", "--as", "otto")
-    done = place.roll_back(to=1)
-    assert done.code == ExitCode.ERROR and done.error == "promotion.never_proposed"
+    result = place.roll_back(to=1)
+    assert result.code == ExitCode.ERROR and result.error == "promotion.never_proposed"
     assert (place.told(), place.alias()) == (2, 2)
 
 
@@ -109,8 +109,8 @@ def test_without_a_period_everything_is_kept(place: Place, policy: str) -> None:
     place.put("champion")
     if policy == "no policy":
         (place.root / "policies/authorised.yaml").write_text("models: {}\n")
-    done = place.command("ledger", "erase", "--yes", "--reason", "tidy", "--as", "otto")
-    assert done.code == ExitCode.ERROR and done.error == "promotion.no_retention_period"
+    result = place.command("ledger", "erase", "--yes", "--reason", "tidy", "--as", "otto")
+    assert result.code == ExitCode.ERROR and result.error == "promotion.no_retention_period"
 
 
 @pytest.mark.parametrize("years", [{"others": 0}, {"promotion": 3}, {"nothing": 1}])

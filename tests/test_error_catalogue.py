@@ -88,8 +88,8 @@ USES = [
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda catalogue: catalogue.__name__)
 def test_a_code_is_the_room_and_a_name_in_snake_case(catalogue: ModuleType) -> None:
-    found = error_reference.kinds(catalogue)
-    codes = {name: kind.code for name, kind in found.items()}
+    classes = error_reference.kinds(catalogue)
+    codes = {name: kind.code for name, kind in classes.items()}
     assert {name for name, code in codes.items() if not re.fullmatch(r"[a-z_]+\.[a-z0-9_]+", code)} == set()
     assert {code.partition(".")[0] for code in codes.values()} <= ROOMS | {"tasks"}
 

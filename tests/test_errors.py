@@ -10,8 +10,8 @@ from clearance.documents.measurement import Outcome
 
 
 def leaves() -> list[type[errors.ClearanceError]]:
-    found = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
-    return [kind for kind in found if issubclass(kind, errors.ClearanceError)]
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    return [kind for kind in classes if issubclass(kind, errors.ClearanceError)]
 
 
 def test_every_error_states_the_fault_and_a_hint() -> None:

@@ -45,8 +45,8 @@ def taken(label: Array, scores: Array, threshold: float = 0.5, **more: Any) -> d
 def test_point_values_are_scikit_learns(seed: int) -> None:
     label, scores = drawn(150, seed)
     decision = scores >= 0.5
-    found = {name: each.value for name, each in taken(label, scores).items()}
-    assert found == {
+    values = {name: measurement.value for name, measurement in taken(label, scores).items()}
+    assert values == {
         "roc_auc": metrics.roc_auc_score(label, scores),
         "average_precision": metrics.average_precision_score(label, scores),
         "brier": metrics.brier_score_loss(label, scores),
@@ -55,7 +55,7 @@ def test_point_values_are_scikit_learns(seed: int) -> None:
         "balanced_accuracy": metrics.balanced_accuracy_score(label, decision),
         "f1": metrics.f1_score(label, decision),
         "selection_rate_excess": pytest.approx(decision.mean() - label.mean(), abs=1e-12),
-        "calibration_error": found["calibration_error"],
+        "calibration_error": values["calibration_error"],
     }
 
 
@@ -72,22 +72,24 @@ def test_calibration_error_is_its_definition() -> None:
 def test_calibration_bins_hold_their_lower_edge_and_the_last_holds_one() -> None:
     scores = np.array([0.0, 0.1, 0.3, 0.7, 0.95, 1.0])
     filled = calibration.table(np.array([0, 0, 1, 1, 1, 1]), scores, 10)
-    assert [(each.rows, each.favourable) for each in filled] == [(1, 0), (1, 0), (1, 1), (1, 1), (2, 2)]
+    assert [(bucket.rows, bucket.favourable) for bucket in filled] == [(1, 0), (1, 0), (1, 1), (1, 1), (2, 2)]
     assert filled[-1].mean_score == pytest.approx(0.975)
 
 
 @pytest.mark.parametrize("rows", [4, 30, 400])
 def test_every_measurement_lies_inside_its_bounds_and_its_range(rows: int) -> None:
     label, scores = drawn(rows, seed=3)
-    for name, each in taken(label, scores).items():
-        assert each.value is not None
-        assert set(each.support) == {"favourable label", "unfavourable label"}
-        assert sum(each.support.values()) == rows
-        if each.low is not None and each.high is not None:
+    for name, measurement in taken(label, scores).items():
+        assert measurement.value is not None
+        assert set(measurement.support) == {"favourable label", "unfavourable label"}
+        assert sum(measurement.support.values()) == rows
+        if measurement.low is not None and measurement.high is not None:
             lowest = metric_catalogue.METRICS[f"performance.{name}"].low
-            assert lowest is not None and lowest <= each.low <= each.value <= each.high, name
-            assert each.low < each.high, name
-            assert each.high <= 1 or name == "log_loss"
+            assert (
+                lowest is not None and lowest <= measurement.low <= measurement.value <= measurement.high
+            ), name
+            assert measurement.low < measurement.high, name
+            assert measurement.high <= 1 or name == "log_loss"
 
 
 def test_more_confidence_is_wider() -> None:
@@ -102,21 +104,23 @@ def test_more_confidence_is_wider() -> None:
 @pytest.mark.parametrize("only", [0, 1])
 def test_one_class_leaves_what_needs_two_undefined(only: int) -> None:
     _, scores = drawn(40)
-    found = taken(np.full(40, only, dtype=np.int8), scores)
+    measurements = taken(np.full(40, only, dtype=np.int8), scores)
     for name in ("roc_auc", "average_precision", "balanced_accuracy", "f1"):
-        assert found[name].value is None
-        assert found[name].undefined == f"every test row has the label {only}"
+        assert measurements[name].value is None
+        assert measurements[name].undefined == f"every test row has the label {only}"
     for name in ("brier", "log_loss", "accuracy", "calibration_error"):
-        assert found[name].value is not None
+        assert measurements[name].value is not None
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.1, 1.1])
 def test_a_score_that_is_no_probability_leaves_everything_undefined(wrong: float) -> None:
     label, scores = drawn(40)
     scores[7] = wrong
-    found = taken(label, scores)
-    assert list(found) == NAMES
-    assert {each.undefined for each in found.values()} == {"1 of 40 scores are not probabilities"}
+    measurements = taken(label, scores)
+    assert list(measurements) == NAMES
+    assert {measurement.undefined for measurement in measurements.values()} == {
+        "1 of 40 scores are not probabilities"
+    }
     assert curves.points(label, scores, 10, 0.95)["roc"]["true_positive_rate"] == []
 
 
@@ -132,16 +136,16 @@ def test_the_excess_of_favourable_decisions_has_a_score_interval_of_paired_rates
 
 
 def test_no_rows_leave_everything_undefined() -> None:
-    found = taken(np.zeros(0, dtype=np.int8), np.zeros(0))
-    assert {each.undefined for each in found.values()} == {"there are no test rows"}
+    measurements = taken(np.zeros(0, dtype=np.int8), np.zeros(0))
+    assert {measurement.undefined for measurement in measurements.values()} == {"there are no test rows"}
 
 
 def test_perfect_scores_still_leave_room_for_doubt() -> None:
     label = np.repeat([0, 1], [30, 20])
-    found = taken(label, np.where(label, 0.9, 0.2))
+    measurements = taken(label, np.where(label, 0.9, 0.2))
     for name in ("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1"):
-        assert found[name].value == found[name].high == 1
-        assert found[name].low < 0.96, name  # type: ignore[operator]
+        assert measurements[name].value == measurements[name].high == 1
+        assert measurements[name].low < 0.96, name  # type: ignore[operator]
 
 
 def test_where_no_interval_is_honest_none_is_given() -> None:
@@ -149,9 +153,9 @@ def test_where_no_interval_is_honest_none_is_given() -> None:
     scores = np.tile([0.2, 0.6, 0.4, 0.8, 0.3], 7)
     few = taken(label, scores)
     constant = taken(np.repeat([0, 1], 20), np.full(40, 0.5))
-    for each in (few["roc_auc"], few["average_precision"], constant["roc_auc"], constant["brier"]):
-        assert (each.low, each.high, each.confidence) == (None, None, None)
-        assert each.method.startswith("no interval: ")
+    for measurement in (few["roc_auc"], few["average_precision"], constant["roc_auc"], constant["brier"]):
+        assert (measurement.low, measurement.high, measurement.confidence) == (None, None, None)
+        assert measurement.method.startswith("no interval: ")
 
 
 @pytest.mark.parametrize(("rows", "shift"), [(60, 1.3), (60, 0.2), (400, 1.3)])
@@ -166,17 +170,17 @@ def test_the_area_has_the_wider_of_delongs_interval_and_the_score(rows: int, shi
     logit = math.log(area / (1 - area))
     delong = [1 / (1 + math.exp(-(logit + sign * step))) for sign in (-1, 1)]
     score = ranking.score_bounds(area, len(favourable), len(other), 0.95)
-    found = taken(label, scores)["roc_auc"]
+    measurement = taken(label, scores)["roc_auc"]
     expected = [min(delong[0], score[0]), max(delong[1], score[1])]
-    assert [found.low, found.high] == pytest.approx(expected, abs=1e-9)
+    assert [measurement.low, measurement.high] == pytest.approx(expected, abs=1e-9)
 
 
 def coverage(name: str, truth: float, rows: int, rounds: int, shift: float = 1.3) -> float:
     hits = 0
     for seed in range(rounds):
         label, scores = drawn(rows, seed=1000 + seed, shift=shift)
-        found = taken(label, scores)[name]
-        hits += found.low <= truth <= found.high  # type: ignore[operator]
+        measurement = taken(label, scores)[name]
+        hits += measurement.low <= truth <= measurement.high  # type: ignore[operator]
     return hits / rounds
 
 
@@ -209,17 +213,19 @@ def test_the_same_seed_gives_the_same_bounds_and_no_other_does() -> None:
     label, scores = drawn(200)
     assert taken(label, scores) == taken(label, scores)
     other = taken(label, scores, seed=2)
-    changed = {name for name, each in taken(label, scores).items() if each != other[name]}
-    assert changed == {"average_precision", "calibration_error"}
+    differences = {name for name, measurement in taken(label, scores).items() if measurement != other[name]}
+    assert differences == {"average_precision", "calibration_error"}
 
 
 def test_the_order_of_rows_changes_no_number() -> None:
     label, scores = drawn(200)
     order = np.random.default_rng(0).permutation(200)
     shuffled = taken(label[order], scores[order])
-    for name, each in taken(label, scores).items():
+    for name, measurement in taken(label, scores).items():
         again = shuffled[name]
-        assert (each.value, each.low, each.high) == pytest.approx((again.value, again.low, again.high))
+        assert (measurement.value, measurement.low, measurement.high) == pytest.approx(
+            (again.value, again.low, again.high)
+        )
 
 
 def test_many_distinct_scores_are_binned_said_so_and_hardly_differ(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,8 +243,8 @@ def test_many_distinct_scores_are_binned_said_so_and_hardly_differ(monkeypatch: 
 
 def test_curves_are_thinned_and_keep_their_ends_and_their_area() -> None:
     label, scores = drawn(20_000)
-    found = curves.points(label, scores, 10, 0.95)
-    roc, precise = found["roc"], found["precision_recall"]
+    plots = curves.points(label, scores, 10, 0.95)
+    roc, precise = plots["roc"], plots["precision_recall"]
     false_positive, true_positive = roc["false_positive_rate"], roc["true_positive_rate"]
     assert len(false_positive) == curves.POINTS
     assert (false_positive[0], true_positive[0]) == (0, 0)
@@ -247,14 +253,14 @@ def test_curves_are_thinned_and_keep_their_ends_and_their_area() -> None:
     assert area == pytest.approx(metrics.roc_auc_score(label, scores), abs=2e-3)
     assert len(precise["recall"]) <= curves.POINTS
     assert (precise["recall"][0], precise["recall"][-1]) == (0, 1)
-    assert sum(found["calibration"]["rows"]) == 20_000
+    assert sum(plots["calibration"]["rows"]) == 20_000
 
 
 def test_one_class_has_a_calibration_and_no_curve() -> None:
-    found = curves.points(np.ones(50, dtype=np.int8), np.linspace(0, 1, 50), 10, 0.95)
-    assert found["roc"]["true_positive_rate"] == []
-    assert found["precision_recall"]["precision"] == []
-    assert found["calibration"]["favourable_rate"] == [1.0] * 10
+    plots = curves.points(np.ones(50, dtype=np.int8), np.linspace(0, 1, 50), 10, 0.95)
+    assert plots["roc"]["true_positive_rate"] == []
+    assert plots["precision_recall"]["precision"] == []
+    assert plots["calibration"]["favourable_rate"] == [1.0] * 10
 
 
 # The stage
@@ -286,11 +292,11 @@ def test_the_stage_measures_the_test_rows_and_no_others(project: Path) -> None:
 
 def test_labels_outside_the_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = scored.table(400)
-    fitted = frame["label"].to_numpy()
-    flipped = frame.assign(label=np.where(frame["split"] == "test", fitted, 1 - fitted).astype(np.int8))
+    labels = frame["label"].to_numpy()
+    flipped = frame.assign(label=np.where(frame["split"] == "test", labels, 1 - labels).astype(np.int8))
     outs = []
-    for name, each in (("as-is", frame), ("flipped", flipped)):
-        monkeypatch.chdir(scored.build(tmp_path / name, each, labels=fitted))
+    for name, rows in (("as-is", frame), ("flipped", flipped)):
+        monkeypatch.chdir(scored.build(tmp_path / name, rows, labels=labels))
         evaluate.main()
         outs.append(written(Path.cwd()))
     assert outs[0] == outs[1]
@@ -310,8 +316,10 @@ def test_the_stage_writes_the_same_bytes_twice_and_nothing_of_the_machine(projec
 def test_every_plot_of_dvc_yaml_is_written_with_its_columns(project: Path) -> None:
     evaluate.main()
     plots = yaml.safe_load((scored.ROOT / "dvc.yaml").read_text())["plots"]
-    named = [axis for plot in plots for each in plot.values() for axis in (each["x"], each["y"])]
-    ours = [axis for axis in named if next(iter(axis)).startswith("reports/figures/evaluate/")]
+    axes = [
+        axis for plot in plots for definition in plot.values() for axis in (definition["x"], definition["y"])
+    ]
+    ours = [axis for axis in axes if next(iter(axis)).startswith("reports/figures/evaluate/")]
     assert len(ours) == 6
     for axis in ours:
         ((file, column),) = axis.items()

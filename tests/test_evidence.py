@@ -18,10 +18,10 @@ def test_a_measurement_never_holds_nan_or_infinity(field: str, number: float) ->
 
 
 def test_a_measurement_has_a_value_or_a_reason() -> None:
-    either = "^a measurement has either a value or a reason why it has none$"
-    with pytest.raises(ValueError, match=either):
+    pattern = "^a measurement has either a value or a reason why it has none$"
+    with pytest.raises(ValueError, match=pattern):
         Measurement(value=None)
-    with pytest.raises(ValueError, match=either):
+    with pytest.raises(ValueError, match=pattern):
         Measurement(value=1.0, undefined="no rows")
     assert measurement.undefined("no rows").value is None
 

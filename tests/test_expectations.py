@@ -33,9 +33,9 @@ def failed(document: dict[str, Any]) -> list[Entry]:
 
 
 def the_failure(document: dict[str, Any]) -> Entry:
-    found = failed(document)
-    assert len(found) == 1, [entry["detail"] for entry in found]
-    return found[0]
+    entries = failed(document)
+    assert len(entries) == 1, [entry["detail"] for entry in entries]
+    return entries[0]
 
 
 GOOD = tables.applications()
@@ -45,7 +45,7 @@ def test_a_sound_table_may_be_used() -> None:
     document = raw(GOOD)
     assert failed(document) == []
     assert document["blocked"] is False
-    counts = {name: each["value"] for name, each in document["measurements"].items()}
+    counts = {name: measurement["value"] for name, measurement in document["measurements"].items()}
     assert counts == {"blocking_failures": 0, "warnings": 0, "expectations": len(document["expectations"])}
     assert counts["expectations"] > 20
 
@@ -119,8 +119,8 @@ def drawn(**columns: Any) -> pa.Table:
 
 
 def test_a_sound_weight_and_cluster_block_nothing() -> None:
-    for whole in (WEIGHTS, np.arange(1, 401), pa.array(WEIGHTS).cast(pa.decimal128(8, 3))):
-        assert failed(raw(drawn(w=whole), weight="w", cluster="branch")) == []
+    for weights in (WEIGHTS, np.arange(1, 401), pa.array(WEIGHTS).cast(pa.decimal128(8, 3))):
+        assert failed(raw(drawn(w=weights), weight="w", cluster="branch")) == []
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_a_weight_that_is_no_number_a_missing_cluster_and_unknown_columns_block(
     assert [example["value"] for example in entry["examples"]] == [None]
     for role in ("weight", "cluster"):
         entries = failed(raw(drawn(), **{role: "brunch"}))
-        assert any("`brunch` is missing; did you mean `branch`?" in each["detail"] for each in entries)
-        assert {each["severity"] for each in entries} == {"block"}
+        assert any("`brunch` is missing; did you mean `branch`?" in failure["detail"] for failure in entries)
+        assert {failure["severity"] for failure in entries} == {"block"}
 
 
 def test_decimals_and_categories_are_read_as_what_they_mean() -> None:
@@ -231,11 +231,11 @@ def test_a_kind_is_told_from_the_values(values: list[Any], kind: str, holds: boo
 def test_a_missing_column_blocks_and_what_needs_it_is_not_run(drop: str, hint: str) -> None:
     document = raw(tables.applications(**{drop: None}))
     assert document["blocked"] is True
-    found = {entry["expectation"]: entry for entry in failed(document) if entry["column"] == drop}
-    assert found["expect_columns_to_exist"]["detail"].startswith(f"column `{drop}` is missing; ")
-    assert found["expect_columns_to_exist"]["detail"].endswith(hint)
-    assert found["expect_columns_to_exist"]["severity"] == "block"
-    others = [entry for name, entry in found.items() if name != "expect_columns_to_exist"]
+    failures = {entry["expectation"]: entry for entry in failed(document) if entry["column"] == drop}
+    assert failures["expect_columns_to_exist"]["detail"].startswith(f"column `{drop}` is missing; ")
+    assert failures["expect_columns_to_exist"]["detail"].endswith(hint)
+    assert failures["expect_columns_to_exist"]["severity"] == "block"
+    others = [entry for name, entry in failures.items() if name != "expect_columns_to_exist"]
     assert others
     assert {entry["detail"] for entry in others} == {f"not run: column `{drop}` is missing"}
     assert {entry["column"] for entry in failed(document)} == {drop}
@@ -342,7 +342,7 @@ def test_a_feature_that_cannot_teach_anything_is_named(
 ) -> None:
     document = raw(tables.applications(income=income), columns={"income": None})
     blocking = {entry["detail"]: entry["severity"] for entry in failed(document)}
-    assert [each for detail, each in blocking.items() if says in detail] == ([severity] if severity else [])
+    assert [level for detail, level in blocking.items() if says in detail] == ([severity] if severity else [])
     assert document["blocked"] is (severity == "block")
 
 
@@ -457,7 +457,7 @@ def test_an_empty_suite_is_no_pass() -> None:
 
 
 def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    twice = [
+    checks = [
         gx.ExpectColumnValuesToNotBeNull(column=name, **boundary.statement("known")) for name in ("id", "sex")
     ]
     suite = great_expectations.ExpectationSuite
@@ -465,7 +465,7 @@ def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch
         great_expectations, "ExpectationSuite", lambda name, expectations: suite(name, expectations[:1])
     )
     with pytest.raises(IntegrityError, check=lambda error: error.values["evaluated"] == 1):
-        boundary.run("raw", raw_suite.frame(GOOD), twice)
+        boundary.run("raw", raw_suite.frame(GOOD), checks)
 
 
 def test_an_expectation_that_raises_is_no_pass_and_spoils_no_other() -> None:
@@ -596,11 +596,11 @@ def test_tables_of_different_length_block() -> None:
 
 
 def test_a_row_on_two_sides_blocks() -> None:
-    twice = {name: pa.concat_tables([table, table.slice(0, 1)]) for name, table in PARTS.items()}
+    duplicates = {name: pa.concat_tables([table, table.slice(0, 1)]) for name, table in PARTS.items()}
     first = PARTS["label"].column("split")[0].as_py()
     other = next(side for side in prepared.SPLITS if side != first)
     sides = [*PARTS["label"].column("split").to_pylist(), other]
-    torn = {name: put(table, "split", sides) for name, table in twice.items()}
+    torn = {name: put(table, "split", sides) for name, table in duplicates.items()}
     details = [entry["detail"] for entry in failed(checked(torn, RECORD, DECLARED))]
     assert "1 rows are on more than one side of the split" in details
 
@@ -611,9 +611,12 @@ def test_a_side_without_rows_or_without_one_class_blocks(side: str) -> None:
     labels = [1 if where == side else at % 2 for at, where in enumerate(sides)]
     one_class = checked(PARTS | {"label": put(PARTS["label"], "label", labels)}, RECORD, DECLARED)
     assert f"{side} rows have the favourable label" in the_failure(one_class)["detail"]
-    gone = {name: table.filter(pa.array([where != side for where in sides])) for name, table in PARTS.items()}
+    remainder = {
+        name: table.filter(pa.array([where != side for where in sides])) for name, table in PARTS.items()
+    }
     assert any(
-        f"there are no {side} rows" in entry["detail"] for entry in failed(checked(gone, RECORD, DECLARED))
+        f"there are no {side} rows" in entry["detail"]
+        for entry in failed(checked(remainder, RECORD, DECLARED))
     )
 
 
@@ -634,15 +637,15 @@ def test_label_rates_are_those_of_the_groups_over_all_rows() -> None:
 
 def test_of_rows_in_clusters_the_data_carry_values_without_intervals() -> None:
     table = tables.applications(branch=[f"b{at % 40}" for at in range(400)], w=WEIGHTS)
-    found = checked(*made(table, cluster="branch", weight="w"))
+    document = checked(*made(table, cluster="branch", weight="w"))
     plain = checked(*made(table))
-    assert found["blocked"] is False
+    assert document["blocked"] is False
     for metric in ("label_rate_ratio", "missingness_difference", "proxy_auc_together"):
-        bare, bounded = (each["measurements"][metric]["race"] for each in (found, plain))
+        bare, bounded = (report["measurements"][metric]["race"] for report in (document, plain))
         assert (bare["value"], bare["low"], bare["high"]) == (bounded["value"], None, None)
         assert bare["method"] == "no interval: rows of one `branch` are not independent"
         assert bounded["low"] is not None
-    assert found["sampling"]["statement"] == (
+    assert document["sampling"]["statement"] == (
         "of the rows as they are; unweighted by `w`; "
         "without intervals, as rows of one `branch` are not independent"
     )
@@ -670,8 +673,10 @@ def test_prepared_rows_without_a_sound_weight_or_cluster_block(name: str, value:
 
 
 def test_label_rates_of_tables_that_do_not_line_up_are_not_guessed() -> None:
-    turned = put(PARTS["protected"], "row", PARTS["label"].column("row").to_pylist()[::-1])
-    found = checked(PARTS | {"protected": turned}, RECORD, DECLARED)["measurements"]
+    protected = put(PARTS["protected"], "row", PARTS["label"].column("row").to_pylist()[::-1])
+    measurements = checked(PARTS | {"protected": protected}, RECORD, DECLARED)["measurements"]
     for name in ("label_rate_difference", "label_rate_ratio"):
-        assert {each["value"] for each in found[name].values()} == {None}
-        assert {each["undefined"] for each in found[name].values()} == {"the prepared tables do not line up"}
+        assert {measurement["value"] for measurement in measurements[name].values()} == {None}
+        assert {measurement["undefined"] for measurement in measurements[name].values()} == {
+            "the prepared tables do not line up"
+        }

@@ -47,9 +47,9 @@ def model(estimator: str, arguments: dict[str, Any]) -> Pipeline:
 def attribute(pipeline: Pipeline, rows: int = 30) -> attribution.Attribution:
     sample = learnable.split(FRAME, "test").features.head(rows)
     background = learnable.split(FRAME, "train").features.head(30)
-    found = explain.explain(pipeline, sample, background, 1)
-    assert isinstance(found, attribution.Attribution)
-    return found
+    explanation = explain.explain(pipeline, sample, background, 1)
+    assert isinstance(explanation, attribution.Attribution)
+    return explanation
 
 
 @pytest.mark.parametrize(
@@ -64,20 +64,20 @@ def test_each_estimator_gets_an_explainer_whose_answer_adds_up(
     estimator: str, arguments: dict[str, Any], explainer: str
 ) -> None:
     pipeline = model(estimator, arguments)
-    found = attribute(pipeline)
-    assert found.explainer == explainer
-    assert found.additivity_error < 1e-9
-    assert list(found.contributions.columns) == list(learnable.FEATURES)
-    sample = learnable.split(FRAME, "test").features.head(len(found.contributions))
+    explanation = attribute(pipeline)
+    assert explanation.explainer == explainer
+    assert explanation.additivity_error < 1e-9
+    assert list(explanation.contributions.columns) == list(learnable.FEATURES)
+    sample = learnable.split(FRAME, "test").features.head(len(explanation.contributions))
     score = scoring.score(pipeline, sample)
-    margin = np.log(score / (1 - score)) if found.space == "log-odds" else score
-    total = found.base + found.contributions.to_numpy().sum(axis=1)
+    margin = np.log(score / (1 - score)) if explanation.space == "log-odds" else score
+    total = explanation.base + explanation.contributions.to_numpy().sum(axis=1)
     assert np.allclose(total, margin, atol=1e-9)
 
 
 def test_the_contributions_of_a_linear_model_are_those_of_the_definition() -> None:
     pipeline = model("logistic_regression", {})
-    found = attribute(pipeline)
+    explanation = attribute(pipeline)
     kinds = scoring.model_kinds(pipeline)
     encoded = {
         name: pipeline[0].transform(scoring.inputs(learnable.split(FRAME, name).features.head(30), kinds))
@@ -86,8 +86,8 @@ def test_the_contributions_of_a_linear_model_are_those_of_the_definition() -> No
     by_column = pipeline[-1].coef_[0] * (encoded["test"] - encoded["train"].mean(axis=0))
     expected = pd.DataFrame(by_column.T).groupby(encoding.origins(pipeline[0])).sum().T
     for name in learnable.FEATURES:
-        assert np.allclose(found.contributions[name], expected[name])
-    assert found.contributions["region"].abs().max() > 0
+        assert np.allclose(explanation.contributions[name], expected[name])
+    assert explanation.contributions["region"].abs().max() > 0
 
 
 def test_a_wrong_answer_of_the_explainer_shows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,25 +95,25 @@ def test_a_wrong_answer_of_the_explainer_shows(monkeypatch: pytest.MonkeyPatch) 
 
     right = shap.LinearExplainer.shap_values
     monkeypatch.setattr(shap.LinearExplainer, "shap_values", lambda self, rows: right(self, rows) * 1.01)
-    found = attribute(model("logistic_regression", {}))
-    assert found.additivity_error > 1e-4
-    document = explain.report(found, learnable.split(FRAME, "test").protected, 100, evidence.DIGEST)
-    assert document.measurements["additivity_error"].value == found.additivity_error
+    explanation = attribute(model("logistic_regression", {}))
+    assert explanation.additivity_error > 1e-4
+    document = explain.report(explanation, learnable.split(FRAME, "test").protected, 100, evidence.DIGEST)
+    assert document.measurements["additivity_error"].value == explanation.additivity_error
 
 
 def test_a_costly_forest_is_explained_on_fewer_rows_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = model("random_forest", {"n_estimators": 8})
     explainer = attribution._by_trees(pipeline[-1], "probability")
     monkeypatch.setattr(attribution, "TREE_WORK", 12 * (attribution.TREE_WORK // explainer.most))
-    found = attribute(pipeline)
-    assert (found.explainer, len(found.contributions)) == ("shap.TreeExplainer", 12)
-    document = explain.report(found, learnable.split(FRAME, "test").protected, 24, evidence.DIGEST)
+    explanation = attribute(pipeline)
+    assert (explanation.explainer, len(explanation.contributions)) == ("shap.TreeExplainer", 12)
+    document = explain.report(explanation, learnable.split(FRAME, "test").protected, 24, evidence.DIGEST)
     assert document.measurements["rows"].value == 12
     assert document.measurements["coverage"].value == 0.5
     monkeypatch.setattr(attribution, "TREE_WORK", attribution.TREE_WORK // 2)
-    found = attribute(pipeline)
-    assert found.explainer == "shap.PermutationExplainer"
-    assert found.additivity_error < 1e-9
+    explanation = attribute(pipeline)
+    assert explanation.explainer == "shap.PermutationExplainer"
+    assert explanation.additivity_error < 1e-9
 
 
 def test_an_unknown_model_is_asked_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,18 +126,18 @@ def test_nulls_and_values_never_seen_are_explained_too() -> None:
     strange = learnable.split(FRAME, "test").features.head(3).copy()
     strange["region"] = ["atlantis", None, "island"]
     strange["income"] = [np.nan, 1e9, -5]
-    found = explain.explain(pipeline, strange, learnable.split(FRAME, "train").features.head(20), 1)
-    assert isinstance(found, attribution.Attribution)
-    assert found.additivity_error < 1e-6
+    explanation = explain.explain(pipeline, strange, learnable.split(FRAME, "train").features.head(20), 1)
+    assert isinstance(explanation, attribution.Attribution)
+    assert explanation.additivity_error < 1e-6
 
 
 def test_the_sample_is_the_rows_with_the_smallest_hashes_whatever_their_order() -> None:
-    turned = FRAME.sample(frac=1, random_state=0)
-    chosen = []
-    for frame in (FRAME, turned):
+    permutation = FRAME.sample(frac=1, random_state=0)
+    samples = []
+    for frame in (FRAME, permutation):
         rows = learnable.split(frame, "test")
-        chosen.append(rows.rows.iloc[explain.sample_positions(rows, 20)].tolist())
-    assert chosen[0] == chosen[1] == sorted(FRAME.loc[FRAME["split"] == "test", "row"])[:20]
+        samples.append(rows.rows.iloc[explain.sample_positions(rows, 20)].tolist())
+    assert samples[0] == samples[1] == sorted(FRAME.loc[FRAME["split"] == "test", "row"])[:20]
 
 
 def test_shap_leaves_the_global_generator_as_it_was() -> None:
@@ -153,8 +153,8 @@ def table(**columns: list[float]) -> pd.DataFrame:
 
 
 def test_importance_is_the_mean_size_largest_first() -> None:
-    found = contributions.importance(table(b=[1.0, -1.0], a=[1.0, 1.0], c=[-3.0, 0.0], d=[0.0, 0.0]))
-    assert [(row["feature"], row["mean_abs"]) for row in found] == [
+    ranking = contributions.importance(table(b=[1.0, -1.0], a=[1.0, 1.0], c=[-3.0, 0.0], d=[0.0, 0.0]))
+    assert [(row["feature"], row["mean_abs"]) for row in ranking] == [
         ("c", 1.5),
         ("a", 1.0),
         ("b", 1.0),
@@ -165,8 +165,8 @@ def test_importance_is_the_mean_size_largest_first() -> None:
 def test_groups_are_counted_and_small_ones_not_shown() -> None:
     groups = pd.Series(["a"] * 10 + ["b"] * 9 + [None] * 11)
     values = table(x=[1.0] * 10 + [5.0] * 9 + [-1.0] * 11)
-    shown = contributions.by_group(values, groups)
-    assert shown == {"a": {"x": 1.0}, "(missing)": {"x": -1.0}}
+    means = contributions.by_group(values, groups)
+    assert means == {"a": {"x": 1.0}, "(missing)": {"x": -1.0}}
     assert contributions.group_rows(groups) == {"a": 10, "b": 9, "(missing)": 11}
 
 
@@ -184,11 +184,11 @@ def test_the_document_says_what_was_explained_and_how(
     root = learnable.build(tmp_path, FRAME)
     document = run(root, monkeypatch)
     test_rows = int((FRAME["split"] == "test").sum())
-    taken = document["measurements"]
-    assert taken["rows"]["value"] == 60
-    assert taken["coverage"]["value"] == 60 / test_rows
-    assert 0 <= taken["additivity_error"]["value"] < 1e-9
-    assert taken["additivity_error"]["support"] == {"rows": 60}
+    measurements = document["measurements"]
+    assert measurements["rows"]["value"] == 60
+    assert measurements["coverage"]["value"] == 60 / test_rows
+    assert 0 <= measurements["additivity_error"]["value"] < 1e-9
+    assert measurements["additivity_error"]["support"] == {"rows": 60}
     assert (document["explainer"], document["space"]) == ("shap.LinearExplainer", "log-odds")
     assert set(document["by_group"]) == set(learnable.PROTECTED)
     assert sum(document["group_rows"]["race"].values()) == 60
@@ -209,15 +209,15 @@ def test_the_background_is_train_rows_without_protected_columns(
 ) -> None:
     root = learnable.build(tmp_path, FRAME)
     document = run(root, monkeypatch)
-    kept = files.read_json(root / paths.BACKGROUND / "background.json")
-    path = root / paths.BACKGROUND / kept["file"]
+    record = files.read_json(root / paths.BACKGROUND / "background.json")
+    path = root / paths.BACKGROUND / record["file"]
     background = pd.read_parquet(path)
     rows = FRAME[FRAME["split"] == "train"].sort_values("row").head(30)
     expected = rows[list(learnable.FEATURES)].reset_index(drop=True)
     pd.testing.assert_frame_equal(background, expected, check_dtype=False)
-    assert kept["sha256"] == files.sha256(path)
-    assert (kept["rows"], kept["base_value"]) == (30, document["base_value"])
-    assert kept["model_sha256"] == document["model_sha256"]
+    assert record["sha256"] == files.sha256(path)
+    assert (record["rows"], record["base_value"]) == (30, document["base_value"])
+    assert record["model_sha256"] == document["model_sha256"]
 
 
 def test_the_figures_are_there_and_hold_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def test_the_figures_are_there_and_hold_no_time(tmp_path: Path, monkeypatch: pyt
 
 def test_a_text_feature_and_a_column_of_nulls_can_be_drawn() -> None:
     features = pd.DataFrame({"a": [np.nan] * 4, "b": ["x", "y", None, "x"], "c": [1.0, np.nan, 2.0, 3.0]})
-    found = attribution.Attribution(
+    explanation = attribution.Attribution(
         explainer="x",
         against="y",
         space="probability",
@@ -248,7 +248,7 @@ def test_a_text_feature_and_a_column_of_nulls_can_be_drawn() -> None:
         margin=np.zeros(4),
     )
     with figures.style("x"):
-        figure = contributions.draw_beeswarm(found, features, 1)
+        figure = contributions.draw_beeswarm(explanation, features, 1)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels == ["b", "c", "a"]
     assert "4 test rows" in figure.axes[0].get_title(loc="left")
@@ -306,19 +306,19 @@ def test_without_test_rows_nothing_is_measured_and_nothing_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = run(learnable.build(tmp_path, FRAME[FRAME["split"] != "test"]), monkeypatch)
-    taken = document["measurements"]
-    assert {name: taken[name]["value"] for name in taken} == dict.fromkeys(
+    measurements = document["measurements"]
+    assert {name: measurements[name]["value"] for name in measurements} == dict.fromkeys(
         ("additivity_error", "rows", "coverage")
     )
-    assert "no test rows" in taken["additivity_error"]["undefined"]
+    assert "no test rows" in measurements["additivity_error"]["undefined"]
 
 
 def test_an_answer_that_is_no_number_is_no_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = model("logistic_regression", {})
     pipeline[-1].intercept_ = np.array([np.nan])
     rows = learnable.split(FRAME, "test")
-    found = explain.explain(pipeline, rows.features, rows.features, 1)
-    document = explain.report(found, rows.protected, len(rows.rows), evidence.DIGEST)
+    explanation = explain.explain(pipeline, rows.features, rows.features, 1)
+    document = explain.report(explanation, rows.protected, len(rows.rows), evidence.DIGEST)
     assert "not a finite number" in str(document.measurements["additivity_error"].undefined)
 
 

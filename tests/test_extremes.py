@@ -73,8 +73,8 @@ def test_the_end_that_passes_is_uncorrected_and_the_other_is_as_it_was(
     new = measure(name, groups, confidence)
     plain = ends(name, groups, confidence)
     old = ends(name, groups, 1 - (1 - confidence) / compared(name, groups))
-    due = (old[0], plain[1]) if PASSES_BY[name] == "high" else (plain[0], old[1])
-    assert (new.low, new.high) == pytest.approx(due, abs=1e-12)
+    bounds = (old[0], plain[1]) if PASSES_BY[name] == "high" else (plain[0], old[1])
+    assert (new.low, new.high) == pytest.approx(bounds, abs=1e-12)
     assert old[0] - 1e-12 <= new.low <= new.value + 1e-12  # type: ignore[operator]
     assert new.value - 1e-12 <= new.high <= old[1] + 1e-12  # type: ignore[operator]
 
@@ -125,17 +125,17 @@ def test_equalized_odds_over_both_rates_is_the_rate_that_has_the_extreme(true: G
         for group in true.keys() & false.keys()
     }
     pairs = len(cells) * (len(cells) - 1)  # of both rates
-    both = [{group: rates[group] for group in cells} for rates in (true, false)]
-    found = fairness.measure(cells, 0.95)
+    tables = [{group: rates[group] for group in cells} for rates in (true, false)]
+    measurements = fairness.measure(cells, 0.95)
     for metric, name, better in (
         ("equalized_odds_difference", "max_difference", max),
         ("equalized_odds_ratio", "min_ratio", min),
     ):
-        plain = [ends(name, rates, 0.95) for rates in both]
-        strict = [ends(name, rates, 1 - 0.05 / pairs) for rates in both]
+        plain = [ends(name, rates, 0.95) for rates in tables]
+        strict = [ends(name, rates, 1 - 0.05 / pairs) for rates in tables]
         low = better(at[0] for at in (strict if name == "max_difference" else plain))
         high = better(at[1] for at in (plain if name == "max_difference" else strict))
-        assert (found[metric].low, found[metric].high) == pytest.approx((low, high), abs=1e-12)
+        assert (measurements[metric].low, measurements[metric].high) == pytest.approx((low, high), abs=1e-12)
 
 
 @given(
@@ -153,7 +153,7 @@ def test_the_smallest_is_the_largest_turned_round(
         return extremes.Figure(value, extremes.shrinking(value, interval))
 
     how = {"method": "made up", "of": "figures", "support": {}, "within": (-100.0, 100.0)}
-    most = extremes.largest([figure(*each) for each in drawn], confidence, **how)  # type: ignore[arg-type]
+    most = extremes.largest([figure(*triple) for triple in drawn], confidence, **how)  # type: ignore[arg-type]
     least = extremes.smallest(
         [figure(-value, above, below) for value, below, above in drawn],
         confidence,
@@ -190,11 +190,11 @@ def test_the_calibration_error_of_the_worst_group_may_miss_half_the_error_above(
     sampling = intervals.Sampling(confidence=0.95, resamples=500, seed=5)
     names = {code: f"g{code}" for code in range(4)}
     ranks = ranked.rank(label, scores, at)
-    found = ranked.measure(ranks, np.arange(4), names, sampling, 10)["calibration_error_highest"]
+    measurement = ranked.measure(ranks, np.arange(4), names, sampling, 10)["calibration_error_highest"]
     tables = [calibration.table(label[at == code], scores[at == code], 10) for code in range(4)]
 
     def bounds(level: float) -> list[intervals.Interval]:
         return [calibration.bounds(table, replace(sampling, confidence=level)) for table in tables]
 
-    assert found.high == pytest.approx(max(high for _, high in bounds(0.975)))
-    assert found.low == pytest.approx(max(low for low, _ in bounds(1 - 0.05 / 4)))
+    assert measurement.high == pytest.approx(max(high for _, high in bounds(0.975)))
+    assert measurement.low == pytest.approx(max(low for low, _ in bounds(1 - 0.05 / 4)))

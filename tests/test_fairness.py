@@ -50,9 +50,9 @@ def fairlearns(metric: Any, groups: dict[str, Cells]) -> oracle.MetricFrame:
 def test_differences_are_metric_frames_where_every_group_has_the_rate(
     groups: dict[str, Cells],
 ) -> None:
-    found = fairness.measure(groups, 0.95)
+    measurements = fairness.measure(groups, 0.95)
     for name, metric in BY_RATE.items():
-        measured = found[name]
+        measured = measurements[name]
         if 0 in measured.support.values():
             assert "no rows to count in" in str(measured.undefined)
         else:
@@ -64,14 +64,14 @@ def test_differences_are_metric_frames_where_every_group_has_the_rate(
 @given(FULL_TABLES)
 def test_odds_and_opportunity_are_fairlearns(groups: dict[str, Cells]) -> None:
     group, label, decision = rows_of(groups)
-    found = fairness.measure(groups, 0.95)
-    asked = {"y_true": label, "y_pred": decision.astype(int), "sensitive_features": group}
+    measurements = fairness.measure(groups, 0.95)
+    arguments = {"y_true": label, "y_pred": decision.astype(int), "sensitive_features": group}
     for name in ("equal_opportunity_difference", "equalized_odds_difference", "equalized_odds_ratio"):
-        assert found[name].value == pytest.approx(getattr(oracle, name)(**asked), abs=1e-12)
+        assert measurements[name].value == pytest.approx(getattr(oracle, name)(**arguments), abs=1e-12)
     frame = fairlearns(sklearn.accuracy_score, groups)
-    assert found["accuracy_lowest"].value == pytest.approx(frame.group_min(), abs=1e-12)
+    assert measurements["accuracy_lowest"].value == pytest.approx(frame.group_min(), abs=1e-12)
     frame = fairlearns(oracle.true_positive_rate, groups)
-    assert found["true_positive_rate_lowest"].value == pytest.approx(frame.group_min(), abs=1e-12)
+    assert measurements["true_positive_rate_lowest"].value == pytest.approx(frame.group_min(), abs=1e-12)
 
 
 @settings(max_examples=25, deadline=None)
@@ -82,9 +82,9 @@ def test_average_odds_is_aif360s_between_the_two_groups_furthest_apart(groups: d
         fairlearns(rate, groups).by_group for rate in (oracle.true_positive_rate, oracle.false_positive_rate)
     )
     expected = max(abs((false[a] - false[b]) + (true[a] - true[b])) / 2 for a in groups for b in groups)
-    found = fairness.measure(groups, 0.95)["average_odds_difference"]
-    assert found.value == pytest.approx(expected, abs=1e-12)
-    assert found.low <= found.value <= found.high  # type: ignore[operator]
+    measurement = fairness.measure(groups, 0.95)["average_odds_difference"]
+    assert measurement.value == pytest.approx(expected, abs=1e-12)
+    assert measurement.low <= measurement.value <= measurement.high  # type: ignore[operator]
 
 
 @settings(max_examples=25, deadline=None)
@@ -92,32 +92,34 @@ def test_average_odds_is_aif360s_between_the_two_groups_furthest_apart(groups: d
 def test_disparate_impact_divides_by_the_reference_or_the_best_group(groups: dict[str, Cells]) -> None:
     rates = fairlearns(oracle.selection_rate, groups).by_group
     reference = next(iter(groups))
-    found = fairness.measure(groups, 0.95, reference)
+    measurements = fairness.measure(groups, 0.95, reference)
     others = [rates[name] for name in groups if name != reference]
-    against = found["disparate_impact_reference_group"]
+    against = measurements["disparate_impact_reference_group"]
     assert against.value == pytest.approx(min(others) / rates[reference], abs=1e-12)
     assert against.low <= against.value * (1 + 1e-12)  # type: ignore[operator]
     assert against.value <= against.high * (1 + 1e-12)  # type: ignore[operator]
-    assert found["disparate_impact_best_group"].value == pytest.approx(min(rates) / max(rates), abs=1e-12)
+    assert measurements["disparate_impact_best_group"].value == pytest.approx(
+        min(rates) / max(rates), abs=1e-12
+    )
 
 
 def test_disparate_impact_is_undefined_without_a_reference_that_was_ever_favoured() -> None:
     groups = {"a": Cells(true_positive=5, true_negative=5), "b": Cells(true_negative=9, false_negative=2)}
     for reference, why in ((None, "no reference group"), ("c", "not among the groups"), ("b", "no success")):
-        found = fairness.measure(groups, 0.95, reference)["disparate_impact_reference_group"]
-        assert why in str(found.undefined)
+        measurement = fairness.measure(groups, 0.95, reference)["disparate_impact_reference_group"]
+        assert why in str(measurement.undefined)
 
 
 def test_a_ratio_of_rates_that_are_all_zero_is_undefined_where_fairlearn_gives_no_number() -> None:
     groups = {name: Cells(true_positive=5, false_negative=5, true_negative=10) for name in "ab"}
-    found = fairness.measure(groups, 0.95)["equalized_odds_ratio"]
-    assert "false positive rate: no group has a single success" in str(found.undefined)
+    measurement = fairness.measure(groups, 0.95)["equalized_odds_ratio"]
+    assert "false positive rate: no group has a single success" in str(measurement.undefined)
 
 
 def test_nobody_decided_favourably_has_no_predictive_value_where_scikit_learn_says_zero() -> None:
     groups = {"a": Cells(true_positive=5, true_negative=5), "b": Cells(true_negative=9, false_negative=2)}
-    found = fairness.measure(groups, 0.95)["predictive_parity_difference"]
-    assert found.undefined == "no rows to count in b, favourable decision"
+    measurement = fairness.measure(groups, 0.95)["predictive_parity_difference"]
+    assert measurement.undefined == "no rows to count in b, favourable decision"
     assert fairlearns(sklearn.precision_score, groups).by_group["b"] == 0
 
 
@@ -143,13 +145,15 @@ def test_entropy_indices_are_aif360s(groups: dict[str, Cells]) -> None:
     group, benefit = benefits(groups)
     assume(benefit.sum() > 0)
     between = pd.Series(benefit).groupby(group).transform("mean").to_numpy()
-    found = entropy.measure(groups, SAMPLING)
-    assert found["theil_index"].value == pytest.approx(published(benefit, 1), abs=1e-12)
-    assert found["generalized_entropy_index"].value == pytest.approx(published(benefit, 2), abs=1e-12)
+    measurements = entropy.measure(groups, SAMPLING)
+    assert measurements["theil_index"].value == pytest.approx(published(benefit, 1), abs=1e-12)
+    assert measurements["generalized_entropy_index"].value == pytest.approx(published(benefit, 2), abs=1e-12)
     if (between > 0).all():
-        assert found["between_group_theil_index"].value == pytest.approx(published(between, 1), abs=1e-12)
+        assert measurements["between_group_theil_index"].value == pytest.approx(
+            published(between, 1), abs=1e-12
+        )
     name = "between_group_generalized_entropy_index"
-    assert found[name].value == pytest.approx(published(between, 2), abs=1e-12)
+    assert measurements[name].value == pytest.approx(published(between, 2), abs=1e-12)
 
 
 def test_an_index_where_nobody_benefits_is_undefined() -> None:
@@ -160,10 +164,14 @@ def test_an_index_where_nobody_benefits_is_undefined() -> None:
 def test_no_bootstrap_decides_where_a_kind_of_outcome_has_under_ten_rows() -> None:
     cells = Cells(true_positive=50, false_positive=20, false_negative=20, true_negative=50)
     small = Cells(true_positive=50, false_positive=9, false_negative=20, true_negative=50)
-    found = entropy.measure({"a": cells, "b": small}, SAMPLING)
-    assert found["theil_index"].lack is None
-    assert found["theil_index"].low <= found["theil_index"].value <= found["theil_index"].high  # type: ignore[operator]
-    between = found["between_group_theil_index"]
+    measurements = entropy.measure({"a": cells, "b": small}, SAMPLING)
+    assert measurements["theil_index"].lack is None
+    assert (
+        measurements["theil_index"].low
+        <= measurements["theil_index"].value
+        <= measurements["theil_index"].high
+    )  # type: ignore[operator]
+    between = measurements["between_group_theil_index"]
     assert between.lack == "a bootstrap needs 10 rows of each kind: b has 9 favoured wrongly"
     assert (between.low, between.high) == (None, None)
 
@@ -173,12 +181,12 @@ def test_half_the_error_of_a_bootstrap_is_kept_back() -> None:
     cells = np.array([[40, 15, 20, 25], [60, 20, 30, 40]])
     kinds = vars(Cells())
     groups = {f"g{at}": Cells(**dict(zip(kinds, row, strict=True))) for at, row in enumerate(cells.tolist())}
-    drawn = entropy.theil(resampling.of_rows(cells, list(groups), entropy._KINDS, SAMPLING).tables)
-    found = entropy.measure(groups, SAMPLING)["theil_index"]
-    low, high = np.quantile(drawn, [0.0125, 0.9875])
-    assert found.value is not None
-    assert found.low == pytest.approx(min(low, 2 * found.value - high))
-    assert found.high == pytest.approx(max(high, 2 * found.value - low))
+    estimates = entropy.theil(resampling.of_rows(cells, list(groups), entropy._KINDS, SAMPLING).tables)
+    measurement = entropy.measure(groups, SAMPLING)["theil_index"]
+    low, high = np.quantile(estimates, [0.0125, 0.9875])
+    assert measurement.value is not None
+    assert measurement.low == pytest.approx(min(low, 2 * measurement.value - high))
+    assert measurement.high == pytest.approx(max(high, 2 * measurement.value - low))
 
 
 @settings(max_examples=25, deadline=None)
@@ -190,11 +198,11 @@ def test_names_and_order_of_groups_change_no_draw(groups: dict[str, Cells], shuf
         name: Cells(**{kind: 10 + count for kind, count in vars(cells).items()})
         for name, cells in groups.items()
     }
-    renamed = {f"z{at}": scaled[name] for at, name in enumerate(order)}
-    first, second = entropy.measure(scaled, SAMPLING), entropy.measure(renamed, SAMPLING)
-    for name, found in first.items():
-        assert found.low is not None
-        assert (found.value, found.low, found.high) == (
+    copies = {f"z{at}": scaled[name] for at, name in enumerate(order)}
+    first, second = entropy.measure(scaled, SAMPLING), entropy.measure(copies, SAMPLING)
+    for name, measurement in first.items():
+        assert measurement.low is not None
+        assert (measurement.value, measurement.low, measurement.high) == (
             second[name].value,
             second[name].low,
             second[name].high,
@@ -216,11 +224,11 @@ def test_auc_by_group_is_scikit_learns_and_calibration_is_that_of_the_rows(
     group, label, level = (np.array(column) for column in zip(*drawn, strict=True))
     scores = level / 8
     names = {int(code): f"g{code}" for code in np.unique(group)}
-    found = ranked.measure(ranked.rank(label, scores, group), np.arange(3), names, SAMPLING, bins=5)
+    measurements = ranked.measure(ranked.rank(label, scores, group), np.arange(3), names, SAMPLING, bins=5)
     parts = {code: (label[group == code], scores[group == code]) for code in names}
     errors = [calibration.error(calibration.table(*part, 5)) for part in parts.values()]
-    assert found["calibration_error_highest"].value == pytest.approx(max(errors), abs=1e-12)
-    gap = found["roc_auc_difference"]
+    assert measurements["calibration_error_highest"].value == pytest.approx(max(errors), abs=1e-12)
+    gap = measurements["roc_auc_difference"]
     if len(names) < 2 or any(len(set(part[0].tolist())) < 2 for part in parts.values()):
         assert gap.value is None
     else:
@@ -258,18 +266,18 @@ def test_the_auc_is_exact_with_ties_and_without(drawn: list[tuple[int, int]]) ->
 def test_areas_near_one_are_covered_where_all_groups_are_alike(favourable: int, other: int) -> None:
     """At an area of 0.99 few rows are out of order; DeLong's intervals alone hold 77 to 90 % of the time."""
     seeded = np.random.default_rng(7)
-    apart = stats.norm.ppf(0.99) * math.hypot(1, 2)
+    distance = stats.norm.ppf(0.99) * math.hypot(1, 2)
     label = np.repeat(np.array([1, 0], dtype=np.int8), [favourable, other])
-    held = []
+    hits = []
     for _ in range(200):
-        drawn = {}
+        samples = {}
         for name in "abcd":
-            logit = np.where(label == 1, apart + seeded.normal(size=300), 2 * seeded.normal(size=300))
+            logit = np.where(label == 1, distance + seeded.normal(size=300), 2 * seeded.normal(size=300))
             order = np.argsort(logit)
-            drawn[name] = (label[order], logit[order])
-        found = ranked._auc_difference(drawn, 0.95)
-        held.append(found.low == 0)
-    assert np.mean(held) >= 0.95
+            samples[name] = (label[order], logit[order])
+        difference = ranked._auc_difference(samples, 0.95)
+        hits.append(difference.low == 0)
+    assert np.mean(hits) >= 0.95
 
 
 @given(st.integers(2, 400), st.integers(2, 400), st.floats(0.02, 0.98), st.sampled_from([0.9, 0.95, 0.99]))
@@ -290,24 +298,24 @@ def test_few_rows_of_a_label_leave_the_auc_without_interval_and_say_which() -> N
     label = np.array([0, 1] * 40 + [1] * 3)
     group = np.array([0] * 60 + [1] * 23)
     scores = np.linspace(0, 1, 83)
-    found = ranked.measure(
+    measurements = ranked.measure(
         ranked.rank(label, scores, group), np.arange(2), {0: "a", 1: "b"}, SAMPLING, bins=5
     )
-    assert found["roc_auc_difference"].lack is None
-    found = ranked.measure(
+    assert measurements["roc_auc_difference"].lack is None
+    measurements = ranked.measure(
         ranked.rank(label[:79], scores[:79], group[:79]), np.arange(2), {0: "a", 1: "b"}, SAMPLING, bins=5
     )
-    assert found["roc_auc_difference"].lack == "10 rows of each label are needed: b has 9"
+    assert measurements["roc_auc_difference"].lack == "10 rows of each label are needed: b has 9"
 
 
 def test_a_known_group_without_rows_leaves_the_scores_metrics_undefined() -> None:
     label, scores = np.array([0, 1] * 20), np.linspace(0, 1, 40)
     group = np.array([0, 1] * 20)
     names = {0: "a", 1: "b", -1: "vanished"}
-    for found in ranked.measure(
+    for measurement in ranked.measure(
         ranked.rank(label, scores, group), np.arange(3), names, SAMPLING, bins=5
     ).values():
-        assert found.undefined == "no rows to count in vanished"
+        assert measurement.undefined == "no rows to count in vanished"
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=60))

@@ -23,9 +23,9 @@ def find(measurement: Measurement, attribute: str | None = "race", **changes: An
 
 
 def test_a_finding_holds_what_was_measured_and_what_the_rule_says_of_itself() -> None:
-    found = find(gap(0.05, 0.01, 0.09, support={"Elf": 40, "Orc": 60}), certainty="text")
-    assert found.attribute == "race" and found.measurement is not None
-    assert found.to_json() == {
+    finding = find(gap(0.05, 0.01, 0.09, support={"Elf": 40, "Orc": 60}), certainty="text")
+    assert finding.attribute == "race" and finding.measurement is not None
+    assert finding.to_json() == {
         "metric": "fairness.demographic_parity_difference",
         "limit": {"at_least": None, "at_most": 0.1},
         "severity": "block",
@@ -49,9 +49,9 @@ def test_a_finding_holds_what_was_measured_and_what_the_rule_says_of_itself() ->
 
 def test_what_was_not_found_is_a_finding_too() -> None:
     (read,) = made(rule()).rules
-    told = findings.evaluate(read, "race", {}).to_json()
-    assert told["attribute"] == "race" and told["outcome"] is Outcome.NOT_EVALUATED
-    assert [told[key] for key in ("value", "low", "high", "confidence", "support")] == [None] * 4 + [{}]
+    finding = findings.evaluate(read, "race", {}).to_json()
+    assert finding["attribute"] == "race" and finding["outcome"] is Outcome.NOT_EVALUATED
+    assert [finding[key] for key in ("value", "low", "high", "confidence", "support")] == [None] * 4 + [{}]
 
 
 @pytest.mark.parametrize(("attribute", "ends"), [("sex", " for sex"), (None, "difference")])
@@ -70,15 +70,15 @@ def test_half_an_interval_decides_nothing(bounds: dict[str, None], manner: dict[
 
 def test_a_rule_that_only_reports_decides_nothing_with_a_limit_or_without() -> None:
     for limit in ({"at_most": 0.1}, None):
-        found = find(gap(0.5, 0.4, 0.6), decides_by="report_only", limit=limit)
-        assert found.outcome is None and found.reason.endswith("reported, not decided")
+        finding = find(gap(0.5, 0.4, 0.6), decides_by="report_only", limit=limit)
+        assert finding.outcome is None and finding.reason.endswith("reported, not decided")
 
 
 @pytest.mark.parametrize(("low", "significant"), [(0.0, False), (0.001, True)])
 def test_a_gap_whose_interval_touches_equality_may_be_chance(low: float, significant: bool) -> None:
     outside, inside = gap(0.2, low, 0.4), gap(0.05, low, 0.1)
-    due = Outcome.FAIL if significant else Outcome.INSUFFICIENT_EVIDENCE
-    assert find(outside, **SIGNIFICANCE).outcome is due
+    outcome = Outcome.FAIL if significant else Outcome.INSUFFICIENT_EVIDENCE
+    assert find(outside, **SIGNIFICANCE).outcome is outcome
     assert ("significant, but within" in find(inside, **SIGNIFICANCE).reason) is significant
     below = find(gap(-0.2, -0.4, -low), **SIGNIFICANCE)
     assert below.outcome is Outcome.PASS and ("significant" in below.reason) is significant

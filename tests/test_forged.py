@@ -34,8 +34,8 @@ def record(place: Place, kind: EntryKind, by: str = "dan", **body: Any) -> Entry
 
 def copied(place: Place, version: int = 1) -> None:
     """Somebody copies a candidate to the name that is served, and points the alias at it."""
-    made = MlflowClient().copy_model_version(f"models:/{CANDIDATES}/{version}", NAME)
-    place.move_alias(int(made.version))
+    copy = MlflowClient().copy_model_version(f"models:/{CANDIDATES}/{version}", NAME)
+    place.move_alias(int(copy.version))
 
 
 def test_a_twin_of_the_copy_is_no_champion(place: Place, tmp_path: Any) -> None:
@@ -96,9 +96,9 @@ def test_a_promotion_whose_body_is_malformed_stops_nobody(place: Place) -> None:
     assert place.decide("approve", 1, "rita").code == ExitCode.PASS
     assert place.told() == 1
     assert place.retire().code == ExitCode.PASS
-    done = place.command("ledger", "verify")
-    assert (done.code, len(place.voids())) == (ExitCode.PASS, 1)
-    assert "void: entry" in done.said and "promotion by ada" in done.said
+    result = place.command("ledger", "verify")
+    assert (result.code, len(place.voids())) == (ExitCode.PASS, 1)
+    assert "void: entry" in result.said and "promotion by ada" in result.said
 
 
 def test_who_signs_for_another_is_found(place: Place) -> None:
@@ -107,9 +107,9 @@ def test_who_signs_for_another_is_found(place: Place) -> None:
         theirs = office.keyid
     body = {"reason": "so"} | about(place)
     draft = Draft(kind=EntryKind.REFUSAL, model=NAME, actor="pipeline", keyid=theirs, body=body)
-    (forged,) = place.forge("dan", draft)
+    (forgery,) = place.forge("dan", draft)
     assert place.verify(1)["ledger"].says.startswith("void: ") or place.verify(1)["ledger"].holds
-    assert place.voids() == {forged.number: "it names a key of pipeline, and dan signed it"}
+    assert place.voids() == {forgery.number: "it names a key of pipeline, and dan signed it"}
     assert place.decide("approve", 1, "rita").code == ExitCode.PASS
 
 
@@ -137,13 +137,13 @@ def test_an_open_intent_hides_no_other_alias(place: Place) -> None:
 
 def test_an_erasure_by_somebody_who_may_not_is_told(place: Place) -> None:
     place.put("half").hold("reject", 1, "rita")
-    gone = place.entries("rejection")[-1].number
+    number = place.entries("rejection")[-1].number
     with place.office("dan") as office:
-        draft = office.draft(EntryKind.REDACTION, NAME, entries=[gone], reason="so", years={"others": 1})
+        draft = office.draft(EntryKind.REDACTION, NAME, entries=[number], reason="so", years={"others": 1})
         erasure = ledger.redact(office.book, draft)
     assert place.voids() == {erasure.number: "dan did not have the right erase"}
-    for done in (place.decide("approve", 1, "rita"), place.promote(1, by="pipeline")):
-        assert done.code == ExitCode.REFUSED and f"Entry {gone}" in done.said
+    for result in (place.decide("approve", 1, "rita"), place.promote(1, by="pipeline")):
+        assert result.code == ExitCode.REFUSED and f"Entry {number}" in result.said
     assert place.told() is None
 
 
@@ -155,15 +155,23 @@ def test_a_comparison_counts_only_as_somebody_signed_it_who_may_propose(
     place: Place, by: str, change: dict[str, Any] | None, counts: bool
 ) -> None:
     place.put("waiting")
-    said = {"champion": None, "comparison": "c" * 64, "outcome": "fail", "approvals": 1, "reasons": ["worse"]}
-    said |= about(place)
+    predicate = {
+        "champion": None,
+        "comparison": "c" * 64,
+        "outcome": "fail",
+        "approvals": 1,
+        "reasons": ["worse"],
+    }
+    predicate |= about(place)
     with place.office(by) as office:
-        signed = office.sign(in_toto.statement({"comparison": "c" * 64}, version_record.COMPARISON, said))
-        sealed = {"envelope": signed} if change is not None else {}
-        draft = office.draft(EntryKind.COMPARISON, NAME, **(said | (change or {}) | sealed))
+        envelope = office.sign(
+            in_toto.statement({"comparison": "c" * 64}, version_record.COMPARISON, predicate)
+        )
+        attachment = {"envelope": envelope} if change is not None else {}
+        draft = office.draft(EntryKind.COMPARISON, NAME, **(predicate | (change or {}) | attachment))
         ledger.append(office.book, [draft])
-        found = version_record.newest_comparison(office.entries(NAME), 1, office.roles)
-    assert bool(found) is counts
+        comparison = version_record.newest_comparison(office.entries(NAME), 1, office.roles)
+    assert bool(comparison) is counts
     if counts:
         check = place.verify(1)["comparison"]
         assert not check.holds and "MLflow has no evidence/comparison-" in check.says
@@ -172,8 +180,8 @@ def test_a_comparison_counts_only_as_somebody_signed_it_who_may_propose(
 def test_an_older_roles_file_is_not_made_the_newest_by_an_entry(place: Place) -> None:
     place.put("half")
     body = {"roles_version": 0, "sha256": "0" * 64, "demo": True}
-    (forged,) = place.forge("dan", Draft(kind=EntryKind.ROLES, model=None, actor="dan", body=body))
-    assert place.voids() == {forged.number: "it does not hold the roles file that the root signed"}
+    (forgery,) = place.forge("dan", Draft(kind=EntryKind.ROLES, model=None, actor="dan", body=body))
+    assert place.voids() == {forgery.number: "it does not hold the roles file that the root signed"}
     assert place.decide("approve", 1, "rita").code == ExitCode.PASS
 
 
@@ -181,22 +189,22 @@ def test_who_objects_while_it_is_promoted_stops_it(place: Place, monkeypatch: py
     place.put("half").hold("approve", 1, "rita")
     annotate = registry.annotate
 
-    def object_first(*given: Any) -> None:
+    def object_first(*arguments: Any) -> None:
         place.hold("reject", 1, "rita")
-        annotate(*given)
+        annotate(*arguments)
 
     monkeypatch.setattr(registry, "annotate", object_first)
-    done = place.promote(1)
-    assert done.code == ExitCode.ERROR and done.error == "promotion.review_outdated"
+    result = place.promote(1)
+    assert result.code == ExitCode.ERROR and result.error == "promotion.review_outdated"
     assert place.told() is place.alias() is None
-    assert [each.kind for each in place.entries()[-3:]] == ["intent", "repair", "refusal"]
+    assert [entry.kind for entry in place.entries()[-3:]] == ["intent", "repair", "refusal"]
     assert not place.broken(1)
 
 
 def test_what_was_rejected_since_does_not_serve_again(place: Place) -> None:
     place.put("successor").hold("reject", 1, "rita")
-    done = place.roll_back(1)
-    assert done.code == ExitCode.ERROR and done.error == "promotion.rejected_since"
+    result = place.roll_back(1)
+    assert result.code == ExitCode.ERROR and result.error == "promotion.rejected_since"
     assert place.told() == place.alias() == 2
     place.decide("revoke", 1, "rita")
     assert place.roll_back(1).code == ExitCode.PASS

@@ -58,7 +58,7 @@ def run(children: ChildProcesses, command: str, folder: Path, **more: object) ->
 
 
 def cold(command: list[str], folder: Path) -> tuple[int, list[str]]:
-    done = subprocess.run(
+    result = subprocess.run(
         isolation.command(*command),
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -66,7 +66,7 @@ def cold(command: list[str], folder: Path) -> tuple[int, list[str]]:
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout.splitlines()
+    return result.returncode, result.stdout.splitlines()
 
 
 def wait_for_the_end_of(*pids: int) -> None:
@@ -235,5 +235,5 @@ def test_training_in_a_fork_ends_and_gives_the_same_model(
         "    print(hashlib.sha256(scores.tobytes()).hexdigest())\n"
     )
     children.preload(["tasks.fit"])
-    said = [run(children, "python -m tasks.fit", folder, timeout=120) for _ in range(2)]
-    assert said[0] == said[1] == (ExitReport(0), cold(["-m", "tasks.fit"], folder)[1])
+    results = [run(children, "python -m tasks.fit", folder, timeout=120) for _ in range(2)]
+    assert results[0] == results[1] == (ExitReport(0), cold(["-m", "tasks.fit"], folder)[1])

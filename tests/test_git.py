@@ -206,9 +206,9 @@ def test_without_git_or_a_commit_that_is_what_it_says(tmp_path: Path, project: P
     assert revision.commit_state(bare, LOCK) == CommitState(commit=None)
     git(bare, "init", "--quiet")
     assert revision.commit_state(bare, LOCK) == CommitState(commit=None)
-    told = revision.reproducibility_fault(revision.commit_state(bare, LOCK), False)
-    assert told is not None
-    assert told.startswith("The project has no git commit")
+    fault = revision.reproducibility_fault(revision.commit_state(bare, LOCK), False)
+    assert fault is not None
+    assert fault.startswith("The project has no git commit")
 
 
 def test_a_broken_repository_is_an_error_and_not_one_that_is_absent(project: Path) -> None:
@@ -252,8 +252,8 @@ def test_a_project_in_a_folder_of_a_repository(tmp_path: Path) -> None:
 def test_release_refuses_what_is_not_committed_unless_the_policy_allows_it(
     state: CommitState, words: str | None
 ) -> None:
-    told = revision.reproducibility_fault(state, False)
-    assert told == words or (words is not None and told is not None and told.endswith(words))
+    fault = revision.reproducibility_fault(state, False)
+    assert fault == words or (words is not None and fault is not None and fault.endswith(words))
     assert revision.reproducibility_fault(state, True) is None
 
 
@@ -269,9 +269,9 @@ def test_authors_are_all_who_touched_what_decides_since_the_champion(project: Pa
         write(project, name, f"seed: {who}\n")
         commit(project, who, message)
     paths = revision.input_paths(LOCK)
-    found = revision.authors(project, champion, "HEAD", paths)
-    assert [who.name for who in found] == ["Bob", "Di", "Ed E.", "Fay"]
-    claims = {who.name: who.claim for who in found if who.claim}
+    contributors = revision.authors(project, champion, "HEAD", paths)
+    assert [who.name for who in contributors] == ["Bob", "Di", "Ed E.", "Fay"]
+    claims = {who.name: who.claim for who in contributors if who.claim}
     assert list(claims) == ["Ed E."] and claims["Ed E."].endswith("of di@example.org")
     assert Author("ann@example.org", "Ann") in revision.authors(project, None, "HEAD", paths)
     assert revision.authors(project, "HEAD", "HEAD", paths) == ()
@@ -302,13 +302,13 @@ def test_a_mailmap_lends_nobodys_work_to_another(project: Path) -> None:
 
 @pytest.mark.parametrize("name", ["f" * 40, "--all", "HEAD~99"])
 def test_a_commit_that_is_not_there_is_an_error_and_no_empty_answer(project: Path, name: str) -> None:
-    asked: list[Callable[[], object]] = [
+    questions: list[Callable[[], object]] = [
         lambda: revision.authors(project, name, "HEAD", ["code"]),
         lambda: revision.authors(project, None, name, ["code"]),
         lambda: revision.read_file(project, name, "dvc.yaml"),
         lambda: revision.dvc_files(project, name),
     ]
-    for ask in asked:
+    for ask in questions:
         with codes.raises("versioning.commit_unknown", commit=name):
             ask()
 

@@ -42,8 +42,8 @@ class Own:
 
     def sign(self, *holders: str) -> None:
         """Have holders of the root sign the roles file as it is."""
-        for each in holders:
-            roles_in_force.sign(self.place.root, self.pairs[each].uri, dt.datetime.now(dt.UTC))
+        for holder in holders:
+            roles_in_force.sign(self.place.root, self.pairs[holder].uri, dt.datetime.now(dt.UTC))
 
     def act_as(self, who: str) -> None:
         """Take this person's name and key from the environment from here on."""
@@ -68,9 +68,9 @@ class Own:
     def change_roles(self, change: Any) -> None:
         """Edit the roles file by hand."""
         path = self.place.root / roles_file.FILE
-        said = yaml.safe_load(path.read_text())
-        change(said)
-        path.write_text(yaml.safe_dump(said, sort_keys=False))
+        roles = yaml.safe_load(path.read_text())
+        change(roles)
+        path.write_text(yaml.safe_dump(roles, sort_keys=False))
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Own:
     people = {"dan": "data_scientist", "vera": "validator", "rita": "risk_officer", "otto": "operator"}
     folder = tmp_path / "keys"
     pairs = {who: key_files.create(folder, who) for who in (*people, "holder-1", "holder-2", "holder-3")}
-    said = yaml.safe_load((place.root / roles_file.FILE).read_text())
-    del said["demo"]
-    said["people"] = {
+    roles = yaml.safe_load((place.root / roles_file.FILE).read_text())
+    del roles["demo"]
+    roles["people"] = {
         who: {
             "emails": [f"{who}@bank.example"],
             "roles": [role],
@@ -91,14 +91,15 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Own:
         }
         for who, role in people.items()
     }
-    (place.root / roles_file.FILE).write_text(yaml.safe_dump(said, sort_keys=False))
+    (place.root / roles_file.FILE).write_text(yaml.safe_dump(roles, sort_keys=False))
     shutil.rmtree(place.root / ".clearance", ignore_errors=True)
+    judged.note_executions(place.root)
     holders = [keys.public(pairs[f"holder-{number}"].entry) for number in (1, 2, 3)]
     root.write(tmp_path / "root.json", root.create(holders, 2))
     monkeypatch.setenv(root.VARIABLE, str(tmp_path / "root.json"))
-    made = Own(place=place, pairs=pairs, patch=monkeypatch)
-    made.sign("holder-1", "holder-3")
-    return made
+    project = Own(place=place, pairs=pairs, patch=monkeypatch)
+    project.sign("holder-1", "holder-3")
+    return project
 
 
 def office_as(own: Own, who: str) -> Any:
@@ -131,12 +132,12 @@ def test_a_policy_that_is_no_demos_promotes_nothing_until_the_data_contract_is_p
     own.decide("vera")
     own.decide("rita")
     assert own.run("otto", "promote", "1").code == ExitCode.REFUSED and own.place.told() is None
-    listed = root / "policies/authorised.yaml"
-    content = yaml.safe_load(listed.read_text())
+    path = root / "policies/authorised.yaml"
+    content = yaml.safe_load(path.read_text())
     content["models"][governed.NAME]["contracts"] = [
         data_contract.of(params.load(root / "params.yaml")).digest
     ]
-    listed.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content))
     assert own.run("otto", "promote", "1").code == ExitCode.PASS
     assert own.place.told() == 1 and own.run("otto", "verify").code == ExitCode.PASS
 
@@ -144,25 +145,25 @@ def test_a_policy_that_is_no_demos_promotes_nothing_until_the_data_contract_is_p
 def test_somebody_elses_key_opens_nothing(own: Own) -> None:
     own.release()
     own.act_as("vera")
-    done = own.place.command("approve", "1", "--as", "rita", "--reason", "so", by="vera")
-    assert done.code == ExitCode.ERROR and done.error == "trust.foreign_key"
+    result = own.place.command("approve", "1", "--as", "rita", "--reason", "so", by="vera")
+    assert result.code == ExitCode.ERROR and result.error == "trust.foreign_key"
 
 
 def test_a_roles_file_changed_by_hand_is_refused_until_the_root_signs_it(own: Own) -> None:
     own.release()
-    own.change_roles(lambda said: said["people"]["dan"]["roles"].extend(["validator", "risk_officer"]))
+    own.change_roles(lambda roles: roles["people"]["dan"]["roles"].extend(["validator", "risk_officer"]))
     for who, words in (
         ("dan", ("approve", "1", "--reason", "so")),
         ("otto", ("promote", "1")),
         ("otto", ("verify",)),
     ):
-        done = own.run(who, *words)
-        assert done.code == ExitCode.ERROR and done.error == "trust.roles_changed"
+        result = own.run(who, *words)
+        assert result.code == ExitCode.ERROR and result.error == "trust.roles_changed"
     own.sign("holder-2")
     assert own.decide("dan").error == "trust.too_few_signatures"
     own.sign("holder-1")
     assert own.decide("dan").code == ExitCode.REFUSED  # he may approve now, and made this model
-    assert [each.kind for each in _all(own) if each.kind == "roles"] == ["roles", "roles"]
+    assert [record.kind for record in _all(own) if record.kind == "roles"] == ["roles", "roles"]
 
 
 def missing(own: Own) -> Any:
@@ -182,13 +183,13 @@ def _all(own: Own) -> list[ledger.Entry]:
 def test_an_older_roles_file_does_not_come_back(own: Own) -> None:
     before = {name: (own.place.root / name).read_bytes() for name in (roles_file.FILE, roles_in_force.SIGNED)}
     own.release()
-    own.change_roles(lambda said: said["people"]["vera"].update(roles=[]))
+    own.change_roles(lambda roles: roles["people"]["vera"].update(roles=[]))
     own.sign("holder-1", "holder-2")
     assert own.decide("vera").error == "promotion.right_missing"
     for name, content in before.items():
         (own.place.root / name).write_bytes(content)
-    done = own.decide("vera")
-    assert done.code == ExitCode.ERROR and done.error == "trust.roles_outdated"
+    result = own.decide("vera")
+    assert result.code == ExitCode.ERROR and result.error == "trust.roles_outdated"
 
 
 def test_a_revoked_key_counts_from_then_on_no_more(own: Own) -> None:
@@ -197,8 +198,8 @@ def test_a_revoked_key_counts_from_then_on_no_more(own: Own) -> None:
     assert own.decide("vera").code == ExitCode.PASS
 
     def revoke(at: dt.datetime) -> None:
-        def change(said: dict[str, Any]) -> None:
-            said["people"]["vera"]["keys"][0]["revoked"] = {"at": at.isoformat(), "why": "lost"}
+        def change(roles: dict[str, Any]) -> None:
+            roles["people"]["vera"]["keys"][0]["revoked"] = {"at": at.isoformat(), "why": "lost"}
 
         own.change_roles(change)
         own.sign("holder-1", "holder-2")
@@ -253,28 +254,28 @@ def test_code_that_no_commit_holds_is_not_promoted(place: Place, change: str | N
         git(place.root, "commit", "-qm", "all of it")
         if change:
             (place.root / change).write_text("rules: []\n")
-    done = place.release()
+    result = place.release()
     if change is None:
-        assert done["status"] == "promoted" and place.alias() == 1
+        assert result["status"] == "promoted" and place.alias() == 1
         return
-    assert (done["status"], place.alias()) == ("not promoted", None)
-    assert change in done["reason"]
-    assert place.entries("refusal")[-1].body["reason"] == done["reason"]
+    assert (result["status"], place.alias()) == ("not promoted", None)
+    assert change in result["reason"]
+    assert place.entries("refusal")[-1].body["reason"] == result["reason"]
 
 
 def test_whoever_may_not_propose_releases_nothing_and_that_is_recorded(place: Place) -> None:
     place.put("judged")
     with raises("promotion.right_missing", identity="ada"):
         place.release(by="ada")
-    assert [(each.kind, each.actor) for each in place.entries()] == [("refusal", "ada")]
+    assert [(record.kind, record.actor) for record in place.entries()] == [("refusal", "ada")]
     assert place.release(by="dan")["status"] == "awaiting approval"
 
 
 @pytest.mark.parametrize("who", ["dan", "vera", "rita", "ada"])
 def test_whoever_may_not_promote_is_refused_and_recorded(place: Place, who: str) -> None:
     place.put("waiting").hold("approve", 1, "vera").hold("approve", 1, "rita")
-    done = place.promote(1, who)
-    assert done.code == ExitCode.ERROR and done.error == "promotion.right_missing"
+    result = place.promote(1, who)
+    assert result.code == ExitCode.ERROR and result.error == "promotion.right_missing"
     assert (place.entries()[-1].kind, place.entries()[-1].actor) == ("refusal", who)
     assert place.alias() is None
     assert place.promote(1, "otto").code == ExitCode.PASS
@@ -300,8 +301,8 @@ def test_two_proposals_of_one_version_that_differ_are_an_error() -> None:
 
         return next(entry.chain([draft], after=number - 1, previous="0" * 64, at=at))
 
-    found = version_record.find_proposal([proposal(1, "a" * 64), proposal(2, "a" * 64)], 1)
-    assert found is not None and found.keyids == {"1", "2"}
+    record = version_record.find_proposal([proposal(1, "a" * 64), proposal(2, "a" * 64)], 1)
+    assert record is not None and record.keyids == {"1", "2"}
     with raises("promotion.proposals_differ", entry=2):
         version_record.find_proposal([proposal(1, "a" * 64), proposal(2, "b" * 64)], 1)
 
@@ -314,14 +315,14 @@ def test_nobody_acts_without_a_name_outside_the_demo(own: Own) -> None:
 
 @pytest.mark.slow
 def test_a_slice_of_the_matrix_of_unauthorised_acts(tmp_path: Path) -> None:
-    found = unauthorised.run(14, 7, tmp_path)
-    assert not found["wrong"]
-    assert found["cases"] == 14 and found["blocked"] and found["recorded"]
+    report = unauthorised.run(14, 7, tmp_path)
+    assert not report["wrong"]
+    assert report["cases"] == 14 and report["blocked"] and report["recorded"]
 
 
 @pytest.mark.slow
 def test_a_slice_of_the_kills(tmp_path: Path) -> None:
-    found = crashes.run([11], tmp_path, most=5)
-    assert not found["wrong"]
-    assert found["recovered"] == found["cases"] == 5
-    assert found["kills"] >= 5
+    report = crashes.run([11], tmp_path, most=5)
+    assert not report["wrong"]
+    assert report["recovered"] == report["cases"] == 5
+    assert report["kills"] >= 5

@@ -52,9 +52,9 @@ def test_every_first_party_module_a_stage_imports_is_declared(stage: str, import
 def test_the_code_dependencies_are_as_make_deps_writes_them(imports: grimp.ImportGraph) -> None:
     text = (ROOT / "dvc.yaml").read_text()
     assert code_deps.written(text, imports, ROOT) == text
-    broken = text.replace("      - clearance/errors.py\n", "")
-    assert broken != text
-    assert code_deps.written(broken, imports, ROOT) == text
+    variant = text.replace("      - clearance/errors.py\n", "")
+    assert variant != text
+    assert code_deps.written(variant, imports, ROOT) == text
 
 
 WORDED = {"validate_raw", "validate_prepared", "evaluate", "assess", "judge", "document"}
@@ -66,7 +66,7 @@ STALE = {
     "yaml": set(ORDER),
     "files": set(ORDER),
     "canonical_json": set(ORDER),
-    "labels": set(ORDER),
+    "labels": set(ORDER) - {"ingest"},
     "wording": WORDED,
     "foreign_text": set(ORDER),
     "database_urls": set(),

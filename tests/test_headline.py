@@ -37,8 +37,8 @@ def test_a_single_finding_speaks_for_itself() -> None:
 
 def test_several_findings_are_counted_and_named() -> None:
     other = finding(attribute="sex", reason="that gap is wide")
-    said = headline.sentence(verdict("fail", finding(), other, PASSED))
-    assert said == (
+    text = headline.sentence(verdict("fail", finding(), other, PASSED))
+    assert text == (
         "2 of 3 blocking checks fail: demographic parity difference by race "
         "and demographic parity difference by sex."
     )
@@ -46,10 +46,8 @@ def test_several_findings_are_counted_and_named() -> None:
 
 def test_a_pass_counts_only_what_blocks_and_decides() -> None:
     warned = finding(severity="warn")
-    reported = finding(outcome=None)
-    assert (
-        headline.sentence(verdict("pass", PASSED, PASSED, warned, reported)) == "All 2 blocking checks pass."
-    )
+    notice = finding(outcome=None)
+    assert headline.sentence(verdict("pass", PASSED, PASSED, warned, notice)) == "All 2 blocking checks pass."
     assert "policy demo 1 as of 2026-11-22" in headline.next_steps(verdict("pass", PASSED))[0]
 
 
@@ -109,16 +107,16 @@ def test_a_finding_without_an_estimate_gets_general_advice() -> None:
 
 
 def test_what_would_change_a_refusal() -> None:
-    (said,) = headline.next_steps(verdict("fail", finding()))
-    assert said.endswith("another model or other data, so that the whole interval is ≤ 0.1.")
+    (step,) = headline.next_steps(verdict("fail", finding()))
+    assert step.endswith("another model or other data, so that the whole interval is ≤ 0.1.")
     raw = finding(metric="validation_raw.blocking_failures", attribute=None, limit={"at_most": 0.0})
-    (said,) = headline.next_steps(verdict("fail", raw))
-    assert said.startswith("For blocking data failures in the raw table: other data, so that it is ≤ 0;")
+    (step,) = headline.next_steps(verdict("fail", raw))
+    assert step.startswith("For blocking data failures in the raw table: other data, so that it is ≤ 0;")
 
 
 def test_the_same_advice_is_given_once() -> None:
     lacking = [finding(outcome="not_evaluated", attribute=name, reason=name) for name in ("race", "sex")]
-    (said,) = headline.next_steps(verdict("not_evaluated", *lacking))
-    assert said.startswith(
+    (step,) = headline.next_steps(verdict("not_evaluated", *lacking))
+    assert step.startswith(
         "For demographic parity difference by race and demographic parity difference by sex:"
     )

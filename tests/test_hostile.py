@@ -44,19 +44,19 @@ def test_a_hostile_file_is_neither_loaded_nor_released(
     live: dict[str, bool | None],
     payload: hostile_payloads.Payload,
 ) -> None:
-    met = hostile.meet_file(ground, aim, payload)
-    assert not met.fired
-    assert "cannot be loaded safely" in met.loader
-    assert "models/trained is not what stage train recorded" in met.release
+    outcome = hostile.meet_file(ground, aim, payload)
+    assert not outcome.fired
+    assert "cannot be loaded safely" in outcome.loader
+    assert "models/trained is not what stage train recorded" in outcome.release
 
 
 @pytest.mark.parametrize("each", hostile_folders.ALL, ids=FOLDERS)
 def test_a_hostile_folder_in_mlflow_is_not_released(
     ground: hostile.Range, aim: hostile.Target, live: dict[str, bool | None], each: hostile_folders.Folder
 ) -> None:
-    met = hostile.meet_folder(ground, aim, each)
-    assert not met.fired
-    assert "is not what was judged" in met.release or "its files cannot be read" in met.release
+    outcome = hostile.meet_folder(ground, aim, each)
+    assert not outcome.fired
+    assert "is not what was judged" in outcome.release or "its files cannot be read" in outcome.release
     assert aim.champion() is None
 
 
@@ -87,7 +87,7 @@ def test_the_honest_model_is_loaded_and_released_after_all_that(aim: hostile.Tar
 def test_what_skops_would_let_pass_is_refused_for_its_own_reason(
     ground: hostile.Range, name: str, says: str
 ) -> None:
-    payload = next(each for each in hostile_payloads.ALL if each.name == name)
+    payload = next(candidate for candidate in hostile_payloads.ALL if candidate.name == name)
     assert says in hostile.loaded(ground.file(payload))
 
 

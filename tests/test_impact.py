@@ -90,8 +90,8 @@ def test_the_ratios_are_those_of_pandas_over_the_rows_and_of_the_assessment() ->
     assert [row.scoring_impact_ratio for row in table] == pytest.approx(list(scoring / scoring.max()))
     lowest = min(row.scoring_impact_ratio or 0 for row in table)
     assert lowest == pytest.approx(assessed.measurements["scoring_rate_ratio"]["race"].value)
-    whole = assessed.measurements["demographic_parity_ratio"]["race"].value
-    assert min(row.impact_ratio for row in table if row.impact_ratio is not None) == pytest.approx(whole)
+    ratio = assessed.measurements["demographic_parity_ratio"]["race"].value
+    assert min(row.impact_ratio for row in table if row.impact_ratio is not None) == pytest.approx(ratio)
 
 
 @pytest.mark.parametrize("rows_", [400, 401], ids=["even", "odd"])
@@ -115,10 +115,10 @@ def test_scores_are_above_the_median_of_everybody_the_unknown_among_them(rows_: 
     above = pd.Series(score > np.median(score))
     by_race = above.groupby(frame["race"].fillna(MISSING)).sum()
     assert {c: row.above_median for (a, c), row in table.items() if a == "race"} == by_race.to_dict()
-    both = frame["race"] + " & " + frame["sex"]
-    by_both = above.groupby(both.fillna(MISSING)).mean()
-    found_ = {c: row.scoring_rate for (a, c), row in table.items() if a == "race & sex"}
-    assert found_ == pytest.approx(by_both.to_dict())
+    intersection = frame["race"] + " & " + frame["sex"]
+    by_both = above.groupby(intersection.fillna(MISSING)).mean()
+    rates = {c: row.scoring_rate for (a, c), row in table.items() if a == "race & sex"}
+    assert rates == pytest.approx(by_both.to_dict())
     assert table["race", MISSING].scoring_impact_ratio is None
 
 
@@ -135,9 +135,13 @@ def test_a_scoring_rate_has_its_own_best_category_and_its_own_reasons() -> None:
     assert {row.scoring_impact_ratio for row in none.values()} == {None}
     assert none["Elf"].note == "no scoring ratio: nobody in any category scores above the median"
     uncounted = replace(found(groups), above_median=None)
-    gone = {row.category: row for row in impact_table.table(uncounted, None, TODAY)}
-    assert (gone["Elf"].above_median, gone["Elf"].scoring_rate, gone["Elf"].impact_ratio) == (None, None, 1.0)
-    assert "the evidence does not say who scores above the median" in (gone["Elf"].note or "")
+    categories = {row.category: row for row in impact_table.table(uncounted, None, TODAY)}
+    assert (
+        categories["Elf"].above_median,
+        categories["Elf"].scoring_rate,
+        categories["Elf"].impact_ratio,
+    ) == (None, None, 1.0)
+    assert "the evidence does not say who scores above the median" in (categories["Elf"].note or "")
 
 
 def test_a_category_left_out_is_in_neither_ratio_and_keeps_both_rates() -> None:
@@ -191,9 +195,9 @@ def test_a_small_category_that_could_be_left_out_is_marked_and_a_vain_justificat
     assert rows(SMALL, RULE)["Elf"].note is None
     large = RULE | {"excluded": [RULE["excluded"][0] | {"category": "Orc"}]}
     assert "not left out" in (rows(SMALL, large)["Orc"].note or "")
-    gone = rows({"Elf": (1, 2), "Orc": (1, 2)}, RULE)["Ent"]
-    assert (gone.applicants, gone.impact_ratio) == (0, None)
-    assert "no applicants" in (gone.note or "")
+    row = rows({"Elf": (1, 2), "Orc": (1, 2)}, RULE)["Ent"]
+    assert (row.applicants, row.impact_ratio) == (0, None)
+    assert "no applicants" in (row.note or "")
 
 
 def test_an_intersection_is_excluded_whatever_the_order_it_is_written_in() -> None:
@@ -227,7 +231,7 @@ def test_nobody_is_dropped_and_no_ratio_leaves_its_range(
     for rule in (None, RULE | {"excludable_below": below, "excluded": every}):
         table = impact_table.table(evidence.fairness({}, groups={"race": cells}), rule, TODAY)
         assert {row.category for row in table} == set(groups)
-        assert sum(row.applicants for row in table) == sum(sum(each) for each in groups.values())
+        assert sum(row.applicants for row in table) == sum(sum(pair) for pair in groups.values())
         for row in table:
             assert row.impact_ratio is None or 0 <= row.impact_ratio <= 1
             assert row.impact_ratio is not None or row.note

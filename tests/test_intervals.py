@@ -22,8 +22,8 @@ def counts(draw: st.DrawFn, most: int = 400) -> tuple[int, int]:
 
 @st.composite
 def groups(draw: st.DrawFn) -> tuple[dict[str, int], dict[str, int]]:
-    drawn = draw(st.dictionaries(st.text("abcdefgh", min_size=1), counts(), min_size=2, max_size=6))
-    return {name: k for name, (k, _) in drawn.items()}, {name: n for name, (_, n) in drawn.items()}
+    table = draw(st.dictionaries(st.text("abcdefgh", min_size=1), counts(), min_size=2, max_size=6))
+    return {name: k for name, (k, _) in table.items()}, {name: n for name, (_, n) in table.items()}
 
 
 @pytest.mark.parametrize(
@@ -161,18 +161,18 @@ def test_group_measures_enclose_their_value_and_stay_in_range(
     drawn: tuple[dict[str, int], dict[str, int]], confidence: float
 ) -> None:
     for measure in (intervals.max_difference, intervals.min_ratio):
-        found = measure(*drawn, confidence)
-        if found.undefined:
+        measurement = measure(*drawn, confidence)
+        if measurement.undefined:
             assert measure is intervals.min_ratio
             assert not any(drawn[0].values())
             continue
-        assert found.value is not None
-        assert found.low is not None
-        assert found.high is not None
-        assert 0 <= found.low <= found.value + 1e-12
-        assert found.value - 1e-12 <= found.high <= 1
-        assert found.support == drawn[1]
-        assert found.confidence == confidence
+        assert measurement.value is not None
+        assert measurement.low is not None
+        assert measurement.high is not None
+        assert 0 <= measurement.low <= measurement.value + 1e-12
+        assert measurement.value - 1e-12 <= measurement.high <= 1
+        assert measurement.support == drawn[1]
+        assert measurement.confidence == confidence
 
 
 @given(groups(), st.randoms(use_true_random=False))
@@ -182,10 +182,10 @@ def test_names_and_order_of_groups_change_nothing(
     successes, totals = drawn
     order = list(totals)
     shuffler.shuffle(order)
-    renamed = {name: f"group {place}" for place, name in enumerate(order)}
+    aliases = {name: f"group {place}" for place, name in enumerate(order)}
     again = (
-        {renamed[name]: successes[name] for name in order},
-        {renamed[name]: totals[name] for name in order},
+        {aliases[name]: successes[name] for name in order},
+        {aliases[name]: totals[name] for name in order},
     )
     for measure in (intervals.max_difference, intervals.min_ratio):
         first, second = measure(*drawn, 0.95), measure(*again, 0.95)
@@ -198,13 +198,13 @@ def test_names_and_order_of_groups_change_nothing(
 def test_two_groups_get_the_interval_of_their_one_pair(
     first: tuple[int, int], second: tuple[int, int], confidence: float
 ) -> None:
-    found = intervals.max_difference(
+    measurement = intervals.max_difference(
         {"a": first[0], "b": second[0]}, {"a": first[1], "b": second[1]}, confidence
     )
     low, high = intervals.difference(*first, *second, confidence)
-    assert found.low == pytest.approx(max(0.0, low, -high), abs=1e-12)
-    assert found.high == pytest.approx(max(high, -low), abs=1e-12)
-    assert found.method == "Newcombe hybrid score"
+    assert measurement.low == pytest.approx(max(0.0, low, -high), abs=1e-12)
+    assert measurement.high == pytest.approx(max(high, -low), abs=1e-12)
+    assert measurement.method == "Newcombe hybrid score"
 
 
 def test_more_groups_widen_the_bound_and_the_method_says_so() -> None:
@@ -265,11 +265,11 @@ def test_bounds_over_all_groups_cover_the_true_gap_and_ratio(truth: dict[str, tu
     covered = {"gap": 0, "ratio": 0}
     rounds = 1000
     for _ in range(rounds):
-        drawn = {name: int(seeded.binomial(n, p)) for name, (p, n) in truth.items()}
-        found = intervals.max_difference(drawn, totals, 0.95)
-        covered["gap"] += found.low <= gap <= found.high  # type: ignore[operator]
-        found = intervals.min_ratio(drawn, totals, 0.95)
-        covered["ratio"] += found.undefined is not None or found.low <= ratio <= found.high  # type: ignore[operator]
+        successes = {name: int(seeded.binomial(n, p)) for name, (p, n) in truth.items()}
+        measurement = intervals.max_difference(successes, totals, 0.95)
+        covered["gap"] += measurement.low <= gap <= measurement.high  # type: ignore[operator]
+        measurement = intervals.min_ratio(successes, totals, 0.95)
+        covered["ratio"] += measurement.undefined is not None or measurement.low <= ratio <= measurement.high  # type: ignore[operator]
     allowed = 0.935 - 3 * math.sqrt(0.05 * 0.95 / rounds)
     assert min(covered.values()) / rounds >= allowed, covered
 
@@ -280,6 +280,8 @@ def test_the_lowest_of_high_rates_is_covered_where_all_groups_are_alike(rate: fl
     """As TPR and accuracy of good models are; Wilson's upper ends, the lowest of six, cover under 90 %."""
     seeded = np.random.default_rng(7)
     totals = dict.fromkeys("abcdef", rows)
-    drawn = [dict(zip(totals, each, strict=True)) for each in seeded.binomial(rows, rate, (1000, 6)).tolist()]
-    found = [intervals.lowest(significance.clopper_pearson, each, totals, 0.95) for each in drawn]
-    assert np.mean([each.low <= rate <= each.high for each in found]) >= 0.95  # type: ignore[operator]
+    trials = [
+        dict(zip(totals, trial, strict=True)) for trial in seeded.binomial(rows, rate, (1000, 6)).tolist()
+    ]
+    bounds = [intervals.lowest(significance.clopper_pearson, trial, totals, 0.95) for trial in trials]
+    assert np.mean([trial.low <= rate <= trial.high for trial in bounds]) >= 0.95  # type: ignore[operator]

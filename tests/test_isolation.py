@@ -70,8 +70,8 @@ def environment(root: Path) -> dict[str, str]:
 
 def run(root: Path, *words: str) -> dict[str, Any]:
     variables = isolation.variables(environment(root))
-    done = subprocess.run(words, cwd=root, env=variables, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout))
+    result = subprocess.run(words, cwd=root, env=variables, capture_output=True, text=True, check=True)
+    return dict(json.loads(result.stdout))
 
 
 def run_plainly(root: Path) -> subprocess.CompletedProcess[str]:
@@ -82,29 +82,41 @@ def run_plainly(root: Path) -> subprocess.CompletedProcess[str]:
 def test_an_ordinary_python_takes_all_of_it(project: Path) -> None:
     assert "shadows an installed one" in run_plainly(project).stderr
     (project / "yaml.py").unlink()
-    told = json.loads(run_plainly(project).stdout)
-    assert (told["helper"], told["evil"]) == ("evil", True)
+    output = json.loads(run_plainly(project).stdout)
+    assert (output["helper"], output["evil"]) == ("evil", True)
 
 
 def test_an_isolated_module_takes_none_of_it(project: Path) -> None:
-    told = run(project, *isolation.command("-m", "project.tell", "a b"))
-    assert "site-packages" in told["yaml"]
-    assert (told["helper"], told["evil"], told["argv"]) == ("good", False, ["a b"])
-    assert str(project) in told["path"] and "" not in told["path"]
-    assert told["path"].index(str(project)) > max(
-        index for index, entry in enumerate(told["path"]) if "site-packages" in entry
+    output = run(project, *isolation.command("-m", "project.tell", "a b"))
+    assert "site-packages" in output["yaml"]
+    assert (output["helper"], output["evil"], output["argv"]) == ("good", False, ["a b"])
+    assert str(project) in output["path"] and "" not in output["path"]
+    assert output["path"].index(str(project)) > max(
+        index for index, entry in enumerate(output["path"]) if "site-packages" in entry
     )
-    assert not {name for name in told["variables"] if "secret" in told["variables"][name]}
-    assert not {"PYTHONPATH", "CLEARANCE_SIGNER", "CLEARANCE_PASSPHRASE"} & set(told["variables"])
-    assert told["variables"]["LC_ALL"] == "C"
+    assert not {name for name in output["variables"] if "secret" in output["variables"][name]}
+    assert not {"PYTHONPATH", "CLEARANCE_SIGNER", "CLEARANCE_PASSPHRASE"} & set(output["variables"])
+    assert output["variables"]["LC_ALL"] == "C"
+
+
+def test_packages_of_an_environment_inside_the_project_are_installed_ones(project: Path) -> None:
+    """`make setup` creates the environment in the checkout; its compiled files are read."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project / ".venv"], check=True)
+    python = project / ".venv/bin/python"
+    (packages,) = project.glob(".venv/lib/python*/site-packages")
+    write(project / "tiny.py", "WORD = 'compiled'")
+    py_compile.compile(str(project / "tiny.py"), cfile=str(packages / "tiny.pyc"), doraise=True)
+    (project / "tiny.py").unlink()
+    write(project / "project/use.py", "import json, tiny; print(json.dumps({'word': tiny.WORD}))")
+    assert run(project, *isolation.command("-m", "project.use", python=str(python))) == {"word": "compiled"}
 
 
 def test_so_does_the_python_that_a_shell_command_finds(project: Path, tmp_path: Path) -> None:
     tools = isolation.write_python(tmp_path / "tools with space")
-    told = run(project, "/bin/sh", "-c", f"PATH='{tools}':$PATH; python -m project.tell one")
-    assert (told["helper"], told["evil"], told["argv"]) == ("good", False, ["one"])
-    done = subprocess.run([tools / "python", "-c", "print(1)"], capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"
+    output = run(project, "/bin/sh", "-c", f"PATH='{tools}':$PATH; python -m project.tell one")
+    assert (output["helper"], output["evil"], output["argv"]) == ("good", False, ["one"])
+    result = subprocess.run([tools / "python", "-c", "print(1)"], capture_output=True, text=True, check=True)
+    assert result.stdout == "1\n"
 
 
 def test_only_the_effect_that_signs_sees_the_key() -> None:
@@ -128,8 +140,8 @@ def test_a_process_that_holds_a_key_is_closed_and_what_it_starts_is_open() -> No
         "except Exception: pass\n"
         "exec(get); sys.stdout.flush(); subprocess.run([sys.executable, '-c', get])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0", "1"]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["0", "1"]
 
 
 @pytest.fixture
@@ -195,10 +207,10 @@ def test_what_was_altered_is_named_also_after_it_was_sound(packages: Path, alter
     before = installation.inspect()
     installation.inspect.cache_clear()
     fault = alter(packages)
-    found = installation.inspect()
-    assert found.faults == (fault,)
+    inspection = installation.inspect()
+    assert inspection.faults == (fault,)
     if alter in (edit, remove):
-        assert found.digest != before.digest
+        assert inspection.digest != before.digest
     with raises("installation.altered"):
         installation.ensure_unaltered()
 
@@ -224,8 +236,8 @@ def test_a_new_environment_holds_what_the_lock_pins_by_hash(
     lock.write_text(f"tiny==1.0 --hash=sha256:{sha256}\n")
     python = new_environment.make(lock, tmp_path / "new")
     words = [python, "-I", "-c", "import tiny, sys; print(tiny.WORD, sys.prefix)"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert done.stdout == f"1 {tmp_path / 'new'}\n"
+    result = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert result.stdout == f"1 {tmp_path / 'new'}\n"
 
 
 @pytest.mark.skipif(not sandbox.can_cut_network(), reason="the kernel allows no network of one's own here")

@@ -26,7 +26,7 @@ def fair_table(rows: int = 12_000) -> pd.DataFrame:
     random = np.random.default_rng(4)
     frame = scored.table(rows, seed=4)
     frame["race"] = random.choice(["Black", "Hispanic", "White"], rows, p=[0.3, 0.3, 0.4]).astype(object)
-    frame["label"] = (random.random(rows) < 1 / (1 + np.exp(-1.2 - 1.5 * frame["a"]))).astype(np.int8)
+    frame["label"] = (random.random(rows) < 1 / (1 + np.exp(-2.5 - 5 * frame["a"]))).astype(np.int8)
     return frame
 
 
@@ -90,7 +90,7 @@ def choose(root: Path, **sections: Any) -> None:
 
 
 def outcomes(verdict: dict[str, Any]) -> dict[tuple[str, str | None], str | None]:
-    return {(each["rule"], each["attribute"]): each["outcome"] for each in verdict["findings"]}
+    return {(finding["rule"], finding["attribute"]): finding["outcome"] for finding in verdict["findings"]}
 
 
 def test_a_fair_model_on_plentiful_data_passes(project: Project) -> None:
@@ -99,7 +99,9 @@ def test_a_fair_model_on_plentiful_data_passes(project: Project) -> None:
     assert verdict["what_if"] is False
     assert verdict["name"] == "loan-approval"
     assert verdict["not_in_force"] == []
-    assert {each["outcome"] for each in verdict["findings"] if each["severity"] == "block"} == {"pass"}
+    assert {finding["outcome"] for finding in verdict["findings"] if finding["severity"] == "block"} == {
+        "pass"
+    }
 
 
 def test_the_verdict_cites_every_file_it_rests_on_by_content(project: Project) -> None:
@@ -122,7 +124,16 @@ def test_the_verdict_cites_every_file_it_rests_on_by_content(project: Project) -
             "warn_from": 20,
             "kind": "engineering",
             "source": verdict["policy"]["test_uses"]["source"],
-            "certainty": "text",
+            "certainty": None,
+            "valid_from": "2026-01-01",
+            "valid_until": None,
+        },
+        "attempts": {
+            "spend": False,
+            "warn_from": 5,
+            "kind": "engineering",
+            "source": verdict["policy"]["attempts"]["source"],
+            "certainty": None,
             "valid_from": "2026-01-01",
             "valid_until": None,
         },
@@ -172,12 +183,12 @@ def test_a_blocked_validation_is_a_refusal_and_the_rest_is_not_evaluated(project
     (project / "models/trained/model.skops").unlink()
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.FAIL
-    assert [each["rule"] for each in verdict["findings"] if each["outcome"] == "fail"] == [
+    assert [finding["rule"] for finding in verdict["findings"] if finding["outcome"] == "fail"] == [
         "raw-data-is-valid"
     ]
     assert len(verdict["reasons"]) == 1
-    others = [each for each in verdict["findings"] if each["rule"] != "raw-data-is-valid"]
-    assert {each["outcome"] for each in others} == {"not_evaluated"}
+    others = [finding for finding in verdict["findings"] if finding["rule"] != "raw-data-is-valid"]
+    assert {finding["outcome"] for finding in others} == {"not_evaluated"}
     assert "models/trained/model.skops" not in verdict["evidence"]
 
 
@@ -208,13 +219,13 @@ def test_a_document_that_cannot_be_read_is_not_evaluated(project: Project, docum
         file.unlink()
     else:
         content = file.read_text()
-        spoilt = {
+        replacements = {
             "empty": "",
             "no json": content[:-9],
             "a list": "[]",
             "not a number": re.sub(r'"value": [-0-9.e]+', '"value": NaN', content),
         }
-        file.write_text(spoilt[fault])
+        file.write_text(replacements[fault])
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.NOT_EVALUATED
     assert all(document in reason for reason in verdict["reasons"])
@@ -228,9 +239,9 @@ def test_a_group_too_small_to_judge_is_insufficient_evidence(project: Project) -
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.INSUFFICIENT_EVIDENCE
     (finding,) = [
-        each
-        for each in verdict["findings"]
-        if (each["rule"], each["attribute"]) == ("demographic-parity-difference", "race")
+        entry
+        for entry in verdict["findings"]
+        if (entry["rule"], entry["attribute"]) == ("demographic-parity-difference", "race")
     ]
     assert finding["outcome"] == Outcome.INSUFFICIENT_EVIDENCE
     assert finding["more_rows"]["short"] == {"Black": 9}
@@ -284,7 +295,7 @@ def test_a_policy_out_of_date_is_not_evaluated(project: Project) -> None:
     verdict = verdict_of(project)
     assert verdict["verdict"] == Outcome.NOT_EVALUATED
     assert verdict["findings"] == []
-    assert len(verdict["not_in_force"]) == 14
+    assert len(verdict["not_in_force"]) == 16
 
 
 def test_an_empty_policy_is_an_error_and_writes_no_verdict(project: Project) -> None:

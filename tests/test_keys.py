@@ -26,8 +26,8 @@ VERA = people.SIGNERS["vera"]
 
 
 def signs(signer: Signer) -> bool:
-    made = dsse.sign(SAID, signer)
-    return dsse.verify(made, {signer.public_key.keyid: signer.public_key}).statement == SAID
+    envelope = dsse.sign(SAID, signer)
+    return dsse.verify(envelope, {signer.public_key.keyid: signer.public_key}).statement == SAID
 
 
 def mode(path: Path) -> int:
@@ -45,16 +45,16 @@ def pem_of(private: Any, path: Path) -> Path:
 
 
 def test_a_new_pair_signs_and_its_public_half_goes_into_the_roles_file(tmp_path: Path) -> None:
-    made = key_files.create(tmp_path / "keys", "vera")
+    pair = key_files.create(tmp_path / "keys", "vera")
     assert mode(tmp_path / "keys" / "vera.pem") == 0o600
     assert mode(tmp_path / "keys") == 0o700
-    assert [each.name for each in (tmp_path / "keys").iterdir()] == ["vera.pem"]
-    (entry,) = yaml.safe_load(str(made))
-    assert entry == made.entry
-    assert keys.public(entry) == signers.signer(made.uri).public_key
-    assert signs(signers.signer(made.uri))
-    listed = people.plain(vera={"keys": [{**entry, "from": "2026-01-01T00:00:00Z"}], "roles": ["validator"]})
-    assert people.roles(listed).owner(entry["keyid"])
+    assert [file.name for file in (tmp_path / "keys").iterdir()] == ["vera.pem"]
+    (entry,) = yaml.safe_load(str(pair))
+    assert entry == pair.entry
+    assert keys.public(entry) == signers.signer(pair.uri).public_key
+    assert signs(signers.signer(pair.uri))
+    content = people.plain(vera={"keys": [{**entry, "from": "2026-01-01T00:00:00Z"}], "roles": ["validator"]})
+    assert people.roles(content).owner(entry["keyid"])
 
 
 def test_two_keys_are_never_the_same_and_none_is_overwritten(tmp_path: Path) -> None:
@@ -76,34 +76,34 @@ def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, identity: str) -
 def test_an_encrypted_key_asks_for_its_passphrase_and_never_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = key_files.create(tmp_path, "vera", SECRET)
+    pair = key_files.create(tmp_path, "vera", SECRET)
     assert b"ENCRYPTED" in (tmp_path / "vera.pem").read_bytes()
     with raises("trust.no_passphrase", name="passphrase"):
-        signers.signer(made.uri)
+        signers.signer(pair.uri)
     monkeypatch.setenv(key_files.PASSPHRASE, SECRET)
-    assert signs(signers.signer(made.uri))
+    assert signs(signers.signer(pair.uri))
     monkeypatch.delenv(key_files.PASSPHRASE)
-    assert signs(signers.signer(made.uri, secret=lambda name: SECRET if name == "passphrase" else ""))
+    assert signs(signers.signer(pair.uri, secret=lambda name: SECRET if name == "passphrase" else ""))
     monkeypatch.setenv(key_files.PASSPHRASE, SECRET + "!")
-    with pytest.raises(ConfigurationError) as caught:
-        signers.signer(made.uri)
-    assert SECRET not in str(caught.value)
+    with pytest.raises(ConfigurationError) as excinfo:
+        signers.signer(pair.uri)
+    assert SECRET not in str(excinfo.value)
 
 
 @pytest.mark.parametrize("open_to", [0o604, 0o602, 0o601, 0o620, 0o644, 0o777])
 def test_a_key_that_others_can_read_or_change_is_refused(tmp_path: Path, open_to: int) -> None:
-    made = key_files.create(tmp_path, "vera")
+    pair = key_files.create(tmp_path, "vera")
     (tmp_path / "vera.pem").chmod(open_to)
     with raises("trust.private_key_exposed", mode=open_to):
-        signers.signer(made.uri)
+        signers.signer(pair.uri)
     (tmp_path / "vera.pem").chmod(0o440)  # as a container mounts a secret for its group
-    assert signs(signers.signer(made.uri))
+    assert signs(signers.signer(pair.uri))
 
 
 def test_other_kinds_of_private_key_sign_as_well(tmp_path: Path) -> None:
-    for made in (CryptoSigner.generate_ecdsa(), CryptoSigner.generate_rsa(size=2048)):
-        path = tmp_path / f"{made.public_key.keytype}.pem"
-        path.write_bytes(made.private_bytes)
+    for key in (CryptoSigner.generate_ecdsa(), CryptoSigner.generate_rsa(size=2048)):
+        path = tmp_path / f"{key.public_key.keytype}.pem"
+        path.write_bytes(key.private_bytes)
         path.chmod(0o600)
         signer = signers.signer(f"file2:{path}")
         assert signs(signer)
@@ -130,10 +130,10 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     "uri", ["", "vera.pem", f"vault9:{SECRET}", f"file2:k.pem?passphrase={SECRET}", "file2:"]
 )
 def test_a_uri_that_names_no_signer_is_refused_without_showing_it(uri: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         signers.signer(uri)
-    assert SECRET not in str(caught.value)
-    assert "CLEARANCE_SIGNER" in caught.value.fault
+    assert SECRET not in str(excinfo.value)
+    assert "CLEARANCE_SIGNER" in excinfo.value.fault
 
 
 def test_every_kind_of_signer_can_be_named_and_says_what_it_lacks() -> None:
@@ -155,17 +155,17 @@ def test_every_kind_of_signer_can_be_named_and_says_what_it_lacks() -> None:
 class Remote(Signer):
     """A key service of the test's own, reached by a scheme of its own as any that somebody adds."""
 
-    def __init__(self, public: Key, held: Signer) -> None:
-        self._public, self._held = public, held
+    def __init__(self, public: Key, signer: Signer) -> None:
+        self._public, self._held = public, signer
 
     @property
     def public_key(self) -> Key:
         return self._public
 
     def sign(self, payload: bytes) -> Signature:
-        made = self._held.sign(payload)
-        made.keyid = self._public.keyid
-        return made
+        signature = self._held.sign(payload)
+        signature.keyid = self._public.keyid
+        return signature
 
     @classmethod
     def from_priv_key_uri(cls, priv_key_uri: str, public_key: Key, secrets_handler: Any = None) -> Remote:
@@ -181,9 +181,9 @@ def test_a_scheme_that_somebody_registered_works_and_gets_its_secret(monkeypatch
     assert signs(signers.signer("remote:vera", [VERA.public_key]))
     with raises("trust.wrong_signer_key"):
         signs(signers.signer("remote:rita", [VERA.public_key]))
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         signers.signer("remote:vera", [VERA.public_key], lambda _: "0000")
-    assert "remote:vera" not in str(caught.value)
+    assert "remote:vera" not in str(excinfo.value)
 
 
 def respelt(entry: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -229,8 +229,8 @@ def test_a_public_key_that_is_not_what_its_id_says_is_refused(entry: dict[str, A
 
 
 def test_one_key_under_two_schemes_is_one_key() -> None:
-    made = CryptoSigner.generate_rsa(size=2048)
-    crypto = made._private_key.public_key()
+    key = CryptoSigner.generate_rsa(size=2048)
+    crypto = key._private_key.public_key()
     first, second = (
         SSlibKey.from_crypto(crypto, scheme=scheme) for scheme in ("rsassa-pss-sha256", "rsa-pkcs1v15-sha256")
     )
@@ -262,12 +262,12 @@ def person(identity: str) -> Key:
 def test_two_people_at_one_provider_are_two_keys() -> None:
     vera, again, rita = (person(f"{name}@bank.example") for name in ("vera", "vera", "rita"))
     assert keys.fingerprint(vera) == keys.fingerprint(again)
-    assert len({keys.fingerprint(each) for each in (vera, rita, VERA.public_key)}) == 3
+    assert len({keys.fingerprint(key) for key in (vera, rita, VERA.public_key)}) == 3
 
 
 def test_a_path_with_a_colon_and_a_folder_that_is_not_there_yet_are_paths(tmp_path: Path) -> None:
-    made = key_files.create(tmp_path / "new" / "at:home", "vera")
-    assert signers.signer(made.uri).public_key.keyid == made.entry["keyid"]
+    pair = key_files.create(tmp_path / "new" / "at:home", "vera")
+    assert signers.signer(pair.uri).public_key.keyid == pair.entry["keyid"]
     assert [path.name for path in (tmp_path / "new" / "at:home").iterdir()] == ["vera.pem"]
 
 

@@ -40,8 +40,8 @@ def test_an_override_ends_and_a_new_one_lasts_on(place: Place, monkeypatch: pyte
     assert "The override of rita ended" in str(found(place, 8))
     on = dt.timedelta(days=8)
     monkeypatch.setattr("clearance.ledger.reading._now", lambda: dt.datetime.now(dt.UTC) + on)
-    done = place.command("verify")
-    assert done.code == ExitCode.LAPSED and "BROKEN  permission" in done.said
+    result = place.command("verify")
+    assert result.code == ExitCode.LAPSED and "BROKEN  permission" in result.said
     receipt = place.release(model=2, verdict="fail")
     assert (receipt["status"], receipt["is_champion"]) == (next_step.Status.LAPSED, True)
     assert "The override of vera ended" in receipt["lapsed"]
@@ -67,8 +67,8 @@ def test_the_policy_says_what_a_release_does_then(
     place.put("champion")
     assert place.decide("revoke", 1, "vera").code == ExitCode.PASS
     path = place.root / "policies/test.yaml"
-    said: dict[str, Any] = yaml.safe_load(path.read_text())
-    assert said["promotion"].get("lapsed") is None
+    policy: dict[str, Any] = yaml.safe_load(path.read_text())
+    assert policy["promotion"].get("lapsed") is None
     monkeypatch.setattr("clearance.promotion.promote.lapsed_policy", lambda _: lapsed)
     receipt = place.release()
     if lapsed == "warn":

@@ -55,15 +55,15 @@ def test_what_is_appended_is_read_back_and_verifies(
 ) -> None:
     seal = signer.seal(tmp_path / "one", tmp_path / "two")
     with ledger.open(address, seal=seal) as book:
-        made = ledger.append(book, [samples.draft(1), samples.draft(1, EntryKind.APPROVAL, "vera")])
-        made += ledger.append(
+        entries = ledger.append(book, [samples.draft(1), samples.draft(1, EntryKind.APPROVAL, "vera")])
+        entries += ledger.append(
             book, [Draft(kind=EntryKind.ROLES, model=None, actor="ada", body={"version": 2})]
         )
-        assert [each.number for each in made] == [1, 2, 3]
-        assert tuple(ledger.entries(book)) == made
-        assert [each.number for each in ledger.entries(book, model=samples.MODEL)] == [1, 2]
-        assert [each.number for each in ledger.entries(book, after=1, until=2)] == [2]
-        assert ledger.head(book) == (3, made[2].digest)
+        assert [record.number for record in entries] == [1, 2, 3]
+        assert tuple(ledger.entries(book)) == entries
+        assert [record.number for record in ledger.entries(book, model=samples.MODEL)] == [1, 2]
+        assert [record.number for record in ledger.entries(book, after=1, until=2)] == [2]
+        assert ledger.head(book) == (3, entries[2].digest)
         report = ledger.verify(book, seal.places, signer.verify_envelope)
     assert (report.ok, report.entries, report.checkpoints, report.notes) == (True, 3, 2, ())
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -79,9 +79,11 @@ def test_a_batch_is_recorded_whole_or_not_at_all(tmp_path: Path, signer: samples
         for batch in ([], [samples.draft(1)] * (ledger.log.LARGEST + 1)):
             with raises("ledger.batch_size"):
                 ledger.append(book, batch)
-        broken = replace(seal, sign=lambda _: (_ for _ in ()).throw(UnavailableError("the signer", "wait")))
+        failing_seal = replace(
+            seal, sign=lambda _: (_ for _ in ()).throw(UnavailableError("the signer", "wait"))
+        )
         with pytest.raises(UnavailableError, match="the signer"):
-            ledger.append(replace(book, seal=broken), [samples.draft(1)])
+            ledger.append(replace(book, seal=failing_seal), [samples.draft(1)])
         assert ledger.head(book)[0] == 0
         assert ledger.append(book, [samples.draft(1)])[0].number == 1
 
@@ -100,9 +102,17 @@ def test_the_digest_is_what_the_guide_says(tmp_path: Path, signer: samples.Signe
     assert first.previous == origin.hexdigest()
     text = '{"a":[1,null],"b":"\\u00e9"}'
     body = hashlib.sha256(f"clearance/ledger/body/1 {second.salt} {text}".encode()).hexdigest()
-    said = ["clearance/ledger/entry/1", 2, "2026-11-26T10:00:00.000000Z", "override", "modèle", "rita", None]
-    whole = json.dumps([*said, body, first.digest], separators=(",", ":"))
-    assert second.digest == hashlib.sha256(whole.encode()).hexdigest()
+    fields = [
+        "clearance/ledger/entry/1",
+        2,
+        "2026-11-26T10:00:00.000000Z",
+        "override",
+        "modèle",
+        "rita",
+        None,
+    ]
+    message = json.dumps([*fields, body, first.digest], separators=(",", ":"))
+    assert second.digest == hashlib.sha256(message.encode()).hexdigest()
     assert first.salt != second.salt
 
 
@@ -137,34 +147,34 @@ def test_a_draft_that_cannot_be_recorded_is_refused(
 )
 def test_every_field_is_covered_by_the_digest(body: dict[str, object], column: str) -> None:
     draft = Draft(kind=EntryKind.VERDICT, model="m", actor="a", body=body)
-    (made,) = entry.chain([draft], after=4, previous="0" * 64, at=NOW)
-    assert entry.fault_in(made) is None
-    assert made.body == json.loads(json.dumps(body))
+    (record,) = entry.chain([draft], after=4, previous="0" * 64, at=NOW)
+    assert entry.fault_in(record) is None
+    assert record.body == json.loads(json.dumps(body))
     other = {"number": 6, "time": "2026-11-26T10:00:00.000001Z"}.get(column, "other")
-    assert entry.fault_in(replace(made, **{column: other})) is not None
-    assert entry.fault_in(replace(made, text='{"version":666}')) is not None
-    assert entry.fault_in(replace(made, text=None, salt=None)) is None  # erased: for `verify` to judge
+    assert entry.fault_in(replace(record, **{column: other})) is not None
+    assert entry.fault_in(replace(record, text='{"version":666}')) is not None
+    assert entry.fault_in(replace(record, text=None, salt=None)) is None  # erased: for `verify` to judge
 
 
 def test_an_entry_tells_who_did_what_and_keeps_the_rest_to_itself() -> None:
     draft = samples.draft(3, EntryKind.PROMOTION, "otto", token="s3cr3t")  # noqa: S106 - made up
-    (made,) = entry.chain([draft], after=11, previous="0" * 64, at=NOW)
-    assert str(made) == "#12 2026-11-26 10:00:00 UTC: otto promoted loan-approval version 3."
-    assert "content erased" in str(replace(made, text=None, salt=None))
-    assert str(replace(made, kind="gossip")).endswith("otto recorded `gossip` on loan-approval version 3.")
-    assert made.to_json()["body"]["version"] == 3
-    assert "salt" not in made.to_json()
+    (record,) = entry.chain([draft], after=11, previous="0" * 64, at=NOW)
+    assert str(record) == "#12 2026-11-26 10:00:00 UTC: otto promoted loan-approval version 3."
+    assert "content erased" in str(replace(record, text=None, salt=None))
+    assert str(replace(record, kind="gossip")).endswith("otto recorded `gossip` on loan-approval version 3.")
+    assert record.to_json()["body"]["version"] == 3
+    assert "salt" not in record.to_json()
     for kind in EntryKind:
-        (each,) = entry.chain([replace(draft, kind=kind)], after=0, previous="", at=NOW)
-        assert "recorded `" not in str(each)
+        (variant,) = entry.chain([replace(draft, kind=kind)], after=0, previous="", at=NOW)
+        assert "recorded `" not in str(variant)
 
 
 def test_a_clock_that_goes_back_does_not_reorder_the_log(tmp_path: Path, signer: samples.Signer) -> None:
     times = iter([NOW, NOW - dt.timedelta(minutes=5), NOW + dt.timedelta(seconds=1)])
     seal = signer.seal(tmp_path / "one")
     with ledger.open(samples.sqlite(tmp_path), seal=seal, clock=lambda: next(times)) as book:
-        made = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
-        assert made == [NOW, NOW, NOW + dt.timedelta(seconds=1)]
+        timestamps = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
+        assert timestamps == [NOW, NOW, NOW + dt.timedelta(seconds=1)]
         assert ledger.verify(book, seal.places, signer.verify_envelope).ok
 
 
@@ -173,8 +183,8 @@ def test_a_clock_far_ahead_drags_no_later_entry_with_it(tmp_path: Path, signer: 
     times = iter([ahead, NOW, NOW + dt.timedelta(seconds=1)])
     seal = signer.seal(tmp_path / "one")
     with ledger.open(samples.sqlite(tmp_path), seal=seal, clock=lambda: next(times)) as book:
-        made = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
-    assert made == [ahead, NOW, NOW + dt.timedelta(seconds=1)]
+        timestamps = [ledger.append(book, [samples.draft(1)])[0].at for _ in range(3)]
+    assert timestamps == [ahead, NOW, NOW + dt.timedelta(seconds=1)]
 
 
 def test_a_body_may_be_erased_and_the_ledger_still_verifies(
@@ -185,10 +195,20 @@ def test_a_body_may_be_erased_and_the_ledger_still_verifies(
         ledger.append(
             book, [samples.draft(1, who="Person of Interest"), samples.draft(1, EntryKind.PROMOTION)]
         )
-        made = ledger.redact(book, samples.erasure(1, keyid="a" * 64, reason="asked for by the person"))
-        assert (made.number, made.kind, made.actor, made.keyid) == (3, "redaction", "ada", "a" * 64)
-        found = list(ledger.entries(book))
-        assert (found[0].text, found[0].salt, found[0].body, found[0].redacted) == (None, None, {}, True)
+        redaction = ledger.redact(book, samples.erasure(1, keyid="a" * 64, reason="asked for by the person"))
+        assert (redaction.number, redaction.kind, redaction.actor, redaction.keyid) == (
+            3,
+            "redaction",
+            "ada",
+            "a" * 64,
+        )
+        entries = list(ledger.entries(book))
+        assert (entries[0].text, entries[0].salt, entries[0].body, entries[0].redacted) == (
+            None,
+            None,
+            {},
+            True,
+        )
         report = ledger.verify(book, seal.places, signer.verify_envelope)
         assert report.ok
         assert "ada erased the content of entries 1" in report.notes[0]
@@ -220,16 +240,16 @@ def test_a_batch_may_be_as_large_as_it_may(
 
 
 def test_a_fault_that_is_there_often_is_told_once_with_its_count() -> None:
-    once = verification_report.LedgerFinding(
+    erasure = verification_report.LedgerFinding(
         fault=verification_report.LedgerFault.ERASED, number=2, detail="entry 2"
     )
-    assert str(once) == "erased without a redaction: entry 2"
-    assert str(replace(once, count=2)) == "erased without a redaction: entry 2 (2 in total)"
+    assert str(erasure) == "erased without a redaction: entry 2"
+    assert str(replace(erasure, count=2)) == "erased without a redaction: entry 2 (2 in total)"
     tally = verification_report.FindingCounter()
     for number in (5, 9, None):
         tally.add(verification_report.LedgerFault.ERASED, number, f"entry {number}", 2)
     tally.add(verification_report.LedgerFault.EDITED, 3, "entry 3")
-    assert [(each.number, each.count) for each in tally.all()] == [(3, 1), (5, 6)]
+    assert [(finding.number, finding.count) for finding in tally.all()] == [(3, 1), (5, 6)]
 
 
 def test_places_that_do_not_fit_stop_every_append(tmp_path: Path, signer: samples.Signer) -> None:
@@ -309,13 +329,15 @@ def test_a_place_is_read_backwards_across_blocks(tmp_path: Path, signer: samples
     one = tmp_path / "one"
     with ledger.open(samples.sqlite(tmp_path), seal=signer.seal(one)) as book:
         ledger.append(book, [samples.draft(1)] * 300)  # one line of some 40 kB
-        made = ledger.append(book, [samples.draft(1)])
+        batch = ledger.append(book, [samples.draft(1)])
     newest = checkpoint_files.tail(one).newest
     assert newest is not None
-    assert (newest.last, newest.digest, checkpoint_files.tail(one).confirmed) == (301, made[0].digest, True)
-    signed = [line for line in checkpoint_files.lines(one) if isinstance(checkpoint.read(line), Checkpoint)]
+    assert (newest.last, newest.digest, checkpoint_files.tail(one).confirmed) == (301, batch[0].digest, True)
+    checkpoint_lines = [
+        line for line in checkpoint_files.lines(one) if isinstance(checkpoint.read(line), Checkpoint)
+    ]
     assert list(checkpoint_files._backwards(one)) == list(checkpoint_files.lines(one))[::-1]
-    assert len(signed) == 2
+    assert len(checkpoint_lines) == 2
 
 
 @pytest.mark.parametrize(
@@ -329,19 +351,19 @@ def test_a_place_is_read_backwards_across_blocks(tmp_path: Path, signer: samples
     ],
 )
 def test_an_address_of_no_use_is_refused_without_its_password(url: str, code: str) -> None:
-    with raises(f"ledger.{code}") as caught, ledger.open(url):
+    with raises(f"ledger.{code}") as excinfo, ledger.open(url):
         pass
-    assert "s3cr3t" not in str(caught.value)
+    assert "s3cr3t" not in str(excinfo.value)
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     with (
-        raises("ledger.database_unavailable") as caught,
+        raises("ledger.database_unavailable") as excinfo,
         ledger.open("postgresql://somebody:s3cr3t@127.0.0.1:1/x"),
     ):
         pass
-    assert "postgresql://127.0.0.1/x" in caught.value.values["database"]
-    assert "s3cr3t" not in f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
+    assert "postgresql://127.0.0.1/x" in excinfo.value.values["database"]
+    assert "s3cr3t" not in f"{excinfo.value!r} {excinfo.value.__context__!r} {excinfo.value.__cause__!r}"
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
@@ -355,9 +377,9 @@ def test_settings_name_the_project_unless_the_environment_says_otherwise(tmp_pat
     assert settings.address(tmp_path, {"CLEARANCE_LEDGER": "postgresql://h/d"}) == "postgresql://h/d"
     own = tmp_path / ".clearance/ledger.checkpoints"
     assert settings.checkpoint_paths(tmp_path, {}) == (own,)
-    listed = {"CLEARANCE_CHECKPOINTS": os.pathsep.join(["/mnt/worm/a", "b", "b", ""])}
-    assert settings.checkpoint_paths(tmp_path, listed) == (Path("/mnt/worm/a"), tmp_path / "b")
-    assert settings.witness_path(tmp_path, listed) == own
+    environment = {"CLEARANCE_CHECKPOINTS": os.pathsep.join(["/mnt/worm/a", "b", "b", ""])}
+    assert settings.checkpoint_paths(tmp_path, environment) == (Path("/mnt/worm/a"), tmp_path / "b")
+    assert settings.witness_path(tmp_path, environment) == own
     assert settings.witness_path(tmp_path, {}) is None
 
 
@@ -417,23 +439,23 @@ def test_a_holder_whose_connection_broke_records_nothing(
                 ledger.append(other, [samples.draft(2)], fence=later)
             with raises("ledger.lock_lost"):
                 ledger.append(book, [samples.draft(1)], fence=fence)
-        assert [each.body["version"] for each in ledger.entries(book)] == [2]
+        assert [record.body["version"] for record in ledger.entries(book)] == [2]
 
 
 def test_retention_names_what_is_past_its_period_and_erases_nothing() -> None:
     leap = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
     drafts = [samples.draft(1), samples.draft(1, EntryKind.REFUSAL), samples.draft(1, EntryKind.PROMOTION)]
-    made = list(entry.chain(drafts, after=0, previous="", at=leap))
+    entries = list(entry.chain(drafts, after=0, previous="", at=leap))
 
     def past(years: dict[str, int], day: str) -> list[int]:
-        return [each.number for each in retention.expired(made, years, dt.date.fromisoformat(day))]
+        return [record.number for record in retention.expired(entries, years, dt.date.fromisoformat(day))]
 
     assert past({"others": 5, "refusal": 1}, "2025-03-01") == []
     assert past({"others": 5, "refusal": 1}, "2025-03-02") == [2]
     assert past({"others": 5}, "2029-03-02") == [1, 2, 3]
     assert past({"refusal": 4}, "2028-02-29") == []
     assert past({"refusal": 4}, "2028-03-01") == [2]
-    made[1] = replace(made[1], text=None, salt=None)
+    entries[1] = replace(entries[1], text=None, salt=None)
     assert past({"others": 1}, "2029-03-02") == [1, 3]
     for years in ({"gossip": 3}, {"others": 0}, {"others": True}, {"others": 2.5}):
         with raises("ledger.unknown_retention"):
@@ -442,9 +464,9 @@ def test_retention_names_what_is_past_its_period_and_erases_nothing() -> None:
 
 @pytest.mark.slow
 def test_many_processes_leave_one_linear_history(tmp_path: Path) -> None:
-    found = concurrency.run(tmp_path, processes=4, operations=12, starts=2)
-    assert "sqlite" in found
-    for row in found.values():
+    results = concurrency.run(tmp_path, processes=4, operations=12, starts=2)
+    assert "sqlite" in results
+    for row in results.values():
         assert row["contradictions"] == []
         assert row["failures"] == []
         assert row["append"] + row["move"] + row["read"] == 48
@@ -456,15 +478,19 @@ def test_the_check_of_histories_sees_what_is_wrong() -> None:
     def did(what: str, start: float, end: float, number: int, version: int = 0) -> concurrency.Operation:
         return concurrency.Operation(what, samples.MODEL, start, end, number, version)
 
-    made = list(entry.chain([samples.draft(1)] * 2, after=0, previous="", at=NOW))
+    entries = list(entry.chain([samples.draft(1)] * 2, after=0, previous="", at=NOW))
     fine = [did("append", 0, 1, 1), did("append", 2, 3, 2)]
-    assert list(concurrency.contradictions(fine, made)) == []
-    swapped = [did("append", 0, 1, 2), did("append", 2, 3, 1)]
-    assert any("was begun after" in said for said in concurrency.contradictions(swapped, made))
-    assert list(concurrency.contradictions(fine, made[:1]))
-    assert list(concurrency.contradictions(fine[:1], made))
+    assert list(concurrency.contradictions(fine, entries)) == []
+    inversion = [did("append", 0, 1, 2), did("append", 2, 3, 1)]
+    assert any(
+        "was begun after" in contradiction for contradiction in concurrency.contradictions(inversion, entries)
+    )
+    assert list(concurrency.contradictions(fine, entries[:1]))
+    assert list(concurrency.contradictions(fine[:1], entries))
     stale = [did("move", 0, 1, 2, 4), did("read", 2, 3, 0, 3)]
-    assert any("was read" in said for said in concurrency.contradictions(stale, made[:0]))
+    assert any(
+        "was read" in contradiction for contradiction in concurrency.contradictions(stale, entries[:0])
+    )
 
 
 def test_what_was_erased_is_not_left_in_the_file(tmp_path: Path, signer: samples.Signer) -> None:
@@ -480,11 +506,11 @@ def test_what_was_erased_is_not_left_in_the_file(tmp_path: Path, signer: samples
 
 def test_no_character_moves_from_the_body_to_its_salt() -> None:
     draft = Draft(kind=EntryKind.VERDICT, model="m", actor="a", body={"a": "x y"})
-    (made,) = entry.chain([draft], after=0, previous="", at=NOW)
-    head, _, rest = str(made.text).partition(" ")
-    moved = replace(made, salt=f"{made.salt} {head}", text=rest)
-    assert f"{moved.salt} {moved.text}" == f"{made.salt} {made.text}"
-    assert entry.fault_in(moved) is not None
+    (record,) = entry.chain([draft], after=0, previous="", at=NOW)
+    head, _, rest = str(record.text).partition(" ")
+    variant = replace(record, salt=f"{record.salt} {head}", text=rest)
+    assert f"{variant.salt} {variant.text}" == f"{record.salt} {record.text}"
+    assert entry.fault_in(variant) is not None
 
 
 def test_verifying_while_others_append_raises_no_alarm(

@@ -38,33 +38,33 @@ def signed(base: attacks.Base) -> list[str]:
 
 
 def read(line: str) -> Checkpoint:
-    found = checkpoint.read(line)
-    assert isinstance(found, Checkpoint)
-    return found
+    result = checkpoint.read(line)
+    assert isinstance(result, Checkpoint)
+    return result
 
 
 def found(base: attacks.Base, *copies: list[str]) -> Found:
-    kept = [
+    places = [
         CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
     ]  # type: ignore[misc]
-    report = verification.verify(base.id, lambda: base.entries, kept, base.signer.verify_envelope)
-    return [(each.fault, each.number, each.count) for each in report.findings]
+    report = verification.verify(base.id, lambda: base.entries, places, base.signer.verify_envelope)
+    return [(finding.fault, finding.number, finding.count) for finding in report.findings]
 
 
 def resealed(base: attacks.Base, line: str, **change: object) -> str:
     """The checkpoint with other words in it, signed by the right key."""
-    said = json.loads(json.dumps(base.signer.verify_envelope(json.loads(line)).statement))
-    said["predicate"].update(change)
-    return checkpoint.line(base.signer.sign(said))
+    statement = json.loads(json.dumps(base.signer.verify_envelope(json.loads(line)).statement))
+    statement["predicate"].update(change)
+    return checkpoint.line(base.signer.sign(statement))
 
 
 def test_a_place_with_another_line_is_told_and_the_line_that_is_signed_is_believed(
     base: attacks.Base, signed: list[str]
 ) -> None:
-    forged = checkpoint.line(
+    forgery = checkpoint.line(
         samples.signer().sign(base.signer.verify_envelope(json.loads(signed[4])).statement)
     )
-    odd = [*signed[:4], forged, *signed[5:]]
+    odd = [*signed[:4], forgery, *signed[5:]]
     first = read(signed[4]).after + 1
     assert found(base, signed, signed, odd) == [
         (LedgerFault.WRONG_KEY, first, 1),
@@ -115,7 +115,9 @@ def test_a_checkpoint_is_an_in_toto_statement_about_its_entries() -> None:
     batch = tuple(entry.chain([samples.draft(1)] * 2, after=4, previous="a" * 64, at=NOW))
     assert checkpoint.statement("f" * 32, None, (4, "a" * 64), batch, NOW) == {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": f"entry {each.number}", "digest": {"sha256": each.digest}} for each in batch],
+        "subject": [
+            {"name": f"entry {record.number}", "digest": {"sha256": record.digest}} for record in batch
+        ],
         "predicateType": "urn:clearance:ledger-checkpoint:v1",
         "predicate": {
             "ledger": "f" * 32,
@@ -129,17 +131,17 @@ def test_a_checkpoint_is_an_in_toto_statement_about_its_entries() -> None:
 
 
 def test_an_entry_and_a_report_are_json_for_a_reader() -> None:
-    (made,) = entry.chain([samples.draft(1)], after=4, previous="a" * 64, at=NOW)
-    assert made.to_json() == {
+    (record,) = entry.chain([samples.draft(1)], after=4, previous="a" * 64, at=NOW)
+    assert record.to_json() == {
         "number": 5,
         "at": "2026-11-26T10:00:00.000000Z",
         "kind": "proposal",
         "model": samples.MODEL,
         "actor": "pipeline",
         "keyid": "k" * 64,
-        "body": made.body,
+        "body": record.body,
         "previous": "a" * 64,
-        "digest": made.digest,
+        "digest": record.digest,
     }
     finding = LedgerFinding(fault=LedgerFault.ERASED, number=2, detail="entry 2")
     report = LedgerReport(ledger="f", entries=3, checkpoints=2, places=1, findings=(finding,), notes=("n",))
@@ -181,13 +183,13 @@ def test_an_append_in_the_middle_of_a_verification_is_left_to_the_next(
     tmp_path: Path, signer: samples.Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seal = signer.seal(tmp_path / "one")
-    whole = verification.verify
+    original = verification.verify
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
         ledger.append(book, [samples.draft(1)])
 
         def late(*arguments: object) -> LedgerReport:
             ledger.append(book, [samples.draft(2)])
-            return whole(*arguments)  # type: ignore[arg-type]
+            return original(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(verification, "verify", late)
         report = ledger.verify(book, seal.places, signer.verify_envelope)
@@ -199,7 +201,7 @@ def test_a_ledger_that_is_never_still_is_not_waited_for_for_ever(
 ) -> None:
     seal = signer.seal(tmp_path / "one")
     sizes = iter(range(10**6))
-    monkeypatch.setattr(checkpoint_files, "sizes", lambda kept: tuple(next(sizes) for _ in kept))
+    monkeypatch.setattr(checkpoint_files, "sizes", lambda places: tuple(next(sizes) for _ in places))
     with (
         ledger.open(samples.sqlite(tmp_path), seal=seal, patience=0.02) as book,
         raises("ledger.lock_timeout"),
@@ -247,14 +249,14 @@ def test_nothing_goes_on_from_an_entry_that_was_changed(tmp_path: Path, signer: 
 
 
 def verified(base: attacks.Base, rows: list[entry.Entry], *copies: list[str]) -> LedgerReport:
-    kept = [
+    places = [
         CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
     ]  # type: ignore[misc]
-    return verification.verify(base.id, lambda: rows, kept, base.signer.verify_envelope)
+    return verification.verify(base.id, lambda: rows, places, base.signer.verify_envelope)
 
 
 def of(report: LedgerReport, fault: LedgerFault) -> LedgerFinding:
-    return next(each for each in report.findings if each.fault is fault)
+    return next(finding for finding in report.findings if finding.fault is fault)
 
 
 def test_what_is_missing_or_cut_is_counted_from_its_first_entry(
@@ -270,21 +272,21 @@ def test_what_is_missing_or_cut_is_counted_from_its_first_entry(
     ends = [read(line).last for line in signed]
     at_a_batch, within = ends[-3], next(number for number in range(last - 1, 0, -1) if number not in ends)
     for cut, known in ((at_a_batch, True), (within, False)):
-        told = of(verified(base, rows[:cut], signed), LedgerFault.CUT)
-        assert (told.number, told.count) == (cut + 1, last - cut)
-        assert ("the ledger is as it was before checkpoint" in told.detail) == known
+        finding = of(verified(base, rows[:cut], signed), LedgerFault.CUT)
+        assert (finding.number, finding.count) == (cut + 1, last - cut)
+        assert ("the ledger is as it was before checkpoint" in finding.detail) == known
     assert of(verified(base, rows[: last - 1], signed), LedgerFault.CUT).count == 1
 
 
 def test_an_entry_that_is_there_twice_hides_nothing_after_it(base: attacks.Base, signed: list[str]) -> None:
     rows = list(base.entries)
     other = replace(rows[4], actor="mallory")
-    twice = verified(base, [*rows[:5], other, *rows[5:]], signed)
-    assert [(each.fault, each.number) for each in twice.findings] == [
+    report = verified(base, [*rows[:5], other, *rows[5:]], signed)
+    assert [(finding.fault, finding.number) for finding in report.findings] == [
         (LedgerFault.EDITED, 5),
         (LedgerFault.DUPLICATE, 5),
     ]
-    assert twice.entries == len(rows) + 1
+    assert report.entries == len(rows) + 1
     odd = verified(base, [*rows[:2], replace(rows[2], number="3"), *rows[3:]], signed)  # type: ignore[arg-type]
     assert (of(odd, LedgerFault.EDITED).number, odd.entries) == (3, len(rows) - 1)
     assert of(odd, LedgerFault.MISSING).number == 3
@@ -299,14 +301,15 @@ def test_what_the_database_cannot_give_is_told_by_the_entry_before(
 
     copy = CheckpointCopy(name="p", lines=lambda: signed)
     report = verification.verify(base.id, broken, [copy], base.signer.verify_envelope)  # type: ignore[arg-type]
-    told = of(report, LedgerFault.UNREADABLE)
-    assert (told.number, told.detail) == (3, "the entries after 2: it is damaged")
+    finding = of(report, LedgerFault.UNREADABLE)
+    assert (finding.number, finding.detail) == (3, "the entries after 2: it is damaged")
 
 
 def test_an_erasure_that_does_not_say_what_it_erased_explains_none_and_the_next_one_is_read() -> None:
-    said = [{}, {"entries": [1, 2], "reason": "law"}, {"entries": 7, "reason": "x"}]
-    drafts = [Draft(kind=EntryKind.REDACTION, model=None, actor="ada", body=body) for body in said]
+    bodies = [{}, {"entries": [1, 2], "reason": "law"}, {"entries": 7, "reason": "x"}]
+    drafts = [Draft(kind=EntryKind.REDACTION, model=None, actor="ada", body=body) for body in bodies]
     rows = list(entry.chain(drafts, after=0, previous=entry.origin("f" * 32), at=NOW))
+    rows[0] = replace(rows[0], text=None, salt=None)
     report = verification.verify("f" * 32, lambda: rows, [], samples.signer().verify_envelope)
     assert LedgerFault.UNREADABLE not in {finding.fault for finding in report.findings}
     assert report.notes == ("ada erased the content of entries 1, 2 on 2026-11-26: law",)
@@ -315,17 +318,17 @@ def test_an_erasure_that_does_not_say_what_it_erased_explains_none_and_the_next_
 def test_a_sound_ledger_costs_one_signature_and_a_broken_one_all(
     base: attacks.Base, signed: list[str]
 ) -> None:
-    asked: list[int] = []
+    calls: list[int] = []
 
     def verify_envelope(envelope: object) -> object:
-        asked.append(1)
+        calls.append(1)
         return base.signer.verify_envelope(envelope)  # type: ignore[arg-type]
 
     def cost(rows: list[entry.Entry], copy: list[str]) -> int:
-        asked.clear()
-        kept = CheckpointCopy(name="p", lines=lambda: copy)
-        verification.verify(base.id, lambda: rows, [kept], verify_envelope)  # type: ignore[arg-type]
-        return len(asked)
+        calls.clear()
+        place = CheckpointCopy(name="p", lines=lambda: copy)
+        verification.verify(base.id, lambda: rows, [place], verify_envelope)  # type: ignore[arg-type]
+        return len(calls)
 
     rows = list(base.entries)
     assert cost(rows, signed) == 1
@@ -339,13 +342,16 @@ def test_a_checkpoint_that_goes_on_from_elsewhere_is_told_by_its_first_entry(
     newest = read(signed[-1])
     elsewhere = resealed(base, signed[-1], head="1" * 64)
     report = verified(base, list(base.entries), [*signed[:-1], elsewhere])
-    told = of(report, LedgerFault.CUT)
-    assert (told.number, told.detail) == (newest.after + 1, f"{newest} starts where no earlier batch ended")
+    finding = of(report, LedgerFault.CUT)
+    assert (finding.number, finding.detail) == (
+        newest.after + 1,
+        f"{newest} starts where no earlier batch ended",
+    )
     assert report.checkpoints == len(signed)
-    forged = checkpoint.line(
+    forgery = checkpoint.line(
         samples.signer().sign(base.signer.verify_envelope(json.loads(signed[4])).statement)
     )
-    middle = verified(base, list(base.entries), [*signed[:4], forged, *signed[5:]])
+    middle = verified(base, list(base.entries), [*signed[:4], forgery, *signed[5:]])
     assert middle.checkpoints == len(signed) - 1  # what follows the forged one is believed for itself
 
 
@@ -366,7 +372,7 @@ def test_findings_without_a_number_come_last() -> None:
         (LedgerFault.MISSING, 0),
     ):
         tally.add(fault, number, "it")
-    assert [each.number for each in tally.all()] == [0, 1, None]
+    assert [finding.number for finding in tally.all()] == [0, 1, None]
 
 
 def test_a_time_is_27_characters_and_has_a_zone() -> None:
@@ -378,12 +384,12 @@ def test_a_time_is_27_characters_and_has_a_zone() -> None:
 def line_of(**change: object) -> str:
     """A line that says what a checkpoint says, but for the changes."""
     predicate = {"ledger": "f", "sequence": 1, "previous": "0", "at": "now", "after": 0, "head": "a"}
-    said = {
+    statement = {
         "predicateType": checkpoint.PREDICATE,
         "subject": [{"name": "entry 1", "digest": {"sha256": "b"}}],
         "predicate": predicate | {name: value for name, value in change.items() if name in predicate},
     } | {name: value for name, value in change.items() if name not in predicate}
-    return json.dumps({"payload": base64.b64encode(json.dumps(said).encode()).decode()})
+    return json.dumps({"payload": base64.b64encode(json.dumps(statement).encode()).decode()})
 
 
 def test_a_line_that_says_no_checkpoint_is_none() -> None:

@@ -40,9 +40,9 @@ def _die_at(step: int) -> None:
             if not counts(*arguments):
                 return function(*arguments, **options)
             reached()
-            done = function(*arguments, **options)
+            result = function(*arguments, **options)
             reached()
-            return done
+            return result
 
         return call
 
@@ -56,12 +56,12 @@ def _die_at(step: int) -> None:
 def test_killed_at_any_step_it_keeps_its_word(address: str, tmp_path: Path, signer: samples.Signer) -> None:
     seal = signer.seal(tmp_path / "one", tmp_path / "two")
     samples.write(address, seal, [[samples.draft(1)]])
-    answered = {1}
+    answers = {1}
 
-    def append(step: int, said: Connection) -> None:
+    def append(step: int, connection: Connection) -> None:
         with ledger.open(address, seal=seal) as book:
             _die_at(step)
-            said.send(ledger.append(book, [samples.draft(2), samples.draft(3)])[-1].number)
+            connection.send(ledger.append(book, [samples.draft(2), samples.draft(3)])[-1].number)
 
     with ledger.open(address, seal=seal) as book:
         for step in range(1, STEPS + 2):
@@ -74,18 +74,18 @@ def test_killed_at_any_step_it_keeps_its_word(address: str, tmp_path: Path, sign
             killed = child.exitcode == -signal.SIGKILL
             assert killed == (step <= STEPS), f"step {step} ended with {child.exitcode}"
             with suppress(EOFError):
-                answered.add(ours.recv())
+                answers.add(ours.recv())
             ours.close()
             report = ledger.verify(book, seal.places, signer.verify_envelope)
             assert report.ok, f"killed at step {step}: {report}"
             assert report.entries in (before, before + 2)
             if step % 2:  # on the others the next victim finds what this one left
-                answered.add(ledger.append(book, [samples.draft(step)])[0].number)
+                answers.add(ledger.append(book, [samples.draft(step)])[0].number)
         report = ledger.verify(book, seal.places, signer.verify_envelope)
-        numbers = [each.number for each in ledger.entries(book)]
+        numbers = [entry.number for entry in ledger.entries(book)]
     assert report.ok, report
     assert numbers == list(range(1, len(numbers) + 1))
-    assert answered <= set(numbers)
+    assert answers <= set(numbers)
     assert any("was never committed" in note for note in report.notes)
     one, two = (set(checkpoint_files.lines(tmp_path / name)) for name in ("one", "two"))
     assert {line for line in one if "payload" in line} == {line for line in two if "payload" in line}
@@ -98,13 +98,13 @@ def test_writers_killed_at_random_lose_nothing_that_was_answered(
     seal = signer.seal(tmp_path / "one")
     random_ = random.Random(4)  # noqa: S311
 
-    def append(said: Connection) -> None:
+    def append(connection: Connection) -> None:
         with ledger.open(address, seal=seal) as book:
             while True:
-                made = ledger.append(book, [samples.draft(1)] * 3)
-                said.send([(each.number, each.digest) for each in made])
+                batch = ledger.append(book, [samples.draft(1)] * 3)
+                connection.send([(entry.number, entry.digest) for entry in batch])
 
-    answered: list[tuple[int, str]] = []
+    answers: list[tuple[int, str]] = []
     for _ in range(5):
         writers = []
         for _ in range(3):
@@ -118,17 +118,17 @@ def test_writers_killed_at_random_lose_nothing_that_was_answered(
             writer.join()
             with suppress(EOFError):
                 while True:
-                    answered += ours.recv()
+                    answers += ours.recv()
             ours.close()
         with ledger.open(address, seal=seal) as book:
             report = ledger.verify(book, seal.places, signer.verify_envelope)
             assert report.ok, report
     with ledger.open(address, seal=seal) as book:
         ledger.append(book, [samples.draft(1)])
-        there = {(each.number, each.digest) for each in ledger.entries(book)}
+        there = {(entry.number, entry.digest) for entry in ledger.entries(book)}
         assert ledger.verify(book, seal.places, signer.verify_envelope).ok
-    assert answered
-    assert set(answered) <= there
+    assert answers
+    assert set(answers) <= there
 
 
 def test_what_was_answered_and_then_cut_is_never_taken_for_a_crash(
@@ -148,7 +148,7 @@ def test_what_was_answered_and_then_cut_is_never_taken_for_a_crash(
     (tmp_path / "one").write_text("".join(f"{line}\n" for line in confirmed.splitlines()[:-1]))
     with ledger.open(samples.sqlite(tmp_path), seal=seal) as book:
         report = ledger.verify(book, seal.places, signer.verify_envelope)
-        assert ([each.fault for each in report.findings], report.first) == ([LedgerFault.CUT], 2)
+        assert ([finding.fault for finding in report.findings], report.first) == ([LedgerFault.CUT], 2)
         with raises("ledger.head_mismatch"):
             ledger.append(book, [samples.draft(3)])
         (tmp_path / "two").write_text(
@@ -176,5 +176,5 @@ def test_an_append_that_takes_the_place_of_a_confirmed_batch_shows(
         assert ledger.verify(book, [one], signer.verify_envelope).ok
         two.write_text(retained + one.read_text().splitlines(keepends=True)[-2])
         report = ledger.verify(book, [one, two], signer.verify_envelope)
-    assert [(each.fault, each.number) for each in report.findings] == [(LedgerFault.CUT, 2)]
+    assert [(finding.fault, finding.number) for finding in report.findings] == [(LedgerFault.CUT, 2)]
     assert "another entry has replaced it" in str(report)

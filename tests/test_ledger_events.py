@@ -82,14 +82,14 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
 def recorded(kind: EntryKind, body: dict[str, Any], actor: str = "rita") -> Entry:
     """An entry as the ledger stores it."""
     draft = Draft(kind=kind, model="loans", actor=actor, body=body)
-    (made,) = entry.chain([draft], after=0, previous="", at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
-    return made
+    (record,) = entry.chain([draft], after=0, previous="", at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    return record
 
 
 def event(kind: EntryKind, body: dict[str, Any]) -> Event:
-    made = recorded(kind, body).event
-    assert made is not None
-    return made
+    result = recorded(kind, body).event
+    assert result is not None
+    return result
 
 
 EVERY = [pytest.param(kind, body, id=kind) for kind, bodies in BODIES.items() for body in bodies]
@@ -97,16 +97,16 @@ EVERY = [pytest.param(kind, body, id=kind) for kind, bodies in BODIES.items() fo
 
 def test_every_kind_has_one_class() -> None:
     assert set(events.EVENTS) == set(EntryKind) == set(BODIES)
-    assert all(made.kind == kind for kind, made in events.EVENTS.items())
+    assert all(event_class.kind == kind for kind, event_class in events.EVENTS.items())
 
 
 @pytest.mark.parametrize(("kind", "body"), EVERY)
 def test_a_body_that_was_written_is_read_and_written_back_unchanged(
     kind: EntryKind, body: dict[str, Any]
 ) -> None:
-    made = event(kind, body)
-    assert (type(made), made.to_body()) == (events.EVENTS[kind], body)
-    draft = Draft.of(made, model="loans", actor="rita", keyid="k")
+    instance = event(kind, body)
+    assert (type(instance), instance.to_body()) == (events.EVENTS[kind], body)
+    draft = Draft.of(instance, model="loans", actor="rita", keyid="k")
     assert entry.canonical(draft.body) == recorded(kind, body).text
     assert (draft.kind, draft.keyid) == (kind, "k")
 
@@ -141,24 +141,24 @@ def test_the_published_schema_takes_the_same_bodies(kind: EntryKind, body: dict[
 def test_a_body_that_does_not_fit_is_refused_by_saying_where(
     kind: EntryKind, change: dict[str, Any], key: str
 ) -> None:
-    made = recorded(kind, BODIES[kind][0] | change)
+    record = recorded(kind, BODIES[kind][0] | change)
     with raises("ledger.unfit_body", where="entry 1", kind=kind) as error:
-        _ = made.event
+        _ = record.event
     assert key in error.value.values["why"]
-    assert str(made).startswith("#1 2026-01-01 00:00:00 UTC: rita ")  # it can still be listed
+    assert str(record).startswith("#1 2026-01-01 00:00:00 UTC: rita ")  # it can still be listed
 
 
 def test_an_unknown_kind_is_refused_and_still_listed() -> None:
-    made = replace(recorded(EntryKind.PROPOSAL, ABOUT), kind="gossip")
+    record = replace(recorded(EntryKind.PROPOSAL, ABOUT), kind="gossip")
     with raises("ledger.unknown_stored_kind", number=1, kind="gossip"):
-        _ = made.event
-    assert "recorded `gossip` on loans version 3" in str(made)
+        _ = record.event
+    assert "recorded `gossip` on loans version 3" in str(record)
 
 
 def test_an_erased_entry_has_no_event() -> None:
-    made = replace(recorded(EntryKind.REVOCATION, BODIES[EntryKind.REVOCATION][1]), text=None, salt=None)
-    assert made.event is None
-    assert str(made).endswith("rita withdrew their decision on loans (content erased).")
+    record = replace(recorded(EntryKind.REVOCATION, BODIES[EntryKind.REVOCATION][1]), text=None, salt=None)
+    assert record.event is None
+    assert str(record).endswith("rita withdrew their decision on loans (content erased).")
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_a_revocation_says_what_it_withdraws(withdraws: list[str] | None, told: 
 
 @pytest.mark.parametrize(("kind", "body"), EVERY)
 def test_every_sentence_names_the_actor_and_ends(kind: EntryKind, body: dict[str, Any]) -> None:
-    told = str(recorded(kind, body))
-    assert " rita " in told and told.endswith(".") and "{" not in told and "_" not in told
+    sentence = str(recorded(kind, body))
+    assert " rita " in sentence and sentence.endswith(".") and "{" not in sentence and "_" not in sentence
 
 
 @pytest.mark.parametrize("body", BODIES[EntryKind.INTENT], ids=lambda body: body["step"])
@@ -185,8 +185,8 @@ def test_an_intent_leads_to_its_change_or_is_abandoned(body: dict[str, Any]) -> 
     intent = event(EntryKind.INTENT, body)
     assert isinstance(intent, events.IntentEvent)
     rest = {name: value for name, value in body.items() if name != "step"} | {"intent": 9}
-    done = intent.completed(9)
-    assert (done.kind, done.to_body(), type(done)) == (body["step"], rest, intent.change)
+    completion = intent.completed(9)
+    assert (completion.kind, completion.to_body(), type(completion)) == (body["step"], rest, intent.change)
     assert (intent.abandoned(9).kind, intent.abandoned(9).to_body()) == (EntryKind.REPAIR, rest)
 
 
@@ -197,7 +197,7 @@ def test_the_lists_of_kinds_follow_from_the_classes() -> None:
         kind for kind, event in events.EVENTS.items() if issubclass(event, events.DecisionEvent)
     }
     assert decisions < events.EVIDENCE < ledger.ERASABLE
-    rights = {kind: made.right for kind, made in events.EVENTS.items() if made.right}
+    rights = {kind: event_class.right for kind, event_class in events.EVENTS.items() if event_class.right}
     assert {kind: rights[kind] for kind in events.CHANGES} == {
         "promotion": "promote",
         "rollback": "roll_back",
@@ -207,7 +207,7 @@ def test_the_lists_of_kinds_follow_from_the_classes() -> None:
 
 
 def test_an_event_cannot_be_changed() -> None:
-    made = event(EntryKind.APPROVAL, BODIES[EntryKind.APPROVAL][0])
+    instance = event(EntryKind.APPROVAL, BODIES[EntryKind.APPROVAL][0])
     with pytest.raises(ValueError, match="frozen"):
-        made.version = 4  # type: ignore[attr-defined]
-    assert json.loads(json.dumps(made.to_body())) == made.to_body()
+        instance.version = 4  # type: ignore[attr-defined]
+    assert json.loads(json.dumps(instance.to_body())) == instance.to_body()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +24,7 @@ from clearance.errors import (
     IntegrityError,
     UnavailableError,
 )
-from clearance.ledger import address, checkpoint_files, database_faults, export, waiting
+from clearance.ledger import address, checkpoint_files, database, database_faults, export, waiting
 from tests.support import disks
 from tests.support import ledger_samples as samples
 from tests.support.codes import raises
@@ -54,11 +56,11 @@ URL = sa.make_url("postgresql+psycopg://ann:s3cr3t@db.example/ledgers")
 def test_what_a_database_raises_is_told_by_what_can_be_done(
     cause: Exception, kind: type[ClearanceError]
 ) -> None:
-    with pytest.raises(ClearanceError) as caught, database_faults.translated(URL):
+    with pytest.raises(ClearanceError) as excinfo, database_faults.translated(URL):
         raise sa.exc.OperationalError("INSERT", {}, cause)
-    assert type(caught.value) is kind
-    assert "ann" not in str(caught.value) and "s3cr3t" not in str(caught.value)
-    assert caught.value.__cause__ is None and caught.value.__context__ is None
+    assert type(excinfo.value) is kind
+    assert "ann" not in str(excinfo.value) and "s3cr3t" not in str(excinfo.value)
+    assert excinfo.value.__cause__ is None and excinfo.value.__context__ is None
 
 
 def test_a_row_against_a_rule_of_the_tables_is_no_matter_of_rights() -> None:
@@ -159,7 +161,7 @@ def test_a_line_of_an_export_that_is_cut_is_named(tmp_path: Path, signer: sample
     with raises("ledger.not_an_object", line=2):
         list(export.entries(file))
     report = export.verify(file, signer.verify_envelope)
-    assert [str(each) for each in report.findings] == [
+    assert [str(finding) for finding in report.findings] == [
         f"unreadable: the entries after 0: line 2 of {file} is not a JSON object"
     ]
 
@@ -202,6 +204,23 @@ def test_nobody_can_lock_what_they_may_not_write(tmp_path: Path, signer: samples
                 assert {path.stat().st_mode & 0o777 for path in locks if path.suffix != ".lock"} == {mode}
                 assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.lock")} == {0o600}
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o644, "everybody may read the checkpoints"
+
+
+def test_opening_a_ledger_again_releases_no_lock_of_this_process(
+    tmp_path: Path, signer: samples.Signer
+) -> None:
+    """POSIX locks of a process end when it closes the file anywhere: nothing but SQLite may open it."""
+    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+    seal, other = signer.seal(tmp_path / "one"), str(tmp_path / "ledger.db")
+    with ledger.open(samples.sqlite(tmp_path), seal=seal) as book, database.writing(book.database):
+        for path in tmp_path.glob("ledger.db*"):
+            path.chmod(0o644)
+        with ledger.open(samples.sqlite(tmp_path)):
+            pass
+        result = subprocess.run(
+            [sys.executable, "-c", code, other], capture_output=True, text=True, check=False
+        )
+        assert "database is locked" in result.stderr
 
 
 @pytest.mark.parametrize("state", ["closed", "live", "log"])

@@ -19,11 +19,11 @@ START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 def told(*drafts: Draft) -> list[Entry]:
     """Entries a day apart."""
-    made: list[Entry] = []
+    entries: list[Entry] = []
     for day, draft in enumerate(drafts):
-        previous = made[-1].digest if made else ""
-        made += entry.chain([draft], after=day, previous=previous, at=START + dt.timedelta(days=day))
-    return made
+        previous = entries[-1].digest if entries else ""
+        entries += entry.chain([draft], after=day, previous=previous, at=START + dt.timedelta(days=day))
+    return entries
 
 
 def at(day: float) -> dt.datetime:
@@ -106,7 +106,7 @@ def test_a_reign_is_its_entry_as_json() -> None:
 
 
 def test_what_the_entry_says_of_who_allowed_it_counts_and_an_override_is_told() -> None:
-    said = samples.draft(
+    promotion = samples.draft(
         3,
         EntryKind.PROMOTION,
         "otto",
@@ -114,7 +114,7 @@ def test_what_the_entry_says_of_who_allowed_it_counts_and_an_override_is_told() 
         override_until="2026-02-01",
         content="e" * 64,
     )
-    (reign,) = ledger.tenures(told(samples.draft(3, EntryKind.APPROVAL, "dan"), said), samples.MODEL)
+    (reign,) = ledger.tenures(told(samples.draft(3, EntryKind.APPROVAL, "dan"), promotion), samples.MODEL)
     assert (reign.allowed_by, reign.override_until, reign.evidence) == (("rita", "vera"), "2026-02-01", ())
     assert "allowed by rita, vera (override, expires 2026-02-01); evidence: none." in str(reign)
 
@@ -123,11 +123,11 @@ def test_what_was_erased_says_nothing_and_hides_nothing_after_it() -> None:
     approval, promotion = told(
         samples.draft(1, EntryKind.APPROVAL, "vera"), samples.draft(1, EntryKind.PROMOTION)
     )
-    gone = replace(approval, text=None, salt=None)
-    (reign,) = ledger.tenures([gone, promotion], samples.MODEL)
+    erasure = replace(approval, text=None, salt=None)
+    (reign,) = ledger.tenures([erasure, promotion], samples.MODEL)
     assert (reign.allowed_by, reign.evidence) == ((), ())
-    assert gone.to_json()["body"] is None and approval.to_json()["body"]["version"] == 1
-    assert str(gone).endswith("vera approved loan-approval (content erased).")
+    assert erasure.to_json()["body"] is None and approval.to_json()["body"]["version"] == 1
+    assert str(erasure).endswith("vera approved loan-approval (content erased).")
 
 
 def test_another_models_entries_in_between_hide_no_unfinished_change() -> None:
@@ -135,8 +135,8 @@ def test_another_models_entries_in_between_hide_no_unfinished_change() -> None:
     for story in ([other, samples.draft(1, EntryKind.INTENT)], [samples.draft(1, EntryKind.INTENT), other]):
         (open_,) = ledger.open_intents(told(*story), samples.MODEL)
         assert open_.kind == EntryKind.INTENT
-    ended = [samples.draft(1, EntryKind.INTENT), other, samples.draft(1, EntryKind.PROMOTION, intent=1)]
-    assert ledger.open_intents(told(*ended), samples.MODEL) == ()
+    drafts = [samples.draft(1, EntryKind.INTENT), other, samples.draft(1, EntryKind.PROMOTION, intent=1)]
+    assert ledger.open_intents(told(*drafts), samples.MODEL) == ()
 
 
 def test_who_takes_back_what_they_never_gave_changes_nothing() -> None:
@@ -159,7 +159,7 @@ def test_which_versions_served() -> None:
 
 
 def test_an_intent_is_open_until_it_is_confirmed_or_given_up() -> None:
-    assert [each.number for each in ledger.open_intents(STORY[:5], samples.MODEL)] == [5]
+    assert [intent.number for intent in ledger.open_intents(STORY[:5], samples.MODEL)] == [5]
     assert ledger.open_intents(STORY[:5], "another") == ()
     assert ledger.open_intents(STORY, samples.MODEL) == ()
     given_up = told(
@@ -168,7 +168,7 @@ def test_an_intent_is_open_until_it_is_confirmed_or_given_up() -> None:
     )
     assert ledger.open_intents(given_up, samples.MODEL) == ()
     foreign = told(samples.draft(1, EntryKind.INTENT), samples.draft(1, EntryKind.PROMOTION, intent=7))
-    assert [each.number for each in ledger.open_intents(foreign, samples.MODEL)] == [1]
+    assert [intent.number for intent in ledger.open_intents(foreign, samples.MODEL)] == [1]
 
 
 def test_a_change_of_champion_without_a_version_is_an_error_not_a_guess() -> None:
@@ -176,14 +176,14 @@ def test_a_change_of_champion_without_a_version_is_an_error_not_a_guess() -> Non
         nameless = Draft(kind=EntryKind.PROMOTION, model="m", actor="o", body={"version": version})
         with raises("ledger.unfit_body"):
             ledger.tenures(told(nameless), "m")
-    damaged = [replace(STORY[5], text="[1]")]
+    history = [replace(STORY[5], text="[1]")]
     with raises("ledger.unfit_body"):
-        ledger.tenures(damaged, samples.MODEL)
+        ledger.tenures(history, samples.MODEL)
 
 
 def test_erased_evidence_keeps_its_place_in_no_history() -> None:
-    erased = [replace(STORY[2], text=None, salt=None) if each is STORY[2] else each for each in STORY]
-    first = ledger.tenures(erased, samples.MODEL)[0]
+    history = [replace(STORY[2], text=None, salt=None) if record is STORY[2] else record for record in STORY]
+    first = ledger.tenures(history, samples.MODEL)[0]
     assert (first.allowed_by, first.evidence) == (("rita",), (1, 2, 4))
 
 
@@ -192,11 +192,11 @@ CHANGES = st.sampled_from([EntryKind.PROMOTION, EntryKind.ROLLBACK, EntryKind.RE
 
 @given(changes=st.lists(st.tuples(CHANGES, st.integers(1, 4)), max_size=12))
 def test_there_is_one_champion_at_every_time(changes: list[tuple[EntryKind, int]]) -> None:
-    made = told(*(samples.draft(version, kind) for kind, version in changes))
-    found = ledger.tenures(made, samples.MODEL)
-    for before, after in itertools.pairwise(found):
+    history = told(*(samples.draft(version, kind) for kind, version in changes))
+    tenures = ledger.tenures(history, samples.MODEL)
+    for before, after in itertools.pairwise(tenures):
         assert before.until is not None
         assert before.since < before.until <= after.since
     for day, (kind, version) in enumerate(changes):
-        champion = ledger.champion_at(made, samples.MODEL, at(day + 0.5))
+        champion = ledger.champion_at(history, samples.MODEL, at(day + 0.5))
         assert (champion and champion.version) == (None if kind is EntryKind.RETIREMENT else version)

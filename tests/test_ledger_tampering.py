@@ -36,14 +36,14 @@ def lines(base: attacks.Base) -> list[str]:
 
 
 def check(base: attacks.Base, rows: list[Entry], *copies: list[str]) -> ledger.LedgerReport:
-    kept = [
+    places = [
         CheckpointCopy(name=f"place {at}", lines=lambda copy=copy: copy) for at, copy in enumerate(copies)
     ]  # type: ignore[misc]
-    return verification.verify(base.id, lambda: rows, kept, base.signer.verify_envelope)
+    return verification.verify(base.id, lambda: rows, places, base.signer.verify_envelope)
 
 
 def faults(report: ledger.LedgerReport) -> set[LedgerFault]:
-    return {each.fault for each in report.findings}
+    return {finding.fault for finding in report.findings}
 
 
 @pytest.mark.parametrize("name", attacks.CLASSES)
@@ -53,10 +53,10 @@ def test_every_class_of_attack_is_seen_and_its_first_entry_named(
     chain = 0
     for seed in range(8):
         random_ = random.Random(f"{name} {seed}")  # noqa: S311
-        wanted, report, bare = tampering.attacked(base, attacks.CLASSES[name], random_, tmp_path / "copy")
+        number, report, bare = tampering.attacked(base, attacks.CLASSES[name], random_, tmp_path / "copy")
         assert not report.ok
-        assert report.first == wanted, report
-        chain += any(found.fault is not LedgerFault.UNCOVERED for found in bare.findings)
+        assert report.first == number, report
+        chain += any(finding.fault is not LedgerFault.UNCOVERED for finding in bare.findings)
     if name in CHAIN_CANNOT_SEE:
         assert chain == 0  # else the checkpoints would not be needed, and the guide would be wrong
     else:
@@ -83,9 +83,9 @@ def test_the_chain_alone_sees_what_does_not_fit_and_names_it(base: attacks.Base)
         (LedgerFault.REORDERED, 5, [*rows[:4], rows[5], rows[4], *rows[6:]]),
         (LedgerFault.ERASED, 5, [*rows[:4], replace(rows[4], text=None, salt=None), *rows[5:]]),
     ]
-    for fault, number, tampered in cases:
-        found = {each.fault: each.number for each in check(base, tampered).findings}
-        assert found.get(fault) == number, (fault, found)
+    for fault, number, variant in cases:
+        positions = {finding.fault: finding.number for finding in check(base, variant).findings}
+        assert positions.get(fault) == number, (fault, positions)
 
 
 def test_without_a_checkpoint_nothing_is_called_sound(base: attacks.Base) -> None:
@@ -103,29 +103,29 @@ def test_with_checkpoints_a_cut_and_a_rewrite_are_named(base: attacks.Base, line
     cut = check(base, rows[: start - 1], lines)
     assert (faults(cut), cut.first) == ({LedgerFault.CUT}, start)
     assert "the ledger is as it was before checkpoint 4" in str(cut)
-    told = attacks._recomputed([*rows[:6], *(replace(row, actor="m") for row in rows[6:])], 6, 2)
-    rewritten = check(base, told, lines)
+    rewrite = attacks._recomputed([*rows[:6], *(replace(row, actor="m") for row in rows[6:])], 6, 2)
+    rewritten = check(base, rewrite, lines)
     assert (faults(rewritten), rewritten.first) == ({LedgerFault.REWRITTEN}, 7)
     (more,) = entry.chain([samples.draft(1)], after=len(rows), previous=rows[-1].digest, at=rows[-1].at)
-    forged = check(base, [*rows, more], lines)
-    assert (faults(forged), forged.first) == ({LedgerFault.UNCOVERED}, len(rows) + 1)
+    extension = check(base, [*rows, more], lines)
+    assert (faults(extension), extension.first) == ({LedgerFault.UNCOVERED}, len(rows) + 1)
     assert (faults(check(base, [], lines)), check(base, [], lines).first) == ({LedgerFault.CUT}, 1)
 
 
 def test_checkpoints_that_are_gone_or_false_are_named(base: attacks.Base, lines: list[str]) -> None:
-    rows, signed = list(base.entries), [at for at, line in enumerate(lines) if "payload" in line]
-    third, start = signed[2], base.batches[2]
-    gone = check(base, rows, lines[:third] + lines[third + 1 :], lines)
-    assert (faults(gone), gone.first) == ({LedgerFault.CHECKPOINT_REMOVED}, start)
-    assert "place 0 lacks checkpoint 3" in str(gone)
-    last = check(base, rows, lines, lines[: signed[-1]])
+    rows, positions = list(base.entries), [at for at, line in enumerate(lines) if "payload" in line]
+    third, start = positions[2], base.batches[2]
+    removal = check(base, rows, lines[:third] + lines[third + 1 :], lines)
+    assert (faults(removal), removal.first) == ({LedgerFault.CHECKPOINT_REMOVED}, start)
+    assert "place 0 lacks checkpoint 3" in str(removal)
+    last = check(base, rows, lines, lines[: positions[-1]])
     assert (faults(last), last.first) == ({LedgerFault.CHECKPOINT_REMOVED}, base.batches[-1])
-    unconfirmed = check(base, rows, lines[: signed[-1] + 1], lines[: signed[-1]])
+    unconfirmed = check(base, rows, lines[: positions[-1] + 1], lines[: positions[-1]])
     assert unconfirmed.ok  # a crash between the two places leaves them so
     everywhere = check(base, rows, lines[:third] + lines[third + 1 :])
     assert faults(everywhere) == {LedgerFault.CHECKPOINT_REMOVED, LedgerFault.UNCOVERED}
     assert everywhere.first == start
-    newest = check(base, rows, lines[: signed[-1]])
+    newest = check(base, rows, lines[: positions[-1]])
     assert (faults(newest), newest.first) == ({LedgerFault.UNCOVERED}, base.batches[-1])
     unread = check(base, rows, [line.replace('"sig":"', '"sig":"AAAA', 1) for line in lines])
     assert LedgerFault.WRONG_KEY in faults(unread)
@@ -148,10 +148,10 @@ def test_a_false_line_in_the_middle_cannot_vouch_for_a_false_entry(
     rows = attacks._recomputed([replace(base.entries[0], actor="m"), *base.entries[1:]], 0, 2, 1)
     first = ledger.checkpoint.read(lines[0])
     assert isinstance(first, ledger.checkpoint.Checkpoint)
-    said = ledger.checkpoint.statement(
+    statement = ledger.checkpoint.statement(
         base.id, None, (0, first.head), rows[: first.last], times.parse(first.at)
     )
-    report = check(base, rows, [ledger.checkpoint.line(forger.sign(said)), *lines[1:]])
+    report = check(base, rows, [ledger.checkpoint.line(forger.sign(statement)), *lines[1:]])
     assert LedgerFault.WRONG_KEY in faults(report)
     assert report.first == 1
 
@@ -161,8 +161,8 @@ def test_a_checkpoint_that_goes_on_from_nowhere_shows(base: attacks.Base, lines:
     last = ledger.checkpoint.read(lines[-2])
     assert isinstance(last, ledger.checkpoint.Checkpoint)
     (more,) = entry.chain([samples.draft(1)], after=last.last + 3, previous="0" * 64, at=times.parse(last.at))
-    said = ledger.checkpoint.statement(base.id, last, (last.last + 3, "0" * 64), [more], more.at)
-    report = check(base, list(base.entries), [*lines, ledger.checkpoint.line(base.signer.sign(said))])
+    statement = ledger.checkpoint.statement(base.id, last, (last.last + 3, "0" * 64), [more], more.at)
+    report = check(base, list(base.entries), [*lines, ledger.checkpoint.line(base.signer.sign(statement))])
     assert not report.ok
     assert "starts where no earlier batch ended" in str(report)
 
@@ -173,30 +173,30 @@ def test_any_change_to_any_line_or_row_is_seen(
     base: attacks.Base, lines: list[str], data: st.DataObject
 ) -> None:
     """One character of one signed line, or one field of one entry, in all places alike."""
-    rows, kept = list(base.entries), list(lines)
+    rows, copy = list(base.entries), list(lines)
     if data.draw(st.booleans()):
         at = data.draw(st.sampled_from([at for at, line in enumerate(lines) if "payload" in line]))
-        where = data.draw(st.integers(0, len(kept[at]) - 1))
-        new = data.draw(st.sampled_from("Az0-{}").filter(lambda char: char != kept[at][where]))
-        kept[at] = kept[at][:where] + new + kept[at][where + 1 :]
+        where = data.draw(st.integers(0, len(copy[at]) - 1))
+        new = data.draw(st.sampled_from("Az0-{}").filter(lambda char: char != copy[at][where]))
+        copy[at] = copy[at][:where] + new + copy[at][where + 1 :]
     else:
         at = data.draw(st.integers(0, len(rows) - 1))
         column = data.draw(st.sampled_from(attacks.COLUMNS))
         rows[at] = replace(rows[at], **{column: data.draw(st.text(max_size=64))})
-    changed = rows != list(base.entries) or kept != lines
-    assert check(base, rows, kept, kept).ok == (not changed)
+    changed = rows != list(base.entries) or copy != lines
+    assert check(base, rows, copy, copy).ok == (not changed)
 
 
 def test_an_export_verifies_alone_and_keeps_the_damage(base: attacks.Base, tmp_path: Path) -> None:
     for file in (base.folder / "ledger.db", *base.places):
         shutil.copy(file, tmp_path)
-    kept = [tmp_path / place.name for place in base.places]
+    places = [tmp_path / place.name for place in base.places]
     file = tmp_path / "export.jsonl"
 
     def exported() -> ledger.LedgerReport:
         with ledger.open(samples.sqlite(tmp_path)) as book:
-            file.write_text("".join(f"{line}\n" for line in export.lines(book, kept)))
-            live = ledger.verify(book, kept, base.signer.verify_envelope)
+            file.write_text("".join(f"{line}\n" for line in export.lines(book, places)))
+            live = ledger.verify(book, places, base.signer.verify_envelope)
         alone = export.verify(file, base.signer.verify_envelope)
         assert alone == live
         return alone
@@ -205,15 +205,15 @@ def test_an_export_verifies_alone_and_keeps_the_damage(base: attacks.Base, tmp_p
     assert tuple(export.entries(file)) == base.entries
     attacks.edit(base, tmp_path, random.Random(1))  # noqa: S311
     assert not exported().ok
-    whole = file.read_text()
-    for broken in ("", "nonsense\n", whole.replace('"format":1', '"format":9'), whole.replace("{", "[", 1)):
-        file.write_text(broken)
+    text = file.read_text()
+    for content in ("", "nonsense\n", text.replace('"format":1', '"format":9'), text.replace("{", "[", 1)):
+        file.write_text(content)
         with pytest.raises(ClearanceError) as error:
             export.verify(file, base.signer.verify_envelope)
         assert error.value.code in ("ledger.not_an_export", "ledger.not_an_export_line")
-    file.write_text(whole.replace('"actor"', '"author"', 1))
+    file.write_text(text.replace('"actor"', '"author"', 1))
     assert LedgerFault.UNREADABLE in faults(export.verify(file, base.signer.verify_envelope))
-    file.write_text("".join(line for line in whole.splitlines(keepends=True) if '"place":' not in line[:9]))
+    file.write_text("".join(line for line in text.splitlines(keepends=True) if '"place":' not in line[:9]))
     assert LedgerFault.UNCOVERED in faults(export.verify(file, base.signer.verify_envelope))
     with raises("ledger.export_not_readable"):
         export.verify(tmp_path / "nowhere", base.signer.verify_envelope)
@@ -229,7 +229,7 @@ def test_an_erasure_without_a_reason_shows_and_one_with_it_is_told(tmp_path: Pat
         verified = partial(_verified, book, signer, tmp_path / "one")
         assert verified(rows).ok
         report = verified([replace(rows[0], text=None, salt=None), *rows[1:]])
-    assert [(each.fault, each.number) for each in report.findings] == [(LedgerFault.ERASED, 1)]
+    assert [(finding.fault, finding.number) for finding in report.findings] == [(LedgerFault.ERASED, 1)]
 
 
 def _verified(
@@ -252,11 +252,11 @@ def test_a_row_that_is_no_text_is_named_and_hides_no_other(base: attacks.Base, t
 def test_a_report_says_it_in_json_and_in_words(base: attacks.Base, lines: list[str]) -> None:
     sound = check(base, list(base.entries), lines, lines)
     assert str(sound) == f"The ledger verifies: {len(base.entries)} entries, 12 checkpoints in 2 files."
-    broken = check(base, list(base.entries)[:-1], lines)
-    said = broken.to_json()
-    assert (said["ok"], said["first"]) == (False, len(base.entries))
-    assert said["findings"][0]["fault"] == "tail cut or older database"
-    assert str(broken).startswith("The ledger does not verify")
+    report = check(base, list(base.entries)[:-1], lines)
+    document = report.to_json()
+    assert (document["ok"], document["first"]) == (False, len(base.entries))
+    assert document["findings"][0]["fault"] == "tail cut or older database"
+    assert str(report).startswith("The ledger does not verify")
 
 
 def test_kinds_that_say_who_was_champion_cannot_be_erased() -> None:

@@ -56,8 +56,8 @@ def test_a_name_that_is_none_of_them_is_an_attribute_error() -> None:
 
 def test_importing_the_package_imports_nothing_else() -> None:
     code = "import sys, clearance; print(*sorted(n for n in sys.modules if n.startswith('clearance')))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["clearance"]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["clearance"]
 
 
 def test_a_policy_judges_documents_that_are_handed_in() -> None:
@@ -103,8 +103,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
-    return built
+    (archive,) = folder.glob("*.whl")
+    return archive
 
 
 def test_the_wheel_holds_the_templates_and_the_types_and_nothing_of_the_project(wheel: Path) -> None:
@@ -128,9 +128,9 @@ def test_the_guides_example_runs_with_an_installed_wheel_outside_the_repository(
     (tmp_path / "my-project").symlink_to(place.root)
     (example,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     where = "import clearance; assert clearance.__file__.startswith(__import__('sys').prefix)\n"
-    done = run([python, "-c", where + example], tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert f"promoted {NAME} version 1" in done.stdout
+    result = run([python, "-c", where + example], tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"promoted {NAME} version 1" in result.stdout
     assert place.told() == place.alias() == 1
     command = [python.with_name("clearance"), "verify"]
     assert run(command, tmp_path / "my-project").returncode == 0

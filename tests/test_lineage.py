@@ -37,16 +37,16 @@ def rewrite_verdict(root: Path, change: Callable[[Any], None]) -> None:
 
 
 def test_what_dvc_locked_verifies_and_every_file_has_its_sha256(project: Path) -> None:
-    found = lineage.verify(project)
-    assert re.fullmatch("[0-9a-f]{64}", found.fingerprint)
-    assert set(found.outs) == {
+    result = lineage.verify(project)
+    assert re.fullmatch("[0-9a-f]{64}", result.fingerprint)
+    assert set(result.outs) == {
         out for stage in judged.GRAPH.values() for kind in ("outs", "metrics") for out in stage.get(kind, [])
     }
-    assert set(found.deps) == {"data/source", "requirements.lock", "policies/test.yaml"}
-    assert {**found.outs, **found.deps} == {
-        path: files.sha256(project / path) for path in (*found.outs, *found.deps)
+    assert set(result.deps) == {"data/source", "requirements.lock", "policies/test.yaml"}
+    assert {**result.outs, **result.deps} == {
+        path: files.sha256(project / path) for path in (*result.outs, *result.deps)
     }
-    assert found.read_json(lineage.VERDICT)["verdict"] == "pass"
+    assert result.read_json(lineage.VERDICT)["verdict"] == "pass"
 
 
 def test_a_blocked_project_verifies_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_the_fingerprint_depends_on_neither_place_nor_order(project: Path, tmp_p
     def turn(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: turn(value[key]) for key in reversed(value)}
-        return [turn(each) for each in reversed(value)] if isinstance(value, list) else value
+        return [turn(element) for element in reversed(value)] if isinstance(value, list) else value
 
     text = (elsewhere / "dvc.lock").read_text()
     locked = yaml.safe_load(text)
@@ -335,12 +335,12 @@ def test_a_verdict_that_cites_other_content_is_refused(
 
 
 def test_what_changed_after_it_was_verified_is_not_read(project: Path) -> None:
-    found = lineage.verify(project)
+    result = lineage.verify(project)
     swap(project / "reports/fairness.json")
     with codes.raises("files.changed"):
-        found.read_json("reports/fairness.json")
+        result.read_json("reports/fairness.json")
     with codes.raises("versioning.not_an_output", path="params.yaml"):
-        found.read_json("params.yaml")
+        result.read_json("params.yaml")
 
 
 def test_each_file_is_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,17 +414,17 @@ def test_nothing_behind_a_folder_that_is_a_link_is_read(
 ) -> None:
     shutil.move(project / "models", tmp_path / "elsewhere")
     (project / "models").symlink_to(tmp_path / "elsewhere")
-    read, seen = digests._read, []
+    read, paths = digests._read, []
 
     def heard(path: Path) -> digests.Digest:
-        seen.append(path)
+        paths.append(path)
         return read(path)
 
     monkeypatch.setattr(digests, "_read", heard)
     with codes.raises("versioning.irregular_file", path=project / "models"):
         lineage.verify(project)
-    assert seen
-    assert [path for path in seen if path.is_relative_to(project / "models")] == []
+    assert paths
+    assert [path for path in paths if path.is_relative_to(project / "models")] == []
 
 
 def test_a_link_into_dvcs_cache_is_what_dvc_makes_and_is_let_pass(project: Path) -> None:
@@ -459,24 +459,24 @@ def test_a_source_that_is_a_link_is_read_through_it(project: Path, tmp_path: Pat
 
 def test_what_is_read_is_what_was_hashed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between a check and a second reading somebody could put another file there: there is no second one."""
-    found, place = lineage.verify(project), project / "reports/fairness.json"
-    wanted, hashed = files.read_json(place), files.sha256
+    result, place = lineage.verify(project), project / "reports/fairness.json"
+    content, hashed = files.read_json(place), files.sha256
 
     def hash_and_swap(path: Path) -> str:
-        done = hashed(path)
+        digest = hashed(path)
         place.write_text("{}")
-        return done
+        return digest
 
     monkeypatch.setattr(files, "sha256", hash_and_swap)
-    assert found.read_json("reports/fairness.json") == wanted
+    assert result.read_json("reports/fairness.json") == content
 
 
 def test_numbers_that_are_none_are_no_evidence(project: Path) -> None:
     (project / "reports/fairness.json").write_text('{"value": NaN}')
     digests = {"reports/fairness.json": files.sha256(project / "reports/fairness.json")}
-    found = lineage.Lineage(root=project, fingerprint="", outs=digests, deps={})
+    evidence = lineage.Lineage(root=project, fingerprint="", outs=digests, deps={})
     with codes.raises("files.not_json"):
-        found.read_json("reports/fairness.json")
+        evidence.read_json("reports/fairness.json")
 
 
 def test_a_stage_that_runs_more_than_a_module_or_another_command_than_committed_is_named() -> None:

@@ -45,10 +45,10 @@ def challenger(place: Place) -> None:
 def forge_comparison(place: Place, by: str) -> None:
     """Somebody who may propose writes a better comparison, stores it and records it under their signature."""
     (file,) = (place.run_folder(2) / "evidence").glob("comparison-*.json")
-    forged = json.loads(file.read_text()) | {"outcome": "pass", "findings": []}
-    digest = files.sha256_json(forged)
+    forgery = json.loads(file.read_text()) | {"outcome": "pass", "findings": []}
+    digest = files.sha256_json(forgery)
     copy = place.root / Path(version_record.comparison_file(digest)).name
-    files.write_json(copy, forged)
+    files.write_json(copy, forgery)
     registry.store_evidence(registry.connect(), registry.candidate_version(registry.connect(), NAME, 2), copy)
     body: dict[str, Any] = {
         "version": 2,
@@ -69,8 +69,8 @@ def test_a_forged_comparison_promotes_nothing(place: Place) -> None:
     place.make("challenger", "compared champion", challenger)
     forge_comparison(place, "dan")
     for who in ("vera", "rita"):
-        done = place.decide("approve", 2, who)
-    assert done.error == "promotion.comparison_not_repeated"
+        result = place.decide("approve", 2, who)
+    assert result.error == "promotion.comparison_not_repeated"
     assert place.promote(2, by="otto").error == "promotion.comparison_not_repeated"
     assert place.told() == place.alias() == 1
 
@@ -92,9 +92,9 @@ def test_a_push_that_is_only_claimed_promotes_nothing(place: Place, tmp_path: Pa
     with Repo(str(place.root)) as repo, repo.config.edit() as config:
         config["remote"]["store"] = {"url": str(tmp_path / "store")}
         config["core"]["remote"] = "store"
-    proposed = place.proposed(1)
+    proposal = place.proposed(1)
     with place.office("tess") as office:
-        about = {"content": proposed.content, "fingerprint": proposed.fingerprint}
+        about = {"content": proposal.content, "fingerprint": proposal.fingerprint}
         office.record(office.draft(EntryKind.PROPOSAL, NAME, version=1, pushed=True, **about))
     assert place.promote(1, by="otto").error == "promotion.remote_lacks_outputs"
     assert place.told() is None
@@ -104,15 +104,15 @@ def test_a_push_that_is_only_claimed_promotes_nothing(place: Place, tmp_path: Pa
 def test_a_release_into_another_ledger_leaves_the_champions_evidence_as_it_is(place: Place) -> None:
     place.put("champion")
     before = place.bundle_file(1).read_bytes()
-    kept = place.root / ".clearance"
-    kept.rename(place.root / "kept")
-    kept.mkdir()
-    shutil.copy(place.root / "kept/executions", kept)
+    folder = place.root / ".clearance"
+    folder.rename(place.root / "kept")
+    folder.mkdir()
+    shutil.copy(place.root / "kept/executions", folder)
     with raises("promotion.alias_moved"):  # that ledger knows no champion; by then it has signed
         place.release("pipeline")
     assert len(list((place.run_folder(1) / "evidence").glob("bundle-*.json"))) == 2
-    shutil.rmtree(kept)
-    (place.root / "kept").rename(kept)
+    shutil.rmtree(folder)
+    (place.root / "kept").rename(folder)
     assert all(check.holds for check in place.verify().values())
     assert before in {file.read_bytes() for file in (place.run_folder(1) / "evidence").iterdir()}
 
@@ -140,7 +140,7 @@ def test_nobody_decides_for_the_champion_where_authors_are_hidden(place: Place) 
     place.release()
     place.hold("approve", 1, "vera").hold("approve", 1, "rita")
     (place.root / ".git/info/grafts").write_text("0" * 40 + "\n")
-    done = place.promote(1, by="otto")
-    assert done.code == ExitCode.REFUSED and "grafts" in done.said
+    result = place.promote(1, by="otto")
+    assert result.code == ExitCode.REFUSED and "grafts" in result.said
     assert place.decide("approve", 1, "vera").error == "versioning.checkout_not_visible"
     assert place.decide("reject", 1, "vera").code == ExitCode.PASS

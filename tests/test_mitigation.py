@@ -32,18 +32,18 @@ def test_with_the_weights_every_group_has_the_same_rate(cells: list[tuple[int, i
 
 
 def test_where_groups_do_not_differ_nothing_changes() -> None:
-    found = reweighing.reweigh(*rows([(6, 2), (3, 1)]))
-    assert found.weights.tolist() == [1.0] * 12
-    assert found.one_sided == []
+    result = reweighing.reweigh(*rows([(6, 2), (3, 1)]))
+    assert result.weights.tolist() == [1.0] * 12
+    assert result.one_sided == []
 
 
 def test_the_groups_are_the_intersections_of_all_attributes() -> None:
     """Balanced by race and by sex, unbalanced where both meet: each attribute alone would see nothing."""
     protected = pd.DataFrame({"race": list("aabb") * 3, "sex": list("mfmf") * 3})
     label = np.array([1, 0, 0, 1] * 2 + [0, 1, 1, 0])
-    found = reweighing.reweigh(protected, label)
-    assert sorted({round(weight, 6) for weight in found.weights}) == [0.75, 1.5]
-    assert [cell["group"] for cell in found.cells] == [
+    result = reweighing.reweigh(protected, label)
+    assert sorted({round(weight, 6) for weight in result.weights}) == [0.75, 1.5]
+    assert [cell["group"] for cell in result.cells] == [
         {"race": "a", "sex": "f"},
         {"race": "a", "sex": "m"},
         {"race": "b", "sex": "f"},
@@ -53,10 +53,10 @@ def test_the_groups_are_the_intersections_of_all_attributes() -> None:
 
 def test_an_unknown_group_is_a_group_and_an_empty_cell_is_named() -> None:
     protected = pd.DataFrame({"race": ["a", "a", "a", None, None]})
-    found = reweighing.reweigh(protected, np.array([1, 0, 0, 1, 1]))
-    assert np.all(np.isfinite(found.weights))
-    assert found.one_sided == ["(missing)"]
-    unknown = next(cell for cell in found.cells if cell["group"] == {"race": "(missing)"})
+    result = reweighing.reweigh(protected, np.array([1, 0, 0, 1, 1]))
+    assert np.all(np.isfinite(result.weights))
+    assert result.one_sided == ["(missing)"]
+    unknown = next(cell for cell in result.cells if cell["group"] == {"race": "(missing)"})
     assert unknown["rows"] == {"favourable": 2, "unfavourable": 0}
     assert unknown["weight"]["unfavourable"] is None
     assert unknown["weight"]["favourable"] == pytest.approx(2 * 3 / (5 * 2))
@@ -64,6 +64,8 @@ def test_an_unknown_group_is_a_group_and_an_empty_cell_is_named() -> None:
 
 def test_the_weights_follow_the_order_of_the_rows() -> None:
     protected, label = rows([(5, 1), (2, 4)])
-    turned = np.random.default_rng(0).permutation(len(label))
+    permutation = np.random.default_rng(0).permutation(len(label))
     straight = reweighing.reweigh(protected, label).weights
-    assert np.array_equal(reweighing.reweigh(protected.iloc[turned], label[turned]).weights, straight[turned])
+    assert np.array_equal(
+        reweighing.reweigh(protected.iloc[permutation], label[permutation]).weights, straight[permutation]
+    )

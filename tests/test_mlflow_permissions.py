@@ -60,11 +60,11 @@ class Guarded:
         self.patch.setenv("CLEARANCE_IDENTITY", identity)
         return MlflowClient()
 
-    def administer(self, path: str, **said: str) -> None:
+    def administer(self, path: str, **fields: str) -> None:
         """Ask the server for something as its administrator."""
         word = base64.b64encode(f"admin:{SECRETS['admin']}".encode()).decode()
         headers = {"Authorization": f"Basic {word}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.address}/api/{path}", json.dumps(said).encode(), headers)  # noqa: S310 - loopback
+        request = urllib.request.Request(f"{self.address}/api/{path}", json.dumps(fields).encode(), headers)  # noqa: S310 - loopback
         urllib.request.urlopen(request).close()  # noqa: S310
 
 
@@ -112,16 +112,16 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with pytest.MonkeyPatch.context() as patch, running(folder / "server") as address:
         root = judged.settle(folder / "project", patch)
         patch.setenv("MLFLOW_TRACKING_URI", address)
-        found = Guarded(address, root, patch)
-        admin = found.sign_in("admin")
+        server = Guarded(address, root, patch)
+        admin = server.sign_in("admin")
         for name in (NAME, CANDIDATES):
             admin.create_registered_model(name)
         for who in ("trainer", "promoter"):
-            found.administer("2.0/mlflow/users/create", username=who, password=SECRETS[who])
+            server.administer("2.0/mlflow/users/create", username=who, password=SECRETS[who])
         for who, name, permission in PERMISSIONS:
             about = {"resource_type": "registered_model", "resource_id": name, "permission": permission}
-            found.administer("3.0/mlflow/users/permissions/grant", username=who, **about)
-        yield found
+            server.administer("3.0/mlflow/users/permissions/grant", username=who, **about)
+        yield server
 
 
 WRITES: dict[str, Callable[[MlflowClient], object]] = {
@@ -154,18 +154,18 @@ def refusal(client: MlflowClient, write: Callable[[MlflowClient], object]) -> st
 
 
 def champion() -> int | None:
-    found = registry.champion(registry.connect(), NAME)
-    return found and found.number
+    version = registry.champion(registry.connect(), NAME)
+    return version and version.number
 
 
 def test_the_trainer_proposes_the_promoter_promotes_and_no_other_writes_to_the_name(guarded: Guarded) -> None:
     trainer = guarded.sign_in("trainer", "dan")
     track.main()
     day = dt.datetime.now(dt.UTC).date()
-    done = release.release(guarded.root, day)
-    assert (done["candidate"]["name"], done["candidate"]["version"]) == (CANDIDATES, 1)
-    assert done["status"] == "not promoted"
-    assert done["reason"] == "All required approvals are in, and dan may not promote: ask an operator to."
+    result = release.release(guarded.root, day)
+    assert (result["candidate"]["name"], result["candidate"]["version"]) == (CANDIDATES, 1)
+    assert result["status"] == "not promoted"
+    assert result["reason"] == "All required approvals are in, and dan may not promote: ask an operator to."
     assert not trainer.search_model_versions(f"name='{NAME}'")
 
     guarded.sign_in("trainer", "pipeline")  # the right person by the roles file, the wrong account in MLflow

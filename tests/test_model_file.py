@@ -57,10 +57,10 @@ def sha256(path: Path) -> str:
 
 def refused(path: Path, reason: str) -> None:
     """The file is refused although its digest is the recorded one."""
-    with pytest.raises(IntegrityError) as caught:
+    with pytest.raises(IntegrityError) as excinfo:
         model_file.load(path, sha256(path))
-    assert caught.value.code == "models.not_loadable"
-    assert reason in caught.value.values["reason"]
+    assert excinfo.value.code == "models.not_loadable"
+    assert reason in excinfo.value.values["reason"]
 
 
 class Planted:
@@ -90,9 +90,9 @@ class Custom(ClassifierMixin, BaseEstimator):
 def test_scores_are_bit_identical_after_a_round_trip(name: str, tmp_path: Path) -> None:
     model = fitted(ESTIMATORS[name]())
     path = tmp_path / "model.skops"
-    loaded = model_file.load(path, model_file.save(model, path))
-    assert np.array_equal(scoring.score(loaded, FEATURES), scoring.score(model, FEATURES))
-    assert encoding.origins(loaded[0]) == encoding.origins(model[0])
+    copy = model_file.load(path, model_file.save(model, path))
+    assert np.array_equal(scoring.score(copy, FEATURES), scoring.score(model, FEATURES))
+    assert encoding.origins(copy[0]) == encoding.origins(model[0])
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -101,8 +101,8 @@ def test_equal_models_give_equal_bytes(name: str, tmp_path: Path) -> None:
     first = model_file.save(model, tmp_path / "1.skops")
     noise = [object() for _ in range(1000)]
     assert model_file.save(fitted(ESTIMATORS[name]()), tmp_path / "2.skops") == first
-    loaded = model_file.load(tmp_path / "1.skops", first)
-    assert model_file.save(loaded, tmp_path / "3.skops") == first == sha256(tmp_path / "3.skops")
+    copy = model_file.load(tmp_path / "1.skops", first)
+    assert model_file.save(copy, tmp_path / "3.skops") == first == sha256(tmp_path / "3.skops")
     assert noise
 
 
@@ -114,11 +114,11 @@ def test_the_bytes_hold_no_time_no_address_and_no_set_order(tmp_path: Path) -> N
         assert archive.namelist() == ["schema.json", "0.npy"]
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert b"__id__" not in archive.read("schema.json")
-    loaded = skops.io.loads(content)
-    assert loaded["set"] == model["set"]
-    assert np.array_equal(loaded["same"], model["same"])
-    turned = {"set": set(there), "array": np.arange(3), "same": np.arange(3)}
-    assert model_file.canonical(skops.io.dumps(turned)) == content
+    copy = skops.io.loads(content)
+    assert copy["set"] == model["set"]
+    assert np.array_equal(copy["same"], model["same"])
+    variant = {"set": set(there), "array": np.arange(3), "same": np.arange(3)}
+    assert model_file.canonical(skops.io.dumps(variant)) == content
     assert model_file.canonical(content) == content
 
 
@@ -127,8 +127,8 @@ def test_the_allow_list_is_no_longer_than_estimators_and_mitigations_need() -> N
     for build in ESTIMATORS.values():
         needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(fitted(build()))))
     needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(CorrelationRemover())))
-    moved = group_thresholds.GroupScores(LogisticRegression(), np.ones((1, 2)), np.array([0.5]), 0.5)
-    needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(moved)))
+    mitigation = group_thresholds.GroupScores(LogisticRegression(), np.ones((1, 2)), np.array([0.5]), 0.5)
+    needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(mitigation)))
     assert set(trusted_types.TRUSTED) == needed
 
 
@@ -344,10 +344,10 @@ def test_categories_of_a_tree_are_refused_as_nothing_checks_their_tables() -> No
 def test_rows_that_are_taken_as_binned_already_are_refused(tmp_path: Path) -> None:
     model = fitted(ESTIMATORS["boosting"]())
     model[-1]._in_fit = True
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         model_file.save(model, tmp_path / "model.skops")
-    assert caught.value.code == "models.not_storable"
-    assert "does not check its rows itself" in caught.value.values["reason"]
+    assert excinfo.value.code == "models.not_storable"
+    assert "does not check its rows itself" in excinfo.value.values["reason"]
 
 
 def test_an_attribute_in_the_place_of_a_method_is_refused() -> None:
@@ -391,8 +391,8 @@ def test_a_sparse_matrix_is_stored_uncompressed_and_read_back(tmp_path: Path) ->
     model[-1]._fit_X = csr_matrix(model[-1]._fit_X)
     path, allowed = tmp_path / "model.skops", tmp_path / "trusted_types.yaml"
     allowed.write_text("- {type: scipy.sparse._csr.csr_matrix, reason: reviewed in a test}")
-    loaded = model_file.load(path, model_file.save(model, path, allowed), allowed)
-    assert (loaded[-1]._fit_X != model[-1]._fit_X).nnz == 0
+    copy = model_file.load(path, model_file.save(model, path, allowed), allowed)
+    assert (copy[-1]._fit_X != model[-1]._fit_X).nnz == 0
     assert model_file.canonical(path.read_bytes()) == path.read_bytes()
 
 
@@ -409,19 +409,19 @@ def test_a_forest_is_held_to_the_columns_it_checks_not_to_what_its_trees_say() -
 
 def test_a_type_is_named_already_when_saving(tmp_path: Path) -> None:
     path = tmp_path / "model.skops"
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         model_file.save(fitted(Custom()), path)
-    assert caught.value.code == "models.untrusted_types"
-    assert caught.value.values["types"] == "tests.test_model_file.Custom"
+    assert excinfo.value.code == "models.untrusted_types"
+    assert excinfo.value.values["types"] == "tests.test_model_file.Custom"
     assert not path.exists()
 
 
 def test_what_only_pickle_could_store_is_refused_when_saving(tmp_path: Path) -> None:
     model = fitted(Custom())
     model[-1].open_ = io.StringIO("x")
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         model_file.save(model, tmp_path / "model.skops")
-    assert caught.value.code in {"models.not_storable", "models.untrusted_types"}
+    assert excinfo.value.code in {"models.not_storable", "models.untrusted_types"}
 
 
 def test_compliance_can_allow_a_type(tmp_path: Path) -> None:
@@ -460,6 +460,6 @@ def test_the_shipped_list_adds_nothing() -> None:
 def test_a_list_that_is_none_allows_nothing(text: str, tmp_path: Path) -> None:
     path = tmp_path / "trusted_types.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         trusted_types.trusted_types(path)
-    assert caught.value.code.startswith("models.trusted_types_")
+    assert excinfo.value.code.startswith("models.trusted_types_")

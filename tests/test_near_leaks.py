@@ -34,15 +34,15 @@ def test_the_area_and_its_bound_are_those_of_the_scores_of_other_folds(
     random = np.random.default_rng(seed)
     inside = np.arange(120) % 3 == 0
     cell = np.where(random.random(120) < telling, inside, random.integers(0, cells, 120)).astype(np.int64)
-    found, scores = near_leaks.area(cell, inside), out_of_fold(cell, inside).round(12)
+    measurement, scores = near_leaks.area(cell, inside), out_of_fold(cell, inside).round(12)
     above = scores[inside][:, None] > scores[~inside][None, :]
     won = above + 0.5 * (scores[inside][:, None] == scores[~inside][None, :])
     error = np.sqrt(won.mean(axis=1).var(ddof=1) / won.shape[0] + won.mean(axis=0).var(ddof=1) / won.shape[1])
     if error:
         value = roc_auc_score(inside, scores)
         low, _ = ranking.area_bounds(value, error, min(won.shape), near_leaks.CONFIDENCE)
-        assert found.value == pytest.approx(value, abs=1e-12)
-        assert found.low == pytest.approx(low, abs=1e-9)
+        assert measurement.value == pytest.approx(value, abs=1e-12)
+        assert measurement.low == pytest.approx(low, abs=1e-9)
 
 
 def test_too_few_rows_of_a_kind_tell_nothing() -> None:
@@ -119,8 +119,8 @@ def test_two_features_that_settle_the_label_together_are_named(
     one: np.ndarray, other: np.ndarray, told: bool
 ) -> None:
     frame = pd.DataFrame({"one": one, "noise": RANDOM.normal(size=ROWS), "other": other})
-    found = [(a, b) for a, b, _ in near_leaks.pairs(frame, pd.Series(LABEL), 0.95)]
-    assert found == ([("one", "other")] if told else [])
+    pairs = [(a, b) for a, b, _ in near_leaks.pairs(frame, pd.Series(LABEL), 0.95)]
+    assert pairs == ([("one", "other")] if told else [])
 
 
 def test_a_large_table_is_looked_at_by_sample() -> None:

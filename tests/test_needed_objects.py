@@ -27,7 +27,7 @@ def needed(place: Place) -> list[str]:
 def test_every_models_versions_are_kept_whatever_the_project_is_called_now(place: Place) -> None:
     place.put("second")
     locks = needed(place)
-    assert len(locks) == 2 and all("models/trained" in each for each in locks)
+    assert len(locks) == 2 and all("models/trained" in lock for lock in locks)
     settings = yaml.safe_load((place.root / "params.yaml").read_text())
     (place.root / "params.yaml").write_text(yaml.safe_dump(settings | {"name": "another"}))
     assert needed(place) == locks

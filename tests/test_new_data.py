@@ -107,15 +107,19 @@ def test_a_bad_table_is_refused_by_name_and_the_champion_stays(
 ) -> None:
     faults = {"invited": "maybe", "applicant": "", "skill": ""}
     with_faults(applicants()).to_csv(hiring.root / SOURCE, sep=";", index=False)
-    done = run(hiring, prefect)
-    assert done.code == ExitCode.REFUSED, done.out
-    assert "Traceback" not in done.out
+    result = run(hiring, prefect)
+    assert result.code == ExitCode.REFUSED, result.out
+    assert "Traceback" not in result.out
     assert champions(hiring) == [("hiring", "champion", 1)]
-    found = files.read_json(hiring.root / "reports/validation_raw.json")["expectations"]
-    for column, says in faults.items():
-        told = [each["detail"] for each in found if each["column"] == column and not each["success"]]
-        assert told
-        assert says in " ".join(told)
+    expectations = files.read_json(hiring.root / "reports/validation_raw.json")["expectations"]
+    for column, cell in faults.items():
+        details = [
+            expectation["detail"]
+            for expectation in expectations
+            if expectation["column"] == column and not expectation["success"]
+        ]
+        assert details
+        assert cell in " ".join(details)
 
 
 def test_an_unreadable_table_is_a_fault_and_the_last_good_outputs_stay(
@@ -123,9 +127,9 @@ def test_an_unreadable_table_is_a_fault_and_the_last_good_outputs_stay(
 ) -> None:
     before = projects.files(hiring.root, ("reports/verdict.json", "dvc.lock"))
     Path(hiring.root / SOURCE).write_bytes(applicants(50).to_csv(index=False).encode())
-    done = run(hiring, prefect)
-    assert done.code == ExitCode.ERROR, done.out
-    assert "delimiter" in done.out
-    assert "hint:" in done.out
-    assert "Traceback" not in done.out
+    result = run(hiring, prefect)
+    assert result.code == ExitCode.ERROR, result.out
+    assert "delimiter" in result.out
+    assert "hint:" in result.out
+    assert "Traceback" not in result.out
     assert projects.files(hiring.root, tuple(before)) == before

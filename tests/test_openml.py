@@ -109,8 +109,13 @@ class OpenML(http.server.BaseHTTPRequestHandler):
 def test_openml_is_kept_the_same_way() -> None:
     loans.configure(kind="openml", path=str(loans.COPY), openml_id=31)
     snapshot.main()
-    kept = loans.origin()
-    assert (kept["kind"], kept["openml_id"], kept["name"], kept["version"]) == ("openml", 31, "loans", "2")
+    origin = loans.origin()
+    assert (origin["kind"], origin["openml_id"], origin["name"], origin["version"]) == (
+        "openml",
+        31,
+        "loans",
+        "2",
+    )
     assert [row["amount"] for row in loans.table()] == [1.5, 2.5]
     ingest.main()
     frame = pd.read_parquet("data/raw.parquet")
@@ -124,9 +129,9 @@ def test_openml_is_kept_the_same_way() -> None:
 
 @pytest.mark.usefixtures("openml_server")
 def test_an_unknown_openml_id_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(SourceError) as excinfo:
         openml.fetch(99, tmp_path / "home")
-    assert (caught.value.code, caught.value.values["openml_id"]) == ("data.openml_unreadable", 99)
+    assert (excinfo.value.code, excinfo.value.values["openml_id"]) == ("data.openml_unreadable", 99)
 
 
 @pytest.mark.filterwarnings("ignore:A network error occurred")
@@ -137,6 +142,6 @@ def test_openml_that_does_not_answer_is_worth_another_try(
 
     monkeypatch.setattr(_openml, "_DATA_INFO", f"http://127.0.0.1:{loans.unused_port()}/{{}}")
     monkeypatch.setattr(_openml.time, "sleep", lambda _: None)
-    with pytest.raises(UnavailableError) as caught:
+    with pytest.raises(UnavailableError) as excinfo:
         openml.fetch(31, tmp_path / "home")
-    assert caught.value.code == "data.openml_unreachable"
+    assert excinfo.value.code == "data.openml_unreachable"

@@ -26,8 +26,8 @@ def test_every_key_of_the_parameters_can_be_overridden_and_none_must() -> None:
     assert "required" not in schema
     train = schema["$defs"]["TrainOverrides"]["properties"]
     assert set(train) == set(params.Train.model_fields)
-    whole = {key: value for key, value in BASE.items() if key != "overrides"}
-    params.parse(request.merge(BASE, request.check(whole)), "params.yaml")
+    overrides = {key: value for key, value in BASE.items() if key != "overrides"}
+    params.parse(request.merge(BASE, request.check(overrides)), "params.yaml")
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,16 @@ def test_what_is_left_empty_in_a_form_overrides_nothing() -> None:
 
 
 def test_a_null_inside_a_free_mapping_is_a_value() -> None:
-    asked = {"train": {"arguments": {"max_depth": None}}}
-    assert request.check(asked) == asked
+    overrides = {"train": {"arguments": {"max_depth": None}}}
+    assert request.check(overrides) == overrides
 
 
 def test_sections_are_merged_and_anything_else_is_replaced() -> None:
-    asked = {"seed": 3, "split": {"test": 0.2, "train": 0.6}, "train": {"arguments": {"max_depth": 3}}}
-    merged = request.merge(BASE, asked)
+    overrides = {"seed": 3, "split": {"test": 0.2, "train": 0.6}, "train": {"arguments": {"max_depth": 3}}}
+    merged = request.merge(BASE, overrides)
     assert merged["split"] == {"train": 0.6, "tune": 0.2, "test": 0.2}
     assert merged["train"] == BASE["train"] | {"arguments": {"max_depth": 3}}
-    assert merged["overrides"] == asked
+    assert merged["overrides"] == overrides
     assert {key for key in merged if merged[key] != BASE[key]} == {"seed", "split", "train", "overrides"}
     assert BASE["overrides"] == {}
 
@@ -90,17 +90,17 @@ def test_settings_of_the_command_line_are_yaml_under_dotted_keys() -> None:
 
 def test_a_setting_inside_a_free_mapping_keeps_its_neighbours() -> None:
     settings = ["train.arguments.C=0.5", "train.arguments.solver=saga", "data.columns.race.nulls=0.5"]
-    asked = request.from_settings(settings, BASE)
-    assert asked["train"]["arguments"] == {"C": 0.5, "max_iter": 1000, "solver": "saga"}
-    assert asked["data"]["columns"]["race"] == BASE["data"]["columns"]["race"] | {"nulls": 0.5}
-    assert set(asked["data"]["columns"]) == set(BASE["data"]["columns"])
+    overrides = request.from_settings(settings, BASE)
+    assert overrides["train"]["arguments"] == {"C": 0.5, "max_iter": 1000, "solver": "saga"}
+    assert overrides["data"]["columns"]["race"] == BASE["data"]["columns"]["race"] | {"nulls": 0.5}
+    assert set(overrides["data"]["columns"]) == set(BASE["data"]["columns"])
     assert BASE["train"]["arguments"]["C"] == 0.1
 
 
 def test_a_date_is_recorded_as_text() -> None:
-    asked = request.check(request.from_settings(["policy.as_of=2027-01-01"], BASE))
-    assert asked == {"policy": {"as_of": "2027-01-01"}}
-    assert params.parse(request.merge(BASE, asked), "params.yaml").policy.as_of.year == 2027
+    overrides = request.check(request.from_settings(["policy.as_of=2027-01-01"], BASE))
+    assert overrides == {"policy": {"as_of": "2027-01-01"}}
+    assert params.parse(request.merge(BASE, overrides), "params.yaml").policy.as_of.year == 2027
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_only_a_policy_chosen_at_run_time_makes_a_what_if() -> None:
 
 
 def test_a_policy_file_joins_the_other_overrides() -> None:
-    asked = {"seed": 1, "policy": {"as_of": "2027-01-01"}}
-    joined = request.with_policy(asked, "p.yaml")
+    overrides = {"seed": 1, "policy": {"as_of": "2027-01-01"}}
+    joined = request.with_policy(overrides, "p.yaml")
     assert joined == {"seed": 1, "policy": {"as_of": "2027-01-01", "file": "p.yaml"}}
-    assert asked == {"seed": 1, "policy": {"as_of": "2027-01-01"}}
-    assert request.with_policy(asked, None) == asked
+    assert overrides == {"seed": 1, "policy": {"as_of": "2027-01-01"}}
+    assert request.with_policy(overrides, None) == overrides

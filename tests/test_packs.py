@@ -36,11 +36,11 @@ def test_the_packs_are_the_ones_promised() -> None:
 
 @each_pack
 def test_every_rule_says_its_kind_source_certainty_and_first_day(file: Path) -> None:
-    for written in yaml.safe_load(file.read_text())["rules"]:
+    for rule in yaml.safe_load(file.read_text())["rules"]:
         for key in ("kind", "source", "certainty", "valid_from"):
-            assert written.get(key), f"{written['id']}: {key}"
-        assert ("convention" in written["source"]) == (written["kind"] == "engineering"), written["id"]
-        assert written["kind"] == "engineering" or written["jurisdiction"], written["id"]
+            assert rule.get(key), f"{rule['id']}: {key}"
+        assert ("convention" in rule["source"]) == (rule["kind"] == "engineering"), rule["id"]
+        assert rule["kind"] == "engineering" or rule["jurisdiction"], rule["id"]
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
@@ -181,11 +181,11 @@ def test_local_law_144_reports_ratios_without_a_pass_mark_and_asks_that_they_are
     assert {rule.decides_by for rule in ratios} == {"report_only"}
     assert {rule.read_for for rule in ratios} == {("race", "sex", "race & sex")}
     for metric, name in (("disparate_impact_best_group", "sex"), ("missing_share", "race & sex")):
-        found = sound()
-        figures = {key: dict(by) for key, by in found["fairness"].measurements.items()}
+        documents = sound()
+        figures = {key: dict(by) for key, by in documents["fairness"].measurements.items()}
         del figures[metric][name]
-        found["fairness"] = MeasuredDocument(measurements=figures)
-        verdict = judgement.judge(book, found, DECLARED, TODAY)
+        documents["fairness"] = MeasuredDocument(measurements=figures)
+        verdict = judgement.judge(book, documents, DECLARED, TODAY)
         assert verdict.outcome == Outcome.NOT_EVALUATED
         assert f"fairness has no {metric} for {name}" in verdict.reasons[0]
 

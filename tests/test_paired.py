@@ -46,39 +46,39 @@ def swapped(of: paired.PairedTable) -> paired.PairedTable:
 
 def tango_by_search(rows: np.ndarray, gap: float) -> float:
     """Tango's score with the constrained maximum found by search instead of by formula."""
-    total, lost, won = rows.sum(), rows[1, 0], rows[0, 1]
-    alike = total - lost - won
+    total, losses, won = rows.sum(), rows[1, 0], rows[0, 1]
+    ties = total - losses - won
 
     def minus(log_discordant: float) -> float:
         lose = log_discordant
         chances = (lose, lose + gap, 1 - 2 * lose - gap)
         if min(chances) < 0:
             return 1e9
-        held = zip((lost, won, alike), chances, strict=True)
-        return -sum(count * math.log(max(chance, 1e-300)) for count, chance in held)
+        pairs = zip((losses, won, ties), chances, strict=True)
+        return -sum(count * math.log(max(chance, 1e-300)) for count, chance in pairs)
 
     ends = (max(0.0, -gap), (1 - gap) / 2)
     lose = optimize.minimize_scalar(minus, bounds=ends, method="bounded", options={"xatol": 1e-12}).x
-    return float((won - lost - total * gap) / math.sqrt(total * (2 * lose + gap - gap * gap)))
+    return float((won - losses - total * gap) / math.sqrt(total * (2 * lose + gap - gap * gap)))
 
 
 def ratio_by_search(rows: np.ndarray, times: float) -> float:
     """Nam and Blackwelder's score, the same way."""
-    lost, won, both = rows[1, 0], rows[0, 1], rows[1, 1]
-    asked = lost + won + both
+    losses, won, agreements = rows[1, 0], rows[0, 1], rows[1, 1]
+    positives = losses + won + agreements
 
     def minus(win: float) -> float:
         lose = 1 - times + times * win
         chances = (lose, win, 1 - lose - win)
         if min(chances) < 0:
             return 1e9
-        held = zip((lost, won, both), chances, strict=True)
-        return -sum(count * math.log(max(chance, 1e-300)) for count, chance in held)
+        pairs = zip((losses, won, agreements), chances, strict=True)
+        return -sum(count * math.log(max(chance, 1e-300)) for count, chance in pairs)
 
     ends = (max(0.0, (times - 1) / times), times / (1 + times))
     win = optimize.minimize_scalar(minus, bounds=ends, method="bounded", options={"xatol": 1e-12}).x
-    variance = asked * times * (win + 1 - times + times * win)
-    return float((both + won - times * (both + lost)) / math.sqrt(variance))
+    variance = positives * times * (win + 1 - times + times * win)
+    return float((agreements + won - times * (agreements + losses)) / math.sqrt(variance))
 
 
 @pytest.mark.parametrize("rows", [[[30, 7], [3, 40]], [[5, 12], [2, 9]], [[200, 4], [9, 387]]])
@@ -117,7 +117,7 @@ def test_the_smallest_samples_stay_inside_the_range() -> None:
 
 def exact_coverage(total: int, won: float, lost: float) -> float:
     """How often Tango's interval holds the truth: every sample that can be, by its chance."""
-    held = 0.0
+    coverage = 0.0
     for more in range(total + 1):
         for less in range(total + 1 - more):
             counts = [more, less, total - more - less]
@@ -125,8 +125,8 @@ def exact_coverage(total: int, won: float, lost: float) -> float:
             if chance > 1e-9:
                 square = np.array([[counts[2], more], [less, 0]])
                 low, high = paired_intervals.difference(square, 0.95)[1]
-                held += chance * (low <= won - lost <= high)
-    return held
+                coverage += chance * (low <= won - lost <= high)
+    return coverage
 
 
 @pytest.mark.parametrize(("won", "lost"), [(0.05, 0.05), (0.1, 0.1), (0.02, 0.06), (0.2, 0.1)])
@@ -139,16 +139,16 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(won: float, lost: floa
 def test_bounds_enclose_and_exchanging_the_models_turns_them(square: np.ndarray) -> None:
     value, (low, high) = paired_intervals.difference(square, 0.95)
     assert -1 <= low <= value <= high <= 1
-    turned, ends = paired_intervals.difference(square.T, 0.95)
-    assert (turned, *ends) == pytest.approx((-value, -high, -low), abs=1e-7)
+    reversal, ends = paired_intervals.difference(square.T, 0.95)
+    assert (reversal, *ends) == pytest.approx((-value, -high, -low), abs=1e-7)
     summed, ends = paired_intervals.total(square, 0.95)
     assert summed == pytest.approx((square[1].sum() + square[:, 1].sum()) / square.sum())
     assert ends[0] - 1e-9 <= summed <= ends[1] + 1e-9
     if square[1].sum() and square[:, 1].sum():
         value, (low, high) = paired_intervals.ratio(square, 0.95)
-        turned, ends = paired_intervals.ratio(square.T, 0.95)
+        reversal, ends = paired_intervals.ratio(square.T, 0.95)
         assert low <= value <= high
-        assert (turned, *ends) == pytest.approx((-value, -high, -low), abs=1e-6)
+        assert (reversal, *ends) == pytest.approx((-value, -high, -low), abs=1e-6)
         value, (low, high) = paired_intervals.product(square, 0.95)
         assert low <= value <= high
 
@@ -156,21 +156,21 @@ def test_bounds_enclose_and_exchanging_the_models_turns_them(square: np.ndarray)
 @given(squares)
 @settings(max_examples=40, deadline=None)
 def test_mcnemar_is_the_binomial_test_on_the_rows_decided_differently(square: np.ndarray) -> None:
-    lost, won = int(square[1, 0]), int(square[0, 1])
-    both = range(lost + won + 1)
-    chances = [math.comb(lost + won, each) / 2 ** (lost + won) for each in both]
-    wanted = sum(each for each in chances if each <= chances[won] * (1 + 1e-9))
-    assert paired_intervals.mcnemar(square) == pytest.approx(min(1.0, wanted))
+    losses, won = int(square[1, 0]), int(square[0, 1])
+    counts = range(losses + won + 1)
+    chances = [math.comb(losses + won, number) / 2 ** (losses + won) for number in counts]
+    probability = sum(number for number in chances if number <= chances[won] * (1 + 1e-9))
+    assert paired_intervals.mcnemar(square) == pytest.approx(min(1.0, probability))
 
 
 @given(tables)
 @settings(max_examples=40, deadline=None)
 def test_changes_are_the_differences_of_what_each_model_alone_is_measured_at(cells: list[int]) -> None:
-    found = table(cells)
-    measured = paired.measure(found, SAMPLING)
-    label = np.repeat([0, 0, 0, 0, 1, 1, 1, 1], found.rows.sum(axis=0).ravel())
-    champion = np.repeat([0, 0, 1, 1] * 2, found.rows.sum(axis=0).ravel())
-    candidate = np.repeat([0, 1] * 4, found.rows.sum(axis=0).ravel())
+    comparison = table(cells)
+    measured = paired.measure(comparison, SAMPLING)
+    label = np.repeat([0, 0, 0, 0, 1, 1, 1, 1], comparison.rows.sum(axis=0).ravel())
+    champion = np.repeat([0, 0, 1, 1] * 2, comparison.rows.sum(axis=0).ravel())
+    candidate = np.repeat([0, 1] * 4, comparison.rows.sum(axis=0).ravel())
     for name, oracle in (
         ("accuracy", metrics.accuracy_score),
         ("balanced_accuracy", metrics.balanced_accuracy_score),
@@ -179,40 +179,40 @@ def test_changes_are_the_differences_of_what_each_model_alone_is_measured_at(cel
     ):
         assert measured[name].value == pytest.approx(oracle(label, candidate) - oracle(label, champion))
     assert measured["selection_rate"].value == pytest.approx(candidate.mean() - champion.mean())
-    turned = paired.measure(swapped(found), SAMPLING)
+    reversal = paired.measure(swapped(comparison), SAMPLING)
     for name in measured.keys() - {"f1"}:  # other cells are other draws
-        mine, theirs = measured[name], turned[name]
+        mine, theirs = measured[name], reversal[name]
         assert (mine.value, mine.low) == (
             pytest.approx(-theirs.value, abs=1e-9),
             pytest.approx(-theirs.high, abs=1e-6),
         )
 
 
-def groups_of(found: paired.PairedTable, model: int) -> dict[str, Cells]:
+def groups_of(comparison: paired.PairedTable, model: int) -> dict[str, Cells]:
     """One model's cells by group: 0 the champion, 1 the candidate."""
-    decided = found.rows.sum(axis=3 - model)
+    decided = comparison.rows.sum(axis=3 - model)
     return {
         name: Cells(
-            true_positive=int(each[1, 1]),
-            false_positive=int(each[0, 1]),
-            false_negative=int(each[1, 0]),
-            true_negative=int(each[0, 0]),
+            true_positive=int(counts[1, 1]),
+            false_positive=int(counts[0, 1]),
+            false_negative=int(counts[1, 0]),
+            true_negative=int(counts[0, 0]),
         )
-        for name, each in zip(found.names, decided, strict=True)
+        for name, counts in zip(comparison.names, decided, strict=True)
     }
 
 
 @given(tables)
 @settings(max_examples=40, deadline=None)
 def test_a_change_of_disparity_is_that_of_the_fairness_figures(cells: list[int]) -> None:
-    found = table(cells)
-    champion, candidate = (fairness.measure(groups_of(found, each), 0.95, "g0") for each in (0, 1))
+    comparison = table(cells)
+    champion, candidate = (fairness.measure(groups_of(comparison, model), 0.95, "g0") for model in (0, 1))
     for metric in paired_disparity.METRICS:
-        change = paired_disparity.measure(found, metric, SAMPLING, "g0")
+        change = paired_disparity.measure(comparison, metric, SAMPLING, "g0")
         before, after = champion[metric].value, candidate[metric].value
         assert before is not None and after is not None
-        wanted = after / before if metric in paired_disparity.RATIOS else after - before
-        assert change.value == pytest.approx(wanted, abs=1e-9), metric
+        reference = after / before if metric in paired_disparity.RATIOS else after - before
+        assert change.value == pytest.approx(reference, abs=1e-9), metric
         if change.low is not None:
             assert change.low <= change.value <= change.high
 
@@ -222,19 +222,21 @@ def test_a_change_of_disparity_is_that_of_the_fairness_figures(cells: list[int])
 def test_disparities_turn_with_the_models_and_know_no_order_of_groups(
     cells: list[int], random: object
 ) -> None:
-    found = table(cells)
-    order = list(range(len(found.names)))
+    comparison = table(cells)
+    order = list(range(len(comparison.names)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    shuffled = paired.PairedTable(names=tuple(found.names[at] for at in order), rows=found.rows[order])
+    shuffled = paired.PairedTable(
+        names=tuple(comparison.names[at] for at in order), rows=comparison.rows[order]
+    )
     for metric in sorted(paired_disparity.METRICS - {"predictive_parity_difference"}):
-        one = paired_disparity.measure(found, metric, SAMPLING, "g0")
+        one = paired_disparity.measure(comparison, metric, SAMPLING, "g0")
         again = paired_disparity.measure(shuffled, metric, SAMPLING, "g0")
         assert (again.value, again.low, again.high) == pytest.approx((one.value, one.low, one.high))
-        turned = paired_disparity.measure(swapped(found), metric, SAMPLING, "g0")
+        reversal = paired_disparity.measure(swapped(comparison), metric, SAMPLING, "g0")
         sign = (
-            [1 / turned.high, 1 / turned.low]
+            [1 / reversal.high, 1 / reversal.low]
             if metric in paired_disparity.RATIOS
-            else [-turned.high, -turned.low]
+            else [-reversal.high, -reversal.low]
         )
         assert [one.low, one.high] == pytest.approx(sign, abs=1e-6), metric
 
@@ -244,9 +246,9 @@ def test_two_groups_that_move_as_one_are_bounded_by_what_moved() -> None:
     rows = np.array(
         [[[[300, 3], [2, 200]], [[95, 2], [3, 395]]], [[[100, 2], [3, 400]], [[45, 3], [2, 445]]]]
     )
-    found = paired.PairedTable(names=("a", "b"), rows=rows)
-    change = paired_disparity.measure(found, "demographic_parity_difference", SAMPLING)
-    alone = fairness.measure(groups_of(found, 1), 0.95)["demographic_parity_difference"]
+    comparison = paired.PairedTable(names=("a", "b"), rows=rows)
+    change = paired_disparity.measure(comparison, "demographic_parity_difference", SAMPLING)
+    alone = fairness.measure(groups_of(comparison, 1), 0.95)["demographic_parity_difference"]
     assert change.low is not None and change.high is not None and alone.low is not None
     assert -0.02 < change.low < change.high < 0.02
     assert alone.high - alone.low > 3 * (change.high - change.low)
@@ -265,28 +267,28 @@ def test_a_candidate_that_evens_groups_out_is_not_called_unfair_for_moving_them(
 def test_holes_are_said() -> None:
     rows = np.ones((2, 2, 2, 2), dtype=np.int64)
     rows[1] = 0
-    gone = paired.PairedTable(names=("a", "b"), rows=rows)
-    change = paired_disparity.measure(gone, "demographic_parity_difference", SAMPLING)
+    comparison = paired.PairedTable(names=("a", "b"), rows=rows)
+    change = paired_disparity.measure(comparison, "demographic_parity_difference", SAMPLING)
     assert (change.value, change.undefined) == (None, "no rows to count in b")
     assert change.support == {"a": 8, "b": 0}
     alone = paired.PairedTable(names=("a",), rows=rows[:1])
     assert paired_disparity.measure(alone, "equalized_odds_difference", SAMPLING).value is None
     assert paired_disparity.measure(alone, "predictive_parity_difference", SAMPLING).value is None
-    named = paired_disparity.measure(gone, "disparate_impact_reference_group", SAMPLING, "c")
-    assert named.undefined == "there is no reference group among them to compare with"
+    impact = paired_disparity.measure(comparison, "disparate_impact_reference_group", SAMPLING, "c")
+    assert impact.undefined == "there is no reference group among them to compare with"
     rows[1, :, 0] = 5  # the champion favours nobody of b
-    never = paired_disparity.measure(gone, "demographic_parity_ratio", SAMPLING)
+    never = paired_disparity.measure(comparison, "demographic_parity_ratio", SAMPLING)
     assert never.undefined == "a rate is 0 in b (selection rate)"
     assert paired.change(np.zeros((2, 2), dtype=int), 0.95).value is None
     with pytest.raises(KeyError):
-        paired_disparity.measure(gone, "made_up", SAMPLING)
+        paired_disparity.measure(comparison, "made_up", SAMPLING)
 
 
 def test_no_bootstrap_decides_where_the_models_hardly_disagree() -> None:
     rows = np.full((1, 2, 2, 2), 100)
     rows[0, :, 0, 1] = [5, 4]
-    found = paired_resampling.measure(rows, paired_resampling.f1, SAMPLING, {"rows": int(rows.sum())})
-    assert (found.low, found.lack) == (
+    measurement = paired_resampling.measure(rows, paired_resampling.f1, SAMPLING, {"rows": int(rows.sum())})
+    assert (measurement.low, measurement.lack) == (
         None,
         "a bootstrap needs 10 rows of each kind: 9 favoured by the candidate alone",
     )
@@ -327,39 +329,43 @@ def scores_of(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 def test_areas_are_compared_as_delong_did() -> None:
     label, first, second = scores_of(120, 1)
     value, error = delong_by_hand(label, first, second)
-    found = paired_scores.area(label, first, second, 0.95)
-    assert found.value == pytest.approx(value)
-    assert found.value == pytest.approx(
+    measurement = paired_scores.area(label, first, second, 0.95)
+    assert measurement.value == pytest.approx(value)
+    assert measurement.value == pytest.approx(
         metrics.roc_auc_score(label, second) - metrics.roc_auc_score(label, first)
     )
     quantile = stats.t.ppf(0.975, min(label.sum(), (1 - label).sum()) - 1)
-    assert found.high == pytest.approx(value + quantile * error)
+    assert measurement.high == pytest.approx(value + quantile * error)
 
 
 def test_losses_are_compared_row_by_row() -> None:
     label, first, second = scores_of(150, 2)
-    found = paired_scores.measure(label, first, second, 0.95)
+    measurements = paired_scores.measure(label, first, second, 0.95)
     for name, oracle in (("brier", metrics.brier_score_loss), ("log_loss", metrics.log_loss)):
-        assert found[name].value == pytest.approx(oracle(label, second) - oracle(label, first))
+        assert measurements[name].value == pytest.approx(oracle(label, second) - oracle(label, first))
     changes = (second - label) ** 2 - (first - label) ** 2
     low, high = stats.ttest_1samp(changes, 0).confidence_interval(0.95)
-    assert (found["brier"].low, found["brier"].high) == pytest.approx((low, high))
-    turned = paired_scores.measure(label, second, first, 0.95)
-    for name, mine in found.items():
-        assert (mine.low, mine.high) == pytest.approx((-turned[name].high, -turned[name].low)), name
+    assert (measurements["brier"].low, measurements["brier"].high) == pytest.approx((low, high))
+    reversal = paired_scores.measure(label, second, first, 0.95)
+    for name, mine in measurements.items():
+        assert (mine.low, mine.high) == pytest.approx((-reversal[name].high, -reversal[name].low)), name
 
 
 def test_scores_that_say_nothing_have_no_interval() -> None:
     label, first, _ = scores_of(100, 3)
-    alike = paired_scores.measure(label, first, first, 0.95)
-    assert {name: (each.value, each.low) for name, each in alike.items()} == dict.fromkeys(alike, (0.0, None))
+    measurements = paired_scores.measure(label, first, first, 0.95)
+    assert {
+        name: (measurement.value, measurement.low) for name, measurement in measurements.items()
+    } == dict.fromkeys(measurements, (0.0, None))
     assert paired_scores.area(label, first, first**2, 0.95).lack == "both models rank these rows alike"
     few = paired_scores.area(label[:12], first[:12], first[:12][::-1], 0.95)
     assert few.lack is not None and "10 rows of each label" in few.lack
     ones = paired_scores.area(np.ones(20, dtype=int), first[:20], first[:20], 0.95)
     assert ones.undefined == "every row has the label 1"
     nothing = paired_scores.measure(label[:0], first[:0], first[:0], 0.95)
-    assert all(isinstance(each, Measurement) and each.value is None for each in nothing.values())
+    assert all(
+        isinstance(measurement, Measurement) and measurement.value is None for measurement in nothing.values()
+    )
 
 
 @given(st.integers(1, 60), st.floats(0.5, 0.999))

@@ -23,13 +23,13 @@ def raw() -> dict[str, Any]:
 
 
 def put(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    changed = copy.deepcopy(data)
+    result = copy.deepcopy(data)
     *way, last = key.split(".")
-    place = changed
+    place = result
     for part in way:
         place = place[part]
     place[last] = value
-    return changed
+    return result
 
 
 def test_the_shipped_parameters_are_valid() -> None:
@@ -75,33 +75,33 @@ def test_the_shipped_parameters_are_valid() -> None:
     ],
 )
 def test_what_is_wrong_is_named(raw: dict[str, Any], key: str, value: Any, says: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         params.parse(put(raw, key, value), "params.yaml")
-    assert caught.value.code == "params.invalid"
-    assert says in caught.value.values["problems"]
+    assert excinfo.value.code == "params.invalid"
+    assert says in excinfo.value.values["problems"]
 
 
 def test_a_url_is_never_written_into_the_file(raw: dict[str, Any]) -> None:
     source = {"kind": "sql", "path": "data/snapshot", "query": "SELECT 1", "url_env": "postgresql://a:b@c/d"}
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         params.parse(put(raw, "source", source), "params.yaml")
-    assert "`source.url_env`" in caught.value.values["problems"]
-    assert "a:b@c" not in f"{caught.value} {caught.value.values}"
+    assert "`source.url_env`" in excinfo.value.values["problems"]
+    assert "a:b@c" not in f"{excinfo.value} {excinfo.value.values}"
 
 
 def test_a_bare_date_is_named_before_dvc_stumbles(raw: dict[str, Any]) -> None:
     dated = put(raw, "policy.as_of", yaml.safe_load("2026-01-31"))
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         params.parse(dated, "params.yaml")
-    assert (caught.value.code, caught.value.values["key"]) == ("params.bare_date", "policy.as_of")
+    assert (excinfo.value.code, excinfo.value.values["key"]) == ("params.bare_date", "policy.as_of")
 
 
 @pytest.mark.parametrize("text", ["", "- a", "a: [", "\ta: 1"])
 def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         params.load(tmp_path / "params.yaml")
-    assert caught.value.code in {"params.no_keys", "params.not_yaml"}
+    assert excinfo.value.code in {"params.no_keys", "params.not_yaml"}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

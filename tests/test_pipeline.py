@@ -68,8 +68,8 @@ def test_nothing_left_the_machine_and_nothing_was_written_outside_the_project(
 
 
 def test_git_sees_nothing_but_the_lock(demo: Project, demo_run: Done) -> None:
-    changed = demo.run("git", "status", "--porcelain").ok().out.split("\n")
-    assert {line[3:] for line in changed if line} <= {"dvc.lock"}
+    lines = demo.run("git", "status", "--porcelain").ok().out.split("\n")
+    assert {line[3:] for line in lines if line} <= {"dvc.lock"}
 
 
 def test_the_lock_in_git_is_of_the_code_in_git(demo: Project, demo_run: Done) -> None:
@@ -95,29 +95,29 @@ def test_every_evidence_file_is_bound_by_its_digest(demo: Project, verdict: dict
 def test_dvc_shows_metrics_and_plots(demo: Project, demo_run: Done) -> None:
     assert "roc_auc" in demo.run("dvc", "metrics", "show").ok().out
     demo.run("dvc", "metrics", "diff").ok()
-    shown = demo.run("dvc", "plots", "show", "--out", ".clearance/plots").ok()
-    page = Path(shown.out.strip().splitlines()[-1].removeprefix("file://"))
+    result = demo.run("dvc", "plots", "show", "--out", ".clearance/plots").ok()
+    page = Path(result.out.strip().splitlines()[-1].removeprefix("file://"))
     assert "false_positive_rate" in page.read_text()
 
 
 def test_the_user_reads_the_verdict_again_as_markdown(demo: Project, demo_run: Done, verdict: dict) -> None:
-    done = demo.run("clearance", "verdict", "--markdown")
-    assert done.code == demo_run.code
-    assert done.out.startswith("#")
+    result = demo.run("clearance", "verdict", "--markdown")
+    assert result.code == demo_run.code
+    assert result.out.startswith("#")
     for finding in verdict["findings"]:
-        assert finding["rule"] in done.out
+        assert finding["rule"] in result.out
 
 
 def test_plain_training_is_refused_on_race_in_a_workspace_of_its_own(demo: Project, demo_run: Done) -> None:
     mine = projects.files(demo.root, ("params.yaml", "dvc.lock", "reports/verdict.json"))
-    done = demo.run("clearance", "run", "--set", "train.mitigation=none")
-    assert done.code == ExitCode.REFUSED, done.out
-    assert "demographic parity difference by race" in done.out
+    result = demo.run("clearance", "run", "--set", "train.mitigation=none")
+    assert result.code == ExitCode.REFUSED, result.out
+    assert "demographic parity difference by race" in result.out
     assert projects.files(demo.root, tuple(mine)) == mine
     (folder,) = (demo.root / ".clearance/workspaces").iterdir()
-    judged = json.loads((folder / "reports/verdict.json").read_text())
-    assert judged["overrides"] == {"train": {"mitigation": "none"}}
-    failed = [f for f in judged["findings"] if f["outcome"] == "fail" and f["severity"] == "block"]
+    document = json.loads((folder / "reports/verdict.json").read_text())
+    assert document["overrides"] == {"train": {"mitigation": "none"}}
+    failed = [f for f in document["findings"] if f["outcome"] == "fail" and f["severity"] == "block"]
     assert {(f["metric"], f["attribute"]) for f in failed} == {
         ("fairness.demographic_parity_difference", "race")
     }
@@ -129,18 +129,18 @@ def test_a_policy_chosen_at_run_time_is_a_what_if_and_releases_nothing(demo: Pro
     (demo.root / "policies/lenient.yaml").write_text(yaml.safe_dump(lenient))
     before = registry(demo)
     try:
-        done = demo.run("clearance", "run", "--policy", "policies/lenient.yaml")
+        result = demo.run("clearance", "run", "--policy", "policies/lenient.yaml")
     finally:
         (demo.root / "policies/lenient.yaml").unlink()
-    assert done.code == ExitCode.PASS, done.out
-    assert "what-if" in done.out.lower()
+    assert result.code == ExitCode.PASS, result.out
+    assert "what-if" in result.out.lower()
     assert registry(demo) == before
 
 
 def test_a_rerun_rebuilds_what_was_corrupted_and_changes_nothing_else(demo: Project, demo_run: Done) -> None:
     """One output is edited, and so is its copy in the cache, each with its size and time kept."""
     names = ("dvc.lock", "data/raw.parquet", "reports/verdict.json", "reports/report.html")
-    good, recorded = projects.files(demo.root, names), registry(demo)
+    good, contents = projects.files(demo.root, names), registry(demo)
     output = demo.root / "data/raw.parquet"
     lock = yaml.safe_load((demo.root / "dvc.lock").read_text())
     (digest,) = (out["md5"] for out in lock["stages"]["ingest"]["outs"] if out["path"] == "data/raw.parquet")
@@ -157,7 +157,7 @@ def test_a_rerun_rebuilds_what_was_corrupted_and_changes_nothing_else(demo: Proj
     assert again.code == demo_run.code, again.out
     assert again.out.count("cached") == len(STAGES) - 1
     assert projects.files(demo.root, names) == good
-    assert registry(demo) == recorded
+    assert registry(demo) == contents
     plain = demo.run("dvc", "repro").ok()
     assert plain.out.count("didn't change, skipping") >= len(STAGES)
     assert "Running stage" not in plain.out

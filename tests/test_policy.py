@@ -84,12 +84,12 @@ def fairness(measurement: Measurement, attribute: str = "race") -> dict[str, Any
     }
 
 
-def outcome(found: dict[str, Any], *rules: dict[str, Any]) -> Outcome:
-    return judgement.judge(made(*rules), found, DECLARED, TODAY).outcome
+def outcome(documents: dict[str, Any], *rules: dict[str, Any]) -> Outcome:
+    return judgement.judge(made(*rules), documents, DECLARED, TODAY).outcome
 
 
-def reason(found: dict[str, Any], *rules: dict[str, Any]) -> str:
-    return judgement.judge(made(*rules), found, DECLARED, TODAY).findings[0].reason
+def reason(documents: dict[str, Any], *rules: dict[str, Any]) -> str:
+    return judgement.judge(made(*rules), documents, DECLARED, TODAY).findings[0].reason
 
 
 # Reading a policy
@@ -102,10 +102,10 @@ def read(tmp_path: Path, content: dict[str, Any]) -> Policy:
 
 
 def test_a_policy_is_read_as_written(tmp_path: Path) -> None:
-    found = read(tmp_path, written(rule(valid_until="2026-12-31", minimum_support=30)))
-    assert found.rules[0].valid_until == dt.date(2026, 12, 31)
-    assert found.rules[0].undefined == "not_evaluated"
-    assert found.promotion.when == (Outcome.PASS,)
+    policy = read(tmp_path, written(rule(valid_until="2026-12-31", minimum_support=30)))
+    assert policy.rules[0].valid_until == dt.date(2026, 12, 31)
+    assert policy.rules[0].undefined == "not_evaluated"
+    assert policy.promotion.when == (Outcome.PASS,)
 
 
 @pytest.mark.parametrize(
@@ -249,12 +249,12 @@ def test_reporting_neither_passes_nor_blocks() -> None:
 
 
 def test_a_small_group_is_named_with_what_it_lacks() -> None:
-    found = fairness(gap(0.02, 0.01, 0.03, support={"White": 400, "Black": 12, "Hispanic": 29}))
-    assert outcome(found, rule(minimum_support=30)) == Outcome.INSUFFICIENT_EVIDENCE
-    said = reason(found, rule(minimum_support=30))
-    assert "Black has 12 (18 short), Hispanic has 29 (1 short)" in said
-    assert "White" not in said
-    assert outcome(found, rule(minimum_support=12)) == Outcome.PASS
+    documents = fairness(gap(0.02, 0.01, 0.03, support={"White": 400, "Black": 12, "Hispanic": 29}))
+    assert outcome(documents, rule(minimum_support=30)) == Outcome.INSUFFICIENT_EVIDENCE
+    sentence = reason(documents, rule(minimum_support=30))
+    assert "Black has 12 (18 short), Hispanic has 29 (1 short)" in sentence
+    assert "White" not in sentence
+    assert outcome(documents, rule(minimum_support=12)) == Outcome.PASS
 
 
 def test_a_small_group_does_not_excuse_a_proven_failure() -> None:
@@ -279,9 +279,9 @@ def test_less_confidence_than_the_rule_asks_for_decides_nothing() -> None:
 
 @pytest.mark.parametrize("undefined", ["fail", "insufficient_evidence", "not_evaluated"])
 def test_an_undefined_value_is_what_the_rule_says_and_never_a_pass(undefined: str) -> None:
-    found = fairness(evidence.undefined("no rows to count in Black"))
-    assert outcome(found, rule(undefined=undefined)) == undefined
-    assert "no rows to count in Black" in reason(found, rule(undefined=undefined))
+    documents = fairness(evidence.undefined("no rows to count in Black"))
+    assert outcome(documents, rule(undefined=undefined)) == undefined
+    assert "no rows to count in Black" in reason(documents, rule(undefined=undefined))
 
 
 GOOD = gap(0.02, 0.01, 0.03).to_json()
@@ -347,8 +347,8 @@ def test_a_metric_by_attribute_needs_a_rule_that_names_one() -> None:
 
 
 def test_a_finding_is_a_sentence_with_its_numbers() -> None:
-    found = fairness(gap(0.3124, 0.1504, 0.4701))
-    assert reason(found) == (
+    documents = fairness(gap(0.3124, 0.1504, 0.4701))
+    assert reason(documents) == (
         "demographic parity difference by race is 0.312 (95% interval 0.150 to 0.470); limit: ≤ 0.1"
     )
     across = fairness(gap(0.09, 0.02, 0.2, support={"White": 500, "Black": 60}))
@@ -365,9 +365,9 @@ def test_a_number_that_sits_at_the_limit_cannot_be_decided_by_more_rows() -> Non
 
 
 def test_rows_too_few_for_any_interval_are_insufficient_evidence_and_say_why() -> None:
-    found = Measurement(value=0.02, lack="a bootstrap needs 10 rows of each kind: Black has 3")
-    assert outcome(fairness(found)) == Outcome.INSUFFICIENT_EVIDENCE
-    assert "there is no interval to decide by: a bootstrap needs 10 rows" in reason(fairness(found))
+    measurement = Measurement(value=0.02, lack="a bootstrap needs 10 rows of each kind: Black has 3")
+    assert outcome(fairness(measurement)) == Outcome.INSUFFICIENT_EVIDENCE
+    assert "there is no interval to decide by: a bootstrap needs 10 rows" in reason(fairness(measurement))
     with pytest.raises(ValueError, match="lacks rows"):
         Measurement(value=0.02, low=0.0, high=0.1, confidence=0.95, lack="too few")
 
@@ -385,8 +385,8 @@ def test_an_intersection_is_assessed_when_all_its_attributes_are_declared(
 ) -> None:
     crossed = made(rule(attribute="race & sex"), attributes=["race & sex"])
     declaration = judgement.Declaration(attributes=declared, target="approve", favourable=1)
-    found = fairness(gap(0.02, 0.01, 0.03), "race & sex")
-    assert judgement.judge(crossed, found, declaration, TODAY).outcome == expected
+    documents = fairness(gap(0.02, 0.01, 0.03), "race & sex")
+    assert judgement.judge(crossed, documents, declaration, TODAY).outcome == expected
 
 
 # Many rules, one verdict
@@ -400,37 +400,37 @@ VALUES = {
 ORDER = [Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE, Outcome.PASS]
 
 
-def many(wanted: list[tuple[str, Outcome]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def many(pairs: list[tuple[str, Outcome]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """A rule and a measurement for every (severity, outcome); the first reads for the attribute race."""
     rules = [rule(id="named", decides_by="report_only")]
     rules += [
         rule(id=f"rule-{at}", metric=f"performance.metric_{at}", attribute=None, severity=severity)
-        for at, (severity, _) in enumerate(wanted)
+        for at, (severity, _) in enumerate(pairs)
     ]
-    found = {f"metric_{at}": VALUES[each] for at, (_, each) in enumerate(wanted)}
-    return rules, {"performance": MeasuredDocument(measurements=found)}
+    measurements = {f"metric_{at}": VALUES[result] for at, (_, result) in enumerate(pairs)}
+    return rules, {"performance": MeasuredDocument(measurements=measurements)}
 
 
 @pytest.mark.parametrize("pair", list(itertools.product(ORDER, ORDER)), ids=str)
 def test_the_worst_blocking_finding_is_the_verdict(pair: tuple[Outcome, Outcome]) -> None:
-    rules, found = many([("block", each) for each in pair])
-    verdict = judgement.judge(made(*rules), found, DECLARED, TODAY)
+    rules, documents = many([("block", result) for result in pair])
+    verdict = judgement.judge(made(*rules), documents, DECLARED, TODAY)
     assert verdict.outcome == min(pair, key=ORDER.index)
     assert len(verdict.reasons) == pair.count(verdict.outcome)
 
 
 @pytest.mark.parametrize("warned", ORDER)
 def test_a_warning_is_reported_and_never_blocks(warned: Outcome) -> None:
-    rules, found = many([("block", Outcome.PASS), ("warn", warned)])
-    verdict = judgement.judge(made(*rules), found, DECLARED, TODAY)
+    rules, documents = many([("block", Outcome.PASS), ("warn", warned)])
+    verdict = judgement.judge(made(*rules), documents, DECLARED, TODAY)
     assert verdict.outcome == Outcome.PASS
     assert verdict.findings[-1].outcome == warned
 
 
 @pytest.mark.parametrize("warned", ORDER)
 def test_warnings_alone_are_no_verdict(warned: Outcome) -> None:
-    rules, found = many([("warn", warned)])
-    verdict = judgement.judge(made(*rules), found, DECLARED, TODAY)
+    rules, documents = many([("warn", warned)])
+    verdict = judgement.judge(made(*rules), documents, DECLARED, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "policy test has no rule in force" in verdict.reasons[0]
 
@@ -440,11 +440,11 @@ def test_warnings_alone_are_no_verdict(warned: Outcome) -> None:
     st.randoms(use_true_random=False),
 )
 def test_the_order_of_rules_changes_no_verdict(wanted: list[tuple[str, Outcome]], shuffler: Any) -> None:
-    rules, found = many(wanted)
+    rules, documents = many(wanted)
     shuffled = list(rules)
     shuffler.shuffle(shuffled)
-    first = judgement.judge(made(*rules), found, DECLARED, TODAY)
-    second = judgement.judge(made(*shuffled), found, DECLARED, TODAY)
+    first = judgement.judge(made(*rules), documents, DECLARED, TODAY)
+    second = judgement.judge(made(*shuffled), documents, DECLARED, TODAY)
     assert first.outcome == second.outcome
     assert sorted(first.reasons) == sorted(second.reasons)
 
@@ -452,20 +452,22 @@ def test_the_order_of_rules_changes_no_verdict(wanted: list[tuple[str, Outcome]]
 @given(st.permutations(["Black", "Hispanic", "White"]), st.integers(0, 60))
 def test_the_names_of_groups_change_no_outcome(names: list[str], fewest: int) -> None:
     rows = dict(zip(names, (fewest, 100, 1000), strict=True))
-    found = fairness(gap(0.02, 0.01, 0.03, support=rows))
+    documents = fairness(gap(0.02, 0.01, 0.03, support=rows))
     expected = Outcome.PASS if fewest >= 30 else Outcome.INSUFFICIENT_EVIDENCE
-    assert outcome(found, rule(minimum_support=30)) == expected
+    assert outcome(documents, rule(minimum_support=30)) == expected
 
 
 def test_a_rule_is_read_for_each_of_its_attributes() -> None:
-    both = rule(attribute=None, attributes=["race", "sex"])
-    found = MeasuredDocument(
+    joint_rule = rule(attribute=None, attributes=["race", "sex"])
+    document = MeasuredDocument(
         measurements={
             "demographic_parity_difference": {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.FAIL]}
         }
     )
-    verdict = judgement.judge(made(both, attributes=["race", "sex"]), {"fairness": found}, DECLARED, TODAY)
-    assert [(each.attribute, each.outcome) for each in verdict.findings] == [
+    verdict = judgement.judge(
+        made(joint_rule, attributes=["race", "sex"]), {"fairness": document}, DECLARED, TODAY
+    )
+    assert [(finding.attribute, finding.outcome) for finding in verdict.findings] == [
         ("race", Outcome.PASS),
         ("sex", Outcome.FAIL),
     ]
@@ -474,19 +476,19 @@ def test_a_rule_is_read_for_each_of_its_attributes() -> None:
 @pytest.mark.parametrize("name", ["race & sex", "sex & race"])
 @pytest.mark.parametrize("taken", ["race & sex", "sex & race"])
 def test_an_intersection_is_read_whatever_the_order_of_its_attributes(name: str, taken: str) -> None:
-    both = rule(attribute=None, attributes=["race", "sex", name])
+    joint_rule = rule(attribute=None, attributes=["race", "sex", name])
     gaps = {"race": VALUES[Outcome.PASS], "sex": VALUES[Outcome.PASS], taken: VALUES[Outcome.FAIL]}
-    found = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
-    verdict = judgement.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
+    documents = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
+    verdict = judgement.judge(made(joint_rule, attributes=["race", "sex"]), documents, DECLARED, TODAY)
     assert verdict.outcome == Outcome.FAIL
     assert f"by {name} is 0.4" in verdict.reasons[0]
 
 
 def test_an_intersection_that_was_not_measured_is_not_evaluated() -> None:
-    both = rule(attribute=None, attributes=["race", "race & sex", "sex"])
+    joint_rule = rule(attribute=None, attributes=["race", "race & sex", "sex"])
     gaps = dict.fromkeys(("race", "sex", "race & age"), VALUES[Outcome.PASS])
-    found = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
-    verdict = judgement.judge(made(both, attributes=["race", "sex"]), found, DECLARED, TODAY)
+    documents = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
+    verdict = judgement.judge(made(joint_rule, attributes=["race", "sex"]), documents, DECLARED, TODAY)
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "fairness has no demographic_parity_difference for race & sex" in verdict.reasons[0]
 
@@ -503,9 +505,9 @@ def test_a_rule_holds_from_its_first_to_its_last_day(day: str, in_force: bool) -
     verdict = judgement.judge(dated, fairness(VALUES[Outcome.PASS]), DECLARED, dt.date.fromisoformat(day))
     assert verdict.outcome == (Outcome.PASS if in_force else Outcome.NOT_EVALUATED)
     assert len(verdict.findings) == in_force
-    listed = verdict.to_json()["not_in_force"]
+    rules = verdict.to_json()["not_in_force"]
     expected = {"id": "parity", "valid_from": "2026-01-01", "valid_until": "2026-06-30"}
-    assert listed == ([] if in_force else [expected])
+    assert rules == ([] if in_force else [expected])
 
 
 def test_the_same_evidence_is_judged_by_the_rules_of_the_day() -> None:
@@ -513,18 +515,18 @@ def test_the_same_evidence_is_judged_by_the_rules_of_the_day() -> None:
         rule(id="old", limit={"at_most": 0.5}, valid_until="2026-03-31"),
         rule(id="new", limit={"at_most": 0.1}, valid_from="2026-04-01"),
     )
-    found = fairness(gap(0.4, 0.35, 0.45))
-    assert judgement.judge(dated, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
-    assert judgement.judge(dated, found, DECLARED, dt.date(2026, 4, 1)).outcome == Outcome.FAIL
+    documents = fairness(gap(0.4, 0.35, 0.45))
+    assert judgement.judge(dated, documents, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
+    assert judgement.judge(dated, documents, DECLARED, dt.date(2026, 4, 1)).outcome == Outcome.FAIL
 
 
 def test_an_attribute_whose_last_rule_ran_out_is_not_assessed() -> None:
     """Otherwise a rule's last day would quietly release whoever it protected."""
     book = made(rule(valid_until="2026-03-31"), rule(id="sex", attribute="sex"), attributes=["race", "sex"])
     gaps = dict.fromkeys(("race", "sex"), VALUES[Outcome.PASS])
-    found = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
-    assert judgement.judge(book, found, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
-    verdict = judgement.judge(book, found, DECLARED, dt.date(2026, 4, 1))
+    documents = {"fairness": MeasuredDocument(measurements={"demographic_parity_difference": gaps})}
+    assert judgement.judge(book, documents, DECLARED, dt.date(2026, 3, 31)).outcome == Outcome.PASS
+    verdict = judgement.judge(book, documents, DECLARED, dt.date(2026, 4, 1))
     assert verdict.outcome == Outcome.NOT_EVALUATED
     assert "an assessment of `race`, but no rule in force on 2026-04-01 reads it" in verdict.reasons[0]
 
@@ -568,8 +570,8 @@ def test_one_outcome_value_may_be_written_in_several_types(demanded: Any, declar
 def test_flipping_labels_policy_and_declaration_together_changes_nothing() -> None:
     flipped = made(favourable={"target": "approve", "value": 0})
     declaration = judgement.Declaration(attributes=("race",), target="approve", favourable=0)
-    for wanted, found in VALUES.items():
-        assert judgement.judge(flipped, fairness(found), declaration, TODAY).outcome == wanted
+    for expectation, measurement in VALUES.items():
+        assert judgement.judge(flipped, fairness(measurement), declaration, TODAY).outcome == expectation
 
 
 ANYTHING = st.recursive(
@@ -589,8 +591,8 @@ ANYTHING = st.recursive(
 @given(ANYTHING, st.integers(0, 3))
 def test_no_evidence_whatever_raises_or_passes(thing: Any, depth: int) -> None:
     by_race = {"race": thing} if depth > 2 else thing
-    taken = {"demographic_parity_difference": by_race} if depth > 1 else by_race
-    document = {"status": "measured", "measurements": taken} if depth else taken
+    measurements = {"demographic_parity_difference": by_race} if depth > 1 else by_race
+    document = {"status": "measured", "measurements": measurements} if depth else measurements
     read = project_verdict.evidence_of("fairness", document)
     assert outcome({"fairness": read}) == Outcome.NOT_EVALUATED
 
@@ -637,7 +639,7 @@ def test_a_rule_that_decides_by_presence_blocks_only_what_was_not_measured() -> 
 
 def test_the_demo_policy_says_what_the_project_promises() -> None:
     demo = policy_file.load(ROOT / "policies/demo.yaml")
-    limits = {each.metric: each for each in demo.rules}
+    limits = {policy_rule.metric: policy_rule for policy_rule in demo.rules}
     assert demo.attributes == ("race", "sex")
     assert (demo.favourable.target, demo.favourable.value) == ("approve", 1)
     difference = limits["fairness.demographic_parity_difference"]
@@ -646,8 +648,12 @@ def test_the_demo_policy_says_what_the_project_promises() -> None:
     assert difference.limit.at_most == 0.1
     assert ratio.limit is not None
     assert ratio.limit.at_least == 0.8
-    for each in (difference, ratio):
-        assert (each.severity, each.decides_by, set(each.read_for)) == ("block", "interval", {"race", "sex"})
+    for policy_rule in (difference, ratio):
+        assert (policy_rule.severity, policy_rule.decides_by, set(policy_rule.read_for)) == (
+            "block",
+            "interval",
+            {"race", "sex"},
+        )
     for metric in (
         "validation_raw.blocking_failures",
         "validation_prepared.blocking_failures",
@@ -658,9 +664,9 @@ def test_the_demo_policy_says_what_the_project_promises() -> None:
 
 def test_the_demo_policy_calls_no_convention_law() -> None:
     """None of its numbers is a legal limit: the four-fifths rule is about employment, and being rescinded."""
-    for each in policy_file.load(ROOT / "policies/demo.yaml").rules:
-        assert each.kind == "engineering"
-        assert "convention" in each.source
+    for policy_rule in policy_file.load(ROOT / "policies/demo.yaml").rules:
+        assert policy_rule.kind == "engineering"
+        assert "convention" in policy_rule.source
 
 
 def test_the_policy_guide_names_every_key() -> None:

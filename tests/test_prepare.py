@@ -148,9 +148,9 @@ def test_a_feature_keeps_its_values_in_a_type_that_no_split_changes(
 ) -> None:
     table = pa.table({"id": [1, 2, 3], "x": column, "y": [0, 1, 0], "race": ["a", "b", "a"]})
     data = params.Data(row_key="id", target="y", favourable=1, protected=["race"], features=["x"])
-    found = parted(table, data)["features"].column("x")
-    assert found.type == kind
-    assert found.to_pylist() == values
+    feature = parted(table, data)["features"].column("x")
+    assert feature.type == kind
+    assert feature.to_pylist() == values
 
 
 @pytest.mark.parametrize("column", [pa.array([dt.date(2025, 1, 1)] * 400), pa.array([[1]] * 400)])
@@ -161,8 +161,8 @@ def test_a_feature_no_estimator_takes_is_refused(column: pa.Array) -> None:
 
 def test_protected_attributes_are_text_and_null_stays_null() -> None:
     race = pa.array([1.0, None, float("nan"), 2.0] * 100)
-    found = parted(tables.applications(race=race), tables.data())["protected"].column("race")
-    assert found.to_pylist() == ["1", None, None, "2"] * 100
+    column = parted(tables.applications(race=race), tables.data())["protected"].column("race")
+    assert column.to_pylist() == ["1", None, None, "2"] * 100
 
 
 def test_all_but_some_lets_no_forbidden_column_in() -> None:
@@ -212,10 +212,10 @@ def test_the_record_counts_and_digests_every_side(plain: Path) -> None:
 
 def test_who_reads_one_split_need_not_read_the_others(plain: Path) -> None:
     for name in prepared.TABLES:
-        stored = pq.ParquetFile(plain / f"data/prepared/{name}.parquet")
+        parquet_file = pq.ParquetFile(plain / f"data/prepared/{name}.parquet")
         groups = [
-            stored.read_row_group(at).column("split").unique().to_pylist()
-            for at in range(stored.num_row_groups)
+            parquet_file.read_row_group(at).column("split").unique().to_pylist()
+            for at in range(parquet_file.num_row_groups)
         ]
         assert groups == [[split] for split in prepared.SPLITS]
 
@@ -248,11 +248,11 @@ def test_the_same_table_gives_the_same_bytes_and_the_order_of_rows_only_their_or
     for root in roots:
         monkeypatch.chdir(root)
         prepare.main()
-    one, again, turned = (outputs(root) for root in roots)
+    one, again, reversal = (outputs(root) for root in roots)
     assert one == again
     records = [files.read_json(root / "reports/split.json") for root in roots]
     assert records[0]["row_digests"] == records[2]["row_digests"]
-    assert one["label.parquet"] != turned["label.parquet"]
+    assert one["label.parquet"] != reversal["label.parquet"]
 
 
 def test_an_overlap_is_never_recorded_as_fine() -> None:
@@ -322,5 +322,5 @@ def test_a_run_killed_between_the_tables_and_their_record_leaves_nothing_readabl
 
 
 def test_hashes_of_examples_and_of_prepared_rows_are_the_same() -> None:
-    found = parted(tables.applications(), tables.data())["label"].column("row")[0].as_py()
-    assert found == row_ids.hexadecimal(row_ids.digests(pa.array(["1000"])))[0].as_py()
+    digest = parted(tables.applications(), tables.data())["label"].column("row")[0].as_py()
+    assert digest == row_ids.hexadecimal(row_ids.digests(pa.array(["1000"])))[0].as_py()

@@ -27,8 +27,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def names_of(raw: pa.Table) -> list[str]:
     """What the rows of the table are called, in its order."""
-    found: list[str] = row_ids.hexadecimal(row_ids.digests(row_ids.canonical(raw.column("id")))).to_pylist()
-    return found
+    names: list[str] = row_ids.hexadecimal(row_ids.digests(row_ids.canonical(raw.column("id")))).to_pylist()
+    return names
 
 
 def rewrite(root: Path, name: str, table: pa.Table) -> None:
@@ -41,21 +41,21 @@ def rewrite(root: Path, name: str, table: pa.Table) -> None:
 
 
 def test_every_row_is_in_one_split_and_comes_back_in_order(project: Path) -> None:
-    whole = prepared.read(project, None)
-    assert len(whole.rows) == len(whole.features) == len(whole.label) == len(whole.protected) == 400
-    assert list(whole.features.columns) == ["income", "debt", "kind"]
-    assert list(whole.protected.columns) == ["race", "sex"]
-    assert whole.label.dtype == np.int8
-    unknown = whole.rows[whole.protected["race"].isna().to_numpy()]
+    dataset = prepared.read(project, None)
+    assert len(dataset.rows) == len(dataset.features) == len(dataset.label) == len(dataset.protected) == 400
+    assert list(dataset.features.columns) == ["income", "debt", "kind"]
+    assert list(dataset.protected.columns) == ["race", "sex"]
+    assert dataset.label.dtype == np.int8
+    unknown = dataset.rows[dataset.protected["race"].isna().to_numpy()]
     assert unknown.tolist() == [names_of(tables.applications())[3]]
-    assert list(dict.fromkeys(whole.splits)) == list(prepared.SPLITS)
+    assert list(dict.fromkeys(dataset.splits)) == list(prepared.SPLITS)
     for split in prepared.SPLITS:
         part = prepared.read(project, split)
-        here = whole.splits == split
+        here = dataset.splits == split
         assert set(part.splits) == {split}
-        assert part.rows.tolist() == whole.rows[here].tolist()
-        assert part.features["income"].tolist() == whole.features["income"][here].tolist()
-        assert part.label.tolist() == whole.label[here.to_numpy()].tolist()
+        assert part.rows.tolist() == dataset.rows[here].tolist()
+        assert part.features["income"].tolist() == dataset.features["income"][here].tolist()
+        assert part.label.tolist() == dataset.label[here.to_numpy()].tolist()
 
 
 def test_weight_and_cluster_come_back_where_they_are_declared(
@@ -65,20 +65,20 @@ def test_weight_and_cluster_come_back_where_they_are_declared(
     declared = tables.DATA | {"weight": "w", "cluster": "house"}
     monkeypatch.chdir(ready(tmp_path, raw, data=declared))
     prepare.main()
-    whole = prepared.read(tmp_path, None)
-    assert whole.weight is not None
-    assert whole.cluster is not None
-    assert whole.weight.dtype == np.float64
-    known = dict(zip(names_of(raw), np.linspace(1, 2, 400).tolist(), strict=True))
-    assert dict(zip(whole.rows, whole.weight.tolist(), strict=True)) == known
-    drawn = sampling_design.declared(params.load(Path("params.yaml")).data, whole)
-    assert (drawn.clusters, drawn.statement) == (
+    dataset = prepared.read(tmp_path, None)
+    assert dataset.weight is not None
+    assert dataset.cluster is not None
+    assert dataset.weight.dtype == np.float64
+    weights = dict(zip(names_of(raw), np.linspace(1, 2, 400).tolist(), strict=True))
+    assert dict(zip(dataset.rows, dataset.weight.tolist(), strict=True)) == weights
+    design = sampling_design.declared(params.load(Path("params.yaml")).data, dataset)
+    assert (design.clusters, design.statement) == (
         100,
         "rows weigh by `w`; resampled by `house`, 100 clusters",
     )
     test = prepared.read(tmp_path, "test")
     assert test.weight is not None
-    assert test.weight.tolist() == whole.weight[(whole.splits == "test").to_numpy()].tolist()
+    assert test.weight.tolist() == dataset.weight[(dataset.splits == "test").to_numpy()].tolist()
 
 
 def test_a_declaration_that_is_not_that_of_the_tables_is_refused(project: Path) -> None:
@@ -86,9 +86,9 @@ def test_a_declaration_that_is_not_that_of_the_tables_is_refused(project: Path) 
     assert rows.weight is rows.cluster is None
     assert sampling_design.declared(data, rows).independent
     for role in ("weight", "cluster"):
-        with pytest.raises(IntegrityError) as caught:
+        with pytest.raises(IntegrityError) as excinfo:
             sampling_design.declared(tables.data(**{role: "day"}), rows)
-        assert (caught.value.code, caught.value.values["role"]) == ("metrics.sampling_differs", role)
+        assert (excinfo.value.code, excinfo.value.values["role"]) == ("metrics.sampling_differs", role)
 
 
 def test_an_unknown_split_is_a_defect_of_the_caller(project: Path) -> None:
@@ -111,17 +111,20 @@ def test_a_changed_table_is_refused(project: Path, name: str) -> None:
 def test_tables_that_do_not_line_up_are_refused(project: Path, name: str) -> None:
     table = pq.read_table(project / f"data/prepared/{name}.parquet")
     rewrite(project, name, table.take(list(range(399, -1, -1))))
-    with pytest.raises(IntegrityError) as caught:
+    with pytest.raises(IntegrityError) as excinfo:
         prepared.read(project, None)
-    assert caught.value.code == "data.tables_misaligned"
-    assert caught.value.values["path"].name == f"{name}.parquet"
+    assert excinfo.value.code == "data.tables_misaligned"
+    assert excinfo.value.values["path"].name == f"{name}.parquet"
 
 
 def test_without_a_record_nothing_is_handed_out(project: Path) -> None:
     evidence.block(project, "validate_raw: empty", "split")
-    with pytest.raises(IntegrityError) as caught:
+    with pytest.raises(IntegrityError) as excinfo:
         prepared.read(project, "test")
-    assert (caught.value.code, caught.value.values["reason"]) == ("data.not_prepared", "validate_raw: empty")
+    assert (excinfo.value.code, excinfo.value.values["reason"]) == (
+        "data.not_prepared",
+        "validate_raw: empty",
+    )
     (project / "reports/split.json").unlink()
     with pytest.raises(IntegrityError, check=lambda error: error.code == "files.missing"):
         prepared.read(project, "test")

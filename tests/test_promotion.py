@@ -127,8 +127,8 @@ def test_a_verdict_that_is_no_pass_is_refused_unless_it_was_overridden(
     assert ending(Status.NOT_PROMOTED, next_step.obstacle(bad)).startswith(why)
     reason = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, nobody))
     assert reason.startswith(why) and "Ask vera" not in reason
-    begun = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, one))
-    assert begun.startswith(why) and begun.endswith(" Ask rita to override.")
+    explanation = ending(Status.NOT_PROMOTED, next_step.obstacle(bad, one))
+    assert explanation.startswith(why) and explanation.endswith(" Ask rita to override.")
     assert next_step.obstacle(bad, AGREED) is None  # `standing` knows that only overrides complete such a set
 
 
@@ -148,17 +148,17 @@ def test_what_may_ship_is_the_policys_to_say() -> None:
     manner = schema.PromotionTerms(
         approvals={"high": {}}, when=(Outcome.PASS, Outcome.INSUFFICIENT_EVIDENCE), override_days=0
     )
-    lacks = case(
+    shortfall = case(
         verdict=verdict("insufficient_evidence"), promotion=manner, today=today("insufficient_evidence")
     )
-    assert next_step.obstacle(lacks, AGREED) is None and not lacks.failed
-    assert next_step.obstacle(replace(lacks, today=today("fail")), standing("Ask.")) is not None
+    assert next_step.obstacle(shortfall, AGREED) is None and not shortfall.failed
+    assert next_step.obstacle(replace(shortfall, today=today("fail")), standing("Ask.")) is not None
 
 
 def test_a_rejection_is_told_before_the_verdict_and_stops_a_pass_too() -> None:
-    rejected = standing("rita rejected it.", rejections=("rita",))
+    rejection = standing("rita rejected it.", rejections=("rita",))
     for judged_case in (case(), case(verdict=verdict("fail"))):
-        assert ending(Status.NOT_PROMOTED, next_step.obstacle(judged_case, rejected)) == "rita rejected it."
+        assert ending(Status.NOT_PROMOTED, next_step.obstacle(judged_case, rejection)) == "rita rejected it."
 
 
 def test_a_run_by_a_chosen_policy_is_recorded_nowhere() -> None:

@@ -107,8 +107,8 @@ def _wooldridge() -> str:
 def test_a_lock_and_a_cached_object_forged_alike_are_found_out(
     made: Path, true: RebuildRecord, rebuilt: RebuiltProject
 ) -> None:
-    forged = forge(made, true, "models/model.txt", b"a better model\n")
-    report = differences.compare(forged, rebuilt)
+    forgery = forge(made, true, "models/model.txt", b"a better model\n")
+    report = differences.compare(forgery, rebuilt)
     assert report.conclusion is Conclusion.DIFFERENT
     assert any(
         line.startswith("models/model.txt: text: recorded a better model") for line in report.different
@@ -124,8 +124,8 @@ def test_numbers_within_the_tolerance_are_equivalent_and_no_more(
 ) -> None:
     verdict = artifacts.read_json(made / "reports/verdict.json")
     verdict["findings"][0]["value"] = value
-    forged = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
-    report = differences.compare(forged, rebuilt)
+    forgery = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
+    report = differences.compare(forgery, rebuilt)
     assert report.conclusion is conclusion
     if conclusion is Conclusion.DIFFERENT:
         assert report.different == ("reports/verdict.json: findings[0].value: recorded 0.21, rebuilt 0.2",)
@@ -136,8 +136,8 @@ def test_numbers_within_the_tolerance_are_equivalent_and_no_more(
 
 def test_another_verdict_is_different(made: Path, true: RebuildRecord, rebuilt: RebuiltProject) -> None:
     verdict = artifacts.read_json(made / "reports/verdict.json") | {"verdict": "fail"}
-    forged = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
-    assert differences.compare(forged, rebuilt).different == (
+    forgery = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
+    assert differences.compare(forgery, rebuilt).different == (
         "reports/verdict.json: verdict: recorded fail, rebuilt pass",
     )
 
@@ -145,8 +145,8 @@ def test_another_verdict_is_different(made: Path, true: RebuildRecord, rebuilt: 
 def test_an_output_whose_recorded_content_is_lost_cannot_be_called_equivalent(
     made: Path, true: RebuildRecord, rebuilt: RebuiltProject
 ) -> None:
-    lost = true.model_copy(update={"outs": {**true.outs, "reports/fairness.txt": "0" * 64}})
-    report = differences.compare(lost, rebuilt)
+    variant = true.model_copy(update={"outs": {**true.outs, "reports/fairness.txt": "0" * 64}})
+    report = differences.compare(variant, rebuilt)
     assert report.conclusion is Conclusion.DIFFERENT
     assert report.different == (
         "reports/fairness.txt: it has another digest, and no store keeps the recorded content",
@@ -271,12 +271,12 @@ def test_data_is_brought_back_by_digest_from_wherever_it_is_kept(
     )
     tree = tmp_path / "tree"
     tree.mkdir()
-    with dvc_objects.open_stores(root) as found:
+    with dvc_objects.open_stores(root) as stores:
         if kept == "nowhere":
             with codes.raises("reproduction.source_lost", path="data/source"):
-                source_rebuild.restore_sources(tree, root, lock, found)
+                source_rebuild.restore_sources(tree, root, lock, stores)
             return
-        (note,) = source_rebuild.restore_sources(tree, root, lock, found)
+        (note,) = source_rebuild.restore_sources(tree, root, lock, stores)
     assert ("from DVC" in note) == (kept != "checkout")
     assert (tree / "data/source/rows.csv").read_text() == "a,b\n"
 
@@ -357,9 +357,9 @@ def test_a_stage_that_fails_says_why(made: Path, true: RebuildRecord, tmp_path: 
     root = shutil.copytree(made, tmp_path / "project", symlinks=True)
     (root / "tasks/work.py").write_text("raise SystemExit('no such luck')")
     git(root, "commit", "--all", "--quiet", "--message", "broken")
-    broken = true.model_copy(update={"commit": git(root, "rev-parse", "HEAD")})
+    variant = true.model_copy(update={"commit": git(root, "rev-parse", "HEAD")})
     with codes.raises("reproduction.stage_failed") as error:
-        rebuild.rebuild(root, broken, tmp_path / "again")
+        rebuild.rebuild(root, variant, tmp_path / "again")
     details = error.value.values["details"]
     assert "tasks/work.py is not what was read" in details
     assert "no such luck" in details
@@ -379,12 +379,12 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_the_workshop_is_gone_afterwards_and_what_a_kill_left_too(scratch: Path) -> None:
-    left, young, foreign = (
+    leftover, young, foreign = (
         scratch / f"{name}" for name in ("clearance-rebuild-a", "clearance-rebuild-b", "other")
     )
-    for folder in (left, young, foreign):
+    for folder in (leftover, young, foreign):
         folder.mkdir()
-    os.utime(left, (1, 1))
+    os.utime(leftover, (1, 1))
     os.utime(foreign, (1, 1))
     with pytest.raises(KeyboardInterrupt), rebuild.temporary_folder() as folder:
         (folder / "project").mkdir()
@@ -456,10 +456,10 @@ def test_the_command_prints_the_report_and_ends_by_its_conclusion(
     for name, value in toys.surroundings(made).items():
         monkeypatch.setenv(name, value)
     verdict = artifacts.read_json(made / "reports/verdict.json") | {"verdict": "fail"}
-    forged = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
-    artifacts.write_json(tmp_path / "record.json", forged.model_dump())
-    with pytest.raises(SystemExit) as ended:
+    forgery = forge(made, true, "reports/verdict.json", artifacts.dumps(verdict).encode())
+    artifacts.write_json(tmp_path / "record.json", forgery.model_dump())
+    with pytest.raises(SystemExit) as excinfo:
         cli.main(["reproduce", str(tmp_path / "record.json")], standalone_mode=False)
-    assert ended.value.code == 1
+    assert excinfo.value.code == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "different: 5 of 6 outputs have the recorded digest"

@@ -48,24 +48,24 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def described(project: Path) -> registry.ModelDescription:
-    found = registry.describe_model(lineage.verify(project))
-    assert found is not None
-    return found
+    description = registry.describe_model(lineage.verify(project))
+    assert description is not None
+    return description
 
 
 def tracked_model(project: Path) -> tuple[registry.MlflowServer, registry.TrackedRun]:
     track.main()
     connected = registry.connect()
-    found = registry.find_run(connected, "governance-demo", lineage.verify(project).fingerprint)
-    assert found is not None
-    return connected, found
+    run = registry.find_run(connected, "governance-demo", lineage.verify(project).fingerprint)
+    assert run is not None
+    return connected, run
 
 
 def registered(project: Path) -> tuple[registry.MlflowServer, registry.Version]:
-    connected, found = tracked_model(project)
+    connected, run = tracked_model(project)
     fingerprint = lineage.verify(project).fingerprint
     return connected, registry.register_version(
-        connected, CANDIDATES, found, fingerprint, {"clearance.verdict": "pass"}
+        connected, CANDIDATES, run, fingerprint, {"clearance.verdict": "pass"}
     )
 
 
@@ -148,9 +148,9 @@ def test_mlflow_loads_the_model_and_scores_as_we_do(project: Path) -> None:
         "DataType.string",
         "DataType.double",
     ]
-    loaded = mlflow.sklearn.load_model("models:/loan-approval@champion")
-    assert np.array_equal(scoring.score(loaded.estimator, rows), ours)
-    assert loaded.predict(rows).tolist() == decisions.astype(int).tolist()
+    model = mlflow.sklearn.load_model("models:/loan-approval@champion")
+    assert np.array_equal(scoring.score(model.estimator, rows), ours)
+    assert model.predict(rows).tolist() == decisions.astype(int).tolist()
 
 
 def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:
@@ -167,12 +167,12 @@ def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:
 
 def test_the_champion_is_read_back_until_there_is_none(project: Path) -> None:
     connected, version = registered(project)
-    copied = registry.copy_version(connected, version, "loan-approval")
-    assert copied.tags == version.tags
+    copy = registry.copy_version(connected, version, "loan-approval")
+    assert copy.tags == version.tags
     assert registry.champion(connected, "loan-approval") is None
-    registry.set_champion(connected, copied)
-    assert registry.champion(connected, "loan-approval") == copied
-    assert registry.find_number(connected, "loan-approval", copied.number) == copied
+    registry.set_champion(connected, copy)
+    assert registry.champion(connected, "loan-approval") == copy
+    assert registry.find_number(connected, "loan-approval", copy.number) == copy
     assert registry.find_number(connected, "loan-approval", 7) is None
     registry.clear_champion(connected, "loan-approval")
     assert registry.champion(connected, "loan-approval") is None
@@ -181,10 +181,10 @@ def test_the_champion_is_read_back_until_there_is_none(project: Path) -> None:
 def test_a_collision_is_tried_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original, collisions = MlflowClient.create_model_version, iter(range(3))
 
-    def collide(*arguments: Any, **named: Any) -> Any:
+    def collide(*arguments: Any, **keywords: Any) -> Any:
         if next(collisions, None) is not None:
             raise MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: model_versions")
-        return original(*arguments, **named)
+        return original(*arguments, **keywords)
 
     monkeypatch.setattr(MlflowClient, "create_model_version", collide)
     assert registered(project)[1].number == 1
@@ -195,16 +195,16 @@ def test_of_two_versions_that_arise_at_once_the_older_stays(
 ) -> None:
     original = MlflowClient.create_model_version
 
-    def twice(*arguments: Any, **named: Any) -> Any:
-        original(*arguments, **named)  # somebody else, a moment earlier
-        return original(*arguments, **named)
+    def twice(*arguments: Any, **keywords: Any) -> Any:
+        original(*arguments, **keywords)  # somebody else, a moment earlier
+        return original(*arguments, **keywords)
 
     monkeypatch.setattr(MlflowClient, "create_model_version", twice)
     connected, version = registered(project)
     assert version.number == 1
-    assert [int(each.version) for each in connected.client.search_model_versions(f"name='{CANDIDATES}'")] == [
-        1
-    ]
+    assert [
+        int(candidate.version) for candidate in connected.client.search_model_versions(f"name='{CANDIDATES}'")
+    ] == [1]
 
 
 def change_the_model(place: Path) -> None:
@@ -412,12 +412,12 @@ def _register(root: str, start: Any, results: Any) -> None:
     os.chdir(root)
     connected = registry.connect()
     verified = lineage.verify(Path(root))
-    found = registry.find_run(connected, "governance-demo", verified.fingerprint)
-    assert found is not None
+    run = registry.find_run(connected, "governance-demo", verified.fingerprint)
+    assert run is not None
     start.wait()
     try:
         for number in range(5):
-            registry.register_version(connected, CANDIDATES, found, f"{number:064}", {})
+            registry.register_version(connected, CANDIDATES, run, f"{number:064}", {})
         results.put("")
     except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
         results.put(repr(error))
@@ -430,10 +430,10 @@ def at_once(number: int, target: Callable[..., None], argument: str) -> list[str
     processes = [context.Process(target=target, args=(argument, start, results)) for _ in range(number)]
     for process in processes:
         process.start()
-    said = [results.get(timeout=240) for _ in processes]
+    answers = [results.get(timeout=240) for _ in processes]
     for process in processes:
         process.join()
-    return said
+    return answers
 
 
 def test_every_name_of_the_room_is_there_and_mlflow_is_imported_late() -> None:
@@ -475,5 +475,7 @@ def test_a_fresh_store_survives_several_processes_at_once(tmp_path: Path) -> Non
 def test_processes_that_register_the_same_contents_at_once_make_one_version_each(project: Path) -> None:
     connected, _ = tracked_model(project)
     assert at_once(2, _register, str(project)) == [""] * 2
-    found = connected.client.search_model_versions(f"name='{CANDIDATES}'")
-    assert sorted(each.tags["clearance.fingerprint"] for each in found) == [f"{n:064}" for n in range(5)]
+    versions = connected.client.search_model_versions(f"name='{CANDIDATES}'")
+    assert sorted(version.tags["clearance.fingerprint"] for version in versions) == [
+        f"{n:064}" for n in range(5)
+    ]

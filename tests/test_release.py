@@ -62,22 +62,23 @@ def track_and_release(root: Path, day: dt.date = DAY) -> dict[str, Any]:
 
 def versions(name: str) -> dict[int, dict[str, str]]:
     return {
-        int(each.version): dict(each.tags) for each in MlflowClient().search_model_versions(f"name='{name}'")
+        int(version.version): dict(version.tags)
+        for version in MlflowClient().search_model_versions(f"name='{name}'")
     }
 
 
 def champion() -> int | None:
-    found = registry.champion(registry.connect(), NAME)
-    return found and found.number
+    version = registry.champion(registry.connect(), NAME)
+    return version and version.number
 
 
 def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     root = settle()
-    done = track_and_release(root)
+    receipt = track_and_release(root)
     fingerprint = lineage.verify(root).fingerprint
-    (question,) = done.pop("request")
+    (question,) = receipt.pop("request")
     assert "not pinned" in question
-    assert done == {
+    assert receipt == {
         "status": "promoted",
         "reason": "loan-approval version 1 is the champion.",
         "fingerprint": fingerprint,
@@ -95,8 +96,8 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     assert tags["clearance.judging.policy.id"] == "test"
     assert tags["clearance.judging.policy.sha256"] == files.sha256(root / "policies/test.yaml")
     assert tags["clearance.model.sha256"] == files.sha256(root / "models/trained/model.skops")
-    cited = {key: value for key, value in tags.items() if key.startswith("clearance.evidence.")}
-    assert sorted(cited.values()) == sorted(verdict["evidence"].values())
+    evidence = {key: value for key, value in tags.items() if key.startswith("clearance.evidence.")}
+    assert sorted(evidence.values()) == sorted(verdict["evidence"].values())
     assert versions(NAME)[1] == tags | {"clearance.demo": DEMO}
     assert MlflowClient().get_model_version_by_alias(NAME, "champion").tags == versions(NAME)[1]
 
@@ -116,23 +117,23 @@ def test_the_same_again_changes_nothing(settle: Settle) -> None:
 @pytest.mark.parametrize("verdict", ["fail", "insufficient_evidence"])
 def test_a_refused_model_is_recorded_as_carefully_and_not_promoted(settle: Settle, verdict: str) -> None:
     root = settle(verdict=verdict)
-    done = track_and_release(root)
-    assert (done["status"], done["is_champion"], done["champion"]) == ("not promoted", False, None)
-    assert "demographic parity difference" in done["reason"].lower()
+    receipt = track_and_release(root)
+    assert (receipt["status"], receipt["is_champion"], receipt["champion"]) == ("not promoted", False, None)
+    assert "demographic parity difference" in receipt["reason"].lower()
     tags = versions(CANDIDATES)[1]
     assert tags["clearance.verdict"] == verdict
     assert tags["clearance.evidence.reports.fairness.json"] == files.sha256(root / "reports/fairness.json")
     assert not versions(NAME)
     before = judged.dump(root)
-    assert track_and_release(root) == done
+    assert track_and_release(root) == receipt
     assert judged.dump(root) == before
 
 
 def test_a_blocked_run_registers_nothing_and_says_where_its_record_is(settle: Settle) -> None:
     root = settle(blocked=True)
-    done = track_and_release(root)
-    assert done["status"] == "no model"
-    assert "only the run was tracked" in done["reason"]
+    receipt = track_and_release(root)
+    assert receipt["status"] == "no model"
+    assert "only the run was tracked" in receipt["reason"]
     assert not MlflowClient().search_registered_models()
 
 
@@ -142,8 +143,8 @@ def test_a_hypothetical_verdict_records_nothing_and_asks_nobody(
     policy = {"file": "policies/other.yaml", "as_of": "2026-11-22"}
     root = settle(changes={"overrides": {"policy": {"file": "policies/other.yaml"}}, "policy": policy})
     monkeypatch.setattr(registry, "connect", lambda: pytest.fail("the registry was asked"))
-    done = release.release(root, DAY)
-    assert (done["status"], done["verdict"], done["candidate"]) == ("what if", "pass", None)
+    receipt = release.release(root, DAY)
+    assert (receipt["status"], receipt["verdict"], receipt["candidate"]) == ("what if", "pass", None)
 
 
 def test_a_run_with_other_overrides_may_be_promoted(settle: Settle) -> None:
@@ -153,9 +154,9 @@ def test_a_run_with_other_overrides_may_be_promoted(settle: Settle) -> None:
 
 def test_what_passes_no_more_today_is_not_promoted(settle: Settle) -> None:
     root = settle()
-    done = track_and_release(root, STRICTER)
-    assert done["status"] == "not promoted"
-    assert done["reason"].startswith("Judged again on 2027-06-01: refused; ")
+    receipt = track_and_release(root, STRICTER)
+    assert receipt["status"] == "not promoted"
+    assert receipt["reason"].startswith("Judged again on 2027-06-01: refused; ")
     assert versions(CANDIDATES)[1]["clearance.verdict"] == "pass"
     assert not versions(NAME)
 
@@ -165,17 +166,17 @@ def test_a_policy_that_is_not_the_authorised_one_promotes_nothing(settle: Settle
     shutil.copy(root / "policies/mild.yaml", root / "policies/test.yaml")
     with (root / "policies/test.yaml").open("a") as file:
         file.write("# another version of the same rules\n")
-    done = track_and_release(root)
-    assert done["status"] == "not promoted"
-    assert "judged under a version of policies/mild.yaml" in done["reason"]
+    receipt = track_and_release(root)
+    assert receipt["status"] == "not promoted"
+    assert "judged under a version of policies/mild.yaml" in receipt["reason"]
     assert list(versions(CANDIDATES)) == [1] and not versions(NAME)
 
 
 def test_a_model_nobody_authorised_a_policy_for_is_not_promoted(settle: Settle) -> None:
     root = settle(changes={"name": "another"})
-    done = track_and_release(root)
-    assert done["status"] == "not promoted"
-    assert done["reason"].startswith("another was judged under a version of ")
+    receipt = track_and_release(root)
+    assert receipt["status"] == "not promoted"
+    assert receipt["reason"].startswith("another was judged under a version of ")
     assert list(versions("another-candidate")) == [1] and not versions("another")
 
 
@@ -205,9 +206,9 @@ def test_a_faulty_list_of_authorised_policies_is_an_error(
 
 def test_where_approvals_are_asked_for_the_candidate_waits(settle: Settle) -> None:
     root = settle(policy={"promotion": judged.PROMOTION | {"approvals": {"none": {"validator": 1}}}})
-    done = track_and_release(root)
-    assert done["status"] == "awaiting approval"
-    assert done["reason"] == "Missing: 1 approval from role validator (possible: vera)."
+    receipt = track_and_release(root)
+    assert receipt["status"] == "awaiting approval"
+    assert receipt["reason"] == "Missing: 1 approval from role validator (possible: vera)."
     assert list(versions(CANDIDATES)) == [1] and not versions(NAME)
 
 
@@ -275,9 +276,9 @@ def test_a_better_model_takes_over_and_the_old_one_does_not_slip_back(settle: Se
     assert track_and_release(root)["champion"] == {"name": NAME, "version": 2, "note": DEMO}
     judged.put(root)
     before = judged.dump(root)
-    done = track_and_release(root)
-    assert done["status"] == "superseded"
-    assert f"{NAME} version 2 is champion" in done["reason"]
+    receipt = track_and_release(root)
+    assert receipt["status"] == "superseded"
+    assert f"{NAME} version 2 is champion" in receipt["reason"]
     assert judged.dump(root) == before
     MlflowClient().delete_registered_model_alias(NAME, "champion")
     with pytest.raises(IntegrityError) as error:
@@ -291,9 +292,9 @@ def test_a_refused_model_leaves_the_champion_alone(settle: Settle) -> None:
     root = settle()
     track_and_release(root)
     judged.put(root, verdict="fail", model=1)
-    done = track_and_release(root)
-    assert done["status"] == "not promoted"
-    assert done["champion"] == {"name": NAME, "version": 1, "note": DEMO}
+    receipt = track_and_release(root)
+    assert receipt["status"] == "not promoted"
+    assert receipt["champion"] == {"name": NAME, "version": 1, "note": DEMO}
 
 
 class Killed(BaseException):
@@ -313,17 +314,17 @@ WRITES = (
 
 def kill_at(patch: pytest.MonkeyPatch, moment: int, *, after: bool) -> list[str]:
     """Die before, or `after`, the write number `moment`; the writes so far are returned as they come."""
-    seen: list[str] = []
+    writes: list[str] = []
 
     def wrap(name: str) -> None:
         original = getattr(MlflowClient, name)
 
-        def write(*arguments: Any, **named: Any) -> Any:
-            seen.append(name)
-            if len(seen) == moment and not after:
+        def write(*arguments: Any, **keywords: Any) -> Any:
+            writes.append(name)
+            if len(writes) == moment and not after:
                 raise Killed
-            result = original(*arguments, **named)
-            if len(seen) == moment:
+            result = original(*arguments, **keywords)
+            if len(writes) == moment:
                 raise Killed
             return result
 
@@ -331,7 +332,7 @@ def kill_at(patch: pytest.MonkeyPatch, moment: int, *, after: bool) -> list[str]
 
     for name in WRITES:
         wrap(name)
-    return seen
+    return writes
 
 
 def forget(root: Path) -> None:
@@ -346,11 +347,11 @@ def told(root: Path) -> list[tuple[str, int]]:
     with open_session(root) as office:
         entries = office.entries(NAME)
         assert office.audit().ok
-    given_up = {each.body["intent"] for each in entries if each.kind == "repair"}
+    given_up = {entry.body["intent"] for entry in entries if entry.kind == "repair"}
     return [
-        (each.kind, each.body["version"])
-        for each in entries
-        if each.kind != "repair" and each.number not in given_up
+        (entry.kind, entry.body["version"])
+        for entry in entries
+        if entry.kind != "repair" and entry.number not in given_up
     ]
 
 
@@ -375,11 +376,11 @@ def test_a_release_killed_at_any_write_ends_like_one_that_was_not(
 ) -> None:
     root = settle()
     with pytest.MonkeyPatch.context() as patch:
-        seen = kill_at(patch, 0, after=False)
+        writes = kill_at(patch, 0, after=False)
         track_and_release(root)
-    wanted, entries = world(), told(root)
-    assert set(seen) == set(WRITES)
-    for moment, after in every_third(product(range(1, len(seen) + 1), (False, True))):
+    baseline, entries = world(), told(root)
+    assert set(writes) == set(WRITES)
+    for moment, after in every_third(product(range(1, len(writes) + 1), (False, True))):
         store = tmp_path / f"{moment}-{after}" / "mlflow.db"
         store.parent.mkdir()
         shutil.copy(judged.empty_store(), store)
@@ -390,8 +391,8 @@ def test_a_release_killed_at_any_write_ends_like_one_that_was_not(
             kill_at(patch, moment, after=after)
             release.release(root, DAY)
         assert release.release(root, DAY)["is_champion"]
-        assert world() == wanted, (seen[moment - 1], after)
-        assert told(root) == entries, (seen[moment - 1], after)
+        assert world() == baseline, (writes[moment - 1], after)
+        assert told(root) == entries, (writes[moment - 1], after)
         assert release.release(root, DAY)["status"] == "already champion"
 
 
@@ -411,7 +412,7 @@ def test_a_champion_that_a_crash_left_unconfirmed_is_confirmed_and_not_promoted_
     assert champion() == 1 and ("promotion", 1) not in told(root)
     judged.put(root, model=1)
     track_and_release(root)
-    assert [each for each in told(root) if each[0] == "promotion"] == [("promotion", 1), ("promotion", 2)]
+    assert [entry for entry in told(root) if entry[0] == "promotion"] == [("promotion", 1), ("promotion", 2)]
     judged.put(root)
     assert track_and_release(root)["status"] == "superseded"
     assert champion() == 2
@@ -596,8 +597,8 @@ def test_what_the_remote_did_not_get_is_not_promoted(settle: Settle, tmp_path: P
     add_remote(root, str(tmp_path / "store"))
     locked = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
     (out,) = (out for out in locked["train"]["outs"] if out["path"] == "models/trained")
-    lost = out["md5"] if whole else hashlib.md5(judged.trained(0), usedforsecurity=False).hexdigest()
-    (root / ".dvc/cache/files/md5" / lost[:2] / lost[2:]).unlink()  # DVC pushes the rest, and is content
+    digest = out["md5"] if whole else hashlib.md5(judged.trained(0), usedforsecurity=False).hexdigest()
+    (root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).unlink()  # DVC pushes the rest, and is content
     with pytest.raises(UnavailableError, match=r"the DVC remote lacks models/trained after the push"):
         track_and_release(root)
     assert champion() is None
@@ -619,14 +620,14 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     caplog.set_level("INFO")
     caplog.clear()
     release_task.main()
-    written = files.read_json(root / paths.RELEASE_RECEIPT)
-    assert written["candidate"] == {"name": CANDIDATES, "version": 1, "note": DEMO}
+    receipt = files.read_json(root / paths.RELEASE_RECEIPT)
+    assert receipt["candidate"] == {"name": CANDIDATES, "version": 1, "note": DEMO}
     assert [record.getMessage() for record in caplog.records][1:3] == [
         f"registered: loan-approval-candidate version 1 ({DEMO})",
-        f"not promoted: {written['reason']}",
+        f"not promoted: {receipt['reason']}",
     ]
     assert len(caplog.records) == 5  # the verdict first, the attempt and the uses of the test set last
-    assert written["test_uses"] == 1
+    assert receipt["test_uses"] == 1
     (root / "reports/fairness.json").unlink()
     with pytest.raises(IntegrityError):
         release_task.main()
@@ -712,9 +713,9 @@ def test_through_a_real_server_it_ends_the_same(
     before = judged.dump(tmp_path / "server")
     assert track_and_release(root)["status"] == "already champion"
     assert judged.dump(tmp_path / "server") == before
-    stored = next((tmp_path / "server" / "artifacts").rglob("model.skops"))
-    assert files.sha256(stored) == files.sha256(root / "models/trained/model.skops")
-    stored.write_bytes(judged.trained(1))
+    artifact = next((tmp_path / "server" / "artifacts").rglob("model.skops"))
+    assert files.sha256(artifact) == files.sha256(root / "models/trained/model.skops")
+    artifact.write_bytes(judged.trained(1))
     with pytest.raises(IntegrityError, match=r"model\.skops is not what was judged"):
         release.release(root, DAY)
 

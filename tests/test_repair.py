@@ -13,8 +13,8 @@ from tests.support import codes, toys
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy = toys.build(tmp_path_factory.mktemp("repair") / "toy")
-    done = toys.dvc(toy, "repro")
-    assert done.returncode == 0, done.stderr
+    result = toys.dvc(toy, "repro")
+    assert result.returncode == 0, result.stderr
     return toy
 
 

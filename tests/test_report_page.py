@@ -40,22 +40,22 @@ pytestmark = pytest.mark.skipif(
 
 
 def browse(tmp_path: Path, *arguments: str) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         [str(CHROMIUM), *QUIET, f"--user-data-dir={tmp_path / 'profile'}", *arguments],
         capture_output=True,
         timeout=120,
         check=True,
     )
-    return done.stdout.decode()
+    return result.stdout.decode()
 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
     path = tmp_path / "report.html"
-    found = reported.documents(reported.DIGITS["gap"])
+    documents = reported.documents(reported.DIGITS["gap"])
     first = reported.candidate("none", 0.75)
-    found["training"]["candidates"].insert(0, first)
-    files.write_text(path, reported.page(reported.write(tmp_path, found, pareto=True)))
+    documents["training"]["candidates"].insert(0, first)
+    files.write_text(path, reported.page(reported.write(tmp_path, documents, pareto=True)))
     return path
 
 
@@ -79,25 +79,25 @@ def seen(tmp_path: Path, page: Path, width: int, *arguments: str) -> dict[str, s
 
 def pixels(path: Path) -> bytes:
     """The decompressed pixel data of a PNG."""
-    data, at, found = path.read_bytes(), 8, b""
+    data, at, stream = path.read_bytes(), 8, b""
     while at < len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
         if data[at + 4 : at + 8] == b"IDAT":
-            found += data[at + 8 : at + 8 + length]
+            stream += data[at + 8 : at + 8 + length]
         at += length + 12
-    return zlib.decompress(found)
+    return zlib.decompress(stream)
 
 
 @pytest.mark.parametrize(
     ("width", "rows"), [(TELEPHONE, "block"), (DESK, "table-row")], ids=["telephone", "desk"]
 )
 def test_it_fits_the_window_and_shows_its_pictures(tmp_path: Path, page: Path, width: int, rows: str) -> None:
-    found = seen(tmp_path, page, width)
-    assert found["overflow"] == "0", "the page scrolls sideways: only tables may, in their own boxes"
-    assert found["pictures"] == "4"
-    assert found["loaded"] == "0"
-    assert found["rules"] == rows
-    assert found["width"] == str(width)
+    layout = seen(tmp_path, page, width)
+    assert layout["overflow"] == "0", "the page scrolls sideways: only tables may, in their own boxes"
+    assert layout["pictures"] == "4"
+    assert layout["loaded"] == "0"
+    assert layout["rules"] == rows
+    assert layout["width"] == str(width)
 
 
 def test_it_follows_the_readers_theme(tmp_path: Path, page: Path) -> None:
@@ -123,11 +123,13 @@ def test_it_prints(tmp_path: Path, page: Path) -> None:
 @pytest.mark.parametrize("policy", ["", "<meta http-equiv=[^>]*>"], ids=["as it is", "without its policy"])
 def test_nothing_in_the_evidence_runs(tmp_path: Path, policy: str) -> None:
     attack = "</td></p><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-    found = reported.documents()
-    found["training"]["threshold_rule"] = attack
-    found["fairness"]["groups"]["race"][f"Elf{attack}"] = found["fairness"]["groups"]["race"].pop("Elf")
-    found["validation_raw"]["expectations"][0]["examples"][0]["value"] = attack
-    root = reported.write(tmp_path, found)
+    documents = reported.documents()
+    documents["training"]["threshold_rule"] = attack
+    documents["fairness"]["groups"]["race"][f"Elf{attack}"] = documents["fairness"]["groups"]["race"].pop(
+        "Elf"
+    )
+    documents["validation_raw"]["expectations"][0]["examples"][0]["value"] = attack
+    root = reported.write(tmp_path, documents)
     svg = (
         "<svg xmlns='http://www.w3.org/2000/svg' onload=\"parent.document.title='owned'\">"
         "<script>parent.document.title='owned'</script></svg>"

@@ -66,9 +66,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def with_model(root: Path, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, bytes]:
     """The trained model with every array of numbers changed."""
-    forged = files(root / MODEL)
+    contents = files(root / MODEL)
     stream = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(forged["model.skops"])) as old, zipfile.ZipFile(stream, "w") as new:
+    with zipfile.ZipFile(io.BytesIO(contents["model.skops"])) as old, zipfile.ZipFile(stream, "w") as new:
         for name in old.namelist():
             content = old.read(name)
             if name.endswith(".npy"):
@@ -78,7 +78,7 @@ def with_model(root: Path, change: Callable[[np.ndarray], np.ndarray]) -> dict[s
                     np.save(out, change(array))
                     content = out.getvalue()
             new.writestr(name, content)
-    return forged | {"model.skops": stream.getvalue()}
+    return contents | {"model.skops": stream.getvalue()}
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_another_model_is_told_from_one_that_another_processor_rounded(
     change: Callable[[np.ndarray], np.ndarray],
     conclusion: Conclusion,
 ) -> None:
-    forged = forge(demo.root, true, MODEL, with_model(demo.root, change))
-    report = differences.compare(forged, rebuilt)
+    forgery = forge(demo.root, true, MODEL, with_model(demo.root, change))
+    report = differences.compare(forgery, rebuilt)
     assert report.conclusion is conclusion, report.lines()
     assert report.same == report.outputs - 1
 
@@ -110,10 +110,10 @@ def test_one_score_of_one_row(demo: Project, true: RebuildRecord, rebuilt: Rebui
     scores[3] += 0.01
     stream = io.BytesIO()
     pq.write_table(table.set_column(table.column_names.index("score"), "score", pa.array(scores)), stream)
-    forged = forge(demo.root, true, "data/scored", content | {name: stream.getvalue()})
-    (told,) = differences.compare(forged, rebuilt).different
-    assert told.startswith(f"data/scored/{name}: column score: ")
-    assert told.endswith("1 of them different")
+    forgery = forge(demo.root, true, "data/scored", content | {name: stream.getvalue()})
+    (difference,) = differences.compare(forgery, rebuilt).different
+    assert difference.startswith(f"data/scored/{name}: column score: ")
+    assert difference.endswith("1 of them different")
 
 
 def test_a_verdict_and_the_evidence_it_cites(
@@ -123,11 +123,11 @@ def test_a_verdict_and_the_evidence_it_cites(
     fairness = json.loads((demo.root / "reports/fairness.json").read_text())
     verdict = artifacts.read_json(demo.root / VERDICT)
     better = artifacts.dumps(fairness | {"added": 0.5}).encode()
-    forged = forge(demo.root, true, "reports/fairness.json", better)
-    cited = verdict["evidence"] | {"reports/fairness.json": forged.outs["reports/fairness.json"]}
-    passed = artifacts.dumps(verdict | {"verdict": "pass", "evidence": cited}).encode()
-    forged = forge(demo.root, forged, VERDICT, passed)
-    assert differences.compare(forged, rebuilt).different == (
+    forgery = forge(demo.root, true, "reports/fairness.json", better)
+    evidence = verdict["evidence"] | {"reports/fairness.json": forgery.outs["reports/fairness.json"]}
+    payload = artifacts.dumps(verdict | {"verdict": "pass", "evidence": evidence}).encode()
+    forgery = forge(demo.root, forgery, VERDICT, payload)
+    assert differences.compare(forgery, rebuilt).different == (
         "reports/fairness.json: added: recorded 0.5, rebuilt nothing",
         f"{VERDICT}: verdict: recorded pass, rebuilt insufficient_evidence",
     )
@@ -135,7 +135,7 @@ def test_a_verdict_and_the_evidence_it_cites(
 
 @pytest.mark.skipif(not NIGHTLY, reason="a second whole rebuild: every night")
 def test_somebody_else_rebuilds_it_and_signs(demo: Project, demo_run: Done) -> None:
-    done = demo.run("clearance", "reproduce", "1", "--attest", "--as", "builder").ok()
-    assert "identical: 20 of 20" in done.out
-    told = demo.run("clearance", "verify", "1").out
-    assert "builder rebuilt it in the environment there: identical" in told
+    result = demo.run("clearance", "reproduce", "1", "--attest", "--as", "builder").ok()
+    assert "identical: 20 of 20" in result.out
+    output = demo.run("clearance", "verify", "1").out
+    assert "builder rebuilt it in the environment there: identical" in output

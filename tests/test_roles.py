@@ -60,8 +60,8 @@ def moment(text: str) -> dt.datetime:
 
 def test_each_role_gives_its_rights_and_no_others() -> None:
     may = {
-        who: {right for right in Right if people.ROLES.may(each.public_key.keyid, right, AT)}
-        for who, each in people.SIGNERS.items()
+        who: {right for right in Right if people.ROLES.may(signer.public_key.keyid, right, AT)}
+        for who, signer in people.SIGNERS.items()
     }
     assert may == {
         "dan": {Right.TRAIN, Right.PROPOSE, Right.APPROVE},
@@ -94,9 +94,9 @@ def test_each_role_gives_its_rights_and_no_others() -> None:
 )
 def test_a_key_counts_as_of_the_time_of_recording(key: dict[str, Any], at: str, fault: str | None) -> None:
     roles = people.roles(vera(keys=[listed(**key)]))
-    found = roles.key_fault(VERA, moment(at))
-    assert (found is None) == (fault is None)
-    assert fault is None or fault in str(found)
+    error = roles.key_fault(VERA, moment(at))
+    assert (error is None) == (fault is None)
+    assert fault is None or fault in str(error)
     assert (roles.person(VERA, moment(at)) is None) == (fault is not None)
     assert roles.may(VERA, Right.APPROVE, moment(at)) == (fault is None)
     assert roles.owner(VERA) == roles.people["vera"]
@@ -110,11 +110,11 @@ def test_a_time_without_a_zone_says_no_moment() -> None:
 def test_roles_are_held_from_when_to_when_too() -> None:
     dated = {"role": "validator", "from": "2026-02-01T00:00:00Z", "until": "2026-05-01T00:00:00Z"}
     roles = people.roles(vera(roles=[dated, "auditor"]))
-    held = {
+    validity = {
         at: roles.may(VERA, Right.APPROVE, moment(f"2026-{at}T00:00:00Z"))
         for at in ("01-31", "02-01", "05-01")
     }
-    assert held == {"01-31": False, "02-01": True, "05-01": False}
+    assert validity == {"01-31": False, "02-01": True, "05-01": False}
     assert roles.may(VERA, Right.READ, moment("2026-05-01T00:00:00Z"))
 
 
@@ -137,11 +137,11 @@ def shared_key() -> dict[str, Any]:
 
 
 def shared_under_two_schemes() -> dict[str, Any]:
-    made = CryptoSigner.generate_rsa(size=2048)
+    signer = CryptoSigner.generate_rsa(size=2048)
     entries = [
-        people.key_entry(CryptoSigner(made._private_key, key))
+        people.key_entry(CryptoSigner(signer._private_key, key))
         for key in (
-            type(made.public_key).from_crypto(made._private_key.public_key(), scheme=scheme)
+            type(signer.public_key).from_crypto(signer._private_key.public_key(), scheme=scheme)
             for scheme in ("rsassa-pss-sha256", "rsa-pkcs1v15-sha256")
         )
     ]
@@ -227,7 +227,9 @@ def test_less_than_m_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with raises("trust.too_few_signatures"):  # a stranger's does not count
         signed_roles.verify(TEXT, dsse.countersign(one, people.STRANGER), PINNED, TrustedVersion())
     with raises("trust.no_valid_signature"):
-        signed_roles.verify(TEXT, one, root.create([each.public_key for each in OTHERS], 1), TrustedVersion())
+        signed_roles.verify(
+            TEXT, one, root.create([signer.public_key for signer in OTHERS], 1), TrustedVersion()
+        )
 
 
 def test_a_changed_file_is_not_what_they_signed() -> None:
@@ -258,20 +260,20 @@ def test_the_root_signs_only_with_its_own_keys_and_nothing_faulty() -> None:
 
 
 def rotated(new: root.Root, *holders: CryptoSigner) -> dict[str, Any]:
-    signed = root.propose(new, holders[0])
+    envelope = root.propose(new, holders[0])
     for holder in holders[1:]:
-        signed = dsse.countersign(signed, holder)
-    return signed
+        envelope = dsse.countersign(envelope, holder)
+    return envelope
 
 
 NEXT = root.create([OTHERS[0].public_key, OTHERS[1].public_key, HOLDERS[0].public_key], 2, version=2)
 
 
 def test_a_new_root_is_taken_when_m_of_the_old_and_m_of_the_new_sign_it(tmp_path: Path) -> None:
-    taken = root.successor(PINNED, rotated(NEXT, HOLDERS[0], HOLDERS[1], OTHERS[0]))
-    assert taken == dataclasses.replace(NEXT, earlier=(PINNED,))
-    root.write(tmp_path / "root.json", taken)
-    assert root.load(tmp_path / "root.json") == taken
+    successor = root.successor(PINNED, rotated(NEXT, HOLDERS[0], HOLDERS[1], OTHERS[0]))
+    assert successor == dataclasses.replace(NEXT, earlier=(PINNED,))
+    root.write(tmp_path / "root.json", successor)
+    assert root.load(tmp_path / "root.json") == successor
     after = signed_roles.add_signature(
         TEXT, endorsed(), NEXT, OTHERS[0], at=AT, seen=TrustedVersion(version=1)
     )
@@ -320,7 +322,7 @@ def test_a_signed_roles_file_is_no_new_root_and_the_other_way_round() -> None:
 
 
 def test_after_a_wholly_new_root_the_version_goes_on_from_what_was_seen() -> None:
-    new = root.create([each.public_key for each in OTHERS], 1, version=2)
+    new = root.create([signer.public_key for signer in OTHERS], 1, version=2)
     with raises("trust.no_valid_signature"):
         signed_roles.add_signature(TEXT, endorsed(), new, OTHERS[0], at=AT)
     after = signed_roles.add_signature(
@@ -331,34 +333,34 @@ def test_after_a_wholly_new_root_the_version_goes_on_from_what_was_seen() -> Non
 
 def test_an_older_root_does_not_come_back() -> None:
     """The holders of a root that was replaced sign a file of their own, on a machine that still pins it."""
-    for seen, counts in (
+    for version, counts in (
         (TrustedVersion(version=1, root=1), True),
         (TrustedVersion(version=1, root=2), False),
     ):
         if counts:
-            assert signed_roles.verify(TEXT, endorsed(), PINNED, seen).root == 1
+            assert signed_roles.verify(TEXT, endorsed(), PINNED, version).root == 1
             continue
         with raises("trust.root_outdated", trusted=2):
-            signed_roles.verify(TEXT, endorsed(), PINNED, seen)
+            signed_roles.verify(TEXT, endorsed(), PINNED, version)
 
 
 def test_the_kind_of_a_statement_and_what_it_is_about_both_count() -> None:
     holders = [*HOLDERS, *OTHERS]
-    about, says = {"root": files.sha256_json(NEXT.to_json())}, NEXT.to_json()
+    about, predicate = {"root": files.sha256_json(NEXT.to_json())}, NEXT.to_json()
     for odd in (
-        in_toto.statement({"root": "0" * 64}, root.PREDICATE, says),
-        in_toto.statement({"roots": about["root"]}, root.PREDICATE, says),
-        in_toto.statement(about, "urn:clearance:other:v1", says),
+        in_toto.statement({"root": "0" * 64}, root.PREDICATE, predicate),
+        in_toto.statement({"roots": about["root"]}, root.PREDICATE, predicate),
+        in_toto.statement(about, "urn:clearance:other:v1", predicate),
     ):
-        signed = dsse.sign(odd, holders[0])
+        envelope = dsse.sign(odd, holders[0])
         for holder in holders[1:]:
-            signed = dsse.countersign(signed, holder)
+            envelope = dsse.countersign(envelope, holder)
         with raises("trust.not_a_root"):
-            root.successor(PINNED, signed)
+            root.successor(PINNED, envelope)
     in_force = signed_roles.statement_for(TEXT, 1, AT) | {"predicateType": "urn:clearance:other:v1"}
-    signed = dsse.countersign(dsse.sign(in_force, HOLDERS[0]), HOLDERS[1])
+    envelope = dsse.countersign(dsse.sign(in_force, HOLDERS[0]), HOLDERS[1])
     with raises("trust.not_a_roles_signature"):
-        signed_roles.verify(TEXT, signed, PINNED, TrustedVersion())
+        signed_roles.verify(TEXT, envelope, PINNED, TrustedVersion())
 
 
 @pytest.mark.parametrize(
@@ -403,7 +405,7 @@ def test_a_project_of_its_own_is_in_force_under_the_pinned_root(
     own(project)
     assert roles_in_force.load(project).people == people.ROLES.people
     elsewhere = tmp_path_factory.mktemp("etc") / "root.json"
-    root.write(elsewhere, root.create([each.public_key for each in OTHERS], 2))
+    root.write(elsewhere, root.create([signer.public_key for signer in OTHERS], 2))
     monkeypatch.setenv(root.VARIABLE, str(elsewhere))
     with raises("trust.no_valid_signature"):
         roles_in_force.load(project)
@@ -416,20 +418,20 @@ def test_the_root_signs_a_project_from_its_key_files(
     project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("holders")
-    made = [key_files.create(folder, f"holder-{number}") for number in range(3)]
-    pinned = root.create([keys.public(each.entry) for each in made], 2)
+    pairs = [key_files.create(folder, f"holder-{number}") for number in range(3)]
+    pinned = root.create([keys.public(pair.entry) for pair in pairs], 2)
     own(project, pinned)
     (project / roles_in_force.SIGNED).unlink()
-    roles_in_force.sign(project, made[0].uri, AT)
+    roles_in_force.sign(project, pairs[0].uri, AT)
     with raises("trust.too_few_signatures", count=1, threshold=2):
         roles_in_force.load(project)
-    roles_in_force.sign(project, made[2].uri, AT)
+    roles_in_force.sign(project, pairs[2].uri, AT)
     assert roles_in_force.load(project).version == 1
     files.write_text(project / roles_file.FILE, people.text(vera(roles=[])).decode())
     with raises("trust.roles_changed"):
         roles_in_force.load(project)
-    roles_in_force.sign(project, made[1].uri, AT)
-    roles_in_force.sign(project, made[2].uri, AT)
+    roles_in_force.sign(project, pairs[1].uri, AT)
+    roles_in_force.sign(project, pairs[2].uri, AT)
     assert roles_in_force.load(project, TrustedVersion(version=1)).version == 2
     with raises("trust.foreign_key"):
         roles_in_force.sign(project, key_files.create(folder, "mallory").uri, AT)
@@ -484,12 +486,12 @@ def test_the_second_time_nothing_is_written_and_a_new_person_gets_a_key(project:
 
 def test_a_demo_keyring_that_lost_a_file_is_completed(project: Path) -> None:
     first = roles_in_force.load(project)
-    seen = TrustedVersion(version=1, sha256=first.sha256)
+    version = TrustedVersion(version=1, sha256=first.sha256)
     for name in ("roles.yaml", "roles.signed.json", "../root.json"):
         (project / demo_keys.FOLDER / name).unlink()
-        assert roles_in_force.load(project, seen).people == first.people
+        assert roles_in_force.load(project, version).people == first.people
     (project / demo_keys.FOLDER / "roles.signed.json").write_text("{")
-    assert roles_in_force.load(project, seen).people == first.people
+    assert roles_in_force.load(project, version).people == first.people
 
 
 def test_the_demo_never_takes_the_place_of_a_root_of_your_own(
@@ -512,14 +514,14 @@ def test_people_of_your_own_are_not_put_in_force_by_the_demos_root(project: Path
     holders = [signers.signer(demo_keys.uri(project, f"root-{number}")) for number in (1, 2)]
     pinned = root.load(root.pinned_path(project))
     files.write_text(project / roles_file.FILE, TEXT.decode())
-    signed = None
+    envelope = None
     for holder in holders:
-        signed = signed_roles.add_signature(TEXT, signed, pinned, holder, at=AT)
-    assert signed is not None
-    dsse.write(project / roles_in_force.SIGNED, signed)
+        envelope = signed_roles.add_signature(TEXT, envelope, pinned, holder, at=AT)
+    assert envelope is not None
+    dsse.write(project / roles_in_force.SIGNED, envelope)
     with raises("trust.demo_root"):
         roles_in_force.load(project)
-    assert signed_roles.verify(TEXT, signed, pinned, TrustedVersion()).demo
+    assert signed_roles.verify(TEXT, envelope, pinned, TrustedVersion()).demo
 
 
 LOAD = (
@@ -531,23 +533,23 @@ TELL = "; import json; print(json.dumps([r.version, r.sha256, sorted(r.keys)]))"
 
 @pytest.mark.slow
 def test_many_processes_at_once_make_one_keyring(project: Path) -> None:
-    started = [
+    processes = [
         subprocess.Popen([sys.executable, "-c", LOAD + TELL, str(project)], stdout=subprocess.PIPE, text=True)
         for _ in range(8)
     ]
-    told = {each.communicate(timeout=300)[0] for each in started}
-    assert [each.returncode for each in started] == [0] * 8
+    outputs = {each.communicate(timeout=300)[0] for each in processes}
+    assert [each.returncode for each in processes] == [0] * 8
     roles = roles_in_force.load(project)
-    assert [json.loads(each) for each in told] == [[1, roles.sha256, sorted(roles.keys)]]
+    assert [json.loads(each) for each in outputs] == [[1, roles.sha256, sorted(roles.keys)]]
     assert not list((project / demo_keys.FOLDER).glob(".*.part"))
 
 
 @pytest.mark.slow
 def test_a_killed_setup_is_completed_by_the_next(project: Path) -> None:
     """SIGKILL as soon as the n-th file is there, for every n: the next call ends as if nothing had been."""
-    for wanted in range(1, 13):
+    for count in range(1, 13):
         child = subprocess.Popen([sys.executable, "-c", LOAD, str(project)])
-        while child.poll() is None and len(list((project / ".clearance").rglob("*.*"))) < wanted:
+        while child.poll() is None and len(list((project / ".clearance").rglob("*.*"))) < count:
             time.sleep(0.0005)
         child.send_signal(signal.SIGKILL)
         child.wait(timeout=60)

@@ -29,8 +29,8 @@ def test_the_same_command_again_goes_back_no_further_and_never_forward(place: Pl
     count = len(place.entries())
     assert place.roll_back().code == ExitCode.PASS
     assert (place.told(), place.alias(), len(place.entries())) == (1, 1, count)
-    done = place.command("rollback", "--reason", "another reason")
-    assert done.code == ExitCode.ERROR and done.error == "promotion.no_earlier_champion"
+    result = place.command("rollback", "--reason", "another reason")
+    assert result.code == ExitCode.ERROR and result.error == "promotion.no_earlier_champion"
     assert place.told() == place.alias() == 1
     assert place.roll_back(2).code == ExitCode.PASS  # who names it may
     assert place.told() == place.alias() == 2
@@ -40,8 +40,8 @@ def test_the_same_command_again_goes_back_no_further_and_never_forward(place: Pl
 def test_a_version_that_was_never_champion_is_refused(place: Place, state: str) -> None:
     place.put(state)
     served, never = {"second": (1, 2), "failed": (2, 3)}[state]
-    done = place.roll_back(never)
-    assert done.code == ExitCode.ERROR and done.error == "promotion.never_champion"
+    result = place.roll_back(never)
+    assert result.code == ExitCode.ERROR and result.error == "promotion.never_champion"
     assert place.told() == place.alias() == served
     assert str(never) in place.entries("refusal")[-1].body["reason"]
 
@@ -49,8 +49,8 @@ def test_a_version_that_was_never_champion_is_refused(place: Place, state: str) 
 def test_what_was_swapped_since_is_refused(place: Place) -> None:
     place.put("successor")
     (place.model_folder(1) / "model.skops").write_bytes(judged.trained(9))
-    done = place.roll_back(1)
-    assert done.code == ExitCode.ERROR and "model.skops is not what was judged" in done.said
+    result = place.roll_back(1)
+    assert result.code == ExitCode.ERROR and "model.skops is not what was judged" in result.said
     assert place.told() == place.alias() == 2
     assert place.entries()[-1].kind == "refusal"
 
@@ -58,8 +58,8 @@ def test_what_was_swapped_since_is_refused(place: Place) -> None:
 @pytest.mark.parametrize("who", ["dan", "vera", "rita", "ada"])
 def test_who_may_not_is_refused_and_recorded(place: Place, who: str) -> None:
     place.put("successor")
-    for done in (place.roll_back(1, by=who), place.retire(by=who)):
-        assert done.code == ExitCode.ERROR and done.error == "promotion.right_missing"
+    for result in (place.roll_back(1, by=who), place.retire(by=who)):
+        assert result.code == ExitCode.ERROR and result.error == "promotion.right_missing"
         assert (place.entries()[-1].kind, place.entries()[-1].actor) == ("refusal", who)
     assert place.told() == place.alias() == 2
 
@@ -78,8 +78,8 @@ def test_a_retired_model_has_no_champion_until_somebody_goes_back(place: Place) 
 
 def test_nothing_can_be_retired_where_nothing_serves(place: Place) -> None:
     place.put("waiting")
-    done = place.retire()
-    assert done.code == ExitCode.ERROR and done.error == "promotion.no_champion"
+    result = place.retire()
+    assert result.code == ExitCode.ERROR and result.error == "promotion.no_champion"
 
 
 def test_an_alias_that_was_moved_by_hand_is_put_right(place: Place) -> None:
@@ -102,7 +102,7 @@ def test_what_a_crash_began_keeps_its_reason_and_is_not_done_twice(
     place.put("successor")
     set_champion = registry.set_champion
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(registry, "set_champion", lambda *given: (set_champion(*given), die()))
+        patch.setattr(registry, "set_champion", lambda *arguments: (set_champion(*arguments), die()))
         place.roll_back()
     assert (place.told(), place.alias()) == (2, 1)
     assert "was started and not completed" in place.verify()["alias"].says

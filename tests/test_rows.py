@@ -39,10 +39,10 @@ def test_a_value_has_one_text_whatever_its_type(column: pa.Array, texts: list[st
 
 
 def test_nested_values_are_refused_by_name() -> None:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as excinfo:
         row_ids.canonical(pa.array([[1], [2]]), "tags")
-    assert caught.value.code == "data.no_plain_text"
-    assert caught.value.values["column"] == "tags"
+    assert excinfo.value.code == "data.no_plain_text"
+    assert excinfo.value.values["column"] == "tags"
 
 
 @given(st.lists(st.integers(-(2**53) + 1, 2**53 - 1), unique=True))
@@ -103,7 +103,7 @@ def test_equal_digests_are_one_group_and_are_numbered_apart(letters: list[str]) 
 
 @given(st.permutations(["a", "a", "b", "a"]))
 def test_numbered_copies_have_the_same_digests_in_any_order(letters: list[str]) -> None:
-    found = {row.tobytes() for row in row_ids.numbered(row_ids.digests(pa.array(letters)))}
-    assert found == {
+    digests = {row.tobytes() for row in row_ids.numbered(row_ids.digests(pa.array(letters)))}
+    assert digests == {
         row.tobytes() for row in row_ids.numbered(row_ids.digests(pa.array(["a", "a", "a", "b"])))
     }

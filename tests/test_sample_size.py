@@ -79,8 +79,8 @@ def test_so_many_rows_drawn_anew_decide_as_often_as_chance_allows(limit: float, 
     decided = {}
     for factor in (0.4, 2):
         rows = int(500 * needed * factor)
-        drawn = [interval(random.binomial(rows, rates), rows) for _ in range(200)]
-        decided[factor] = np.mean([not now.low <= limit <= now.high for now in drawn])  # type: ignore[operator]
+        samples = [interval(random.binomial(rows, rates), rows) for _ in range(200)]
+        decided[factor] = np.mean([not now.low <= limit <= now.high for now in samples])  # type: ignore[operator]
     assert decided[2] > 0.75
     assert decided[0.4] < 0.45
 

@@ -52,20 +52,22 @@ def judged(**roles: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def gap(document: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = document["measurements"]["demographic_parity_difference"]["gender"]
-    return found
+    measurement: dict[str, Any] = document["measurements"]["demographic_parity_difference"]["gender"]
+    return measurement
 
 
 def test_weights_and_clusters_declared_decide_the_evidence_and_the_verdict(project: Path) -> None:
     plain, certain = judged()
-    found, verdict = judged(weight="stands_for", cluster="branch")
-    assert found["sampling"]["statement"].startswith("rows weigh by `stands_for`; resampled by `branch`, ")
+    report, verdict = judged(weight="stands_for", cluster="branch")
+    assert report["sampling"]["statement"].startswith("rows weigh by `stands_for`; resampled by `branch`, ")
     assert plain["sampling"]["statement"] == "rows are taken as independent"
-    width, naive = (gap(each)["high"] - gap(each)["low"] for each in (found, plain))
+    width, naive = (gap(entry)["high"] - gap(entry)["low"] for entry in (report, plain))
     assert width > 1.8 * naive
     outcomes = {
         name: {
-            each["rule"]: each["outcome"] for each in document["findings"] if each["attribute"] == "gender"
+            entry["rule"]: entry["outcome"]
+            for entry in document["findings"]
+            if entry["attribute"] == "gender"
         }
         for name, document in (("plain", certain), ("sampled", verdict))
     }
@@ -82,12 +84,12 @@ def test_weights_and_clusters_declared_decide_the_evidence_and_the_verdict(proje
         sensitive_features=test.protected["gender"],
         sample_weight=test.weight,
     )
-    assert gap(found)["value"] == pytest.approx(expected, abs=1e-12)
-    assert gap(found)["support"] == test.protected["gender"].value_counts().to_dict()
+    assert gap(report)["value"] == pytest.approx(expected, abs=1e-12)
+    assert gap(report)["support"] == test.protected["gender"].value_counts().to_dict()
     assert not {"stands_for", "branch"} & set(test.features.columns)
 
     performance = files.read_json(Path("reports/performance.json"))
-    assert performance["sampling"] == found["sampling"]
+    assert performance["sampling"] == report["sampling"]
     assert performance["measurements"]["average_precision"]["value"] is None
     assert performance["measurements"]["roc_auc"]["low"] is not None
     assert files.read_json(Path("reports/figures/evaluate/calibration.json")) == []

@@ -88,19 +88,19 @@ def document(frame: pd.DataFrame, how: Design, order: int = 2) -> dict[str, Any]
 def measured(
     frame: pd.DataFrame, how: Design, order: int = 2
 ) -> dict[str, dict[str, measurement.Measurement]]:
-    found = document(frame, how, order)["measurements"]
+    measurements = document(frame, how, order)["measurements"]
     return {
-        metric: {name: measurement.Measurement.from_json(each) for name, each in by.items()}
-        for metric, by in found.items()
+        metric: {name: measurement.Measurement.from_json(entry) for name, entry in by.items()}
+        for metric, by in measurements.items()
     }
 
 
 def widths(frame: pd.DataFrame, how: Design) -> dict[tuple[str, str], float]:
     return {
-        (metric, name): each.high - each.low
+        (metric, name): estimate.high - estimate.low
         for metric, by in measured(frame, how).items()
-        for name, each in by.items()
-        if each.low is not None and each.high is not None
+        for name, estimate in by.items()
+        if estimate.low is not None and estimate.high is not None
     }
 
 
@@ -111,12 +111,12 @@ def widths(frame: pd.DataFrame, how: Design) -> dict[tuple[str, str], float]:
 @pytest.mark.parametrize("seed", range(4))
 def test_point_values_are_fairlearns_with_sample_weight(seed: int, cluster: str | None) -> None:
     frame = people(400, 40, seed, "ABC")
-    found = measured(frame, drawn(frame, weight=True, cluster=cluster), order=1)
+    estimates = measured(frame, drawn(frame, weight=True, cluster=cluster), order=1)
     decision = (frame["score"] >= THRESHOLD).astype(int)
     weight = frame["weight"]
-    asked: dict[str, Any] = {"y_true": frame["label"], "y_pred": decision}
+    arguments: dict[str, Any] = {"y_true": frame["label"], "y_pred": decision}
     for name in ("race", "sex"):
-        whole = asked | {"sensitive_features": frame[name], "sample_weight": weight}
+        options = arguments | {"sensitive_features": frame[name], "sample_weight": weight}
         for metric in (
             "demographic_parity_difference",
             "demographic_parity_ratio",
@@ -124,8 +124,8 @@ def test_point_values_are_fairlearns_with_sample_weight(seed: int, cluster: str 
             "equalized_odds_ratio",
             "equal_opportunity_difference",
         ):
-            expected = getattr(oracle, metric)(**whole)
-            assert found[metric][name].value == pytest.approx(expected, abs=1e-12), metric
+            expected = getattr(oracle, metric)(**options)
+            assert estimates[metric][name].value == pytest.approx(expected, abs=1e-12), metric
         by: dict[str, tuple[Callable[..., float], str]] = {
             "false_positive_rate_difference": (oracle.false_positive_rate, "difference"),
             "false_negative_rate_difference": (oracle.false_negative_rate, "difference"),
@@ -138,7 +138,7 @@ def test_point_values_are_fairlearns_with_sample_weight(seed: int, cluster: str 
         frames = {
             metric: oracle.MetricFrame(
                 metrics=function,
-                **asked,
+                **arguments,
                 sensitive_features=frame[name],
                 sample_params={"sample_weight": weight},
             )
@@ -146,12 +146,14 @@ def test_point_values_are_fairlearns_with_sample_weight(seed: int, cluster: str 
         }
         for metric, (_, way) in by.items():
             expected = getattr(frames[metric], way)()
-            assert found[metric][name].value == pytest.approx(expected, abs=1e-12), metric
+            assert estimates[metric][name].value == pytest.approx(expected, abs=1e-12), metric
         areas = [
             sklearn.roc_auc_score(part["label"], part["score"], sample_weight=part["weight"])
             for _, part in frame.groupby(name)
         ]
-        assert found["roc_auc_difference"][name].value == pytest.approx(max(areas) - min(areas), abs=1e-12)
+        assert estimates["roc_auc_difference"][name].value == pytest.approx(
+            max(areas) - min(areas), abs=1e-12
+        )
 
 
 def test_a_weight_of_k_has_the_value_of_k_rows() -> None:
@@ -163,8 +165,8 @@ def test_a_weight_of_k_has_the_value_of_k_rows() -> None:
         measured(copies, sampling_design.INDEPENDENT),
     )
     for metric in set(disparity.METRICS) - NO_WEIGHTED_INTERVAL:
-        for name, each in weighted[metric].items():
-            assert each.value == pytest.approx(repeated[metric][name].value, abs=1e-12), (metric, name)
+        for name, estimate in weighted[metric].items():
+            assert estimate.value == pytest.approx(repeated[metric][name].value, abs=1e-12), (metric, name)
     assert weighted["demographic_parity_difference"]["race"].support == {
         race: int((frame["race"] == race).sum()) for race in "AB"
     }
@@ -173,15 +175,15 @@ def test_a_weight_of_k_has_the_value_of_k_rows() -> None:
 def test_what_has_no_weighted_interval_is_undefined_and_says_why() -> None:
     frame = people()
     for how in (drawn(frame, weight=True), drawn(frame, weight=True, cluster="branch")):
-        found = measured(frame, how)
+        estimates = measured(frame, how)
         for metric in disparity.METRICS:
-            each = found[metric]["race"]
-            assert (each.value is None) == (metric in NO_WEIGHTED_INTERVAL), metric
-            if each.value is None:
-                assert str(each.undefined).startswith("no interval is known for it where rows"), metric
+            estimate = estimates[metric]["race"]
+            assert (estimate.value is None) == (metric in NO_WEIGHTED_INTERVAL), metric
+            if estimate.value is None:
+                assert str(estimate.undefined).startswith("no interval is known for it where rows"), metric
             elif metric != "missing_share":
-                assert each.low is not None
-                assert "rows weigh by `weight`" in each.method
+                assert estimate.low is not None
+                assert "rows weigh by `weight`" in estimate.method
 
 
 def test_the_share_of_rows_without_a_group_is_weighted() -> None:
@@ -197,19 +199,19 @@ def test_uneven_weights_widen_and_equal_ones_change_nothing() -> None:
     frame = people()
     plain, uneven = widths(frame, sampling_design.INDEPENDENT), widths(frame, drawn(frame, weight=True))
     even = widths(frame.assign(weight=3.0), drawn(frame.assign(weight=3.0), weight=True))
-    for each in uneven:
-        assert even[each] == pytest.approx(plain[each], rel=1e-9), each
+    for pair in uneven:
+        assert even[pair] == pytest.approx(plain[pair], rel=1e-9), pair
     key = ("demographic_parity_difference", "race")
     assert uneven[key] > 1.1 * plain[key]
 
 
 def test_the_document_says_rows_weight_and_effective_rows_of_each_group() -> None:
     frame = people()
-    found = document(frame, drawn(frame, weight=True))
-    assert found["sampling"]["statement"] == "rows weigh by `weight` and are taken as independent"
-    assert found["sampling"]["weight_sum"] == pytest.approx(frame["weight"].sum())
+    report = document(frame, drawn(frame, weight=True))
+    assert report["sampling"]["statement"] == "rows weigh by `weight` and are taken as independent"
+    assert report["sampling"]["weight_sum"] == pytest.approx(frame["weight"].sum())
     for race, part in frame.groupby("race"):
-        row = found["groups"]["race"][race]
+        row = report["groups"]["race"][race]
         assert (row["count"], sum(row["cells"].values())) == (len(part), len(part))
         assert row["weight"] == pytest.approx(part["weight"].sum())
         assert 0.3 * len(part) < row["effective_rows"] < 0.75 * len(part)
@@ -282,8 +284,8 @@ def test_effective_rows_are_those_of_the_cluster_variance_by_hand(weight: bool) 
         at = rates.rate(group, "true_positive_rate", "alone")
         assert at.value == pytest.approx(share, abs=1e-12)
         assert at.total == pytest.approx(effective, rel=1e-9)
-        compared = rates.rate(group, "true_positive_rate", "compared")
-        assert compared.total == pytest.approx(beside / (1 + max(0.0, -lean)), rel=1e-9)
+        comparison = rates.rate(group, "true_positive_rate", "compared")
+        assert comparison.total == pytest.approx(beside / (1 + max(0.0, -lean)), rel=1e-9)
 
 
 def test_a_cluster_a_row_is_as_independent_rows() -> None:
@@ -293,14 +295,14 @@ def test_a_cluster_a_row_is_as_independent_rows() -> None:
         other = measured(frame, drawn(frame, weight=weight))
         for metric, by in other.items():
             tolerance = 0.2 if metric in DRAWN else 1e-9  # others are drawn, 2,000 times
-            for name, each in by.items():
-                if metric == "calibration_error_highest" or each.low is None:
+            for name, estimate in by.items():
+                if metric == "calibration_error_highest" or estimate.low is None:
                     continue
-                found = one[metric][name]
-                assert found.value == pytest.approx(each.value, abs=1e-12)
+                counterpart = one[metric][name]
+                assert counterpart.value == pytest.approx(estimate.value, abs=1e-12)
                 for end in ("low", "high"):
-                    off = abs(getattr(each, end) - each.value)
-                    near = abs(getattr(found, end) - each.value)
+                    off = abs(getattr(estimate, end) - estimate.value)
+                    near = abs(getattr(counterpart, end) - estimate.value)
                     assert near == pytest.approx(off, rel=tolerance, abs=1e-9), (metric, name)
 
 
@@ -310,10 +312,10 @@ def test_copies_of_every_row_prove_nothing_new(copies: int) -> None:
     many = frame.loc[frame.index.repeat(copies)].reset_index(drop=True)
     before, naive = widths(frame, sampling_design.INDEPENDENT), widths(many, sampling_design.INDEPENDENT)
     after = widths(many, drawn(many, cluster="own"))
-    assert after.keys() == {each for each in before if each[0] != "calibration_error_highest"}
-    for each, width in after.items():
-        assert width == pytest.approx(before[each], rel=0.25 if each[0] in DRAWN else 0.03), each
-        assert naive[each] < 0.9 * before[each], each
+    assert after.keys() == {key for key in before if key[0] != "calibration_error_highest"}
+    for key, width in after.items():
+        assert width == pytest.approx(before[key], rel=0.25 if key[0] in DRAWN else 0.03), key
+        assert naive[key] < 0.9 * before[key], key
 
 
 def test_where_all_rows_agree_each_cluster_counts_for_one() -> None:
@@ -329,12 +331,12 @@ def test_groups_that_compete_within_a_branch_lean_on_each_other() -> None:
     random = np.random.default_rng(4)
     branch = np.repeat(np.arange(40), 20)
     race = np.where(np.arange(800) % 2, "A", "B").astype(object)
-    chosen = random.random(800) < np.where((race == "A") == (branch % 2 == 0), 0.7, 0.1)
-    frame = people(800).assign(race=race, score=np.where(chosen, 0.9, 0.1), branch=branch)
+    decisions = random.random(800) < np.where((race == "A") == (branch % 2 == 0), 0.7, 0.1)
+    frame = people(800).assign(race=race, score=np.where(decisions, 0.9, 0.1), branch=branch)
     frame["apart"] = 2 * branch + (race == "A")
-    shared, apart = (widths(frame, drawn(frame, cluster=name)) for name in ("branch", "apart"))
+    shared, baseline = (widths(frame, drawn(frame, cluster=name)) for name in ("branch", "apart"))
     key = ("demographic_parity_difference", "race")
-    assert shared[key] > 1.2 * apart[key]
+    assert shared[key] > 1.2 * baseline[key]
 
 
 def test_both_odds_of_a_lenient_branch_rise_together() -> None:
@@ -342,14 +344,14 @@ def test_both_odds_of_a_lenient_branch_rise_together() -> None:
     random = np.random.default_rng(6)
     branch = np.repeat(np.arange(80), 20)
     lenient = random.random(80) < 0.5
-    chosen = random.random(1600) < np.where(lenient[branch], 0.8, 0.2)
+    decisions = random.random(1600) < np.where(lenient[branch], 0.8, 0.2)
     frame = people(1600).assign(race=np.where(branch % 2, "A", "B").astype(object), branch=branch)
-    frame["score"] = np.where(chosen, 0.9, 0.1)
+    frame["score"] = np.where(decisions, 0.9, 0.1)
     frame["label"] = random.integers(0, 2, 1600).astype(np.int8)
     frame["apart"] = 2 * branch + frame["label"]
-    shared, apart = (widths(frame, drawn(frame, cluster=name)) for name in ("branch", "apart"))
+    shared, baseline = (widths(frame, drawn(frame, cluster=name)) for name in ("branch", "apart"))
     key = ("average_odds_difference", "race")
-    assert shared[key] > 1.2 * apart[key]
+    assert shared[key] > 1.2 * baseline[key]
 
 
 @settings(max_examples=8, deadline=None)
@@ -358,11 +360,11 @@ def test_order_of_rows_and_names_of_clusters_and_groups_change_nothing(seed: int
     frame = people(1500, 60, seed % 5, "ABC")
     random = np.random.default_rng(seed)
     names = random.permutation(1000)[:60]
-    moved = frame.sample(frac=1, random_state=seed % 2**31).reset_index(drop=True)
-    moved["branch"] = [f"b{names[at]}" for at in moved["branch"]]
-    moved["race"] = moved["race"].map({"A": "z", "B": "y", "C": "x"})
-    asked = ASKED.model_copy(update={"reference": {}})
-    before, after = (disparities(each, drawn(each, cluster="branch"), asked) for each in (frame, moved))
+    variant = frame.sample(frac=1, random_state=seed % 2**31).reset_index(drop=True)
+    variant["branch"] = [f"b{names[at]}" for at in variant["branch"]]
+    variant["race"] = variant["race"].map({"A": "z", "B": "y", "C": "x"})
+    options = ASKED.model_copy(update={"reference": {}})
+    before, after = (disparities(each, drawn(each, cluster="branch"), options) for each in (frame, variant))
     assert all(before[metric].low is not None for metric in DRAWN)
     for metric, each in before.items():
         for end in ("value", "low", "high"):
@@ -372,33 +374,33 @@ def test_order_of_rows_and_names_of_clusters_and_groups_change_nothing(seed: int
 
 
 def disparities(
-    frame: pd.DataFrame, how: Design, asked: params.Evaluate
+    frame: pd.DataFrame, how: Design, options: params.Evaluate
 ) -> dict[str, measurement.Measurement]:
     encoding = contingency.encode(frame[["race"]])
     label, scores = frame["label"].to_numpy(), frame["score"].to_numpy()
-    counted = count_rows.count(encoding, label, scores >= THRESHOLD, how)
+    counts = count_rows.count(encoding, label, scores >= THRESHOLD, how)
     ranked = disparity.score(encoding, label, scores, how)
-    groups = counted.groups(["race"], (), asked.confidence)
-    return disparity.measure(counted, ranked, groups=groups, over=["race"], options=asked, seed=1)
+    groups = counts.groups(["race"], (), options.confidence)
+    return disparity.measure(counts, ranked, groups=groups, over=["race"], options=options, seed=1)
 
 
 def test_few_clusters_leave_a_group_undefined_and_say_how_many_there_are() -> None:
     frame = people(600, 60)
     frame.loc[frame["race"] == "B", "branch"] = frame["branch"] % 9
-    found = document(frame, drawn(frame, cluster="branch"))
-    for metric, by in found["measurements"].items():
-        each = by["race"]
+    report = document(frame, drawn(frame, cluster="branch"))
+    for metric, by in report["measurements"].items():
+        estimate = by["race"]
         if metric in ("missing_share", "calibration_error_highest", "disparate_impact_reference_group"):
             continue
-        assert each["value"] is None, metric
-        assert "only 9 clusters in B" in each["undefined"], metric
-        assert "an interval needs 10" in each["undefined"]
-    row = found["groups"]["race"]["B"]
+        assert estimate["value"] is None, metric
+        assert "only 9 clusters in B" in estimate["undefined"], metric
+        assert "an interval needs 10" in estimate["undefined"]
+    row = report["groups"]["race"]["B"]
     assert (row["clusters"], row["intervals"]["selection_rate"]) == (9, None)
-    worst = found["against_best"]["race"][0]
+    worst = report["against_best"]["race"][0]
     assert (worst["low"], worst["high"], worst["standard_deviations"]) == (None, None, None)
     assert "only 9 clusters in B" in worst["undefined"]
-    assert found["sampling"]["statement"] == "resampled by `branch`, 59 clusters"
+    assert report["sampling"]["statement"] == "resampled by `branch`, 59 clusters"
     assert measured(frame, drawn(frame, cluster="branch"))["accuracy_difference"]["sex"].low is not None
 
 
@@ -408,22 +410,22 @@ def test_a_group_without_rows_is_a_hole_and_not_a_group_of_few_clusters() -> Non
     table = contingency.encode(frame[["race"]])
     decision = (frame["score"] >= THRESHOLD).to_numpy()
     groups = count_rows.count(table, frame["label"].to_numpy(), decision, how).groups(["race"], ["Ent"], 0.95)
-    found = fairness.measure(groups, 0.95)["demographic_parity_difference"]
-    assert found.undefined == "no rows to count in Ent"
+    estimate = fairness.measure(groups, 0.95)["demographic_parity_difference"]
+    assert estimate.undefined == "no rows to count in Ent"
 
 
 def test_fishers_test_is_undefined_and_standard_deviations_are_design_adjusted() -> None:
     frame = people(800, 40, 2)
     how = drawn(frame, cluster="branch")
     decision = (frame["score"] >= THRESHOLD).to_numpy()
-    counted = count_rows.count(contingency.encode(frame[["race"]]), frame["label"].to_numpy(), decision, how)
-    groups = counted.groups(["race"], (), 0.95)
+    counts = count_rows.count(contingency.encode(frame[["race"]]), frame["label"].to_numpy(), decision, how)
+    groups = counts.groups(["race"], (), 0.95)
     (row,) = significance.against_best(groups, 0.95)
     assert (row["fisher_p"], row["fisher_p_adjusted"]) == (None, None)
     assert row["undefined"] == "Fisher's test needs independent rows that count for one each"
-    rate = {name: rates.rate(each, "selection_rate") for name, each in groups.items()}
-    spread = sum(1 / each.total for each in rate.values())
-    pooled = sum(each.successes for each in rate.values()) / sum(each.total for each in rate.values())
+    rate = {name: rates.rate(group, "selection_rate") for name, group in groups.items()}
+    spread = sum(1 / group.total for group in rate.values())
+    pooled = sum(group.successes for group in rate.values()) / sum(group.total for group in rate.values())
     expected = row["difference"] / np.sqrt(pooled * (1 - pooled) * spread)
     assert row["standard_deviations"] == pytest.approx(expected, rel=1e-12)
 
@@ -432,14 +434,14 @@ def test_draws_are_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
     frame = people(300, 40)
     table = contingency.encode(frame[["race"]])
     decision = (frame["score"] >= THRESHOLD).to_numpy()
-    counted = count_rows.count(table, frame["label"].to_numpy(), decision, drawn(frame, cluster="branch"))
-    spread, kinds = counted.of(["race"]), {"all": (0, 1, 2, 3)}
-    whole = resampling.of_clusters(spread, kinds, SAMPLING)
+    counts = count_rows.count(table, frame["label"].to_numpy(), decision, drawn(frame, cluster="branch"))
+    spread, kinds = counts.of(["race"]), {"all": (0, 1, 2, 3)}
+    draws = resampling.of_clusters(spread, kinds, SAMPLING)
     monkeypatch.setattr(resampling, "_AT_ONCE", 1000)
-    assert np.array_equal(resampling.of_clusters(spread, kinds, SAMPLING).tables, whole.tables)
-    assert whole.of == "40 clusters"
+    assert np.array_equal(resampling.of_clusters(spread, kinds, SAMPLING).tables, draws.tables)
+    assert draws.of == "40 clusters"
     sizes = frame.groupby("branch").size()
-    rows = whole.tables.sum(axis=(1, 2))
+    rows = draws.tables.sum(axis=(1, 2))
     assert rows.std() == pytest.approx(np.sqrt(40) * sizes.std(ddof=0), rel=0.1)
 
 
@@ -447,14 +449,14 @@ def test_draws_know_no_order_of_groups_even_of_groups_with_the_same_cells() -> N
     frame = people(300, 40)
     frame["race"] = np.where(np.arange(300) % 2, "A", "B").astype(object)
     frame["label"] = frame["score"] = np.int8(1)
-    counted = count_rows.count(
+    counts = count_rows.count(
         contingency.encode(frame[["race"]]),
         frame["label"].to_numpy(),
         np.ones(300, bool),
         drawn(frame, cluster="branch"),
     )
     tables = [
-        resampling.of_clusters(counted.of(["race"]).only(order), {"all": (0, 1, 2, 3)}, SAMPLING).tables
+        resampling.of_clusters(counts.of(["race"]).only(order), {"all": (0, 1, 2, 3)}, SAMPLING).tables
         for order in (["A", "B"], ["B", "A"])
     ]
     assert np.array_equal(*tables)
@@ -487,21 +489,21 @@ def test_performance_is_scikit_learns_with_sample_weight() -> None:
         "selection_rate_excess": float(np.average(decision - label.astype(float), weights=weight)),
     }
     for cluster in (None, "branch"):
-        found = performances(frame, drawn(frame, weight=True, cluster=cluster))
-        assert list(found) == list(performances(frame, None))
+        estimates = performances(frame, drawn(frame, weight=True, cluster=cluster))
+        assert list(estimates) == list(performances(frame, None))
         for name, value in expected.items():
-            assert found[name].value == pytest.approx(value, abs=1e-12), name
-            assert found[name].low < value < found[name].high  # type: ignore[operator]
-            assert sum(found[name].support.values()) == 500
+            assert estimates[name].value == pytest.approx(value, abs=1e-12), name
+            assert estimates[name].low < value < estimates[name].high  # type: ignore[operator]
+            assert sum(estimates[name].support.values()) == 500
         for name in NOT_SAMPLED:
-            assert "no interval is known" in str(found[name].undefined)
+            assert "no interval is known" in str(estimates[name].undefined)
 
 
 def test_performance_of_singletons_is_that_of_independent_rows_and_copies_prove_nothing() -> None:
     frame = people(500).assign(own=np.arange(500))
     many = frame.loc[frame.index.repeat(5)].reset_index(drop=True)
     plain = performances(frame, None)
-    one, copied = (performances(each, drawn(each, cluster="own")) for each in (frame, many))
+    one, copies = (performances(each, drawn(each, cluster="own")) for each in (frame, many))
     for name, each in plain.items():
         if name in NOT_SAMPLED:
             continue
@@ -509,19 +511,21 @@ def test_performance_of_singletons_is_that_of_independent_rows_and_copies_prove_
             near = 0.005 if name == "selection_rate_excess" else 1e-9  # Student's t here, a score there
             assert getattr(one[name], end) == pytest.approx(getattr(each, end), abs=near), name
         width = each.high - each.low  # type: ignore[operator]
-        assert copied[name].high - copied[name].low == pytest.approx(width, rel=0.02), name  # type: ignore[operator]
+        assert copies[name].high - copies[name].low == pytest.approx(width, rel=0.02), name  # type: ignore[operator]
 
 
 def test_performance_on_few_clusters_or_one_label_is_undefined() -> None:
     frame = people(500, 9)
-    found = performances(frame, drawn(frame, cluster="branch"))
-    assert {each.value for each in found.values()} == {None}
-    assert "only 9 clusters" in str(found["roc_auc"].undefined)
-    assert "only 9 clusters" in str(found["brier"].undefined)
+    estimates = performances(frame, drawn(frame, cluster="branch"))
+    assert {estimate.value for estimate in estimates.values()} == {None}
+    assert "only 9 clusters" in str(estimates["roc_auc"].undefined)
+    assert "only 9 clusters" in str(estimates["brier"].undefined)
     single = frame.assign(label=np.int8(1), own=np.arange(500))
-    found = performances(single, drawn(single, cluster="own"))
-    assert found["roc_auc"].undefined == found["f1"].undefined == "every test row has the label 1"
-    assert found["accuracy"].value is not None
+    estimates = performances(single, drawn(single, cluster="own"))
+    assert estimates["roc_auc"].undefined == estimates["f1"].undefined == "every test row has the label 1"
+    assert estimates["accuracy"].value is not None
     frame.loc[3, "score"] = np.nan
-    found = performances(frame, drawn(frame, weight=True))
-    assert {each.undefined for each in found.values()} == {"1 of 500 scores are not probabilities"}
+    estimates = performances(frame, drawn(frame, weight=True))
+    assert {estimate.undefined for estimate in estimates.values()} == {
+        "1 of 500 scores are not probabilities"
+    }

@@ -28,8 +28,8 @@ def digest(project: Path) -> str:
 def test_the_scores_are_the_models_of_the_test_rows(project: Path) -> None:
     test = prepared.read(project, "test")
     model = model_file.load(project / "models/trained/model.skops", digest(project)).estimator
-    found = scored.read(project, test.rows, digest(project))
-    assert np.array_equal(found, scoring.score(model, test.features))
+    scores = scored.read(project, test.rows, digest(project))
+    assert np.array_equal(scores, scoring.score(model, test.features))
 
 
 def test_a_model_that_decides_at_another_threshold_than_the_recorded_one_scores_nothing(
@@ -48,19 +48,19 @@ def test_the_same_bytes_twice(project: Path) -> None:
 
 
 def test_outcomes_are_what_the_whole_tables_say(project: Path) -> None:
-    whole, found = prepared.read(project, "test"), prepared.read_outcomes(project, "test")
-    assert whole.rows.equals(found.rows)
-    assert np.array_equal(whole.label, found.label)
-    assert whole.protected.equals(found.protected)
-    assert list(found.features.columns) == []
+    dataset, outcomes = prepared.read(project, "test"), prepared.read_outcomes(project, "test")
+    assert dataset.rows.equals(outcomes.rows)
+    assert np.array_equal(dataset.label, outcomes.label)
+    assert dataset.protected.equals(outcomes.protected)
+    assert list(outcomes.features.columns) == []
 
 
 def test_rows_in_several_chunks_are_the_same_rows(project: Path) -> None:
     rows = prepared.read(project, "test").rows
-    whole = scored.read(project, rows, digest(project))
+    scores = scored.read(project, rows, digest(project))
     parts = pd.concat([rows.iloc[:50], rows.iloc[50:]])
-    assert np.array_equal(scored.read(project, parts, digest(project)), whole)
-    scored.write(project / "again.parquet", parts, whole)
+    assert np.array_equal(scored.read(project, parts, digest(project)), scores)
+    scored.write(project / "again.parquet", parts, scores)
     assert (project / "again.parquet").read_bytes() == (project / paths.SCORED_TABLE).read_bytes()
 
 

@@ -31,10 +31,10 @@ def test_the_score_is_the_models_probability_of_the_favourable_label(
     model: Pipeline, frame: pd.DataFrame
 ) -> None:
     typed = scoring.inputs(frame, scoring.model_kinds(model))
-    found = scoring.score(model, frame)
-    assert found.dtype == np.float64
-    assert np.array_equal(found, model.predict_proba(typed)[:, 1])
-    assert found[frame["label"] == 1].mean() > found[frame["label"] == 0].mean()
+    scores = scoring.score(model, frame)
+    assert scores.dtype == np.float64
+    assert np.array_equal(scores, model.predict_proba(typed)[:, 1])
+    assert scores[frame["label"] == 1].mean() > scores[frame["label"] == 0].mean()
 
 
 def test_the_favourable_class_is_found_by_name_not_by_place() -> None:
@@ -52,8 +52,8 @@ def test_the_favourable_class_is_found_by_name_not_by_place() -> None:
 
 
 def test_column_order_and_further_columns_do_not_matter(model: Pipeline, frame: pd.DataFrame) -> None:
-    turned = frame[list(reversed(learnable.FEATURES))].assign(race="Martian", other=1)
-    assert np.array_equal(scoring.score(model, turned), scoring.score(model, frame))
+    variant = frame[list(reversed(learnable.FEATURES))].assign(race="Martian", other=1)
+    assert np.array_equal(scoring.score(model, variant), scoring.score(model, frame))
 
 
 def test_the_same_values_in_other_types_score_the_same(model: Pipeline, frame: pd.DataFrame) -> None:
@@ -84,18 +84,18 @@ def test_no_rows_give_no_scores(model: Pipeline, frame: pd.DataFrame) -> None:
 def test_values_no_model_takes_are_named(
     column: str, values: Any, code: str, model: Pipeline, frame: pd.DataFrame
 ) -> None:
-    spoilt = frame.head(2).copy()
-    spoilt[column] = pd.Series(values, index=spoilt.index, dtype=object)
-    with pytest.raises(DataError) as caught:
-        scoring.score(model, spoilt)
-    assert (caught.value.code, caught.value.values["feature"]) == (code, column)
+    sample = frame.head(2).copy()
+    sample[column] = pd.Series(values, index=sample.index, dtype=object)
+    with pytest.raises(DataError) as excinfo:
+        scoring.score(model, sample)
+    assert (excinfo.value.code, excinfo.value.values["feature"]) == (code, column)
 
 
 def test_missing_columns_are_named(model: Pipeline, frame: pd.DataFrame) -> None:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as excinfo:
         scoring.score(model, frame.drop(columns=["income", "grade"]))
-    assert caught.value.code == "models.features_missing"
-    assert caught.value.values["features"] == "income, grade"
+    assert excinfo.value.code == "models.features_missing"
+    assert excinfo.value.values["features"] == "income, grade"
 
 
 @pytest.mark.parametrize(

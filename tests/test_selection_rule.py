@@ -15,14 +15,14 @@ from clearance.models import selection_rule
 def made(
     utility: float | None, *excess: float | None, unusable_because: str | None = None
 ) -> selection_rule.CandidateResult:
-    held = tuple(
+    checks = tuple(
         selection_rule.RuleCheck(
             rule="even", attribute=f"a{at}", value=None if x is None else 0.1 + x, excess=x
         )
         for at, x in enumerate(excess)
     )
     return selection_rule.CandidateResult(
-        utility=utility, rule_checks=held, unusable_because=unusable_because
+        utility=utility, rule_checks=checks, unusable_because=unusable_because
     )
 
 
@@ -31,9 +31,9 @@ def chosen(*candidates: selection_rule.CandidateResult) -> int:
 
 
 def test_the_most_useful_of_those_that_keep_every_limit() -> None:
-    found = selection_rule.choose([made(0.9, 0.01), made(0.7, 0, 0), made(0.8, 0, 0), made(0.75, 0, 0)])
-    assert (found.chosen, found.keeps_every_rule) == (2, True)
-    assert found.reasons == (
+    choice = selection_rule.choose([made(0.9, 0.01), made(0.7, 0, 0), made(0.8, 0, 0), made(0.75, 0, 0)])
+    assert (choice.chosen, choice.keeps_every_rule) == (2, True)
+    assert choice.reasons == (
         "breaks even by a0: 0.110, 0.010 outside the limit",
         "keeps every rule, with less utility than the chosen one",
         "chosen: the highest utility among those that keep every rule",
@@ -42,9 +42,11 @@ def test_the_most_useful_of_those_that_keep_every_limit() -> None:
 
 
 def test_when_none_keeps_them_all_the_least_violating_and_it_says_so() -> None:
-    found = selection_rule.choose([made(0.9, 0.3, 0), made(0.6, 0.1, 0.1), made(0.7, 0, 0.2)])
-    assert (found.chosen, found.keeps_every_rule) == (1, False)
-    assert found.reasons[1].startswith("chosen as the least violating: none keeps every rule; breaks even by")
+    choice = selection_rule.choose([made(0.9, 0.3, 0), made(0.6, 0.1, 0.1), made(0.7, 0, 0.2)])
+    assert (choice.chosen, choice.keeps_every_rule) == (1, False)
+    assert choice.reasons[1].startswith(
+        "chosen as the least violating: none keeps every rule; breaks even by"
+    )
 
 
 def test_ties() -> None:
@@ -56,18 +58,18 @@ def test_ties() -> None:
 
 
 def test_undefined_keeps_no_limit_and_is_the_worst() -> None:
-    found = selection_rule.choose([made(0.9, None), made(0.5, 0.9)])
-    assert (found.chosen, found.keeps_every_rule) == (1, False)
-    assert found.reasons[0] == "breaks even by a0: undefined"
+    choice = selection_rule.choose([made(0.9, None), made(0.5, 0.9)])
+    assert (choice.chosen, choice.keeps_every_rule) == (1, False)
+    assert choice.reasons[0] == "breaks even by a0: undefined"
     assert chosen(made(0.9, math.nan), made(0.5, 0.9)) == 1
     assert not selection_rule.choose([made(0.9, math.nan)]).keeps_every_rule
 
 
 def test_a_candidate_of_no_use_is_even_and_still_not_chosen() -> None:
-    alike = made(0.5, 0, unusable_because="it decides all tune rows alike")
-    assert chosen(alike, made(0.6, 0.4)) == 1
+    candidate = made(0.5, 0, unusable_because="it decides all tune rows alike")
+    assert chosen(candidate, made(0.6, 0.4)) == 1
     assert chosen(made(None, 0), made(0.6, 0.4)) == 1
-    alone = selection_rule.choose([alike])
+    alone = selection_rule.choose([candidate])
     assert (alone.chosen, alone.keeps_every_rule) == (0, False)
     assert "although it decides all tune rows alike" in alone.reasons[0]
 
@@ -105,8 +107,12 @@ def test_order_only_breaks_ties(candidates: list[selection_rule.CandidateResult]
 def test_no_useful_candidate_that_keeps_every_rule_is_more_useful(
     candidates: list[selection_rule.CandidateResult],
 ) -> None:
-    found = selection_rule.choose(candidates)
-    good = [each.utility for each in candidates if each.keeps_every_rule and each.utility is not None]
-    assert found.keeps_every_rule == bool(good) or candidates[found.chosen].utility is None
+    choice = selection_rule.choose(candidates)
+    good = [
+        candidate.utility
+        for candidate in candidates
+        if candidate.keeps_every_rule and candidate.utility is not None
+    ]
+    assert choice.keeps_every_rule == bool(good) or candidates[choice.chosen].utility is None
     if good:
-        assert candidates[found.chosen].utility == max(good)
+        assert candidates[choice.chosen].utility == max(good)

@@ -49,14 +49,14 @@ def of(selected: int, total: int) -> Cells:
 
 def test_each_group_is_held_against_the_best_worst_first() -> None:
     groups = {"a": of(50, 100), "b": of(48, 60), "c": of(10, 40), MISSING: of(9, 9), "none": Cells()}
-    found = significance.against_best(groups, 0.95)
-    assert [(row["group"], row["against"]) for row in found] == [("c", "b"), ("a", "b")]
-    worst = found[0]
+    rows = significance.against_best(groups, 0.95)
+    assert [(row["group"], row["against"]) for row in rows] == [("c", "b"), ("a", "b")]
+    worst = rows[0]
     assert worst["impact_ratio"] == pytest.approx(0.25 / 0.8)
     assert (worst["low"], worst["high"]) == intervals.ratio(10, 40, 48, 60, 0.95)
     assert worst["fisher_p"] == stats.fisher_exact([[10, 30], [48, 12]]).pvalue
     assert worst["fisher_p_adjusted"] == pytest.approx(2 * worst["fisher_p"])
-    assert found[1]["fisher_p_adjusted"] == found[1]["fisher_p"]
+    assert rows[1]["fisher_p_adjusted"] == rows[1]["fisher_p"]
     assert worst["standard_deviations"] < -5
 
 

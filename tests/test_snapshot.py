@@ -44,9 +44,9 @@ def test_the_copy_holds_rows_question_place_and_time_and_dvc_tracks_it(
     before = dt.datetime.now(dt.UTC).replace(microsecond=0)
     snapshot.main()
     assert loans.table()[1] == {"id": 1, "amount": 1.5, "name": "n1"}
-    kept = loans.origin()
-    assert dt.datetime.fromisoformat(kept.pop("time")) >= before
-    assert kept == {
+    origin = loans.origin()
+    assert dt.datetime.fromisoformat(origin.pop("time")) >= before
+    assert origin == {
         "kind": "sql",
         "query": "SELECT * FROM loans",
         "database": "sqlite:///loans.db",
@@ -173,9 +173,9 @@ def test_only_a_folder_of_its_own_inside_the_project_is_replaced(place: str, cod
     Path("data").mkdir()
     Path("data/precious.csv").write_text("id\n1\n")
     loans.configure(path=place)
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         snapshot.main()
-    assert caught.value.code == code
+    assert excinfo.value.code == code
     assert Path("data/precious.csv").read_text() == "id\n1\n"
 
 
@@ -199,9 +199,9 @@ def test_the_copy_is_not_replaced_while_a_stage_reads_it() -> None:
     loans.change("INSERT INTO loans VALUES (6, 9, 'n6')")
     repo = Repo()
     reading = rwlock(repo.tmp_dir, repo.fs, "dvc repro", [str(loans.COPY.resolve())], [], False)
-    with reading, pytest.raises(BusyError) as caught:
+    with reading, pytest.raises(BusyError) as excinfo:
         snapshot.main()
-    assert caught.value.exit_code == ExitCode.TRANSIENT
+    assert excinfo.value.exit_code == ExitCode.TRANSIENT
     assert loans.written_copy() == first
     with pytest.raises(BusyError), duckdb_engine.exclusive(duckdb_engine.HOME):
         snapshot.main()
@@ -237,13 +237,13 @@ def test_killed_in_the_swap_the_next_one_recovers(renames: int, removal: bool, r
     snapshot.main()  # the first rename of a run is that of origin.json
     loans.change("INSERT INTO loans VALUES (6, 9, 'n6')")
     code = SWAP.format(left=renames, removal=removal)
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(loans.ROOT)},
         capture_output=True,
         check=False,
     )
-    assert done.returncode == 9, done.stderr
+    assert result.returncode == 9, result.stderr
     snapshot_folder.recover(loans.COPY)
     assert len(loans.table()) == rows
     assert snapshot_folder.current_origin(loans.COPY) is not None
@@ -300,5 +300,5 @@ def test_every_chunk_fits_the_common_schema_in_any_order(values: list[Any], size
     ]
     schema = python_rows.common_schema(chunk.schema for chunk in chunks)
     assert schema == python_rows.common_schema(chunk.schema for chunk in reversed(chunks))
-    whole = pa.concat_tables([chunk.cast(schema, safe=False) for chunk in chunks])
-    assert [value is None for value in whole["v"].to_pylist()] == [value is None for value in values]
+    table = pa.concat_tables([chunk.cast(schema, safe=False) for chunk in chunks])
+    assert [value is None for value in table["v"].to_pylist()] == [value is None for value in values]

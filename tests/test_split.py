@@ -158,15 +158,15 @@ def test_the_first_moment_of_the_day_belongs_to_the_test(day: pa.Array) -> None:
 )
 def test_a_time_that_is_none_is_named(column: pa.Array, code: str, values: dict[str, Any]) -> None:
     table = pa.table({"id": [1, 2], "day": column})
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as excinfo:
         split.assign(
             split.identify(table, tables.data()),
             table,
             shares(time={"column": "day", "test_from": "2025-07-01"}),
             1,
         )
-    assert caught.value.code == code
-    assert caught.value.values == {"column": "day"} | values
+    assert excinfo.value.code == code
+    assert excinfo.value.values == {"column": "day"} | values
 
 
 def test_a_missing_time_column_is_named() -> None:
@@ -197,6 +197,6 @@ def test_a_missing_time_column_is_named() -> None:
 def test_rows_that_cannot_be_told_apart_are_refused(
     table: pa.Table, data: params.Data, code: str, column: str
 ) -> None:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as excinfo:
         split.identify(table, data)
-    assert (caught.value.code, caught.value.values["column"]) == (code, column)
+    assert (excinfo.value.code, excinfo.value.values["column"]) == (code, column)

@@ -24,14 +24,14 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tampering.Groun
 def test_a_change_is_refused_and_nobody_else_is_champion(
     ground: tampering.Ground, change: artifact_changes.Change
 ) -> None:
-    met = ground.meet(change, 7)
-    assert tampering.is_refused(met), met
+    outcome = ground.meet(change, 7)
+    assert tampering.is_refused(outcome), outcome
 
 
 @pytest.mark.parametrize("change", CALM_SLICE, ids=lambda change: change.name)
 def test_a_harmless_change_stops_nobody(ground: tampering.Ground, change: artifact_changes.Change) -> None:
-    met = ground.meet(change, 7)
-    assert tampering.is_let_pass(met), met
+    outcome = ground.meet(change, 7)
+    assert tampering.is_let_pass(outcome), outcome
 
 
 def test_the_study_is_of_more_than_600_changes_and_200_harmless_ones() -> None:
@@ -39,14 +39,14 @@ def test_the_study_is_of_more_than_600_changes_and_200_harmless_ones() -> None:
     assert len(CALM) >= 200
     assert len(artifact_changes.NAMED) == len(artifact_changes.ALL)
     kinds = {"data", "model", "reports", "lock file", "DVC cache", "parameters", "policy", "graph", "MLflow"}
-    assert kinds < {each.kind for each in HARMFUL}
+    assert kinds < {change.kind for change in HARMFUL}
 
 
 def test_a_release_that_promotes_is_lost_and_one_that_does_not_is_a_false_refusal() -> None:
-    lost = tampering.Met("a", "data", refused=False, by="", moved=True, loads=False)
-    assert not tampering.is_refused(lost) and tampering.is_let_pass(lost)
-    moved = tampering.Met("a", "data", refused=True, by="so", moved=True, loads=False)
-    loaded = tampering.Met("a", "model", refused=True, by="so", moved=False, loads=True)
+    loss = tampering.Met("a", "data", refused=False, by="", moved=True, loads=False)
+    assert not tampering.is_refused(loss) and tampering.is_let_pass(loss)
+    takeover = tampering.Met("a", "data", refused=True, by="so", moved=True, loads=False)
+    leak = tampering.Met("a", "model", refused=True, by="so", moved=False, loads=True)
     silent = tampering.Met("a", "data", refused=True, by="", moved=False, loads=False)
-    assert not any(map(tampering.is_refused, (moved, loaded, silent)))
+    assert not any(map(tampering.is_refused, (takeover, leak, silent)))
     assert not tampering.is_let_pass(silent)

@@ -73,16 +73,16 @@ def test_the_exit_status_is_the_verdicts_and_the_lines_say_what_happened(
     toy: Path, api: dict[str, str], name: str, word: str, code: int
 ) -> None:
     toys.edit(toy, name=name)
-    done = (run_as_typed if name == "fails" else run)(toy, **api)
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert done.returncode == code, done.stderr
+    result = (run_as_typed if name == "fails" else run)(toy, **api)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert result.returncode == code, result.stderr
     assert {line[0]: line[1] for line in lines if line[-1:] == ["s"]} == dict.fromkeys(
         (*toys.ORDER, "track", "release"), "done"
     )
-    assert f"{word}: {name} under toy 1" in done.stdout
-    assert "reports/report.html" in done.stdout
-    assert "make ui" in done.stdout
-    assert done.stderr == ""
+    assert f"{word}: {name} under toy 1" in result.stdout
+    assert "reports/report.html" in result.stdout
+    assert "make ui" in result.stdout
+    assert result.stderr == ""
     again = run(toy, "--any-verdict", **api)
     assert again.returncode == 0
     assert again.stdout.count("cached") == len(toys.ORDER)
@@ -90,27 +90,27 @@ def test_the_exit_status_is_the_verdicts_and_the_lines_say_what_happened(
 
 def test_a_fault_is_told_once_with_its_mend_and_has_its_own_status(toy: Path, api: dict[str, str]) -> None:
     (toy.parent / "orders/model").write_text("fail")
-    done = run(toy, "--any-verdict", **api)
-    assert done.returncode == 1
-    assert done.stderr.strip() == "Failed: train: the table is empty\n  hint: give it rows"
-    assert ["train", "failed"] in [line.split()[:2] for line in done.stdout.splitlines()]
+    result = run(toy, "--any-verdict", **api)
+    assert result.returncode == 1
+    assert result.stderr.strip() == "Failed: train: the table is empty\n  hint: give it rows"
+    assert ["train", "failed"] in [line.split()[:2] for line in result.stdout.splitlines()]
 
 
 def test_overrides_leave_the_users_files_alone_and_say_where_the_report_is(
     toy: Path, api: dict[str, str]
 ) -> None:
     before = (toy / "params.yaml").read_bytes()
-    done = run(toy, "--set", "seed=7", "--set", "name=fails", **api)
-    assert done.returncode == 3, done.stderr
-    assert "report   .clearance/workspaces/" in done.stdout
+    result = run(toy, "--set", "seed=7", "--set", "name=fails", **api)
+    assert result.returncode == 3, result.stderr
+    assert "report   .clearance/workspaces/" in result.stdout
     assert (toy / "params.yaml").read_bytes() == before
     assert not (toy / "reports").exists()
 
 
 def test_another_policy_is_a_what_if(toy: Path, api: dict[str, str]) -> None:
-    done = run(toy, "--policy", "policies/demo.yaml", **api)
-    assert (done.returncode, "(what-if)" in done.stdout) == (0, True), done.stderr
-    assert "nothing was registered or released" in done.stdout
+    result = run(toy, "--policy", "policies/demo.yaml", **api)
+    assert (result.returncode, "(what-if)" in result.stdout) == (0, True), result.stderr
+    assert "nothing was registered or released" in result.stdout
     assert not (toy / "effects.txt").exists()
 
 
@@ -124,25 +124,25 @@ def test_another_policy_is_a_what_if(toy: Path, api: dict[str, str]) -> None:
     ],
 )
 def test_a_wrong_request_is_told_before_anything_starts(toy: Path, options: list[str], fault: str) -> None:
-    done = (run_as_typed if "seed" in options else run)(toy, *options)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: ")
-    assert fault in done.stderr
-    assert "hint: " in done.stderr
+    result = (run_as_typed if "seed" in options else run)(toy, *options)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: ")
+    assert fault in result.stderr
+    assert "hint: " in result.stderr
     assert not (toy / ".clearance/logs").exists()
     assert not (toy / ".prefect").exists()
 
 
 def test_outside_a_project_it_says_so(tmp_path: Path) -> None:
-    done = run(tmp_path)
-    assert (done.returncode, done.stderr.startswith("error: no dvc.yaml")) == (1, True)
+    result = run(tmp_path)
+    assert (result.returncode, result.stderr.startswith("error: no dvc.yaml")) == (1, True)
 
 
 def test_a_second_run_in_the_checkout_is_turned_away_at_once(toy: Path) -> None:
     with run_lock.hold(toy):
-        done = run(toy)
-    assert done.returncode == 1
-    assert f"another run holds this checkout (pid {os.getpid()})" in done.stderr
+        result = run(toy)
+    assert result.returncode == 1
+    assert f"another run holds this checkout (pid {os.getpid()})" in result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +190,8 @@ def asleep(
 
 def assert_gone(family: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(family, timeout=30)
-    left = [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
-    assert left == []
+    survivors = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert survivors == []
 
 
 def at_work_in(folder: Path) -> list[psutil.Process]:
@@ -232,10 +232,10 @@ def test_a_run_that_is_stopped_leaves_nothing_running_and_the_next_one_recovers(
 def assert_the_next_run_recovers(toy: Path, stage: str, home: dict[str, str]) -> None:
     """With and without Prefect, to the same lock; and this run too leaves nothing running."""
     plain = toys.twin(toy, toy.parent / "plain")
-    done = run_as_typed(toy, **home)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = run_as_typed(toy, **home)
+    assert result.returncode == 0, result.stdout + result.stderr
     assert at_work_in(toy) == []
-    lines = [line.split()[:2] for line in done.stdout.splitlines()]
+    lines = [line.split()[:2] for line in result.stdout.splitlines()]
     assert ["ingest", "cached"] in lines  # what had ended is not done again
     assert [stage, "done"] in lines
     repair = [Path(sys.executable).with_name("clearance"), "repair"]  # as `make repro` does
@@ -247,10 +247,10 @@ def assert_the_next_run_recovers(toy: Path, stage: str, home: dict[str, str]) ->
 
 @pytest.mark.slow
 def test_a_server_that_cannot_start_is_a_fault_that_names_its_log(toy: Path) -> None:
-    done = run(toy, PREFECT_SERVER_DATABASE_CONNECTION_URL="nonsense")
-    assert done.returncode == 1
-    assert "Prefect's temporary server did not start" in done.stderr
-    assert ".clearance/logs/prefect.log" in done.stderr
+    result = run(toy, PREFECT_SERVER_DATABASE_CONNECTION_URL="nonsense")
+    assert result.returncode == 1
+    assert "Prefect's temporary server did not start" in result.stderr
+    assert ".clearance/logs/prefect.log" in result.stderr
     assert not (toy / "effects.txt").exists()  # stages may have had a head start; nothing touched the world
 
 

@@ -67,9 +67,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def said(*options: str) -> str:
-    done = CliRunner().invoke(cli.main, ["verdict", *options], catch_exceptions=False)
-    assert done.exit_code == 0
-    return done.output
+    result = CliRunner().invoke(cli.main, ["verdict", *options], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
 
 
 @pytest.mark.parametrize("options", [(), ("--markdown",)])

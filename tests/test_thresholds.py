@@ -31,11 +31,11 @@ def test_no_other_threshold_is_better(
     scores = np.array([score / 20 for score, _ in rows])
     label = np.array([label for _, label in rows], dtype=np.int8)
     oracle = ORACLES[objective]
-    chosen = thresholds.choose(scores, label, objective)
-    assert 0 < chosen < 1
+    threshold = thresholds.choose(scores, label, objective)
+    assert 0 < threshold < 1
     best = max(oracle(label, scoring.decide(scores, float(at))) for at in np.arange(0.025, 1, 0.05))
-    assert oracle(label, scoring.decide(scores, chosen)) == pytest.approx(best)
-    quality = thresholds.measure(scores, label, chosen)
+    assert oracle(label, scoring.decide(scores, threshold)) == pytest.approx(best)
+    quality = thresholds.measure(scores, label, threshold)
     assert getattr(quality, objective) == pytest.approx(best)
 
 
@@ -45,11 +45,11 @@ def test_the_qualities_are_those_of_scikit_learn(rows: list[tuple[int, bool]], c
     scores = np.array([score / 20 for score, _ in rows])
     label = np.array([label for _, label in rows], dtype=np.int8)
     decided = scoring.decide(scores, cut)
-    found = thresholds.measure(scores, label, cut)
+    quality = thresholds.measure(scores, label, cut)
     for name, oracle in ORACLES.items():
-        assert getattr(found, name) == pytest.approx(oracle(label, decided))
-    assert found.roc_auc == pytest.approx(metrics.roc_auc_score(label, scores))
-    assert found.selection_rate == pytest.approx(decided.mean())
+        assert getattr(quality, name) == pytest.approx(oracle(label, decided))
+    assert quality.roc_auc == pytest.approx(metrics.roc_auc_score(label, scores))
+    assert quality.selection_rate == pytest.approx(decided.mean())
 
 
 def test_ties_go_to_the_middle_and_then_down() -> None:
@@ -71,11 +71,11 @@ def test_it_lies_between_scores_so_that_a_last_digit_moves_no_decision() -> None
 def test_the_order_of_rows_does_not_matter() -> None:
     random = np.random.default_rng(0)
     scores, label = random.random(9).round(1), np.array([0, 1, 1, 0, 1, 0, 1, 1, 0], dtype=np.int8)
-    found = {
-        thresholds.choose(scores[list(turned)], label[list(turned)], "f1")
-        for turned in itertools.islice(itertools.permutations(range(9)), 0, None, 9000)
+    choices = {
+        thresholds.choose(scores[list(order)], label[list(order)], "f1")
+        for order in itertools.islice(itertools.permutations(range(9)), 0, None, 9000)
     }
-    assert len(found) == 1
+    assert len(choices) == 1
 
 
 @pytest.mark.parametrize("label", [[1, 1], [0, 0], []])
@@ -85,8 +85,8 @@ def test_one_outcome_chooses_no_threshold(label: list[int]) -> None:
 
 
 def test_without_rows_nothing_is_measured() -> None:
-    found = thresholds.measure(np.zeros(0), np.zeros(0, dtype=np.int8), 0.5)
-    assert (found.rows, found.accuracy, found.f1, found.roc_auc, found.selection_rate) == (
+    quality = thresholds.measure(np.zeros(0), np.zeros(0, dtype=np.int8), 0.5)
+    assert (quality.rows, quality.accuracy, quality.f1, quality.roc_auc, quality.selection_rate) == (
         0,
         None,
         None,

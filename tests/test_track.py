@@ -43,22 +43,31 @@ def whole(root: Path) -> dict[str, Any]:
     (run,) = runs()
     client = MlflowClient()
     models = client.search_logged_models([run.info.experiment_id])
-    kept = sorted(path for path in (root / "mlruns").rglob("*") if path.is_file() and path.name != "MLmodel")
+    artifact_files = sorted(
+        path for path in (root / "mlruns").rglob("*") if path.is_file() and path.name != "MLmodel"
+    )
     return {
         "status": run.info.status,
         "params": run.data.params,
         "metrics": run.data.metrics,
         "tags": run.data.tags,
         "inputs": sorted(
-            (each.dataset.name, each.dataset.digest, sorted((tag.key, tag.value) for tag in each.tags))
-            for each in run.inputs.dataset_inputs
+            (
+                dataset_input.dataset.name,
+                dataset_input.dataset.digest,
+                sorted((tag.key, tag.value) for tag in dataset_input.tags),
+            )
+            for dataset_input in run.inputs.dataset_inputs
         ),
         "outputs": len(run.outputs.model_outputs),
         "models": [
             (str(model.status), sorted((metric.key, metric.value) for metric in model.metrics))
             for model in models
         ],
-        "files": {"/".join(path.parts[path.parts.index("artifacts") :]): files.sha256(path) for path in kept},
+        "files": {
+            "/".join(path.parts[path.parts.index("artifacts") :]): files.sha256(path)
+            for path in artifact_files
+        },
     }
 
 
@@ -84,56 +93,56 @@ def test_every_number_is_a_metric_with_the_ends_of_its_interval(project: Path) -
 
 
 def test_parameters_tags_data_and_files_say_what_was_run_and_judged(project: Path) -> None:
-    found = record(project)
+    facts = record(project)
     verdict = files.read_json(project / lineage.VERDICT)
-    assert found.params["train.arguments.C"] == "0.1"
-    assert found.params["data.features"] == '["amount", "purpose", "ratio"]'
-    assert found.tags["clearance.verdict"] == "pass"
-    assert found.tags["clearance.rule.gap.race"] == "pass"
-    assert found.tags["clearance.judging.policy.sha256"] == files.sha256(project / "policies/test.yaml")
+    assert facts.params["train.arguments.C"] == "0.1"
+    assert facts.params["data.features"] == '["amount", "purpose", "ratio"]'
+    assert facts.tags["clearance.verdict"] == "pass"
+    assert facts.tags["clearance.rule.gap.race"] == "pass"
+    assert facts.tags["clearance.judging.policy.sha256"] == files.sha256(project / "policies/test.yaml")
     assert (
-        found.tags["clearance.evidence.reports.fairness.json"] == verdict["evidence"]["reports/fairness.json"]
+        facts.tags["clearance.evidence.reports.fairness.json"] == verdict["evidence"]["reports/fairness.json"]
     )
-    assert [(each.name, each.context, each.rows) for each in found.data] == [
+    assert [(dataset.name, dataset.context, dataset.rows) for dataset in facts.data] == [
         ("train", "training", 50),
         ("tune", "tuning", 20),
         ("test", "testing", 30),
     ]
-    assert len({each.sha256 for each in found.data}) == 3
-    wanted = {"params.yaml", "dvc.yaml", "dvc.lock", "requirements.lock", "policies/test.yaml"}
-    assert wanted | {"reports/verdict.json", "reports/figures"} <= set(found.files)
-    assert all(path.exists() for path in found.files.values())
+    assert len({dataset.sha256 for dataset in facts.data}) == 3
+    inputs = {"params.yaml", "dvc.yaml", "dvc.lock", "requirements.lock", "policies/test.yaml"}
+    assert inputs | {"reports/verdict.json", "reports/figures"} <= set(facts.files)
+    assert all(path.exists() for path in facts.files.values())
 
 
 def test_a_key_mlflow_would_refuse_is_changed_and_stays_apart() -> None:
-    given = ["a", "ä", "ö", "x/y", "x_y", "n" * 300, "n" * 301, "two words"]
-    keys = [run_record._key("data", name) for name in given]
-    assert len(set(keys)) == len(given)
+    names = ["a", "ä", "ö", "x/y", "x_y", "n" * 300, "n" * 301, "two words"]
+    keys = [run_record._key("data", name) for name in names]
+    assert len(set(keys)) == len(names)
     assert keys[0] == "data.a" and keys[-1] == "data.two words"
     assert all(len(key) <= 250 and key.isascii() and "/" not in key for key in keys)
 
 
 def test_the_run_in_mlflow_is_the_record(project: Path) -> None:
-    wanted = record(project)
+    facts = record(project)
     track.main()
     (run,) = runs()
     assert run.info.status == "FINISHED"
-    assert run.data.params == wanted.params
-    assert run.data.metrics == wanted.metrics
-    assert wanted.tags.items() <= run.data.tags.items()
+    assert run.data.params == facts.params
+    assert run.data.metrics == facts.metrics
+    assert facts.tags.items() <= run.data.tags.items()
     assert run.data.tags["clearance.fingerprint"] == lineage.verify(project).fingerprint
-    data = {each.dataset.name: each for each in run.inputs.dataset_inputs}
-    for each in wanted.data:
-        tags = {tag.key: tag.value for tag in data[each.name].tags}
-        assert each.sha256.startswith(data[each.name].dataset.digest)
-        assert tags == {"mlflow.data.context": each.context, "clearance.sha256": each.sha256}
+    data = {entry.dataset.name: entry for entry in run.inputs.dataset_inputs}
+    for entry in facts.data:
+        tags = {tag.key: tag.value for tag in data[entry.name].tags}
+        assert entry.sha256.startswith(data[entry.name].dataset.digest)
+        assert tags == {"mlflow.data.context": entry.context, "clearance.sha256": entry.sha256}
     there = Path(run.info.artifact_uri.removeprefix("file://"))
     assert there.is_relative_to(project)
-    for name, path in wanted.files.items():
+    for name, path in facts.files.items():
         assert files.sha256(there / name) == files.sha256(path), name
     (model,) = MlflowClient().search_logged_models([run.info.experiment_id])
     assert run.outputs.model_outputs[0].model_id == model.model_id
-    assert {metric.key: metric.value for metric in model.metrics} == wanted.metrics
+    assert {metric.key: metric.value for metric in model.metrics} == facts.metrics
 
 
 def test_the_second_call_changes_nothing(project: Path) -> None:
@@ -197,17 +206,17 @@ WRITES = (
 
 def kill_at(patch: pytest.MonkeyPatch, moment: int, *, after: bool) -> list[str]:
     """Die before, or `after`, the write number `moment`; the writes so far are returned as they come."""
-    seen: list[str] = []
+    writes: list[str] = []
 
     def wrap(name: str) -> None:
         original = getattr(MlflowClient, name)
 
-        def write(*arguments: Any, **named: Any) -> Any:
-            seen.append(name)
-            if len(seen) == moment and not after:
+        def write(*arguments: Any, **keywords: Any) -> Any:
+            writes.append(name)
+            if len(writes) == moment and not after:
                 raise Killed
-            result = original(*arguments, **named)
-            if len(seen) == moment:
+            result = original(*arguments, **keywords)
+            if len(writes) == moment:
                 raise Killed
             return result
 
@@ -215,18 +224,18 @@ def kill_at(patch: pytest.MonkeyPatch, moment: int, *, after: bool) -> list[str]
 
     for name in WRITES:
         wrap(name)
-    return seen
+    return writes
 
 
 def test_a_run_killed_at_any_write_is_completed_by_the_next_call(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        seen = kill_at(patch, 0, after=False)
+        writes = kill_at(patch, 0, after=False)
         track.main()
-    wanted = whole(project)
-    assert set(seen) == set(WRITES)
-    for moment, after in every_third(product(range(1, len(seen) + 1), (False, True))):
+    baseline = whole(project)
+    assert set(writes) == set(WRITES)
+    for moment, after in every_third(product(range(1, len(writes) + 1), (False, True))):
         place = tmp_path / f"{moment}-{after}"
         place.mkdir()
         shutil.copy(judged.empty_store(), place / "mlflow.db")
@@ -235,7 +244,7 @@ def test_a_run_killed_at_any_write_is_completed_by_the_next_call(
             kill_at(patch, moment, after=after)
             track.main()
         track.main()
-        assert whole(place) == wanted, (seen[moment - 1], after)
+        assert whole(place) == baseline, (writes[moment - 1], after)
 
 
 def test_a_run_started_by_mlflow_and_ours_point_at_each_other(
@@ -315,10 +324,10 @@ def test_the_command_says_what_it_did_and_its_exit_code_tells_a_fault_that_may_p
         )
 
     (project / "mlflow.db").unlink()  # creating the tables is where MLflow talks most
-    done = run()
-    assert done.returncode == 0
-    assert done.stdout == ""
-    assert done.stderr.splitlines() == [
+    result = run()
+    assert result.returncode == 0
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
         f"tracked: run {runs()[0].info.run_id} in experiment governance-demo",
         "this test set has now been used to judge 1 model",
     ]

@@ -33,8 +33,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def runs(experiment: str = "governance-demo") -> tuple[list[Run], list[Run]]:
     """The runs of executions, and those below them in the order of their places."""
     client = MlflowClient()
-    found = client.get_experiment_by_name(experiment)
-    every = [] if found is None else list(client.search_runs([found.experiment_id]))
+    entity = client.get_experiment_by_name(experiment)
+    every = [] if entity is None else list(client.search_runs([entity.experiment_id]))
     below = [run for run in every if "mlflow.parentRunId" in run.data.tags]
     return (
         [run for run in every if run not in below],
@@ -58,9 +58,11 @@ def told() -> list[dict[str, Any]]:
 def test_every_candidate_is_a_run_below_the_one_of_the_execution(project: Path) -> None:
     track.main()
     (parent,), below = runs()
-    tried = files.read_json(project / "reports/training.json")["candidates"]
+    candidates = files.read_json(project / "reports/training.json")["candidates"]
     assert [run.data.tags["mlflow.parentRunId"] for run in below] == [parent.info.run_id] * 3
-    assert [run.data.params["mitigation"] for run in below] == [each["mitigation"] for each in tried]
+    assert [run.data.params["mitigation"] for run in below] == [
+        candidate["mitigation"] for candidate in candidates
+    ]
     assert [run.data.tags["clearance.candidate.chosen"] for run in below] == ["false", "true", "false"]
     assert below[1].data.metrics == {
         "utility": 0.69,
@@ -97,8 +99,8 @@ def test_one_mitigated_model_and_its_reference_are_runs_below_and_told_apart(
         "2 LogisticRegression, none (reference)",
     ]
     tags = [run.data.tags for run in below]
-    assert [each["clearance.candidate.chosen"] for each in tags] == ["true", "false"]
-    assert [each["clearance.candidate.reference"] for each in tags] == ["false", "true"]
+    assert [run_tags["clearance.candidate.chosen"] for run_tags in tags] == ["true", "false"]
+    assert [run_tags["clearance.candidate.reference"] for run_tags in tags] == ["false", "true"]
     assert below[1].data.metrics["utility"] == 0.75
     before = judged.dump(root)
     track.main()
@@ -109,12 +111,12 @@ def test_killed_among_the_candidates_it_is_completed_by_the_next_call(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        seen = kill_at(patch, 0, after=False)
+        writes = kill_at(patch, 0, after=False)
         track.main()
-    wanted = told()
-    assert len(wanted) == 3
-    first = seen.index("create_run", seen.index("create_run") + 1)
-    for moment in every_third(range(first, len(seen) + 1)):  # after one write is before the next
+    baseline = told()
+    assert len(baseline) == 3
+    first = writes.index("create_run", writes.index("create_run") + 1)
+    for moment in every_third(range(first, len(writes) + 1)):  # after one write is before the next
         place = tmp_path / f"{moment}"
         place.mkdir()
         shutil.copy(judged.empty_store(), place / "mlflow.db")
@@ -124,14 +126,14 @@ def test_killed_among_the_candidates_it_is_completed_by_the_next_call(
             track.main()
         track.main()
         (parent,), _ = runs()
-        assert told() == wanted, seen[moment - 1]
+        assert told() == baseline, writes[moment - 1]
         assert parent.data.tags[uses.JUDGED_BEFORE] == "1"
 
 
 def rows(root: Path) -> str:
-    found = run_record.record(lineage.verify(root), params.load(root / "params.yaml")).test_rows
-    assert found is not None
-    return found
+    digest = run_record.record(lineage.verify(root), params.load(root / "params.yaml")).test_rows
+    assert digest is not None
+    return digest
 
 
 def counted(root: Path) -> int:
@@ -181,10 +183,10 @@ def test_track_says_the_count_and_warns_from_the_policys_limit_on(
         track.main()
         judged.put(root, model=1, policy={"test_uses": LIMIT})
         track.main()
-    said = {record.levelname: record.message for record in caplog.records if "test set" in record.message}
-    assert said["INFO"] == "this test set has now been used to judge 1 model"
-    assert "2 models" in said["WARNING"]
-    assert "our risk board" in said["WARNING"]
+    messages = {record.levelname: record.message for record in caplog.records if "test set" in record.message}
+    assert messages["INFO"] == "this test set has now been used to judge 1 model"
+    assert "2 models" in messages["WARNING"]
+    assert "our risk board" in messages["WARNING"]
     verdict = VerdictDocument.read(root)
     _, line = summary.counts(root, verdict)
     assert line.startswith("warning: ") and "2 models" in line
@@ -197,6 +199,6 @@ def test_where_the_policy_names_no_limit_the_count_is_no_warning(
         track.main()
         judged.put(project, model=1)
         track.main()
-    said = [record for record in caplog.records if "test set" in record.message]
-    assert [record.levelname for record in said] == ["INFO", "INFO"]
-    assert "2 models" in said[1].message
+    records = [record for record in caplog.records if "test set" in record.message]
+    assert [record.levelname for record in records] == ["INFO", "INFO"]
+    assert "2 models" in records[1].message

@@ -64,13 +64,13 @@ def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     frame = learnable.table()
     root = learnable.build(tmp_path, frame, mitigation="reweighing", search={"grid": {"C": [0.1, 1.0]}})
     before, model = run(root, monkeypatch), (root / paths.MODEL).read_bytes()
-    changed = frame.copy()
-    test = changed["split"] == "test"
-    changed.loc[test, "income"] = np.inf
-    changed.loc[test, "region"] = "elsewhere"
-    changed.loc[test, "race"] = "Martian"
-    changed.loc[test, "label"] = 1 - changed.loc[test, "label"]
-    learnable.write(root, changed)
+    variant = frame.copy()
+    test = variant["split"] == "test"
+    variant.loc[test, "income"] = np.inf
+    variant.loc[test, "region"] = "elsewhere"
+    variant.loc[test, "race"] = "Martian"
+    variant.loc[test, "label"] = 1 - variant.loc[test, "label"]
+    learnable.write(root, variant)
     after = run(root, monkeypatch)
     assert (root / paths.MODEL).read_bytes() == model
     assert {**after, "data": None} == {**before, "data": None}
@@ -78,16 +78,16 @@ def test_test_rows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str | None] = []
+    queries: list[str | None] = []
     read_splits = prepared.read_splits
 
     def watched(root: Path, *splits: str | None) -> list[prepared.Prepared]:
-        asked.extend(splits)
+        queries.extend(splits)
         return read_splits(root, *splits)
 
     monkeypatch.setattr(prepared, "read_splits", watched)
     run(learnable.build(tmp_path, learnable.table()), monkeypatch)
-    assert sorted(map(str, asked)) == ["train", "tune"]
+    assert sorted(map(str, queries)) == ["train", "tune"]
 
 
 _EACH = """
@@ -114,8 +114,8 @@ def test_the_outputs_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
         paths = os.pathsep.join([str(learnable.ROOT), str(learnable.ROOT / "tests")])
         command = [sys.executable, "-c", _EACH, json.dumps(SMALL), str(tmp_path / seed)]
         variables = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths}
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
-        return done.stdout
+        result = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+        return result.stdout
 
     first = digests("1")
     assert len(first.split()) == 2 * len(ALL)
@@ -131,8 +131,8 @@ def test_the_seed_reaches_the_estimator_and_decides(tmp_path: Path) -> None:
     assert not np.array_equal(one, other)
     nested = {"estimator": "sklearn.calibration.CalibratedClassifierCV"}
     assert "random_state" not in trained(frame, 5, **nested).pipeline[-1].get_params()
-    named = forest | {"arguments": {**SMALL["random_forest"], "random_state": 77}}
-    assert trained(frame, 5, **named).pipeline[-1].random_state == 77
+    options = forest | {"arguments": {**SMALL["random_forest"], "random_state": 77}}
+    assert trained(frame, 5, **options).pipeline[-1].random_state == 77
 
 
 def test_any_installed_classifier_by_its_import_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,10 +176,10 @@ def test_any_installed_classifier_by_its_import_path(tmp_path: Path, monkeypatch
     ],
 )
 def test_a_choice_that_cannot_work_is_named(choice: dict[str, Any], code: str, value: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as excinfo:
         trained(learnable.table(300), **choice)
-    assert caught.value.code == code
-    assert value in " ".join([str(caught.value.values), *map(str, caught.value.values.values())])
+    assert excinfo.value.code == code
+    assert value in " ".join([str(excinfo.value.values), *map(str, excinfo.value.values.values())])
 
 
 def emptied(frame: pd.DataFrame) -> None:
@@ -224,16 +224,16 @@ def test_rows_that_cannot_be_used_are_named(
 def test_a_fixed_threshold_needs_no_second_outcome_in_tune() -> None:
     frame = learnable.table(200)
     one_sided_tune(frame)
-    found = trained(frame, threshold={"fixed": 0.4})
-    assert (found.threshold, found.threshold_rule) == (0.4, "fixed in params.yaml")
-    assert found.tune.balanced_accuracy is None
-    assert found.tune.roc_auc is None
+    result = trained(frame, threshold={"fixed": 0.4})
+    assert (result.threshold, result.threshold_rule) == (0.4, "fixed in params.yaml")
+    assert result.tune.balanced_accuracy is None
+    assert result.tune.roc_auc is None
 
 
 def test_a_search_tries_every_combination_and_keeps_the_best() -> None:
     grid = {"C": [1e-5, 1.0], "max_iter": [50, 60]}
-    found = trained(learnable.table(), search={"grid": grid, "folds": 3})
-    search = found.fitted.search
+    result = trained(learnable.table(), search={"grid": grid, "folds": 3})
+    search = result.fitted.search
     assert search is not None
     assert [row["arguments"] for row in search["results"]] == [
         {"C": c, "max_iter": steps}
@@ -242,16 +242,16 @@ def test_a_search_tries_every_combination_and_keeps_the_best() -> None:
     ]
     best = max(row["mean"] for row in search["results"])
     assert next(row["mean"] for row in search["results"] if row["arguments"] == search["best"]) == best
-    assert search["best"] == {"C": found.pipeline[-1].C, "max_iter": found.pipeline[-1].max_iter}
+    assert search["best"] == {"C": result.pipeline[-1].C, "max_iter": result.pipeline[-1].max_iter}
     assert not [key for key in search if "time" in key]
 
 
 def test_a_search_draws_as_often_as_it_is_told() -> None:
     search = {"grid": {"C": [0.1, 1.0, 10.0, 100.0]}, "folds": 2}
     for iterations, results in ((2, 2), (99, 4)):
-        found = trained(learnable.table(300), search=search | {"iterations": iterations}).fitted.search
-        assert found is not None
-        assert len(found["results"]) == results
+        report = trained(learnable.table(300), search=search | {"iterations": iterations}).fitted.search
+        assert report is not None
+        assert len(report["results"]) == results
 
 
 def test_reweighing_reaches_the_estimator_also_through_a_search() -> None:
@@ -309,8 +309,8 @@ def test_the_input_example_is_made_up_and_names_nobody(
 
 
 def test_a_complaint_of_the_estimator_is_kept() -> None:
-    found = trained(learnable.table(), arguments={"max_iter": 1})
-    assert any("failed to converge" in complaint for complaint in found.fitted.warnings)
+    result = trained(learnable.table(), arguments={"max_iter": 1})
+    assert any("failed to converge" in complaint for complaint in result.fitted.warnings)
     assert not trained(learnable.table()).fitted.warnings
 
 

@@ -54,11 +54,11 @@ def order(toy: Path, step: str, word: str) -> None:
 def test_the_head_start_is_over_to_the_caller_while_the_first_child_works(toy: Path) -> None:
     go = toy.parent / "go"
     order(toy, "raw", f"await {go}")
-    with run_context.open_run(toy, {}) as opened:
-        opened.start_early()
+    with run_context.open_run(toy, {}) as execution:
+        execution.start_early()
         assert not (toy / "data/raw.txt").exists()
         go.touch()
-        assert opened.run_stage("ingest", print) is True
+        assert execution.run_stage("ingest", print) is True
     assert (toy / "data/raw.txt").exists()
 
 
@@ -68,31 +68,34 @@ def run(**parameters: Any) -> State[Any]:
 
 def names(state: State[Any]) -> dict[str, str | None]:
     """The name of the last state of every task run of a flow run; the server hears of them a little later."""
-    chosen = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    run_filter = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
     end = time.monotonic() + 20
     with get_client(sync_client=True) as client:
         while True:
-            found = client.read_task_runs(flow_run_filter=chosen)
-            if all(each.state and (each.state.is_final() or each.state_name == "NotReady") for each in found):
-                return {each.name: each.state_name for each in found}
-            assert time.monotonic() < end, found
+            task_runs = client.read_task_runs(flow_run_filter=run_filter)
+            if all(
+                task_run.state and (task_run.state.is_final() or task_run.state_name == "NotReady")
+                for task_run in task_runs
+            ):
+                return {task_run.name: task_run.state_name for task_run in task_runs}
+            assert time.monotonic() < end, task_runs
             time.sleep(0.1)
 
 
 def logged(state: State[Any], line: str) -> bool:
-    chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+    log_filter = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
     end = time.monotonic() + 20
     with get_client(sync_client=True) as client:
         while time.monotonic() < end:
-            if any(line in log.message for log in client.read_logs(chosen)):
+            if any(line in log.message for log in client.read_logs(log_filter)):
                 return True
             time.sleep(0.2)
     return False
 
 
 def effects(toy: Path) -> list[str]:
-    done = toy / "effects.txt"
-    return done.read_text().split() if done.exists() else []
+    file = toy / "effects.txt"
+    return file.read_text().split() if file.exists() else []
 
 
 def test_a_pass_completes_with_a_task_run_for_each_step(toy: Path) -> None:
@@ -140,10 +143,10 @@ def test_any_other_verdict_is_a_failed_state_of_its_own_name(toy: Path, name: st
 def test_the_verdict_is_an_artifact(toy: Path) -> None:
     toys.edit(toy, name="fails")
     run()
-    found = Artifact.get("verdict", _sync=True)  # type: ignore[call-arg]
-    assert "## Refused: fails" in str(found.data)
-    assert "| gap | race | **fail** |" in str(found.data)
-    assert "reports/report.html" in str(found.data)
+    artifact = Artifact.get("verdict", _sync=True)  # type: ignore[call-arg]
+    assert "## Refused: fails" in str(artifact.data)
+    assert "| gap | race | **fail** |" in str(artifact.data)
+    assert "reports/report.html" in str(artifact.data)
 
 
 def test_a_fault_ends_the_run_says_how_to_mend_it_and_the_next_run_recovers(toy: Path) -> None:
@@ -151,9 +154,9 @@ def test_a_fault_ends_the_run_says_how_to_mend_it_and_the_next_run_recovers(toy:
     state = run()
     assert (state.type, state.name) == (StateType.FAILED, "Failed")
     assert state.message == "train: the table is empty\n  hint: give it rows"
-    found = names(state)
-    assert (found["ingest"], found["train"]) == ("Completed", "Failed")
-    assert {found[name] for name in STATES if name not in ("ingest", "train")} == {"NotReady"}
+    states = names(state)
+    assert (states["ingest"], states["train"]) == ("Completed", "Failed")
+    assert {states[name] for name in STATES if name not in ("ingest", "train")} == {"NotReady"}
     assert effects(toy) == []
     order(toy, "model", "nothing")
     assert names(run()) == STATES | {"ingest": "Cached"}
@@ -191,11 +194,11 @@ def test_overrides_work_in_a_copy_and_are_recorded_verbatim(toy: Path) -> None:
     assert state.name == "Refused"
     assert {name: (toy / name).read_bytes() for name in mine} == mine
     (folder,) = (toy / ".clearance/workspaces").iterdir()
-    judged = files.read_json(folder / "reports/verdict.json")
-    assert judged["overrides"] == {"seed": 7, "name": "fails"}
+    verdict = files.read_json(folder / "reports/verdict.json")
+    assert verdict["overrides"] == {"seed": 7, "name": "fails"}
     assert (folder / "models/model.txt").read_text().endswith(" 7")
-    found = names(state)
-    assert (found["ingest"], found["train"]) == ("Cached", "Completed")
+    states = names(state)
+    assert (states["ingest"], states["train"]) == ("Cached", "Completed")
     assert effects(toy) == ["track", "release"] * 2  # in the project's own registry
     assert Path.cwd() == toy
 
@@ -260,11 +263,11 @@ def test_an_edited_output_is_rebuilt(toy: Path) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    heard: list[dict[str, Any]] = []
+    notices: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            notices.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -273,7 +276,7 @@ def listener() -> Iterator[Listener]:
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"json://127.0.0.1:{server.server_port}/", heard
+        yield f"json://127.0.0.1:{server.server_port}/", notices
         server.shutdown()
 
 
@@ -283,12 +286,12 @@ def listener() -> Iterator[Listener]:
 def test_whoever_is_named_is_told_of_a_run_that_did_not_pass(
     toy: Path, name: str, told: list[str], listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address, heard = listener
+    address, notices = listener
     monkeypatch.setenv("CLEARANCE_NOTIFY_URL", address)
     toys.edit(toy, name=name)
     run()
-    assert [notice["title"].rpartition(": ")[2] for notice in heard] == told
-    assert all("demographic parity difference by race is 0.2" in notice["message"] for notice in heard)
+    assert [notice["title"].rpartition(": ")[2] for notice in notices] == told
+    assert all("demographic parity difference by race is 0.2" in notice["message"] for notice in notices)
 
 
 def test_a_notice_that_cannot_be_sent_changes_nothing(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,13 +302,13 @@ def test_a_notice_that_cannot_be_sent_changes_nothing(toy: Path, monkeypatch: py
 
 def test_a_run_that_was_killed_is_marked_as_crashed_by_the_next_one_in_the_checkout(toy: Path) -> None:
     with get_client(sync_client=True) as client:
-        gone = client.create_flow_run(training.training, state=Running())
-        step = client.create_task_run(training.stage, gone.id, dynamic_key="0", state=Running())
+        flow_run = client.create_flow_run(training.training, state=Running())
+        step = client.create_task_run(training.stage, flow_run.id, dynamic_key="0", state=Running())
     (toy / ".clearance").mkdir(exist_ok=True)
-    (toy / crash_marker.FILE).write_text(f"{gone.id}\n")
+    (toy / crash_marker.FILE).write_text(f"{flow_run.id}\n")
     assert run().is_completed()
     with get_client(sync_client=True) as client:
-        states = [client.read_flow_run(gone.id).state, client.read_task_run(step.id).state]
+        states = [client.read_flow_run(flow_run.id).state, client.read_task_run(step.id).state]
     assert [(state.type, state.message) for state in states if state] == [
         (StateType.CRASHED, crash_marker.MESSAGE)
     ] * 2
@@ -325,6 +328,6 @@ def test_a_run_that_has_ended_is_left_as_it_ended(toy: Path) -> None:
     run()
     assert state.state_details.flow_run_id
     with get_client(sync_client=True) as client:
-        found = client.read_flow_run(state.state_details.flow_run_id).state
-    assert found
-    assert found.name == "Completed"
+        final_state = client.read_flow_run(state.state_details.flow_run_id).state
+    assert final_state
+    assert final_state.name == "Completed"

@@ -32,23 +32,23 @@ def run(root: Path, monkeypatch: pytest.MonkeyPatch, **choice: Any) -> dict[str,
 
 def test_all_candidates_are_told_and_one_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = run(tmp_path / "one", monkeypatch, **MANY)
-    told = record["candidates"]
-    assert [each["mitigation"] for each in told] == ["none", "reweighing", "grid_search (steps=4)"]
-    assert [each["chosen"] for each in told].count(True) == 1
-    assert all(each["why"] and each["disparity"]["demographic_parity_difference"] for each in told)
+    trials = record["candidates"]
+    assert [trial["mitigation"] for trial in trials] == ["none", "reweighing", "grid_search (steps=4)"]
+    assert [trial["chosen"] for trial in trials].count(True) == 1
+    assert all(trial["why"] and trial["disparity"]["demographic_parity_difference"] for trial in trials)
     assert "point values keep every blocking fairness rule" in record["choice"]["rule"]
-    assert record["choice"]["keeps_every_rule"] == (not told[2]["broken"])
+    assert record["choice"]["keeps_every_rule"] == (not trials[2]["broken"])
     assert record["choice"]["rules"] == [
         *("demographic-parity-difference", "demographic-parity-ratio", "protected-attributes-are-known")
     ]
     assert "the candidate" in record["split_use"]["tune"]
-    (chosen,) = [each for each in told if each["chosen"]]
+    (winner,) = [trial for trial in trials if trial["chosen"]]
     table = record["before_after"]
-    assert points_of(table["before"]) == told[0]["disparity"]
-    assert points_of(table["after"]) == chosen["disparity"]
+    assert points_of(table["before"]) == trials[0]["disparity"]
+    assert points_of(table["after"]) == winner["disparity"]
     assert (table["rows"], table["before_was_a_candidate"], record["reference"]) == ("tune", True, None)
-    drawn = files.read_json(paths.TRAIN_FIGURES / "pareto.json")
-    assert {each["place"] for each in drawn["demographic_parity_difference"]} == {1, 2, 3}
+    figure = files.read_json(paths.TRAIN_FIGURES / "pareto.json")
+    assert {trial["place"] for trial in figure["demographic_parity_difference"]} == {1, 2, 3}
     before = files.sha256(paths.TRAIN_FIGURES), files.sha256(paths.TRAINING), files.sha256(paths.TRAINED)
     run(tmp_path / "two", monkeypatch, **MANY)
     again = files.sha256(paths.TRAIN_FIGURES), files.sha256(paths.TRAINING), files.sha256(paths.TRAINED)
@@ -59,7 +59,8 @@ def test_all_candidates_are_told_and_one_is_chosen(tmp_path: Path, monkeypatch: 
 def points_of(side: dict[str, Any]) -> dict[str, Any]:
     """The point values of one side of the comparison, which holds intervals too."""
     return {
-        metric: {name: each["value"] for name, each in by.items()} for metric, by in side["disparity"].items()
+        metric: {name: measurement["value"] for name, measurement in by.items()}
+        for metric, by in side["disparity"].items()
     }
 
 
@@ -68,7 +69,7 @@ def test_one_mitigated_model_is_one_candidate_and_has_an_unmitigated_reference(
 ) -> None:
     record = run(tmp_path / "mitigated", monkeypatch, mitigation="reweighing", arguments={"C": 0.3})
     mitigated, shipped = dict(record), files.sha256(paths.MODEL)
-    assert [each["mitigation"] for each in record["candidates"]] == ["reweighing"]
+    assert [candidate["mitigation"] for candidate in record["candidates"]] == ["reweighing"]
     assert record["candidates"][0]["chosen"]
     assert record["measurements"]["protected_at_decision"]["value"] == 0
     assert not (paths.TRAIN_FIGURES / "pareto.svg").exists()
@@ -92,11 +93,11 @@ def test_one_mitigated_model_is_one_candidate_and_has_an_unmitigated_reference(
 def test_a_model_without_mitigation_is_fitted_once_and_compared_with_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted = []
+    calls = []
     fit = candidates.fit
-    monkeypatch.setattr(candidates, "fit", lambda *given: fitted.append(given) or fit(*given))
+    monkeypatch.setattr(candidates, "fit", lambda *arguments: calls.append(arguments) or fit(*arguments))
     record = run(tmp_path, monkeypatch, mitigation="none")
-    assert len(fitted) == 1
+    assert len(calls) == 1
     assert (record["reference"], record["before_after"]) == (None, None)
     assert not (paths.TRAIN_FIGURES / "pareto.svg").exists()
 
@@ -106,12 +107,12 @@ def test_the_reference_is_never_chosen_however_good_it_is() -> None:
     frame = biased.table(1500)
     rows, tune = (learnable.split(frame, name) for name in ("train", "tune"))
     blind = tune_constraints.Constraints(rules=(), protected="allowed")
-    found = train.train(rows, tune, learnable.data(), learnable.choice(mitigation="reweighing"), 1, blind)
-    assert found.reference is not None
-    assert found.reference.result.utility > found.chosen.result.utility  # type: ignore[operator]
-    assert found.chosen.mitigation.method == "reweighing"
-    assert found.reference not in found.tried
-    assert found.before is found.reference
+    outcome = train.train(rows, tune, learnable.data(), learnable.choice(mitigation="reweighing"), 1, blind)
+    assert outcome.reference is not None
+    assert outcome.reference.result.utility > outcome.chosen.result.utility  # type: ignore[operator]
+    assert outcome.chosen.mitigation.method == "reweighing"
+    assert outcome.reference not in outcome.tried
+    assert outcome.before is outcome.reference
 
 
 def test_a_policy_that_is_silent_about_protected_attributes_lets_none_be_fitted(
@@ -129,7 +130,7 @@ def test_a_policy_that_is_silent_about_protected_attributes_lets_none_be_fitted(
     record = files.read_json(paths.TRAINING)
     assert record["measurements"]["protected_at_decision"]["value"] == 1
     assert {"race", "sex"} <= set(record["features"])
-    assert {"race", "sex"} <= {each["name"] for each in record["inputs"]}
+    assert {"race", "sex"} <= {column["name"] for column in record["inputs"]}
 
 
 RULE = """
@@ -146,7 +147,7 @@ RULE = """
 
 def without_rules_on_training(text: str) -> str:
     head, *rules = text.split("\n  - id: ")
-    return "\n  - id: ".join([head, *(each for each in rules if "metric: training." not in each)])
+    return "\n  - id: ".join([head, *(rule for rule in rules if "metric: training." not in rule)])
 
 
 def point(utility: float | None, *gaps: float | None, chosen: bool = False) -> dict[str, Any]:
@@ -173,22 +174,22 @@ def point(utility: float | None, *gaps: float | None, chosen: bool = False) -> d
 def test_a_picture_needs_two_points_to_compare(
     tmp_path: Path, tried: list[dict[str, Any]], drawn: bool
 ) -> None:
-    renamed = [
-        each | {"disparity": {"equalized_odds_difference": each["disparity"]["gap"]}} for each in tried
+    trials = [
+        trial | {"disparity": {"equalized_odds_difference": trial["disparity"]["gap"]}} for trial in tried
     ]
-    pareto.write(tmp_path, renamed)
+    pareto.write(tmp_path, trials)
     assert (tmp_path / "pareto.json").is_file()
     assert (tmp_path / "pareto.svg").is_file() == drawn
 
 
 def test_spots_that_would_print_onto_each_other_share_a_label_and_the_chosen_one_is_named() -> None:
-    tried = [point(0.9, 0.3), point(0.9, 0.301, chosen=True), point(0.5, 0.1), point(0.9, 0.1)]
-    found = pareto.points(tried, "gap")
-    assert [text for text, _ in pareto._labels(found)] == ["1, 2 chosen", "3", "4"]
+    trials = [point(0.9, 0.3), point(0.9, 0.301, chosen=True), point(0.5, 0.1), point(0.9, 0.1)]
+    points = pareto.points(trials, "gap")
+    assert [text for text, _ in pareto._labels(points)] == ["1, 2 chosen", "3", "4"]
 
 
 def test_the_front_is_what_nothing_beats_and_undefined_is_not_drawn() -> None:
-    found = pareto.points(
+    points = pareto.points(
         [
             point(0.9, 0.3, 0.1),
             point(0.8, 0.2),
@@ -200,7 +201,7 @@ def test_the_front_is_what_nothing_beats_and_undefined_is_not_drawn() -> None:
         ],
         "gap",
     )
-    assert [(each["place"], each["disparity"], each["front"]) for each in found] == [
+    assert [(spot["place"], spot["disparity"], spot["front"]) for spot in points] == [
         (1, 0.3, True),
         (2, 0.2, True),
         (3, 0.25, False),

@@ -21,7 +21,7 @@ Call = Callable[..., Result]
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """The command line in a project whose only person is ann, with keys of five holders of the root."""
-    for name in [each for each in os.environ if each.startswith("CLEARANCE_")]:
+    for name in [variable for variable in os.environ if variable.startswith("CLEARANCE_")]:
         monkeypatch.delenv(name)
     project = tmp_path / "project"
     (project / "policies").mkdir(parents=True)
@@ -32,9 +32,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.setattr("clearance.environment.apply", lambda _: None)
 
     def typed(*words: str, code: int = 0) -> Result:
-        done = CliRunner().invoke(cli.main, [word.replace("~", str(tmp_path)) for word in words])
-        assert done.exit_code == code, done.output
-        return done
+        result = CliRunner().invoke(cli.main, [word.replace("~", str(tmp_path)) for word in words])
+        assert result.exit_code == code, result.output
+        return result
 
     for name in HOLDERS:
         typed("keys", "create", name, "--folder", "~")
@@ -48,10 +48,10 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     return typed
 
 
-def error_code(done: Result) -> str:
+def error_code(result: Result) -> str:
     """The code of the error that the command ended with."""
-    assert done.exception is not None and isinstance(done.exception.__cause__, ClearanceError)
-    return done.exception.__cause__.code
+    assert result.exception is not None and isinstance(result.exception.__cause__, ClearanceError)
+    return result.exception.__cause__.code
 
 
 def publics(*names: str) -> list[str]:
@@ -65,8 +65,10 @@ def pinned_and_signed(call: Call) -> None:
 
 
 def recorded_roots() -> list[int]:
-    with session.open_session(Path.cwd()) as found:
-        return [each.body["root_version"] for each in found.entries() if each.kind == ledger.EntryKind.ROLES]
+    with session.open_session(Path.cwd()) as office:
+        return [
+            entry.body["root_version"] for entry in office.entries() if entry.kind == ledger.EntryKind.ROLES
+        ]
 
 
 def test_a_root_is_pinned_by_public_keys_and_m_of_them_make_the_roles_count(call: Call) -> None:
@@ -82,8 +84,8 @@ def test_a_root_is_pinned_by_public_keys_and_m_of_them_make_the_roles_count(call
 
 def test_a_pinned_root_is_never_pinned_over(call: Call) -> None:
     pinned_and_signed(call)
-    done = call("root", "pin", *publics("eve"), "--threshold", "1", code=1)
-    assert error_code(done) == "cli.root_already_pinned"
+    result = call("root", "pin", *publics("eve"), "--threshold", "1", code=1)
+    assert error_code(result) == "cli.root_already_pinned"
 
 
 def test_a_new_root_takes_m_of_the_old_and_m_of_the_new(call: Call, tmp_path: Path) -> None:
@@ -92,8 +94,8 @@ def test_a_new_root_takes_m_of_the_old_and_m_of_the_new(call: Call, tmp_path: Pa
     new = [*publics("bob", "dee", "eve"), "--threshold", "2", "--key", "file2:~/bob.pem"]
     assert "1 of 2 signatures of the old root" in call("root", "propose", "~/next.json", *new).output
     assert "1 of 2 signatures of the old root" in call("root", "adopt", "~/next.json", code=1).output
-    said = call("root", "sign", "~/next.json", "--key", "file2:~/ann.pem").output
-    assert "1 of 2 signatures of the new root" in said
+    output = call("root", "sign", "~/next.json", "--key", "file2:~/ann.pem").output
+    assert "1 of 2 signatures of the new root" in output
     assert "is complete" in call("root", "sign", "~/next.json", "--key", "file2:~/eve.pem").output
     assert "version 2" in call("root", "adopt", "~/next.json").output
     assert trust.load(tmp_path / "root.json").version == 2
@@ -112,8 +114,8 @@ def test_after_a_wholly_new_root_the_roles_are_signed_as_the_next_version(call: 
     call("root", "sign", "~/n.json", "--key", "file2:~/eve.pem")
     call("root", "adopt", "~/n.json")
     call("roles", "sign", "--key", "file2:~/eve.pem")
-    with session.open_session(Path.cwd()) as found:
-        assert (found.roles.version, found.roles.root) == (2, 2)
+    with session.open_session(Path.cwd()) as office:
+        assert (office.roles.version, office.roles.root) == (2, 2)
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,8 @@ def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does
     assert quick.document == slow.document
     assert len([entry for entry in quick.document.expectations if entry.blocks]) > 5
     assert quick.hidden == slow.hidden
-    assert [each.to_json_dict()["result"] for each in quick.result.results] == [
-        each.to_json_dict()["result"] for each in slow.result.results
+    assert [result.to_json_dict()["result"] for result in quick.result.results] == [
+        result.to_json_dict()["result"] for result in slow.result.results
     ]
 
 
@@ -140,7 +140,7 @@ def test_no_report_shows_who_anybody_is(tmp_path: Path, monkeypatch: pytest.Monk
     }
     for name in ("race", "sex", "black", "kind"):
         assert not any(examples[name]), name
-    keys = [example for each in examples["id"] for example in each]
+    keys = [example for batch in examples["id"] for example in batch]
     assert keys
     assert {example["value"] for example in keys} == {None}
     assert all(re.fullmatch("[0-9a-f]{16}", example["row"]) for example in keys)

@@ -32,8 +32,8 @@ def said(expectation: Any, frame: pd.DataFrame) -> list[str]:
     ],
 )
 def test_a_text_is_spelled_one_way_and_decoded_right(values: list[str], says: str | None) -> None:
-    found = said(text_quality.ExpectTextsToBeClean(columns=["x", "gone"]), pd.DataFrame({"x": values}))
-    assert found == ([says] if says else [])
+    messages = said(text_quality.ExpectTextsToBeClean(columns=["x", "gone"]), pd.DataFrame({"x": values}))
+    assert messages == ([says] if says else [])
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_a_text_is_spelled_one_way_and_decoded_right(values: list[str], says: st
     ],
 )
 def test_numbers_that_were_read_as_text_are_told_from_texts(values: list[str], numbers: bool) -> None:
-    found = said(text_quality.ExpectTextsNotToBeNumbers(columns=["x"]), pd.DataFrame({"x": values}))
-    assert found == (["`x` holds text values, most of which are numbers"] if numbers else [])
+    messages = said(text_quality.ExpectTextsNotToBeNumbers(columns=["x"]), pd.DataFrame({"x": values}))
+    assert messages == (["`x` holds text values, most of which are numbers"] if numbers else [])
 
 
 @pytest.mark.parametrize(

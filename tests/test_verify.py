@@ -36,10 +36,12 @@ def bundle(place: Place, version: int = 1) -> Path:
 
 def edit_bundle(path: Path) -> None:
     """Let the bundle say something else under its old signature."""
-    signed = dsse.read(path)
-    said = json.loads(base64.b64decode(signed["payload"]))
-    said["predicate"]["judged"]["outcome"] = "fail"
-    path.write_text(json.dumps(signed | {"payload": base64.b64encode(json.dumps(said).encode()).decode()}))
+    envelope = dsse.read(path)
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    statement["predicate"]["judged"]["outcome"] = "fail"
+    path.write_text(
+        json.dumps(envelope | {"payload": base64.b64encode(json.dumps(statement).encode()).decode()})
+    )
 
 
 EVIDENCE: dict[str, tuple[Harm, str]] = {
@@ -66,8 +68,8 @@ def test_evidence_that_was_tampered_with_is_named_and_nobody_goes_on_from_it(pla
     do(place.put("half"))
     check = place.verify(1)["evidence"]
     assert not check.holds and fault in check.says
-    for done in (place.decide("approve", 1, "rita"), place.promote(1), place.decide("reject", 1, "rita")):
-        assert done.code == ExitCode.ERROR and fault in done.said
+    for result in (place.decide("approve", 1, "rita"), place.promote(1), place.decide("reject", 1, "rita")):
+        assert result.code == ExitCode.ERROR and fault in result.said
         assert place.entries()[-1].kind == "refusal" and fault in place.entries()[-1].body["reason"]
     assert place.told() is place.alias() is None
 
@@ -100,8 +102,8 @@ def test_a_ledger_that_was_tampered_with_is_named_and_nobody_goes_on_from_it(pla
     do(place.put("half"))
     check = place.verify(1)["ledger"]
     assert not check.holds and fault in check.says
-    for done in (place.decide("approve", 1, "rita"), place.promote(1), place.roll_back(), place.retire()):
-        assert done.code == ExitCode.ERROR and done.error == "promotion.ledger_unsound"
+    for result in (place.decide("approve", 1, "rita"), place.promote(1), place.roll_back(), place.retire()):
+        assert result.code == ExitCode.ERROR and result.error == "promotion.ledger_unsound"
     with pytest.raises(IntegrityError):
         place.release()
     assert place.alias() is None
@@ -150,13 +152,21 @@ def test_a_bundle_in_a_file_is_verified_by_itself(place: Place) -> None:
     (file,) = (place.root / ".clearance/evidence").iterdir()
     with place.office() as office:
         server = registry.connect()
-        told = {check.name: check for check in verify.verify_file(office, server, governed.NAME, file)}
-        assert [name for name, check in told.items() if check.holds] == list(told)
-        assert list(told) == ["ledger", "bundle", "evidence", "contract", "commands", "attempts", "approvals"]
-        assert "signed by tess, proposed as candidate 1 (signed with demo keys" in told["bundle"].says
+        checks = {check.name: check for check in verify.verify_file(office, server, governed.NAME, file)}
+        assert [name for name, check in checks.items() if check.holds] == list(checks)
+        assert list(checks) == [
+            "ledger",
+            "bundle",
+            "evidence",
+            "contract",
+            "commands",
+            "attempts",
+            "approvals",
+        ]
+        assert "signed by tess, proposed as candidate 1 (signed with demo keys" in checks["bundle"].says
         edit_bundle(file)
-        broken = verify.verify_file(office, server, governed.NAME, file)
-        assert [check.name for check in broken if not check.holds] == ["bundle"]
+        report = verify.verify_file(office, server, governed.NAME, file)
+        assert [check.name for check in report if not check.holds] == ["bundle"]
 
 
 def test_who_only_reads_needs_no_key_and_records_nothing(
@@ -166,8 +176,8 @@ def test_who_only_reads_needs_no_key_and_records_nothing(
     monkeypatch.setenv("CLEARANCE_IDENTITY", "nobody-at-all")
     count = len(place.entries())
     assert place.command("verify", by="nobody-at-all").code == ExitCode.PASS
-    with open_read_only(place.root) as found:
-        assert found.audit().ok
+    with open_read_only(place.root) as reader:
+        assert reader.audit().ok
     assert len(place.entries()) == count
 
 
@@ -195,14 +205,14 @@ HOSTILE = "fine\x1b[1A\x1b[2K\rholds   approvals: all\nholds   evidence: all\u20
 
 def test_what_a_person_types_acts_on_nobodys_terminal(place: Place) -> None:
     place.put("champion")
-    done = place.command("reject", "1", "--as", "vera", "--reason", HOSTILE)
-    assert done.code == ExitCode.PASS
+    result = place.command("reject", "1", "--as", "vera", "--reason", HOSTILE)
+    assert result.code == ExitCode.PASS
     assert place.entries("rejection")[-1].body["reason"] == HOSTILE, "stored as it was typed"
     before = place.command("ledger", "show").said.count("\n")
     for words in (("verify",), ("ledger", "show"), ("ledger", "show", "--json"), ("history",)):
-        said = done.said + place.command(*words).said
-        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", said), words
-        assert "\nholds   evidence: all" not in said
+        output = result.said + place.command(*words).said
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", output), words
+        assert "\nholds   evidence: all" not in output
     assert before == len(place.command("ledger", "show").said.splitlines())
 
 
@@ -210,8 +220,8 @@ def test_what_a_person_types_acts_on_nobodys_terminal(place: Place) -> None:
 def test_a_reason_that_shows_nothing_is_none(place: Place, command: str) -> None:
     place.put("champion")
     count, version = len(place.entries()), ["1"] if command == "approve" else []
-    done = place.command(command, *version, "--as", "vera", "--reason", " \u200b\u2060\u3164")
-    assert (done.code, done.error) == (ExitCode.ERROR, "promotion.no_reason")
+    result = place.command(command, *version, "--as", "vera", "--reason", " \u200b\u2060\u3164")
+    assert (result.code, result.error) == (ExitCode.ERROR, "promotion.no_reason")
     assert len(place.entries()) == count
 
 
@@ -223,10 +233,10 @@ def stricter(place: Place) -> None:
 
 def other_tier(place: Place) -> None:
     """Let the model be in a tier that asks for more people."""
-    listed = place.root / authorised.FILE
-    said = yaml.safe_load(listed.read_text())
-    said["models"][governed.NAME]["tier"] = "another"
-    listed.write_text(yaml.safe_dump(said))
+    path = place.root / authorised.FILE
+    document = yaml.safe_load(path.read_text())
+    document["models"][governed.NAME]["tier"] = "another"
+    path.write_text(yaml.safe_dump(document))
 
 
 @pytest.mark.parametrize("change", [stricter, other_tier])
@@ -244,8 +254,8 @@ def test_a_champion_is_held_against_what_was_authorised_when_it_was_promoted(
 
 def test_a_weaker_tier_that_was_committed_and_reverted_is_shown_with_its_life(place: Place) -> None:
     place.put("waiting").commit_policies()
-    listed = place.root / authorised.FILE
-    strict = listed.read_text()
+    path = place.root / authorised.FILE
+    strict = path.read_text()
     policy = place.root / "policies/test.yaml"
     content = yaml.safe_load(policy.read_text())
     assert "none" in content["promotion"]["approvals"]
@@ -256,9 +266,9 @@ def test_a_weaker_tier_that_was_committed_and_reverted_is_shown_with_its_life(pl
     reverted = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=place.root, capture_output=True, text=True, check=True
     ).stdout.strip()
-    says = place.verify()["approvals"].says
-    assert "tier none, authorised since" in says and f"(commit {reverted[:12]})" in says, says
-    listed.write_text(strict)
+    message = place.verify()["approvals"].says
+    assert "tier none, authorised since" in message and f"(commit {reverted[:12]})" in message, message
+    path.write_text(strict)
     place.commit_policies()
     assert f"(commit {reverted[:12]})" in place.verify()["approvals"].says
 

@@ -70,6 +70,15 @@ def test_another_history_is_named(project: Path, hide: Callable[[Path], None], n
         visibility.ensure_visible(project)
 
 
+def test_a_packed_replacement_and_another_worktree_are_named_too(project: Path, tmp_path: Path) -> None:
+    git(project, "worktree", "add", "--quiet", str(tmp_path / "other"))
+    assert visibility.hidden(tmp_path / "other") == ()
+    replace(project)
+    git(project, "pack-refs", "--all")
+    assert "git replace" in visibility.hidden_history(project)[0]
+    assert "git replace" in visibility.hidden_history(tmp_path / "other")[0]
+
+
 def test_a_shallow_clone_is_named(project: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", "--depth=1", project.as_uri(), clone], check=True)

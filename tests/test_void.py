@@ -45,6 +45,14 @@ BODIES: dict[EntryKind, dict[str, Any]] = {
     EntryKind.RETIREMENT: {**ABOUT, "intent": 4},
     EntryKind.REPAIR: {**ABOUT, "intent": 4},
     EntryKind.ROLES: {"roles_version": 1_000_000, "sha256": "0" * 64},
+    EntryKind.ATTEMPT: {"fingerprint": "f" * 64, "outcome": "fail"},
+    EntryKind.REBUILD: {
+        **ABOUT,
+        "conclusion": "different",
+        "outputs": 2,
+        "same": 1,
+        "environment": "fresh",
+    },
     EntryKind.REDACTION: {"entries": [2], "reason": "so", "years": {"others": 1}, "versions": [1]},
 }
 """What an auditor, who may only read, records as if it were so."""
@@ -100,17 +108,17 @@ def root(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(template, tmp_path / "project"))
 
 
-def tell(root: Path, by: str, *said: tuple[EntryKind, dict[str, Any]]) -> None:
+def tell(root: Path, by: str, *entries: tuple[EntryKind, dict[str, Any]]) -> None:
     """Record as the commands do."""
     with session.open_session(root, by) as office:
-        office.record(*(office.draft(kind, MODEL, **body) for kind, body in said))
+        office.record(*(office.draft(kind, MODEL, **body) for kind, body in entries))
 
 
 def forge(root: Path, by: str, *drafts: Any) -> ledger.Entry:
     """Write past the commands, signed by one who has a key; the last entry."""
     with session.open_session(root, by) as office:
-        made = [draft if draft.keyid else signed(office, draft) for draft in drafts]
-        return ledger.append(office.book, made)[-1]
+        entries = [draft if draft.keyid else signed(office, draft) for draft in drafts]
+        return ledger.append(office.book, entries)[-1]
 
 
 def signed(office: LedgerSession, draft: Any) -> Any:
@@ -146,10 +154,14 @@ def test_a_false_entry_is_void_and_stops_nobody(
     with session.open_session(root, by) as office, pytest.raises(ReleaseRefused) as error:
         office.record(Draft(kind=kind, model=MODEL, actor=by, body=body, keyid=office.keyid))
     assert error.value.code == "promotion.void_entry"
-    made = forge(root, by, draft(kind, body, by))
-    assert list(voids(root)) == [made.number]
+    record = forge(root, by, draft(kind, body, by))
+    assert list(voids(root)) == [record.number]
     assert state(root) == before
     tell(root, "vera", (EntryKind.REJECTION, {**ABOUT, "reason": "seen again"}))
+
+
+def test_every_kind_is_tried() -> None:
+    assert {*BODIES, EntryKind.REFUSAL, EntryKind.CHECKPOINT_POLICY} == set(EntryKind)
 
 
 @pytest.mark.parametrize("kind", [EntryKind.REFUSAL, EntryKind.CHECKPOINT_POLICY])
@@ -177,12 +189,12 @@ def test_what_somebody_signs_in_the_name_of_another_is_void(root: Path, name: st
     with session.open_read_only(root) as reader:
         keyid = reader.roles.people["otto"].keys[0].key.keyid
     body = RETIRE
-    made = forge(root, "ada", draft(EntryKind.INTENT, body, "otto", keyid if name == "key" else None))
+    record = forge(root, "ada", draft(EntryKind.INTENT, body, "otto", keyid if name == "key" else None))
     if name == "no key":
         with session.open_session(root, "ada") as office:
             office_draft = draft(EntryKind.INTENT, body, "ada")
-            made = ledger.append(office.book, [office_draft])[0]
-    assert made.number in voids(root)
+            record = ledger.append(office.book, [office_draft])[0]
+    assert record.number in voids(root)
     assert state(root) == before
 
 
@@ -204,12 +216,12 @@ def test_a_forgery_is_found_however_many_entries_follow(root: Path) -> None:
 
 
 def test_verification_runs_to_its_end_and_names_each_faulty_entry(root: Path) -> None:
-    made = forge(root, "ada", draft(EntryKind.PROMOTION, {}, "ada"))
+    record = forge(root, "ada", draft(EntryKind.PROMOTION, {}, "ada"))
     with session.open_read_only(root) as reader:
         report = reader.audit()
     assert report.ok and report.counts.startswith("9 entries (1 void), ")
-    assert str(report.voids[0]).startswith(f"void: entry {made.number} (promotion by ada): ")
-    assert report.to_json()["voids"][0]["number"] == made.number
+    assert str(report.voids[0]).startswith(f"void: entry {record.number} (promotion by ada): ")
+    assert report.to_json()["voids"][0]["number"] == record.number
     with contextlib.closing(sqlite3.connect(root / ".clearance/ledger.db")) as database:
         database.execute(
             "UPDATE clearance_ledger_entries SET text = replace(text, 'sha256', 'sha257') WHERE number = 1"
@@ -251,9 +263,9 @@ def test_who_leaves_is_judged_by_the_roles_of_their_time(root: Path) -> None:
 
 
 def test_a_role_given_today_gives_no_right_to_what_was_recorded_before(root: Path) -> None:
-    made = forge(root, "ada", draft(EntryKind.REJECTION, {**ABOUT, "reason": "so"}, "ada"))
+    record = forge(root, "ada", draft(EntryKind.REJECTION, {**ABOUT, "reason": "so"}, "ada"))
     sign_roles(root, lambda roles: roles["people"]["ada"].update(roles=["validator"]))
-    assert list(voids(root)) == [made.number]
+    assert list(voids(root)) == [record.number]
     tell(root, "ada", (EntryKind.REJECTION, {**ABOUT, "reason": "so"}))
 
 
@@ -267,10 +279,10 @@ def test_a_leaver_writes_nothing_that_counts(root: Path) -> None:
         book = office.book
         roles = roles_in_force.load(old)
         actor = roles_in_force.actor(old, roles, office.now(), "otto")
-        sealed = session._sealed(root, office.roles, book, actor)
+        own_ledger = session._sealed(root, office.roles, book, actor)
         keyid = str(actor.signer.public_key.keyid)
-        made = ledger.append(
-            sealed,
+        record = ledger.append(
+            own_ledger,
             [
                 Draft(
                     kind=EntryKind.INTENT,
@@ -281,7 +293,7 @@ def test_a_leaver_writes_nothing_that_counts(root: Path) -> None:
                 )
             ],
         )[0]
-    assert list(voids(root)) == [made.number]
+    assert list(voids(root)) == [record.number]
 
 
 # Times
@@ -300,8 +312,8 @@ YEARS = dt.timedelta(days=73 * 365)
 
 def test_a_clock_far_ahead_drags_nobody_with_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with clock(monkeypatch, YEARS):
-        made = forge(root, "pipeline", draft(EntryKind.REFUSAL, {"reason": "so"}, "pipeline"))
-    assert list(voids(root)) == [made.number]
+        record = forge(root, "pipeline", draft(EntryKind.REFUSAL, {"reason": "so"}, "pipeline"))
+    assert list(voids(root)) == [record.number]
     tell(root, "vera", (EntryKind.REFUSAL, {"reason": "later"}))
     with session.open_read_only(root) as reader:
         assert reader.entries(MODEL)[-1].at < dt.datetime.now(dt.UTC)
@@ -317,8 +329,8 @@ def test_an_entry_dated_before_what_two_people_recorded_is_void(
     assert error.value.code == "promotion.clock_behind"
     with session.open_session(root, "otto") as office:
         book = replace(office.book, clock=lambda: dt.datetime(2020, 1, 2, tzinfo=dt.UTC))
-        made = ledger.append(book, [office.draft(EntryKind.INTENT, MODEL, **RETIRE)])[0]
-    assert list(voids(root)) == [made.number]
+        record = ledger.append(book, [office.draft(EntryKind.INTENT, MODEL, **RETIRE)])[0]
+    assert list(voids(root)) == [record.number]
 
 
 def test_an_objection_counts_whatever_the_clock_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,9 +354,9 @@ def test_a_revoked_key_is_revoked_whatever_time_it_states(root: Path) -> None:
     body = RETIRE
     with session.open_session(root) as office:
         book = replace(office.book, seal=thief.seal, clock=lambda: dt.datetime(2020, 1, 2, tzinfo=dt.UTC))
-        said = Draft(kind=EntryKind.INTENT, model=MODEL, actor="otto", keyid=keyid, body=body)
-        made = ledger.append(book, [said])[0]
-    assert list(voids(root)) == [made.number]
+        claim = Draft(kind=EntryKind.INTENT, model=MODEL, actor="otto", keyid=keyid, body=body)
+        record = ledger.append(book, [claim])[0]
+    assert list(voids(root)) == [record.number]
 
 
 # Erasure
@@ -368,12 +380,12 @@ def test_an_erasure_counts_when_the_period_is_over_and_nothing_is_left(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with clock(monkeypatch, dt.timedelta(days=800)), session.open_session(root, "otto") as office:
-        both = [entry.number for entry in office.entries(MODEL)[-2:]]
+        numbers = [entry.number for entry in office.entries(MODEL)[-2:]]
         body: dict[str, Any] = {"reason": "so", "years": {"others": 1}, "versions": [2]}
-        part = office.draft(EntryKind.REDACTION, MODEL, entries=both[1:], **body)
+        part = office.draft(EntryKind.REDACTION, MODEL, entries=numbers[1:], **body)
         with pytest.raises(ReleaseRefused):
             office.ensure_counts(part)
-        ledger.redact(office.book, office.draft(EntryKind.REDACTION, MODEL, entries=both, **body))
+        ledger.redact(office.book, office.draft(EntryKind.REDACTION, MODEL, entries=numbers, **body))
         assert office.voids() == {}
         record = version_record.fold(office.entries(MODEL), MODEL, 2, office.roles)
         assert (record.proposal, record.unreadable) == (None, ())

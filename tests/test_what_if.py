@@ -55,9 +55,9 @@ def changed(at: int, **changes: Any) -> list[dict[str, Any]]:
 
 
 def test_the_evidence_is_judged_anew_with_every_finding_and_the_verdicts_status(project: Path) -> None:
-    done = call("judge")
-    out = done.output
-    assert done.exit_code == 3
+    result = call("judge")
+    out = result.output
+    assert result.exit_code == 3
     assert out.startswith("Refused: loans under p 7 as of 2026-11-22\n")
     assert "Fail (1):\n  parity (blocks, legal): demographic parity difference by race is 0.300" in out
     assert "Pass (2):\n  valid (blocks, engineering): blocking data failures in the raw table are 0" in out
@@ -79,10 +79,10 @@ def test_another_policy_or_day_is_a_what_if_that_changes_nothing(
 ) -> None:
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
     other = put(project.parent / "other.yaml", rules=changed(2, limit={"at_most": limit}))
-    done = call("judge", "--policy", other, "--as-of", day)
+    result = call("judge", "--policy", other, "--as-of", day)
     code = {"Pass": 0, "Insufficient evidence": 4, "Refused": 3, "Not evaluated": 5}[word]
-    assert done.exit_code == code
-    assert done.output.startswith(f"{word}: loans under p 7 as of {day} (what-if)\n")
+    assert result.exit_code == code
+    assert result.output.startswith(f"{word}: loans under p 7 as of {day} (what-if)\n")
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 
@@ -90,25 +90,25 @@ def test_a_policy_is_found_from_where_the_command_was_typed(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project / "policies")
-    done = call("judge", "--policy", "p.yaml")
-    assert done.exit_code == 3 and "(what-if)" in done.output
-    done = call("judge", "--policy", "none.yaml")
-    assert done.exit_code == 1 and "none.yaml is missing" in done.stderr
+    result = call("judge", "--policy", "p.yaml")
+    assert result.exit_code == 3 and "(what-if)" in result.output
+    result = call("judge", "--policy", "none.yaml")
+    assert result.exit_code == 1 and "none.yaml is missing" in result.stderr
 
 
 def test_evidence_about_another_model_is_no_evidence_here_either(project: Path) -> None:
     report = project / "reports/fairness.json"
     report.write_text(json.dumps(json.loads(report.read_text()) | {"model_sha256": "0" * 64}))
-    done = call("judge")
-    assert done.exit_code == 5 and "fairness is stale" in done.output
+    result = call("judge")
+    assert result.exit_code == 5 and "fairness is stale" in result.output
 
 
 # Checking
 
 
 def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
-    done = call("policy", "check", put(tmp_path / "p.yaml"), "--as-of", "2030-01-01")
-    assert (done.exit_code, done.output) == (0, "valid: policy p, version 7 (Loans), rules: 5\n")
+    result = call("policy", "check", put(tmp_path / "p.yaml"), "--as-of", "2030-01-01")
+    assert (result.exit_code, result.output) == (0, "valid: policy p, version 7 (Loans), rules: 5\n")
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def test_a_valid_policy_is_said_to_be_valid(tmp_path: Path) -> None:
 def test_what_is_valid_and_perhaps_not_meant_is_a_warning(
     tmp_path: Path, changes: dict[str, Any], says: str
 ) -> None:
-    done = call("policy", "check", put(tmp_path / "p.yaml", **changes), "--as-of", "2026-11-22")
-    assert done.exit_code == 0
-    assert says in done.output
+    result = call("policy", "check", put(tmp_path / "p.yaml", **changes), "--as-of", "2026-11-22")
+    assert result.exit_code == 0
+    assert says in result.output
 
 
 @pytest.mark.parametrize(
@@ -179,24 +179,24 @@ def test_what_is_valid_and_perhaps_not_meant_is_a_warning(
 def test_a_faulty_policy_is_one_clear_error_with_its_mend(
     tmp_path: Path, changes: dict[str, Any], says: str
 ) -> None:
-    done = call("policy", "check", put(tmp_path / "p.yaml", **changes))
-    assert (done.exit_code, done.output.splitlines()[0]) == (1, done.stderr.splitlines()[0])
-    assert says in done.stderr
-    assert "\n  hint: " in done.stderr
-    assert done.stderr.count("error:") == 1
+    result = call("policy", "check", put(tmp_path / "p.yaml", **changes))
+    assert (result.exit_code, result.output.splitlines()[0]) == (1, result.stderr.splitlines()[0])
+    assert says in result.stderr
+    assert "\n  hint: " in result.stderr
+    assert result.stderr.count("error:") == 1
 
 
 def test_a_folder_is_no_policy(tmp_path: Path) -> None:
-    done = call("policy", "check", str(tmp_path))
-    assert done.exit_code == 1
-    assert "cannot be read: Is a directory" in done.stderr
+    result = call("policy", "check", str(tmp_path))
+    assert result.exit_code == 1
+    assert "cannot be read: Is a directory" in result.stderr
 
 
 def test_a_file_without_keys_is_told_where_those_of_a_policy_are_listed(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("")
-    done = call("policy", "check", str(tmp_path / "p.yaml"))
-    assert "holds no keys" in done.stderr
-    assert "policies/README.md those of a policy" in done.stderr
+    result = call("policy", "check", str(tmp_path / "p.yaml"))
+    assert "holds no keys" in result.stderr
+    assert "policies/README.md those of a policy" in result.stderr
 
 
 def test_no_metric_that_is_measured_is_taken_for_a_misspelt_one() -> None:
@@ -208,22 +208,22 @@ def test_no_metric_that_is_measured_is_taken_for_a_misspelt_one() -> None:
     for name in measured:
         one = reported.rule("one", name, None, attributes=["race"], decides_by="report_only", severity="warn")
         book = schema.Policy.model_validate(reported.policy(rules=[*reported.policy()["rules"], one]))
-        said = " ".join(explain_rule.cautions(book, dt.date(2030, 1, 1)))
-        assert "did you mean" not in said, name
+        text = " ".join(explain_rule.cautions(book, dt.date(2030, 1, 1)))
+        assert "did you mean" not in text, name
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    done = call("policy", "check", str(tmp_path / "none.yaml"))
-    assert done.exit_code == 1
-    assert "none.yaml is missing" in done.stderr
+    result = call("policy", "check", str(tmp_path / "none.yaml"))
+    assert result.exit_code == 1
+    assert "none.yaml is missing" in result.stderr
 
 
 # Explaining
 
 
 def test_a_rule_is_told_in_words(project: Path) -> None:
-    said = call("policy", "explain", "parity").output
-    assert said.splitlines() == [
+    output = call("policy", "explain", "parity").output
+    assert output.splitlines() == [
         "Rule parity of policy p, version 7 (Loans)",
         "  Measures: demographic parity difference by race: the highest selection rate of a group (its share "
         "of favourable decisions) minus the lowest; 0 means parity.",
@@ -241,7 +241,7 @@ def test_a_rule_is_told_in_words(project: Path) -> None:
 
 def test_a_rule_of_another_policy_is_told_with_its_significance() -> None:
     file = str(ROOT / "policies/packs/four_fifths.yaml")
-    said = call("policy", "explain", "four-fifths", "--policy", file).output
+    output = call("policy", "explain", "four-fifths", "--policy", file).output
     for part in (
         "≥ 0.8",
         "the 95% interval excludes 1",
@@ -250,11 +250,11 @@ def test_a_rule_of_another_policy_is_told_with_its_significance() -> None:
         "wording read",
         "from 1978-09-25",
     ):
-        assert part in said
+        assert part in output
 
 
 def test_who_says_so_is_not_said_twice(tmp_path: Path) -> None:
-    for source, told in {
+    for source, citation in {
         "engineering convention: no row judges twice": "No row judges twice.",
         "engineering convention, set here": "Set here.",
         "engineering convention for parity": "For parity.",
@@ -263,7 +263,7 @@ def test_who_says_so_is_not_said_twice(tmp_path: Path) -> None:
     }.items():
         file = put(tmp_path / "p.yaml", rules=changed(0, source=source))
         output = call("policy", "explain", "valid", "--policy", file).output
-        assert f"Kind: engineering convention, not law.\n  Source: {told}\n" in output
+        assert f"Kind: engineering convention, not law.\n  Source: {citation}\n" in output
 
 
 def test_the_limit_on_test_uses_is_told_with_its_kind_source_and_first_day(tmp_path: Path) -> None:
@@ -278,8 +278,8 @@ def test_the_limit_on_test_uses_is_told_with_its_kind_source_and_first_day(tmp_p
         "  Certainty of the source: not stated.",
         "  In force: from 2026-01-01, with no end date.",
     ]
-    done = call("policy", "explain", "test_use", "--policy", file)
-    assert "(did you mean test_uses?)" in done.stderr
+    result = call("policy", "explain", "test_use", "--policy", file)
+    assert "(did you mean test_uses?)" in result.stderr
 
 
 def test_the_rule_on_small_categories_is_told_and_who_is_left_out(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_the_rule_on_small_categories_is_told_and_who_is_left_out(tmp_path: Path
     rule = {"excludable_below": 0.02, "kind": "legal", "source": "a law", "certainty": "secondary"}
     rule |= {"valid_from": "2023-07-05", "excluded": left_out}
     file = put(tmp_path / "p.yaml", impact_table=rule)
-    said = call("policy", "explain", "impact_table", "--policy", file).output
+    output = call("policy", "explain", "impact_table", "--policy", file).output
     for part in (
         *(
             "less than 2.0% of the rows",
@@ -297,10 +297,10 @@ def test_the_rule_on_small_categories_is_told_and_who_is_left_out(tmp_path: Path
         ),
         *("known from a secondary source", "from 2023-07-05"),
     ):
-        assert part in said
+        assert part in output
     plain = put(tmp_path / "q.yaml")
-    done = call("policy", "explain", "impact_table", "--policy", plain)
-    assert "has no rule or section impact_table" in done.stderr
+    result = call("policy", "explain", "impact_table", "--policy", plain)
+    assert "has no rule or section impact_table" in result.stderr
 
 
 def test_the_terms_of_the_comparison_are_explained(tmp_path: Path) -> None:
@@ -345,16 +345,16 @@ def test_every_dated_section_has_an_explanation_and_a_caution_of_its_own(tmp_pat
 
 def test_a_rule_that_only_reports_is_not_said_to_stop_anything() -> None:
     file = str(ROOT / "policies/packs/nyc_local_law_144.yaml")
-    said = call("policy", "explain", "impact-ratio", "--policy", file).output
-    assert "by race, sex and race & sex" in said
-    assert "The number is reported; it is never a pass and never stops a model." in said
-    assert "Effect:" not in said
+    output = call("policy", "explain", "impact-ratio", "--policy", file).output
+    assert "by race, sex and race & sex" in output
+    assert "The number is reported; it is never a pass and never stops a model." in output
+    assert "Effect:" not in output
 
 
 def test_an_unknown_rule_is_an_error_that_names_the_one_probably_meant(project: Path) -> None:
-    done = call("policy", "explain", "party")
-    assert done.exit_code == 1
-    assert "policy p has no rule or section party (did you mean parity?)" in done.stderr
+    result = call("policy", "explain", "party")
+    assert result.exit_code == 1
+    assert "policy p has no rule or section party (did you mean parity?)" in result.stderr
 
 
 def test_the_schema_is_printed_as_it_is_committed() -> None:

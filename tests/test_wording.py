@@ -50,14 +50,14 @@ def test_every_number_is_shown_on_its_own_side_of_the_limit(
     ends: tuple[float, float, float], fence: float
 ) -> None:
     low, value, high = sorted(ends)
-    said = wording.measurement({"value": value, "low": low, "high": high}, beside=[fence])
-    shown = [
-        float(number.replace(",", "")) for number in re.findall(r"-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?", said)
+    text = wording.measurement({"value": value, "low": low, "high": high}, beside=[fence])
+    numbers = [
+        float(number.replace(",", "")) for number in re.findall(r"-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?", text)
     ]
-    assert len(shown) == 3
-    for exact, seen in zip((value, low, high), shown, strict=True):
+    assert len(numbers) == 3
+    for exact, approximation in zip((value, low, high), numbers, strict=True):
         if abs(exact - fence) > 1e-9:
-            assert (exact > fence) == (seen > fence), said
+            assert (exact > fence) == (approximation > fence), text
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_foreign_text_shows_what_would_act(text: str, shown: str) -> None:
 
 @given(st.text())
 def test_inert_text_is_one_line_that_a_terminal_only_shows(text: str) -> None:
-    shown = foreign_text.inert(text)
-    assert foreign_text.inert(shown) == shown
-    assert len(shown.splitlines()) <= 1 and not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", shown)
+    output = foreign_text.inert(text)
+    assert foreign_text.inert(output) == output
+    assert len(output.splitlines()) <= 1 and not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", output)
     others = foreign_text.inert_lines(text).split("\n")[1:]
     assert all(line.startswith(" ") for line in others if line)
 

@@ -23,9 +23,9 @@ RECORDED = {
 
 
 def test_every_record_is_there_and_says_something() -> None:
-    found = {record.stem: words.read(record) for record in words.RECORDS.glob("*.txt")}
-    assert set(found) == {f"test_{name}" for name in RECORDED}
-    for name, messages in found.items():
+    records = {record.stem: words.read(record) for record in words.RECORDS.glob("*.txt")}
+    assert set(records) == {f"test_{name}" for name in RECORDED}
+    for name, messages in records.items():
         assert all(messages), name
         assert (words.RECORDS.parent / f"{name}.py").exists()
 

@@ -33,8 +33,8 @@ def test_it_holds_the_projects_own_files_and_the_merged_parameters(toy: Path) ->
     assert folder.parent == toy / ".clearance/workspaces"
     for name in ("dvc.yaml", "tasks/work.py", "policies/demo.yaml", "notes.py", ".dvc/config", ".dvcignore"):
         assert (folder / name).read_bytes() == (toy / name).read_bytes()
-    written = yaml.safe_load((folder / "params.yaml").read_text())
-    assert (written["seed"], written["overrides"]) == (7, {"seed": 7})
+    parameters = yaml.safe_load((folder / "params.yaml").read_text())
+    assert (parameters["seed"], parameters["overrides"]) == (7, {"seed": 7})
     assert {name: (toy / name).read_bytes() for name in before} == before
 
 
@@ -63,7 +63,7 @@ def test_outputs_state_and_secrets_stay_behind(toy: Path) -> None:
 
 
 def test_without_git_too(toy: Path) -> None:
-    listed = files(workspace.prepare(toy, settings(toy, seed=7)))
+    names = files(workspace.prepare(toy, settings(toy, seed=7)))
     shutil.rmtree(toy / ".git")
     (toy / "models").mkdir()
     (toy / "models/model.txt").write_text("an output")
@@ -73,7 +73,7 @@ def test_without_git_too(toy: Path) -> None:
     folder = workspace.prepare(toy, settings(toy, seed=8))
     assert "hush" not in (folder / ".dvc/config.local").read_text()
     assert {name for name in files(folder) if "tmp/" not in name} == {
-        name for name in listed if "tmp/" not in name
+        name for name in names if "tmp/" not in name
     }
 
 
@@ -81,10 +81,10 @@ def test_stages_run_there_with_the_projects_cache(toy: Path) -> None:
     assert toys.dvc(toy, "repro").returncode == 0
     lock = (toy / "dvc.lock").read_bytes()
     folder = workspace.prepare(toy, settings(toy, seed=7))
-    done = toys.dvc(folder, "repro")
-    assert done.returncode == 0, done.stderr
-    assert "Stage 'ingest' is cached" in done.stdout
-    assert "Running stage 'train'" in done.stdout
+    result = toys.dvc(folder, "repro")
+    assert result.returncode == 0, result.stderr
+    assert "Stage 'ingest' is cached" in result.stdout
+    assert "Running stage 'train'" in result.stdout
     assert (toy / "models/model.txt").read_text().endswith("20260101")
     assert (folder / "models/model.txt").read_text().endswith(" 7")
     assert not (folder / ".dvc/cache").exists()
@@ -107,8 +107,8 @@ def test_only_the_latest_are_kept(toy: Path) -> None:
         folders.append(workspace.prepare(toy, settings(toy, seed=seed)))
         os.utime(folders[-1], (seed, seed))
     last = workspace.prepare(toy, settings(toy, seed=99))
-    kept = {folder for folder in [*folders, last] if folder.exists()}
-    assert kept == {*folders[-workspace.MAX_WORKSPACES + 1 :], last}
+    survivors = {folder for folder in [*folders, last] if folder.exists()}
+    assert survivors == {*folders[-workspace.MAX_WORKSPACES + 1 :], last}
 
 
 def test_an_untracked_policy_chosen_at_run_time_is_there(toy: Path) -> None:

@@ -27,7 +27,7 @@ HEAD = """# Error codes
 Every error has a stable code. The command line prints the message and a hint. The approvals API and the
 library also give the code (`error.code`) and the values in the message (`error.values`). The exit status of a
 command is 75 for a `TransientError` and its kinds `BusyError` and `UnavailableError`, which may pass if you
-try again, else 1.
+try again, else 1. `clearance run` ends with 1 on any of them.
 
 <!-- written by `python -m tools.error_reference` -->
 """

@@ -44,7 +44,7 @@ INTERNAL = ErrorKind(
     "approvals_api.internal",
     ClearanceError,
     "the service met a fault of its own",
-    hint="whoever runs the service finds the fault in its log",
+    hint="read the log of the service, or ask its operator to",
 )
 OTHER_MODEL = ErrorKind(
     "approvals_api.other_model",

@@ -78,7 +78,7 @@ def approve(version: int, identity: str | None, reason: str) -> int:
     """Approve candidate VERSION.
 
     The last required approval promotes it, if the acting identity may promote. In the demo, the pipeline
-    account promotes it.
+    account promotes it. Exit status 3 if the approval does not count, or the promotion is refused.
     """
     return _decide("approve", version, identity, reason)
 
@@ -91,7 +91,7 @@ def approve(version: int, identity: str | None, reason: str) -> int:
 def reject(version: int, identity: str | None, reason: str) -> int:
     """Reject candidate VERSION.
 
-    It cannot be promoted until you revoke the rejection.
+    It cannot be promoted until you revoke the rejection. Exit status 3 if the rejection does not count.
     """
     return _decide("reject", version, identity, reason)
 
@@ -121,7 +121,7 @@ def override(version: int, identity: str | None, reason: str, until: dt.datetime
     """Temporarily allow candidate VERSION without a pass.
 
     Two people must override the verdict, one of them with the right to do so. The policy limits how long an
-    override lasts.
+    override lasts. Exit status 3 if the override does not count, or the promotion is refused.
     """
     return _decide("override", version, identity, reason, until.date())
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def promote(version: int, identity: str | None) -> int:
     """Make candidate VERSION the champion.
 
-    Its evidence must verify and all required approvals must be in.
+    Its evidence must verify and all required approvals must be in. Exit status 3 if it is not promoted, 6 if
+    it already is champion and what allowed it has ended.
     """
     root = process.enter_project()
     from clearance import library
@@ -138,7 +139,8 @@ def reproduce(target: str, fresh: bool, attest: bool, identity: str | None) -> i
 
     Builds the version again from git and DVC in a temporary folder and compares it with its evidence. Give
     the FILE of a rebuild record to rebuild that instead. Needs no key, except with --attest: then the result
-    counts as an independent rebuild. Exit status 1 if the outputs differ.
+    counts as an independent rebuild if you neither proposed nor wrote the version. Exit status 1 if the
+    outputs differ.
     """
     root = process.enter_project()
     source = _version_or_file(target)

@@ -48,6 +48,7 @@ def track() -> int:
 def release() -> int:
     """Register the judged model and promote it if it may ship.
 
-    The model becomes champion only if evidence, policy and approvals allow it.
+    The model becomes champion only if evidence, policy and approvals allow it. Exit status 0 whether it
+    does or not, 6 if what allowed the champion has ended, 1 or 75 for a fault.
     """
     return _step("release")

@@ -29,7 +29,7 @@ _HELP = """Run the pipeline, judge the model and release it.
     The model is registered if there is one, and promoted if evidence, policy and approvals allow it.
 
     Exit status: 0 pass (approvals may still be missing), 1 fault, 3 refused, 4 insufficient evidence,
-    5 not evaluated.
+    5 not evaluated, 6 pass, but what allowed the champion has ended.
     """
 
 

@@ -81,10 +81,11 @@ def contract_(version: int | None) -> int:
     declared = data_contract.of(settings) if version is None else _contract_of(root, settings.name, version)
     for line in data_contract.describe(declared):
         process.echo(line)
+    process.echo("")
     if agreed and declared.digest in agreed.contracts:
-        process.echo(f"\npinned in {authorised.FILE}: {declared.digest}")
+        process.echo(f"pinned in {authorised.FILE}: {declared.digest}")
         return ExitCode.PASS
-    process.echo(f"\nnot pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
+    process.echo(f"not pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
     return ExitCode.REFUSED
 
 
@@ -134,7 +135,7 @@ def explain(rule: str, policy_file: str | None) -> int:
     """Explain RULE in plain words.
 
     What it measures, its limit, how it decides, its source and how well the source is established. RULE can
-    also be a section of the policy: challenge, impact_table or test_uses.
+    also be a section of the policy: challenge, impact_table, test_uses or attempts.
     """
     from clearance import library, params
     from clearance.reporting import explain_rule

@@ -255,7 +255,7 @@ def _create(engine: sa.Engine, patience: float) -> tuple[str, int]:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file_lock.opened(file.with_name(f"{file.name}.lock")) as lock:
             waiting.flock(lock, patience, f"the new ledger {file}")
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            file_lock.create(file)
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             with _transaction(engine, patience) as connection:

@@ -120,6 +120,8 @@ class _Erasures:
             event = None
         if event is None:
             return  # it explains nothing; whether the entry counts is judged elsewhere
+        if self._unexplained.isdisjoint(event.entries):
+            return  # it was recorded, and erased nothing
         self._unexplained.difference_update(event.entries)
         listed = ", ".join(map(str, event.entries))
         when = f"on {this.time[:10]}: {event.reason}"

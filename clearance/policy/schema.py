@@ -179,6 +179,8 @@ Erasable = Literal[
     "proposal",
     "verdict",
     "comparison",
+    "attempt",
+    "rebuild",
     "approval",
     "rejection",
     "revocation",

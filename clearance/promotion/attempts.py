@@ -212,7 +212,7 @@ def count_tracked(
 ) -> AttemptCount:
     """The attempts up to the tracked content `fingerprint`, which the next release would record.
 
-    Reads the ledger of the checkout at `root` where there is one.
+    Reads the ledger of the checkout at `root` where there is one; raises as `open_read_only` does.
     """
     home = git.checkout_of(root)
     entries: list[Entry] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearance import files
-from clearance.params import data_contract
+from clearance.params.data_contract import DataContract
 from clearance.policy import authorised, policy_file, schema
 from clearance.versioning import git
 
@@ -28,7 +28,7 @@ class Authority:
     contracts: tuple[str, ...] = ()
     commit: str | None = None
 
-    def objection(self, contract: data_contract.DataContract) -> str | None:
+    def objection(self, contract: DataContract) -> str | None:
         """Why a model that answers this question may not be promoted, in a sentence; None when it may.
 
         Another contract than a pinned one is refused, and so is any where the policy requires a pin and
@@ -74,31 +74,49 @@ def _when(change: git.Change) -> str:
     return f"{change.at:%Y-%m-%d %H:%M} UTC (commit {change.commit[:12]})"
 
 
-def life(home: Path, name: str, commit: str) -> Life | None:
-    """How long what `commit` authorises for the model stood; None when it authorises nothing.
+def life(home: Path, name: str, commit: str, contract: DataContract) -> Life | None:
+    """How long what `commit` authorises for a model with this contract stood; None when it authorises none.
 
-    The commit must be HEAD or an ancestor of it; times are those that the commits state. Any change of what
-    the list says of the model, or of the policy, ends it: a tier that was committed and reverted lived short.
+    The commit must be HEAD or an ancestor of it; times are those that the commits state. Another tier,
+    another policy or text of it, or a pin that begins or ceases to refuse the contract ends it: a tier that
+    was committed and reverted lived short.
     """
     if not git.is_in_history(home, commit):
         return None
-    state = _state(home, name, commit)
+    state = _state(home, name, commit, contract)
     if state is None:
         return None
-    files_ = [str(authorised.FILE), str(state[0].policy)]
+    files_ = [str(authorised.FILE), state.policy]
     earlier, later = git.changes(home, None, commit, files_), git.changes(home, commit, "HEAD", files_)
-    same = list(itertools.takewhile(lambda at: _state(home, name, at.commit) == state, reversed(earlier)))
-    until = next((change for change in later if _state(home, name, change.commit) != state), None)
+    same = list(
+        itertools.takewhile(lambda at: _state(home, name, at.commit, contract) == state, reversed(earlier))
+    )
+    until = next((change for change in later if _state(home, name, change.commit, contract) != state), None)
     return Life(since=same[-1], until=until) if same else None
 
 
-def _state(home: Path, name: str, commit: str) -> tuple[authorised.Authorisation, bytes | None] | None:
-    """What a commit authorises for the model, and the text of that policy; None when nothing."""
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """What a commit authorises: policy, its text and tier; `permitted`: no pin refuses the contract."""
+
+    policy: str
+    text: bytes | None
+    tier: str
+    permitted: bool
+
+
+def _state(home: Path, name: str, commit: str, contract: DataContract) -> _State | None:
+    """What a commit authorises for the model; None when nothing."""
     listed = git.read_file(home, commit, str(authorised.FILE))
     authorisation = authorised.parse(listed).get(name) if listed else None
     if authorisation is None:
         return None
-    return authorisation, git.read_file(home, commit, str(authorisation.policy))
+    return _State(
+        policy=str(authorisation.policy),
+        text=git.read_file(home, commit, str(authorisation.policy)),
+        tier=authorisation.tier,
+        permitted=not authorisation.contracts or contract.digest in authorisation.contracts,
+    )
 
 
 def authorised_now(home: Path, name: str, sha256: str) -> Authority:

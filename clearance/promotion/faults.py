@@ -22,7 +22,7 @@ LEDGER_UNSOUND = ErrorKind(
 NO_REASON = ErrorKind(
     "promotion.no_reason",
     ConfigurationError,
-    "a reason is missing: what was given shows nothing",
+    "the reason has no visible character",
     "give a reason that people can read",
 )
 RIGHT_MISSING = ErrorKind(
@@ -255,7 +255,7 @@ REBUILD_DIFFERS = ErrorKind(
 COMPARISON_NOT_REPEATED = ErrorKind(
     "promotion.comparison_not_repeated",
     IntegrityError,
-    "{version}: the comparison with the champion that was recorded does not come out again: it is {outcome}",
+    "{version}: the comparison with the champion differs from the recorded one when repeated: {outcome}",
     "find out who recorded it; an honest one comes from `clearance release` where the version was made",
 )
 REMOTE_LACKS_OUTPUTS = ErrorKind(
@@ -273,12 +273,12 @@ COMPARISON_CHANGED = ErrorKind(
 VERSIONS_PLANTED = ErrorKind(
     "promotion.versions_planted",
     IntegrityError,
-    "{name} offers what the ledger does not: {planted}",
+    "MLflow holds under {name} what the ledger does not record: {planted}",
     "find out who put it there, and delete it in MLflow; only the alias `champion` is served from",
 )
 
 
 def ensure_reason(reason: str) -> None:
-    """Raise ConfigurationError unless the reason shows something to whoever reads it."""
+    """Raise ConfigurationError unless the reason has a visible character."""
     if not foreign_text.is_visible(reason):
         raise NO_REASON()

@@ -175,8 +175,10 @@ def _ensure_promoted_then(
 
 def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.Entry) -> str:
     """In which tier it was promoted, and how long that stood in git's history."""
-    commit, tier = intent.body.get("authorised_in"), intent.body.get("tier")
-    known = authorised_policy.life(session.root, verified.bundle.evidence.model, commit) if commit else None
+    begun = intent.read(events.IntentEvent)
+    commit, tier = (begun.authorised_in, begun.tier) if begun else (None, None)
+    name, contract = verified.bundle.evidence.model, data_contract.of(verified.settings)
+    known = authorised_policy.life(session.root, name, commit, contract) if commit else None
     return f"tier {tier or 'not recorded'}, {known or 'authorised by no commit'}"
 
 

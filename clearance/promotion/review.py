@@ -395,7 +395,12 @@ def champion_bundle(
     candidates = registry.candidate_name(name)
     version = registry.find_number(server, candidates, tenure.version)
     proposal = version_record.find_proposal(session.entries(name), tenure.version)
-    bundle = candidate.read_bundle(session, server, version, proposal) if version and proposal else None
+    if proposal is None:  # it was erased after its period; who signed it, its bundle says
+        signers = tuple((keyid, tenure.since) for keyid in session.roles.keys)
+        proposal = version_record.Proposal(
+            version=tenure.version, content=tenure.content, proposers=signers, fingerprint="", pushed=False
+        )
+    bundle = candidate.read_bundle(session, server, version, proposal) if version else None
     if bundle is None or bundle.digest != tenure.content:
         raise faults.CHAMPION_EVIDENCE_CHANGED(candidates=candidates, version=tenure.version)
     return bundle

@@ -47,7 +47,8 @@ def _copies(
 ) -> dict[int, int]:
     """The number of the proposed candidate that each version is the copy of: the oldest with its content."""
     proposals = [entry for entry in entries if entry.kind == ledger.EntryKind.PROPOSAL]
-    proposed = {(entry.body.get("version"), entry.body.get("fingerprint")) for entry in proposals}
+    events = (entry.read(ledger.events.ProposalEvent) for entry in proposals)
+    proposed = {(event.version, event.fingerprint) for event in events if event}
     erased = any(entry.redacted for entry in proposals)  # which of them cannot be told any more
     candidates: dict[str, int] = {}
     for candidate in registry.list_versions(server, registry.candidate_name(name)):

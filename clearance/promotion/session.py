@@ -51,8 +51,8 @@ class ReadOnlySession:
     def entries(self, model: str | None = None, after: int = 0) -> list[ledger.Entry]:
         """The entries that count after number `after`, of one model where it is named.
 
-        Void entries are left out, and so is what was erased by right. Raises IntegrityError when the database
-        is damaged.
+        Void entries are left out, and so are objections whose erasure counts. Raises IntegrityError when the
+        database is damaged.
         """
         _follow(self.root, self.book, self.history, self.roles.keys)
         stored = ledger.entries(self.book, model=model, after=after, until=self.history.last)
@@ -209,15 +209,14 @@ def open_read_only(root: Path) -> Iterator[ReadOnlySession]:
     with _open_ledger(root) as book:
         listed = roles_in_force.load(root)
         read_roles = _reader(root)
-        recorded = list(_recorded(book, read_roles))
         history = validity.History(
             ledger=book.id,
-            first=recorded[0] if recorded else listed,
+            first=validity.first_roles(_role_entries(book), read_roles) or listed,
             read_roles=read_roles,
             now=book.clock(),
         )
         keys = dict(listed.keys)
-        for roles in recorded:
+        for roles in _recorded(book, read_roles):
             keys |= roles.keys
         with suppress(IntegrityError):  # whoever reads an entry raises it again, and `audit` reports it
             _follow(root, book, history, keys)

@@ -33,8 +33,6 @@ OPEN_LIMIT = 16 * 1024
 OBJECTIONS = frozenset({EntryKind.REJECTION, EntryKind.REVOCATION})
 """Decisions that only restrict: neither a wrong clock nor an erasure that does not count ends them."""
 
-_ATTEMPTS = frozenset({EntryKind.ATTEMPT, EntryKind.PROPOSAL})
-
 _RESTRICTED = {kind for kind, event in events.EVENTS.items() if event.right} | {
     EntryKind.ROLES,
     EntryKind.INTENT,
@@ -147,11 +145,11 @@ class History:
         )
 
     def counts(self, item: Entry) -> bool:
-        """Whether readers see the entry: it is not void, and its body was not erased by right.
+        """Whether readers see the entry: it is not void, and no objection whose erasure counts.
 
-        An erased attempt is seen without its body: it was made, and still counts.
+        An objection that they see without its body was erased against the rules.
         """
-        erased = item.number in self.explained and item.kind not in _ATTEMPTS
+        erased = item.number in self.explained and item.kind in OBJECTIONS
         return item.number not in self.voids and not erased
 
     def add(self, item: Entry, signature: Signature | None) -> None:
@@ -231,7 +229,7 @@ class History:
         roles = self.read_roles(update)
         if (roles.version, roles.sha256, roles.root) != stated:
             raise _uncounted("it states another roles file than it holds")
-        if self._embedded and (roles.root, roles.version) < (trusted.root, trusted.version):
+        if (roles.root, roles.version) < (trusted.root, trusted.version):
             raise _uncounted(f"version {roles.version} of the roles file came after {trusted.version}")
         return roles
 
@@ -349,6 +347,21 @@ class History:
         self.trusted = TrustedVersion(
             version=event.roles_version, sha256=event.sha256, root=event.root_version
         )
+
+
+def first_roles(entries: Iterable[Entry], read_roles: ReadRoles) -> Roles | None:
+    """The first roles file that the entries hold, and that is not older than one before it; else None."""
+    newest = (0, 0)
+    for item in entries:
+        with suppress(ClearanceError):
+            update = item.read(events.RolesUpdate)
+            if update is not None and update.file is None:
+                newest = max(newest, (update.root_version, update.roles_version))
+            elif update is not None:
+                roles = read_roles(update)
+                if (roles.root, roles.version) >= newest:
+                    return roles
+    return None
 
 
 def trusted_version(entries: Iterable[Entry], read_roles: ReadRoles) -> TrustedVersion:

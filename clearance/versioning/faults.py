@@ -156,7 +156,7 @@ NOT_EXECUTED_HERE = ErrorKind(
 CHECKOUT_NOT_VISIBLE = ErrorKind(
     "versioning.checkout_not_visible",
     IntegrityError,
-    "this checkout cannot be seen whole: {reasons}",
+    "this checkout hides history or files: {reasons}",
     "undo what is named, or work in a fresh clone with its whole history; nothing was signed",
 )
 

@@ -32,19 +32,42 @@ _REPLACED = "`git replace` shows other commits than were made: remove what `git 
 def hidden_history(root: Path) -> tuple[str, ...]:
     """Why git does not tell all commits and authors of the project at `root`: sentences, empty when it does.
 
-    Also empty without git, a repository or a first commit, where there is no history to hide. Raises
-    ConfigurationError when git refuses to read the repository.
+    Also empty outside a repository. Starts no process, except where references are kept in tables.
     """
     checkout = git.checkout_of(root)
-    if git.head(checkout) is None:
+    folder = _git_folder(checkout)
+    if folder is None:
         return ()
-    grafts = checkout / git.output(checkout, "rev-parse", "--git-path", "info/grafts").strip()
     hidden = {
-        _SHALLOW: git.output(checkout, "rev-parse", "--is-shallow-repository").strip() == "true",
-        _GRAFTS: grafts.is_file() and bool(grafts.read_bytes().strip()),
-        _REPLACED: bool(git.output(checkout, "for-each-ref", "--count=1", "refs/replace/")),
+        _SHALLOW: _has_content(folder / "shallow"),
+        _GRAFTS: _has_content(folder / "info" / "grafts"),
+        _REPLACED: _has_replacements(checkout, folder),
     }
     return tuple(sentence for sentence, applies in hidden.items() if applies)
+
+
+def _git_folder(root: Path) -> Path | None:
+    """Where git keeps what all worktrees of the repository around `root` share; None outside of one."""
+    for folder in (root.resolve(), *root.resolve().parents):
+        item = folder / ".git"
+        if item.is_file():  # a worktree, a submodule
+            item = folder / item.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        if item.is_dir():
+            common = item / "commondir"
+            return item / common.read_text(encoding="utf-8").strip() if common.is_file() else item
+    return None
+
+
+def _has_content(file: Path) -> bool:
+    return file.is_file() and bool(file.read_bytes().strip())
+
+
+def _has_replacements(root: Path, folder: Path) -> bool:
+    if (folder / "reftable").is_dir():
+        return bool(git.output(root, "for-each-ref", "--count=1", "refs/replace/"))
+    packed = folder / "packed-refs"
+    is_packed = packed.is_file() and b" refs/replace/" in packed.read_bytes()
+    return is_packed or any(item.is_file() for item in (folder / "refs" / "replace").rglob("*"))
 
 
 def hidden_files(root: Path) -> tuple[str, ...]:

@@ -83,8 +83,8 @@ def split(measurements: Measurements | None = None, **content: Any) -> SplitDocu
         "protected": (),
         "tables": dict.fromkeys(TABLES, DIGEST),
     }
-    taken = {"overlap": Measurement(value=0)} if measurements is None else measurements
-    return SplitDocument.create(measurements=taken, **(made_up | content))
+    figures = {"overlap": Measurement(value=0)} if measurements is None else measurements
+    return SplitDocument.create(measurements=figures, **(made_up | content))
 
 
 def training(measurements: Measurements | None = None, **content: Any) -> TrainingDocument:
@@ -120,11 +120,11 @@ def training(measurements: Measurements | None = None, **content: Any) -> Traini
         "libraries": {},
         "requirements_sha256": DIGEST,
     }
-    taken = {"protected_at_decision": Measurement(value=0)} if measurements is None else measurements
+    figures = {"protected_at_decision": Measurement(value=0)} if measurements is None else measurements
     model = content.pop("model", DIGEST)
     if isinstance(model, str):
         model = {"file": "models/trained/model.skops", "sha256": model}
-    return TrainingDocument.create(measurements=taken, model=model, **(made_up | content))
+    return TrainingDocument.create(measurements=figures, model=model, **(made_up | content))
 
 
 def candidate(**content: Any) -> dict[str, Any]:
@@ -203,8 +203,8 @@ def group(true_positive: int, false_positive: int, false_negative: int, true_neg
 def explanation(measurements: Mapping[str, Measurement] | None = None, **content: Any) -> ExplanationDocument:
     """What matters to a model."""
     made_up: dict[str, Any] = {"importance": [], "by_group": {}, "group_rows": {}, "model_sha256": DIGEST}
-    taken = {"additivity_error": Measurement(value=1e-12)} if measurements is None else measurements
-    return ExplanationDocument.create(measurements=taken, **(made_up | content))
+    figures = {"additivity_error": Measurement(value=1e-12)} if measurements is None else measurements
+    return ExplanationDocument.create(measurements=figures, **(made_up | content))
 
 
 def finding(**content: Any) -> dict[str, Any]:

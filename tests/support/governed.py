@@ -139,8 +139,8 @@ class Place:
                 main()
             except ClearanceError as error:
                 return Done(int(error.exit_code), str(error))
-            except SystemExit as ended:
-                return Done(int(ended.code or 0), "")
+            except SystemExit as system_exit:
+                return Done(int(system_exit.code or 0), "")
         return Done(int(ExitCode.PASS), "")
 
     def command(self, *words: str, by: str = "") -> Done:
@@ -150,9 +150,9 @@ class Place:
         try:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 cli.main.main(list(words), standalone_mode=False)
-        except SystemExit as ended:
-            error = ended.__cause__.code if isinstance(ended.__cause__, ClearanceError) else ""
-            return Done(int(ended.code or 0), output.getvalue(), error)
+        except SystemExit as system_exit:
+            error = system_exit.__cause__.code if isinstance(system_exit.__cause__, ClearanceError) else ""
+            return Done(int(system_exit.code or 0), output.getvalue(), error)
         finally:
             os.environ.clear()
             os.environ.update(variables)
@@ -165,9 +165,9 @@ class Place:
 
     def agree(self, version: int, *, kind: str = "approve", by: Sequence[str] = ("vera", "rita")) -> Place:
         """Have these people decide so, each of them with success."""
-        for each in by:
-            done = self.decide(kind, version, each, days=7 if kind == "override" else None)
-            assert done.code == ExitCode.PASS, (each, done)
+        for person in by:
+            result = self.decide(kind, version, person, days=7 if kind == "override" else None)
+            assert result.code == ExitCode.PASS, (person, result)
         return self
 
     def promote(self, version: int, by: str = "") -> Done:
@@ -196,8 +196,8 @@ class Place:
     def entries(self, kind: str | None = None) -> list[ledger.Entry]:
         """The ledger's entries about the model, of one kind where it is named."""
         with ledger.open(f"sqlite:///{self.root}/.clearance/ledger.db") as book:
-            found = list(ledger.entries(book, model=NAME))
-        return [each for each in found if kind in (None, each.kind)]
+            history = list(ledger.entries(book, model=NAME))
+        return [entry for entry in history if kind in (None, entry.kind)]
 
     def told(self) -> int | None:
         """The champion by the ledger, as a candidate's number."""
@@ -258,19 +258,19 @@ class Place:
         return file
 
     def record(
-        self, identity: str, kind: ledger.EntryKind, version: int, signed: dict[str, Any]
+        self, identity: str, kind: ledger.EntryKind, version: int, envelope: dict[str, Any]
     ) -> ledger.Entry:
         """Write an entry about a version into the ledger by hand, past the command."""
         with self.office(identity) as office:
             content = self.proposed(version).content
-            body = {"version": version, "content": content, "reason": "by hand", "envelope": signed}
+            body = {"version": version, "content": content, "reason": "by hand", "envelope": envelope}
             return ledger.append(office.book, [office.draft(kind, NAME, **body)])[0]
 
     def forge(self, identity: str, *drafts: ledger.Draft) -> tuple[ledger.Entry, ...]:
         """Write entries with somebody's key past the commands, whatever they say."""
         with self.office(identity) as office:
-            signed = [d if d.keyid else replace(d, keyid=office.keyid) for d in drafts]
-            return ledger.append(office.book, signed)
+            forgeries = [d if d.keyid else replace(d, keyid=office.keyid) for d in drafts]
+            return ledger.append(office.book, forgeries)
 
     def voids(self) -> dict[int, str]:
         """Why each void entry is void, by its number."""
@@ -279,20 +279,20 @@ class Place:
 
     def proposed(self, version: int) -> version_record.Proposal:
         """What was proposed as this version."""
-        found = version_record.find_proposal(self.entries(), version)
-        assert found is not None
-        return found
+        proposal = version_record.find_proposal(self.entries(), version)
+        assert proposal is not None
+        return proposal
 
     def matter(self, version: int, **changes: Any) -> ApprovalSubject:
         """What there is to decide about a version, by the ledger; changed as told."""
-        told = self.told()
-        against = self.proposed(told).content if told not in (None, version) else None
+        champion = self.told()
+        against = self.proposed(champion).content if champion not in (None, version) else None
         with self.office() as office:
-            compared = version_record.newest_comparison(self.entries(), version, office.roles)
-            bound = {"ledger": office.book.id, "root": office.roles.root_digest}
-        about = {"comparison": compared and compared.comparison, "champion": against}
+            comparison = version_record.newest_comparison(self.entries(), version, office.roles)
+            binding = {"ledger": office.book.id, "root": office.roles.root_digest}
+        about = {"comparison": comparison and comparison.comparison, "champion": against}
         content, policy = self.proposed(version).content, judged.POLICY["id"]
-        about |= bound | {"model": NAME, "version": version, "content": content, "policy": policy}
+        about |= binding | {"model": NAME, "version": version, "content": content, "policy": policy}
         return ApprovalSubject(**(about | changes))
 
     def standing(self, version: int) -> approval_state.ApprovalState:
@@ -334,7 +334,7 @@ class Place:
     ) -> dict[str, Any]:
         """The envelope of a decision, signed by `signer` (default: `by`); the matter changed as told."""
         now = dt.datetime.now(dt.UTC)
-        said = decisions.statement_for(
+        statement = decisions.statement_for(
             decisions.DecisionKind(kind),
             self.matter(version, **changes),
             by=by,
@@ -342,12 +342,12 @@ class Place:
             at=now,
             until=until and now + until,
         )
-        return self.signed(signer or by, said)
+        return self.signed(signer or by, statement)
 
-    def signed(self, identity: str, said: dict[str, Any]) -> dict[str, Any]:
+    def signed(self, identity: str, statement: dict[str, Any]) -> dict[str, Any]:
         """A statement signed with somebody's key."""
         place = self.root / ".clearance/keys" / f"{identity}.pem"
-        return dsse.sign(said, signers.signer(f"file2:{place}"))
+        return dsse.sign(statement, signers.signer(f"file2:{place}"))
 
 
 def today() -> dt.date:
@@ -358,10 +358,10 @@ def today() -> dt.date:
 def add_people(root: Path) -> None:
     """Add `PEOPLE` to the demo's roles file."""
     path = root / roles_file.FILE
-    said = yaml.safe_load(path.read_text())
+    document = yaml.safe_load(path.read_text())
     for identity, roles in PEOPLE.items():
-        said["people"][identity] = {"emails": [f"{identity}@clearance.example"], "roles": roles}
-    path.write_text(yaml.safe_dump(said, sort_keys=False))
+        document["people"][identity] = {"emails": [f"{identity}@clearance.example"], "roles": roles}
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 @cache
@@ -390,9 +390,9 @@ STATES: dict[str, tuple[str, Callable[[Place], Any]]] = {
 
 def _backup(source: Path, target: Path) -> None:
     """Copy a database through SQLite, so that connections which are open see the new content."""
-    opened_ = contextlib.closing(sqlite3.connect(source)), contextlib.closing(sqlite3.connect(target))
-    with opened_[0] as held, opened_[1] as into:
-        held.backup(into)
+    connections = contextlib.closing(sqlite3.connect(source)), contextlib.closing(sqlite3.connect(target))
+    with connections[0] as connection, connections[1] as into:
+        connection.backup(into)
 
 
 def _sql(path: Path, statement: str, *values: Any) -> list[Any]:

@@ -85,18 +85,18 @@ class Provider:
     def claims(self, subject: str, **changes: Any) -> dict[str, Any]:
         """Good claims, changed; a claim that is changed to None is left out."""
         now = int(time.time())
-        said = {"iss": self.address, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 300}
-        said |= {"nbf": now, "jti": uuid.uuid4().hex, **changes}
-        return {name: value for name, value in said.items() if value is not None}
+        payload = {"iss": self.address, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 300}
+        payload |= {"nbf": now, "jti": uuid.uuid4().hex, **changes}
+        return {name: value for name, value in payload.items() if value is not None}
 
     def token(
         self, subject: str, *, key: Key | None = None, headers: dict[str, Any] | None = None, **changes: Any
     ) -> str:
         """A token for the subject, signed by the newest key unless by another."""
         key = key or self.keys[-1]
-        named = {"kid": key.keyid} | (headers or {})
-        said = {name: value for name, value in named.items() if value is not None}
-        return jwt.encode(self.claims(subject, **changes), key.private, key.algorithm, said)
+        fields = {"kid": key.keyid} | (headers or {})
+        token_headers = {name: value for name, value in fields.items() if value is not None}
+        return jwt.encode(self.claims(subject, **changes), key.private, key.algorithm, token_headers)
 
 
 @contextmanager
@@ -106,14 +106,14 @@ def running() -> Iterator[Provider]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            said = provider.document(self.path)
+            content = provider.document(self.path)
             if provider.redirect:
                 self.send_response(302)
                 self.send_header("Location", provider.redirect)
                 self.end_headers()
                 return
-            body = json.dumps(said).encode()
-            self.send_response(404 if said is None else 200)
+            body = json.dumps(content).encode()
+            self.send_response(404 if content is None else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

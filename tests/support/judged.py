@@ -179,8 +179,8 @@ def dump(root: Path) -> list[str]:
     """Everything that MLflow's SQLite store holds, and the digest of every file it keeps."""
     with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as database:
         rows = list(database.iterdump())
-    kept = sorted(path for path in (root / "mlruns").rglob("*") if path.is_file())
-    return rows + [f"{path} {files.sha256(path)} {path.stat().st_mtime_ns}" for path in kept]
+    artifact_paths = sorted(path for path in (root / "mlruns").rglob("*") if path.is_file())
+    return rows + [f"{path} {files.sha256(path)} {path.stat().st_mtime_ns}" for path in artifact_paths]
 
 
 def build(
@@ -219,8 +219,8 @@ def build(
     _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model, numbers=(first, rows))
     if candidates:
         _add_candidates(root, candidates, reference=reference)
-    judged = project_verdict.judge(params.load(root / "params.yaml"), root)
-    judged.write(root)
+    judgement = project_verdict.judge(params.load(root / "params.yaml"), root)
+    judgement.write(root)
     lock(root)
     return root
 
@@ -236,6 +236,11 @@ def lock(root: Path) -> None:
         shutil.copy(IGNORE, root / ".dvcignore")
     with Repo(str(root)) as repo:
         repo.commit(force=True)
+    note_executions(root)
+
+
+def note_executions(root: Path) -> None:
+    """Let the stages of the lock at `root` have run there."""
     executions.Executions(root).add(dvc_lock.read(root / "dvc.lock").stages.items())
 
 
@@ -341,7 +346,7 @@ def _training(split: SplitDocument, sha256: str) -> TrainingDocument:
 
 
 def _add_candidates(root: Path, number: int, *, reference: bool) -> None:
-    tried = [
+    candidates = [
         evidence.candidate(
             mitigation=_mitigation(at, number),
             chosen=at == min(1, number - 1),
@@ -351,8 +356,8 @@ def _add_candidates(root: Path, number: int, *, reference: bool) -> None:
         )
         for at in range(number)
     ]
-    plain = tried[0] | {"mitigation": "none", "chosen": False, "utility": 0.75} if reference else None
-    training = files.read_json(root / paths.TRAINING) | {"candidates": tried, "reference": plain}
+    plain = candidates[0] | {"mitigation": "none", "chosen": False, "utility": 0.75} if reference else None
+    training = files.read_json(root / paths.TRAINING) | {"candidates": candidates, "reference": plain}
     document = TrainingDocument.from_json(training)
     document.write(root)
 

@@ -86,8 +86,8 @@ def build(root: Path, frame: pd.DataFrame, **train: Any) -> Path:
     """Write a project at `root` whose tables are prepared and validated; `train` is its `train` section."""
     settings = params.read_yaml(ROOT / "params.yaml")
     settings["data"] = data().model_dump(mode="json", exclude_defaults=True)
-    chosen = {"estimator": "logistic_regression"} | train
-    settings["train"] = {name: value for name, value in chosen.items() if value is not None}
+    options = {"estimator": "logistic_regression"} | train
+    settings["train"] = {name: value for name, value in options.items() if value is not None}
     settings["explain"] = {"rows": 60, "background": 30}
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(settings))

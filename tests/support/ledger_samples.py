@@ -51,11 +51,11 @@ class Signer:
 
     def verify_envelope(self, envelope: Mapping[str, Any]) -> Opened:
         try:
-            found = Envelope.from_dict(json.loads(json.dumps(envelope)))
-            found.verify([self.key.public_key], 1)
+            parsed_envelope = Envelope.from_dict(json.loads(json.dumps(envelope)))
+            parsed_envelope.verify([self.key.public_key], 1)
         except (VerificationError, UnverifiedSignatureError, KeyError, TypeError, ValueError):
             raise IntegrityError("no signature by a known key holds", "ask who signed it") from None
-        return Opened(json.loads(found.payload))
+        return Opened(json.loads(parsed_envelope.payload))
 
     def seal(self, *places: Path) -> ledger.Seal:
         return ledger.Seal(sign=self.sign, verify_envelope=self.verify_envelope, places=places)
@@ -89,8 +89,8 @@ def erasure(
     *numbers: int, actor: str = "ada", keyid: str | None = None, reason: str = "asked for", **body: Any
 ) -> Draft:
     """The draft of an erasure of these entries."""
-    said = {"entries": sorted(set(numbers)), "reason": reason} | body
-    return Draft(kind=EntryKind.REDACTION, model=MODEL, actor=actor, keyid=keyid, body=said)
+    content = {"entries": sorted(set(numbers)), "reason": reason} | body
+    return Draft(kind=EntryKind.REDACTION, model=MODEL, actor=actor, keyid=keyid, body=content)
 
 
 def story(batches: int, random_: random.Random) -> list[list[Draft]]:

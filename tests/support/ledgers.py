@@ -24,5 +24,5 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     elif not samples.postgres_runs():
         pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432")
     else:
-        with samples.postgres() as found:
-            yield found
+        with samples.postgres() as url:
+            yield url

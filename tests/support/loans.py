@@ -32,9 +32,9 @@ def project() -> None:
 
 def configure(**source: Any) -> None:
     plain = {"kind": "sql", "path": str(COPY), "url_env": "LOANS_URL", "query": "SELECT * FROM loans"}
-    chosen = source if "kind" in source else plain | source
+    settings = source if "kind" in source else plain | source
     Path("params.yaml").write_text(
-        yaml.safe_dump(params.read_yaml(ROOT / "params.yaml") | {"source": chosen})
+        yaml.safe_dump(params.read_yaml(ROOT / "params.yaml") | {"source": settings})
     )
 
 
@@ -47,8 +47,8 @@ def change(*statements: str) -> None:
 
 
 def origin() -> dict[str, Any]:
-    found: dict[str, Any] = files.read_json(COPY / "origin.json")
-    return found
+    record: dict[str, Any] = files.read_json(COPY / "origin.json")
+    return record
 
 
 def table() -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ NIGHTLY = bool(os.environ.get("CLEARANCE_NIGHTLY"))
 
 def every_third(cases: Iterable[Case]) -> Sequence[Case]:
     """All cases in a nightly run; otherwise the first, every third after it, and the last."""
-    whole = list(cases)
+    all_cases = list(cases)
     if NIGHTLY:
-        return whole
-    return [case for place, case in enumerate(whole) if place % 3 == 0 or place == len(whole) - 1]
+        return all_cases
+    return [case for place, case in enumerate(all_cases) if place % 3 == 0 or place == len(all_cases) - 1]

@@ -81,8 +81,8 @@ def decided(
 ) -> dict[str, Any]:
     """An envelope with the person's decision; `key` and `by` make it somebody else's in part."""
     reason, at = more.pop("reason", "seen the evidence"), more.pop("at", AT)
-    said = decisions.statement_for(kind, matter, by=by or who, reason=reason, at=at, **more)
-    return dsse.sign(said, key or SIGNERS[who])
+    statement = decisions.statement_for(kind, matter, by=by or who, reason=reason, at=at, **more)
+    return dsse.sign(statement, key or SIGNERS[who])
 
 
 def record(

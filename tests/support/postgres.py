@@ -40,8 +40,11 @@ class Server:
 
 def binaries() -> Path | None:
     """The folder of `initdb` and `pg_ctl`; None when PostgreSQL is not installed here."""
-    found = [*map(Path, filter(None, [shutil.which("initdb")])), *sorted(Path(_DEBIAN).glob("*/bin/initdb"))]
-    return found[-1].parent if found else None
+    programs = [
+        *map(Path, filter(None, [shutil.which("initdb")])),
+        *sorted(Path(_DEBIAN).glob("*/bin/initdb")),
+    ]
+    return programs[-1].parent if programs else None
 
 
 @contextmanager
@@ -75,9 +78,12 @@ def _own(folder: Path) -> None:
 
 
 def _run(*command: str) -> None:
-    whole = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+    full_command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
     subprocess.run(
-        whole if os.getuid() == 0 else command, check=True, capture_output=True, cwd=tempfile.gettempdir()
+        full_command if os.getuid() == 0 else command,
+        check=True,
+        capture_output=True,
+        cwd=tempfile.gettempdir(),
     )
 
 

@@ -86,7 +86,7 @@ def process(folder: Path, variables: dict[str, str], *arguments: str) -> Iterato
             stdout=output,
             stderr=output,
             start_new_session=True,
-        ) as started,
+        ) as child,
     ):
         try:
             yield
@@ -96,8 +96,8 @@ def process(folder: Path, variables: dict[str, str], *arguments: str) -> Iterato
         finally:
             for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                    started.send_signal(number)
-                    started.wait(timeout=10)
+                    child.send_signal(number)
+                    child.wait(timeout=10)
 
 
 def wait_for(url: str) -> None:
@@ -121,8 +121,10 @@ def deployed(server: PrefectServer, folder: Path, **more: str) -> Iterator[SyncP
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process"), overwrite=True)
         deploy = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
         variables = server.variables()
-        done = subprocess.run(deploy, cwd=folder, env=variables, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        result = subprocess.run(
+            deploy, cwd=folder, env=variables, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
         with process(folder, variables | more, "worker", "start", "--pool", POOL):
             yield client
 

@@ -40,7 +40,7 @@ class Project:
 
     def run(self, *command: str, timeout: float = 400, variables: Mapping[str, str] | None = None) -> Done:
         """Run a command in the project; what it printed comes back in one text."""
-        done = subprocess.run(
+        result = subprocess.run(
             command,
             cwd=self.root,
             env=self.environment() | dict(variables or {}),
@@ -50,7 +50,7 @@ class Project:
             timeout=timeout,
             check=False,
         )
-        return Done(done.returncode, done.stdout)
+        return Done(result.returncode, result.stdout)
 
     def python(self, *arguments: str, **more: Any) -> Done:
         """Run this interpreter in the project."""
@@ -58,8 +58,8 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         """A newcomer's environment: own home, nothing exported, the guard on."""
-        kept = ("LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
-        kept_here = {name: os.environ[name] for name in kept if name in os.environ}
+        names = ("LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
+        kept_here = {name: os.environ[name] for name in names if name in os.environ}
         arithmetic = {
             name: value for name, value in os.environ.items() if name.startswith(("OPENBLAS_", "OMP_"))
         }
@@ -96,14 +96,14 @@ def copy(folder: Path) -> Project:
     """A clone of the working tree as it stands, uncommitted changes and new files included."""
     root, home = folder / "project", folder / "home"
     home.mkdir(parents=True)
-    listed = subprocess.run(
+    listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         check=True,
         text=True,
     ).stdout
-    for name in filter(None, listed.split("\0")):
+    for name in filter(None, listing.split("\0")):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)

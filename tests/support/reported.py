@@ -89,8 +89,8 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
     support = {"Elf": 40, "Orc": 12}
     unmet = _expectation("`debt` is null in 3 of 90 rows", False, "warn", "debt")
     unmet["examples"] = [{"row": "0123456789abcdef", "value": -7}]
-    met = _expectation("`income` holds numbers", True, "block", "income")
-    counted = {"blocking_failures": measured(0), "warnings": measured(1), "expectations": measured(2)}
+    passing_check = _expectation("`income` holds numbers", True, "block", "income")
+    totals = {"blocking_failures": measured(0), "warnings": measured(1), "expectations": measured(2)}
     bias = {"label_rate_difference": {"race": measured(0.21, 0.1, 0.3, Elf=120, Orc=70)}}
     bias["label_rate_ratio"] = {"race": measured(0.74, 0.6, 0.8, Elf=120, Orc=70)}
     bias["class_imbalance"] = {"race": measured(0.26, Elf=120, Orc=70)}
@@ -103,15 +103,15 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
         "Orc": evidence.group(5, 1, 3, 3),
         "Ent": evidence.group(0, 0, 0, 0),
     }
-    found: dict[str, MeasuredDocument] = {
-        "validation_raw": evidence.raw_validation(counted, expectations=[unmet, met]),
+    records: dict[str, MeasuredDocument] = {
+        "validation_raw": evidence.raw_validation(totals, expectations=[unmet, passing_check]),
         "split": evidence.split(
             {"overlap": measured(0), "left_out": measured(0)},
             rows={"train": 100, "tune": 38, "test": 52},
             row_digests=dict.fromkeys(("train", "tune", "test"), "ab" * 32),
             tables=dict.fromkeys(("features", "label", "protected"), "cd" * 32),
         ),
-        "validation_prepared": evidence.prepared_validation({**counted, **bias}, expectations=[met]),
+        "validation_prepared": evidence.prepared_validation({**totals, **bias}, expectations=[passing_check]),
         "training": _training(),
         "performance": evidence.performance(
             {"roc_auc": measured(0.81234, 0.75, 0.88), "brier": measured(0.14, 0.1, 0.2)},
@@ -136,7 +136,7 @@ def documents(gap: tuple[float, float, float] = DIGITS["Ada"]) -> dict[str, dict
             model_sha256=MODEL_SHA256,
         ),
     }
-    return {name: document.to_json() for name, document in found.items()}
+    return {name: document.to_json() for name, document in records.items()}
 
 
 def _expectation(detail: str, success: bool, severity: str, column: str) -> dict[str, Any]:
@@ -157,13 +157,13 @@ CHOICE: dict[str, Any] = evidence.CHOICE | {"rules": ["parity"]}
 
 def candidate(mitigation: str, utility: float | None, *, chosen: bool = False) -> dict[str, Any]:
     """A candidate of the training record; the chosen one breaks a rule."""
-    broken = [{"rule": "parity", "attribute": "race", "value": 0.14, "excess": 0.04}]
+    violations = [{"rule": "parity", "attribute": "race", "value": 0.14, "excess": 0.04}]
     return evidence.candidate(
         mitigation=mitigation,
         chosen=chosen,
         why="chosen: the best" if chosen else f"{mitigation} has less utility",
         keeps_every_rule=not chosen,
-        broken=broken if chosen else [],
+        broken=violations if chosen else [],
         utility=utility,
         tune=TUNE,
         disparity={"demographic_parity_difference": {"race": 0.1}},
@@ -173,13 +173,13 @@ def candidate(mitigation: str, utility: float | None, *, chosen: bool = False) -
 def side(tune: dict[str, Any], gap: float, ratio: float | None) -> dict[str, Any]:
     """One side of before and after: a difference with its interval, and a ratio that may be undefined."""
     undefined = measurement.undefined("no reference group is declared in `evaluate.reference`")
-    found = {
+    disparities = {
         "demographic_parity_difference": {"race": measured(gap, gap - 0.1, gap + 0.1)},
         "disparate_impact_reference_group": {"race": undefined if ratio is None else measured(ratio)},
         "accuracy_difference": {"race": measured(0.05, 0.0, 0.1)},
         "missing_share": {"race": measured(0.0)},
     }
-    plain = {metric: {name: it.to_json() for name, it in by.items()} for metric, by in found.items()}
+    plain = {metric: {name: it.to_json() for name, it in by.items()} for metric, by in disparities.items()}
     return {"utility": tune["balanced_accuracy"], "threshold": 0.5, "tune": tune, "disparity": plain}
 
 
@@ -208,17 +208,17 @@ def _training() -> TrainingDocument:
 def blocked() -> dict[str, dict[str, Any]]:
     """Evidence of a run that the raw table's validation blocked."""
     fault = _expectation("the row key `id` names 2 rows twice", False, "block", "id")
-    counted = {"blocking_failures": measured(1), "warnings": measured(0), "expectations": measured(1)}
-    first = evidence.raw_validation(counted, blocked=True, expectations=[fault])
+    totals = {"blocking_failures": measured(1), "warnings": measured(0), "expectations": measured(1)}
+    first = evidence.raw_validation(totals, blocked=True, expectations=[fault])
     because = "validate_raw: the row key `id` names 2 rows twice"
     rest = {name: BlockedDocument(because=because) for name in documents() if name != "validation_raw"}
     rest["validation_prepared"] = BlockedValidation(because=because, boundary="prepared")
-    return {"validation_raw": first.to_json()} | {name: each.to_json() for name, each in rest.items()}
+    return {"validation_raw": first.to_json()} | {name: document.to_json() for name, document in rest.items()}
 
 
 def write(
     root: Path,
-    found: dict[str, dict[str, Any]],
+    records: dict[str, dict[str, Any]],
     *,
     rules: dict[str, Any] | None = None,
     chosen: dict[str, Any] | None = None,
@@ -236,12 +236,12 @@ def write(
         sha256="12" * 32,
     )
     origin.write(root)
-    if found.get("training", {}).get("status") == "measured":
+    if records.get("training", {}).get("status") == "measured":
         artifacts.write_text(root / paths.MODEL, MODEL)
-    for name, document_ in found.items():
+    for name, document_ in records.items():
         artifacts.write_json(root / f"reports/{name}.json", document_)
-    drawn = {"evaluate": ("roc.svg", "odd.svg"), "explain": ("beeswarm.svg",)}
-    for folder, files in {"train": ("pareto.svg",) if pareto else (), **drawn}.items():
+    pictures = {"evaluate": ("roc.svg", "odd.svg"), "explain": ("beeswarm.svg",)}
+    for folder, files in {"train": ("pareto.svg",) if pareto else (), **pictures}.items():
         place = root / "reports/figures" / folder
         artifacts.write_json(place / "points.json", {})
         for name in files if figures else ():

@@ -41,7 +41,7 @@ def applications(rows: int = 400, seed: int = 0, **columns: Any) -> pa.Table:
     """Loan applications that keep every expectation of `DATA`; `columns` replaces some, None drops."""
     random = np.random.default_rng(seed)
     race = random.choice(["Black", "White"], rows, p=[0.3, 0.7])
-    approved = np.where(random.random(rows) < 0.5 + 0.3 * (race == "White"), "yes", "no")
+    decision = np.where(random.random(rows) < 0.5 + 0.3 * (race == "White"), "yes", "no")
     table: dict[str, Any] = {
         "id": np.arange(1000, 1000 + rows),
         "person": np.arange(rows) // 2,
@@ -51,9 +51,9 @@ def applications(rows: int = 400, seed: int = 0, **columns: Any) -> pa.Table:
         "kind": random.choice(["car", "home"], rows),
         "race": race,
         "sex": random.choice(["female", "male"], rows),
-        "approved": approved,
+        "approved": decision,
         "black": (race == "Black").astype(int),
-        "rejected": (approved == "no").astype(int),
+        "rejected": (decision == "no").astype(int),
     }
     table = {name: values for name, values in (table | columns).items() if values is not None}
     return pa.table(table)

@@ -25,7 +25,7 @@ def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProc
 
     Everything that the run changes in this process is put back, and its children are ended.
     """
-    started: list[ChildProcesses] = []
+    processes: list[ChildProcesses] = []
     out, err = io.StringIO(), io.StringIO()
     environment, handler = dict(os.environ), signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch:
@@ -33,7 +33,7 @@ def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProc
             patch.setattr(logger, "propagate", logger.propagate)
         events = logging.getLogger("EventsWorker")
         patch.setattr(events, "level", events.level)
-        patch.setattr(terminal, "ChildProcesses", lambda root: _note(started, ChildProcesses(root)))
+        patch.setattr(terminal, "ChildProcesses", lambda root: _note(processes, ChildProcesses(root)))
         patch.setattr(sys, "unraisablehook", sys.unraisablehook)
         patch.chdir(folder)
         os.environ.clear()
@@ -46,7 +46,7 @@ def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProc
             ):
                 terminal.main(list(options), standalone_mode=False)
         finally:
-            for children in started:
+            for children in processes:
                 atexit.unregister(children.close)
                 children.close()
             os.environ.clear()
@@ -55,6 +55,6 @@ def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProc
     return CompletedProcess(options, int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
-def _note(started: list[ChildProcesses], children: ChildProcesses) -> ChildProcesses:
-    started.append(children)
+def _note(processes: list[ChildProcesses], children: ChildProcesses) -> ChildProcesses:
+    processes.append(children)
     return children

@@ -20,10 +20,10 @@ def git(root: Path, *arguments: str, who: str = "Ann <ann@example.org>") -> str:
     """Run git there as somebody; what it printed."""
     name, _, mail = who.removesuffix(">").partition(" <")
     identity = ("-c", f"user.name={name}", "-c", f"user.email={mail}")
-    done = subprocess.run(
+    result = subprocess.run(
         ["git", *identity, *arguments], cwd=root, check=True, capture_output=True, text=True
     )
-    return done.stdout.strip()
+    return result.stdout.strip()
 
 
 def record(root: Path, commit: str | None = None) -> RebuildRecord:

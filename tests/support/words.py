@@ -61,11 +61,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def noted_messages() -> Iterator[list[str]]:
     """Every message for people from now on, in its recorded form."""
-    heard: list[str] = []
+    messages: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         for carrier, list_messages in MESSAGES.items():
-            patch.setattr(carrier, "__init__", _noting(carrier.__init__, list_messages, heard))  # type: ignore[misc]
-        yield heard
+            patch.setattr(carrier, "__init__", _noting(carrier.__init__, list_messages, messages))  # type: ignore[misc]
+        yield messages
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ def message_record(request: pytest.FixtureRequest) -> Iterator[frozenset[str] | 
     if not request.config.getoption("record_words"):
         yield read(path) if path.exists() else None
         return
-    found: set[str] = set()
-    yield found
-    path.write_text("\n\n".join(sorted(found)) + "\n", encoding="utf-8")
+    messages: set[str] = set()
+    yield messages
+    path.write_text("\n\n".join(sorted(messages)) + "\n", encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -98,13 +98,13 @@ def _words(
 
 
 def _noting(
-    init: Callable[..., None], list_messages: Callable[[Any], list[str]], heard: list[str]
+    init: Callable[..., None], list_messages: Callable[[Any], list[str]], messages: list[str]
 ) -> Callable[..., None]:
     """`init`, which afterwards adds the new object's messages to `heard`."""
 
     @wraps(init)
     def noting(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        heard.extend(map(normalized, list_messages(self)))
+        messages.extend(map(normalized, list_messages(self)))
 
     return noting
