@@ -31,6 +31,7 @@ from clearance.ledger import faults
 
 Text = Annotated[str, Field(max_length=10_000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_LONGEST_QUOTE = 1_200
 VersionNumber = Annotated[int, Field(ge=1)]
 
 
@@ -499,6 +500,11 @@ def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
     subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
     return text.format(actor=actor, subject=subject)
+
+
+def quoted(reason: str) -> str:
+    """The reason of a refusal, cut where it is long: it quotes what others wrote, who may write more."""
+    return reason if len(reason) <= _LONGEST_QUOTE else f"{reason[: _LONGEST_QUOTE - 1]}…"
 
 
 def stated_version(body: Mapping[str, Any]) -> int | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance import foreign_text, paths, registry, wording
+from clearance.documents.measurement import Outcome
 from clearance.ledger import Entry, EntryKind, events, settings
 from clearance.policy.attempt_terms import AttemptTerms
 from clearance.promotion.session import LedgerSession, open_read_only
@@ -74,7 +75,7 @@ class AttemptCount:
     def overrides(self) -> list[str]:
         """What runs overrode, each `key=value` once and on one line, as they were tried."""
         pairs = (pair for each in self.attempts for pair in each.overrides.items())
-        texts = (f"{key}={textwrap.shorten(text, _WIDEST)}" for key, text in pairs)
+        texts = (f"{_cut(key)}={_cut(text)}" for key, text in pairs)
         return list(dict.fromkeys(map(foreign_text.inert, texts)))
 
     @property
@@ -94,7 +95,7 @@ class AttemptCount:
         if not self.earlier:
             return first
         parts = {
-            "seeds": map(str, self.seeds),
+            "seeds": map(_cut, map(str, self.seeds)),
             "overrides": self.overrides,
             "not promoted before": map(str, self.earlier),
         }
@@ -115,6 +116,10 @@ class AttemptCount:
         }
 
 
+def _cut(text: str) -> str:
+    return textwrap.shorten(text, _WIDEST)
+
+
 def _listed(texts: Iterable[str]) -> str:
     names = list(texts)
     more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
@@ -124,28 +129,42 @@ def _listed(texts: Iterable[str]) -> str:
 def recorded(entries: Iterable[Entry], model: str, terms: AttemptTerms | None = None) -> list[AttemptCount]:
     """The attempts that the ledger holds, in order, one count for the time up to each promotion.
 
-    The last is the time since the last promotion; it is empty where nothing was tried. Attempts recorded
-    before the first day of the `terms` do not count. An entry that was erased without the right to is an
-    attempt of its own; what was erased by right is not among the entries that count.
+    The last is the time since the present champion was first promoted; it is empty where nothing was tried. A
+    version that serves again, by a rollback or by what is recorded as a promotion, starts no new count: the
+    one since its first promotion goes on. Attempts recorded before the first day of the `terms` do not count.
+    An entry whose body was erased counts as an attempt of its own. Of several verdicts on a version the first
+    counts, which its release recorded.
     """
     first = dt.date.min if terms is None else terms.valid_from
-    counts = [AttemptCount(model=model, champion=None, attempts=())]
-    places: dict[Any, tuple[int, int]] = {}
+    found: list[Attempt] = []
+    starts: dict[int | None, int] = {None: 0}
+    spans: list[tuple[int | None, int]] = [(None, 0)]  # the champion, and the attempts before the change
+    places: dict[Any, int] = {}
+    judged: set[int] = set()
     for entry in entries:
         event = entry.event
-        if isinstance(event, events.PromotionEvent):
-            counts.append(AttemptCount(model=model, champion=event.version, attempts=()))
+        if isinstance(event, events.PromotionEvent | events.RollbackEvent):
+            starts.setdefault(event.version, len(found))
+            spans.append((event.version, len(found)))
         elif entry.kind in _ATTEMPTS:
             attempt, key = _attempt(entry, event), _key(entry, event)
             if key not in places and entry.at.date() >= first:
-                places[key] = (len(counts) - 1, counts[-1].number)
-                counts[-1] = replace(counts[-1], attempts=(*counts[-1].attempts, attempt))
-            if attempt.version is not None and (place := places.get(key)):
-                _update(counts, place, version=attempt.version)
-                places["version", attempt.version] = place
-        elif isinstance(event, events.VerdictEvent) and (place := places.get(("version", event.version))):
-            _update(counts, place, outcome=event.outcome, **_facts(event.attempt))
-    return counts
+                places[key] = len(found)
+                found.append(attempt)
+            if attempt.version is not None and key in places:
+                place = places["version", attempt.version] = places[key]
+                found[place] = replace(found[place], version=attempt.version)
+        elif isinstance(event, events.VerdictEvent) and event.version not in judged:
+            known = places.get(("version", event.version))
+            if known is not None:
+                judged.add(event.version)
+                facts = _facts(event.attempt)
+                found[known] = replace(found[known], outcome=_outcome(event.outcome), **facts)
+    ends = [*(end for _, end in spans[1:]), len(found)]
+    return [
+        AttemptCount(model=model, champion=champion, attempts=tuple(found[starts[champion] : end]))
+        for (champion, _), end in zip(spans, ends, strict=True)
+    ]
 
 
 def of_version(
@@ -179,7 +198,9 @@ def unrecorded(
         for entry in entries
         if isinstance(event := entry.event, events.AttemptEvent | events.ProposalEvent)
     }
-    starts = [entry.at for entry in entries if entry.read(events.PromotionEvent)][-1:]
+    since = recorded(entries, "", None)[-1].champion
+    promotions = [entry for entry in entries if entry.read(events.PromotionEvent)]
+    starts = [entry.at for entry in promotions if entry.event and entry.event.about == since][:1]
     if terms is not None:
         starts.append(dt.datetime.combine(terms.valid_from, dt.time(), dt.UTC))
     start = max(starts, default=dt.datetime.min.replace(tzinfo=dt.UTC))
@@ -258,7 +279,8 @@ def _key(entry: Entry, event: events.Event | None) -> tuple[str, Any]:
 def _attempt(entry: Entry, event: events.Event | None) -> Attempt:
     if isinstance(event, events.AttemptEvent):
         facts = _facts(event.attempt)
-        return Attempt(fingerprint=event.fingerprint, at=entry.at, outcome=event.outcome, **facts)
+        outcome = _outcome(event.outcome)
+        return Attempt(fingerprint=event.fingerprint, at=entry.at, outcome=outcome, **facts)
     if isinstance(event, events.ProposalEvent):
         return Attempt(fingerprint=event.fingerprint, at=entry.at, version=event.version)
     return Attempt(fingerprint=None, at=entry.at)
@@ -268,8 +290,6 @@ def _facts(tried: events.AttemptFacts | None) -> dict[str, Any]:
     return tried.model_dump() if tried else {}
 
 
-def _update(counts: list[AttemptCount], place: tuple[int, int], **changes: Any) -> None:
-    at, number = place
-    attempts = list(counts[at].attempts)
-    attempts[number] = replace(attempts[number], **changes)
-    counts[at] = replace(counts[at], attempts=tuple(attempts))
+def _outcome(text: str | None) -> str | None:
+    """The verdict that an entry states; None where it states something else."""
+    return text if text in set(Outcome) else None

@@ -112,6 +112,12 @@ PROMOTED_AGAINST_POLICY = ErrorKind(
     "entry {entry} promoted it although this stood in the way: {reason}",
     _INVESTIGATE,
 )
+PREDECESSOR_UNFIT = ErrorKind(
+    "promotion.predecessor_unfit",
+    ConfigurationError,
+    "version {version}, a champion before it, did not become champion as it must: {why}",
+    "find out who promoted it; where it is still champion, `clearance rollback` to one that verifies",
+)
 CHAMPION_LAPSED = ErrorKind(
     "promotion.champion_lapsed",
     ConfigurationError,
@@ -122,7 +128,7 @@ OVERRIDE_ENDED = ErrorKind(
     "promotion.override_ended",
     ConfigurationError,
     "its promotion rests on an override, which ended on {day}",
-    "roll back or retire it; a model that is released again can be overridden again",
+    "two people override it again, or roll back or retire it",
 )
 
 REVIEW_OUTDATED = ErrorKind(

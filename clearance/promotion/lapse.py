@@ -1,7 +1,7 @@
 """Whether what allowed the present champion still holds: pure, from the ledger alone.
 
-An override ends on its day, and whoever approved may withdraw it. Neither changes the champion by itself: the
-policy's `promotion.lapsed` says what a release does then.
+An override ends on its day, and whoever approved may withdraw that, or object. Neither changes the
+champion: the policy's `promotion.lapsed` says what a release does then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ def find(record: VersionRecord, roles: Roles, now: dt.datetime) -> str | None:
     """Why the champion's permission has lapsed as of `now`; None while it holds.
 
     `record` is that of the champion. Each person whom its tenure rests on must still agree: with an approval
-    that they have not withdrawn, or where they overrode, with an override that has not ended.
+    that they have not withdrawn, or where they overrode, with an override that has not ended; and without a
+    rejection of their own.
     """
     tenure = record.champion
     if tenure is None or tenure.version != record.version:
@@ -30,20 +31,23 @@ def find(record: VersionRecord, roles: Roles, now: dt.datetime) -> str | None:
     revoked = {
         (decision.person.identity, digest) for decision in decisions for digest in decision.decision.revokes
     }
-    agreed = [
+    standing = [
         decision
         for decision in decisions
-        if decision.kind is kind and (decision.person.identity, decision.digest) not in revoked
+        if decision.content == tenure.content and (decision.person.identity, decision.digest) not in revoked
     ]
-    reasons = [_lapsed(identity, kind, agreed, now) for identity in tenure.allowed_by]
+    reasons = [_lapsed(identity, kind, standing, now) for identity in tenure.allowed_by]
     return " ".join(reason for reason in reasons if reason) or None
 
 
 def _lapsed(
-    identity: str, kind: DecisionKind, agreed: list[RecordedDecision], now: dt.datetime
+    identity: str, kind: DecisionKind, standing: list[RecordedDecision], now: dt.datetime
 ) -> str | None:
-    """Why one person no longer agrees; None when they do."""
-    own = [decision for decision in agreed if decision.person.identity == identity]
+    """Why one person no longer agrees; None when they do. `standing` are the decisions not withdrawn."""
+    decisions = [decision for decision in standing if decision.person.identity == identity]
+    if rejections := [decision for decision in decisions if decision.kind is DecisionKind.REJECT]:
+        return f"{identity} rejected it (entry {rejections[-1].number})."
+    own = [decision for decision in decisions if decision.kind is kind]
     if not own:
         return f"{identity} withdrew their {kind.noun}."
     ends = [decision.decision.until for decision in own]

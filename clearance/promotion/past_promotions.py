@@ -5,16 +5,19 @@ Under the policy that was authorised then, and the decisions that the ledger hel
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 
 from clearance import files, ledger, registry
+from clearance.errors import ClearanceError, ConfigurationError, TransientError
 from clearance.ledger import EntryKind, events
 from clearance.params import data_contract
-from clearance.policy import authorised
-from clearance.promotion import authorised_policy, faults, review
+from clearance.policy import authorised, policy_file
+from clearance.promotion import authorised_policy, candidate, faults, review, version_record
 from clearance.promotion.authorised_policy import Authority
 from clearance.promotion.candidate import VerifiedCandidate
-from clearance.promotion.review import JudgedEvidence
+from clearance.promotion.review import Assessment, JudgedEvidence
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust.roles import Right
@@ -94,13 +97,80 @@ def _ensure_allowed(
         raise faults.PROMOTED_AGAINST_POLICY(entry=promotion.number, reason=reviewed.obstacle.reason)
     until = reviewed.approvals.until
     if until is not None and until <= session.now():
-        raise faults.OVERRIDE_ENDED(day=until.date())
+        until = _renewed(session, server, verified, record, assessment)
+        if until is None:
+            raise faults.OVERRIDE_ENDED(day=str(reviewed.approvals.until)[:10])
     approvals = ", ".join(str(decision) for decision in reviewed.approvals.counted)
     limit = f"; BY OVERRIDE until {until.date()}" if until else ""
     return (
         f"promoted by {intent.actor} (entry {promotion.number}); "
         f"{approvals or 'the policy requires no approval'}{limit}; {_life(session, verified, intent)}{news}"
     )
+
+
+def _renewed(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+    assessment: Assessment,
+) -> dt.datetime | None:
+    """Until when people have overridden the verdict again, as the policy asks; None when they have not."""
+    now = session.now()
+    approvals = review.review_then(session, server, verified, record, assessment, at=now).approvals
+    lasts = approvals.complete and approvals.until is not None and approvals.until > now
+    return approvals.until if lasts else None
+
+
+def predecessor_fault(
+    session: ReadOnlySession, server: registry.MlflowServer, record: VersionRecord
+) -> ClearanceError | None:
+    """Why a champion that the version followed was never properly promoted; None when all were.
+
+    A champion decides what its successors are compared with, who counts as an author and which attempts
+    count, so one that somebody only wrote into the ledger would speak for the next. One whose evidence was
+    erased by right is not judged again.
+    """
+    entries, name = record.entries, record.model
+    follows = record.reference
+    while follows is not None:
+        if not _was_erased(entries, follows.version):
+            earlier = version_record.fold(entries, name, follows.version, session.roles)
+            try:
+                with candidate.open_verified(session, server, earlier) as verified:
+                    _ensure_promoted_then(session, server, verified, earlier)
+            except TransientError:
+                raise
+            except ClearanceError as error:
+                return faults.PREDECESSOR_UNFIT(version=follows.version, why=error.fault)
+        follows = version_record.followed(entries, name, follows.version)
+    return None
+
+
+def _was_erased(entries: Sequence[ledger.Entry], version: int) -> bool:
+    redactions = (entry.read(events.RedactionEvent) for entry in entries)
+    return any(redaction is not None and version in redaction.versions for redaction in redactions)
+
+
+def _ensure_promoted_then(
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    verified: VerifiedCandidate,
+    record: VersionRecord,
+) -> None:
+    """Raise as `ensure_promoted` does, but for what has ended since or was judged by what no commit holds."""
+    try:
+        ensure_promoted(session, server, verified, record)
+    except ConfigurationError as error:
+        if error.code == faults.OVERRIDE_ENDED.code:
+            return
+        terms = policy_file.load(verified.policy_file, recorded=True)
+        uncommitted = terms.demo or terms.promotion.uncommitted
+        judged_by = files.sha256(verified.policy_file)
+        now = authorised_policy.authorised_now(session.root, record.model, judged_by)
+        if error.code == faults.PROMOTED_AGAINST_POLICY.code and uncommitted and now.policy is None:
+            return
+        raise
 
 
 def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.Entry) -> str:

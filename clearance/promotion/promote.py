@@ -163,7 +163,7 @@ def promote(
             record = _updated(session, reviewed.record)
             reviewed = review.with_record(session, server, reviewed, record)
         attempt = PromotionAttempt(session=session, server=server, name=name, review=reviewed, fence=fence)
-        ending, state = carry_out(attempt, _obstacle(session, reviewed))
+        ending, state = carry_out(attempt, _obstacle(session, server, reviewed))
         if ending.status is Status.CHAMPION and lapsed_policy(reviewed.assessment) != "warn":
             lapsed = find_lapse(session, name)
             ending = Ending(status=Status.LAPSED, reason=lapsed) if lapsed else ending
@@ -193,10 +193,13 @@ def find_lapse(session: ReadOnlySession, name: str) -> str | None:
     return f"Version {tenure.version} is champion, and what allowed it has ended. {lapsed} {hint}"
 
 
-def _obstacle(session: LedgerSession, reviewed: Review) -> Ending | None:
+def _obstacle(session: LedgerSession, server: registry.MlflowServer, reviewed: Review) -> Ending | None:
     """Why the version may not become champion, by this person; None when it may."""
-    if reviewed.obstacle or session.may(Right.PROMOTE):
+    if reviewed.obstacle:
         return reviewed.obstacle
+    if session.may(Right.PROMOTE):
+        fault = past_promotions.predecessor_fault(session, server, reviewed.record)
+        return Ending(status=Status.NOT_PROMOTED, reason=f"{fault.fault}: {fault.hint}.") if fault else None
     identity = session.acting.person.identity
     reason = f"All required approvals are in, and {identity} may not promote: ask an operator to."
     return Ending(status=Status.NOT_PROMOTED, reason=reason)
@@ -315,7 +318,8 @@ def ensure_alias(
 def record_refusal(session: LedgerSession, reviewed: Review, ending: Ending, *, again: bool) -> None:
     """Record that the version was not promoted, and why; without `again` once for each reason and person."""
     subject = reviewed.subject
-    body = {"version": subject.version, "content": subject.content, "reason": ending.reason}
+    reason = events.quoted(ending.reason)
+    body = {"version": subject.version, "content": subject.content, "reason": reason}
     refusal = events.RefusalEvent.from_body(body)
     entries = session.entries(subject.model)
     if not again and any(

@@ -46,11 +46,18 @@ class CandidateRelease:
     tags: Mapping[str, str]
 
     def register(self) -> registry.Version:
-        """The candidate of exactly this content. Raises IntegrityError unless it is what was judged."""
-        name = registry.candidate_name(self.settings.name)
-        version = registry.register_version(
-            self.server, name, self.tracked, self.verified.fingerprint, self.tags
-        )
+        """The candidate of exactly this content. Raises IntegrityError unless it is what was judged.
+
+        A number under which somebody has proposed other content is passed over: it stops nobody.
+        """
+        name, fingerprint = registry.candidate_name(self.settings.name), self.verified.fingerprint
+        entries = self.session.entries(self.settings.name)
+        while True:
+            version = registry.register_version(self.server, name, self.tracked, fingerprint, self.tags)
+            proposal = version_record.find_proposal(entries, version.number)
+            if proposal is None or proposal.fingerprint in ("", fingerprint):
+                break
+            registry.discard_version(self.server, version)
         for tag, value in self.tags.items():
             if version.tags.get(tag) != value:
                 raise faults.TAG_CHANGED(version=version, tag=tag)

@@ -1,7 +1,8 @@
 """Independent rebuilds of a version: which count, and what they say. Nothing is built here.
 
 A rebuild counts when a person with the right to rebuild signed it, word for word as the ledger has it, about
-exactly this content, and did not contribute to the version. Of each person the newest one counts.
+exactly this content, recorded it themselves (what another person repeats says nothing new), and did not
+contribute to the version. Of each person the newest one counts.
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ def _signer(entry: Entry, event: RebuildEvent, roles: Roles) -> str | None:
         return None
     if signed.statement["predicateType"] != PREDICATE or signed.statement["predicate"] != body:
         return None
-    for keyid in sorted(signed.keyids):
-        person = roles.person(keyid, entry.at)
-        if person is not None and roles.may(keyid, Right.REBUILD, entry.at):
-            return person.identity
+    keyid = entry.keyid or ""
+    person = roles.person(keyid, entry.at)
+    if keyid in signed.keyids and person is not None and roles.may(keyid, Right.REBUILD, entry.at):
+        return person.identity
     return None
 
 

@@ -136,7 +136,7 @@ class LedgerSession(ReadOnlySession):
         try:
             yield
         except (ConfigurationError, IntegrityError) as error:
-            reason = f"{self.acting.person.identity} could not {action}: {error.fault}"
+            reason = ledger.events.quoted(f"{self.acting.person.identity} could not {action}: {error.fault}")
             self.record(self.draft(ledger.EntryKind.REFUSAL, model, **about, reason=reason))
             raise
 

@@ -140,7 +140,9 @@ def _describe_permission(
     record = version_record.fold(entries, name, tenure.version, session.roles)
     if lapsed := lapse.find(record, session.roles, session.now()):
         raise faults.CHAMPION_LAPSED(why=lapsed)
-    return f"nobody withdrew what allowed it{f', until {end}' if (end := tenure.override_until) else ''}"
+    end = tenure.override_until
+    lasts = end is not None and end >= session.now().date().isoformat()  # else it was renewed since
+    return f"nobody withdrew what allowed it{f', until {end}' if lasts else ''}"
 
 
 def exit_code(checks: Sequence[Check]) -> ExitCode:
@@ -195,6 +197,8 @@ def _check_version(
         if report := _rebuild_check(session, server, verified, record):
             yield report
         yield _check("approvals", lambda: _describe_approvals(session, server, verified, record))
+        if fault := past_promotions.predecessor_fault(session, server, record):
+            yield _broken("predecessors", fault)
 
 
 def _describe_copy(server: registry.MlflowServer, copy: registry.Version, verified: VerifiedCandidate) -> str:

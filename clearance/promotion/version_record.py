@@ -113,7 +113,7 @@ def fold(entries: Iterable[Entry], model: str, version: int, roles: Roles) -> Ve
     first = next((entry.number for entry in about if entry.kind == events.EntryKind.PROPOSAL), None)
     reference = champion
     if champion is not None and champion.version == version:
-        reference = _followed(listed, model, version)
+        reference = followed(listed, model, version)
     return VersionRecord(
         model=model,
         version=version,
@@ -147,8 +147,8 @@ def _present(tenures: Sequence[ledger.Tenure]) -> ledger.Tenure | None:
     return tenures[-1] if tenures and tenures[-1].until is None else None
 
 
-def _followed(entries: Sequence[Entry], model: str, version: int) -> ledger.Tenure | None:
-    """The champion when the version was first promoted."""
+def followed(entries: Sequence[Entry], model: str, version: int) -> ledger.Tenure | None:
+    """The champion when the version was first promoted; None when there was none."""
     first = next(
         (
             index

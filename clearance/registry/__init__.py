@@ -47,6 +47,7 @@ _MODULE_OF = {
     "champion": "versions",
     "clear_champion": "versions",
     "copy_version": "versions",
+    "discard_version": "versions",
     "find_number": "versions",
     "find_version": "versions",
     "list_versions": "versions",

@@ -36,6 +36,7 @@ from clearance.registry.versions import candidate_version as candidate_version
 from clearance.registry.versions import champion as champion
 from clearance.registry.versions import clear_champion as clear_champion
 from clearance.registry.versions import copy_version as copy_version
+from clearance.registry.versions import discard_version as discard_version
 from clearance.registry.versions import find_number as find_number
 from clearance.registry.versions import find_version as find_version
 from clearance.registry.versions import list_versions as list_versions

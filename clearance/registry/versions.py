@@ -73,6 +73,12 @@ def register_version(
         return _create(server, name, fingerprint, create)
 
 
+def discard_version(server: MlflowServer, version: Version) -> None:
+    """Delete a version that nobody has proposed; its number is not used again."""
+    with translated(server.addresses[-1]):
+        server.client.delete_model_version(version.name, str(version.number))
+
+
 def copy_version(server: MlflowServer, version: Version, name: str) -> Version:
     """Copy a candidate with its tags to the registered model `name`, once."""
     if version.fingerprint is None:
