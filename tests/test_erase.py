@@ -64,6 +64,15 @@ def test_all_about_one_version_goes_at_once_when_the_last_of_it_may(place: Place
     }
 
 
+def test_a_refusal_about_a_version_neither_keeps_its_evidence_nor_goes_with_it(place: Place) -> None:
+    """Anybody who is refused names the version; it need not even exist."""
+    before = erase.due_entries(place.put("successor").entries(), NAME, {"others": 2}, later(2))
+    body = {"reason": "no right", "version": 1}
+    place.forge("vera", ledger.Draft(kind=ledger.EntryKind.REFUSAL, model=NAME, actor="vera", body=body))
+    periods = {"others": 2, "refusal": 30}
+    assert erase.due_entries(place.entries(), NAME, periods, later(2)) == before
+
+
 def test_it_is_told_first_and_erased_with_a_reason_by_whoever_may(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -496,6 +496,14 @@ ERASABLE = frozenset(kind for kind, event in EVENTS.items() if event.erasable)
 """The kinds whose body may be erased: who was champion, and who erased what, stays readable."""
 
 
+def evidence_version(event: Event | None) -> int | None:
+    """The version whose evidence the event is: all of one version is erased together. None for anything else.
+
+    A refusal is about a version that somebody named, which need not exist.
+    """
+    return event.version if isinstance(event, EvidenceEvent) else None
+
+
 def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
     subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clearance import ledger
-from clearance.ledger import retention
+from clearance.ledger import events, retention
 from clearance.policy import authorised, policy_file
 from clearance.promotion import faults, version_record
 from clearance.promotion.session import LedgerSession
@@ -28,7 +28,7 @@ def due_entries(
     champion = version_record.champion(entries, name)
     erasable = [entry for entry in entries if entry.kind in ledger.ERASABLE and not entry.redacted]
     expired = {entry.number for entry in retention.expired(erasable, years, today)}
-    versions = {entry.number: event.about if (event := entry.event) else None for entry in erasable}
+    versions = {entry.number: events.evidence_version(entry.event) for entry in erasable}
     retained = {versions[entry.number] for entry in erasable if entry.number not in expired} - {None}
     if champion:
         retained.add(champion.version)
@@ -58,14 +58,14 @@ def erase(session: LedgerSession, name: str, years: Mapping[str, int], reason: s
     session.ensure_sound()
     due = due_entries(session.entries(name), name, years, session.now().date())
     if due:
-        versions = {event.about for entry in due if (event := entry.event)} - {None}
+        versions = {events.evidence_version(entry.event) for entry in due}
         draft = session.draft(
             ledger.EntryKind.REDACTION,
             name,
             entries=[entry.number for entry in due],
             reason=reason,
             years=dict(years),
-            versions=sorted(version for version in versions if version),
+            versions=sorted(version for version in versions if version is not None),
         )
         session.ensure_counts(draft)
         ledger.redact(session.book, draft)

@@ -316,7 +316,7 @@ class History:
     def _take(self, item: Entry, event: events.Event | None) -> None:
         """Note what a valid entry means for those after it."""
         if item.kind in events.ERASABLE and item.number not in self._erasable:
-            version = event.about if event else None
+            version = events.evidence_version(event)
             self._erasable[item.number] = _Erasable(item.model, EntryKind(item.kind), version, item.at)
         match event:
             case events.RolesUpdate():
