@@ -147,11 +147,11 @@ def translated(
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    caught: tuple[type[Exception], ...] = (SQLAlchemyError, *kinds)
+    errors: tuple[type[Exception], ...] = (SQLAlchemyError, *kinds)
     cause: Exception | None = None
     try:
         yield
-    except caught as error:
+    except errors as error:
         cause = error
     if cause is not None:
         translation = translate(cause, address)

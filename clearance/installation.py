@@ -69,17 +69,17 @@ def inspect() -> Installation:
     ]
     faults += [f"{_name(file, folders)} was added" for file in _unrecorded(folders, recorded)]
     faults += [f"{_name(file, folders)} runs code at the start of Python" for file in _own_start_up(folders)]
-    named = {_name(file, folders): sha256 for file, sha256 in digests.items()}
-    return Installation(digest=files.sha256_json(named), modules=len(named), faults=tuple(sorted(faults)))
+    by_name = {_name(file, folders): sha256 for file, sha256 in digests.items()}
+    return Installation(digest=files.sha256_json(by_name), modules=len(by_name), faults=tuple(sorted(faults)))
 
 
 def ensure_unaltered() -> Installation:
     """What is installed here. Raises IntegrityError that names what was edited, removed or added."""
-    found = inspect()
-    if found.faults:
-        shown, more = found.faults[:_SHOWN], len(found.faults) - _SHOWN
+    report = inspect()
+    if report.faults:
+        shown, more = report.faults[:_SHOWN], len(report.faults) - _SHOWN
         raise ALTERED(faults="; ".join(shown) + (f"; and {more} more" if more > 0 else ""))
-    return found
+    return report
 
 
 def _recorded(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -103,12 +103,12 @@ def _hexadecimal(digest: str) -> str:
 def _digests(recorded: Mapping[Path, str]) -> dict[Path, str]:
     """The SHA-256 of each file that is there; what has not changed since the last reading is not read."""
     store = Path(sys.prefix) / _KEPT
-    kept = _kept(store)
+    cache = _kept(store)
     with ThreadPoolExecutor(2) as pool:
         stamps = {file: stamp for file in recorded if (stamp := _stamp(file)) is not None}
-        changed = [file for file, stamp in stamps.items() if kept.get(str(file), (None,))[0] != stamp]
+        changed = [file for file, stamp in stamps.items() if cache.get(str(file), (None,))[0] != stamp]
         fresh = dict(zip(changed, pool.map(files.sha256, changed, chunksize=64), strict=True))
-    digests = {file: fresh.get(file) or kept[str(file)][1] for file in stamps}
+    digests = {file: fresh.get(file) or cache[str(file)][1] for file in stamps}
     if fresh:
         content = {str(file): [list(stamps[file]), digests[file]] for file in stamps}
         with suppress(OSError):  # an environment that this account may not write to

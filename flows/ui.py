@@ -97,15 +97,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _call(root: Path, *arguments: str) -> None:
-    done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
+    result = subprocess.run(  # noqa: S603 - our own interpreter and arguments
         [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
         cwd=root,
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        reason = (done.stderr or done.stdout).strip()[-400:]
+    if result.returncode:
+        reason = (result.stderr or result.stdout).strip()[-400:]
         raise faults.PREFECT_COMMAND_FAILED(command=" ".join(arguments), reason=reason, log=SERVER_LOG)
 
 

@@ -122,9 +122,9 @@ def _finding(criterion: Criterion, change: Measurement, minimum: int) -> Criteri
         reason = f"there is no interval to decide by ({change.method})"
     if lack and outcome is not Outcome.FAIL:  # small groups never excuse a proven failure
         outcome, reason = Outcome.INSUFFICIENT_EVIDENCE, findings.all_reasons(reason, lack)
-    said = _in_words(criterion, criterion.limit, change)
+    statement = _in_words(criterion, criterion.limit, change)
     return CriterionFinding(
-        criterion=criterion, change=change, outcome=outcome, reason=findings.all_reasons(said, reason)
+        criterion=criterion, change=change, outcome=outcome, reason=findings.all_reasons(statement, reason)
     )
 
 

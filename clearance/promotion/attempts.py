@@ -69,12 +69,12 @@ class AttemptCount:
     @property
     def seeds(self) -> list[int]:
         """The different seeds, as they were tried."""
-        return list(dict.fromkeys(each.seed for each in self.attempts if each.seed is not None))
+        return list(dict.fromkeys(attempt.seed for attempt in self.attempts if attempt.seed is not None))
 
     @property
     def overrides(self) -> list[str]:
         """What runs overrode, each `key=value` once and on one line, as they were tried."""
-        pairs = (pair for each in self.attempts for pair in each.overrides.items())
+        pairs = (pair for attempt in self.attempts for pair in attempt.overrides.items())
         texts = (f"{_cut(key)}={_cut(text)}" for key, text in pairs)
         return list(dict.fromkeys(map(foreign_text.inert, texts)))
 
@@ -87,7 +87,7 @@ class AttemptCount:
     def same_source(self) -> int:
         """How many of the earlier attempts were judged on the same source rows."""
         source = self.attempts[-1].source
-        return sum(each.source == source for each in self.earlier) if source else 0
+        return sum(attempt.source == source for attempt in self.earlier) if source else 0
 
     def __str__(self) -> str:
         since = f"candidate {self.champion}, the last promotion" if self.champion else "the beginning"
@@ -111,7 +111,8 @@ class AttemptCount:
             "overrides": self.overrides,
             "same_source": self.same_source,
             "earlier": [
-                {"version": each.version, "outcome": each.outcome, "seed": each.seed} for each in self.earlier
+                {"version": attempt.version, "outcome": attempt.outcome, "seed": attempt.seed}
+                for attempt in self.earlier
             ],
         }
 
@@ -136,7 +137,7 @@ def recorded(entries: Iterable[Entry], model: str, terms: AttemptTerms | None = 
     counts, which its release recorded.
     """
     first = dt.date.min if terms is None else terms.valid_from
-    found: list[Attempt] = []
+    attempts: list[Attempt] = []
     starts: dict[int | None, int] = {None: 0}
     spans: list[tuple[int | None, int]] = [(None, 0)]  # the champion, and the attempts before the change
     places: dict[Any, int] = {}
@@ -144,25 +145,25 @@ def recorded(entries: Iterable[Entry], model: str, terms: AttemptTerms | None = 
     for entry in entries:
         event = entry.event
         if isinstance(event, events.PromotionEvent | events.RollbackEvent):
-            starts.setdefault(event.version, len(found))
-            spans.append((event.version, len(found)))
+            starts.setdefault(event.version, len(attempts))
+            spans.append((event.version, len(attempts)))
         elif entry.kind in _ATTEMPTS:
             attempt, key = _attempt(entry, event), _key(entry, event)
             if key not in places and entry.at.date() >= first:
-                places[key] = len(found)
-                found.append(attempt)
+                places[key] = len(attempts)
+                attempts.append(attempt)
             if attempt.version is not None and key in places:
                 place = places["version", attempt.version] = places[key]
-                found[place] = replace(found[place], version=attempt.version)
+                attempts[place] = replace(attempts[place], version=attempt.version)
         elif isinstance(event, events.VerdictEvent) and event.version not in judged:
-            known = places.get(("version", event.version))
-            if known is not None:
+            position = places.get(("version", event.version))
+            if position is not None:
                 judged.add(event.version)
                 facts = _facts(event.attempt)
-                found[known] = replace(found[known], outcome=_outcome(event.outcome), **facts)
-    ends = [*(end for _, end in spans[1:]), len(found)]
+                attempts[position] = replace(attempts[position], outcome=_outcome(event.outcome), **facts)
+    ends = [*(end for _, end in spans[1:]), len(attempts)]
     return [
-        AttemptCount(model=model, champion=champion, attempts=tuple(found[starts[champion] : end]))
+        AttemptCount(model=model, champion=champion, attempts=tuple(attempts[starts[champion] : end]))
         for (champion, _), end in zip(spans, ends, strict=True)
     ]
 
@@ -193,7 +194,7 @@ def unrecorded(
     entries: Sequence[Entry], tracked: Iterable[registry.TrackedAttempt], terms: AttemptTerms | None
 ) -> list[registry.TrackedAttempt]:
     """What was tracked since the last promotion, and since the terms count, and no entry holds."""
-    known = {
+    fingerprints = {
         event.fingerprint
         for entry in entries
         if isinstance(event := entry.event, events.AttemptEvent | events.ProposalEvent)
@@ -204,7 +205,11 @@ def unrecorded(
     if terms is not None:
         starts.append(dt.datetime.combine(terms.valid_from, dt.time(), dt.UTC))
     start = max(starts, default=dt.datetime.min.replace(tzinfo=dt.UTC))
-    return [each for each in tracked if each.fingerprint not in known and _started(each) >= start]
+    return [
+        attempt
+        for attempt in tracked
+        if attempt.fingerprint not in fingerprints and _started(attempt) >= start
+    ]
 
 
 def count_tracked(
@@ -249,13 +254,13 @@ def record_tracked(
         session.draft(
             EntryKind.ATTEMPT,
             name,
-            fingerprint=each.fingerprint,
-            outcome=each.outcome,
-            run=each.run_id,
-            attempt=dict(each.facts),
+            fingerprint=attempt.fingerprint,
+            outcome=attempt.outcome,
+            run=attempt.run_id,
+            attempt=dict(attempt.facts),
         )
-        for each in missing
-        if each.fingerprint != fingerprint
+        for attempt in missing
+        if attempt.fingerprint != fingerprint
     ]
     for start in range(0, len(drafts), _A_BATCH):
         session.record(*drafts[start : start + _A_BATCH])

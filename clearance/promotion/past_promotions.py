@@ -59,17 +59,17 @@ def _intent(
     session: ReadOnlySession, record: VersionRecord, change: ledger.Entry, content: str
 ) -> ledger.Entry:
     """The intent that a change of the champion completed. Raises ConfigurationError when none matches it."""
-    done = change.read(events.ChampionChange)
-    intent = next((entry for entry in record.entries if done and entry.number == done.intent), None)
+    event = change.read(events.ChampionChange)
+    intent = next((entry for entry in record.entries if event and entry.number == event.intent), None)
     begun = intent.read(events.IntentEvent) if intent else None
     matches = (
         intent is not None
-        and done is not None
+        and event is not None
         and begun is not None
         and intent.number < change.number
         and begun.step == change.kind
-        and begun.version == done.version
-        and begun.content == done.content == content
+        and begun.version == event.version
+        and begun.content == event.content == content
     )
     if intent is None or not matches:
         raise faults.CHANGE_NEVER_STARTED(entry=change.number)
@@ -178,8 +178,8 @@ def _life(session: ReadOnlySession, verified: VerifiedCandidate, intent: ledger.
     begun = intent.read(events.IntentEvent)
     commit, tier = (begun.authorised_in, begun.tier) if begun else (None, None)
     name, contract = verified.bundle.evidence.model, data_contract.of(verified.settings)
-    known = authorised_policy.life(session.root, name, commit, contract) if commit else None
-    return f"tier {tier or 'not recorded'}, {known or 'authorised by no commit'}"
+    lifetime = authorised_policy.life(session.root, name, commit, contract) if commit else None
+    return f"tier {tier or 'not recorded'}, {lifetime or 'authorised by no commit'}"
 
 
 def _authority_then(

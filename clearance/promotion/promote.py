@@ -207,18 +207,18 @@ def _obstacle(session: LedgerSession, server: registry.MlflowServer, reviewed: R
 
 def carry_out(attempt: PromotionAttempt, obstacle: Ending | None) -> tuple[Ending, PromotionState]:
     """Take step after step until nothing is left to do. Raises TransientError when a step does not last."""
-    taken: list[Step] = []
+    steps: list[Step] = []
     record = attempt.review.record
     while True:
         record = _updated(attempt.session, record)
         state = attempt.observe(record, obstacle)
         step = next_step.decide(state)
         if isinstance(step, Ending):
-            return (replace(step, status=Status.PROMOTED) if Step.SET_CHAMPION in taken else step), state
-        if taken.count(step) == 2:
+            return (replace(step, status=Status.PROMOTED) if Step.SET_CHAMPION in steps else step), state
+        if steps.count(step) == 2:
             raise faults.STEP_NOT_KEPT(step=step)
         attempt.act(step, state)
-        taken.append(step)
+        steps.append(step)
 
 
 def _updated(session: ReadOnlySession, record: VersionRecord) -> VersionRecord:

@@ -56,8 +56,8 @@ def _copies(
     copies: dict[int, int] = {}
     for version in served:
         number = candidates.get(str(version.fingerprint))
-        known = erased or (number, version.fingerprint) in proposed
-        if number is not None and known and number not in copies.values():
+        legitimate = erased or (number, version.fingerprint) in proposed
+        if number is not None and legitimate and number not in copies.values():
             copies[version.number] = number
     return copies
 

@@ -241,13 +241,13 @@ def _role_entries(book: ledger.Ledger) -> Iterator[ledger.Entry]:
 
 def _reader(root: Path) -> validity.ReadRoles:
     """Reads the roles file in an entry; the same text is verified once."""
-    known: dict[tuple[str, str], Roles] = {}
+    roles_by_digest: dict[tuple[str, str], Roles] = {}
 
     def read(update: ledger.events.RolesUpdate) -> Roles:
         key = (update.file or "", json.dumps(update.signed))
-        if key not in known:
-            known[key] = roles_in_force.recorded(root, *key[:1], update.signed)
-        return known[key]
+        if key not in roles_by_digest:
+            roles_by_digest[key] = roles_in_force.recorded(root, *key[:1], update.signed)
+        return roles_by_digest[key]
 
     return read
 

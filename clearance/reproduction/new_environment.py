@@ -29,9 +29,11 @@ def make(lock: Path, folder: Path) -> str:
 
 def _run(words: list[str]) -> None:
     variables = isolation.effect_variables(os.environ, signs=False)  # where the index is, and how to reach it
-    done = subprocess.run(  # noqa: S603 - Python itself
+    result = subprocess.run(  # noqa: S603 - Python itself
         words, env=variables, capture_output=True, text=True, timeout=_HOURS, check=False
     )
-    if done.returncode:
-        lines = [line for line in done.stderr.strip().splitlines() if line] or [f"status {done.returncode}"]
+    if result.returncode:
+        lines = [line for line in result.stderr.strip().splitlines() if line] or [
+            f"status {result.returncode}"
+        ]
         raise faults.ENVIRONMENT_NOT_MADE(reason=lines[-1].removeprefix("ERROR: "))

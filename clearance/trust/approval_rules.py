@@ -66,11 +66,11 @@ def contributors(roles: Roles, keyids: Iterable[str], emails: Mapping[str, str])
     owners = [roles.owner(keyid) for keyid in keyids]
     certain = [*owners, *(person for email, person in authors.items() if not emails[email])]
     sure = {person.identity for person in certain if person is not None}
-    named = {person.identity: emails[email] for email, person in authors.items() if person is not None}
+    claims = {person.identity: emails[email] for email, person in authors.items() if person is not None}
     return Contributors(
-        identities=frozenset(sure | named.keys()),
+        identities=frozenset(sure | claims.keys()),
         unlisted=frozenset(email for email, person in authors.items() if person is None),
-        claims={identity: claim for identity, claim in named.items() if identity not in sure},
+        claims={identity: claim for identity, claim in claims.items() if identity not in sure},
     )
 
 
@@ -88,8 +88,8 @@ def fault(decision: RecordedDecision, context: ApprovalContext) -> Reason | None
         return None
     if who in context.contributors.identities:
         claim = context.contributors.claims.get(who)
-        made = f"is named as a contributor {claim}" if claim else "contributed to this model"
-        return Reason("contributor", f"{who} {made}; ask somebody who did not")
+        contribution = f"is named as a contributor {claim}" if claim else "contributed to this model"
+        return Reason("contributor", f"{who} {contribution}; ask somebody who did not")
     attester = decision.attester
     if attester and attester.identity in context.contributors.identities:
         attests = f"{attester.identity}, who attests it, contributed to this model"

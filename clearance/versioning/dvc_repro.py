@@ -68,16 +68,16 @@ class WholeGraph:
     @property
     def cache(self) -> Path:
         """The folder of DVC's objects. Raises ConfigurationError when `dvc cache dir` fails."""
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "dvc", "cache", "dir"],
             cwd=self.root,
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise faults.DVC_REFUSED(reason=done.stderr.strip())
-        return self.root / done.stdout.strip() / "files" / "md5"
+        if result.returncode:
+            raise faults.DVC_REFUSED(reason=result.stderr.strip())
+        return self.root / result.stdout.strip() / "files" / "md5"
 
     def commands(self, name: str) -> list[str]:
         """`dvc repro` itself."""

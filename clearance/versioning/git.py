@@ -201,13 +201,13 @@ def head(root: Path) -> str | None:
     """The commit that is checked out at `root`; None without git, a repository or a first commit."""
     if shutil.which("git") is None:
         return None
-    done = _run(root, "rev-parse", "--is-inside-work-tree")
-    if done.returncode:
-        if b"not a git repository" in done.stderr:
+    result = _run(root, "rev-parse", "--is-inside-work-tree")
+    if result.returncode:
+        if b"not a git repository" in result.stderr:
             return None
-        raise faults.GIT_REFUSED(reason=_first_line(done))
-    done = _run(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    return None if done.returncode else done.stdout.decode().strip()
+        raise faults.GIT_REFUSED(reason=_first_line(result))
+    result = _run(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    return None if result.returncode else result.stdout.decode().strip()
 
 
 def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> tuple[Author, ...]:
@@ -231,15 +231,15 @@ def authors(root: Path, since: str | None, until: str, paths: Iterable[str]) -> 
         raise faults.GIT_FAILED(reason=_first_line(result))
     fields = result.stdout.decode(errors="replace").split("\0")[:-1]
     own: set[Author] = set()
-    named: set[Author] = set()
+    people: set[Author] = set()
     for commit, name, email, trailers in zip(*(fields[at::4] for at in range(4)), strict=True):
         own.add(Author(email, name))
         claim = f"by a Co-authored-by line in commit {commit[:12]} of {email}"
         for person, address in map(parseaddr, trailers.splitlines()):
             if address or person:
-                named.add(Author(address, person, claim))
+                people.add(Author(address, person, claim))
     emails = {author.email for author in own}
-    return tuple(sorted(own | {author for author in named - own if author.email not in emails}))
+    return tuple(sorted(own | {author for author in people - own if author.email not in emails}))
 
 
 def changes(root: Path, since: str | None, until: str, paths: Iterable[str]) -> tuple[Change, ...]:
@@ -276,16 +276,16 @@ def is_in_history(root: Path, commit: str) -> bool:
 
 def resolve_commit(root: Path, commit: str) -> str:
     """The full name of `commit`. Raises IntegrityError when the repository at `root` has no such commit."""
-    done = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
-    if done.returncode:
+    result = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    if result.returncode:
         raise faults.COMMIT_UNKNOWN(commit=commit, root=root)
-    return done.stdout.decode().strip()
+    return result.stdout.decode().strip()
 
 
 def read_file(root: Path, commit: str, path: str) -> bytes | None:
     """What `commit` holds of the file at `path` below `root`; None when it has no such file."""
-    done = _run(root, "cat-file", "blob", f"{resolve_commit(root, commit)}:./{path}")
-    return None if done.returncode else done.stdout
+    result = _run(root, "cat-file", "blob", f"{resolve_commit(root, commit)}:./{path}")
+    return None if result.returncode else result.stdout
 
 
 def dvc_files(root: Path, commit: str) -> dict[str, str]:
@@ -363,15 +363,15 @@ def output(root: Path, *arguments: str) -> str:
 
 
 def _git(root: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> bytes:
-    done = _run(root, *arguments, variables=variables)
-    if done.returncode:
-        raise faults.GIT_FAILED(reason=_first_line(done))
-    return done.stdout
+    result = _run(root, *arguments, variables=variables)
+    if result.returncode:
+        raise faults.GIT_FAILED(reason=_first_line(result))
+    return result.stdout
 
 
-def _first_line(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
-    return lines[0] if lines else f"exit status {done.returncode}"
+def _first_line(result: subprocess.CompletedProcess[bytes]) -> str:
+    lines = result.stderr.decode(errors="replace").strip().splitlines()
+    return lines[0] if lines else f"exit status {result.returncode}"
 
 
 def _run(
