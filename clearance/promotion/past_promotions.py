@@ -122,28 +122,45 @@ def _renewed(
     return approvals.until if lasts else None
 
 
+def reference_fault(
+    session: ReadOnlySession, server: registry.MlflowServer, record: VersionRecord
+) -> ClearanceError | None:
+    """Why the champion that the version follows was never properly promoted; None when it was.
+
+    A champion decides what its successor is compared with, who counts as an author and which attempts count,
+    so one that somebody only wrote into the ledger would speak for the next.
+    """
+    follows = record.reference
+    return _promotion_fault(session, server, record, follows.version) if follows else None
+
+
 def predecessor_fault(
     session: ReadOnlySession, server: registry.MlflowServer, record: VersionRecord
 ) -> ClearanceError | None:
-    """Why a champion that the version followed was never properly promoted; None when all were.
-
-    A champion decides what its successors are compared with, who counts as an author and which attempts
-    count, so one that somebody only wrote into the ledger would speak for the next. One whose evidence was
-    erased by right is not judged again.
-    """
-    entries, name = record.entries, record.model
+    """As `reference_fault`, of every champion before the version: each was checked when the next followed."""
     follows = record.reference
     while follows is not None:
-        if not _was_erased(entries, follows.version):
-            earlier = version_record.fold(entries, name, follows.version, session.roles)
-            try:
-                with candidate.open_verified(session, server, earlier) as verified:
-                    _ensure_promoted_then(session, server, verified, earlier)
-            except TransientError:
-                raise
-            except ClearanceError as error:
-                return faults.PREDECESSOR_UNFIT(version=follows.version, why=error.fault)
-        follows = version_record.followed(entries, name, follows.version)
+        if fault := _promotion_fault(session, server, record, follows.version):
+            return fault
+        follows = version_record.followed(record.entries, record.model, follows.version)
+    return None
+
+
+def _promotion_fault(
+    session: ReadOnlySession, server: registry.MlflowServer, record: VersionRecord, version: int
+) -> ClearanceError | None:
+    """Why an earlier champion was not properly promoted. Evidence erased by right is not judged again."""
+    entries, name = record.entries, record.model
+    if _was_erased(entries, version):
+        return None
+    earlier = version_record.fold(entries, name, version, session.roles)
+    try:
+        with candidate.open_verified(session, server, earlier) as verified:
+            _ensure_promoted_then(session, server, verified, earlier)
+    except TransientError:
+        raise
+    except ClearanceError as error:
+        return faults.PREDECESSOR_UNFIT(version=version, why=error.fault)
     return None
 
 

@@ -198,7 +198,7 @@ def _obstacle(session: LedgerSession, server: registry.MlflowServer, reviewed: R
     if reviewed.obstacle:
         return reviewed.obstacle
     if session.may(Right.PROMOTE):
-        fault = past_promotions.predecessor_fault(session, server, reviewed.record)
+        fault = past_promotions.reference_fault(session, server, reviewed.record)
         return Ending(status=Status.NOT_PROMOTED, reason=f"{fault.fault}: {fault.hint}.") if fault else None
     identity = session.acting.person.identity
     reason = f"All required approvals are in, and {identity} may not promote: ask an operator to."
