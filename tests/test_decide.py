@@ -262,7 +262,9 @@ def test_an_approval_that_promotes_reads_the_evidence_once(
     assert calls["judge"] == 4  # the version and the champion it follows, as of the recorded day and today
     assert calls["verify"] == 1
     assert calls["_run"] <= 3
-    assert calls["open_run_files"] == 5  # bundle and reports of both, and the bundle that both are compared by
+    assert (
+        calls["open_run_files"] == 5
+    )  # bundle and reports of both, and the bundle that both are compared by
 
 
 def test_what_was_recorded_since_the_review_counts_without_judging_again(

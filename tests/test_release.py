@@ -622,11 +622,12 @@ def test_the_command_leaves_a_receipt_and_says_what_happened(
     release_task.main()
     receipt = files.read_json(root / paths.RELEASE_RECEIPT)
     assert receipt["candidate"] == {"name": CANDIDATES, "version": 1, "note": DEMO}
-    assert [record.getMessage() for record in caplog.records][1:3] == [
+    assert [record.getMessage() for record in caplog.records][1:4] == [
         f"registered: loan-approval-candidate version 1 ({DEMO})",
+        *receipt["request"],
         f"not promoted: {receipt['reason']}",
     ]
-    assert len(caplog.records) == 5  # the verdict first, the attempt and the uses of the test set last
+    assert len(caplog.records) == 6  # the verdict first, the attempt and the uses of the test set last
     assert receipt["test_uses"] == 1
     (root / "reports/fairness.json").unlink()
     with pytest.raises(IntegrityError):

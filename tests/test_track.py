@@ -329,6 +329,7 @@ def test_the_command_says_what_it_did_and_its_exit_code_tells_a_fault_that_may_p
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
         f"tracked: run {runs()[0].info.run_id} in experiment governance-demo",
+        "attempt 1 at loan-approval since the beginning",
         "this test set has now been used to judge 1 model",
     ]
     down = run(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{closed_port()}", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")

@@ -240,14 +240,15 @@ def _role_entries(book: ledger.Ledger) -> Iterator[ledger.Entry]:
 
 
 def _reader(root: Path) -> validity.ReadRoles:
-    """Reads the roles file in an entry; the same text is verified once."""
-    roles_by_digest: dict[tuple[str, str], Roles] = {}
+    """Reads the roles file in an entry; the same text is cache once."""
+    cache: dict[tuple[str, str, int], Roles] = {}
 
     def read(update: ledger.events.RolesUpdate) -> Roles:
-        key = (update.file or "", json.dumps(update.signed))
-        if key not in roles_by_digest:
-            roles_by_digest[key] = roles_in_force.recorded(root, *key[:1], update.signed)
-        return roles_by_digest[key]
+        text, number = update.file or "", update.root_version
+        key = (text, json.dumps(update.signed), number)
+        if key not in cache:
+            cache[key] = roles_in_force.recorded(root, text, update.signed, number)
+        return cache[key]
 
     return read
 

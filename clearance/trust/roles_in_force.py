@@ -46,18 +46,21 @@ def source(project: Path) -> tuple[str, dict[str, Any]]:
     return roles_file.read(project).decode(), dsse.read(project / SIGNED)
 
 
-def recorded(project: Path, text: str, signed: Any) -> Roles:
+def recorded(project: Path, text: str, signed: Any, root_version: int) -> Roles:
     """The roles file that a ledger recorded, with the envelope that the root signed.
+
+    One envelope may hold enough signatures of two roots; the root of `root_version` is asked first.
 
     Raises ConfigurationError when the file is invalid, and IntegrityError unless the pinned root, or one that
     it followed, signed it.
     """
     pinned = root.load(root.pinned_path(project))
     envelope = signed if isinstance(signed, Mapping) else {}
-    for former in pinned.earlier:
+    *others, last = sorted([*pinned.earlier, pinned], key=lambda candidate: candidate.version != root_version)
+    for signer_root in others:
         with suppress(IntegrityError):
-            return signed_roles.verify(text.encode(), envelope, former, signed_roles.TrustedVersion())
-    return signed_roles.verify(text.encode(), envelope, pinned, signed_roles.TrustedVersion())
+            return signed_roles.verify(text.encode(), envelope, signer_root, signed_roles.TrustedVersion())
+    return signed_roles.verify(text.encode(), envelope, last, signed_roles.TrustedVersion())
 
 
 def actor(project: Path, roles: Roles, at: dt.datetime, identity: str | None = None) -> signers.Actor:
