@@ -240,7 +240,7 @@ def _role_entries(book: ledger.Ledger) -> Iterator[ledger.Entry]:
 
 
 def _reader(root: Path) -> validity.ReadRoles:
-    """Reads the roles file in an entry; the same text is cache once."""
+    """Reads the roles file in an entry; the same text is verified once."""
     cache: dict[tuple[str, str, int], Roles] = {}
 
     def read(update: ledger.events.RolesUpdate) -> Roles:
