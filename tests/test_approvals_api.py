@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -464,8 +465,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iter
 def world(shared: World) -> Iterator[World]:
     """The shared world as it was when its candidate had just been proposed: its ledger, keys and roles."""
     yield shared
-    shutil.rmtree(shared.root / ".clearance")
-    shutil.copytree(shared.root / "kept", shared.root / ".clearance", symlinks=True)
+    aside = Path(tempfile.mkdtemp(dir=shared.root.parent)) / "used"
+    (shared.root / ".clearance").rename(aside)  # a request that was cut off may still write
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(shared.root / "kept", shared.root / ".clearance", symlinks=True, dirs_exist_ok=True)
     roles_file(shared.root, shared.provider.address)
     shared.provider.redirect = None
 
