@@ -35,7 +35,7 @@ ROWS = 1000
 TEST_SHARE = 0.3
 RATES = {"beyond the limit": (0.5, 0.399), "fair": (0.5, 0.5)}
 REDRAWN = 0.3
-"""The share of a table's rows that the next model decides anew; the others it decides as the table says."""
+"""The share of a table's rows that the next model decides afresh; it decides the others as the table says."""
 SHOWN = (1, 2, 3, 10, 50)
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "assurance/results/attempts.json"
@@ -65,7 +65,7 @@ def fresh_rows(random: np.random.Generator, rates: Sequence[float]) -> Selected:
 
 
 def same_rows(random: np.random.Generator, rates: Sequence[float]) -> Selected:
-    """Each attempt splits one table anew and decides a part of its rows differently."""
+    """Each attempt makes a new split of one table and decides a part of its rows differently."""
     size = round(ROWS / TEST_SHARE)
     selected = np.empty((ATTEMPTS, 2), dtype=np.int64)
     for group, rate in enumerate(rates):
