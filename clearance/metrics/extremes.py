@@ -17,7 +17,7 @@ from clearance.documents.measurement import Measurement, Projection
 
 Interval = tuple[float, float]
 
-TIMES = (1, 2, 4, 16, 100, 1000)
+TIMES = (1, 2, 4, 8, 16, 32, 100, 1000)
 """How many times the rows an interval is projected to; between them it is nearly a line in 1 / sqrt(rows)."""
 
 
