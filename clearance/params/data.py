@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from clearance.params.section import Fraction, Scalar, Section, Share
+
+_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+(_level_\d+)?")
+"""What pandas calls an index without a name, in Parquet and in a CSV that was read and written again."""
 
 
 class Column(Section):
@@ -80,6 +84,12 @@ class Data(Section):
     @model_validator(mode="after")
     def _roles_are_distinct(self) -> Self:
         forbidden = self.never_features()
+        features = self.features if isinstance(self.features, list) else self.features.all_but
+        lists = {"features": features, "protected": self.protected}
+        lists |= {"protected_encodings": self.protected_encodings, "after_outcome": self.after_outcome}
+        for key, names in lists.items():
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"`{'`, `'.join(repeated)}` is listed twice in `data.{key}`")
         if isinstance(self.features, list):
             if not self.features:
                 raise ValueError("`features` is empty")
@@ -113,8 +123,12 @@ class Data(Section):
         """The features in a table with these columns, in the order of the table for `all_but`."""
         if isinstance(self.features, list):
             return list(self.features)
-        excluded = {*self.features.all_but, *self.never_features()}
+        excluded = {*self.features.all_but, *self.never_features(), *self.index_columns(columns)}
         return [name for name in columns if name not in excluded]
+
+    def index_columns(self, columns: list[str]) -> list[str]:
+        """The columns that are the row index of a data frame: `all_but` never makes them features."""
+        return [name for name in columns if _INDEX.fullmatch(name)]
 
 
 class OutOfTime(Section):
