@@ -14,7 +14,7 @@ SUSPICIOUS = 0.85
 """An area under the ROC curve that one feature rarely reaches in decisions about people: a convention."""
 
 NO_DATA = 1e30
-"""No measurement is as large; codes for `no data` are (3.4e38, 1.8e308), and computing with them overflows."""
+"""No measurement is as large; codes for `no data` are (3.4e38, 1.8e308), and they overflow sums."""
 
 _RAISE_LIMIT = "or raise `data.leak_auc_max` deliberately"
 
@@ -174,14 +174,15 @@ class ExpectFeaturesToBeMeasurements(custom.TableExpectation):
             values = frame[name].to_numpy(dtype=float, na_value=np.nan)
             wrong = np.isfinite(values) & (np.abs(values) >= NO_DATA)
             if wrong.any():
-                first = float(values[wrong][0])
+                first, rows = float(values[wrong][0]), int(wrong.sum())
+                others = "" if (values[wrong] == first).all() else " or a number as large"
                 yield custom.Fault(
                     column=name,
-                    message=f"the feature `{name}` holds {first:g} or numbers as large in {wrong.sum()} rows, "
-                    "which stand for no value",
+                    message=f"the feature `{name}` is {first:g}{others} in {rows} {'row' if rows == 1 else 'rows'}: "
+                    "that is no measurement, it stands for no value",
                     hint=f"make them null in `source.select`: `* REPLACE (CASE WHEN abs({name}) < {NO_DATA:g} "
                     f"THEN {name} END AS {name})`",
-                    observed={"value": first, "rows": int(wrong.sum())},
+                    observed={"value": first, "rows": rows},
                     positions=custom.positions(wrong),
                 )
 

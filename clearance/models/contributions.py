@@ -85,6 +85,8 @@ def draw_beeswarm(explained: attribution.Attribution, features: pd.DataFrame, se
             show=False,
             s=11,
         )
+    for dots in axes.collections:
+        dots.set_rasterized(True)  # thousands of dots as one picture, the names beside them as text
     axes.tick_params("both", labelsize=10)
     axes.set_xlabel(f"contribution to the favourable outcome, {explained.space}", fontsize=10)
     axes.set_title(f"How each feature moves the model ({len(features)} test rows)")

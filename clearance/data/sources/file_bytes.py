@@ -28,7 +28,7 @@ _ARCHIVES = {
 
 
 def check(files: Iterable[Path], *, mark_allowed: bool) -> None:
-    """Raise SourceError on a file that is cut off or damaged, packed in another way than its name says, or UTF-16.
+    """Raise SourceError on a file that is cut off, damaged, packed in a way its name does not say, or UTF-16.
 
     With `mark_allowed` a file may begin with the byte-order mark of UTF-8.
     """

@@ -28,9 +28,7 @@ PACKED: Mapping[str, Literal["gzip", "zstd"]] = {".gz": "gzip", ".zst": "zstd"}
 
 _SPREADSHEETS = {".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"}
 _HIDDEN = (".", "_", "~$")
-"""How the names of hidden and temporary files and folders begin: of editors, notebooks, Spark, macOS, Excel."""
-
-_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""How names of hidden and temporary files and folders begin: of editors, notebooks, Spark, macOS, Excel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +122,3 @@ def partitions(listing: Listing) -> tuple[str, ...]:
         elif own != names:
             raise faults.FILES_DIFFER_IN_FOLDERS(path=path, first=first)
     return names
-
-
-def partition_values(path: Path, root: Path) -> dict[str, str | None]:
-    """What the folders between `root` and the file say, as written: {"city": "north"}."""
-    folders = [part.partition("=") for part in path.relative_to(root).parent.parts]
-    values = {
-        urllib.parse.unquote(name): urllib.parse.unquote(value) for name, sign, value in folders if sign
-    }
-    return {name: None if value == _NULL_PARTITION else value for name, value in values.items()}

@@ -25,7 +25,8 @@ def structure(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, An
     A kind is a name such as `VARCHAR` or `DOUBLE` (`JSON` where they differ, `NULL` where there is none), a
     mapping for an object, a list of one kind for a list. Raises SourceError when there are no records.
     """
-    query = f"SELECT json_group_structure(json) FROM read_json_objects([{duckdb_engine.literal(str(path))}])"
+    file = duckdb_engine.literal(str(path))
+    query = f"FROM read_json_objects([{file}]) SELECT json_group_structure(json)"
     answer = connection.execute(query).fetchall()[0][0]
     keys = json.loads(answer) if answer is not None else None
     if not isinstance(keys, dict):

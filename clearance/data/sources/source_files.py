@@ -168,7 +168,8 @@ def _json(
     folders = _check_columns({path: tuple(keys) for path, keys in structures.items()}, listing)
     file_agreement.check_json(structures, uses)
     keys = json_records.merged(structures.values())
-    read = f"read_json({_list(listing.files)}, format='auto', columns={json_records.columns(keys)}, {_hive(folders)})"
+    named = json_records.columns(keys)
+    read = f"read_json({_list(listing.files)}, format='auto', columns={named}, {_hive(folders)})"
     typed = {name: json_records.kinds(kind) for name, kind in keys.items()}
     columns = column_types.narrow(
         connection, read, typed | dict.fromkeys(folders, column_types.TEXT_KINDS), uses
@@ -177,7 +178,7 @@ def _json(
 
 
 def _check_columns(headers: Mapping[Path, Sequence[str]], listing: Listing) -> tuple[str, ...]:
-    """The columns that the folders name. Raises DataError unless all files have the same columns, each once."""
+    """The columns that the folders name. Raises DataError unless all files have the same columns once."""
     folders = file_listing.partitions(listing)
     for path, header in headers.items():
         duckdb_engine.refuse_duplicate_names([*header, *folders], str(path))
