@@ -16,8 +16,8 @@ MOST = 500
 """The largest number of distinct texts examined."""
 
 _NUMBER = re.compile(
-    r"[-+(]?\s?(?:\$|[a-z]{1,4}\.?)?\s?[-+]?(?!0\d)\d[\d,.'\u2019 ]*(?:e[-+]?\d+)?"
-    r"\s?(?:%|\$|[a-z]{1,4}\.?)?\)?"
+    r"[-+(]?\s?(?:\$|[A-Z]{3}|Rs\.?|kr\.?)?\s?[-+]?(?!0\d)\d[\d,.'\u2019 ]*(?:[eE][-+]?\d+)?"
+    r"\s?(?:%|\$|[A-Za-z]{1,3}\.?)?\)?"
 )
 _DAYS = (
     "%Y-%m-%d",
@@ -62,8 +62,8 @@ def is_number(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """The text with every currency sign as `$`, every space as a plain one, in lower case."""
-    normal = unicodedata.normalize("NFKC", text).strip().lower()
+    """The text with every currency sign as `$` and every space as a plain one."""
+    normal = unicodedata.normalize("NFKC", text).strip()
     return "".join("$" if unicodedata.category(char) == "Sc" else char for char in normal)
 
 

@@ -178,10 +178,10 @@ class ExpectFeaturesToBeMeasurements(custom.TableExpectation):
                 others = "" if (values[wrong] == first).all() else " or a number as large"
                 yield custom.Fault(
                     column=name,
-                    message=f"the feature `{name}` is {first:g}{others} in {rows} {'row' if rows == 1 else 'rows'}: "
-                    "that is no measurement, it stands for no value",
-                    hint=f"make them null in `source.select`: `* REPLACE (CASE WHEN abs({name}) < {NO_DATA:g} "
-                    f"THEN {name} END AS {name})`",
+                    message=f"the feature `{name}` is {first:g}{others} in {rows} "
+                    f"{'row' if rows == 1 else 'rows'}: that is not a measurement, it stands for no value",
+                    hint="make it null in `source.select`: `* REPLACE (CASE WHEN "
+                    f"abs({name}) < {NO_DATA:g} THEN {name} END AS {name})`",
                     observed={"value": first, "rows": rows},
                     positions=custom.positions(wrong),
                 )

@@ -129,9 +129,9 @@ class ExpectGroupsNotToBePlaceholders(custom.TableExpectation):
                 shown = text.replace("'", "''")
                 yield custom.Fault(
                     column=name,
-                    message=f"`{name}` is `{text}` in {counts[text]} rows, which usually means that it is missing",
-                    hint=f"make it null (`nullif({name}, '{shown}') AS {name}` in `source.select`), or list it in "
-                    f"`data.columns.{name}.values` if it is a real group",
+                    message=f"`{name}` is `{text}` in {counts[text]} rows, which usually means `missing`",
+                    hint=f"make it null (`* REPLACE (nullif({name}, '{shown}') AS {name})` in `source.select`), "
+                    f"or list it in `data.columns.{name}.values` if it is a real group",
                     observed=counts[text],
                 )
 

@@ -18,10 +18,12 @@ NUMBERS_FROM = 20
 """With more distinct values than this, most of them numbers or dates, a column holds these as texts."""
 
 PLACEHOLDERS = frozenset(
-    ("", "na", "n/a", "n.a.", "#n/a", "nan", "nat", "<na>", "null", "<null>", "(null)", "#null!", "nil")
-    + ("none", "<none>", "\\n", "?", "-", "--", ".", "missing", "undefined", "not available", "not known")
+    {
+        *("", "na", "n/a", "n.a.", "#n/a", "nan", "nat", "<na>", "null", "<null>", "(null)", "#null!", "nil"),
+        *("none", "<none>", "\\n", "?", "-", "--", ".", "missing", "undefined", "not available"),
+    }
 )
-"""Texts, `normal`, that usually stand for a missing value: of databases, spreadsheets, pandas and people."""
+"""Texts, made `normal`, that usually stand for a missing value."""
 
 
 class ExpectTextsToBeClean(custom.TableExpectation):
@@ -56,7 +58,7 @@ class ExpectTextsToBeClean(custom.TableExpectation):
 
 
 class ExpectTextsNotToBeNumbers(custom.TableExpectation):
-    """No column of texts holds dates, or mostly numbers, with separators, units, or a few words among them."""
+    """No column of texts holds dates, or mostly numbers with separators, units, or a few words among them."""
 
     columns: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("columns",)
