@@ -34,14 +34,13 @@ def ingest(
     DuckDB spills into `home` beyond `memory_limit`. Raises ConfigurationError on a `select` that cannot
     be used, SourceError on what cannot be read, DataError on a table without rows or with duplicate columns.
     """
-    uses = uses or column_types.ColumnUses(declared=source.types or {})
     with duckdb_engine.session(home, memory_limit) as connection:
         with source_faults.translated_errors():
             description = bindings.bind(connection, source, uses)
         select = source.select or "SELECT * FROM source"
         with _usable_select() if source.select else source_faults.translated_errors():
             duckdb_engine.check_select(connection, select)
-            batches = duckdb_engine.stream(connection, select, uses.identities)
+            batches = duckdb_engine.stream(connection, select, uses.identities if uses else ())
         with source_faults.translated_errors():
             rows = table_file.write(batches, target)
     if not rows:

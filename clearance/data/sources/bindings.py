@@ -22,13 +22,15 @@ _AS_READ = "source_as_read"
 
 
 def bind(
-    connection: duckdb.DuckDBPyConnection, source: Source, uses: column_types.ColumnUses
+    connection: duckdb.DuckDBPyConnection, source: Source, uses: column_types.ColumnUses | None = None
 ) -> dict[str, Any]:
     """Make `source` the view `source` of the session, confine the session to it, and describe it.
 
+    `uses` says what its columns are used as; without it, nothing is an identity and all may be features.
     Raises SourceError or DataError that names the file at fault, ConfigurationError on a wrong setting, and
     IntegrityError on a snapshot whose table was changed.
     """
+    uses = uses or column_types.ColumnUses(declared=source.types or {})
     kind = snapshot_folder.bind if source.is_snapshot else DIRECT[source.kind]
     description = kind(connection, _AS_READ, source, uses)
     connection.execute(f"CREATE TEMP VIEW source AS {column_types.declare(connection, _AS_READ, uses)}")
