@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from clearance import params
 from clearance.errors import ConfigurationError
-from expectations import disguises, prepared_boundary, splits
+from expectations import disguises, raw_boundary, splits
 from tasks import validate
 from tests.support import evidence, tables
 
@@ -91,6 +92,27 @@ def test_one_number_for_no_data_blocks_by_column_rows_and_value(code: float) -> 
     assert failures == {("income", "features_to_be_measurements"): "block"}
 
 
+@pytest.mark.parametrize("name", ["sex.1", "Race_2", "approved1", "rejected 2"])
+def test_a_second_column_of_a_role_is_no_feature_unless_it_is_named(name: str) -> None:
+    table = tables.applications(**{name: RANDOM.choice(["a", "b"], ROWS)})
+    kind = (name, "features_not_to_repeat_roles")
+    assert outcome(table, **EVERY)[kind] == "block"
+    assert outcome(table, features=[*tables.DATA["features"], name])[kind] == "warn"
+
+
+def test_a_late_column_is_said() -> None:
+    table = tables.applications(late=[None] * (ROWS - 12) + ["x", "y"] * 6)
+    assert outcome(table, **EVERY)[("late", "features_to_be_filled")] == "warn"
+
+
+def test_rounded_identifiers_block_and_large_integers_beside_nulls_stay_apart() -> None:
+    people = [float(7.6e16 + 16 * n) for n in range(ROWS)]
+    table = tables.applications(person=people)
+    assert outcome(table, entity="person") == {("person", "identifiers_to_be_exact"): "block"}
+    large = pa.table({"n": pa.array([2**60, 2**60 + 1, None])})
+    assert raw_boundary.frame(large)["n"].nunique() == 2
+
+
 def test_copies_are_named() -> None:
     debt = tables.applications().column("debt")
     table = tables.applications(debt_copy=debt)
@@ -114,7 +136,6 @@ def test_a_category_that_no_train_row_has_is_warned_of() -> None:
     assert (fault.column, fault.observed) == ("kind", 2)
     frame.loc[frame["split"] == "train", "kind"] = ["a", "b"] * 25
     assert not [*splits.ExpectTestCategoriesToBeTrained(features=["kind"], split="split").faults(frame)]
-    assert prepared_boundary  # the suite that asks it
 
 
 @pytest.mark.parametrize("key", ["features", "protected", "protected_encodings", "after_outcome"])

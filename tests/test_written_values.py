@@ -155,6 +155,15 @@ def test_json_integers_of_any_size_are_exact() -> None:
     assert read("t.jsonl", KEY)["v"] == [str(number) for number in numbers] == read("t.jsonl")["v"]
 
 
+def test_json_numbers_that_a_reader_does_not_keep_are_refused_where_they_name_groups() -> None:
+    put("t.jsonl", '{"v": 1.1, "x": 2.50}\n{"v": 1.10, "x": 3.0}')
+    error = refusal("t.jsonl", uses=GROUP)
+    assert (error.code, error.values["column"]) == ("data.json_number_not_kept", "v")
+    assert read("t.jsonl", types={"v": "number"})["v"] == [1.1, 1.1] == read("t.jsonl")["v"]
+    put("t.jsonl", '{"v": 1.0}\n{"v": 2.5}')
+    assert read("t.jsonl", GROUP)["v"] == ["1.0", "2.5"]
+
+
 @pytest.mark.parametrize("late", ["Gender", "gender ", "ｇender"])
 def test_names_that_look_alike_are_refused_in_every_format(late: str) -> None:
     put("t.jsonl", json.dumps({"gender": "m"}) + "\n" + json.dumps({late: "f"}))

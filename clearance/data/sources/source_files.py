@@ -167,6 +167,9 @@ def _json(
     structures = {path: json_records.structure(connection, path) for path in listing.files}
     folders = _check_columns({path: tuple(keys) for path, keys in structures.items()}, listing)
     file_agreement.check_json(structures, uses)
+    for path, found in structures.items():
+        written = [name for name in uses.identities - set(uses.declared) if found.get(name) == "DOUBLE"]
+        json_records.check_numbers(path, written)
     keys = json_records.merged(structures.values())
     named = json_records.columns(keys)
     read = f"read_json({_list(listing.files)}, format='auto', columns={named}, {_hive(folders)})"
