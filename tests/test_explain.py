@@ -59,6 +59,7 @@ def attribute(pipeline: Pipeline, rows: int = 30) -> attribution.Attribution:
         *((name, arguments, "shap.TreeExplainer") for name, arguments in TREES.items()),
         *((name, arguments, "shap.LinearExplainer") for name, arguments in LINEAR.items()),
         *((name, arguments, "shap.PermutationExplainer") for name, arguments in OTHERS.items()),
+        ("sklearn.ensemble.GradientBoostingClassifier", {"init": "zero"}, "shap.PermutationExplainer"),
     ],
 )
 def test_each_estimator_gets_an_explainer_whose_answer_adds_up(
