@@ -403,7 +403,7 @@ def test_a_fault_leaves_the_last_good_model_alone(tmp_path: Path, monkeypatch: p
 
 
 def test_random_state_null_is_the_seed_and_a_draw_that_cannot_be_repeated_is_refused() -> None:
-    rows, tune = (learnable.split(FRAME, name) for name in ("train", "tune"))
+    rows, tune = (learnable.split(learnable.table(400), name) for name in ("train", "tune"))
 
     def fit(state: Any) -> candidates.Candidate:
         choice = learnable.choice(

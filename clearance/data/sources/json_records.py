@@ -98,6 +98,7 @@ def columns(keys: Mapping[str, Any]) -> str:
 
 def _type(kind: Any, *, nested: bool = False) -> str:
     if isinstance(kind, dict):
+        duckdb_engine.refuse_duplicate_names(list(kind), "a JSON object")
         inner = ", ".join(
             f"{duckdb_engine.name(name)} {_type(part, nested=True)}" for name, part in kind.items()
         )
