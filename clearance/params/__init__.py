@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from clearance import validation_messages, yaml
+from clearance.errors import ClearanceError
 from clearance.params import faults
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
 from clearance.params.model_choices import (
@@ -50,8 +51,10 @@ __all__ = [
     "Split",
     "Threshold",
     "Train",
+    "find_faults",
     "load",
     "parse",
+    "parse_section",
     "read_yaml",
 ]
 
@@ -134,13 +137,36 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def parse(data: Mapping[str, Any], where: str) -> Params:
     """The typed content of `params.yaml`; `where` is its path in errors. Raises ConfigurationError."""
-    for key, value in _leaves(data):
-        if isinstance(value, dt.date):
-            raise faults.BARE_DATE(path=where, key=key, date=value)
+    if dates := _bare_dates(data, where):
+        raise dates[0]
     try:
         return Params.model_validate(data)
     except ValidationError as error:
         raise faults.INVALID(path=where, problems=validation_messages.describe(error, Params)) from None
+
+
+def find_faults(data: Mapping[str, Any], where: str) -> list[ClearanceError]:
+    """Everything for which `parse` would refuse this content, one error each; empty where it would not."""
+    try:
+        Params.model_validate(data)
+    except ValidationError as error:
+        problems = validation_messages.each(error, Params)
+        return _bare_dates(data, where) + [faults.INVALID(path=where, problems=text) for text in problems]
+    return _bare_dates(data, where)
+
+
+def parse_section(data: Mapping[str, Any], name: str) -> Any:
+    """The section `name` alone, where it can be used whatever is wrong with the others; else None."""
+    field = Params.model_fields[name]
+    try:
+        return TypeAdapter(field.annotation).validate_python(data[name])
+    except (KeyError, ValidationError):
+        return None
+
+
+def _bare_dates(data: Mapping[str, Any], where: str) -> list[ClearanceError]:
+    dates = ((key, value) for key, value in _leaves(data) if isinstance(value, dt.date))
+    return [faults.BARE_DATE(path=where, key=key, date=value) for key, value in dates]
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

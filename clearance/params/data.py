@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -79,22 +80,35 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _roles_are_distinct(self) -> Self:
+        problems = [*self._repetitions(), *self._clashes()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _repetitions(self) -> Iterator[str]:
+        lists = {key: getattr(self, key) for key in ("protected", "protected_encodings", "after_outcome")}
+        features = self.features if isinstance(self.features, list) else self.features.all_but
+        lists["features" if isinstance(self.features, list) else "features.all_but"] = features
+        for key, names in lists.items():
+            for name in sorted({name for name in names if names.count(name) > 1}):
+                yield f"`{name}` is listed twice in `data.{key}`"
+
+    def _clashes(self) -> Iterator[str]:
         forbidden = self.never_features()
         if isinstance(self.features, list):
             if not self.features:
-                raise ValueError("`features` is empty")
+                yield "`features` is empty"
             if clashes := [name for name in self.features if name in forbidden]:
                 reasons = ", ".join(forbidden[name] for name in clashes)
-                raise ValueError(f"{', '.join(clashes)} can never be a feature: {reasons}")
+                yield f"{', '.join(clashes)} can never be a feature: {reasons}"
         for name in (self.row_key, self.entity, self.target, self.weight, self.cluster):
             if name is not None and name in self.protected:
-                raise ValueError(f"`{name}` is declared protected and also has another role")
+                yield f"`{name}` is declared protected and also has another role"
         others = (self.row_key, self.entity, self.target, self.cluster)
         if self.weight is not None and self.weight in others:
-            raise ValueError(f"`{self.weight}` is declared as the weight and also has another role")
+            yield f"`{self.weight}` is declared as the weight and also has another role"
         if self.cluster is not None and self.cluster == self.target:
-            raise ValueError(f"`{self.cluster}` is declared as the cluster and is also the target")
-        return self
+            yield f"`{self.cluster}` is declared as the cluster and is also the target"
 
     def never_features(self) -> dict[str, str]:
         """Columns that may never be features, each with the reason."""

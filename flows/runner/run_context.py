@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 from clearance import environment, isolation, params, paths, run_lock
 from clearance.errors import ClearanceError
-from clearance.policy import policy_file, project_verdict
+from clearance.policy import project_verdict
+from clearance.preflight import check
 from clearance.versioning import dvc_lock, dvc_repro, repair
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses, OnLine
@@ -217,8 +218,10 @@ def open_run(
     content = params.read_yaml(root / paths.PARAMS)
     if changes:
         content = overrides.merge(content, changes)
-    settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")
-    policy_file.load(root / settings.policy.file)
+    where = "params.yaml with the overrides" if changes else "params.yaml"
+    problems = check.check_content(root, content, where)
+    check.refuse_blocking(problems)
+    settings = params.parse(content, where)
     with run_lock.hold(root):
         folder = workspace.prepare(root, content) if changes else root
         with contextlib.ExitStack() as stack:
@@ -227,6 +230,8 @@ def open_run(
             run = RunContext(root, folder, settings, children, watch, force=force)
             stack.callback(run.end_early_start)
             stack.enter_context(children)
+            for problem in problems:
+                watch(str(problem))
             token = _current.set(run)
             try:
                 yield run
