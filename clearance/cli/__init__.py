@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import click
 
-from clearance.cli import approvals, champions, ledger, maintenance, pipeline, start, trust, verdicts
+from clearance.cli import approvals, champions, init, ledger, maintenance, pipeline, start, trust, verdicts
 from clearance.cli.sections import SectionedGroup
 
 SECTIONS = {
-    "Start": (start.check,),
+    "Start": (init.init, start.check),
     "Run the pipeline": (pipeline.run, pipeline.snapshot, pipeline.track, pipeline.release),
     "Read the verdict": (verdicts.verdict, verdicts.judge, verdicts.contract_, verdicts.policy),
     "Decide": (
