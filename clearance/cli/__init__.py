@@ -12,9 +12,15 @@ from clearance.cli import approvals, champions, init, ledger, maintenance, pipel
 from clearance.cli.sections import SectionedGroup
 
 SECTIONS = {
-    "Start": (init.init, start.check),
+    "Start": (init.init, start.check, start.status),
     "Run the pipeline": (pipeline.run, pipeline.snapshot, pipeline.track, pipeline.release),
-    "Read the verdict": (verdicts.verdict, verdicts.judge, verdicts.contract_, verdicts.policy),
+    "Read the verdict": (
+        verdicts.verdict,
+        verdicts.report,
+        verdicts.judge,
+        verdicts.contract_,
+        verdicts.policy,
+    ),
     "Decide": (
         approvals.approve,
         approvals.reject,
@@ -28,6 +34,7 @@ SECTIONS = {
         champions.retire,
         champions.verify,
         champions.history,
+        start.list_,
         champions.reproduce,
     ),
     "Ledger": (ledger.ledger,),

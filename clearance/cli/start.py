@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from clearance import environment
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -18,9 +19,9 @@ def check(as_json: bool) -> int:
     Compares params.yaml, the policy and the columns of the table. Runs no stage and changes nothing. `run`
     does the same first. Exit status 1 if a run could not begin.
     """
-    from clearance.preflight import check as preflight
+    from clearance import library
 
-    problems = preflight.check(environment.project_root())
+    problems = library.check(Path.cwd())
     errors = sum(problem.blocks for problem in problems)
     if as_json:
         process.write_json({"ready": not errors, "problems": [problem.to_json() for problem in problems]})
@@ -34,6 +35,47 @@ def check(as_json: bool) -> int:
     else:
         process.echo(f"{'NOT READY' if errors else 'ready'}: {counts}")
     return ExitCode.ERROR if errors else ExitCode.PASS
+
+
+@click.command()
+@options.as_json
+@process.exit_with_status
+def status(as_json: bool) -> int:
+    """Show where the project stands.
+
+    Its last verdict and whether it holds for these files, its champion, what waits for whom, and what to do
+    next. Exit status 0 whatever it is.
+    """
+    from clearance import library
+
+    project = library.status(Path.cwd())
+    if as_json:
+        process.write_json(project.to_json())
+    else:
+        for line in project.lines():
+            process.echo(line)
+    return ExitCode.PASS
+
+
+@click.command("list")
+@options.as_json
+@process.exit_with_status
+def list_(as_json: bool) -> int:
+    """List the candidates with their verdicts.
+
+    The newest comes last. `clearance verify VERSION` checks one.
+    """
+    from clearance import library
+
+    candidates = library.candidates(Path.cwd())
+    if as_json:
+        process.write_json([candidate.to_json() for candidate in candidates])
+    else:
+        for candidate in candidates:
+            process.echo(candidate)
+        if not candidates:
+            process.echo("no candidate has been registered yet")
+    return ExitCode.PASS
 
 
 def _count(number: int, noun: str) -> str:

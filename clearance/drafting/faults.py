@@ -70,21 +70,3 @@ PACK_NOT_FITTED = ErrorKind(
     "the pack {pack} cannot be fitted to these attributes: {reason}",
     "copy it by hand and name your attributes in it: policies/README.md says how",
 )
-PROJECT_NOT_EMPTY = ErrorKind(
-    "drafting.project_not_empty",
-    ConfigurationError,
-    "{folder} is not empty and was not made by `clearance init --project`",
-    "name a new folder",
-)
-NO_COMMIT = ErrorKind(
-    "drafting.no_commit",
-    ConfigurationError,
-    "{folder} is not a git checkout of Clearance, so no version can be taken from it",
-    "run the command in a clone of Clearance",
-)
-GIT_FAILED = ErrorKind(
-    "drafting.git_failed",
-    ConfigurationError,
-    "git could not write the project: {reason}",
-    "correct what git says in the message above, then run the command again",
-)
