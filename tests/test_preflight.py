@@ -384,10 +384,32 @@ def test_the_line_to_add_authorises_the_policy(newcomer: Newcomer) -> None:
     assert newcomer.check() == {}
 
 
-def test_a_long_table_is_left_to_the_stages(newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearance.preflight.table_checks.SMALL", 10)
-    newcomer.params["data"]["row_key"] = "not there"
-    assert newcomer.check() in ({}, {"preflight.column_missing": True})
+@pytest.fixture
+def long(newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch) -> Newcomer:
+    """The same where only the first rows of the table are read."""
+    monkeypatch.setattr("clearance.preflight.source_head.SMALL", 10)
+    monkeypatch.setattr("clearance.preflight.source_head.LINES", 700)
+    return newcomer
+
+
+def test_of_a_long_table_the_first_rows_say_what_names_are_wrong(long: Newcomer) -> None:
+    assert long.check() == {}
+    long.params["data"]["row_key"] = "applicants"
+    long.params["source"]["select"] = "SELECT * EXCLUDE (skil) FROM source"
+    assert long.check() == {"data.select_not_usable": True}
+    del long.params["source"]["select"]
+    assert long.check() == {"preflight.column_missing": True}
+
+
+def test_of_a_long_table_the_first_rows_prove_nothing_about_types(long: Newcomer) -> None:
+    long.table = long.table + b"60,woman,A12,1,north,2026-01-01,yes\n"
+    long.params["source"]["select"] = "SELECT * FROM source WHERE skill <> 'A12'"
+    assert long.check() == {}
+
+
+def test_a_long_text_that_the_cut_left_open_is_no_problem(long: Newcomer) -> None:
+    long.table = HEADER.encode() + b'0,man,1.5,2,"' + b"north\n" * 300 + b'",2026-01-01,yes\n'
+    assert long.check() == {}
 
 
 def test_a_snapshot_that_the_run_takes_first_is_no_problem(newcomer: Newcomer) -> None:

@@ -75,7 +75,7 @@ def init(
 
     source, profile = draft.source_of(root, project_files.adopt(root, table))
     process.echo(f"{source.path}: {profile.rows:,} rows, {len(profile.columns)} columns")
-    asks = sys.stdin.isatty() and not yes
+    asks = _is_terminal() and not yes
     given = _answers(
         root,
         table,
@@ -88,6 +88,10 @@ def init(
     made = draft.make(root, source, profile, given, _as_of(root, given.name))
     _show(made)
     return _write(root, made, asks=asks, replace=replace)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 @dataclass(frozen=True, kw_only=True)

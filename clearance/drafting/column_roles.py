@@ -105,6 +105,9 @@ def _unusable(column: ColumnProfile, rows: int) -> str | None:
         f"has {column.distinct} values, most of them rare: it names somebody, or is free text": (
             column.kind == "text" and rare
         ),
+        "may be the sampling weight of a row: then it is `data.weight`": (
+            column.is_number and "weight" in column_words.words(column.name)
+        ),
         "is named like an identifier and hardly repeats": (
             column.kind == "integer" and rare and named and column.distinct > column.rows / 2
         ),

@@ -10,6 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from clearance.data import sentinel_codes
 from clearance.data.sources import duckdb_engine
 from clearance.drafting import faults
@@ -17,7 +20,10 @@ from clearance.drafting.table_profile import ColumnProfile, TableProfile
 from clearance.params import Scalar
 
 MOST_GROUPS = 12
-"""More groups than this are banded or joined: few of them would have enough rows."""
+"""More groups of a text than this are joined: few of them would have enough rows."""
+
+MOST_NUMBERS = 5
+"""More distinct numbers than this are banded."""
 
 SMALLEST_GROUP = 100
 """A text's group with fewer rows is joined with others: under a third of its rows judge."""
@@ -36,13 +42,16 @@ class Derivation:
     because: str
 
 
-def bands(column: ColumnProfile, taken: Sequence[str]) -> Derivation | None:
+def bands(profile: TableProfile, column: ColumnProfile) -> Derivation | None:
     """A protected column of many values in few bands or groups; None for one that has few values."""
-    if column.distinct <= MOST_GROUPS:
+    taken = profile.names
+    if column.distinct <= (MOST_NUMBERS if column.is_number else MOST_GROUPS):
         return None
     if column.is_number and column.low is not None and column.high is not None:
         name = _free(f"{column.name}_band", taken)
         edges = _edges(column.low, column.high, is_age="age" in column.name.lower())
+        numbers = profile.sample[column.name].to_numpy(dtype=float, na_value=math.nan)
+        edges = _filled(edges, numbers[np.isfinite(numbers)], SMALLEST_GROUP * len(numbers) / profile.rows)
         because = f"`{column.name}` has {column.distinct} values: {len(edges) + 1} bands can be compared"
         return Derivation(column=name, sql=_banded(column.name, edges), replaces=False, because=because)
     large = [value for value, rows in column.values if rows >= SMALLEST_GROUP][: MOST_GROUPS - 1]
@@ -102,7 +111,7 @@ def codes(profile: TableProfile, column: ColumnProfile) -> Derivation | None:
     if not column.is_number or 0 < column.distinct <= 3:
         return None
     numbers = profile.sample[column.name].to_numpy(dtype=float, na_value=math.nan)
-    missing = sentinel_codes.codes(numbers[~_not_finite(numbers)])
+    missing = sentinel_codes.codes(numbers[np.isfinite(numbers)])
     if not missing:
         return None
     quoted = duckdb_engine.name(column.name)
@@ -142,6 +151,18 @@ def _edges(low: float, high: float, *, is_age: bool) -> list[float]:
     return sorted({edge for edge in edges if low < edge <= high})
 
 
+def _filled(edges: Sequence[float], numbers: npt.NDArray[np.float64], fewest: float) -> list[float]:
+    """The edges without those between which too few numbers lie; one at least remains."""
+    kept = list(edges)
+    while len(kept) > 1:
+        counts = np.bincount(np.searchsorted(kept, numbers, side="right"), minlength=len(kept) + 1)
+        smallest = int(counts.argmin())
+        if counts[smallest] >= fewest:
+            break
+        del kept[min(smallest, len(kept) - 1)]
+    return kept
+
+
 def _banded(name: str, edges: Sequence[float]) -> str:
     quoted = duckdb_engine.name(name)
     first, *others = edges
@@ -167,9 +188,3 @@ def _scalar(column: ColumnProfile, value: str) -> Scalar:
         number = float(value)
         return int(number) if number.is_integer() else number
     return value
-
-
-def _not_finite(numbers: object) -> object:
-    import numpy as np
-
-    return ~np.isfinite(numbers)  # type: ignore[call-overload]

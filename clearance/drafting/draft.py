@@ -98,7 +98,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     """The draft for these answers. Raises ConfigurationError on an answer that cannot be used."""
     check_answers(profile, given)
     outcome, favourable = derived_columns.target(profile[given.target], given.favourable)
-    bands = {name: derived_columns.bands(profile[name], profile.names) for name in given.protected}
+    bands = {name: derived_columns.bands(profile, profile[name]) for name in given.protected}
     reserved = {given.target, *given.protected, given.row_key}
     codes = [
         derivation
@@ -200,6 +200,12 @@ def _questions(
     known = {*given.protected, *groups, *roles.encodings, *roles.left_out}
     if missed := [name for name in others if name not in known and name not in roles.after_outcome]:
         questions.append(f"is any of {', '.join(missed)} a protected attribute?")
+    questions += [
+        f"`{value}` of `{name}` has {rows} rows, and about a third of them judge: enough for the policy?"
+        for name in groups
+        for value, rows in profile[name].values
+        if rows < derived_columns.SMALLEST_GROUP
+    ]
     if given.row_key is not None:
         questions.append("does a person or company have several rows? Then name its column: `data.entity`")
     questions.append("are the rows a sample with weights, or in clusters? `data.weight`, `data.cluster`")

@@ -6,6 +6,7 @@ The header alone is read, and the rows of a table that is not long: nothing is t
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,30 +16,42 @@ import duckdb
 
 from clearance import labels
 from clearance.data import faults as data_faults
-from clearance.data.sources import bindings, duckdb_engine, source_faults, source_files
+from clearance.data.sources import bindings, duckdb_engine, source_faults
 from clearance.errors import ClearanceError
 from clearance.params import AllBut, Data, Evaluate, Source, Split
 from clearance.policy.schema import Policy
-from clearance.preflight import faults, suggestions
+from clearance.preflight import faults, source_head, suggestions
 from clearance.preflight.problem import Problem, warning
-
-SMALL = 48 * 2**20
-"""Bytes of a source that is read in full in well under two seconds; of a longer one only the header is."""
 
 _SHOWN = 40
 _MOST_LABELS = 12
+_SNAPSHOT = {data_faults.NO_SNAPSHOT.code, data_faults.SNAPSHOT_OUT_OF_DATE.code}
+_CUT = {
+    data_faults.CSV_FIELD_COUNT.code,
+    data_faults.CSV_OPEN_QUOTE.code,
+    data_faults.CSV_MALFORMED.code,
+    data_faults.JSON_RECORD_INVALID.code,
+    data_faults.TABLE_UNREADABLE.code,
+}
+"""What only the cut may have caused where a table was cut."""
+
+_NAMES = re.compile(
+    "Parser Error|syntax error|not found in FROM clause|does not exist|EXCLUDE list|REPLACE list"
+)
+"""DuckDB's words about names and grammar, which no row can change."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableHead:
     """The columns of the table after `source.select`, each with DuckDB's type.
 
-    `labels` are the distinct values of the target as canonical texts, at most a dozen; None where they were
-    not read.
+    `labels` are distinct values of the target as canonical texts, at most a dozen; None where they were not
+    read. `complete`: types and labels are those of all rows, not only of the first.
     """
 
     types: Mapping[str, str]
     labels: tuple[str, ...] | None = None
+    complete: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -51,22 +64,25 @@ def read(root: Path, source: Source, target: str | None) -> tuple[TableHead | No
 
     A snapshot that has not been taken yet is no fault: the run takes it first.
     """
-    with contextlib.chdir(root):
-        try:
-            if source.url_env is not None:
-                from clearance.data.sources import sql_query
+    complete = True
+    try:
+        if source.url_env is not None:
+            from clearance.data.sources import sql_query
 
-                sql_query.database_url(source.url_env)
-            return _read(source, target), []
-        except ClearanceError as error:
-            snapshot = {data_faults.NO_SNAPSHOT.code, data_faults.SNAPSHOT_OUT_OF_DATE.code}
-            return None, [] if error.code in snapshot else [Problem(error=error)]
+            sql_query.database_url(source.url_env)
+        with source_head.folder_of(root, source) as place:
+            if place is None:
+                return None, []
+            folder, complete = place
+            with contextlib.chdir(folder):
+                return _read(source, target, complete=complete), []
+    except ClearanceError as error:
+        excused = error.code in _SNAPSHOT or (not complete and error.code in _CUT)
+        return None, [] if excused else [Problem(error=error)]
 
 
-def _read(source: Source, target: str | None) -> TableHead | None:
-    if source.kind == "file" and _size(source) > SMALL:
-        return None
-    with tempfile.TemporaryDirectory() as folder, duckdb_engine.session(Path(folder)) as connection:
+def _read(source: Source, target: str | None, *, complete: bool) -> TableHead | None:
+    with tempfile.TemporaryDirectory() as home, duckdb_engine.session(Path(home)) as connection:
         with source_faults.translated_errors():
             bindings.bind(connection, source)
         select = source.select or "SELECT * FROM source"
@@ -75,10 +91,12 @@ def _read(source: Source, target: str | None) -> TableHead | None:
             relation = connection.sql(select)
         except duckdb.Error as error:
             reason = str(error).strip()
+            if not complete and not _NAMES.search(reason):
+                return None  # other types further down may make it right
             raise source_faults.of_file(reason) or data_faults.SELECT_NOT_USABLE(reason=reason) from None
         duckdb_engine.refuse_duplicate_names(relation.columns, "the table")
         types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-        return TableHead(types=types, labels=_labels(relation, target))
+        return TableHead(types=types, labels=_labels(relation, target), complete=complete)
 
 
 def _labels(relation: duckdb.DuckDBPyRelation, target: str | None) -> tuple[str, ...] | None:
@@ -93,10 +111,6 @@ def _labels(relation: duckdb.DuckDBPyRelation, target: str | None) -> tuple[str,
         return None
     texts = (labels.text(value) if isinstance(value, bool | int | float) else str(value) for (value,) in rows)
     return tuple(sorted({text for text in texts if text is not None}))
-
-
-def _size(source: Source) -> int:
-    return sum(path.stat().st_size for path in source_files.find(source))
 
 
 def check_names(head: TableHead, data: Data, split: Split | None) -> Iterator[Problem]:
@@ -138,14 +152,18 @@ def _missing(key: str, name: str, head: TableHead) -> ClearanceError:
 
 
 def check_target(head: TableHead, data: Data) -> Iterator[Problem]:
-    """Whether the target has two values, one of them the favourable one; validation will refuse it."""
+    """Whether the target has two values, one of them the favourable one; validation will refuse it.
+
+    The first rows of a long table prove more than two values, and two values that are both not favourable.
+    """
     if head.labels is None:
         return
+    seen = len(head.labels)
     favourable = str(labels.text(data.favourable))
-    if len(head.labels) != 2:
-        number = f"{_MOST_LABELS} or more" if len(head.labels) == _MOST_LABELS else str(len(head.labels))
+    if seen > 2 or (head.complete and seen < 2):
+        number = f"{seen} or more" if seen == _MOST_LABELS or not head.complete else str(seen)
         yield warning(faults.TARGET_NOT_TWO_VALUES(column=data.target, number=number))
-    if len(head.labels) < _MOST_LABELS and favourable not in head.labels:
+    if favourable not in head.labels and (head.complete or seen == 2) and seen < _MOST_LABELS:
         yield warning(
             faults.TARGET_NEVER_FAVOURABLE(
                 column=data.target,

@@ -125,7 +125,7 @@ def _decisions(about: Iterable[Entry]) -> dict[str, str]:
     """What each person decided last and did not withdraw."""
     decisions: dict[str, str] = {}
     for entry in about:
-        if entry.kind is events.EntryKind.REVOCATION:
+        if entry.kind == events.EntryKind.REVOCATION:
             decisions.pop(entry.actor, None)
         elif decision := _DECISIONS.get(entry.kind):
             decisions[entry.actor] = decision
