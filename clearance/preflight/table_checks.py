@@ -35,9 +35,7 @@ _CUT = {
 }
 """What only the cut may have caused where a table was cut."""
 
-_NAMES = re.compile(
-    "Parser Error|syntax error|not found in FROM clause|does not exist|EXCLUDE list|REPLACE list"
-)
+_NAMES = re.compile("Parser Error|syntax error|not found in FROM|does not exist|EXCLUDE list|REPLACE list")
 """DuckDB's words about names and grammar, which no row can change."""
 
 
