@@ -15,6 +15,7 @@ class Column(Section):
     """The rules for one column of the table. `severity` says whether a violation blocks or warns.
 
     `min` and `max` are numbers, or days or times for a column of times; a day as `max` is included in full.
+    `title` is what people read for the column in sentences; None: its name.
     """
 
     type: Literal["number", "integer", "text", "boolean", "time"] | None = None
@@ -23,6 +24,7 @@ class Column(Section):
     values: list[Scalar] | None = Field(default=None, min_length=1)
     nulls: Share | None = None
     severity: Literal["block", "warn"] = "block"
+    title: str | None = Field(default=None, min_length=1, max_length=80)
 
     @model_validator(mode="after")
     def _one_kind_of_limits(self) -> Self:
@@ -122,6 +124,11 @@ class Data(Section):
             roles[self.cluster] = "the cluster of rows"
         roles |= {name: "an identifier" for name in (self.row_key, self.entity) if name is not None}
         return roles
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What people read for the columns that have a title."""
+        return {name: column.title for name, column in self.columns.items() if column.title is not None}
 
     def feature_names(self, columns: list[str]) -> list[str]:
         """The features in a table with these columns, in the order of the table for `all_but`."""
