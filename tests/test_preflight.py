@@ -335,7 +335,8 @@ def test_a_mistake_that_costs_the_pass_is_named_before_the_run(newcomer: Newcome
 def test_all_mistakes_are_named_at_once(newcomer: Newcomer) -> None:
     for spoil in (
         of("sede", 7),
-        of("data.features", ["skil", "years"]),
+        of("data.row_min", 7),
+        of("data.features", ["skil", "years", "years"]),
         of("train.arguments", {"c": 1}),
         in_rule("demographic-parity-difference", metric="fairness.demografic_parity_difference"),
         authorise(None),
@@ -350,7 +351,7 @@ def test_all_mistakes_are_named_at_once(newcomer: Newcomer) -> None:
     }
     with pytest.raises(ConfigurationError) as caught:
         check.refuse_blocking(check.check(newcomer.root))
-    assert (caught.value.code, caught.value.values["number"]) == ("preflight.several", 4)
+    assert (caught.value.code, caught.value.values["number"]) == ("preflight.several", 6)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from clearance.params.model_choices import (
     Threshold,
     Train,
 )
-from clearance.params.section import Fraction, Scalar, Section
+from clearance.params.section import APART, Fraction, Scalar, Section
 from clearance.params.source import Source
 
 __all__ = [
@@ -147,21 +147,33 @@ def parse(data: Mapping[str, Any], where: str) -> Params:
 
 def find_faults(data: Mapping[str, Any], where: str) -> list[ClearanceError]:
     """Everything for which `parse` would refuse this content, one error each; empty where it would not."""
+    problems: list[str] = []
     try:
-        Params.model_validate(data)
+        Params.model_validate(data, context={APART: True})
     except ValidationError as error:
         problems = validation_messages.each(error, Params)
-        return _bare_dates(data, where) + [faults.INVALID(path=where, problems=text) for text in problems]
-    return _bare_dates(data, where)
+    if (roles := parse_section(data, "data")) is not None:
+        problems += [f"`data`: {problem}" for problem in roles.inconsistencies()]
+    return _bare_dates(data, where) + [faults.INVALID(path=where, problems=text) for text in problems]
 
 
 def parse_section(data: Mapping[str, Any], name: str) -> Any:
-    """The section `name` alone, where it can be used whatever is wrong with the others; else None."""
-    field = Params.model_fields[name]
-    try:
-        return TypeAdapter(field.annotation).validate_python(data[name])
-    except (KeyError, ValidationError):
-        return None
+    """The section `name` alone, whatever is wrong with the others; None where too much of it is wrong.
+
+    Keys that are unknown or do not fit are left out, and rules across keys are not applied: `find_faults`
+    reports both. For comparing the rest, never for running.
+    """
+    content = data.get(name)
+    section = TypeAdapter(Params.model_fields[name].annotation)
+    for _ in range(2):
+        try:
+            return section.validate_python(content, context={APART: True})
+        except ValidationError as error:
+            wrong = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+            if not isinstance(content, Mapping) or not wrong:
+                return None
+            content = {key: value for key, value in content.items() if key not in wrong}
+    return None
 
 
 def _bare_dates(data: Mapping[str, Any], where: str) -> list[ClearanceError]:
