@@ -164,7 +164,7 @@ def parse_section(data: Mapping[str, Any], name: str) -> Any:
     reports both. For comparing the rest, never for running.
     """
     content = data.get(name)
-    section = TypeAdapter(Params.model_fields[name].annotation)
+    section: TypeAdapter[Any] = TypeAdapter(Params.model_fields[name].annotation or Any)
     for _ in range(2):
         try:
             return section.validate_python(content, context={APART: True})

@@ -104,7 +104,7 @@ def read(root: Path) -> ProjectStatus:
         authorised=f"authorised in tier {listed.tier}" if listed else None,
         state=state,
         verdict=current,
-        champion=tenure and version_record.describe_tenure(entries, tenure, demo=demo),
+        champion=version_record.describe_tenure(entries, tenure, demo=demo) if tenure else None,
         candidates=known,
         waiting=waiting,
         next=_next(state, current, known, waiting),

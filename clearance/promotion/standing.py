@@ -124,10 +124,11 @@ def _standing(
 def _decisions(about: Iterable[Entry]) -> dict[str, str]:
     """What each person decided last and did not withdraw."""
     decisions: dict[str, str] = {}
+    decided = {str(kind): word for kind, word in _DECISIONS.items()}
     for entry in about:
         if entry.kind == events.EntryKind.REVOCATION:
             decisions.pop(entry.actor, None)
-        elif decision := _DECISIONS.get(entry.kind):
+        elif decision := decided.get(entry.kind):
             decisions[entry.actor] = decision
     return decisions
 
