@@ -22,22 +22,25 @@ if TYPE_CHECKING:
 )
 @process.exit_with_status
 def verdict(markdown: bool) -> int:
-    """Print the last verdict.
+    """Print the last verdict, if it still holds.
 
-    Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated.
+    Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated, or stale: a file, a parameter or
+    the policy has changed since.
     """
-    from clearance.reporting import attempt_notice, summary
+    from clearance.reporting import current_verdict, summary
 
     root = environment.project_root()
-    document = attempt_notice.read_verdict(root)
+    current = current_verdict.read(root)
     if markdown:
-        process.echo_text(summary.markdown(document, root))
-    else:
-        process.echo(summary.title(document))
-        lines = (*summary.reasons(document), *summary.overrides(document))
-        for line in (*lines, *summary.counts(root, document)):
-            process.echo(f"  {line}")
-    return document.verdict.exit_code
+        process.echo_text(current_verdict.markdown(current, root))
+        return current.exit_code
+    process.echo(current.title)
+    document, lines = current.document, list(current.change)
+    if not current.is_stale:
+        lines = [*summary.reasons(document), *summary.overrides(document), *summary.counts(root, document)]
+    for line in lines:
+        process.echo(f"  {line}")
+    return current.exit_code
 
 
 @click.command()

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from clearance import environment, isolation, params, paths, run_lock
 from clearance.errors import ClearanceError
 from clearance.policy import policy_file, project_verdict
+from clearance.reporting import current_verdict
 from clearance.versioning import dvc_lock, dvc_repro, repair
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses, OnLine
@@ -75,6 +76,8 @@ class RunContext:
         for path in repair.remove_unsound(self.folder, pipeline.cache, outs):
             self._note(repair.describe_removed(path, self.folder))
         due = pipeline.order if self.force else pipeline.due()
+        if due:
+            current_verdict.withdraw_page(self.folder)
         expected = [command for name in due for command in pipeline.commands(name)]
         expected += [EFFECTS[name] for name in self.effects_after]
         calls = [preloaded.module_call(command) for command in expected]
@@ -217,8 +220,13 @@ def open_run(
     content = params.read_yaml(root / paths.PARAMS)
     if changes:
         content = overrides.merge(content, changes)
-    settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")
-    policy_file.load(root / settings.policy.file)
+    try:
+        settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")
+        policy_file.load(root / settings.policy.file)
+    except ClearanceError:
+        if not changes:
+            current_verdict.withdraw_page(root)
+        raise
     with run_lock.hold(root):
         folder = workspace.prepare(root, content) if changes else root
         with contextlib.ExitStack() as stack:
