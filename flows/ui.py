@@ -1,6 +1,6 @@
 """Prefect and MLflow in the browser, with a worker that runs what is started there.
 
-It starts its own servers on free ports of the loopback address and stops each by its own process id on Ctrl-C.
+It starts its own servers on free ports of the loopback address, and stops each by its process id on Ctrl-C.
 It never touches or attaches to a server that it did not start.
 """
 

@@ -66,7 +66,7 @@ def track_run(server: MlflowServer, record: RunRecord) -> TrackedRun:
         for candidate in record.candidates:
             _log_candidate(server, experiment, tracked, record, candidate)
         if record.test_rows:
-            test_set_uses.mark(server, tracked.run_id, record.fingerprint, record.test_rows)
+            test_set_uses.mark(server, tracked.run_id, record.test_rows)
         server.client.set_terminated(tracked.run_id, "FINISHED")
         server.client.set_tag(tracked.run_id, COMPLETE, "true")
         return TrackedRun(run_id=tracked.run_id, started=tracked.started, model_id=model_id, complete=True)
