@@ -132,9 +132,7 @@ def _retention(run: run_context.RunContext) -> list[str]:
     if not run.effects_after:
         return [f"         kept for {runs} only: a what-if is not tracked, so copy what you need"]
     experiment = run.settings.experiment
-    return [
-        f"         kept here for {runs}, and for good in MLflow (experiment {experiment}, reports/report.html)"
-    ]
+    return [f"         kept here for {runs}; MLflow keeps it for good: experiment {experiment}"]
 
 
 if __name__ == "__main__":
