@@ -115,7 +115,7 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
     counts = summary.counts(run.folder, verdict)
     notes = counts if run.effects_after else ["a what-if: nothing was registered or released"]
-    judged = [*summary.reasons(verdict), *summary.overrides(verdict)]
+    judged = [*summary.reasons(verdict), *summary.overrides(verdict), *summary.data_warnings(run.folder)]
     for line in [*judged, *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
     report = os.path.relpath(run.folder / summary.REPORT, run.root)

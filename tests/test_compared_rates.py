@@ -89,9 +89,6 @@ def test_every_metric_that_compares_rates_says_what_it_counts() -> None:
 
 def test_the_finding_says_it_and_carries_the_rates() -> None:
     figure = MEASURED["demographic_parity_difference"]
-    documents = {
-        "fairness": MeasuredDocument(measurements={"demographic_parity_difference": {"sex": figure}})
-    }
     rule = Rule.model_validate(
         {
             **{"id": "parity", "metric": "fairness.demographic_parity_difference", "attributes": ["sex"]},

@@ -37,7 +37,8 @@ def verdict(markdown: bool) -> int:
     process.echo(current.title)
     document, lines = current.document, list(current.change)
     if not current.is_stale:
-        lines = [*summary.reasons(document), *summary.overrides(document), *summary.counts(root, document)]
+        lines = [*summary.reasons(document), *summary.overrides(document)]
+        lines += [*summary.data_warnings(root), *summary.counts(root, document)]
     for line in lines:
         process.echo(f"  {line}")
     return current.exit_code

@@ -27,8 +27,8 @@ class Metric:
     direction that speaks for a model, None where neither does. `parity` is the value at which all groups are
     treated the same, None for a metric that compares no groups. `contrast` is how a candidate's value is
     compared with the champion's: candidate minus champion, or candidate over champion; None where no model
-    changes it. `interval` names the method of its bounds, empty where it has none. `counts` says what happened
-    to the rows that compared rates count, "decided favourably"; empty where no rates of groups are compared.
+    changes it. `interval` names the method of its bounds, empty where it has none. `counts` says what
+    happened to the rows that compared rates count, "decided favourably"; empty where no rates are compared.
     """
 
     name: str
