@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance import environment, file_lock, params, paths, stage
-from flows import faults, ports
+from flows import faults, form, ports
 
 SERVER_LOG = paths.LOGS / "prefect-server.log"
 WORKER_LOG = paths.LOGS / "prefect-worker.log"
@@ -30,6 +30,7 @@ POOL = "clearance"
 RUNNING = paths.STATE / "ui.lock"
 """Held while the servers of a project run; it holds their addresses."""
 
+GUIDE = Path("docs/configuration.md")
 PATIENCE = 120
 """Seconds that a server may take to answer."""
 
@@ -69,6 +70,7 @@ def main() -> None:
         _wait(server, "/api/health")
         _call(root, "work-pool", "create", POOL, "--type", "process", "--overwrite")
         _call(root, "deploy", "--all")
+        _explain_form(root, prefect)
         worker = ["prefect", "worker", "start", "--pool", POOL]
         stack.enter_context(_process(root, WORKER_LOG, worker))
         if tracking:
@@ -99,6 +101,23 @@ def _welcome(prefect: str, mlflow: str, settings: params.Params) -> list[str]:
         f"With PREFECT_API_URL={prefect}/api set, the last approval starts the flow `promotion`.",
         "Ctrl-C stops both.",
     ]
+
+
+def _explain_form(root: Path, prefect: str) -> None:
+    """Let the form of a run say what each key means and what it is now; without a guide it stays as it is."""
+    deployment = _get(f"{prefect}/api/deployments/name/training/training")
+    if deployment is None or not (root / GUIDE).is_file():
+        return
+    guide, current = (root / GUIDE).read_text(encoding="utf-8"), params.read_yaml(root / paths.PARAMS)
+    schema = form.described(deployment["parameter_openapi_schema"], guide, current)
+    request = urllib.request.Request(  # noqa: S310 - an address of ours
+        f"{prefect}/api/deployments/{deployment['id']}",
+        json.dumps({"parameter_openapi_schema": schema}).encode(),
+        {"content-type": "application/json"},
+        method="PATCH",
+    )
+    with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - an address of ours
+        pass
 
 
 def _get(address: str) -> dict[str, Any] | None:
