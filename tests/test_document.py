@@ -268,7 +268,7 @@ def test_groups_show_their_counts_and_small_ones_are_marked(tmp_path: Path) -> N
 
 def test_the_explanation_states_its_sample_and_keeps_small_groups_out(tmp_path: Path) -> None:
     text = section(reported.page(reported.write(tmp_path, reported.documents())), "Explanation")
-    assert "for a sample of 31 test rows" in text
+    assert "for a sample of 31 test rows, drawn group by group" in text
     assert "error of at most 1.00e-12" in text
     assert "Elf 24 rows" in text
     assert "would reveal individuals: Orc (7 rows)." in text
