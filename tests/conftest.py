@@ -61,6 +61,7 @@ settings.register_profile("suite", deadline=None)  # a loaded machine is slow, n
 settings.load_profile("suite")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as processors: more threads only wait
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # as in every run; a file alone must not compile half of it
 os.environ["TZ"] = "America/St_Johns"  # nobody's evidence is of UTC because the machine is
 time.tzset()
 
