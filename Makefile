@@ -3,19 +3,23 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
-TEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+TEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+# What the README's commands need in a terminal where the environment is not active; said once a run has ended.
+ACTIVE := $(findstring :$(abspath $(BIN)):,:$(PATH):)
+ACTIVATE = $(if $(ACTIVE),:,echo "activate . $(BIN)/activate   (then \`clearance status\` and the README's commands work)")
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict rebuild release ui bench deps schemas errors \
-  metrics lock upgrade clean
+  metrics lock upgrade clean reset
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## create the virtual environment, install the locked packages, initialise DVC
+	@$(ACTIVATE)
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,6 +30,7 @@ $(READY): requirements.lock pyproject.toml
 
 run: $(READY)  ## run the governed pipeline and print its verdict
 	@$(BIN)/clearance run --any-verdict
+	@$(ACTIVATE)
 
 test: $(READY)  ## run every test
 	$(TEST)
@@ -93,6 +98,21 @@ lock: $(READY)  ## resolve the dependencies again, keeping the pins that still f
 upgrade: $(READY)  ## resolve the dependencies again, moving each to its newest release
 	$(RESOLVE) --upgrade
 
-clean:  ## remove outputs and state; keep sources, the DVC cache and the registry
-	rm -rf data/raw.parquet data/origin.json data/prepared data/scored models reports .clearance .prefect
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage site
+# What the next run makes again. Ledger, keys, signed evidence, Prefect's history and MLflow's registry are not among it.
+OUTPUTS = data/raw.parquet data/origin.json data/prepared data/scored models reports
+SCRATCH = $(addprefix .clearance/,logs data_docs duckdb matplotlib numba workspaces)
+CACHES = .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage site
+RECORDS = .clearance .prefect mlflow.db mlflow.db-shm mlflow.db-wal mlruns mlartifacts
+
+clean:  ## remove outputs, logs and caches; the next run makes them again
+	rm -rf $(OUTPUTS) $(SCRATCH) $(CACHES)
+
+reset:  ## forget everything this project ever decided, for good; asks first
+	@echo "This deletes for good, with no way back:"
+	@echo "  .clearance        the ledger, its checkpoints, signing keys, signed evidence"
+	@echo "  .prefect          the history of runs"
+	@echo "  mlflow.db mlruns  every tracked run and registered model; there is no champion afterwards"
+	@echo "A ledger or an MLflow server elsewhere, DVC's cache and your sources stay."
+	@printf 'Type the name of this folder (%s) to go on: ' "$(notdir $(CURDIR))"; read answer; \
+	  test "$$answer" = "$(notdir $(CURDIR))" || { echo; echo "Nothing was deleted."; exit 1; }
+	rm -rf $(OUTPUTS) $(RECORDS) $(CACHES)

@@ -300,7 +300,7 @@ def test_a_compressed_file_is_read_whole_or_refused(kind: str, form: str) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
-        ("t.csv", gzip.compress(b"a,b\n1,2\n"), "data.packed_file"),
+        ("t.csv", gzip.compress(b"a,b\n1,2\n", mtime=0), "data.packed_file"),
         ("t.csv", b"PK\x03\x04 rest", "data.packed_file"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), "data.not_utf8"),
         ("t.json", '[{"a": 1}]'.encode("utf-16-be"), "data.not_utf8"),

@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn import base
-
 from clearance.models import faults
 
 
@@ -86,6 +84,8 @@ def refuse_unknown(kind: type, arguments: Mapping[str, Any], where: str) -> None
 
 def unfitted(estimator: Any) -> Any:
     """An unfitted copy with the same arguments."""
+    from sklearn import base
+
     return base.clone(estimator)
 
 

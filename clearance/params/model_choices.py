@@ -59,6 +59,12 @@ METHOD_OPTIONS: Mapping[Method, tuple[str, ...]] = {
 }
 """The options of each method. `clearance/models/mitigations.py` says what each method does."""
 
+DECIDES_BY_PROTECTED: frozenset[Method] = frozenset({"correlation_remover", "threshold_optimizer"})
+"""The methods that need the protected attributes of a row to decide it."""
+
+WEIGHS_ROWS: frozenset[Method] = frozenset({"reweighing", "exponentiated_gradient", "grid_search"})
+"""The methods that need an estimator whose `fit` takes `sample_weight`."""
+
 
 class Mitigation(Section):
     """How disparity is reduced: a method, and its options (None: the method's default).

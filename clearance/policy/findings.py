@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clearance import wording
-from clearance.documents import codec, metric_catalogue
+from clearance.documents import codec, compared_rates, metric_catalogue
 from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.evidence_document import Evidence
-from clearance.documents.measurement import Measurement, Outcome
+from clearance.documents.measurement import INTERSECTION, Measurement, Outcome
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import MoreRows
 from clearance.policy import attempt_terms, sample_size, schema
@@ -64,6 +64,7 @@ class Finding:
             "high": None if measured is None else measured.high,
             "confidence": None if measured is None else measured.confidence,
             "support": {} if measured is None else dict(measured.support),
+            **({"rates": dict(measured.rates)} if measured is not None and measured.rates else {}),
             **({} if self.more_rows is None else {"more_rows": codec.write(self.more_rows)}),
         }
 
@@ -80,7 +81,9 @@ def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]
     decision = _decide(rule, measured)
     limit = f"limit: {wording.limit(rule.limit.model_dump())}" if rule.limit else None
     failures = _failures(evidence[rule.document]) if rule.measurement == "blocking_failures" else []
-    said = f"{subject} {verb} {_in_words(measured, rule.limit)}"
+    who = compared_rates.sentence(rule.metric, measured.rates, measured.support)
+    figure = f"{subject} {verb} {_in_words(measured, rule.limit)}"
+    said = f"{who}: {figure}" if who else figure
     return Finding(
         rule=rule,
         attribute=attribute,
@@ -89,6 +92,17 @@ def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]
         reason=all_reasons(said, limit, decision.reason, *failures),
         more_rows=decision.more_rows,
     )
+
+
+def titled(finding: Finding, titles: Mapping[str, str]) -> Finding:
+    """The finding with the titles of its attributes in its sentence; nothing else of it changes."""
+    if finding.attribute is None or not titles:
+        return finding
+    parts = (titles.get(name, name) for name in finding.attribute.split(INTERSECTION))
+    metric = finding.rule.metric
+    plain = metric_catalogue.subject(metric, finding.attribute)
+    words = metric_catalogue.subject(metric, INTERSECTION.join(parts))
+    return replace(finding, reason=finding.reason.replace(plain, words, 1))
 
 
 def evaluate_attempt(

@@ -18,7 +18,9 @@ from typing import Any, Literal
 
 from clearance import environment, isolation, params, paths, run_lock
 from clearance.errors import ClearanceError
-from clearance.policy import policy_file, project_verdict
+from clearance.policy import project_verdict
+from clearance.preflight import check
+from clearance.reporting import current_verdict
 from clearance.versioning import dvc_lock, dvc_repro, git, repair
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses, OnLine
@@ -75,6 +77,8 @@ class RunContext:
         for path in repair.remove_unsound(self.folder, pipeline.cache, outs):
             self._note(repair.describe_removed(path, self.folder))
         due = pipeline.order if self.force else pipeline.due()
+        if due:
+            current_verdict.withdraw_page(self.folder)
         expected = [command for name in due for command in pipeline.commands(name)]
         expected += [EFFECTS[name] for name in self.effects_after]
         calls = [preloaded.module_call(command) for command in expected]
@@ -218,8 +222,15 @@ def open_run(
     content = params.read_yaml(root / paths.PARAMS)
     if changes:
         content = overrides.merge(content, changes)
-    settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")
-    policy_file.load(root / settings.policy.file)
+    where = "params.yaml with the overrides" if changes else "params.yaml"
+    problems = check.check_content(root, content, where)
+    try:
+        check.refuse_blocking(problems)
+        settings = params.parse(content, where)
+    except ClearanceError:
+        if not changes:
+            current_verdict.withdraw_page(root)
+        raise
     with run_lock.hold(root):
         folder = workspace.prepare(root, content) if changes else root
         with contextlib.ExitStack() as stack:
@@ -228,6 +239,8 @@ def open_run(
             run = RunContext(root, folder, settings, children, watch, force=force)
             stack.callback(run.end_early_start)
             stack.enter_context(children)
+            for problem in problems:
+                watch(str(problem))
             token = _current.set(run)
             try:
                 yield run

@@ -41,7 +41,7 @@ stages:
     outs: [reports/explanation.txt]
   judge:
     cmd: python -m tasks.judge
-    deps: [reports/figures, reports/fairness.txt, reports/explanation.txt, tasks/judge.py]
+    deps: ["${policy.file}", reports/figures, reports/fairness.txt, reports/explanation.txt, tasks/judge.py]
     params: [name, policy, overrides]
     outs: [reports/verdict.json]
 """
@@ -117,10 +117,12 @@ if __name__ == "__main__":
         "verdict": outcome, "name": params["name"], "reasons": [reason],
         "what_if": "policy" in params["overrides"], "overrides": params["overrides"],
         "policy": params["policy"] | {
-            "id": "toy", "version": "1", "title": "a toy", "sha256": "0" * 64,
+            "id": "toy", "version": "1", "title": "a toy",
+            "sha256": artifacts.sha256(Path(params["policy"]["file"])),
             "impact_table": None, "test_uses": None,
         },
-        "findings": [finding], "evidence": {}, "not_in_force": [],
+        "findings": [finding], "not_in_force": [],
+        "evidence": {"reports/fairness.txt": artifacts.sha256(Path("reports/fairness.txt"))},
     })
 """
 
