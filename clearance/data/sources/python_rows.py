@@ -72,9 +72,7 @@ def _are_integers(values: Sequence[Any]) -> bool:
 
 def _is_lost_as_number(value: Any) -> bool:
     """Whether a whole number, not read as a floating-point one, is too large to be one exactly."""
-    if not isinstance(value, int | Decimal):
-        return False
-    return bool(value == value // 1 and abs(value) > _EXACT)
+    return isinstance(value, int | Decimal) and value == value // 1 and not -_EXACT <= value <= _EXACT
 
 
 def _convert(value: Any, kind: pa.DataType) -> Any:
