@@ -88,8 +88,13 @@ def test_a_feature_is_a_number_however_its_decimals_are_written() -> None:
 
 
 def test_a_column_that_only_select_uses_is_a_number_if_no_two_texts_become_one() -> None:
-    put("t.csv", "v,w\n1.10,1.1\n2.25,1.10\n")
-    assert read("t.csv", ELSE) == {"v": [1.1, 2.25], "w": ["1.1", "1.10"]}
+    put("t.csv", "v,w,x,y\n1.10,1.1,34.0,2\n2.25,1.10,2.25,1.5\n3.00,1.2,1e-05,2.0\n")
+    assert read("t.csv", ELSE) == {
+        "v": [1.1, 2.25, 3.0],
+        "w": ["1.1", "1.10", "1.2"],
+        "x": [34.0, 2.25, 1e-05],
+        "y": ["2", "1.5", "2.0"],
+    }
 
 
 def test_a_declared_type_counts_before_select_sees_the_value() -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clearance import paths
 from clearance.data import faults as data_faults
+from clearance.data.sources.column_types import ColumnUses
 from clearance.drafting import (
     answers,
     column_roles,
@@ -32,6 +33,7 @@ from clearance.drafting.derived_columns import Derivation
 from clearance.drafting.table_profile import TableProfile
 from clearance.errors import ClearanceError
 from clearance.params import Params, Scalar, Source
+from clearance.params.source import ColumnType
 from clearance.policy import authorised
 from clearance.preflight import suggestions
 
@@ -73,6 +75,21 @@ def source_of(root: Path, path: str) -> tuple[Source, TableProfile]:
         return source, table_profile.read(root, source)
 
 
+def _types(
+    profile: TableProfile, groups: Collection[str], computed: Collection[str]
+) -> dict[str, ColumnType]:
+    """The types to declare: codes written as 1.0 are integers, what `select` computes with are numbers."""
+    numbers = [column for column in profile.columns if column.kind == "number"]
+    whole = {column.name for column in numbers if column.whole and column.name in groups}
+    used = {column.name for column in numbers if column.name in computed}
+    return dict.fromkeys(sorted(whole), "integer") | dict.fromkeys(sorted(used), "number")
+
+
+def _uses(types: dict[str, ColumnType], groups: tuple[str, ...], row_key: str | None) -> ColumnUses:
+    keys = frozenset({row_key} if row_key is not None else ())
+    return ColumnUses(declared=types, keys=keys, identities=keys | {*groups})
+
+
 def model_name(path: Path) -> str:
     """A model's name after that of a file: letters, digits and `-`."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", path.name.split(".")[0]).strip("-").lower()
@@ -108,9 +125,12 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     derivations = [item for item in (outcome, *bands.values(), *codes) if item is not None]
     lacking = profile[given.target].nulls
     select = derived_columns.select(derivations, given.target if lacking else None)
-    source = source.model_copy(update={"select": select})
-    seen = profile if select is None else table_profile.read(root, source)
     groups = tuple((band.column if band else name) for name, band in bands.items())
+    computed = [given.target] if outcome else []
+    computed += [name for name, band in bands.items() if band] + [item.column for item in codes]
+    types = _types(profile, groups, computed)
+    source = source.model_copy(update={"select": select, "types": types or None})
+    seen = table_profile.read(root, source, _uses(types, groups, given.row_key))
     encodings = {name: f"`{band.column}` is made of it" for name, band in bands.items() if band}
     roles = column_roles.propose(seen, given.target, groups, given.row_key, encodings)
     policy = Path("policies") / f"{given.name}.yaml"
@@ -126,6 +146,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         name=given.name,
         path=source.path,
         delimiter=source.delimiter,
+        types=types,
         select=select,
         row_key=given.row_key,
         target=given.target,

@@ -21,6 +21,7 @@ def write(
     name: str,
     path: str,
     delimiter: str | None,
+    types: Mapping[str, str],
     select: str | None,
     row_key: str | None,
     target: str,
@@ -46,6 +47,9 @@ def write(
     ]
     if delimiter is not None:
         lines.append(f"  delimiter: {json.dumps(delimiter)}")
+    if types:
+        declared = ", ".join(f"{scalar(column)}: {kind}" for column, kind in types.items())
+        lines.append(f"  types: {{{declared}}}    # as these are read, before `select` sees them")
     if select is not None:
         lines += ["  select: |", *(f"    {line}" for line in select.splitlines())]
     lines += ["", "data:", f"  row_key: {'null' if row_key is None else scalar(row_key)}"]

@@ -16,7 +16,7 @@ import duckdb
 
 from clearance import labels
 from clearance.data import faults as data_faults
-from clearance.data.sources import bindings, duckdb_engine, source_faults
+from clearance.data.sources import bindings, column_types, duckdb_engine, source_faults
 from clearance.params import Source
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class TableProfile:
         return [column.name for column in self.columns]
 
 
-def read(root: Path, source: Source) -> TableProfile:
-    """The profile of the table that `source` describes, after its `select`.
+def read(root: Path, source: Source, uses: column_types.ColumnUses | None = None) -> TableProfile:
+    """The profile of the table that `source` describes, after its `select`; `uses` as `ingest` has them.
 
     Raises SourceError, DataError or ConfigurationError where it cannot be read, as `ingest` would.
     """
@@ -93,7 +93,7 @@ def read(root: Path, source: Source) -> TableProfile:
         duckdb_engine.session(Path(folder)) as connection,
         source_faults.translated_errors(),
     ):
-        bindings.bind(connection, source)
+        bindings.bind(connection, source, uses)
         select = source.select or "SELECT * FROM source"
         try:
             duckdb_engine.check_select(connection, select)

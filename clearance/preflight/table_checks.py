@@ -16,7 +16,7 @@ import duckdb
 
 from clearance import labels
 from clearance.data import faults as data_faults
-from clearance.data.sources import bindings, duckdb_engine, source_faults
+from clearance.data.sources import bindings, column_types, duckdb_engine, source_faults
 from clearance.errors import ClearanceError
 from clearance.params import AllBut, Data, Evaluate, Source, Split
 from clearance.policy.schema import Policy
@@ -57,10 +57,13 @@ class TableHead:
         return list(self.types)
 
 
-def read(root: Path, source: Source, target: str | None) -> tuple[TableHead | None, list[Problem]]:
+def read(
+    root: Path, source: Source, target: str | None, uses: column_types.ColumnUses | None = None
+) -> tuple[TableHead | None, list[Problem]]:
     """The head of the table, None where it cannot be known now, and the faults that reading it showed.
 
-    A snapshot that has not been taken yet is no fault: the run takes it first.
+    `uses` says what its columns are used as. A snapshot that has not been taken yet is no fault: the run
+    takes it first.
     """
     complete = True
     try:
@@ -73,16 +76,18 @@ def read(root: Path, source: Source, target: str | None) -> tuple[TableHead | No
                 return None, []
             folder, complete = place
             with contextlib.chdir(folder):
-                return _read(source, target, complete=complete), []
+                return _read(source, target, uses, complete=complete), []
     except ClearanceError as error:
         excused = error.code in _SNAPSHOT or (not complete and error.code in _CUT)
         return None, [] if excused else [Problem(error=error)]
 
 
-def _read(source: Source, target: str | None, *, complete: bool) -> TableHead | None:
+def _read(
+    source: Source, target: str | None, uses: column_types.ColumnUses | None, *, complete: bool
+) -> TableHead | None:
     with tempfile.TemporaryDirectory() as home, duckdb_engine.session(Path(home)) as connection:
         with source_faults.translated_errors():
-            bindings.bind(connection, source)
+            bindings.bind(connection, source, uses)
         select = source.select or "SELECT * FROM source"
         try:
             duckdb_engine.check_select(connection, select)

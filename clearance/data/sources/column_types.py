@@ -51,17 +51,23 @@ _TESTS: Mapping[str, str] = {
 TEXT_KINDS = tuple(_TESTS)
 """What a column of a CSV, whose values are all texts, may become."""
 
+_POWER = "-?[1-9]([.][0-9]*[1-9])?e(-0[5-9]|-[1-9][0-9]+|[+]1[6-9]|[+][2-9][0-9]+)"
 _ONE_SPELLING: Mapping[str, str] = {
     "BOOLEAN": (
         "(bool_and({c} = lower({c})) OR bool_and({c} = upper({c})) OR bool_and({c} IN ('True', 'False')))"
     ),
     "DOUBLE": (
-        "(bool_and(regexp_full_match({c}, '-?(0|[1-9][0-9]*)([.][0-9]*[1-9])?'))"
+        f"(bool_and(regexp_full_match({{c}}, '-?(0|[1-9][0-9]*)([.][0-9]*[1-9])?|{_POWER}'))"
+        f" OR bool_and(regexp_full_match({{c}}, '-?(0|[1-9][0-9]*)[.](0|[0-9]*[1-9])|{_POWER}'))"
         " OR (bool_and(regexp_full_match({c}, '-?(0|[1-9][0-9]*)[.][0-9]+'))"
         " AND min(strlen({c}) - strpos({c}, '.')) = max(strlen({c}) - strpos({c}, '.'))))"
     ),
 }
-"""The test over a whole column that two texts are never one value: 1.1 and 1.10 are."""
+"""The test over a whole column that no two texts are one value, as 1.1 and 1.10 are.
+
+Numbers pass that are written without idle zeros, as programs print them (2.0 beside 2.5), or with the same
+number of decimals.
+"""
 
 # What `source.types` may declare: the SQL type, and the test of a value `{c}` that is read as text first.
 _DECLARED: Mapping[ColumnType, tuple[str, str]] = {
