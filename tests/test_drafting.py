@@ -281,3 +281,19 @@ def test_the_row_key_is_a_column_that_names_rows(profile: TableProfile) -> None:
     assert answers.row_key(profile, ()) == "applicant_id"
     assert answers.target(profile) == "invited"
     assert answers.protected(profile, "invited") == ("gender", "age")
+
+
+def test_groups_are_drafted_as_the_run_will_read_them(clone: Path) -> None:
+    rng = np.random.default_rng(2)
+    table = applicants().assign(
+        race_code=rng.choice(["1.0", "2.0"], N),
+        branch=rng.choice(["1.1", "1.2", "1.10"], N),
+        age=rng.uniform(18, 70, N).round(1),
+    )
+    table.to_csv("../applicants.csv", index=False)
+    assert init(*TABLE, "--protected", "race_code,branch,age").exit_code == 0
+    settings = params.load(clone / "params.yaml")
+    assert settings.source.types == {"age": "number", "race_code": "integer"}
+    assert sorted(settings.data.columns["race_code"].values or [], key=str) == [1, 2]
+    assert sorted(settings.data.columns["branch"].values or [], key=str) == ["1.1", "1.10", "1.2"]
+    assert check.check(clone) == []
