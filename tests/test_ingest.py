@@ -559,6 +559,18 @@ def test_a_damaged_parquet_page_is_named() -> None:
     assert (excinfo.value.code, str(excinfo.value.values["path"])) == ("data.parquet_unreadable", "t.parquet")
 
 
+def test_a_page_that_is_not_what_its_checksum_says_is_named() -> None:
+    table = pa.table({"x": np.random.default_rng(0).normal(size=20_000)})
+    pq.write_table(table, "t.parquet", write_page_checksum=True, compression="none", use_dictionary=False)
+    assert read("t.parquet")["rows"] == 20_000
+    content = bytearray(Path("t.parquet").read_bytes())
+    content[len(content) // 2] ^= 1
+    put("t.parquet", bytes(content))
+    with pytest.raises(SourceError) as excinfo:
+        read("t.parquet")
+    assert (excinfo.value.code, str(excinfo.value.values["path"])) == ("data.parquet_unreadable", "t.parquet")
+
+
 def test_as_a_command_it_prints_two_lines_and_ends_1() -> None:
     project(kind="file", path="no.csv")
     result = run("tasks.ingest")

@@ -82,7 +82,8 @@ def _types(
     numbers = [column for column in profile.columns if column.kind == "number"]
     whole = {column.name for column in numbers if column.whole and column.name in groups}
     used = {column.name for column in numbers if column.name in computed}
-    return dict.fromkeys(sorted(whole), "integer") | dict.fromkeys(sorted(used), "number")
+    types: dict[str, ColumnType] = dict.fromkeys(sorted(whole), "integer")
+    return types | dict.fromkeys(sorted(used), "number")
 
 
 def _uses(types: dict[str, ColumnType], groups: tuple[str, ...], row_key: str | None) -> ColumnUses:

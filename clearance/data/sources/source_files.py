@@ -34,6 +34,7 @@ from clearance.params import Source
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """The byte-order mark; files that were joined or saved twice have it twice."""
 
+_BATCH = 1 << 16
 _DELIMITERS = ",;\t|"
 
 
@@ -144,6 +145,8 @@ def _parquet(
     schemas = {path: _parquet_schema(path) for path in listing.files}
     folders = _check_columns({path: tuple(schema.names) for path, schema in schemas.items()}, listing)
     file_agreement.check_types(connection, schemas, uses)
+    for path in listing.files:
+        _check_pages(path)
     read = f"read_parquet({_list(listing.files)}, union_by_name=true, {_hive(folders)})"
     names = [*next(iter(schemas.values())).names, *folders]
     typed = dict.fromkeys(names, ()) | dict.fromkeys(folders, column_types.TEXT_KINDS)
@@ -162,6 +165,18 @@ def _parquet_schema(path: Path) -> pa.Schema:
         if pa.types.is_decimal256(field.type):
             raise faults.DECIMAL_TOO_LONG(column=field.name, path=path, digits=field.type.precision)
     return schema
+
+
+def _check_pages(path: Path) -> None:
+    """Raise SourceError where a page is not what its checksum says; DuckDB does not look at checksums."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for _ in file.iter_batches(_BATCH):
+                pass
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        if "checksum" in reason:
+            raise faults.PARQUET_UNREADABLE(path=path, reason=reason) from None  # DuckDB reports other faults
 
 
 def _json(
