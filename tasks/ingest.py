@@ -60,7 +60,8 @@ def _usable_select() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         reason = str(error).strip()
-        raise source_faults.of_file(reason) or faults.SELECT_NOT_USABLE(reason=reason) from None
+        fault = source_faults.of_file(reason)
+        raise fault or faults.SELECT_NOT_USABLE(reason=source_faults.without_values(reason)) from None
 
 
 def main() -> None:

@@ -508,7 +508,7 @@ BAD: dict[str, tuple[dict[str, str | bytes], dict[str, Any], str, dict[str, str]
         {"reason": "syntax error"},
     ),
     "select cannot cast": (
-        {"a.csv": "x\na\n"},
+        {"a.csv": "x\nsecret 5\n"},
         {"path": "a.csv", "select": "SELECT x::INT AS x FROM source"},
         "data.select_not_usable",
         {"reason": "Could not convert"},

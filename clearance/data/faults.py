@@ -82,7 +82,7 @@ TABLE_UNREADABLE = ErrorKind(
     "data.table_unreadable",
     SourceError,
     "the table cannot be read: {reason}",
-    "correct the values in the message above, or `source.select`",
+    "correct such values in the source, or read the column otherwise with `source.types` or `source.select`",
 )
 
 # --- Files

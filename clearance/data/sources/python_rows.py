@@ -71,8 +71,9 @@ def _are_integers(values: Sequence[Any]) -> bool:
 
 
 def _is_lost_as_number(value: Any) -> bool:
-    """Whether a whole number, not read as a floating-point one, is too large to be one exactly."""
-    return isinstance(value, int | Decimal) and value == value // 1 and not -_EXACT <= value <= _EXACT
+    """Whether a number that is not a floating-point one is too large to become one with all its digits."""
+    exact = isinstance(value, int | Decimal) and value == value  # noqa: PLR0124 - a decimal may be NaN
+    return exact and not -_EXACT <= value <= _EXACT
 
 
 def _convert(value: Any, kind: pa.DataType) -> Any:

@@ -16,6 +16,9 @@ import pyarrow as pa
 from clearance.data import faults
 from clearance.errors import ClearanceError
 
+_VALUE = re.compile(r"\b(string|value|range:) (?:'(?:[^']|'')*'|\"[^\"]*\"|-?\d[\d.eE+-]*)", re.IGNORECASE)
+"""A value that DuckDB quotes, after the word before it."""
+
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
@@ -28,6 +31,11 @@ def translated_errors() -> Iterator[None]:
         if error.errno is not None:
             raise
         raise explain(str(error)) from None
+
+
+def without_values(message: str) -> str:
+    """DuckDB's message without the values it quotes: they may be personal data."""
+    return _VALUE.sub(r"\1 ...", message)
 
 
 def explain(message: str) -> ClearanceError:
@@ -90,7 +98,7 @@ def _parquet(message: str) -> ClearanceError | None:
 def _other(message: str) -> ClearanceError:
     if "expected records" in message:
         return faults.JSON_WITHOUT_RECORDS()
-    return faults.TABLE_UNREADABLE(reason=_first_line(message))
+    return faults.TABLE_UNREADABLE(reason=without_values(_first_line(message)))
 
 
 def _match(pattern: str, message: str) -> str | None:
