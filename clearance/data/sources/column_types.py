@@ -9,6 +9,7 @@ numbers were written, because it is used as a number. `source.types` decides bef
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -83,6 +84,17 @@ _DECLARED: Mapping[ColumnType, tuple[str, str]] = {
 }
 
 
+_FIRST = 20
+_GLANCE: Mapping[str, re.Pattern[str]] = {
+    "BOOLEAN": re.compile("(?i:true|false)$"),
+    "BIGINT": re.compile("-?[0-9]+$"),
+    "DOUBLE": re.compile("[ 0-9.-]"),
+    "TIMESTAMP": re.compile("[0-9]{4}-"),
+    "TIMESTAMPTZ": re.compile("[0-9]{4}-"),
+}
+"""How a text begins, or is made up, that may be of a type: a quick test of the first rows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnUses:
     """What the columns of a source are used as, by name.
@@ -137,9 +149,24 @@ def narrow(
     """
     candidates = {column: uses.kinds(column, kinds) for column, kinds in columns.items()}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE type_sample AS FROM {table} LIMIT {_SAMPLE}")
-    possible = _possible(connection, "type_sample", candidates, uses, without_values=True)
-    possible = _possible(connection, table, possible, uses)
+    sample = connection.table("type_sample")
+    rows = sample.limit(_FIRST).fetchall()
+    first = {name: [row[at] for row in rows] for at, name in enumerate(sample.columns)}
+    possible: dict[str, list[str]] = {
+        column: [kind for kind in kinds if all(_may_be(kind, value) for value in first[column])]
+        for column, kinds in candidates.items()
+    }
+    if len(sample) < _SAMPLE:
+        possible = _possible(connection, "type_sample", possible, uses)
+    else:
+        possible = _possible(connection, "type_sample", possible, uses, without_values=True)
+        possible = _possible(connection, table, possible, uses)
     return [_cast(column, possible[column]) for column in columns]
+
+
+def _may_be(kind: str, value: object) -> bool:
+    """False only where the value rules the type out at a glance: most columns need one test of five."""
+    return not isinstance(value, str) or _GLANCE[kind].match(value) is not None
 
 
 def declare(connection: duckdb.DuckDBPyConnection, table: str, uses: ColumnUses) -> str:
