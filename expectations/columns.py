@@ -53,8 +53,8 @@ class ExpectColumnToHold(custom.TableExpectation):
         yield custom.Fault(
             column=self.column,
             message=f"`{self.column}` holds {kind} values, not {self.kind}",
-            hint=f"declare `source.types: {{{self.column}: {self.kind}}}`, clean it in `source.select`, "
-            f"or correct `data.columns.{self.column}.type`",
+            hint="cast or clean it in `source.select`, declare "
+            f"`source.types: {{{self.column}: {self.kind}}}`, or correct `data.columns.{self.column}.type`",
             observed=kind,
             positions=custom.positions(_is_not(values, self.kind)),
         )
