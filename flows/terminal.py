@@ -39,6 +39,10 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         base = params.read_yaml(root / paths.PARAMS)
         changes = overrides.with_policy(overrides.check(overrides.from_settings(settings, base)), policy_file)
         with run_context.open_run(root, changes, screen.show, force=force) as run:
+            policy = run.settings.policy
+            screen.say(
+                f"{run.settings.name} under {policy.file} as of {policy.as_of}; each step says when it ends"
+            )
             with screen:
                 state = _train(run, interrupted)
             code = _show_end(screen, run, state)
