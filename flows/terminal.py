@@ -123,7 +123,9 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     for line in [*judged, *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
     report = os.path.relpath(run.folder / summary.REPORT, run.root)
-    for line in ("", f"report   {report}", *_retention(run), "browse   make ui"):
+    pages = os.path.relpath(run.folder / paths.DATA_DOCS / "raw" / "index.html", run.root)
+    data = [f"data     {pages}"] if (run.root / pages).exists() else []
+    for line in ("", f"report   {report}", *_retention(run), *data, "browse   make ui"):
         screen.say(line)
     return ExitCode.LAPSED if state.name == training.LAPSED else verdict.verdict.exit_code
 
