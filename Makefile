@@ -3,9 +3,12 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
-TEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+TEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+# What the README's commands need in a terminal where the environment is not active; said once a run has ended.
+ACTIVE := $(findstring :$(abspath $(BIN)):,:$(PATH):)
+ACTIVATE = $(if $(ACTIVE),:,echo "activate . $(BIN)/activate   (then \`clearance status\` and the README's commands work)")
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -16,6 +19,7 @@ help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## create the virtual environment, install the locked packages, initialise DVC
+	@$(ACTIVATE)
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) from requirements.lock, once: about two minutes, mostly downloads."
@@ -27,6 +31,7 @@ $(READY): requirements.lock pyproject.toml
 
 run: $(READY)  ## run the governed pipeline and print its verdict
 	@$(BIN)/clearance run --any-verdict
+	@$(ACTIVATE)
 
 test: $(READY)  ## run every test
 	$(TEST)

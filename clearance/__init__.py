@@ -8,6 +8,8 @@ __all__ = [
     "ChampionTenure",
     "DecisionResult",
     "PromotionResult",
+    "candidates",
+    "check",
     "decide",
     "history",
     "judge",
@@ -15,6 +17,7 @@ __all__ = [
     "promote",
     "retire",
     "rollback",
+    "status",
     "verify",
     "what_if",
 ]

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from clearance.ledger import Entry, Tenure
     from clearance.policy.judgement import Declaration, Verdict
     from clearance.policy.schema import Policy
+    from clearance.preflight.problem import Problem
     from clearance.promotion.next_step import Ending
+    from clearance.promotion.project_status import ProjectStatus
+    from clearance.promotion.standing import CandidateStanding
     from clearance.promotion.verify import Check
 
 ProjectPath = str | os.PathLike[str]
@@ -251,6 +254,37 @@ def history(project: ProjectPath, at: dt.datetime | None = None) -> list[Champio
         ChampionTenure(tenure=tenure, description=version_record.describe_tenure(entries, tenure, demo=demo))
         for tenure in tenures
     ]
+
+
+def status(project: ProjectPath) -> ProjectStatus:
+    """Where the project stands: its last verdict and whether it holds, its champion, and what waits for whom.
+
+    Raises ConfigurationError outside a project or on faulty settings, IntegrityError on a damaged ledger.
+    """
+    root = _enter(project)
+    from clearance.promotion import project_status
+
+    return project_status.read(root)
+
+
+def candidates(project: ProjectPath) -> list[CandidateStanding]:
+    """Every candidate of the model by the ledger, with its verdict and what people decided about it."""
+    root = _enter(project)
+    from clearance.promotion import session, standing
+
+    name = _model(root)
+    with session.open_read_only(root) as reader:
+        return standing.candidates(reader.entries(name), name)
+
+
+def check(project: ProjectPath) -> list[Problem]:
+    """Every mistake in the project's settings that can be known before a run; empty when there is none.
+
+    Raises ConfigurationError outside a project, and when params.yaml is missing or not YAML.
+    """
+    from clearance.preflight import check as preflight
+
+    return preflight.check(environment.project_root(Path(project)))
 
 
 def _enter(project: ProjectPath) -> Path:

@@ -46,6 +46,11 @@ _MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """All problems in one line; see `each`."""
+    return "; ".join(each(error, model))
+
+
+def each(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Each problem with its key; for an unknown key the most similar one of `model` is suggested."""
     names = sorted(set(_field_names(model)))
     problems = []
@@ -63,7 +68,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
                 problems.append(f"{subject} {message}")
             else:
                 problems.append(f"{subject}: {original}" if key else original)
-    return "; ".join(dict.fromkeys(problems))
+    return list(dict.fromkeys(problems))
 
 
 def _field_names(model: type[BaseModel]) -> Iterator[str]:

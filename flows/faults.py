@@ -8,6 +8,12 @@ SERVER_DID_NOT_START = ErrorKind(
     "Prefect's temporary server did not start",
     "see {log}",
 )
+SERVER_DOES_NOT_ANSWER = ErrorKind(
+    "flows.server_does_not_answer",
+    UnavailableError,
+    "PREFECT_API_URL names {address}, and no server answers there",
+    "start that server, or unset PREFECT_API_URL: a run then starts a temporary server of its own",
+)
 PREFECT_COMMAND_FAILED = ErrorKind(
     "flows.prefect_command_failed",
     UnavailableError,

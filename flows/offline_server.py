@@ -37,12 +37,12 @@ def main() -> None:
 def _sealed(app: Any) -> Any:
     """The app, with a policy on each of its answers under which a browser connects to no other host."""
 
-    @app.middleware("http")
     async def add_policy(request: Any, call_next: Any) -> Any:
         response = await call_next(request)
         response.headers["Content-Security-Policy"] = CONNECT_TO_THIS_SERVER
         return response
 
+    app.middleware("http")(add_policy)
     return app
 
 

@@ -117,7 +117,7 @@ def _write_figures(
         bar.savefig(folder / "importance_bar.svg", metadata=figures.METADATA["svg"])
     with figures.style("beeswarm"):
         beeswarm = contributions.draw_beeswarm(explained, features, seed)
-        beeswarm.savefig(folder / "beeswarm.png", metadata=figures.METADATA["png"])
+        beeswarm.savefig(folder / "beeswarm.svg", metadata=figures.METADATA["svg"])
 
 
 def _write_background(folder: Path, background: pd.DataFrame, explanation: ExplanationDocument) -> None:

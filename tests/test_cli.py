@@ -50,10 +50,11 @@ def test_commands_print_in_one_place() -> None:
 
 
 SECTIONS = {
+    "Start": {"init", "check", "status"},
     "Run the pipeline": {"run", "snapshot", "track", "release"},
-    "Read the verdict": {"verdict", "judge", "contract", "policy"},
+    "Read the verdict": {"verdict", "report", "judge", "contract", "policy"},
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
-    "Champions": {"promote", "rollback", "retire", "verify", "history", "reproduce"},
+    "Champions": {"promote", "rollback", "retire", "verify", "history", "list", "reproduce"},
     "Ledger": {"ledger"},
     "Trust": {"keys", "roles", "root"},
     "Maintenance": {"repair", "gc"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import inspect
+import json
 import os
 import re
 import site
@@ -93,6 +94,62 @@ def test_the_verbs_take_a_candidate_from_the_first_decision_to_its_retirement(pl
 def test_outside_a_project_a_verb_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         clearance.verify(tmp_path)
+
+
+# Where a project stands
+
+
+def test_a_candidate_waits_for_those_who_have_not_decided(place: Place) -> None:
+    root = place.put("waiting").root
+    status = clearance.status(root)
+    (waiting,) = status.waiting
+    assert dict(waiting.missing) == {"validator": 1, "risk_officer": 1}
+    assert "vera" in waiting.people["validator"] and "rita" in waiting.people["risk_officer"]
+    assert status.champion is None
+    assert status.next == "`clearance approve 1 --as NAME --reason TEXT`"
+    place.decide("approve", 1, "vera")
+    (waiting,) = clearance.status(root).waiting
+    assert dict(waiting.missing) == {"risk_officer": 1}
+    (candidate,) = clearance.candidates(root)
+    assert (candidate.verdict, candidate.state, dict(candidate.decisions)) == (
+        "pass",
+        "candidate",
+        {"vera": "approved"},
+    )
+    place.decide("revoke", 1, "vera")
+    assert clearance.candidates(root)[0].decisions == {}
+    place.decide("reject", 1, "rita")
+    assert clearance.candidates(root)[0].state == "rejected"
+    assert clearance.status(root).waiting == ()
+
+
+def test_a_champion_is_shown_and_nothing_waits(place: Place) -> None:
+    place.put("waiting").agree(1)
+    status = clearance.status(place.root)
+    assert status.champion is not None and "version 1" in status.champion
+    assert status.waiting == ()
+    assert clearance.candidates(place.root)[0].state == "champion"
+
+
+READING = [
+    ("status",),
+    ("list",),
+    ("verdict",),
+    ("judge",),
+    ("history",),
+    ("verify",),
+    ("contract",),
+    ("ledger", "verify"),
+    ("roles", "show"),
+    ("root", "show"),
+]
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_every_reading_command_prints_one_json_document(place: Place, words: tuple[str, ...]) -> None:
+    place.put("waiting")
+    done = place.command(*words, "--json")
+    assert isinstance(json.loads(done.said), dict | list), done
 
 
 # An installed wheel

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,17 @@ def test_a_finding_is_a_sentence_with_its_numbers() -> None:
         "the interval straddles the limit; about 130 times as many rows (7,200 more in Black, the smallest "
         "group) would decide it, if rates stay the same and all groups grow equally"
     )
+
+
+def test_a_sentence_names_an_attribute_by_its_title_and_nothing_else_changes() -> None:
+    policy = Policy.model_validate(written(rule(attribute="race & sex"), attributes=["race & sex"]))
+    documents = fairness(gap(0.3, 0.2, 0.4), "race & sex")
+    plain = judgement.judge(policy, documents, DECLARED, TODAY)
+    titled = judgement.judge(policy, documents, replace(DECLARED, titles={"sex": "sex at birth"}), TODAY)
+    assert "by race & sex at birth is" in titled.reasons[0]
+    assert [replace(finding, reason="") for finding in titled.findings] == [
+        replace(finding, reason="") for finding in plain.findings
+    ]
 
 
 def test_a_number_that_sits_at_the_limit_cannot_be_decided_by_more_rows() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clearance.data import sentinel_codes
 from expectations import columns, label_and_groups, sentinel_values, text_quality
 
 RANDOM = np.random.default_rng(7)
@@ -78,7 +79,7 @@ def test_numbers_that_were_read_as_text_are_told_from_texts(values: list[str], n
     ],
 )
 def test_a_code_is_told_from_a_measurement(values: Any, found: list[float]) -> None:
-    assert sentinel_values.codes(np.asarray(values, dtype=float)) == found
+    assert sentinel_codes.codes(np.asarray(values, dtype=float)) == found
 
 
 def test_a_code_is_looked_for_inside_the_declared_range_and_named_with_its_rows() -> None:

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import click
 
-from clearance.cli import approvals, champions, ledger, maintenance, pipeline, trust, verdicts
+from clearance.cli import approvals, champions, init, ledger, maintenance, pipeline, start, trust, verdicts
 from clearance.cli.sections import SectionedGroup
 
 SECTIONS = {
+    "Start": (init.init, start.check, start.status),
     "Run the pipeline": (pipeline.run, pipeline.snapshot, pipeline.track, pipeline.release),
-    "Read the verdict": (verdicts.verdict, verdicts.judge, verdicts.contract_, verdicts.policy),
+    "Read the verdict": (
+        verdicts.verdict,
+        verdicts.report,
+        verdicts.judge,
+        verdicts.contract_,
+        verdicts.policy,
+    ),
     "Decide": (
         approvals.approve,
         approvals.reject,
@@ -27,6 +34,7 @@ SECTIONS = {
         champions.retire,
         champions.verify,
         champions.history,
+        start.list_,
         champions.reproduce,
     ),
     "Ledger": (ledger.ledger,),

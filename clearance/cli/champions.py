@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
 import signal
@@ -81,8 +82,9 @@ def retire(identity: str | None, reason: str) -> int:
 
 @click.command()
 @click.argument("target", required=False, metavar="[VERSION|FILE]")
+@options.as_json
 @process.exit_with_status
-def verify(target: str | None) -> int:
+def verify(target: str | None, as_json: bool) -> int:
     """Verify the champion, a candidate or a bundle file.
 
     Checks the ledger, the alias, signature and digests of the evidence, and the approvals. Without an
@@ -94,8 +96,11 @@ def verify(target: str | None) -> int:
     from clearance.promotion import verify as verification
 
     checks = library.verify(root, _version_or_file(target) if target else None)
-    for check in checks:
-        process.echo(check)
+    if as_json:
+        process.write_json([dataclasses.asdict(check) for check in checks])
+    else:
+        for check in checks:
+            process.echo(check)
     return verification.exit_code(checks)
 
 
@@ -110,8 +115,9 @@ def _version_or_file(text: str) -> int | Path:
     metavar="TIME",
     help="UTC date or time, such as 2026-11-26T13:17:00. Default: list all champions.",
 )
+@options.as_json
 @process.exit_with_status
-def history(at: dt.datetime | None) -> int:
+def history(at: dt.datetime | None, as_json: bool) -> int:
     """List champions with their approvals and evidence.
 
     With --at, only the champion at that time.
@@ -120,6 +126,11 @@ def history(at: dt.datetime | None) -> int:
     from clearance import library, params
 
     champions = library.history(root, at)
+    if as_json:
+        process.write_json(
+            [champion.tenure.to_json() | {"description": champion.description} for champion in champions]
+        )
+        return ExitCode.PASS
     for champion in champions:
         process.echo(champion.description)
     if not champions:

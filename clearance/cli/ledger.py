@@ -19,8 +19,9 @@ def ledger() -> None:
 
 @ledger.command()
 @click.argument("export", required=False, type=click.Path(path_type=Path, exists=True), metavar="[FILE]")
+@options.as_json
 @process.exit_with_status
-def verify(export: Path | None) -> int:
+def verify(export: Path | None, as_json: bool) -> int:
     """Verify every entry and every checkpoint.
 
     Verifies the project's ledger, or an export in FILE. Exit status 1 if it fails.
@@ -31,6 +32,9 @@ def verify(export: Path | None) -> int:
 
     with session.open_read_only(root) as reader:
         report = reader.audit() if export is None else exports.verify(export, reader.verify_envelope)
+    if as_json:
+        process.write_json(report.to_json())
+        return ExitCode.PASS if report.ok else ExitCode.ERROR
     for line in (*report.findings, *report.voids, *report.notes):
         process.echo(line)
     process.echo(f"{'sound' if report.ok else 'FAILED'}: {report.counts}")

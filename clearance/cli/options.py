@@ -21,6 +21,7 @@ identity = click.option(
     help="Identity to act as. Default: $CLEARANCE_IDENTITY (in the demo: the pipeline account).",
 )
 version = click.argument("version", type=int)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 yes = click.option("--yes", is_flag=True, help="Do it. Without this option, only show what would be done.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -53,6 +54,16 @@ def echo(line: object, *, err: bool = False) -> None:
     click.echo(foreign_text.inert(foreign_text.without_credentials(str(line))), err=err)
 
 
+def echo_lines(text: object, *, err: bool = False) -> None:
+    """Print several lines, those after the first indented: none of them can pass for a line of its own."""
+    _write(str(text), err=err)
+
+
+def write_json(document: object) -> None:
+    """Print one JSON document, for a program to read."""
+    write_record(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+
+
 def echo_text(text: str) -> None:
     """Print a text of our own with several lines, each of them as by `echo`."""
     click.echo("\n".join(map(foreign_text.inert, text.split("\n"))), nl=False)
@@ -60,7 +71,7 @@ def echo_text(text: str) -> None:
 
 def write_record(line: str) -> None:
     """Write a line of a machine's format as it is; to a terminal, inert."""
-    click.echo(foreign_text.inert(line) if sys.stdout.isatty() else line)
+    click.echo(foreign_text.inert(line, keep="\n") if sys.stdout.isatty() else line)
 
 
 def _write(text: str, *, err: bool) -> None:

@@ -68,20 +68,26 @@ def roles() -> None:
 
 
 @roles.command("show")
+@options.as_json
 @process.exit_with_status
-def show_roles() -> int:
+def show_roles(as_json: bool) -> int:
     """List people, their roles and rights."""
     root = process.enter_project()
     from clearance.promotion import session
 
     with session.open_read_only(root) as reader:
         now, in_force = reader.now(), reader.roles
+    people: dict[str, dict[str, list[str]]] = {}
     for identity, person in sorted(in_force.people.items()):
         own_roles = sorted(person.roles(now))
         rights = sorted({right for role in own_roles for right in in_force.rights.get(role, ())})
-        process.echo(
-            f"{identity} ({', '.join(own_roles) or 'no role now'}): {', '.join(rights) or 'no rights'}"
-        )
+        people[identity] = {"roles": list(map(str, own_roles)), "rights": list(map(str, rights))}
+    if as_json:
+        process.write_json({"demo": in_force.demo, "people": people})
+        return ExitCode.PASS
+    for identity, may in people.items():
+        held = ", ".join(may["roles"]) or "no role now"
+        process.echo(f"{identity} ({held}): {', '.join(may['rights']) or 'no rights'}")
     if in_force.demo:
         process.echo("These are demo keys. They lie in this checkout, so they do not prove who signed.")
     return ExitCode.PASS
@@ -109,14 +115,26 @@ def root() -> None:
 
 
 @root.command("show")
+@options.as_json
 @process.exit_with_status
-def show_root() -> int:
+def show_root(as_json: bool) -> int:
     """Show the pinned root keys and their threshold."""
     home = process.enter_project()
     from clearance.trust import root as roots
 
     path = roots.pinned_path(home)
     pinned = roots.load(path)
+    if as_json:
+        process.write_json(
+            {
+                "path": str(path),
+                "version": pinned.version,
+                "demo": pinned.demo,
+                "threshold": pinned.threshold,
+                "keys": sorted(pinned.keys),
+            }
+        )
+        return ExitCode.PASS
     process.echo(f"{path}: version {pinned.version}{', demo' if pinned.demo else ''}")
     process.echo(f"{pinned.threshold} of {len(pinned.keys)} keys must sign:")
     for keyid in sorted(pinned.keys):

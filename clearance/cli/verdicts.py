@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--markdown", is_flag=True, help="Print Markdown with a table of all findings, for a CI summary."
 )
+@options.as_json
 @process.exit_with_status
-def verdict(markdown: bool) -> int:
+def verdict(markdown: bool, as_json: bool) -> int:
     """Print the last verdict, if it still holds.
 
     Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated, or stale: a file, a parameter or
@@ -31,6 +33,10 @@ def verdict(markdown: bool) -> int:
 
     root = environment.project_root()
     current = current_verdict.read(root)
+    if as_json:
+        content = {"stale": current.is_stale, "changed": list(current.change)}
+        process.write_json(content | current.document.to_json())
+        return current.exit_code
     if markdown:
         process.echo_text(current_verdict.markdown(current, root))
         return current.exit_code
@@ -45,10 +51,34 @@ def verdict(markdown: bool) -> int:
 
 
 @click.command()
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
+@process.exit_with_status
+def report(opens: bool) -> int:
+    """Say where the report of the last verdict is.
+
+    Exit status 1 if there is none, 5 if it is stale: a file, a parameter or the policy has changed since.
+    """
+    from clearance.reporting import current_verdict, faults
+
+    root = environment.project_root()
+    page = root / paths.REPORT_PAGE
+    if not page.is_file():
+        raise faults.NO_REPORT(path=paths.REPORT_PAGE)
+    current = current_verdict.read(root)
+    process.echo(page)
+    for line in (current.title, *current.change) if current.is_stale else ():
+        process.echo(line, err=True)
+    if opens and click.launch(page.as_uri()) != 0:
+        process.echo("no browser could be started: open the file yourself", err=True)
+    return current.exit_code if current.is_stale else ExitCode.PASS
+
+
+@click.command()
 @options.policy("Policy to judge under. Default: the project's.")
 @options.as_of("Judge by the rules in force on this day (YYYY-MM-DD). Default: the project's.")
+@options.as_json
 @process.exit_with_status
-def judge(policy_file: str | None, as_of: dt.datetime | None) -> int:
+def judge(policy_file: str | None, as_of: dt.datetime | None, as_json: bool) -> int:
     """Judge existing evidence under another policy or date.
 
     A what-if: nothing is changed or released. The exit status is that of `clearance verdict`.
@@ -58,7 +88,11 @@ def judge(policy_file: str | None, as_of: dt.datetime | None) -> int:
     from clearance.reporting import headline, summary
 
     day = None if as_of is None else as_of.date()
-    document = VerdictDocument.from_json(library.what_if(Path.cwd(), policy=policy_file, as_of=day))
+    content = library.what_if(Path.cwd(), policy=policy_file, as_of=day)
+    document = VerdictDocument.from_json(content)
+    if as_json:
+        process.write_json(content)
+        return document.verdict.exit_code
     process.echo(summary.title(document))
     process.echo(f"  {headline.sentence(document)}")
     process.echo("")
@@ -69,8 +103,9 @@ def judge(policy_file: str | None, as_of: dt.datetime | None) -> int:
 
 @click.command("contract")
 @click.argument("version", type=int, required=False)
+@options.as_json
 @process.exit_with_status
-def contract_(version: int | None) -> int:
+def contract_(version: int | None, as_json: bool) -> int:
     """Print the data contract: the question a model answers.
 
     Of candidate VERSION, else of params.yaml. Exit status 3 unless policies/authorised.yaml pins it.
@@ -83,10 +118,15 @@ def contract_(version: int | None) -> int:
     settings = params.load(root / paths.PARAMS)
     agreed = authorised.find(root, settings.name)
     declared = data_contract.of(settings) if version is None else _contract_of(root, settings.name, version)
+    pinned = agreed is not None and declared.digest in agreed.contracts
+    if as_json:
+        fields = dataclasses.asdict(declared)
+        process.write_json({"sha256": declared.digest, "pinned": pinned, "contract": fields})
+        return ExitCode.PASS if pinned else ExitCode.REFUSED
     for line in data_contract.describe(declared):
         process.echo(line)
     process.echo("")
-    if agreed and declared.digest in agreed.contracts:
+    if pinned:
         process.echo(f"pinned in {authorised.FILE}: {declared.digest}")
         return ExitCode.PASS
     process.echo(f"not pinned. To agree to it, commit in {authorised.FILE}: contracts: [{declared.digest}]")
@@ -113,8 +153,9 @@ def policy() -> None:
 @policy.command()
 @click.argument("file", type=options.FILE)
 @options.as_of("Check its dates as of this day (YYYY-MM-DD). Default: today.")
+@options.as_json
 @process.exit_with_status
-def check(file: Path, as_of: dt.datetime | None) -> int:
+def check(file: Path, as_of: dt.datetime | None, as_json: bool) -> int:
     """Validate the policy in FILE.
 
     Lists rules that have expired or are not yet in force, and settings that are probably a mistake.
@@ -124,6 +165,17 @@ def check(file: Path, as_of: dt.datetime | None) -> int:
 
     rulebook = library.load_policy(file)
     day = dt.datetime.now(dt.UTC).date() if as_of is None else as_of.date()
+    if as_json:
+        cautions = list(explain_rule.cautions(rulebook, day))
+        process.write_json(
+            {
+                "id": rulebook.id,
+                "version": rulebook.version,
+                "rules": len(rulebook.rules),
+                "warnings": cautions,
+            }
+        )
+        return ExitCode.PASS
     name = f"policy {rulebook.id}, version {rulebook.version} ({rulebook.title})"
     process.echo(f"valid: {name}, rules: {len(rulebook.rules)}")
     for caution in explain_rule.cautions(rulebook, day):
@@ -134,8 +186,9 @@ def check(file: Path, as_of: dt.datetime | None) -> int:
 @policy.command()
 @click.argument("rule")
 @options.policy("Policy that contains the rule. Default: the project's.")
+@options.as_json
 @process.exit_with_status
-def explain(rule: str, policy_file: str | None) -> int:
+def explain(rule: str, policy_file: str | None, as_json: bool) -> int:
     """Explain RULE in plain words.
 
     What it measures, its limit, how it decides, its source and how well the source is established. RULE can
@@ -148,6 +201,9 @@ def explain(rule: str, policy_file: str | None) -> int:
         root = environment.project_root()
         policy_file = str(root / params.load(root / paths.PARAMS).policy.file)
     first, *others = explain_rule.explain(library.load_policy(policy_file), rule)
+    if as_json:
+        process.write_json({"rule": rule, "explanation": [first, *others]})
+        return ExitCode.PASS
     for line in (first, *(f"  {line}" for line in others)):
         process.echo(line)
     return ExitCode.PASS

@@ -72,6 +72,21 @@ def measure(
     )
 
 
+def areas(features: pd.DataFrame, group: pd.Series) -> dict[str, float]:
+    """For each feature alone, the area under the ROC curve of the group that it tells best, out of fold.
+
+    Rows in an order that says nothing of either; those of no known group are left out. 0.5 is chance, 1
+    identifies the group. Empty unless two groups occur.
+    """
+    known = group.notna().to_numpy()
+    names, codes = np.unique(group[known].astype(str).to_numpy(dtype=object), return_inverse=True)
+    if len(names) < 2:
+        return {}
+    scores = {str(name): _posterior(bins(features.loc[known, name]), codes) for name in features.columns}
+    targets = range(len(names))
+    return {name: max(_area(score, codes, at) for at in targets) for name, score in scores.items()}
+
+
 def bins(values: pd.Series) -> Codes:
     """Each value as a bin from 0, which is for missing ones: n integers below `BINS`."""
     present = values.notna().to_numpy()

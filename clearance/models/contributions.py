@@ -58,7 +58,7 @@ def by_category(contributions: pd.DataFrame, features: pd.DataFrame) -> dict[str
             continue
         means = by_group(contributions[[name]], features[name])
         counts = group_rows(features[name])
-        entries = [
+        entries: list[dict[str, Any]] = [
             {"category": category, "rows": counts[category], "mean": mean[name]}
             for category, mean in means.items()
         ]
@@ -114,6 +114,8 @@ def draw_beeswarm(explained: attribution.Attribution, features: pd.DataFrame, se
     low, high = _bulk(explained.contributions.to_numpy())
     outside = int(((values.values < low) | (values.values > high)).any(axis=1).sum())
     axes.set_xlim(low, high)
+    for dots in axes.collections:
+        dots.set_rasterized(True)  # thousands of dots as one picture, the names beside them as text
     axes.tick_params("both", labelsize=10)
     axes.set_xlabel(f"contribution to the favourable outcome, {explained.space}", fontsize=10)
     beyond = f"; {outside} of them have a dot outside the picture" if outside else ""

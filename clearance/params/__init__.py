@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from clearance import validation_messages, yaml
+from clearance.errors import ClearanceError
 from clearance.params import faults
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
 from clearance.params.model_choices import (
@@ -26,7 +27,7 @@ from clearance.params.model_choices import (
     Threshold,
     Train,
 )
-from clearance.params.section import Fraction, Scalar, Section
+from clearance.params.section import APART, Fraction, Scalar, Section
 from clearance.params.source import Source
 
 __all__ = [
@@ -50,8 +51,10 @@ __all__ = [
     "Split",
     "Threshold",
     "Train",
+    "find_faults",
     "load",
     "parse",
+    "parse_section",
     "read_yaml",
 ]
 
@@ -134,13 +137,48 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def parse(data: Mapping[str, Any], where: str) -> Params:
     """The typed content of `params.yaml`; `where` is its path in errors. Raises ConfigurationError."""
-    for key, value in _leaves(data):
-        if isinstance(value, dt.date):
-            raise faults.BARE_DATE(path=where, key=key, date=value)
+    if dates := _bare_dates(data, where):
+        raise dates[0]
     try:
         return Params.model_validate(data)
     except ValidationError as error:
         raise faults.INVALID(path=where, problems=validation_messages.describe(error, Params)) from None
+
+
+def find_faults(data: Mapping[str, Any], where: str) -> list[ClearanceError]:
+    """Everything for which `parse` would refuse this content, one error each; empty where it would not."""
+    problems: list[str] = []
+    try:
+        Params.model_validate(data, context={APART: True})
+    except ValidationError as error:
+        problems = validation_messages.each(error, Params)
+    if (roles := parse_section(data, "data")) is not None:
+        problems += [f"`data`: {problem}" for problem in roles.inconsistencies()]
+    return _bare_dates(data, where) + [faults.INVALID(path=where, problems=text) for text in problems]
+
+
+def parse_section(data: Mapping[str, Any], name: str) -> Any:
+    """The section `name` alone, whatever is wrong with the others; None where too much of it is wrong.
+
+    Keys that are unknown or do not fit are left out, and rules across keys are not applied: `find_faults`
+    reports both. For comparing the rest, never for running.
+    """
+    content = data.get(name)
+    section: TypeAdapter[Any] = TypeAdapter(Params.model_fields[name].annotation or Any)
+    for _ in range(2):
+        try:
+            return section.validate_python(content, context={APART: True})
+        except ValidationError as error:
+            wrong = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+            if not isinstance(content, Mapping) or not wrong:
+                return None
+            content = {key: value for key, value in content.items() if key not in wrong}
+    return None
+
+
+def _bare_dates(data: Mapping[str, Any], where: str) -> list[ClearanceError]:
+    dates = ((key, value) for key, value in _leaves(data) if isinstance(value, dt.date))
+    return [faults.BARE_DATE(path=where, key=key, date=value) for key, value in dates]
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Iterator
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
-from clearance.params.section import Fraction, Scalar, Section, Share
+from clearance.params.section import APART, Fraction, Scalar, Section, Share
+
+_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+(_level_\d+)?")
+"""What pandas calls an index without a name, in Parquet and in a CSV that was read and written again."""
 
 
 class Column(Section):
     """The rules for one column of the table. `severity` says whether a violation blocks or warns.
 
     `min` and `max` are numbers, or days or times for a column of times; a day as `max` is included in full.
+    `title` is what people read for the column in sentences; None: its name.
     """
 
     type: Literal["number", "integer", "text", "boolean", "time"] | None = None
@@ -22,6 +28,7 @@ class Column(Section):
     values: list[Scalar] | None = Field(default=None, min_length=1)
     nulls: Share | None = None
     severity: Literal["block", "warn"] = "block"
+    title: str | None = Field(default=None, min_length=1, max_length=80)
 
     @model_validator(mode="after")
     def _one_kind_of_limits(self) -> Self:
@@ -78,23 +85,41 @@ class Data(Section):
     leak_auc_max: Fraction = 0.95
 
     @model_validator(mode="after")
-    def _roles_are_distinct(self) -> Self:
+    def _roles_are_distinct(self, info: ValidationInfo) -> Self:
+        if info.context and APART in info.context:
+            return self
+        if problems := self.inconsistencies():
+            raise ValueError("; ".join(problems))
+        return self
+
+    def inconsistencies(self) -> list[str]:
+        """What is wrong with the roles together, a sentence each: columns listed twice, or in two roles."""
+        return [*self._repetitions(), *self._clashes()]
+
+    def _repetitions(self) -> Iterator[str]:
+        lists = {key: getattr(self, key) for key in ("protected", "protected_encodings", "after_outcome")}
+        features = self.features if isinstance(self.features, list) else self.features.all_but
+        lists["features" if isinstance(self.features, list) else "features.all_but"] = features
+        for key, names in lists.items():
+            for name in sorted({name for name in names if names.count(name) > 1}):
+                yield f"`{name}` is listed twice in `data.{key}`"
+
+    def _clashes(self) -> Iterator[str]:
         forbidden = self.never_features()
         if isinstance(self.features, list):
             if not self.features:
-                raise ValueError("`features` is empty")
+                yield "`features` is empty"
             if clashes := [name for name in self.features if name in forbidden]:
                 reasons = ", ".join(forbidden[name] for name in clashes)
-                raise ValueError(f"{', '.join(clashes)} can never be a feature: {reasons}")
+                yield f"{', '.join(clashes)} can never be a feature: {reasons}"
         for name in (self.row_key, self.entity, self.target, self.weight, self.cluster):
             if name is not None and name in self.protected:
-                raise ValueError(f"`{name}` is declared protected and also has another role")
+                yield f"`{name}` is declared protected and also has another role"
         others = (self.row_key, self.entity, self.target, self.cluster)
         if self.weight is not None and self.weight in others:
-            raise ValueError(f"`{self.weight}` is declared as the weight and also has another role")
+            yield f"`{self.weight}` is declared as the weight and also has another role"
         if self.cluster is not None and self.cluster == self.target:
-            raise ValueError(f"`{self.cluster}` is declared as the cluster and is also the target")
-        return self
+            yield f"`{self.cluster}` is declared as the cluster and is also the target"
 
     def never_features(self) -> dict[str, str]:
         """Columns that may never be features, each with the reason."""
@@ -109,12 +134,21 @@ class Data(Section):
         roles |= {name: "an identifier" for name in (self.row_key, self.entity) if name is not None}
         return roles
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """What people read for the columns that have a title."""
+        return {name: column.title for name, column in self.columns.items() if column.title is not None}
+
     def feature_names(self, columns: list[str]) -> list[str]:
         """The features in a table with these columns, in the order of the table for `all_but`."""
         if isinstance(self.features, list):
             return list(self.features)
-        excluded = {*self.features.all_but, *self.never_features()}
+        excluded = {*self.features.all_but, *self.never_features(), *self.index_columns(columns)}
         return [name for name in columns if name not in excluded]
+
+    def index_columns(self, columns: list[str]) -> list[str]:
+        """The columns that are the row index of a data frame: `all_but` never makes them features."""
+        return [name for name in columns if _INDEX.fullmatch(name)]
 
 
 class OutOfTime(Section):

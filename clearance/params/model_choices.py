@@ -18,6 +18,15 @@ class Search(Section):
     scoring: str = "roc_auc"
     iterations: int | None = Field(default=None, ge=1)
 
+    @model_validator(mode="after")
+    def _can_be_drawn_again(self) -> Self:
+        for name, values in self.grid.items():
+            if name.split("__")[-1] == "random_state" and None in values:
+                raise ValueError(
+                    f"`{name}: null` is another model at each fit: leave it out, and `seed` is used"
+                )
+        return self
+
 
 class Threshold(Section):
     """The score from which on the decision is favourable: chosen on tune rows, or fixed."""
@@ -49,6 +58,12 @@ METHOD_OPTIONS: Mapping[Method, tuple[str, ...]] = {
     "threshold_optimizer": ("constraint",),
 }
 """The options of each method. `clearance/models/mitigations.py` says what each method does."""
+
+DECIDES_BY_PROTECTED: frozenset[Method] = frozenset({"correlation_remover", "threshold_optimizer"})
+"""The methods that need the protected attributes of a row to decide it."""
+
+WEIGHS_ROWS: frozenset[Method] = frozenset({"reweighing", "exponentiated_gradient", "grid_search"})
+"""The methods that need an estimator whose `fit` takes `sample_weight`."""
 
 
 class Mitigation(Section):

@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+APART = "apart"
+"""In the context of a validation: the section is read apart from what its keys say together."""
+
 Scalar = bool | int | float | str
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]

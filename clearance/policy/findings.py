@@ -14,7 +14,7 @@ from clearance import wording
 from clearance.documents import codec, compared_rates, metric_catalogue
 from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.evidence_document import Evidence
-from clearance.documents.measurement import Measurement, Outcome
+from clearance.documents.measurement import INTERSECTION, Measurement, Outcome
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import MoreRows
 from clearance.policy import attempt_terms, sample_size, schema
@@ -92,6 +92,17 @@ def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]
         reason=all_reasons(said, limit, decision.reason, *failures),
         more_rows=decision.more_rows,
     )
+
+
+def titled(finding: Finding, titles: Mapping[str, str]) -> Finding:
+    """The finding with the titles of its attributes in its sentence; nothing else of it changes."""
+    if finding.attribute is None or not titles:
+        return finding
+    parts = (titles.get(name, name) for name in finding.attribute.split(INTERSECTION))
+    metric = finding.rule.metric
+    plain = metric_catalogue.subject(metric, finding.attribute)
+    words = metric_catalogue.subject(metric, INTERSECTION.join(parts))
+    return replace(finding, reason=finding.reason.replace(plain, words, 1))
 
 
 def evaluate_attempt(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -25,11 +25,15 @@ WORST_FIRST = (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENC
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """What the data scientist declared: the attributes assessed, the target, its favourable value."""
+    """What the data scientist declared: the attributes assessed, the target, its favourable value.
+
+    `titles` are the words by which sentences name attributes; they decide nothing.
+    """
 
     attributes: tuple[str, ...]
     target: str
     favourable: params.Scalar
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,12 @@ class Verdict:
 
 def declaration_of(data: params.Data) -> Declaration:
     """The part of `params.yaml` that a policy constrains."""
-    return Declaration(attributes=tuple(data.protected), target=data.target, favourable=data.favourable)
+    return Declaration(
+        attributes=tuple(data.protected),
+        target=data.target,
+        favourable=data.favourable,
+        titles=data.titles,
+    )
 
 
 def judge(
@@ -75,7 +84,11 @@ def judge(
     in_force = [rule for rule in policy.rules if rule.in_force(as_of)]
     spends = policy.spends(as_of)
     evaluate = partial(findings.evaluate_attempt, attempt=attempt) if spends else findings.evaluate
-    results = tuple(evaluate(rule, name, evidence) for rule in in_force for name in rule.read_for)
+    results = tuple(
+        findings.titled(evaluate(rule, name, evidence), declaration.titles)
+        for rule in in_force
+        for name in rule.read_for
+    )
     blocking = [
         result for result in results if result.rule.severity == "block" and result.outcome is not None
     ]

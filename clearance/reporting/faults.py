@@ -10,3 +10,9 @@ UNKNOWN_RULE = ErrorKind(
     "policy {policy} has no rule or section {rule}{suggestion}",
     hint="name one of these: {rules}",
 )
+NO_REPORT = ErrorKind(
+    "reporting.no_report",
+    ConfigurationError,
+    "there is no report yet: {path} is missing",
+    hint="run `clearance run`, which writes it",
+)

@@ -125,6 +125,12 @@ PUSH_CORRUPT = ErrorKind(
 )
 
 # git
+CHECKOUT_OF_ANOTHER_USER = ErrorKind(
+    "versioning.checkout_of_another_user",
+    ConfigurationError,
+    "the checkout {folder} belongs to another user, so git does not read it",
+    "if you trust its content, run `git config --global --add safe.directory {folder}`; or `chown -R` it",
+)
 GIT_REFUSED = ErrorKind(
     "versioning.git_refused",
     ConfigurationError,
@@ -240,4 +246,25 @@ EVIDENCE_DIFFERS = ErrorKind(
     IntegrityError,
     "{path} is not the evidence that {verdict} cites",
     _REPAIR,
+)
+
+# --- Projects of one's own
+
+PROJECT_NOT_EMPTY = ErrorKind(
+    "versioning.project_not_empty",
+    ConfigurationError,
+    "{folder} is not empty and was not made by `clearance init --project`",
+    "name a new folder",
+)
+NO_COMMIT = ErrorKind(
+    "versioning.no_commit",
+    ConfigurationError,
+    "{folder} is not a git checkout of Clearance, so no version can be taken from it",
+    "run the command in a clone of Clearance",
+)
+PROJECT_NOT_WRITTEN = ErrorKind(
+    "versioning.project_not_written",
+    ConfigurationError,
+    "git could not write the project: {reason}",
+    "correct what git says in the message above, then run the command again",
 )

@@ -38,6 +38,7 @@ maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
 FIRST_GUIDES = (
+    "start",
     "configuration",
     "data",
     "fairness",

@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 from clearance import environment, isolation, params, paths, run_lock, stage
 from clearance.errors import ClearanceError
-from clearance.policy import policy_file, project_verdict
+from clearance.policy import project_verdict
+from clearance.preflight import check
 from clearance.reporting import current_verdict
-from clearance.versioning import dvc_lock, dvc_repro, repair
+from clearance.versioning import dvc_lock, dvc_repro, git, repair
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses, OnLine
 from flows.runner.early_start import EarlyStart
@@ -225,13 +226,16 @@ def open_run(
             raise
         return
     environment.apply(root)
+    git.refuse_unreadable(root)
     isolation.seal_process()  # it holds what the effects need, and runs what others wrote
     content = params.read_yaml(root / paths.PARAMS)
     if changes:
         content = overrides.merge(content, changes)
+    where = "params.yaml with the overrides" if changes else "params.yaml"
+    problems = check.check_content(root, content, where)
     try:
-        settings = params.parse(content, "params.yaml with the overrides" if changes else "params.yaml")
-        policy_file.load(root / settings.policy.file)
+        check.refuse_blocking(problems)
+        settings = params.parse(content, where)
     except ClearanceError:
         if not changes:
             current_verdict.withdraw_page(root)
@@ -244,6 +248,8 @@ def open_run(
             run = RunContext(root, folder, settings, children, watch, force=force)
             stack.callback(run.end_early_start)
             stack.enter_context(children)
+            for problem in problems:
+                watch(str(problem))
             token = _current.set(run)
             try:
                 yield run

@@ -1,0 +1,262 @@
+"""`clearance init`: asks what a table cannot say, and writes the draft of a project."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clearance import environment, paths
+from clearance.cli import options, process
+from clearance.errors import ExitCode
+
+if TYPE_CHECKING:
+    from clearance.drafting.answers import Answers
+    from clearance.drafting.draft import Draft
+    from clearance.drafting.project_files import FileChange
+    from clearance.drafting.table_profile import TableProfile
+
+_PACK = "demo"
+
+
+@click.command()
+@click.option("--table", type=options.FILE, metavar="FILE", help="CSV, Parquet or JSON file to draft from.")
+@click.option("--target", metavar="COLUMN", help="Outcome column.")
+@click.option("--favourable", metavar="VALUE", help="Value that is good for the person, or a limit: '>= 10'.")
+@click.option("--protected", metavar="COLUMNS", help="Protected attributes, separated by commas.")
+@click.option("--row-key", metavar="COLUMN", help="Column that identifies a row. Default: one that does.")
+@click.option("--name", metavar="NAME", help="Name of the model. Default: that of the file.")
+@click.option("--pack", metavar="PACK", help="Policy to start from: demo, or a file in policies/packs.")
+@click.option("--project", type=options.FILE, metavar="FOLDER", help="Make a project there first.")
+@click.option("--yes", is_flag=True, help="Take what is proposed instead of asking.")
+@click.option("--replace", is_flag=True, help="Replace files that differ; the old ones stay as FILE.before.")
+@process.exit_with_status
+def init(
+    *,
+    table: Path | None,
+    target: str | None,
+    favourable: str | None,
+    protected: str | None,
+    row_key: str | None,
+    name: str | None,
+    pack: str | None,
+    project: Path | None,
+    yes: bool,
+    replace: bool,
+) -> int:
+    """Start a project of your own from a table.
+
+    Drafts params.yaml, a policy, the line that authorises it, and the schema of the columns. On a terminal
+    it asks for what is missing. A file that somebody changed is compared, never replaced without --replace.
+    Exit status 1 if something is missing or was left as it is.
+    """
+    from clearance.drafting import faults
+
+    if table is None and project is None:
+        raise faults.NOTHING_TO_DO()
+    if table is not None and not table.exists():
+        raise faults.NO_TABLE(path=table)
+    root = environment.project_root()
+    if project is not None:
+        from clearance.versioning import vendor_branch
+
+        for line in vendor_branch.make_project(root, project):
+            process.echo(line)
+        root = project.resolve()
+    if table is None:
+        return ExitCode.PASS
+    environment.apply(root)
+    from clearance.drafting import draft, project_files
+
+    source, profile = draft.source_of(root, project_files.adopt(root, table))
+    process.echo(f"{source.path}: {profile.rows:,} rows, {len(profile.columns)} columns")
+    asks = _is_terminal() and not yes
+    given = _answers(
+        root,
+        table,
+        profile,
+        _Given(
+            target=target, favourable=favourable, protected=protected, row_key=row_key, name=name, pack=pack
+        ),
+        _ask if asks else _take,
+    )
+    made = draft.make(root, source, profile, given, _as_of(root, given.name))
+    _show(made)
+    return _write(root, made, asks=asks, replace=replace)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Given:
+    """The options as they were typed; None where one was not."""
+
+    target: str | None
+    favourable: str | None
+    protected: str | None
+    row_key: str | None
+    name: str | None
+    pack: str | None
+
+
+_Answer = Callable[[str, str | None], str | None]
+
+
+def _ask(question: str, proposal: str | None) -> str | None:
+    """What a person types; the proposal on a bare return."""
+    return str(click.prompt(question, default=proposal)).strip() or None
+
+
+def _take(_: str, proposal: str | None) -> str | None:
+    return proposal
+
+
+def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answer: _Answer) -> Answers:
+    """Every choice, as typed or else as answered. Raises ConfigurationError where one is missing."""
+    from clearance.drafting import answers, draft, faults, policy_text
+
+    target = given.target or answer("outcome column", answers.target(profile))
+    if target is None:
+        two = [column.name for column in profile.columns if column.distinct == 2]
+        raise faults.TARGET_UNKNOWN(columns=", ".join(two[:20]) or "none")
+    _known(profile, "--target", target)
+    column = profile[target]
+    shown = ", ".join(value for value, _ in column.values[:12])
+    favourable = given.favourable or answer(
+        f"value of {target} that is good for the person ({shown or 'a limit such as >= 10'})",
+        answers.favourable(column),
+    )
+    if favourable is None:
+        raise faults.FAVOURABLE_UNKNOWN(target=target, values=shown or "many: name a limit such as '>= 10'")
+    likely = ", ".join(answers.protected(profile, target)) or None
+    protected = given.protected or answer("protected attributes", likely)
+    if protected is None:
+        raise faults.PROTECTED_UNKNOWN(columns=", ".join(profile.names[:40]))
+    names = tuple(dict.fromkeys(part.strip() for part in protected.split(",") if part.strip()))
+    key = given.row_key or answer(
+        "column that identifies a row (none: its content does)",
+        answers.row_key(profile, (target, *names)) or "none",
+    )
+    packs = policy_text.packs(root)
+    if given.pack is None and answer is _ask:
+        for pack, path in packs.items():
+            process.echo(f"  {pack:22} {policy_text.title(path)}")
+    return answers.Answers(
+        name=given.name or answer("name of the model", draft.model_name(table)) or "",
+        target=target,
+        favourable=favourable,
+        protected=names,
+        row_key=None if key in (None, "none", "null") else key,
+        pack=given.pack or answer("policy to start from", _PACK) or _PACK,
+    )
+
+
+def _known(profile: TableProfile, option: str, column: str) -> None:
+    from clearance.drafting import faults
+    from clearance.preflight import suggestions
+
+    if column not in profile.names:
+        raise faults.UNKNOWN_COLUMN(
+            option=option,
+            column=column,
+            suggestion=suggestions.did_you_mean(column, profile.names),
+            columns=", ".join(profile.names[:40]),
+        )
+
+
+def _as_of(root: Path, name: str) -> dt.date:
+    """The day of the policy's rules: as params.yaml has it for this model, else today."""
+    from clearance import params
+    from clearance.errors import ClearanceError
+
+    try:
+        settings = params.load(root / paths.PARAMS)
+    except ClearanceError:
+        return dt.datetime.now(dt.UTC).date()
+    return settings.policy.as_of if settings.name == name else dt.datetime.now(dt.UTC).date()
+
+
+def _show(made: Draft) -> None:
+    """What was found, by role, and what a person should look at."""
+    given, roles, seen = made.answers, made.roles, made.profile
+    outcome = seen[given.target]
+    good = dict(outcome.values).get(_text(made.favourable), 0)
+    share = f"{good / seen.rows:.1%} of the rows"
+    rows = [
+        ("model", given.name),
+        (
+            "outcome",
+            f"{given.target}, good for the person: {made.favourable} ({share})",
+        ),
+        *(("protected", f"{name}: {_groups(seen, name)}") for name in made.groups),
+        ("row key", given.row_key or "none: the content of a row identifies it"),
+        ("features", f"{len(roles.features)}: {_list(roles.features)}"),
+        *(("encoding", f"{name}: {why}") for name, why in roles.encodings.items()),
+        *(("afterwards", f"{name}: {why}") for name, why in roles.after_outcome.items()),
+        *(("left out", f"{name}: {why}") for name, why in roles.left_out.items()),
+        *(("derived", note) for note in made.notes),
+        *(("question", question) for question in made.questions),
+    ]
+    for label, text in rows:
+        process.echo(f"  {label:11}{text}")
+
+
+def _text(value: object) -> str:
+    from clearance import labels
+
+    return str(labels.text(value)) if isinstance(value, bool | int | float | str) else str(value)
+
+
+def _groups(profile: TableProfile, name: str) -> str:
+    counts = ", ".join(f"{value} {rows:,}" for value, rows in profile[name].values[:12])
+    missing = profile[name].nulls
+    return counts + (f", unknown {missing:,}" if missing else "")
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+
+
+def _write(root: Path, made: Draft, *, asks: bool, replace: bool) -> int:
+    from clearance.drafting import project_files
+
+    changes = project_files.compare(root, made.files)
+    differing = [change for change in changes if change.state == "differs"]
+    for change in differing:
+        process.echo(f"{change.path} differs from the draft:")
+        for line in change.differences[:20]:
+            process.echo(f"  {line}")
+        if len(change.differences) > 20:
+            process.echo(f"  and {len(change.differences) - 20} more")
+    if differing and not replace and asks:
+        replace = click.confirm("replace what differs? The old files stay as FILE.before", default=False)
+    written = project_files.write(root, changes, replace=replace)
+    _report(changes, written, made)
+    if differing and not replace:
+        process.echo("left as it is; `--replace` takes the draft and keeps the old file as FILE.before")
+        return ExitCode.ERROR
+    process.echo("")
+    process.echo("next: read params.yaml, then `clearance check` and `clearance run`")
+    return ExitCode.PASS
+
+
+def _report(changes: list[FileChange], written: list[Path], made: Draft) -> None:
+    from clearance.policy import authorised
+
+    for change in changes:
+        if change.path not in written:
+            if change.state == "same":
+                process.echo(f"unchanged  {change.path}")
+        elif change.path == authorised.FILE:
+            process.echo(f"added to   {change.path}: {made.entry}")
+        elif change.state == "template":
+            process.echo(f"wrote      {change.path} in place of the demo's, which git keeps")
+        else:
+            process.echo(f"wrote      {change.path}")

@@ -1,0 +1,212 @@
+"""One draft of a project: the texts of its files, and what a person should know about them.
+
+It reads the table and writes nothing; `project_files` writes. The table is profiled twice: as it is, and
+after the `select` that the draft derives, so that the rules fit what `ingest` will see.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearance import paths
+from clearance.data import faults as data_faults
+from clearance.drafting import (
+    answers,
+    column_roles,
+    column_rules,
+    column_words,
+    derived_columns,
+    faults,
+    params_text,
+    policy_text,
+    table_profile,
+)
+from clearance.drafting.answers import Answers
+from clearance.drafting.column_roles import Roles
+from clearance.drafting.derived_columns import Derivation
+from clearance.drafting.table_profile import TableProfile
+from clearance.errors import ClearanceError
+from clearance.params import Params, Scalar, Source
+from clearance.policy import authorised
+from clearance.preflight import suggestions
+
+_DELIMITERS = (";", "\t", "|")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """The texts of the files by their path in the project, and what was found on the way.
+
+    `notes` say what was derived or left out, `questions` what the table could not say. `entry` is the line
+    that authorises the policy.
+    """
+
+    files: Mapping[Path, str]
+    answers: Answers
+    profile: TableProfile
+    roles: Roles
+    groups: tuple[str, ...]
+    favourable: Scalar
+    notes: tuple[str, ...]
+    questions: tuple[str, ...]
+    entry: str
+
+
+def source_of(root: Path, path: str) -> tuple[Source, TableProfile]:
+    """The source of a file and its profile; another delimiter is taken where the header shows it.
+
+    Raises SourceError, DataError or ConfigurationError where the file cannot be read.
+    """
+    source = Source(kind="file", path=path)
+    try:
+        return source, table_profile.read(root, source)
+    except ClearanceError as error:
+        if error.code != data_faults.SINGLE_COLUMN.code:
+            raise
+        likely = next(mark for mark in _DELIMITERS if mark in str(error.values["column"]))
+        source = Source(kind="file", path=path, delimiter=likely)
+        return source, table_profile.read(root, source)
+
+
+def model_name(path: Path) -> str:
+    """A model's name after that of a file: letters, digits and `-`."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", path.name.split(".")[0]).strip("-").lower()
+    return re.sub("-candidate$", "", stem) or "model"
+
+
+def check_answers(profile: TableProfile, given: Answers) -> None:
+    """Raise ConfigurationError when an answer is none that the table, or a model's name, allows."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}", given.name) or given.name.endswith("-candidate"):
+        raise faults.NAME_NOT_USABLE(name=given.name)
+    named = [("--target", given.target), *(("--protected", name) for name in given.protected)]
+    for option, name in [*named, *([("--row-key", given.row_key)] if given.row_key else [])]:
+        if name not in profile.names:
+            suggestion = suggestions.did_you_mean(name, profile.names)
+            columns = ", ".join(profile.names[:40])
+            raise faults.UNKNOWN_COLUMN(option=option, column=name, suggestion=suggestion, columns=columns)
+    for name in given.protected:
+        if profile[name].distinct < 2:
+            raise faults.PROTECTED_ALIKE(column=name)
+
+
+def make(root: Path, source: Source, profile: TableProfile, given: Answers, today: dt.date) -> Draft:
+    """The draft for these answers. Raises ConfigurationError on an answer that cannot be used."""
+    check_answers(profile, given)
+    outcome, favourable = derived_columns.target(profile[given.target], given.favourable)
+    bands = {name: derived_columns.bands(profile, profile[name]) for name in given.protected}
+    reserved = {given.target, *given.protected, given.row_key}
+    codes = [
+        derivation
+        for column in profile.columns
+        if column.name not in reserved and (derivation := derived_columns.codes(profile, column))
+    ]
+    derivations = [item for item in (outcome, *bands.values(), *codes) if item is not None]
+    lacking = profile[given.target].nulls
+    select = derived_columns.select(derivations, given.target if lacking else None)
+    source = source.model_copy(update={"select": select})
+    seen = profile if select is None else table_profile.read(root, source)
+    groups = tuple((band.column if band else name) for name, band in bands.items())
+    encodings = {name: f"`{band.column}` is made of it" for name, band in bands.items() if band}
+    roles = column_roles.propose(seen, given.target, groups, given.row_key, encodings)
+    policy = Path("policies") / f"{given.name}.yaml"
+    policy_file = policy_text.fit(
+        root,
+        given.pack,
+        name=given.name,
+        target=given.target,
+        favourable=favourable,
+        protected=groups,
+    )
+    text = params_text.write(
+        name=given.name,
+        path=source.path,
+        delimiter=source.delimiter,
+        select=select,
+        row_key=given.row_key,
+        target=given.target,
+        favourable=favourable,
+        protected=groups,
+        roles=roles,
+        columns=_rules(seen, given, groups, roles),
+        policy=policy.as_posix(),
+        as_of=today.isoformat(),
+        rows_min=max(100, seen.rows // 2),
+    )
+    Params.model_validate(_loaded(text))
+    entry = policy_text.line(given.name, policy.as_posix(), policy_file)
+    listed = (root / authorised.FILE).read_text(encoding="utf-8")
+    return Draft(
+        files={
+            paths.PARAMS: text,
+            policy: policy_file,
+            authorised.FILE: policy_text.authorise(listed, given.name, entry),
+        },
+        answers=given,
+        profile=seen,
+        roles=roles,
+        groups=groups,
+        favourable=favourable,
+        notes=_notes(derivations, lacking, given, profile),
+        questions=_questions(given, seen, roles, groups, favourable),
+        entry=entry.strip(),
+    )
+
+
+def _loaded(text: str) -> Any:
+    from clearance import yaml
+
+    return yaml.loads(text)
+
+
+def _rules(
+    profile: TableProfile, given: Answers, groups: Sequence[str], roles: Roles
+) -> dict[str, dict[str, Any]]:
+    rules = {} if given.row_key is None else {given.row_key: column_rules.of_key(profile[given.row_key])}
+    rules[given.target] = column_rules.of_groups(profile[given.target])
+    rules |= {name: column_rules.of_groups(profile[name]) for name in groups}
+    return rules | {name: column_rules.of_feature(profile[name]) for name in roles.features}
+
+
+def _notes(
+    derivations: Sequence[Derivation], lacking: int, given: Answers, profile: TableProfile
+) -> tuple[str, ...]:
+    notes = [item.because for item in derivations]
+    if lacking:
+        notes.append(f"{lacking} rows without `{given.target}` are left out")
+    if given.row_key is None:
+        notes.append("no column identifies a row: its content does, and equal rows are counted apart")
+    alike = [
+        column.name
+        for column in profile.columns
+        if column.name != given.row_key
+        and column.distinct == profile.rows
+        and column_words.mentions(column.name, column_words.IDENTIFIERS)
+    ]
+    if alike:
+        notes.append(f"could identify a row as well: {', '.join(alike)}")
+    return tuple(notes)
+
+
+def _questions(
+    given: Answers, profile: TableProfile, roles: Roles, groups: Sequence[str], favourable: Scalar
+) -> tuple[str, ...]:
+    questions = [f"is `{given.target}` = {favourable!r} the outcome that is good for the person?"]
+    others = answers.protected(profile, given.target)
+    known = {*given.protected, *groups, *roles.encodings, *roles.left_out}
+    if missed := [name for name in others if name not in known and name not in roles.after_outcome]:
+        questions.append(f"is any of {', '.join(missed)} a protected attribute?")
+    questions += [
+        f"`{value}` of `{name}` has {rows} rows, and about a third of them judge: enough for the policy?"
+        for name in groups
+        for value, rows in profile[name].values
+        if rows < derived_columns.SMALLEST_GROUP
+    ]
+    if given.row_key is not None:
+        questions.append("does a person or company have several rows? Then name its column: `data.entity`")
+    questions.append("are the rows a sample with weights, or in clusters? `data.weight`, `data.cluster`")
+    return (*questions, *roles.questions)

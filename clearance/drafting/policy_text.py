@@ -1,0 +1,132 @@
+"""A policy from a pack, and the line that authorises it: texts, for compliance to read and change.
+
+A pack is written for the attributes `race` and `sex` of the demo. Its sentences, limits and sources stay as
+they are; only names are replaced. What it becomes is read back and compared before it is offered.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from clearance import yaml
+from clearance.documents.measurement import INTERSECTION
+from clearance.drafting import faults, params_text
+from clearance.params import Scalar
+from clearance.policy.schema import Policy
+from clearance.preflight import suggestions
+
+DEMO = "demo"
+_SCHEMA = "# yaml-language-server: $schema=policy.schema.json"
+_RULE = re.compile(r"(?m)^  - id: ")
+_ATTRIBUTES = re.compile(r"^(\s*attributes: )\[([^\]]*)\]", re.MULTILINE)
+
+
+def packs(root: Path) -> dict[str, Path]:
+    """The packs of the project by name, the demo's policy first."""
+    folder = root / "policies"
+    found = {DEMO: folder / "demo.yaml"}
+    found |= {path.stem: path for path in sorted((folder / "packs").glob("*.yaml"))}
+    return {name: path for name, path in found.items() if path.is_file()}
+
+
+def title(path: Path) -> str:
+    """The title of the policy in a file; empty where it has none."""
+    match = re.search(r"^title: (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return match[1].strip("\"' ") if match else ""
+
+
+def fit(
+    root: Path, pack: str, *, name: str, target: str, favourable: Scalar, protected: Sequence[str]
+) -> str:
+    """The text of the pack for these attributes and this outcome.
+
+    Raises ConfigurationError when there is no such pack, or it cannot be fitted.
+    """
+    known = packs(root)
+    if pack not in known:
+        suggestion = suggestions.did_you_mean(pack, known)
+        raise faults.UNKNOWN_PACK(pack=pack, suggestion=suggestion, packs=", ".join(known))
+    text = known[pack].read_text(encoding="utf-8")
+    head, *rules = _RULE.split(text)
+    head = _without_header(head)
+    head = _replace(head, r"^id: .*$", f"id: {params_text.scalar(name)}")
+    head = _replace(head, r"^version: .*$", 'version: "1"')
+    head = _replace(head, r"^title: (.*)$", f"title: {_title(pack, known[pack], name)}")
+    outcome = f"target: {params_text.scalar(target)}, value: {params_text.scalar(favourable)}"
+    head = _replace(head, r"^favourable: \{[^}]*\}", f"favourable: {{{outcome}}}")
+    fitted = [_fit_attributes(part, protected) for part in (head, *rules)]
+    body = "  - id: ".join(part for part in fitted if part is not None)
+    lines = [_SCHEMA, f"# Drafted by `clearance init` from {known[pack].relative_to(root).as_posix()} for"]
+    lines += [f"# the model {name}. Compliance owns this file: read every rule, its limit and its source."]
+    policy = "\n".join(lines) + "\n" + body
+    _verify(policy, pack, protected)
+    return policy
+
+
+def line(name: str, policy: str, text: str) -> str:
+    """The line under `models:` that authorises the policy in its first tier."""
+    tier = next(iter(yaml.loads(text)["promotion"]["approvals"]))
+    return f"  {params_text.scalar(name)}: {{policy: {params_text.scalar(policy)}, tier: {tier}}}"
+
+
+def authorise(listed: str, name: str, entry: str) -> str:
+    """The text of the list of authorised policies with this line; unchanged where it lists the model."""
+    content = yaml.loads(listed)
+    if name in ((content or {}).get("models") or {}):
+        return listed
+    text = listed if listed.endswith("\n") else f"{listed}\n"
+    return re.sub(
+        r"^models:[^\n]*\n",
+        lambda match: f"models:\n{entry}\n" if "{}" in match[0] else f"{match[0]}{entry}\n",
+        text,
+        count=1,
+        flags=re.MULTILINE,
+    )
+
+
+def _without_header(head: str) -> str:
+    """The head without the lines that say what the file was and how to copy it."""
+    comments, found, rest = head.partition("\nid: ")
+    kept = comments.split("\n# To use it:")[0].splitlines()
+    kept = [line for line in kept if "$schema=" not in line and not line.startswith("# The demo's policy")]
+    return "\n".join(kept) + found + rest
+
+
+def _title(pack: str, path: Path, name: str) -> str:
+    text = f"Demonstration policy for {name}" if pack == DEMO else f"{title(path)}, for {name}"
+    return params_text.scalar(text)
+
+
+def _replace(text: str, pattern: str, new: str) -> str:
+    return re.sub(pattern, lambda _: new, text, count=1, flags=re.MULTILINE)
+
+
+def _fit_attributes(part: str, protected: Sequence[str]) -> str | None:
+    """A part of the policy with its attributes replaced; None for a rule that is about none that exist."""
+    match = _ATTRIBUTES.search(part)
+    if match is None:
+        return part
+    names = [name.strip() for name in match[2].split(",")]
+    fitted: list[str] = []
+    if any(INTERSECTION not in name for name in names):
+        fitted += protected
+    if any(INTERSECTION in name for name in names):
+        fitted += [INTERSECTION.join(pair) for pair in itertools.combinations(protected, 2)]
+    if not fitted:
+        return None
+    listed = ", ".join(map(params_text.scalar, fitted))
+    return part[: match.start()] + f"{match[1]}[{listed}]" + part[match.end() :]
+
+
+def _verify(text: str, pack: str, protected: Sequence[str]) -> None:
+    try:
+        policy = Policy.model_validate(yaml.loads(text))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise faults.PACK_NOT_FITTED(pack=pack, reason=str(error).splitlines()[0]) from None
+    if policy.attributes != tuple(protected):
+        raise faults.PACK_NOT_FITTED(pack=pack, reason="it does not list attributes in one line")

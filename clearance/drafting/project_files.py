@@ -1,0 +1,114 @@
+"""Writes a draft into a project: a file that somebody changed is compared, and replaced only on request."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from clearance import files, params, paths, yaml
+from clearance.errors import ClearanceError
+from clearance.params import data_contract
+
+SOURCES = Path("data/source")
+
+State = Literal["new", "same", "template", "differs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileChange:
+    """What a draft would do to one file: nothing where it is the `same`.
+
+    `template`: the file is the demo's own, which git keeps. `differs`: somebody wrote it; `differences` are
+    the keys that would change, each with both values.
+    """
+
+    path: Path
+    text: str
+    state: State
+    differences: tuple[str, ...] = ()
+
+
+def compare(root: Path, drafted: Mapping[Path, str]) -> list[FileChange]:
+    """What each file of a draft would change in the project at `root`."""
+    return [_compare(root, path, text) for path, text in drafted.items()]
+
+
+def _compare(root: Path, path: Path, text: str) -> FileChange:
+    if not (root / path).exists():
+        return FileChange(path=path, text=text, state="new")
+    present = (root / path).read_text(encoding="utf-8")
+    if present == text:
+        return FileChange(path=path, text=text, state="same")
+    differences = tuple(_differences(_content(present), _content(text)))
+    if not differences:
+        return FileChange(path=path, text=present, state="same")
+    template = path == paths.PARAMS and is_template(root)
+    adds = all(line.endswith("(new)") for line in differences) and path != paths.PARAMS
+    state: State = "template" if template else "new" if adds else "differs"
+    return FileChange(path=path, text=text, state=state, differences=differences)
+
+
+def is_template(root: Path) -> bool:
+    """Whether params.yaml is still the demo's, as the last commit holds it: then git keeps it."""
+    from clearance.versioning import git
+
+    try:
+        settings = params.load(root / paths.PARAMS)
+        _, contents = git.files_at_head(root, [paths.PARAMS.as_posix()])
+    except ClearanceError:
+        return False
+    committed = contents.get(paths.PARAMS.as_posix())
+    return settings.source.kind == "demo" and committed == (root / paths.PARAMS).read_bytes()
+
+
+def write(root: Path, changes: list[FileChange], *, replace: bool) -> list[Path]:
+    """Write what is new or a template, and with `replace` what differs; returns the paths written.
+
+    A replaced file stays beside the new one, with `.before` at the end of its name.
+    """
+    written = []
+    for change in changes:
+        if change.state == "same" or (change.state == "differs" and not replace):
+            continue
+        path = root / change.path
+        if change.state == "differs":
+            shutil.copy2(path, path.with_name(f"{path.name}.before"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(path, change.text)
+        written.append(change.path)
+    return written
+
+
+def adopt(root: Path, table: Path) -> str:
+    """The path of the table in the project: its own where it lies inside, else a copy in data/source."""
+    inside = table.resolve()
+    if inside.is_relative_to(root.resolve()):
+        return inside.relative_to(root.resolve()).as_posix()
+    target = root / SOURCES / table.name
+    if not target.exists() or files.sha256(target) != files.sha256(table):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(target) as new:
+            shutil.copyfile(table, new)
+    return (SOURCES / table.name).as_posix()
+
+
+def _content(text: str) -> Any:
+    try:
+        return yaml.loads(text)
+    except yaml.YAMLError:
+        return {"": text}
+
+
+def _differences(before: Any, after: Any) -> Iterator[str]:
+    old = dict(data_contract.leaves(before if isinstance(before, Mapping) else {}))
+    new = dict(data_contract.leaves(after if isinstance(after, Mapping) else {}))
+    for key in dict.fromkeys((*old, *new)):
+        if key not in old:
+            yield f"{key}: {new[key]} (new)"
+        elif key not in new:
+            yield f"{key}: {old[key]} (gone)"
+        elif old[key] != new[key]:
+            yield f"{key}: {old[key]} → {new[key]}"

@@ -1,0 +1,131 @@
+"""Everything that can be known about a project before its first stage, all of it at once.
+
+It reads params.yaml, the policy, the list of authorised policies, the lock and the head of the table. It
+writes nothing and imports no framework unless the estimator's source says too little.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clearance import params, paths
+from clearance.errors import ClearanceError
+from clearance.params import Data, Evaluate, Params, PolicyChoice, Source, Split, Train
+from clearance.policy.schema import Policy
+from clearance.preflight import estimator_checks, faults, policy_checks, table_checks
+from clearance.preflight.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sections:
+    """The sections of params.yaml that can be used; None for one that is missing or wrong."""
+
+    name: str | None
+    source: Source | None
+    data: Data | None
+    split: Split | None
+    train: Train | None
+    evaluate: Evaluate | None
+    policy: PolicyChoice | None
+    whole: Params | None = field(default=None)
+
+
+def check(root: Path) -> list[Problem]:
+    """Every problem of the project at `root`, first those that block a run; empty when there is none.
+
+    Raises ConfigurationError when params.yaml is missing or is no YAML mapping.
+    """
+    content = params.read_yaml(root / paths.PARAMS)
+    problems = check_content(root, content, str(paths.PARAMS))
+    if isinstance(content.get("overrides"), Mapping) and content["overrides"]:
+        error = faults.OVERRIDES_BY_HAND(keys=", ".join(map(str, content["overrides"])))
+        problems.append(Problem(error=error, blocks=False))
+    return problems
+
+
+def check_content(root: Path, content: Mapping[str, Any], where: str) -> list[Problem]:
+    """The same with `content` in the place of params.yaml; `where` names it in messages."""
+    problems = [Problem(error=error) for error in params.find_faults(content, where)]
+    sections = _read(content, complete=not problems)
+    problems += _tracked_sections(root, content)
+    policy: Policy | None = None
+    if sections.policy is not None:
+        policy, unreadable = policy_checks.read(root, sections.policy)
+        problems += unreadable
+    if sections.train is not None:
+        problems += estimator_checks.check(sections.train, root)
+    problems += _of_policy(root, sections, policy)
+    problems += _of_table(root, sections, policy)
+    unique = {(problem.error.code, problem.error.fault): problem for problem in problems}
+    return sorted(unique.values(), key=lambda problem: not problem.blocks)
+
+
+def refuse_blocking(problems: list[Problem]) -> None:
+    """Raise one ConfigurationError with all that blocks a run; return when nothing does."""
+    errors = [problem.error for problem in problems if problem.blocks]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        listed = "\n".join(f"  {number}. {_indented(error)}" for number, error in enumerate(errors, 1))
+        raise faults.SEVERAL(number=len(errors), problems=listed)
+
+
+def _indented(error: ClearanceError) -> str:
+    return str(error).replace("\n", "\n   ")
+
+
+def _read(content: Mapping[str, Any], *, complete: bool) -> _Sections:
+    name = content.get("name")
+    sections = ("source", "data", "split", "train", "evaluate", "policy")
+    return _Sections(
+        name=name if isinstance(name, str) else None,
+        whole=Params.model_validate(content) if complete else None,
+        **{section: params.parse_section(content, section) for section in sections},
+    )
+
+
+def _tracked_sections(root: Path, content: Mapping[str, Any]) -> list[Problem]:
+    """Sections with defaults that DVC needs to find all the same; the others are found to be missing."""
+    graph = (root / paths.DVC_YAML).read_text(encoding="utf-8")
+    lists = re.findall(r"^ +params: \[(.*)\]", graph, re.MULTILINE)
+    tracked = {key.strip() for keys in lists for key in keys.split(",")}
+    optional = [key for key, info in Params.model_fields.items() if not info.is_required()]
+    missing = [key for key in optional if key in tracked and key not in content]
+    return [Problem(error=faults.SECTION_MISSING(section=key)) for key in missing]
+
+
+def _of_policy(root: Path, sections: _Sections, policy: Policy | None) -> list[Problem]:
+    choice = sections.policy
+    if choice is None:
+        return []
+    problems: list[Problem] = []
+    if policy is not None:
+        problems += policy_checks.check_metrics(policy, choice.file)
+        if sections.data is not None:
+            problems += policy_checks.check_declaration(policy, sections.data, choice.file)
+        if sections.evaluate is not None:
+            problems += policy_checks.check_measured(policy, sections.evaluate, choice)
+    if sections.name is not None:
+        problems += policy_checks.check_authorisation(root, sections.name, choice, policy, sections.whole)
+    return problems
+
+
+def _of_table(root: Path, sections: _Sections, policy: Policy | None) -> list[Problem]:
+    source, data = sections.source, sections.data
+    problems: list[Problem] = []
+    if data is not None:
+        problems += table_checks.check_declared_values(data, sections.evaluate)
+    if source is None:
+        return problems
+    head, unreadable = table_checks.read(root, source, data.target if data else None)
+    problems += unreadable
+    if head is not None and data is not None:
+        problems += table_checks.check_names(head, data, sections.split)
+        problems += table_checks.check_target(head, data)
+    if head is not None and policy is not None and sections.policy is not None:
+        problems += table_checks.check_policy_names(head, policy, sections.policy.file)
+    return problems

@@ -1,0 +1,118 @@
+"""The estimators and mitigations of `train`: whether each exists, takes its arguments and is locked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from clearance import paths
+from clearance.errors import ClearanceError
+from clearance.models import estimators
+from clearance.models import faults as model_faults
+from clearance.params import EstimatorChoice, Search, Train
+from clearance.params.model_choices import DECIDES_BY_PROTECTED, WEIGHS_ROWS
+from clearance.preflight import class_source, faults, suggestions
+from clearance.preflight.class_source import ClassSource
+from clearance.preflight.problem import Problem
+
+_BUILT_IN = ", ".join(estimators.BUILT_IN)
+
+
+def check(train: Train, root: Path) -> Iterator[Problem]:
+    """The problems of the section; the class of an estimator is imported only where its source is silent."""
+    choices = {choice.estimator: choice for choice, _ in train.grid}
+    methods = {mitigation.method for _, mitigation in train.grid}
+    for method in sorted(methods & DECIDES_BY_PROTECTED):
+        if not train.protected_at_decision and methods <= DECIDES_BY_PROTECTED:
+            yield Problem(error=faults.PROTECTED_NOT_ALLOWED(method=method))
+    for choice in choices.values():
+        yield from _estimator(choice, root, train.candidates is not None)
+        weighing = sorted(methods & WEIGHS_ROWS)
+        source = class_source.read(estimators.import_path(choice.estimator))
+        if source and weighing and train.candidates is None and not _takes_weights(source):
+            path = estimators.import_path(choice.estimator)
+            yield Problem(error=faults.NO_ROW_WEIGHTS(path=path, method=weighing[0]))
+
+
+def _takes_weights(source: ClassSource) -> bool:
+    return "fit" not in source.methods or "sample_weight" in source.fit_arguments
+
+
+def _estimator(choice: EstimatorChoice, root: Path, among_candidates: bool) -> Iterator[Problem]:
+    path = estimators.import_path(choice.estimator)
+    module, _, name = path.rpartition(".")
+    if not module or (source := class_source.read(path)) is None:
+        yield from _by_import(choice)
+        return
+    key = "train.candidates.estimators.arguments" if among_candidates else "train.arguments"
+    yield from _arguments(name, source, choice, key)
+    if "predict_proba" not in source.methods:
+        yield Problem(error=faults.NO_PROBABILITIES(path=path, built_in=_BUILT_IN))
+    yield from _lock(path, root)
+    if choice.search is not None:
+        yield from _search(choice.search)
+
+
+def _arguments(name: str, source: ClassSource, choice: EstimatorChoice, key: str) -> Iterator[Problem]:
+    if source.arguments is None:
+        return
+    for argument in choice.arguments:
+        if argument not in source.arguments:
+            yield Problem(error=_unknown_argument(name, argument, source.arguments, key))
+    for argument in choice.search.grid if choice.search else ():
+        if "__" not in argument and argument not in source.arguments:
+            yield Problem(error=_unknown_argument(name, argument, source.arguments, "train.search.grid"))
+
+
+def _unknown_argument(name: str, argument: str, arguments: tuple[str, ...], key: str) -> ClearanceError:
+    return model_faults.UNKNOWN_ARGUMENT(
+        estimator=name,
+        argument=argument,
+        suggestion=suggestions.did_you_mean(argument, arguments),
+        key=key,
+        arguments=", ".join(arguments),
+    )
+
+
+def _by_import(choice: EstimatorChoice) -> Iterator[Problem]:
+    """What building it says; a name that was only misspelt gets the name that was probably meant."""
+    path = estimators.import_path(choice.estimator)
+    module, _, name = path.rpartition(".")
+    known = class_source.names(module) if module else tuple(estimators.BUILT_IN)
+    if not module or (known and name not in known):
+        suggestion = suggestions.did_you_mean(name, known)
+        yield Problem(error=faults.UNKNOWN_ESTIMATOR(name=path, suggestion=suggestion, built_in=_BUILT_IN))
+        return
+    try:
+        estimators.build(choice.estimator, choice.arguments, 0)
+    except ClearanceError as error:
+        yield Problem(error=error)
+
+
+def _lock(path: str, root: Path) -> Iterator[Problem]:
+    """Whether the package of a class is locked, so that every later build has the same one."""
+    lock = root / paths.REQUIREMENTS_LOCK
+    if not lock.is_file():
+        return
+    try:
+        package, _ = estimators.distribution(path)
+    except ClearanceError as error:
+        yield Problem(error=error)
+        return
+    locked = re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    if _normal(package) not in set(map(_normal, locked)):
+        yield Problem(error=faults.NOT_LOCKED(path=path, package=package))
+
+
+def _normal(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def _search(search: Search) -> Iterator[Problem]:
+    from sklearn import metrics
+
+    known = metrics.get_scorer_names()
+    if search.scoring not in known:
+        suggestion = suggestions.did_you_mean(search.scoring, known)
+        yield Problem(error=faults.UNKNOWN_SCORING(name=search.scoring, suggestion=suggestion))

@@ -1,0 +1,205 @@
+"""The faults of this room: settings that do not fit each other, the policy, the lock or the table."""
+
+from __future__ import annotations
+
+from clearance.errors import ConfigurationError, ErrorKind
+
+SEVERAL = ErrorKind(
+    "preflight.several",
+    ConfigurationError,
+    "{number} things must be corrected before a run can begin\n{problems}",
+    "correct them, then `clearance check` shows whether anything is left",
+)
+
+# --- params.yaml
+
+SECTION_MISSING = ErrorKind(
+    "preflight.section_missing",
+    ConfigurationError,
+    "params.yaml has no section `{section}`, which dvc.yaml tracks",
+    "add the line `{section}: {{}}`",
+)
+OVERRIDES_BY_HAND = ErrorKind(
+    "preflight.overrides_by_hand",
+    ConfigurationError,
+    "`overrides` in params.yaml is not empty: {keys}",
+    "write `overrides: {{}}` and set the keys themselves, or use `clearance run --set KEY=VALUE`",
+)
+FAVOURABLE_NOT_DECLARED = ErrorKind(
+    "preflight.favourable_not_declared",
+    ConfigurationError,
+    "the favourable value `{favourable}` is not among `data.columns.{target}.values`: {values}",
+    "correct `data.favourable`, or the list",
+)
+REFERENCE_NOT_PROTECTED = ErrorKind(
+    "preflight.reference_not_protected",
+    ConfigurationError,
+    "`evaluate.reference` names `{attribute}`, which `data.protected` does not list{suggestion}",
+    "correct the name, or take it out",
+)
+REFERENCE_NOT_DECLARED = ErrorKind(
+    "preflight.reference_not_declared",
+    ConfigurationError,
+    "`evaluate.reference.{attribute}` is `{group}`, which `data.columns.{attribute}.values` does not "
+    "list{suggestion}",
+    "correct the group, or the list",
+)
+
+# --- Estimators
+
+UNKNOWN_ESTIMATOR = ErrorKind(
+    "preflight.unknown_estimator",
+    ConfigurationError,
+    "there is no estimator `{name}`{suggestion}",
+    "`train.estimator` is one of {built_in}, or the import path of an installed classifier",
+)
+NOT_LOCKED = ErrorKind(
+    "preflight.not_locked",
+    ConfigurationError,
+    "{path} comes from the package {package}, which requirements.lock does not list",
+    "add {package} to `dependencies` in pyproject.toml, then run `make lock` and `make setup`",
+)
+NO_PROBABILITIES = ErrorKind(
+    "preflight.no_probabilities",
+    ConfigurationError,
+    "{path} gives no probabilities: it has no `predict_proba`",
+    "choose a classifier that has: {built_in}, for example",
+)
+NO_ROW_WEIGHTS = ErrorKind(
+    "preflight.no_row_weights",
+    ConfigurationError,
+    "{path} takes no row weights, which the mitigation {method} needs",
+    "choose another mitigation, or an estimator whose `fit` takes `sample_weight`",
+)
+PROTECTED_NOT_ALLOWED = ErrorKind(
+    "preflight.protected_not_allowed",
+    ConfigurationError,
+    "the mitigation {method} uses protected attributes in every decision, and "
+    "`train.protected_at_decision` is not set",
+    "choose another mitigation, or set `train.protected_at_decision: true`; the policy must allow it too",
+)
+UNKNOWN_SCORING = ErrorKind(
+    "preflight.unknown_scoring",
+    ConfigurationError,
+    "there is no scoring `{name}`{suggestion}",
+    "`train.search.scoring` is a name of scikit-learn, such as roc_auc",
+)
+
+# --- The policy
+
+UNKNOWN_METRIC = ErrorKind(
+    "preflight.unknown_metric",
+    ConfigurationError,
+    "{path}: rule {rule} reads `{metric}`, which nothing measures{suggestion}",
+    "docs/fairness.md lists every metric",
+)
+ATTRIBUTE_NEEDED = ErrorKind(
+    "preflight.attribute_needed",
+    ConfigurationError,
+    "{path}: rule {rule} reads `{metric}`, which is measured by attribute, and names none",
+    "add `attributes: [{attributes}]`",
+)
+ATTRIBUTE_NOT_DECLARED = ErrorKind(
+    "preflight.attribute_not_declared",
+    ConfigurationError,
+    "{path} demands an assessment of `{attribute}`, which `data.protected` does not list{suggestion}; the "
+    "verdict would be Not evaluated",
+    "add it to `data.protected` in params.yaml, or have the policy name your attributes",
+)
+INTERSECTION_NOT_MEASURED = ErrorKind(
+    "preflight.intersection_not_measured",
+    ConfigurationError,
+    "{path}: rule {rule} reads `{attribute}`, and `evaluate.intersections` is {measured}",
+    "set `evaluate.intersections: {needed}` in params.yaml",
+)
+FAVOURABLE_DIFFERS = ErrorKind(
+    "preflight.favourable_differs",
+    ConfigurationError,
+    "the favourable outcome is `{policy_target}` = {policy_value!r} in {path}, and "
+    "`{target}` = {value!r} in params.yaml; the verdict would be Not evaluated",
+    "write the same in both: `favourable: {{target: {target}, value: {written}}}` in the policy, or other "
+    "`data.target` and `data.favourable`",
+)
+NO_RULE_IN_FORCE = ErrorKind(
+    "preflight.no_rule_in_force",
+    ConfigurationError,
+    "{path} has no blocking rule in force on {as_of}; the verdict would be Not evaluated",
+    "correct `policy.as_of` in params.yaml, or `valid_from` and `valid_until` in the policy",
+)
+CONFIDENCE_TOO_LOW = ErrorKind(
+    "preflight.confidence_too_low",
+    ConfigurationError,
+    "{path}: rule {rule} asks for intervals of {needed:g}, and `evaluate.confidence` is {measured:g}; its "
+    "outcome would be Not evaluated",
+    "set `evaluate.confidence: {needed:g}`",
+)
+NOT_AUTHORISED = ErrorKind(
+    "preflight.not_authorised",
+    ConfigurationError,
+    "no policy is authorised for {name}: its models are judged and recorded, and never promoted",
+    "have this line reviewed and committed under `models:` in {path}: {line}",
+)
+OTHER_POLICY_AUTHORISED = ErrorKind(
+    "preflight.other_policy_authorised",
+    ConfigurationError,
+    "{path} authorises {authorised} for {name}, and params.yaml judges by {judging}: no model is promoted",
+    "set `policy.file: {authorised}`, or have the line under `models:` changed: {line}",
+)
+TIER_UNKNOWN = ErrorKind(
+    "preflight.tier_unknown",
+    ConfigurationError,
+    "{path} puts {name} into the tier `{tier}`, which {policy} does not list: no model is promoted",
+    "name one of its tiers: {tiers}",
+)
+CONTRACT_NOT_PINNED = ErrorKind(
+    "preflight.contract_not_pinned",
+    ConfigurationError,
+    "{policy} requires a pinned data contract, and {path} does not pin this one: no model is promoted",
+    "have `contracts: [{digest}]` added for {name} once it is settled; `clearance contract` shows it",
+)
+DEMO_PEOPLE = ErrorKind(
+    "preflight.demo_people",
+    ConfigurationError,
+    "{policy} does not accept the demo's keys, and policies/roles.yaml still lists the demo's people: no "
+    "model is promoted",
+    "docs/governance.md shows how to list your own people and keys; until then the verdict is for you alone",
+)
+
+# --- The table
+
+COLUMN_MISSING = ErrorKind(
+    "preflight.column_missing",
+    ConfigurationError,
+    "`{key}` names `{column}`, which the table does not have{suggestion}",
+    "correct the name in params.yaml, or derive the column in `source.select`; the table has {columns}",
+)
+COLUMN_IN_POLICY_MISSING = ErrorKind(
+    "preflight.column_in_policy_missing",
+    ConfigurationError,
+    "{path} names `{column}` under `{key}`, which the table does not have{suggestion}",
+    "correct the name in the policy; the table has {columns}",
+)
+NO_FEATURES = ErrorKind(
+    "preflight.no_features",
+    ConfigurationError,
+    "no column is left as a feature: each has another role or is listed in `features.all_but`",
+    "leave some out of these lists",
+)
+TIME_AS_FEATURE = ErrorKind(
+    "preflight.time_as_feature",
+    ConfigurationError,
+    "the feature `{column}` holds times, which no estimator takes",
+    "derive a number in `source.select`, such as date_diff('day', {column}, …), or leave it out",
+)
+TARGET_NEVER_FAVOURABLE = ErrorKind(
+    "preflight.target_never_favourable",
+    ConfigurationError,
+    "the target `{column}` is never `{favourable}`, the favourable value{suggestion}",
+    "set `data.favourable` to the value that is good for the person",
+)
+TARGET_NOT_TWO_VALUES = ErrorKind(
+    "preflight.target_not_two_values",
+    ConfigurationError,
+    "the target `{column}` has {number} values, not two",
+    "derive one in `source.select`, such as CASE WHEN {column} … THEN 'yes' ELSE 'no' END",
+)

@@ -1,0 +1,283 @@
+"""`clearance init`: what is drafted from a table runs, and what the table cannot say is asked or named."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from clearance import cli, params
+from clearance.drafting import (
+    answers,
+    column_roles,
+    column_words,
+    derived_columns,
+    policy_text,
+    table_profile,
+)
+from clearance.drafting.table_profile import ColumnProfile, TableProfile
+from clearance.params import Source
+from clearance.policy import policy_file
+from clearance.preflight import check
+from tests.support.codes import raises
+
+ROOT = Path(__file__).parent.parent
+N = 1200
+
+
+def applicants() -> pd.DataFrame:
+    """A table with a key, a name, an encoding of the gender, a later fact, a code and an age."""
+    rng = np.random.default_rng(7)
+    gender = rng.choice(["woman", "man"], N)
+    skill = rng.normal(size=N)
+    invited = rng.random(N) < 1 / (1 + np.exp(-skill))
+    return pd.DataFrame(
+        {
+            "applicant_id": [f"A{number:05}" for number in range(N)],
+            "email": [f"p{number}@mail.example" for number in range(N)],
+            "gender": gender,
+            "title": np.where(gender == "man", "Mr", "Ms"),
+            "age": rng.integers(18, 70, N),
+            "skill": skill.round(3),
+            "years": np.where(rng.random(N) < 0.03, 999, rng.integers(0, 30, N)),
+            "city": rng.choice(["north", "south"], N),
+            "applied": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 90, N), unit="D"),
+            "start salary": np.where(invited, rng.integers(30, 60, N), np.nan),
+            "same": 1,
+            "invited": np.where(invited, "yes", "no"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a fresh clone holds of what `init` reads, committed."""
+    root = tmp_path_factory.mktemp("template") / "project"
+    root.mkdir()
+    for name in ("params.yaml", "dvc.yaml", "requirements.lock"):
+        shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "policies", root / "policies")
+    who = ["-c", "user.name=dan", "-c", "user.email=dan@clearance.example"]
+    for words in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "-m", "start"]):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    applicants().to_csv(root.parent / "applicants.csv", index=False)
+    return root
+
+
+@pytest.fixture
+def clone(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    root = tmp_path / "project"
+    shutil.copytree(template, root)
+    shutil.copy(template.parent / "applicants.csv", tmp_path / "applicants.csv")
+    with monkeypatch.context() as patch:
+        patch.chdir(root)
+        yield root
+
+
+def init(*words: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(cli.main, ["init", *words], input=typed, catch_exceptions=False)
+
+
+TABLE = ("--table", "../applicants.csv", "--yes")
+
+
+@pytest.fixture(scope="module")
+def profile(template: Path) -> TableProfile:
+    return table_profile.read(template.parent, Source(kind="file", path="applicants.csv"))
+
+
+def test_a_draft_from_a_table_alone_can_run_at_once(clone: Path) -> None:
+    result = init(*TABLE)
+    assert result.exit_code == 0, result.output
+    assert check.check(clone) == []
+    settings = params.load(clone / "params.yaml")
+    data = settings.data
+    assert (settings.name, settings.source.path) == ("applicants", "data/source/applicants.csv")
+    assert (data.row_key, data.target, data.favourable) == ("applicant_id", "invited", "yes")
+    assert data.protected == ["gender", "age_band"]
+    assert set(data.protected_encodings) == {"age", "title"}
+    assert data.after_outcome == ["start salary"]
+    assert data.features == ["skill", "years", "city"]
+    assert data.columns["gender"].values == ["man", "woman"]
+    assert data.columns["years"].numbers == (0, 30)  # 999 is a code
+    assert data.columns["city"].severity == "warn"
+    assert (clone / "data/source/applicants.csv").exists()
+
+
+def test_the_policy_is_the_pack_about_these_attributes(clone: Path) -> None:
+    assert init(*TABLE, "--pack", "four_fifths").exit_code == 0
+    policy = policy_file.load(clone / "policies/applicants.yaml")
+    assert policy.attributes == ("gender", "age_band")
+    assert (policy.favourable.target, policy.favourable.value) == ("invited", "yes")
+    assert {rule.id for rule in policy.rules} == {
+        rule.id for rule in policy_file.load(ROOT / "policies/packs/four_fifths.yaml").rules
+    }
+    listed = yaml.safe_load((clone / "policies/authorised.yaml").read_text())["models"]
+    assert listed["applicants"] == {"policy": "policies/applicants.yaml", "tier": "limited"}
+    assert "loan-approval" in listed
+
+
+def test_init_a_second_time_changes_nothing(clone: Path) -> None:
+    init(*TABLE)
+    names = ("params.yaml", "policies/applicants.yaml", "policies/authorised.yaml")
+    before = {name: (clone / name).read_bytes() for name in names}
+    assert init(*TABLE).exit_code == 0
+    assert {name: (clone / name).read_bytes() for name in names} == before
+
+
+def test_what_somebody_changed_is_compared_and_stays(clone: Path) -> None:
+    init(*TABLE)
+    path = clone / "params.yaml"
+    mine = path.read_text().replace("rows_min: 600", "rows_min: 321")
+    path.write_text(mine)
+    result = init(*TABLE)
+    assert (result.exit_code, path.read_text()) == (1, mine)
+    assert "data.rows_min: 321 → 600" in result.output
+    assert init(*TABLE, "--replace").exit_code == 0
+    assert (clone / "params.yaml.before").read_text() == mine
+    assert params.load(path).data.rows_min == 600
+
+
+def test_a_template_that_somebody_changed_is_not_taken_for_the_template(clone: Path) -> None:
+    path = clone / "params.yaml"
+    path.write_text(path.read_text().replace("rows_min: 500", "rows_min: 501"))
+    before = path.read_bytes()
+    assert init(*TABLE).exit_code == 1
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((), "drafting.nothing_to_do"),
+        (("--table", "../none.csv"), "drafting.no_table"),
+        ((*TABLE, "--target", "invitd"), "drafting.unknown_column"),
+        ((*TABLE, "--protected", "sex"), "drafting.unknown_column"),
+        ((*TABLE, "--row-key", "id"), "drafting.unknown_column"),
+        ((*TABLE, "--favourable", "Yes!"), "drafting.favourable_absent"),
+        ((*TABLE, "--protected", "same"), "drafting.protected_alike"),
+        ((*TABLE, "--pack", "fourfifths"), "drafting.unknown_pack"),
+        ((*TABLE, "--name", "my model"), "drafting.name_not_usable"),
+        ((*TABLE, "--target", "city"), "drafting.favourable_unknown"),
+    ],
+)
+def test_what_cannot_be_drafted_is_one_error(clone: Path, words: tuple[str, ...], code: str) -> None:
+    before = (clone / "params.yaml").read_bytes()
+    result = init(*words)
+    assert result.exit_code == 1
+    assert getattr(result.exception.__cause__, "code", None) == code
+    assert (clone / "params.yaml").read_bytes() == before
+
+
+def test_on_a_terminal_it_asks_for_what_is_missing(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearance.cli.init._is_terminal", lambda: True)
+    typed = "\n".join(["city", "north", "gender", "none", "towns", "parity_looser"]) + "\n"
+    result = init("--table", "../applicants.csv", typed=typed)
+    assert result.exit_code == 0, result.output
+    settings = params.load(clone / "params.yaml")
+    assert (settings.name, settings.data.target, settings.data.favourable) == ("towns", "city", "north")
+    assert (settings.data.row_key, settings.data.protected) == (None, ["gender"])
+
+
+def test_another_delimiter_is_taken_from_the_header(clone: Path) -> None:
+    applicants().to_csv(clone.parent / "applicants.csv", sep=";", index=False)
+    assert init(*TABLE).exit_code == 0
+    assert params.load(clone / "params.yaml").source.delimiter == ";"
+
+
+@pytest.mark.parametrize("pack", ["demo", *(path.stem for path in (ROOT / "policies/packs").glob("*.yaml"))])
+@pytest.mark.parametrize("protected", [("a",), ("a", "b"), ("age band", "b", "c")])
+def test_every_pack_fits_any_attributes(pack: str, protected: tuple[str, ...]) -> None:
+    text = policy_text.fit(ROOT, pack, name="m", target="t", favourable="yes", protected=protected)
+    policy = yaml.safe_load(text)
+    assert policy["attributes"] == list(protected)
+    read = {name for rule in policy["rules"] for name in rule.get("attributes", ())}
+    assert not {"race", "sex", "race & sex"} & read
+    assert set(protected) <= read
+    assert "To use it" not in text
+
+
+def test_the_line_stands_once_in_the_list_of_authorised_policies() -> None:
+    entry = "  m: {policy: policies/m.yaml, tier: high}"
+    for listed in ("models:\n  a: {policy: p, tier: t}\n", "# why\nmodels: {}\n"):
+        text = policy_text.authorise(listed, "m", entry)
+        assert yaml.safe_load(text)["models"]["m"] == {"policy": "policies/m.yaml", "tier": "high"}
+        assert policy_text.authorise(text, "m", entry) == text
+
+
+def column(name: str, *values: tuple[str, int], kind: Any = "text") -> ColumnProfile:
+    rows = sum(number for _, number in values)
+    return ColumnProfile(name=name, kind=kind, rows=rows, nulls=0, distinct=len(values), values=tuple(values))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "good"),
+    [
+        ("approved", ("0", "1"), "1"),
+        ("default", ("0", "1"), "0"),
+        ("loan_status", ("Charged Off", "Fully Paid"), "Fully Paid"),
+        ("invited", ("no", "yes"), "yes"),
+        ("credit", ("bad", "good"), "good"),
+        ("colour", ("blue", "red"), None),
+        ("grade", ("a", "b", "c"), None),
+    ],
+)
+def test_the_favourable_value_is_proposed_only_where_words_say_it(
+    name: str, values: tuple[str, ...], good: str | None
+) -> None:
+    assert answers.favourable(column(name, *((value, 5) for value in values))) == good
+
+
+@pytest.mark.parametrize(
+    ("name", "mentions"),
+    [("Sex", True), ("personGender", True), ("race_ethnicity", True), ("average", False), ("sexton", False)],
+)
+def test_a_name_mentions_a_protected_attribute_by_whole_words(name: str, mentions: bool) -> None:
+    assert column_words.mentions(name, column_words.PROTECTED) is mentions
+
+
+def test_a_target_of_many_values_becomes_one_of_two(profile: TableProfile) -> None:
+    limit, value = derived_columns.target(profile["years"], ">= 10")
+    assert (limit is not None and limit.replaces, value) == (True, "yes")
+    assert derived_columns.target(profile["invited"], "no") == (None, "no")
+    with raises("drafting.favourable_absent"):
+        derived_columns.target(profile["invited"], "maybe")
+
+
+def test_bands_of_an_age_have_enough_rows(profile: TableProfile) -> None:
+    bands = derived_columns.bands(profile, profile["age"])
+    assert bands is not None and bands.column == "age_band"
+    assert "under 25" in bands.sql and "60 and over" in bands.sql
+    assert derived_columns.bands(profile, profile["gender"]) is None
+
+
+def test_the_select_is_one_that_the_pipeline_runs(profile: TableProfile, template: Path) -> None:
+    bands = derived_columns.bands(profile, profile["age"])
+    codes = derived_columns.codes(profile, profile["years"])
+    assert bands is not None and codes is not None
+    select = derived_columns.select([bands, codes], "invited")
+    source = Source(kind="file", path="applicants.csv", select=select)
+    seen = table_profile.read(template.parent, source)
+    assert seen["age_band"].distinct == 4
+    assert seen["years"].high is not None and seen["years"].high < 999 and seen["years"].nulls > 0
+    assert derived_columns.select([], None) is None
+
+
+def test_roles_are_proposed_with_their_reasons(profile: TableProfile) -> None:
+    roles = column_roles.propose(profile, "invited", ["gender"], "applicant_id", {})
+    assert set(roles.encodings) == {"title"}
+    assert set(roles.after_outcome) == {"start salary"}
+    assert set(roles.left_out) == {"email", "applied", "same", "age"}
+    assert roles.features == ("skill", "years", "city")
+
+
+def test_the_row_key_is_a_column_that_names_rows(profile: TableProfile) -> None:
+    assert answers.row_key(profile, ()) == "applicant_id"
+    assert answers.target(profile) == "invited"
+    assert answers.protected(profile, "invited") == ("gender", "age")

@@ -1,0 +1,470 @@
+"""Mistakes that newcomers make, each found before the first stage, with its code and its hint."""
+
+import copy
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clearance import params
+from clearance.errors import ConfigurationError
+from clearance.models import mitigations
+from clearance.params.model_choices import DECIDES_BY_PROTECTED, WEIGHS_ROWS
+from clearance.preflight import check, class_source
+
+ROOT = Path(__file__).parent.parent
+Content = dict[str, Any]
+
+HEADER = "applicant,gender,skill,years,city,applied,invited\n"
+ROWS = "".join(
+    f"{n},{'woman' if n % 2 else 'man'},{n % 7}.5,{n % 9},north,2026-01-{1 + n % 28:02},"
+    f"{'yes' if n % 3 else 'no'}\n"
+    for n in range(60)
+)
+PARAMS: Content = {
+    "name": "hiring",
+    "experiment": "hiring",
+    "seed": 7,
+    "source": {"kind": "file", "path": "data/source/applicants.csv"},
+    "data": {
+        "row_key": "applicant",
+        "target": "invited",
+        "favourable": "yes",
+        "protected": ["gender"],
+        "features": ["skill", "years", "city"],
+        "columns": {"gender": {"values": ["man", "woman"]}, "invited": {"values": ["no", "yes"]}},
+    },
+    "split": {"train": 0.5, "tune": 0.2, "test": 0.3},
+    "train": {"estimator": "logistic_regression", "arguments": {"C": 0.1}},
+    "evaluate": {},
+    "explain": {},
+    "policy": {"file": "policies/hiring.yaml", "as_of": "2026-11-22"},
+    "overrides": {},
+}
+
+
+class Newcomer:
+    """A small project of somebody's own, with its files as values to spoil."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.params = copy.deepcopy(PARAMS)
+        self.policy = yaml.safe_load((ROOT / "policies/demo.yaml").read_text())
+        self.policy |= {"attributes": ["gender"], "favourable": {"target": "invited", "value": "yes"}}
+        for rule in self.policy["rules"]:
+            if "attributes" in rule:
+                rule["attributes"] = ["gender"]
+        self.authorised: Content = {"hiring": {"policy": "policies/hiring.yaml", "tier": "demonstration"}}
+        self.table = (HEADER + ROWS).encode()
+        self.lock = (ROOT / "requirements.lock").read_text()
+
+    def rule(self, name: str) -> Content:
+        rule: Content = next(rule for rule in self.policy["rules"] if rule["id"] == name)
+        return rule
+
+    def check(self) -> dict[str, bool]:
+        """The codes of its problems, each with whether it blocks a run."""
+        (self.root / "data/source").mkdir(parents=True, exist_ok=True)
+        (self.root / "policies").mkdir(exist_ok=True)
+        source = self.root / "data/source/applicants.csv"
+        if not source.exists():
+            source.write_bytes(self.table)
+        for name in ("dvc.yaml", "policies/roles.yaml"):
+            shutil.copy(ROOT / name, self.root / name)
+        self.write("requirements.lock", self.lock)
+        self.write("params.yaml", self.params)
+        self.write("policies/hiring.yaml", self.policy)
+        self.write("policies/authorised.yaml", {"models": self.authorised})
+        return {problem.error.code: problem.blocks for problem in check.check(self.root)}
+
+    def write(self, name: str, content: Any) -> None:
+        text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
+        (self.root / name).write_text(text)
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Newcomer:
+    return Newcomer(tmp_path)
+
+
+def test_a_sound_project_has_no_problem(newcomer: Newcomer) -> None:
+    assert newcomer.check() == {}
+
+
+def test_the_demo_has_no_problem() -> None:
+    assert check.check(ROOT) == []
+
+
+def of(key: str, value: Any) -> Callable[[Newcomer], None]:
+    """The mistake of a key in params.yaml; None removes it."""
+
+    def spoil(newcomer: Newcomer) -> None:
+        *way, last = key.split(".")
+        place: Any = newcomer.params
+        for part in way:
+            place = place[part]
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+
+    return spoil
+
+
+def in_policy(key: str, value: Any) -> Callable[[Newcomer], None]:
+    """The mistake of a key of the policy."""
+    return lambda newcomer: newcomer.policy.update({key: value})
+
+
+def in_rule(name: str, **keys: Any) -> Callable[[Newcomer], None]:
+    """The mistake in a rule of the policy."""
+    return lambda newcomer: newcomer.rule(name).update(keys)
+
+
+def without_attributes(newcomer: Newcomer) -> None:
+    del newcomer.rule("equalized-odds-difference")["attributes"]
+
+
+def table(text: bytes) -> Callable[[Newcomer], None]:
+    """Another table."""
+    return lambda newcomer: setattr(newcomer, "table", text)
+
+
+def authorise(entry: Content | None) -> Callable[[Newcomer], None]:
+    """Another list of authorised policies."""
+    return lambda newcomer: setattr(newcomer, "authorised", {} if entry is None else {"hiring": entry})
+
+
+def candidates(newcomer: Newcomer) -> None:
+    newcomer.params["train"] = {
+        "candidates": {"estimators": ["logistic_regression", "random_forrest"], "mitigations": ["none"]}
+    }
+
+
+def a_pack(newcomer: Newcomer) -> None:
+    newcomer.policy |= {"demo": False}
+    newcomer.policy["promotion"]["contract_pinned"] = True
+
+
+def search(**keys: Any) -> Callable[[Newcomer], None]:
+    return of("train.search", {"grid": {"C": [0.1, 1]}, **keys})
+
+
+ERRORS = {
+    "a misspelt key": (of("sede", 7), "params.invalid"),
+    "a missing section": (of("split", None), "params.invalid"),
+    "a section that DVC tracks is missing": (of("evaluate", None), "preflight.section_missing"),
+    "no data section": (of("data", None), "params.invalid"),
+    "a negative seed": (of("seed", -1), "params.invalid"),
+    "a name with a blank": (of("name", "my model"), "params.invalid"),
+    "shares that do not add up": (of("split.test", 0.5), "params.invalid"),
+    "a protected attribute as a feature": (of("data.features", ["gender", "skill"]), "params.invalid"),
+    "the target as a feature": (of("data.features", ["invited", "skill"]), "params.invalid"),
+    "no features": (of("data.features", []), "params.invalid"),
+    "nothing protected": (of("data.protected", []), "params.invalid"),
+    "a feature listed twice": (of("data.features", ["skill", "years", "skill"]), "params.invalid"),
+    "a protected attribute listed twice": (of("data.protected", ["gender", "gender"]), "params.invalid"),
+    "a text where a list belongs": (of("data.protected", "gender"), "params.invalid"),
+    "min above max is no number": (of("data.columns", {"skill": {"min": "low"}}), "params.invalid"),
+    "an unknown type": (of("data.columns", {"skill": {"type": "float"}}), "params.invalid"),
+    "an unknown mitigation": (of("train.mitigation", "reweighting"), "params.invalid"),
+    "a threshold twice": (of("train.threshold", {"fixed": 0.5, "objective": "f1"}), "params.invalid"),
+    "an unknown kind of source": (of("source.kind", "csv"), "params.invalid"),
+    "a key of another kind of source": (of("source.query", "SELECT 1"), "params.invalid"),
+    "a pattern in the path": (of("source.path", "data/source/*.csv"), "params.invalid"),
+    "a day that does not exist": (of("policy.as_of", "2026-02-30"), "params.invalid"),
+    "a misspelt estimator": (of("train.estimator", "logistic_regresion"), "preflight.unknown_estimator"),
+    "a misspelt class": (
+        of("train.estimator", "sklearn.linear_model.LogisticRegresion"),
+        "preflight.unknown_estimator",
+    ),
+    "a misspelt candidate": (candidates, "preflight.unknown_estimator"),
+    "an estimator that is not installed": (
+        of("train.estimator", "xgboost.XGBClassifier"),
+        "models.no_package",
+    ),
+    "an unknown argument": (of("train.arguments", {"c": 1}), "models.unknown_argument"),
+    "a regressor": (of("train.estimator", "sklearn.linear_model.Ridge"), "preflight.no_probabilities"),
+    "a margin without probabilities": (
+        of("train", {"estimator": "sklearn.svm.LinearSVC"}),
+        "preflight.no_probabilities",
+    ),
+    "an estimator outside the lock": (
+        lambda newcomer: setattr(newcomer, "lock", "numpy==2.0\n"),
+        "preflight.not_locked",
+    ),
+    "a mitigation that needs weights": (
+        of("train", {"estimator": "sklearn.neighbors.KNeighborsClassifier", "mitigation": "reweighing"}),
+        "preflight.no_row_weights",
+    ),
+    "a mitigation that needs the attribute": (
+        of("train.mitigation", "threshold_optimizer"),
+        "preflight.protected_not_allowed",
+    ),
+    "an unknown scoring": (search(scoring="auc"), "preflight.unknown_scoring"),
+    "an unknown argument in a search": (search(grid={"c": [1]}), "models.unknown_argument"),
+    "a table that is not there": (of("source.path", "data/source/applicant.csv"), "data.source_missing"),
+    "another delimiter": (table((HEADER + ROWS).replace(",", ";").encode()), "data.single_column"),
+    "no header": (table(b"1,2,3\n4,5,6\n"), "data.header_of_numbers"),
+    "an empty file": (table(b""), "data.no_header"),
+    "two columns of one name": (table(b"a,A\n1,2\n"), "data.duplicate_columns"),
+    "a column without a name": (table(b",a\n0,1\n"), "data.unnamed_column"),
+    "a misspelt row key": (of("data.row_key", "applicants"), "preflight.column_missing"),
+    "a misspelt target": (of("data.target", "Invited"), "preflight.column_missing"),
+    "a misspelt attribute": (of("data.protected", ["sex"]), "preflight.column_missing"),
+    "a misspelt feature": (of("data.features", ["skil"]), "preflight.column_missing"),
+    "a misspelt encoding": (of("data.protected_encodings", ["gendr"]), "preflight.column_missing"),
+    "a misspelt column after the outcome": (of("data.after_outcome", ["salery"]), "preflight.column_missing"),
+    "a misspelt column in all_but": (of("data.features", {"all_but": ["citty"]}), "preflight.column_missing"),
+    "a rule for no column": (of("data.columns", {"skll": {"min": 0}}), "preflight.column_missing"),
+    "a split by no column": (
+        of("split.time", {"column": "decided", "test_from": "2026-01-20"}),
+        "preflight.column_missing",
+    ),
+    "every column left out": (
+        of("data.features", {"all_but": ["skill", "years", "city", "applied"]}),
+        "preflight.no_features",
+    ),
+    "a select with a misspelt column": (
+        of("source.select", "SELECT * EXCLUDE (skil) FROM source"),
+        "data.select_not_usable",
+    ),
+    "a select of another table": (of("source.select", "SELECT * FROM applicants"), "data.select_not_usable"),
+    "a select that draws": (
+        of("source.select", "SELECT *, random() AS r FROM source"),
+        "data.select_not_repeatable",
+    ),
+    "a variable that is not set": (
+        of("source", {"kind": "sql", "path": "data/source/a", "url_env": "NOT_SET", "query": "SELECT 1"}),
+        "data.url_not_set",
+    ),
+    "a favourable value outside the list": (
+        of("data.columns", {"invited": {"values": ["ja", "nein"]}}),
+        "preflight.favourable_not_declared",
+    ),
+    "a reference group of no attribute": (
+        of("evaluate", {"reference": {"gendre": "man"}}),
+        "preflight.reference_not_protected",
+    ),
+    "a misspelt reference group": (
+        of("evaluate", {"reference": {"gender": "men"}}),
+        "preflight.reference_not_declared",
+    ),
+    "a policy that is not there": (of("policy.file", "policies/hirring.yaml"), "params.file_missing"),
+    "a misspelt key of the policy": (in_policy("atributes", ["gender"]), "policy.not_valid"),
+    "a misspelt metric": (
+        in_rule("demographic-parity-difference", metric="fairness.demographic_parity_diference"),
+        "preflight.unknown_metric",
+    ),
+    "a metric by attribute without one": (without_attributes, "preflight.attribute_needed"),
+    "a limit that always holds": (
+        in_rule("demographic-parity-difference", limit={"at_most": 1}),
+        "policy.rule_never_fails",
+    ),
+    "a list of authorised policies with a misspelt key": (
+        authorise({"polcy": "policies/hiring.yaml", "tier": "demonstration"}),
+        "policy.authorisation_not_valid",
+    ),
+    "an authorised policy that is not there": (
+        authorise({"policy": "policies/other.yaml", "tier": "demonstration"}),
+        "policy.authorised_policy_missing",
+    ),
+}
+WARNINGS = {
+    "overrides written by hand": (of("overrides", {"seed": 3}), "preflight.overrides_by_hand"),
+    "an attribute of the policy that is not protected": (
+        lambda newcomer: newcomer.params["data"].update(protected=["city"], features=["skill"]),
+        "preflight.attribute_not_declared",
+    ),
+    "another favourable value": (
+        in_policy("favourable", {"target": "invited", "value": "no"}),
+        "preflight.favourable_differs",
+    ),
+    "another target": (
+        in_policy("favourable", {"target": "approve", "value": "yes"}),
+        "preflight.favourable_differs",
+    ),
+    "a day before every rule": (of("policy.as_of", "2020-01-01"), "preflight.no_rule_in_force"),
+    "intervals that are too narrow": (
+        of("evaluate", {"confidence": 0.9}),
+        "preflight.confidence_too_low",
+    ),
+    "a policy that nobody authorised": (authorise(None), "preflight.not_authorised"),
+    "an unknown tier": (
+        authorise({"policy": "policies/hiring.yaml", "tier": "high"}),
+        "preflight.tier_unknown",
+    ),
+    "a policy that wants other people": (a_pack, "preflight.demo_people"),
+    "a contract that is not pinned": (a_pack, "preflight.contract_not_pinned"),
+    "a time as a feature": (of("data.features", ["skill", "applied"]), "preflight.time_as_feature"),
+    "a target of more than two values": (
+        of(
+            "data",
+            PARAMS["data"] | {"target": "years", "favourable": "1", "columns": {}, "features": ["skill"]},
+        ),
+        "preflight.target_not_two_values",
+    ),
+    "a favourable value that never occurs": (
+        of("data", PARAMS["data"] | {"favourable": "Yes", "columns": {}}),
+        "preflight.target_never_favourable",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", ERRORS)
+def test_a_mistake_that_stops_a_run_is_found_before_it(newcomer: Newcomer, mistake: str) -> None:
+    spoil, code = ERRORS[mistake]
+    spoil(newcomer)
+    problems = newcomer.check()
+    assert problems.get(code) is True, problems
+
+
+@pytest.mark.parametrize("mistake", WARNINGS)
+def test_a_mistake_that_costs_the_pass_is_named_before_the_run(newcomer: Newcomer, mistake: str) -> None:
+    spoil, code = WARNINGS[mistake]
+    spoil(newcomer)
+    problems = newcomer.check()
+    assert problems.get(code) is False, problems
+    assert not any(problems.values()), problems
+
+
+def test_all_mistakes_are_named_at_once(newcomer: Newcomer) -> None:
+    for spoil in (
+        of("sede", 7),
+        of("data.row_min", 7),
+        of("data.features", ["skil", "years", "years"]),
+        of("train.arguments", {"c": 1}),
+        in_rule("demographic-parity-difference", metric="fairness.demografic_parity_difference"),
+        authorise(None),
+    ):
+        spoil(newcomer)
+    assert newcomer.check() == {
+        "params.invalid": True,
+        "preflight.column_missing": True,
+        "models.unknown_argument": True,
+        "preflight.unknown_metric": True,
+        "preflight.not_authorised": False,
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        check.refuse_blocking(check.check(newcomer.root))
+    assert (caught.value.code, caught.value.values["number"]) == ("preflight.several", 6)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (of("data.features", ["skil", "years"]), "`skill`"),
+        (of("data.target", "Invited"), "`invited`"),
+        (of("train.estimator", "LogisticRegression"), "`logistic_regression`"),
+        (of("train.arguments", {"c": 1}), "`C`"),
+        (of("train.estimator", "sklearn.ensemble.RandomForestClasifier"), "`RandomForestClassifier`"),
+    ],
+)
+def test_it_says_what_was_probably_meant(newcomer: Newcomer, written: Any, meant: str) -> None:
+    written(newcomer)
+    newcomer.check()
+    assert any(meant in problem.error.fault for problem in check.check(newcomer.root))
+
+
+def test_one_value_in_two_spellings_is_one_value(newcomer: Newcomer) -> None:
+    newcomer.table = (HEADER + ROWS).replace(",yes", ",1").replace(",no\n", ",0\n").encode()
+    newcomer.params["data"] |= {"favourable": 1, "columns": {}}
+    newcomer.policy["favourable"] = {"target": "invited", "value": "1"}
+    assert newcomer.check() == {}
+
+
+def test_the_line_to_add_authorises_the_policy(newcomer: Newcomer) -> None:
+    newcomer.authorised = {}
+    newcomer.check()
+    (problem,) = check.check(newcomer.root)
+    newcomer.authorised = yaml.safe_load(problem.error.values["line"])
+    assert newcomer.check() == {}
+
+
+@pytest.fixture
+def long(newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch) -> Newcomer:
+    """The same where only the first rows of the table are read."""
+    monkeypatch.setattr("clearance.preflight.source_head.SMALL", 10)
+    monkeypatch.setattr("clearance.preflight.source_head.LINES", 700)
+    return newcomer
+
+
+def test_of_a_long_table_the_first_rows_say_what_names_are_wrong(long: Newcomer) -> None:
+    assert long.check() == {}
+    long.params["data"]["row_key"] = "applicants"
+    long.params["source"]["select"] = "SELECT * EXCLUDE (skil) FROM source"
+    assert long.check() == {"data.select_not_usable": True}
+    del long.params["source"]["select"]
+    assert long.check() == {"preflight.column_missing": True}
+
+
+def test_of_a_long_table_the_first_rows_prove_nothing_about_types(long: Newcomer) -> None:
+    long.table = long.table + b"60,woman,A12,1,north,2026-01-01,yes\n"
+    long.params["source"]["select"] = "SELECT * FROM source WHERE skill <> 'A12'"
+    assert long.check() == {}
+
+
+def test_a_long_text_that_the_cut_left_open_is_no_problem(long: Newcomer) -> None:
+    long.table = HEADER.encode() + b'0,man,1.5,2,"' + b"north\n" * 300 + b'",2026-01-01,yes\n'
+    assert long.check() == {}
+
+
+def test_a_snapshot_that_the_run_takes_first_is_no_problem(newcomer: Newcomer) -> None:
+    newcomer.params["source"] = {"kind": "openml", "path": "data/source/adult", "openml_id": 1590}
+    assert newcomer.check() == {}
+
+
+def test_a_compressed_table_is_read(newcomer: Newcomer) -> None:
+    (newcomer.root / "data/source").mkdir(parents=True)
+    (newcomer.root / "data/source/a.csv.gz").write_bytes(gzip.compress(newcomer.table))
+    newcomer.params["source"]["path"] = "data/source/a.csv.gz"
+    assert newcomer.check() == {}
+
+
+def test_params_that_are_not_yaml_are_one_error(newcomer: Newcomer) -> None:
+    newcomer.check()
+    newcomer.write("params.yaml", "name: [\n")
+    with pytest.raises(ConfigurationError) as caught:
+        check.check(newcomer.root)
+    assert caught.value.code == "params.not_yaml"
+
+
+def test_a_bare_date_is_named_beside_the_others(newcomer: Newcomer) -> None:
+    newcomer.check()
+    text = yaml.safe_dump(newcomer.params | {"sede": 1}).replace("'2026-11-22'", "2026-11-22")
+    newcomer.write("params.yaml", text)
+    assert {problem.error.code for problem in check.check(newcomer.root)} == {
+        "params.bare_date",
+        "params.invalid",
+    }
+
+
+def test_the_methods_need_what_their_specifications_say() -> None:
+    specs = mitigations.MITIGATIONS
+    assert {name for name in specs if specs[name].needs_protected_at_decision} == DECIDES_BY_PROTECTED
+    assert {name for name in specs if specs[name].needs_weights} == WEIGHS_ROWS
+
+
+@pytest.mark.parametrize(
+    "path", ["sklearn.linear_model.LogisticRegression", "sklearn.ensemble.GradientBoostingClassifier"]
+)
+def test_a_source_says_what_the_class_says(path: str) -> None:
+    import importlib
+    import inspect
+
+    module, _, name = path.rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    source = class_source.read(path)
+    assert source is not None
+    assert list(source.arguments or ()) == list(inspect.signature(kind).parameters)
+    assert "predict_proba" in source.methods
+
+
+def test_every_section_of_params_can_be_read_alone() -> None:
+    content = params.read_yaml(ROOT / "params.yaml")
+    assert all(params.parse_section(content, name) is not None for name in ("source", "data", "train"))
+    assert params.parse_section({"data": {}}, "data") is None
