@@ -122,6 +122,11 @@ def blocks(gx_result: Any) -> bool:
     return bool(gx_result.expectation_config.severity == _SEVERITIES[BLOCK])
 
 
+def requirement(gx_result: Any) -> str:
+    """What the expectation asks, in words."""
+    return str(gx_result.expectation_config.description)
+
+
 def columns_of(gx_result: Any) -> list[str]:
     """The column, or the pair of columns, that a result of Great Expectations is about."""
     kwargs = gx_result.expectation_config.kwargs

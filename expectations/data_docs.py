@@ -62,7 +62,7 @@ def publish(result: ExpectationSuiteValidationResult, hidden: set[str], folder: 
 def _by_severity(page: str, result: ExpectationSuiteValidationResult) -> str:
     """The page with what only warns as a warning: Great Expectations calls every unmet expectation failed."""
     unmet = [entry for entry in result.results if not boundary.is_met(entry)]
-    warnings = [str(entry.expectation_config.description) for entry in unmet if not boundary.blocks(entry)]
+    warnings = [boundary.requirement(entry) for entry in unmet if not boundary.blocks(entry)]
     blocking = len(unmet) - len(warnings)
     rows = page.split("<tr>")
     for number, row in enumerate(rows):

@@ -214,7 +214,7 @@ def _plots(evidence: ReportEvidence) -> dict[str, list[rate_plot.Plot]]:
         return {}
     worst = sorted(evidence.verdict.findings, key=headline.worst_first)
     order = [finding.attribute for finding in worst if finding.attribute and rate_plot.rates_read(finding)]
-    names = dict.fromkeys(name for name in (*order, *fairness.groups) if name in fairness.groups)
+    names = dict.fromkeys(name for name in (*order, *fairness.groups) if name and name in fairness.groups)
     return {name: rate_plot.draw(fairness, worst, name) for name in names}
 
 
