@@ -144,12 +144,13 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
         "column that identifies a row (none: its content does)",
         answers.row_key(profile, (target, *names)) or "none",
     )
+    name = given.name or answer("name of the model", draft.model_name(table)) or ""
     packs = policy_text.packs(root)
     if given.pack is None and answer is _ask:
         for pack, path in packs.items():
             process.echo(f"  {pack:22} {policy_text.title(path)}")
     return answers.Answers(
-        name=given.name or answer("name of the model", draft.model_name(table)) or "",
+        name=name,
         target=target,
         favourable=favourable,
         protected=names,

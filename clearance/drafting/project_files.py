@@ -88,7 +88,9 @@ def adopt(root: Path, table: Path) -> str:
     if inside.is_relative_to(root.resolve()):
         return inside.relative_to(root.resolve()).as_posix()
     target = root / SOURCES / table.name
-    if not target.exists() or files.sha256(target) != files.sha256(table):
+    if table.is_dir():
+        shutil.copytree(table, target, dirs_exist_ok=True)
+    elif not target.exists() or files.sha256(target) != files.sha256(table):
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(target) as new:
             shutil.copyfile(table, new)
