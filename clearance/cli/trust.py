@@ -77,11 +77,11 @@ def show_roles(as_json: bool) -> int:
 
     with session.open_read_only(root) as reader:
         now, in_force = reader.now(), reader.roles
-    people = {}
+    people: dict[str, dict[str, list[str]]] = {}
     for identity, person in sorted(in_force.people.items()):
         own_roles = sorted(person.roles(now))
         rights = sorted({right for role in own_roles for right in in_force.rights.get(role, ())})
-        people[identity] = {"roles": own_roles, "rights": rights}
+        people[identity] = {"roles": own_roles, "rights": list(map(str, rights))}
     if as_json:
         process.write_json({"demo": in_force.demo, "people": people})
         return ExitCode.PASS
