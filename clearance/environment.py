@@ -1,12 +1,14 @@
 """Settings of the tools underneath: nothing phones home, everything stays inside the project.
 
-Only defaults are set: an exported variable wins. They must be applied before Prefect, MLflow, DVC or Great
-Expectations is imported.
+Only defaults are set: an exported variable wins. A proxy is not used for this machine itself. They must be
+applied before Prefect, MLflow, DVC or Great Expectations is imported.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from clearance import paths
@@ -45,6 +47,10 @@ TOOL_DEFAULTS = {
 }
 
 
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
 def project_root(start: Path | None = None) -> Path:
     """The nearest folder at or above `start` (default: the working folder) that holds `dvc.yaml`.
 
@@ -80,3 +86,22 @@ def apply(root: Path) -> None:
     for name, value in (TOOL_DEFAULTS | tool_locations(root)).items():
         if not os.environ.get(name):
             os.environ[name] = value
+    os.environ.update(without_proxy(os.environ))
+    if importlib.util.find_spec("socksio") is None:
+        for name in socks_proxies(os.environ):
+            del os.environ[name]
+
+
+def without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables with which this machine's own servers are reached directly; empty without a proxy."""
+    if not any(environ.get(name) for name in environ if name.lower() in PROXIES):
+        return {}
+    listed = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    value = ",".join([*names, *(name for name in LOOPBACK if name not in names)])
+    return {"NO_PROXY": value, "no_proxy": value}
+
+
+def socks_proxies(environ: Mapping[str, str]) -> list[str]:
+    """The proxy variables that name a SOCKS proxy: Prefect's client cannot start without a package for it."""
+    return [name for name in environ if name.lower() in PROXIES and environ[name].lower().startswith("socks")]

@@ -13,6 +13,9 @@ from expectations import custom, leaks, near_leaks
 SUSPICIOUS = 0.85
 """An area under the ROC curve that one feature rarely reaches in decisions about people: a convention."""
 
+NO_DATA = 1e30
+"""No measurement is as large; codes for `no data` are (3.4e38, 1.8e308), and they overflow sums."""
+
 _RAISE_LIMIT = "or raise `data.leak_auc_max` deliberately"
 
 
@@ -155,6 +158,32 @@ class ExpectFeaturesToBeUsable(custom.TableExpectation):
                     hint=hint,
                     observed=observed,
                     positions=custom.positions(infinite),
+                )
+
+
+class ExpectFeaturesToBeMeasurements(custom.TableExpectation):
+    """No feature holds a number as large as those that programs write for `no data`."""
+
+    features: list[str]
+    success_keys: ClassVar[tuple[str, ...]] = ("features",)
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        for name in custom.present(frame, self.features):
+            if custom.kind_of(frame[name]) not in ("number", "integer"):
+                continue
+            values = frame[name].to_numpy(dtype=float, na_value=np.nan)
+            wrong = np.isfinite(values) & (np.abs(values) >= NO_DATA)
+            if wrong.any():
+                first, rows = float(values[wrong][0]), int(wrong.sum())
+                others = "" if (values[wrong] == first).all() else " or a number as large"
+                yield custom.Fault(
+                    column=name,
+                    message=f"the feature `{name}` is {first:g}{others} in {rows} "
+                    f"{'row' if rows == 1 else 'rows'}: that is not a measurement, it stands for no value",
+                    hint="make it null in `source.select`: `* REPLACE (CASE WHEN "
+                    f"abs({name}) < {NO_DATA:g} THEN {name} END AS {name})`",
+                    observed={"value": first, "rows": rows},
+                    positions=custom.positions(wrong),
                 )
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from clearance import labels
 from clearance.data.tables import row_ids
-from expectations import custom
+from expectations import custom, text_quality
 
 _SIZES = 10
 """How many values of a label have their rows stated."""
@@ -114,6 +114,27 @@ class ExpectGroupsToOccur(custom.TableExpectation):
                 message = f"`{name}` is never {values}, although that is declared"
                 hint = f"check that `source` filters no rows out, or correct `data.columns.{name}.values`"
                 yield custom.Fault(column=name, message=message, hint=hint, observed=len(counts))
+
+
+class ExpectGroupsNotToBePlaceholders(custom.TableExpectation):
+    """No group of a protected attribute is a text that usually stands for a missing value."""
+
+    columns: list[str]
+    success_keys: ClassVar[tuple[str, ...]] = ("columns",)
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        for name in custom.present(frame, self.columns):
+            counts = counts_of(frame, name)
+            for text in (text for text in counts if text_quality.normal(text) in text_quality.PLACEHOLDERS):
+                shown = text.replace("'", "''")
+                null = f"nullif({name}, '{shown}') AS {name}"
+                yield custom.Fault(
+                    column=name,
+                    message=f"`{name}` is `{text}` in {counts[text]} rows, which usually means `missing`",
+                    hint=f"make it null (`* REPLACE ({null})` in `source.select`), "
+                    f"or list it in `data.columns.{name}.values` if it is a real group",
+                    observed=counts[text],
+                )
 
 
 def counts_of(frame: pd.DataFrame, column: str) -> dict[str, int]:

@@ -198,4 +198,9 @@ def _features(
             side="train",
             **boundary.statement("each feature has a value in some train row"),
         ),
+        splits.ExpectTestCategoriesToBeTrained(
+            features=names,
+            split="split",
+            **boundary.statement("test rows have categories that train rows have", severity="warn"),
+        ),
     ]

@@ -19,6 +19,7 @@ from expectations import (
     boundary,
     columns,
     features,
+    identifying_features,
     label_and_groups,
     repeats,
     sentinel_values,
@@ -42,6 +43,7 @@ def suite(data: params.Data, names: list[str], rows: int) -> list[Expectation]:
         *_table(data, names, rows),
         *_roles(data),
         *_features(data, data.feature_names(names)),
+        *_index(data, names),
         *_rows(data, data.feature_names(names), names),
         *_values(data, data.feature_names(names)),
         *(
@@ -152,6 +154,12 @@ def _roles(data: params.Data) -> Iterator[Expectation]:
         columns=data.protected,
         **boundary.statement("each protected attribute has groups to compare", severity="warn"),
     )
+    yield label_and_groups.ExpectGroupsNotToBePlaceholders(
+        columns=[
+            name for name in data.protected if name not in data.columns or data.columns[name].values is None
+        ],
+        **boundary.statement("no group of a protected attribute stands for a missing value"),
+    )
     listed = {name: data.columns[name].values for name in data.protected if name in data.columns}
     if groups := {name: values for name, values in listed.items() if values is not None}:
         yield label_and_groups.ExpectGroupsToOccur(
@@ -200,8 +208,38 @@ def _features(data: params.Data, names: list[str]) -> Iterator[Expectation]:
         features=names,
         **boundary.statement("each feature is a finite number, a boolean or a text, and has values"),
     )
+    yield features.ExpectFeaturesToBeMeasurements(
+        features=names, **boundary.statement("no feature holds a number that stands for no value")
+    )
+    yield from _identifiers_among(data, names)
     yield features.ExpectFeaturesToVary(
         features=names, **boundary.statement("each feature has more than one value", severity="warn")
+    )
+
+
+def _index(data: params.Data, names: list[str]) -> Iterator[Expectation]:
+    left_out = [name for name in data.index_columns(names) if name not in data.feature_names(names)]
+    if left_out:
+        yield identifying_features.ExpectNoIndexAmongFeatures(
+            columns=left_out,
+            **boundary.statement("the row index of a data frame is not a feature", severity="warn"),
+        )
+
+
+def _identifiers_among(data: params.Data, names: list[str]) -> Iterator[Expectation]:
+    """A column that nobody named must not identify; one that is named is the user's decision."""
+    named = set(data.columns) | ({*data.features} if isinstance(data.features, list) else set())
+    for group, severity in (
+        ([name for name in names if name not in named], "block"),
+        ([name for name in names if name in named], "warn"),
+    ):
+        if group:
+            yield identifying_features.ExpectFeaturesNotToIdentify(
+                features=group,
+                **boundary.statement("no feature identifies a person or a row", severity=severity),
+            )
+    yield identifying_features.ExpectFeaturesToDiffer(
+        features=names, **boundary.statement("no feature is a copy of another", severity="warn")
     )
 
 

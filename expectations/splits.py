@@ -73,3 +73,27 @@ class ExpectFeaturesToBeKnown(custom.TableExpectation):
                 yield custom.Fault(
                     column=name, message=message, hint="leave it out of `data.features`", observed=0
                 )
+
+
+class ExpectTestCategoriesToBeTrained(custom.TableExpectation):
+    """Nearly all test rows have categories that train rows have: a model knows nothing of any other."""
+
+    features: list[str]
+    split: str
+    most: float = 0.01
+    success_keys: ClassVar[tuple[str, ...]] = ("features", "split", "most")
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        if self.split not in frame:
+            return
+        side = frame[self.split]
+        for name in custom.present(frame, self.features):
+            if not isinstance(frame[name].dtype, pd.StringDtype):
+                continue
+            test = frame.loc[side == "test", name].dropna()
+            trained = frame.loc[side == "train", name].dropna().unique()
+            unseen = int((~test.isin(trained)).sum())
+            if unseen > self.most * max(1, len(test)):
+                message = f"{unseen} of {len(test)} test rows have a `{name}` that no train row has"
+                hint = "group rare values in `source.select`, or check that the train rows are not too old"
+                yield custom.Fault(column=name, message=message, hint=hint, observed=unseen)

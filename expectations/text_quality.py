@@ -5,24 +5,25 @@ Only the values are examined, not how often they occur; spelling only matters in
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
 
-from expectations import custom, leaks, near_leaks
+from expectations import custom, disguises, leaks, near_leaks
 
 NUMBERS_FROM = 20
-"""With more distinct values than this, most of them numbers, a column holds numbers read as text."""
+"""With more distinct values than this, most of them numbers or dates, a column holds these as texts."""
 
-_PLACEHOLDERS = {"", "na", "n/a", "#n/a", "nan", "null", "nil", "?", "-", "--", "."}
-_NUMBER = re.compile(
-    r"[-+(]?[$€£]?\s?(?!0\d)\d[\d,.' \u00a0\u202f]*(?:e[-+]?\d+)?\s?(?:%|[$€£]|[a-z]{1,3})?\)?"
+PLACEHOLDERS = frozenset(
+    {
+        *("", "na", "n/a", "n.a.", "#n/a", "nan", "nat", "<na>", "null", "<null>", "(null)", "#null!", "nil"),
+        *("none", "<none>", "\\n", "?", "-", "--", ".", "missing", "undefined", "not available"),
+    }
 )
+"""Texts, made `normal`, that usually stand for a missing value."""
 
 
 class ExpectTextsToBeClean(custom.TableExpectation):
@@ -37,13 +38,13 @@ class ExpectTextsToBeClean(custom.TableExpectation):
                 continue
             spellings: dict[str, list[str]] = defaultdict(list)
             for value in values:
-                spellings[_normal(value)].append(value)
+                spellings[normal(value)].append(value)
             variants = {value for same in spellings.values() if len(same) > 1 for value in same}
             problems = {
                 "differ only in case, spaces or Unicode form": variants,
                 "begin or end with spaces": {value for value in values if value != value.strip()} - variants,
                 "were decoded wrongly": {value for value in values if _is_mojibake(value)},
-                "stand for a missing value": {value for value in values if _normal(value) in _PLACEHOLDERS},
+                "stand for a missing value": {value for value in values if normal(value) in PLACEHOLDERS},
             }
             for problem, affected in problems.items():
                 if affected:
@@ -57,21 +58,22 @@ class ExpectTextsToBeClean(custom.TableExpectation):
 
 
 class ExpectTextsNotToBeNumbers(custom.TableExpectation):
-    """No column of texts holds mostly numbers, with separators, units, or a few words among them."""
+    """No column of texts holds dates, or mostly numbers with separators, units, or a few words among them."""
 
     columns: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("columns",)
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        for name, values in _texts(
-            near_leaks.sample(frame, custom.present(frame, self.columns)), self.columns
-        ):
-            numbers = [bool(_NUMBER.fullmatch(value.strip().lower())) for value in values]
-            if len(values) > NUMBERS_FROM and np.mean(numbers) >= 0.5:
-                others = [value for value, number in zip(values, numbers, strict=True) if not number]
-                message = f"`{name}` holds text values, most of which are numbers"
-                hint = f"cast or clean it in `source.select`, or declare `data.columns.{name}.type: text`"
-                wrong = custom.positions(frame[name].isin(others).to_numpy(dtype=bool))
+        sample = near_leaks.sample(frame, custom.present(frame, self.columns))
+        for name, values in _texts(sample, self.columns):
+            disguise = disguises.of(name, values) if len(values) > NUMBERS_FROM else None
+            if disguise is not None:
+                message = f"`{name}` holds text values, most of which are {disguise.kind}"
+                hint = (
+                    f"write `* REPLACE ({disguise.sql} AS {disguises.name(name)})` in `source.select`, or "
+                    f"declare `data.columns.{name}.type: text`"
+                )
+                wrong = custom.positions(frame[name].isin(list(disguise.others)).to_numpy(dtype=bool))
                 yield custom.Fault(column=name, message=message, hint=hint, positions=wrong)
 
 
@@ -82,7 +84,8 @@ def _texts(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, list[
             yield name, [str(value) for value in frame[name].dropna().unique()]
 
 
-def _normal(value: str) -> str:
+def normal(value: str) -> str:
+    """The text without what tells two spellings apart: case, spaces, and the Unicode form of a character."""
     return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
 

@@ -41,4 +41,4 @@ async def _emit(event: Event) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "MODEL VERSION CONTENT")

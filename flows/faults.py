@@ -1,12 +1,18 @@
 """Every fault that the flows report: what keeps Prefect from running or being told."""
 
-from clearance.errors import ConfigurationError, ErrorKind, UnavailableError
+from clearance.errors import BusyError, ConfigurationError, ErrorKind, UnavailableError
 
 SERVER_DID_NOT_START = ErrorKind(
     "flows.server_did_not_start",
     UnavailableError,
     "Prefect's temporary server did not start",
     "see {log}",
+)
+SERVER_DOES_NOT_ANSWER = ErrorKind(
+    "flows.server_does_not_answer",
+    UnavailableError,
+    "PREFECT_API_URL names {address}, and no server answers there",
+    "start that server, or unset PREFECT_API_URL: a run then starts a temporary server of its own",
 )
 PREFECT_COMMAND_FAILED = ErrorKind(
     "flows.prefect_command_failed",
@@ -18,7 +24,37 @@ NO_ANSWER = ErrorKind(
     "flows.no_answer",
     UnavailableError,
     "{address} does not answer after {seconds} s",
-    "check whether the port is taken and set PREFECT_UI_PORT or MLFLOW_UI_PORT; logs are in .clearance/logs/",
+    "see the logs in .clearance/logs/",
+)
+SERVER_ENDED = ErrorKind(
+    "flows.server_ended",
+    UnavailableError,
+    "{name} ended before it answered at {address}",
+    "see {log}",
+)
+NOT_A_PORT = ErrorKind(
+    "flows.not_a_port",
+    ConfigurationError,
+    "{variable} is not a port: {value}",
+    "set it to a number from 1 to 65535, or leave it unset",
+)
+PORT_TAKEN = ErrorKind(
+    "flows.port_taken",
+    ConfigurationError,
+    "port {port} is taken by {holder} that this command did not start",
+    "leave {variable} unset and a free port is taken, or name another one",
+)
+NO_FREE_PORT = ErrorKind(
+    "flows.no_free_port",
+    UnavailableError,
+    "no port from {first} to {last} is free",
+    "set {variable} to a free port",
+)
+UI_RUNNING = ErrorKind(
+    "flows.ui_running",
+    BusyError,
+    "`make ui` is already running in this project: {addresses}",
+    "open these addresses, or stop the other one with Ctrl-C first",
 )
 PREFECT_NOT_NOTIFIED = ErrorKind(
     "flows.prefect_not_notified",

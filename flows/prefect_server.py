@@ -15,20 +15,23 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from clearance import isolation, paths
+from clearance import foreign_text, isolation, paths
 from flows import faults
 from flows.runner.child_processes import ChildProcesses
 
 HOST = "127.0.0.1"
+_PATIENCE = 10.0
 
 
 def start(children: ChildProcesses, root: Path) -> Callable[[], None]:
     """Start the server unless `PREFECT_API_URL` names one, and make it the API of this process.
 
     Returns at once; the function returned waits until the server answers, and raises UnavailableError
-    when it ends instead or takes longer than Prefect's own setting allows.
+    when it ends instead or takes longer than Prefect's own setting allows. Raises UnavailableError when a
+    server that `PREFECT_API_URL` names does not answer.
     """
-    if os.environ.get("PREFECT_API_URL"):
+    if address := os.environ.get("PREFECT_API_URL"):
+        refuse_dead(address)
         return lambda: None
     with socket.socket() as free:
         free.bind((HOST, 0))
@@ -48,6 +51,16 @@ def start(children: ChildProcesses, root: Path) -> Callable[[], None]:
             time.sleep(0.05)
 
     return wait
+
+
+def refuse_dead(address: str) -> None:
+    """Raise UnavailableError unless a server answers at `address`, with whatever status."""
+    try:
+        urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=_PATIENCE).close()  # noqa: S310
+    except urllib.error.HTTPError:
+        return
+    except (urllib.error.URLError, OSError, ValueError):
+        raise faults.SERVER_DOES_NOT_ANSWER(address=foreign_text.without_credentials(address)) from None
 
 
 def _answers(url: str) -> bool:

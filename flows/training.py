@@ -6,6 +6,7 @@ notifications. DVC decides which stages there are, and in what order.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from clearance import environment
+from clearance import environment, foreign_text, params, paths
 from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError
 from clearance.promotion import receipt
@@ -35,6 +36,7 @@ AWAITING = "Awaiting approval"
 """The name of the completed state of a run whose model passed and waits for approvals."""
 
 NOTHING = Overrides()
+_LONGEST_NAME = 120
 LAPSED = "Champion lapsed"
 """The end state of a run whose verdict is a pass, while what allowed the champion has ended."""
 
@@ -44,8 +46,30 @@ JUDGED = frozenset({"Completed", AWAITING, LAPSED, *headline.VERDICTS.values()})
 Futures = dict[str, PrefectFuture[Any]]
 
 
+def run_name() -> str:
+    """The name of the run in Prefect: the model, and what the run changes.
+
+    What is wrong with the parameters or the project is left to the run itself to say.
+    """
+    given = flow_run.parameters
+    try:
+        model = params.read_yaml(environment.project_root() / paths.PARAMS).get("name")
+        changes = run_overrides.check(given.get("overrides") or {})
+    except ClearanceError:
+        return "training"
+    policy, force = given.get("policy_file"), given.get("force")
+    parts = [
+        *(f"{key}={value}" for key, value in run_overrides.leaves(changes)),
+        *([f"what-if under {policy}"] if policy else []),
+        *(["every stage again"] if force else []),
+    ]
+    text = f"{model}: {', '.join(parts) or 'as in params.yaml'}"
+    return foreign_text.inert(textwrap.shorten(text, _LONGEST_NAME))
+
+
 @flow(
     name="training",
+    flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]  # TaskRunner is invariant in its futures
     on_failure=[notifications.send],
     on_crashed=[notifications.send],

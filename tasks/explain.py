@@ -20,6 +20,7 @@ from clearance.data.tables import prepared
 from clearance.documents import measurement
 from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.explanation_document import ExplanationDocument
+from clearance.documents.group_names import MISSING
 from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import figures
 from clearance.models import attribution, contributions, model_file, scoring
@@ -36,6 +37,21 @@ def sample_positions(rows: prepared.Prepared, count: int) -> list[int]:
     return positions
 
 
+def sample_by_group(rows: prepared.Prepared, protected: pd.DataFrame, count: int) -> list[int]:
+    """The positions of `count` rows, in which every group of every attribute is met early.
+
+    A row's place is its rank by hash within its group, for the attribute where that rank is best. So the
+    first n rows of every group come before the rest of the large ones, and however few of the rows can be
+    afforded, no group is left out by its size. Nobody can choose the rows: hashes order them.
+    """
+    order = np.argsort(np.asarray(rows.rows, dtype=object), kind="stable")
+    ranks = np.arange(len(order))
+    for name in protected.columns:
+        groups = protected[name].astype(object).where(protected[name].notna(), MISSING).iloc[order]
+        ranks = np.minimum(ranks, groups.groupby(groups.to_numpy()).cumcount().to_numpy())
+    return [int(position) for position in order[np.argsort(ranks, kind="stable")][:count]]
+
+
 def explain(
     pipeline: Any, sample: pd.DataFrame, background: pd.DataFrame, seed: int
 ) -> attribution.Attribution | str:
@@ -49,9 +65,13 @@ def explain(
 
 
 def report(
-    explained: attribution.Attribution | str, protected: pd.DataFrame, test_rows: int, model_sha256: str
+    explained: attribution.Attribution | str,
+    protected: pd.DataFrame,
+    features: pd.DataFrame,
+    test_rows: int,
+    model_sha256: str,
 ) -> ExplanationDocument:
-    """The explanation document; `protected` has the groups of the sampled rows, in their order."""
+    """The explanation document; `protected` and `features` have the sampled rows, in their order."""
     if isinstance(explained, str):
         undefined = measurement.undefined(explained)
         return ExplanationDocument(
@@ -81,6 +101,7 @@ def report(
             name: contributions.by_group(explained.contributions, groups[name]) for name in groups.columns
         },
         group_rows={name: contributions.group_rows(groups[name]) for name in groups.columns},
+        by_category=contributions.by_category(explained.contributions, features.iloc[:rows]) or None,
         fewest_rows_shown=contributions.FEW,
         libraries={"shap": importlib.metadata.version("shap")},
         model_sha256=model_sha256,
@@ -96,7 +117,7 @@ def _write_figures(
         bar.savefig(folder / "importance_bar.svg", metadata=figures.METADATA["svg"])
     with figures.style("beeswarm"):
         beeswarm = contributions.draw_beeswarm(explained, features, seed)
-        beeswarm.savefig(folder / "beeswarm.png", metadata=figures.METADATA["png"])
+        beeswarm.savefig(folder / "beeswarm.svg", metadata=figures.METADATA["svg"])
 
 
 def _write_background(folder: Path, background: pd.DataFrame, explanation: ExplanationDocument) -> None:
@@ -128,11 +149,11 @@ def main() -> None:
     train, test = prepared.read_splits(Path(), "train", "test")
     inputs = train.inputs(model.feature_names_in_)
     background = inputs.iloc[sample_positions(train, settings.explain.background)]
-    positions = sample_positions(test, settings.explain.rows)
+    groups = test.protected[settings.data.protected]
+    positions = sample_by_group(test, groups, settings.explain.rows)
     sample = test.inputs(model.feature_names_in_).iloc[positions]
     explained = explain(model, sample, background, settings.seed)
-    protected = test.protected.iloc[positions][settings.data.protected]
-    explanation = report(explained, protected, len(test.rows), training.model.sha256)
+    explanation = report(explained, groups.iloc[positions], sample, len(test.rows), training.model.sha256)
     with files.replacing_folder(paths.BACKGROUND) as folder:
         _write_background(folder, background, explanation)
     with files.replacing_folder(paths.EXPLAIN_FIGURES) as folder:

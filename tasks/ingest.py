@@ -15,27 +15,32 @@ import duckdb
 
 from clearance import files, params, paths, stage
 from clearance.data import faults
-from clearance.data.sources import bindings, duckdb_engine, source_faults, table_file
+from clearance.data.sources import bindings, column_types, duckdb_engine, source_faults, table_file
 from clearance.documents.origin_document import OriginDocument
 
 logger = logging.getLogger(__name__)
 
 
 def ingest(
-    source: params.Source, target: Path, home: Path, memory_limit: str = duckdb_engine.MEMORY_LIMIT
+    source: params.Source,
+    target: Path,
+    home: Path,
+    memory_limit: str = duckdb_engine.MEMORY_LIMIT,
+    uses: column_types.ColumnUses | None = None,
 ) -> OriginDocument:
     """Write the rows of `source` to `target` and return their origin.
 
+    `uses` says what its columns are used as; without it, nothing is an identity and all may be features.
     DuckDB spills into `home` beyond `memory_limit`. Raises ConfigurationError on a `select` that cannot
     be used, SourceError on what cannot be read, DataError on a table without rows or with duplicate columns.
     """
     with duckdb_engine.session(home, memory_limit) as connection:
         with source_faults.translated_errors():
-            description = bindings.bind(connection, source)
+            description = bindings.bind(connection, source, uses)
         select = source.select or "SELECT * FROM source"
-        with _usable_select():
+        with _usable_select() if source.select else source_faults.translated_errors():
             duckdb_engine.check_select(connection, select)
-            batches = duckdb_engine.stream(connection, select)
+            batches = duckdb_engine.stream(connection, select, uses.identities if uses else ())
         with source_faults.translated_errors():
             rows = table_file.write(batches, target)
     if not rows:
@@ -62,8 +67,11 @@ def main() -> None:
     """Read `source` of params.yaml; write the table and its origin."""
     settings = params.load(paths.PARAMS)
     with files.replacing(paths.RAW_TABLE) as target:
-        origin = ingest(settings.source, target, duckdb_engine.HOME)
+        uses = column_types.ColumnUses.of(settings.source, settings.data)
+        origin = ingest(settings.source, target, duckdb_engine.HOME, uses=uses)
     origin.write(Path())
+    if left_out := origin.source.get("left_out"):
+        logger.info("ingest: left out hidden and temporary files: %s", ", ".join(left_out))
     logger.info("ingest: %s rows, %s columns", f"{origin.rows:,}", len(origin.columns))
 
 

@@ -64,7 +64,7 @@ def label_of(column: pa.ChunkedArray, data: params.Data) -> pa.Array:
     favourable = row_ids.canonical_value(data.favourable)
     if None in values or len(values) != 2 or favourable not in values:
         examples = ", ".join("null" if value is None else value for value in values[:10])
-        raise faults.TARGET_NOT_TWO_VALUES(column=data.target, favourable=favourable, examples=examples)
+        raise faults.TARGET_NOT_TWO_VALUES(column=data.target, favourable=data.favourable, examples=examples)
     return pc.equal(texts, favourable).cast(pa.int8())
 
 

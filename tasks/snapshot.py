@@ -54,7 +54,7 @@ def write_sorted(chunks: Iterable[pa.Table], target: Path, home: Path) -> int:
 
 def _joined(parts: list[Path]) -> pa.RecordBatchReader:
     schema = python_rows.common_schema(pq.read_schema(part) for part in parts)
-    batches = (batch for part in parts for batch in pq.read_table(part).cast(schema, safe=False).to_batches())
+    batches = (batch for part in parts for batch in pq.read_table(part).cast(schema).to_batches())
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 

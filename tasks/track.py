@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Track the project in the working folder; under `mlflow run`, link that run to ours."""
+    """Track the project in the working folder; under `mlflow run`, fill that run."""
     root = Path.cwd()
     settings = params.load(root / paths.PARAMS)
     verified = lineage.verify(root)
     server = registry.connect()
     record = run_record.record(verified, settings)
-    tracked = registry.track_run(server, record)
     outer = os.environ.get("MLFLOW_RUN_ID")
+    tracked = registry.track_run(server, record, outer)
     if outer and outer != tracked.run_id and not registry.link_runs(server, tracked, outer):
         logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", outer)
     logger.info("tracked: run %s in experiment %s", tracked.run_id, settings.experiment)

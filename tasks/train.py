@@ -24,6 +24,7 @@ from clearance.documents.validation_document import PreparedValidationDocument
 from clearance.models import (
     candidate_search,
     candidates,
+    encoding,
     estimators,
     faults,
     fitting,
@@ -37,6 +38,12 @@ from clearance.policy import policy_file
 
 NO_CONSTRAINTS = tune_constraints.Constraints()
 """What candidates must satisfy without a policy: nothing, and nothing is explicitly allowed."""
+
+REFITTED = 500
+"""The rows of each outcome on which the estimator is fitted twice."""
+
+SAME = 1e-9
+"""The largest difference between the scores of two fits that are the same model."""
 
 _LIBRARIES = ("fairlearn", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
 _TYPES = {"number": "double", "category": "string"}
@@ -153,6 +160,7 @@ def main() -> None:
     pipeline = selection.chosen.pipeline
     for warning in selection.chosen.fitted.warnings:
         logger.warning("%s", warning)
+    _refuse_unrepeatable(selection.chosen, settings.seed, rows)
     with files.replacing_folder(paths.TRAINED) as folder:
         decider = model_file.with_threshold(pipeline, selection.chosen.threshold)
         model_sha256 = model_file.save(decider, folder / paths.MODEL.name)
@@ -179,6 +187,26 @@ def _log(selection: candidate_search.Selection, path: str, rows: int) -> None:
         count = len(selection.tried)
         logger.info("of %d candidates: %s with %s (%s)", count, path, chosen.mitigation.label, reason)
     logger.info("favourable from a score of %.4f (%s)", chosen.threshold, chosen.threshold_rule)
+
+
+def _refuse_unrepeatable(chosen: candidates.Candidate, seed: int, rows: prepared.Prepared) -> None:
+    """Raise ConfigurationError when two fits of the estimator on the same few rows differ.
+
+    Scores of one model may differ in their last digits where several threads add them up.
+    """
+    kinds = scoring.model_kinds(chosen.pipeline)
+    few = np.sort(np.concatenate([np.flatnonzero(rows.label == value)[:REFITTED] for value in (0, 1)]))
+    inputs = scoring.inputs(rows.inputs(list(kinds)).iloc[few], kinds)
+    encoded = encoding.transformer(kinds).fit_transform(inputs)
+    with fitting.recorded_warnings(chosen.pipeline[-1]):
+        one, other = (
+            estimators.build(chosen.estimator.estimator, chosen.estimator.arguments, seed)
+            .fit(encoded, rows.label[few])
+            .predict_proba(encoded)
+            for _ in range(2)
+        )
+    if not np.allclose(one, other, rtol=0, atol=SAME):
+        raise faults.CANNOT_BE_DRAWN_AGAIN(estimator=chosen.estimator.estimator)
 
 
 def _refuse_unfaithful(

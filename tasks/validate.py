@@ -150,4 +150,4 @@ def _hashes(table: pa.Table, key: str | None) -> list[str]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "(raw | prepared)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -19,16 +20,14 @@ if TYPE_CHECKING:
     from tests.support.prefect_server import PrefectServer
 
 pytest_plugins = ("tests.support.ledgers", "tests.support.words", "tests.support.cpu_times")
-GROUPS = {
-    "demo": ("test_doors.py", "test_pipeline.py", "test_reproduce.py"),
-    "prefect": (
-        *("test_awaiting.py", "test_deployment.py", "test_new_data.py", "test_terminal.py"),
-        "test_training_flow.py",
-    ),
-}
-"""Files that share something expensive: the demo's run, a Prefect server. One worker runs them all."""
+SHARED_WORKER = frozenset(
+    {
+        *("test_awaiting.py", "test_deployment.py", "test_doors.py", "test_new_data.py", "test_pipeline.py"),
+        *("test_reproduce.py", "test_terminal.py", "test_training_flow.py"),
+    }
+)
+"""Files that share the demo's run and a Prefect server: one worker runs them all, first."""
 
-GROUP_OF = {file: group for group, files in GROUPS.items() for file in files}
 GOVERNANCE = (
     *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
@@ -47,7 +46,7 @@ HEAVY = (
 )
 """Files that fit models, validate tables, run DVC, or read and write MLflow's store."""
 
-SLOW_FILES = frozenset({*GROUP_OF, *GOVERNANCE, *HEAVY})
+SLOW_FILES = frozenset({*SHARED_WORKER, *GOVERNANCE, *HEAVY})
 """Every test of these files is slow; elsewhere a mark says which is."""
 
 
@@ -55,6 +54,7 @@ settings.register_profile("suite", deadline=None)  # a loaded machine is slow, n
 settings.load_profile("suite")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as processors: more threads only wait
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # as in every run; a file alone must not compile half of it
 os.environ["TZ"] = "America/St_Johns"  # nobody's evidence is of UTC because the machine is
 time.tzset()
 
@@ -66,20 +66,27 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow tests; groups and slow files first, so that the last minute has work for every worker."""
+    """Mark slow tests. What shares and what is slow runs first: the last minute has work for every worker."""
     for item in items:
         if item.path.name in SLOW_FILES:
             item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path.name not in GROUP_OF, item.path not in slow))
+    items.sort(key=lambda item: (item.path.name not in SHARED_WORKER, item.path not in slow))
+
+
+def pytest_collection_finish() -> None:
+    """Libraries and collected tests stay: the garbage collector need not walk over them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 class _Scheduling(LoadFileScheduling):
-    """A worker for a file, and one for all files of a group."""
+    """A worker for a file, and one for all files of `SHARED_WORKER`."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return GROUP_OF.get(Path(file).name, file)
+        return "shared" if Path(file).name in SHARED_WORKER else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -256,18 +256,19 @@ def test_without_a_verdict_there_is_no_page(tmp_path: Path) -> None:
 def test_groups_show_their_counts_and_small_ones_are_marked(tmp_path: Path) -> None:
     html = reported.page(reported.write(tmp_path, reported.documents()))
     parsed = reported.Parsed(html)
-    rows = {row.split()[0]: row for row in parsed.texts("tr") if row.startswith(("Elf 40", "Orc ▲", "Ent ▲"))}
-    assert "50.0% 20 of 40" in rows["Elf"]
-    assert "64.3% 18 of 28" in rows["Elf"]
-    assert "▲" not in rows["Elf"]
-    assert "▲ fewer than 30 rows 12 " in rows["Orc"]
+    rows = {row.split()[0]: row for row in parsed.texts("tr") if row.startswith(("Elf 50", "Orc ▲", "Ent ▲"))}
+    assert rows["Elf"].startswith("Elf 50.0% 20 of 40 "), (
+        "what is decided comes first, and 40 rows are enough"
+    )
+    assert "64.3% 18 of 28 ▲ few rows" in rows["Elf"], "a small denominator is marked in a group that is not"
+    assert "▲ fewer than 30 rows" in rows["Orc"] and rows["Orc"].endswith(" 12")
     assert "none 0 of 0" in rows["Ent"]
     assert sum(of.get("class") == "small-group" for of in parsed.of("tr")) == 2
 
 
 def test_the_explanation_states_its_sample_and_keeps_small_groups_out(tmp_path: Path) -> None:
     text = section(reported.page(reported.write(tmp_path, reported.documents())), "Explanation")
-    assert "for a sample of 31 test rows" in text
+    assert "for a sample of 31 test rows, drawn group by group" in text
     assert "error of at most 1.00e-12" in text
     assert "Elf 24 rows" in text
     assert "would reveal individuals: Orc (7 rows)." in text
@@ -564,3 +565,18 @@ def test_every_text_colour_stands_out_from_every_ground_it_is_put_on(theme: int)
         for back in backs:
             light, dark = sorted((_luminance(colours[text]), _luminance(colours[back])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {back}"
+
+
+def test_the_first_screen_says_who_what_it_is_about_and_what_is_next(tmp_path: Path) -> None:
+    documents = reported.documents(reported.DIGITS["gap"])
+    gap = documents["fairness"]["measurements"]["demographic_parity_difference"]["race"]
+    gap["rates"] = {"Elf": 0.5, "Orc": 0.25}
+    documents["fairness"]["groups"]["race"]["Orc"] = evidence.group(2, 1, 6, 3)
+    root = reported.write(tmp_path, documents)
+    html = reported.page(root)
+    first = html[html.index('class="verdict') : html.index("<nav")]
+    assert "Orc 25.0% (3 of 12), Elf 50.0% (20 of 40) decided favourably" in first
+    assert '<code class="command">clearance run</code>' in first and "The data scientist:" in first
+    assert files.sha256(root / paths.MODEL)[:12] in first
+    assert first.count('class="rate-row outside"') == 1, "the group beyond the limit stands out"
+    assert "Decided favourably, by <bdi>race</bdi>" in first

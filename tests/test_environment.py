@@ -1,12 +1,14 @@
 """Nothing phones home by default, and every tool keeps its state inside the project."""
 
+import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from clearance import cli, environment
-from clearance.errors import ExitCode
+from clearance.errors import ExitCode, UnavailableError
+from flows import prefect_server
 from tests.support import codes
 
 
@@ -58,3 +60,33 @@ def test_a_path_that_is_too_long_is_one_error(tmp_path: Path, monkeypatch: pytes
     result = CliRunner().invoke(cli.main, ["policy", "check", "x" * 300])
     assert (result.exit_code, result.output.count("error: ")) == (ExitCode.ERROR, 1)
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("given", "reached"),
+    [
+        ({}, None),
+        ({"NO_PROXY": "example.com"}, None),
+        ({"HTTP_PROXY": "http://proxy:8080"}, "127.0.0.1,localhost,::1"),
+        ({"https_proxy": "http://proxy:8080", "no_proxy": "a.b, localhost"}, "a.b,localhost,127.0.0.1,::1"),
+        ({"ALL_PROXY": "socks5://proxy:1080", "NO_PROXY": ""}, "127.0.0.1,localhost,::1"),
+    ],
+)
+def test_this_machine_is_reached_through_no_proxy(given: dict[str, str], reached: str | None) -> None:
+    expected = {} if reached is None else {"NO_PROXY": reached, "no_proxy": reached}
+    assert environment.without_proxy(given) == expected
+
+
+def test_only_socks_proxies_are_those_that_the_client_cannot_use() -> None:
+    given = {"ALL_PROXY": "socks5h://proxy:1080", "http_proxy": "http://proxy:8080", "socks": "socks5://x"}
+    assert environment.socks_proxies(given) == ["ALL_PROXY"]
+
+
+def test_a_server_that_prefect_is_told_to_use_must_answer() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://user:secret@127.0.0.1:{free.getsockname()[1]}/api"
+    with pytest.raises(UnavailableError) as excinfo:
+        prefect_server.refuse_dead(address)
+    assert excinfo.value.code == "flows.server_does_not_answer"
+    assert "secret" not in str(excinfo.value)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,44 @@ def test_the_contributions_of_a_linear_model_are_those_of_the_definition() -> No
     assert explanation.contributions["region"].abs().max() > 0
 
 
+def report(explanation: Any, test_rows: int) -> ExplanationDocument:
+    rows = learnable.split(FRAME, "test")
+    return explain.report(explanation, rows.protected, rows.features, test_rows, evidence.DIGEST)
+
+
+def test_text_features_are_told_value_by_value_and_numbers_are_not() -> None:
+    explanation = attribute(model("logistic_regression", {}))
+    tables = report(explanation, 100).by_category
+    assert tables is not None and set(tables) == {"region"}
+    values = learnable.split(FRAME, "test").features["region"].head(len(explanation.contributions))
+    for entry in tables["region"]:
+        own = explanation.contributions["region"][(values == entry.category).to_numpy()]
+        assert entry.rows == len(own) >= contributions.FEW
+        assert entry.mean == pytest.approx(own.mean())
+    effects = [abs(entry.mean) for entry in tables["region"]]
+    assert effects == sorted(effects, reverse=True)
+
+
+def test_however_few_rows_are_explained_small_groups_are_among_them() -> None:
+    groups = pd.DataFrame({"race": ["White"] * 96 + ["Black"] * 4, "sex": ["f", "m"] * 50})
+    hashes = pd.Series([f"{number * 7919 % 1009:04d}" for number in range(100)])
+    rows = types.SimpleNamespace(rows=hashes)
+    chosen = explain.sample_by_group(rows, groups, 12)
+    assert len(set(chosen)) == 12
+    assert {99, 98, 97, 96} <= set(chosen), "all of a group that is smaller than its share"
+    shuffled = np.random.default_rng(0).permutation(100)
+    moved = types.SimpleNamespace(rows=hashes.iloc[shuffled])
+    again = explain.sample_by_group(moved, groups.iloc[shuffled], 12)
+    assert [int(shuffled[place]) for place in again] == chosen, "whatever order the rows come in"
+
+
+def test_a_few_rows_far_out_do_not_squeeze_the_axis() -> None:
+    bulk = np.random.default_rng(0).normal(size=(1000, 5))
+    bulk[0, 0] = 500.0
+    low, high = contributions._bulk(bulk)
+    assert -10 < low < -2 and 2 < high < 10
+
+
 def test_a_wrong_answer_of_the_explainer_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     import shap
 
@@ -97,7 +136,7 @@ def test_a_wrong_answer_of_the_explainer_shows(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(shap.LinearExplainer, "shap_values", lambda self, rows: right(self, rows) * 1.01)
     explanation = attribute(model("logistic_regression", {}))
     assert explanation.additivity_error > 1e-4
-    document = explain.report(explanation, learnable.split(FRAME, "test").protected, 100, evidence.DIGEST)
+    document = report(explanation, 100)
     assert document.measurements["additivity_error"].value == explanation.additivity_error
 
 
@@ -107,7 +146,7 @@ def test_a_costly_forest_is_explained_on_fewer_rows_and_says_so(monkeypatch: pyt
     monkeypatch.setattr(attribution, "TREE_WORK", 12 * (attribution.TREE_WORK // explainer.most))
     explanation = attribute(pipeline)
     assert (explanation.explainer, len(explanation.contributions)) == ("shap.TreeExplainer", 12)
-    document = explain.report(explanation, learnable.split(FRAME, "test").protected, 24, evidence.DIGEST)
+    document = report(explanation, 24)
     assert document.measurements["rows"].value == 12
     assert document.measurements["coverage"].value == 0.5
     monkeypatch.setattr(attribution, "TREE_WORK", attribution.TREE_WORK // 2)
@@ -225,14 +264,15 @@ def test_the_figures_are_there_and_hold_no_time(tmp_path: Path, monkeypatch: pyt
     document = run(root, monkeypatch)
     folder = root / paths.EXPLAIN_FIGURES
     assert sorted(path.name for path in folder.iterdir()) == [
-        "beeswarm.png",
+        "beeswarm.svg",
         "importance.json",
         "importance_bar.svg",
     ]
     drawing = (folder / "importance_bar.svg").read_text()
     assert not re.search(r"20\d\d-\d\d-\d\d", drawing)
     assert "<dc:date>" not in drawing
-    assert b"tEXt" not in (folder / "beeswarm.png").read_bytes()
+    beeswarm = (folder / "beeswarm.svg").read_text()
+    assert "<dc:date>" not in beeswarm and beeswarm.count("<image") > 0
     assert files.read_json(folder / "importance.json") == document["importance"]
     assert not plt.get_fignums()
 
@@ -318,7 +358,7 @@ def test_an_answer_that_is_no_number_is_no_explanation(monkeypatch: pytest.Monke
     pipeline[-1].intercept_ = np.array([np.nan])
     rows = learnable.split(FRAME, "test")
     explanation = explain.explain(pipeline, rows.features, rows.features, 1)
-    document = explain.report(explanation, rows.protected, len(rows.rows), evidence.DIGEST)
+    document = report(explanation, len(rows.rows))
     assert "not a finite number" in str(document.measurements["additivity_error"].undefined)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from clearance.errors import ConfigurationError
 from clearance.versioning import digests, dvc_lock
 from clearance.versioning import git as revision
 from clearance.versioning.git import Author, CommitState
@@ -355,3 +356,17 @@ def test_watched_is_what_was_read_and_not_what_was_written() -> None:
 def test_a_lock_that_is_none_is_an_error(text: str) -> None:
     with codes.raises("versioning.lock_unreadable", source="the recorded dvc.lock"):
         dvc_lock.parse(text)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_a_checkout_of_another_user_is_named_with_the_way_out(project: Path) -> None:
+    revision.refuse_unreadable(project)
+    for path in (project, project / ".git"):
+        os.chown(path, 65534, 65534)
+    with pytest.raises(ConfigurationError) as excinfo:
+        revision.refuse_unreadable(project)
+    assert excinfo.value.code == "versioning.checkout_of_another_user"
+
+
+def test_a_folder_without_git_is_readable(tmp_path: Path) -> None:
+    revision.refuse_unreadable(tmp_path)

@@ -9,7 +9,7 @@ from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import findings, sample_size
 from clearance.policy.schema import Rule
-from clearance.reporting import headline
+from clearance.reporting import causes, headline, summary
 from tests.support import evidence
 
 
@@ -120,3 +120,60 @@ def test_the_same_advice_is_given_once() -> None:
     assert step.startswith(
         "For demographic parity difference by race and demographic parity difference by sex:"
     )
+
+
+def test_what_prevents_many_checks_is_told_once() -> None:
+    blocked = [
+        finding(
+            metric=f"{name}.x",
+            attribute=None,
+            outcome="not_evaluated",
+            reason=f"x is not evaluated: {name} is blocked (validate_raw: `age` is empty)",
+        )
+        for name in ("fairness", "performance", "explanation", "training")
+    ]
+    judged = verdict("not_evaluated", *blocked, finding())
+    (cause,) = causes.of(judged.findings)
+    assert (cause.reason, len(cause.findings)) == ("validate_raw: `age` is empty", 4)
+    told = summary.reasons(judged)
+    assert told == [str(cause), "the gap is wide"]
+    assert "; 4 checks could not be evaluated because of it: " in told[0]
+
+
+def test_findings_are_sorted_by_what_matters_and_how_far_it_is_off() -> None:
+    expected = [
+        finding(outcome="fail", value=0.4),
+        finding(outcome="fail", value=0.2),
+        finding(outcome="insufficient_evidence", value=0.15),
+        finding(outcome="fail", severity="warn", value=0.9),
+        finding(outcome="pass", value=0.09),
+        finding(outcome="pass", value=0.01),
+        finding(outcome="pass", severity="warn", value=0.0),
+        finding(outcome=None, severity="warn", value=0.5),
+    ]
+    findings_ = verdict("fail", *expected).findings
+    mixed = [*findings_[1::2], *findings_[::2]]
+    assert tuple(sorted(mixed, key=headline.worst_first)) == findings_
+
+
+@pytest.mark.parametrize(
+    ("outcome", "command"),
+    [
+        ("pass", "clearance approve VERSION"),
+        ("fail", "clearance run"),
+        ("insufficient_evidence", "clearance override VERSION"),
+        ("not_evaluated", "clearance run"),
+    ],
+)
+def test_every_verdict_says_what_to_type_next_and_who(outcome: str, command: str) -> None:
+    actions = headline.actions(verdict(outcome, finding(outcome=outcome)))
+    assert all(action.by and action.what for action in actions)
+    assert any(command in action.command for action in actions)
+
+
+def test_the_headline_names_who_is_worse_off_once() -> None:
+    rates = {"rates": {"Black": 0.5, "White": 0.75}}
+    ratio = finding(metric="fairness.demographic_parity_ratio", limit={"at_least": 0.8}, **rates)
+    (line,) = headline.who(verdict("fail", finding(**rates), ratio))
+    assert line == "Black 50.0% (33 of 66), White 75.0% (300 of 400) decided favourably"
+    assert f"**{line}.**" in summary.markdown(verdict("fail", finding(**rates)))

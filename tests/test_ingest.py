@@ -317,7 +317,8 @@ BAD: dict[str, tuple[dict[str, str | bytes], dict[str, Any], str, dict[str, str]
         "data.wildcard_in_file_name",
         {"path": "d/a*.csv"},
     ),
-    "unknown ending": ({"a.xls": "a\n1"}, {"path": "a.xls"}, "data.no_common_format", {"path": "a.xls"}),
+    "unknown ending": ({"a.dat": "a\n1"}, {"path": "a.dat"}, "data.no_common_format", {"path": "a.dat"}),
+    "spreadsheet": ({"a.xlsx": "PK"}, {"path": "a.xlsx"}, "data.spreadsheet", {"path": "a.xlsx"}),
     "several formats": (
         {"d/a.csv": "a\n1", "d/b.json": "[]"},
         {"path": "d"},
@@ -456,8 +457,8 @@ BAD: dict[str, tuple[dict[str, str | bytes], dict[str, Any], str, dict[str, str]
     "no gzip": (
         {"a.csv.gz": "id,x\n1,2\n"},
         {"path": "a.csv.gz"},
-        "data.header_unreadable",
-        {"path": "a.csv.gz", "reason": "Not a gzipped file"},
+        "data.compressed_file_damaged",
+        {"path": "a.csv.gz"},
     ),
     "no Parquet": (
         {"a.parquet": "id,x\n1,2\n"},

@@ -81,7 +81,7 @@ def hiring(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def run(project: Project, prefect: PrefectServer) -> Done:
     """The pipeline there, with the tests' Prefect server in place of a temporary one."""
-    return project.run("clearance", "run", variables={"PREFECT_API_URL": prefect.api})
+    return project.run("clearance", "run", variables=prefect.address)
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from clearance import cli, files, paths
+from clearance.documents.split_document import SplitDocument
 from clearance.documents.verdict_document import PolicyReport
 from clearance.errors import IntegrityError
 from clearance.reporting import test_set_notice
-from tests.support import evidence
+from tests.support import evidence, judged
 
 LIMIT = {
     "warn_from": 3,
@@ -57,13 +58,14 @@ def test_from_the_policys_limit_on_the_count_is_a_warning_while_it_is_in_force(
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A judged project with the least that the command reads, as the working folder."""
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    split = evidence.split(row_digests=dict.fromkeys(evidence.SPLITS, "ab" * 32)).to_json()
-    files.write_json(tmp_path / paths.SPLIT, split)
-    evidence.verdict(policy=policy()).write(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    """A judged project under a policy with the limit, as the working folder."""
+    return judged.settle(tmp_path / "project", monkeypatch, policy={"test_uses": LIMIT})
+
+
+def rows(project: Path) -> str:
+    split = SplitDocument.read(project)
+    assert isinstance(split, SplitDocument)
+    return split.row_digests["test"]
 
 
 def said(*options: str) -> str:
@@ -74,10 +76,10 @@ def said(*options: str) -> str:
 
 @pytest.mark.parametrize("options", [(), ("--markdown",)])
 def test_the_verdict_is_printed_with_the_count_and_its_day(project: Path, options: tuple[str, ...]) -> None:
-    test_set_notice.record(project, "ab" * 32, 2, dt.date(2026, 11, 24))
+    test_set_notice.record(project, rows(project), 2, dt.date(2026, 11, 24))
     assert "his test set has now been used to judge 2 models (as of 2026-11-24)" in said(*options)
     assert "arning" not in said(*options)
-    test_set_notice.record(project, "ab" * 32, 3, dt.date(2026, 11, 25))
+    test_set_notice.record(project, rows(project), 3, dt.date(2026, 11, 25))
     warning = "arning: this test set has now been used to judge 3 models (as of 2026-11-25). Later"
     assert warning in said(*options)
 
@@ -91,11 +93,11 @@ def test_what_was_not_counted_for_these_rows_is_said_so(project: Path, noted: st
 
 
 def test_where_no_rows_judge_nothing_is_said(project: Path) -> None:
-    test_set_notice.record(project, "ab" * 32, 3, dt.date(2026, 11, 24))
+    test_set_notice.record(project, rows(project), 3, dt.date(2026, 11, 24))
     evidence.block(project, "validate_raw: a fault", "split")
-    assert "test set" not in said()
+    assert test_set_notice.latest(project, policy()) is None
     (project / paths.SPLIT).unlink()
-    assert "test set" not in said()
+    assert test_set_notice.latest(project, policy()) is None
 
 
 def test_a_note_that_cannot_be_read_is_an_error_not_a_silence(project: Path) -> None:

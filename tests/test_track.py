@@ -75,17 +75,17 @@ def record(root: Path) -> registry.RunRecord:
     return run_record.record(lineage.verify(root), params.load(root / "params.yaml"))
 
 
-def test_every_number_is_a_metric_with_the_ends_of_its_interval(project: Path) -> None:
+def test_every_number_is_a_metric_and_what_decides_has_its_interval(project: Path) -> None:
     assert record(project).metrics == {
         "validation_raw/blocking_failures": 0.0,
         "split/overlap": 0.0,
         "validation_prepared/blocking_failures": 0.0,
         "performance/roc_auc": 0.8,
-        "performance/roc_auc.low": 0.7,
-        "performance/roc_auc.high": 0.9,
         "fairness/demographic_parity_difference.race": 0.04,
-        "fairness/demographic_parity_difference.race.low": 0.01,
-        "fairness/demographic_parity_difference.race.high": 0.08,
+        "decides/sound": 0.0,
+        "decides/gap.race": 0.04,
+        "decides/gap.race.low": 0.01,
+        "decides/gap.race.high": 0.08,
         "training/protected_at_decision": 0.0,
         **{f"tune/{name}": value for name, value in evidence.TUNE.items()},
         "tune/threshold": 0.45,
@@ -94,15 +94,14 @@ def test_every_number_is_a_metric_with_the_ends_of_its_interval(project: Path) -
 
 def test_parameters_tags_data_and_files_say_what_was_run_and_judged(project: Path) -> None:
     facts = record(project)
-    verdict = files.read_json(project / lineage.VERDICT)
     assert facts.params["train.arguments.C"] == "0.1"
     assert facts.params["data.features"] == '["amount", "purpose", "ratio"]'
     assert facts.tags["clearance.verdict"] == "pass"
     assert facts.tags["clearance.rule.gap.race"] == "pass"
     assert facts.tags["clearance.judging.policy.sha256"] == files.sha256(project / "policies/test.yaml")
-    assert (
-        facts.tags["clearance.evidence.reports.fairness.json"] == verdict["evidence"]["reports/fairness.json"]
-    )
+    assert [key for key in facts.tags if key.startswith("clearance.evidence.")] == [registry.SOURCE]
+    assert facts.title == f"Pass: loan-approval {facts.fingerprint[:8]}"
+    assert facts.tags["mlflow.note.content"].startswith("## Pass: loan-approval")
     assert [(dataset.name, dataset.context, dataset.rows) for dataset in facts.data] == [
         ("train", "training", 50),
         ("tune", "tuning", 20),
@@ -166,7 +165,8 @@ def test_a_blocked_run_is_tracked_without_a_model(tmp_path: Path, monkeypatch: p
     track.main()
     (run,) = runs()
     assert run.data.tags["clearance.verdict"] == "fail"
-    assert run.data.metrics == {"validation_raw/blocking_failures": 1.0}
+    assert run.data.metrics == {"validation_raw/blocking_failures": 1.0, "decides/sound": 1.0}
+    assert (run.info.status, run.info.run_name.partition(":")[0]) == ("FAILED", "Refused")
     assert not run.inputs.dataset_inputs
     assert not MlflowClient().search_logged_models([run.info.experiment_id])
     before = judged.dump(root)
@@ -247,7 +247,27 @@ def test_a_run_killed_at_any_write_is_completed_by_the_next_call(
         assert whole(place) == baseline, (writes[moment - 1], after)
 
 
-def test_a_run_started_by_mlflow_and_ours_point_at_each_other(
+def test_the_experiment_opens_as_training_runs_also_where_it_was_there_before(project: Path) -> None:
+    client = MlflowClient()
+    experiment = client.create_experiment("governance-demo")
+    track.main()
+    assert client.get_experiment(experiment).tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_the_run_that_mlflow_itself_started_is_filled(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = MlflowClient()
+    started = client.create_run(client.create_experiment("governance-demo")).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", started)
+    track.main()
+    (run,) = runs()
+    assert run.info.run_id == started and run.info.run_name.startswith("Pass: loan-approval")
+    assert run.data.metrics == record(project).metrics
+    before = judged.dump(project)
+    track.main()
+    assert judged.dump(project) == before
+
+
+def test_a_run_started_by_mlflow_elsewhere_and_ours_point_at_each_other(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     track.main()
@@ -340,13 +360,13 @@ def test_the_command_says_what_it_did_and_its_exit_code_tells_a_fault_that_may_p
 
 def test_the_project_file_names_the_flow() -> None:
     project = yaml.safe_load((ROOT / "MLproject").read_text())
-    assert project["entry_points"] == {"main": {"command": "python -m flows.terminal --any-verdict"}}
+    assert project["entry_points"] == {"main": {"command": "python -m flows.terminal"}}
 
 
 @pytest.mark.slow
 def test_a_run_that_mlflow_starts_is_linked(project: Path) -> None:
     text = (ROOT / "MLproject").read_text()
-    (project / "MLproject").write_text(text.replace("flows.terminal --any-verdict", "tasks.track"))
+    (project / "MLproject").write_text(text.replace("flows.terminal", "tasks.track"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(
         ["mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "started"],

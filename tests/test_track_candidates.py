@@ -153,6 +153,15 @@ def test_each_model_that_the_same_rows_judge_is_counted_once(project: Path) -> N
     assert registry.count_test_uses(registry.connect(), "f" * 64) == 0
 
 
+def test_the_same_model_byte_for_byte_is_no_new_use(project: Path) -> None:
+    track.main()
+    judged.put(project, policy={"title": "other words"})
+    track.main()
+    assert len(runs()[0]) == 2
+    assert counted(project) == 1
+    assert {run.data.tags[uses.JUDGED_BEFORE] for run in runs()[0]} == {"1"}
+
+
 def test_a_run_that_was_deleted_still_counts(project: Path) -> None:
     track.main()
     MlflowClient().delete_run(runs()[0][0].info.run_id)

@@ -376,6 +376,26 @@ def test_a_rejection_that_was_erased_too_early_still_counts(root: Path) -> None:
     assert list(voids(root)) == [rejection.number + 1]
 
 
+def test_an_erasure_that_names_a_version_nobody_proposed_blocks_no_later_proposal(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clock(monkeypatch, dt.timedelta(days=800)), session.open_session(root, "otto") as office:
+        numbers = [entry.number for entry in office.entries(MODEL)[-2:]]
+        body = {"entries": numbers, "reason": "so", "years": {"others": 1}, "versions": [2, 3]}
+        ledger.redact(office.book, office.draft(EntryKind.REDACTION, MODEL, **body))
+        assert list(office.voids()) == [max(numbers) + 1]
+        proposal = Draft(
+            kind=EntryKind.PROPOSAL,
+            model=MODEL,
+            actor="pipeline",
+            keyid=None,
+            body={**OTHER, **PROPOSED, "version": 3},
+        )
+        with pytest.raises(ReleaseRefused) as refusal:
+            office.ensure_counts(proposal)
+        assert "erased" not in refusal.value.fault
+
+
 def test_an_erasure_counts_when_the_period_is_over_and_nothing_is_left(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

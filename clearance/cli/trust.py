@@ -81,7 +81,7 @@ def show_roles(as_json: bool) -> int:
     for identity, person in sorted(in_force.people.items()):
         own_roles = sorted(person.roles(now))
         rights = sorted({right for role in own_roles for right in in_force.rights.get(role, ())})
-        people[identity] = {"roles": own_roles, "rights": list(map(str, rights))}
+        people[identity] = {"roles": list(map(str, own_roles)), "rights": list(map(str, rights))}
     if as_json:
         process.write_json({"demo": in_force.demo, "people": people})
         return ExitCode.PASS

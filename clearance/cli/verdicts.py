@@ -43,7 +43,8 @@ def verdict(markdown: bool, as_json: bool) -> int:
     process.echo(current.title)
     document, lines = current.document, list(current.change)
     if not current.is_stale:
-        lines = [*summary.reasons(document), *summary.overrides(document), *summary.counts(root, document)]
+        lines = [*summary.reasons(document), *summary.overrides(document)]
+        lines += [*summary.data_warnings(root), *summary.counts(root, document)]
     for line in lines:
         process.echo(f"  {line}")
     return current.exit_code
@@ -55,17 +56,21 @@ def verdict(markdown: bool, as_json: bool) -> int:
 def report(opens: bool) -> int:
     """Say where the report of the last verdict is.
 
-    Exit status 1 if there is none.
+    Exit status 1 if there is none, 5 if it is stale: a file, a parameter or the policy has changed since.
     """
-    from clearance.reporting import faults
+    from clearance.reporting import current_verdict, faults
 
-    page = environment.project_root() / paths.REPORT_PAGE
+    root = environment.project_root()
+    page = root / paths.REPORT_PAGE
     if not page.is_file():
         raise faults.NO_REPORT(path=paths.REPORT_PAGE)
+    current = current_verdict.read(root)
     process.echo(page)
+    for line in (current.title, *current.change) if current.is_stale else ():
+        process.echo(line, err=True)
     if opens and click.launch(page.as_uri()) != 0:
         process.echo("no browser could be started: open the file yourself", err=True)
-    return ExitCode.PASS
+    return current.exit_code if current.is_stale else ExitCode.PASS
 
 
 @click.command()

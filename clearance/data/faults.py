@@ -57,7 +57,8 @@ SELECT_NOT_USABLE = ErrorKind(
     "data.select_not_usable",
     ConfigurationError,
     "`source.select` cannot be used: {reason}",
-    "correct it in params.yaml; it is DuckDB SQL over the one table `source`",
+    "correct it in params.yaml; it is DuckDB SQL over the one table `source`. A column is text there "
+    "unless nothing is lost by reading it as a number: `source.types: {{column: number}}` decides that first",
 )
 NO_ROWS = ErrorKind(
     "data.no_rows",
@@ -116,6 +117,74 @@ WILDCARD_IN_FILE_NAME = ErrorKind(
     "the file name {path} contains *, ? or [",
     "rename the file",
 )
+SPREADSHEET = ErrorKind(
+    "data.spreadsheet",
+    SourceError,
+    "{path} is a spreadsheet, which holds formulas, formats and several sheets beside the values",
+    "save the one sheet as CSV (UTF-8) or Parquet",
+)
+COMPRESSED_FILE_DAMAGED = ErrorKind(
+    "data.compressed_file_damaged",
+    SourceError,
+    "{path} is cut off or damaged: it cannot be decompressed to its end as {kind} ({reason})",
+    "copy or download it again, and compare its size or checksum with the original",
+)
+PACKED_FILE = ErrorKind(
+    "data.packed_file",
+    SourceError,
+    "{path} is packed as {kind}, which its name does not say or which cannot be read here",
+    "unpack it, or let its name end in .gz or .zst where it is gzip or zstd",
+)
+BYTE_ORDER_MARK = ErrorKind(
+    "data.byte_order_mark",
+    SourceError,
+    "{path} begins with a byte-order mark, which JSON does not allow",
+    "save it as UTF-8 without the mark, for example with `tail -c +4 {path} > converted`",
+)
+FILES_DIFFER_IN_FOLDERS = ErrorKind(
+    "data.files_differ_in_folders",
+    DataError,
+    "{path} and {first} are in folders that name different columns",
+    "a folder such as `city=north` names a column of all files or of none: move the files, or choose "
+    "them with `source.glob`",
+)
+FILES_DIFFER_IN_TYPES = ErrorKind(
+    "data.files_differ_in_types",
+    DataError,
+    "the files do not agree on column `{column}`: {first} holds {one}, {path} holds {other}",
+    "write it alike in all files, or say what it is: `source.types: {{{column}: text}}` (or number, integer)",
+)
+NOT_OF_DECLARED_TYPE = ErrorKind(
+    "data.not_of_declared_type",
+    DataError,
+    "`source.types` declares `{column}` as {kind}, but {rows} of its values are not",
+    "correct the values, or declare `{column}` as text and convert it in `source.select`",
+)
+TYPES_OF_UNKNOWN_COLUMN = ErrorKind(
+    "data.types_of_unknown_column",
+    ConfigurationError,
+    "`source.types` names `{column}`, which the source does not have",
+    "correct its spelling{suggestion}",
+)
+DECIMAL_TOO_LONG = ErrorKind(
+    "data.decimal_too_long",
+    DataError,
+    "column `{column}` of {path} holds decimals of up to {digits} digits, and at most 38 are read exactly",
+    "write it as text, or as a decimal of at most 38 digits",
+)
+INTEGER_TOO_LONG = ErrorKind(
+    "data.integer_too_long",
+    DataError,
+    "column `{column}` holds integers beyond 2^53 in some files and floating-point numbers in others, "
+    "which cannot tell such integers apart",
+    "write it as an integer or as text in all files",
+)
+LINE_TOO_LONG = ErrorKind(
+    "data.line_too_long",
+    SourceError,
+    "{place} is longer than {limit} bytes, the most that one line may have",
+    "shorten the text in that line, or close a quote that is left open; or write the table as Parquet",
+)
 NO_COMMON_FORMAT = ErrorKind(
     "data.no_common_format",
     ConfigurationError,
@@ -162,7 +231,7 @@ UNNAMED_COLUMN = ErrorKind(
     "data.unnamed_column",
     SourceError,
     "column {number} of {path} has no name",
-    "name it in the first line",
+    "name it in the first line; where pandas wrote its row numbers there, write with `to_csv(index=False)`",
 )
 COLUMN_NAME_SPANS_LINES = ErrorKind(
     "data.column_name_spans_lines",

@@ -22,11 +22,21 @@ class FeatureImportance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CategoryContribution:
+    """A value of a text feature, in how many explained rows it is, and its mean contribution there."""
+
+    category: str
+    rows: Count
+    mean: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExplanationDocument(MeasuredDocument):
     """SHAP contributions of features on a sample of test rows, in `space`.
 
     `by_group` holds mean contributions in groups with at least `fewest_rows_shown` explained rows;
-    `group_rows` counts them. Where no explanation could be made, the explainer and what it says are left out.
+    `group_rows` counts them. `by_category` has the values of text features that are in as many rows.
+    Where no explanation could be made, the explainer and what it says are left out.
     """
 
     path: ClassVar[Path] = paths.EXPLANATION
@@ -40,6 +50,9 @@ class ExplanationDocument(MeasuredDocument):
     against: str | None = field(default=None, metadata=WHEN_SET)
     space: Literal["log-odds", "probability"] | None = field(default=None, metadata=WHEN_SET)
     base_value: float | None = field(default=None, metadata=WHEN_SET)
+    by_category: Mapping[str, tuple[CategoryContribution, ...]] | None = field(
+        default=None, metadata=WHEN_SET
+    )
     fewest_rows_shown: Count | None = field(default=None, metadata=WHEN_SET)
     libraries: Mapping[str, str] | None = field(default=None, metadata=WHEN_SET)
 

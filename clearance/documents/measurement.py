@@ -61,6 +61,7 @@ class Measurement:
     `support` is the number of rows behind it, per group where there are groups.
     `lack` says which rows are too few for any honest bound; there is then none.
     `feature` names the feature whose number it is, where it is the most extreme of several features.
+    `rates` are the rates that were compared, by group as in `support`, where groups' rates were.
     `projections` say how the interval would shrink with more rows, in ascending order of `times` from 1.
     """
 
@@ -73,6 +74,7 @@ class Measurement:
     undefined: str | None = None
     lack: str | None = field(default=None, metadata=codec.WHEN_SET)
     feature: str | None = field(default=None, metadata=codec.WHEN_SET)
+    rates: Mapping[str, float] | None = field(default=None, metadata=codec.WHEN_SET)
     projections: tuple[Projection, ...] | None = field(default=None, metadata=codec.WHEN_SET)
 
     def __post_init__(self) -> None:

@@ -27,7 +27,8 @@ class Metric:
     direction that speaks for a model, None where neither does. `parity` is the value at which all groups are
     treated the same, None for a metric that compares no groups. `contrast` is how a candidate's value is
     compared with the champion's: candidate minus champion, or candidate over champion; None where no model
-    changes it. `interval` names the method of its bounds, empty where it has none.
+    changes it. `interval` names the method of its bounds, empty where it has none. `counts` says what
+    happened to the rows that compared rates count, "decided favourably"; empty where no rates are compared.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Metric:
     parity: float | None = None
     contrast: Contrast | None = None
     interval: str = ""
+    counts: str = ""
 
     @property
     def document(self) -> str:
@@ -60,7 +62,7 @@ class Metric:
         return f"{self.low:g} to {self.high:g}"
 
 
-def _gap(name: str, title: str, meaning: str, interval: str = "Newcombe") -> Metric:
+def _gap(name: str, title: str, meaning: str, counts: str = "", interval: str = "Newcombe") -> Metric:
     return Metric(
         name=f"fairness.{name}",
         title=title,
@@ -71,10 +73,11 @@ def _gap(name: str, title: str, meaning: str, interval: str = "Newcombe") -> Met
         parity=0.0,
         contrast="difference",
         interval=interval,
+        counts=counts,
     )
 
 
-def _ratio(name: str, title: str, meaning: str, high: float | None = 1.0) -> Metric:
+def _ratio(name: str, title: str, meaning: str, counts: str = "", high: float | None = 1.0) -> Metric:
     return Metric(
         name=f"fairness.{name}",
         title=title,
@@ -86,10 +89,11 @@ def _ratio(name: str, title: str, meaning: str, high: float | None = 1.0) -> Met
         parity=1.0,
         contrast="ratio",
         interval="MOVER-R",
+        counts=counts,
     )
 
 
-def _lowest(name: str, title: str, meaning: str) -> Metric:
+def _lowest(name: str, title: str, meaning: str, counts: str) -> Metric:
     return Metric(
         name=f"fairness.{name}",
         title=title,
@@ -99,6 +103,7 @@ def _lowest(name: str, title: str, meaning: str) -> Metric:
         better="higher",
         contrast="difference",
         interval="Clopper-Pearson",
+        counts=counts,
     )
 
 
@@ -117,56 +122,73 @@ def _inequality(name: str, title: str, meaning: str) -> Metric:
     )
 
 
+_FAVOURED, _UNFAVOURED, _LABELLED = "decided favourably", "decided unfavourably", "labelled favourably"
+_RIGHT = "decided as labelled"
+
 _FAIRNESS = (
     _gap(
         "demographic_parity_difference",
         "demographic parity difference",
         "the highest selection rate of a group (its share of favourable decisions) minus the lowest",
+        counts=_FAVOURED,
     ),
     _ratio(
         "demographic_parity_ratio",
         "demographic parity ratio",
         "the lowest selection rate of a group (its share of favourable decisions) divided by the highest",
+        counts=_FAVOURED,
     ),
     _ratio(
         "disparate_impact_best_group",
         "disparate impact against the best group",
         "the lowest selection rate of a group divided by the rate of the group with the highest",
+        counts=_FAVOURED,
     ),
     _ratio(
         "disparate_impact_reference_group",
         "disparate impact against the reference group",
         "the lowest selection rate of a group divided by that of the group in `evaluate.reference`",
         high=None,
+        counts=_FAVOURED,
     ),
     _gap(
         "equal_opportunity_difference",
         "equal opportunity difference",
         "the highest true positive rate of a group (its share decided favourably among rows with a "
         "favourable label) minus the lowest",
+        counts=_FAVOURED,
     ),
     _gap(
         "false_positive_rate_difference",
         "false positive rate difference",
         "the highest false positive rate of a group minus the lowest",
+        counts=_FAVOURED,
     ),
     _gap(
         "false_negative_rate_difference",
         "false negative rate difference",
         "the highest false negative rate of a group minus the lowest",
+        counts=_UNFAVOURED,
     ),
     _gap(
         "true_negative_rate_difference",
         "true negative rate difference",
         "the highest true negative rate of a group minus the lowest",
+        counts=_UNFAVOURED,
     ),
     _gap(
         "predictive_parity_difference",
         "predictive parity difference",
         "the highest positive predictive value of a group (its share of favourable labels among favourable "
         "decisions) minus the lowest",
+        counts=_LABELLED,
     ),
-    _gap("accuracy_difference", "accuracy difference", "the highest accuracy of a group minus the lowest"),
+    _gap(
+        "accuracy_difference",
+        "accuracy difference",
+        "the highest accuracy of a group minus the lowest",
+        counts=_RIGHT,
+    ),
     _gap(
         "average_odds_difference",
         "average odds difference",
@@ -177,18 +199,26 @@ _FAIRNESS = (
         "equalized_odds_difference",
         "equalized odds difference",
         "the larger of two gaps between groups: in true positive rates and in false positive rates",
+        counts=_FAVOURED,
     ),
     _ratio(
         "equalized_odds_ratio",
         "equalized odds ratio",
         "the smaller of two ratios between groups: of true positive rates and of false positive rates",
+        counts=_FAVOURED,
     ),
-    _lowest("true_positive_rate_lowest", "lowest true positive rate", "the worst group's true positive rate"),
-    _lowest("accuracy_lowest", "lowest accuracy", "the worst group's accuracy"),
+    _lowest(
+        "true_positive_rate_lowest",
+        "lowest true positive rate",
+        "the worst group's true positive rate",
+        counts=_FAVOURED,
+    ),
+    _lowest("accuracy_lowest", "lowest accuracy", "the worst group's accuracy", counts=_RIGHT),
     _ratio(
         "scoring_rate_ratio",
         "scoring rate ratio",
         "the lowest share of a group that scores above the median of all rows, divided by the highest",
+        counts="scored above the median",
     ),
     _gap(
         "roc_auc_difference",
@@ -336,6 +366,7 @@ def _bias(
     parity: float,
     high: float | None = 1.0,
     interval: str = "",
+    counts: str = "",
 ) -> Metric:
     return Metric(
         name=f"validation_prepared.{name}",
@@ -347,6 +378,7 @@ def _bias(
         better="higher" if parity == 1 else "lower",
         parity=parity,
         interval=interval,
+        counts=counts,
     )
 
 
@@ -358,6 +390,7 @@ _BIAS = (
         unit="difference of rates",
         parity=0.0,
         interval="Newcombe",
+        counts=_LABELLED,
     ),
     _bias(
         "label_rate_ratio",
@@ -366,6 +399,7 @@ _BIAS = (
         unit="ratio of rates",
         parity=1.0,
         interval="MOVER-R",
+        counts=_LABELLED,
     ),
     _bias(
         "label_kl_divergence",
@@ -404,6 +438,7 @@ _BIAS = (
         unit="difference of rates",
         parity=0.0,
         interval="Newcombe",
+        counts="missing",
     ),
     _bias(
         "proxy_auc",

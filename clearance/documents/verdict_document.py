@@ -42,7 +42,8 @@ class MoreRows:
 class RuleFinding:
     """What one rule says about one measurement; `outcome` is None where the rule only reports.
 
-    `more_rows` says what would decide a finding of insufficient evidence.
+    `more_rows` says what would decide a finding of insufficient evidence. `rates` are those of the groups,
+    as in `support`, where the measurement compares rates.
     """
 
     rule: str
@@ -62,6 +63,7 @@ class RuleFinding:
     high: float | None
     confidence: float | None
     support: Mapping[str, Count]
+    rates: Mapping[str, float] | None = field(default=None, metadata=codec.WHEN_SET)
     more_rows: MoreRows | None = field(default=None, metadata=codec.WHEN_SET)
 
 

@@ -37,11 +37,18 @@ def labels(favourable: Counts, rows: Counts, confidence: float) -> dict[str, Mea
     The first two have bounds over all groups. Source of the others: S. Das et al., Fairness measures for
     machine learning in finance, J. Financ. Data Sci. 3 (2021) 33-64.
     """
-    return {
+    figures = {
         "label_rate_difference": intervals.max_difference(favourable, rows, confidence),
         "label_rate_ratio": intervals.min_ratio(favourable, rows, confidence),
-        **_divergences(favourable, rows),
     }
+    compared = {name: _with_rates(figure, favourable, rows) for name, figure in figures.items()}
+    return compared | _divergences(favourable, rows)
+
+
+def _with_rates(figure: Measurement, counts: Counts, rows: Counts) -> Measurement:
+    if figure.value is None:
+        return figure
+    return replace(figure, rates={group: counts[group] / total for group, total in rows.items() if total})
 
 
 def _divergences(favourable: Counts, rows: Counts) -> dict[str, Measurement]:
@@ -111,4 +118,4 @@ def missingness(nulls: Mapping[str, Counts], rows: Counts, confidence: float) ->
         of="features and pairs of groups",
         support=dict(rows),
     )
-    return replace(figure, feature=worst if figure.value else None)
+    return replace(_with_rates(figure, nulls[worst], rows), feature=worst if figure.value else None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from clearance.documents.group_names import MISSING
@@ -83,7 +84,20 @@ def _bounded(bound: Callable[..., Measurement], over: Mapping[str, Rate], confid
     """What `bound` says of these rates, unless one stands on too few clusters for any interval."""
     if few := rates.few_clusters(over):
         return undefined(few, _support(over))
-    return bound(*_counted(over), confidence, _support(over))
+    return with_rates(bound(*_counted(over), confidence, _support(over)), _values(over))
+
+
+def with_rates(measurement: Measurement, values: Mapping[str, float]) -> Measurement:
+    """The measurement with the rates that it compares, if it compares any."""
+    return replace(measurement, rates=values) if measurement.value is not None and values else measurement
+
+
+def _values(over: Mapping[str, Rate]) -> dict[str, float]:
+    return {name: value for name, at in over.items() if (value := at.value) is not None}
+
+
+def _both_values(groups: Groups) -> dict[str, float]:
+    return _values(_over(groups, "true_positive_rate")) | _values(_over(groups, "false_positive_rate"))
 
 
 def _over(groups: Groups, rate: str, label: str | None = None, use: Use = "compared") -> dict[str, Rate]:
@@ -117,7 +131,9 @@ def _equalized_odds(groups: Groups, confidence: float) -> Measurement:
     if holes := _holes(dict(zip(_ODDS, by_rate, strict=True)), intervals.fault):
         return undefined(holes, _both(groups))
     figures = [figure for over in by_rate for figure in intervals.rate_gaps(*_counted(over))]
-    return intervals.largest_gap(figures, confidence, f"{intervals.NEWCOMBE} over both rates", _both(groups))
+    method = f"{intervals.NEWCOMBE} over both rates"
+    gap = intervals.largest_gap(figures, confidence, method, _both(groups))
+    return with_rates(gap, _both_values(groups))
 
 
 def _equalized_odds_ratio(groups: Groups, confidence: float) -> Measurement:
@@ -127,7 +143,8 @@ def _equalized_odds_ratio(groups: Groups, confidence: float) -> Measurement:
         return undefined(holes, _both(groups))
     figures = [figure for over in by_rate for figure in intervals.rate_ratios(*_counted(over))]
     method = f"{intervals.MOVER_R} over both rates"
-    return intervals.smallest_ratio(figures, confidence, method, _both(groups))
+    ratio = intervals.smallest_ratio(figures, confidence, method, _both(groups))
+    return with_rates(ratio, _both_values(groups))
 
 
 def _holes(

@@ -27,6 +27,8 @@ TREE_WORK = 4_000_000_000
 """The largest cost of a tree explainer, as nodes times squared depth times rows: about three seconds."""
 CALLS = 200_000
 """The largest number of rows a model scores for the model-agnostic explainer."""
+TREE_ERROR = 1e-6
+"""The largest error with which the contributions of trees may add up to the model's output."""
 FEWEST = 10
 """With fewer rows than this the model-agnostic explainer replaces the tree explainer."""
 
@@ -138,8 +140,8 @@ def _suitable(estimator: Any, space: Space, background: Matrix, seed: int) -> _E
     ):
         return _linear(estimator, background)
     if type(estimator) in (_BOOSTED if space == "log-odds" else _VOTES):
-        by_trees = _by_trees(estimator, space)
-        if by_trees.most >= FEWEST:
+        by_trees = _by_trees_where_possible(estimator, space, background[:1])
+        if by_trees is not None and by_trees.most >= FEWEST:
             return by_trees
     return _by_permutations(estimator, background[:_BACKGROUND], seed)
 
@@ -154,6 +156,21 @@ def _linear(estimator: Any, background: Matrix) -> _Explainer:
         most=2**31,
         values=lambda rows: (float(explainer.expected_value), np.asarray(explainer.shap_values(rows))),
     )
+
+
+def _by_trees_where_possible(estimator: Any, space: Space, row: Matrix) -> _Explainer | None:
+    """The explainer of trees, or None where SHAP refuses the estimator or misses its output of one row.
+
+    SHAP does not know every argument (such as `init`), and raises whatever it comes upon.
+    """
+    try:
+        explainer = _by_trees(estimator, space)
+        base, contributions = explainer.values(row)
+    except Exception:  # noqa: BLE001 - a foreign library's refusal, and there is another exact method
+        return None
+    output = estimator.decision_function(row) if space == "log-odds" else _probability(estimator, row)
+    adds_up = np.allclose(base + contributions.sum(axis=1), output, rtol=0, atol=TREE_ERROR)
+    return explainer if adds_up else None
 
 
 def _by_trees(estimator: Any, space: Space) -> _Explainer:

@@ -19,6 +19,9 @@ from clearance.models import attribution
 
 FEW = 10
 """A group with fewer explained rows is counted but not shown: its mean would reveal individuals."""
+CATEGORIES = 12
+"""The number of values of a text feature that are shown: those with the largest effect."""
+
 SHOWN = 12
 """The number of features in a figure: those that matter most."""
 
@@ -41,6 +44,29 @@ def by_group(contributions: pd.DataFrame, attribute: pd.Series) -> dict[str, dic
     means = contributions.groupby(groups).mean()
     shown = [group for group, count in group_rows(attribute).items() if count >= FEW]
     return {group: {name: float(mean) for name, mean in means.loc[group].items()} for group in shown}
+
+
+def by_category(contributions: pd.DataFrame, features: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """The mean contribution of each value of a text feature, largest effect first, in at least `FEW` rows.
+
+    At most `CATEGORIES` values of a feature. Positive: with this value the feature favours, on average, the
+    favourable outcome. Features of numbers are left out.
+    """
+    tables = {}
+    for name in contributions.columns:
+        if pd.api.types.is_numeric_dtype(features[name]):
+            continue
+        means = by_group(contributions[[name]], features[name])
+        counts = group_rows(features[name])
+        entries: list[dict[str, Any]] = [
+            {"category": category, "rows": counts[category], "mean": mean[name]}
+            for category, mean in means.items()
+        ]
+        if entries:
+            tables[name] = sorted(entries, key=lambda entry: (-abs(entry["mean"]), entry["category"]))[
+                :CATEGORIES
+            ]
+    return tables
 
 
 def group_rows(attribute: pd.Series) -> dict[str, int]:
@@ -85,10 +111,26 @@ def draw_beeswarm(explained: attribution.Attribution, features: pd.DataFrame, se
             show=False,
             s=11,
         )
+    low, high = _bulk(explained.contributions.to_numpy())
+    outside = int(((values.values < low) | (values.values > high)).any(axis=1).sum())
+    axes.set_xlim(low, high)
+    for dots in axes.collections:
+        dots.set_rasterized(True)  # thousands of dots as one picture, the names beside them as text
     axes.tick_params("both", labelsize=10)
     axes.set_xlabel(f"contribution to the favourable outcome, {explained.space}", fontsize=10)
-    axes.set_title(f"How each feature moves the model ({len(features)} test rows)")
+    beyond = f"; {outside} of them have a dot outside the picture" if outside else ""
+    axes.set_title(f"How each feature moves the model ({len(features)} test rows{beyond})")
     return figure
+
+
+def _bulk(contributions: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Ends of the axis that show nearly all dots: a few far out must not squeeze the others."""
+    low, high = float(contributions.min()), float(contributions.max())
+    inner_low, inner_high = np.quantile(contributions, [0.001, 0.999])
+    room = 0.5 * max(inner_high - inner_low, 1e-12)
+    edges = max(low, inner_low - room), min(high, inner_high + room)
+    margin = 0.05 * max(edges[1] - edges[0], 1e-12)
+    return float(edges[0] - margin), float(edges[1] + margin)
 
 
 def _colours(features: pd.DataFrame) -> npt.NDArray[np.object_]:

@@ -43,6 +43,7 @@ def import_path(name: str) -> str:
 def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:
     """An unfitted estimator with these arguments, and `seed` wherever it (or a part of it) takes one.
 
+    `random_state: null` would be another model at each fit: it is seeded like one that is not set.
     Raises ConfigurationError when the class cannot be imported, gives no probabilities, does not take
     an argument, or belongs to no installed package.
     """
@@ -56,7 +57,11 @@ def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:
         raise faults.CANNOT_BE_CREATED(path=import_path(name), reason=str(error), built_in=_NAMES) from None
     if not all(callable(getattr(estimator, method, None)) for method in ("fit", "predict_proba")):
         raise faults.NO_PROBABILITIES(path=import_path(name), built_in=_NAMES)
-    seeds = {key: seed for key in defined if key.split("__")[-1] == "random_state" and key not in arguments}
+    seeds = {
+        key: seed
+        for key, value in defined.items()
+        if key.split("__")[-1] == "random_state" and (key not in arguments or value is None)
+    }
     return estimator.set_params(**seeds)
 
 

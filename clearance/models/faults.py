@@ -193,6 +193,13 @@ ANOTHER_THRESHOLD = ErrorKind(
     "{path} decides from the score {threshold} on, but {judged} was judged",
     "run the pipeline again; the model that is registered must decide as it was judged",
 )
+CANNOT_BE_DRAWN_AGAIN = ErrorKind(
+    "models.cannot_be_drawn_again",
+    ConfigurationError,
+    "{estimator}, fitted twice on the same rows with the same seed, gives two different models",
+    "set what makes its draws repeatable in `train.arguments`, or choose another estimator: a model that "
+    "cannot be fitted again is not evidence",
+)
 CHANGED_WHEN_STORED = ErrorKind(
     "models.changed_when_stored",
     ConfigurationError,

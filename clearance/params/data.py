@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from clearance.params.section import APART, Fraction, Scalar, Section, Share
+
+_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+(_level_\d+)?")
+"""What pandas calls an index without a name, in Parquet and in a CSV that was read and written again."""
 
 
 class Column(Section):
@@ -139,8 +143,12 @@ class Data(Section):
         """The features in a table with these columns, in the order of the table for `all_but`."""
         if isinstance(self.features, list):
             return list(self.features)
-        excluded = {*self.features.all_but, *self.never_features()}
+        excluded = {*self.features.all_but, *self.never_features(), *self.index_columns(columns)}
         return [name for name in columns if name not in excluded]
+
+    def index_columns(self, columns: list[str]) -> list[str]:
+        """The columns that are the row index of a data frame: `all_but` never makes them features."""
+        return [name for name in columns if _INDEX.fullmatch(name)]
 
 
 class OutOfTime(Section):

@@ -18,6 +18,15 @@ class Search(Section):
     scoring: str = "roc_auc"
     iterations: int | None = Field(default=None, ge=1)
 
+    @model_validator(mode="after")
+    def _can_be_drawn_again(self) -> Self:
+        for name, values in self.grid.items():
+            if name.split("__")[-1] == "random_state" and None in values:
+                raise ValueError(
+                    f"`{name}: null` is another model at each fit: leave it out, and `seed` is used"
+                )
+        return self
+
 
 class Threshold(Section):
     """The score from which on the decision is favourable: chosen on tune rows, or fixed."""

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from clearance.params.section import Section
 
 Kind = Literal["demo", "file", "sql", "openml"]
+ColumnType = Literal["number", "integer", "text", "boolean", "time"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,8 @@ class Source(Section):
     """Where the table comes from.
 
     `path` is what DVC tracks and `ingest` depends on: the file or folder of a `file` source, the
-    snapshot folder of a `sql` or `openml` source, and the (unused) `data/source` of the demo.
+    snapshot folder of a `sql` or `openml` source, and the (unused) `data/source` of the demo. `types` says
+    how columns are read before `select` sees them; without it, see `clearance/data/sources/column_types.py`.
     """
 
     kind: Kind
@@ -51,6 +53,7 @@ class Source(Section):
     url_env: str | None = None
     query: str | None = None
     openml_id: int | None = Field(default=None, ge=1)
+    types: dict[str, ColumnType] | None = None
     select: str | None = None
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clearance import wording
-from clearance.documents import codec, metric_catalogue
+from clearance.documents import codec, compared_rates, metric_catalogue
 from clearance.documents.attempt_level import LevelledDocument
 from clearance.documents.evidence_document import Evidence
 from clearance.documents.measurement import INTERSECTION, Measurement, Outcome
@@ -64,6 +64,7 @@ class Finding:
             "high": None if measured is None else measured.high,
             "confidence": None if measured is None else measured.confidence,
             "support": {} if measured is None else dict(measured.support),
+            **({"rates": dict(measured.rates)} if measured is not None and measured.rates else {}),
             **({} if self.more_rows is None else {"more_rows": codec.write(self.more_rows)}),
         }
 
@@ -80,7 +81,9 @@ def evaluate(rule: Rule, attribute: str | None, evidence: Mapping[str, Evidence]
     decision = _decide(rule, measured)
     limit = f"limit: {wording.limit(rule.limit.model_dump())}" if rule.limit else None
     failures = _failures(evidence[rule.document]) if rule.measurement == "blocking_failures" else []
-    said = f"{subject} {verb} {_in_words(measured, rule.limit)}"
+    who = compared_rates.sentence(rule.metric, measured.rates, measured.support)
+    figure = f"{subject} {verb} {_in_words(measured, rule.limit)}"
+    said = f"{who}: {figure}" if who else figure
     return Finding(
         rule=rule,
         attribute=attribute,

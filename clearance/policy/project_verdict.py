@@ -116,6 +116,6 @@ def same_decision(recorded: VerdictDocument, judged: VerdictDocument) -> bool:
 
 
 def _decision(verdict: VerdictDocument) -> VerdictDocument:
-    """The verdict without its sentences and without what would decide it."""
-    findings = tuple(replace(finding, reason="", more_rows=None) for finding in verdict.findings)
+    """The verdict without its sentences, what would decide it, and the rates behind a figure."""
+    findings = tuple(replace(finding, reason="", more_rows=None, rates=None) for finding in verdict.findings)
     return replace(verdict, reasons=(), findings=findings)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from clearance.data.sources import source_files
+from clearance.data.sources import file_listing
 from clearance.params import Source
 
 SMALL = 256 * 1024
@@ -31,7 +31,7 @@ def folder_of(root: Path, source: Source) -> Iterator[tuple[Path, bool] | None]:
     there are no files.
     """
     with contextlib.chdir(root):
-        files = source_files.find(source) if source.kind == "file" else []
+        files = file_listing.find(source).files if source.kind == "file" else ()
         size = sum(path.stat().st_size for path in files)
     if size <= SMALL or all(path.suffix.lower() == ".parquet" for path in files):
         yield root, True

@@ -304,6 +304,9 @@ class History:
         """What must stay, or would be left of a version that is erased."""
         about = {self._erasable[number] for number in event.entries}
         versions = {(erased.model, erased.version) for erased in about if erased.version}
+        unnamed = sum(erased.kind is EntryKind.PROPOSAL and erased.version is None for erased in about)
+        if len({(item.model, version) for version in event.versions} - versions) > unnamed:
+            return "it names a version that no entry which it erases is about"
         versions |= {(item.model, version) for version in event.versions}
         for model, version in versions:
             if version is not None and self._champions.get(model) == version:

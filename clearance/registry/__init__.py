@@ -32,6 +32,7 @@ _MODULE_OF = {
     "MlflowServer": "mlflow_server",
     "connect": "mlflow_server",
     "count_test_uses": "test_set_uses",
+    "SOURCE": "tracked_attempts",
     "TrackedAttempt": "tracked_attempts",
     "attempt_facts": "tracked_attempts",
     "find_attempts": "tracked_attempts",

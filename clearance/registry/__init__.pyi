@@ -21,6 +21,7 @@ from clearance.registry.run_values import DataSet as DataSet
 from clearance.registry.run_values import RunRecord as RunRecord
 from clearance.registry.run_values import TrackedRun as TrackedRun
 from clearance.registry.test_set_uses import count_test_uses as count_test_uses
+from clearance.registry.tracked_attempts import SOURCE as SOURCE
 from clearance.registry.tracked_attempts import TrackedAttempt as TrackedAttempt
 from clearance.registry.tracked_attempts import attempt_facts as attempt_facts
 from clearance.registry.tracked_attempts import find_attempts as find_attempts

@@ -15,7 +15,7 @@ from clearance import files, params, paths, registry
 from clearance.data.tables import fitted_rows
 from clearance.documents import catalogue
 from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
-from clearance.documents.measurement import Measurement
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import (
     CandidateReport,
@@ -23,7 +23,7 @@ from clearance.documents.training_document import (
     TrainingDocument,
 )
 from clearance.documents.verdict_document import VerdictDocument
-from clearance.reporting import summary
+from clearance.reporting import headline, summary
 from clearance.versioning import lineage
 
 D = TypeVar("D", bound=MeasuredDocument)
@@ -48,10 +48,10 @@ def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRe
     return registry.RunRecord(
         experiment=settings.experiment,
         fingerprint=verified.fingerprint,
-        title=f"{settings.name} {verified.fingerprint[:12]}",
+        title=f"{headline.VERDICTS[verdict.verdict]}: {settings.name} {verified.fingerprint[:8]}",
         params=dict(_leaves(params.read_yaml(verified.root / paths.PARAMS))),
-        metrics=dict([*_metrics(documents), *_tune_metrics(training)]),
-        tags=tags(verdict, model) | _notes(verdict),
+        metrics=dict([*_deciding(verdict), *_metrics(documents), *_tune_metrics(training)]),
+        tags=_run_tags(verdict, model) | _notes(verdict),
         data=tuple(_data_sets(split, model)),
         model=model,
         files={name: verified.root / name for name in names},
@@ -62,6 +62,7 @@ def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRe
         else {},
         candidates=tuple(_candidates(training)),
         test_rows=test_rows(split) if model else None,
+        status="FINISHED" if verdict.verdict is Outcome.PASS else "FAILED",
     )
 
 
@@ -142,6 +143,15 @@ def tags(verdict: VerdictDocument, model: registry.ModelDescription | None) -> d
     return values | ({"clearance.model.sha256": model.sha256} if model else {})
 
 
+def _run_tags(verdict: VerdictDocument, model: registry.ModelDescription | None) -> dict[str, str]:
+    """The tags of a run, with the digest that counts attempts; `reports/verdict.json` has all of them."""
+    return {
+        key: value
+        for key, value in tags(verdict, model).items()
+        if not key.startswith("clearance.evidence.") or key == registry.SOURCE
+    }
+
+
 def _notes(verdict: VerdictDocument) -> dict[str, str]:
     """The outcome of every rule, and the verdict as the text that MLflow shows first."""
     outcomes = {
@@ -151,14 +161,21 @@ def _notes(verdict: VerdictDocument) -> dict[str, str]:
     return outcomes | {"mlflow.note.content": summary.markdown(verdict)[:_LONGEST_NOTE]}
 
 
+def _deciding(verdict: VerdictDocument) -> Iterator[tuple[str, float]]:
+    """What the rules in force read, with the ends of its interval, under the name of the rule."""
+    for finding in verdict.findings:
+        ends = {"": finding.value, ".low": finding.low, ".high": finding.high}
+        for suffix, number in ends.items():
+            if number is not None and finding.outcome is not None:
+                yield f"decides/{_key(finding.rule, finding.attribute)}{suffix}", float(number)
+
+
 def _metrics(documents: Mapping[str, MeasuredDocument | BlockedDocument]) -> Iterator[tuple[str, float]]:
-    """Every number that was measured, with the ends of its interval; what is undefined has none."""
+    """Every number that was measured; what is undefined has none. The reports hold all intervals."""
     for name, document in documents.items():
         for key, measurement in _measurements(document.measurements):
-            ends = {"": measurement.value, ".low": measurement.low, ".high": measurement.high}
-            for suffix, number in ends.items():
-                if number is not None:
-                    yield f"{name}/{key}{suffix}", float(number)
+            if measurement.value is not None:
+                yield f"{name}/{key}", float(measurement.value)
 
 
 def _tune_metrics(training: TrainingDocument | BlockedDocument) -> Iterator[tuple[str, float]]:

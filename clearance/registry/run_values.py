@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -58,7 +58,8 @@ class RunRecord:
     """What is recorded about one execution of the pipeline.
 
     `files` maps a path in MLflow to the file or folder to store there, `contents` to the bytes of a file.
-    `test_rows` is the digest of the rows that judged a model, None when no model was judged.
+    `test_rows` is the digest of the rows that judged a model, None when no model was judged. `status` is how
+    MLflow shows that it ended: only a pass is FINISHED.
     """
 
     experiment: str
@@ -73,6 +74,7 @@ class RunRecord:
     contents: Mapping[str, bytes] = field(default_factory=dict)
     candidates: tuple[CandidateRun, ...] = ()
     test_rows: str | None = None
+    status: Literal["FINISHED", "FAILED"] = "FINISHED"
 
 
 @dataclass(frozen=True, kw_only=True)

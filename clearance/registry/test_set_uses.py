@@ -13,6 +13,7 @@ from mlflow.entities import Experiment, Run, ViewType
 from clearance.registry.mlflow_server import MlflowServer, translated
 
 FINGERPRINT = "clearance.fingerprint"
+MODEL = "clearance.model.sha256"
 TEST_ROWS = "clearance.test_rows"
 JUDGED_BEFORE = "clearance.test_rows.use"
 
@@ -20,27 +21,32 @@ _PAGE = 1000
 
 
 def count_test_uses(server: MlflowServer, test_rows: str) -> int:
-    """How many models of different content rows with this digest have judged, in all experiments; at least 0.
+    """How many different models rows with this digest have judged, in all experiments; at least 0.
 
-    Deleted runs count, because the rows were used.
+    The same model, byte for byte, is one use however often it was judged. Deleted runs count, because the
+    rows were used.
     """
     with translated(server.addresses[0]):
-        return len(_fingerprints(server, test_rows))
+        return len(_models(server, test_rows))
 
 
-def mark(server: MlflowServer, run_id: str, fingerprint: str, test_rows: str) -> None:
+def mark(server: MlflowServer, run_id: str, test_rows: str) -> None:
     """Tag a run with the rows that judged its model, and with the number of this use; the first is 1."""
-    others = _fingerprints(server, test_rows) - {fingerprint}
-    tags = server.client.get_run(run_id).data.tags
-    if TEST_ROWS not in tags:
+    run = server.client.get_run(run_id)
+    if TEST_ROWS not in run.data.tags:
+        others = _models(server, test_rows) - {_model(run)}
         server.client.set_tag(run_id, JUDGED_BEFORE, str(len(others) + 1))
         server.client.set_tag(run_id, TEST_ROWS, test_rows)
 
 
-def _fingerprints(server: MlflowServer, test_rows: str) -> set[str]:
-    return {
-        run.data.tags.get(FINGERPRINT, run.info.run_id) for run in search_runs(server, TEST_ROWS, test_rows)
-    }
+def _models(server: MlflowServer, test_rows: str) -> set[str]:
+    return {_model(run) for run in search_runs(server, TEST_ROWS, test_rows)}
+
+
+def _model(run: Run) -> str:
+    """The digest of the judged model's file; of an old run without one, that of all its content."""
+    tags = run.data.tags
+    return str(tags.get(MODEL) or tags.get(FINGERPRINT) or run.info.run_id)
 
 
 def search_runs(server: MlflowServer, tag: str, value: str) -> Iterator[Run]:

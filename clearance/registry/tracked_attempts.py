@@ -17,7 +17,7 @@ from clearance.registry import test_set_uses
 from clearance.registry.mlflow_server import MlflowServer, translated
 
 NAME = "clearance.name"
-MODEL = "clearance.model.sha256"
+MODEL = test_set_uses.MODEL
 VERDICT = "clearance.verdict"
 SOURCE = "clearance.evidence.data.origin.json"
 

@@ -37,6 +37,9 @@ STARTED_BY = "clearance.started_by"
 TRACKED_RUN = "clearance.tracked_run"
 CANDIDATE = "clearance.candidate"
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""The tag by which MLflow opens an experiment as training runs, not on its pages for language models."""
+
 _A_BATCH = 100
 _LONGEST = 6000
 _Item = TypeVar("_Item")
@@ -49,14 +52,18 @@ def find_run(server: MlflowServer, experiment: str, fingerprint: str) -> Tracked
         return None if active is None else _find(server, active.experiment_id, fingerprint)
 
 
-def track_run(server: MlflowServer, record: RunRecord) -> TrackedRun:
+def track_run(server: MlflowServer, record: RunRecord, started: str | None = None) -> TrackedRun:
     """Record what `record` holds, once; complete what an earlier call left half-written.
 
+    The run that MLflow itself `started` for this execution, if it is an empty one of this experiment, is
+    filled, and no other one is created.
     Raises IntegrityError when a file changed meanwhile, and MLflow's errors as `server.translated` does.
     """
     with translated(server.addresses[0]):
         experiment = _experiment(server, record.experiment)
-        tracked = _find(server, experiment, record.fingerprint) or _create(server, experiment, record)
+        tracked = _find(server, experiment, record.fingerprint) or (
+            _adopt(server, experiment, record, started) or _create(server, experiment, record)
+        )
         if tracked.complete:
             return tracked
         model_id = _log_model(server, experiment, tracked, record, record.model) if record.model else None
@@ -66,8 +73,8 @@ def track_run(server: MlflowServer, record: RunRecord) -> TrackedRun:
         for candidate in record.candidates:
             _log_candidate(server, experiment, tracked, record, candidate)
         if record.test_rows:
-            test_set_uses.mark(server, tracked.run_id, record.fingerprint, record.test_rows)
-        server.client.set_terminated(tracked.run_id, "FINISHED")
+            test_set_uses.mark(server, tracked.run_id, record.test_rows)
+        server.client.set_terminated(tracked.run_id, record.status)
         server.client.set_tag(tracked.run_id, COMPLETE, "true")
         return TrackedRun(run_id=tracked.run_id, started=tracked.started, model_id=model_id, complete=True)
 
@@ -83,12 +90,9 @@ def link_runs(server: MlflowServer, tracked: TrackedRun, starter: str) -> bool:
     }
     with translated(server.addresses[0]):
         for run_id, (key, value) in tags.items():
-            try:
-                run = server.client.get_run(run_id)
-            except MlflowException as error:
-                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                    return False
-                raise
+            run = _get_run(server, run_id)
+            if run is None:
+                return False
             if run.data.tags.get(key) != value:
                 server.client.set_tag(run_id, key, value)
     return True
@@ -101,12 +105,16 @@ def _experiment(server: MlflowServer, name: str) -> str:
         folder_name = re.sub(r"[^\w.-]+", "_", name)
         location = (server.artifacts / folder_name).as_uri() if server.artifacts else None
         try:
-            return str(server.client.create_experiment(name, artifact_location=location))
+            return str(server.client.create_experiment(name, artifact_location=location, tags=_KIND))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             experiment = server.client.get_experiment_by_name(name)
-    return _active_id(experiment, name)
+    experiment_id = _active_id(experiment, name)
+    for key, value in _KIND.items():
+        if experiment is not None and key not in experiment.tags:
+            server.client.set_experiment_tag(experiment_id, key, value)
+    return experiment_id
 
 
 def _active_id(experiment: Experiment | None, name: str) -> str:
@@ -132,6 +140,28 @@ def _oldest(server: MlflowServer, experiment: str, tag: str, value: str) -> Run 
         [experiment], f"tags.`{tag}` = '{value}'", run_view_type=ViewType.ACTIVE_ONLY
     )
     return min(runs, key=lambda run: (run.info.start_time, run.info.run_id), default=None)
+
+
+def _adopt(
+    server: MlflowServer, experiment: str, record: RunRecord, started: str | None
+) -> TrackedRun | None:
+    """The run that MLflow started, as ours; None unless it is of this experiment and holds nothing yet."""
+    run = None if started is None else _get_run(server, started)
+    if run is None or run.info.experiment_id != experiment or run.data.params or FINGERPRINT in run.data.tags:
+        return None
+    tags = {FINGERPRINT: record.fingerprint, "mlflow.runName": record.title}
+    server.client.log_batch(run.info.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    return _find(server, experiment, record.fingerprint)
+
+
+def _get_run(server: MlflowServer, run_id: str) -> Run | None:
+    """The run with this id; None where the tracking store has no such run."""
+    try:
+        return server.client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
 
 
 def _create(server: MlflowServer, experiment: str, record: RunRecord) -> TrackedRun:

@@ -5,11 +5,14 @@ It repeats what was decided and never decides again.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 from clearance import wording
-from clearance.documents import metric_catalogue
+from clearance.documents import compared_rates, metric_catalogue
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
-from clearance.policy import sample_size
+from clearance.policy import judgement, sample_size
 from clearance.policy.schema import Limit
 
 VERDICTS = {
@@ -71,6 +74,116 @@ def next_steps(verdict: VerdictDocument) -> list[str]:
     for finding in findings:
         subjects.setdefault(advise(finding), []).append(subject(finding))
     return [f"For {wording.join_names(names)}: {advice}" for advice, names in subjects.items()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """What somebody can do next: who, what, and the command, empty where there is none."""
+
+    by: str
+    what: str
+    command: str = ""
+
+
+_RUN = "clearance run"
+
+
+def actions(verdict: VerdictDocument) -> list[Action]:
+    """What to do next, by whom, and what that person types; `VERSION` is the candidate's number."""
+    if verdict.what_if:
+        return [
+            Action(by="anybody", what="this was a what-if; judge by the project's own policy", command=_RUN)
+        ]
+    return _ACTIONS[verdict.verdict](verdict)
+
+
+def _after_pass(_: VerdictDocument) -> list[Action]:
+    return [
+        Action(
+            by="whoever the policy asks to approve",
+            what="check the candidate, then approve or reject it",
+            command="clearance verify VERSION && clearance approve VERSION --as NAME --reason TEXT",
+        )
+    ]
+
+
+def _after_refusal(verdict: VerdictDocument) -> list[Action]:
+    findings = deciding_findings(verdict)
+    if findings and all(finding.metric.partition(".")[0] in _DATA_DOCUMENTS for finding in findings):
+        return [
+            Action(by="the owner of the data", what="deliver data that meet the rules above", command=_RUN)
+        ]
+    return [
+        Action(
+            by="the data scientist",
+            what="try another model, mitigation or threshold (`train` in params.yaml) or better data",
+            command=_RUN,
+        )
+    ]
+
+
+def _without_evidence(_: VerdictDocument) -> list[Action]:
+    return [
+        Action(by="the owner of the data", what="add the rows named here", command=_RUN),
+        Action(
+            by="two people with the right to override",
+            what="or allow it for a limited time, and say why",
+            command="clearance override VERSION --as NAME --until DATE --reason TEXT",
+        ),
+    ]
+
+
+def _without_measurement(_: VerdictDocument) -> list[Action]:
+    return [Action(by="the data scientist", what="remove the cause named here", command=_RUN)]
+
+
+_ACTIONS: Mapping[Outcome, Callable[[VerdictDocument], list[Action]]] = {
+    Outcome.PASS: _after_pass,
+    Outcome.FAIL: _after_refusal,
+    Outcome.INSUFFICIENT_EVIDENCE: _without_evidence,
+    Outcome.NOT_EVALUATED: _without_measurement,
+}
+
+
+def who(verdict: VerdictDocument) -> list[str]:
+    """Who is worse off by the findings that made the verdict, or that come closest to it, each pair once.
+
+    Empty where no finding compares rates of groups.
+    """
+    findings = [finding for finding in deciding_findings(verdict) if finding.metric.startswith("fairness.")]
+    sentences = (compared_rates.sentence(each.metric, each.rates, each.support) for each in findings)
+    return list(dict.fromkeys(sentence for sentence in sentences if sentence))
+
+
+def worst_first(finding: RuleFinding) -> tuple[bool, bool, int, float]:
+    """The order in which findings are shown: what fails or lacks evidence before what passes, what blocks
+    before what warns, then by outcome, then by how far the value lies beyond its limit."""
+    settled = finding.outcome in (None, Outcome.PASS)
+    order = (
+        len(judgement.WORST_FIRST)
+        if finding.outcome is None
+        else judgement.WORST_FIRST.index(finding.outcome)
+    )
+    return settled, finding.severity != "block", order, -excess(finding)
+
+
+def excess(finding: RuleFinding) -> float:
+    """How far the value lies beyond its limit, as a share of the limit: below 0 within it, 0 without one."""
+    if finding.value is None or finding.limit is None:
+        return 0.0
+    low, high = finding.limit.at_least, finding.limit.at_most
+    beyond = [
+        *([] if low is None else [(low - finding.value) / (abs(low) or 1.0)]),
+        *([] if high is None else [(finding.value - high) / (abs(high) or 1.0)]),
+    ]
+    return max(beyond, default=0.0)
+
+
+def in_brief(finding: RuleFinding) -> str:
+    """A finding in one line: what was measured, with its interval and the limit."""
+    limit = vars(finding.limit) if finding.limit else None
+    ends = vars(finding.limit).values() if finding.limit else ()
+    return f"{subject(finding)} {wording.measurement(vars(finding), ends)}, limit {wording.limit(limit)}"
 
 
 def subject(finding: RuleFinding) -> str:

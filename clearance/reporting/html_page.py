@@ -36,6 +36,7 @@ def environment(folder: Path) -> jinja2.Environment:
     )
     templates.filters |= {name: getattr(wording, name) for name in _WORDS}
     templates.filters |= {
+        "css_string": css_string,
         "prose": prose,
         "subject": metric_catalogue.subject,
         "metric_title": metric_catalogue.title,
@@ -53,6 +54,11 @@ def prose(text: str) -> markupsafe.Markup:
     """A sentence with its markup escaped, and text in backticks as code."""
     escaped = str(markupsafe.escape(visible(text)))
     return markupsafe.Markup(_TICKED.sub(r"<code>\1</code>", escaped))  # noqa: S704
+
+
+def css_string(text: str) -> str:
+    """The text as it may stand between quotes in a style sheet: nothing in it ends the string."""
+    return re.sub(r"[^\w .:,-]", " ", str(visible(text)))
 
 
 def verbatim(value: Any) -> str:

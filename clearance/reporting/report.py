@@ -16,12 +16,22 @@ from typing import Any
 from clearance import files, params, paths
 from clearance.documents import catalogue, codec, metric_catalogue
 from clearance.documents.evidence_document import Evidence, UnusableDocument
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.origin_document import OriginDocument
+from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.params import data_contract
-from clearance.policy import judgement, project_verdict
-from clearance.reporting import before_after, explain_rule, headline, html_page, impact_table
+from clearance.policy import project_verdict
+from clearance.reporting import (
+    before_after,
+    causes,
+    explain_rule,
+    headline,
+    html_page,
+    impact_table,
+    rate_plot,
+)
 
 FIGURES = (paths.TRAIN_FIGURES, paths.EVALUATE_FIGURES, paths.EXPLAIN_FIGURES)
 
@@ -29,8 +39,6 @@ SMALL_GROUP = 30
 """Groups with fewer rows are marked: an engineering convention, not law."""
 
 OUTCOMES = headline.VERDICTS | {"fail": "Fail", "reported": "Reported"}
-
-_ORDER = (*judgement.WORST_FIRST, "reported")
 
 _PICTURES = ("roc", "precision_recall", "calibration")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -153,7 +161,13 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
                 for entry in metric_catalogue.METRICS.values()
                 if entry.family in ("quality", "fairness")
             ],
-            findings=[codec.write(finding) for finding in sorted(verdict.findings, key=_worst_first)],
+            actions=headline.actions(verdict),
+            brief=[headline.in_brief(finding) for finding in headline.deciding_findings(verdict)],
+            causes=causes.of(verdict.findings),
+            findings=[codec.write(finding) for finding in sorted(verdict.findings, key=headline.worst_first)],
+            plots=_plots(evidence),
+            remedy=_remedies(evidence),
+            who=headline.who(verdict),
             origin=_as_json(evidence.origin),
             outcomes=OUTCOMES,
             overrides=data_contract.in_full(verdict.overrides),
@@ -181,9 +195,27 @@ def impact_rows(evidence: ReportEvidence) -> list[impact_table.Row]:
     return impact_table.table(evidence.documents["fairness"], policy.impact_table, as_of)
 
 
-def _worst_first(finding: RuleFinding) -> tuple[bool, int]:
-    """Blocking findings before the rest; among them by outcome, and then in the order of the policy."""
-    return finding.severity != "block", _ORDER.index(finding.outcome or "reported")
+def _plots(evidence: ReportEvidence) -> dict[str, list[rate_plot.Plot]]:
+    """The drawings of the groups' rates by attribute, those of the worst finding first."""
+    fairness = evidence.documents["fairness"]
+    if not isinstance(fairness, FairnessDocument):
+        return {}
+    worst = sorted(evidence.verdict.findings, key=headline.worst_first)
+    order = [finding.attribute for finding in worst if finding.attribute and rate_plot.rates_read(finding)]
+    names = dict.fromkeys(name for name in (*order, *fairness.groups) if name in fairness.groups)
+    return {name: rate_plot.draw(fairness, worst, name) for name in names}
+
+
+def _remedies(evidence: ReportEvidence) -> dict[str, str]:
+    """What to change for each expectation that blocks, by its detail."""
+    documents = [evidence.documents[name] for name in ("validation_raw", "validation_prepared")]
+    return {
+        entry.detail: causes.remedy(entry)
+        for document in documents
+        if isinstance(document, ValidationDocument)
+        for entry in document.expectations
+        if entry.blocks
+    }
 
 
 def strip(finding: Mapping[str, Any]) -> Strip | None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from clearance import paths, wording
 from clearance.documents.measurement import Outcome
+from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import RuleFinding, RuleNotInForce, VerdictDocument
 from clearance.params import data_contract
-from clearance.reporting import attempt_notice, headline, test_set_notice
+from clearance.policy import project_verdict
+from clearance.reporting import attempt_notice, causes, headline, test_set_notice
 
 REPORT = paths.REPORT_PAGE
 _MARKS = {
@@ -31,6 +33,10 @@ _HEADINGS = {
 }
 
 
+_WARNINGS = 2
+"""How many warnings about the data are told in a terminal."""
+
+
 def title(verdict: VerdictDocument) -> str:
     """One line: the verdict, the model, the policy, and whether it is only hypothetical."""
     policy = verdict.policy
@@ -40,14 +46,21 @@ def title(verdict: VerdictDocument) -> str:
 
 
 def reasons(verdict: VerdictDocument) -> list[str]:
-    """A sentence for each blocking finding that is not a pass; without any, what made the verdict."""
-    reasons_ = [
-        finding.reason
+    """A sentence for each blocking finding that is not a pass; without any, what made the verdict.
+
+    What several findings wait for is said once.
+    """
+    blocking = [
+        finding
         for finding in verdict.findings
         if finding.severity == "block" and finding.outcome not in (None, Outcome.PASS)
     ]
+    reasons_ = [finding.reason for finding in blocking]
     if verdict.verdict == Outcome.PASS:
         return [headline.sentence(verdict)]
+    if reasons_ and (told := causes.of(blocking)):
+        decided = [finding.reason for finding in blocking if finding.outcome is not Outcome.NOT_EVALUATED]
+        return [*map(str, told), *decided]
     return reasons_ or [headline.sentence(verdict)]
 
 
@@ -74,6 +87,22 @@ def _dates(rule: RuleNotInForce) -> str:
     return f"{rule.id}: from {rule.valid_from}{until}"
 
 
+def data_warnings(folder: Path) -> list[str]:
+    """How many expectations of the data warn, and the first of them, as a line; none where all are met."""
+    details = [
+        entry.detail
+        for name in ("validation_raw", "validation_prepared")
+        if isinstance(document := project_verdict.read_document(folder, name), ValidationDocument)
+        for entry in document.expectations
+        if not entry.success and entry.severity == "warn"
+    ]
+    if not details:
+        return []
+    more = [f"and {len(details) - _WARNINGS} more"] if len(details) > _WARNINGS else []
+    number = f"{len(details)} warning{'' if len(details) == 1 else 's'} about the data"
+    return [f"{number}: {'; '.join([*details[:_WARNINGS], *more])}"]
+
+
 def counts(folder: Path, verdict: VerdictDocument) -> list[str]:
     """Which attempt at its model the project at `folder` is, and how often its test set has judged one.
 
@@ -95,13 +124,24 @@ def markdown(verdict: VerdictDocument, folder: Path | None = None) -> str:
 
     With the `folder` of the project, also which attempt it was and how often its test set judged a model.
     """
-    lines = [f"## {title(verdict)}", "", headline.sentence(verdict), ""]
+    worse_off = [f"**{line}.**" for line in headline.who(verdict)]
+    lines = [f"## {title(verdict)}", "", *worse_off, *([""] if worse_off else [])]
+    lines += [headline.sentence(verdict), ""]
     lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
-    lines += [_row(finding) for finding in verdict.findings]
-    notices = [] if folder is None else [wording.sentence(line) for line in counts(folder, verdict)]
-    lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *notices))]
+    lines += [_row(finding) for finding in sorted(verdict.findings, key=headline.worst_first)]
+    told = [] if folder is None else [*data_warnings(folder), *counts(folder, verdict)]
+    notices = [wording.sentence(line) for line in told]
+    lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *_next(verdict), *notices))]
     lines += [*(f"- {_as_code(line)}" for line in overrides(verdict)), ""]
     return "\n".join(lines)
+
+
+def _next(verdict: VerdictDocument) -> list[str]:
+    """What to do next, by whom, as Markdown."""
+    return [
+        f"Next, {action.by}: {action.what}" + (f": `{action.command}`" if action.command else "")
+        for action in headline.actions(verdict)
+    ]
 
 
 def _as_code(line: str) -> str:

@@ -125,6 +125,12 @@ PUSH_CORRUPT = ErrorKind(
 )
 
 # git
+CHECKOUT_OF_ANOTHER_USER = ErrorKind(
+    "versioning.checkout_of_another_user",
+    ConfigurationError,
+    "the checkout {folder} belongs to another user, so git does not read it",
+    "if you trust its content, run `git config --global --add safe.directory {folder}`; or `chown -R` it",
+)
 GIT_REFUSED = ErrorKind(
     "versioning.git_refused",
     ConfigurationError,

@@ -309,6 +309,8 @@ def files_at_head(root: Path, paths: Collection[str]) -> tuple[str | None, dict[
     if result.returncode:
         if b"not a git repository" in result.stderr:
             return None, contents
+        if b"dubious ownership" in result.stderr:
+            raise faults.CHECKOUT_OF_ANOTHER_USER(folder=root)
         raise faults.GIT_REFUSED(reason=_first_line(result))
     commit: str | None = None
     answers = result.stdout
@@ -325,6 +327,11 @@ def files_at_head(root: Path, paths: Collection[str]) -> tuple[str | None, dict[
         elif kind == b"blob":
             contents[path] = content
     return commit, contents
+
+
+def refuse_unreadable(root: Path) -> None:
+    """Raise ConfigurationError when git refuses to read the repository of `root`, if there is one."""
+    files_at_head(root, ())
 
 
 def export(root: Path, commit: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ Their model is derived from `clearance.params`, so the form in Prefect's UI, the
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -101,6 +101,15 @@ def _without_empty(tree: dict[str, Any], model: type[BaseModel]) -> dict[str, An
         if inner or not section:
             result[key] = inner
     return result
+
+
+def leaves(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each override as its dotted key and its value; a list is one value."""
+    for key, value in overrides.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def with_policy(overrides: Mapping[str, Any], file: str | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from clearance.errors import ClearanceError
 from clearance.policy import project_verdict
 from clearance.preflight import check
 from clearance.reporting import current_verdict
-from clearance.versioning import dvc_lock, dvc_repro, repair
+from clearance.versioning import dvc_lock, dvc_repro, git, repair
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses, OnLine
 from flows.runner.early_start import EarlyStart
@@ -217,6 +217,7 @@ def open_run(
             raise
         return
     environment.apply(root)
+    git.refuse_unreadable(root)
     isolation.seal_process()  # it holds what the effects need, and runs what others wrote
     content = params.read_yaml(root / paths.PARAMS)
     if changes:

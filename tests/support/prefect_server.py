@@ -39,6 +39,11 @@ class PrefectServer:
         """The HOME of its commands; nothing may appear there."""
         return self.folder.parent / "home"
 
+    @property
+    def address(self) -> dict[str, str]:
+        """The variable with which a command uses this server in place of a temporary one."""
+        return {"PREFECT_API_URL": self.api}
+
     def variables(self) -> dict[str, str]:
         """The environment of a Prefect command that reaches this server."""
         inherited = {
@@ -50,12 +55,7 @@ class PrefectServer:
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
         }
-        return (
-            inherited
-            | environment.TOOL_DEFAULTS
-            | pace
-            | {"PREFECT_API_URL": self.api, "HOME": str(self.home)}
-        )
+        return inherited | environment.TOOL_DEFAULTS | pace | self.address | {"HOME": str(self.home)}
 
 
 @contextlib.contextmanager

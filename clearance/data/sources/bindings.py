@@ -10,21 +10,28 @@ from typing import Any
 
 import duckdb
 
-from clearance.data.sources import demo_table, snapshot_folder, source_files
+from clearance.data.sources import column_types, demo_table, snapshot_folder, source_files
 from clearance.params import Source
 
-Bind = Callable[[duckdb.DuckDBPyConnection, Source], dict[str, Any]]
+Bind = Callable[[duckdb.DuckDBPyConnection, str, Source, column_types.ColumnUses], dict[str, Any]]
 
 DIRECT: Mapping[str, Bind] = {"demo": demo_table.bind, "file": source_files.bind}
 """The kinds that are read without a snapshot."""
 
+_AS_READ = "source_as_read"
 
-def bind(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, Any]:
+
+def bind(
+    connection: duckdb.DuckDBPyConnection, source: Source, uses: column_types.ColumnUses | None = None
+) -> dict[str, Any]:
     """Make `source` the view `source` of the session, confine the session to it, and describe it.
 
+    `uses` says what its columns are used as; without it, nothing is an identity and all may be features.
     Raises SourceError or DataError that names the file at fault, ConfigurationError on a wrong setting, and
     IntegrityError on a snapshot whose table was changed.
     """
-    if source.is_snapshot:
-        return snapshot_folder.bind(connection, source)
-    return DIRECT[source.kind](connection, source)
+    uses = uses or column_types.ColumnUses(declared=source.types or {})
+    kind = snapshot_folder.bind if source.is_snapshot else DIRECT[source.kind]
+    description = kind(connection, _AS_READ, source, uses)
+    connection.execute(f"CREATE TEMP VIEW source AS {column_types.declare(connection, _AS_READ, uses)}")
+    return description

@@ -1,18 +1,28 @@
-"""The types of the columns of a text table, decided by every one of their values.
+"""The types of the columns of a table: a value is what was written until the user says otherwise.
 
-A column is a number only if nothing is lost by reading it as one: identifiers with leading zeros, signs,
-underscores or more digits than a number keeps stay text. It never looks at a name or guesses from a sample.
+A text becomes a number, a boolean or a time only where every value of the column allows it and nothing is
+lost: identifiers with leading zeros, signs, underscores or more digits than a number keeps stay text. What
+identifies a row or a group keeps its text unless integers say the same; only a feature may lose the way its
+numbers were written, because it is used as a number. `source.types` decides before all of that.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import duckdb
 
+from clearance import params
+from clearance.data import faults
 from clearance.data.sources import duckdb_engine
+from clearance.params.source import ColumnType
 
 _SAMPLE = 2_048
+_TESTS_A_SCAN = 120
+"""DuckDB holds some 3 MB for each test of a scan, so a wide table is scanned several times."""
+
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = "[0-9]{2}:[0-9]{2}[0-9:.]*"
 _NUMBER = " *-?(0|[1-9][0-9]{0,16})?([.][0-9]*)?([eE][-+]?[0-9]+)? *"
@@ -38,41 +48,162 @@ _TESTS: Mapping[str, str] = {
 }
 
 
-def narrow(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> list[str]:
-    """SQL for each text column of `table`, cast to the first type that all its values have.
+TEXT_KINDS = tuple(_TESTS)
+"""What a column of a CSV, whose values are all texts, may become."""
+
+_ONE_SPELLING: Mapping[str, str] = {
+    "BOOLEAN": (
+        "(bool_and({c} = lower({c})) OR bool_and({c} = upper({c})) OR bool_and({c} IN ('True', 'False')))"
+    ),
+    "DOUBLE": (
+        "(bool_and(regexp_full_match({c}, '-?(0|[1-9][0-9]*)([.][0-9]*[1-9])?'))"
+        " OR (bool_and(regexp_full_match({c}, '-?(0|[1-9][0-9]*)[.][0-9]+'))"
+        " AND min(strlen({c}) - strpos({c}, '.')) = max(strlen({c}) - strpos({c}, '.'))))"
+    ),
+}
+"""The test over a whole column that two texts are never one value: 1.1 and 1.10 are."""
+
+# What `source.types` may declare: the SQL type, and the test of a value `{c}` that is read as text first.
+_DECLARED: Mapping[ColumnType, tuple[str, str]] = {
+    "text": ("{c}", "true"),
+    "number": ("CAST({c} AS DOUBLE)", "isfinite(TRY_CAST({c} AS DOUBLE)) AND NOT contains({c}, '_')"),
+    "integer": (
+        "CAST(split_part(trim({c}), '.', 1) AS BIGINT)",
+        "regexp_full_match(trim({c}), '[-+]?[0-9]+([.]0*)?')"
+        " AND TRY_CAST(split_part(trim({c}), '.', 1) AS BIGINT) IS NOT NULL",
+    ),
+    "boolean": ("CAST({c} AS BOOLEAN)", "TRY_CAST({c} AS BOOLEAN) IS NOT NULL"),
+    "time": ("CAST({c} AS TIMESTAMP)", "TRY_CAST({c} AS TIMESTAMP) IS NOT NULL"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnUses:
+    """What the columns of a source are used as, by name.
+
+    `declared` are their types by `source.types`; `identities` name rows, persons and groups, `keys` among
+    them rows and persons; `features` are used as numbers where they hold numbers (None: every other column).
+    """
+
+    declared: Mapping[str, ColumnType] = field(default_factory=dict)
+    keys: frozenset[str] = frozenset()
+    identities: frozenset[str] = frozenset()
+    features: params.AllBut | frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, source: params.Source, data: params.Data) -> ColumnUses:
+        """The uses that `params.yaml` declares; without a `select`, so does a `data.columns` type `text`."""
+        texts = {name for name, rule in data.columns.items() if rule.type == "text" and source.select is None}
+        keys = {name for name in (data.row_key, data.entity, data.cluster) if name is not None}
+        features = data.features if isinstance(data.features, params.AllBut) else frozenset(data.features)
+        return cls(
+            declared=source.types or {},
+            keys=frozenset(keys),
+            identities=frozenset(texts | keys | {*data.protected}),
+            features=features,
+        )
+
+    def is_feature(self, column: str) -> bool:
+        """Whether a column that is not an identity is used as a feature under its own name."""
+        if self.features is None:
+            return True
+        if isinstance(self.features, params.AllBut):
+            return column not in self.features.all_but
+        return column in self.features
+
+    def kinds(self, column: str, kinds: Sequence[str]) -> list[str]:
+        """Those of these SQL types that the column may become."""
+        if column in self.declared:
+            return []
+        exact = ("BIGINT",) if column in self.keys else ("BIGINT", "BOOLEAN")
+        return [kind for kind in kinds if kind in exact or column not in self.identities]
+
+
+def narrow(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Mapping[str, Sequence[str]],
+    uses: ColumnUses,
+) -> list[str]:
+    """SQL for each text column of `table`, cast to the first of its SQL types that all its values have.
 
     `table` is SQL that can be read twice. A column without any value stays text.
     """
-    sample = f"(FROM {table} LIMIT {_SAMPLE})"
-    possible = _possible(connection, sample, {column: list(_TESTS) for column in columns})
-    possible = _possible(connection, table, possible)
+    candidates = {column: uses.kinds(column, kinds) for column, kinds in columns.items()}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE type_sample AS FROM {table} LIMIT {_SAMPLE}")
+    possible = _possible(connection, "type_sample", candidates, uses, without_values=True)
+    possible = _possible(connection, table, possible, uses)
     return [_cast(column, possible[column]) for column in columns]
 
 
+def declare(connection: duckdb.DuckDBPyConnection, table: str, uses: ColumnUses) -> str:
+    """SQL for the rows of `table` with the types that `source.types` declares.
+
+    Raises ConfigurationError on a column that the table does not have, DataError where a value has another
+    type.
+    """
+    if not uses.declared:
+        return f"FROM {table}"
+    names = connection.sql(f"FROM {table} LIMIT 0").columns
+    for column in uses.declared:
+        if column not in names:
+            close = difflib.get_close_matches(column, names, n=1)
+            suggestion = f" (did you mean `{close[0]}`?)" if close else ""
+            raise faults.TYPES_OF_UNKNOWN_COLUMN(column=column, suggestion=suggestion)
+    texts = {column: f"CAST({duckdb_engine.name(column)} AS VARCHAR)" for column in uses.declared}
+    tests = {column: _of(_DECLARED[kind][1], texts[column]) for column, kind in uses.declared.items()}
+    wrong = ", ".join(
+        f"count(*) FILTER ({texts[column]} IS NOT NULL AND NOT coalesce({test}, false))"
+        for column, test in tests.items()
+    )
+    counts = connection.execute(f"FROM {table} SELECT {wrong}").fetchall()[0]
+    for (column, kind), rows in zip(uses.declared.items(), counts, strict=True):
+        if rows:
+            raise faults.NOT_OF_DECLARED_TYPE(column=column, kind=kind, rows=rows)
+    casts = ", ".join(
+        f"{_of(_DECLARED[kind][0], texts[column])} AS {duckdb_engine.name(column)}"
+        for column, kind in uses.declared.items()
+    )
+    return f"FROM {table} SELECT * REPLACE ({casts})"
+
+
 def _possible(
-    connection: duckdb.DuckDBPyConnection, table: str, candidates: Mapping[str, Sequence[str]]
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    candidates: Mapping[str, Sequence[str]],
+    uses: ColumnUses,
+    *,
+    without_values: bool = False,
 ) -> dict[str, list[str]]:
-    """The candidate types of each column that no value of the table rules out."""
+    """The candidate types of each column that every value of the table has.
+
+    `without_values`: a column without values keeps its candidates, because rows are still to be read.
+    """
     pairs = [(column, kind) for column, kinds in candidates.items() for kind in kinds]
     possible: dict[str, list[str]] = {column: [] for column in candidates}
-    if pairs:
-        tests = ", ".join(_all_values_pass(column, kind) for column, kind in pairs)
+    for start in range(0, len(pairs), _TESTS_A_SCAN):
+        part = pairs[start : start + _TESTS_A_SCAN]
+        tests = ", ".join(_all_values_pass(column, kind, uses) for column, kind in part)
         answers = connection.execute(f"FROM {table} SELECT {tests}").fetchall()[0]
-        for (column, kind), answer in zip(pairs, answers, strict=True):
-            if answer is not False:
+        for (column, kind), answer in zip(part, answers, strict=True):
+            if answer or (answer is None and without_values):
                 possible[column].append(kind)
     return possible
 
 
-def _all_values_pass(column: str, kind: str) -> str:
+def _all_values_pass(column: str, kind: str, uses: ColumnUses) -> str:
     """SQL that is true when every value passes, false when one does not, null when there are no values."""
     quoted = duckdb_engine.name(column)
-    test = _TESTS[kind].replace("{c}", quoted)
-    return f"bool_and(coalesce({test}, false)) FILTER ({quoted} IS NOT NULL)"
+    test = f"bool_and(coalesce({_of(_TESTS[kind], quoted)}, false)) FILTER ({quoted} IS NOT NULL)"
+    if kind in _ONE_SPELLING and not (uses.is_feature(column) and column not in uses.identities):
+        return f"({test} AND {_of(_ONE_SPELLING[kind], quoted)})"
+    return test
+
+
+def _of(template: str, column: str) -> str:
+    return template.replace("{c}", column)
 
 
 def _cast(column: str, kinds: Sequence[str]) -> str:
     quoted = duckdb_engine.name(column)
-    if not kinds or len(kinds) == len(_TESTS):  # no type fits, or there are no values
-        return quoted
-    return f"CAST({quoted} AS {kinds[0]}) AS {quoted}"
+    return f"CAST({quoted} AS {kinds[0]}) AS {quoted}" if kinds else quoted

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,26 +119,30 @@ def _unstable_parts(node: Any, unstable: set[str]) -> Iterator[str]:
             yield from _unstable_parts(inner, unstable)
 
 
-def stream(connection: duckdb.DuckDBPyConnection, select: str) -> pa.RecordBatchReader:
+def stream(
+    connection: duckdb.DuckDBPyConnection, select: str, written: Collection[str] = ()
+) -> pa.RecordBatchReader:
     """The rows of `select` as Arrow batches, with columns of types that a data frame reads directly.
 
-    Dates become timestamps at midnight; decimals become numbers, or text when they are long integers;
-    UUIDs, times of day, intervals, enumerations and JSON become text.
+    Dates become timestamps at midnight; decimals become numbers, or text when they are long integers or their
+    column is one of `written`; UUIDs, times of day, intervals, enumerations and JSON become text.
     Raises DataError on two columns of one name and on nested or binary columns.
     """
     relation = connection.sql(select)
     refuse_duplicate_names(relation.columns, "the table")
     columns = ", ".join(
-        _as_plain(column, str(kind)) for column, kind in zip(relation.columns, relation.types, strict=True)
+        _as_plain(column, str(kind), written=column in written)
+        for column, kind in zip(relation.columns, relation.types, strict=True)
     )
     return relation.project(columns).to_arrow_reader(_BATCH)
 
 
 def refuse_duplicate_names(names: Sequence[str], where: str) -> None:
-    """Raise DataError when two of these column names differ in nothing but upper and lower case."""
+    """Raise DataError when two of these column names look alike: they differ in nothing but upper and lower
+    case, spaces around them, or the Unicode form of a character."""
     first: dict[str, str] = {}
     for name in names:
-        key = name.casefold()
+        key = unicodedata.normalize("NFKC", name).casefold().strip()
         if key in first:
             raise faults.DUPLICATE_COLUMNS(where=where, first=first[key], second=name)
         first[key] = name
@@ -148,11 +153,11 @@ _AS_TIME = {"DATE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
 
-def _as_plain(column: str, kind: str) -> str:
+def _as_plain(column: str, kind: str, *, written: bool) -> str:
     quoted = name(column)
     if kind.endswith("]") or kind.startswith(_NESTED) or kind in {"BLOB", "GEOMETRY"}:
         raise faults.COLUMN_NOT_PLAIN(column=column, kind=kind)
-    plain = _plain_kind(kind)
+    plain = "VARCHAR" if written and kind.startswith("DECIMAL") else _plain_kind(kind)
     return quoted if plain is None else f"CAST({quoted} AS {plain}) AS {quoted}"
 
 

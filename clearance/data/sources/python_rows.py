@@ -21,14 +21,15 @@ _NUMBER = pa.float64()
 _INTEGER = pa.int64()
 _TIME = pa.timestamp("us")
 _INSTANT = pa.timestamp("us", tz="UTC")
+_EXACT = 2**53
 _INT64 = range(-(2**63), 2**63)
 
 
 def to_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
     """These rows as a table; a column without any value has Arrow's null type.
 
-    Integers beyond 64 bits and mixed kinds become text; decimals become numbers. Raises SourceError on
-    binary values.
+    Integers beyond 64 bits and mixed kinds become text; decimals become numbers, or text where they are
+    whole and beyond what a number tells apart. Raises SourceError on binary values.
     """
     columns = zip(*rows, strict=True) if rows else ([] for _ in names)
     return pa.table(
@@ -51,7 +52,7 @@ def _kind(present: set[type], values: Sequence[Any]) -> pa.DataType:
         return pa.bool_()
     if present <= {int, float, Decimal}:
         if not _are_integers(values):
-            return _NUMBER
+            return _TEXT if any(map(_is_lost_as_number, values)) else _NUMBER
         return _INTEGER if all(value is None or int(value) in _INT64 for value in values) else _TEXT
     if present <= {dt.date, dt.datetime}:
         zones = {getattr(value, "tzinfo", None) is not None for value in values if value is not None}
@@ -67,6 +68,11 @@ def _are_integers(values: Sequence[Any]) -> bool:
         or (isinstance(value, Decimal) and value.is_finite() and int(value.as_tuple().exponent) >= 0)
         for value in values
     )
+
+
+def _is_lost_as_number(value: Any) -> bool:
+    """Whether a whole number, not read as a floating-point one, is too large to be one exactly."""
+    return isinstance(value, int | Decimal) and value == value // 1 and not -_EXACT <= value <= _EXACT
 
 
 def _convert(value: Any, kind: pa.DataType) -> Any:

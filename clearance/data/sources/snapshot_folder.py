@@ -17,7 +17,7 @@ import duckdb
 
 from clearance import files
 from clearance.data import faults
-from clearance.data.sources import duckdb_engine
+from clearance.data.sources import column_types, duckdb_engine
 from clearance.errors import IntegrityError
 from clearance.params import Source
 
@@ -25,13 +25,15 @@ TABLE = "table.parquet"
 ORIGIN = "origin.json"
 
 
-def bind(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, Any]:
-    """Make the snapshot the view `source` of a session that can read nothing else, and return its origin.
+def bind(
+    connection: duckdb.DuckDBPyConnection, name: str, source: Source, _uses: column_types.ColumnUses
+) -> dict[str, Any]:
+    """Make the snapshot the view `name` of a session that can read nothing else, and return its origin.
 
     Raises what `read` raises.
     """
     table, origin = read(source)
-    connection.execute(f"CREATE TEMP VIEW source AS FROM read_parquet({duckdb_engine.literal(str(table))})")
+    connection.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet({duckdb_engine.literal(str(table))})")
     duckdb_engine.confine(connection, [table])
     return origin
 

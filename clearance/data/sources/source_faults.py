@@ -59,6 +59,8 @@ def _csv(message: str) -> ClearanceError | None:
     if counts:
         return faults.CSV_FIELD_COUNT(line=line, path=path, columns=counts[1], fields=counts[2])
     place = f"line {line} of {path}" if line else path
+    if limit := _match(r"Maximum line size of (\d+) bytes exceeded", message):
+        return faults.LINE_TOO_LONG(place=place, limit=limit)
     if "unterminated quote" in message:
         return faults.CSV_OPEN_QUOTE(place=place)
     return faults.CSV_MALFORMED(place=place, reason=_first_line(message))

@@ -1,137 +1,110 @@
 """The files of a `file` source, bound as one table without reading them into memory.
 
-It decides which files belong and what each column of a CSV holds, and names the file at fault. It never
-guesses a delimiter, skips a line or fills one up.
+It decides what each column holds, and names the file at fault. It never guesses a delimiter, skips a line or
+fills one up; and it never takes a reader's word for it that a file is whole.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearance.data import faults
-from clearance.data.sources import column_types, duckdb_engine, source_faults
+from clearance.data.sources import (
+    column_types,
+    duckdb_engine,
+    file_agreement,
+    file_bytes,
+    file_listing,
+    json_records,
+    source_faults,
+)
+from clearance.data.sources.file_listing import Listing
 from clearance.params import Source
 
-Format = Literal["csv", "parquet", "json"]
-_SUFFIXES: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
 _DELIMITERS = ",;\t|"
 
 
-def bind(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, Any]:
-    """Make the files the view `source` of a session that can read nothing else, and describe them.
+def bind(
+    connection: duckdb.DuckDBPyConnection, name: str, source: Source, uses: column_types.ColumnUses
+) -> dict[str, Any]:
+    """Make the files the view `name` of a session that can read nothing else, and describe them.
 
     Raises SourceError or DataError that names the file at fault, ConfigurationError on a wrong setting.
     """
-    files = find(source)
-    view = {"csv": _csv, "parquet": _parquet, "json": _json}[_format_of(source, files)]
-    connection.execute(f"CREATE TEMP VIEW source AS {view(connection, source, files)}")
-    duckdb_engine.confine(connection, files)
-    return _description(source, files)
+    listing = file_listing.find(source)
+    view = {"csv": _csv, "parquet": _parquet, "json": _json}[
+        file_listing.common_format(source, listing.files)
+    ]
+    connection.execute(f"CREATE TEMP VIEW {name} AS {view(connection, source, listing, uses)}")
+    duckdb_engine.confine(connection, listing.files)
+    return _description(source, listing)
 
 
-def find(source: Source) -> list[Path]:
-    """The files of the source in the order of their names, so that the order of rows is fixed.
-
-    Raises SourceError when there is none, and ConfigurationError on a pattern that leaves the folder.
-    """
-    root = Path(source.path)
-    if not root.exists():
-        raise faults.SOURCE_MISSING(path=root)
-    if root.is_file():
-        files = [root]
-    elif source.glob is not None and (Path(source.glob).is_absolute() or ".." in Path(source.glob).parts):
-        raise faults.GLOB_LEAVES_FOLDER(glob=source.glob, folder=root)
-    else:
-        matches = (path for path in root.glob(source.glob or "**/*") if path.is_file())
-        files = sorted(path for path in matches if not path.name.startswith("."))
-        if source.glob is None:
-            files = [path for path in files if _format(path) is not None]
-    if not files and source.glob:
-        raise faults.NO_MATCHING_FILE(folder=root, glob=source.glob)
-    if not files:
-        raise faults.NO_KNOWN_FILE(folder=root, suffixes=", ".join(_SUFFIXES))
-    for path in files:
-        if any(mark in str(path) for mark in "*?["):
-            raise faults.WILDCARD_IN_FILE_NAME(path=path)
-    return files
-
-
-def _format(path: Path) -> Format | None:
-    return _SUFFIXES.get(Path(path.name.lower().removesuffix(".gz")).suffix)
-
-
-def _format_of(source: Source, files: Sequence[Path]) -> Format:
-    """The one format of the files. Raises ConfigurationError when they have none, or several."""
-    if source.format is not None:
-        return source.format
-    formats = {_format(path) for path in files}
-    common = formats.pop() if len(formats) == 1 else None
-    if common is None:
-        raise faults.NO_COMMON_FORMAT(path=source.path)
-    return common
-
-
-def _description(source: Source, files: Sequence[Path]) -> dict[str, Any]:
-    root = Path(source.path)
-    settings = {name: getattr(source, name) for name in ("glob", "delimiter")}
-    below = [] if root.is_file() else [path.relative_to(root).as_posix() for path in files]
+def _description(source: Source, listing: Listing) -> dict[str, Any]:
+    root = listing.root
+    settings = {name: getattr(source, name) for name in ("glob", "delimiter", "types")}
+    paths = {"files": listing.below(listing.files), "left_out": listing.below(listing.left_out)}
     return {
         "kind": "file",
         "path": root.name if root.is_absolute() else source.path,
-        "format": _format_of(source, files),
-        **{name: value for name, value in settings.items() if value is not None},
-        **({"files": below} if below else {}),
+        "format": file_listing.common_format(source, listing.files),
+        **{name: value for name, value in settings.items() if value},
+        **{name: below for name, below in paths.items() if below},
     }
 
 
-def _csv(connection: duckdb.DuckDBPyConnection, source: Source, files: Sequence[Path]) -> str:
-    headers = {path: _header(path, _delimiter(source, path)) for path in files}
-    _check_same_columns(headers)
-    groups = itertools.groupby(files, lambda path: (headers[path], _delimiter(source, path)))
-    parts = [_read_csv(list(group), *key) for key, group in groups]
+def _csv(
+    connection: duckdb.DuckDBPyConnection, source: Source, listing: Listing, uses: column_types.ColumnUses
+) -> str:
+    file_bytes.check(listing.files, mark_allowed=True)
+    headers = {path: _header(path, _delimiter(source, path)) for path in listing.files}
+    folders = _check_columns(headers, listing)
+    groups = itertools.groupby(listing.files, lambda path: (headers[path], _delimiter(source, path)))
+    parts = [_read_csv(list(group), *key, folders) for key, group in groups]
     as_text = " UNION ALL BY NAME ".join(f"(FROM {part})" for part in parts)
-    columns = column_types.narrow(connection, f"({as_text})", headers[files[0]])
+    names = [*headers[listing.files[0]], *folders]
+    if len(listing.files) > 1:
+        file_agreement.check_texts(connection, parts, headers[listing.files[0]], uses)
+    columns = column_types.narrow(
+        connection, f"({as_text})", dict.fromkeys(names, column_types.TEXT_KINDS), uses
+    )
     return f"FROM ({as_text}) SELECT {', '.join(columns)}"
 
 
-def _read_csv(files: Sequence[Path], header: Sequence[str], delimiter: str) -> str:
+def _read_csv(files: Sequence[Path], header: Sequence[str], delimiter: str, folders: Sequence[str]) -> str:
     columns = ", ".join(f"{duckdb_engine.literal(name)}: 'VARCHAR'" for name in header)
     return (
         f"read_csv({_list(files)}, auto_detect=false, header=true, columns={{{columns}}}, strict_mode=true, "
         f"delim={duckdb_engine.literal(delimiter)}, quote='\"', escape='\"', nullstr='', "
-        "hive_partitioning=false)"
+        f"{_hive(folders)})"
     )
+
+
+def _hive(folders: Sequence[str]) -> str:
+    return "hive_partitioning=true, hive_types_autocast=false" if folders else "hive_partitioning=false"
 
 
 def _delimiter(source: Source, path: Path) -> str:
     if source.delimiter is None:
-        return "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
+        return "\t" if ".tsv" in path.suffixes[-2:] else ","
     if len(source.delimiter) != 1 or source.delimiter in '"\r\n':
         raise faults.BAD_DELIMITER(delimiter=repr(source.delimiter))
     return source.delimiter
 
 
 def _header(path: Path, delimiter: str) -> tuple[str, ...]:
-    open_text = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        with open_text(path, "rt", encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(file_bytes.opened(path), encoding="utf-8-sig", newline="") as file:
             header = tuple(next(csv.reader(file, delimiter=delimiter, strict=True), ()))
     except UnicodeDecodeError as error:
         raise source_faults.not_utf8(str(path), error.object[:2]) from None
@@ -161,39 +134,59 @@ def _yaml(mark: str) -> str:
     return '"\\t"' if mark == "\t" else f'"{mark}"'
 
 
-def _parquet(_: duckdb.DuckDBPyConnection, __: Source, files: Sequence[Path]) -> str:
-    headers: dict[Path, tuple[str, ...]] = {}
-    for path in files:
-        try:
-            headers[path] = tuple(pq.read_schema(path).names)
-        except (pa.ArrowException, OSError) as error:
-            raise faults.PARQUET_UNREADABLE(path=path, reason=str(error).splitlines()[0]) from None
-        duckdb_engine.refuse_duplicate_names(headers[path], str(path))
-    _check_same_columns(headers)
-    return f"FROM read_parquet({_list(files)}, union_by_name=true, hive_partitioning=false)"
-
-
-def _json(connection: duckdb.DuckDBPyConnection, _: Source, files: Sequence[Path]) -> str:
-    if len(files) > 1:
-        _check_same_columns({path: tuple(connection.sql(_read_json([path])).columns) for path in files})
-    relation = connection.sql(_read_json(files))
-    columns = [
-        f"({duckdb_engine.name(name)} ->> '$') AS {duckdb_engine.name(name)}"
-        if str(kind) == "JSON"
-        else duckdb_engine.name(name)
-        for name, kind in zip(relation.columns, relation.types, strict=True)
-    ]
-    return f"FROM ({_read_json(files)}) SELECT {', '.join(columns)}"
-
-
-def _read_json(files: Sequence[Path]) -> str:
-    return (
-        f"FROM read_json({_list(files)}, records=true, sample_size=-1, union_by_name=true, "
-        "hive_partitioning=false)"
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, _: Source, listing: Listing, uses: column_types.ColumnUses
+) -> str:
+    schemas = {path: _parquet_schema(path) for path in listing.files}
+    folders = _check_columns({path: tuple(schema.names) for path, schema in schemas.items()}, listing)
+    file_agreement.check_types(connection, schemas, uses)
+    read = f"read_parquet({_list(listing.files)}, union_by_name=true, {_hive(folders)})"
+    names = [*next(iter(schemas.values())).names, *folders]
+    typed = dict.fromkeys(names, ()) | dict.fromkeys(folders, column_types.TEXT_KINDS)
+    columns = (
+        column_types.narrow(connection, read, typed, uses) if folders else map(duckdb_engine.name, names)
     )
+    return f"FROM {read} SELECT {', '.join(columns)}"
 
 
-def _check_same_columns(headers: dict[Path, tuple[str, ...]]) -> None:
+def _parquet_schema(path: Path) -> pa.Schema:
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise faults.PARQUET_UNREADABLE(path=path, reason=str(error).splitlines()[0]) from None
+    for field in schema:
+        if pa.types.is_decimal256(field.type):
+            raise faults.DECIMAL_TOO_LONG(column=field.name, path=path, digits=field.type.precision)
+    return schema
+
+
+def _json(
+    connection: duckdb.DuckDBPyConnection, _: Source, listing: Listing, uses: column_types.ColumnUses
+) -> str:
+    file_bytes.check(listing.files, mark_allowed=False)
+    structures = {path: json_records.structure(connection, path) for path in listing.files}
+    folders = _check_columns({path: tuple(keys) for path, keys in structures.items()}, listing)
+    file_agreement.check_json(structures, uses)
+    keys = json_records.merged(structures.values())
+    named = json_records.columns(keys)
+    read = f"read_json({_list(listing.files)}, format='auto', columns={named}, {_hive(folders)})"
+    typed = {name: json_records.kinds(kind) for name, kind in keys.items()}
+    columns = column_types.narrow(
+        connection, read, typed | dict.fromkeys(folders, column_types.TEXT_KINDS), uses
+    )
+    return f"FROM {read} SELECT {', '.join(columns)}"
+
+
+def _check_columns(headers: Mapping[Path, Sequence[str]], listing: Listing) -> tuple[str, ...]:
+    """The columns that the folders name. Raises DataError unless all files have the same columns once."""
+    folders = file_listing.partitions(listing)
+    for path, header in headers.items():
+        duckdb_engine.refuse_duplicate_names([*header, *folders], str(path))
+    _check_same_columns(headers)
+    return folders
+
+
+def _check_same_columns(headers: Mapping[Path, Sequence[str]]) -> None:
     first, expected = next(iter(headers.items()))
     for path, header in headers.items():
         missing, extra = set(expected) - set(header), set(header) - set(expected)
@@ -203,5 +196,5 @@ def _check_same_columns(headers: dict[Path, tuple[str, ...]]) -> None:
             raise faults.FILES_DIFFER_IN_COLUMNS(path=path, first=first, difference=" and ".join(differences))
 
 
-def _list(files: Sequence[Path]) -> str:
+def _list(files: Iterable[Path]) -> str:
     return "[" + ", ".join(duckdb_engine.literal(str(path)) for path in files) + "]"
