@@ -124,6 +124,7 @@ def test_another_policy_is_a_what_if(toy: Path, api: dict[str, str]) -> None:
         (["--set", "seed"], "`seed` is not KEY=VALUE"),
         (["--set", "split.test=0.9"], "must add up to 1"),
         (["--policy", "policies/none.yaml"], "none.yaml is missing"),
+        (["--set", "train.estimator=random_forrest"], "did you mean `random_forest`"),
     ],
 )
 def test_a_wrong_request_is_told_before_anything_starts(toy: Path, options: list[str], fault: str) -> None:

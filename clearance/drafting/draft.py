@@ -15,6 +15,7 @@ from typing import Any
 
 from clearance import paths
 from clearance.data import faults as data_faults
+from clearance.data.sources.column_types import ColumnUses
 from clearance.drafting import (
     answers,
     column_roles,
@@ -100,19 +101,32 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     outcome, favourable = derived_columns.target(profile[given.target], given.favourable)
     bands = {name: derived_columns.bands(profile, profile[name]) for name in given.protected}
     reserved = {given.target, *given.protected, given.row_key}
+    reserved |= {band.column for band in bands.values() if band is not None}
+    banded = {name for name, band in bands.items() if band is not None}
     codes = [
         derivation
         for column in profile.columns
         if column.name not in reserved and (derivation := derived_columns.codes(profile, column))
     ]
-    derivations = [item for item in (outcome, *bands.values(), *codes) if item is not None]
+    blanks = [
+        derivation
+        for column in profile.columns
+        if column.name not in {given.target, given.row_key, *banded}
+        and (derivation := derived_columns.blanks(column))
+    ]
+    derivations = [item for item in (outcome, *bands.values(), *codes, *blanks) if item is not None]
     lacking = profile[given.target].nulls
     select = derived_columns.select(derivations, given.target if lacking else None)
     source = source.model_copy(update={"select": select})
-    seen = profile if select is None else table_profile.read(root, source)
     groups = tuple((band.column if band else name) for name, band in bands.items())
+    keys = frozenset({given.row_key} - {None})
+    uses = ColumnUses(keys=keys, identities=keys | {*groups})
+    seen = table_profile.read(root, source, uses)
     encodings = {name: f"`{band.column}` is made of it" for name, band in bands.items() if band}
     roles = column_roles.propose(seen, given.target, groups, given.row_key, encodings)
+    if not roles.features:
+        left = ", ".join({**roles.encodings, **roles.after_outcome, **roles.left_out})
+        raise faults.NO_FEATURES(left=left or "none")
     policy = Path("policies") / f"{given.name}.yaml"
     policy_file = policy_text.fit(
         root,

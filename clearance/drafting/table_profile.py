@@ -17,6 +17,7 @@ import duckdb
 from clearance import labels
 from clearance.data import faults as data_faults
 from clearance.data.sources import bindings, duckdb_engine, source_faults
+from clearance.data.sources.column_types import ColumnUses
 from clearance.params import Source
 
 if TYPE_CHECKING:
@@ -82,9 +83,10 @@ class TableProfile:
         return [column.name for column in self.columns]
 
 
-def read(root: Path, source: Source) -> TableProfile:
+def read(root: Path, source: Source, uses: ColumnUses | None = None) -> TableProfile:
     """The profile of the table that `source` describes, after its `select`.
 
+    `uses` says what its columns are used as; without it, none identifies a row or a group.
     Raises SourceError, DataError or ConfigurationError where it cannot be read, as `ingest` would.
     """
     with (
@@ -93,7 +95,7 @@ def read(root: Path, source: Source) -> TableProfile:
         duckdb_engine.session(Path(folder)) as connection,
         source_faults.translated_errors(),
     ):
-        bindings.bind(connection, source)
+        bindings.bind(connection, source, uses)
         select = source.select or "SELECT * FROM source"
         try:
             duckdb_engine.check_select(connection, select)

@@ -248,8 +248,8 @@ def open_run(
             run = RunContext(root, folder, settings, children, watch, force=force)
             stack.callback(run.end_early_start)
             stack.enter_context(children)
-            for problem in problems:
-                watch(str(problem))
+            for line in (line for problem in problems for line in str(problem).splitlines()):
+                watch(line)
             token = _current.set(run)
             try:
                 yield run
