@@ -20,7 +20,7 @@ from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt
 from clearance.reporting import attempt_notice, summary
 from flows import display, prefect_server
-from flows.runner import overrides, run_context, workspace
+from flows.runner import overrides, run_context
 from flows.runner.child_processes import ChildProcesses
 
 if TYPE_CHECKING:
@@ -125,20 +125,10 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     report = os.path.relpath(run.folder / summary.REPORT, run.root)
     pages = os.path.relpath(run.folder / paths.DATA_DOCS / "raw" / "index.html", run.root)
     data = [f"data     {pages}"] if (run.root / pages).exists() else []
-    for line in ("", f"report   {report}", *_retention(run), *data, "browse   make ui"):
+    retention = [f"         {run.retention}"] if run.retention else []
+    for line in ("", f"report   {report}", *retention, *data, "browse   make ui"):
         screen.say(line)
     return ExitCode.LAPSED if state.name == training.LAPSED else verdict.verdict.exit_code
-
-
-def _retention(run: run_context.RunContext) -> list[str]:
-    """How long the report of a run with overrides stays where it is, and where it stays for good."""
-    if run.folder == run.root:
-        return []
-    runs = f"the last {workspace.MAX_WORKSPACES} runs with overrides"
-    if not run.effects_after:
-        return [f"         kept for {runs} only: a what-if is not tracked, so copy what you need"]
-    experiment = run.settings.experiment
-    return [f"         kept here for {runs}; MLflow keeps it for good: experiment {experiment}"]
 
 
 if __name__ == "__main__":

@@ -106,6 +106,7 @@ def test_overrides_leave_the_users_files_alone_and_say_where_the_report_is(
     result = run(toy, "--set", "seed=7", "--set", "name=fails", **api)
     assert result.returncode == 3, result.stderr
     assert "report   .clearance/workspaces/" in result.stdout
+    assert "MLflow keeps it for good" in result.stdout
     assert (toy / "params.yaml").read_bytes() == before
     assert not (toy / "reports").exists()
 

@@ -108,6 +108,16 @@ class RunContext:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
         return [] if project_verdict.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
+    @property
+    def retention(self) -> str:
+        """How long the report of a run with overrides stays, and where for good; empty in the checkout."""
+        if self.folder == self.root:
+            return ""
+        runs = f"the last {workspace.MAX_WORKSPACES} runs with overrides"
+        if not self.effects_after:
+            return f"kept for {runs} only: a what-if is not tracked, so copy what you need"
+        return f"kept here for {runs}; MLflow keeps it for good: experiment {self.settings.experiment}"
+
     def start_early(self) -> None:
         """Begin with the stages, until the first call of `run_stage`; return once a child works.
 
