@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 _MESSAGES = {
     "missing": "is missing",
@@ -74,14 +73,14 @@ def each(error: ValidationError, model: type[BaseModel]) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def _by_key(error: ValidationError, model: type[BaseModel]) -> dict[str, list[ErrorDetails]]:
+def _by_key(error: ValidationError, model: type[BaseModel]) -> dict[str, list[Mapping[str, Any]]]:
     """The errors by the key that a person wrote.
 
     Where a value may be of several kinds, there is an error for each kind that was tried. Of those only the
     ones stay that found the kind and something wrong in it, where there are such.
     """
     located = [(tuple(_written(problem["loc"], model)), problem) for problem in error.errors()]
-    by_key: dict[str, list[ErrorDetails]] = {}
+    by_key: dict[str, list[Mapping[str, Any]]] = {}
     for key, problem in located:
         tried = len(problem["loc"]) > len(key)
         if tried and any(other[: len(key)] == key and len(other) > len(key) for other, _ in located):
@@ -118,7 +117,7 @@ def _below(kind: Any, part: int | str) -> Any:
     return arguments[-1] if arguments and get_origin(kind) in (dict, list) else None
 
 
-def _one_of(alternatives: Sequence[ErrorDetails]) -> str:
+def _one_of(alternatives: Sequence[Mapping[str, Any]]) -> str:
     """What a value must be that fits none of several kinds."""
     messages = dict.fromkeys(_message(problem).removeprefix("must be ") for problem in alternatives)
     if {"bool_type", "int_type", "string_type"} <= {problem["type"] for problem in alternatives}:
@@ -126,7 +125,7 @@ def _one_of(alternatives: Sequence[ErrorDetails]) -> str:
     return f"must be {' or '.join(messages)}"
 
 
-def _message(problem: ErrorDetails) -> str:
+def _message(problem: Mapping[str, Any]) -> str:
     template = _MESSAGES.get(problem["type"], "")
     ours = _MEMBER.sub(r"\1", template.format(**problem.get("ctx", {})))
     return ours or problem["msg"].removeprefix("Value error, ")
