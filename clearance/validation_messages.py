@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -54,21 +56,79 @@ def each(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Each problem with its key; for an unknown key the most similar one of `model` is suggested."""
     names = sorted(set(_field_names(model)))
     problems = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+    for key, alternatives in _by_key(error, model).items():
+        if len(alternatives) > 1:
+            problems.append(f"`{key}` {_one_of(alternatives)}")
+            continue
+        (problem,) = alternatives
         if problem["type"] == "extra_forbidden":
             close = difflib.get_close_matches(str(problem["loc"][-1]), names, n=1)
             problems.append(f"unknown key `{key}`" + (f" (did you mean `{close[0]}`?)" if close else ""))
         else:
-            original = problem["msg"].removeprefix("Value error, ")
-            template = _MESSAGES.get(problem["type"], "")
-            message = _MEMBER.sub(r"\1", template.format(**problem.get("ctx", {})))
-            subject = f"`{key}`" if key else "it"
-            if message:
-                problems.append(f"{subject} {message}")
+            message = _message(problem)
+            if problem["type"] in _MESSAGES:
+                problems.append(f"{f'`{key}`' if key else 'it'} {message}")
             else:
-                problems.append(f"{subject}: {original}" if key else original)
+                problems.append(f"`{key}`: {message}" if key else message)
     return list(dict.fromkeys(problems))
+
+
+def _by_key(error: ValidationError, model: type[BaseModel]) -> dict[str, list[Mapping[str, Any]]]:
+    """The errors by the key that a person wrote.
+
+    Where a value may be of several kinds, there is an error for each kind that was tried. Of those only the
+    ones stay that found the kind and something wrong in it, where there are such.
+    """
+    located = [(tuple(_written(problem["loc"], model)), problem) for problem in error.errors()]
+    by_key: dict[str, list[Mapping[str, Any]]] = {}
+    for key, problem in located:
+        tried = len(problem["loc"]) > len(key)
+        if tried and any(other[: len(key)] == key and len(other) > len(key) for other, _ in located):
+            continue
+        by_key.setdefault(".".join(key), []).append(problem)
+    return by_key
+
+
+def _written(loc: Sequence[int | str], model: type[BaseModel]) -> Iterator[str]:
+    """The parts of a location that are keys: pydantic also names the kind that it tried."""
+    kind: Any = model
+    for part in loc:
+        members = [member for member in _members(kind) if member is not NoneType]
+        if len(members) > 1:
+            kind = next((member for member in members if getattr(member, "__name__", "") == part), None)
+            continue
+        kind = _below(members[0] if members else kind, part)
+        yield str(part)
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    """The kinds that a value may be of: several for a union, else the kind itself."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _below(kind: Any, part: int | str) -> Any:
+    """What stands at the key `part` of a value of this kind; None where that is not known."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        info = next((info for name, info in kind.model_fields.items() if part in (name, info.alias)), None)
+        return info.annotation if info else None
+    arguments = get_args(kind)
+    return arguments[-1] if arguments and get_origin(kind) in (dict, list) else None
+
+
+def _one_of(alternatives: Sequence[Mapping[str, Any]]) -> str:
+    """What a value must be that fits none of several kinds."""
+    messages = dict.fromkeys(_message(problem).removeprefix("must be ") for problem in alternatives)
+    if {"bool_type", "int_type", "string_type"} <= {problem["type"] for problem in alternatives}:
+        return "must be one value: a text, a number, true or false"
+    return f"must be {' or '.join(messages)}"
+
+
+def _message(problem: Mapping[str, Any]) -> str:
+    template = _MESSAGES.get(problem["type"], "")
+    ours = _MEMBER.sub(r"\1", template.format(**problem.get("ctx", {})))
+    return ours or problem["msg"].removeprefix("Value error, ")
 
 
 def _field_names(model: type[BaseModel]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt
 from clearance.reporting import attempt_notice, summary
 from flows import display, prefect_server
-from flows.runner import overrides, run_context, workspace
+from flows.runner import overrides, run_context
 from flows.runner.child_processes import ChildProcesses
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         base = params.read_yaml(root / paths.PARAMS)
         changes = overrides.with_policy(overrides.check(overrides.from_settings(settings, base)), policy_file)
         with run_context.open_run(root, changes, screen.show, force=force) as run:
+            policy = run.settings.policy
+            screen.say(
+                f"{run.settings.name} under {policy.file} as of {policy.as_of}; each step says when it ends"
+            )
             with screen:
                 state = _train(run, interrupted)
             code = _show_end(screen, run, state)
@@ -119,20 +123,12 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     for line in [*judged, *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
     report = os.path.relpath(run.folder / summary.REPORT, run.root)
-    for line in ("", f"report   {report}", *_retention(run), "browse   make ui"):
+    pages = os.path.relpath(run.folder / paths.DATA_DOCS / "raw" / "index.html", run.root)
+    data = [f"data     {pages}"] if (run.root / pages).exists() else []
+    retention = [f"         {run.retention}"] if run.retention else []
+    for line in ("", f"report   {report}", *retention, *data, "browse   make ui"):
         screen.say(line)
     return ExitCode.LAPSED if state.name == training.LAPSED else verdict.verdict.exit_code
-
-
-def _retention(run: run_context.RunContext) -> list[str]:
-    """How long the report of a run with overrides stays where it is, and where it stays for good."""
-    if run.folder == run.root:
-        return []
-    runs = f"the last {workspace.MAX_WORKSPACES} runs with overrides"
-    if not run.effects_after:
-        return [f"         kept for {runs} only: a what-if is not tracked, so copy what you need"]
-    experiment = run.settings.experiment
-    return [f"         kept here for {runs}; MLflow keeps it for good: experiment {experiment}"]
 
 
 if __name__ == "__main__":

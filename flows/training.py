@@ -141,7 +141,9 @@ def _conclude(run: run_context.RunContext) -> State[Any]:
     verdict = attempt_notice.read_verdict(run.folder)
     counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
-        key="verdict", markdown=summary.markdown(verdict, counted_in) + f"\n`{run.folder / summary.REPORT}`\n"
+        key="verdict",
+        markdown=summary.markdown(verdict, counted_in)
+        + f"\nReport: `{run.folder / summary.REPORT}`\n{run.retention}\n",
     )
     notices = [] if counted_in is None else summary.counts(counted_in, verdict)
     judged = [summary.title(verdict), *summary.reasons(verdict), *summary.overrides(verdict)]

@@ -31,14 +31,7 @@ SHARED_WORKER = frozenset(
 GOVERNANCE = (
     *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
-    *(
-        "test_release.py",
-        "test_rollback.py",
-        "test_samples.py",
-        "test_status.py",
-        "test_tampering.py",
-        "test_track.py",
-    ),
+    *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *("test_track_candidates.py", "test_verify.py"),
 )
 """Files whose tests work on a registry, a ledger and signed evidence: half a second or more each."""

@@ -1,5 +1,6 @@
 """The `clearance` command: thin, quick to start, and its exit statuses are the verdict's."""
 
+import json
 import re
 import subprocess
 import sys
@@ -184,6 +185,25 @@ def test_where_there_is_no_verdict_it_says_what_to_do(toy: Path) -> None:
     assert result.exit_code == 1
     assert "verdict.json is missing" in result.stderr
     assert "hint: run `make run`" in result.stderr
+
+
+def test_check_names_every_problem_and_its_status_says_whether_a_run_can_begin(toy: Path) -> None:
+    sound = call("check", "--json")
+    assert (sound.exit_code, json.loads(sound.output)["ready"]) == (0, True)
+    toys.edit(toy, seed=-1, experiment=7)
+    faulty = call("check", "--json")
+    problems = json.loads(faulty.output)["problems"]
+    assert (faulty.exit_code, [problem["code"] for problem in problems if problem["blocks"]]) == (
+        1,
+        ["params.invalid", "params.invalid"],
+    )
+    lines = call("check").output.splitlines()
+    assert sum(line.startswith("error: ") for line in lines) == 2
+
+
+def test_without_a_report_there_is_nothing_to_open(toy: Path) -> None:
+    result = call("report", "--open")
+    assert (result.exit_code, result.exception.__cause__.code) == (1, "reporting.no_report")
 
 
 def test_repair_removes_what_does_not_match_and_dvc_rebuilds_it(toy: Path) -> None:

@@ -277,6 +277,52 @@ def test_roles_are_proposed_with_their_reasons(profile: TableProfile) -> None:
     assert roles.features == ("skill", "years", "city")
 
 
+def drafted(root: Path, table: pd.DataFrame, *words: str) -> params.Data:
+    """The roles that `init` drafts for a table of its own."""
+    table.to_csv(root.parent / "other.csv", index=False)
+    result = init("--table", "../other.csv", "--yes", *words)
+    assert result.exit_code == 0, result.output
+    assert check.check(root) == []
+    return params.load(root / "params.yaml").data
+
+
+def test_words_for_missing_values_are_nulls(clone: Path) -> None:
+    table = applicants()
+    table.loc[:60, "gender"] = "None"
+    table.loc[:30, "city"] = "?"
+    data = drafted(clone, table)
+    assert data.columns["gender"].values == ["man", "woman"]
+    assert 0.05 <= (data.columns["gender"].nulls or 0) <= 0.1
+    assert data.columns["city"].values == ["north", "south"]
+
+
+def test_a_column_that_names_somebody_is_no_feature_even_where_it_repeats(clone: Path) -> None:
+    table = applicants().assign(customer=np.arange(N) // 4)
+    assert "customer" not in drafted(clone, table).features
+
+
+def test_a_boolean_outcome_and_rows_without_one(clone: Path) -> None:
+    table = applicants().assign(granted=lambda frame: frame["invited"] == "yes").drop(columns="invited")
+    table["granted"] = table["granted"].astype(object)
+    table.loc[:9, "granted"] = None
+    data = drafted(clone, table, "--target", "granted", "--favourable", "true")
+    assert (data.favourable, data.columns["granted"].nulls) == (1, 0)
+    select = params.load(clone / "params.yaml").source.select
+    assert select is not None and select.endswith('WHERE "granted" IS NOT NULL\n')
+
+
+def test_a_number_as_outcome_and_columns_with_difficult_names(clone: Path) -> None:
+    table = applicants().rename(columns={"skill": 'the "skill", %', "city": "no"})
+    data = drafted(clone, table, "--target", "years", "--favourable", ">= 10")
+    assert (data.favourable, data.columns["years"].values) == ("yes", ["no", "yes"])
+    assert {'the "skill", %', "no"} <= set(data.features)
+
+
+def test_without_a_column_to_learn_from_it_says_so(clone: Path) -> None:
+    applicants()[["gender", "invited"]].to_csv(clone.parent / "applicants.csv", index=False)
+    assert init(*TABLE).exception.__cause__.code == "drafting.no_features"
+
+
 def test_the_row_key_is_a_column_that_names_rows(profile: TableProfile) -> None:
     assert answers.row_key(profile, ()) == "applicant_id"
     assert answers.target(profile) == "invited"

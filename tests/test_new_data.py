@@ -1,4 +1,4 @@
-"""A newcomer's own table, by configuration alone: it passes, becomes champion, and bad tables are refused.
+"""A newcomer's own table, drafted by `init` alone: it passes, becomes champion, and bad tables are refused.
 
 Each fault below has one message that names it and its mend, and the right exit code; the champion stays.
 """
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from clearance import files
 from clearance.errors import ExitCode
@@ -38,34 +37,6 @@ def applicants(rows: int = 6000) -> pd.DataFrame:
     )
 
 
-def configure(project: Project) -> None:
-    """What docs/data.md and the README tell a newcomer to write, and nothing else."""
-    path = project.root / "params.yaml"
-    params = yaml.safe_load(path.read_text())
-    params |= {
-        "name": "hiring",
-        "source": {"kind": "file", "path": SOURCE, "delimiter": ";"},
-        "data": {
-            "row_key": "applicant",
-            "target": "invited",
-            "favourable": "yes",
-            "protected": ["gender"],
-            "features": {"all_but": []},
-        },
-    }
-    params["policy"]["file"] = "policies/hiring.yaml"
-    path.write_text(yaml.safe_dump(params, sort_keys=False))
-    policy = (project.root / "policies/demo.yaml").read_text()
-    rules = yaml.safe_load(policy)
-    rules |= {"attributes": ["gender"], "favourable": {"target": "invited", "value": "yes"}}
-    for rule in rules["rules"]:
-        if "attributes" in rule:
-            rule["attributes"] = ["gender"]
-    (project.root / "policies/hiring.yaml").write_text(yaml.safe_dump(rules, sort_keys=False))
-    authorised = {"models": {"hiring": {"policy": "policies/hiring.yaml", "tier": "demonstration"}}}
-    (project.root / "policies/authorised.yaml").write_text(yaml.safe_dump(authorised))
-
-
 def champions(project: Project) -> list[tuple[str, str, int]]:
     with sqlite3.connect(project.root / "mlflow.db") as store:
         return list(store.execute("SELECT name, alias, version FROM registered_model_aliases"))
@@ -74,8 +45,9 @@ def champions(project: Project) -> list[tuple[str, str, int]]:
 @pytest.fixture(scope="module")
 def hiring(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = projects.copy(tmp_path_factory.mktemp("hiring"))
-    configure(project)
     applicants().to_csv(project.root / SOURCE, sep=";", index=False)
+    project.run("clearance", "init", "--table", SOURCE, "--name", "hiring", "--yes").ok()
+    project.run("clearance", "check").ok()
     return project
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -368,6 +369,25 @@ def test_it_says_what_was_probably_meant(newcomer: Newcomer, written: Any, meant
     written(newcomer)
     newcomer.check()
     assert any(meant in problem.error.fault for problem in check.check(newcomer.root))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("data.favourable", ["yes"], ["data.favourable"]),
+        ("data.features", "all", ["data.features"]),
+        ("data.features", {"al_but": []}, ["data.features.all_but", "data.features.al_but"]),
+        ("train.mitigation", {"method": "reweigh"}, ["train.mitigation.method"]),
+        ("data.columns", {"skill": {"min": [1]}}, ["data.columns.skill.min"]),
+        ("data.columns", {"skill": {"min": 5, "max": 1}}, ["data.columns.skill"]),
+    ],
+)
+def test_a_value_of_no_kind_is_one_problem_with_the_key_that_was_written(
+    newcomer: Newcomer, key: str, value: Any, named: list[str]
+) -> None:
+    of(key, value)(newcomer)
+    texts = [error.values["problems"] for error in params.find_faults(newcomer.params, "params.yaml")]
+    assert [re.findall("`([^`]*)`", text)[0] for text in texts] == named
 
 
 def test_one_value_in_two_spellings_is_one_value(newcomer: Newcomer) -> None:

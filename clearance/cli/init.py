@@ -74,6 +74,8 @@ def init(
     from clearance.drafting import draft, project_files
 
     source, profile = draft.source_of(root, project_files.adopt(root, table))
+    if (root / source.path).resolve() != table.resolve():
+        process.echo(f"copied     {table} to {source.path}")
     process.echo(f"{source.path}: {profile.rows:,} rows, {len(profile.columns)} columns")
     asks = _is_terminal() and not yes
     given = _answers(
@@ -144,12 +146,13 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
         "column that identifies a row (none: its content does)",
         answers.row_key(profile, (target, *names)) or "none",
     )
+    name = given.name or answer("name of the model", draft.model_name(table)) or ""
     packs = policy_text.packs(root)
     if given.pack is None and answer is _ask:
         for pack, path in packs.items():
             process.echo(f"  {pack:22} {policy_text.title(path)}")
     return answers.Answers(
-        name=given.name or answer("name of the model", draft.model_name(table)) or "",
+        name=name,
         target=target,
         favourable=favourable,
         protected=names,
@@ -237,11 +240,11 @@ def _write(root: Path, made: Draft, *, asks: bool, replace: bool) -> int:
             process.echo(f"  and {len(change.differences) - 20} more")
     if differing and not replace and asks:
         replace = click.confirm("replace what differs? The old files stay as FILE.before", default=False)
+    if differing and not replace:
+        process.echo("nothing was written; `--replace` takes the draft and keeps old files as FILE.before")
+        return ExitCode.ERROR
     written = project_files.write(root, changes, replace=replace)
     _report(changes, written, made)
-    if differing and not replace:
-        process.echo("left as it is; `--replace` takes the draft and keeps the old file as FILE.before")
-        return ExitCode.ERROR
     process.echo("")
     process.echo("next: read params.yaml, then `clearance check` and `clearance run`")
     return ExitCode.PASS

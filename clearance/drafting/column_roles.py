@@ -105,6 +105,11 @@ def _unusable(column: ColumnProfile, rows: int) -> str | None:
         f"has {column.distinct} values, most of them rare: it names somebody, or is free text": (
             column.kind == "text" and rare
         ),
+        "names somebody: if a person has several rows, it is `data.entity`": (
+            column_words.mentions(column.name, column_words.NAMES_SOMEBODY)
+            and column.kind in ("integer", "text")
+            and column.distinct > MANY
+        ),
         "may be the sampling weight of a row: then it is `data.weight`": (
             column.is_number and "weight" in column_words.words(column.name)
         ),

@@ -43,7 +43,7 @@ def of_feature(column: ColumnProfile) -> dict[str, Any]:
 def _values(column: ColumnProfile) -> list[Any]:
     values = [value for value, _ in column.values]
     if column.is_number or column.kind == "boolean":
-        return [int(float(value)) if float(value).is_integer() else float(value) for value in values]
+        return sorted(int(float(value)) if float(value).is_integer() else float(value) for value in values)
     return sorted(values)
 
 

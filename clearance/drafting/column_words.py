@@ -11,7 +11,20 @@ PROTECTED = {
     *("sex", "gender", "male", "female", "woman", "women", "man", "race", "ethnic", "ethnicity", "origin"),
     *("black", "white", "hispanic", "hispan", "asian", "nonwhite", "minority", "foreign", "foreigner"),
     *("nationality", "citizen", "citizenship", "religion", "relig", "catholic", "muslim", "disability"),
-    *("disabled", "handicap", "age", "ages", "birthday", "birthdate", "dob", "pregnant", "orientation"),
+    *(
+        "disabled",
+        "handicap",
+        "born",
+        "birth",
+        "yob",
+        "age",
+        "ages",
+        "birthday",
+        "birthdate",
+        "dob",
+        "pregnant",
+        "orientation",
+    ),
     *("geschlecht", "alter", "herkunft", "sexe", "genre", "edad", "sexo", "genero", "raza"),
 }
 """Protected attributes, and usual encodings of them, in a few languages."""
@@ -40,11 +53,18 @@ BAD_VALUES = {
     *("nein", "non", "0", "default", "charged off"),
 }
 
+NAMES_SOMEBODY = {
+    *("id", "ids", "uuid", "guid", "ssn", "email", "iban", "account", "applicant", "customer", "client"),
+    *("person", "case", "surname", "firstname", "lastname"),
+}
+"""What identifies a person or a company, even where it repeats."""
+
 AFTER_OUTCOME = {
     *("outcome", "decision", "decided", "result", "action", "reason", "approved", "rejected", "denied"),
     *("granted", "status", "closed", "closure", "paid", "repaid", "default", "defaulted", "recovery"),
     *("recovered", "chargeoff", "disbursed", "issued", "offer", "salary", "hired", "start", "end", "final"),
-    *("reviewed", "reviewer", "days", "collection", "collections"),
+    *("reviewed", "reviewer", "days", "collection", "collections", "recoveries", "payments", "outstanding"),
+    *("settlement", "settled"),
 }
 """What is often known only with or after a decision."""
 

@@ -28,6 +28,9 @@ MOST_NUMBERS = 5
 SMALLEST_GROUP = 100
 """A text's group with fewer rows is joined with others: under a third of its rows judge."""
 
+_MISSING = {"", "na", "n/a", "<na>", "nan", "null", "none", "nil", "\\n", "?", "-", "--", ".", "missing"}
+"""Words for a missing value. `unknown` is left: it may be a group that people belong to."""
+
 _LIMIT = re.compile(r"\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _AGES = (25, 40, 60)
 
@@ -81,6 +84,8 @@ def target(column: ColumnProfile, favourable: str) -> tuple[Derivation | None, S
         because = f"`{column.name}` is a number: the outcome is whether it is {limit[1]} {limit[2]}"
         return Derivation(column=column.name, sql=sql, replaces=True, because=because), "yes"
     values = [value for value, _ in column.values]
+    if column.kind == "boolean":
+        favourable = {"true": "1", "false": "0"}.get(favourable.strip().casefold(), favourable)
     if favourable not in values:
         raise absent(column, favourable)
     if column.distinct == 2:
@@ -121,6 +126,24 @@ def codes(profile: TableProfile, column: ColumnProfile) -> Derivation | None:
         sql=f"CASE WHEN {quoted} NOT IN ({listed}) THEN {quoted} END",
         replaces=True,
         because=f"{listed} in `{column.name}` looks like a code for a missing value",
+    )
+
+
+def blanks(column: ColumnProfile) -> Derivation | None:
+    """A text's words for a missing value turned into nulls; None where it has none, or too many values."""
+    if column.kind != "text":
+        return None
+    missing = [value for value, _ in column.values if value.strip().casefold() in _MISSING]
+    if not missing or len(missing) == len(column.values):
+        return None
+    quoted = duckdb_engine.name(column.name)
+    listed = ", ".join(map(duckdb_engine.literal, missing))
+    words = ", ".join(f"'{value}'" for value in missing)
+    return Derivation(
+        column=column.name,
+        sql=f"CASE WHEN {quoted} NOT IN ({listed}) THEN {quoted} END",
+        replaces=True,
+        because=f"{words} in `{column.name}` stands for a missing value",
     )
 
 

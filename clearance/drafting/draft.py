@@ -86,11 +86,6 @@ def _types(
     return types | dict.fromkeys(sorted(used), "number")
 
 
-def _uses(types: dict[str, ColumnType], groups: tuple[str, ...], row_key: str | None) -> ColumnUses:
-    keys = frozenset({row_key} if row_key is not None else ())
-    return ColumnUses(declared=types, keys=keys, identities=keys | {*groups})
-
-
 def model_name(path: Path) -> str:
     """A model's name after that of a file: letters, digits and `-`."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", path.name.split(".")[0]).strip("-").lower()
@@ -118,12 +113,20 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     outcome, favourable = derived_columns.target(profile[given.target], given.favourable)
     bands = {name: derived_columns.bands(profile, profile[name]) for name in given.protected}
     reserved = {given.target, *given.protected, given.row_key}
+    reserved |= {band.column for band in bands.values() if band is not None}
+    banded = {name for name, band in bands.items() if band is not None}
     codes = [
         derivation
         for column in profile.columns
         if column.name not in reserved and (derivation := derived_columns.codes(profile, column))
     ]
-    derivations = [item for item in (outcome, *bands.values(), *codes) if item is not None]
+    blanks = [
+        derivation
+        for column in profile.columns
+        if column.name not in {given.target, given.row_key, *banded}
+        and (derivation := derived_columns.blanks(column))
+    ]
+    derivations = [item for item in (outcome, *bands.values(), *codes, *blanks) if item is not None]
     lacking = profile[given.target].nulls
     select = derived_columns.select(derivations, given.target if lacking else None)
     groups = tuple((band.column if band else name) for name, band in bands.items())
@@ -131,9 +134,14 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     computed += [name for name, band in bands.items() if band] + [item.column for item in codes]
     types = _types(profile, groups, computed)
     source = source.model_copy(update={"select": select, "types": types or None})
-    seen = table_profile.read(root, source, _uses(types, groups, given.row_key))
+    keys = frozenset([] if given.row_key is None else [given.row_key])
+    uses = ColumnUses(declared=types, keys=keys, identities=keys | {*groups})
+    seen = table_profile.read(root, source, uses)
     encodings = {name: f"`{band.column}` is made of it" for name, band in bands.items() if band}
     roles = column_roles.propose(seen, given.target, groups, given.row_key, encodings)
+    if not roles.features:
+        left = ", ".join({**roles.encodings, **roles.after_outcome, **roles.left_out})
+        raise faults.NO_FEATURES(left=left or "none")
     policy = Path("policies") / f"{given.name}.yaml"
     policy_file = policy_text.fit(
         root,

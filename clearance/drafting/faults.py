@@ -46,6 +46,12 @@ PROTECTED_UNKNOWN = ErrorKind(
     "nothing in the table looks like a protected attribute, such as sex or age",
     "name one or several: `--protected COLUMN,COLUMN`; the table has {columns}",
 )
+NO_FEATURES = ErrorKind(
+    "drafting.no_features",
+    ConfigurationError,
+    "no column is left that a model could learn from; left out: {left}",
+    "add columns to the table, or name another `--target`, `--row-key` or `--protected`",
+)
 PROTECTED_ALIKE = ErrorKind(
     "drafting.protected_alike",
     ConfigurationError,

@@ -83,12 +83,17 @@ def write(root: Path, changes: list[FileChange], *, replace: bool) -> list[Path]
 
 
 def adopt(root: Path, table: Path) -> str:
-    """The path of the table in the project: its own where it lies inside, else a copy in data/source."""
+    """The path of the table in the project: its own where it lies inside, else a copy in data/source.
+
+    A copy of an earlier state of the table is replaced; DVC's cache keeps what a run has read.
+    """
     inside = table.resolve()
     if inside.is_relative_to(root.resolve()):
         return inside.relative_to(root.resolve()).as_posix()
     target = root / SOURCES / table.name
-    if not target.exists() or files.sha256(target) != files.sha256(table):
+    if table.is_dir():
+        shutil.copytree(table, target, dirs_exist_ok=True)
+    elif not target.exists() or files.sha256(target) != files.sha256(table):
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(target) as new:
             shutil.copyfile(table, new)

@@ -16,7 +16,8 @@ import duckdb
 
 from clearance import labels
 from clearance.data import faults as data_faults
-from clearance.data.sources import bindings, column_types, duckdb_engine, source_faults
+from clearance.data.sources import bindings, duckdb_engine, source_faults
+from clearance.data.sources.column_types import ColumnUses
 from clearance.params import Source
 
 if TYPE_CHECKING:
@@ -82,9 +83,10 @@ class TableProfile:
         return [column.name for column in self.columns]
 
 
-def read(root: Path, source: Source, uses: column_types.ColumnUses | None = None) -> TableProfile:
-    """The profile of the table that `source` describes, after its `select`; `uses` as `ingest` has them.
+def read(root: Path, source: Source, uses: ColumnUses | None = None) -> TableProfile:
+    """The profile of the table that `source` describes, after its `select`.
 
+    `uses` says what its columns are used as; without it, none identifies a row or a group.
     Raises SourceError, DataError or ConfigurationError where it cannot be read, as `ingest` would.
     """
     with (

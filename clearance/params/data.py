@@ -35,6 +35,8 @@ class Column(Section):
         ends = [end for end in (self.min, self.max) if end is not None]
         if ends and len({isinstance(end, float) for end in ends}) > 1:
             raise ValueError("`min` and `max` must be two numbers or two times")
+        if len(ends) == 2 and _is_above(*ends):
+            raise ValueError(f"`min` ({self.min}) is above `max` ({self.max})")
         if self.type is not None and any(isinstance(end, float) == (self.type == "time") for end in ends):
             raise ValueError(f"`min` and `max` of a {self.type} column must match its values")
         return self
@@ -49,6 +51,16 @@ class Column(Section):
     def times(self) -> tuple[dt.datetime | None, dt.datetime | None]:
         """The first and the last moment a column of times may hold; None where there is none."""
         return _moment(self.min, dt.time.min), _moment(self.max, dt.time.max)
+
+
+def _is_above(low: float | dt.date, high: float | dt.date) -> bool:
+    """Whether the first end of a range, both of one kind, is after the second."""
+    if isinstance(low, float) and isinstance(high, float):
+        return low > high
+    first, last = (_moment(end, time) for end, time in ((low, dt.time.min), (high, dt.time.max)))
+    if first is None or last is None or (first.tzinfo is None) != (last.tzinfo is None):
+        return False
+    return first > last
 
 
 def _moment(end: float | dt.date | None, time: dt.time) -> dt.datetime | None:

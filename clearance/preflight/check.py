@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from clearance import params, paths
-from clearance.data.sources import column_types
 from clearance.errors import ClearanceError
 from clearance.params import Data, Evaluate, Params, PolicyChoice, Source, Split, Train
 from clearance.policy.schema import Policy
@@ -122,8 +121,7 @@ def _of_table(root: Path, sections: _Sections, policy: Policy | None) -> list[Pr
         problems += table_checks.check_declared_values(data, sections.evaluate)
     if source is None:
         return problems
-    uses = column_types.ColumnUses.of(source, data) if data else None
-    head, unreadable = table_checks.read(root, source, data.target if data else None, uses)
+    head, unreadable = table_checks.read(root, source, data)
     problems += unreadable
     if head is not None and data is not None:
         problems += table_checks.check_names(head, data, sections.split)

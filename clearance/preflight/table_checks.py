@@ -16,7 +16,8 @@ import duckdb
 
 from clearance import labels
 from clearance.data import faults as data_faults
-from clearance.data.sources import bindings, column_types, duckdb_engine, source_faults
+from clearance.data.sources import bindings, duckdb_engine, source_faults
+from clearance.data.sources.column_types import ColumnUses
 from clearance.errors import ClearanceError
 from clearance.params import AllBut, Data, Evaluate, Source, Split
 from clearance.policy.schema import Policy
@@ -32,6 +33,8 @@ _CUT = {
     data_faults.CSV_MALFORMED.code,
     data_faults.JSON_RECORD_INVALID.code,
     data_faults.TABLE_UNREADABLE.code,
+    data_faults.FILES_DIFFER_IN_TYPES.code,
+    data_faults.LINE_TOO_LONG.code,
 }
 """What only the cut may have caused where a table was cut."""
 
@@ -57,13 +60,10 @@ class TableHead:
         return list(self.types)
 
 
-def read(
-    root: Path, source: Source, target: str | None, uses: column_types.ColumnUses | None = None
-) -> tuple[TableHead | None, list[Problem]]:
+def read(root: Path, source: Source, data: Data | None) -> tuple[TableHead | None, list[Problem]]:
     """The head of the table, None where it cannot be known now, and the faults that reading it showed.
 
-    `uses` says what its columns are used as. A snapshot that has not been taken yet is no fault: the run
-    takes it first.
+    A snapshot that has not been taken yet is no fault: the run takes it first.
     """
     complete = True
     try:
@@ -76,18 +76,16 @@ def read(
                 return None, []
             folder, complete = place
             with contextlib.chdir(folder):
-                return _read(source, target, uses, complete=complete), []
+                return _read(source, data, complete=complete), []
     except ClearanceError as error:
         excused = error.code in _SNAPSHOT or (not complete and error.code in _CUT)
         return None, [] if excused else [Problem(error=error)]
 
 
-def _read(
-    source: Source, target: str | None, uses: column_types.ColumnUses | None, *, complete: bool
-) -> TableHead | None:
+def _read(source: Source, data: Data | None, *, complete: bool) -> TableHead | None:
     with tempfile.TemporaryDirectory() as home, duckdb_engine.session(Path(home)) as connection:
         with source_faults.translated_errors():
-            bindings.bind(connection, source, uses)
+            bindings.bind(connection, source, None if data is None else ColumnUses.of(source, data))
         select = source.select or "SELECT * FROM source"
         try:
             duckdb_engine.check_select(connection, select)
@@ -99,6 +97,7 @@ def _read(
             raise source_faults.of_file(reason) or data_faults.SELECT_NOT_USABLE(reason=reason) from None
         duckdb_engine.refuse_duplicate_names(relation.columns, "the table")
         types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        target = data.target if data else None
         return TableHead(types=types, labels=_labels(relation, target), complete=complete)
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from clearance import environment, isolation, params, paths, run_lock
+from clearance import environment, isolation, params, paths, run_lock, stage
 from clearance.errors import ClearanceError
 from clearance.policy import project_verdict
 from clearance.preflight import check
@@ -31,13 +31,17 @@ EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE
 """The steps that touch the world: never DVC stages, run by the flow before and after the stages."""
 
 
+_PROGRESS = stage.PROGRESS.partition("%")[0]
+
+
 @dataclass(frozen=True)
 class Progress:
-    """The state of one step, with its `seconds` once it has ended."""
+    """The state of one step, with its `seconds` once it has ended, and how far it is while it works."""
 
     step: str
-    state: Literal["started", "done", "cached", "failed"]
+    state: Literal["started", "working", "done", "cached", "failed"]
     seconds: float = 0.0
+    detail: str = ""
 
 
 Watch = Callable[[Progress | str], None]
@@ -104,6 +108,16 @@ class RunContext:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
         return [] if project_verdict.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
 
+    @property
+    def retention(self) -> str:
+        """How long the report of a run with overrides stays, and where for good; empty in the checkout."""
+        if self.folder == self.root:
+            return ""
+        runs = f"the last {workspace.MAX_WORKSPACES} runs with overrides"
+        if not self.effects_after:
+            return f"kept for {runs} only: a what-if is not tracked, so copy what you need"
+        return f"kept here for {runs}; MLflow keeps it for good: experiment {self.settings.experiment}"
+
     def start_early(self) -> None:
         """Begin with the stages, until the first call of `run_stage`; return once a child works.
 
@@ -160,6 +174,11 @@ class RunContext:
         on_line: OnLine,
         variables: Mapping[str, str],
     ) -> None:
+        def pass_on(line: str) -> None:
+            if line.startswith(_PROGRESS):
+                self._watch(Progress(step, "working", detail=line.removeprefix(_PROGRESS)))
+            on_line(line)
+
         self._idle.set()
         commands.run(
             self.children,
@@ -168,7 +187,7 @@ class RunContext:
             cwd=cwd,
             timeout=timeout,
             log=self._log(step),
-            on_line=on_line,
+            on_line=pass_on,
             env={**variables, "DVC_ROOT": str(self.folder), "DVC_STAGE": step},
         )
 
@@ -239,8 +258,8 @@ def open_run(
             run = RunContext(root, folder, settings, children, watch, force=force)
             stack.callback(run.end_early_start)
             stack.enter_context(children)
-            for problem in problems:
-                watch(str(problem))
+            for line in (line for problem in problems for line in str(problem).splitlines()):
+                watch(line)
             token = _current.set(run)
             try:
                 yield run
