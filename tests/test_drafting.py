@@ -211,6 +211,19 @@ def test_the_line_stands_once_in_the_list_of_authorised_policies() -> None:
         assert policy_text.authorise(text, "m", entry) == text
 
 
+def test_another_tier_replaces_the_line_and_the_same_one_keeps_what_it_pins() -> None:
+    listed = (
+        "models:\n  m: {policy: policies/m.yaml, tier: low, contracts: [ab]}\n  n: {policy: p, tier: t}\n"
+    )
+    same = policy_text.authorise(listed, "m", "  m: {policy: policies/m.yaml, tier: low}")
+    assert same == listed
+    other = yaml.safe_load(policy_text.authorise(listed, "m", "  m: {policy: policies/m.yaml, tier: high}"))
+    assert other["models"] == {
+        "m": {"policy": "policies/m.yaml", "tier": "high"},
+        "n": {"policy": "p", "tier": "t"},
+    }
+
+
 def column(name: str, *values: tuple[str, int], kind: Any = "text") -> ColumnProfile:
     rows = sum(number for _, number in values)
     return ColumnProfile(name=name, kind=kind, rows=rows, nulls=0, distinct=len(values), values=tuple(values))
