@@ -177,7 +177,7 @@ def test_what_cannot_be_drafted_is_one_error(clone: Path, words: tuple[str, ...]
 
 def test_on_a_terminal_it_asks_for_what_is_missing(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearance.cli.init._is_terminal", lambda: True)
-    typed = "\n".join(["city", "north", "gender", "none", "towns", "parity_looser"]) + "\n"
+    typed = "\n".join(["town", "city", "north", "gender", "none", "towns", "parity_looser"]) + "\n"
     result = init("--table", "../applicants.csv", typed=typed)
     assert result.exit_code == 0, result.output
     settings = params.load(clone / "params.yaml")
