@@ -22,6 +22,7 @@ setup: $(READY)  ## create the virtual environment, install the locked packages,
 	@$(ACTIVATE)
 
 $(READY): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) from requirements.lock, once: about two minutes, mostly downloads."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -14,6 +14,9 @@ from typing import NoReturn
 from clearance import files, foreign_text
 from clearance.errors import ClearanceError, ExitCode
 
+PROGRESS = "progress: %d of %d %s"
+"""The line by which a step says how far it is: done, of how many, of what."""
+
 _HELP = frozenset({"-h", "--help"})
 
 

@@ -107,9 +107,24 @@ def _read(gx_result: Any) -> ExpectationResult:
         requirement=config.description,
         hint=config.meta["hint"],
         ran=ran,
-        success=ran and gx_result.success is True,
+        success=is_met(gx_result),
         result=gx_result.to_json_dict()["result"],
     )
+
+
+def is_met(gx_result: Any) -> bool:
+    """Whether an expectation ran, and the table met it."""
+    return not raised(gx_result.exception_info) and bool(gx_result.result) and gx_result.success is True
+
+
+def blocks(gx_result: Any) -> bool:
+    """Whether an expectation blocks where it is not met; it warns otherwise."""
+    return bool(gx_result.expectation_config.severity == _SEVERITIES[BLOCK])
+
+
+def requirement(gx_result: Any) -> str:
+    """What the expectation asks, in words."""
+    return str(gx_result.expectation_config.description)
 
 
 def columns_of(gx_result: Any) -> list[str]:

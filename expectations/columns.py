@@ -11,6 +11,9 @@ import pandas as pd
 
 from expectations import custom
 
+EXACT = 2**53
+"""From here on a floating-point number no longer tells all integers apart."""
+
 
 class ExpectColumnsToExist(custom.TableExpectation):
     """The table has these columns; `hints` says for each what to do when it is missing."""
@@ -50,10 +53,32 @@ class ExpectColumnToHold(custom.TableExpectation):
         yield custom.Fault(
             column=self.column,
             message=f"`{self.column}` holds {kind} values, not {self.kind}",
-            hint=f"cast or clean it in `source.select`, or correct `data.columns.{self.column}.type`",
+            hint=f"declare `source.types: {{{self.column}: {self.kind}}}`, clean it in `source.select`, "
+            f"or correct `data.columns.{self.column}.type`",
             observed=kind,
             positions=custom.positions(_is_not(values, self.kind)),
         )
+
+
+class ExpectIdentifiersToBeExact(custom.TableExpectation):
+    """No identifier is a floating-point number so large that others read the same."""
+
+    columns: list[str]
+    success_keys: ClassVar[tuple[str, ...]] = ("columns",)
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        for name in custom.present(frame, self.columns):
+            if not pd.api.types.is_float_dtype(frame[name].dtype):
+                continue
+            wrong = (frame[name].abs() >= EXACT).to_numpy(dtype=bool, na_value=False)
+            if wrong.any():
+                yield custom.Fault(
+                    column=name,
+                    message=f"the identifier `{name}` is a floating-point number of 16 or more digits in "
+                    f"{wrong.sum()} rows: different ones may have become one",
+                    hint="write it as text or as an integer where the table is made",
+                    observed=int(wrong.sum()),
+                )
 
 
 class ExpectColumnToWeigh(custom.TableExpectation):

@@ -6,16 +6,22 @@ An encoder keeps the values of a category, so a surname among the features ends 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from expectations import custom, disguises
+from expectations import custom, disguises, near_leaks
 
 ROWS = 50
 """With fewer rows, texts that all differ may be chance."""
+
+FILLED = 0.1
+"""A column with values in a smaller share of the rows came late, or by mistake."""
+
+_NUMBERED = re.compile(r"[\s_.-]?\d+$")
 
 UNIQUE = 0.8
 """From this share of different texts among the known ones on, a column identifies rows."""
@@ -53,19 +59,18 @@ class ExpectFeaturesToDiffer(custom.TableExpectation):
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         yield from custom.missing(frame, self.features)
+        sample = near_leaks.sample(frame, custom.present(frame, self.features))
         first: dict[str, str] = {}
-        for name in custom.present(frame, self.features):
-            if frame[name].nunique() < 2:
+        for name in sample.columns:
+            if sample[name].nunique() < 2:
                 continue
-            hashes = pd.util.hash_pandas_object(frame[name], index=False).to_numpy()
-            digest = hashlib.sha256(np.ascontiguousarray(hashes).tobytes()).hexdigest()
-            if digest in first:
+            original = first.setdefault(_digest(sample[name]), name)
+            if original != name and _digest(frame[name]) == _digest(frame[original]):
                 yield custom.Fault(
                     column=name,
-                    message=f"`{name}` is a copy of `{first[digest]}`: the same value in every row",
+                    message=f"`{name}` is a copy of `{original}`: the same value in every row",
                     hint="leave one of them out of `data.features`",
                 )
-            first.setdefault(digest, name)
 
 
 class ExpectNoIndexAmongFeatures(custom.TableExpectation):
@@ -83,14 +88,66 @@ class ExpectNoIndexAmongFeatures(custom.TableExpectation):
             )
 
 
+class ExpectFeaturesNotToRepeatRoles(custom.TableExpectation):
+    """No feature has the name of a column with another role and a number: `gender.1`, `gender_2`.
+
+    Programs name a second column of the same name so. `roles` gives the role of each such column.
+    """
+
+    features: list[str]
+    roles: dict[str, str]
+    success_keys: ClassVar[tuple[str, ...]] = ("features", "roles")
+
+    def faults(self, _: pd.DataFrame) -> Iterator[custom.Fault]:
+        first = {_base(name): name for name in self.roles}
+        for name in self.features:
+            original = first.get(_base(_NUMBERED.sub("", name)))
+            if original is not None and _NUMBERED.search(name):
+                yield custom.Fault(
+                    column=name,
+                    message=f"`{name}` looks like a second `{original}`, which is {self.roles[original]}",
+                    hint=_hint(name),
+                )
+
+
+class ExpectFeaturesToBeFilled(custom.TableExpectation):
+    """Each feature has a value in at least `FILLED` of the rows."""
+
+    features: list[str]
+    success_keys: ClassVar[tuple[str, ...]] = ("features",)
+
+    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+        for name in custom.present(frame, self.features):
+            rows = int(frame[name].notna().sum())
+            if 0 < rows < FILLED * len(frame):
+                yield custom.Fault(
+                    column=name,
+                    message=f"`{name}` has a value in only {rows} of {len(frame)} rows",
+                    hint=_hint(name),
+                    observed=rows,
+                )
+
+
+def _base(name: str) -> str:
+    return re.sub(r"[\s_.-]+", "", name).casefold()
+
+
 def _hint(name: str) -> str:
     return (
-        f"leave `{name}` out (`data.features: {{all_but: [{name}]}}`), or declare it under `data.columns` "
-        "if it is meant as a feature"
+        f"leave `{name}` out of the features (with `all_but`, list it there), or declare it under "
+        "`data.columns` if it is meant as a feature"
     )
 
 
+def _digest(values: pd.Series) -> str:
+    hashes = pd.util.hash_pandas_object(values, index=False).to_numpy()
+    return hashlib.sha256(np.ascontiguousarray(hashes).tobytes()).hexdigest()
+
+
 def _identifies(name: str, values: pd.Series) -> bool:
+    few = near_leaks.sample(values.to_frame(), [values.name])[values.name]
+    if few.nunique() < UNIQUE * len(few):
+        return False
     texts = values.unique()
     return len(texts) >= UNIQUE * len(values) and disguises.of(name, [str(text) for text in texts]) is None
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from great_expectations import expectations as gx
 from great_expectations.expectations.expectation import Expectation
 
@@ -30,8 +31,14 @@ _DERIVE = "declare or derive it in `source.select`"
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
-    """The table as the suite reads it: decimals as floats, dates as times, nullable booleans."""
-    fields = [field.with_type(_plain(field.type)) for field in table.schema]
+    """The table as the suite reads it: decimals as floats, dates as times, nullable booleans.
+
+    Integers beyond 2^53 beside nulls are texts: as floats they would run together.
+    """
+    fields = [
+        field.with_type(pa.string() if _runs_together(table.column(field.name)) else _plain(field.type))
+        for field in table.schema
+    ]
     return table.cast(pa.schema(fields)).to_pandas(
         types_mapper={pa.bool_(): pd.BooleanDtype()}.get, date_as_object=False
     )
@@ -62,6 +69,13 @@ def hidden(data: params.Data) -> set[str]:
 def identifiers(data: params.Data) -> set[str]:
     """Columns whose values no report may show; it may name their rows by hash."""
     return {name for name in (data.row_key, data.entity, data.cluster) if name is not None}
+
+
+def _runs_together(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_integer(column.type) or not column.null_count:
+        return False
+    ends = pc.min_max(column).as_py()
+    return ends["min"] is not None and max(abs(ends["min"]), abs(ends["max"])) >= columns.EXACT
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -126,6 +140,10 @@ def _roles(data: params.Data) -> Iterator[Expectation]:
                 f"{role} `{name}` is never null", "drop or fill those rows in `source.select`"
             ),
         )
+    yield columns.ExpectIdentifiersToBeExact(
+        columns=[name for name in (data.row_key, data.entity, data.cluster) if name is not None],
+        **boundary.statement("no identifier was rounded"),
+    )
     if data.row_key is not None:
         yield gx.ExpectColumnValuesToBeUnique(
             column=data.row_key,
@@ -238,6 +256,16 @@ def _identifiers_among(data: params.Data, names: list[str]) -> Iterator[Expectat
                 features=group,
                 **boundary.statement("no feature identifies a person or a row", severity=severity),
             )
+            yield identifying_features.ExpectFeaturesNotToRepeatRoles(
+                features=group,
+                roles=data.never_features(),
+                **boundary.statement("no feature is a second column of another role", severity=severity),
+            )
+    if undeclared := [name for name in names if name not in named]:
+        yield identifying_features.ExpectFeaturesToBeFilled(
+            features=undeclared,
+            **boundary.statement("each feature that nobody named has values", severity="warn"),
+        )
     yield identifying_features.ExpectFeaturesToDiffer(
         features=names, **boundary.statement("no feature is a copy of another", severity="warn")
     )
@@ -333,7 +361,8 @@ def _declared(name: str, column: params.Column, required: dict[str, str]) -> Ite
             value_set=column.values,
             **boundary.statement(
                 f"`{name}` is one of {', '.join(map(str, column.values))}",
-                f"correct the values in `source.select`, or `data.columns.{name}.values`",
+                f"correct the values in `source.select`, or `data.columns.{name}.values`; "
+                f"`source.types: {{{name}: integer}}` reads codes that are written as 1.0",
                 severity=severity,
             ),
         )

@@ -39,6 +39,10 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         base = params.read_yaml(root / paths.PARAMS)
         changes = overrides.with_policy(overrides.check(overrides.from_settings(settings, base)), policy_file)
         with run_context.open_run(root, changes, screen.show, force=force) as run:
+            policy = run.settings.policy
+            screen.say(
+                f"{run.settings.name} under {policy.file} as of {policy.as_of}; each step says when it ends"
+            )
             with screen:
                 state = _train(run, interrupted)
             code = _show_end(screen, run, state)
@@ -119,7 +123,9 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     for line in [*judged, *receipt.release_lines(run.folder), *notes]:
         screen.say(f"  {line}")
     report = os.path.relpath(run.folder / summary.REPORT, run.root)
-    for line in ("", f"report   {report}", *_retention(run), "browse   make ui"):
+    pages = os.path.relpath(run.folder / paths.DATA_DOCS / "raw" / "index.html", run.root)
+    data = [f"data     {pages}"] if (run.root / pages).exists() else []
+    for line in ("", f"report   {report}", *_retention(run), *data, "browse   make ui"):
         screen.say(line)
     return ExitCode.LAPSED if state.name == training.LAPSED else verdict.verdict.exit_code
 

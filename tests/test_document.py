@@ -580,3 +580,13 @@ def test_the_first_screen_says_who_what_it_is_about_and_what_is_next(tmp_path: P
     assert files.sha256(root / paths.MODEL)[:12] in first
     assert first.count('class="rate-row outside"') == 1, "the group beyond the limit stands out"
     assert "Decided favourably, by <bdi>race</bdi>" in first
+
+
+def test_a_column_with_a_title_is_called_by_it(tmp_path: Path) -> None:
+    root = reported.write(tmp_path, reported.documents(reported.DIGITS["gap"]))
+    settings = params.load(root / "params.yaml")
+    titled = settings.data.model_copy(update={"columns": {"race": params.Column(title="origin of people")}})
+    declared = data_contract.of(settings)
+    text = report.render(report.read(root), titled, declared)
+    assert "Demographic parity difference by origin of people" in text
+    assert "Decided favourably, by <bdi>origin of people</bdi>" in text

@@ -1,5 +1,6 @@
 """Explanations add up, speak of features, come from rows nobody chose, and are the same bytes every time."""
 
+import io
 import json
 import os
 import re
@@ -59,6 +60,7 @@ def attribute(pipeline: Pipeline, rows: int = 30) -> attribution.Attribution:
         *((name, arguments, "shap.TreeExplainer") for name, arguments in TREES.items()),
         *((name, arguments, "shap.LinearExplainer") for name, arguments in LINEAR.items()),
         *((name, arguments, "shap.PermutationExplainer") for name, arguments in OTHERS.items()),
+        ("sklearn.ensemble.GradientBoostingClassifier", {"init": "zero"}, "shap.PermutationExplainer"),
     ],
 )
 def test_each_estimator_gets_an_explainer_whose_answer_adds_up(
@@ -275,6 +277,22 @@ def test_the_figures_are_there_and_hold_no_time(tmp_path: Path, monkeypatch: pyt
     assert "<dc:date>" not in beeswarm and beeswarm.count("<image") > 0
     assert files.read_json(folder / "importance.json") == document["importance"]
     assert not plt.get_fignums()
+
+
+def test_names_appear_in_figures_as_they_are_written() -> None:
+    names = ["loan $_to_$_income", "収入", "x_$^2"]
+    features = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), columns=names)
+    explanation = attribution.Attribution(
+        explainer="x", against="y", space="probability", base=0.0, contributions=features, margin=np.zeros(20)
+    )
+    for draw in (
+        lambda: contributions.draw_bar(explanation),
+        lambda: contributions.draw_beeswarm(explanation, features, 1),
+    ):
+        page = io.StringIO()
+        with figures.style("names"):
+            draw().savefig(page, format="svg", metadata=figures.METADATA["svg"])
+        assert all(f">{name}<" in page.getvalue() for name in names)
 
 
 def test_a_text_feature_and_a_column_of_nulls_can_be_drawn() -> None:

@@ -282,7 +282,7 @@ def test_a_group_of_which_nobody_is_chosen_fails() -> None:
     verdict = gate(fairness=measured(test, none)["fairness"])
     assert verdict.outcome == Outcome.FAIL
     assert ("demographic-parity-ratio", "race") in stopped_by(verdict)
-    assert any(reason.startswith("demographic parity ratio by race is 0.0") for reason in verdict.reasons)
+    assert any("demographic parity ratio by race is 0.0" in reason for reason in verdict.reasons)
 
 
 USELESS = {(rule, None) for rule in ("decides-better-than-chance", "approves-about-as-many-as-the-labels")}

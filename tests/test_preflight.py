@@ -389,7 +389,7 @@ def test_a_value_of_no_kind_is_one_problem_with_the_key_that_was_written(
 ) -> None:
     of(key, value)(newcomer)
     texts = [error.values["problems"] for error in params.find_faults(newcomer.params, "params.yaml")]
-    assert [re.search("`([^`]*)`", text)[1] for text in texts] == named
+    assert [re.findall("`([^`]*)`", text)[0] for text in texts] == named
 
 
 def test_one_value_in_two_spellings_is_one_value(newcomer: Newcomer) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clearance import run_lock
+from clearance import files, run_lock
 from flows import terminal
 from tests.support import terminal_run, toys
 from tests.support.nightly import NIGHTLY
@@ -90,8 +90,11 @@ def test_the_exit_status_is_the_verdicts_and_the_lines_say_what_happened(
 
 def test_a_fault_is_told_once_with_its_mend_and_has_its_own_status(toy: Path, api: dict[str, str]) -> None:
     (toy.parent / "orders/model").write_text("fail")
+    page = toy / "reports/report.html"
+    files.write_text(page, "<h1>Pass</h1>")
     result = run(toy, "--any-verdict", **api)
     assert result.returncode == 1
+    assert "Stale" in page.read_text() and "Pass" not in page.read_text()
     assert result.stderr.strip() == "Failed: train: the table is empty\n  hint: give it rows"
     assert ["train", "failed"] in [line.split()[:2] for line in result.stdout.splitlines()]
 

@@ -400,3 +400,20 @@ def test_a_fault_leaves_the_last_good_model_alone(tmp_path: Path, monkeypatch: p
     with pytest.raises(ClearanceError):
         run(root, monkeypatch)
     assert files.sha256(root / paths.TRAINED) == before
+
+
+def test_random_state_null_is_the_seed_and_a_draw_that_cannot_be_repeated_is_refused() -> None:
+    rows, tune = (learnable.split(learnable.table(400), name) for name in ("train", "tune"))
+
+    def fit(state: Any) -> candidates.Candidate:
+        choice = learnable.choice(
+            estimator="random_forest", arguments={"n_estimators": 3, "random_state": state}
+        )
+        return train.train(rows, tune, learnable.data(), choice, 1).chosen
+
+    one, other = (scoring.score(fit(None).pipeline, tune.features) for _ in range(2))
+    assert np.array_equal(one, other)
+    train._refuse_unrepeatable(fit(None), 1, rows)
+    with pytest.raises(ConfigurationError) as excinfo:
+        train._refuse_unrepeatable(fit(np.random.RandomState(1)), 1, rows)
+    assert excinfo.value.code == "models.cannot_be_drawn_again"

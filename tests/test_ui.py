@@ -1,12 +1,15 @@
 """`make ui` takes ports of its own and never attaches to a server that it did not start."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import fastapi
+import httpx
 import pytest
 
-from flows import ports, ui
+from flows import offline_server, ports, ui
 from tests.support import codes
 
 VARIABLE = "PREFECT_UI_PORT"
@@ -51,3 +54,18 @@ def test_a_second_one_in_the_same_project_learns_where_the_first_is(tmp_path: Pa
     assert error.value.values["addresses"] == "http://127.0.0.1:4201 and http://127.0.0.1:5001"
     with ui._only_one(tmp_path):
         pass
+
+
+def test_the_browser_may_connect_to_the_server_that_served_the_page_and_to_no_other() -> None:
+    app = fastapi.FastAPI()
+    app.add_api_route("/", lambda: "page")
+
+    async def fetch() -> httpx.Response:
+        transport = httpx.ASGITransport(offline_server._sealed(app))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.get("/")
+
+    policy = asyncio.run(fetch()).headers["content-security-policy"]
+    sources = {source for part in policy.split(";") for source in part.split()[1:]}
+    assert sources == {"'self'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:", "'none'"}
+    assert policy.startswith("default-src ")

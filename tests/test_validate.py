@@ -249,3 +249,21 @@ def test_columns_with_strange_names_and_values_reach_the_report_whole(
     assert entry["examples"][0]["value"] == "<img src=x onerror=alert(1)>"
     assert entry["examples"][1]["value"] == "é" * 79 + "…"
     assert "<img src=x onerror=alert(1)>" not in page(root, "raw")
+
+
+def test_the_page_calls_a_warning_a_warning_and_leads_to_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tables.applications()
+    income = tables.put(table.column("income"), {7: -5.0})
+    rules = {"income": {"type": "number", "min": 0, "severity": "warn"}}
+    declared = tables.DATA | {"columns": tables.DATA["columns"] | rules}
+    root = tables.project(tmp_path, tables.applications(income=income), data=declared)
+    document = run(root, "raw", monkeypatch)
+    (unmet,) = [entry for entry in document["expectations"] if not entry["success"]]
+    assert (document["blocked"], unmet["severity"]) == (False, "warn")
+    text = page(root, "raw")
+    assert "This table may be used: " in text and ", 1 warns." in text
+    assert "Failed" not in re.sub(r"<label.*?</label>", "", text, flags=re.DOTALL)
+    assert "fa-times" not in text.partition("<body")[2]
+    assert 'href="../../../reports/report.html#data"' in text and "<footer" not in text

@@ -155,6 +155,20 @@ def test_json_integers_of_any_size_are_exact() -> None:
     assert read("t.jsonl", KEY)["v"] == [str(number) for number in numbers] == read("t.jsonl")["v"]
 
 
+def test_json_numbers_that_a_reader_does_not_keep_are_refused_where_they_name_groups() -> None:
+    put("t.jsonl", '{"v": 1.1, "x": 2.50}\n{"v": 1.10, "x": 3.0}')
+    error = refusal("t.jsonl", uses=GROUP)
+    assert (error.code, error.values["column"]) == ("data.json_number_not_kept", "v")
+    assert read("t.jsonl", types={"v": "number"})["v"] == [1.1, 1.1] == read("t.jsonl")["v"]
+    put("t.jsonl", '{"v": 1.0}\n{"v": 2.5}')
+    assert read("t.jsonl", GROUP)["v"] == ["1.0", "2.5"]
+
+
+def test_what_python_writes_for_a_missing_number_is_missing() -> None:
+    put("t.jsonl", '{"v": NaN, "s": "NaN"}\n{"v": 2.5, "s": "x"}')
+    assert read("t.jsonl") == {"v": [None, 2.5], "s": ["NaN", "x"]}
+
+
 @pytest.mark.parametrize("late", ["Gender", "gender ", "ｇender"])
 def test_names_that_look_alike_are_refused_in_every_format(late: str) -> None:
     put("t.jsonl", json.dumps({"gender": "m"}) + "\n" + json.dumps({late: "f"}))
@@ -286,7 +300,7 @@ def test_a_compressed_file_is_read_whole_or_refused(kind: str, form: str) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
-        ("t.csv", gzip.compress(b"a,b\n1,2\n"), "data.packed_file"),
+        ("t.csv", gzip.compress(b"a,b\n1,2\n", mtime=0), "data.packed_file"),
         ("t.csv", b"PK\x03\x04 rest", "data.packed_file"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), "data.not_utf8"),
         ("t.json", '[{"a": 1}]'.encode("utf-16-be"), "data.not_utf8"),
@@ -298,6 +312,19 @@ def test_foreign_bytes_are_named(name: str, content: str | bytes, code: str) -> 
     put(name, content)
     error = refusal(name)
     assert (error.code, name in str(error)) == (code, True)
+
+
+def test_byte_order_marks_do_not_become_part_of_a_name() -> None:
+    put("d/a.csv", "\ufeff\ufeffid,x\n1,2\n")
+    put("d/b.csv", "id,x\n3,4\n")
+    assert read("d") == {"id": [1, 3], "x": [2, 4]}
+
+
+def test_times_with_and_without_a_zone_do_not_mix() -> None:
+    Path("d").mkdir()
+    pq.write_table(pa.table({"t": pa.array([1], pa.timestamp("us", "UTC"))}), "d/a.parquet")
+    pq.write_table(pa.table({"t": pa.array([1], pa.timestamp("us"))}), "d/b.parquet")
+    assert refusal("d").code == "data.files_differ_in_types"
 
 
 def test_decimals_are_exact_or_refused() -> None:

@@ -269,6 +269,13 @@ JSON_RECORD_INVALID = ErrorKind(
     "{place} of {path} is not a valid JSON record: {reason}",
     "correct that record",
 )
+JSON_NUMBER_NOT_KEPT = ErrorKind(
+    "data.json_number_not_kept",
+    DataError,
+    "`{column}` in {path} identifies rows or groups and is written as a number with more digits than JSON "
+    "keeps: 1.10 would be read as 1.1",
+    "write it in quotes; or declare `source.types: {{{column}: number}}` if 1.1 and 1.10 are the same",
+)
 JSON_WITHOUT_RECORDS = ErrorKind(
     "data.json_without_records",
     SourceError,

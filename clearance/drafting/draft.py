@@ -119,7 +119,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     select = derived_columns.select(derivations, given.target if lacking else None)
     source = source.model_copy(update={"select": select})
     groups = tuple((band.column if band else name) for name, band in bands.items())
-    keys = frozenset({given.row_key} - {None})
+    keys = frozenset([] if given.row_key is None else [given.row_key])
     uses = ColumnUses(keys=keys, identities=keys | {*groups})
     seen = table_profile.read(root, source, uses)
     encodings = {name: f"`{band.column}` is made of it" for name, band in bands.items() if band}

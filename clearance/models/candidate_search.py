@@ -6,22 +6,26 @@ byte. A candidate that cannot be fitted is listed with the reason, never dropped
 
 from __future__ import annotations
 
+import itertools
+import logging
 import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import threadpoolctl
 
-from clearance import params
+from clearance import params, stage
 from clearance.models import candidates, faults, selection_rule
 from clearance.models.candidates import Candidate, Setting
 from clearance.models.faults import IncompatibleMitigation
 from clearance.models.mitigations import MITIGATIONS
 from clearance.models.tune_constraints import Stance
+
+logger = logging.getLogger(__name__)
 
 Pair = tuple[params.EstimatorChoice, params.Mitigation]
 
@@ -113,12 +117,25 @@ def _fit_all(setting: Setting, pairs: Sequence[Pair], stance: Stance) -> list[Ca
             None if refusal else pool.submit(_fit, *pair)
             for pair, refusal in zip(pairs, refusals, strict=True)
         ]
+        _report_progress([future for future in futures if future is not None])
         return [
             SkippedCandidate(estimator=pair[0], mitigation=pair[1], reason=refusal or "")
             if future is None
             else future.result()
             for pair, refusal, future in zip(pairs, refusals, futures, strict=True)
         ]
+
+
+def _report_progress(futures: Sequence[Future[Candidate | SkippedCandidate]]) -> None:
+    """Log how many of the candidates are done, now and whenever one of them ends."""
+    number = itertools.count(1)
+
+    def log(_: object) -> None:
+        logger.info(stage.PROGRESS, next(number), len(futures), "candidates")
+
+    logger.info(stage.PROGRESS, 0, len(futures), "candidates")
+    for future in futures:
+        future.add_done_callback(log)
 
 
 def _refusal(mitigation: params.Mitigation, stance: Stance, *, alone: bool) -> str | None:

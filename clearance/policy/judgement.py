@@ -135,7 +135,8 @@ def _is_intersection(name: str, declared: tuple[str, ...]) -> bool:
 
 def _mismatches(policy: Policy, declaration: Declaration) -> list[str]:
     problems = [
-        f"the policy demands an assessment of `{name}`, but params.yaml does not declare it as protected"
+        f"the policy demands an assessment of `{name}`, but params.yaml does not declare it as protected: "
+        "add it to `data.protected`"
         for name in policy.attributes
         if name not in declaration.attributes and not _is_intersection(name, declaration.attributes)
     ]
@@ -144,6 +145,7 @@ def _mismatches(policy: Policy, declaration: Declaration) -> list[str]:
     if demanded.target != declaration.target or not same_value:
         problems.append(
             f"the favourable outcome is `{demanded.target}` = {demanded.value!r} in the policy, "
-            f"but `{declaration.target}` = {declaration.favourable!r} in params.yaml"
+            f"but `{declaration.target}` = {declaration.favourable!r} in params.yaml: "
+            "correct `data.target` or `data.favourable`"
         )
     return problems

@@ -153,10 +153,11 @@ def _run_tags(verdict: VerdictDocument, model: registry.ModelDescription | None)
 
 
 def _notes(verdict: VerdictDocument) -> dict[str, str]:
-    """The outcome of every rule, and the verdict as the text that MLflow shows first."""
+    """The outcome of every rule that does not pass, and the verdict as the text that MLflow shows first."""
     outcomes = {
-        _key("clearance.rule", finding.rule, finding.attribute): str(finding.outcome or "report only")
+        _key("clearance.rule", finding.rule, finding.attribute): str(finding.outcome)
         for finding in verdict.findings
+        if finding.outcome not in (None, Outcome.PASS)
     }
     return outcomes | {"mlflow.note.content": summary.markdown(verdict)[:_LONGEST_NOTE]}
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clearance import files, params, paths
-from clearance.documents import catalogue, codec, metric_catalogue
+from clearance.documents import catalogue, codec, group_names, metric_catalogue
 from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.origin_document import OriginDocument
@@ -142,7 +143,8 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
     `data` declares the columns, `declared` is the data contract. The page loads nothing and contains no
     script.
     """
-    verdict = evidence.verdict
+    verdict, titled = evidence.verdict, partial(group_names.titled, titles=data.titles)
+    shown = _with_titles(verdict, data.titles)
     return (
         html_page.environment(_TEMPLATES)
         .get_template("report.html.j2")
@@ -161,23 +163,24 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
                 for entry in metric_catalogue.METRICS.values()
                 if entry.family in ("quality", "fairness")
             ],
-            actions=headline.actions(verdict),
-            brief=[headline.in_brief(finding) for finding in headline.deciding_findings(verdict)],
-            causes=causes.of(verdict.findings),
-            findings=[codec.write(finding) for finding in sorted(verdict.findings, key=headline.worst_first)],
+            actions=headline.actions(shown),
+            brief=[headline.in_brief(finding) for finding in headline.deciding_findings(shown)],
+            causes=causes.of(shown.findings),
+            findings=[codec.write(finding) for finding in sorted(shown.findings, key=headline.worst_first)],
             plots=_plots(evidence),
             remedy=_remedies(evidence),
+            titled=titled,
             who=headline.who(verdict),
             origin=_as_json(evidence.origin),
             outcomes=OUTCOMES,
             overrides=data_contract.in_full(verdict.overrides),
             ruled=_with_rule(verdict.findings),
-            next_steps=headline.next_steps(verdict),
+            next_steps=headline.next_steps(shown),
             small_group=SMALL_GROUP,
             strip=strip,
             verdict=verdict.to_json(),
             verdict_word=headline.VERDICTS[verdict.verdict],
-            sentence=headline.sentence(verdict),
+            sentence=headline.sentence(shown),
         )
     )
 
@@ -195,6 +198,15 @@ def impact_rows(evidence: ReportEvidence) -> list[impact_table.Row]:
     return impact_table.table(evidence.documents["fairness"], policy.impact_table, as_of)
 
 
+def _with_titles(verdict: VerdictDocument, titles: Mapping[str, str]) -> VerdictDocument:
+    """The verdict with the titles of the attributes in place of their names, for people to read."""
+    findings = (
+        replace(finding, attribute=finding.attribute and group_names.titled(finding.attribute, titles))
+        for finding in verdict.findings
+    )
+    return replace(verdict, findings=tuple(findings))
+
+
 def _plots(evidence: ReportEvidence) -> dict[str, list[rate_plot.Plot]]:
     """The drawings of the groups' rates by attribute, those of the worst finding first."""
     fairness = evidence.documents["fairness"]
@@ -202,7 +214,7 @@ def _plots(evidence: ReportEvidence) -> dict[str, list[rate_plot.Plot]]:
         return {}
     worst = sorted(evidence.verdict.findings, key=headline.worst_first)
     order = [finding.attribute for finding in worst if finding.attribute and rate_plot.rates_read(finding)]
-    names = dict.fromkeys(name for name in (*order, *fairness.groups) if name in fairness.groups)
+    names = dict.fromkeys(name for name in (*order, *fairness.groups) if name and name in fairness.groups)
     return {name: rate_plot.draw(fairness, worst, name) for name in names}
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from clearance import environment, isolation, params, paths, run_lock
+from clearance import environment, isolation, params, paths, run_lock, stage
 from clearance.errors import ClearanceError
 from clearance.policy import project_verdict
 from clearance.preflight import check
@@ -31,13 +31,17 @@ EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE
 """The steps that touch the world: never DVC stages, run by the flow before and after the stages."""
 
 
+_PROGRESS = stage.PROGRESS.partition("%")[0]
+
+
 @dataclass(frozen=True)
 class Progress:
-    """The state of one step, with its `seconds` once it has ended."""
+    """The state of one step, with its `seconds` once it has ended, and how far it is while it works."""
 
     step: str
-    state: Literal["started", "done", "cached", "failed"]
+    state: Literal["started", "working", "done", "cached", "failed"]
     seconds: float = 0.0
+    detail: str = ""
 
 
 Watch = Callable[[Progress | str], None]
@@ -160,6 +164,11 @@ class RunContext:
         on_line: OnLine,
         variables: Mapping[str, str],
     ) -> None:
+        def pass_on(line: str) -> None:
+            if line.startswith(_PROGRESS):
+                self._watch(Progress(step, "working", detail=line.removeprefix(_PROGRESS)))
+            on_line(line)
+
         self._idle.set()
         commands.run(
             self.children,
@@ -168,7 +177,7 @@ class RunContext:
             cwd=cwd,
             timeout=timeout,
             log=self._log(step),
-            on_line=on_line,
+            on_line=pass_on,
             env={**variables, "DVC_ROOT": str(self.folder), "DVC_STAGE": step},
         )
 

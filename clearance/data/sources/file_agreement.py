@@ -108,4 +108,6 @@ def _family(kind: pa.DataType) -> str | None:
         return "number"
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return "text"
+    if types.is_timestamp(kind) and kind.tz is not None:
+        return "time with a time zone"
     return "time" if types.is_timestamp(kind) or types.is_date(kind) else str(kind)

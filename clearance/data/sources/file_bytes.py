@@ -42,7 +42,7 @@ def check(files: Iterable[Path], *, mark_allowed: bool) -> None:
         if archive is not None:
             raise faults.PACKED_FILE(path=path, kind=archive)
         if start[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in start[:4]:
-            raise source_faults.not_utf8(str(path), b"\xff\xfe")
+            raise source_faults.not_utf8(str(path), start if b"\xff" in start else b"\xff\xfe")
         if start.startswith(_MARK) and not mark_allowed:
             raise faults.BYTE_ORDER_MARK(path=path)
 

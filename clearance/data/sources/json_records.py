@@ -7,6 +7,7 @@ takes many alike keys for a map. Here the syntax of JSON decides: quotes mean te
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import duckdb
 
 from clearance.data import faults
-from clearance.data.sources import duckdb_engine
+from clearance.data.sources import duckdb_engine, file_bytes
 
+_CHUNK, _OVERLAP = 1 << 24, 1 << 10
 _NUMBERS = {"UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT", "DOUBLE"}
 
 
@@ -32,6 +34,25 @@ def structure(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, An
     if not isinstance(keys, dict):
         raise faults.JSON_WITHOUT_RECORDS()
     return keys
+
+
+def check_numbers(path: Path, names: Iterable[str]) -> None:
+    """Raise DataError where a number of one of these keys is written with more than a reader of JSON keeps.
+
+    1.10 is read as 1.1, so two groups would become one. Keys are compared as texts, so quotes keep them.
+    """
+    keys = b"|".join(re.escape(json.dumps(name, ensure_ascii=False).encode()) for name in names)
+    if not keys:
+        return
+    number = re.compile(rb"(" + keys + rb")\s*:\s*(-?[0-9]+[.][0-9]+(?:[eE][-+]?[0-9]+)?)(?=[\s,}\]])")
+    with file_bytes.opened(path) as file:
+        rest = b""
+        while chunk := file.read(_CHUNK):
+            text = rest + chunk
+            for match in number.finditer(text):
+                if repr(float(match[2])) != match[2].decode():
+                    raise faults.JSON_NUMBER_NOT_KEPT(column=json.loads(match[1]), path=path)
+            rest = text[-_OVERLAP:]
 
 
 def merged(structures: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -77,6 +98,7 @@ def columns(keys: Mapping[str, Any]) -> str:
 
 def _type(kind: Any, *, nested: bool = False) -> str:
     if isinstance(kind, dict):
+        duckdb_engine.refuse_duplicate_names(list(kind), "a JSON object")
         inner = ", ".join(
             f"{duckdb_engine.name(name)} {_type(part, nested=True)}" for name, part in kind.items()
         )

@@ -45,6 +45,7 @@ def of_file(message: str) -> ClearanceError | None:
 def not_utf8(path: str, start: bytes = b"") -> ClearanceError:
     """The error for a file in another encoding; `start` is how the file begins, where that is known."""
     encoding = "UTF-16" if start[:2] in {b"\xff\xfe", b"\xfe\xff"} else "WINDOWS-1252"
+    encoding = "UTF-32" if start[:4] in {b"\xff\xfe\0\0", b"\0\0\xfe\xff"} else encoding
     return faults.NOT_UTF8(path=path, encoding=encoding)
 
 

@@ -31,6 +31,9 @@ from clearance.data.sources import (
 from clearance.data.sources.file_listing import Listing
 from clearance.params import Source
 
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""The byte-order mark; files that were joined or saved twice have it twice."""
+
 _DELIMITERS = ",;\t|"
 
 
@@ -110,6 +113,7 @@ def _header(path: Path, delimiter: str) -> tuple[str, ...]:
         raise source_faults.not_utf8(str(path), error.object[:2]) from None
     except (csv.Error, OSError, EOFError) as error:
         raise faults.HEADER_UNREADABLE(path=path, reason=str(error)) from None
+    header = tuple(name.lstrip(_MARK) for name in header)
     _check_header(path, header, delimiter)
     return header
 
@@ -167,10 +171,18 @@ def _json(
     structures = {path: json_records.structure(connection, path) for path in listing.files}
     folders = _check_columns({path: tuple(keys) for path, keys in structures.items()}, listing)
     file_agreement.check_json(structures, uses)
+    for path, found in structures.items():
+        written = [name for name in uses.identities - set(uses.declared) if found.get(name) == "DOUBLE"]
+        json_records.check_numbers(path, written)
     keys = json_records.merged(structures.values())
     named = json_records.columns(keys)
     read = f"read_json({_list(listing.files)}, format='auto', columns={named}, {_hive(folders)})"
     typed = {name: json_records.kinds(kind) for name, kind in keys.items()}
+    if numbers := [
+        duckdb_engine.name(name) for name, kind in keys.items() if json_records.family(kind) == "number"
+    ]:
+        nulls = ", ".join(f"nullif({name}, 'NaN') AS {name}" for name in numbers)  # as Python writes them
+        read = f"(FROM {read} SELECT * REPLACE ({nulls}))"
     columns = column_types.narrow(
         connection, read, typed | dict.fromkeys(folders, column_types.TEXT_KINDS), uses
     )
