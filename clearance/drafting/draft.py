@@ -127,6 +127,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     if not roles.features:
         left = ", ".join({**roles.encodings, **roles.after_outcome, **roles.left_out})
         raise faults.NO_FEATURES(left=left or "none")
+    questions = _questions(given, seen, roles, groups, favourable)
     policy = Path("policies") / f"{given.name}.yaml"
     policy_file = policy_text.fit(
         root,
@@ -146,6 +147,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         favourable=favourable,
         protected=groups,
         roles=roles,
+        questions=questions,
         columns=_rules(seen, given, groups, roles),
         policy=policy.as_posix(),
         as_of=today.isoformat(),
@@ -166,7 +168,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         groups=groups,
         favourable=favourable,
         notes=_notes(derivations, lacking, given, profile),
-        questions=_questions(given, seen, roles, groups, favourable),
+        questions=questions,
         entry=entry.strip(),
     )
 

@@ -27,6 +27,7 @@ def write(
     favourable: Scalar,
     protected: Sequence[str],
     roles: Roles,
+    questions: Sequence[str],
     columns: Mapping[str, Mapping[str, Any]],
     policy: str,
     as_of: str,
@@ -50,12 +51,12 @@ def write(
         lines += ["  select: |", *(f"    {line}" for line in select.splitlines())]
     lines += ["", "data:", f"  row_key: {'null' if row_key is None else scalar(row_key)}"]
     lines += [f"  target: {scalar(target)}"]
-    lines += [f"  favourable: {scalar(favourable)}    # the value that is good for the person?"]
+    lines += [f"  favourable: {scalar(favourable)}    # the value that is good for the person"]
     lines += _list("protected", protected)
     lines += _explained("protected_encodings", roles.encodings)
     lines += _explained("after_outcome", roles.after_outcome)
     lines += [f"  # not a feature: `{column}` {because}" for column, because in roles.left_out.items()]
-    lines += [f"  # question: {question}" for question in roles.questions]
+    lines += [f"  # question: {question}" for question in questions]
     lines += _list("features", roles.features)
     lines += [f"  rows_min: {rows_min}", "  columns:"]
     lines += [f"    {scalar(column)}: {flow(rules)}" for column, rules in columns.items()]
