@@ -331,6 +331,15 @@ def test_a_number_as_outcome_and_columns_with_difficult_names(clone: Path) -> No
     assert {'the "skill", %', "no"} <= set(data.features)
 
 
+def test_texts_that_yaml_or_an_editor_would_read_otherwise(clone: Path) -> None:
+    table = applicants().replace({"city": {"north": "nor\u2028th: #1", "south": 'so"uth\u202e'}})
+    table.loc[::3, "gender"] = "no, 'yes'"
+    table["gender"] = table["gender"].replace("man", "m\u00e4nnlich\nline")
+    data = drafted(clone, table)
+    assert set(data.columns["gender"].values or ()) == {"no, 'yes'", "m\u00e4nnlich\nline", "woman"}
+    assert set(data.columns["city"].values or ()) == {"nor\u2028th: #1", 'so"uth\u202e'}
+
+
 def test_without_a_column_to_learn_from_it_says_so(clone: Path) -> None:
     applicants()[["gender", "invited"]].to_csv(clone.parent / "applicants.csv", index=False)
     assert init(*TABLE).exception.__cause__.code == "drafting.no_features"
