@@ -309,6 +309,16 @@ def test_words_for_missing_values_are_nulls(clone: Path) -> None:
     assert data.columns["city"].values == ["north", "south"]
 
 
+def test_numbers_in_disguise_and_impossible_ones(clone: Path) -> None:
+    table = applicants()
+    table["wage"] = [f"CHF {number // 10}'{number % 10}00.50" for number in range(N)]
+    table.loc[:2, "skill"] = -1.797e308
+    data = drafted(clone, table)
+    assert data.columns["wage"].type == "number"
+    low, high = data.columns["skill"].numbers
+    assert low is not None and high is not None and -100 < low < high < 100
+
+
 def test_a_column_that_names_somebody_is_no_feature_even_where_it_repeats(clone: Path) -> None:
     table = applicants().assign(customer=np.arange(N) // 4)
     assert "customer" not in drafted(clone, table).features

@@ -114,7 +114,14 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         if column.name not in {given.target, given.row_key, *banded}
         and (derivation := derived_columns.blanks(column))
     ]
-    derivations = [item for item in (outcome, *bands.values(), *codes, *blanks) if item is not None]
+    disguised = [
+        derivation
+        for column in profile.columns
+        if column.name not in reserved and (derivation := derived_columns.numbers(profile, column))
+    ]
+    derivations = [
+        item for item in (outcome, *bands.values(), *codes, *blanks, *disguised) if item is not None
+    ]
     lacking = profile[given.target].nulls
     select = derived_columns.select(derivations, given.target if lacking else None)
     source = source.model_copy(update={"select": select})
