@@ -5,9 +5,11 @@ Only the values are examined, not how often they occur; spelling only matters in
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import ClassVar
 
 import pandas as pd
@@ -17,6 +19,8 @@ from expectations import custom, leaks, near_leaks
 
 NUMBERS_FROM = 20
 """With more distinct values than this, most of them numbers or dates, a column holds these as texts."""
+
+_NUMBER = re.compile("-?[0-9]{1,18}([.][0-9]{1,18})?")
 
 PLACEHOLDERS = frozenset(
     {
@@ -43,6 +47,7 @@ class ExpectTextsToBeClean(custom.TableExpectation):
             variants = {value for same in spellings.values() if len(same) > 1 for value in same}
             problems = {
                 "differ only in case, spaces or Unicode form": variants,
+                "are one number with another of them": _same_numbers(values),
                 "begin or end with spaces": {value for value in values if value != value.strip()} - variants,
                 "were decoded wrongly": {value for value in values if _is_mojibake(value)},
                 "stand for a missing value": {value for value in values if normal(value) in PLACEHOLDERS},
@@ -86,8 +91,20 @@ def _texts(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, list[
 
 
 def normal(value: str) -> str:
-    """The text without what tells two spellings apart: case, spaces, and the Unicode form of a character."""
-    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+    """The text without what tells two spellings apart: case, spaces, the Unicode form of a character, and
+    characters that are not seen."""
+    form = unicodedata.normalize("NFKC", value)
+    seen = "".join(character for character in form if unicodedata.category(character) != "Cf")
+    return " ".join(seen.casefold().split())
+
+
+def _same_numbers(values: Iterable[str]) -> set[str]:
+    """The texts that are one number with another of them: `1`, `01` and `1.0`."""
+    spellings: dict[Decimal, list[str]] = defaultdict(list)
+    for value in values:
+        if _NUMBER.fullmatch(value):
+            spellings[Decimal(value)].append(value)
+    return {value for same in spellings.values() if len(same) > 1 for value in same}
 
 
 def _is_mojibake(value: str) -> bool:

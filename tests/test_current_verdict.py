@@ -46,6 +46,7 @@ def test_a_verdict_holds_for_the_files_it_judged(project: Path) -> None:
     current = current_verdict.read(project)
     assert (current.is_stale, current.change, current.exit_code) == (False, (), ExitCode.PASS)
     assert current.title.startswith("Pass: ")
+    assert (current.to_json()["stale"], current.to_json()["verdict"]) == (False, "pass")
 
 
 @pytest.mark.parametrize(("change", "code"), CHANGES.values(), ids=CHANGES)
@@ -58,6 +59,7 @@ def test_once_a_file_changed_a_pass_is_stale(
     assert current.fault.code == code
     assert current.exit_code == ExitCode.NOT_EVALUATED
     assert current.title.startswith("Stale: ")
+    assert current.to_json()["verdict"] is None and current.to_json()["last"]["verdict"] == "pass"
     text = current_verdict.markdown(current, project)
     assert text.startswith("## Stale: ") and current.fault.fault in text and "| gap |" not in text
 

@@ -305,6 +305,7 @@ def test_a_compressed_file_is_read_whole_or_refused(kind: str, form: str) -> Non
         ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), "data.not_utf8"),
         ("t.json", '[{"a": 1}]'.encode("utf-16-be"), "data.not_utf8"),
         ("t.json", b'\xef\xbb\xbf[{"a": 1}]', "data.byte_order_mark"),
+        ("t.csv", b"a,b\n1,2\n1,\0\n", "data.zero_byte"),
         ("t.csv", "a,b\n1," + "y" * 3_000_000 + "\n", "data.line_too_long"),
     ],
 )
@@ -346,3 +347,12 @@ def test_an_index_that_pandas_wrote_is_not_a_feature() -> None:
     every = {"row_key": None, "target": "y", "favourable": 1, "protected": ["g"]}
     assert params.Data(**every, features=params.AllBut(all_but=[])).feature_names(names) == ["x"]
     assert params.Data(**every, features=names).feature_names(names) == names
+
+
+@pytest.mark.parametrize(("favourable", "values"), [("TRUE", ["TRUE", "FALSE"]), (True, [True, False])])
+def test_the_target_is_read_as_the_favourable_value_is_written(favourable: Any, values: list[Any]) -> None:
+    put("t.csv", "id,sex,x,y\n1,f,3,TRUE\n2,m,4,FALSE\n")
+    data = params.Data(row_key="id", target="y", favourable=favourable, protected=["sex"], features=["x"])
+    uses = column_types.ColumnUses.of(params.Source(kind="file", path="t.csv"), data)
+    ingest.ingest(params.Source(kind="file", path="t.csv"), Path("raw.parquet"), HOME, uses=uses)
+    assert pq.read_table("raw.parquet")["y"].to_pylist() == values

@@ -34,8 +34,7 @@ def verdict(markdown: bool, as_json: bool) -> int:
     root = environment.project_root()
     current = current_verdict.read(root)
     if as_json:
-        content = {"stale": current.is_stale, "changed": list(current.change)}
-        process.write_json(content | current.document.to_json())
+        process.write_json(current.to_json())
         return current.exit_code
     if markdown:
         process.echo_text(current_verdict.markdown(current, root))

@@ -129,6 +129,12 @@ COMPRESSED_FILE_DAMAGED = ErrorKind(
     "{path} is cut off or damaged: it cannot be decompressed to its end as {kind} ({reason})",
     "copy or download it again, and compare its size or checksum with the original",
 )
+ZERO_BYTE = ErrorKind(
+    "data.zero_byte",
+    SourceError,
+    "line {line} of {path} holds a byte 0, which no text has: the file is damaged, or of another format",
+    "copy or export it again",
+)
 PACKED_FILE = ErrorKind(
     "data.packed_file",
     SourceError,

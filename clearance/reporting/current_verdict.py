@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clearance import files, paths
 from clearance.documents.verdict_document import VerdictDocument
@@ -35,6 +36,11 @@ class CurrentVerdict:
         """One line: the verdict, or that it is stale and what it was."""
         last = summary.title(self.document)
         return f"Stale: these files have not been judged (last verdict: {last})" if self.fault else last
+
+    def to_json(self) -> dict[str, Any]:
+        """The document and `stale`. A stale one has no `verdict`: what was judged stands under `last`."""
+        last, head = self.document.to_json(), {"stale": self.is_stale, "changed": list(self.change)}
+        return head | ({"verdict": None, "last": last} if self.is_stale else last)
 
     @property
     def change(self) -> tuple[str, ...]:

@@ -92,12 +92,19 @@ class ColumnUses:
 
     @classmethod
     def of(cls, source: params.Source, data: params.Data) -> ColumnUses:
-        """The uses that `params.yaml` declares; without a `select`, so does a `data.columns` type `text`."""
+        """The uses that `params.yaml` declares.
+
+        Without a `select`, so does a `data.columns` type `text`, and a favourable value written as the text
+        `TRUE` keeps the target as written.
+        """
         texts = {name for name, rule in data.columns.items() if rule.type == "text" and source.select is None}
+        favourable = data.favourable
+        is_word = isinstance(favourable, str) and favourable.lower() in {"true", "false"}
+        words: dict[str, ColumnType] = {data.target: "text"} if is_word and source.select is None else {}
         keys = {name for name in (data.row_key, data.entity, data.cluster) if name is not None}
         features = data.features if isinstance(data.features, params.AllBut) else frozenset(data.features)
         return cls(
-            declared=source.types or {},
+            declared=words | (source.types or {}),
             keys=frozenset(keys),
             identities=frozenset(texts | keys | {*data.protected}),
             features=features,

@@ -1,4 +1,4 @@
-"""The bytes of a text file before anybody reads it as a table: whole, decompressible, and UTF-8.
+"""The bytes of a text file before anybody reads it as a table: whole, decompressible, text in UTF-8.
 
 DuckDB reads a gzip that was cut off as far as it goes and does not look at checksums, so the file is
 decompressed once here. It decides nothing about rows and columns.
@@ -28,16 +28,12 @@ _ARCHIVES = {
 
 
 def check(files: Iterable[Path], *, mark_allowed: bool) -> None:
-    """Raise SourceError on a file that is cut off, damaged, packed in a way its name does not say, or UTF-16.
+    """Raise SourceError on a file that is cut off, damaged, packed unlike its name says, or no text.
 
     With `mark_allowed` a file may begin with the byte-order mark of UTF-8.
     """
     for path in files:
-        kind = file_listing.PACKED.get(path.suffix.lower())
-        if kind is not None:
-            _check_whole(path, kind)
-        with opened(path) as file:
-            start = file.read(6)
+        start, zero = _read_whole(path)
         archive = next((name for magic, name in _ARCHIVES.items() if start.startswith(magic)), None)
         if archive is not None:
             raise faults.PACKED_FILE(path=path, kind=archive)
@@ -45,6 +41,8 @@ def check(files: Iterable[Path], *, mark_allowed: bool) -> None:
             raise source_faults.not_utf8(str(path), start if b"\xff" in start else b"\xff\xfe")
         if start.startswith(_MARK) and not mark_allowed:
             raise faults.BYTE_ORDER_MARK(path=path)
+        if zero is not None:
+            raise faults.ZERO_BYTE(path=path, line=zero)
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -55,12 +53,21 @@ def opened(path: Path) -> IO[bytes]:
     return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), kind))
 
 
-def _check_whole(path: Path, kind: str) -> None:
+def _read_whole(path: Path) -> tuple[bytes, int | None]:
+    """How the file begins, and the line of its first zero byte; None where it has none."""
+    start, lines, zero = b"", 1, None
+    kind = file_listing.PACKED.get(path.suffix.lower())
     try:
-        with pa.CompressedInputStream(pa.OSFile(str(path)), kind) as stream:
-            while stream.read(_CHUNK):
-                pass
+        with opened(path) as stream:
+            while chunk := stream.read(_CHUNK):
+                start = start or chunk[:6]
+                if zero is None and (at := chunk.find(b"\0")) >= 0:
+                    zero = lines + chunk.count(b"\n", 0, at)
+                lines += chunk.count(b"\n")
     except (pa.ArrowException, OSError) as error:
+        if kind is None:
+            raise
         raise faults.COMPRESSED_FILE_DAMAGED(
             path=path, kind=kind, reason=str(error).splitlines()[0]
         ) from None
+    return start, zero
