@@ -61,6 +61,7 @@ docs: $(READY)  ## build the documentation site in site/, offline; a warning is 
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs/website . site
 
 repro: $(READY)  ## run the same stages with plain DVC
+	@$(BIN)/clearance check
 	@$(BIN)/clearance repair
 	@$(BIN)/clearance snapshot
 	$(BIN)/dvc repro

@@ -13,7 +13,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from expectations import custom, disguises, near_leaks
+from clearance.data import disguises
+from expectations import custom, near_leaks
 
 ROWS = 50
 """With fewer rows, texts that all differ may be chance."""

@@ -14,7 +14,8 @@ from typing import ClassVar
 
 import pandas as pd
 
-from expectations import custom, disguises, leaks, near_leaks
+from clearance.data import disguises
+from expectations import custom, leaks, near_leaks
 
 NUMBERS_FROM = 20
 """With more distinct values than this, most of them numbers or dates, a column holds these as texts."""

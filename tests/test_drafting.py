@@ -177,7 +177,7 @@ def test_what_cannot_be_drafted_is_one_error(clone: Path, words: tuple[str, ...]
 
 def test_on_a_terminal_it_asks_for_what_is_missing(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearance.cli.init._is_terminal", lambda: True)
-    typed = "\n".join(["city", "north", "gender", "none", "towns", "parity_looser"]) + "\n"
+    typed = "\n".join(["town", "city", "north", "gender", "none", "towns", "parity_looser"]) + "\n"
     result = init("--table", "../applicants.csv", typed=typed)
     assert result.exit_code == 0, result.output
     settings = params.load(clone / "params.yaml")
@@ -209,6 +209,19 @@ def test_the_line_stands_once_in_the_list_of_authorised_policies() -> None:
         text = policy_text.authorise(listed, "m", entry)
         assert yaml.safe_load(text)["models"]["m"] == {"policy": "policies/m.yaml", "tier": "high"}
         assert policy_text.authorise(text, "m", entry) == text
+
+
+def test_another_tier_replaces_the_line_and_the_same_one_keeps_what_it_pins() -> None:
+    listed = (
+        "models:\n  m: {policy: policies/m.yaml, tier: low, contracts: [ab]}\n  n: {policy: p, tier: t}\n"
+    )
+    same = policy_text.authorise(listed, "m", "  m: {policy: policies/m.yaml, tier: low}")
+    assert same == listed
+    other = yaml.safe_load(policy_text.authorise(listed, "m", "  m: {policy: policies/m.yaml, tier: high}"))
+    assert other["models"] == {
+        "m": {"policy": "policies/m.yaml", "tier": "high"},
+        "n": {"policy": "p", "tier": "t"},
+    }
 
 
 def column(name: str, *values: tuple[str, int], kind: Any = "text") -> ColumnProfile:
@@ -296,6 +309,16 @@ def test_words_for_missing_values_are_nulls(clone: Path) -> None:
     assert data.columns["city"].values == ["north", "south"]
 
 
+def test_numbers_in_disguise_and_impossible_ones(clone: Path) -> None:
+    table = applicants()
+    table["wage"] = [f"CHF {number // 10}'{number % 10}00.50" for number in range(N)]
+    table.loc[:2, "skill"] = -1.797e308
+    data = drafted(clone, table)
+    assert data.columns["wage"].type == "number"
+    low, high = data.columns["skill"].numbers
+    assert low is not None and high is not None and -100 < low < high < 100
+
+
 def test_a_column_that_names_somebody_is_no_feature_even_where_it_repeats(clone: Path) -> None:
     table = applicants().assign(customer=np.arange(N) // 4)
     assert "customer" not in drafted(clone, table).features
@@ -316,6 +339,15 @@ def test_a_number_as_outcome_and_columns_with_difficult_names(clone: Path) -> No
     data = drafted(clone, table, "--target", "years", "--favourable", ">= 10")
     assert (data.favourable, data.columns["years"].values) == ("yes", ["no", "yes"])
     assert {'the "skill", %', "no"} <= set(data.features)
+
+
+def test_texts_that_yaml_or_an_editor_would_read_otherwise(clone: Path) -> None:
+    table = applicants().replace({"city": {"north": "nor\u2028th: #1", "south": 'so"uth\u202e'}})
+    table.loc[::3, "gender"] = "no, 'yes'"
+    table["gender"] = table["gender"].replace("man", "m\u00e4nnlich\nline")
+    data = drafted(clone, table)
+    assert set(data.columns["gender"].values or ()) == {"no, 'yes'", "m\u00e4nnlich\nline", "woman"}
+    assert set(data.columns["city"].values or ()) == {"nor\u2028th: #1", 'so"uth\u202e'}
 
 
 def test_without_a_column_to_learn_from_it_says_so(clone: Path) -> None:

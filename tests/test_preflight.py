@@ -340,6 +340,7 @@ def test_all_mistakes_are_named_at_once(newcomer: Newcomer) -> None:
         of("data.features", ["skil", "years", "years"]),
         of("train.arguments", {"c": 1}),
         in_rule("demographic-parity-difference", metric="fairness.demografic_parity_difference"),
+        in_policy("demmo", True),
         authorise(None),
     ):
         spoil(newcomer)
@@ -347,12 +348,13 @@ def test_all_mistakes_are_named_at_once(newcomer: Newcomer) -> None:
         "params.invalid": True,
         "preflight.column_missing": True,
         "models.unknown_argument": True,
+        "policy.not_valid": True,
         "preflight.unknown_metric": True,
         "preflight.not_authorised": False,
     }
     with pytest.raises(ConfigurationError) as caught:
         check.refuse_blocking(check.check(newcomer.root))
-    assert (caught.value.code, caught.value.values["number"]) == ("preflight.several", 6)
+    assert (caught.value.code, caught.value.values["number"]) == ("preflight.several", 7)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from clearance import params
+from clearance.data import disguises
 from clearance.errors import ConfigurationError
 from expectations import (
     columns,
-    disguises,
     features,
     identifying_features,
     label_and_groups,

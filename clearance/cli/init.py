@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,15 +108,22 @@ class _Given:
     pack: str | None
 
 
-_Answer = Callable[[str, str | None], str | None]
+_Answer = Callable[[str, str | None, Sequence[str]], str | None]
 
 
-def _ask(question: str, proposal: str | None) -> str | None:
-    """What a person types; the proposal on a bare return."""
-    return str(click.prompt(question, default=proposal)).strip() or None
+def _ask(question: str, proposal: str | None, known: Sequence[str]) -> str | None:
+    """What a person types; the proposal on a bare return. Asks again where it names nothing that is known."""
+    from clearance.preflight import suggestions
+
+    while True:
+        answer = str(click.prompt(question, default=proposal)).strip()
+        unknown = [part for part in map(str.strip, answer.split(",")) if part not in known]
+        if not known or answer in known or not unknown:
+            return answer or None
+        process.echo(f"`{unknown[0]}` is not there{suggestions.did_you_mean(unknown[0], known)}")
 
 
-def _take(_: str, proposal: str | None) -> str | None:
+def _take(_: str, proposal: str | None, __: Sequence[str]) -> str | None:
     return proposal
 
 
@@ -124,7 +131,8 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
     """Every choice, as typed or else as answered. Raises ConfigurationError where one is missing."""
     from clearance.drafting import answers, draft, faults, policy_text
 
-    target = given.target or answer("outcome column", answers.target(profile))
+    columns = profile.names
+    target = given.target or answer("outcome column", answers.target(profile), columns)
     if target is None:
         two = [column.name for column in profile.columns if column.distinct == 2]
         raise faults.TARGET_UNKNOWN(columns=", ".join(two[:20]) or "none")
@@ -134,19 +142,21 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
     favourable = given.favourable or answer(
         f"value of {target} that is good for the person ({shown or 'a limit such as >= 10'})",
         answers.favourable(column),
+        (),
     )
     if favourable is None:
         raise faults.FAVOURABLE_UNKNOWN(target=target, values=shown or "many: name a limit such as '>= 10'")
     likely = ", ".join(answers.protected(profile, target)) or None
-    protected = given.protected or answer("protected attributes", likely)
+    protected = given.protected or answer("protected attributes", likely, columns)
     if protected is None:
         raise faults.PROTECTED_UNKNOWN(columns=", ".join(profile.names[:40]))
     names = tuple(dict.fromkeys(part.strip() for part in protected.split(",") if part.strip()))
     key = given.row_key or answer(
         "column that identifies a row (none: its content does)",
         answers.row_key(profile, (target, *names)) or "none",
+        ("none", *columns),
     )
-    name = given.name or answer("name of the model", draft.model_name(table)) or ""
+    name = given.name or answer("name of the model", draft.model_name(table), ()) or ""
     packs = policy_text.packs(root)
     if given.pack is None and answer is _ask:
         for pack, path in packs.items():
@@ -157,7 +167,7 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
         favourable=favourable,
         protected=names,
         row_key=None if key in (None, "none", "null") else key,
-        pack=given.pack or answer("policy to start from", _PACK) or _PACK,
+        pack=given.pack or answer("policy to start from", _PACK, list(packs)) or _PACK,
     )
 
 

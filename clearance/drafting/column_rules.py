@@ -33,8 +33,10 @@ def of_feature(column: ColumnProfile) -> dict[str, Any]:
     rules: dict[str, Any] = {"type": "integer" if column.is_number and column.whole else column.kind}
     if column.is_number and 0 < column.distinct <= _NUMBERS_LISTED and column.whole:
         rules["values"] = sorted(_values(column), key=float)
-    elif column.is_number and column.low is not None and column.high is not None:
-        rules["min"], rules["max"] = _range(column.low, column.high)
+    elif column.low is not None and column.high is not None:
+        low, high = _range(column.low, column.high)
+        if math.isfinite(low) and math.isfinite(high):
+            rules |= {"min": low, "max": high}
     elif column.kind == "text" and 0 < column.distinct <= LISTED:
         rules["values"] = sorted(_values(column), key=str)
     return rules | {"nulls": _nulls(column), "severity": "warn"}

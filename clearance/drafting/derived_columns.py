@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clearance.data import sentinel_codes
+from clearance.data import disguises, sentinel_codes
 from clearance.data.sources import duckdb_engine
 from clearance.drafting import faults
 from clearance.drafting.table_profile import ColumnProfile, TableProfile
@@ -27,6 +27,12 @@ MOST_NUMBERS = 5
 
 SMALLEST_GROUP = 100
 """A text's group with fewer rows is joined with others: under a third of its rows judge."""
+
+FEW_TEXTS = 20
+"""A text with more values than this may be a number in disguise."""
+
+IMPOSSIBLE = 1e30
+"""No measurement of a person or a thing reaches this: it stands for a missing value."""
 
 _MISSING = {"", "na", "n/a", "<na>", "nan", "null", "none", "nil", "\\n", "?", "-", "--", ".", "missing"}
 """Words for a missing value. `unknown` is left: it may be a group that people belong to."""
@@ -115,11 +121,19 @@ def codes(profile: TableProfile, column: ColumnProfile) -> Derivation | None:
     """A number's codes for a missing value turned into nulls; None where it has none."""
     if not column.is_number or 0 < column.distinct <= 3:
         return None
+    quoted = duckdb_engine.name(column.name)
+    ends = [abs(end) for end in (column.low, column.high) if end is not None]
+    if not all(end < IMPOSSIBLE for end in ends):
+        return Derivation(
+            column=column.name,
+            sql=f"CASE WHEN abs({quoted}) < {IMPOSSIBLE:g} THEN {quoted} END",
+            replaces=True,
+            because=f"numbers of {IMPOSSIBLE:g} and more in `{column.name}` measure nothing",
+        )
     numbers = profile.sample[column.name].to_numpy(dtype=float, na_value=math.nan)
     missing = sentinel_codes.codes(numbers[np.isfinite(numbers)])
     if not missing:
         return None
-    quoted = duckdb_engine.name(column.name)
     listed = ", ".join(f"{code:.17g}" for code in missing)
     return Derivation(
         column=column.name,
@@ -127,6 +141,18 @@ def codes(profile: TableProfile, column: ColumnProfile) -> Derivation | None:
         replaces=True,
         because=f"{listed} in `{column.name}` looks like a code for a missing value",
     )
+
+
+def numbers(profile: TableProfile, column: ColumnProfile) -> Derivation | None:
+    """A text whose values are all numbers with units, currencies or separators, as numbers; else None."""
+    if column.kind != "text" or column.distinct <= FEW_TEXTS:
+        return None
+    texts = list(dict.fromkeys(map(str, profile.sample[column.name].dropna())))
+    disguise = disguises.of(column.name, texts)
+    if disguise is None or disguise.kind != "numbers" or disguise.others:
+        return None
+    because = f"`{column.name}` holds numbers that are written as text, such as {texts[0]}"
+    return Derivation(column=column.name, sql=disguise.sql, replaces=True, because=because)
 
 
 def blanks(column: ColumnProfile) -> Derivation | None:

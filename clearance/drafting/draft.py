@@ -126,7 +126,14 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         if column.name not in {given.target, given.row_key, *banded}
         and (derivation := derived_columns.blanks(column))
     ]
-    derivations = [item for item in (outcome, *bands.values(), *codes, *blanks) if item is not None]
+    disguised = [
+        derivation
+        for column in profile.columns
+        if column.name not in reserved and (derivation := derived_columns.numbers(profile, column))
+    ]
+    derivations = [
+        item for item in (outcome, *bands.values(), *codes, *blanks, *disguised) if item is not None
+    ]
     lacking = profile[given.target].nulls
     select = derived_columns.select(derivations, given.target if lacking else None)
     groups = tuple((band.column if band else name) for name, band in bands.items())
@@ -142,6 +149,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     if not roles.features:
         left = ", ".join({**roles.encodings, **roles.after_outcome, **roles.left_out})
         raise faults.NO_FEATURES(left=left or "none")
+    questions = _questions(given, seen, roles, groups, favourable)
     policy = Path("policies") / f"{given.name}.yaml"
     policy_file = policy_text.fit(
         root,
@@ -162,6 +170,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         favourable=favourable,
         protected=groups,
         roles=roles,
+        questions=questions,
         columns=_rules(seen, given, groups, roles),
         policy=policy.as_posix(),
         as_of=today.isoformat(),
@@ -182,7 +191,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         groups=groups,
         favourable=favourable,
         notes=_notes(derivations, lacking, given, profile),
-        questions=_questions(given, seen, roles, groups, favourable),
+        questions=questions,
         entry=entry.strip(),
     )
 

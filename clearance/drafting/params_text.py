@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from clearance import foreign_text
 from clearance.drafting.column_roles import Roles
 from clearance.params import Scalar
 
@@ -28,6 +29,7 @@ def write(
     favourable: Scalar,
     protected: Sequence[str],
     roles: Roles,
+    questions: Sequence[str],
     columns: Mapping[str, Mapping[str, Any]],
     policy: str,
     as_of: str,
@@ -50,16 +52,19 @@ def write(
     if types:
         declared = ", ".join(f"{scalar(column)}: {kind}" for column, kind in types.items())
         lines.append(f"  types: {{{declared}}}    # as these are read, before `select` sees them")
-    if select is not None:
-        lines += ["  select: |", *(f"    {line}" for line in select.splitlines())]
+    if select is not None and select.replace("\n", "").isprintable():
+        lines += ["  select: |", *(f"    {line}" for line in select.split("\n"))]
+    elif select is not None:
+        lines.append(f"  select: {_quoted(select)}")
     lines += ["", "data:", f"  row_key: {'null' if row_key is None else scalar(row_key)}"]
     lines += [f"  target: {scalar(target)}"]
-    lines += [f"  favourable: {scalar(favourable)}    # the value that is good for the person?"]
+    lines += [f"  favourable: {scalar(favourable)}    # the value that is good for the person"]
     lines += _list("protected", protected)
     lines += _explained("protected_encodings", roles.encodings)
     lines += _explained("after_outcome", roles.after_outcome)
-    lines += [f"  # not a feature: `{column}` {because}" for column, because in roles.left_out.items()]
-    lines += [f"  # question: {question}" for question in roles.questions]
+    left_out = (f"`{column}` {because}" for column, because in roles.left_out.items())
+    lines += [f"  # not a feature: {foreign_text.inert(line)}" for line in left_out]
+    lines += [f"  # question: {foreign_text.inert(question)}" for question in questions]
     lines += _list("features", roles.features)
     lines += [f"  rows_min: {rows_min}", "  columns:"]
     lines += [f"    {scalar(column)}: {flow(rules)}" for column, rules in columns.items()]
@@ -95,7 +100,12 @@ def scalar(value: Scalar) -> str:
         return value
     if re.fullmatch(r"[A-Za-z][\w./-]*", value, re.ASCII) and value.casefold() not in _RESERVED:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    """A text in double quotes; signs that an editor does not show are written as escapes."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def flow(rules: Mapping[str, Any]) -> str:
@@ -129,5 +139,8 @@ def _explained(key: str, reasons: Mapping[str, str]) -> list[str]:
     if not reasons:
         return []
     width = max(len(scalar(column)) for column in reasons)
-    entries = [f"    - {scalar(column):{width}}    # {because}" for column, because in reasons.items()]
+    entries = [
+        f"    - {scalar(column):{width}}    # {foreign_text.inert(because)}"
+        for column, because in reasons.items()
+    ]
     return [f"  {key}:", *entries]

@@ -75,10 +75,18 @@ def line(name: str, policy: str, text: str) -> str:
 
 
 def authorise(listed: str, name: str, entry: str) -> str:
-    """The text of the list of authorised policies with this line; unchanged where it lists the model."""
-    content = yaml.loads(listed)
-    if name in ((content or {}).get("models") or {}):
-        return listed
+    """The text of the list of authorised policies with this line.
+
+    A line of the model that names another policy or tier is replaced, without the contracts it pins: they
+    were agreed to under the other one. Anything else about the model stays.
+    """
+    present = ((yaml.loads(listed) or {}).get("models") or {}).get(name)
+    if present is not None:
+        drafted = yaml.loads(entry)[name]
+        if isinstance(present, dict) and all(present.get(key) == drafted[key] for key in drafted):
+            return listed
+        lines = rf"^  {re.escape(params_text.scalar(name))}: \{{[^}}\n]*\}}[^\n]*$"
+        return re.sub(lines, lambda _: entry, listed, count=1, flags=re.MULTILINE)
     text = listed if listed.endswith("\n") else f"{listed}\n"
     return re.sub(
         r"^models:[^\n]*\n",

@@ -97,7 +97,11 @@ class Rule(Dated):
     def _names_a_document(cls, value: str) -> str:
         document, _, metric = value.partition(".")
         if document not in DOCUMENTS or not metric:
-            raise ValueError(f"`{value}` is not <document>.<metric>; documents are {', '.join(DOCUMENTS)}")
+            same = [name for name in metric_catalogue.METRICS if name.partition(".")[2] == value]
+            meant = f" (did you mean `{same[0]}`?)" if same else ""
+            raise ValueError(
+                f"`{value}` is not <document>.<metric>{meant}; documents are {', '.join(DOCUMENTS)}"
+            )
         return value
 
     @model_validator(mode="after")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clearance import labels, yaml
+from clearance import labels, params, yaml
 from clearance.documents import metric_catalogue
 from clearance.documents.measurement import INTERSECTION
 from clearance.errors import ClearanceError
@@ -21,11 +22,29 @@ ROLES = Path("policies/roles.yaml")
 
 
 def read(root: Path, choice: PolicyChoice) -> tuple[Policy | None, list[Problem]]:
-    """The policy of the project, and what is wrong with its file."""
+    """The policy of the project, and what is wrong with its file: misspelt metrics beside all else."""
+    with contextlib.chdir(root):
+        try:
+            return policy_file.load(Path(choice.file)), []
+        except ClearanceError as error:
+            return None, [Problem(error=error), *_misspelt_metrics(choice.file)]
+
+
+def _misspelt_metrics(path: str) -> Iterator[Problem]:
+    """The same in a policy that is not valid, as far as its rules can be read."""
     try:
-        return policy_file.load(root / choice.file), []
-    except ClearanceError as error:
-        return None, [Problem(error=error)]
+        rules = params.read_yaml(Path(path)).get("rules")
+    except ClearanceError:
+        return
+    for rule in rules if isinstance(rules, list) else ():
+        metric = rule.get("metric") if isinstance(rule, dict) else None
+        if isinstance(metric, str) and "." in metric and metric not in metric_catalogue.METRICS:
+            yield Problem(error=_unknown_metric(path, str(rule.get("id", "without id")), metric))
+
+
+def _unknown_metric(path: str, rule: str, metric: str) -> ClearanceError:
+    suggestion = suggestions.did_you_mean(metric, metric_catalogue.METRICS)
+    return faults.UNKNOWN_METRIC(path=path, rule=rule, metric=metric, suggestion=suggestion)
 
 
 def check_metrics(policy: Policy, path: str) -> Iterator[Problem]:
@@ -33,12 +52,7 @@ def check_metrics(policy: Policy, path: str) -> Iterator[Problem]:
     for rule in policy.rules:
         metric = metric_catalogue.METRICS.get(rule.metric)
         if metric is None:
-            suggestion = suggestions.did_you_mean(rule.metric, metric_catalogue.METRICS)
-            yield Problem(
-                error=faults.UNKNOWN_METRIC(
-                    path=path, rule=rule.id, metric=rule.metric, suggestion=suggestion
-                )
-            )
+            yield Problem(error=_unknown_metric(path, rule.id, rule.metric))
         elif rule.document == "fairness" and rule.read_for == (None,):
             yield Problem(
                 error=faults.ATTRIBUTE_NEEDED(

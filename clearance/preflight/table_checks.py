@@ -88,7 +88,8 @@ def _read(source: Source, data: Data | None, *, complete: bool) -> TableHead | N
             bindings.bind(connection, source, None if data is None else ColumnUses.of(source, data))
         select = source.select or "SELECT * FROM source"
         try:
-            duckdb_engine.check_select(connection, select)
+            if source.select is not None:
+                duckdb_engine.check_select(connection, select)
             relation = connection.sql(select)
         except duckdb.Error as error:
             reason = str(error).strip()
