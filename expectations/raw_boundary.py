@@ -301,6 +301,7 @@ def _values(data: params.Data, names: list[str]) -> Iterator[Expectation]:
     ]
     yield text_quality.ExpectTextsToBeClean(
         columns=free,
+        groups=data.protected,
         **boundary.statement(
             "each text has one spelling, is decoded correctly and is not a placeholder", severity="warn"
         ),

@@ -32,10 +32,14 @@ PLACEHOLDERS = frozenset(
 
 
 class ExpectTextsToBeClean(custom.TableExpectation):
-    """No text is a variant of another, wrongly decoded, or a placeholder for a missing value."""
+    """No text is a variant of another, wrongly decoded, or a placeholder for a missing value.
+
+    Another expectation reports the placeholders of `groups`.
+    """
 
     columns: list[str]
-    success_keys: ClassVar[tuple[str, ...]] = ("columns",)
+    groups: list[str] = []  # noqa: RUF012 - a field of pydantic, copied for each
+    success_keys: ClassVar[tuple[str, ...]] = ("columns", "groups")
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         for name, values in _texts(frame, self.columns):
@@ -52,6 +56,8 @@ class ExpectTextsToBeClean(custom.TableExpectation):
                 "were decoded wrongly": {value for value in values if _is_mojibake(value)},
                 "stand for a missing value": {value for value in values if normal(value) in PLACEHOLDERS},
             }
+            if name in self.groups:
+                del problems["stand for a missing value"]
             for problem, affected in problems.items():
                 if affected:
                     yield custom.Fault(
