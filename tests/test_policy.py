@@ -637,6 +637,50 @@ def test_a_limit_that_every_value_keeps_is_refused_but_what_was_judged_by_one_is
         policy_file.load(tmp_path / "policy.yaml")
 
 
+@pytest.mark.parametrize(
+    ("metric", "limit", "severity", "code"),
+    [
+        ("fairness.demographic_parity_ratio", {"at_least": 80}, "block", "policy.rule_never_passes"),
+        ("fairness.demographic_parity_difference", {"at_most": -0.1}, "warn", "policy.rule_never_passes"),
+        ("performance.selection_rate_excess", {"at_least": 2}, "block", "policy.rule_never_passes"),
+        ("fairness.demographic_parity_ratio", {"at_most": 0.9}, "block", "policy.rule_reversed"),
+        ("fairness.demographic_parity_difference", {"at_least": 0.1}, "block", "policy.rule_reversed"),
+        ("performance.roc_auc", {"at_most": 0.7}, "block", "policy.rule_reversed"),
+        ("performance.log_loss", {"at_least": 0.5}, "block", "policy.rule_reversed"),
+        ("performance.roc_auc", {"at_most": 0.99}, "warn", None),
+        ("performance.roc_auc", {"at_least": 0.6, "at_most": 0.99}, "block", None),
+        ("fairness.disparate_impact_reference_group", {"at_most": 1.25}, "block", None),
+        ("fairness.demographic_parity_ratio", {"at_least": 0.8, "at_most": 1.25}, "block", None),
+        ("performance.selection_rate_excess", {"at_most": 0.1}, "block", None),
+        ("validation_raw.expectations", {"at_least": 1}, "block", None),
+    ],
+)
+def test_a_limit_that_none_keeps_or_that_is_the_wrong_way_round_is_refused(
+    metric: str, limit: dict[str, float], severity: str, code: str | None, tmp_path: Path
+) -> None:
+    attribute = "race" if metric.startswith("fairness") else None
+    wrong = rule(
+        id="wrong", metric=metric, limit=limit, attribute=attribute, decides_by="point", severity=severity
+    )
+    path = tmp_path / "policy.yaml"
+    path.write_text(yaml.safe_dump(written(rule(), wrong)))
+    assert len(policy_file.load(path, recorded=True).rules) == 2
+    if code is None:
+        policy_file.load(path)
+    else:
+        with raises(code):
+            policy_file.load(path)
+
+
+def test_a_percentage_where_a_share_belongs_gets_the_share(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    ratio = rule(metric="fairness.demographic_parity_ratio", limit={"at_least": 80})
+    path.write_text(yaml.safe_dump(written(ratio)))
+    with pytest.raises(ConfigurationError) as caught:
+        policy_file.load(path)
+    assert "did you mean 0.8?" in caught.value.fault
+
+
 def test_a_rule_that_decides_by_presence_blocks_only_what_was_not_measured() -> None:
     presence = rule(decides_by="presence", limit=None)
     assert outcome(fairness(gap(1.0)), presence) == Outcome.PASS

@@ -160,6 +160,7 @@ ERRORS = {
     "a missing section": (of("split", None), "params.invalid"),
     "a section that DVC tracks is missing": (of("evaluate", None), "preflight.section_missing"),
     "no data section": (of("data", None), "params.invalid"),
+    "a day to come": (of("policy.as_of", "9999-12-31"), "preflight.as_of_in_future"),
     "a negative seed": (of("seed", -1), "params.invalid"),
     "a name with a blank": (of("name", "my model"), "params.invalid"),
     "shares that do not add up": (of("split.test", 0.5), "params.invalid"),
@@ -290,6 +291,10 @@ WARNINGS = {
         "preflight.favourable_differs",
     ),
     "a day before every rule": (of("policy.as_of", "2020-01-01"), "preflight.no_rule_in_force"),
+    "a day after some rules": (
+        in_rule("demographic-parity-difference", valid_until="2026-09-30"),
+        "preflight.rules_not_in_force",
+    ),
     "intervals that are too narrow": (
         of("evaluate", {"confidence": 0.9}),
         "preflight.confidence_too_low",
@@ -405,6 +410,23 @@ def test_the_line_to_add_authorises_the_policy(newcomer: Newcomer) -> None:
     (problem,) = check.check(newcomer.root)
     newcomer.authorised = yaml.safe_load(problem.error.values["line"])
     assert newcomer.check() == {}
+
+
+def test_without_a_list_of_authorised_policies_the_lines_to_write_are_named(newcomer: Newcomer) -> None:
+    newcomer.check()
+    (newcomer.root / "policies/authorised.yaml").unlink()
+    (problem,) = check.check(newcomer.root)
+    assert (problem.error.code, problem.blocks) == ("preflight.no_authorised_list", False)
+    newcomer.authorised = yaml.safe_load(problem.error.values["line"])
+    assert newcomer.check() == {}
+
+
+def test_a_what_if_may_look_at_a_day_to_come(newcomer: Newcomer) -> None:
+    newcomer.check()
+    newcomer.params["policy"]["as_of"] = "2126-01-01"
+    what_if = newcomer.params | {"overrides": {"policy": {"as_of": "2126-01-01"}}}
+    codes = {problem.error.code for problem in check.check_content(newcomer.root, what_if, "params.yaml")}
+    assert "preflight.as_of_in_future" not in codes
 
 
 @pytest.fixture

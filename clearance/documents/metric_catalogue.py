@@ -7,6 +7,7 @@ all come from these entries. Plain data: nothing is measured here and no limit i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -53,6 +54,14 @@ class Metric:
     def measurement(self) -> str:
         """Its key in that document."""
         return self.name.partition(".")[2]
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the range, infinite where there is none."""
+        return (
+            -math.inf if self.low is None else self.low,
+            math.inf if self.high is None else self.high,
+        )
 
     @property
     def range(self) -> str:

@@ -16,6 +16,18 @@ RULE_NEVER_FAILS = ErrorKind(
     "{path}: every possible value keeps the limit of {rules}",
     hint="set a tighter `limit`, or `decides_by: presence` where only what was not measured should block",
 )
+RULE_NEVER_PASSES = ErrorKind(
+    "policy.rule_never_passes",
+    ConfigurationError,
+    "{path}: no possible value keeps the limit of {rules}",
+    hint="set a `limit` within the range; a share is written as 0.8, not as 80",
+)
+RULE_REVERSED = ErrorKind(
+    "policy.rule_reversed",
+    ConfigurationError,
+    "{path}: the limit would block the better models and pass the worse: {rules}",
+    hint="write the other bound; where both ends matter, give `at_least` and `at_most`",
+)
 AUTHORISATION_NOT_VALID = ErrorKind(
     "policy.authorisation_not_valid",
     ConfigurationError,

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from clearance import paths
 from clearance.documents import metric_catalogue
 from clearance.documents.measurement import INTERSECTION, Outcome
+from clearance.documents.metric_catalogue import Metric
 from clearance.params import Fraction, Scalar, Section
 from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
@@ -119,13 +120,37 @@ class Rule(Dated):
         return self
 
     @property
-    def is_vacuous(self) -> bool:
-        """Whether it decides by a limit that the whole range of its metric keeps: it can never fail."""
+    def deciding_limit(self) -> tuple[Limit, Metric] | None:
+        """The limit it decides by and its metric; None where no limit decides, or nothing is known of it."""
         metric = metric_catalogue.METRICS.get(self.metric)
         if metric is None or self.limit is None or self.decides_by == "report_only":
+            return None
+        return self.limit, metric
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether it decides by a limit that the whole range of its metric keeps: it can never fail."""
+        limit, metric = self.deciding_limit or (None, None)
+        return limit is not None and metric is not None and limit.encloses(*metric.ends)
+
+    @property
+    def is_unmeetable(self) -> bool:
+        """Whether it decides by a limit that no value of its metric keeps: it can never pass."""
+        limit, metric = self.deciding_limit or (None, None)
+        return limit is not None and metric is not None and limit.excludes(*metric.ends)
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether it blocks what is better than its only bound, and would pass what is worse.
+
+        A bound that the value of equal treatment keeps is the other half of a range, and not reversed.
+        """
+        if self.deciding_limit is None or self.severity != "block":
             return False
-        low = -math.inf if metric.low is None else metric.low
-        return self.limit.encloses(low, math.inf if metric.high is None else metric.high)
+        limit, metric = self.deciding_limit
+        good_end = {"lower": limit.at_most, "higher": limit.at_least, None: math.nan}[metric.better]
+        keeps_parity = metric.parity is not None and limit.encloses(metric.parity, metric.parity)
+        return good_end is None and not keeps_parity
 
     @property
     def document(self) -> str:

@@ -6,6 +6,7 @@ writes nothing and imports no framework unless the estimator's source says too l
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from clearance import params, paths
 from clearance.errors import ClearanceError
 from clearance.params import Data, Evaluate, Params, PolicyChoice, Source, Split, Train
+from clearance.policy import project_verdict
 from clearance.policy.schema import Policy
 from clearance.preflight import estimator_checks, faults, policy_checks, table_checks
 from clearance.preflight.problem import Problem
@@ -22,7 +24,10 @@ from clearance.preflight.problem import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class _Sections:
-    """The sections of params.yaml that can be used; None for one that is missing or wrong."""
+    """The sections of params.yaml that can be used; None for one that is missing or wrong.
+
+    `what_if`: the run judges by another policy or day than the project, and can release nothing.
+    """
 
     name: str | None
     source: Source | None
@@ -32,6 +37,7 @@ class _Sections:
     evaluate: Evaluate | None
     policy: PolicyChoice | None
     whole: Params | None = field(default=None)
+    what_if: bool = False
 
 
 def check(root: Path) -> list[Problem]:
@@ -81,7 +87,9 @@ def _indented(error: ClearanceError) -> str:
 def _read(content: Mapping[str, Any], *, complete: bool) -> _Sections:
     name = content.get("name")
     sections = ("source", "data", "split", "train", "evaluate", "policy")
+    overrides = content.get("overrides")
     return _Sections(
+        what_if=isinstance(overrides, Mapping) and project_verdict.is_what_if(overrides),
         name=name if isinstance(name, str) else None,
         whole=Params.model_validate(content) if complete else None,
         **{section: params.parse_section(content, section) for section in sections},
@@ -103,6 +111,8 @@ def _of_policy(root: Path, sections: _Sections, policy: Policy | None) -> list[P
     if choice is None:
         return []
     problems: list[Problem] = []
+    if not sections.what_if:
+        problems += policy_checks.check_day(choice, dt.datetime.now(dt.UTC))
     if policy is not None:
         problems += policy_checks.check_metrics(policy, choice.file)
         if sections.data is not None:

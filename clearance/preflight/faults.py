@@ -120,6 +120,18 @@ FAVOURABLE_DIFFERS = ErrorKind(
     "write the same in both: `favourable: {{target: {target}, value: {written}}}` in the policy, or other "
     "`data.target` and `data.favourable`",
 )
+AS_OF_IN_FUTURE = ErrorKind(
+    "preflight.as_of_in_future",
+    ConfigurationError,
+    "`policy.as_of` is {as_of}, and today is {today}: rules that are in force now may not be then",
+    'set `policy.as_of: "{today}"`; `clearance judge --as-of {as_of}` shows the verdict of that day',
+)
+RULES_NOT_IN_FORCE = ErrorKind(
+    "preflight.rules_not_in_force",
+    ConfigurationError,
+    "{path}: not in force on {as_of}, so they decide nothing: {rules}",
+    "correct `policy.as_of` in params.yaml, or `valid_from` and `valid_until` in the policy",
+)
 NO_RULE_IN_FORCE = ErrorKind(
     "preflight.no_rule_in_force",
     ConfigurationError,
@@ -138,6 +150,12 @@ NOT_AUTHORISED = ErrorKind(
     ConfigurationError,
     "no policy is authorised for {name}: its models are judged and recorded, and never promoted",
     "have this line reviewed and committed under `models:` in {path}: {line}",
+)
+NO_AUTHORISED_LIST = ErrorKind(
+    "preflight.no_authorised_list",
+    ConfigurationError,
+    "{path} is missing, so no policy is authorised for {name}: its models are never promoted",
+    "restore it, or have these lines reviewed and committed in it:\n  models:\n    {line}",
 )
 OTHER_POLICY_AUTHORISED = ErrorKind(
     "preflight.other_policy_authorised",

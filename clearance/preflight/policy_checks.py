@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,21 +112,37 @@ def check_measured(policy: Policy, evaluate: Evaluate, choice: PolicyChoice) -> 
             )
     if not any(map(_decides, in_force)):
         yield warning(faults.NO_RULE_IN_FORCE(path=choice.file, as_of=choice.as_of))
+    elif idle := [_dated(rule) for rule in policy.rules if not rule.in_force(choice.as_of)]:
+        rules = ", ".join(idle)
+        yield warning(faults.RULES_NOT_IN_FORCE(path=choice.file, as_of=choice.as_of, rules=rules))
+
+
+def _dated(rule: Rule) -> str:
+    end = f" until {rule.valid_until}" if rule.valid_until else ""
+    return f"{rule.id} (from {rule.valid_from}{end})"
+
+
+def check_day(choice: PolicyChoice, now: dt.datetime) -> Iterator[Problem]:
+    """Whether the rules are read for a day to come; a day of difference is left to time zones."""
+    today = now.date()
+    if choice.as_of > today + dt.timedelta(days=1):
+        yield Problem(error=faults.AS_OF_IN_FUTURE(as_of=choice.as_of, today=today))
 
 
 def check_authorisation(
     root: Path, name: str, choice: PolicyChoice, policy: Policy | None, settings: Params | None
 ) -> Iterator[Problem]:
     """Whether a model of this name may be promoted under this policy: no run is stopped by it."""
+    tier = next(iter(policy.promotion.approvals)) if policy else "TIER"
+    line = f"{_key(name)}: {{policy: {choice.file}, tier: {tier}}}"
     if not (root / authorised.FILE).is_file():
+        yield warning(faults.NO_AUTHORISED_LIST(name=name, path=authorised.FILE, line=line))
         return
     try:
         listed = authorised.find(root, name)
     except ClearanceError as error:
         yield Problem(error=error)
         return
-    tier = next(iter(policy.promotion.approvals)) if policy else "TIER"
-    line = f"{_key(name)}: {{policy: {choice.file}, tier: {tier}}}"
     if listed is None:
         yield warning(faults.NOT_AUTHORISED(name=name, path=authorised.FILE, line=line))
         return
