@@ -37,6 +37,7 @@ def ingest(
     with duckdb_engine.session(home, memory_limit) as connection:
         with source_faults.translated_errors():
             description = bindings.bind(connection, source, uses)
+            duckdb_engine.refuse_empty(connection)
         select = source.select or "SELECT * FROM source"
         with _usable_select() if source.select else source_faults.translated_errors():
             duckdb_engine.check_select(connection, select)
@@ -44,7 +45,7 @@ def ingest(
         with source_faults.translated_errors():
             rows = table_file.write(batches, target)
     if not rows:
-        raise faults.NO_ROWS_SELECTED() if source.select else faults.NO_ROWS()
+        raise faults.NO_ROWS_SELECTED()
     return OriginDocument(
         source=description | ({"select": source.select} if source.select else {}),
         rows=rows,
@@ -72,7 +73,7 @@ def main() -> None:
         origin = ingest(settings.source, target, duckdb_engine.HOME, uses=uses)
     origin.write(Path())
     if left_out := origin.source.get("left_out"):
-        logger.info("ingest: left out hidden and temporary files: %s", ", ".join(left_out))
+        logger.info("ingest: files that are not read: %s", ", ".join(left_out))
     logger.info("ingest: %s rows, %s columns", f"{origin.rows:,}", len(origin.columns))
 
 

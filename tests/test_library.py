@@ -13,6 +13,7 @@ import subprocess
 import sys
 import venv
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import clearance
 from clearance import library
 from clearance.errors import ConfigurationError
 from clearance.policy import judgement
+from clearance.promotion.standing import Waiting
 from tests.support import governed
 from tests.support.codes import raises
 from tests.support.governed import NAME, Place
@@ -107,9 +109,12 @@ def test_a_candidate_waits_for_those_who_have_not_decided(place: Place) -> None:
     assert "vera" in waiting.people["validator"] and "rita" in waiting.people["risk_officer"]
     assert status.champion is None
     assert status.next == "`clearance approve 1 --as NAME --reason TEXT`"
+    place.command("promote", "1")
+    assert clearance.candidates(root)[0].refusal == clearance.status(root).waiting[0].refusal is not None
     place.decide("approve", 1, "vera")
     (waiting,) = clearance.status(root).waiting
     assert dict(waiting.missing) == {"risk_officer": 1}
+    assert waiting.refusal is None  # something was recorded since
     (candidate,) = clearance.candidates(root)
     assert (candidate.verdict, candidate.state, dict(candidate.decisions)) == (
         "pass",
@@ -121,6 +126,14 @@ def test_a_candidate_waits_for_those_who_have_not_decided(place: Place) -> None:
     place.decide("reject", 1, "rita")
     assert clearance.candidates(root)[0].state == "rejected"
     assert clearance.status(root).waiting == ()
+
+
+def test_an_operator_is_told_why_the_last_promotion_was_refused() -> None:
+    ready = Waiting(version=1, missing={}, people={})
+    assert "judged again" in str(ready)
+    refused = replace(ready, refusal="Judged again on 2026-11-30: not evaluated.")
+    assert "Judged again on 2026-11-30: not evaluated" in str(refused)
+    assert all(str(waiting).rpartition(": ")[2] == "`clearance promote 1`" for waiting in (ready, refused))
 
 
 def test_a_champion_is_shown_and_nothing_waits(place: Place) -> None:

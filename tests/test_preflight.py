@@ -35,6 +35,7 @@ PARAMS: Content = {
         "row_key": "applicant",
         "target": "invited",
         "favourable": "yes",
+        "rows_min": 50,
         "protected": ["gender"],
         "features": ["skill", "years", "city"],
         "columns": {"gender": {"values": ["man", "woman"]}, "invited": {"values": ["no", "yes"]}},
@@ -151,6 +152,18 @@ def a_pack(newcomer: Newcomer) -> None:
     newcomer.policy["promotion"]["contract_pinned"] = True
 
 
+def header_and_select(newcomer: Newcomer) -> None:
+    newcomer.table = HEADER.encode()
+    newcomer.params["source"]["select"] = "SELECT *, years > 5 AS senior FROM source"
+
+
+def a_backup(newcomer: Newcomer) -> None:
+    folder = newcomer.root / "data/source"
+    folder.mkdir(parents=True)
+    (folder / "old.csv.bak").write_text(HEADER)
+    newcomer.params["source"]["path"] = "data/source"
+
+
 def search(**keys: Any) -> Callable[[Newcomer], None]:
     return of("train.search", {"grid": {"C": [0.1, 1]}, **keys})
 
@@ -210,6 +223,22 @@ ERRORS = {
     "an unknown scoring": (search(scoring="auc"), "preflight.unknown_scoring"),
     "an unknown argument in a search": (search(grid={"c": [1]}), "models.unknown_argument"),
     "a table that is not there": (of("source.path", "data/source/applicant.csv"), "data.source_missing"),
+    "a header alone": (table(HEADER.encode()), "data.no_rows"),
+    "a header alone and a select": (header_and_select, "data.no_rows"),
+    "a select of no row": (
+        of("source.select", "SELECT * FROM source WHERE years > 99"),
+        "data.no_rows_selected",
+    ),
+    "a target of one value": (
+        table((HEADER + ROWS).replace(",no\n", ",yes\n").encode()),
+        "preflight.target_of_one_class",
+    ),
+    "the target as the entity": (of("data.entity", "invited"), "params.invalid"),
+    "the target as the row key": (of("data.row_key", "invited"), "params.invalid"),
+    "a split by a column that holds no days": (
+        of("split.time", {"column": "city", "test_from": "2026-01-20"}),
+        "preflight.time_not_dates",
+    ),
     "another delimiter": (table((HEADER + ROWS).replace(",", ";").encode()), "data.single_column"),
     "no header": (table(b"1,2,3\n4,5,6\n"), "data.header_of_numbers"),
     "an empty file": (table(b""), "data.no_header"),
@@ -277,6 +306,29 @@ ERRORS = {
     ),
 }
 WARNINGS = {
+    "fewer rows than demanded": (of("data.rows_min", 100), "preflight.too_few_rows"),
+    "a weight of text": (of("data.weight", "applied"), "preflight.weight_not_a_number"),
+    "a row key that repeats": (
+        of("data", PARAMS["data"] | {"row_key": "years", "features": ["skill", "city"]}),
+        "preflight.row_key_repeated",
+    ),
+    "a protected column without values": (
+        table(re.sub(",(wo)?man,", ",,", HEADER + ROWS).encode()),
+        "preflight.protected_empty",
+    ),
+    "a group that the list lacks": (
+        of("data.columns", {"gender": {"values": ["man"]}}),
+        "preflight.group_not_listed",
+    ),
+    "a test set after every day": (
+        of("split.time", {"column": "applied", "test_from": "2027-01-01"}),
+        "preflight.all_on_one_side",
+    ),
+    "a test set from the first day": (
+        of("split.time", {"column": "applied", "test_from": "2026-01-01"}),
+        "preflight.all_on_one_side",
+    ),
+    "a file of another ending": (a_backup, "preflight.files_not_read"),
     "overrides written by hand": (of("overrides", {"seed": 3}), "preflight.overrides_by_hand"),
     "an attribute of the policy that is not protected": (
         lambda newcomer: newcomer.params["data"].update(protected=["city"], features=["skill"]),

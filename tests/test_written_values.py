@@ -247,6 +247,15 @@ def test_hidden_and_temporary_files_are_left_out_and_said() -> None:
         assert origin.source["left_out"] == sorted(hidden)
 
 
+def test_files_of_other_endings_are_named() -> None:
+    put("d/a.csv", "v\n1\n")
+    others = ["b.txt", "c.csv.bak", "d.xlsx", "e.csv.zip"]
+    for name in [*others, ".hidden"]:
+        put(f"d/{name}", "v\n9\n")
+    origin = ingest.ingest(params.Source(kind="file", path="d"), Path("raw.parquet"), HOME)
+    assert (origin.rows, origin.source["left_out"]) == (1, others)
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet", "json"])
 def test_folders_named_as_columns_are_read(form: str) -> None:
     for city, code, x in (("north", "01", 1), ("s%20w", "2", 2), ("__HIVE_DEFAULT_PARTITION__", "3", 3)):

@@ -63,13 +63,13 @@ SELECT_NOT_USABLE = ErrorKind(
 NO_ROWS = ErrorKind(
     "data.no_rows",
     DataError,
-    "the source has no rows",
+    "the table has no rows",
     "a table needs a header and rows; check `source` in params.yaml",
 )
 NO_ROWS_SELECTED = ErrorKind(
     "data.no_rows_selected",
     DataError,
-    "the source has no rows after `source.select`",
+    "`source.select` returns no rows",
     "check the conditions in `source.select`",
 )
 NO_SPACE = ErrorKind(

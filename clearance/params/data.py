@@ -130,8 +130,9 @@ class Data(Section):
         others = (self.row_key, self.entity, self.target, self.cluster)
         if self.weight is not None and self.weight in others:
             yield f"`{self.weight}` is declared as the weight and also has another role"
-        if self.cluster is not None and self.cluster == self.target:
-            yield f"`{self.cluster}` is declared as the cluster and is also the target"
+        for role in ("row_key", "entity", "cluster"):
+            if getattr(self, role) == self.target:
+                yield f"`{self.target}` is declared as the {role.replace('_', ' ')} and is also the target"
 
     def never_features(self) -> dict[str, str]:
         """Columns that may never be features, each with the reason."""

@@ -131,7 +131,8 @@ def _of_table(root: Path, sections: _Sections, policy: Policy | None) -> list[Pr
         problems += table_checks.check_declared_values(data, sections.evaluate)
     if source is None:
         return problems
-    head, unreadable = table_checks.read(root, source, data)
+    problems += table_checks.check_files(root, source)
+    head, unreadable = table_checks.read(root, source, data, sections.split)
     problems += unreadable
     if head is not None and data is not None:
         problems += table_checks.check_names(head, data, sections.split)

@@ -197,6 +197,54 @@ COLUMN_IN_POLICY_MISSING = ErrorKind(
     "{path} names `{column}` under `{key}`, which the table does not have{suggestion}",
     "correct the name in the policy; the table has {columns}",
 )
+FILES_NOT_READ = ErrorKind(
+    "preflight.files_not_read",
+    ConfigurationError,
+    "not read in {folder}, because of their names: {files}",
+    "rename or convert those that belong to the table; the endings that are read are {suffixes}",
+)
+TOO_FEW_ROWS = ErrorKind(
+    "preflight.too_few_rows",
+    ConfigurationError,
+    "the table has {rows} rows, and `data.rows_min` is {rows_min}: validation refuses it",
+    "add rows, or lower `data.rows_min` deliberately",
+)
+WEIGHT_NOT_A_NUMBER = ErrorKind(
+    "preflight.weight_not_a_number",
+    ConfigurationError,
+    "the weight `{column}` is not a column of numbers",
+    "name another column in `data.weight`, or correct its values in `source.select`",
+)
+ROW_KEY_REPEATED = ErrorKind(
+    "preflight.row_key_repeated",
+    ConfigurationError,
+    "the row key `{column}` has {different} different values in {rows} rows",
+    "name a unique column in `data.row_key`, or drop the repeated and empty ones in `source.select`",
+)
+PROTECTED_EMPTY = ErrorKind(
+    "preflight.protected_empty",
+    ConfigurationError,
+    "the protected column `{column}` is empty in every row, so no group can be compared",
+    "name another column in `data.protected`, or correct the table",
+)
+GROUP_NOT_LISTED = ErrorKind(
+    "preflight.group_not_listed",
+    ConfigurationError,
+    "the table has groups that `data.columns.{column}.values` does not list: {groups}",
+    "add them, or correct the values in `source.select`",
+)
+TIME_NOT_DATES = ErrorKind(
+    "preflight.time_not_dates",
+    ConfigurationError,
+    "`split.time.column` names `{column}`, which holds {kind} values, not days or times",
+    "name a column of days, or convert it in `source.select`, such as strptime({column}, '%d.%m.%Y')",
+)
+ALL_ON_ONE_SIDE = ErrorKind(
+    "preflight.all_on_one_side",
+    ConfigurationError,
+    "every row is {side} `split.time.test_from`, {test_from}, by `{column}`: one side has no rows",
+    "choose a day between the first and the last in the table",
+)
 NO_FEATURES = ErrorKind(
     "preflight.no_features",
     ConfigurationError,
@@ -220,4 +268,10 @@ TARGET_NOT_TWO_VALUES = ErrorKind(
     ConfigurationError,
     "the target `{column}` has {number} values, not two",
     "derive one in `source.select`, such as CASE WHEN {column} … THEN 'yes' ELSE 'no' END",
+)
+TARGET_OF_ONE_CLASS = ErrorKind(
+    "preflight.target_of_one_class",
+    ConfigurationError,
+    "the target `{column}` is the same in every row, so nothing can be learned; its only value: {values}",
+    "keep rows of both outcomes in the table, or name another column in `data.target`",
 )

@@ -16,12 +16,12 @@ import duckdb
 
 from clearance import labels
 from clearance.data import faults as data_faults
-from clearance.data.sources import bindings, duckdb_engine, source_faults
+from clearance.data.sources import bindings, duckdb_engine, file_listing, source_faults
 from clearance.data.sources.column_types import ColumnUses
 from clearance.errors import ClearanceError
 from clearance.params import AllBut, Data, Evaluate, Source, Split
 from clearance.policy.schema import Policy
-from clearance.preflight import faults, source_head, suggestions
+from clearance.preflight import faults, row_checks, source_head, suggestions
 from clearance.preflight.problem import Problem, warning
 
 _SHOWN = 40
@@ -60,8 +60,10 @@ class TableHead:
         return list(self.types)
 
 
-def read(root: Path, source: Source, data: Data | None) -> tuple[TableHead | None, list[Problem]]:
-    """The head of the table, None where it cannot be known now, and the faults that reading it showed.
+def read(
+    root: Path, source: Source, data: Data | None, split: Split | None
+) -> tuple[TableHead | None, list[Problem]]:
+    """The head of the table, None where it cannot be known now, and the problems that its rows showed.
 
     A snapshot that has not been taken yet is no fault: the run takes it first.
     """
@@ -76,16 +78,36 @@ def read(root: Path, source: Source, data: Data | None) -> tuple[TableHead | Non
                 return None, []
             folder, complete = place
             with contextlib.chdir(folder):
-                return _read(source, data, complete=complete), []
+                return _read(source, data, split, complete=complete)
     except ClearanceError as error:
         excused = error.code in _SNAPSHOT or (not complete and error.code in _CUT)
         return None, [] if excused else [Problem(error=error)]
 
 
-def _read(source: Source, data: Data | None, *, complete: bool) -> TableHead | None:
+def check_files(root: Path, source: Source) -> Iterator[Problem]:
+    """Files in the folder of the source that nobody reads."""
+    if source.kind != "file":
+        return
+    with contextlib.chdir(root), contextlib.suppress(ClearanceError):
+        listing = file_listing.find(source)
+        if listing.left_out:
+            yield warning(
+                faults.FILES_NOT_READ(
+                    folder=source.path,
+                    files=_list(listing.below(listing.left_out)),
+                    suffixes=", ".join(file_listing.SUFFIXES),
+                )
+            )
+
+
+def _read(
+    source: Source, data: Data | None, split: Split | None, *, complete: bool
+) -> tuple[TableHead | None, list[Problem]]:
     with tempfile.TemporaryDirectory() as home, duckdb_engine.session(Path(home)) as connection:
         with source_faults.translated_errors():
             bindings.bind(connection, source, None if data is None else ColumnUses.of(source, data))
+            if complete:
+                duckdb_engine.refuse_empty(connection)
         select = source.select or "SELECT * FROM source"
         try:
             if source.select is not None:
@@ -94,12 +116,25 @@ def _read(source: Source, data: Data | None, *, complete: bool) -> TableHead | N
         except duckdb.Error as error:
             reason = str(error).strip()
             if not complete and not _NAMES.search(reason):
-                return None  # other types further down may make it right
+                return None, []  # other types further down may make it right
             raise source_faults.of_file(reason) or data_faults.SELECT_NOT_USABLE(reason=reason) from None
         duckdb_engine.refuse_duplicate_names(relation.columns, "the table")
         types = dict(zip(relation.columns, map(str, relation.types), strict=True))
         target = data.target if data else None
-        return TableHead(types=types, labels=_labels(relation, target), complete=complete)
+        head = TableHead(types=types, labels=_labels(relation, target), complete=complete)
+        return head, _of_rows(relation, source, data, split) if complete else []
+
+
+def _of_rows(
+    relation: duckdb.DuckDBPyRelation, source: Source, data: Data | None, split: Split | None
+) -> list[Problem]:
+    """What all rows show; nothing where they cannot be read, which the run reports with the place."""
+    with contextlib.suppress(duckdb.Error, OSError):
+        if source.select is not None and not relation.limit(1).fetchall():
+            return [Problem(error=data_faults.NO_ROWS_SELECTED())]
+        if data is not None:
+            return list(row_checks.check(relation, data, split))
+    return []
 
 
 def _labels(relation: duckdb.DuckDBPyRelation, target: str | None) -> tuple[str, ...] | None:
@@ -163,7 +198,11 @@ def check_target(head: TableHead, data: Data) -> Iterator[Problem]:
         return
     seen = len(head.labels)
     favourable = str(labels.text(data.favourable))
-    if seen > 2 or (head.complete and seen < 2):
+    if head.complete and seen < 2:
+        yield Problem(
+            error=faults.TARGET_OF_ONE_CLASS(column=data.target, values=_list(head.labels) or "none")
+        )
+    elif seen > 2:
         number = f"{seen} or more" if seen == _MOST_LABELS or not head.complete else str(seen)
         yield warning(faults.TARGET_NOT_TWO_VALUES(column=data.target, number=number))
     if favourable not in head.labels and (head.complete or seen == 2) and seen < _MOST_LABELS:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clearance import ledger
+from clearance import foreign_text, ledger
 from clearance.ledger import Entry, events, times
 from clearance.policy.schema import Policy
 from clearance.trust import quorum
@@ -29,7 +29,8 @@ class CandidateStanding:
     """A candidate as the ledger has it.
 
     `verdict` is None where none is recorded. `decisions` say of each person what they decided last and did
-    not withdraw. `state` is `champion`, `former champion`, `rejected` or `candidate`.
+    not withdraw. `state` is `champion`, `former champion`, `rejected` or `candidate`. `refusal` is why its
+    promotion was refused, where nothing about it was recorded since.
     """
 
     version: int
@@ -39,6 +40,7 @@ class CandidateStanding:
     reasons: tuple[str, ...]
     decisions: Mapping[str, str]
     state: str
+    refusal: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The candidate as a JSON value."""
@@ -50,6 +52,7 @@ class CandidateStanding:
             "reasons": list(self.reasons),
             "decisions": dict(self.decisions),
             "state": self.state,
+            "refusal": self.refusal,
         }
 
     def __str__(self) -> str:
@@ -61,20 +64,29 @@ class CandidateStanding:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A candidate that people may still decide about: how many are missing by role, and who has that role."""
+    """A candidate that people may still decide about: how many are missing by role, and who has that role.
+
+    `refusal` is why its promotion was refused last, None where it was not.
+    """
 
     version: int
     missing: Mapping[str, int]
     people: Mapping[str, tuple[str, ...]]
+    refusal: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same as a JSON value."""
         people = {role: list(names) for role, names in self.people.items()}
-        return {"version": self.version, "missing": dict(self.missing), "people": people}
+        missing = dict(self.missing)
+        return {"version": self.version, "missing": missing, "people": people, "refusal": self.refusal}
 
     def __str__(self) -> str:
         if not self.missing:
-            return f"version {self.version} waits for an operator: `clearance promote {self.version}`"
+            command = f"`clearance promote {self.version}`"
+            if self.refusal:
+                refusal = foreign_text.inert(self.refusal).rstrip(".")
+                return f"version {self.version} was refused ({refusal}); once that has changed: {command}"
+            return f"version {self.version} waits for an operator, and is judged again today: {command}"
         roles = [
             f"{number} {role.replace('_', ' ')} ({', '.join(self.people[role]) or 'nobody has this role'})"
             for role, number in self.missing.items()
@@ -118,6 +130,7 @@ def _standing(
         reasons=verdicts[-1].reasons if verdicts else (),
         decisions=decisions,
         state=state,
+        refusal=refusal.reason if (refusal := about[-1].read(events.RefusalEvent)) else None,
     )
 
 
@@ -156,4 +169,4 @@ def waiting(
         role: tuple(sorted(name for name, person in roles.people.items() if role in person.roles(now)))
         for role in missing
     }
-    return [Waiting(version=newest.version, missing=missing, people=people)]
+    return [Waiting(version=newest.version, missing=missing, people=people, refusal=newest.refusal)]

@@ -82,6 +82,12 @@ def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Non
     connection.execute("SET lock_configuration = true")
 
 
+def refuse_empty(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise DataError when the table `source` has no rows: without any, its columns have no types."""
+    if not connection.execute("SELECT 1 FROM source LIMIT 1").fetchall():
+        raise faults.NO_ROWS()
+
+
 def check_select(connection: duckdb.DuckDBPyConnection, select: str) -> None:
     """Raise ConfigurationError unless `select` is one SELECT that returns the same rows every time."""
     if [statement.type for statement in connection.extract_statements(select)] != [

@@ -35,7 +35,8 @@ _HIDDEN = (".", "_", "~$")
 class Listing:
     """The files of a source in the order of their names, so that the order of rows is fixed.
 
-    `left_out` are the hidden and temporary files beside them.
+    `left_out` are the files beside them that are not read: hidden and temporary tables, and visible files
+    whose ending is of no format that is read, or not of the one that is.
     """
 
     root: Path
@@ -66,7 +67,7 @@ def find(source: Source) -> Listing:
     if not listing.files:
         raise faults.NO_KNOWN_FILE(folder=root, suffixes=", ".join(SUFFIXES))
     for path in listing.files:
-        if path.suffix.lower() in _SPREADSHEETS:
+        if _is_spreadsheet(path):
             raise faults.SPREADSHEET(path=path)
         if any(mark in str(path) for mark in "*?["):
             raise faults.WILDCARD_IN_FILE_NAME(path=path)
@@ -75,13 +76,16 @@ def find(source: Source) -> Listing:
 
 def _listing(root: Path, glob: str | None) -> Listing:
     paths = sorted(path for path in root.glob(glob or "**/*") if path.is_file())
+    visible = [path for path in paths if not _is_hidden(path.relative_to(root))]
+    files = visible
     if glob is None:
-        paths = [path for path in paths if format_of_name(path) or path.suffix.lower() in _SPREADSHEETS]
-    hidden = {path for path in paths if _is_hidden(path.relative_to(root))}
-    files = [path for path in paths if path not in hidden]
-    if glob is None and any(format_of_name(path) for path in files):
-        files = [path for path in files if format_of_name(path)]
-    return Listing(root=root, files=tuple(files), left_out=tuple(sorted(hidden)))
+        files = list(filter(format_of_name, visible)) or list(filter(_is_spreadsheet, visible))
+        paths = [path for path in paths if path in visible or format_of_name(path) or _is_spreadsheet(path)]
+    return Listing(root=root, files=tuple(files), left_out=tuple(path for path in paths if path not in files))
+
+
+def _is_spreadsheet(path: Path) -> bool:
+    return path.suffix.lower() in _SPREADSHEETS
 
 
 def _is_hidden(path: Path) -> bool:
