@@ -32,6 +32,7 @@ _MESSAGES = {
     "date_type": "must be a day, like 2026-01-31",
     "date_parsing": "must be a day, like 2026-01-31",
     "date_from_datetime_parsing": "must be a day, like 2026-01-31",
+    "date_from_datetime_inexact": "must be a day without a time, like 2026-01-31",
     "datetime_type": "must be a time, like 2026-01-31T12:00:00Z",
     "datetime_parsing": "must be a time, like 2026-01-31T12:00:00Z",
     "datetime_from_date_parsing": "must be a time, like 2026-01-31T12:00:00Z",
@@ -43,6 +44,7 @@ _MESSAGES = {
 }
 """Our messages by pydantic's type of error; other types keep pydantic's message."""
 
+_PERCENTAGE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 _MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
 """A member of an enumeration as Python shows it; a file holds its value."""
 
@@ -127,8 +129,29 @@ def _one_of(alternatives: Sequence[Mapping[str, Any]]) -> str:
 
 def _message(problem: Mapping[str, Any]) -> str:
     template = _MESSAGES.get(problem["type"], "")
-    ours = _MEMBER.sub(r"\1", template.format(**problem.get("ctx", {})))
-    return ours or problem["msg"].removeprefix("Value error, ")
+    context = {name: _number(value) for name, value in problem.get("ctx", {}).items()}
+    ours = _MEMBER.sub(r"\1", template.format(**context))
+    return (ours and f"{ours}{_meant(problem)}") or problem["msg"].removeprefix("Value error, ")
+
+
+def _number(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, float) else value
+
+
+def _meant(problem: Mapping[str, Any]) -> str:
+    """What was probably meant, as it follows a message: the share for a percentage, or a similar word."""
+    value, context = problem.get("input"), problem.get("ctx", {})
+    if problem["type"] in ("literal_error", "enum") and isinstance(value, str):
+        words = re.findall("'([^']*)'", _MEMBER.sub(r"\1", str(context.get("expected"))))
+        close = difflib.get_close_matches(value.lower(), words, n=1)
+        return f" (did you mean '{close[0]}'?)" if close else ""
+    if problem["type"] == "float_parsing" and (percentage := _PERCENTAGE.fullmatch(str(value))):
+        return f"; write {float(percentage[1]) / 100:g}"
+    top = context.get("lt", context.get("le"))
+    is_share = problem["type"] in ("less_than", "less_than_equal") and top == 1
+    if is_share and isinstance(value, int | float) and 1 < value <= 100:
+        return f"; write {value / 100:g} for {value:g}%"
+    return ""
 
 
 def _field_names(model: type[BaseModel]) -> Iterator[str]:

@@ -12,13 +12,15 @@ import re
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 __all__ = ["YAMLError", "dumps", "loads"]
 
 _MISLEADING = re.compile("\r(?!\n)|[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """A line break that most editors do not show as one (a lone carriage return, NEL, LS, PS), or a sign that
 reorders the text around it."""
+
+_REPEATED = re.compile('found duplicate key "(.*?)"')
 
 
 def loads(text: str) -> Any:
@@ -33,7 +35,36 @@ def loads(text: str) -> Any:
             f"line {line} holds the invisible character U+{ord(sign[0]):04X}, which makes the text look "
             "other than it is read: delete it"
         )
-    return YAML(typ="safe").load(text)
+    try:
+        return YAML(typ="safe").load(text)
+    except MarkedYAMLError as error:
+        raise YAMLError(_explain(error, text)) from None
+
+
+def _explain(error: MarkedYAMLError, text: str) -> str:
+    """What is wrong, and where, in one line."""
+    mark = error.problem_mark
+    problem = str(error.problem or error.context or "it cannot be read").split("\n")[0]
+    if mark is None:
+        return problem
+    if repeated := _REPEATED.match(problem):
+        return _repetition(repeated[1], mark.line, text)
+    opened = error.context_mark
+    since = f", {error.context} that begins on line {opened.line + 1}" if opened and error.context else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{since}"
+
+
+def _repetition(key: str, second: int, text: str) -> str:
+    """The message about a key that stands twice in one mapping, the second time on line `second`, from 0."""
+    lines = text.splitlines()
+    pattern = re.compile(rf"""(\s*)(["']?){re.escape(key)}\2\s*:""")
+    place = pattern.match(lines[second]) if second < len(lines) else None
+    if place:
+        for number in range(second - 1, -1, -1):
+            match = pattern.match(lines[number])
+            if match and match[1] == place[1]:
+                return f"`{key}` stands on lines {number + 1} and {second + 1}; delete one"
+    return f"`{key}` stands twice in one mapping, the second time on line {second + 1}; delete one"
 
 
 def dumps(value: Any) -> str:

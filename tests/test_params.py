@@ -72,6 +72,14 @@ def test_the_shipped_parameters_are_valid() -> None:
         ("name", "loans-candidate", "does not end in `-candidate`"),
         ("seed", -1, "`seed`"),
         ("policy.as_of", "yesterday", "`policy.as_of`"),
+        ("policy.as_of", "2026-11-22T10:00:00", "must be a day without a time"),
+        ("seed", True, "`seed` must be a whole number"),
+        ("evaluate.confidence", True, "`evaluate.confidence` must be a number"),
+        ("split.train", 50, "write 0.5"),
+        ("split.train", "50%", "write 0.5"),
+        ("data.label_share_min", "0.5 %", "write 0.005"),
+        ("source.kind", "fiel", "did you mean 'file'?"),
+        ("train.mitigation", "reweighting", "did you mean 'reweighing'?"),
     ],
 )
 def test_what_is_wrong_is_named(raw: dict[str, Any], key: str, value: Any, says: str) -> None:
@@ -102,6 +110,14 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError) as excinfo:
         params.load(tmp_path / "params.yaml")
     assert excinfo.value.code in {"params.no_keys", "params.not_yaml"}
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("utf-16", "UTF-16"), ("cp1252", "WINDOWS-1252")])
+def test_a_file_in_another_encoding_says_how_to_convert_it(tmp_path: Path, encoding: str, name: str) -> None:
+    (tmp_path / "params.yaml").write_bytes("name: Größe\n".encode(encoding))
+    with pytest.raises(ConfigurationError) as excinfo:
+        params.load(tmp_path / "params.yaml")
+    assert (excinfo.value.code, excinfo.value.values["encoding"]) == ("params.not_utf8", name)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ ERRORS = {
     "a section that DVC tracks is missing": (of("evaluate", None), "preflight.section_missing"),
     "no data section": (of("data", None), "params.invalid"),
     "a day to come": (of("policy.as_of", "9999-12-31"), "preflight.as_of_in_future"),
+    "a seed that is true": (of("seed", True), "params.invalid"),
     "a negative seed": (of("seed", -1), "params.invalid"),
     "a name with a blank": (of("name", "my model"), "params.invalid"),
     "shares that do not add up": (of("split.test", 0.5), "params.invalid"),
@@ -462,6 +463,11 @@ def test_the_line_to_add_authorises_the_policy(newcomer: Newcomer) -> None:
     (problem,) = check.check(newcomer.root)
     newcomer.authorised = yaml.safe_load(problem.error.values["line"])
     assert newcomer.check() == {}
+
+
+def test_a_policy_for_another_model_is_one_message(newcomer: Newcomer) -> None:
+    newcomer.policy = yaml.safe_load((ROOT / "policies/demo.yaml").read_text())
+    assert newcomer.check() == {"preflight.policy_of_another_model": False}
 
 
 def test_without_a_list_of_authorised_policies_the_lines_to_write_are_named(newcomer: Newcomer) -> None:

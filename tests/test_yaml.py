@@ -61,6 +61,25 @@ def test_a_comment_or_value_that_looks_other_than_it_is_read_is_refused_with_its
     assert yaml.loads("a: 1\r\nb: 2\r\n") == {"a": 1, "b": 2}
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "`a` stands on lines 1 and 3; delete one"),
+        ("m:\n  a: 1\n'a': 2\n", None),
+        ("a:\n  b: 1\n  c: 2\n  'b': 3\n", "`b` stands on lines 2 and 4; delete one"),
+        ("m: {a: 1, a: 2}\n", "`a` stands twice in one mapping, the second time on line 1; delete one"),
+        ("name: a: b\n", "line 1, column 8: mapping values are not allowed in this context"),
+    ],
+)
+def test_a_fault_is_one_line_with_its_place(text: str, says: str | None) -> None:
+    if says is None:
+        yaml.loads(text)
+        return
+    with pytest.raises(yaml.YAMLError) as caught:
+        yaml.loads(text)
+    assert str(caught.value) == says
+
+
 @pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2", "\ta: 1", "a: 1\n--- \nb: 2\n"])
 def test_what_has_two_readings_has_none(text: str) -> None:
     with pytest.raises(yaml.YAMLError):

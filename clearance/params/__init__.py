@@ -27,7 +27,7 @@ from clearance.params.model_choices import (
     Threshold,
     Train,
 )
-from clearance.params.section import APART, Fraction, Scalar, Section
+from clearance.params.section import APART, Fraction, Scalar, Section, StrictSection
 from clearance.params.source import Source
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Section",
     "Source",
     "Split",
+    "StrictSection",
     "Threshold",
     "Train",
     "find_faults",
@@ -57,6 +58,8 @@ __all__ = [
     "parse_section",
     "read_yaml",
 ]
+
+_ALL_KEYS = "; docs/configuration.md lists every key"
 
 
 class Evaluate(Section):
@@ -122,17 +125,27 @@ def load(path: Path) -> Params:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping. Raises ConfigurationError when the file is missing or not a YAML mapping."""
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     try:
         data = yaml.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise faults.FILE_MISSING(path=path) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise faults.NOT_YAML(path=path, reason=str(error)) from None
+        raise faults.FILE_MISSING(path=shown) from None
+    except UnicodeDecodeError as error:
+        raise faults.NOT_UTF8(path=shown, encoding=_encoding(error.object)) from None
+    except yaml.YAMLError as error:
+        raise faults.NOT_YAML(path=shown, reason=str(error)) from None
     except OSError as error:
-        raise faults.FILE_UNREADABLE(path=path, reason=error.strerror) from None
+        raise faults.FILE_UNREADABLE(path=shown, reason=error.strerror) from None
     if not isinstance(data, dict):
-        raise faults.NO_KEYS(path=path)
+        raise faults.NO_KEYS(path=shown)
     return data
+
+
+def _encoding(content: bytes) -> str:
+    """The name for `iconv` of the encoding that a text which is not UTF-8 probably has."""
+    if content[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return "UTF-32"
+    return "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
 
 
 def parse(data: Mapping[str, Any], where: str) -> Params:
@@ -142,7 +155,7 @@ def parse(data: Mapping[str, Any], where: str) -> Params:
     try:
         return Params.model_validate(data)
     except ValidationError as error:
-        raise faults.INVALID(path=where, problems=validation_messages.describe(error, Params)) from None
+        raise _invalid(where, validation_messages.describe(error, Params)) from None
 
 
 def find_faults(data: Mapping[str, Any], where: str) -> list[ClearanceError]:
@@ -154,7 +167,13 @@ def find_faults(data: Mapping[str, Any], where: str) -> list[ClearanceError]:
         problems = validation_messages.each(error, Params)
     if (roles := parse_section(data, "data")) is not None:
         problems += [f"`data`: {problem}" for problem in roles.inconsistencies()]
-    return _bare_dates(data, where) + [faults.INVALID(path=where, problems=text) for text in problems]
+    return _bare_dates(data, where) + [_invalid(where, text) for text in problems]
+
+
+def _invalid(where: str, problems: str) -> ClearanceError:
+    """The error; where the message says what to write, it does not send the reader to the documentation."""
+    says = any(phrase in problems for phrase in ("did you mean", "must be", "write "))
+    return faults.INVALID(path=where, problems=problems, keys="" if says else _ALL_KEYS)
 
 
 def parse_section(data: Mapping[str, Any], name: str) -> Any:

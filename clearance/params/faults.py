@@ -22,6 +22,12 @@ NOT_YAML = ErrorKind(
     "{path} is not readable YAML: {reason}",
     "correct the line in the message above",
 )
+NOT_UTF8 = ErrorKind(
+    "params.not_utf8",
+    ConfigurationError,
+    "{path} is not UTF-8 text",
+    "convert it, for example with `iconv -f {encoding} -t UTF-8 {path} > converted`",
+)
 NO_KEYS = ErrorKind(
     "params.no_keys",
     ConfigurationError,
@@ -38,5 +44,5 @@ INVALID = ErrorKind(
     "params.invalid",
     ConfigurationError,
     "{path}: {problems}",
-    "correct {path}; docs/configuration.md lists every key",
+    "correct {path}{keys}",
 )

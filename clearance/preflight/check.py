@@ -137,6 +137,8 @@ def _of_table(root: Path, sections: _Sections, policy: Policy | None) -> list[Pr
     if head is not None and data is not None:
         problems += table_checks.check_names(head, data, sections.split)
         problems += table_checks.check_target(head, data)
+    if policy is not None and data is not None and policy_checks.is_of_another_model(policy, data):
+        return problems
     if head is not None and policy is not None and sections.policy is not None:
         problems += table_checks.check_policy_names(head, policy, sections.policy.file)
     return problems

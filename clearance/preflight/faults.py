@@ -112,6 +112,14 @@ INTERSECTION_NOT_MEASURED = ErrorKind(
     "{path}: rule {rule} reads `{attribute}`, and `evaluate.intersections` is {measured}",
     "set `evaluate.intersections: {needed}` in params.yaml",
 )
+POLICY_OF_ANOTHER_MODEL = ErrorKind(
+    "preflight.policy_of_another_model",
+    ConfigurationError,
+    "{path} is a policy for another model: it is about `{policy_target}` by {policy_attributes}, and "
+    "params.yaml about `{target}` by {attributes}; the verdict would be Not evaluated",
+    "name the policy of this model in `policy.file`, or copy this one and write in the copy and its rules "
+    "`attributes: [{attributes}]` and `favourable: {{target: {target}, value: {written}}}`",
+)
 FAVOURABLE_DIFFERS = ErrorKind(
     "preflight.favourable_differs",
     ConfigurationError,

@@ -62,8 +62,26 @@ def check_metrics(policy: Policy, path: str) -> Iterator[Problem]:
             )
 
 
+def is_of_another_model(policy: Policy, data: Data) -> bool:
+    """Whether target and attributes of the policy are all others than those of `params.yaml`."""
+    parts = {part for attribute in policy.attributes for part in attribute.split(INTERSECTION)}
+    return policy.favourable.target != data.target and parts.isdisjoint(data.protected)
+
+
 def check_declaration(policy: Policy, data: Data, path: str) -> Iterator[Problem]:
     """Whether `params.yaml` declares what the policy demands; the verdict would be Not evaluated."""
+    if is_of_another_model(policy, data):
+        yield warning(
+            faults.POLICY_OF_ANOTHER_MODEL(
+                path=path,
+                policy_target=policy.favourable.target,
+                policy_attributes=", ".join(policy.attributes),
+                target=data.target,
+                attributes=", ".join(data.protected),
+                written=_written(data.favourable),
+            )
+        )
+        return
     for attribute in policy.attributes:
         missing = [part for part in attribute.split(INTERSECTION) if part not in data.protected]
         for name in missing:

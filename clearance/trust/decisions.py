@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError, model_validator
 
 from clearance import canonical_json, foreign_text, in_toto, params, validation_messages
 from clearance.trust import faults
@@ -81,14 +81,12 @@ class ApprovalSubject:
     root: str | None = None
 
 
-class AttestedAccount(params.Section):
+class AttestedAccount(params.StrictSection):
     """An account at an identity provider, from a token that the signer of the decision verified.
 
     `subject` is the issuer's permanent name of the person. `token` is the SHA-256 of the signed token: it
     identifies the token without revealing it. `roles` are those that the issuer's groups allow; None: all.
     """
-
-    model_config = ConfigDict(strict=True)
 
     issuer: Annotated[str, Field(min_length=1, max_length=1000)]
     subject: Annotated[str, Field(min_length=1, max_length=1000)]
@@ -97,13 +95,11 @@ class AttestedAccount(params.Section):
     roles: tuple[str, ...] | None = None
 
 
-class Decision(params.Section):
+class Decision(params.StrictSection):
     """The predicate of a decision. `at` and `by` are claims of the signer; nothing relies on them.
 
     `account`: the person decided with a token, and the signer attests it; None: the signer decided.
     """
-
-    model_config = ConfigDict(strict=True)
 
     decision: DecisionKind
     by: str

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from clearance import canonical_json, files, in_toto, params, paths, validation_messages, yaml
 from clearance.errors import ClearanceError, IntegrityError
@@ -51,10 +51,8 @@ class Root:
         return own | ({"earlier": [root.to_json() for root in self.earlier]} if self.earlier else {})
 
 
-class _Root(params.Section):
+class _Root(params.StrictSection):
     """A root file, and the predicate of a statement about a new one."""
-
-    model_config = ConfigDict(strict=True)
 
     version: int = Field(ge=1)
     threshold: int = Field(ge=1)

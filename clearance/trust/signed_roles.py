@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from clearance import canonical_json, in_toto, params
 from clearance.errors import IntegrityError
@@ -35,10 +35,8 @@ class TrustedVersion:
     root: int = 0
 
 
-class _InForce(params.Section):
+class _InForce(params.StrictSection):
     """The predicate of a signature of the roles file."""
-
-    model_config = ConfigDict(strict=True)
 
     version: int = Field(ge=1)
     at: AwareDatetime
