@@ -204,6 +204,9 @@ ERRORS = {
         "models.no_package",
     ),
     "an unknown argument": (of("train.arguments", {"c": 1}), "models.unknown_argument"),
+    "a value outside the range": (of("train.arguments", {"C": -1}), "preflight.argument_value"),
+    "a word that is no option": (of("train.arguments", {"solver": "lbfg"}), "preflight.argument_value"),
+    "a value of a search outside the range": (search(grid={"C": [0.1, 0]}), "preflight.argument_value"),
     "a regressor": (of("train.estimator", "sklearn.linear_model.Ridge"), "preflight.no_probabilities"),
     "a margin without probabilities": (
         of("train", {"estimator": "sklearn.svm.LinearSVC"}),
@@ -564,6 +567,23 @@ def test_a_source_says_what_the_class_says(path: str) -> None:
     assert source is not None
     assert list(source.arguments or ()) == list(inspect.signature(kind).parameters)
     assert "predict_proba" in source.methods
+
+
+@pytest.mark.parametrize(
+    ("arguments", "surely"),
+    [
+        ({"C": 0.1, "max_iter": 500, "solver": "saga", "class_weight": "balanced", "n_jobs": None}, True),
+        ({"fit_intercept": True, "l1_ratio": 0.5, "tol": 0, "class_weight": {"yes": 2}}, True),
+        (
+            {"C": 0, "max_iter": 1.5, "solver": "x", "fit_intercept": "no", "l1_ratio": 2, "n_jobs": "a"},
+            False,
+        ),
+    ],
+)
+def test_a_source_says_which_values_an_argument_surely_takes(arguments: Content, surely: bool) -> None:
+    source = class_source.read("sklearn.linear_model.LogisticRegression")
+    assert source is not None
+    assert {source.surely_takes(name, value) for name, value in arguments.items()} == {surely}
 
 
 def test_every_section_of_params_can_be_read_alone() -> None:

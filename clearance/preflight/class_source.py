@@ -7,11 +7,14 @@ because a name is made at run time, the answer is None and the caller must impor
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import Any
+
+from clearance.preflight import argument_values
 
 _DEPTH = 8
 """How many imports are followed from one module to the next."""
@@ -21,11 +24,24 @@ _PLAIN_BASES = {"object", "ABC", "Generic", "Protocol"}
 
 @dataclass(frozen=True, kw_only=True)
 class ClassSource:
-    """A class: the `arguments` of its constructor (None: any), its methods, and the arguments of `fit`."""
+    """A class: the `arguments` of its constructor (None: any), its methods, and the arguments of `fit`.
+
+    `constraints` are what scikit-learn allows as the value of an argument, each as an expression; None for a
+    class that states none.
+    """
 
     arguments: tuple[str, ...] | None
     methods: frozenset[str]
     fit_arguments: frozenset[str]
+    constraints: Mapping[str, Sequence[ast.expr]] | None = None
+
+    def surely_takes(self, argument: str, value: Any) -> bool:
+        """Whether the source shows that the argument may have this value; where it is silent, it does not."""
+        if self.constraints is None:
+            return True
+        return any(
+            argument_values.allows(constraint, value) for constraint in self.constraints.get(argument, ())
+        )
 
 
 @dataclass(frozen=True)
@@ -55,7 +71,23 @@ def read(path: str) -> ClassSource | None:
         arguments=() if constructor is None else _arguments(constructor),
         methods=frozenset(methods),
         fit_arguments=frozenset((fit and _arguments(fit)) or ()),
+        constraints=_constraints(lineage),
     )
+
+
+def _constraints(lineage: list[ast.ClassDef]) -> Mapping[str, Sequence[ast.expr]] | None:
+    """What the classes state in `_parameter_constraints`, the nearest first; None where none does."""
+    stated: dict[str, Sequence[ast.expr]] = {}
+    states_any = False
+    for statement in (statement for definition in lineage for statement in definition.body):
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.value, ast.Dict):
+            continue
+        if isinstance(statement.target, ast.Name) and statement.target.id == "_parameter_constraints":
+            states_any = True
+            for key, allowed in zip(statement.value.keys, statement.value.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(allowed, ast.List):
+                    stated.setdefault(str(key.value), allowed.elts)
+    return stated if states_any else None
 
 
 def names(module: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from clearance import paths
 from clearance.errors import ClearanceError
@@ -60,9 +61,27 @@ def _arguments(name: str, source: ClassSource, choice: EstimatorChoice, key: str
     for argument in choice.arguments:
         if argument not in source.arguments:
             yield Problem(error=_unknown_argument(name, argument, source.arguments, key))
-    for argument in choice.search.grid if choice.search else ():
-        if "__" not in argument and argument not in source.arguments:
+        elif not source.surely_takes(argument, choice.arguments[argument]):
+            yield from _value(choice, argument, choice.arguments[argument], key)
+    for argument, values in choice.search.grid.items() if choice.search else ():
+        if "__" in argument:
+            continue
+        if argument not in source.arguments:
             yield Problem(error=_unknown_argument(name, argument, source.arguments, "train.search.grid"))
+        for value in values if argument in source.arguments else ():
+            if not source.surely_takes(argument, value):
+                yield from _value(choice, argument, value, "train.search.grid")
+
+
+def _value(choice: EstimatorChoice, argument: str, value: Any, key: str) -> Iterator[Problem]:
+    """What scikit-learn says of a value that the source does not surely allow: it is imported for this."""
+    try:
+        estimator = estimators.build(choice.estimator, {argument: value}, 0)
+        estimator._validate_params()
+    except ClearanceError as error:
+        yield Problem(error=error)
+    except (ValueError, TypeError) as error:
+        yield Problem(error=faults.ARGUMENT_VALUE(key=key, argument=argument, reason=str(error)))
 
 
 def _unknown_argument(name: str, argument: str, arguments: tuple[str, ...], key: str) -> ClearanceError:

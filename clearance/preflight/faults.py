@@ -53,6 +53,12 @@ UNKNOWN_ESTIMATOR = ErrorKind(
     "there is no estimator `{name}`{suggestion}",
     "`train.estimator` is one of {built_in}, or the import path of an installed classifier",
 )
+ARGUMENT_VALUE = ErrorKind(
+    "preflight.argument_value",
+    ConfigurationError,
+    "`{key}.{argument}`: {reason}",
+    "correct the value",
+)
 NOT_LOCKED = ErrorKind(
     "preflight.not_locked",
     ConfigurationError,
