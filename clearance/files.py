@@ -27,7 +27,7 @@ MISSING = ErrorKind(
     "files.missing",
     IntegrityError,
     "{path} is missing",
-    "run `make run`: the pipeline rebuilds what is missing",
+    "run `clearance run`: the pipeline rebuilds what is missing",
 )
 CHANGED = ErrorKind(
     "files.changed",

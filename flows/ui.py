@@ -96,7 +96,7 @@ def _welcome(prefect: str, mlflow: str, settings: params.Params) -> list[str]:
     return [
         f"Project        {settings.name}",
         f"Start a run    {run}",
-        f"Tracked runs   {runs}" + ("" if found else "   (none yet: make run)"),
+        f"Tracked runs   {runs}" + ("" if found else "   (none yet: clearance run)"),
         *([f"Registry       {candidate}"] if registered else []),
         f"With PREFECT_API_URL={prefect}/api set, the last approval starts the flow `promotion`.",
         "Ctrl-C stops both.",

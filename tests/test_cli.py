@@ -184,7 +184,7 @@ def test_where_there_is_no_verdict_it_says_what_to_do(toy: Path) -> None:
     result = call("verdict")
     assert result.exit_code == 1
     assert "verdict.json is missing" in result.stderr
-    assert "hint: run `make run`" in result.stderr
+    assert "hint: run `clearance run`" in result.stderr
 
 
 def test_check_names_every_problem_and_its_status_says_whether_a_run_can_begin(toy: Path) -> None:

@@ -28,8 +28,8 @@ class Section(BaseModel):
         """Refuse `true` where a number is wanted: pydantic would read it as 1."""
         kind = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and kind in _NUMBERS:
-            error = "int_type" if int in get_args(kind) or kind is int else "float_type"
-            raise PydanticKnownError(error)
+            is_whole = int in (kind, *get_args(kind))
+            raise PydanticKnownError("int_type") if is_whole else PydanticKnownError("float_type")
         return value
 
 

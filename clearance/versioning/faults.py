@@ -9,7 +9,7 @@ from clearance.errors import (
     UnavailableError,
 )
 
-_RUN = "run the pipeline again (`make run`), then repeat this"
+_RUN = "run the pipeline again (`clearance run`), then repeat this"
 _REPAIR = "run `clearance repair`, then run the pipeline again: what does not match is rebuilt"
 _PUSH = "see `dvc push -v`, then repeat this; nothing was promoted"
 
@@ -157,7 +157,7 @@ NOT_EXECUTED_HERE = ErrorKind(
     "versioning.not_executed_here",
     IntegrityError,
     "these stages did not run in this checkout, so their outputs came from a cache or elsewhere: {stages}",
-    "use `clearance run` (`make run`), which runs what did not run here; plain `dvc repro` keeps no record",
+    "use `clearance run`, which runs what did not run here; plain `dvc repro` keeps no record",
 )
 CHECKOUT_NOT_VISIBLE = ErrorKind(
     "versioning.checkout_not_visible",
