@@ -311,12 +311,22 @@ def test_words_for_missing_values_are_nulls(clone: Path) -> None:
 
 def test_numbers_in_disguise_and_impossible_ones(clone: Path) -> None:
     table = applicants()
-    table["wage"] = [f"CHF {number // 10}'{number % 10}00.50" for number in range(N)]
+    table["wage"] = [f"CHF {number // 10 + 1}'{number % 10}00.50" for number in range(N)]
     table.loc[:2, "skill"] = -1.797e308
     data = drafted(clone, table)
     assert data.columns["wage"].type == "number"
     low, high = data.columns["skill"].numbers
     assert low is not None and high is not None and -100 < low < high < 100
+
+
+def test_a_number_that_does_not_fit_the_others_keeps_the_column_text_and_is_asked(clone: Path) -> None:
+    table = applicants()
+    table["wage"] = [f"{number},25" for number in range(N)]
+    table.loc[:1, "wage"] = ["12.5", "10k"]
+    assert "wage" not in drafted(clone, table).features
+    text = (clone / "params.yaml").read_text()
+    assert "CAST" not in text
+    assert any("question" in line and "`12.5`, `10k`" in line for line in text.splitlines())
 
 
 def test_a_column_that_names_somebody_is_no_feature_even_where_it_repeats(clone: Path) -> None:

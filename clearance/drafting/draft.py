@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from clearance import paths
+from clearance.data import disguises as data_disguises
 from clearance.data import faults as data_faults
+from clearance.data import written_numbers
+from clearance.data.disguises import Disguise
 from clearance.data.sources.column_types import ColumnUses
 from clearance.drafting import (
     answers,
@@ -120,20 +123,20 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         for column in profile.columns
         if column.name not in reserved and (derivation := derived_columns.codes(profile, column))
     ]
+    disguises = disguised(root, source, profile)
+    numbers = [
+        derivation
+        for name, disguise in disguises.items()
+        if name not in reserved
+        and (derivation := derived_columns.numbers(name, disguise, _example(profile, name)))
+    ]
     blanks = [
         derivation
         for column in profile.columns
-        if column.name not in {given.target, given.row_key, *banded}
+        if column.name not in {given.target, given.row_key, *banded, *(item.column for item in numbers)}
         and (derivation := derived_columns.blanks(column))
     ]
-    disguised = [
-        derivation
-        for column in profile.columns
-        if column.name not in reserved and (derivation := derived_columns.numbers(profile, column))
-    ]
-    derivations = [
-        item for item in (outcome, *bands.values(), *codes, *blanks, *disguised) if item is not None
-    ]
+    derivations = [item for item in (outcome, *bands.values(), *codes, *blanks, *numbers) if item is not None]
     lacking = profile[given.target].nulls
     select = derived_columns.select(derivations, given.target if lacking else None)
     groups = tuple((band.column if band else name) for name, band in bands.items())
@@ -150,6 +153,11 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         left = ", ".join({**roles.encodings, **roles.after_outcome, **roles.left_out})
         raise faults.NO_FEATURES(left=left or "none")
     questions = _questions(given, seen, roles, groups, favourable)
+    questions += tuple(
+        f"`{name}` looks like numbers, but {disguise.obstacle}: it stays text; what are they?"
+        for name, disguise in disguises.items()
+        if name not in reserved and disguise.kind == "numbers" and disguise.obstacle
+    )
     policy = Path("policies") / f"{given.name}.yaml"
     policy_file = policy_text.fit(
         root,
@@ -194,6 +202,29 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         questions=questions,
         entry=entry.strip(),
     )
+
+
+def disguised(root: Path, source: Source, profile: TableProfile) -> dict[str, Disguise]:
+    """The columns of texts that are numbers or dates; a sample finds them, and every value is examined."""
+    likely = [
+        column.name
+        for column in profile.columns
+        if column.kind == "text"
+        and column.distinct > derived_columns.FEW_TEXTS
+        and data_disguises.of(column.name, _sampled(profile, column.name))
+    ]
+    every = table_profile.texts(root, source, likely) if profile.rows > table_profile.SAMPLE else {}
+    found = {name: data_disguises.of(name, every.get(name, _sampled(profile, name))) for name in likely}
+    return {name: disguise for name, disguise in found.items() if disguise is not None}
+
+
+def _sampled(profile: TableProfile, name: str) -> list[str]:
+    return list(dict.fromkeys(map(str, profile.sample[name].dropna())))
+
+
+def _example(profile: TableProfile, name: str) -> str:
+    missing = written_numbers.MISSING
+    return next(text for text in _sampled(profile, name) if text.strip().casefold() not in missing)
 
 
 def _loaded(text: str) -> Any:
