@@ -18,7 +18,9 @@ from clearance.drafting import (
     column_roles,
     column_words,
     derived_columns,
+    draft,
     policy_text,
+    project_files,
     table_profile,
 )
 from clearance.drafting.table_profile import ColumnProfile, TableProfile
@@ -29,6 +31,7 @@ from tests.support.codes import raises
 
 ROOT = Path(__file__).parent.parent
 N = 1200
+RNG = np.random.default_rng(5)
 
 
 def applicants() -> pd.DataFrame:
@@ -142,6 +145,20 @@ def test_what_somebody_changed_is_compared_and_stays(clone: Path) -> None:
     assert init(*TABLE, "--replace").exit_code == 0
     assert (clone / "params.yaml.before").read_text() == mine
     assert params.load(path).data.rows_min == 600
+
+
+def test_lists_of_mappings_are_compared_by_id_in_short_lines() -> None:
+    long = "a sentence of the policy " * 20
+    rules = [{"id": f"rule-{n}", "text": long, "limit": {"at_most": n}} for n in range(30)]
+    changed = [{**rules[0], "limit": {"at_most": 9}}, *rules[2:], {"id": "new", "text": long}]
+    lines = project_files.differences({"rules": rules}, {"rules": changed})
+    assert lines == (
+        "rules.rule-0.limit.at_most: 0 → 9",
+        "rules.rule-1 (gone)",
+        "rules.new (new)",
+    )
+    [line] = project_files.differences({"text": long}, {"text": f"{long} more"})
+    assert len(line) < 200
 
 
 def test_a_template_that_somebody_changed_is_not_taken_for_the_template(clone: Path) -> None:
@@ -280,6 +297,73 @@ def test_the_select_is_one_that_the_pipeline_runs(profile: TableProfile, templat
     assert seen["age_band"].distinct == 4
     assert seen["years"].high is not None and seen["years"].high < 999 and seen["years"].nulls > 0
     assert derived_columns.select([], None) is None
+
+
+def profiled(root: Path, table: pd.DataFrame) -> TableProfile:
+    table.to_csv(root / "t.csv", index=False)
+    return table_profile.read(root, Source(kind="file", path="t.csv"))
+
+
+@pytest.mark.parametrize(
+    "name", ["Name", "Vorname", "surname", "E-Mail", "applicant_surname", "Phone number"]
+)
+def test_a_column_named_like_a_person_is_left_out_whatever_its_values(tmp_path: Path, name: str) -> None:
+    table = applicants()[["skill", "gender", "invited"]]
+    profile = profiled(
+        tmp_path, table.assign(**{name: np.resize(["Kim", "Lee", "Zoe"], N), "has_email": "y"})
+    )
+    roles = column_roles.propose(profile, "invited", ["gender"], None, {})
+    assert "persons" in roles.left_out[name]
+    assert "persons" not in roles.left_out["has_email"]
+
+
+@pytest.mark.parametrize("name", ["fnlwgt", "weight", "pweight"])
+def test_a_sampling_weight_is_left_out_and_asked(tmp_path: Path, name: str) -> None:
+    table = applicants()[["skill", "gender", "invited"]]
+    profile = profiled(tmp_path, table.assign(**{name: RNG.integers(1, 10**6, N)}))
+    roles = column_roles.propose(profile, "invited", ["gender"], None, {})
+    assert name in roles.left_out
+    assert any(f"`{name}`" in question and "data.weight" in question for question in roles.questions)
+
+
+def test_dates_are_called_dates_and_what_one_outcome_fills_is_known_afterwards(tmp_path: Path) -> None:
+    table = applicants()[["skill", "gender", "invited"]]
+    days = [f"{n % 28 + 1:02}.{n % 12 + 1:02}.{1970 + n % 30}" for n in range(N)]
+    table = table.assign(day=days, seldom=np.where(np.arange(N) % 90, None, days))
+    table["interview"] = np.where(table["invited"] == "yes", days, None)
+    profile = profiled(tmp_path, table)
+    found = draft.disguised(tmp_path, Source(kind="file", path="t.csv"), profile)
+    roles = column_roles.propose(profile, "invited", ["gender"], None, {}, disguises=found)
+    assert roles.after_outcome == {"interview": "is only filled when the outcome is yes"}
+    for name in ("day", "seldom"):
+        assert f"strptime(\"{name}\", '%d.%m.%Y')" in roles.left_out[name]
+
+
+@pytest.mark.parametrize(
+    ("columns", "key"),
+    [
+        ({"E-Mail": "p{}@mail.example", "Bewerbernr": "0{}"}, "Bewerbernr"),
+        ({"email": "p{}@mail.example"}, "email"),
+        ({"Name": "Kim {}"}, None),
+        ({"respondent": "r{}"}, "respondent"),
+        ({"letter": "I am number {}"}, None),
+        ({"wage": "{},5"}, None),
+        ({"Unnamed: 0": "{}"}, None),
+    ],
+)
+def test_the_row_key_is_a_code_rather_than_a_name_or_a_position(
+    tmp_path: Path, columns: dict[str, str], key: str | None
+) -> None:
+    table = pd.DataFrame({name: [form.format(n) for n in range(N)] for name, form in columns.items()})
+    assert answers.row_key(profiled(tmp_path, table.assign(same=1)), ()) == key
+
+
+def test_a_position_in_a_data_frame_is_asked_about(tmp_path: Path) -> None:
+    table = applicants()[["skill", "gender", "invited"]]
+    profile = profiled(tmp_path, table.assign(__index_level_0__=range(N)))
+    roles = column_roles.propose(profile, "invited", ["gender"], answers.row_key(profile, ()), {})
+    assert "position" in roles.left_out["__index_level_0__"]
+    assert any("`__index_level_0__`" in question for question in roles.questions)
 
 
 def test_roles_are_proposed_with_their_reasons(profile: TableProfile) -> None:

@@ -75,6 +75,45 @@ IDENTIFIERS = {
 }
 """Columns that name a row or a person."""
 
+PERSONS = {
+    *("name", "names", "fullname", "surname", "forename", "firstname", "lastname", "middlename", "givenname"),
+    *("familyname", "maidenname", "nickname", "username", "applicantname", "candidatename", "customername"),
+    *("clientname", "employeename", "personname", "patientname", "studentname", "borrowername"),
+    *("vorname", "nachname", "familienname", "nom", "prenom", "prénom", "nombre", "nombres", "apellido"),
+    *("apellidos", "cognome", "naam", "voornaam", "achternaam"),
+    *(
+        "email",
+        "emails",
+        "emailaddress",
+        "mail",
+        "mailaddress",
+        "phone",
+        "phonenumber",
+        "telephone",
+        "mobile",
+    ),
+    *(
+        "telefon",
+        "telefonnummer",
+        "handy",
+        "ssn",
+        "iban",
+        "address",
+        "street",
+        "adresse",
+        "strasse",
+        "straße",
+    ),
+}
+"""Names of columns that hold a person's name, or how to reach the person."""
+
+WEIGHTS = {
+    *("weight", "weights", "wgt", "wt", "wts", "fnlwgt", "finalwgt", "finalweight", "pweight", "aweight"),
+    *("fweight", "iweight", "perwt", "hhwt", "popwt", "pwgtp", "wgtp", "asecwt", "sampleweight"),
+    *("samplingweight", "hochrechnungsfaktor"),
+}
+"""Usual names of sampling weights."""
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -88,4 +127,16 @@ def mentions(name: str, vocabulary: set[str]) -> bool:
     parts = words(name)
     return bool(vocabulary & {*parts, "".join(parts)}) or bool(
         vocabulary & {part.rstrip("0123456789") for part in parts}
+    )
+
+
+def names_persons(name: str, distinct: int) -> bool:
+    """Whether a column of texts with this name and number of values holds names, addresses or numbers of
+    persons.
+
+    A part of a longer name says so only with more than two values: `has_email` is a flag.
+    """
+    parts = words(name)
+    return "".join(parts) in PERSONS or (
+        distinct > 2 and bool((PERSONS - {"name", "names", "mobile", "mail"}) & {*parts})
     )

@@ -35,7 +35,7 @@ from clearance.drafting.column_roles import Roles
 from clearance.drafting.derived_columns import Derivation
 from clearance.drafting.table_profile import TableProfile
 from clearance.errors import ClearanceError
-from clearance.params import Params, Scalar, Source
+from clearance.params import Data, Params, Scalar, Source
 from clearance.params.source import ColumnType
 from clearance.policy import authorised
 from clearance.preflight import suggestions
@@ -148,7 +148,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     uses = ColumnUses(declared=types, keys=keys, identities=keys | {*groups})
     seen = table_profile.read(root, source, uses)
     encodings = {name: f"`{band.column}` is made of it" for name, band in bands.items() if band}
-    roles = column_roles.propose(seen, given.target, groups, given.row_key, encodings)
+    roles = column_roles.propose(seen, given.target, groups, given.row_key, encodings, disguises=disguises)
     if not roles.features:
         left = ", ".join({**roles.encodings, **roles.after_outcome, **roles.left_out})
         raise faults.NO_FEATURES(left=left or "none")
@@ -206,16 +206,22 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
 
 def disguised(root: Path, source: Source, profile: TableProfile) -> dict[str, Disguise]:
     """The columns of texts that are numbers or dates; a sample finds them, and every value is examined."""
-    likely = [
-        column.name
+    of_sample = {
+        column.name: data_disguises.of(column.name, _sampled(profile, column.name))
         for column in profile.columns
         if column.kind == "text"
-        and column.distinct > derived_columns.FEW_TEXTS
-        and data_disguises.of(column.name, _sampled(profile, column.name))
-    ]
-    every = table_profile.texts(root, source, likely) if profile.rows > table_profile.SAMPLE else {}
-    found = {name: data_disguises.of(name, every.get(name, _sampled(profile, name))) for name in likely}
-    return {name: disguise for name, disguise in found.items() if disguise is not None}
+    }
+    found = {
+        name: disguise
+        for name, disguise in of_sample.items()
+        if disguise is not None
+        and (disguise.kind != "numbers" or profile[name].distinct > derived_columns.FEW_TEXTS)
+    }
+    if profile.rows > table_profile.SAMPLE:
+        every = table_profile.texts(root, source, list(found))
+        of_every = {name: data_disguises.of(name, texts) for name, texts in every.items()}
+        found = {name: disguise for name, disguise in of_every.items() if disguise is not None}
+    return found
 
 
 def _sampled(profile: TableProfile, name: str) -> list[str]:
@@ -223,8 +229,11 @@ def _sampled(profile: TableProfile, name: str) -> list[str]:
 
 
 def _example(profile: TableProfile, name: str) -> str:
+    """A text that shows why the column is one: no plain number, where there is such a text."""
     missing = written_numbers.MISSING
-    return next(text for text in _sampled(profile, name) if text.strip().casefold() not in missing)
+    texts = [text for text in _sampled(profile, name) if text.strip().casefold() not in missing]
+    plain = written_numbers.Grammar()
+    return next((text for text in texts if not plain.fits(text)), texts[0])
 
 
 def _loaded(text: str) -> Any:
@@ -255,6 +264,7 @@ def _notes(
         for column in profile.columns
         if column.name != given.row_key
         and column.distinct == profile.rows
+        and not Data.is_index(column.name)
         and column_words.mentions(column.name, column_words.IDENTIFIERS)
     ]
     if alike:

@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from clearance import files, params, paths, yaml
 from clearance.errors import ClearanceError
-from clearance.params import data_contract
 
 SOURCES = Path("data/source")
+
+_WIDTH = 80
+"""A longer value is cut in a comparison."""
 
 State = Literal["new", "same", "template", "differs"]
 
@@ -42,7 +44,7 @@ def _compare(root: Path, path: Path, text: str) -> FileChange:
     present = (root / path).read_text(encoding="utf-8")
     if present == text:
         return FileChange(path=path, text=text, state="same")
-    differences = tuple(_differences(_content(present), _content(text)))
+    differences = differences(_content(present), _content(text))
     if not differences:
         return FileChange(path=path, text=present, state="same")
     template = path == paths.PARAMS and is_template(root)
@@ -107,13 +109,40 @@ def _content(text: str) -> Any:
         return {"": text}
 
 
-def _differences(before: Any, after: Any) -> Iterator[str]:
-    old = dict(data_contract.leaves(before if isinstance(before, Mapping) else {}))
-    new = dict(data_contract.leaves(after if isinstance(after, Mapping) else {}))
+def differences(before: Any, after: Any) -> tuple[str, ...]:
+    """One short line for each key that differs; a list of mappings is compared by their `id`."""
+    return tuple(_differences(_by_id(before), _by_id(after)))
+
+
+def _by_id(tree: Any) -> Any:
+    """The tree with each list of mappings that have an `id` as a mapping of these."""
+    if isinstance(tree, Mapping):
+        return {key: _by_id(value) for key, value in tree.items()}
+    if isinstance(tree, list) and tree and all(isinstance(item, Mapping) and "id" in item for item in tree):
+        return {str(item["id"]): _by_id({k: v for k, v in item.items() if k != "id"}) for item in tree}
+    return tree
+
+
+def _differences(before: Any, after: Any, prefix: str = "") -> Iterator[str]:
+    old = before if isinstance(before, Mapping) else {}
+    new = after if isinstance(after, Mapping) else {}
     for key in dict.fromkeys((*old, *new)):
+        name, was, is_ = f"{prefix}{key}", old.get(key), new.get(key)
         if key not in old:
-            yield f"{key}: {new[key]} (new)"
+            yield f"{name}{_shown(is_)} (new)"
         elif key not in new:
-            yield f"{key}: {old[key]} (gone)"
-        elif old[key] != new[key]:
-            yield f"{key}: {old[key]} → {new[key]}"
+            yield f"{name}{_shown(was)} (gone)"
+        elif isinstance(was, Mapping) and isinstance(is_, Mapping):
+            yield from _differences(was, is_, f"{name}.")
+        elif was != is_:
+            yield f"{name}: {_short(was)} → {_short(is_)}"
+
+
+def _shown(value: Any) -> str:
+    """A value after its key; of a mapping the key is enough."""
+    return "" if isinstance(value, Mapping) else f": {_short(value)}"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
