@@ -44,13 +44,13 @@ def _compare(root: Path, path: Path, text: str) -> FileChange:
     present = (root / path).read_text(encoding="utf-8")
     if present == text:
         return FileChange(path=path, text=text, state="same")
-    differences = differences(_content(present), _content(text))
-    if not differences:
+    lines = differences(_content(present), _content(text))
+    if not lines:
         return FileChange(path=path, text=present, state="same")
     template = path == paths.PARAMS and is_template(root)
-    adds = all(line.endswith("(new)") for line in differences) and path != paths.PARAMS
+    adds = all(line.endswith("(new)") for line in lines) and path != paths.PARAMS
     state: State = "template" if template else "new" if adds else "differs"
-    return FileChange(path=path, text=text, state=state, differences=differences)
+    return FileChange(path=path, text=text, state=state, differences=lines)
 
 
 def is_template(root: Path) -> bool:
