@@ -13,12 +13,14 @@ import yaml
 from click.testing import CliRunner, Result
 
 from clearance import cli, params
+from clearance.data.sources.column_types import ColumnUses
 from clearance.drafting import (
     answers,
     column_roles,
     column_words,
     derived_columns,
     draft,
+    padding,
     policy_text,
     project_files,
     table_profile,
@@ -332,7 +334,7 @@ def test_dates_are_called_dates_and_what_one_outcome_fills_is_known_afterwards(t
     table = table.assign(day=days, seldom=np.where(np.arange(N) % 90, None, days))
     table["interview"] = np.where(table["invited"] == "yes", days, None)
     profile = profiled(tmp_path, table)
-    found = draft.disguised(tmp_path, Source(kind="file", path="t.csv"), profile)
+    found = draft.disguised(draft.table(tmp_path, "t.csv"))
     roles = column_roles.propose(profile, "invited", ["gender"], None, {}, disguises=found)
     assert roles.after_outcome == {"interview": "is only filled when the outcome is yes"}
     for name in ("day", "seldom"):
@@ -442,6 +444,75 @@ def test_texts_that_yaml_or_an_editor_would_read_otherwise(clone: Path) -> None:
     data = drafted(clone, table)
     assert set(data.columns["gender"].values or ()) == {"no, 'yes'", "m\u00e4nnlich\nline", "woman"}
     assert set(data.columns["city"].values or ()) == {"nor\u2028th: #1", 'so"uth\u202e'}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--target", "invited", "--favourable", "yes", "--protected", "gender,branch"),
+        (
+            "--target",
+            " invited",
+            "--favourable",
+            " yes",
+            "--protected",
+            " gender, branch",
+            "--row-key",
+            " id",
+        ),
+    ],
+)
+def test_spaces_after_commas_are_taken_off_and_said(clone: Path, words: tuple[str, ...]) -> None:
+    table = applicants()[["skill", "gender", "city", "years", "invited"]]
+    table.insert(1, "id", [f"0{n}" for n in range(N)])
+    table["branch"] = np.resize(["1.1", "1.10", "1.2"], N)
+    lines = table.to_csv(index=False).splitlines()
+    (clone.parent / "applicants.csv").write_text("\n".join(line.replace(",", ", ") for line in lines))
+    result = init(*TABLE, *words)
+    assert result.exit_code == 0, result.output
+    assert check.check(clone) == []
+    settings = params.load(clone / "params.yaml")
+    data = settings.data
+    assert (data.row_key, data.target, data.favourable) == ("id", "invited", "yes")
+    assert data.protected == ["gender", "branch"]
+    assert data.columns["gender"].values == ["man", "woman"]
+    assert sorted(map(str, data.columns["branch"].values or [])) == ["1.1", "1.10", "1.2"]
+    assert '" gender" AS "gender"' in (settings.source.select or "")
+    assert "spaces around" in result.output
+    seen = table_profile.read(clone, settings.source, ColumnUses.of(settings.source, data))
+    assert dict(seen["gender"].values).keys() == {"man", "woman"}
+    assert [seen[name].kind for name in ("id", "years")] == ["text", "integer"]
+
+
+def test_what_is_typed_is_fitted_to_the_table_up_to_spaces() -> None:
+    assert padding.fitted(" b", ["a", "b"]) == "b"
+    assert padding.fitted("b", ["a", " b"]) == " b"
+    assert padding.fitted("c", ["a", "b"]) == "c"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words", "code"),
+    [
+        ("t.xlsx", b"PK", (), "data.spreadsheet"),
+        ("t.csv", "id,name\n1,Zo\xeb\n".encode("latin-1"), (), "data.not_utf8"),
+        ("t.csv", b"id,gender,x,ok\n1,f,1,yes\n2,m,2,no\n", ("--target", "nope"), "drafting.unknown_column"),
+        (
+            "t.csv",
+            b"gender,x,ok\nf,1,yes\nm,2,no\n",
+            ("--target", "ok", "--name", "a b"),
+            "drafting.name_not_usable",
+        ),
+    ],
+)
+def test_a_draft_that_fails_leaves_nothing_behind(
+    clone: Path, name: str, content: bytes, words: tuple[str, ...], code: str
+) -> None:
+    (clone.parent / name).write_bytes(content)
+    result = init("--table", f"../{name}", "--project", "../made", "--yes", *words)
+    fault = result.exception.__cause__
+    assert getattr(fault, "code", None) == code
+    assert "drafting" in code or f"../{name}" in str(fault)
+    assert not (clone.parent / "made").exists() and not (clone / "data").exists()
 
 
 def test_without_a_column_to_learn_from_it_says_so(clone: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -167,20 +168,24 @@ def blanks(column: ColumnProfile) -> Derivation | None:
     )
 
 
-def select(derivations: Sequence[Derivation], complete: str | None) -> str | None:
-    """The SELECT that makes all of them; None for none. `complete`: the column that no row may lack."""
+def select(derivations: Sequence[Derivation], complete: str | None, inner: str | None = None) -> str | None:
+    """The SELECT that makes all of them from `inner`, itself a SELECT from the source; `inner` for none.
+
+    `complete`: the column that no row may lack.
+    """
     replaced = [item for item in derivations if item.replaces]
     added = [item for item in derivations if not item.replaces]
     where = "" if complete is None else f"\nWHERE {duckdb_engine.name(complete)} IS NOT NULL"
     if not derivations and not where:
-        return None
+        return inner
+    start = "source" if inner is None else "(\n" + textwrap.indent(inner, "  ") + "\n)"
     lines = [f"  {item.sql} AS {duckdb_engine.name(item.column)}," for item in added]
     if replaced:
         inner = ",\n".join(f"    {item.sql} AS {duckdb_engine.name(item.column)}" for item in replaced)
         lines.append(f"  * REPLACE (\n{inner}\n  )")
     else:
         lines.append("  *")
-    return "SELECT\n" + "\n".join(lines) + f"\nFROM source{where}"
+    return "SELECT\n" + "\n".join(lines) + f"\nFROM {start}{where}"
 
 
 def _edges(low: float, high: float, *, is_age: bool) -> list[float]:

@@ -84,22 +84,28 @@ def write(root: Path, changes: list[FileChange], *, replace: bool) -> list[Path]
     return written
 
 
-def adopt(root: Path, table: Path) -> str:
-    """The path of the table in the project: its own where it lies inside, else a copy in data/source.
-
-    A copy of an earlier state of the table is replaced; DVC's cache keeps what a run has read.
-    """
+def place(root: Path, table: Path) -> str:
+    """The path that the table has, or will have, in the project: its own where it lies inside."""
     inside = table.resolve()
     if inside.is_relative_to(root.resolve()):
         return inside.relative_to(root.resolve()).as_posix()
-    target = root / SOURCES / table.name
+    return (SOURCES / table.name).as_posix()
+
+
+def adopt(root: Path, table: Path) -> None:
+    """Copy the table to its place in the project, unless it is there.
+
+    A copy of an earlier state of the table is replaced; DVC's cache keeps what a run has read.
+    """
+    target = root / place(root, table)
+    if target.resolve() == table.resolve():
+        return
     if table.is_dir():
         shutil.copytree(table, target, dirs_exist_ok=True)
     elif not target.exists() or files.sha256(target) != files.sha256(table):
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(target) as new:
             shutil.copyfile(table, new)
-    return (SOURCES / table.name).as_posix()
 
 
 def _content(text: str) -> Any:
