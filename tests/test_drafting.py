@@ -466,6 +466,7 @@ def test_spaces_after_commas_are_taken_off_and_said(clone: Path, words: tuple[st
     table = applicants()[["skill", "gender", "city", "years", "invited"]]
     table.insert(1, "id", [f"0{n}" for n in range(N)])
     table["branch"] = np.resize(["1.1", "1.10", "1.2"], N)
+    table["rank"] = np.resize(np.arange(9), N)
     lines = table.to_csv(index=False).splitlines()
     (clone.parent / "applicants.csv").write_text("\n".join(line.replace(",", ", ") for line in lines))
     result = init(*TABLE, *words)
@@ -481,7 +482,8 @@ def test_spaces_after_commas_are_taken_off_and_said(clone: Path, words: tuple[st
     assert "spaces around" in result.output
     seen = table_profile.read(clone, settings.source, ColumnUses.of(settings.source, data))
     assert dict(seen["gender"].values).keys() == {"man", "woman"}
-    assert [seen[name].kind for name in ("id", "years")] == ["text", "integer"]
+    kinds = {"id": "text", "skill": "number", "years": "number", "rank": "integer"}
+    assert {name: seen[name].kind for name in kinds} == kinds
 
 
 def test_what_is_typed_is_fitted_to_the_table_up_to_spaces() -> None:

@@ -97,7 +97,7 @@ def table(folder: Path, path: str) -> Table:
 
 
 def _types(
-    profile: TableProfile, groups: Collection[str | None], computed: Collection[str]
+    profile: TableProfile, groups: Collection[str], computed: Collection[str]
 ) -> dict[str, ColumnType]:
     """The types to declare: codes written as 1.0 are integers, what `select` computes with are numbers."""
     numbers = [column for column in profile.columns if column.kind == "number"]
@@ -166,8 +166,14 @@ def make(root: Path, table: Table, path: str, given: Answers, today: dt.date) ->
     written = [name for name in groups if spaces and name in profile.names and _is_decimal(profile[name])]
     inner = spaces.select(written)
     select = derived_columns.select(derivations, given.target if lacking else None, inner)
-    counted = {*groups, given.row_key} if spaces else {*groups}
-    of_names = _types(profile, counted, computed) | dict.fromkeys(written, "text")
+    of_names = _types(profile, groups, computed)
+    if spaces:  # names in the source are others, so what uses a column does not say how it is read
+        padded = [column for column in profile.columns if column.kind == "number"]
+        of_names = (
+            {column.name: _number_type(column) for column in padded}
+            | of_names
+            | dict.fromkeys(written, "text")
+        )
     types = {spaces.in_table(name): kind for name, kind in of_names.items()}
     source = source.model_copy(update={"select": select, "types": types or None})
     keys = frozenset([] if given.row_key is None else [given.row_key])
@@ -249,6 +255,11 @@ def disguised(table: Table) -> dict[str, Disguise]:
         of_every = {name: data_disguises.of(name, texts) for name, texts in every.items()}
         found = {name: disguise for name, disguise in of_every.items() if disguise is not None}
     return found
+
+
+def _number_type(column: ColumnProfile) -> ColumnType:
+    ends = (abs(end) for end in (column.low, column.high) if end is not None)
+    return "integer" if column.whole and all(end < 2**53 for end in ends) else "number"
 
 
 def _is_decimal(column: ColumnProfile) -> bool:
