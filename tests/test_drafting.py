@@ -360,6 +360,17 @@ def test_the_row_key_is_a_code_rather_than_a_name_or_a_position(
     assert answers.row_key(profiled(tmp_path, table.assign(same=1)), ()) == key
 
 
+def test_every_value_is_examined_and_not_a_sample_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_profile, "SAMPLE", 60)
+    wage = [f"{n},5" for n in range(N)]
+    wage[-1] = "12.5"
+    profiled(tmp_path, pd.DataFrame({"wage": wage, "same": 1}))
+    found = draft.disguised(draft.table(tmp_path, "t.csv"))
+    assert (found["wage"].sql, found["wage"].others) == (None, ("12.5",))
+
+
 def test_a_position_in_a_data_frame_is_asked_about(tmp_path: Path) -> None:
     table = applicants()[["skill", "gender", "invited"]]
     profile = profiled(tmp_path, table.assign(__index_level_0__=range(N)))

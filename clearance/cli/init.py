@@ -171,13 +171,12 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
     protected = given.protected or answer("protected attributes", likely, columns)
     if protected is None:
         raise faults.PROTECTED_UNKNOWN(columns=", ".join(profile.names[:40]))
-    parts = (part for part in protected.split(",") if part.strip())
+    parts = (part.strip() for part in protected.split(",") if part.strip())
     names = tuple(dict.fromkeys(padding.fitted(part, columns) for part in parts))
-    key = given.row_key or answer(
-        "column that identifies a row (none: its content does)",
-        answers.row_key(profile, (target, *names)) or "none",
-        ("none", *columns),
-    )
+    nothing = "none"
+    proposal = answers.row_key(profile, (target, *names)) or nothing
+    question = f"column that identifies a row ({nothing}: its content does)"
+    key = padding.fitted(given.row_key or answer(question, proposal, (nothing, *columns)) or nothing, columns)
     name = given.name or answer("name of the model", draft.model_name(table), ()) or ""
     packs = policy_text.packs(root)
     if given.pack is None and answer is _ask:
@@ -188,7 +187,7 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
         target=target,
         favourable=padding.fitted(favourable, [value for value, _ in column.values]),
         protected=names,
-        row_key=None if key in (None, "none", "null") else padding.fitted(key, columns),
+        row_key=None if key in (nothing, "null") else key,
         pack=given.pack or answer("policy to start from", _PACK, list(packs)) or _PACK,
     )
 
