@@ -317,6 +317,8 @@ def test_a_column_named_like_a_person_is_left_out_whatever_its_values(tmp_path: 
     roles = column_roles.propose(profile, "invited", ["gender"], None, {})
     assert "persons" in roles.left_out[name]
     assert "persons" not in roles.left_out["has_email"]
+    assert not column_words.names_persons("telephone", 2)
+    assert not column_words.names_persons("product_name", 40)
 
 
 @pytest.mark.parametrize("name", ["fnlwgt", "weight", "pweight"])

@@ -107,6 +107,10 @@ PERSONS = {
 }
 """Names of columns that hold a person's name, or how to reach the person."""
 
+_FLAGS = {"phone", "phonenumber", "telephone", "mobile", "telefon", "handy", "address", "adresse", "mail"}
+_AMBIGUOUS = {"name", "names", "mobile", "mail", "address", "street", "nom", "nome", "handy"}
+"""Words that say nothing as a part of a longer name: `product_name`, `address_type`."""
+
 WEIGHTS = {
     *("weight", "weights", "wgt", "wt", "wts", "fnlwgt", "finalwgt", "finalweight", "pweight", "aweight"),
     *("fweight", "iweight", "perwt", "hhwt", "popwt", "pwgtp", "wgtp", "asecwt", "sampleweight"),
@@ -134,9 +138,10 @@ def names_persons(name: str, distinct: int) -> bool:
     """Whether a column of texts with this name and number of values holds names, addresses or numbers of
     persons.
 
-    A part of a longer name says so only with more than two values: `has_email` is a flag.
+    With two values, `has_email` and `telephone` are flags; `Name` and `email` are none.
     """
     parts = words(name)
-    return "".join(parts) in PERSONS or (
-        distinct > 2 and bool((PERSONS - {"name", "names", "mobile", "mail"}) & {*parts})
-    )
+    whole = "".join(parts)
+    if whole in PERSONS and (distinct > 2 or not _FLAGS & {whole}):
+        return True
+    return distinct > 2 and bool((PERSONS - _AMBIGUOUS) & {*parts})
