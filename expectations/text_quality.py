@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from clearance.data import disguises
+from clearance.data import disguises, written_numbers
 from expectations import custom, leaks, near_leaks
 
 NUMBERS_FROM = 20
@@ -79,14 +79,20 @@ class ExpectTextsNotToBeNumbers(custom.TableExpectation):
         sample = near_leaks.sample(frame, custom.present(frame, self.columns))
         for name, values in _texts(sample, self.columns):
             disguise = disguises.of(name, values) if len(values) > NUMBERS_FROM else None
-            if disguise is not None:
-                message = f"`{name}` holds text values, most of which are {disguise.kind}"
-                hint = (
-                    f"write `* REPLACE ({disguise.sql} AS {disguises.name(name)})` in `source.select`, or "
-                    f"declare `data.columns.{name}.type: text`"
-                )
-                wrong = custom.positions(frame[name].isin(list(disguise.others)).to_numpy(dtype=bool))
-                yield custom.Fault(column=name, message=message, hint=hint, positions=wrong)
+            if disguise is not None and disguise.kind == "numbers":
+                disguise = disguises.of(name, [str(value) for value in frame[name].dropna().unique()])
+            if disguise is None:
+                continue
+            message = f"`{name}` holds text values, most of which are {disguise.kind}"
+            hint = f"declare `data.columns.{name}.type: text`"
+            if disguise.sql is not None:
+                replace = f"* REPLACE ({disguise.sql} AS {written_numbers.quote(name)})"
+                hint = f"write `{replace}` in `source.select`, or {hint}"
+            else:
+                message += f", but {disguise.obstacle}"
+                hint = f"write them alike, or {hint}"
+            wrong = custom.positions(frame[name].isin(list(disguise.others)).to_numpy(dtype=bool))
+            yield custom.Fault(column=name, message=message, hint=hint, positions=wrong)
 
 
 def _texts(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, list[str]]]:

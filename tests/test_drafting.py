@@ -13,12 +13,16 @@ import yaml
 from click.testing import CliRunner, Result
 
 from clearance import cli, params
+from clearance.data.sources.column_types import ColumnUses
 from clearance.drafting import (
     answers,
     column_roles,
     column_words,
     derived_columns,
+    draft,
+    padding,
     policy_text,
+    project_files,
     table_profile,
 )
 from clearance.drafting.table_profile import ColumnProfile, TableProfile
@@ -29,6 +33,7 @@ from tests.support.codes import raises
 
 ROOT = Path(__file__).parent.parent
 N = 1200
+RNG = np.random.default_rng(5)
 
 
 def applicants() -> pd.DataFrame:
@@ -142,6 +147,20 @@ def test_what_somebody_changed_is_compared_and_stays(clone: Path) -> None:
     assert init(*TABLE, "--replace").exit_code == 0
     assert (clone / "params.yaml.before").read_text() == mine
     assert params.load(path).data.rows_min == 600
+
+
+def test_lists_of_mappings_are_compared_by_id_in_short_lines() -> None:
+    long = "a sentence of the policy " * 20
+    rules = [{"id": f"rule-{n}", "text": long, "limit": {"at_most": n}} for n in range(30)]
+    changed = [{**rules[0], "limit": {"at_most": 9}}, *rules[2:], {"id": "new", "text": long}]
+    lines = project_files.differences({"rules": rules}, {"rules": changed})
+    assert lines == (
+        "rules.rule-0.limit.at_most: 0 → 9",
+        "rules.rule-1 (gone)",
+        "rules.new (new)",
+    )
+    [line] = project_files.differences({"text": long}, {"text": f"{long} more"})
+    assert len(line) < 200
 
 
 def test_a_template_that_somebody_changed_is_not_taken_for_the_template(clone: Path) -> None:
@@ -282,6 +301,86 @@ def test_the_select_is_one_that_the_pipeline_runs(profile: TableProfile, templat
     assert derived_columns.select([], None) is None
 
 
+def profiled(root: Path, table: pd.DataFrame) -> TableProfile:
+    table.to_csv(root / "t.csv", index=False)
+    return table_profile.read(root, Source(kind="file", path="t.csv"))
+
+
+@pytest.mark.parametrize(
+    "name", ["Name", "Vorname", "surname", "E-Mail", "applicant_surname", "Phone number"]
+)
+def test_a_column_named_like_a_person_is_left_out_whatever_its_values(tmp_path: Path, name: str) -> None:
+    table = applicants()[["skill", "gender", "invited"]]
+    profile = profiled(
+        tmp_path, table.assign(**{name: np.resize(["Kim", "Lee", "Zoe"], N), "has_email": "y"})
+    )
+    roles = column_roles.propose(profile, "invited", ["gender"], None, {})
+    assert "persons" in roles.left_out[name]
+    assert "persons" not in roles.left_out["has_email"]
+    assert not column_words.names_persons("telephone", 2)
+    assert not column_words.names_persons("product_name", 40)
+
+
+@pytest.mark.parametrize("name", ["fnlwgt", "weight", "pweight"])
+def test_a_sampling_weight_is_left_out_and_asked(tmp_path: Path, name: str) -> None:
+    table = applicants()[["skill", "gender", "invited"]]
+    profile = profiled(tmp_path, table.assign(**{name: RNG.integers(1, 10**6, N)}))
+    roles = column_roles.propose(profile, "invited", ["gender"], None, {})
+    assert name in roles.left_out
+    assert any(f"`{name}`" in question and "data.weight" in question for question in roles.questions)
+
+
+def test_dates_are_called_dates_and_what_one_outcome_fills_is_known_afterwards(tmp_path: Path) -> None:
+    table = applicants()[["skill", "gender", "invited"]]
+    days = [f"{n % 28 + 1:02}.{n % 12 + 1:02}.{1970 + n % 30}" for n in range(N)]
+    table = table.assign(day=days, seldom=np.where(np.arange(N) % 90, None, days))
+    table["interview"] = np.where(table["invited"] == "yes", days, None)
+    profile = profiled(tmp_path, table)
+    found = draft.disguised(draft.table(tmp_path, "t.csv"))
+    roles = column_roles.propose(profile, "invited", ["gender"], None, {}, disguises=found)
+    assert roles.after_outcome == {"interview": "is only filled when the outcome is yes"}
+    for name in ("day", "seldom"):
+        assert f"strptime(\"{name}\", '%d.%m.%Y')" in roles.left_out[name]
+
+
+@pytest.mark.parametrize(
+    ("columns", "key"),
+    [
+        ({"E-Mail": "p{}@mail.example", "Bewerbernr": "0{}"}, "Bewerbernr"),
+        ({"email": "p{}@mail.example"}, "email"),
+        ({"Name": "Kim {}"}, None),
+        ({"respondent": "r{}"}, "respondent"),
+        ({"letter": "I am number {}"}, None),
+        ({"wage": "{},5"}, None),
+        ({"Unnamed: 0": "{}"}, None),
+    ],
+)
+def test_the_row_key_is_a_code_rather_than_a_name_or_a_position(
+    tmp_path: Path, columns: dict[str, str], key: str | None
+) -> None:
+    table = pd.DataFrame({name: [form.format(n) for n in range(N)] for name, form in columns.items()})
+    assert answers.row_key(profiled(tmp_path, table.assign(same=1)), ()) == key
+
+
+def test_every_value_is_examined_and_not_a_sample_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_profile, "SAMPLE", 60)
+    wage = [f"{n},5" for n in range(N)]
+    wage[-1] = "12.5"
+    profiled(tmp_path, pd.DataFrame({"wage": wage, "same": 1}))
+    found = draft.disguised(draft.table(tmp_path, "t.csv"))
+    assert (found["wage"].sql, found["wage"].others) == (None, ("12.5",))
+
+
+def test_a_position_in_a_data_frame_is_asked_about(tmp_path: Path) -> None:
+    table = applicants()[["skill", "gender", "invited"]]
+    profile = profiled(tmp_path, table.assign(__index_level_0__=range(N)))
+    roles = column_roles.propose(profile, "invited", ["gender"], answers.row_key(profile, ()), {})
+    assert "position" in roles.left_out["__index_level_0__"]
+    assert any("`__index_level_0__`" in question for question in roles.questions)
+
+
 def test_roles_are_proposed_with_their_reasons(profile: TableProfile) -> None:
     roles = column_roles.propose(profile, "invited", ["gender"], "applicant_id", {})
     assert set(roles.encodings) == {"title"}
@@ -311,12 +410,22 @@ def test_words_for_missing_values_are_nulls(clone: Path) -> None:
 
 def test_numbers_in_disguise_and_impossible_ones(clone: Path) -> None:
     table = applicants()
-    table["wage"] = [f"CHF {number // 10}'{number % 10}00.50" for number in range(N)]
+    table["wage"] = [f"CHF {number // 10 + 1}'{number % 10}00.50" for number in range(N)]
     table.loc[:2, "skill"] = -1.797e308
     data = drafted(clone, table)
     assert data.columns["wage"].type == "number"
     low, high = data.columns["skill"].numbers
     assert low is not None and high is not None and -100 < low < high < 100
+
+
+def test_a_number_that_does_not_fit_the_others_keeps_the_column_text_and_is_asked(clone: Path) -> None:
+    table = applicants()
+    table["wage"] = [f"{number},25" for number in range(N)]
+    table.loc[:1, "wage"] = ["12.5", "10k"]
+    assert "wage" not in drafted(clone, table).features
+    text = (clone / "params.yaml").read_text()
+    assert "CAST" not in text
+    assert any("question" in line and "`12.5`, `10k`" in line for line in text.splitlines())
 
 
 def test_a_column_that_names_somebody_is_no_feature_even_where_it_repeats(clone: Path) -> None:
@@ -348,6 +457,77 @@ def test_texts_that_yaml_or_an_editor_would_read_otherwise(clone: Path) -> None:
     data = drafted(clone, table)
     assert set(data.columns["gender"].values or ()) == {"no, 'yes'", "m\u00e4nnlich\nline", "woman"}
     assert set(data.columns["city"].values or ()) == {"nor\u2028th: #1", 'so"uth\u202e'}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--target", "invited", "--favourable", "yes", "--protected", "gender,branch"),
+        (
+            "--target",
+            " invited",
+            "--favourable",
+            " yes",
+            "--protected",
+            " gender, branch",
+            "--row-key",
+            " id",
+        ),
+    ],
+)
+def test_spaces_after_commas_are_taken_off_and_said(clone: Path, words: tuple[str, ...]) -> None:
+    table = applicants()[["skill", "gender", "city", "years", "invited"]]
+    table.insert(1, "id", [f"0{n}" for n in range(N)])
+    table["branch"] = np.resize(["1.1", "1.10", "1.2"], N)
+    table["rank"] = np.resize(np.arange(9), N)
+    lines = table.to_csv(index=False).splitlines()
+    (clone.parent / "applicants.csv").write_text("\n".join(line.replace(",", ", ") for line in lines))
+    result = init(*TABLE, *words)
+    assert result.exit_code == 0, result.output
+    assert check.check(clone) == []
+    settings = params.load(clone / "params.yaml")
+    data = settings.data
+    assert (data.row_key, data.target, data.favourable) == ("id", "invited", "yes")
+    assert data.protected == ["gender", "branch"]
+    assert data.columns["gender"].values == ["man", "woman"]
+    assert sorted(map(str, data.columns["branch"].values or [])) == ["1.1", "1.10", "1.2"]
+    assert '" gender" AS "gender"' in (settings.source.select or "")
+    assert "spaces around" in result.output
+    seen = table_profile.read(clone, settings.source, ColumnUses.of(settings.source, data))
+    assert dict(seen["gender"].values).keys() == {"man", "woman"}
+    kinds = {"id": "text", "skill": "number", "years": "number", "rank": "integer"}
+    assert {name: seen[name].kind for name in kinds} == kinds
+
+
+def test_what_is_typed_is_fitted_to_the_table_up_to_spaces() -> None:
+    assert padding.fitted(" b", ["a", "b"]) == "b"
+    assert padding.fitted("b", ["a", " b"]) == " b"
+    assert padding.fitted("c", ["a", "b"]) == "c"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words", "code"),
+    [
+        ("t.xlsx", b"PK", (), "data.spreadsheet"),
+        ("t.csv", "id,name\n1,Zo\xeb\n".encode("latin-1"), (), "data.not_utf8"),
+        ("t.csv", b"id,gender,x,ok\n1,f,1,yes\n2,m,2,no\n", ("--target", "nope"), "drafting.unknown_column"),
+        (
+            "t.csv",
+            b"gender,x,ok\nf,1,yes\nm,2,no\n",
+            ("--target", "ok", "--name", "a b"),
+            "drafting.name_not_usable",
+        ),
+    ],
+)
+def test_a_draft_that_fails_leaves_nothing_behind(
+    clone: Path, name: str, content: bytes, words: tuple[str, ...], code: str
+) -> None:
+    (clone.parent / name).write_bytes(content)
+    result = init("--table", f"../{name}", "--project", "../made", "--yes", *words)
+    fault = result.exception.__cause__
+    assert getattr(fault, "code", None) == code
+    assert "drafting" in code or f"../{name}" in str(fault)
+    assert not (clone.parent / "made").exists() and not (clone / "data").exists()
 
 
 def test_without_a_column_to_learn_from_it_says_so(clone: Path) -> None:

@@ -175,5 +175,15 @@ def test_the_headline_names_who_is_worse_off_once() -> None:
     rates = {"rates": {"Black": 0.5, "White": 0.75}}
     ratio = finding(metric="fairness.demographic_parity_ratio", limit={"at_least": 0.8}, **rates)
     (line,) = headline.who(verdict("fail", finding(**rates), ratio))
-    assert line == "Black 50.0% (33 of 66), White 75.0% (300 of 400) decided favourably"
+    assert line == "By race: Black 50.0% (33 of 66), White 75.0% (300 of 400) decided favourably"
     assert f"**{line}.**" in summary.markdown(verdict("fail", finding(**rates)))
+
+
+@pytest.mark.parametrize(
+    ("times", "who"),
+    [(1.3, "the owner of the data"), (240, "the data scientist"), (None, "the data scientist")],
+)
+def test_nobody_is_sent_for_rows_that_nobody_can_collect(times: float | None, who: str) -> None:
+    more = {"times": times, "group": "Black", "rows": 66, "short": {}}
+    lacking = finding(outcome="insufficient_evidence", value=0.09, more_rows=more)
+    assert headline.actions(verdict("insufficient_evidence", lacking))[0].by == who

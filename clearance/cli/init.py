@@ -17,7 +17,7 @@ from clearance.errors import ExitCode
 
 if TYPE_CHECKING:
     from clearance.drafting.answers import Answers
-    from clearance.drafting.draft import Draft
+    from clearance.drafting.draft import Draft, Table
     from clearance.drafting.project_files import FileChange
     from clearance.drafting.table_profile import TableProfile
 
@@ -61,35 +61,54 @@ def init(
         raise faults.NOTHING_TO_DO()
     if table is not None and not table.exists():
         raise faults.NO_TABLE(path=table)
-    root = environment.project_root()
-    if project is not None:
-        from clearance.versioning import vendor_branch
-
-        for line in vendor_branch.make_project(root, project):
-            process.echo(line)
-        root = project.resolve()
+    home = environment.project_root()
     if table is None:
+        _make_project(home, project)
         return ExitCode.PASS
-    environment.apply(root)
+    environment.apply(home)
     from clearance.drafting import draft, project_files
 
-    source, profile = draft.source_of(root, project_files.adopt(root, table))
-    if (root / source.path).resolve() != table.resolve():
-        process.echo(f"copied     {table} to {source.path}")
-    process.echo(f"{source.path}: {profile.rows:,} rows, {len(profile.columns)} columns")
+    root = home if project is None else project.resolve()
+    known = root if (root / paths.DVC_YAML).is_file() else home  # a new project begins as this one did
+    read = _read(table)
+    process.echo(f"{table}: {read.profile.rows:,} rows, {len(read.profile.columns)} columns")
     asks = _is_terminal() and not yes
     given = _answers(
-        root,
+        known,
         table,
-        profile,
+        read.profile,
         _Given(
             target=target, favourable=favourable, protected=protected, row_key=row_key, name=name, pack=pack
         ),
         _ask if asks else _take,
     )
-    made = draft.make(root, source, profile, given, _as_of(root, given.name))
+    path = project_files.place(root, table)
+    made = draft.make(known, read, path, given, _as_of(known, given.name))
+    _make_project(home, project)  # nothing is written before the table and the answers are known to do
+    if known != root:
+        made = draft.make(root, read, path, given, _as_of(root, given.name))
+    if (root / path).resolve() != table.resolve():
+        process.echo(f"copied     {table} to {path}")
+    project_files.adopt(root, table)
     _show(made)
     return _write(root, made, asks=asks, replace=replace)
+
+
+def _make_project(home: Path, project: Path | None) -> None:
+    from clearance.versioning import vendor_branch
+
+    if project is not None:
+        for line in vendor_branch.make_project(home, project):
+            process.echo(line)
+
+
+def _read(table: Path) -> Table:
+    """The table where it lies; a folder's name with `*`, `?` or `[` is no part of what is read."""
+    from clearance.drafting import draft
+
+    has_mark = any(mark in str(table.parent) for mark in "*?[")
+    folder, path = (table.parent, table.name) if has_mark else (Path.cwd(), str(table))
+    return draft.table(folder.resolve(), path)
 
 
 def _is_terminal() -> bool:
@@ -113,11 +132,12 @@ _Answer = Callable[[str, str | None, Sequence[str]], str | None]
 
 def _ask(question: str, proposal: str | None, known: Sequence[str]) -> str | None:
     """What a person types; the proposal on a bare return. Asks again where it names nothing that is known."""
+    from clearance.drafting import padding
     from clearance.preflight import suggestions
 
     while True:
         answer = str(click.prompt(question, default=proposal)).strip()
-        unknown = [part for part in map(str.strip, answer.split(",")) if part not in known]
+        unknown = [part for part in answer.split(",") if padding.fitted(part, known) not in known]
         if not known or answer in known or not unknown:
             return answer or None
         process.echo(f"`{unknown[0]}` is not there{suggestions.did_you_mean(unknown[0], known)}")
@@ -129,13 +149,14 @@ def _take(_: str, proposal: str | None, __: Sequence[str]) -> str | None:
 
 def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answer: _Answer) -> Answers:
     """Every choice, as typed or else as answered. Raises ConfigurationError where one is missing."""
-    from clearance.drafting import answers, draft, faults, policy_text
+    from clearance.drafting import answers, draft, faults, padding, policy_text
 
     columns = profile.names
     target = given.target or answer("outcome column", answers.target(profile), columns)
     if target is None:
         two = [column.name for column in profile.columns if column.distinct == 2]
         raise faults.TARGET_UNKNOWN(columns=", ".join(two[:20]) or "none")
+    target = padding.fitted(target, columns)
     _known(profile, "--target", target)
     column = profile[target]
     shown = ", ".join(value for value, _ in column.values[:12])
@@ -150,12 +171,12 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
     protected = given.protected or answer("protected attributes", likely, columns)
     if protected is None:
         raise faults.PROTECTED_UNKNOWN(columns=", ".join(profile.names[:40]))
-    names = tuple(dict.fromkeys(part.strip() for part in protected.split(",") if part.strip()))
-    key = given.row_key or answer(
-        "column that identifies a row (none: its content does)",
-        answers.row_key(profile, (target, *names)) or "none",
-        ("none", *columns),
-    )
+    parts = (part.strip() for part in protected.split(",") if part.strip())
+    names = tuple(dict.fromkeys(padding.fitted(part, columns) for part in parts))
+    nothing = "none"
+    proposal = answers.row_key(profile, (target, *names)) or nothing
+    question = f"column that identifies a row ({nothing}: its content does)"
+    key = padding.fitted(given.row_key or answer(question, proposal, (nothing, *columns)) or nothing, columns)
     name = given.name or answer("name of the model", draft.model_name(table), ()) or ""
     packs = policy_text.packs(root)
     if given.pack is None and answer is _ask:
@@ -164,9 +185,9 @@ def _answers(root: Path, table: Path, profile: TableProfile, given: _Given, answ
     return answers.Answers(
         name=name,
         target=target,
-        favourable=favourable,
+        favourable=padding.fitted(favourable, [value for value, _ in column.values]),
         protected=names,
-        row_key=None if key in (None, "none", "null") else key,
+        row_key=None if key in (nothing, "null") else key,
         pack=given.pack or answer("policy to start from", _PACK, list(packs)) or _PACK,
     )
 

@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST = 500
-"""The largest number of distinct texts examined."""
+from clearance.data import written_numbers
 
-_NUMBER = re.compile(
-    r"[-+(]?\s?(?:\$|[A-Z]{3}|Rs\.?|kr\.?)?\s?[-+]?(?!0\d)\d[\d,.'\u2019 ]*(?:[eE][-+]?\d+)?"
-    r"\s?(?:%|\$|[A-Za-z]{1,3}\.?)?\)?"
-)
 _DAYS = (
     "%Y-%m-%d",
     "%Y/%m/%d",
@@ -43,66 +37,59 @@ _LIKELY_DATE = re.compile(r"[\d/.\-:, TZ]*\d[\d/.\-:, TZ]*|.*[A-Za-z]{3}.*\d.*")
 
 @dataclass(frozen=True, kw_only=True)
 class Disguise:
-    """What the texts are, in words; an expression of DuckDB SQL for it; and the texts that do not fit."""
+    """What most of the texts are, in words, and an expression of DuckDB SQL that reads all of them.
+
+    `sql` is None where some do not fit (`others`) or can be read in two ways (`doubt`): then nothing is
+    converted. `missing` are texts that stand for a missing value, which `sql` makes null.
+    """
 
     kind: str
-    sql: str
+    sql: str | None
     others: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    doubt: str | None = None
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing is converted, with up to three of the texts that do not fit; None where all fit."""
+        if self.others:
+            listed = ", ".join(f"`{text[:40]}`" for text in self.others[:3])
+            return f"not {listed}" + (f" and {len(self.others) - 3} more" if len(self.others) > 3 else "")
+        return self.doubt
 
 
 def of(column: str, texts: Sequence[str]) -> Disguise | None:
     """The disguise of a column with these distinct texts, or None; half of them must fit."""
-    texts = list(texts)[:MOST]
     return _date(column, texts) or _number(column, texts)
 
 
-def is_number(text: str) -> bool:
-    """Whether the text is a number with separators, a unit or a currency."""
-    return bool(_NUMBER.fullmatch(_plain(text)))
-
-
-def _plain(text: str) -> str:
-    """The text with every currency sign as `$` and every space as a plain one."""
-    normal = unicodedata.normalize("NFKC", text).strip()
-    return "".join("$" if unicodedata.category(char) == "Sc" else char for char in normal)
-
-
 def _number(column: str, texts: Sequence[str]) -> Disguise | None:
-    numbers = [text for text in texts if is_number(text)]
-    if not numbers or 2 * len(numbers) < len(texts):
+    reading = written_numbers.read(texts)
+    if reading is None:
         return None
-    quoted = name(column)
-    if _decimal_mark(numbers) == ",":
-        sql = f"TRY_CAST(replace(regexp_replace({quoted}, '[^0-9,-]', '', 'g'), ',', '.') AS DOUBLE)"
-    else:
-        sql = f"TRY_CAST(regexp_replace({quoted}, '[^0-9.-]', '', 'g') AS DOUBLE)"
-    return Disguise(kind="numbers", sql=sql, others=tuple(text for text in texts if not is_number(text)))
-
-
-def _decimal_mark(numbers: Sequence[str]) -> str:
-    """The decimal mark: the last of two marks in one number, or the one not followed by three digits."""
-    votes = {",": 0, ".": 0}
-    for text in numbers:
-        marks = re.findall(r"[.,](?=\d)", text)
-        if not marks:
-            continue
-        after = re.search(r"[.,](\d+)\D*$", text)
-        if len(set(marks)) == 2 or (len(marks) == 1 and after and len(after[1]) != 3):
-            votes[marks[-1]] += 1
-    return "," if votes[","] > votes["."] else "."
+    return Disguise(
+        kind="numbers",
+        sql=reading.grammar.sql(column, reading.missing) if reading.is_certain else None,
+        others=reading.others,
+        missing=reading.missing,
+        doubt=reading.doubt,
+    )
 
 
 def _date(column: str, texts: Sequence[str]) -> Disguise | None:
-    sample = [text.strip() for text in texts]
-    if not sample or not all(_LIKELY_DATE.fullmatch(text) for text in sample[:20]):
+    missing = tuple(text for text in texts if text.strip().casefold() in written_numbers.MISSING)
+    values = [text for text in texts if text not in missing]
+    if not values or not all(_LIKELY_DATE.fullmatch(text) for text in values[:20]):
         return None
-    fitting = [form for form in _FORMATS if all(_is_date(text, form) for text in sample)]
+    fitting = [form for form in _FORMATS if all(_is_date(text, form) for text in values)]
     if not fitting:
         return None
     kind = "dates"
     if len(fitting) > 1:
         kind += f", which may be {' or '.join(fitting[:2])}"
-    return Disguise(kind=kind, sql=f"strptime({name(column)}, '{fitting[0]}')")
+    quoted, listed = written_numbers.quote(column), ", ".join(map(written_numbers.literal, missing))
+    value = f"CASE WHEN {quoted} NOT IN ({listed}) THEN {quoted} END" if missing else quoted
+    return Disguise(kind=kind, sql=f"strptime({value}, '{fitting[0]}')", missing=missing)
 
 
 def _is_date(text: str, form: str) -> bool:
@@ -111,8 +98,3 @@ def _is_date(text: str, form: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def name(column: str) -> str:
-    """The column as a name in SQL."""
-    return '"' + column.replace('"', '""') + '"'

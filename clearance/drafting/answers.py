@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clearance.data import disguises
 from clearance.drafting import column_words
 from clearance.drafting.table_profile import ColumnProfile, TableProfile
+from clearance.params import Data
+
+_LONGEST_CODE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,8 @@ def protected(profile: TableProfile, target_column: str) -> tuple[str, ...]:
 def row_key(profile: TableProfile, others: Sequence[str]) -> str | None:
     """The column that has another value in every row, and is a text or a whole number; None without one.
 
-    A column whose name says that it identifies something comes first.
+    A column whose name says that it identifies something comes first, an address of e-mail last. A position
+    in a data frame is none: a later table may give it to another row.
     """
     unique = [
         column
@@ -76,10 +81,23 @@ def row_key(profile: TableProfile, others: Sequence[str]) -> str | None:
         if column.distinct == profile.rows
         and column.name not in others
         and (column.kind in ("text", "integer") or column.whole)
+        and not Data.is_index(column.name)
     ]
+    reach = [column for column in unique if column_words.names_persons(column.name, column.distinct)]
+    unique = [column for column in unique if column not in reach]
     named = [column for column in unique if column_words.mentions(column.name, column_words.IDENTIFIERS)]
     whole = [column for column in unique if _counts_rows(column, profile.rows)]
-    return next((column.name for column in (*named, *whole)), None)
+    plain = [column for column in unique if column.kind == "text" and _is_code(profile, column.name)]
+    mails = [column for column in reach if "mail" in "".join(column_words.words(column.name))]
+    return next((column.name for column in (*named, *whole, *plain, *mails)), None)
+
+
+def _is_code(profile: TableProfile, name: str) -> bool:
+    """Whether its texts are short, without spaces, and neither numbers nor dates."""
+    texts = list(dict.fromkeys(map(str, profile.sample[name].dropna())))
+    return all(len(text) <= _LONGEST_CODE and " " not in text for text in texts) and (
+        disguises.of(name, texts) is None
+    )
 
 
 def _counts_rows(column: ColumnProfile, rows: int) -> bool:

@@ -75,6 +75,49 @@ IDENTIFIERS = {
 }
 """Columns that name a row or a person."""
 
+PERSONS = {
+    *("name", "names", "fullname", "surname", "forename", "firstname", "lastname", "middlename", "givenname"),
+    *("familyname", "maidenname", "nickname", "username", "applicantname", "candidatename", "customername"),
+    *("clientname", "employeename", "personname", "patientname", "studentname", "borrowername"),
+    *("vorname", "nachname", "familienname", "nom", "prenom", "prénom", "nombre", "nombres", "apellido"),
+    *("apellidos", "cognome", "naam", "voornaam", "achternaam"),
+    *(
+        "email",
+        "emails",
+        "emailaddress",
+        "mail",
+        "mailaddress",
+        "phone",
+        "phonenumber",
+        "telephone",
+        "mobile",
+    ),
+    *(
+        "telefon",
+        "telefonnummer",
+        "handy",
+        "ssn",
+        "iban",
+        "address",
+        "street",
+        "adresse",
+        "strasse",
+        "straße",
+    ),
+}
+"""Names of columns that hold a person's name, or how to reach the person."""
+
+_FLAGS = {"phone", "phonenumber", "telephone", "mobile", "telefon", "handy", "address", "adresse", "mail"}
+_AMBIGUOUS = {"name", "names", "mobile", "mail", "address", "street", "nom", "nome", "handy"}
+"""Words that say nothing as a part of a longer name: `product_name`, `address_type`."""
+
+WEIGHTS = {
+    *("weight", "weights", "wgt", "wt", "wts", "fnlwgt", "finalwgt", "finalweight", "pweight", "aweight"),
+    *("fweight", "iweight", "perwt", "hhwt", "popwt", "pwgtp", "wgtp", "asecwt", "sampleweight"),
+    *("samplingweight", "hochrechnungsfaktor"),
+}
+"""Usual names of sampling weights."""
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -89,3 +132,16 @@ def mentions(name: str, vocabulary: set[str]) -> bool:
     return bool(vocabulary & {*parts, "".join(parts)}) or bool(
         vocabulary & {part.rstrip("0123456789") for part in parts}
     )
+
+
+def names_persons(name: str, distinct: int) -> bool:
+    """Whether a column of texts with this name and number of values holds names, addresses or numbers of
+    persons.
+
+    With two values, `has_email` and `telephone` are flags; `Name` and `email` are none.
+    """
+    parts = words(name)
+    whole = "".join(parts)
+    if whole in PERSONS and (distinct > 2 or not _FLAGS & {whole}):
+        return True
+    return distinct > 2 and bool((PERSONS - _AMBIGUOUS) & {*parts})

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from clearance.data import disguises, sentinel_codes
+from clearance.data import sentinel_codes, written_numbers
+from clearance.data.disguises import Disguise
 from clearance.data.sources import duckdb_engine
 from clearance.drafting import faults
 from clearance.drafting.table_profile import ColumnProfile, TableProfile
@@ -33,9 +35,6 @@ FEW_TEXTS = 20
 
 IMPOSSIBLE = 1e30
 """No measurement of a person or a thing reaches this: it stands for a missing value."""
-
-_MISSING = {"", "na", "n/a", "<na>", "nan", "null", "none", "nil", "\\n", "?", "-", "--", ".", "missing"}
-"""Words for a missing value. `unknown` is left: it may be a group that people belong to."""
 
 _LIMIT = re.compile(r"\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _AGES = (25, 40, 60)
@@ -143,23 +142,19 @@ def codes(profile: TableProfile, column: ColumnProfile) -> Derivation | None:
     )
 
 
-def numbers(profile: TableProfile, column: ColumnProfile) -> Derivation | None:
+def numbers(column: str, disguise: Disguise, example: str) -> Derivation | None:
     """A text whose values are all numbers with units, currencies or separators, as numbers; else None."""
-    if column.kind != "text" or column.distinct <= FEW_TEXTS:
+    if disguise.kind != "numbers" or disguise.sql is None:
         return None
-    texts = list(dict.fromkeys(map(str, profile.sample[column.name].dropna())))
-    disguise = disguises.of(column.name, texts)
-    if disguise is None or disguise.kind != "numbers" or disguise.others:
-        return None
-    because = f"`{column.name}` holds numbers that are written as text, such as {texts[0]}"
-    return Derivation(column=column.name, sql=disguise.sql, replaces=True, because=because)
+    because = f"`{column}` holds numbers that are written as text, such as {example}"
+    return Derivation(column=column, sql=disguise.sql, replaces=True, because=because)
 
 
 def blanks(column: ColumnProfile) -> Derivation | None:
     """A text's words for a missing value turned into nulls; None where it has none, or too many values."""
     if column.kind != "text":
         return None
-    missing = [value for value, _ in column.values if value.strip().casefold() in _MISSING]
+    missing = [value for value, _ in column.values if value.strip().casefold() in written_numbers.MISSING]
     if not missing or len(missing) == len(column.values):
         return None
     quoted = duckdb_engine.name(column.name)
@@ -173,20 +168,24 @@ def blanks(column: ColumnProfile) -> Derivation | None:
     )
 
 
-def select(derivations: Sequence[Derivation], complete: str | None) -> str | None:
-    """The SELECT that makes all of them; None for none. `complete`: the column that no row may lack."""
+def select(derivations: Sequence[Derivation], complete: str | None, inner: str | None = None) -> str | None:
+    """The SELECT that makes all of them from `inner`, itself a SELECT from the source; `inner` for none.
+
+    `complete`: the column that no row may lack.
+    """
     replaced = [item for item in derivations if item.replaces]
     added = [item for item in derivations if not item.replaces]
     where = "" if complete is None else f"\nWHERE {duckdb_engine.name(complete)} IS NOT NULL"
     if not derivations and not where:
-        return None
+        return inner
+    start = "source" if inner is None else "(\n" + textwrap.indent(inner, "  ") + "\n)"
     lines = [f"  {item.sql} AS {duckdb_engine.name(item.column)}," for item in added]
     if replaced:
         inner = ",\n".join(f"    {item.sql} AS {duckdb_engine.name(item.column)}" for item in replaced)
         lines.append(f"  * REPLACE (\n{inner}\n  )")
     else:
         lines.append("  *")
-    return "SELECT\n" + "\n".join(lines) + f"\nFROM source{where}"
+    return "SELECT\n" + "\n".join(lines) + f"\nFROM {start}{where}"
 
 
 def _edges(low: float, high: float, *, is_age: bool) -> list[float]:

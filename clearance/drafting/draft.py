@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from clearance import paths
+from clearance.data import disguises as data_disguises
 from clearance.data import faults as data_faults
+from clearance.data import written_numbers
+from clearance.data.disguises import Disguise
 from clearance.data.sources.column_types import ColumnUses
 from clearance.drafting import (
     answers,
@@ -23,6 +26,7 @@ from clearance.drafting import (
     column_words,
     derived_columns,
     faults,
+    padding,
     params_text,
     policy_text,
     table_profile,
@@ -30,9 +34,10 @@ from clearance.drafting import (
 from clearance.drafting.answers import Answers
 from clearance.drafting.column_roles import Roles
 from clearance.drafting.derived_columns import Derivation
-from clearance.drafting.table_profile import TableProfile
+from clearance.drafting.padding import Padding
+from clearance.drafting.table_profile import ColumnProfile, TableProfile
 from clearance.errors import ClearanceError
-from clearance.params import Params, Scalar, Source
+from clearance.params import Data, Params, Scalar, Source
 from clearance.params.source import ColumnType
 from clearance.policy import authorised
 from clearance.preflight import suggestions
@@ -59,20 +64,36 @@ class Draft:
     entry: str
 
 
-def source_of(root: Path, path: str) -> tuple[Source, TableProfile]:
-    """The source of a file and its profile; another delimiter is taken where the header shows it.
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table where it lies: `source.path` is read from `folder`. `profile` is that of the table without the
+    spaces around its names and texts, which the `select` of `source` takes off."""
+
+    folder: Path
+    source: Source
+    profile: TableProfile
+    padding: Padding
+
+
+def table(folder: Path, path: str) -> Table:
+    """The table in a file; another delimiter is taken where the header shows it.
 
     Raises SourceError, DataError or ConfigurationError where the file cannot be read.
     """
     source = Source(kind="file", path=path)
     try:
-        return source, table_profile.read(root, source)
+        profile = table_profile.read(folder, source)
     except ClearanceError as error:
         if error.code != data_faults.SINGLE_COLUMN.code:
             raise
         likely = next(mark for mark in _DELIMITERS if mark in str(error.values["column"]))
         source = Source(kind="file", path=path, delimiter=likely)
-        return source, table_profile.read(root, source)
+        profile = table_profile.read(folder, source)
+    spaces = padding.of(profile)
+    if spaces:
+        source = source.model_copy(update={"select": spaces.select()})
+        profile = table_profile.read(folder, source)
+    return Table(folder=folder, source=source, profile=profile, padding=spaces)
 
 
 def _types(
@@ -107,8 +128,12 @@ def check_answers(profile: TableProfile, given: Answers) -> None:
             raise faults.PROTECTED_ALIKE(column=name)
 
 
-def make(root: Path, source: Source, profile: TableProfile, given: Answers, today: dt.date) -> Draft:
-    """The draft for these answers. Raises ConfigurationError on an answer that cannot be used."""
+def make(root: Path, table: Table, path: str, given: Answers, today: dt.date) -> Draft:
+    """The draft for these answers and the project at `root`, where the table is at `path`.
+
+    Raises ConfigurationError on an answer that cannot be used.
+    """
+    source, profile, spaces = table.source, table.profile, table.padding
     check_answers(profile, given)
     outcome, favourable = derived_columns.target(profile[given.target], given.favourable)
     bands = {name: derived_columns.bands(profile, profile[name]) for name in given.protected}
@@ -120,36 +145,51 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         for column in profile.columns
         if column.name not in reserved and (derivation := derived_columns.codes(profile, column))
     ]
+    disguises = disguised(table)
+    numbers = [
+        derivation
+        for name, disguise in disguises.items()
+        if name not in reserved
+        and (derivation := derived_columns.numbers(name, disguise, _example(profile, name)))
+    ]
     blanks = [
         derivation
         for column in profile.columns
-        if column.name not in {given.target, given.row_key, *banded}
+        if column.name not in {given.target, given.row_key, *banded, *(item.column for item in numbers)}
         and (derivation := derived_columns.blanks(column))
     ]
-    disguised = [
-        derivation
-        for column in profile.columns
-        if column.name not in reserved and (derivation := derived_columns.numbers(profile, column))
-    ]
-    derivations = [
-        item for item in (outcome, *bands.values(), *codes, *blanks, *disguised) if item is not None
-    ]
+    derivations = [item for item in (outcome, *bands.values(), *codes, *blanks, *numbers) if item is not None]
     lacking = profile[given.target].nulls
-    select = derived_columns.select(derivations, given.target if lacking else None)
     groups = tuple((band.column if band else name) for name, band in bands.items())
     computed = [given.target] if outcome else []
     computed += [name for name, band in bands.items() if band] + [item.column for item in codes]
-    types = _types(profile, groups, computed)
+    written = [name for name in groups if spaces and name in profile.names and _is_decimal(profile[name])]
+    inner = spaces.select(written)
+    select = derived_columns.select(derivations, given.target if lacking else None, inner)
+    of_names = _types(profile, groups, computed)
+    if spaces:  # names in the source are others, so what uses a column does not say how it is read
+        padded = [column for column in profile.columns if column.kind == "number"]
+        of_names = (
+            {column.name: _number_type(column) for column in padded}
+            | of_names
+            | dict.fromkeys(written, "text")
+        )
+    types = {spaces.in_table(name): kind for name, kind in of_names.items()}
     source = source.model_copy(update={"select": select, "types": types or None})
     keys = frozenset([] if given.row_key is None else [given.row_key])
     uses = ColumnUses(declared=types, keys=keys, identities=keys | {*groups})
-    seen = table_profile.read(root, source, uses)
+    seen = table_profile.read(table.folder, source, uses)
     encodings = {name: f"`{band.column}` is made of it" for name, band in bands.items() if band}
-    roles = column_roles.propose(seen, given.target, groups, given.row_key, encodings)
+    roles = column_roles.propose(seen, given.target, groups, given.row_key, encodings, disguises=disguises)
     if not roles.features:
         left = ", ".join({**roles.encodings, **roles.after_outcome, **roles.left_out})
         raise faults.NO_FEATURES(left=left or "none")
     questions = _questions(given, seen, roles, groups, favourable)
+    questions += tuple(
+        f"`{name}` looks like numbers, but {disguise.obstacle}: it stays text; what are they?"
+        for name, disguise in disguises.items()
+        if name not in reserved and disguise.kind == "numbers" and disguise.obstacle
+    )
     policy = Path("policies") / f"{given.name}.yaml"
     policy_file = policy_text.fit(
         root,
@@ -161,7 +201,7 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
     )
     text = params_text.write(
         name=given.name,
-        path=source.path,
+        path=path,
         delimiter=source.delimiter,
         types=types,
         select=select,
@@ -190,10 +230,53 @@ def make(root: Path, source: Source, profile: TableProfile, given: Answers, toda
         roles=roles,
         groups=groups,
         favourable=favourable,
-        notes=_notes(derivations, lacking, given, profile),
+        notes=(*spaces.notes(), *_notes(derivations, lacking, given, profile)),
         questions=questions,
         entry=entry.strip(),
     )
+
+
+def disguised(table: Table) -> dict[str, Disguise]:
+    """The columns of texts that are numbers or dates; a sample finds them, and every value is examined."""
+    profile = table.profile
+    of_sample = {
+        column.name: data_disguises.of(column.name, _sampled(profile, column.name))
+        for column in profile.columns
+        if column.kind == "text"
+    }
+    found = {
+        name: disguise
+        for name, disguise in of_sample.items()
+        if disguise is not None
+        and (disguise.kind != "numbers" or profile[name].distinct > derived_columns.FEW_TEXTS)
+    }
+    if profile.rows > table_profile.SAMPLE:
+        every = table_profile.texts(table.folder, table.source, list(found))
+        of_every = {name: data_disguises.of(name, texts) for name, texts in every.items()}
+        found = {name: disguise for name, disguise in of_every.items() if disguise is not None}
+    return found
+
+
+def _number_type(column: ColumnProfile) -> ColumnType:
+    ends = (abs(end) for end in (column.low, column.high) if end is not None)
+    return "integer" if column.whole and all(end < 2**53 for end in ends) else "number"
+
+
+def _is_decimal(column: ColumnProfile) -> bool:
+    """Whether it holds numbers with decimals: as a group their texts count."""
+    return column.kind == "number" and not column.whole
+
+
+def _sampled(profile: TableProfile, name: str) -> list[str]:
+    return list(dict.fromkeys(map(str, profile.sample[name].dropna())))
+
+
+def _example(profile: TableProfile, name: str) -> str:
+    """A text that shows why the column is one: no plain number, where there is such a text."""
+    missing = written_numbers.MISSING
+    texts = [text for text in _sampled(profile, name) if text.strip().casefold() not in missing]
+    plain = written_numbers.Grammar()
+    return next((text for text in texts if not plain.fits(text)), texts[0])
 
 
 def _loaded(text: str) -> Any:
@@ -224,6 +307,7 @@ def _notes(
         for column in profile.columns
         if column.name != given.row_key
         and column.distinct == profile.rows
+        and not Data.is_index(column.name)
         and column_words.mentions(column.name, column_words.IDENTIFIERS)
     ]
     if alike:

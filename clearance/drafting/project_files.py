@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from clearance import files, params, paths, yaml
 from clearance.errors import ClearanceError
-from clearance.params import data_contract
 
 SOURCES = Path("data/source")
+
+_WIDTH = 80
+"""A longer value is cut in a comparison."""
 
 State = Literal["new", "same", "template", "differs"]
 
@@ -42,13 +44,13 @@ def _compare(root: Path, path: Path, text: str) -> FileChange:
     present = (root / path).read_text(encoding="utf-8")
     if present == text:
         return FileChange(path=path, text=text, state="same")
-    differences = tuple(_differences(_content(present), _content(text)))
-    if not differences:
+    lines = differences(_content(present), _content(text))
+    if not lines:
         return FileChange(path=path, text=present, state="same")
     template = path == paths.PARAMS and is_template(root)
-    adds = all(line.endswith("(new)") for line in differences) and path != paths.PARAMS
+    adds = all(line.endswith("(new)") for line in lines) and path != paths.PARAMS
     state: State = "template" if template else "new" if adds else "differs"
-    return FileChange(path=path, text=text, state=state, differences=differences)
+    return FileChange(path=path, text=text, state=state, differences=lines)
 
 
 def is_template(root: Path) -> bool:
@@ -82,22 +84,28 @@ def write(root: Path, changes: list[FileChange], *, replace: bool) -> list[Path]
     return written
 
 
-def adopt(root: Path, table: Path) -> str:
-    """The path of the table in the project: its own where it lies inside, else a copy in data/source.
-
-    A copy of an earlier state of the table is replaced; DVC's cache keeps what a run has read.
-    """
+def place(root: Path, table: Path) -> str:
+    """The path that the table has, or will have, in the project: its own where it lies inside."""
     inside = table.resolve()
     if inside.is_relative_to(root.resolve()):
         return inside.relative_to(root.resolve()).as_posix()
-    target = root / SOURCES / table.name
+    return (SOURCES / table.name).as_posix()
+
+
+def adopt(root: Path, table: Path) -> None:
+    """Copy the table to its place in the project, unless it is there.
+
+    A copy of an earlier state of the table is replaced; DVC's cache keeps what a run has read.
+    """
+    target = root / place(root, table)
+    if target.resolve() == table.resolve():
+        return
     if table.is_dir():
         shutil.copytree(table, target, dirs_exist_ok=True)
     elif not target.exists() or files.sha256(target) != files.sha256(table):
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(target) as new:
             shutil.copyfile(table, new)
-    return (SOURCES / table.name).as_posix()
 
 
 def _content(text: str) -> Any:
@@ -107,13 +115,40 @@ def _content(text: str) -> Any:
         return {"": text}
 
 
-def _differences(before: Any, after: Any) -> Iterator[str]:
-    old = dict(data_contract.leaves(before if isinstance(before, Mapping) else {}))
-    new = dict(data_contract.leaves(after if isinstance(after, Mapping) else {}))
+def differences(before: Any, after: Any) -> tuple[str, ...]:
+    """One short line for each key that differs; a list of mappings is compared by their `id`."""
+    return tuple(_differences(_by_id(before), _by_id(after)))
+
+
+def _by_id(tree: Any) -> Any:
+    """The tree with each list of mappings that have an `id` as a mapping of these."""
+    if isinstance(tree, Mapping):
+        return {key: _by_id(value) for key, value in tree.items()}
+    if isinstance(tree, list) and tree and all(isinstance(item, Mapping) and "id" in item for item in tree):
+        return {str(item["id"]): _by_id({k: v for k, v in item.items() if k != "id"}) for item in tree}
+    return tree
+
+
+def _differences(before: Any, after: Any, prefix: str = "") -> Iterator[str]:
+    old = before if isinstance(before, Mapping) else {}
+    new = after if isinstance(after, Mapping) else {}
     for key in dict.fromkeys((*old, *new)):
+        name, was, is_ = f"{prefix}{key}", old.get(key), new.get(key)
         if key not in old:
-            yield f"{key}: {new[key]} (new)"
+            yield f"{name}{_shown(is_)} (new)"
         elif key not in new:
-            yield f"{key}: {old[key]} (gone)"
-        elif old[key] != new[key]:
-            yield f"{key}: {old[key]} → {new[key]}"
+            yield f"{name}{_shown(was)} (gone)"
+        elif isinstance(was, Mapping) and isinstance(is_, Mapping):
+            yield from _differences(was, is_, f"{name}.")
+        elif was != is_:
+            yield f"{name}: {_short(was)} → {_short(is_)}"
+
+
+def _shown(value: Any) -> str:
+    """A value after its key; of a mapping the key is enough."""
+    return "" if isinstance(value, Mapping) else f": {_short(value)}"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -89,6 +89,29 @@ def read(root: Path, source: Source, uses: ColumnUses | None = None) -> TablePro
     `uses` says what its columns are used as; without it, none identifies a row or a group.
     Raises SourceError, DataError or ConfigurationError where it cannot be read, as `ingest` would.
     """
+    with _table(root, source, uses) as connection:
+        return _profile(connection)
+
+
+def texts(root: Path, source: Source, names: Sequence[str]) -> dict[str, list[str]]:
+    """Every distinct text of these columns, in order. Raises as `read` does."""
+    if not names:
+        return {}
+    with _table(root, source, None) as connection:
+        return {
+            name: [
+                str(value)
+                for (value,) in connection.execute(
+                    f"FROM profiled SELECT DISTINCT {column} WHERE {column} IS NOT NULL ORDER BY 1"
+                ).fetchall()
+            ]
+            for name, column in zip(names, map(duckdb_engine.name, names), strict=True)
+        }
+
+
+@contextlib.contextmanager
+def _table(root: Path, source: Source, uses: ColumnUses | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A session with the rows as `profiled`."""
     with (
         contextlib.chdir(root),
         tempfile.TemporaryDirectory() as folder,
@@ -102,7 +125,7 @@ def read(root: Path, source: Source, uses: ColumnUses | None = None) -> TablePro
             connection.execute(f"CREATE TEMP TABLE profiled AS {select}")
         except duckdb.ParserException as error:
             raise data_faults.SELECT_NOT_USABLE(reason=str(error)) from None
-        return _profile(connection)
+        yield connection
 
 
 def _profile(connection: duckdb.DuckDBPyConnection) -> TableProfile:

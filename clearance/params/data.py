@@ -161,7 +161,12 @@ class Data(Section):
 
     def index_columns(self, columns: list[str]) -> list[str]:
         """The columns that are the row index of a data frame: `all_but` never makes them features."""
-        return [name for name in columns if _INDEX.fullmatch(name)]
+        return [name for name in columns if self.is_index(name)]
+
+    @staticmethod
+    def is_index(column: str) -> bool:
+        """Whether a column is named as the unnamed row index of a data frame is when it is written along."""
+        return _INDEX.fullmatch(column) is not None
 
 
 class OutOfTime(Section):

@@ -100,7 +100,7 @@ def actions(verdict: VerdictDocument) -> list[Action]:
 def _after_pass(_: VerdictDocument) -> list[Action]:
     return [
         Action(
-            by="whoever the policy asks to approve",
+            by="whoever the policy asks to approve, if anybody",
             what="check the candidate, then approve or reject it",
             command="clearance verify VERSION && clearance approve VERSION --as NAME --reason TEXT",
         )
@@ -122,9 +122,21 @@ def _after_refusal(verdict: VerdictDocument) -> list[Action]:
     ]
 
 
-def _without_evidence(_: VerdictDocument) -> list[Action]:
+_MANY_TIMES = 20
+"""So many times the rows nobody collects soon."""
+
+
+def _without_evidence(verdict: VerdictDocument) -> list[Action]:
+    estimates = [finding.more_rows for finding in deciding_findings(verdict) if finding.more_rows]
+    is_near = any(more.times is None or more.times > _MANY_TIMES for more in estimates)
+    first = Action(by="the owner of the data", what="add the rows named here", command=_RUN)
+    if is_near:
+        near = (
+            "a value lies so near its limit that rows will hardly settle it: try another model or mitigation"
+        )
+        first = Action(by="the data scientist", what=near, command=_RUN)
     return [
-        Action(by="the owner of the data", what="add the rows named here", command=_RUN),
+        first,
         Action(
             by="two people with the right to override",
             what="or allow it for a limited time, and say why",
@@ -148,11 +160,15 @@ _ACTIONS: Mapping[Outcome, Callable[[VerdictDocument], list[Action]]] = {
 def who(verdict: VerdictDocument) -> list[str]:
     """Who is worse off by the findings that made the verdict, or that come closest to it, each pair once.
 
-    Empty where no finding compares rates of groups.
+    Each begins with the attribute: "By sex: women 14.4% (704 of 4,889), men …". Empty where no finding
+    compares rates of groups.
     """
     findings = [finding for finding in deciding_findings(verdict) if finding.metric.startswith("fairness.")]
-    sentences = (compared_rates.sentence(each.metric, each.rates, each.support) for each in findings)
-    return list(dict.fromkeys(sentence for sentence in sentences if sentence))
+    sentences = (
+        (finding.attribute, compared_rates.sentence(finding.metric, finding.rates, finding.support))
+        for finding in findings
+    )
+    return list(dict.fromkeys(f"By {attribute}: {sentence}" for attribute, sentence in sentences if sentence))
 
 
 def worst_first(finding: RuleFinding) -> tuple[bool, bool, int, float]:
