@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticKnownError
 
 APART = "apart"
 """In the context of a validation: the section is read apart from what its keys say together."""
@@ -28,8 +27,7 @@ class Section(BaseModel):
         """Refuse `true` where a number is wanted: pydantic would read it as 1."""
         kind = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and kind in _NUMBERS:
-            is_whole = int in (kind, *get_args(kind))
-            raise PydanticKnownError("int_type") if is_whole else PydanticKnownError("float_type")
+            return str(value).lower()  # the text `true`, which is no number
         return value
 
 

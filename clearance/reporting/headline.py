@@ -100,7 +100,7 @@ def actions(verdict: VerdictDocument) -> list[Action]:
 def _after_pass(_: VerdictDocument) -> list[Action]:
     return [
         Action(
-            by="whoever the policy asks to approve, if anybody",
+            by="the people whom the policy asks to approve, if any",
             what="check the candidate, then approve or reject it",
             command="clearance verify VERSION && clearance approve VERSION --as NAME --reason TEXT",
         )
