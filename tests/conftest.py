@@ -29,6 +29,7 @@ SHARED_WORKER = frozenset(
 """Files that share the demo's run and a Prefect server: one worker runs them all, first."""
 
 GOVERNANCE = (
+    *("test_attempts.py", "test_contract.py", "test_lapse.py", "test_void.py"),
     *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
@@ -37,6 +38,7 @@ GOVERNANCE = (
 """Files whose tests work on a registry, a ledger and signed evidence: half a second or more each."""
 
 HEAVY = (
+    *("test_drafting.py", "test_preflight.py", "test_written_values.py"),
     *("test_assess.py", "test_bad_input.py", "test_candidates.py", "test_corruption.py", "test_database.py"),
     *("test_document.py", "test_dvc_pipeline.py", "test_dvc_remote.py", "test_evaluate.py"),
     *("test_expectations.py", "test_explain.py", "test_fork_server.py", "test_ingest.py"),
