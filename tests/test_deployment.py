@@ -48,7 +48,7 @@ def test_runs_started_through_the_api_wait_for_each_other_and_end_with_the_verdi
     runs = [start(client, {}) for _ in range(2)]
     for run in runs:
         state = prefect_server.ended(client, run)
-        assert (state.type.value, state.name) == ("FAILED", "Refused")
+        assert (state.type.value, state.name) == ("FAILED", "Refused"), state.message
         assert "demographic parity difference by race is 0.2" in (state.message or "")
     assert (toy / "effects.txt").read_text().split() == ["track", "release"] * 2
     plain = toys.dvc(toy, "repro")
@@ -57,7 +57,8 @@ def test_runs_started_through_the_api_wait_for_each_other_and_end_with_the_verdi
 
 def test_a_form_with_overrides_runs_in_a_workspace(client: SyncPrefectClient, toy: Path) -> None:
     form = {"overrides": {"name": "passes", "seed": None, "train": {"estimator": None}}, "force": False}
-    assert prefect_server.ended(client, start(client, form)).name == "Completed"
+    state = prefect_server.ended(client, start(client, form))
+    assert state.name == "Completed", state.message
     (folder,) = (toy / ".clearance/workspaces").iterdir()
     assert files.read_json(folder / "reports/verdict.json")["overrides"] == {"name": "passes"}
 
