@@ -89,7 +89,7 @@ def _mostly(often: str, seldom: str, at: int) -> list[str]:
 
 @given(st.tuples(*[COLUMN | ALIKE] * 3), st.tuples(*[ROLES] * 3))
 @example(([["1"] * 11 + ["x"], ["1.5"] * 12, [""] * 4 + ["7"] * 8]), ("feature", "feature", "feature"))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_types_that_the_first_rows_promise_are_those_that_every_row_has(
     columns: tuple[list[str], ...], roles: tuple[str, ...]
 ) -> None:
