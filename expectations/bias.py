@@ -118,9 +118,10 @@ class ExpectLabelBiasToBeMeasured(MeasuredExpectation):
     figures: ClassVar[tuple[str, ...]] = (*data_bias.LABELS, "class_imbalance")
 
     def measure(self, table: ObservedTable, attribute: str) -> Figures:
-        counts = table[self.label].groupby(self.group(table, attribute)).agg(["count", "sum"])
-        rows = {str(group): int(count) for group, count in counts["count"].items()}
-        favourable = {str(group): int(count) for group, count in counts["sum"].items()}
+        codes, groups = pd.factorize(self.group(table, attribute), sort=True)
+        names = [str(group) for group in groups]
+        rows = _counted(codes, names)
+        favourable = _counted(codes[table[self.label].to_numpy() == 1], names)
         return {
             **data_bias.labels(favourable, rows, self.confidence),
             "class_imbalance": data_bias.class_imbalance(rows),

@@ -97,6 +97,8 @@ def _answer(metric: MetricConfiguration, table: ObservedTable) -> tuple[bool, An
     if metric.metric_name == "table.columns":
         return True, table.columns
     test, _, aspect = metric.metric_name.rpartition(".")
+    if test == "column_pair_values.equal":
+        return _of_pair(aspect, metric.metric_domain_kwargs, table)
     column = str(metric.metric_domain_kwargs.get("column"))
     if column not in table or aspect not in _NONE_UNEXPECTED:
         return False, None
@@ -105,6 +107,17 @@ def _answer(metric: MetricConfiguration, table: ObservedTable) -> tuple[bool, An
     if _is_met(test, column, metric.metric_value_kwargs, table):
         return True, _NONE_UNEXPECTED[aspect]
     return False, None
+
+
+def _of_pair(aspect: str, domain: dict[str, Any], table: ObservedTable) -> tuple[bool, Any]:
+    """What `_answer` returns for two columns, where they are equal and known in every row."""
+    pair = [domain["column_A"], domain["column_B"]]
+    if domain.get("ignore_row_if") != "neither" or not all(name in table for name in pair):
+        return False, None
+    if any(table.facts(name).nulls for name in pair) or not table.are_equal(*pair):
+        return False, None
+    answers = _NONE_UNEXPECTED | {"filtered_row_count": len(table)}
+    return aspect in answers, answers.get(aspect)
 
 
 def _of_nulls(facts: ColumnFacts) -> dict[str, Any]:

@@ -6,7 +6,7 @@ without an error). Features that merely correlate show in the fairness measureme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,9 @@ class _View:
     column: np.ndarray
 
 
+Test = Callable[[_View], bool]
+
+
 def attribute(table: ObservedTable, feature: str, column: str) -> str | None:
     """How the feature leaks the protected attribute, as a verb, or None.
 
@@ -37,27 +40,31 @@ def attribute(table: ObservedTable, feature: str, column: str) -> str | None:
     Rows without the attribute are left out. A missing feature value counts as a value of its own; where at
     least half the rows have a value, the feature is also examined without the missing ones.
     """
-    image = _holds(_image, table, feature, column)
-    if _holds(_determines, table, feature, column):
+    image, determines = _hold((_image, _determines), table, feature, column)
+    if determines:
         return "restates" if image else "determines"
     return "distinguishes groups by" if image else None
 
 
 def label(table: ObservedTable, feature: str, column: str) -> str | None:
     """`determines` when the feature's values, or a threshold on them, determine the label; else None."""
-    tests = (_determines, _separates)
-    return "determines" if any(_holds(test, table, feature, column) for test in tests) else None
+    return "determines" if any(_hold((_determines, _separates), table, feature, column)) else None
 
 
-def _holds(test: Callable[[_View], bool], table: ObservedTable, feature: str, column: str) -> bool:
-    """Whether the test holds on every row; one counterexample in a sample refutes it."""
+def _hold(tests: Sequence[Test], table: ObservedTable, feature: str, column: str) -> list[bool]:
+    """For each test whether it holds on every row; one counterexample in a sample refutes it."""
+    open_tests = set(tests)
     step = len(table) // MANY
     if step > 1:
         sample = table.every(step, [feature, column])
-        if not any(test(view) for view in _views(sample[feature], sample[column])):
-            return False
-    views = _views(table[feature], table[column])
-    return any(test(view) and view.feature.any() and view.column.any() for view in views)
+        views = list(_views(sample[feature], sample[column]))
+        open_tests = {test for test in tests if any(test(view) for view in views)}
+    if not open_tests:
+        return [False] * len(tests)
+    views = [
+        view for view in _views(table[feature], table[column]) if view.feature.any() and view.column.any()
+    ]
+    return [test in open_tests and any(test(view) for view in views) for test in tests]
 
 
 def _views(values: pd.Series, target: pd.Series) -> Iterator[_View]:

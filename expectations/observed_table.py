@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-KEPT_BYTES = 256 * 2**20
+KEPT_BYTES = 512 * 2**20
 """How much of the columns stays in memory: all of a table of a million rows and 25 columns."""
 
 EXAMPLES = 20
@@ -134,7 +135,12 @@ class ObservedTable:
 
     def _are_equal(self, one: str, other: str) -> bool:
         """Whether two columns have the same value, or none, in every row."""
-        return bool(self[one].rename(None).equals(self[other].rename(None)))
+        first, second = self[one], self[other]
+        if isinstance(first.dtype, pd.StringDtype) and first.dtype == second.dtype:
+            return bool(
+                pa.chunked_array(pa.array(first.array)).equals(pa.chunked_array(pa.array(second.array)))
+            )
+        return bool(first.rename(None).equals(second.rename(None)))
 
     def _is_unique(self, name: str) -> bool:
         """Whether no two rows have the same value, or none."""
