@@ -141,8 +141,7 @@ class ExpectMissingnessToBeMeasured(MeasuredExpectation):
         rows = _counted(codes, names)
         nulls: dict[str, Mapping[str, int]] = {}
         for name in custom.present(table, self.features):
-            has_nulls = table.facts(name).nulls > 0
-            nulls[name] = _counted(codes[table[name].isna().to_numpy()] if has_nulls else codes[:0], names)
+            nulls[name] = _counted(codes[table.is_missing(name)], names)
         return {"missingness_difference": data_bias.missingness(nulls, rows, self.confidence)}
 
 
@@ -155,21 +154,11 @@ class ExpectProxiesToBeMeasured(MeasuredExpectation):
 
     def measure(self, table: ObservedTable, attribute: str) -> Figures:
         present = custom.present(table, self.features)
-        sample = self._by_hash(table, [*present, self.prefix + attribute])
+        # about twice the rows that are needed, because a row of no known group is left out
+        sample = table.by_hash(self.rows[0], [*present, self.prefix + attribute], 2 * proxies.ROWS)
         groups = map(str, self.group(table, attribute).dropna().unique())
         proxy = proxies.measure(sample[present], sample[self.prefix + attribute], self.confidence, groups)
         return {"proxy_auc": proxy.strongest, "proxy_auc_together": proxy.together}
-
-    def _by_hash(self, table: ObservedTable, names: list[str]) -> pd.DataFrame:
-        """About twice the rows that are needed, in the order of their hashes: the same for any order of
-        rows."""
-        hashes = table[self.rows[0]]
-        at = np.arange(len(table))
-        share = 2 * proxies.ROWS / max(1, len(table))
-        if share < 1:
-            at = np.flatnonzero((hashes < f"{int(share * 16**8):08x}").to_numpy(dtype=bool))
-        at = at[hashes.iloc[at].argsort(kind="stable").to_numpy()]
-        return pd.DataFrame({name: table[name].iloc[at] for name in names})
 
 
 def _counted(codes: npt.NDArray[np.int64], names: list[str]) -> dict[str, int]:

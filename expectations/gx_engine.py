@@ -92,32 +92,30 @@ class ColumnEngine(PandasExecutionEngine):
 
 def _answer(metric: MetricConfiguration, table: ObservedTable) -> tuple[bool, Any]:
     """Whether what was observed decides the metric, and then its value."""
-    if metric.metric_name == "table.row_count":
-        return True, len(table)
-    if metric.metric_name == "table.columns":
-        return True, table.columns
+    answers: dict[str, Any] = {}
     test, _, aspect = metric.metric_name.rpartition(".")
-    if test == "column_pair_values.equal":
-        return _of_pair(aspect, metric.metric_domain_kwargs, table)
-    column = str(metric.metric_domain_kwargs.get("column"))
-    if column not in table or aspect not in _NONE_UNEXPECTED:
-        return False, None
-    if test == "column_values.nonnull":
-        return True, _of_nulls(table.facts(column))[aspect]
-    if _is_met(test, column, metric.metric_value_kwargs, table):
-        return True, _NONE_UNEXPECTED[aspect]
-    return False, None
+    domain, values = metric.metric_domain_kwargs, metric.metric_value_kwargs
+    column = str(domain.get("column"))
+    if test == "table":
+        answers = {"row_count": len(table), "columns": table.columns}
+    elif test == "column_pair_values.equal":
+        answers = _of_pair(domain, table)
+    elif column in table and aspect in _NONE_UNEXPECTED:
+        if test == "column_values.nonnull":
+            answers = _of_nulls(table.facts(column))
+        elif _is_met(test, column, values, table):
+            answers = _NONE_UNEXPECTED
+    return aspect in answers, answers.get(aspect)
 
 
-def _of_pair(aspect: str, domain: dict[str, Any], table: ObservedTable) -> tuple[bool, Any]:
-    """What `_answer` returns for two columns, where they are equal and known in every row."""
+def _of_pair(domain: dict[str, Any], table: ObservedTable) -> dict[str, Any]:
+    """The answers on two columns that are equal and known in every row; none on others."""
     pair = [domain["column_A"], domain["column_B"]]
     if domain.get("ignore_row_if") != "neither" or not all(name in table for name in pair):
-        return False, None
+        return {}
     if any(table.facts(name).nulls for name in pair) or not table.are_equal(*pair):
-        return False, None
-    answers = _NONE_UNEXPECTED | {"filtered_row_count": len(table)}
-    return aspect in answers, answers.get(aspect)
+        return {}
+    return _NONE_UNEXPECTED | {"filtered_row_count": len(table)}
 
 
 def _of_nulls(facts: ColumnFacts) -> dict[str, Any]:

@@ -67,6 +67,10 @@ def _hold(tests: Sequence[Test], table: ObservedTable, feature: str, column: str
     return [test in open_tests and any(test(view) for view in views) for test in tests]
 
 
+def _vary(view: _View) -> bool:
+    return bool(view.feature.any() and view.column.any())
+
+
 def _views(values: pd.Series, target: pd.Series) -> Iterator[_View]:
     has_target = target.notna().to_numpy()
     values, column = values[has_target], pd.factorize(target[has_target])[0]

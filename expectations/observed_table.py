@@ -55,7 +55,8 @@ class ColumnFacts:
 class ObservedTable:
     """The columns and rows of a table, of which `read` reads one column in full.
 
-    The samples are every n-th row from the first, evenly spread over the table.
+    What a column is likely to be asked for is taken when it is first read: its facts, where it is null, and
+    the samples, which are every n-th row from the first.
     """
 
     def __init__(self, columns: Iterable[str], rows: int, read: Callable[[str], pd.Series]) -> None:
@@ -64,8 +65,10 @@ class ObservedTable:
         self._read = read
         self._recent: OrderedDict[str, pd.Series] = OrderedDict()
         self._facts: dict[str, ColumnFacts] = {}
+        self._missing: dict[str, npt.NDArray[np.uint8]] = {}
         self._counts: dict[str, pd.Series] = {}
-        self._spread: dict[tuple[str, int], pd.Series] = {}
+        self._samples: dict[tuple[str, int], pd.Series] = {}
+        self._by_hash: dict[tuple[str, str], pd.Series] = {}
         self.are_equal = cache(self._are_equal)
         self.is_unique = cache(self._is_unique)
 
@@ -88,9 +91,12 @@ class ObservedTable:
         values = self._recent[name] = self._read(name)
         while len(self._recent) > 1 and sum(map(_size, self._recent.values())) > KEPT_BYTES:
             self._recent.popitem(last=False)
-        for step in self._steps():
-            if step > 1 and (name, step) not in self._spread:
-                self._spread[name, step] = values.iloc[::step].copy()
+        if name not in self._facts:
+            missing = values.isna().to_numpy(dtype=bool)
+            self._facts[name] = observe(values, missing)
+            self._missing[name] = np.packbits(missing)
+            for step in self._steps():
+                self._samples[name, step] = _taken(values, slice(None, None, step))
         return values
 
     def frame(self, names: Sequence[str]) -> pd.DataFrame:
@@ -100,8 +106,13 @@ class ObservedTable:
     def facts(self, name: str) -> ColumnFacts:
         """What is known of the column."""
         if name not in self._facts:
-            self._facts[name] = observe(self[name])
+            self[name]
         return self._facts[name]
+
+    def is_missing(self, name: str) -> npt.NDArray[np.bool_]:
+        """Where the column has no value: (rows,)."""
+        self.facts(name)
+        return np.unpackbits(self._missing[name], count=len(self)).view(np.bool_)
 
     def counts(self, name: str) -> pd.Series:
         """The rows of each value of the column, indexed by the value, the most frequent first."""
@@ -117,29 +128,38 @@ class ObservedTable:
         return pd.DataFrame({name: self._each(step, name) for name in names}, index=index, copy=False)
 
     def sample(self, names: Sequence[str], most: int) -> pd.DataFrame:
-        """At most `most` rows of these columns."""
+        """At most `most` rows of these columns, evenly spread over the table."""
         return self.every(max(1, math.ceil(len(self) / most)), names)
 
+    def by_hash(self, hashes: str, names: Sequence[str], rows: int) -> pd.DataFrame:
+        """About `rows` rows of these columns in the order of their `hashes`, a column of hexadecimal texts:
+        the same rows for any order of the table."""
+        if missing := [name for name in names if (name, hashes) not in self._by_hash]:
+            share, values = rows / max(1, len(self)), self[hashes]
+            at = np.arange(len(self))
+            if share < 1:
+                at = np.flatnonzero((values < f"{int(share * 16**8):08x}").to_numpy(dtype=bool))
+            at = at[values.iloc[at].argsort(kind="stable").to_numpy()]
+            self._by_hash |= {(name, hashes): _taken(self[name], at) for name in missing}
+        return pd.DataFrame({name: self._by_hash[name, hashes] for name in names})
+
     def _each(self, step: int, name: str) -> pd.Series:
-        if (name, step) not in self._spread:
-            values = self[name]
-            self._spread.setdefault((name, step), values.iloc[::step].copy())
-        return self._spread[name, step]
+        self.facts(name)
+        if (name, step) not in self._samples:
+            self._samples[name, step] = _taken(self[name], slice(None, None, step))
+        return self._samples[name, step]
 
     def _steps(self) -> set[int]:
-        """Of the samples that most columns are asked for: they are taken when a column is read."""
-        return {
-            *(math.ceil(len(self) / most) for most in (FEW_THOUSAND, MANY)),
-            len(self) // MANY,
-        }
+        """Of the samples that most columns are asked for, where they are smaller than the table."""
+        steps = {*(math.ceil(len(self) / most) for most in (FEW_THOUSAND, MANY)), len(self) // MANY}
+        return {step for step in steps if step > 1}
 
     def _are_equal(self, one: str, other: str) -> bool:
         """Whether two columns have the same value, or none, in every row."""
         first, second = self[one], self[other]
         if isinstance(first.dtype, pd.StringDtype) and first.dtype == second.dtype:
-            return bool(
-                pa.chunked_array(pa.array(first.array)).equals(pa.chunked_array(pa.array(second.array)))
-            )
+            arrays = (pa.chunked_array(pa.array(values.array)) for values in (first, second))
+            return bool(next(arrays).equals(next(arrays)))
         return bool(first.rename(None).equals(second.rename(None)))
 
     def _is_unique(self, name: str) -> bool:
@@ -147,9 +167,13 @@ class ObservedTable:
         return bool(self[name].is_unique)
 
 
-def observe(values: pd.Series) -> ColumnFacts:
-    """The facts of a column."""
-    missing = values.isna().to_numpy()
+def _taken(values: pd.Series, at: slice | npt.NDArray[np.int64]) -> pd.Series:
+    """These rows of a column, without holding on to the others."""
+    return values.iloc[at].copy()
+
+
+def observe(values: pd.Series, missing: npt.NDArray[np.bool_]) -> ColumnFacts:
+    """The facts of a column that is `missing` (n,) in these rows."""
     nulls = int(np.count_nonzero(missing))
     first = tuple(int(at) for at in np.flatnonzero(missing)[:EXAMPLES]) if nulls else ()
     kinds = pd.api.types

@@ -50,6 +50,8 @@ class ExpectRowsToDiffer(custom.TableExpectation):
         if len(columns) < 2 or expected > 1:
             return  # too coarse: repeats and coincidences look the same
         at = _similar_rows(table, sorted(columns, key=chance.__getitem__))
+        if not len(at):
+            return
         total = np.zeros(len(at), dtype=np.uint64)
         for index, name in enumerate(columns):
             total += _hashes(table[name].iloc[at], index)
@@ -57,7 +59,7 @@ class ExpectRowsToDiffer(custom.TableExpectation):
         if _beyond_chance(total, expected, CERTAIN):
             suffix = f" in everything but the key `{self.key}`" if self.key else ""
             yield _fault(self.key, f"{same.sum()} rows are equal to another row{suffix}", at[same])
-        for index, name in enumerate(columns if self.near and len(at) else []):
+        for index, name in enumerate(columns if self.near else []):
             rest = total[~same] - _hashes(table[name].iloc[at], index)[~same]
             expected_near = pairs * math.exp(SHARED * (sum(chance.values()) - chance[name]))
             if _beyond_chance(rest, expected_near, CERTAIN / len(columns)):

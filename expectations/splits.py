@@ -72,11 +72,7 @@ class ExpectFeaturesToBeKnown(custom.TableExpectation):
             return
         on_side = _on(table, self.split, self.side)
         for name in custom.present(table, self.features):
-            if table.facts(name).nulls:
-                is_known = bool((table[name].notna().to_numpy() & on_side).any())
-            else:
-                is_known = bool(on_side.any())
-            if not is_known:
+            if not (~table.is_missing(name) & on_side).any():
                 message = f"the feature `{name}` is null in every {self.side} row"
                 yield custom.Fault(
                     column=name, message=message, hint="leave it out of `data.features`", observed=0

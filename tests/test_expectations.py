@@ -508,7 +508,8 @@ def made(table: pa.Table = GOOD, **changes: Any) -> tuple[dict[str, pa.Table], S
     units = split.identify(table, data)
     side = split.assign(units, table, SHARES, 1)
     parts = prepare.partition(table, units, side, data)
-    return parts, prepare.split_document(parts, units, side, SHARES, 1), data
+    schemas = {name: part.schema for name, part in parts.items()}
+    return parts, prepare.split_document(schemas, units, side, SHARES, 1), data
 
 
 def checked(parts: dict[str, pa.Table], record: SplitDocument, data: params.Data) -> dict[str, Any]:

@@ -5,7 +5,7 @@ It holds nothing of the file, so a table may be longer than memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +40,11 @@ class StoredTable:
         """A column in full."""
         return self._file.read(columns=[name]).column(name)
 
+    def parts(self) -> Iterator[pa.Table]:
+        """All rows in order, one row group after the other."""
+        for at in range(self._file.num_row_groups):
+            yield self._file.read_row_group(at)
+
     def take(self, positions: Sequence[int]) -> pa.Table:
         """The rows at these positions, in their order; only the row groups that hold them are read."""
         sizes = [self._file.metadata.row_group(at).num_rows for at in range(self._file.num_row_groups)]
@@ -52,3 +57,11 @@ class StoredTable:
             for at, position in zip(group, positions, strict=True)
         ]
         return self._file.read_row_groups(needed).take(inside)
+
+
+def parts(table: Columnar) -> Iterator[pa.Table]:
+    """All rows of the table in order, in tables that fit into memory: one, where it is there already."""
+    if isinstance(table, pa.Table):
+        yield table
+    elif isinstance(table, StoredTable):
+        yield from table.parts()
