@@ -119,12 +119,11 @@ def _of_pair(domain: dict[str, Any], table: ObservedTable) -> dict[str, Any]:
 
 
 def _of_nulls(facts: ColumnFacts) -> dict[str, Any]:
-    first = list(facts.first_nulls)
     return {
         "condition": None,
         "unexpected_count": facts.nulls,
-        "unexpected_values": [facts.null] * len(first),
-        "unexpected_index_list": first,
+        "unexpected_values": list(facts.first_nulls.values()),
+        "unexpected_index_list": list(facts.first_nulls),
     }
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -33,16 +33,14 @@ class ColumnFacts:
     """What is known of all values of a column.
 
     `kind` is what `kind_of` says, `dtype` is pandas' type. `nulls` counts missing values, NaN among them;
-    `first_nulls` are the positions of the first of them, at most `EXAMPLES`, and `null` is one of them.
-    `smallest` and `largest` are those of the known numbers; None for a column of anything else, or without
-    values.
+    `first_nulls` are the first of them by position, at most `EXAMPLES`. `smallest` and `largest` are those of
+    the known numbers; None for a column of anything else, or without values.
     """
 
     kind: str
     dtype: Any
     nulls: int
-    first_nulls: tuple[int, ...] = ()
-    null: Any = None
+    first_nulls: Mapping[int, Any] = field(default_factory=dict)
     smallest: float | None = None
     largest: float | None = None
 
@@ -175,7 +173,7 @@ def _taken(values: pd.Series, at: slice | npt.NDArray[np.int64]) -> pd.Series:
 def observe(values: pd.Series, missing: npt.NDArray[np.bool_]) -> ColumnFacts:
     """The facts of a column that is `missing` (n,) in these rows."""
     nulls = int(np.count_nonzero(missing))
-    first = tuple(int(at) for at in np.flatnonzero(missing)[:EXAMPLES]) if nulls else ()
+    first = values[missing].head(EXAMPLES) if nulls else values.head(0)
     kinds = pd.api.types
     smallest = largest = None
     if kinds.is_numeric_dtype(values.dtype) and not kinds.is_bool_dtype(values.dtype) and nulls < len(values):
@@ -184,8 +182,7 @@ def observe(values: pd.Series, missing: npt.NDArray[np.bool_]) -> ColumnFacts:
         kind=kind_of(values),
         dtype=values.dtype,
         nulls=nulls,
-        first_nulls=first,
-        null=values.iloc[first[0]] if first else None,
+        first_nulls=dict(zip(map(int, first.index), first, strict=True)),
         smallest=smallest,
         largest=largest,
     )

@@ -58,7 +58,7 @@ class Columns:
             unknown = row_ids.canonical(table.column(data.cluster), data.cluster).null_count
             if unknown:
                 raise faults.CLUSTER_NULL(column=data.cluster, rows=unknown)
-        whole = [name for name in names if pa.types.is_integer(table.schema.field(name).type)]
+        whole = [name for name in names if _is_whole(table.schema.field(name).type)]
         return cls(
             features=tuple(names),
             with_nulls=frozenset(name for name in whole if table.column(name).null_count),
@@ -275,6 +275,13 @@ def _as_feature(column: pa.ChunkedArray, name: str, *, with_nulls: bool) -> pa.A
     elif not pa.types.is_integer(kind):
         raise faults.FEATURE_TYPE(column=name, kind=kind)
     return values.cast(pa.float64(), safe=False) if with_nulls else values
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    """Whether the values are integers, or booleans, which become integers."""
+    if pa.types.is_dictionary(kind):
+        return _is_whole(kind.value_type)
+    return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
 def _digest_of(ordered: np.ndarray) -> str:
