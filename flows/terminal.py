@@ -60,7 +60,7 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
 def _is_unchanged(root: Path) -> bool:
     """Whether a run would do nothing, while no other one works here."""
     with run_lock.hold(root):
-        return unchanged.holds(root, _today())
+        return unchanged.holds(root, _today(), os.environ)
 
 
 def _tell_again(screen: display.Display, root: Path) -> ExitCode:
@@ -82,7 +82,7 @@ def _run(
     *,
     force: bool,
 ) -> ExitCode:
-    day = _today()
+    day, variables = _today(), dict(os.environ)
     with run_context.open_run(root, changes, screen.show, force=force) as run:
         policy = run.settings.policy
         screen.say(
@@ -93,7 +93,7 @@ def _run(
         code = _show_end(screen, run, state)
     if run.folder == root and code not in (ExitCode.ERROR, ExitCode.LAPSED):
         with run_lock.hold(root):
-            unchanged.record(root, day)
+            unchanged.record(root, day, variables)
     return code
 
 

@@ -8,8 +8,7 @@ registries and ledgers on a server, and runs that Prefect or MLflow is to record
 from __future__ import annotations
 
 import datetime as dt
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,17 @@ _ELSEWHERE = ("CLEARANCE_LEDGER", "MLFLOW_RUN_ID", "PREFECT_API_URL")
 _SETTINGS = ("CI", "CLEARANCE_", "MLFLOW_", "DVC_", "GIT_")
 
 
-def record(root: Path, day: dt.date) -> None:
-    """Note how the run that has just ended left the project at `root`. A fault notes nothing."""
+def record(root: Path, day: dt.date, variables: Mapping[str, str]) -> None:
+    """Note how the run that has just ended left the project at `root`. A fault notes nothing.
+
+    `day` and `variables`, the environment, are those with which the run began.
+    """
     (root / _NOTE).unlink(missing_ok=True)
     try:
         released = ReleaseReceipt.read(root)
         if released.lapsed or released.ledger != _newest_entry(root):
             return
-        state = _state(root, day)
+        state = _state(root, day, variables)
     except (ClearanceError, OSError):
         return
     if state is not None:
@@ -54,7 +56,7 @@ def _newest_entry(root: Path) -> str:
         return ledger.head(book)[1]
 
 
-def holds(root: Path, day: dt.date) -> bool:
+def holds(root: Path, day: dt.date, variables: Mapping[str, str]) -> bool:
     """Whether nothing that a run reads has changed since the last one ended, and it is the same `day`.
 
     Reads and hashes every file that the pipeline read or wrote, and asks neither DVC nor MLflow.
@@ -63,18 +65,17 @@ def holds(root: Path, day: dt.date) -> bool:
         note = files.read_json(root / _NOTE) if (root / _NOTE).is_file() else None
         return (
             note is not None
-            and note["state"] == _state(root, day)
+            and note["state"] == _state(root, day, variables)
             and note["fingerprint"] == lineage.verify(root).fingerprint
         )
     except (ClearanceError, OSError, KeyError, TypeError):
         return False
 
 
-def _state(root: Path, day: dt.date) -> dict[str, Any] | None:
+def _state(root: Path, day: dt.date, variables: Mapping[str, str]) -> dict[str, Any] | None:
     """All that a release reads beside the pipeline's files; None where that cannot be told from files."""
-    variables = {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}
     registry = environment.tool_locations(root)["MLFLOW_TRACKING_URI"]
-    if any(os.environ.get(name) for name in _ELSEWHERE) or os.environ.get("MLFLOW_TRACKING_URI") != registry:
+    if any(variables.get(name) for name in _ELSEWHERE) or variables.get("MLFLOW_TRACKING_URI") != registry:
         return None
     if params.load(root / paths.PARAMS).source.is_snapshot:
         return None
@@ -83,7 +84,9 @@ def _state(root: Path, day: dt.date) -> dict[str, Any] | None:
         "day": day.isoformat(),
         "code": files.sha256_json([[str(file), _stamp(file)] for file in code]),
         "commit": git.head(root),
-        "variables": files.sha256_json(variables),
+        "variables": files.sha256_json(
+            {name: value for name, value in variables.items() if name.startswith(_SETTINGS)}
+        ),
         "files": {path.as_posix(): files.sha256(root / path) for path in _existing(root)},
         "databases": [_stamp(root / path) for path in _DATABASES],
     }
