@@ -11,6 +11,7 @@ PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 REQUIREMENTS_LOCK = Path("requirements.lock")
+POLICIES = Path("policies")
 
 RAW_TABLE = Path("data/raw.parquet")
 ORIGIN = Path("data/origin.json")

@@ -24,6 +24,7 @@ from clearance.documents.validation_document import PreparedValidationDocument
 from clearance.models import (
     candidate_search,
     candidates,
+    compatibility,
     encoding,
     estimators,
     faults,
@@ -33,11 +34,15 @@ from clearance.models import (
     scoring,
     training_record,
     tune_constraints,
+    tune_measurements,
 )
 from clearance.policy import policy_file
 
 NO_CONSTRAINTS = tune_constraints.Constraints()
 """What candidates must satisfy without a policy: nothing, and nothing is explicitly allowed."""
+
+DEFAULTS = params.Evaluate()
+"""How what the policy's rules read is measured where nothing is declared."""
 
 REFITTED = 500
 """The rows of each outcome on which the estimator is fitted twice."""
@@ -58,15 +63,17 @@ def train(  # noqa: PLR0917 - what a run is made of
     choice: params.Train,
     seed: int,
     constraints: tune_constraints.Constraints = NO_CONSTRAINTS,
+    options: params.Evaluate = DEFAULTS,
 ) -> candidate_search.Selection:
     """Fit the candidates that `choice` names on `rows`, and choose thresholds and one candidate on `tune`.
 
-    Raises DataError when the rows cannot be learned from, ConfigurationError when the choice does not work.
+    `options` say how what the policy's rules read is measured. Raises DataError when the rows cannot be
+    learned from, ConfigurationError when the choice does not work.
     """
     _refuse_unusable(rows)
     setting = candidates.Setting(
         rows=rows,
-        tune=tune,
+        tune=tune_measurements.TuneRows.of(tune, data, options, seed),
         types={name: column.type for name, column in data.columns.items()},
         threshold=choice.threshold,
         limits=constraints.rules,
@@ -89,6 +96,7 @@ def training_document(
     *,
     selection: candidate_search.Selection,
     model_sha256: str,
+    rows: prepared.Prepared,
     options: params.Train,
     split: SplitDocument,
     lock_sha256: str,
@@ -97,7 +105,8 @@ def training_document(
     """The training document: all that anyone needs to log, check or repeat this training.
 
     `model_sha256` and `lock_sha256` are the digests of the model's file and of the locked requirements,
-    `split` records the prepared tables. No row of the tables is in it: `input_example` is made up.
+    `rows` are the train rows, `split` records the prepared tables. No row of the tables is in it:
+    `input_example` is made up.
     """
     chosen = selection.chosen
     path = estimators.import_path(chosen.estimator.estimator)
@@ -130,6 +139,7 @@ def training_document(
         candidates=training_record.candidate_reports(selection),
         reference=training_record.reference(selection),
         before_after=training_record.before_after(selection),
+        numbers=compatibility.summaries(scoring.inputs(rows.inputs(list(kinds)), kinds)),
         libraries=_versions(path),
         requirements_sha256=lock_sha256,
     )
@@ -156,7 +166,9 @@ def main() -> None:
     rows, tune = prepared.read_splits(Path(), "train", "tune")
     policy = policy_file.load(Path(settings.policy.file))
     constraints = tune_constraints.from_policy(policy, settings.policy.as_of)
-    selection = train(rows, tune, settings.data, settings.train, settings.seed, constraints)
+    selection = train(
+        rows, tune, settings.data, settings.train, settings.seed, constraints, settings.evaluate
+    )
     pipeline = selection.chosen.pipeline
     for warning in selection.chosen.fitted.warnings:
         logger.warning("%s", warning)
@@ -168,6 +180,7 @@ def main() -> None:
     document = training_document(
         selection=selection,
         model_sha256=model_sha256,
+        rows=rows,
         options=settings.train,
         split=split,
         lock_sha256=files.sha256(paths.REQUIREMENTS_LOCK),
@@ -197,7 +210,8 @@ def _refuse_unrepeatable(chosen: candidates.Candidate, seed: int, rows: prepared
     kinds = scoring.model_kinds(chosen.pipeline)
     few = np.sort(np.concatenate([np.flatnonzero(rows.label == value)[:REFITTED] for value in (0, 1)]))
     inputs = scoring.inputs(rows.inputs(list(kinds)).iloc[few], kinds)
-    encoded = encoding.transformer(kinds).fit_transform(inputs)
+    how = estimators.encoding_of(chosen.estimator.estimator)
+    encoded = encoding.transformer(kinds, how).fit_transform(inputs)
     with fitting.recorded_warnings(chosen.pipeline[-1]):
         one, other = (
             estimators.build(chosen.estimator.estimator, chosen.estimator.arguments, seed)

@@ -43,6 +43,14 @@ class ModelInput:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NumberSummary:
+    """A feature of numbers over the train rows, nulls left out: in the feature's own units."""
+
+    median: float
+    standard_deviation: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TuneFigures:
     """Decisions on tune rows at the threshold; a share is None where it is undefined."""
 
@@ -165,7 +173,8 @@ class BeforeAfter:
 class TrainingDocument(MeasuredDocument):
     """All that is needed to log, check or repeat a training. No row of the tables is in it.
 
-    Documents from before candidates were recorded have neither `choice` nor `candidates`.
+    Documents from before candidates were recorded have neither `choice` nor `candidates`; older ones have no
+    `numbers`.
     """
 
     path: ClassVar[Path] = paths.TRAINING
@@ -196,6 +205,7 @@ class TrainingDocument(MeasuredDocument):
     candidates: tuple[CandidateReport | SkippedCandidateReport, ...] = ()
     reference: CandidateReport | None = None
     before_after: BeforeAfter | None = None
+    numbers: Mapping[str, NumberSummary] | None = field(default=None, metadata=WHEN_SET)
 
     @property
     def model_digest(self) -> str:
