@@ -44,7 +44,8 @@ def _estimator(choice: EstimatorChoice, root: Path, among_candidates: bool) -> I
     path = estimators.import_path(choice.estimator)
     module, _, name = path.rpartition(".")
     if not module or (source := class_source.read(path)) is None:
-        yield from _by_import(choice)
+        problems = list(_by_import(choice))
+        yield from problems or _lock(path, root)
         return
     key = "train.candidates.estimators.arguments" if among_candidates else "train.arguments"
     yield from _arguments(name, source, choice, key)
@@ -111,7 +112,8 @@ def _by_import(choice: EstimatorChoice) -> Iterator[Problem]:
 
 def _lock(path: str, root: Path) -> Iterator[Problem]:
     """Whether the package of a class is locked, so that every later build has the same one."""
-    lock = root / paths.REQUIREMENTS_LOCK
+    extra = estimators.extra_of(path)
+    lock = root / (paths.EXTRA_LOCKS[extra] if extra else paths.REQUIREMENTS_LOCK)
     if not lock.is_file():
         return
     try:
