@@ -18,6 +18,7 @@ from clearance.preflight.class_source import ClassSource
 from clearance.preflight.problem import Problem
 
 _BUILT_IN = ", ".join(estimators.BUILT_IN)
+_NO_SUCH_CLASS = {model_faults.IMPORT_FAILED.code, model_faults.UNKNOWN_ESTIMATOR.code}
 
 
 def check(train: Train, root: Path) -> Iterator[Problem]:
@@ -100,13 +101,12 @@ def _by_import(choice: EstimatorChoice) -> Iterator[Problem]:
     path = estimators.import_path(choice.estimator)
     module, _, name = path.rpartition(".")
     known = class_source.names(module) if module else tuple(estimators.BUILT_IN)
-    if not module or (known and name not in known):
-        suggestion = suggestions.did_you_mean(name, known)
-        yield Problem(error=faults.UNKNOWN_ESTIMATOR(name=path, suggestion=suggestion, built_in=_BUILT_IN))
-        return
     try:
         estimators.build(choice.estimator, choice.arguments, 0)
     except ClearanceError as error:
+        if error.code in _NO_SUCH_CLASS and known and name not in known:
+            suggestion = suggestions.did_you_mean(name, known)
+            error = faults.UNKNOWN_ESTIMATOR(name=path, suggestion=suggestion, built_in=_BUILT_IN)
         yield Problem(error=error)
 
 

@@ -92,7 +92,12 @@ def _split(blocks: str, sizes: Integers) -> Iterable[str]:
     content, start = blocks.encode(), 0
     for size in sizes.tolist():
         block = content[start : start + max(size, 0)]
-        if size <= 0 or not block.startswith(b"Tree=") or b"\nTree=" in block or not block.endswith(b"\n"):
+        if (
+            size != len(block)
+            or not block.startswith(b"Tree=")
+            or b"\nTree=" in block
+            or not block.endswith(b"\n")
+        ):
             raise ValueError("tree_sizes does not fit the trees")
         start += size
         yield block.decode()
