@@ -11,6 +11,8 @@ PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 REQUIREMENTS_LOCK = Path("requirements.lock")
+EXTRA_LOCKS = {name: Path(f"requirements-{name}.lock") for name in ("catboost", "lightgbm", "xgboost")}
+"""The lock of each optional library, by the name of its module and of its group in pyproject.toml."""
 POLICIES = Path("policies")
 
 RAW_TABLE = Path("data/raw.parquet")

@@ -19,6 +19,8 @@ from scipy.special import expit
 from sklearn import ensemble, tree
 
 from clearance.models import encoding, scoring
+from clearance.models.boosters import explanations
+from clearance.models.boosters.explanations import BoosterExplanation
 
 Matrix = npt.NDArray[np.float64]
 Space = Literal["log-odds", "probability"]
@@ -29,12 +31,15 @@ CALLS = 200_000
 """The largest number of rows a model scores for the model-agnostic explainer."""
 TREE_ERROR = 1e-6
 """The largest error with which the contributions of trees may add up to the model's output."""
+SINGLE = 1e-6
+"""The largest difference between a probability and that of the log-odds, where it has single precision."""
 FEWEST = 10
 """With fewer rows than this the model-agnostic explainer replaces the tree explainer."""
 
 _VOTES = (tree.DecisionTreeClassifier, ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier)
 _BOOSTED = (ensemble.GradientBoostingClassifier, ensemble.HistGradientBoostingClassifier)
 _ROWS, _BACKGROUND, _PERMUTATIONS = 50, 25, 2
+_BY_COUNTS = "the train rows as the trees counted them (tree_path_dependent)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +86,14 @@ def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed:
     rows they were trained on, and all others by permutations against `background`.
     """
     kinds = scoring.model_kinds(pipeline)
-    typed = scoring.inputs(rows, kinds)
-    margin, space = _margin(pipeline, typed)
-    explainer = _suitable(
-        pipeline[-1], space, pipeline[:-1].transform(scoring.inputs(background, kinds)), seed
-    )
+    typed, encode = scoring.inputs(rows, kinds), pipeline[:-1].transform
+    encoded, estimator = encode(typed), pipeline[-1]
+    margin, space, booster = _margin(estimator, encoded)
+    explainer = _suitable(estimator, space, booster, encode(scoring.inputs(background, kinds)), seed)
     if explainer.space != space:
-        margin = _probability(pipeline, typed)
+        margin = _probability(estimator, encoded)
     with seeded(seed):
-        base, values = explainer.values(pipeline[:-1].transform(typed.head(explainer.most)))
+        base, values = explainer.values(encoded[: explainer.most])
     origins = encoding.origins(pipeline[0])
     summed = {
         name: values[:, [index for index, origin in enumerate(origins) if origin == name]].sum(axis=1)
@@ -121,17 +125,32 @@ def _probability(model: Any, rows: Any) -> Matrix:
     return np.asarray(model.predict_proba(rows), dtype="float64")[:, column]
 
 
-def _margin(pipeline: Any, typed: pd.DataFrame) -> tuple[Matrix, Space]:
-    """The model's own output: in log-odds where `decision_function` returns them, else as a probability."""
-    probability = _probability(pipeline, typed)
-    if hasattr(pipeline[-1], "decision_function"):
-        margin = np.asarray(pipeline.decision_function(typed), dtype="float64")
+def _margin(estimator: Any, rows: Matrix) -> tuple[Matrix, Space, BoosterExplanation | None]:
+    """The estimator's own output, in log-odds where it gives them and else as a probability.
+
+    And what explains it, where it is a booster whose log-odds are those of its probabilities.
+    """
+    probability = _probability(estimator, rows)
+    if booster := explanations.of(estimator):
+        margin = booster.log_odds(rows)
+        if np.allclose(expit(margin), probability, rtol=0, atol=SINGLE):
+            return margin, "log-odds", booster
+    if hasattr(estimator, "decision_function"):
+        margin = np.asarray(estimator.decision_function(rows), dtype="float64")
         if margin.shape == probability.shape and np.allclose(expit(margin), probability, rtol=0, atol=1e-9):
-            return margin, "log-odds"
-    return probability, "probability"
+            return margin, "log-odds", None
+    return probability, "probability", None
 
 
-def _suitable(estimator: Any, space: Space, background: Matrix, seed: int) -> _Explainer:
+def _suitable(
+    estimator: Any, space: Space, booster: BoosterExplanation | None, background: Matrix, seed: int
+) -> _Explainer:
+    if booster is not None:
+        by_booster = _by_booster(booster)
+        base, contributions = by_booster.values(background[:FEWEST])
+        error = np.abs(base + contributions.sum(axis=1) - booster.log_odds(background[:FEWEST])).max()
+        if by_booster.most >= FEWEST and error <= TREE_ERROR:
+            return by_booster
     coefficients = getattr(estimator, "coef_", None)
     if (
         space == "log-odds"
@@ -155,6 +174,16 @@ def _linear(estimator: Any, background: Matrix) -> _Explainer:
         space="log-odds",
         most=2**31,
         values=lambda rows: (float(explainer.expected_value), np.asarray(explainer.shap_values(rows))),
+    )
+
+
+def _by_booster(booster: BoosterExplanation) -> _Explainer:
+    return _Explainer(
+        name=booster.name,
+        against=_BY_COUNTS,
+        space="log-odds",
+        most=TREE_WORK // max(1, booster.size.nodes * booster.size.depth**2),
+        values=booster.values,
     )
 
 
@@ -184,7 +213,7 @@ def _by_trees(estimator: Any, space: Space) -> _Explainer:
 
     return _Explainer(
         name="shap.TreeExplainer",
-        against="the train rows as the trees counted them (tree_path_dependent)",
+        against=_BY_COUNTS,
         space=space,
         most=TREE_WORK // max(1, cost),
         values=values,
