@@ -12,6 +12,9 @@ DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 REQUIREMENTS_LOCK = Path("requirements.lock")
 
+EXTERNAL = Path("external")
+"""What was made elsewhere: model files, tables of answers, lists of the rows that trained them."""
+
 RAW_TABLE = Path("data/raw.parquet")
 ORIGIN = Path("data/origin.json")
 PREPARED = Path("data/prepared")

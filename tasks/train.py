@@ -18,6 +18,7 @@ from clearance import files, params, paths, stage
 from clearance.data import faults as data_faults
 from clearance.data.tables import prepared
 from clearance.documents.evidence_document import unless_blocked
+from clearance.documents.measurement import Measurement
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import ModelFile, TrainingData, TrainingDocument
 from clearance.documents.validation_document import PreparedValidationDocument
@@ -31,9 +32,12 @@ from clearance.models import (
     model_file,
     pareto,
     scoring,
+    thresholds,
     training_record,
     tune_constraints,
 )
+from clearance.models.external import adopted, answers, reading
+from clearance.models.external import record as external_record
 from clearance.policy import policy_file
 
 NO_CONSTRAINTS = tune_constraints.Constraints()
@@ -135,10 +139,58 @@ def training_document(
     )
 
 
-def _versions(path: str) -> dict[str, str]:
+def _versions(path: str | None) -> dict[str, str]:
+    """The versions behind every model, and that of the package of the class at `path`."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    versions |= dict([estimators.distribution(path)])
+    versions |= dict([estimators.distribution(path)]) if path else {}
     return versions | {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+
+
+def external_document(
+    *,
+    model: adopted.Adopted,
+    cut: external_record.Threshold,
+    tune: prepared.Prepared,
+    model_sha256: str,
+    settings: params.Params,
+    split: SplitDocument,
+    lock_sha256: str,
+) -> TrainingDocument:
+    """The training document of a model that was made elsewhere: what it is, and what is only declared."""
+    pipeline, external = model.pipeline, settings.train.external
+    if external is None:
+        raise ValueError("no model made elsewhere is declared")
+    kinds = scoring.model_kinds(pipeline)
+    scores = scoring.score(pipeline, tune.inputs(pipeline.feature_names_in_))
+    figures = thresholds.measure(scores, tune.label, cut.value).to_json()
+    if model.answer == "decisions":
+        figures["roc_auc"] = None
+    estimator = pipeline[-1]
+    protected = external_record.protected_at_decision(model, settings.data.protected)
+    return TrainingDocument.create(
+        measurements={tune_constraints.PROTECTED_AT_DECISION: protected},
+        estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
+        arguments={},
+        estimator_params={},
+        mitigation="not known",
+        mitigation_ships="what was made elsewhere, as it is",
+        uses_protected_at_decision=bool(protected.value),
+        weights=None,
+        search=None,
+        threshold=cut.value,
+        threshold_rule=cut.rule,
+        tune=figures,
+        warnings=(),
+        model=ModelFile(file=paths.MODEL.as_posix(), sha256=model_sha256),
+        data=TrainingData(rows=split.rows, row_digests=split.row_digests, tables=split.tables),
+        split_use=external_record.SPLIT_USE,
+        features=kinds,
+        inputs=[{"name": name, "type": _TYPES[kind]} for name, kind in kinds.items()],
+        input_example=scoring.example(kinds),
+        libraries=_versions(None) | external_record.libraries(estimator),
+        requirements_sha256=lock_sha256,
+        external=external_record.external_model(external, model, cut, split),
+    )
 
 
 def main() -> None:
@@ -153,6 +205,13 @@ def main() -> None:
         return
     if validation.tables != split.tables:
         raise data_faults.VALIDATED_ANOTHER_TABLE(report=paths.VALIDATION_PREPARED, table=paths.PREPARED)
+    if settings.train.external is None:
+        _train_here(settings, split)
+    else:
+        _adopt(settings, split)
+
+
+def _train_here(settings: params.Params, split: SplitDocument) -> None:
     rows, tune = prepared.read_splits(Path(), "train", "tune")
     policy = policy_file.load(Path(settings.policy.file))
     constraints = tune_constraints.from_policy(policy, settings.policy.as_of)
@@ -177,6 +236,52 @@ def main() -> None:
         pareto.write(folder, document.to_json()["candidates"])
     document.write(Path())
     _log(selection, document.estimator, len(rows.label))
+
+
+def _adopt(settings: params.Params, split: SplitDocument) -> None:
+    """Take the model that was made elsewhere; nothing is fitted, and no label of a test row is read."""
+    choice = settings.train
+    if choice.external is None:
+        raise ValueError("no model made elsewhere is declared")
+    tune, sample = _rows_for_checks()
+    left_out = split.measurements["left_out"]
+    rows = answers.Rows(
+        by_split=prepared.read_keys(Path()),
+        left_out=int(left_out.value or 0) if isinstance(left_out, Measurement) else 0,
+    )
+    model = reading.adopt(choice, settings.data, sample, rows)
+    reading.try_out(choice.external.file, model, sample)
+    cut = external_record.threshold(choice.external.file, model, choice.threshold, tune)
+    with files.replacing_folder(paths.TRAINED) as folder:
+        decider = model_file.with_threshold(model.pipeline, cut.value)
+        model_sha256 = model_file.save(decider, folder / paths.MODEL.name)
+        _refuse_unfaithful(decider, folder / paths.MODEL.name, model_sha256, sample)
+    document = external_document(
+        model=model,
+        cut=cut,
+        tune=tune,
+        model_sha256=model_sha256,
+        settings=settings,
+        split=split,
+        lock_sha256=files.sha256(paths.REQUIREMENTS_LOCK),
+    )
+    with files.replacing_folder(paths.TRAIN_FIGURES) as folder:
+        pareto.write(folder, document.to_json()["candidates"])
+    document.write(Path())
+    logger.info("took %s, made elsewhere; declared by %s", choice.external.file, choice.external.declared_by)
+    logger.info("favourable from a score of %.4f (%s)", cut.value, cut.rule)
+
+
+def _rows_for_checks() -> tuple[prepared.Prepared, prepared.Prepared]:
+    """The tune rows, and rows on which the model is tried: tune rows where there are any, else test rows.
+
+    Nothing is learned from them, chosen on them or measured: a model must be able to score its inputs.
+    """
+    (tune,) = prepared.read_splits(Path(), "tune")
+    if len(tune.label):
+        return tune, tune
+    (test,) = prepared.read_splits(Path(), "test")
+    return tune, test
 
 
 def _log(selection: candidate_search.Selection, path: str, rows: int) -> None:

@@ -162,6 +162,33 @@ class BeforeAfter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeclaredFact:
+    """Something that was not measured here: what it is about, and what was declared of it."""
+
+    about: Literal["scores", "decisions", "threshold", "training rows", "features", "training"]
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalModel:
+    """A model that was made elsewhere: its file, and what is known of it only from `declared_by`.
+
+    `origin` says where its scores come from: `computed` here by the model, `sandboxed` by code that ran in a
+    sandbox and does not ship, `declared` by a table. `answer` is `decisions` where it gives no scores.
+    `made_with` are the versions of libraries that its file records.
+    """
+
+    file: str
+    sha256: Sha256
+    format: Literal["skops", "lightgbm", "xgboost", "onnx", "mlflow", "table"]
+    origin: Literal["computed", "sandboxed", "declared"]
+    answer: Literal["scores", "decisions"]
+    declared_by: str
+    declared: tuple[DeclaredFact, ...]
+    made_with: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingDocument(MeasuredDocument):
     """All that is needed to log, check or repeat a training. No row of the tables is in it.
 
@@ -196,8 +223,14 @@ class TrainingDocument(MeasuredDocument):
     candidates: tuple[CandidateReport | SkippedCandidateReport, ...] = ()
     reference: CandidateReport | None = None
     before_after: BeforeAfter | None = None
+    external: ExternalModel | None = field(default=None, metadata=WHEN_SET)
 
     @property
     def model_digest(self) -> str:
         """The SHA-256 of the model's file."""
         return self.model.sha256
+
+    @property
+    def gives_decisions_alone(self) -> bool:
+        """Whether the model gives decisions and no scores: its scores in the evidence are then 0 and 1."""
+        return self.external is not None and self.external.answer == "decisions"

@@ -14,6 +14,10 @@ from clearance import yaml
 from clearance.models import faults
 
 LOADERS = {
+    "clearance.models.external.file_model.FileModel": "ObjectNode",
+    "clearance.models.external.inputs.Inputs": "ObjectNode",
+    "clearance.models.external.relabelled.Relabelled": "ObjectNode",
+    "clearance.models.external.score_table.ScoreTable": "ObjectNode",
     "clearance.models.group_thresholds.GroupScores": "ObjectNode",
     "fairlearn.preprocessing._correlation_remover.CorrelationRemover": "ObjectNode",
     "numpy.dtype": "DTypeNode",
