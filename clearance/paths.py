@@ -11,6 +11,7 @@ PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 REQUIREMENTS_LOCK = Path("requirements.lock")
+POLICIES = Path("policies")
 
 EXTERNAL = Path("external")
 """What was made elsewhere: model files, tables of answers, lists of the rows that trained them."""

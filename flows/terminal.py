@@ -7,17 +7,21 @@ imported meanwhile, and a wrong parameter is reported at once.
 from __future__ import annotations
 
 import atexit
+import datetime as dt
 import logging
 import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearance import environment, params, paths
+from clearance import environment, params, paths, run_lock
 from clearance.cli import run_options
+from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError, ExitCode
-from clearance.promotion import receipt
+from clearance.promotion import receipt, unchanged
 from clearance.reporting import attempt_notice, summary
 from flows import display, prefect_server
 from flows.runner import overrides, run_context
@@ -38,14 +42,10 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
         base = params.read_yaml(root / paths.PARAMS)
         changes = overrides.with_policy(overrides.check(overrides.from_settings(settings, base)), policy_file)
-        with run_context.open_run(root, changes, screen.show, force=force) as run:
-            policy = run.settings.policy
-            screen.say(
-                f"{run.settings.name} under {policy.file} as of {policy.as_of}; each step says when it ends"
-            )
-            with screen:
-                state = _train(run, interrupted)
-            code = _show_end(screen, run, state)
+        if not (changes or force) and _is_unchanged(root):
+            code = _tell_again(screen, root)
+        else:
+            code = _run(screen, root, changes, interrupted, force=force)
     except ClearanceError as error:
         screen.fail(f"error: {error}")
         code = ExitCode.ERROR
@@ -55,6 +55,50 @@ def main(settings: tuple[str, ...], policy_file: str | None, force: bool, any_ve
     if any_verdict and code not in (ExitCode.ERROR, ExitCode.INTERRUPTED):
         code = ExitCode.PASS
     sys.exit(code)
+
+
+def _is_unchanged(root: Path) -> bool:
+    """Whether a run would do nothing, while no other one works here."""
+    with run_lock.hold(root):
+        return unchanged.holds(root, _today(), os.environ)
+
+
+def _tell_again(screen: display.Display, root: Path) -> ExitCode:
+    """Show the last run's end without a run."""
+    settings = params.load(root / paths.PARAMS)
+    policy = settings.policy
+    screen.say(
+        f"{settings.name} under {policy.file} as of {policy.as_of}: nothing has changed since the last run. "
+        "Every file was read again and is the one that was judged"
+    )
+    return _show_verdict(screen, root, root, [])
+
+
+def _run(
+    screen: display.Display,
+    root: Path,
+    changes: Mapping[str, Any],
+    interrupted: threading.Event,
+    *,
+    force: bool,
+) -> ExitCode:
+    day, variables = _today(), dict(os.environ)
+    with run_context.open_run(root, changes, screen.show, force=force) as run:
+        policy = run.settings.policy
+        screen.say(
+            f"{run.settings.name} under {policy.file} as of {policy.as_of}; each step says when it ends"
+        )
+        with screen:
+            state = _train(run, interrupted)
+        code = _show_end(screen, run, state)
+    if run.folder == root and code not in (ExitCode.ERROR, ExitCode.LAPSED):
+        with run_lock.hold(root):
+            unchanged.record(root, day, variables)
+    return code
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def _catch_interrupts() -> threading.Event:
@@ -114,21 +158,29 @@ def _show_end(screen: display.Display, run: run_context.RunContext, state: State
     if state.name not in training.JUDGED:
         screen.fail(f"\n{state.name}: {state.message}")
         return ExitCode.ERROR
-    verdict = attempt_notice.read_verdict(run.folder)
+    code = _show_verdict(screen, run.root, run.folder, [run.retention], what_if=not run.effects_after)
+    return ExitCode.LAPSED if state.name == training.LAPSED else code
+
+
+def _show_verdict(
+    screen: display.Display, root: Path, folder: Path, retention: Sequence[str], *, what_if: bool = False
+) -> ExitCode:
+    """Show the verdict of the run that worked in `folder`, and where to look next; return its exit status."""
+    verdict = attempt_notice.read_verdict(folder)
     screen.say("")
-    screen.say(summary.title(verdict), "bold green" if state.name == "Completed" else "bold yellow")
-    counts = summary.counts(run.folder, verdict)
-    notes = counts if run.effects_after else ["a what-if: nothing was registered or released"]
-    judged = [*summary.reasons(verdict), *summary.overrides(verdict), *summary.data_warnings(run.folder)]
-    for line in [*judged, *receipt.release_lines(run.folder), *notes]:
+    screen.say(summary.title(verdict), "bold green" if verdict.verdict == Outcome.PASS else "bold yellow")
+    counts = summary.counts(folder, verdict)
+    notes = ["a what-if: nothing was registered or released"] if what_if else counts
+    judged = [*summary.reasons(verdict), *summary.overrides(verdict), *summary.data_warnings(folder)]
+    for line in [*judged, *receipt.release_lines(folder), *notes]:
         screen.say(f"  {line}")
-    report = os.path.relpath(run.folder / summary.REPORT, run.root)
-    pages = os.path.relpath(run.folder / paths.DATA_DOCS / "raw" / "index.html", run.root)
-    data = [f"data     {pages}"] if (run.root / pages).exists() else []
-    retention = [f"         {run.retention}"] if run.retention else []
-    for line in ("", f"report   {report}", *retention, *data, "browse   make ui"):
+    report = os.path.relpath(folder / summary.REPORT, root)
+    pages = os.path.relpath(folder / paths.DATA_DOCS / "raw" / "index.html", root)
+    data = [f"data     {pages}"] if (root / pages).exists() else []
+    kept = [f"         {line}" for line in retention if line]
+    for line in ("", f"report   {report}", *kept, *data, "browse   make ui"):
         screen.say(line)
-    return ExitCode.LAPSED if state.name == training.LAPSED else verdict.verdict.exit_code
+    return verdict.verdict.exit_code
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from clearance.models import (
     thresholds,
     training_record,
     tune_constraints,
+    tune_measurements,
 )
 from clearance.models.external import adopted, answers, reading
 from clearance.models.external import record as external_record
@@ -42,6 +43,9 @@ from clearance.policy import policy_file
 
 NO_CONSTRAINTS = tune_constraints.Constraints()
 """What candidates must satisfy without a policy: nothing, and nothing is explicitly allowed."""
+
+DEFAULTS = params.Evaluate()
+"""How what the policy's rules read is measured where nothing is declared."""
 
 REFITTED = 500
 """The rows of each outcome on which the estimator is fitted twice."""
@@ -62,15 +66,17 @@ def train(  # noqa: PLR0917 - what a run is made of
     choice: params.Train,
     seed: int,
     constraints: tune_constraints.Constraints = NO_CONSTRAINTS,
+    options: params.Evaluate = DEFAULTS,
 ) -> candidate_search.Selection:
     """Fit the candidates that `choice` names on `rows`, and choose thresholds and one candidate on `tune`.
 
-    Raises DataError when the rows cannot be learned from, ConfigurationError when the choice does not work.
+    `options` say how what the policy's rules read is measured. Raises DataError when the rows cannot be
+    learned from, ConfigurationError when the choice does not work.
     """
     _refuse_unusable(rows)
     setting = candidates.Setting(
         rows=rows,
-        tune=tune,
+        tune=tune_measurements.TuneRows.of(tune, data, options, seed),
         types={name: column.type for name, column in data.columns.items()},
         threshold=choice.threshold,
         limits=constraints.rules,
@@ -215,7 +221,9 @@ def _train_here(settings: params.Params, split: SplitDocument) -> None:
     rows, tune = prepared.read_splits(Path(), "train", "tune")
     policy = policy_file.load(Path(settings.policy.file))
     constraints = tune_constraints.from_policy(policy, settings.policy.as_of)
-    selection = train(rows, tune, settings.data, settings.train, settings.seed, constraints)
+    selection = train(
+        rows, tune, settings.data, settings.train, settings.seed, constraints, settings.evaluate
+    )
     pipeline = selection.chosen.pipeline
     for warning in selection.chosen.fitted.warnings:
         logger.warning("%s", warning)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,18 @@ import pytest
 
 from clearance import params
 from clearance.errors import ConfigurationError, DataError
-from clearance.models import attribution, candidate_search, candidates, model_file, scoring, tune_constraints
+from clearance.models import (
+    attribution,
+    candidate_search,
+    candidates,
+    model_file,
+    scoring,
+    tune_constraints,
+    tune_measurements,
+)
 from clearance.models.mitigations import MITIGATIONS
 from clearance.policy import policy_file, schema
-from tasks import train
+from tasks import assess, evaluate, train
 from tests.support import biased, learnable
 
 AS_OF = dt.date(2026, 11, 22)
@@ -272,19 +282,93 @@ def test_what_the_policy_says_about_protected_attributes() -> None:
 def test_only_rules_that_decide_and_block_bind_a_candidate_and_what_is_not_measured_is_listed() -> None:
     book = policy_file.load(learnable.ROOT / "policies/demo.yaml")
     rules = tune_constraints.from_policy(book, AS_OF).rules
-    assert {constraint.document for constraint in rules} == {"fairness"}
+    assert {constraint.document for constraint in rules} == {"fairness", "performance", "explanation"}
     assert all(constraint.severity == "block" for constraint in rules)
-    measurements = tune_constraints.measure(TUNE.protected, TUNE.label, TUNE.label == 1)
+    figures = measured_rules(rules, TUNE.label.astype(float))
+    unmeasured = tune_constraints.unmeasured_rules(rules, figures)
+    assert unmeasured
+    assert {entry.id for entry in rules if entry.document == "explanation"} == {*unmeasured}
     foreign = rule("fairness.no_such_metric", id="foreign")
-    assert tune_constraints.check_rules((foreign,), measurements) == ()
-    assert tune_constraints.unmeasured_rules((foreign, rule()), measurements) == ["foreign by race"]
+    assert tune_constraints.check_rules((foreign,), figures) == ()
+    assert tune_constraints.unmeasured_rules((foreign, rule()), figures) == ["foreign by race"]
     over, ratio = (
-        tune_constraints.check_rules((constraint,), measurements)[0]
+        tune_constraints.check_rules((constraint,), figures)[0]
         for constraint in (rule(), rule("fairness.demographic_parity_ratio", limit={"at_least": 0.8}))
     )
-    gap = measurements[GAP]["race"].value
-    assert over.excess == pytest.approx(gap - 0.05)  # type: ignore[operator]
-    assert ratio.excess == pytest.approx(0.8 - measurements["demographic_parity_ratio"]["race"].value)  # type: ignore[operator]
+    gap, share = (
+        figures[f"fairness.demographic_parity_{name}"]["race"].value for name in ("difference", "ratio")
+    )
+    assert gap is not None
+    assert share is not None
+    assert over.excess == pytest.approx(gap - 0.05)
+    assert ratio.excess == pytest.approx(0.8 - share)
+
+
+def measured_rules(
+    rules: Sequence[schema.Rule], scores: scoring.Scores, **options: Any
+) -> tune_measurements.Figures:
+    tune = tune_measurements.TuneRows.of(TUNE, learnable.data(), params.Evaluate(**options), 1)
+    return tune_measurements.measure(rules, tune, scores, 0.5)
+
+
+def test_what_a_rule_reads_on_tune_rows_is_what_the_stages_measure_on_any_rows() -> None:
+    """Every number of the performance and the fairness document, by attribute and by intersection."""
+    scores = np.random.default_rng(1).random(len(TUNE.label))
+    rules = (rule("performance.roc_auc", attribute=None), rule(attribute="race & sex"), rule())
+    figures = measured_rules(rules, scores, bins=7)
+    shared: dict[str, Any] = {
+        "label": TUNE.label,
+        "scores": scores,
+        "threshold": 0.5,
+        "model_sha256": "0" * 64,
+    }
+    options = params.Evaluate(bins=7)
+    performance = evaluate.evaluate(**shared, options=options, seed=1)
+    fairness = assess.assess(**shared, options=options, seed=1, protected=TUNE.protected, declared_groups={})
+    expected = {f"performance.{name}": {None: one.value} for name, one in performance.measurements.items()}
+    expected |= {
+        f"fairness.{name}": {over: by_name[over].value for over in ("race", "race & sex")}
+        for name, by_name in fairness.measurements.items()
+    }
+    assert {
+        name: {over: one.value for over, one in by_name.items()} for name, by_name in figures.items()
+    } == expected
+    assert measured_rules((rule("explanation.rows", attribute=None),), scores) == {}
+
+
+def test_every_blocking_rule_that_tune_rows_can_tell_is_honoured() -> None:
+    """The most useful candidate breaks a rule on performance alone, or one on an intersection alone."""
+    grid = {"estimators": ["logistic_regression"], "mitigations": ["none", WAYS["grid"]]}
+    free = select(tune_constraints.Constraints(protected="allowed"), candidates=grid)
+    mitigated = next(each for each in free.fitted if each.mitigation.method == "grid_search")
+    assert free.chosen.mitigation.method == "none"
+    for constraint in (
+        rule(attribute="race & sex", limit={"at_most": 0.3}),
+        rule("fairness.scoring_rate_ratio", limit={"at_least": 0.6}),
+    ):
+        demands = tune_constraints.Constraints(rules=(constraint,), protected="allowed")
+        assert select(demands, candidates=grid).chosen.mitigation.method == "grid_search", constraint
+    auc = [each.tune.roc_auc for each in (free.chosen, mitigated)]
+    assert auc[0] > auc[1] + 0.01  # type: ignore[operator]
+    able = rule("performance.roc_auc", id="able", attribute=None, limit={"at_least": auc[0] - 0.005})  # type: ignore[operator]
+    both = tune_constraints.Constraints(rules=(rule(limit={"at_most": 0.1}), able), protected="allowed")
+    selection = select(both, candidates=grid)
+    broken = {
+        each.mitigation.method: {check.rule: check.excess for check in each.result.rule_checks}
+        for each in selection.fitted
+    }
+    assert broken["none"]["able"] == 0
+    assert broken["grid_search"]["able"] > 0  # type: ignore[operator]
+
+
+def test_a_model_worse_than_a_coin_is_of_no_use_whatever_rules_it_keeps() -> None:
+    upside_down = dataclasses.replace(TUNE, label=1 - TUNE.label)
+    section = params.Train(estimator="logistic_regression")
+    candidate = train.train(TRAIN, upside_down, learnable.data(), section, 1).chosen
+    assert candidate.tune.roc_auc is not None
+    assert candidate.tune.roc_auc < candidates.COIN
+    assert candidate.result.unusable_because is not None
+    assert fitted("none").result.unusable_because is None
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,11 @@ CANDIDATE = st.builds(
 )
 
 
+def test_a_value_that_all_lack_does_not_hide_the_others() -> None:
+    assert chosen(made(0.9, None, 0.4), made(0.5, None, 0.1)) == 1
+    assert chosen(made(0.5, None, None), made(0.4, None, 0.9)) == 1
+
+
 @given(st.lists(CANDIDATE, min_size=1, max_size=5))
 def test_order_only_breaks_ties(candidates: list[selection_rule.CandidateResult]) -> None:
     best = candidates[chosen(*candidates)]

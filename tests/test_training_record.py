@@ -36,11 +36,14 @@ def test_all_candidates_are_told_and_one_is_chosen(tmp_path: Path, monkeypatch: 
     assert [trial["mitigation"] for trial in trials] == ["none", "reweighing", "grid_search (steps=4)"]
     assert [trial["chosen"] for trial in trials].count(True) == 1
     assert all(trial["why"] and trial["disparity"]["demographic_parity_difference"] for trial in trials)
-    assert "point values keep every blocking fairness rule" in record["choice"]["rule"]
+    assert "point values keep every blocking rule" in record["choice"]["rule"]
     assert record["choice"]["keeps_every_rule"] == (not trials[2]["broken"])
     assert record["choice"]["rules"] == [
-        *("demographic-parity-difference", "demographic-parity-ratio", "protected-attributes-are-known")
+        *("approves-about-as-many-as-the-labels", "decides-better-than-chance"),
+        *("demographic-parity-difference", "demographic-parity-ratio", "explanation-adds-up"),
+        *("protected-attributes-are-known", "ranks-better-than-chance"),
     ]
+    assert record["choice"]["rules_not_measured_on_tune_rows"] == ["explanation-adds-up"]
     assert "the candidate" in record["split_use"]["tune"]
     (winner,) = [trial for trial in trials if trial["chosen"]]
     table = record["before_after"]

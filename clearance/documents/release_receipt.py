@@ -36,6 +36,7 @@ class ReleaseReceipt(Document):
     `test_uses` counts the models that the test rows have judged; None where no rows judge, or nothing counts.
     `lapsed` is why what allowed the champion no longer holds.
     `request` is what approvers must know of the candidate, a sentence each.
+    `ledger` is the digest of the last ledger entry that the release knew.
     """
 
     path: ClassVar[Path] = paths.RELEASE_RECEIPT
@@ -51,3 +52,4 @@ class ReleaseReceipt(Document):
     lapsed: str | None = field(default=None, metadata=WHEN_SET)
     request: tuple[str, ...] = ()
     attempt: AttemptReceipt | None = field(default=None, metadata=WHEN_SET)
+    ledger: str | None = field(default=None, metadata=WHEN_SET)

@@ -24,6 +24,7 @@ from clearance.models import (
     selection_rule,
     thresholds,
     tune_constraints,
+    tune_measurements,
 )
 from clearance.models.mitigation_spec import MitigationInputs, MitigationSpec, Option, RowWeights
 from clearance.models.mitigations import MITIGATIONS
@@ -32,13 +33,16 @@ from clearance.policy.schema import Rule
 OBJECTIVE: thresholds.Objective = "balanced_accuracy"
 """The utility where the threshold is fixed and no objective is set."""
 
+COIN = 0.5
+"""The ROC AUC of scores that say nothing about the label."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """What all candidates share: rows, types of the columns, choice of a threshold, limits, seed."""
 
     rows: prepared.Prepared
-    tune: prepared.Prepared
+    tune: tune_measurements.TuneRows
     types: Mapping[str, str | None]
     threshold: params.Threshold
     limits: Sequence[Rule]
@@ -58,7 +62,8 @@ class Setting:
 class Candidate:
     """A fitted pipeline with its threshold, its measurements on tune rows, and what it was made from.
 
-    `members` lists the pipelines a mitigation fitted and which one was taken; None where it fits one only.
+    `figures` are what the policy's rules read. `members` lists the pipelines a mitigation fitted and which
+    one was taken; None where it fits one only.
     """
 
     estimator: params.EstimatorChoice
@@ -69,6 +74,7 @@ class Candidate:
     threshold_rule: str
     tune: thresholds.DecisionMetrics
     disparity: tune_constraints.Disparity
+    figures: tune_measurements.Figures
     result: selection_rule.CandidateResult
     members: list[dict[str, Any]] | None = None
 
@@ -119,7 +125,7 @@ def fit(setting: Setting, chosen: params.EstimatorChoice, mitigation: params.Mit
             mitigation=mitigation,
             pipeline=fitted.pipeline,
             rows=rows,
-            tune=setting.tune,
+            tune=setting.tune.rows,
             kinds=kinds,
             objective=setting.objective,
         )
@@ -151,14 +157,13 @@ def _choose(setting: Setting, parts: _Parts, options: Sequence[Option]) -> Candi
 
 def _measure(setting: Setting, parts: _Parts, option: Option) -> Candidate:
     pipeline = fitting.single_threaded(option.pipeline)
-    scores = scoring.score(pipeline, setting.tune.inputs(pipeline.feature_names_in_))
+    rows = setting.tune.rows
+    scores = scoring.score(pipeline, rows.inputs(pipeline.feature_names_in_))
     if not np.all((scores >= 0) & (scores <= 1)):
         raise faults.SCORES_OUT_OF_RANGE(estimator=parts.estimator.estimator)
     cut, rule = option.cut or _cut(scores, setting)
-    tune = thresholds.measure(scores, setting.tune.label, cut)
-    decision = scoring.decide(scores, cut)
-    disparity = tune_constraints.measure(setting.tune.protected, setting.tune.label, decision)
-    constant = tune.selection_rate in (0.0, 1.0, None)
+    tune = thresholds.measure(scores, rows.label, cut)
+    figures = tune_measurements.measure(setting.limits, setting.tune, scores, cut)
     return Candidate(
         estimator=parts.estimator,
         mitigation=parts.mitigation,
@@ -167,13 +172,23 @@ def _measure(setting: Setting, parts: _Parts, option: Option) -> Candidate:
         threshold=cut,
         threshold_rule=rule,
         tune=tune,
-        disparity=disparity,
+        disparity=tune_constraints.measure(rows.protected, rows.label, scoring.decide(scores, cut)),
+        figures=figures,
         result=selection_rule.CandidateResult(
             utility=getattr(tune, setting.objective),
-            rule_checks=tune_constraints.check_rules(setting.limits, disparity),
-            unusable_because="it decides all tune rows alike" if constant else None,
+            rule_checks=tune_constraints.check_rules(setting.limits, figures),
+            unusable_because=_unusable(tune),
         ),
     )
+
+
+def _unusable(tune: thresholds.DecisionMetrics) -> str | None:
+    """Why nobody could use decisions with these figures, whatever the policy says; None where one could."""
+    if tune.selection_rate in (0.0, 1.0, None):
+        return "it decides all tune rows alike"
+    if tune.roc_auc is not None and tune.roc_auc < COIN:
+        return f"it ranks tune rows worse than a coin would (ROC AUC {tune.roc_auc:.3f})"
+    return None
 
 
 def points(disparity: tune_constraints.Disparity) -> dict[str, dict[str, float | None]]:
@@ -188,5 +203,5 @@ def _cut(scores: scoring.Scores, setting: Setting) -> tuple[float, str]:
     """The threshold, and the rule by which it was set, as the evidence states it."""
     if setting.threshold.fixed is not None:
         return setting.threshold.fixed, "fixed in params.yaml"
-    cut = thresholds.choose(scores, setting.tune.label, setting.objective)
+    cut = thresholds.choose(scores, setting.tune.rows.label, setting.objective)
     return cut, thresholds.RULE.format(objective=setting.objective)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 RULE = (
-    "of the candidates whose tune-row point values keep every blocking fairness rule of the policy, the "
-    "one with the highest utility ({utility}); of equals the first listed. When none keeps them all, the one "
-    "whose largest excess over a limit is smallest; of equals the one with the higher utility, then the "
-    "first listed. A candidate that decides all tune rows alike, or has no utility, is chosen only when all "
-    "are such"
+    "of the candidates whose tune-row point values keep every blocking rule of the policy that tune rows can "
+    "tell, the one with the highest utility ({utility}); of equals the first listed. When none keeps them "
+    "all, the one with the fewest undefined values, then the one whose largest excess over a limit is "
+    "smallest; of equals the one with the higher utility, then the first listed. A candidate that decides "
+    "all tune rows alike, ranks them worse than a coin, or has no utility, is chosen only when all are such"
 )
 """What `choose` does, as the evidence states it."""
 
@@ -47,9 +47,14 @@ class CandidateResult:
         return all(check.excess == 0 for check in self.rule_checks)
 
     @property
+    def undefined(self) -> int:
+        """How many values are undefined, or NaN."""
+        return sum(check.excess is None or math.isnan(check.excess) for check in self.rule_checks)
+
+    @property
     def worst(self) -> float:
-        """The largest excess: 0 when every rule is kept, infinite when a value is undefined or NaN."""
-        return max((_number(check.excess, math.inf) for check in self.rule_checks), default=0.0)
+        """The largest excess of a value that is defined: 0 when every such rule is kept."""
+        return max((_number(check.excess, 0.0) for check in self.rule_checks), default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +83,12 @@ def choose(candidates: Sequence[CandidateResult]) -> Choice:
     )
 
 
-def _rank(candidate: CandidateResult) -> tuple[bool, bool, float, float]:
+def _rank(candidate: CandidateResult) -> tuple[bool, bool, int, float, float]:
     """The sort key: the smallest is the best."""
     return (
         candidate.unusable_because is not None or candidate.utility is None,
         not candidate.keeps_every_rule,
+        candidate.undefined,
         candidate.worst,
         -_number(candidate.utility, -math.inf),
     )

@@ -63,7 +63,7 @@ def choice(
         reason=best.reasons[best.chosen],
         rules=tuple(sorted({rule.id for rule in constraints.rules})),
         rules_not_measured_on_tune_rows=tuple(
-            tune_constraints.unmeasured_rules(constraints.rules, selection.chosen.disparity)
+            tune_constraints.unmeasured_rules(constraints.rules, selection.chosen.figures)
         ),
         policy_on_protected_at_decision=constraints.protected,
     )

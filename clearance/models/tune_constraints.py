@@ -1,4 +1,4 @@
-"""The fairness rules of a policy, checked on tune rows by their point values, to choose among candidates.
+"""The rules of a policy on a model, checked on tune rows by their point values, to choose among candidates.
 
 Tune rows rank candidates; they prove nothing. Whether a model passes is judged on test rows, by interval.
 """
@@ -17,10 +17,14 @@ import pandas as pd
 from clearance.documents.measurement import Measurement
 from clearance.metrics import counts, fairness
 from clearance.models.selection_rule import RuleCheck
+from clearance.models.tune_measurements import Figures
 from clearance.policy.schema import Limit, Policy, Rule
 
 PROTECTED_AT_DECISION = "protected_at_decision"
 """The measurement in `reports/training.json`: 1 when the model uses a protected attribute, else 0."""
+
+_ON_A_MODEL = ("performance", "fairness", "explanation")
+"""The documents whose numbers differ from candidate to candidate."""
 
 Disparity = Mapping[str, Mapping[str, Measurement]]
 """A measurement for each metric and attribute."""
@@ -33,7 +37,7 @@ Stance = Literal["allowed", "forbidden", "not named"]
 class Constraints:
     """What a policy requires when candidates are chosen.
 
-    `rules` are the blocking rules on fairness that decide. `protected` is whether the policy allows a model
+    `rules` are the blocking rules on a model that decide. `protected` is whether the policy allows a model
     to use a protected attribute: `not named` when no rule in force reads `training.protected_at_decision`,
     which does not allow it.
     """
@@ -48,7 +52,7 @@ def from_policy(policy: Policy, as_of: dt.date) -> Constraints:
     on_use = [rule for rule in in_force if rule.metric == f"training.{PROTECTED_AT_DECISION}"]
     forbids = any(_decides(rule) and not (rule.limit and rule.limit.encloses(1, 1)) for rule in on_use)
     return Constraints(
-        rules=tuple(rule for rule in in_force if rule.document == "fairness" and _decides(rule)),
+        rules=tuple(rule for rule in in_force if rule.document in _ON_A_MODEL and _decides(rule)),
         protected="forbidden" if forbids else "allowed" if on_use else "not named",
     )
 
@@ -75,27 +79,27 @@ def measure(
     }
 
 
-def check_rules(rules: Sequence[Rule], disparity: Disparity) -> tuple[RuleCheck, ...]:
-    """Each rule checked on the point value it reads; rules on values that `disparity` lacks are left out."""
+def check_rules(rules: Sequence[Rule], figures: Figures) -> tuple[RuleCheck, ...]:
+    """Each rule checked on the point value it reads; rules on values that `figures` lack are left out."""
     return tuple(
-        _check(rule.id, name, rule.limit, disparity[rule.measurement][name])
+        _check(rule.id, name, rule.limit, figures[rule.metric][name])
         for rule in rules
         for name in rule.read_for
-        if rule.limit is not None and name is not None and name in disparity.get(rule.measurement, {})
+        if rule.limit is not None and name in figures.get(rule.metric, {})
     )
 
 
-def unmeasured_rules(rules: Sequence[Rule], disparity: Disparity) -> list[str]:
+def unmeasured_rules(rules: Sequence[Rule], figures: Figures) -> list[str]:
     """The rules on values that are not measured on tune rows, each with its attribute."""
     return [
         rule.id if name is None else f"{rule.id} by {name}"
         for rule in rules
         for name in rule.read_for
-        if name is None or name not in disparity.get(rule.measurement, {})
+        if name not in figures.get(rule.metric, {})
     ]
 
 
-def _check(rule: str, attribute: str, limit: Limit, measurement: Measurement) -> RuleCheck:
+def _check(rule: str, attribute: str | None, limit: Limit, measurement: Measurement) -> RuleCheck:
     value = measurement.value
     excess = None if value is None else _excess(limit, value)
     return RuleCheck(rule=rule, attribute=attribute, value=value, excess=excess)

@@ -172,7 +172,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         request = approval_request.of_version(session, server, settings, record)
     summary = receipt(
         ending, case.verdict, verified.fingerprint, state.candidate, state.champion, notes=notes
-    ) | {"request": request.lines()}
+    ) | {"request": request.lines(), "ledger": session.verified_up_to}
     if lapsed and promote.lapsed_policy(assessment) == "warn":
         summary |= {"reason": f"{summary['reason']} {lapsed}"}
     elif lapsed:

@@ -91,6 +91,11 @@ class ReadOnlySession:
         if head is not None and head[0] == report.entries:  # nothing was appended meanwhile
             self.audited.append(head)
 
+    @property
+    def verified_up_to(self) -> str | None:
+        """The digest of the last entry verified, or recorded, in this command; None before any was."""
+        return self.audited[-1][1] if self.audited else None
+
     def _head(self) -> tuple[int, str] | None:
         try:
             return ledger.head(self.book)
