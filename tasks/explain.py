@@ -56,12 +56,15 @@ def sample_by_group(rows: prepared.Prepared, protected: pd.DataFrame, count: int
 
 
 def explain(
-    pipeline: Any, sample: pd.DataFrame, background: pd.DataFrame, seed: int
+    pipeline: Any, sample: pd.DataFrame, background: pd.DataFrame, seed: int, split: str = "train"
 ) -> attribution.Attribution | str:
-    """Explain the rows of `sample`, or as many of the first as can be afforded; or return why not."""
+    """Explain the rows of `sample`, or as many of the first as can be afforded; or return why not.
+
+    `background` are rows of `split`.
+    """
     if len(sample) == 0:
         return "there are no test rows to explain"
-    explained = attribution.attribute(pipeline, sample, background, seed)
+    explained = attribution.attribute(pipeline, sample, background, seed, split)
     if not np.isfinite(explained.contributions.to_numpy()).all() or not np.isfinite(explained.margin).all():
         return "the model or its explainer returns a value that is not a finite number"
     return explained
@@ -162,7 +165,7 @@ def main() -> None:
     if made_elsewhere is not None and made_elsewhere.origin != "computed":
         explained: attribution.Attribution | str = NO_MODEL
     else:
-        explained = explain(model, sample, background, settings.seed)
+        explained = explain(model, sample, background, settings.seed, str(compared.splits.iloc[0]))
     explanation = report(explained, groups.iloc[positions], sample, len(test.rows), training.model.sha256)
     with files.replacing_folder(paths.BACKGROUND) as folder:
         _write_background(folder, background, explanation, str(compared.splits.iloc[0]))

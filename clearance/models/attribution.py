@@ -6,7 +6,8 @@ what a model does with a row, not whether the model is right or fair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from scipy.special import expit
 from sklearn import ensemble, tree
 
 from clearance.models import encoding, scoring
+from clearance.models.external.coded_model import CodedModel
+from clearance.models.external.inputs import Inputs
 
 Matrix = npt.NDArray[np.float64]
 Space = Literal["log-odds", "probability"]
@@ -34,6 +37,8 @@ FEWEST = 10
 
 _VOTES = (tree.DecisionTreeClassifier, ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier)
 _BOOSTED = (ensemble.GradientBoostingClassifier, ensemble.HistGradientBoostingClassifier)
+_BOOSTERS = ("lightgbm.basic.Booster",)
+"""Boosters as a file holds them, by name: their library need not be installed."""
 _ROWS, _BACKGROUND, _PERMUTATIONS = 50, 25, 2
 
 
@@ -73,24 +78,25 @@ class _Explainer:
     values: Callable[[Matrix], tuple[float, Matrix]]
 
 
-def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed: int) -> Attribution:
+def attribute(
+    pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed: int, split: str = "train"
+) -> Attribution:
     """Explain `rows`, or only the first of them where all would be too costly for the estimator.
 
-    `rows` (at least one) and `background` are features as prepared. Encoded columns are summed to the feature
-    they come from. Linear estimators in log-odds are explained against the mean of `background`, trees by the
-    rows they were trained on, and all others by permutations against `background`.
+    `rows` (at least one) and `background`, rows of `split`, are features as prepared. Encoded columns are
+    summed to the feature they come from. Linear estimators in log-odds are explained against the mean of
+    `background`, trees by the rows they were trained on, and all others by permutations against `background`.
     """
     kinds = scoring.model_kinds(pipeline)
     typed = scoring.inputs(rows, kinds)
     margin, space = _margin(pipeline, typed)
-    explainer = _suitable(
-        pipeline[-1], space, pipeline[:-1].transform(scoring.inputs(background, kinds)), seed
-    )
+    compared = scoring.inputs(background, kinds)
+    encode, estimator, origins = _explained(pipeline, typed, compared)
+    explainer = _suitable(estimator, space, encode.transform(compared), seed, f"{split} rows")
     if explainer.space != space:
         margin = _probability(pipeline, typed)
     with seeded(seed):
-        base, values = explainer.values(pipeline[:-1].transform(typed.head(explainer.most)))
-    origins = encoding.origins(pipeline[0])
+        base, values = explainer.values(encode.transform(typed.head(explainer.most)))
     summed = {
         name: values[:, [index for index, origin in enumerate(origins) if origin == name]].sum(axis=1)
         for name in kinds
@@ -103,6 +109,14 @@ def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed:
         contributions=pd.DataFrame(summed, index=typed.index[: len(values)]),
         margin=margin[: len(values)],
     )
+
+
+def _explained(pipeline: Any, typed: pd.DataFrame, compared: pd.DataFrame) -> tuple[Any, Any, Sequence[str]]:
+    """What turns features into a matrix, the estimator of such rows, and the feature behind each column."""
+    if isinstance(pipeline[0], Inputs):
+        coded = CodedModel.of(pipeline, typed, compared)
+        return coded, coded, coded.names
+    return pipeline[:-1], pipeline[-1], encoding.origins(pipeline[0])
 
 
 @contextmanager
@@ -131,30 +145,37 @@ def _margin(pipeline: Any, typed: pd.DataFrame) -> tuple[Matrix, Space]:
     return probability, "probability"
 
 
-def _suitable(estimator: Any, space: Space, background: Matrix, seed: int) -> _Explainer:
+def _suitable(estimator: Any, space: Space, background: Matrix, seed: int, rows: str) -> _Explainer:
     coefficients = getattr(estimator, "coef_", None)
     if (
         space == "log-odds"
         and isinstance(coefficients, np.ndarray)
         and coefficients.shape == (1, background.shape[1])
     ):
-        return _linear(estimator, background)
-    if type(estimator) in (_BOOSTED if space == "log-odds" else _VOTES):
+        return _linear(estimator, background, rows)
+    if _is_of_trees(type(getattr(estimator, "trees", estimator)), space):
         by_trees = _by_trees_where_possible(estimator, space, background[:1])
         if by_trees is not None and by_trees.most >= FEWEST:
             return by_trees
-    return _by_permutations(estimator, background[:_BACKGROUND], seed)
+    return _by_permutations(estimator, background[:_BACKGROUND], seed, rows)
 
 
-def _linear(estimator: Any, background: Matrix) -> _Explainer:
+def _is_of_trees(kind: type, space: Space) -> bool:
+    """Whether SHAP's tree explainer explains this class in this space."""
+    if space == "probability":
+        return kind in _VOTES
+    return kind in _BOOSTED or f"{kind.__module__}.{kind.__qualname__}" in _BOOSTERS
+
+
+def _linear(estimator: Any, background: Matrix, rows: str) -> _Explainer:
     masker = shap.maskers.Independent(background, max_samples=len(background))
     explainer = shap.LinearExplainer((estimator.coef_[0], float(estimator.intercept_[0])), masker)
     return _Explainer(
         name="shap.LinearExplainer",
-        against=f"the mean of {len(background)} train rows, features taken as independent",
+        against=f"the mean of {len(background)} {rows}, features taken as independent",
         space="log-odds",
         most=2**31,
-        values=lambda rows: (float(explainer.expected_value), np.asarray(explainer.shap_values(rows))),
+        values=lambda matrix: (float(explainer.expected_value), np.asarray(explainer.shap_values(matrix))),
     )
 
 
@@ -174,11 +195,15 @@ def _by_trees_where_possible(estimator: Any, space: Space, row: Matrix) -> _Expl
 
 
 def _by_trees(estimator: Any, space: Space) -> _Explainer:
-    explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
+    explainer = shap.TreeExplainer(
+        getattr(estimator, "trees", estimator), feature_perturbation="tree_path_dependent"
+    )
     cost = int(explainer.model.num_nodes.sum()) * int(explainer.model.max_depth) ** 2
 
     def values(rows: Matrix) -> tuple[float, Matrix]:
-        contributions = np.asarray(explainer.shap_values(rows, check_additivity=False))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the form in which it once returned them
+            contributions = np.asarray(explainer.shap_values(rows, check_additivity=False))
         favourable = contributions[:, :, -1] if contributions.ndim == 3 else contributions
         return float(np.ravel(explainer.expected_value)[-1]), favourable
 
@@ -191,20 +216,20 @@ def _by_trees(estimator: Any, space: Space) -> _Explainer:
     )
 
 
-def _by_permutations(estimator: Any, background: Matrix, seed: int) -> _Explainer:
+def _by_permutations(estimator: Any, background: Matrix, seed: int, rows: str) -> _Explainer:
     masker = shap.maskers.Independent(background, max_samples=len(background))
     calls = _PERMUTATIONS * (2 * background.shape[1] + 1)
 
-    def values(rows: Matrix) -> tuple[float, Matrix]:
+    def values(explained: Matrix) -> tuple[float, Matrix]:
         explainer = shap.PermutationExplainer(
             lambda matrix: _probability(estimator, matrix), masker, seed=seed
         )
-        explanation = explainer(rows, max_evals=calls, silent=True)
+        explanation = explainer(explained, max_evals=calls, silent=True)
         return float(np.ravel(explanation.base_values)[0]), np.asarray(explanation.values)
 
     return _Explainer(
         name="shap.PermutationExplainer",
-        against=f"{len(background)} train rows, {_PERMUTATIONS} permutations of the columns each way",
+        against=f"{len(background)} {rows}, {_PERMUTATIONS} permutations of the columns each way",
         space="probability",
         most=max(1, min(_ROWS, CALLS // (calls * len(background)))),
         values=values,

@@ -157,7 +157,7 @@ class CandidateRelease:
         )
 
     def _declared(self) -> dict[str, Any]:
-        """What is only declared of a model made elsewhere, and by whom; empty for one that was trained here."""
+        """What is only declared of a model made elsewhere, and by whom; empty for one trained here."""
         training = TrainingDocument.from_json(self.verified.read_json(paths.TRAINING.as_posix()))
         if isinstance(training, BlockedDocument) or (made := training.external) is None:
             return {}

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.metaestimators import available_if
 
 from clearance.models.external import faults
 
@@ -81,6 +82,16 @@ class FileModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     def predict_proba(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
         """The probabilities of the two outcomes, shape (n, 2)."""
         return self.opened.probabilities(features)
+
+    @property
+    def trees(self) -> Any:
+        """What SHAP explains as trees; None where the file holds none."""
+        return self.opened.trees
+
+    @available_if(lambda self: self.opened.trees is not None)  # type: ignore[untyped-decorator]
+    def decision_function(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """The log-odds of the second outcome, shape (n,), as the library gives them."""
+        return self.opened.margins(features)
 
 
 @lru_cache(maxsize=4)
