@@ -37,9 +37,10 @@ from clearance.models import (
     tune_constraints,
     tune_measurements,
 )
-from clearance.models.external import adopted, answers, reading
+from clearance.models.external import adopted, answers, file_format, reading, sandboxed
 from clearance.models.external import record as external_record
 from clearance.policy import policy_file
+from clearance.registry import pyfunc_sandbox
 
 NO_CONSTRAINTS = tune_constraints.Constraints()
 """What candidates must satisfy without a policy: nothing, and nothing is explicitly allowed."""
@@ -257,7 +258,10 @@ def _adopt(settings: params.Params, split: SplitDocument) -> None:
         by_split=prepared.read_keys(Path()),
         left_out=int(left_out.value or 0) if isinstance(left_out, Measurement) else 0,
     )
-    model = reading.adopt(choice, settings.data, sample, rows)
+    if file_format.format_of(choice.external) == "mlflow":
+        model = _answers_of_folder(choice, settings.data)
+    else:
+        model = reading.adopt(choice, settings.data, sample, rows)
     reading.try_out(choice.external.file, model, sample)
     cut = external_record.threshold(choice.external.file, model, choice.threshold, tune)
     with files.replacing_folder(paths.TRAINED) as folder:
@@ -278,6 +282,24 @@ def _adopt(settings: params.Params, split: SplitDocument) -> None:
     document.write(Path())
     logger.info("took %s, made elsewhere; declared by %s", choice.external.file, choice.external.declared_by)
     logger.info("favourable from a score of %.4f (%s)", cut.value, cut.rule)
+
+
+def _answers_of_folder(choice: params.Train, data: params.Data) -> adopted.Adopted:
+    """What an MLflow folder answers for all rows, in a sandbox; no label is read."""
+    if choice.external is None:
+        raise ValueError("no model made elsewhere is declared")
+    folder, rows = Path(choice.external.file), prepared.read(Path(), None)
+    described = pyfunc_sandbox.describe(folder)
+    features = sandboxed.inputs(folder, described.features, choice, data, rows)
+    given = pyfunc_sandbox.answers(folder, features)
+    return sandboxed.adopt(
+        folder,
+        given.labels if given.numbers is None else given.numbers,
+        choice.external,
+        data.favourable,
+        rows,
+        described.made_with,
+    )
 
 
 def _rows_for_checks() -> tuple[prepared.Prepared, prepared.Prepared]:

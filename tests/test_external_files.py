@@ -119,3 +119,29 @@ def test_onnx(zipped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         explanation["explainer"],
         explanation["against"],
     )
+
+
+def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    frame = learnable.table()
+    root = elsewhere.build(tmp_path, frame, features=elsewhere.SKOPS_FEATURES, file="external/m")
+    model = elsewhere.pipeline(frame)
+    inputs = elsewhere.inputs(frame)
+    sig = mlflow.models.infer_signature(inputs.fillna({"region": "x"}), model.predict_proba(inputs))
+    mlflow.sklearn.save_model(
+        model,
+        root / "external/m",
+        pyfunc_predict_fn="predict_proba",
+        serialization_format="cloudpickle",
+        pip_requirements=["scikit-learn"],
+        signature=sig,
+    )
+    scores = judge_until_scores(root, monkeypatch)
+    test = frame[frame["split"] != "tune"].set_index("row")
+    expected = pd.Series(model.predict_proba(elsewhere.inputs(test))[:, 1], index=test.index)
+    assert np.abs(scores - expected[scores.index]).max() <= 1e-9
+    explain.main()
+    doc = files.read_json(paths.TRAINING)
+    print(doc["external"])
+    print(files.read_json(paths.EXPLANATION)["measurements"])

@@ -5,7 +5,7 @@ Every answer in it is declared: nothing here can tell whether the vendor's model
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def of_rows(rows: npt.NDArray[np.uint8], scores: npt.NDArray[np.float64]) -> Pip
 
 def _refuse_other_rows(file: str, keys: npt.NDArray[np.uint8], rows: Rows) -> None:
     """Raise DataError unless every row that chooses or judges is listed, and no row that is not there."""
-    sides = {name: _digests(hashes) for name, hashes in rows.by_split.items()}
+    sides = {name: digests(hashes.to_pylist()) for name, hashes in rows.by_split.items()}
     used = np.concatenate([sides["tune"], sides["test"]])
     if missing := int((~keyed_table.contained(used, keys)).sum()):
         raise faults.ANSWERS_MISSING(path=file, missing=missing, rows=len(used))
@@ -82,8 +82,9 @@ def _refuse_other_rows(file: str, keys: npt.NDArray[np.uint8], rows: Rows) -> No
         raise faults.ANSWERS_UNKNOWN(path=file, unknown=unknown, lines=len(keys))
 
 
-def _digests(hashes: pa.Array) -> npt.NDArray[np.uint8]:
-    content = bytes.fromhex("".join(hashes.to_pylist()))
+def digests(hashes: Iterable[str]) -> npt.NDArray[np.uint8]:
+    """The hashes of n rows, texts of 32 hexadecimal digits, as digests (n, 16)."""
+    content = bytes.fromhex("".join(hashes))
     return np.frombuffer(content, dtype=np.uint8).reshape(-1, row_ids.DIGEST_BYTES)
 
 

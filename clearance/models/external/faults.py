@@ -86,7 +86,7 @@ FAVOURABLE_UNKNOWN = ErrorKind(
 FEATURES_UNNAMED = ErrorKind(
     "models.external_features_unnamed",
     ConfigurationError,
-    "{path} does not name its {count} inputs",
+    "{path} does not name its {count}inputs",
     "list the features in the model's order in `train.external.features`",
 )
 FEATURES_DIFFER = ErrorKind(

@@ -34,14 +34,9 @@ def adopt(
     external = choice.external
     if external is None:
         raise ValueError("no model made elsewhere is declared")
-    names = _features(file, read, external)
-    kinds = _kinds(file, names, data, rows)
-    used = [name for name in names if name in rows.protected.columns]
-    if used and not choice.protected_at_decision:
-        raise faults.PROTECTED_INPUTS(path=file, names=", ".join(used))
-    favourable = _favourable(
-        file, read.classes, data.favourable if external.favourable is None else external.favourable
-    )
+    kinds = input_kinds(file, read.features, read.inputs, choice, data, rows)
+    wanted = data.favourable if external.favourable is None else external.favourable
+    favourable = favourable_place(file, read.classes, labels.text(wanted))
     same = favourable == 1 and list(read.model.classes_) == [0, 1]
     return adopted.Adopted(
         format=read.format,
@@ -77,17 +72,39 @@ def of_estimator(
     )
 
 
-def _features(file: Path, read: ModelRead, external: params.External) -> tuple[str, ...]:
-    """The names of the inputs in the model's order: the file's own, or else the declared ones."""
-    declared = None if external.features is None else tuple(external.features)
-    if read.features is None and declared is None:
-        raise faults.FEATURES_UNNAMED(path=file, count=read.inputs)
-    if read.features is not None and declared is not None and read.features != declared:
-        differences = _differences(read.features, declared) or "another order"
+def input_kinds(  # noqa: PLR0917 - what is known of the inputs, and what they are compared with
+    file: Path,
+    named: Sequence[str] | None,
+    count: int | None,
+    choice: params.Train,
+    data: params.Data,
+    rows: prepared.Prepared,
+) -> dict[str, scoring.Kind]:
+    """The inputs of a model in its order, each with its kind: `named` by the file, or else declared.
+
+    `count` is how many inputs it takes; None where it does not say. Raises ConfigurationError on other
+    features than the project's, and on protected attributes that `train` does not allow.
+    """
+    declared = choice.external.features if choice.external else None
+    names = _names(file, named, count, declared)
+    kinds = _kinds(file, names, data, rows)
+    used = [name for name in names if name in rows.protected.columns]
+    if used and not choice.protected_at_decision:
+        raise faults.PROTECTED_INPUTS(path=file, names=", ".join(used))
+    return kinds
+
+
+def _names(
+    file: Path, named: Sequence[str] | None, count: int | None, declared: Sequence[str] | None
+) -> list[str]:
+    if named is None and declared is None:
+        raise faults.FEATURES_UNNAMED(path=file, count="" if count is None else f"{count} ")
+    if named is not None and declared is not None and list(named) != list(declared):
+        differences = _differences(named, declared) or "another order"
         raise faults.FEATURES_CONTRADICT(path=file, differences=differences)
-    names = read.features if read.features is not None else declared or ()
-    if read.inputs not in (None, len(names)) or len(set(names)) != len(names):
-        reason = f"it takes {read.inputs} inputs, and {len(set(names))} different ones are named"
+    names = list(named if named is not None else declared or ())
+    if count not in (None, len(names)) or len(set(names)) != len(names):
+        reason = f"it takes {count} inputs, and {len(set(names))} different ones are named"
         raise faults.WRONG_SHAPE(path=file, reason=reason)
     return names
 
@@ -112,13 +129,15 @@ def _differences(own: Sequence[str], features: Sequence[str]) -> str:
     return "; ".join(f"{words} {', '.join(f'`{name}`' for name in names)}" for words, names in parts if names)
 
 
-def _favourable(file: Path, classes: Sequence[Any], favourable: params.Scalar) -> int:
-    """The place of the favourable outcome among the model's two."""
+def favourable_place(file: Path, classes: Sequence[Any], favourable: str | None) -> int:
+    """The place of the favourable outcome, a canonical text, among the model's two.
+
+    Raises ConfigurationError where the model has other outcomes than two, or none of that name.
+    """
     shown = ", ".join(map(str, classes[:5]))
     if len(classes) != 2:
         raise faults.NOT_TWO_CLASSES(path=file, count=len(classes), classes=shown)
     texts = [row_ids.canonical_value(label) for label in classes]
-    wanted = labels.text(favourable)
-    if texts.count(wanted) != 1:
+    if texts.count(favourable) != 1:
         raise faults.FAVOURABLE_UNKNOWN(path=file, classes=shown, favourable=favourable)
-    return texts.index(wanted)
+    return texts.index(favourable)
