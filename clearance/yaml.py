@@ -7,8 +7,10 @@ are shown, are refused wherever they stand, in comments too.
 
 from __future__ import annotations
 
+import copy
 import io
 import re
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -29,6 +31,12 @@ def loads(text: str) -> Any:
     Raises YAMLError on anything else, on a repeated key, and on a sign that makes the text look other than
     it is read; in a value, write that sign as an escape in double quotes.
     """
+    return copy.deepcopy(_parsed(text))  # whoever changes what was read changes their own copy
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    """The same text once: a command reads `dvc.lock` and the policies many times, each slowly."""
     if sign := _MISLEADING.search(text):
         line = text.count("\n", 0, sign.start()) + 1
         raise YAMLError(

@@ -25,6 +25,7 @@ from clearance.documents.validation_document import PreparedValidationDocument
 from clearance.models import (
     candidate_search,
     candidates,
+    compatibility,
     encoding,
     estimators,
     faults,
@@ -100,6 +101,7 @@ def training_document(
     *,
     selection: candidate_search.Selection,
     model_sha256: str,
+    rows: prepared.Prepared,
     options: params.Train,
     split: SplitDocument,
     lock_sha256: str,
@@ -108,7 +110,8 @@ def training_document(
     """The training document: all that anyone needs to log, check or repeat this training.
 
     `model_sha256` and `lock_sha256` are the digests of the model's file and of the locked requirements,
-    `split` records the prepared tables. No row of the tables is in it: `input_example` is made up.
+    `rows` are the train rows, `split` records the prepared tables. No row of the tables is in it:
+    `input_example` is made up.
     """
     chosen = selection.chosen
     path = estimators.import_path(chosen.estimator.estimator)
@@ -141,6 +144,7 @@ def training_document(
         candidates=training_record.candidate_reports(selection),
         reference=training_record.reference(selection),
         before_after=training_record.before_after(selection),
+        numbers=compatibility.summaries(scoring.inputs(rows.inputs(list(kinds)), kinds)),
         libraries=_versions(path),
         requirements_sha256=lock_sha256,
     )
@@ -236,6 +240,7 @@ def _train_here(settings: params.Params, split: SplitDocument) -> None:
     document = training_document(
         selection=selection,
         model_sha256=model_sha256,
+        rows=rows,
         options=settings.train,
         split=split,
         lock_sha256=files.sha256(paths.REQUIREMENTS_LOCK),
@@ -332,7 +337,8 @@ def _refuse_unrepeatable(chosen: candidates.Candidate, seed: int, rows: prepared
     kinds = scoring.model_kinds(chosen.pipeline)
     few = np.sort(np.concatenate([np.flatnonzero(rows.label == value)[:REFITTED] for value in (0, 1)]))
     inputs = scoring.inputs(rows.inputs(list(kinds)).iloc[few], kinds)
-    encoded = encoding.transformer(kinds).fit_transform(inputs)
+    how = estimators.encoding_of(chosen.estimator.estimator)
+    encoded = encoding.transformer(kinds, how).fit_transform(inputs)
     with fitting.recorded_warnings(chosen.pipeline[-1]):
         one, other = (
             estimators.build(chosen.estimator.estimator, chosen.estimator.arguments, seed)

@@ -18,6 +18,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
@@ -309,9 +310,10 @@ def test_seen_rows_are_found_in_any_order(known: list[str], others: list[str], r
     assert mask.tolist() == [query in set(known) for query in queries]
 
 
-def fitted_on(table: pd.DataFrame) -> Pipeline:
+def fitted_on(table: pd.DataFrame, how: encoding.Encoding = "one_hot") -> Pipeline:
     label = (np.arange(len(table)) % 2).astype("int8")
-    steps = [("encode", encoding.transformer(judged.FEATURES)), ("estimator", LogisticRegression())]  # type: ignore[arg-type]
+    estimator = LogisticRegression() if how == "one_hot" else HistGradientBoostingClassifier(max_iter=2)
+    steps = [("encode", encoding.transformer(judged.FEATURES, how)), ("estimator", estimator)]  # type: ignore[arg-type]
     return Pipeline(steps).fit(table, label)
 
 
@@ -329,3 +331,25 @@ def test_a_table_that_only_drifted_can_still_be_read() -> None:
     assert "infinite" in infinite
     empty = table.assign(amount=np.nan)
     assert compatibility.incompatibilities(model, empty, {"amount": "number"}, 0.05) == []
+
+
+@pytest.mark.parametrize("kept_by_the_model", [True, False])
+def test_another_unit_is_seen_in_the_model_or_in_the_record(kept_by_the_model: bool) -> None:
+    """A model that takes numbers unchanged keeps nothing of its train rows: the training document does."""
+    table = pd.DataFrame([judged.row(number) for number in range(300)])[list(judged.FEATURES)]
+    cents, none = table.assign(amount=table["amount"] * 100), dict[str, str | None]()
+    numbers = None if kept_by_the_model else compatibility.summaries(table)
+    model = fitted_on(table) if kept_by_the_model else fitted_on(table, "ordinal")
+    assert compatibility.incompatibilities(model, table, none, 0.0, numbers) == []
+    (message,) = compatibility.incompatibilities(model, cents, none, 0.0, numbers)
+    assert message.startswith("`amount` is on another scale")
+
+
+def test_summaries_are_of_the_values_that_are_there() -> None:
+    table = pd.DataFrame(
+        {"x": [1.0, np.nan, 2.0, 9.0], "none": np.nan, "huge": [1e308, -1e308, 1.0, 2.0], "text": "a"}
+    )
+    summary = compatibility.summaries(table)
+    assert list(summary) == ["x"]
+    assert summary["x"].median == 2.0
+    assert summary["x"].standard_deviation == pytest.approx(np.std([1.0, 2.0, 9.0]))

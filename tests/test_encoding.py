@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
 
 from clearance.models import encoding, scoring
 from tests.support import learnable
@@ -78,3 +79,61 @@ def test_numbers_alone_and_categories_alone_work() -> None:
         assert kinds == {"x": kind}
         encoder = encoding.transformer(kinds).fit(scoring.inputs(frame, kinds))
         assert set(encoding.origins(encoder)) == {"x"}
+
+
+@pytest.fixture(scope="module")
+def ordinal() -> ColumnTransformer:
+    features = learnable.table()[FEATURES]
+    kinds = scoring.kinds(features, {"grade": "text"})
+    return encoding.transformer(kinds, "ordinal").fit(scoring.inputs(features, kinds))
+
+
+def test_ordinal_columns_are_the_numbers_themselves_and_one_number_for_each_text(
+    ordinal: ColumnTransformer,
+) -> None:
+    """An independent count gives the codes: texts in their order, those in fewer than `RARE` rows last."""
+    features = learnable.table()[FEATURES]
+    kinds = scoring.kinds(features, {"grade": "text"})
+    typed = scoring.inputs(features, kinds)
+    matrix = pd.DataFrame(ordinal.transform(typed), columns=encoding.origins(ordinal))
+    assert list(matrix.columns) == FEATURES
+    for name in ("income", "age", "owner"):
+        assert np.array_equal(matrix[name], typed[name], equal_nan=True)
+    for name in ("region", "street", "grade"):
+        rows = typed[name].value_counts()
+        frequent = sorted(rows.index[rows >= encoding.RARE])
+        codes = {
+            text: float(frequent.index(text) if text in frequent else len(frequent)) for text in rows.index
+        }
+        assert np.array_equal(matrix[name], typed[name].map(codes).astype(float), equal_nan=True)
+    assert matrix["region"].isna().any()
+
+
+def test_ordinal_keeps_no_more_values_apart_than_one_hot_does() -> None:
+    texts = np.repeat([f"{at:02d}" for at in range(30)], np.arange(40, 10, -1))
+    frame = pd.DataFrame({"x": texts})
+    codes = encoding.transformer({"x": "category"}, "ordinal").fit_transform(frame)[:, 0]
+    assert set(codes) == set(range(encoding.CATEGORIES))
+    assert set(texts[codes == encoding.CATEGORIES - 1]) == {f"{at:02d}" for at in range(19, 30)}
+
+
+def test_ordinal_takes_a_text_it_never_saw_as_missing(ordinal: ColumnTransformer) -> None:
+    for region in ("never seen before", None):
+        (value,) = encoded(ordinal, region=region)["region"]
+        assert np.isnan(value)
+    assert not np.isnan(encoded(ordinal, region="island")["region"][0])
+
+
+@pytest.mark.parametrize("how", ["one_hot", "ordinal"])
+def test_columns_of_groups_come_last_and_are_one_hot(how: encoding.Encoding) -> None:
+    frame = learnable.table()
+    kinds = scoring.kinds(frame[FEATURES], {"grade": "text"})
+    encoder = encoding.with_groups(encoding.transformer(kinds, how), ["race", "sex"])
+    every = kinds | {"race": "category", "sex": "category"}
+    matrix = encoder.fit_transform(scoring.inputs(frame[list(every)], every))
+    columns = encoding.origins(encoder)
+    own = columns.index("race")
+    assert columns[own:] == ["race", "race", "sex", "sex", "sex"], "a missing sex is a rare one"
+    assert not {"race", "sex"} & set(columns[:own])
+    assert np.array_equal(matrix[:, own], frame["race"] == "Black")
+    assert scoring.model_kinds(Pipeline([("encode", encoder)]).fit(frame[list(every)])) == every

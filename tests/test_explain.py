@@ -78,6 +78,15 @@ def test_each_estimator_gets_an_explainer_whose_answer_adds_up(
     assert np.allclose(total, margin, atol=1e-9)
 
 
+def test_trees_too_costly_for_their_explainer_are_explained_by_permutations_nulls_and_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attribution, "TREE_WORK", 0)
+    explanation = attribute(model("hist_gradient_boosting", {"max_iter": 8}))
+    assert explanation.explainer == "shap.PermutationExplainer"
+    assert explanation.additivity_error < 1e-9
+
+
 def test_the_contributions_of_a_linear_model_are_those_of_the_definition() -> None:
     pipeline = model("logistic_regression", {})
     explanation = attribute(pipeline)

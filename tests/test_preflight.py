@@ -1,7 +1,9 @@
 """Mistakes that newcomers make, each found before the first stage, with its code and its hint."""
 
+import ast
 import copy
 import gzip
+import itertools
 import re
 import shutil
 from collections.abc import Callable
@@ -590,3 +592,24 @@ def test_every_section_of_params_can_be_read_alone() -> None:
     content = params.read_yaml(ROOT / "params.yaml")
     assert all(params.parse_section(content, name) is not None for name in ("source", "data", "train"))
     assert params.parse_section({"data": {}}, "data") is None
+
+
+@pytest.mark.parametrize("failures", [1, 4, 100])
+def test_a_parser_that_another_thread_interrupts_is_asked_again(
+    failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CPython 3.11 then raises SystemError at random; if it goes on for ever, the class must be imported."""
+    parse, asked = ast.parse, itertools.count(1)
+
+    def interrupted(source: str) -> ast.Module:
+        if next(asked) <= failures:
+            raise SystemError("AST constructor recursion depth mismatch (before=192, after=76)")
+        return parse(source)
+
+    monkeypatch.setattr(ast, "parse", interrupted)
+    class_source._parse.cache_clear()
+    try:
+        source = class_source.read("sklearn.linear_model.LogisticRegression")
+        assert (source is None) == (failures == 100)
+    finally:
+        class_source._parse.cache_clear()

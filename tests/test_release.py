@@ -19,7 +19,7 @@ import yaml
 from dvc.repo import Repo
 from mlflow import MlflowClient
 
-from clearance import files, library, paths, registry
+from clearance import files, ledger, library, paths, registry
 from clearance.errors import (
     ConfigurationError,
     IntegrityError,
@@ -78,6 +78,8 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     fingerprint = lineage.verify(root).fingerprint
     (question,) = receipt.pop("request")
     assert "not pinned" in question
+    with open_session(root) as session:
+        assert receipt.pop("ledger") == ledger.head(session.book)[1]
     assert receipt == {
         "status": "promoted",
         "reason": "loan-approval version 1 is the champion.",

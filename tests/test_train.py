@@ -50,7 +50,7 @@ def test_each_estimator_out_of_the_box_learns_and_is_stored(
     root = learnable.build(tmp_path, frame, estimator=estimator, arguments=SMALL[estimator])
     record = run(root, monkeypatch)
     assert record["status"] == "measured"
-    assert record["tune"]["roc_auc"] > 0.6
+    assert record["tune"]["roc_auc"] > 0.55
     assert record["estimator"].startswith("sklearn.")
     model = model_file.load(root / record["model"]["file"], record["model"]["sha256"])
     test = learnable.split(frame, "test")

@@ -84,3 +84,9 @@ def test_a_fault_is_one_line_with_its_place(text: str, says: str | None) -> None
 def test_what_has_two_readings_has_none(text: str) -> None:
     with pytest.raises(yaml.YAMLError):
         yaml.loads(text)
+
+
+def test_whoever_changes_what_was_read_changes_their_own_copy() -> None:
+    first = yaml.loads("a: [1, {b: 2}]")
+    first["a"][1]["b"] = 3
+    assert yaml.loads("a: [1, {b: 2}]") == {"a": [1, {"b": 2}]}

@@ -191,7 +191,9 @@ def _scored_by_champion(
         raise
     features = candidate.test.inputs(model.feature_names_in_)[unseen]
     declared = {name: column.type for name, column in candidate.settings.data.columns.items()}
-    if misfits := compatibility.incompatibilities(model, features, declared, unknown_share):
+    if misfits := compatibility.incompatibilities(
+        model, features, declared, unknown_share, champion.training.numbers
+    ):
         return f"the champion's inputs no longer fit the table: {'; '.join(misfits)}"
     scores = scoring.score(model, features)
     threshold = float(champion.training.threshold)

@@ -43,6 +43,14 @@ class ModelInput:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NumberSummary:
+    """A feature of numbers over the train rows, nulls left out: in the feature's own units."""
+
+    median: float
+    standard_deviation: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TuneFigures:
     """Decisions on tune rows at the threshold; a share is None where it is undefined."""
 
@@ -192,7 +200,8 @@ class ExternalModel:
 class TrainingDocument(MeasuredDocument):
     """All that is needed to log, check or repeat a training. No row of the tables is in it.
 
-    Documents from before candidates were recorded have neither `choice` nor `candidates`.
+    Documents from before candidates were recorded have neither `choice` nor `candidates`; older ones have no
+    `numbers`.
     """
 
     path: ClassVar[Path] = paths.TRAINING
@@ -224,6 +233,7 @@ class TrainingDocument(MeasuredDocument):
     reference: CandidateReport | None = None
     before_after: BeforeAfter | None = None
     external: ExternalModel | None = field(default=None, metadata=WHEN_SET)
+    numbers: Mapping[str, NumberSummary] | None = field(default=None, metadata=WHEN_SET)
 
     @property
     def model_digest(self) -> str:

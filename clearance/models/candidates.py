@@ -111,8 +111,9 @@ def fit(setting: Setting, chosen: params.EstimatorChoice, mitigation: params.Mit
     if spec.needs_weights and not estimators.takes_weights(estimator):
         raise faults.NO_ROW_WEIGHTS(estimator=chosen.estimator, method=mitigation.method)
     weights = None if spec.weigh is None else spec.weigh(rows.protected, rows.label)
+    encode = encoding.transformer(kinds, estimators.encoding_of(chosen.estimator))
     fitted = fitting.fit(
-        Pipeline([("encode", encoding.transformer(kinds)), (fitting.ESTIMATOR, estimator)]),
+        Pipeline([("encode", encode), (fitting.ESTIMATOR, estimator)]),
         scoring.inputs(rows.features, kinds),
         rows.label,
         weights=None if weights is None else weights.weights,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from clearance.documents.training_document import NumberSummary
 from clearance.errors import DataError
 from clearance.models import scoring
 
@@ -23,13 +24,34 @@ _SPREADS = 1.5
 """And by how many standard deviations of the train rows: a small count may double by chance."""
 
 
+def summaries(inputs: pd.DataFrame) -> dict[str, NumberSummary]:
+    """The median and the standard deviation of each number among `inputs`, by name; nulls are left out.
+
+    `inputs` are rows as a model takes them: a number is a float64 column. One without any value, or with
+    values too large for a standard deviation, is left out.
+    """
+    numbers = inputs.select_dtypes("float64").dropna(axis="columns", how="all")
+    with np.errstate(over="ignore"):
+        figures = {str(name): (np.nanmedian(column), np.nanstd(column)) for name, column in numbers.items()}
+    return {
+        name: NumberSummary(median=float(median), standard_deviation=float(spread))
+        for name, (median, spread) in figures.items()
+        if np.isfinite(spread)
+    }
+
+
 def incompatibilities(
-    pipeline: Any, features: pd.DataFrame, declared: Mapping[str, str | None], unknown_share: float
+    pipeline: Any,
+    features: pd.DataFrame,
+    declared: Mapping[str, str | None],
+    unknown_share: float,
+    numbers: Mapping[str, NumberSummary] | None = None,
 ) -> list[str]:
     """The differences between `features` and what the pipeline was fitted on, one sentence each.
 
     They are missing features, other types, unknown categories in more than `unknown_share` of the rows, and
-    numbers on another scale. Without differences the pipeline can score the rows.
+    numbers on another scale than in `numbers`, the summaries of the train rows (None: those that the pipeline
+    itself keeps). Without differences the pipeline can score the rows.
     """
     expected = scoring.model_kinds(pipeline)
     missing = [name for name in expected if name not in features.columns]
@@ -43,7 +65,8 @@ def incompatibilities(
         inputs = scoring.inputs(used, expected)
     except DataError as error:
         return [error.fault]
-    return [*_unknown(pipeline[0], inputs, unknown_share), *_rescaled(pipeline[0], inputs)]
+    then = dict(_kept(pipeline[0])) if numbers is None else numbers
+    return [*_unknown(pipeline[0], inputs, unknown_share), *_rescaled(then, inputs)]
 
 
 def _unknown(fitted: Any, inputs: pd.DataFrame, unknown_share: float) -> Iterator[str]:
@@ -57,18 +80,24 @@ def _unknown(fitted: Any, inputs: pd.DataFrame, unknown_share: float) -> Iterato
                 yield f"`{name}` holds categories that it never saw in {share:.1%} of the rows ({shown})"
 
 
-def _rescaled(fitted: Any, inputs: pd.DataFrame) -> Iterator[str]:
+def _rescaled(numbers: Mapping[str, NumberSummary], inputs: pd.DataFrame) -> Iterator[str]:
+    for name, summary in numbers.items():
+        values = inputs[name].dropna()
+        if not len(values):
+            continue
+        then, now = summary.median, float(np.median(values))
+        near, far = sorted((abs(then), abs(now)))
+        moved = then * now < 0 or far > _TIMES * near
+        if moved and abs(now - then) > _SPREADS * summary.standard_deviation:
+            yield f"`{name}` is on another scale: its median was {then:.3g} and is {now:.3g}"
+
+
+def _kept(fitted: Any) -> Iterator[tuple[str, NumberSummary]]:
+    """What the imputation and the scaling of a pipeline tell about its train rows."""
     for step, names in _steps(fitted, "scale"):
         medians, spreads = step["impute"].statistics_, step["scale"].scale_
-        for name, then, spread in zip(names, medians, spreads[: len(names)], strict=True):
-            values = inputs[name].dropna()
-            if not len(values):
-                continue
-            now = float(np.median(values))
-            near, far = sorted((abs(then), abs(now)))
-            moved = then * now < 0 or far > _TIMES * near
-            if moved and abs(now - then) > _SPREADS * spread:
-                yield f"`{name}` is on another scale: its median was {then:.3g} and is {now:.3g}"
+        for name, median, spread in zip(names, medians, spreads[: len(names)], strict=True):
+            yield name, NumberSummary(median=float(median), standard_deviation=float(spread))
 
 
 def _steps(fitted: Any, name: str) -> Iterator[tuple[Pipeline, list[str]]]:

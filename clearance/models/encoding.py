@@ -1,57 +1,87 @@
-"""The encoder before every estimator: imputation, scaling and one-hot columns, all fitted on train rows.
+"""The encoder before an estimator, in one of two encodings, fitted on train rows.
 
 `origins` gives the feature of each encoded column, so that explanations can refer to features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
+import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from clearance.documents.group_names import MISSING
 from clearance.models.scoring import Kind
 
+Encoding = Literal["one_hot", "ordinal"]
+"""`one_hot` suits any estimator; `ordinal` trees that handle NaN themselves: one column for each feature."""
+
 CATEGORIES = 20
-"""The largest number of one-hot columns of a category; its rarer values share the last one."""
+"""The largest number of values of a category that are told apart; its rarer values count as one."""
 
 RARE = 10
-"""A value with fewer rows gets no column of its own: too few to learn from, and few enough to identify."""
+"""A value with fewer rows is a rare one: too few to learn from, and few enough to identify."""
+
+GROUP = "group"
+"""The step that encodes protected attributes beside the features."""
 
 
-def transformer(kinds: Mapping[str, Kind]) -> ColumnTransformer:
+def transformer(kinds: Mapping[str, Kind], encoding: Encoding = "one_hot") -> ColumnTransformer:
     """An unfitted transformer from features of these kinds to float64 columns.
 
-    Numbers: the median for nulls, an indicator column of nulls (if train rows have any), scaled. Categories:
-    one-hot; values not seen in training count as rare ones, or as none of the columns without rare ones. A
-    null text is a category of its own, `MISSING`.
+    `one_hot`: for numbers the median replaces nulls, with an indicator column of nulls (if train rows have
+    any), all scaled. A null text is a category of its own, `MISSING`; values not seen in training count as
+    rare ones, or as none of the columns without rare ones.
+
+    `ordinal`: numbers unchanged, nulls as NaN. Categories are numbered in the order of their texts, and all
+    rare ones share the last number; null texts and values not seen in training are NaN.
     """
-    number = Pipeline(
+    steps: dict[str, Any] = (
+        {"number": _imputed_and_scaled(), "category": _one_hot()}
+        if encoding == "one_hot"
+        else {"number": "passthrough", "category": _numbered()}
+    )
+    columns = {step: [name for name, kind in kinds.items() if kind == step] for step in steps}
+    return ColumnTransformer([(step, steps[step], names) for step, names in columns.items() if names])
+
+
+def with_groups(encoder: ColumnTransformer, attributes: Iterable[str]) -> ColumnTransformer:
+    """An unfitted copy of `encoder` with further columns, one-hot, for these attributes; they come last."""
+    return ColumnTransformer([*encoder.transformers, (GROUP, _one_hot(), list(attributes))])
+
+
+def _imputed_and_scaled() -> Pipeline:
+    return Pipeline(
         [
             ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
             ("scale", StandardScaler()),
         ]
     )
-    category = Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="constant", fill_value=MISSING)),
-            (
-                "encode",
-                OneHotEncoder(
-                    handle_unknown="infrequent_if_exist",
-                    sparse_output=False,
-                    min_frequency=RARE,
-                    max_categories=CATEGORIES,
-                ),
-            ),
-        ]
+
+
+def _one_hot() -> Pipeline:
+    encoder = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        sparse_output=False,
+        min_frequency=RARE,
+        max_categories=CATEGORIES,
     )
-    steps = {"number": number, "category": category}
-    columns = {step: [name for name, kind in kinds.items() if kind == step] for step in steps}
-    return ColumnTransformer([(step, steps[step], names) for step, names in columns.items() if names])
+    return Pipeline([("impute", SimpleImputer(strategy="constant", fill_value=MISSING)), ("encode", encoder)])
+
+
+def _numbered() -> Pipeline:
+    encoder = OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+        encoded_missing_value=np.nan,
+        min_frequency=RARE,
+        max_categories=CATEGORIES,
+    )
+    return Pipeline([("encode", encoder)])
 
 
 def origins(fitted: ColumnTransformer) -> list[str]:
@@ -60,16 +90,21 @@ def origins(fitted: ColumnTransformer) -> list[str]:
     One-hot columns belong to their category, an indicator of nulls to its number.
     """
     features: list[str] = []
-    for step, fitted_step, names in fitted.transformers_:
-        if step == "number":
-            indicator = fitted_step["impute"].indicator_
-            features += [*names, *(names[index] for index in indicator.features_)]
-        elif step == "category":
-            widths = _widths(fitted_step["encode"])
-            features += [name for name, width in zip(names, widths, strict=True) for _ in range(width)]
+    for _, step, names in fitted.transformers_:
+        features += _origins(step, names)
     if len(features) != len(fitted.get_feature_names_out()):
         raise ValueError(f"{len(features)} origins for {len(fitted.get_feature_names_out())} encoded columns")
     return features
+
+
+def _origins(fitted: Any, names: list[str]) -> list[str]:
+    steps = fitted.named_steps if isinstance(fitted, Pipeline) else {}
+    if "scale" in steps:
+        return [*names, *(names[index] for index in steps["impute"].indicator_.features_)]
+    if isinstance(steps.get("encode"), OneHotEncoder):
+        widths = _widths(steps["encode"])
+        return [name for name, width in zip(names, widths, strict=True) for _ in range(width)]
+    return list(names)
 
 
 def _widths(encoder: OneHotEncoder) -> list[int]:

@@ -11,24 +11,34 @@ import importlib
 import importlib.metadata
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clearance.models import faults
+from clearance.models.encoding import Encoding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BuiltInEstimator:
-    """An estimator with a short name: its import path, and its arguments unless params.yaml sets them."""
+    """An estimator with a short name: its import path, its arguments unless params.yaml sets them, and how
+    features are encoded for it.
+    """
 
     path: str
-    defaults: Mapping[str, Any]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    encoding: Encoding = "one_hot"
 
 
 BUILT_IN = {
-    "logistic_regression": BuiltInEstimator("sklearn.linear_model.LogisticRegression", {"max_iter": 1000}),
-    "random_forest": BuiltInEstimator("sklearn.ensemble.RandomForestClassifier", {"max_depth": 8}),
-    "hist_gradient_boosting": BuiltInEstimator("sklearn.ensemble.HistGradientBoostingClassifier", {}),
+    "logistic_regression": BuiltInEstimator(
+        path="sklearn.linear_model.LogisticRegression", defaults={"max_iter": 1000}
+    ),
+    "random_forest": BuiltInEstimator(
+        path="sklearn.ensemble.RandomForestClassifier", defaults={"max_depth": 8}
+    ),
+    "hist_gradient_boosting": BuiltInEstimator(
+        path="sklearn.ensemble.HistGradientBoostingClassifier", encoding="ordinal"
+    ),
 }
 """Beyond scikit-learn's defaults: enough steps to converge, and trees shallow enough to be explained."""
 
@@ -38,6 +48,12 @@ _NAMES = ", ".join(BUILT_IN)
 def import_path(name: str) -> str:
     """The import path of a short name; any other name is returned unchanged."""
     return BUILT_IN[name].path if name in BUILT_IN else name
+
+
+def encoding_of(name: str) -> Encoding:
+    """How features are encoded for an estimator, by its short name or its import path; else `one_hot`."""
+    path = import_path(name)
+    return next((built_in.encoding for built_in in BUILT_IN.values() if built_in.path == path), "one_hot")
 
 
 def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:

@@ -88,7 +88,8 @@ def fit(inputs: MitigationInputs) -> Iterator[Option]:
     """
     plain, rows, tune = inputs.pipeline, inputs.rows, inputs.tune
     kinds = with_protected(scoring.model_kinds(plain), rows)
-    encode = encoding.transformer(kinds).fit(scoring.inputs(rows.inputs(kinds), kinds))
+    encode = encoding.with_groups(plain[0], map(str, rows.protected.columns))
+    encode.fit(scoring.inputs(rows.inputs(kinds), kinds))
     own = len(encoding.origins(plain[0]))
     encoded_groups = encode.transform(scoring.inputs(tune.inputs(kinds), kinds))[:, own:]
     patterns, codes = np.unique(encoded_groups, axis=0, return_inverse=True)

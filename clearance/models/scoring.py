@@ -62,8 +62,8 @@ def kinds(features: pd.DataFrame, declared: Mapping[str, str | None]) -> dict[st
 
 def model_kinds(pipeline: Any) -> dict[str, Kind]:
     """The kind of each feature of a fitted pipeline, in the order it was fitted on."""
-    by_name = {name: kind for kind, _, columns in pipeline[0].transformers for name in columns}
-    return {str(name): by_name[name] for name in pipeline.feature_names_in_}
+    numbers = {name for step, _, columns in pipeline[0].transformers if step == "number" for name in columns}
+    return {str(name): "number" if name in numbers else "category" for name in pipeline.feature_names_in_}
 
 
 def example(expected: Mapping[str, Kind]) -> dict[str, float | str]:

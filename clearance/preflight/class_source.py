@@ -7,6 +7,7 @@ because a name is made at run time, the answer is None and the caller must impor
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,9 @@ from clearance.preflight import argument_values
 
 _DEPTH = 8
 """How many imports are followed from one module to the next."""
+
+_ATTEMPTS = 5
+"""How often a source is parsed while other threads interrupt."""
 
 _PLAIN_BASES = {"object", "ABC", "Generic", "Protocol"}
 
@@ -158,10 +162,24 @@ def _parse(module: str) -> _Module | None:
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
     try:
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+        tree = _tree(Path(spec.origin).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None
+    if tree is None:
+        return None
     return _Module(module, spec.submodule_search_locations is not None, tuple(tree.body))
+
+
+def _tree(source: str) -> ast.Module | None:
+    """The source, parsed; None where it could not be.
+
+    CPython 3.11 counts the depth of all parsers of a process together (its issue 106905): one that another
+    thread interrupts fails, though the source is sound, and succeeds the next time.
+    """
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(SystemError):
+            return ast.parse(source)
+    return None
 
 
 def _spec(module: str) -> ModuleSpec | None:

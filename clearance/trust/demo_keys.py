@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +48,8 @@ def ensure(project: Path, seen: signed_roles.TrustedVersion | None = None) -> Ro
     newest = seen or signed_roles.TrustedVersion()
     keyed = [name for name, person in data["people"].items() if not person.get("keys")]
     if all((project / FOLDER / f"{name}.pem").exists() for name in (*keyed, *_ROOT_KEYS)):
-        text, holders = _with_keys(project / FOLDER, data), _root_holders(project / FOLDER)
-        if roles := _existing(project, text, _root(holders), newest):
+        complete, holders = _with_keys(project / FOLDER, data), _root_holders(project / FOLDER)
+        if roles := _existing(project, complete, _root(holders), newest):
             return roles  # nothing is missing, so nothing is written: reading needs no lock
     with _locked(project / FOLDER):
         return _complete(project, data, newest)
@@ -71,10 +71,11 @@ def source(project: Path) -> tuple[str, dict[str, Any]]:
 
 def _complete(project: Path, data: dict[str, Any], seen: signed_roles.TrustedVersion) -> Roles:
     folder = project / FOLDER
-    text, holders = _with_keys(folder, data), _root_holders(folder)
+    complete, holders = _with_keys(folder, data), _root_holders(folder)
     own = _root(holders)
-    if roles := _existing(project, text, own, seen):
+    if roles := _existing(project, complete, own, seen):
         return roles
+    text = yaml.dumps(complete).encode()
     statement = signed_roles.statement_for(
         text, _last(folder, own, seen) + 1, dt.datetime.fromisoformat(_SINCE)
     )
@@ -87,12 +88,15 @@ def _complete(project: Path, data: dict[str, Any], seen: signed_roles.TrustedVer
     return signed_roles.verify(text, signed, own, seen)
 
 
-def _existing(project: Path, text: bytes, own: root.Root, seen: signed_roles.TrustedVersion) -> Roles | None:
+def _existing(
+    project: Path, content: Mapping[str, Any], own: root.Root, seen: signed_roles.TrustedVersion
+) -> Roles | None:
     """The roles of a complete keyring; None when it is not made yet, incomplete, or for other people."""
     try:
-        if root.load(root.pinned_path(project)) == own and (project / FOLDER / _KEYED).read_bytes() == text:
+        text = (project / FOLDER / _KEYED).read_bytes()
+        if root.load(root.pinned_path(project)) == own and yaml.loads(text.decode()) == content:
             return signed_roles.verify(text, dsse.read(project / FOLDER / _SIGNED), own, seen)
-    except (ClearanceError, OSError):
+    except (ClearanceError, OSError, ValueError, yaml.YAMLError):
         return None
     return None
 
@@ -105,13 +109,13 @@ def _last(folder: Path, own: root.Root, seen: signed_roles.TrustedVersion) -> in
         return seen.version
 
 
-def _with_keys(folder: Path, data: dict[str, Any]) -> bytes:
-    """The roles file with a key for everybody who has none listed."""
+def _with_keys(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of the roles file with a key for everybody who has none listed."""
     people = {
         identity: person if person.get("keys") else person | {"keys": [_listed(folder, identity)]}
         for identity, person in data["people"].items()
     }
-    return yaml.dumps(data | {"people": people}).encode()
+    return {**data, "people": people}
 
 
 def _listed(folder: Path, identity: str) -> dict[str, Any]:
