@@ -182,8 +182,9 @@ class ExternalModel:
     """A model that was made elsewhere: its file, and what is known of it only from `declared_by`.
 
     `origin` says where its scores come from: `computed` here by the model, `sandboxed` by code that ran in a
-    sandbox and does not ship, `declared` by a table. `answer` is `decisions` where it gives no scores.
-    `made_with` are the versions of libraries that its file records.
+    sandbox and does not ship, `declared` by a table. `answer` is `decisions` where it gives none.
+    `trained_on` is what was declared of the rows that trained it, `trained_elsewhere` how many of those listed
+    are no row of the table. `made_with` are the versions of libraries that its file records.
     """
 
     file: str
@@ -191,6 +192,8 @@ class ExternalModel:
     format: Literal["skops", "lightgbm", "xgboost", "onnx", "mlflow", "table"]
     origin: Literal["computed", "sandboxed", "declared"]
     answer: Literal["scores", "decisions"]
+    trained_on: Literal["none", "unknown", "listed"]
+    trained_elsewhere: Count
     declared_by: str
     declared: tuple[DeclaredFact, ...]
     made_with: Mapping[str, str]

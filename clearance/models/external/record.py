@@ -94,6 +94,8 @@ def external_model(
         format=model.format,
         origin=model.origin,
         answer=model.answer,
+        trained_on=split.trained_on.declared if split.trained_on else "unknown",
+        trained_elsewhere=(split.trained_on and split.trained_on.elsewhere) or 0,
         declared_by=external.declared_by,
         declared=tuple(_declared(external, model, cut, split)),
         made_with=model.made_with,
