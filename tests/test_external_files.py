@@ -354,9 +354,10 @@ def test_unnamed_inputs_are_named_in_params(
     set_external(root, features=names)
     assert difference(scored(root, monkeypatch), frame, model.predict_proba(matrix)[:, 1]) <= SAME
     assert "features" in [fact["about"] for fact in record()["external"]["declared"]]
-    set_external(root, features=["owner"])
-    with codes.raises("models.external_features_differ"):
-        scored(root, monkeypatch)
+    for wrong, code in ((["owner"], "wrong_shape"), (["owner", "debt"], "features_differ")):
+        set_external(root, features=wrong)
+        with codes.raises(f"models.external_{code}"):
+            scored(root, monkeypatch)
 
 
 def test_features_that_the_file_names_are_not_named_otherwise(
@@ -479,7 +480,7 @@ def test_an_onnx_graph_scores_as_the_formula_it_is(
         set_external(root, features=elsewhere.NUMBERS)
     scores = scored(root, monkeypatch)
     assert difference(scores, frame, logistic(frame)) <= 1e-6  # the graph counts in 32 bits
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     if form == "one input":
         session = onnxruntime.InferenceSession((root / "external/m.onnx").read_bytes())

@@ -183,8 +183,8 @@ class ExternalModel:
 
     `origin` says where its scores come from: `computed` here by the model, `sandboxed` by code that ran in a
     sandbox and does not ship, `declared` by a table. `answer` is `decisions` where it gives none.
-    `trained_on` is what was declared of the rows that trained it, `trained_elsewhere` how many of those listed
-    are no row of the table. `made_with` are the versions of libraries that its file records.
+    `trained_on` is what was declared of the rows that trained it, `trained_elsewhere` how many of the listed
+    ones are no row of the table. `made_with` are the versions of libraries that its file records.
     """
 
     file: str

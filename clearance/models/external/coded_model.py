@@ -89,4 +89,5 @@ class CodedModel:
         if name not in self.texts:
             return numbers
         values = np.array([*self.texts[name], np.nan], dtype=object)
-        return values[np.where(np.isnan(numbers), len(values) - 1, numbers).astype(int)]
+        places = np.where(np.isnan(numbers), len(values) - 1, numbers).astype(int)
+        return pd.Series(values[places], dtype=object)

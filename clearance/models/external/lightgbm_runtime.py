@@ -43,7 +43,7 @@ class LightGbmModel:
 
 def _as_trained(features: pd.DataFrame) -> pd.DataFrame:
     """The features as LightGBM takes a table: texts are categories."""
-    texts = [name for name in features.columns if features[name].dtype == object]
+    texts = [name for name in features.columns if not pd.api.types.is_numeric_dtype(features[name])]
     return features.astype(dict.fromkeys(texts, "category"))
 
 

@@ -16,6 +16,7 @@ from clearance import files, labels, params
 from clearance.data.tables import prepared, row_ids
 from clearance.models import scoring
 from clearance.models.external import adopted, faults
+from clearance.models.external.file_model import FileModel
 from clearance.models.external.model_read import ModelRead
 from clearance.models.external.relabelled import Relabelled
 
@@ -37,11 +38,13 @@ def adopt(
     kinds = input_kinds(file, read.features, read.inputs, choice, data, rows)
     wanted = data.favourable if external.favourable is None else external.favourable
     favourable = favourable_place(file, read.classes, labels.text(wanted))
-    same = favourable == 1 and list(read.model.classes_) == [0, 1]
+    by_position = read.features is None and not isinstance(read.model, FileModel)
+    ours = favourable == 1 and list(read.model.classes_) == [0, 1] and not by_position
+    model = read.model if ours else Relabelled(read.model, favourable, by_position)
     return adopted.Adopted(
         format=read.format,
         sha256=files.sha256(file),
-        pipeline=adopted.pipeline(kinds, read.model if same else Relabelled(read.model, favourable)),
+        pipeline=adopted.pipeline(kinds, model),
         origin="computed",
         threshold=read.threshold,
         made_with=read.made_with,

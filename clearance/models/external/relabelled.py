@@ -1,4 +1,4 @@
-"""A fitted classifier with names of its own for the two outcomes, as a model of our labels 0 and 1."""
+"""A fitted classifier with its own names for the outcomes, or none for its inputs, as one of our models."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 
 class Relabelled(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """`model` with the label 1 for the outcome in column `favourable` of its probabilities, else 0."""
+    """`model` with the label 1 for the outcome in column `favourable` of its probabilities, else 0.
 
-    def __init__(self, model: Any, favourable: int) -> None:
+    `by_position`: it was fitted on columns without names, and gets them without.
+    """
+
+    def __init__(self, model: Any, favourable: int, by_position: bool = False) -> None:
         self.model = model
         self.favourable = favourable
+        self.by_position = by_position
 
     @property
     def classes_(self) -> npt.NDArray[np.int64]:
@@ -30,5 +34,6 @@ class Relabelled(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def predict_proba(self, features: Any) -> npt.NDArray[np.float64]:
         """The probabilities (n, 2), the favourable outcome's in the second column, digit for digit."""
-        probabilities = np.asarray(self.model.predict_proba(features), dtype=np.float64)
+        rows = np.asarray(features) if self.by_position else features
+        probabilities = np.asarray(self.model.predict_proba(rows), dtype=np.float64)
         return probabilities[:, [1 - self.favourable, self.favourable]]
