@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clearance.data import external_file
@@ -17,9 +17,9 @@ from clearance.documents import metric_catalogue
 from clearance.errors import ClearanceError
 from clearance.models.external import faults as model_faults
 from clearance.models.external import file_format
-from clearance.params import Data, External, Split, Train
+from clearance.params import Data, External, Source, Split, Train
 from clearance.policy.schema import Policy
-from clearance.preflight import faults
+from clearance.preflight import faults, source_head
 from clearance.preflight.problem import Problem, warning
 
 
@@ -56,7 +56,7 @@ def _check_list(listed: str, data: Data | None) -> None:
     if data is not None:
         if data.row_key is None:
             raise data_faults.EXTERNAL_NEEDS_KEY(path=listed)
-        keyed_table.read(listed, data.row_key)
+        _read_head(listed, data.row_key)
 
 
 def _check_model(external: External, train: Train, split: Split | None, data: Data | None) -> None:
@@ -68,8 +68,20 @@ def _check_model(external: External, train: Train, split: Split | None, data: Da
             raise model_faults.THRESHOLD_WITHOUT_SCORES(path=external.file)
         if data is not None and data.row_key is not None:
             columns = [name for name in (external.score, external.decision) if name is not None]
-            keyed_table.read(external.file, external.key or data.row_key, columns)
+            _read_head(external.file, external.key or data.row_key, columns)
     declares = train.threshold.fixed is not None or external.score is None
     may_have_own = kind in ("skops", "mlflow") or (kind == "table" and declares)
     if split is not None and not split.tune and not may_have_own and train.threshold.fixed is None:
         raise model_faults.THRESHOLD_NEEDS_TUNE_ROWS(path=external.file)
+
+
+def _read_head(file: str, key: str, columns: Sequence[str] = ()) -> None:
+    """Read the first lines of a table of answers, or all of one that is not long, below the working folder.
+
+    Raises what reading it raises, as far as these lines show it.
+    """
+    with source_head.folder_of(Path.cwd(), Source(kind="file", path=file)) as place:
+        if place is not None:
+            folder, _ = place
+            with contextlib.chdir(folder):
+                keyed_table.read(file, key, columns)
