@@ -135,8 +135,8 @@ def _run(words: Sequence[str]) -> None:
         sys.argv = before
 
 
-def main() -> None:
-    """Print the verdict on the model and end with its exit status, as `clearance run` does."""
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The options among these words of a command line; ends the process on a wrong one, as argparse does."""
     parser = argparse.ArgumentParser(prog="python -m tasks.validate_model", add_help=False)
     for name in ("--data", "--model"):
         parser.add_argument(name, required=True)
@@ -144,7 +144,12 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    """Print the verdict on the model and end with its exit status, as `clearance run` does."""
+    options = parse(sys.argv[1:])
     root = Path.cwd()
     logging.getLogger().setLevel(logging.ERROR)  # the stages' lines would drown the verdict
     with tempfile.TemporaryDirectory(prefix="clearance-validate-") as place:
