@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -105,13 +106,14 @@ def training_document(
     options: params.Train,
     split: SplitDocument,
     lock_sha256: str,
+    extras_sha256: Mapping[str, str] | None = None,
     constraints: tune_constraints.Constraints = NO_CONSTRAINTS,
 ) -> TrainingDocument:
     """The training document: all that anyone needs to log, check or repeat this training.
 
     `model_sha256` and `lock_sha256` are the digests of the model's file and of the locked requirements,
-    `rows` are the train rows, `split` records the prepared tables. No row of the tables is in it:
-    `input_example` is made up.
+    `extras_sha256` those of the locks of the optional libraries that candidates come from. `rows` are the
+    train rows, `split` records the prepared tables. No row is in it: `input_example` is made up.
     """
     chosen = selection.chosen
     path = estimators.import_path(chosen.estimator.estimator)
@@ -147,6 +149,7 @@ def training_document(
         numbers=compatibility.summaries(scoring.inputs(rows.inputs(list(kinds)), kinds)),
         libraries=_versions(path),
         requirements_sha256=lock_sha256,
+        extras_sha256=extras_sha256,
     )
 
 
@@ -199,6 +202,7 @@ def external_document(
         inputs=[{"name": name, "type": _TYPES[kind]} for name, kind in kinds.items()],
         input_example=scoring.example(kinds),
         libraries=_versions(None) | external_record.libraries(estimator),
+        extras_sha256=_lock_digests({external_record.extra_of(estimator)}),
         requirements_sha256=lock_sha256,
         external=external_record.external_model(external, model, cut, split),
     )
@@ -244,6 +248,7 @@ def _train_here(settings: params.Params, split: SplitDocument) -> None:
         options=settings.train,
         split=split,
         lock_sha256=files.sha256(paths.REQUIREMENTS_LOCK),
+        extras_sha256=_extra_locks(settings.train),
         constraints=constraints,
     )
     with files.replacing_folder(paths.TRAIN_FIGURES) as folder:
@@ -317,6 +322,16 @@ def _rows_for_checks() -> tuple[prepared.Prepared, prepared.Prepared]:
         return tune, tune
     (test,) = prepared.read_splits(Path(), "test")
     return tune, test
+
+
+def _extra_locks(options: params.Train) -> dict[str, str] | None:
+    """The digests of the locks of the optional libraries that the candidates come from; None: from none."""
+    extras = {estimators.extra_of(choice.estimator) for choice, _ in options.grid} - {None}
+    return _lock_digests(extras)
+
+
+def _lock_digests(extras: set[str | None]) -> dict[str, str] | None:
+    return {name: files.sha256(paths.EXTRA_LOCKS[name]) for name in sorted(filter(None, extras))} or None
 
 
 def _log(selection: candidate_search.Selection, path: str, rows: int) -> None:

@@ -40,7 +40,7 @@ GOVERNANCE = (
 """Files whose tests work on a registry, a ledger and signed evidence: half a second or more each."""
 
 HEAVY = (
-    *("test_drafting.py", "test_preflight.py", "test_written_values.py"),
+    *("test_boosters.py", "test_drafting.py", "test_preflight.py", "test_written_values.py"),
     *("test_assess.py", "test_bad_input.py", "test_candidates.py", "test_corruption.py", "test_database.py"),
     *("test_document.py", "test_dvc_pipeline.py", "test_dvc_remote.py", "test_evaluate.py"),
     *("test_expectations.py", "test_explain.py", "test_fork_server.py", "test_ingest.py"),

@@ -396,9 +396,10 @@ def test_a_lightgbm_file_scores_as_lightgbm_and_is_explained_by_its_trees(
     expected = model.predict_proba(elsewhere.numbers(frame))[:, 1]
     assert difference(scored(root, monkeypatch), frame, expected) <= SAME
     explanation = explained()
-    assert explanation["explainer"] == "shap.TreeExplainer"
+    assert explanation["explainer"] == "lightgbm pred_contrib"
     assert explanation["measurements"]["additivity_error"]["value"] <= SAME
     assert record()["libraries"]["lightgbm"] == lightgbm.__version__
+    assert record()["extras_sha256"] == {"lightgbm": files.sha256(root / "requirements-lightgbm.lock")}
 
 
 def test_a_lightgbm_file_of_categories_scores_as_lightgbm(
@@ -423,7 +424,9 @@ def test_an_xgboost_file_scores_as_xgboost(
     model.save_model(root / f"external/m.{suffix}")
     expected = model.predict_proba(elsewhere.numbers(frame))[:, 1]
     assert difference(scored(root, monkeypatch), frame, expected) <= SAME
-    assert explained()["measurements"]["additivity_error"]["value"] <= 1e-6
+    explanation = explained()
+    assert explanation["space"] == "log-odds"
+    assert explanation["measurements"]["additivity_error"]["value"] <= 1e-6
 
 
 def test_boosters_of_another_objective_or_form_are_refused(

@@ -202,7 +202,7 @@ ERRORS = {
     ),
     "a misspelt candidate": (candidates, "preflight.unknown_estimator"),
     "an estimator that is not installed": (
-        of("train.estimator", "xgboost.XGBClassifier"),
+        of("train.estimator", "no_such_package.Classifier"),
         "models.no_package",
     ),
     "an unknown argument": (of("train.arguments", {"c": 1}), "models.unknown_argument"),

@@ -203,6 +203,9 @@ class ExternalModel:
 class TrainingDocument(MeasuredDocument):
     """All that is needed to log, check or repeat a training. No row of the tables is in it.
 
+    `requirements_sha256` is the digest of the lock, `extras_sha256` those of the locks of the optional
+    libraries that the candidates come from (None: from none).
+
     Documents from before candidates were recorded have neither `choice` nor `candidates`; older ones have no
     `numbers`.
     """
@@ -237,6 +240,7 @@ class TrainingDocument(MeasuredDocument):
     before_after: BeforeAfter | None = None
     external: ExternalModel | None = field(default=None, metadata=WHEN_SET)
     numbers: Mapping[str, NumberSummary] | None = field(default=None, metadata=WHEN_SET)
+    extras_sha256: Mapping[str, Sha256] | None = field(default=None, metadata=WHEN_SET)
 
     @property
     def model_digest(self) -> str:

@@ -20,6 +20,8 @@ from scipy.special import expit
 from sklearn import ensemble, tree
 
 from clearance.models import encoding, scoring
+from clearance.models.boosters import explanations
+from clearance.models.boosters.explanations import BoosterExplanation
 from clearance.models.external.coded_model import CodedModel
 from clearance.models.external.inputs import Inputs
 
@@ -32,14 +34,15 @@ CALLS = 200_000
 """The largest number of rows a model scores for the model-agnostic explainer."""
 TREE_ERROR = 1e-6
 """The largest error with which the contributions of trees may add up to the model's output."""
+SINGLE = 1e-6
+"""The largest difference between a probability and that of the log-odds, where it has single precision."""
 FEWEST = 10
 """With fewer rows than this the model-agnostic explainer replaces the tree explainer."""
 
 _VOTES = (tree.DecisionTreeClassifier, ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier)
 _BOOSTED = (ensemble.GradientBoostingClassifier, ensemble.HistGradientBoostingClassifier)
-_BOOSTERS = ("lightgbm.basic.Booster",)
-"""Boosters as a file holds them, by name: their library need not be installed."""
 _ROWS, _BACKGROUND, _PERMUTATIONS = 50, 25, 2
+_BY_COUNTS = "the train rows as the trees counted them (tree_path_dependent)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +91,17 @@ def attribute(
     `background`, trees by the rows they were trained on, and all others by permutations against `background`.
     """
     kinds = scoring.model_kinds(pipeline)
-    typed = scoring.inputs(rows, kinds)
-    margin, space = _margin(pipeline, typed)
-    compared = scoring.inputs(background, kinds)
+    typed, compared = scoring.inputs(rows, kinds), scoring.inputs(background, kinds)
     encode, estimator, origins = _explained(pipeline, typed, compared)
-    explainer = _suitable(estimator, space, encode.transform(compared), seed, f"{split} rows")
+    encoded = encode.transform(typed)
+    margin, space, booster = _margin(estimator, encoded)
+    explainer = _suitable(
+        estimator, space, booster, encode.transform(compared), seed=seed, rows=f"{split} rows"
+    )
     if explainer.space != space:
-        margin = _probability(pipeline, typed)
+        margin = _probability(estimator, encoded)
     with seeded(seed):
-        base, values = explainer.values(encode.transform(typed.head(explainer.most)))
+        base, values = explainer.values(encoded[: explainer.most])
     summed = {
         name: values[:, [index for index, origin in enumerate(origins) if origin == name]].sum(axis=1)
         for name in kinds
@@ -135,17 +140,38 @@ def _probability(model: Any, rows: Any) -> Matrix:
     return np.asarray(model.predict_proba(rows), dtype="float64")[:, column]
 
 
-def _margin(pipeline: Any, typed: pd.DataFrame) -> tuple[Matrix, Space]:
-    """The model's own output: in log-odds where `decision_function` returns them, else as a probability."""
-    probability = _probability(pipeline, typed)
-    if hasattr(pipeline[-1], "decision_function"):
-        margin = np.asarray(pipeline.decision_function(typed), dtype="float64")
+def _margin(estimator: Any, rows: Matrix) -> tuple[Matrix, Space, BoosterExplanation | None]:
+    """The estimator's own output, in log-odds where it gives them and else as a probability.
+
+    And what explains it, where it is a booster whose log-odds are those of its probabilities.
+    """
+    probability = _probability(estimator, rows)
+    if booster := explanations.of(getattr(estimator, "trees", estimator)):
+        margin = booster.log_odds(rows)
+        if np.allclose(expit(margin), probability, rtol=0, atol=SINGLE):
+            return margin, "log-odds", booster
+    if hasattr(estimator, "decision_function"):
+        margin = np.asarray(estimator.decision_function(rows), dtype="float64")
         if margin.shape == probability.shape and np.allclose(expit(margin), probability, rtol=0, atol=1e-9):
-            return margin, "log-odds"
-    return probability, "probability"
+            return margin, "log-odds", None
+    return probability, "probability", None
 
 
-def _suitable(estimator: Any, space: Space, background: Matrix, seed: int, rows: str) -> _Explainer:
+def _suitable(
+    estimator: Any,
+    space: Space,
+    booster: BoosterExplanation | None,
+    background: Matrix,
+    *,
+    seed: int,
+    rows: str,
+) -> _Explainer:
+    if booster is not None:
+        by_booster = _by_booster(booster)
+        base, contributions = by_booster.values(background[:FEWEST])
+        error = np.abs(base + contributions.sum(axis=1) - booster.log_odds(background[:FEWEST])).max()
+        if by_booster.most >= FEWEST and error <= TREE_ERROR:
+            return by_booster
     coefficients = getattr(estimator, "coef_", None)
     if (
         space == "log-odds"
@@ -153,18 +179,11 @@ def _suitable(estimator: Any, space: Space, background: Matrix, seed: int, rows:
         and coefficients.shape == (1, background.shape[1])
     ):
         return _linear(estimator, background, rows)
-    if _is_of_trees(type(getattr(estimator, "trees", estimator)), space):
+    if type(getattr(estimator, "trees", estimator)) in (_BOOSTED if space == "log-odds" else _VOTES):
         by_trees = _by_trees_where_possible(estimator, space, background[:1])
         if by_trees is not None and by_trees.most >= FEWEST:
             return by_trees
     return _by_permutations(estimator, background[:_BACKGROUND], seed, rows)
-
-
-def _is_of_trees(kind: type, space: Space) -> bool:
-    """Whether SHAP's tree explainer explains this class in this space."""
-    if space == "probability":
-        return kind in _VOTES
-    return kind in _BOOSTED or f"{kind.__module__}.{kind.__qualname__}" in _BOOSTERS
 
 
 def _linear(estimator: Any, background: Matrix, rows: str) -> _Explainer:
@@ -176,6 +195,16 @@ def _linear(estimator: Any, background: Matrix, rows: str) -> _Explainer:
         space="log-odds",
         most=2**31,
         values=lambda matrix: (float(explainer.expected_value), np.asarray(explainer.shap_values(matrix))),
+    )
+
+
+def _by_booster(booster: BoosterExplanation) -> _Explainer:
+    return _Explainer(
+        name=booster.name,
+        against=_BY_COUNTS,
+        space="log-odds",
+        most=TREE_WORK // max(1, booster.size.nodes * booster.size.depth**2),
+        values=booster.values,
     )
 
 
@@ -209,7 +238,7 @@ def _by_trees(estimator: Any, space: Space) -> _Explainer:
 
     return _Explainer(
         name="shap.TreeExplainer",
-        against="the train rows as the trees counted them (tree_path_dependent)",
+        against=_BY_COUNTS,
         space=space,
         most=TREE_WORK // max(1, cost),
         values=values,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.utils.metaestimators import available_if
 
 Matrix = npt.NDArray[np.float64]
 
@@ -61,14 +62,15 @@ class CodedModel:
         """The model's probabilities for rows of numbers that `transform` gave."""
         return np.asarray(self.model.predict_proba(self._features(matrix)), dtype=np.float64)
 
+    @available_if(lambda self: hasattr(self.model, "decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, matrix: Matrix) -> Matrix:
         """The model's log-odds for such rows; only where the model gives them."""
         return np.asarray(self.model.decision_function(self._features(matrix)), dtype=np.float64)
 
     @property
     def trees(self) -> Any:
-        """What explains the model as trees over these columns: the model itself, or what a file holds."""
-        return getattr(self.model, "trees", self.model)
+        """What explains the model as trees over these columns; None where it also takes texts."""
+        return None if self.texts else getattr(self.model, "trees", self.model)
 
     @property
     def coef_(self) -> Any:

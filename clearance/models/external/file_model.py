@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 
 from clearance.models.external import faults
 
@@ -31,15 +30,15 @@ LIBRARIES: dict[Runtime, tuple[str, ...]] = {
     "lightgbm": ("lightgbm",),
     "xgboost": ("xgboost",),
 }
-"""The packages that check and run a format; the extra that installs them has the name of the format."""
+"""The modules that check and run a format; the extra that installs them has the name of the format."""
 
 
 class OpenedModel(Protocol):
     """A model file that was checked and loaded.
 
     `classes` are its own labels, in the order of its probabilities. `features` are the names of its inputs in
-    order, None where it names none; `inputs` counts them, None where it does not say. `trees` is what SHAP
-    explains as trees, None where it is none.
+    order, None where it names none; `inputs` counts them, None where it does not say. `trees` is the booster
+    that its trees explain, None where it is none.
     """
 
     classes: tuple[Any, ...]
@@ -50,9 +49,6 @@ class OpenedModel(Protocol):
 
     def probabilities(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
         """The probability of each of `classes`, shape (n, 2), as the library gives it."""
-
-    def margins(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """The log-odds of the second class, shape (n,); only where `trees` is set."""
 
 
 class FileModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -85,13 +81,8 @@ class FileModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
 
     @property
     def trees(self) -> Any:
-        """What SHAP explains as trees; None where the file holds none."""
+        """The booster that its trees explain; None where the file holds none."""
         return self.opened.trees
-
-    @available_if(lambda self: self.opened.trees is not None)  # type: ignore[untyped-decorator]
-    def decision_function(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """The log-odds of the second outcome, shape (n,), as the library gives them."""
-        return self.opened.margins(features)
 
 
 @lru_cache(maxsize=4)

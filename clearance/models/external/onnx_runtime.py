@@ -15,7 +15,6 @@ import numpy.typing as npt
 import onnx
 import onnxruntime  # type: ignore[import-untyped]
 import pandas as pd
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, NodeProto, TensorProto
 
 from clearance.models.external.no_probabilities import NoProbabilitiesError
@@ -71,10 +70,6 @@ class OnnxModel:
             raise ValueError(f"it gives {table.shape[1]} numbers for each row, not the probabilities of two")
         return table
 
-    def margins(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Not there: a graph is explained by its probabilities."""
-        raise NotImplementedError
-
     def _fed(self, features: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
         if self.features is None:
             ((name, kind),) = self.kinds
@@ -86,11 +81,11 @@ class OnnxModel:
 def open_model(content: bytes) -> OnnxModel:
     """The model in these bytes. Raises ValueError on what is no safe graph of two outcomes."""
     try:
-        model = ModelProto.FromString(content)
+        model = _parsed(content)
         _refuse_unsafe(model)
         onnx.checker.check_model(model)
         session = _session(content)
-    except (DecodeError, onnx.checker.ValidationError, RuntimeError) as error:
+    except (onnx.checker.ValidationError, RuntimeError) as error:
         raise ValueError(str(error).strip().splitlines()[0]) from None
     graph_inputs = [value for value in model.graph.input if value.name not in _initializers(model)]
     kinds = tuple((value.name, value.type.tensor_type.elem_type) for value in graph_inputs)
@@ -104,6 +99,15 @@ def open_model(content: bytes) -> OnnxModel:
         inputs=count,
         made_with=_made_with(model),
     )
+
+
+def _parsed(content: bytes) -> ModelProto:
+    model = ModelProto()
+    try:
+        model.ParseFromString(content)
+    except Exception as error:  # noqa: BLE001 - protobuf's own, and which protobuf it is differs
+        raise ValueError(str(error).strip().splitlines()[0]) from None
+    return model
 
 
 def _session(content: bytes) -> Any:

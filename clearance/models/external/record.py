@@ -7,7 +7,6 @@ evidence.
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -79,9 +78,15 @@ def libraries(estimator: Any) -> dict[str, str]:
     """The further library that runs the model, and its version here; none for a table of answers."""
     inner = estimator.model if isinstance(estimator, Relabelled) else estimator
     if isinstance(inner, FileModel):
-        return {name: importlib.metadata.version(name) for name in LIBRARIES[inner.format]}
+        return dict(estimators.distribution(name) for name in LIBRARIES[inner.format])
     module = type(inner).__module__
     return {} if module.startswith("clearance.") else dict([estimators.distribution(module)])
+
+
+def extra_of(estimator: Any) -> str | None:
+    """The optional library that the model needs; None where it needs none."""
+    inner = estimator.model if isinstance(estimator, Relabelled) else estimator
+    return inner.format if isinstance(inner, FileModel) else estimators.extra_of(type(inner).__module__)
 
 
 def external_model(

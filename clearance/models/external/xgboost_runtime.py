@@ -1,8 +1,11 @@
-"""XGBoost's JSON and UBJSON formats, as `save_model` writes them. Needs the extra `xgboost`."""
+"""XGBoost's JSON and UBJSON formats, as `save_model` writes them, checked before XGBoost parses them.
+
+Needs the optional library `xgboost`.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,69 +14,49 @@ import numpy.typing as npt
 import pandas as pd
 import xgboost
 
+from clearance.models.boosters import xgboost_model
 from clearance.models.external.no_probabilities import NoProbabilitiesError
-
-_PROBABILITIES = "binary:logistic"
 
 
 @dataclass(frozen=True, kw_only=True)
 class XgBoostModel:
-    """A loaded booster; see `file_model.OpenedModel`. `trees` is the booster, cut at its best round."""
+    """A loaded booster, cut at its best round; see `file_model.OpenedModel`."""
 
     trees: xgboost.Booster
-    classes: tuple[Any, ...] = (0, 1)
     features: tuple[str, ...] | None
     inputs: int | None
     made_with: dict[str, str]
+    classes: tuple[Any, ...] = (0, 1)
 
     def probabilities(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
         """The probability of each of `classes`, shape (n, 2)."""
-        second = self._predict(features, margin=False)
+        matrix = xgboost.DMatrix(features.to_numpy(dtype=np.float64), nthread=1)
+        second = np.asarray(self.trees.predict(matrix), dtype=np.float64)
         return np.column_stack([1 - second, second])
-
-    def margins(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """The log-odds of the second class, shape (n,)."""
-        return self._predict(features, margin=True)
-
-    def _predict(self, features: pd.DataFrame, *, margin: bool) -> npt.NDArray[np.float64]:
-        matrix = xgboost.DMatrix(
-            features.to_numpy(dtype=np.float64),
-            feature_names=self.trees.feature_names,
-            feature_types=self.trees.feature_types,
-            nthread=1,
-        )
-        return np.asarray(self.trees.predict(matrix, output_margin=margin), dtype=np.float64)
 
 
 def open_model(content: bytes) -> XgBoostModel:
     """The model in these bytes. Raises ValueError on what is no model of two outcomes in these formats."""
+    document = xgboost_model.read(content)
+    objective = _objective(document)
+    if objective is not None and objective != xgboost_model.OBJECTIVE:
+        raise NoProbabilitiesError(f"its objective is `{objective}`, not `{xgboost_model.OBJECTIVE}`")
+    facts = xgboost_model.check(document)
     booster = xgboost.Booster({"nthread": 1})
-    try:
-        booster.load_model(bytearray(content))
-        raw = json.loads(bytes(booster.save_raw("json")))
-    except xgboost.core.XGBoostError as error:
-        raise ValueError(str(error).strip().splitlines()[0]) from None
-    objective = raw["learner"]["objective"]["name"]
-    if objective != _PROBABILITIES:
-        raise NoProbabilitiesError(f"its objective is `{objective}`, not `{_PROBABILITIES}`")
-    if "c" in (booster.feature_types or ()):
-        raise ValueError(
-            "it takes categories, and their numbers are not in the file: fit it on numbers alone"
-        )
-    names = booster.feature_names
+    booster.load_model(bytearray(content))
     best = booster.attr("best_iteration")
+    booster.feature_names = booster.feature_types = None  # columns come by place, as the file orders them
+    version = document.get("version")
     return XgBoostModel(
         trees=booster if best is None else booster[: int(best) + 1],
-        features=None if names is None else tuple(names),
-        inputs=booster.num_features(),
-        made_with={"xgboost": ".".join(map(str, _version(content, raw)))},
+        features=facts.names or None,
+        inputs=facts.columns,
+        made_with={"xgboost": ".".join(map(str, version)) if isinstance(version, list) else "not recorded"},
     )
 
 
-def _version(content: bytes, raw: dict[str, Any]) -> list[int]:
-    """The version that wrote the file; what it is written as again carries the version that runs."""
-    try:
-        version: list[int] = json.loads(content)["version"]
-    except (ValueError, KeyError, UnicodeDecodeError):
-        version = raw["version"]
-    return version
+def _objective(document: Mapping[str, Any]) -> str | None:
+    """What the file says of its objective; None where it does not say it where it belongs."""
+    learner = document.get("learner")
+    objective = learner.get("objective") if isinstance(learner, Mapping) else None
+    return str(objective.get("name")) if isinstance(objective, Mapping) else None
