@@ -101,7 +101,10 @@ def test_a_skops_pipeline_scores_and_ships_as_it_is(
     assert training["external"]["declared_by"] == elsewhere.BY
     assert training["external"]["made_with"] == {"scikit-learn": training["libraries"]["scikit-learn"]}
     assert training["measurements"]["protected_at_decision"]["value"] == 0
-    assert [fact["about"] for fact in training["external"]["declared"]] == ["training rows", "training"]
+    assert [fact["about"] for fact in training["external"]["declared"]] == [
+        "training rows",
+        "training method",
+    ]
     stored = model_file.load(paths.MODEL, training["model"]["sha256"])
     rows = learnable.split(frame, "test").features
     assert np.array_equal(

@@ -21,7 +21,7 @@ from tasks import explain, score, train
 from tests.support import codes, elsewhere, learnable
 
 confined = pytest.mark.skipif(not sandbox.can_confine(), reason="this kernel cannot confine a process")
-pytestmark = [confined, pytest.mark.slow]
+pytestmark = confined
 
 LOGISTIC = """
 import numpy as np

@@ -24,8 +24,6 @@ ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs/external-models.md").read_text(encoding="utf-8")
 KEPT = ("params.yaml", "dvc.yaml", "requirements.lock")
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

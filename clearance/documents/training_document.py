@@ -173,7 +173,7 @@ class BeforeAfter:
 class DeclaredFact:
     """Something that was not measured here: what it is about, and what was declared of it."""
 
-    about: Literal["scores", "decisions", "threshold", "training rows", "features", "training"]
+    about: Literal["scores", "decisions", "threshold", "training rows", "features", "training method"]
     value: str
 
 

@@ -116,12 +116,13 @@ def _declared(
         yield DeclaredFact(about="threshold", value=f"{cut.value:g}, {cut.rule}")
     trained_on = split.trained_on
     if trained_on is not None:
+        outside = f"{trained_on.elsewhere} of them no rows" if trained_on.elsewhere else "all of them rows"
         rows = {
             "none": "none of these rows",
             "unknown": "unknown",
-            "listed": f"{trained_on.keys} listed, {trained_on.elsewhere} of them in no row of this table",
+            "listed": f"{trained_on.keys} are listed, {outside} of this table",
         }
         yield DeclaredFact(about="training rows", value=rows[trained_on.declared])
     if external.features is not None:
         yield DeclaredFact(about="features", value=", ".join(external.features))
-    yield DeclaredFact(about="training", value="its data, method and mitigations are not known here")
+    yield DeclaredFact(about="training method", value="not known here, nor its mitigations")
