@@ -258,11 +258,15 @@ def _train_here(settings: params.Params, split: SplitDocument) -> None:
 
 
 def _adopt(settings: params.Params, split: SplitDocument) -> None:
-    """Take the model that was made elsewhere; nothing is fitted, and no label of a test row is read."""
+    """Take the model that was made elsewhere: nothing is fitted, and no label of a test row is read.
+
+    It must be able to score every row that chooses or judges, before one of them does.
+    """
     choice = settings.train
     if choice.external is None:
         raise ValueError("no model made elsewhere is declared")
-    tune, sample = _rows_for_checks()
+    tune, test = prepared.read_splits(Path(), "tune", "test")
+    sample = tune if len(tune.label) else test
     left_out = split.measurements["left_out"]
     rows = answers.Rows(
         by_split=prepared.read_keys(Path()),
@@ -272,7 +276,8 @@ def _adopt(settings: params.Params, split: SplitDocument) -> None:
         model = _answers_of_folder(choice, settings.data)
     else:
         model = reading.adopt(choice, settings.data, sample, rows)
-    reading.try_out(choice.external.file, model, sample)
+    for side in (tune, test) if model.ships else ():
+        reading.try_out(choice.external.file, model, side)
     cut = external_record.threshold(choice.external.file, model, choice.threshold, tune)
     with files.replacing_folder(paths.TRAINED) as folder:
         decider = model_file.with_threshold(model.pipeline, cut.value)
@@ -310,18 +315,6 @@ def _answers_of_folder(choice: params.Train, data: params.Data) -> adopted.Adopt
         rows,
         described.made_with,
     )
-
-
-def _rows_for_checks() -> tuple[prepared.Prepared, prepared.Prepared]:
-    """The tune rows, and rows on which the model is tried: tune rows where there are any, else test rows.
-
-    Nothing is learned from them, chosen on them or measured: a model must be able to score its inputs.
-    """
-    (tune,) = prepared.read_splits(Path(), "tune")
-    if len(tune.label):
-        return tune, tune
-    (test,) = prepared.read_splits(Path(), "test")
-    return tune, test
 
 
 def _extra_locks(options: params.Train) -> dict[str, str] | None:

@@ -526,6 +526,34 @@ def test_a_graph_whose_numbers_are_no_probabilities_is_refused(
         scored(root, monkeypatch)
 
 
+def test_a_row_that_a_graph_cannot_take_is_found_before_any_is_judged(
+    graphs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = elsewhere.table(income=1.0)
+    last = taken["split"].eq("test") & (taken.index == taken.index[taken["split"] == "test"][-1])
+    filled = taken["region"].fillna("x")
+    root = elsewhere.build(
+        tmp_path, taken.assign(region=filled.mask(last)), features=["region"], file="external/m.onnx"
+    )
+    (root / "external/m.onnx").write_bytes(graphs.of_texts())
+    with codes.raises("models.external_wrong_shape"):
+        scored(root, monkeypatch)
+    elsewhere.rewrite(root, taken.assign(region=filled), ["region"])
+    assert set(scored(root, monkeypatch)) == {0.25, 0.75}
+
+
+def test_a_graph_of_another_width_is_refused(
+    graphs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = elsewhere.build(
+        tmp_path, elsewhere.table(income=1.0), features=elsewhere.NUMBERS, file="external/m.onnx"
+    )
+    (root / "external/m.onnx").write_bytes(graphs.logistic([0.1] * 5, 0.0, width=None))
+    set_external(root, features=elsewhere.NUMBERS)
+    with codes.raises("models.external_wrong_shape"):
+        scored(root, monkeypatch)
+
+
 def test_a_missing_library_is_named_with_its_extra(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from clearance.models.external import file_model
 

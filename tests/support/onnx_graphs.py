@@ -11,8 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
 
 
-def logistic(weights: Sequence[float], bias: float) -> bytes:
-    """A logistic regression over one input of all features: MatMul, Add, Sigmoid; one probability a row."""
+def logistic(weights: Sequence[float], bias: float, width: int | None = 0) -> bytes:
+    """A logistic regression over one input of all features: MatMul, Add, Sigmoid; one probability a row.
+
+    `width` is how many features it says it takes: as many as it does, unless it is given; None: it says nothing.
+    """
     column = np.asarray(weights, dtype=np.float32).reshape(-1, 1)
     nodes = [
         helper.make_node("MatMul", ["features", "weights"], ["product"]),
@@ -23,7 +26,11 @@ def logistic(weights: Sequence[float], bias: float) -> bytes:
         numpy_helper.from_array(column, "weights"),
         numpy_helper.from_array(np.array([bias], dtype=np.float32), "bias"),
     ]
-    taken = [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(column)])]
+    taken = [
+        helper.make_tensor_value_info(
+            "features", TensorProto.FLOAT, [None, len(column) if width == 0 else width]
+        )
+    ]
     given = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 1])]
     return model(nodes, taken, given, values)
 
@@ -150,3 +157,18 @@ def without_probabilities() -> dict[str, bytes]:
         "labels alone": model([label], [_features()], [labels]),
         "two candidates": model(both, [_features()], [_answer("one", 3), _answer("other", 3)]),
     }
+
+
+def of_texts() -> bytes:
+    """A graph of one text: 0.75 where it is `south`, else 0.25."""
+    encode = helper.make_node(
+        "LabelEncoder",
+        ["region"],
+        ["probability"],
+        domain="ai.onnx.ml",
+        keys_strings=["south"],
+        values_floats=[0.75],
+        default_float=0.25,
+    )
+    taken = helper.make_tensor_value_info("region", TensorProto.STRING, [None, 1])
+    return model([encode], [taken], [_answer()])

@@ -34,6 +34,7 @@ def format_of(external: params.External) -> Format:
     path = Path(external.file)
     kind = external.known_format
     if path.is_dir() and (path / "MLmodel").is_file():
+        external_file.checked(external.file, folder_allowed=True)
         return "mlflow"
     if path.suffix.lower() in _CODE_SUFFIXES:
         raise faults.RUNS_CODE(path=path, kind=f"{path.suffix[1:]} file")

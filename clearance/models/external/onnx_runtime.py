@@ -59,7 +59,7 @@ class OnnxModel:
 
         Raises ValueError on null texts and whole numbers, which ONNX does not have, and on another shape.
         """
-        (answer,) = self.session.run([self.output], self._fed(features))
+        answer = self._run(features)
         if isinstance(answer, list):
             table = np.array([[row[label] for label in self.classes] for row in answer], dtype=np.float64)
         else:
@@ -69,6 +69,14 @@ class OnnxModel:
         if table.shape != (len(features), 2):
             raise ValueError(f"it gives {table.shape[1]} numbers for each row, not the probabilities of two")
         return table
+
+    def _run(self, features: pd.DataFrame) -> Any:
+        fed = self._fed(features)
+        try:
+            (answer,) = self.session.run([self.output], fed)
+        except Exception as error:  # noqa: BLE001 - its errors share no other base
+            raise ValueError(str(error).strip().splitlines()[0]) from None
+        return answer
 
     def _fed(self, features: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
         if self.features is None:

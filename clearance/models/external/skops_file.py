@@ -26,6 +26,8 @@ def read(path: Path, more_trusted: Path = MORE_TRUSTED) -> tuple[Any, float | No
     Raises ConfigurationError when the file is no skops archive, holds types that are not trusted, or was
     saved by another version of scikit-learn.
     """
+    if path.stat().st_size > model_file.LARGEST:
+        raise faults.TOO_LARGE(path=path, limit=model_file.LARGEST)
     content = path.read_bytes()
     try:
         _refuse_bomb(content, path)
