@@ -14,7 +14,7 @@ OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
 def logistic(weights: Sequence[float], bias: float, width: int | None = 0) -> bytes:
     """A logistic regression over one input of all features: MatMul, Add, Sigmoid; one probability a row.
 
-    `width` is how many features it says it takes: as many as it does, unless it is given; None: it says nothing.
+    `width` is how many features it says it takes, None: it does not say; 0: as many as it does.
     """
     column = np.asarray(weights, dtype=np.float32).reshape(-1, 1)
     nodes = [
