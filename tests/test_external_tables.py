@@ -284,7 +284,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> governed.Place:
 
 def test_a_vendors_table_goes_through_approval_to_champion_and_back(place: governed.Place) -> None:
     place.put("champion")
-    place.make("vendor", "champion", lambda here: here.release(vendor=True, model=7))
+    place.make("vendor", "champion", lambda here: here.release(vendor="none", model=7))
     listed = place.command("list")
     assert f"made elsewhere ({judged.VENDOR} declared: scores)" in listed.said
     assert place.told() == 1, "nobody has approved it yet"

@@ -196,14 +196,14 @@ def build(
     reference: bool = False,
     rows: int = 100,
     first: int = 0,
-    vendor: bool = False,
+    vendor: str = "",
 ) -> Path:
     """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained.
 
     `candidates` is how many models were tried, the second of them chosen; a single one is, if it is alone.
     `reference`: a model without mitigation was fitted to be compared with. The table has `rows` rows,
     numbered from `first`; a row of one number is the same row in every project. `vendor`: the model is a
-    vendor's table of scores.
+    vendor's table of scores, and this is what is declared of the rows that trained it.
     """
     settings = PARAMS | dict(changes or {})
     rule_book = POLICY | dict(policy or {})
@@ -259,7 +259,7 @@ def _evidence(
     blocked: bool,
     model: int,
     numbers: tuple[int, int],
-    vendor: bool,
+    vendor: str,
 ) -> None:
     failures = {"blocking_failures": Measurement(value=float(blocked))}
     evidence.raw_validation(failures, blocked=blocked).write(root)
@@ -355,7 +355,7 @@ def vendor_table(root: Path, model: int) -> bytes:
     return path.read_bytes()
 
 
-def _training(split: SplitDocument, sha256: str, *, vendor: bool = False) -> TrainingDocument:
+def _training(split: SplitDocument, sha256: str, *, vendor: str = "") -> TrainingDocument:
     libraries = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
     kinds = {"row": "category"} if vendor else FEATURES
     made = {
@@ -364,7 +364,7 @@ def _training(split: SplitDocument, sha256: str, *, vendor: bool = False) -> Tra
         "format": "table",
         "origin": "declared",
         "answer": "scores",
-        "trained_on": "none",
+        "trained_on": vendor,
         "trained_elsewhere": 0,
         "declared_by": VENDOR,
         "declared": [{"about": "scores", "value": "each row's is the one in external/vendor.csv"}],
