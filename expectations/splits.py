@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import pandas as pd
 
-from clearance.data.tables import prepared
 from expectations import custom
 
 
@@ -30,18 +29,19 @@ class ExpectSplitsToBeDisjoint(custom.TableExpectation):
 
 
 class ExpectEverySplitToHaveBothLabels(custom.TableExpectation):
-    """Train, tune and test rows each exist, with both values of the label."""
+    """Rows of each of these sides exist, with both values of the label."""
 
     split: str
     label: str
-    success_keys: ClassVar[tuple[str, ...]] = ("split", "label")
+    sides: list[str]
+    success_keys: ClassVar[tuple[str, ...]] = ("split", "label", "sides")
 
     def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
         yield from custom.missing(frame, [self.split, self.label])
         if self.split not in frame or self.label not in frame:
             return
         counts = frame.groupby([self.split, self.label]).size()
-        for side in prepared.SPLITS:
+        for side in self.sides:
             rows = {value: int(counts.get((side, value), 0)) for value in (0, 1)}
             hint = "add rows, or change `split` in params.yaml"
             if not any(rows.values()):
