@@ -2,10 +2,14 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
-READY = $(VENV)/.ready
+BASE = $(VENV)/.ready
+# The optional libraries: those asked for, and those that an earlier `make setup EXTRAS=…` installed.
+EXTRAS ?=
+READY = $(BASE) $(sort $(EXTRAS:%=$(VENV)/.extra-%) $(wildcard $(VENV)/.extra-*))
 TEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-RESOLVE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes --no-deps
+RESOLVE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+  --no-emit-find-links --quiet
 # What the README's commands need in a terminal where the environment is not active; said once a run has ended.
 ACTIVE := $(findstring :$(abspath $(BIN)):,:$(PATH):)
 ACTIVATE = $(if $(ACTIVE),:,echo "activate . $(BIN)/activate   (then \`clearance status\` and the README's commands work)")
@@ -18,16 +22,20 @@ export PATH := $(abspath $(BIN)):$(PATH)
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY)  ## create the virtual environment, install the locked packages, initialise DVC
+setup: $(READY)  ## create the environment from the locks, initialise DVC; EXTRAS="lightgbm xgboost catboost" adds libraries
 	@$(ACTIVATE)
 
-$(READY): requirements.lock pyproject.toml
+$(BASE): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) from requirements.lock, once: about two minutes, mostly downloads."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes --no-deps -r requirements.lock
+	$(INSTALL) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@test -d .dvc || $(BIN)/dvc init --quiet
-	@touch $(READY)
+	@touch $(BASE)
+
+$(VENV)/.extra-%: requirements-%.lock $(BASE)
+	$(INSTALL) -r $<
+	@touch $@
 
 run: $(READY)  ## run the governed pipeline and print its verdict
 	@$(BIN)/clearance run --any-verdict
@@ -94,11 +102,14 @@ errors: $(READY)  ## write the reference of error codes, docs/errors.md
 metrics: $(READY)  ## write the tables of metrics in docs/fairness.md
 	$(BIN)/python -m tools.metric_table
 
-lock: $(READY)  ## resolve the dependencies again, keeping the pins that still fit
-	$(RESOLVE)
+lock: $(BASE)  ## resolve the dependencies again, keeping every pin that still fits
+	$(RESOLVE) $(UPGRADED) pyproject.toml --extra dev --output-file requirements.lock
+	for extra in catboost lightgbm onnx xgboost; do \
+	  $(RESOLVE) $(UPGRADED) --group $$extra --constraint requirements.lock --output-file requirements-$$extra.lock || exit 1; \
+	done
 
-upgrade: $(READY)  ## resolve the dependencies again, moving each to its newest release
-	$(RESOLVE) --upgrade
+upgrade: UPGRADED = $(if $(PACKAGE),--upgrade-package $(PACKAGE),--upgrade)
+upgrade: lock  ## resolve them again, moving each to its newest release, or with PACKAGE=name that one alone
 
 # What the next run makes again. Ledger, keys, signed evidence, Prefect's history and MLflow's registry are not among it.
 OUTPUTS = data/raw.parquet data/origin.json data/prepared data/scored models reports

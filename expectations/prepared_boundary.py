@@ -53,7 +53,7 @@ def suite(
     attributes = [OF_PROTECTED + name for name in data.protected]
     return [
         *_rows(sum(record.rows.values())),
-        *_labels(),
+        *_labels(_sides(record)),
         *_design(data),
         *_features(data, names, attributes, record),
         *_bias(data, names, confidence),
@@ -146,8 +146,16 @@ def _rows(rows: int) -> list[Expectation]:
     ]
 
 
-def _labels() -> list[Expectation]:
+def _sides(record: SplitDocument) -> list[str]:
+    """The sides that must have rows with both labels: all, or for a model made elsewhere those used here."""
+    if record.trained_on is None:
+        return list(prepared.SPLITS)
+    return ["tune", "test"] if record.rows["tune"] else ["test"]
+
+
+def _labels(sides: list[str]) -> list[Expectation]:
     label = OF_LABEL + "label"
+    of_sides = f"{', '.join(sides[:-1])} and {sides[-1]} rows each have" if sides[1:] else "test rows have"
     return [
         gx.ExpectColumnValuesToNotBeNull(column=label, **boundary.statement("the label is never null")),
         gx.ExpectColumnValuesToBeInSet(
@@ -158,7 +166,8 @@ def _labels() -> list[Expectation]:
         splits.ExpectEverySplitToHaveBothLabels(
             split="split",
             label=label,
-            **boundary.statement("train, tune and test rows each have both labels"),
+            sides=sides,
+            **boundary.statement(f"{of_sides} both labels"),
         ),
     ]
 
@@ -185,6 +194,14 @@ def _features(
     data: params.Data, names: list[str], attributes: list[str], record: SplitDocument
 ) -> list[Expectation]:
     declared = data.features if isinstance(data.features, list) else list(record.features)
+    side = "train" if record.trained_on is None else "test"
+    trained_here: list[Expectation] = [
+        splits.ExpectTestCategoriesToBeTrained(
+            features=names,
+            split="split",
+            **boundary.statement("test rows have categories that train rows have", severity="warn"),
+        )
+    ]
     return [
         features.ExpectFeaturesToBePermitted(
             features=names,
@@ -207,12 +224,8 @@ def _features(
         splits.ExpectFeaturesToBeKnown(
             features=names,
             split="split",
-            side="train",
-            **boundary.statement("each feature has a value in some train row"),
+            side=side,
+            **boundary.statement(f"each feature has a value in some {side} row"),
         ),
-        splits.ExpectTestCategoriesToBeTrained(
-            features=names,
-            split="split",
-            **boundary.statement("test rows have categories that train rows have", severity="warn"),
-        ),
+        *(trained_here if record.trained_on is None else []),
     ]

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clearance.data.tables import prepared
 from expectations import custom
 from expectations.observed_table import ObservedTable
 
@@ -34,18 +33,19 @@ class ExpectSplitsToBeDisjoint(custom.TableExpectation):
 
 
 class ExpectEverySplitToHaveBothLabels(custom.TableExpectation):
-    """Train, tune and test rows each exist, with both values of the label."""
+    """Rows of each of these sides exist, with both values of the label."""
 
     split: str
     label: str
-    success_keys: ClassVar[tuple[str, ...]] = ("split", "label")
+    sides: list[str]
+    success_keys: ClassVar[tuple[str, ...]] = ("split", "label", "sides")
 
     def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
         yield from custom.missing(table, [self.split, self.label])
         if self.split not in table or self.label not in table:
             return
         counts = table.frame([self.split, self.label]).groupby([self.split, self.label]).size()
-        for side in prepared.SPLITS:
+        for side in self.sides:
             rows = {value: int(counts.get((side, value), 0)) for value in (0, 1)}
             hint = "add rows, or change `split` in params.yaml"
             if not any(rows.values()):

@@ -22,19 +22,33 @@ import pyarrow.parquet as pq
 
 from clearance import files, params, paths, stage
 from clearance.data import faults
-from clearance.data.sources import table_file
+from clearance.data.sources import keyed_table, table_file
 from clearance.data.tables import prepared, row_ids, split, stored_table
 from clearance.data.tables.stored_table import Columnar, StoredTable
 from clearance.documents.evidence_document import unless_blocked
-from clearance.documents.measurement import Measurement
+from clearance.documents.measurement import Measurement, undefined
 from clearance.documents.origin_document import OriginDocument
-from clearance.documents.split_document import SplitDocument, TimeSplit
+from clearance.documents.split_document import SplitDocument, TimeSplit, TrainedOn
 from clearance.documents.validation_document import RawValidationDocument
+
+UNKNOWN = "it is not known which rows the model was trained on"
+"""Why an overlap with its train rows cannot be measured, as the evidence says it."""
 
 ROW_GROUP = 1_048_576
 """Rows of one split in a row group of a prepared table."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeclaredRows:
+    """What is declared of the rows a model made elsewhere was trained on; `rows` (n,) are among the table's.
+
+    Both are None where nothing is declared; `rows` also where it is none of them, or unknown.
+    """
+
+    record: TrainedOn | None = None
+    rows: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,13 +162,43 @@ def weight_of(column: pa.ChunkedArray, name: str) -> pa.Array:
     raise faults.WEIGHT_NOT_POSITIVE(column=name)
 
 
-def split_document(
-    schemas: Mapping[str, pa.Schema], units: split.Units, side: np.ndarray, shares: params.Split, seed: int
+def declared_rows(units: split.Units, shares: params.Split, row_key: str | None) -> DeclaredRows:
+    """What `split.trained_on` declares of these rows.
+
+    Raises ConfigurationError or DataError on a list that cannot be used.
+    """
+    if shares.trained_on == "none":
+        return DeclaredRows(record=TrainedOn(declared="none"))
+    if shares.trained_on == "unknown":
+        return DeclaredRows(record=TrainedOn(declared="unknown"))
+    if (file := shares.trained_on) is None:
+        return DeclaredRows()
+    if row_key is None:
+        raise faults.EXTERNAL_NEEDS_KEY(path=file)
+    listed = keyed_table.read(file, row_key).keys
+    record = TrainedOn(
+        declared="listed",
+        file=file,
+        sha256=files.sha256(Path(file)),
+        keys=len(listed),
+        elsewhere=int((~keyed_table.contained(listed, units.row)).sum()),
+    )
+    return DeclaredRows(record=record, rows=keyed_table.contained(units.row, listed))
+
+
+def split_document(  # noqa: PLR0917 - what a split is made of
+    schemas: Mapping[str, pa.Schema],
+    units: split.Units,
+    side: np.ndarray,
+    shares: params.Split,
+    seed: int,
+    trained_on: TrainedOn | None = None,
 ) -> SplitDocument:
     """How the rows were split into tables of these schemas, without the digests of the tables.
 
     `overlap` counts row hashes in more than one split, `unit_overlap` entities or equal rows in more than one
-    split, `left_out` rows in none. Raises IntegrityError on an overlap, which would be a defect here.
+    split, `left_out` rows in none. Raises IntegrityError on an overlap, which would be a defect here. Where
+    it is unknown which rows trained a model, `overlap` is undefined.
     """
     counts = {name: int((side == index).sum()) for index, name in enumerate(prepared.SPLITS)}
     overlap = split.in_several_splits(units.rows_sorted, side)
@@ -162,11 +206,12 @@ def split_document(
     if overlap or unit_overlap:
         raise faults.SPLITS_OVERLAP(rows=overlap, units=unit_overlap)
     left_out = int((side == split.LEFT_OUT).sum())
+    known = trained_on is None or trained_on.declared != "unknown"
     time = shares.time
     order = units.rows_sorted.order
     return SplitDocument(
         measurements={
-            "overlap": Measurement(value=overlap, support=counts),
+            "overlap": Measurement(value=overlap, support=counts) if known else undefined(UNKNOWN, counts),
             "unit_overlap": Measurement(value=unit_overlap, support=counts),
             "left_out": Measurement(value=left_out, support={"all": len(side)}),
         },
@@ -181,6 +226,7 @@ def split_document(
         features=tuple(schemas["features"].names[len(prepared.KEYS) :]),
         protected=tuple(schemas["protected"].names[len(prepared.KEYS) :]),
         tables={},
+        trained_on=trained_on,
     )
 
 
@@ -195,7 +241,8 @@ def main() -> None:
         raise faults.VALIDATED_ANOTHER_TABLE(report=paths.VALIDATION_RAW, table=paths.RAW_TABLE)
     table = StoredTable(files.verify(paths.RAW_TABLE, origin.sha256))
     units = split.identify(table, settings.data)
-    side = split.assign(units, table, settings.split, settings.seed)
+    declared = declared_rows(units, settings.split, settings.data.row_key)
+    side = split.assign(units, table, settings.split, settings.seed, declared.rows)
     with (
         files.replacing_folder(paths.PREPARED) as folder,
         tempfile.TemporaryDirectory(dir=folder) as scratch,
@@ -206,7 +253,7 @@ def main() -> None:
             pool.submit(_write, Path(scratch), schema, folder / f"{name}.parquet")
             for name, schema in schemas.items()
         ]
-        document = split_document(schemas, units, side, settings.split, settings.seed)
+        document = split_document(schemas, units, side, settings.split, settings.seed, declared.record)
         for write in writes:
             write.result()
     digests = {name: files.sha256(paths.PREPARED / f"{name}.parquet") for name in prepared.TABLES}

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from clearance import installation, isolation
-from clearance.reproduction import new_environment, sandbox
+from clearance import installation, isolation, sandbox
+from clearance.reproduction import new_environment
 from tests.support.codes import raises
 
 TELL = """
@@ -232,9 +232,11 @@ def test_a_new_environment_holds_what_the_lock_pins_by_hash(
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     lock.write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n")
     with raises("reproduction.environment_not_made"):
-        new_environment.make(lock, tmp_path / "new")
+        new_environment.make([lock], tmp_path / "new")
     lock.write_text(f"tiny==1.0 --hash=sha256:{sha256}\n")
-    python = new_environment.make(lock, tmp_path / "new")
+    extra = tmp_path / "requirements-more.lock"  # another lock may pin the same package alike
+    extra.write_text(lock.read_text())
+    python = new_environment.make([lock, extra], tmp_path / "new")
     words = [python, "-I", "-c", "import tiny, sys; print(tiny.WORD, sys.prefix)"]
     result = subprocess.run(words, capture_output=True, text=True, check=True)
     assert result.stdout == f"1 {tmp_path / 'new'}\n"

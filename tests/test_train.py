@@ -18,16 +18,18 @@ from clearance.data.tables import prepared
 from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.validation_document import BlockedValidation
 from clearance.errors import ClearanceError, ConfigurationError
-from clearance.models import candidates, model_file, scoring
+from clearance.models import candidates, estimators, model_file, scoring
 from tasks import train
-from tests.support import codes, evidence, learnable
+from tests.support import boosters, codes, evidence, learnable
 
-ALL = ("logistic_regression", "random_forest", "hist_gradient_boosting")
 SMALL: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 8},
     "hist_gradient_boosting": {"max_iter": 8},
+    **boosters.SMALL,
 }
+HERE = {name: SMALL[name] for name in SMALL if name not in boosters.SMALL or name in boosters.INSTALLED}
+"""Those whose library is installed."""
 
 
 def trained(frame: pd.DataFrame, seed: int = 1, **choice: Any) -> candidates.Candidate:
@@ -42,7 +44,7 @@ def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("estimator", ALL)
+@pytest.mark.parametrize("estimator", [boosters.installed(name) for name in SMALL])
 def test_each_estimator_out_of_the_box_learns_and_is_stored(
     estimator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,7 +53,10 @@ def test_each_estimator_out_of_the_box_learns_and_is_stored(
     record = run(root, monkeypatch)
     assert record["status"] == "measured"
     assert record["tune"]["roc_auc"] > 0.55
-    assert record["estimator"].startswith("sklearn.")
+    assert record["estimator"] == estimators.BUILT_IN[estimator].path
+    extra = estimators.extra_of(estimator)
+    locks = {extra: files.sha256(root / paths.EXTRA_LOCKS[extra])} if extra else None
+    assert record.get("extras_sha256") == locks
     model = model_file.load(root / record["model"]["file"], record["model"]["sha256"])
     test = learnable.split(frame, "test")
     assert np.unique(scoring.score(model.estimator, test.features)).size > 10
@@ -112,13 +117,13 @@ for name, arguments in json.loads(sys.argv[1]).items():
 def test_the_outputs_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
     def digests(seed: str) -> str:
         paths = os.pathsep.join([str(learnable.ROOT), str(learnable.ROOT / "tests")])
-        command = [sys.executable, "-c", _EACH, json.dumps(SMALL), str(tmp_path / seed)]
+        command = [sys.executable, "-c", _EACH, json.dumps(HERE), str(tmp_path / seed)]
         variables = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths}
         result = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
         return result.stdout
 
     first = digests("1")
-    assert len(first.split()) == 2 * len(ALL)
+    assert len(first.split()) == 2 * len(HERE)
     assert digests("2") == first
 
 

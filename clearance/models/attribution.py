@@ -6,7 +6,8 @@ what a model does with a row, not whether the model is right or fair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,10 @@ from scipy.special import expit
 from sklearn import ensemble, tree
 
 from clearance.models import encoding, scoring
+from clearance.models.boosters import explanations
+from clearance.models.boosters.explanations import BoosterExplanation
+from clearance.models.external.coded_model import CodedModel
+from clearance.models.external.inputs import Inputs
 
 Matrix = npt.NDArray[np.float64]
 Space = Literal["log-odds", "probability"]
@@ -29,12 +34,15 @@ CALLS = 200_000
 """The largest number of rows a model scores for the model-agnostic explainer."""
 TREE_ERROR = 1e-6
 """The largest error with which the contributions of trees may add up to the model's output."""
+SINGLE = 1e-6
+"""The largest difference between a probability and that of the log-odds, where it has single precision."""
 FEWEST = 10
 """With fewer rows than this the model-agnostic explainer replaces the tree explainer."""
 
 _VOTES = (tree.DecisionTreeClassifier, ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier)
 _BOOSTED = (ensemble.GradientBoostingClassifier, ensemble.HistGradientBoostingClassifier)
 _ROWS, _BACKGROUND, _PERMUTATIONS = 50, 25, 2
+_BY_COUNTS = "the train rows as the trees counted them (tree_path_dependent)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,24 +81,27 @@ class _Explainer:
     values: Callable[[Matrix], tuple[float, Matrix]]
 
 
-def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed: int) -> Attribution:
+def attribute(
+    pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed: int, split: str = "train"
+) -> Attribution:
     """Explain `rows`, or only the first of them where all would be too costly for the estimator.
 
-    `rows` (at least one) and `background` are features as prepared. Encoded columns are summed to the feature
-    they come from. Linear estimators in log-odds are explained against the mean of `background`, trees by the
-    rows they were trained on, and all others by permutations against `background`.
+    `rows` (at least one) and `background`, rows of `split`, are features as prepared. Encoded columns are
+    summed to the feature they come from. Linear estimators in log-odds are explained against the mean of
+    `background`, trees by the rows they were trained on, and all others by permutations against `background`.
     """
     kinds = scoring.model_kinds(pipeline)
-    typed = scoring.inputs(rows, kinds)
-    margin, space = _margin(pipeline, typed)
+    typed, compared = scoring.inputs(rows, kinds), scoring.inputs(background, kinds)
+    encode, estimator, origins = _explained(pipeline, typed, compared)
+    encoded = encode.transform(typed)
+    margin, space, booster = _margin(estimator, encoded)
     explainer = _suitable(
-        pipeline[-1], space, pipeline[:-1].transform(scoring.inputs(background, kinds)), seed
+        estimator, space, booster, encode.transform(compared), seed=seed, rows=f"{split} rows"
     )
     if explainer.space != space:
-        margin = _probability(pipeline, typed)
+        margin = _probability(estimator, encoded)
     with seeded(seed):
-        base, values = explainer.values(pipeline[:-1].transform(typed.head(explainer.most)))
-    origins = encoding.origins(pipeline[0])
+        base, values = explainer.values(encoded[: explainer.most])
     summed = {
         name: values[:, [index for index, origin in enumerate(origins) if origin == name]].sum(axis=1)
         for name in kinds
@@ -103,6 +114,14 @@ def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed:
         contributions=pd.DataFrame(summed, index=typed.index[: len(values)]),
         margin=margin[: len(values)],
     )
+
+
+def _explained(pipeline: Any, typed: pd.DataFrame, compared: pd.DataFrame) -> tuple[Any, Any, Sequence[str]]:
+    """What turns features into a matrix, the estimator of such rows, and the feature behind each column."""
+    if isinstance(pipeline[0], Inputs):
+        coded = CodedModel.of(pipeline, typed, compared)
+        return coded, coded, coded.names
+    return pipeline[:-1], pipeline[-1], encoding.origins(pipeline[0])
 
 
 @contextmanager
@@ -121,40 +140,71 @@ def _probability(model: Any, rows: Any) -> Matrix:
     return np.asarray(model.predict_proba(rows), dtype="float64")[:, column]
 
 
-def _margin(pipeline: Any, typed: pd.DataFrame) -> tuple[Matrix, Space]:
-    """The model's own output: in log-odds where `decision_function` returns them, else as a probability."""
-    probability = _probability(pipeline, typed)
-    if hasattr(pipeline[-1], "decision_function"):
-        margin = np.asarray(pipeline.decision_function(typed), dtype="float64")
+def _margin(estimator: Any, rows: Matrix) -> tuple[Matrix, Space, BoosterExplanation | None]:
+    """The estimator's own output, in log-odds where it gives them and else as a probability.
+
+    And what explains it, where it is a booster whose log-odds are those of its probabilities.
+    """
+    probability = _probability(estimator, rows)
+    if booster := explanations.of(getattr(estimator, "trees", estimator)):
+        margin = booster.log_odds(rows)
+        if np.allclose(expit(margin), probability, rtol=0, atol=SINGLE):
+            return margin, "log-odds", booster
+    if hasattr(estimator, "decision_function"):
+        margin = np.asarray(estimator.decision_function(rows), dtype="float64")
         if margin.shape == probability.shape and np.allclose(expit(margin), probability, rtol=0, atol=1e-9):
-            return margin, "log-odds"
-    return probability, "probability"
+            return margin, "log-odds", None
+    return probability, "probability", None
 
 
-def _suitable(estimator: Any, space: Space, background: Matrix, seed: int) -> _Explainer:
+def _suitable(
+    estimator: Any,
+    space: Space,
+    booster: BoosterExplanation | None,
+    background: Matrix,
+    *,
+    seed: int,
+    rows: str,
+) -> _Explainer:
+    if booster is not None:
+        by_booster = _by_booster(booster)
+        base, contributions = by_booster.values(background[:FEWEST])
+        error = np.abs(base + contributions.sum(axis=1) - booster.log_odds(background[:FEWEST])).max()
+        if by_booster.most >= FEWEST and error <= TREE_ERROR:
+            return by_booster
     coefficients = getattr(estimator, "coef_", None)
     if (
         space == "log-odds"
         and isinstance(coefficients, np.ndarray)
         and coefficients.shape == (1, background.shape[1])
     ):
-        return _linear(estimator, background)
-    if type(estimator) in (_BOOSTED if space == "log-odds" else _VOTES):
+        return _linear(estimator, background, rows)
+    if type(getattr(estimator, "trees", estimator)) in (_BOOSTED if space == "log-odds" else _VOTES):
         by_trees = _by_trees_where_possible(estimator, space, background[:1])
         if by_trees is not None and by_trees.most >= FEWEST:
             return by_trees
-    return _by_permutations(estimator, background[:_BACKGROUND], seed)
+    return _by_permutations(estimator, background[:_BACKGROUND], seed, rows)
 
 
-def _linear(estimator: Any, background: Matrix) -> _Explainer:
+def _linear(estimator: Any, background: Matrix, rows: str) -> _Explainer:
     masker = shap.maskers.Independent(background, max_samples=len(background))
     explainer = shap.LinearExplainer((estimator.coef_[0], float(estimator.intercept_[0])), masker)
     return _Explainer(
         name="shap.LinearExplainer",
-        against=f"the mean of {len(background)} train rows, features taken as independent",
+        against=f"the mean of {len(background)} {rows}, features taken as independent",
         space="log-odds",
         most=2**31,
-        values=lambda rows: (float(explainer.expected_value), np.asarray(explainer.shap_values(rows))),
+        values=lambda matrix: (float(explainer.expected_value), np.asarray(explainer.shap_values(matrix))),
+    )
+
+
+def _by_booster(booster: BoosterExplanation) -> _Explainer:
+    return _Explainer(
+        name=booster.name,
+        against=_BY_COUNTS,
+        space="log-odds",
+        most=TREE_WORK // max(1, booster.size.nodes * booster.size.depth**2),
+        values=booster.values,
     )
 
 
@@ -174,37 +224,41 @@ def _by_trees_where_possible(estimator: Any, space: Space, row: Matrix) -> _Expl
 
 
 def _by_trees(estimator: Any, space: Space) -> _Explainer:
-    explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
+    explainer = shap.TreeExplainer(
+        getattr(estimator, "trees", estimator), feature_perturbation="tree_path_dependent"
+    )
     cost = int(explainer.model.num_nodes.sum()) * int(explainer.model.max_depth) ** 2
 
     def values(rows: Matrix) -> tuple[float, Matrix]:
-        contributions = np.asarray(explainer.shap_values(rows, check_additivity=False))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the form in which it once returned them
+            contributions = np.asarray(explainer.shap_values(rows, check_additivity=False))
         favourable = contributions[:, :, -1] if contributions.ndim == 3 else contributions
         return float(np.ravel(explainer.expected_value)[-1]), favourable
 
     return _Explainer(
         name="shap.TreeExplainer",
-        against="the train rows as the trees counted them (tree_path_dependent)",
+        against=_BY_COUNTS,
         space=space,
         most=TREE_WORK // max(1, cost),
         values=values,
     )
 
 
-def _by_permutations(estimator: Any, background: Matrix, seed: int) -> _Explainer:
+def _by_permutations(estimator: Any, background: Matrix, seed: int, rows: str) -> _Explainer:
     masker = shap.maskers.Independent(background, max_samples=len(background))
     calls = _PERMUTATIONS * (2 * background.shape[1] + 1)
 
-    def values(rows: Matrix) -> tuple[float, Matrix]:
+    def values(explained: Matrix) -> tuple[float, Matrix]:
         explainer = shap.PermutationExplainer(
             lambda matrix: _probability(estimator, matrix), masker, seed=seed
         )
-        explanation = explainer(rows, max_evals=calls, silent=True)
+        explanation = explainer(explained, max_evals=calls, silent=True)
         return float(np.ravel(explanation.base_values)[0]), np.asarray(explanation.values)
 
     return _Explainer(
         name="shap.PermutationExplainer",
-        against=f"{len(background)} train rows, {_PERMUTATIONS} permutations of the columns each way",
+        against=f"{len(background)} {rows}, {_PERMUTATIONS} permutations of the columns each way",
         space="probability",
         most=max(1, min(_ROWS, CALLS // (calls * len(background)))),
         values=values,

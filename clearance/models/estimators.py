@@ -1,4 +1,4 @@
-"""Estimators by name: three built-in ones, or any installed class that gives probabilities.
+"""Estimators by name: the built-in ones, or any installed class that gives probabilities.
 
 It builds an unfitted estimator or explains why it cannot; it never sees a row. A new built-in estimator is
 one entry in `BUILT_IN`.
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from clearance import paths
 from clearance.models import faults
 from clearance.models.encoding import Encoding
 
@@ -39,8 +40,21 @@ BUILT_IN = {
     "hist_gradient_boosting": BuiltInEstimator(
         path="sklearn.ensemble.HistGradientBoostingClassifier", encoding="ordinal"
     ),
+    "lightgbm": BuiltInEstimator(
+        path="lightgbm.LGBMClassifier",
+        defaults={"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1},
+        encoding="ordinal",
+    ),
+    "xgboost": BuiltInEstimator(path="xgboost.XGBClassifier", defaults={"n_jobs": 1}, encoding="ordinal"),
+    "catboost": BuiltInEstimator(
+        path="catboost.CatBoostClassifier",
+        defaults={"allow_writing_files": False, "thread_count": 1, "verbose": False},
+        encoding="ordinal",
+    ),
 }
-"""Beyond scikit-learn's defaults: enough steps to converge, and trees shallow enough to be explained."""
+"""Beyond the libraries' defaults: enough steps to converge, trees shallow enough to be explained; one thread
+and one way to build histograms, so that a model is the same bytes on every machine; no files written aside.
+"""
 
 _NAMES = ", ".join(BUILT_IN)
 
@@ -48,6 +62,12 @@ _NAMES = ", ".join(BUILT_IN)
 def import_path(name: str) -> str:
     """The import path of a short name; any other name is returned unchanged."""
     return BUILT_IN[name].path if name in BUILT_IN else name
+
+
+def extra_of(name: str) -> str | None:
+    """The optional library that an estimator comes from, by its short name or import path; else None."""
+    top = import_path(name).split(".", 1)[0]
+    return top if top in paths.EXTRA_LOCKS else None
 
 
 def encoding_of(name: str) -> Encoding:
@@ -73,9 +93,10 @@ def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:
         raise faults.CANNOT_BE_CREATED(path=import_path(name), reason=str(error), built_in=_NAMES) from None
     if not all(callable(getattr(estimator, method, None)) for method in ("fit", "predict_proba")):
         raise faults.NO_PROBABILITIES(path=import_path(name), built_in=_NAMES)
+    takes = {"random_state"} & set(inspect.signature(kind).parameters)  # CatBoost names only what was set
     seeds = {
         key: seed
-        for key, value in defined.items()
+        for key, value in (dict.fromkeys(takes) | defined).items()
         if key.split("__")[-1] == "random_state" and (key not in arguments or value is None)
     }
     return estimator.set_params(**seeds)
@@ -119,6 +140,8 @@ def distribution(path: str) -> tuple[str, str]:
     if top == "sklearn":
         return "scikit-learn", importlib.metadata.version("scikit-learn")
     names = sorted(importlib.metadata.packages_distributions().get(top, []))
+    if not names and extra_of(path):
+        raise faults.EXTRA_NOT_INSTALLED(extra=top)
     if not names:
         raise faults.NO_PACKAGE(path=path, built_in=_NAMES)
     return names[0], importlib.metadata.version(names[0])

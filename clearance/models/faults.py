@@ -26,6 +26,12 @@ NO_PACKAGE = ErrorKind(
     "{path} belongs to no installed package, so nothing records when it changes",
     "install it as a package with a version, or " + _NAME_AN_ESTIMATOR,
 )
+EXTRA_NOT_INSTALLED = ErrorKind(
+    "models.extra_not_installed",
+    ConfigurationError,
+    "{extra} is not installed: it is an optional library",
+    "run `make setup EXTRAS={extra}`",
+)
 NO_PROBABILITIES = ErrorKind(
     "models.no_probabilities",
     ConfigurationError,

@@ -19,9 +19,10 @@ import numpy as np
 import skops.io
 from sklearn.model_selection import FixedThresholdClassifier
 
-from clearance import files
+from clearance import files, paths
 from clearance.models import faults, scoring, tree_checks
 from clearance.models import trusted_types as trust
+from clearance.models.boosters import catboost_binary, skops_nodes
 from clearance.models.trusted_types import MORE_TRUSTED, trusted_types
 
 LARGEST = 4 << 30
@@ -31,7 +32,7 @@ _SCHEMA = "schema.json"
 _MEMBER = re.compile(r"schema\.json|[0-9]+\.(npy|npz|bin)")
 _ARRAY = re.compile(r"[a-z_]+\.npy")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_MALFORMED = (
+MALFORMED = (
     zipfile.BadZipFile,
     ArithmeticError,
     AssertionError,
@@ -47,6 +48,7 @@ _MALFORMED = (
     TypeError,  # skops: an untrusted type is one
     ValueError,
 )
+"""What a crafted or damaged archive may raise."""
 
 
 def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
@@ -57,6 +59,7 @@ def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
     """
     try:
         content = canonical(skops.io.dumps(model))
+        _check_boosters(_members(content))
         tree_checks.check(model)
     except (TypeError, AttributeError, ValueError) as error:
         raise faults.NOT_STORABLE(kind=_name(type(model)), reason=str(error)) from None
@@ -97,18 +100,34 @@ def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
 
     Loading runs no code from the file. Raises IntegrityError when the file is missing, differs from the
     digest, is not a canonical archive, holds a type that is not trusted, or trees that point outside
-    themselves.
+    themselves. Raises ConfigurationError when the model's library is an optional one that is not installed.
     """
     content = _read(path, sha256)
     try:
-        trust.check_nodes(json.loads(_members(content)[_SCHEMA]))
-        model = skops.io.loads(content, trusted=list(trusted_types(more_trusted)))
-        tree_checks.check(model)
-    except _MALFORMED as error:
-        message = str(error).split("\n", 1)[0]
-        reason = f"{type(error).__name__}: {message}"
-        raise faults.NOT_LOADABLE(path=path, reason=reason, more_trusted=more_trusted) from None
+        return loaded(content, more_trusted)
+    except MALFORMED as error:
+        if isinstance(error, ImportError) and error.name in paths.EXTRA_LOCKS:
+            raise faults.EXTRA_NOT_INSTALLED(extra=error.name) from None
+        raise faults.NOT_LOADABLE(path=path, reason=reason_of(error), more_trusted=more_trusted) from None
+
+
+def loaded(content: bytes, more_trusted: Path = MORE_TRUSTED) -> Any:
+    """The model in a canonical archive; runs no code of it. Raises one of `MALFORMED` on other bytes."""
+    members = _members(content)
+    trust.check_nodes(json.loads(members[_SCHEMA]))
+    _check_boosters(members)
+    model = skops.io.loads(content, trusted=list(trusted_types(more_trusted)))
+    tree_checks.check(model)
     return model
+
+
+def _check_boosters(members: Mapping[str, bytes]) -> None:
+    skops_nodes.check(json.loads(members[_SCHEMA]), members)
+
+
+def reason_of(error: Exception) -> str:
+    """What was found in a malformed file, in one line."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
 def canonical(saved: bytes) -> bytes:
@@ -152,7 +171,9 @@ def _plain(node: Any, source: zipfile.ZipFile, members: dict[bytes, str]) -> Any
 
 
 def _unpacked(content: bytes, suffix: str) -> bytes:
-    """The content of a member with zeros for unused memory, and a sparse matrix without compression."""
+    """The content of a member with zeros for unused memory, without times, and never compressed."""
+    if content.startswith(catboost_binary.MARK):
+        return catboost_binary.without_times(content)
     if suffix != ".npz":
         return _without_padding(content)
     with zipfile.ZipFile(io.BytesIO(content)) as source:

@@ -6,19 +6,30 @@ Names only: nothing is loaded here, and no list comes from a model.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from clearance import yaml
 from clearance.models import faults
+from clearance.models.boosters import skops_nodes
 
 LOADERS = {
+    "catboost.core.CatBoostClassifier": "ObjectNode",
+    "clearance.models.external.file_model.FileModel": "ObjectNode",
+    "clearance.models.external.inputs.Inputs": "ObjectNode",
+    "clearance.models.external.relabelled.Relabelled": "ObjectNode",
+    "clearance.models.external.score_table.ScoreTable": "ObjectNode",
     "clearance.models.group_thresholds.GroupScores": "ObjectNode",
+    "collections.OrderedDict": "TypeNode",
     "fairlearn.preprocessing._correlation_remover.CorrelationRemover": "ObjectNode",
+    "lightgbm.basic.Booster": "ObjectNode",
+    "lightgbm.sklearn.LGBMClassifier": "ObjectNode",
     "numpy.dtype": "DTypeNode",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor": "ObjectNode",
     "sklearn.tree._tree.Tree": "TreeNode",
+    "xgboost.core.Booster": "ObjectNode",
+    "xgboost.sklearn.XGBClassifier": "ObjectNode",
 }
 """Types the built-in estimators and mitigations need beyond those that skops considers safe, by their loader.
 
@@ -60,22 +71,12 @@ def check_nodes(schema: Any) -> None:
     """
     if not isinstance(schema, Mapping) or schema.get("protocol") != PROTOCOL:
         raise ValueError(f"it does not use skops protocol {PROTOCOL}")
-    for node in _nodes(schema):
+    for node in skops_nodes.nodes(schema):
         name = f"{node.get('__module__')}.{node.get('__class__')}"
         if "__id__" in node or node["__loader__"] == "CachedNode":
             raise ValueError(f"a {name} stands for another object")
         if LOADERS.get(name, node["__loader__"]) != node["__loader__"]:
             raise ValueError(f"{node['__loader__']} is not how {name} is loaded")
-
-
-def _nodes(value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, Mapping):
-        if "__loader__" in value:
-            yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _nodes(inner)
 
 
 def _is_entry(entry: Any) -> bool:

@@ -18,6 +18,7 @@ from clearance.preflight.class_source import ClassSource
 from clearance.preflight.problem import Problem
 
 _BUILT_IN = ", ".join(estimators.BUILT_IN)
+_NO_SUCH_CLASS = {model_faults.IMPORT_FAILED.code, model_faults.UNKNOWN_ESTIMATOR.code}
 
 
 def check(train: Train, root: Path) -> Iterator[Problem]:
@@ -44,7 +45,8 @@ def _estimator(choice: EstimatorChoice, root: Path, among_candidates: bool) -> I
     path = estimators.import_path(choice.estimator)
     module, _, name = path.rpartition(".")
     if not module or (source := class_source.read(path)) is None:
-        yield from _by_import(choice)
+        problems = list(_by_import(choice))
+        yield from problems or _lock(path, root)
         return
     key = "train.candidates.estimators.arguments" if among_candidates else "train.arguments"
     yield from _arguments(name, source, choice, key)
@@ -99,19 +101,19 @@ def _by_import(choice: EstimatorChoice) -> Iterator[Problem]:
     path = estimators.import_path(choice.estimator)
     module, _, name = path.rpartition(".")
     known = class_source.names(module) if module else tuple(estimators.BUILT_IN)
-    if not module or (known and name not in known):
-        suggestion = suggestions.did_you_mean(name, known)
-        yield Problem(error=faults.UNKNOWN_ESTIMATOR(name=path, suggestion=suggestion, built_in=_BUILT_IN))
-        return
     try:
         estimators.build(choice.estimator, choice.arguments, 0)
     except ClearanceError as error:
+        if error.code in _NO_SUCH_CLASS and known and name not in known:
+            suggestion = suggestions.did_you_mean(name, known)
+            error = faults.UNKNOWN_ESTIMATOR(name=path, suggestion=suggestion, built_in=_BUILT_IN)
         yield Problem(error=error)
 
 
 def _lock(path: str, root: Path) -> Iterator[Problem]:
     """Whether the package of a class is locked, so that every later build has the same one."""
-    lock = root / paths.REQUIREMENTS_LOCK
+    extra = estimators.extra_of(path)
+    lock = root / (paths.EXTRA_LOCKS[extra] if extra else paths.REQUIREMENTS_LOCK)
     if not lock.is_file():
         return
     try:

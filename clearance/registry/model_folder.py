@@ -71,7 +71,7 @@ def describe_model(lineage: Lineage) -> ModelDescription | None:
             inputs=tuple((column.name, column.type) for column in record.inputs),
             example=dict(record.input_example),
             threshold=float(record.threshold),
-            requirements=_requirements(lineage.root / LOCK, libraries),
+            requirements=_requirements(lineage.root, libraries),
             sklearn_version=libraries["scikit-learn"],
             python=record.libraries["python"],
             trusted=trusted_types.trusted_types(lineage.root / trusted_types.MORE_TRUSTED),
@@ -80,9 +80,11 @@ def describe_model(lineage: Lineage) -> ModelDescription | None:
         raise faults.RECORD_INCOMPLETE(path=RECORD, reason=repr(error)) from None
 
 
-def _requirements(lock: Path, libraries: Mapping[str, str]) -> tuple[str, ...]:
-    """What the lock pins for these libraries and for MLflow itself, in order of name."""
-    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+def _requirements(root: Path, libraries: Mapping[str, str]) -> tuple[str, ...]:
+    """What the locks pin for these libraries and for MLflow itself, in order of name."""
+    locks = [root / lock for lock in (paths.REQUIREMENTS_LOCK, *paths.EXTRA_LOCKS.values())]
+    text = "\n".join(lock.read_text(encoding="utf-8") for lock in locks if lock.is_file())
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE)
     pinned = {(_normal(name), version) for name, version in pins}
     used = {_normal(name): version for name, version in libraries.items()} | {"mlflow": mlflow.__version__}
     for name, version in used.items():

@@ -13,13 +13,13 @@ from clearance.reproduction import faults
 def find_differences(lock: str) -> tuple[str, ...]:
     """One sentence for each package that is not installed in the version which `lock` pins for this platform.
 
-    `lock` is the text of a `requirements.lock`. Raises IntegrityError when a line does not pin a version, or
-    when there is no line.
+    `lock` is the text of a `requirements.lock`, or of several. Raises IntegrityError when a line does not pin
+    a version, or when there is no line.
     """
     pins = list(map(_requirement, _lines(lock)))
     if not pins:
         raise faults.LOCK_WITHOUT_PINS()
-    return tuple(filter(None, map(_difference, sorted(pins, key=lambda pin: pin.name))))
+    return tuple(dict.fromkeys(filter(None, map(_difference, sorted(pins, key=lambda pin: pin.name)))))
 
 
 def _lines(lock: str) -> list[str]:

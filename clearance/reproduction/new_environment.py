@@ -1,10 +1,11 @@
-"""Makes an environment from a lock: new, and with nothing in it but packages whose hashes the lock pins."""
+"""Makes an environment from locks: new, and with nothing in it but packages whose hashes they pin."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from clearance import isolation
@@ -14,8 +15,8 @@ _PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-
 _HOURS = 3600.0
 
 
-def make(lock: Path, folder: Path) -> str:
-    """The interpreter of a new environment in `folder` that holds exactly what the file `lock` pins.
+def make(locks: Sequence[Path], folder: Path) -> str:
+    """The interpreter of a new environment in `folder` that holds exactly what the files `locks` pin.
 
     Every package must be a wheel with a pinned hash, so that nothing runs while it is installed. Raises
     UnavailableError when pip cannot install one.
@@ -23,7 +24,8 @@ def make(lock: Path, folder: Path) -> str:
     python = folder / "bin" / "python"
     base = str(getattr(sys, "_base_executable", sys.executable))
     _run([base, "-I", "-m", "venv", str(folder)])
-    _run([str(python), "-I", *_PIP, "--require-hashes", "--only-binary", ":all:", "--requirement", str(lock)])
+    requirements = [word for lock in locks for word in ("--requirement", str(lock))]
+    _run([str(python), "-I", *_PIP, "--require-hashes", "--only-binary", ":all:", *requirements])
     return str(python)
 
 

@@ -17,9 +17,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from clearance import environment, file_lock, files, isolation, paths, yaml
-from clearance.reproduction import environment_check, faults, new_environment, sandbox, source_rebuild
+from clearance import environment, file_lock, files, isolation, paths, sandbox, yaml
+from clearance.reproduction import environment_check, faults, new_environment, source_rebuild
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, dvc_objects, git
 
@@ -62,13 +63,14 @@ def rebuild(
     notes = _write_texts(tree, record)
     with dvc_objects.open_stores(checkout) as stores:
         notes += source_rebuild.restore_sources(tree, checkout, lock, stores)
-    lock_text = _locked_environment(tree)
+    locks = _locked_environment(tree, record)
     packages = _python(record)
     python = sys.executable
     if fresh:
-        python = new_environment.make(tree / paths.REQUIREMENTS_LOCK, folder / "environment")
+        python = new_environment.make(locks, folder / "environment")
     else:
-        packages = environment_check.find_differences(lock_text) + packages
+        text = "\n".join(lock.read_text(encoding="utf-8") for lock in locks)
+        packages = environment_check.find_differences(text) + packages
     _isolate(tree)
     network = not sandbox.can_cut_network()
     _reproduce(tree, timeout, (*notes, *packages), python=python, cut=not network)
@@ -96,11 +98,23 @@ def _unexplained(before: str | None, text: str) -> list[str]:
     return git.unexplained(yaml.loads(before) if before else {}, yaml.loads(text))
 
 
-def _locked_environment(tree: Path) -> str:
+def _locked_environment(tree: Path, record: RebuildRecord) -> list[Path]:
+    """The lock of the commit, and those of the optional libraries that the parameters name in `train`."""
     file = tree / paths.REQUIREMENTS_LOCK
     if not file.is_file():
         raise faults.NO_LOCKED_ENVIRONMENT()
-    return file.read_text(encoding="utf-8")
+    named = {text.split(".", 1)[0] for text in _texts(yaml.loads(record.params).get("train"))}
+    extras = [tree / lock for name, lock in paths.EXTRA_LOCKS.items() if name in named]
+    return [file, *(lock for lock in extras if lock.is_file())]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text among the values of a section."""
+    if isinstance(value, str):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in inner:
+        yield from _texts(part)
 
 
 def _python(record: RebuildRecord) -> tuple[str, ...]:

@@ -92,7 +92,12 @@ def build(root: Path, frame: pd.DataFrame, **train: Any) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(settings))
     (root / "policies").mkdir(exist_ok=True)
-    for name in ("dvc.yaml", "requirements.lock", "policies/demo.yaml"):
+    for name in (
+        "dvc.yaml",
+        "requirements.lock",
+        *map(str, paths.EXTRA_LOCKS.values()),
+        "policies/demo.yaml",
+    ):
         shutil.copy(ROOT / name, root / name)
     write(root, frame)
     return root

@@ -22,7 +22,7 @@ from clearance.data.tables.stored_table import Columnar
 LEFT_OUT = -1
 """The side of a row that is left out of the split."""
 
-_TEST = prepared.SPLITS.index("test")
+_TRAIN, _TEST = prepared.SPLITS.index("train"), prepared.SPLITS.index("test")
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,30 @@ def identify(table: Columnar, data: params.Data) -> Units:
     return units
 
 
-def assign(units: Units, table: Columnar, shares: params.Split, seed: int) -> np.ndarray:
+def assign(
+    units: Units, table: Columnar, shares: params.Split, seed: int, trained: np.ndarray | None = None
+) -> np.ndarray:
     """Each row's side as an index into `prepared.SPLITS`, int8; `LEFT_OUT` for a row in no split.
+
+    `trained` (rows,) says which rows a model made elsewhere was trained on: they are train rows, with all
+    other rows of their units.
 
     Without a time the unit's draw decides: below `train` it is a train row, below `train + tune` a tune
     row, else a test row. With a time, rows at or after `test_from` are test rows and the draw divides the
     rest in the proportion of train to tune; an earlier row of an entity that has test rows is left out.
     """
+    side = _drawn(units, table, shares, seed)
+    if trained is not None:
+        side[_same_unit_as(units.units_sorted, trained)] = _TRAIN
+    return side
+
+
+def _drawn(units: Units, table: Columnar, shares: params.Split, seed: int) -> np.ndarray:
     draw = uniform(units.unit, seed)
     if shares.time is None:
         return np.searchsorted([shares.train, shares.train + shares.tune], draw, side="right").astype(np.int8)
-    side = np.where(draw < shares.train / (shares.train + shares.tune), 0, 1).astype(np.int8)
+    early = shares.train + shares.tune
+    side = np.where(draw < (shares.train / early if early else 0), 0, 1).astype(np.int8)
     late = _at_or_after(table, shares.time)
     if units.by == "entity":
         side[_same_unit_as(units.units_sorted, late)] = LEFT_OUT

@@ -1,0 +1,1 @@
+"""Boosters of other libraries, read and checked by us before those libraries' own parsers see them."""
