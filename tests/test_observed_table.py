@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from great_expectations import expectations as gx
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from clearance.data.tables.stored_table import StoredTable
@@ -47,6 +47,7 @@ def expected(name: str) -> list[Any]:
         gx.ExpectColumnValuesToNotBeNull(column=name, mostly=0.5, **boundary.statement("mostly")),
         gx.ExpectColumnValuesToBeUnique(column=name, **boundary.statement("unique")),
         gx.ExpectColumnValuesToBeBetween(column=name, min_value=-3, **boundary.statement("not low")),
+        gx.ExpectColumnValuesToBeBetween(column=name, max_value=1, **boundary.statement("not high")),
         gx.ExpectColumnValuesToBeBetween(
             column=name, min_value=-3, max_value=3, strict_max=True, **boundary.statement("inside")
         ),
@@ -95,7 +96,21 @@ def plain(entry: Any) -> dict[str, Any]:
     }
 
 
+ENDS = pa.table(
+    {
+        "numbers": [2.5, 3.0, -3.0] * 4,
+        "integers": [1, 3, 0] * 4,
+        "texts": ["a", "b", "b"] * 4,
+        "booleans": [True, False, None] * 4,
+        "times": pa.array([pd.Timestamp(2020, 1, 1)] * ROWS, pa.timestamp("us")),
+        "copy": ["a", "b", "b"] * 4,
+    }
+)
+"""Values at the ends of a range that excludes one of them."""
+
+
 @given(drawn_tables())
+@example(ENDS)
 @settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_great_expectations_says_of_what_was_observed_what_it_says_of_the_data(table: pa.Table) -> None:
     observed = raw_boundary.observed(table)
