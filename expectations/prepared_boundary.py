@@ -6,32 +6,44 @@ Nothing here relies on the validation of the raw table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 from great_expectations import expectations as gx
 from great_expectations.expectations.expectation import Expectation
 
 from clearance import params
 from clearance.data.tables import prepared
+from clearance.data.tables.stored_table import Columnar
 from clearance.documents.split_document import SplitDocument
 from expectations import bias, boundary, columns, features, splits
+from expectations.observed_table import ObservedTable
 
 OF_LABEL, OF_PROTECTED = "label: ", "protected: "
 """The prefixes of the columns from the label table and the protected table."""
 
 
-def frame(tables: dict[str, pa.Table]) -> pd.DataFrame:
+def observed(tables: Mapping[str, Columnar]) -> ObservedTable:
     """The three tables side by side, by position; a shorter one is padded with nulls."""
     prefixes = {"features": "", "label": OF_LABEL, "protected": OF_PROTECTED}
-    return pd.concat(
-        [tables[name].to_pandas().add_prefix(prefixes[name]) for name in prepared.TABLES], axis=1
-    )
+    places = {
+        prefixes[table] + name: (tables[table], name)
+        for table in prepared.TABLES
+        for name in tables[table].column_names
+    }
+    rows = max(tables[table].num_rows for table in prepared.TABLES)
+
+    def read(column: str) -> pd.Series:
+        table, name = places[column]
+        values = table.column(name).to_pandas()
+        return values if len(values) == rows else values.reindex(pd.RangeIndex(rows))
+
+    return ObservedTable(places, rows, read)
 
 
 def suite(
-    data: params.Data, tables: dict[str, pa.Table], record: SplitDocument, confidence: float
+    data: params.Data, tables: Mapping[str, Columnar], record: SplitDocument, confidence: float
 ) -> list[Expectation]:
     """The expectations on these tables, given what `prepare` recorded of them.
 

@@ -48,6 +48,7 @@ HEAVY = (
     *("test_ledger_crashes.py", "test_lineage.py", "test_repair.py", "test_report_page.py"),
     *("test_sampled_data.py", "test_sampling.py", "test_snapshot.py", "test_train.py", "test_validate.py"),
     *("test_external_files.py", "test_external_sandbox.py", "test_validate_model.py", "test_workspace.py"),
+    *("test_observed_table.py", "test_workspace.py"),
 )
 """Files that fit models, validate tables, run DVC, or read and write MLflow's store."""
 

@@ -264,7 +264,7 @@ def test_an_overlap_is_never_recorded_as_fine() -> None:
     torn = np.arange(400, dtype=np.int8) % 2
     parts = prepare.partition(raw, units, torn, tables.data())
     with codes.raises("data.splits_overlap", rows=0, units=200):
-        prepare.split_document(parts, units, torn, SHARES, 1)
+        prepare.split_document({name: part.schema for name, part in parts.items()}, units, torn, SHARES, 1)
 
 
 def test_a_blocked_table_is_passed_on_with_its_reason(plain: Path) -> None:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from clearance import files, paths
 from clearance.data import faults
+from clearance.data.tables.stored_table import StoredTable
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.split_document import SplitDocument
 
@@ -113,12 +114,12 @@ def _side(stored: dict[str, pa.Table]) -> Prepared:
     )
 
 
-def tables(root: Path) -> dict[str, pa.Table]:
-    """Each table as it was recorded, by name; the caller checks that they line up.
+def tables(root: Path) -> dict[str, StoredTable]:
+    """Each table as it was recorded, by name and read by column; the caller checks that they line up.
 
     Raises IntegrityError when a table is missing or not the recorded one, and when preparation was blocked.
     """
-    return {name: _table(path) for name, path in _paths(root, TABLES).items()}
+    return {name: StoredTable(path) for name, path in _paths(root, TABLES).items()}
 
 
 def read_protected(root: Path) -> pd.DataFrame:
