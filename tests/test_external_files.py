@@ -498,11 +498,12 @@ def test_an_onnx_graph_scores_as_the_formula_it_is(
 def test_graphs_that_reach_out_or_never_end_are_refused(
     graphs: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for content in graphs.hostile().values():
+    for reason, content in graphs.hostile().items():
         root = project("m.onnx", content, features=elsewhere.NUMBERS)
         set_external(root, features=elsewhere.NUMBERS)
-        with codes.raises("models.external_wrong_format"):
+        with codes.raises("models.external_wrong_format") as raised:
             scored(root, monkeypatch)
+        assert reason in raised.value.values["reason"]
 
 
 def test_graphs_without_probabilities_are_refused(
