@@ -40,8 +40,8 @@ toc_object_entries_show_parents = "hide"
 FIRST_GUIDES = (
     "start",
     "configuration",
-    "external-models",
     "data",
+    "external-models",
     "fairness",
     "governance",
     "approvals",
