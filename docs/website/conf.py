@@ -41,6 +41,7 @@ FIRST_GUIDES = (
     "start",
     "configuration",
     "data",
+    "external-models",
     "fairness",
     "governance",
     "approvals",
