@@ -1,5 +1,7 @@
 """The record of what people read: none of it is lost unseen, and what passes is told by its kind."""
 
+import tempfile
+
 import pytest
 
 from tests.support import words
@@ -34,7 +36,7 @@ def test_every_record_is_there_and_says_something() -> None:
     ("message", "told"),
     [
         ("entry 12 of 3.5 s (4 in total)", "entry N of N.N s"),
-        ("key 0a1b2c3d4e5f… of /tmp/a/b.pem: no", "key HEX12… of TMP/b.pem: no"),
+        (f"key 0a1b2c3d4e5f… of {tempfile.gettempdir()}/a/b.pem: no", "key HEX12… of TMP/b.pem: no"),
         ("on 2026-11-26 at 2026-11-26T10:00:00Z", "on DAY at TIME"),
         ("the fault\n\n  hint: it ", "the fault\n  hint: it"),
     ],
