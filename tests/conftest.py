@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +53,13 @@ HEAVY = (
 SLOW_FILES = frozenset({*SHARED_WORKER, *GOVERNANCE, *HEAVY})
 """Every test of these files is slow; elsewhere a mark says which is."""
 
+
+MEMORY, ENOUGH = Path("/dev/shm"), 8 << 30  # noqa: S108 - pytest makes its own folder there
+"""Where files lie in memory, and how many bytes must be free: thousands of projects come and go."""
+
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None  # asked for again
 
 settings.register_profile("suite", deadline=None)  # a loaded machine is slow, not wrong
 settings.load_profile("suite")
