@@ -80,7 +80,8 @@ def examine(case: clean_tables.Case, scratch: Path) -> Report:
         units = split.identify(table, data)
         side = split.assign(units, table, SHARES, 1)
         parts = prepare.partition(table, units, side, data)
-        record = prepare.split_document(parts, units, side, SHARES, 1)
+        schemas = {name: part.schema for name, part in parts.items()}
+        record = prepare.split_document(schemas, units, side, SHARES, 1)
         tables = case.parts(parts) if case.parts else parts
         return _report_of(validate.check_prepared(tables, record, data, 0.95).document)
     except ClearanceError as error:

@@ -1,11 +1,14 @@
-"""One million generated rows, 25 columns: the table, and the parameters that point the pipeline at it."""
+"""Generated rows of 25 columns, a million or as many: the table, and the parameters of a pipeline over it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 ROWS = 1_000_000
 NUMBERS = [f"n{i:02d}" for i in range(16)]
@@ -28,6 +31,19 @@ def table(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
     for name in TEXTS:
         frame[name] = rng.choice([f"{name}_{i}" for i in range(6)], rows)
     return frame
+
+
+def write(path: Path, rows: int) -> None:
+    """Write `rows` rows to a Parquet file, a million at a time."""
+    writer = None
+    for number, start in enumerate(range(0, rows, ROWS)):
+        part = table(min(ROWS, rows - start), seed=number)
+        part["id"] += start
+        arrow = pa.Table.from_pandas(part, preserve_index=False).replace_schema_metadata()
+        writer = writer or pq.ParquetWriter(path, arrow.schema)
+        writer.write_table(arrow)
+    if writer is not None:
+        writer.close()
 
 
 def params(path: str) -> dict[str, Any]:

@@ -11,9 +11,13 @@ PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 REQUIREMENTS_LOCK = Path("requirements.lock")
-EXTRA_LOCKS = {name: Path(f"requirements-{name}.lock") for name in ("catboost", "lightgbm", "xgboost")}
+_EXTRAS = ("catboost", "lightgbm", "onnx", "xgboost")
+EXTRA_LOCKS = {name: Path(f"requirements-{name}.lock") for name in _EXTRAS}
 """The lock of each optional library, by the name of its module and of its group in pyproject.toml."""
 POLICIES = Path("policies")
+
+EXTERNAL = Path("external")
+"""What was made elsewhere: model files, tables of answers, lists of the rows that trained them."""
 
 RAW_TABLE = Path("data/raw.parquet")
 ORIGIN = Path("data/origin.json")

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from clearance import wording
@@ -18,6 +20,7 @@ from clearance.documents import metric_catalogue as registry
 from clearance.documents.measurement import Measurement, undefined
 from clearance.metrics import data_bias, proxies
 from expectations import custom
+from expectations.observed_table import ObservedTable
 
 Figures = dict[str, Measurement]
 """Measurements by metric."""
@@ -44,24 +47,24 @@ class MeasuredExpectation(custom.TableExpectation):
     figures: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def measure(self, frame: pd.DataFrame, attribute: str) -> Figures:
+    def measure(self, table: ObservedTable, attribute: str) -> Figures:
         """The figures of one attribute by metric."""
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
         """Each column that prevents the measurement."""
-        yield from custom.missing(frame, [*self.rows, self.label])
-        first, *others = (frame[name].rename(None) for name in custom.present(frame, self.rows))
-        if not all(first.equals(other) for other in others):
+        yield from custom.missing(table, [*self.rows, self.label])
+        first, *others = custom.present(table, self.rows)
+        if not all(table.are_equal(first, other) for other in others):
             yield custom.Fault(column=self.rows[0], message="the prepared tables do not line up")
-        if self.label in frame and not frame[self.label].isin([0, 1]).all():
+        if self.label in table and not table[self.label].isin([0, 1]).all():
             yield custom.Fault(column=self.label, message="the label is not 0 or 1 in every row")
 
-    def _figures(self, frame: pd.DataFrame, attribute: str, obstacle: str | None) -> Figures:
-        if obstacle is None and self.prefix + attribute not in frame:
+    def _figures(self, table: ObservedTable, attribute: str, obstacle: str | None) -> Figures:
+        if obstacle is None and self.prefix + attribute not in table:
             obstacle = f"there is no column `{attribute}`"
         if obstacle:
             return dict.fromkeys(self.figures, undefined(obstacle))
-        figures = self.measure(frame, attribute)
+        figures = self.measure(table, attribute)
         if self.cluster is None:
             return figures
         return {metric: self._without_interval(figure) for metric, figure in figures.items()}
@@ -74,9 +77,9 @@ class MeasuredExpectation(custom.TableExpectation):
         return replace(figure, low=None, high=None, confidence=None, method=method)
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
-        frame = metrics["table.frame"]
-        obstacle = next((fault.message for fault in self.faults(frame)), None)
-        by_attribute = {name: self._figures(frame, name, obstacle) for name in self.attributes}
+        table = metrics["table.observed"]
+        obstacle = next((fault.message for fault in self.faults(table)), None)
+        by_attribute = {name: self._figures(table, name, obstacle) for name in self.attributes}
         figures = [
             (attribute, metric, figure)
             for attribute, measured in by_attribute.items()
@@ -104,10 +107,9 @@ class MeasuredExpectation(custom.TableExpectation):
             "result": {"observed_value": observed or "nothing", "details": details},
         }
 
-    def group(self, frame: pd.DataFrame, attribute: str) -> pd.Series:
+    def group(self, table: ObservedTable, attribute: str) -> pd.Series:
         """The column of the attribute."""
-        column: pd.Series = frame[self.prefix + attribute]
-        return column
+        return table[self.prefix + attribute]
 
 
 class ExpectLabelBiasToBeMeasured(MeasuredExpectation):
@@ -115,10 +117,11 @@ class ExpectLabelBiasToBeMeasured(MeasuredExpectation):
 
     figures: ClassVar[tuple[str, ...]] = (*data_bias.LABELS, "class_imbalance")
 
-    def measure(self, frame: pd.DataFrame, attribute: str) -> Figures:
-        counts = frame.groupby(self.group(frame, attribute))[self.label].agg(["count", "sum"])
-        rows = {str(group): int(count) for group, count in counts["count"].items()}
-        favourable = {str(group): int(count) for group, count in counts["sum"].items()}
+    def measure(self, table: ObservedTable, attribute: str) -> Figures:
+        codes, groups = pd.factorize(self.group(table, attribute), sort=True)
+        names = [str(group) for group in groups]
+        rows = _counted(codes, names)
+        favourable = _counted(codes[table[self.label].to_numpy() == 1], names)
         return {
             **data_bias.labels(favourable, rows, self.confidence),
             "class_imbalance": data_bias.class_imbalance(rows),
@@ -132,14 +135,13 @@ class ExpectMissingnessToBeMeasured(MeasuredExpectation):
     success_keys: ClassVar[tuple[str, ...]] = (*MeasuredExpectation.success_keys, "features")
     figures: ClassVar[tuple[str, ...]] = ("missingness_difference",)
 
-    def measure(self, frame: pd.DataFrame, attribute: str) -> Figures:
-        group = self.group(frame, attribute)
-        rows = {str(name): int(count) for name, count in group.value_counts(sort=False).items()}
+    def measure(self, table: ObservedTable, attribute: str) -> Figures:
+        codes, groups = pd.factorize(self.group(table, attribute))
+        names = [str(group) for group in groups]
+        rows = _counted(codes, names)
         nulls: dict[str, Mapping[str, int]] = {}
-        for name in custom.present(frame, self.features):
-            null_rows = group[frame[name].isna().to_numpy()].value_counts()
-            counts = {str(value): int(count) for value, count in null_rows.items()}
-            nulls[name] = {value: counts.get(value, 0) for value in rows}
+        for name in custom.present(table, self.features):
+            nulls[name] = _counted(codes[table.is_missing(name)], names)
         return {"missingness_difference": data_bias.missingness(nulls, rows, self.confidence)}
 
 
@@ -150,17 +152,16 @@ class ExpectProxiesToBeMeasured(MeasuredExpectation):
     success_keys: ClassVar[tuple[str, ...]] = (*MeasuredExpectation.success_keys, "features")
     figures: ClassVar[tuple[str, ...]] = ("proxy_auc", "proxy_auc_together")
 
-    def measure(self, frame: pd.DataFrame, attribute: str) -> Figures:
-        present = custom.present(frame, self.features)
-        sample = _by_hash(frame, self.rows[0])[[*present, self.prefix + attribute]]
-        groups = map(str, self.group(frame, attribute).dropna().unique())
-        proxy = proxies.measure(sample[present], self.group(sample, attribute), self.confidence, groups)
+    def measure(self, table: ObservedTable, attribute: str) -> Figures:
+        present = custom.present(table, self.features)
+        # about twice the rows that are needed, because a row of no known group is left out
+        sample = table.by_hash(self.rows[0], [*present, self.prefix + attribute], 2 * proxies.ROWS)
+        groups = map(str, self.group(table, attribute).dropna().unique())
+        proxy = proxies.measure(sample[present], sample[self.prefix + attribute], self.confidence, groups)
         return {"proxy_auc": proxy.strongest, "proxy_auc_together": proxy.together}
 
 
-def _by_hash(frame: pd.DataFrame, row: str) -> pd.DataFrame:
-    """About twice the rows that are needed, in the order of their hashes: the same for any order of rows."""
-    share = 2 * proxies.ROWS / max(1, len(frame))
-    if share < 1:
-        frame = frame[(frame[row] < f"{int(share * 16**8):08x}").to_numpy(dtype=bool)]
-    return frame.iloc[frame[row].argsort(kind="stable").to_numpy()]
+def _counted(codes: npt.NDArray[np.int64], names: list[str]) -> dict[str, int]:
+    """The rows of each of the names, from their codes; rows of none have the code -1."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    return dict(zip(names, map(int, counts), strict=True))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import great_expectations as gx
-import pandas as pd
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 from great_expectations.data_context.types.base import (
     DataContextConfig,
@@ -22,6 +21,10 @@ from great_expectations.data_context.types.base import (
 from great_expectations.expectations.expectation import Expectation
 
 from expectations import faults, gx_engine
+from expectations.observed_table import ObservedTable
+
+_RESULT = {"result_format": "SUMMARY", "return_unexpected_index_query": False}
+"""Counts and the first unexpected values, without a list of all rows that have one."""
 
 SuiteResult = ExpectationSuiteValidationResult
 """The type that Great Expectations returns for a suite."""
@@ -55,7 +58,7 @@ def statement(requirement: str, hint: str | None = None, severity: str = BLOCK) 
 
 
 def run(
-    name: str, frame: pd.DataFrame, expectations: Sequence[Expectation]
+    name: str, table: ObservedTable, expectations: Sequence[Expectation]
 ) -> tuple[list[ExpectationResult], ExpectationSuiteValidationResult]:
     """The result of each expectation, in the given order, and Great Expectations' result for the suite.
 
@@ -63,7 +66,7 @@ def run(
     """
     for index, expectation in enumerate(expectations):
         expectation.meta = (expectation.meta or {}) | {"index": index}
-    suite_result = _validate(name, frame, expectations)
+    suite_result = _validate(name, table, expectations)
     by_index = {entry.expectation_config.meta["index"]: entry for entry in suite_result.results}
     expected = list(range(len(expectations)))
     if not expected or sorted(by_index) != expected or len(suite_result.results) != len(expected):
@@ -73,15 +76,15 @@ def run(
     return [_read(by_index[index]) for index in expected], suite_result
 
 
-def _validate(name: str, frame: pd.DataFrame, expectations: Sequence[Expectation]) -> Any:
+def _validate(name: str, table: ObservedTable, expectations: Sequence[Expectation]) -> Any:
     context = _context()
     suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=list(expectations)))
     source = context.data_sources.add_pandas("clearance")
     type(source).execution_engine_override = gx_engine.ColumnEngine
-    table = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
-    definition = gx.ValidationDefinition(name=name, data=table, suite=suite)
+    batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
+    definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
     return context.validation_definitions.add(definition).run(
-        batch_parameters={"dataframe": frame}, result_format="SUMMARY"
+        batch_parameters={"dataframe": gx_engine.handle(table)}, result_format=_RESULT
     )
 
 

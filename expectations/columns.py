@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from expectations import custom
+from expectations.observed_table import ObservedTable
 
 EXACT = 2**53
 """From here on a floating-point number no longer tells all integers apart."""
@@ -22,8 +24,8 @@ class ExpectColumnsToExist(custom.TableExpectation):
     hints: dict[str, str]
     success_keys: ClassVar[tuple[str, ...]] = ("columns", "hints")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        present = [str(name) for name in frame.columns]
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        present = table.columns
         for name in self.columns:
             if name in present:
                 continue
@@ -42,12 +44,11 @@ class ExpectColumnToHold(custom.TableExpectation):
     kind: str
     success_keys: ClassVar[tuple[str, ...]] = ("column", "kind")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [self.column])
-        if self.column not in frame:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [self.column])
+        if self.column not in table:
             return
-        values = frame[self.column]
-        kind = custom.kind_of(values)
+        kind = table.facts(self.column).kind
         if kind == self.kind or (self.kind == "number" and kind == "integer"):
             return
         yield custom.Fault(
@@ -56,7 +57,7 @@ class ExpectColumnToHold(custom.TableExpectation):
             hint="cast or clean it in `source.select`, declare "
             f"`source.types: {{{self.column}: {self.kind}}}`, or correct `data.columns.{self.column}.type`",
             observed=kind,
-            positions=custom.positions(_is_not(values, self.kind)),
+            positions=custom.positions(_is_not(table[self.column], self.kind)),
         )
 
 
@@ -66,11 +67,12 @@ class ExpectIdentifiersToBeExact(custom.TableExpectation):
     columns: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("columns",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        for name in custom.present(frame, self.columns):
-            if not pd.api.types.is_float_dtype(frame[name].dtype):
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        for name in custom.present(table, self.columns):
+            facts = table.facts(name)
+            if facts.greatest < EXACT or not pd.api.types.is_float_dtype(facts.dtype):
                 continue
-            wrong = (frame[name].abs() >= EXACT).to_numpy(dtype=bool, na_value=False)
+            wrong = (table[name].abs() >= EXACT).to_numpy(dtype=bool, na_value=False)
             if wrong.any():
                 yield custom.Fault(
                     column=name,
@@ -87,13 +89,15 @@ class ExpectColumnToWeigh(custom.TableExpectation):
     column: str
     success_keys: ClassVar[tuple[str, ...]] = ("column",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [self.column])
-        if self.column not in frame:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [self.column])
+        if self.column not in table:
             return
-        values, name = frame[self.column], custom.plain(self.column)
+        facts, name = table.facts(self.column), custom.plain(self.column)
+        if facts.smallest is not None and facts.smallest > 0 and math.isfinite(facts.greatest):
+            return
+        values, kind = table[self.column], facts.kind
         present = values.notna().to_numpy()
-        kind = custom.kind_of(values)
         if kind in {"number", "integer"}:
             numbers = values.to_numpy(dtype=float, na_value=np.nan)
             wrong = present & ~(np.isfinite(numbers) & (numbers > 0))
@@ -119,17 +123,18 @@ class ExpectTimesToBeBetween(custom.TableExpectation):
     last: str | None
     success_keys: ClassVar[tuple[str, ...]] = ("column", "first", "last")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [self.column])
-        if self.column not in frame:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [self.column])
+        if self.column not in table:
             return
-        values = frame[self.column]
-        if not pd.api.types.is_datetime64_any_dtype(values.dtype):
-            kind = custom.kind_of(values)
+        facts = table.facts(self.column)
+        if not pd.api.types.is_datetime64_any_dtype(facts.dtype):
+            kind = facts.kind
             yield custom.Fault(
                 column=self.column, message=f"not run: `{self.column}` holds {kind} values, not times"
             )
             return
+        values = table[self.column]
         instants = values.dt.tz_localize("UTC") if values.dt.tz is None else values
         wrong = np.zeros(len(values), dtype=bool)
         if self.first is not None:

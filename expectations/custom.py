@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
-from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
-EXAMPLES = 20
+from expectations import observed_table
+from expectations.gx_engine import ColumnEngine
+from expectations.observed_table import ObservedTable
+
+EXAMPLES = observed_table.EXAMPLES
 """The largest number of examples of one fault."""
 
 
@@ -37,69 +39,50 @@ class Fault:
     leaks: bool = False
 
 
-class TableFrame(TableMetricProvider):
-    """The loaded table itself, for expectations that look at several columns."""
+class TableObserved(TableMetricProvider):
+    """The table and what was observed of it, for expectations that look at several columns."""
 
-    metric_name = "table.frame"
+    metric_name = "table.observed"
 
-    @metric_value(engine=PandasExecutionEngine)
-    def _pandas(
+    @metric_value(engine=ColumnEngine)
+    def _observed(
         cls,  # noqa: N805 - the decorator makes it a class method
-        execution_engine: PandasExecutionEngine,
-        metric_domain_kwargs: dict[str, Any],
+        execution_engine: ColumnEngine,
         **_: Any,
-    ) -> pd.DataFrame:
-        return execution_engine.get_domain_records(metric_domain_kwargs)
+    ) -> ObservedTable:
+        return execution_engine.observed
 
 
 class TableExpectation(BatchExpectation, ABC):
     """An expectation on the whole table that succeeds when it finds no fault."""
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.frame",)
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.observed",)
 
     @abstractmethod
-    def faults(self, frame: pd.DataFrame) -> Iterator[Fault]:
+    def faults(self, table: ObservedTable) -> Iterator[Fault]:
         """Each column at fault."""
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
-        faults = [asdict(fault) for fault in self.faults(metrics["table.frame"])]
+        faults = [asdict(fault) for fault in self.faults(metrics["table.observed"])]
         observed = "; ".join(fault["message"] for fault in faults) or "nothing at fault"
         return {"success": not faults, "result": {"observed_value": observed, "details": {"faults": faults}}}
 
 
-def missing(frame: pd.DataFrame, columns: list[str]) -> Iterator[Fault]:
+def missing(table: ObservedTable, columns: list[str]) -> Iterator[Fault]:
     """A fault for each column that an expectation needs and the table lacks."""
     for name in columns:
-        if name not in frame:
+        if name not in table:
             yield Fault(column=name, message=f"not run: column `{name}` is missing")
 
 
-def present(frame: pd.DataFrame, columns: list[str]) -> list[str]:
+def present(table: ObservedTable, columns: list[str]) -> list[str]:
     """The columns the table has."""
-    return [name for name in columns if name in frame]
+    return [name for name in columns if name in table]
 
 
 def plain(name: str) -> str:
     """The name of a column without the prefix of the table it comes from."""
     return name.rsplit(": ", 1)[-1]
-
-
-def kind_of(values: pd.Series) -> str:
-    """number, integer, text, boolean or time; `no` for a column without values, else the name of its type."""
-    kinds = pd.api.types
-    if not values.notna().any():
-        return "no"
-    if kinds.is_bool_dtype(values.dtype):
-        return "boolean"
-    if kinds.is_integer_dtype(values.dtype):
-        return "integer"
-    if kinds.is_float_dtype(values.dtype):
-        numbers = values.dropna()
-        are_integers = bool((np.floor(numbers) == numbers).all() and np.isfinite(numbers).all())
-        return "integer" if are_integers else "number"
-    if kinds.is_datetime64_any_dtype(values.dtype):
-        return "time"
-    return "text" if isinstance(values.dtype, pd.StringDtype) else str(values.dtype)
 
 
 def positions(wrong: np.ndarray) -> tuple[int, ...]:

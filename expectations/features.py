@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from expectations import custom, leaks, near_leaks
+from expectations.observed_table import ObservedTable
 
 SUSPICIOUS = 0.85
 """An area under the ROC curve that one feature rarely reaches in decisions about people: a convention."""
@@ -27,7 +29,7 @@ class ExpectFeaturesToBePermitted(custom.TableExpectation):
     forbidden: dict[str, str]
     success_keys: ClassVar[tuple[str, ...]] = ("features", "declared", "forbidden")
 
-    def faults(self, _: pd.DataFrame) -> Iterator[custom.Fault]:
+    def faults(self, _: ObservedTable) -> Iterator[custom.Fault]:
         if not self.features:
             yield custom.Fault(
                 column=None, message="there are no features", hint="list some in `data.features`"
@@ -58,16 +60,16 @@ class ExpectFeaturesNotToGiveAway(custom.TableExpectation):
     most: float
     success_keys: ClassVar[tuple[str, ...]] = ("features", "attributes", "label", "most")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [*self.attributes, self.label])
-        names = custom.present(frame, self.features)
-        targets = custom.present(frame, [*self.attributes, self.label])
-        sample = near_leaks.sample(frame, [*names, *targets])
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [*self.attributes, self.label])
+        names = custom.present(table, self.features)
+        targets = custom.present(table, [*self.attributes, self.label])
+        sample = near_leaks.sample(table, [*names, *targets])
         leaking = set()
         for feature in names:
             cells = near_leaks.cells(sample[feature])
             for target in targets:
-                verb = (leaks.label if target == self.label else leaks.attribute)(frame, feature, target)
+                verb = (leaks.label if target == self.label else leaks.attribute)(table, feature, target)
                 area = near_leaks.NOTHING if verb else near_leaks.alone(cells, sample[target])
                 if area.leaks(self.most):
                     verb = f"predicts, with {area} against a limit of {self.most:g},"
@@ -98,10 +100,10 @@ class ExpectFeaturesToTellLittle(custom.TableExpectation):
     most: float | None = None
     success_keys: ClassVar[tuple[str, ...]] = ("features", "targets", "most")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, self.targets)
-        names, targets = custom.present(frame, self.features), custom.present(frame, self.targets)
-        sample = near_leaks.sample(frame, [*names, *targets])
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, self.targets)
+        names, targets = custom.present(table, self.features), custom.present(table, self.targets)
+        sample = near_leaks.sample(table, [*names, *targets])
         for feature in names:
             cells = near_leaks.cells(sample[feature])
             for target in targets:
@@ -132,12 +134,12 @@ class ExpectFeaturesToBeUsable(custom.TableExpectation):
     features: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("features",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, self.features)
-        for name in custom.present(frame, self.features):
-            values = frame[name]
-            kind = custom.kind_of(values)
-            if not values.notna().any():
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, self.features)
+        for name in custom.present(table, self.features):
+            facts = table.facts(name)
+            kind = facts.kind
+            if facts.nulls == len(table):
                 message = f"the feature `{name}` is null in every row"
                 yield custom.Fault(
                     column=name, message=message, hint="leave it out of `data.features`", observed=0
@@ -148,7 +150,8 @@ class ExpectFeaturesToBeUsable(custom.TableExpectation):
                     "derive a number or a text from it in `source.select`, or leave it out of `data.features`"
                 )
                 yield custom.Fault(column=name, message=message, hint=hint, observed=kind)
-            elif kind == "number" and (infinite := np.isinf(values.to_numpy(dtype=float))).any():
+            elif kind == "number" and math.isinf(facts.greatest):
+                infinite = np.isinf(table[name].to_numpy(dtype=float))
                 message = f"the feature `{name}` is infinite in {infinite.sum()} rows"
                 hint = "make it null, or a number, in `source.select`"
                 observed = int(infinite.sum())
@@ -167,11 +170,11 @@ class ExpectFeaturesToBeMeasurements(custom.TableExpectation):
     features: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("features",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        for name in custom.present(frame, self.features):
-            if custom.kind_of(frame[name]) not in ("number", "integer"):
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        for name in custom.present(table, self.features):
+            if table.facts(name).greatest < NO_DATA:
                 continue
-            values = frame[name].to_numpy(dtype=float, na_value=np.nan)
+            values = table[name].to_numpy(dtype=float, na_value=np.nan)
             wrong = np.isfinite(values) & (np.abs(values) >= NO_DATA)
             if wrong.any():
                 first, rows = float(values[wrong][0]), int(wrong.sum())
@@ -193,12 +196,17 @@ class ExpectFeaturesToVary(custom.TableExpectation):
     features: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("features",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, self.features)
-        for name in custom.present(frame, self.features):
-            values = frame[name].dropna()
-            if len(values) and bool((values == values.iloc[0]).all()) and len(values) == len(frame):
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, self.features)
+        for name in custom.present(table, self.features):
+            if table.facts(name).nulls or not len(table) or _varies(near_leaks.sample(table, [name])[name]):
+                continue
+            if not _varies(table[name]):
                 message = f"the feature `{name}` has the same value in every row"
                 yield custom.Fault(
                     column=name, message=message, hint="leave it out of `data.features`", observed=1
                 )
+
+
+def _varies(values: pd.Series) -> bool:
+    return not bool((values == values.iloc[0]).all())

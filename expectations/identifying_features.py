@@ -6,6 +6,7 @@ An encoder keeps the values of a category, so a surname among the features ends 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from typing import ClassVar
@@ -14,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from clearance.data import disguises
+from clearance.metrics import proxies
 from expectations import custom, near_leaks
+from expectations.observed_table import ObservedTable
 
 ROWS = 50
 """With fewer rows, texts that all differ may be chance."""
@@ -34,22 +37,22 @@ class ExpectFeaturesNotToIdentify(custom.TableExpectation):
     features: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("features",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, self.features)
-        for name in custom.present(frame, self.features):
-            values = frame[name].dropna()
-            if len(values) < ROWS:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, self.features)
+        for name in custom.present(table, self.features):
+            facts = table.facts(name)
+            known = len(table) - facts.nulls
+            if known < ROWS:
                 continue
-            if isinstance(values.dtype, pd.StringDtype) and _identifies(name, values):
-                different = values.nunique()
+            if facts.kind == "text" and (different := _different_texts(table, name)):
                 message = (
-                    f"`{name}` holds {different} different texts in {len(values)} rows: it names persons or "
+                    f"`{name}` holds {different} different texts in {known} rows: it names persons or "
                     "rows, and its values would stand in the model file"
                 )
                 yield custom.Fault(column=name, message=message, hint=_hint(name), observed=different)
-            elif pd.api.types.is_integer_dtype(values.dtype) and _numbers_rows(values):
+            elif facts.kind == "integer" and _numbers_rows(table, name):
                 message = f"`{name}` is another whole number in every row, without gaps: it numbers the rows"
-                yield custom.Fault(column=name, message=message, hint=_hint(name), observed=len(values))
+                yield custom.Fault(column=name, message=message, hint=_hint(name), observed=known)
 
 
 class ExpectFeaturesToDiffer(custom.TableExpectation):
@@ -58,15 +61,15 @@ class ExpectFeaturesToDiffer(custom.TableExpectation):
     features: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("features",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, self.features)
-        sample = near_leaks.sample(frame, custom.present(frame, self.features))
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, self.features)
+        sample = near_leaks.sample(table, custom.present(table, self.features))
         first: dict[str, str] = {}
         for name in sample.columns:
             if sample[name].nunique() < 2:
                 continue
             original = first.setdefault(_digest(sample[name]), name)
-            if original != name and _digest(frame[name]) == _digest(frame[original]):
+            if original != name and _digest(table[name]) == _digest(table[original]):
                 yield custom.Fault(
                     column=name,
                     message=f"`{name}` is a copy of `{original}`: the same value in every row",
@@ -80,8 +83,8 @@ class ExpectNoIndexAmongFeatures(custom.TableExpectation):
     columns: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("columns",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        for name in custom.present(frame, self.columns):
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        for name in custom.present(table, self.columns):
             yield custom.Fault(
                 column=name,
                 message=f"`{name}` is the row index of a data frame: it is not a feature",
@@ -99,7 +102,7 @@ class ExpectFeaturesNotToRepeatRoles(custom.TableExpectation):
     roles: dict[str, str]
     success_keys: ClassVar[tuple[str, ...]] = ("features", "roles")
 
-    def faults(self, _: pd.DataFrame) -> Iterator[custom.Fault]:
+    def faults(self, _: ObservedTable) -> Iterator[custom.Fault]:
         first = {_base(name): name for name in self.roles}
         for name in self.features:
             original = first.get(_base(_NUMBERED.sub("", name)))
@@ -117,13 +120,13 @@ class ExpectFeaturesToBeFilled(custom.TableExpectation):
     features: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("features",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        for name in custom.present(frame, self.features):
-            rows = int(frame[name].notna().sum())
-            if 0 < rows < FILLED * len(frame):
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        for name in custom.present(table, self.features):
+            rows = len(table) - table.facts(name).nulls
+            if 0 < rows < FILLED * len(table):
                 yield custom.Fault(
                     column=name,
-                    message=f"`{name}` has a value in only {rows} of {len(frame)} rows",
+                    message=f"`{name}` has a value in only {rows} of {len(table)} rows",
                     hint=_hint(name),
                     observed=rows,
                 )
@@ -145,13 +148,24 @@ def _digest(values: pd.Series) -> str:
     return hashlib.sha256(np.ascontiguousarray(hashes).tobytes()).hexdigest()
 
 
-def _identifies(name: str, values: pd.Series) -> bool:
-    few = near_leaks.sample(values.to_frame(), [values.name])[values.name]
+def _different_texts(table: ObservedTable, name: str) -> int | None:
+    """How many different texts the column holds, where they identify rows; else None."""
+    values = table[name].dropna()
+    few = values.iloc[:: max(1, math.ceil(len(values) / proxies.ROWS))]
     if few.nunique() < UNIQUE * len(few):
-        return False
+        return None
     texts = values.unique()
-    return len(texts) >= UNIQUE * len(values) and disguises.of(name, [str(text) for text in texts]) is None
+    identifies = len(texts) >= UNIQUE * len(values)
+    return len(texts) if identifies and disguises.of(name, [str(text) for text in texts]) is None else None
 
 
-def _numbers_rows(values: pd.Series) -> bool:
-    return bool(values.is_unique and values.max() - values.min() == len(values) - 1)
+def _numbers_rows(table: ObservedTable, name: str) -> bool:
+    """Whether the column is of whole numbers, never null, and each occurs once, without gaps."""
+    facts = table.facts(name)
+    return (
+        facts.largest is not None
+        and facts.smallest is not None
+        and facts.largest - facts.smallest == len(table) - facts.nulls - 1
+        and pd.api.types.is_integer_dtype(facts.dtype)
+        and table[name].dropna().is_unique
+    )

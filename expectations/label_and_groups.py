@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import pandas as pd
 import pyarrow as pa
 
 from clearance import labels
 from clearance.data.tables import row_ids
 from expectations import custom, text_quality
+from expectations.observed_table import ObservedTable
 
 _SIZES = 10
 """How many values of a label have their rows stated."""
@@ -27,9 +27,9 @@ class ExpectLabelToHaveTwoValues(custom.TableExpectation):
     favourable: Any
     success_keys: ClassVar[tuple[str, ...]] = ("column", "favourable")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [self.column])
-        counts = counts_of(frame, self.column)
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [self.column])
+        counts = counts_of(table, self.column)
         if not counts:
             return
         favourable = labels.text(self.favourable)
@@ -45,7 +45,7 @@ class ExpectLabelToHaveTwoValues(custom.TableExpectation):
             yield custom.Fault(column=self.column, message=message, hint=hint, observed=observed)
         if favourable not in counts:
             hint = "set `data.favourable` to the value of the favourable outcome"
-            if isinstance(self.favourable, bool) and custom.kind_of(frame[self.column]) == "text":
+            if isinstance(self.favourable, bool) and table.facts(self.column).kind == "text":
                 hint = "YAML reads an unquoted yes, no, true or false as a boolean: put it in quotes"
             message = (
                 f"the target `{self.column}` is never the favourable `{self.favourable}`; rows of each of "
@@ -61,9 +61,9 @@ class ExpectLabelShareToBeAtLeast(custom.TableExpectation):
     share: float
     success_keys: ClassVar[tuple[str, ...]] = ("column", "share")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [self.column])
-        counts = counts_of(frame, self.column)
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [self.column])
+        counts = counts_of(table, self.column)
         if not counts:
             return
         rarest = min(counts.values()) if len(counts) > 1 else 0
@@ -83,10 +83,10 @@ class ExpectGroupsToCompare(custom.TableExpectation):
     most: int = 20
     success_keys: ClassVar[tuple[str, ...]] = ("columns", "most")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, self.columns)
-        for name in custom.present(frame, self.columns):
-            groups = int(frame[name].nunique())
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, self.columns)
+        for name in custom.present(table, self.columns):
+            groups = len(table.counts(name))
             if groups < 2:
                 message = f"`{name}` has {groups} groups: there is nothing to compare"
                 yield custom.Fault(
@@ -104,10 +104,10 @@ class ExpectGroupsToOccur(custom.TableExpectation):
     groups: dict[str, list[Any]]
     success_keys: ClassVar[tuple[str, ...]] = ("groups",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, list(self.groups))
-        for name in custom.present(frame, list(self.groups)):
-            counts = counts_of(frame, name)
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, list(self.groups))
+        for name in custom.present(table, list(self.groups)):
+            counts = counts_of(table, name)
             absent = [value for value in self.groups[name] if labels.text(value) not in counts]
             if absent:
                 values = ", ".join(f"`{value}`" for value in absent)
@@ -122,9 +122,9 @@ class ExpectGroupsNotToBePlaceholders(custom.TableExpectation):
     columns: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("columns",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        for name in custom.present(frame, self.columns):
-            counts = counts_of(frame, name)
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        for name in custom.present(table, self.columns):
+            counts = counts_of(table, name)
             for text in (text for text in counts if text_quality.normal(text) in text_quality.PLACEHOLDERS):
                 shown = text.replace("'", "''")
                 null = f"nullif({name}, '{shown}') AS {name}"
@@ -137,10 +137,10 @@ class ExpectGroupsNotToBePlaceholders(custom.TableExpectation):
                 )
 
 
-def counts_of(frame: pd.DataFrame, column: str) -> dict[str, int]:
+def counts_of(table: ObservedTable, column: str) -> dict[str, int]:
     """Rows of each value of the column as canonical text, the most frequent first; empty without values."""
-    if column not in frame:
+    if column not in table:
         return {}
-    counts = frame[column].value_counts()
+    counts = table.counts(column)
     texts = row_ids.canonical(pa.Array.from_pandas(counts.index), column).to_pylist()
     return dict(sorted(zip(texts, map(int, counts), strict=True), key=lambda item: (-item[1], item[0])))

@@ -6,19 +6,19 @@ without an error). Features that merely correlate show in the fairness measureme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+
+from expectations.observed_table import MANY, ObservedTable
 
 FEW = 1000
 """A column with more distinct values is not a plain encoding of a group."""
 
 ROWS_A_VALUE = 5
 """With fewer rows per value on average, columns determine each other by accident."""
-
-_SAMPLE = 20_000
 
 
 @dataclass(frozen=True)
@@ -30,32 +30,45 @@ class _View:
     column: np.ndarray
 
 
-def attribute(frame: pd.DataFrame, feature: str, column: str) -> str | None:
+Test = Callable[[_View], bool]
+
+
+def attribute(table: ObservedTable, feature: str, column: str) -> str | None:
     """How the feature leaks the protected attribute, as a verb, or None.
 
     It `restates` the attribute value for value, `distinguishes groups by` nothing else, or `determines` it.
     Rows without the attribute are left out. A missing feature value counts as a value of its own; where at
     least half the rows have a value, the feature is also examined without the missing ones.
     """
-    image = _holds(_image, frame, feature, column)
-    if _holds(_determines, frame, feature, column):
+    image, determines = _hold((_image, _determines), table, feature, column)
+    if determines:
         return "restates" if image else "determines"
     return "distinguishes groups by" if image else None
 
 
-def label(frame: pd.DataFrame, feature: str, column: str) -> str | None:
+def label(table: ObservedTable, feature: str, column: str) -> str | None:
     """`determines` when the feature's values, or a threshold on them, determine the label; else None."""
-    tests = (_determines, _separates)
-    return "determines" if any(_holds(test, frame, feature, column) for test in tests) else None
+    return "determines" if any(_hold((_determines, _separates), table, feature, column)) else None
 
 
-def _holds(test: Callable[[_View], bool], frame: pd.DataFrame, feature: str, column: str) -> bool:
-    """Whether the test holds on every row; one counterexample in a sample refutes it."""
-    pair = (frame[feature], frame[column])
-    step = len(frame) // _SAMPLE
-    if step > 1 and not any(test(view) for view in _views(*(values.iloc[::step] for values in pair))):
-        return False
-    return any(test(view) and view.feature.any() and view.column.any() for view in _views(*pair))
+def _hold(tests: Sequence[Test], table: ObservedTable, feature: str, column: str) -> list[bool]:
+    """For each test whether it holds on every row; one counterexample in a sample refutes it."""
+    open_tests = set(tests)
+    step = len(table) // MANY
+    if step > 1:
+        sample = table.every(step, [feature, column])
+        views = list(_views(sample[feature], sample[column]))
+        open_tests = {test for test in tests if any(test(view) for view in views)}
+    if not open_tests:
+        return [False] * len(tests)
+    views = [
+        view for view in _views(table[feature], table[column]) if view.feature.any() and view.column.any()
+    ]
+    return [test in open_tests and any(test(view) for view in views) for test in tests]
+
+
+def _vary(view: _View) -> bool:
+    return bool(view.feature.any() and view.column.any())
 
 
 def _views(values: pd.Series, target: pd.Series) -> Iterator[_View]:

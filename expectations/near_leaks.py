@@ -17,7 +17,8 @@ from scipy import stats
 
 from clearance.metrics import ranking
 from clearance.metrics.proxies import FOLDS, ROWS
-from expectations import custom, leaks
+from expectations import leaks, observed_table
+from expectations.observed_table import ObservedTable
 
 BINS = 20
 """The number of bins for a feature with more values."""
@@ -51,9 +52,9 @@ class LeakArea:
 NOTHING = LeakArea(0.5, 0.0)
 
 
-def sample(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+def sample(table: ObservedTable, columns: list[str]) -> pd.DataFrame:
     """At most `ROWS` rows of these columns, evenly spread over the table."""
-    return frame[columns].iloc[:: max(1, math.ceil(len(frame) / ROWS))]
+    return table.sample(columns, ROWS)
 
 
 def cells(values: pd.Series) -> list[Codes]:
@@ -142,7 +143,7 @@ def _variance(values: Numbers, weights: Numbers) -> float:
 
 
 def _plain(values: pd.Series) -> bool:
-    return custom.kind_of(values) in ("number", "integer", "text", "boolean")
+    return observed_table.kind_of(values) in ("number", "integer", "text", "boolean")
 
 
 def _cut(codes: Codes, most: int) -> Codes:

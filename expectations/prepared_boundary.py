@@ -6,32 +6,44 @@ Nothing here relies on the validation of the raw table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 from great_expectations import expectations as gx
 from great_expectations.expectations.expectation import Expectation
 
 from clearance import params
 from clearance.data.tables import prepared
+from clearance.data.tables.stored_table import Columnar
 from clearance.documents.split_document import SplitDocument
 from expectations import bias, boundary, columns, features, splits
+from expectations.observed_table import ObservedTable
 
 OF_LABEL, OF_PROTECTED = "label: ", "protected: "
 """The prefixes of the columns from the label table and the protected table."""
 
 
-def frame(tables: dict[str, pa.Table]) -> pd.DataFrame:
+def observed(tables: Mapping[str, Columnar]) -> ObservedTable:
     """The three tables side by side, by position; a shorter one is padded with nulls."""
     prefixes = {"features": "", "label": OF_LABEL, "protected": OF_PROTECTED}
-    return pd.concat(
-        [tables[name].to_pandas().add_prefix(prefixes[name]) for name in prepared.TABLES], axis=1
-    )
+    places = {
+        prefixes[table] + name: (tables[table], name)
+        for table in prepared.TABLES
+        for name in tables[table].column_names
+    }
+    rows = max(tables[table].num_rows for table in prepared.TABLES)
+
+    def read(column: str) -> pd.Series:
+        table, name = places[column]
+        values = table.column(name).to_pandas()
+        return values if len(values) == rows else values.reindex(pd.RangeIndex(rows))
+
+    return ObservedTable(places, rows, read)
 
 
 def suite(
-    data: params.Data, tables: dict[str, pa.Table], record: SplitDocument, confidence: float
+    data: params.Data, tables: Mapping[str, Columnar], record: SplitDocument, confidence: float
 ) -> list[Expectation]:
     """The expectations on these tables, given what `prepare` recorded of them.
 
@@ -41,7 +53,7 @@ def suite(
     attributes = [OF_PROTECTED + name for name in data.protected]
     return [
         *_rows(sum(record.rows.values())),
-        *_labels(),
+        *_labels(_sides(record)),
         *_design(data),
         *_features(data, names, attributes, record),
         *_bias(data, names, confidence),
@@ -134,8 +146,16 @@ def _rows(rows: int) -> list[Expectation]:
     ]
 
 
-def _labels() -> list[Expectation]:
+def _sides(record: SplitDocument) -> list[str]:
+    """The sides that must have rows with both labels: all, or for a model made elsewhere those used here."""
+    if record.trained_on is None:
+        return list(prepared.SPLITS)
+    return ["tune", "test"] if record.rows["tune"] else ["test"]
+
+
+def _labels(sides: list[str]) -> list[Expectation]:
     label = OF_LABEL + "label"
+    of_sides = f"{', '.join(sides[:-1])} and {sides[-1]} rows each have" if sides[1:] else "test rows have"
     return [
         gx.ExpectColumnValuesToNotBeNull(column=label, **boundary.statement("the label is never null")),
         gx.ExpectColumnValuesToBeInSet(
@@ -146,7 +166,8 @@ def _labels() -> list[Expectation]:
         splits.ExpectEverySplitToHaveBothLabels(
             split="split",
             label=label,
-            **boundary.statement("train, tune and test rows each have both labels"),
+            sides=sides,
+            **boundary.statement(f"{of_sides} both labels"),
         ),
     ]
 
@@ -173,6 +194,14 @@ def _features(
     data: params.Data, names: list[str], attributes: list[str], record: SplitDocument
 ) -> list[Expectation]:
     declared = data.features if isinstance(data.features, list) else list(record.features)
+    side = "train" if record.trained_on is None else "test"
+    trained_here: list[Expectation] = [
+        splits.ExpectTestCategoriesToBeTrained(
+            features=names,
+            split="split",
+            **boundary.statement("test rows have categories that train rows have", severity="warn"),
+        )
+    ]
     return [
         features.ExpectFeaturesToBePermitted(
             features=names,
@@ -195,12 +224,8 @@ def _features(
         splits.ExpectFeaturesToBeKnown(
             features=names,
             split="split",
-            side="train",
-            **boundary.statement("each feature has a value in some train row"),
+            side=side,
+            **boundary.statement(f"each feature has a value in some {side} row"),
         ),
-        splits.ExpectTestCategoriesToBeTrained(
-            features=names,
-            split="split",
-            **boundary.statement("test rows have categories that train rows have", severity="warn"),
-        ),
+        *(trained_here if record.trained_on is None else []),
     ]

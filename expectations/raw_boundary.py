@@ -16,6 +16,7 @@ from great_expectations.expectations.expectation import Expectation
 
 from clearance import params
 from clearance.data.tables import prepared
+from clearance.data.tables.stored_table import Columnar
 from expectations import (
     boundary,
     columns,
@@ -26,22 +27,25 @@ from expectations import (
     sentinel_values,
     text_quality,
 )
+from expectations.observed_table import ObservedTable
 
 _DERIVE = "declare or derive it in `source.select`"
 
 
-def frame(table: pa.Table) -> pd.DataFrame:
+def observed(table: Columnar) -> ObservedTable:
     """The table as the suite reads it: decimals as floats, dates as times, nullable booleans.
 
     Integers beyond 2^53 beside nulls are texts: as floats they would run together.
     """
-    fields = [
-        field.with_type(pa.string() if _runs_together(table.column(field.name)) else _plain(field.type))
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(fields)).to_pandas(
-        types_mapper={pa.bool_(): pd.BooleanDtype()}.get, date_as_object=False
-    )
+
+    def read(name: str) -> pd.Series:
+        column = table.column(name)
+        kind = pa.string() if _runs_together(column) else _plain(column.type)
+        return column.cast(kind).to_pandas(
+            types_mapper={pa.bool_(): pd.BooleanDtype()}.get, date_as_object=False
+        )
+
+    return ObservedTable(table.column_names, table.num_rows, read)
 
 
 def suite(data: params.Data, names: list[str], rows: int) -> list[Expectation]:

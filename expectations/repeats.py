@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from expectations import custom
+from expectations.observed_table import ObservedTable
 
 SAMPLE = 10_000
 """The rows from which the chance that two rows agree in a column is estimated."""
@@ -41,22 +42,25 @@ class ExpectRowsToDiffer(custom.TableExpectation):
     near: bool
     success_keys: ClassVar[tuple[str, ...]] = ("columns", "key", "near")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        columns = custom.present(frame, self.columns)
-        chance = _chances(frame, columns)
-        pairs = len(frame) * (len(frame) - 1) / 2
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        columns = custom.present(table, self.columns)
+        chance = _chances(table, columns)
+        pairs = len(table) * (len(table) - 1) / 2
         expected = pairs * math.exp(SHARED * sum(chance.values()))
         if len(columns) < 2 or expected > 1:
             return  # too coarse: repeats and coincidences look the same
-        at = _similar_rows(frame, sorted(columns, key=chance.__getitem__))
-        hashes = _hashes(frame.iloc[at], columns)
-        total = np.add.reduce(list(hashes.values()), dtype=np.uint64)
+        at = _similar_rows(table, sorted(columns, key=chance.__getitem__))
+        if not len(at):
+            return
+        total = np.zeros(len(at), dtype=np.uint64)
+        for index, name in enumerate(columns):
+            total += _hashes(table[name].iloc[at], index)
         same = _repeated(total)
         if _beyond_chance(total, expected, CERTAIN):
             suffix = f" in everything but the key `{self.key}`" if self.key else ""
             yield _fault(self.key, f"{same.sum()} rows are equal to another row{suffix}", at[same])
-        for name in columns if self.near else []:
-            rest = total[~same] - hashes[name][~same]
+        for index, name in enumerate(columns if self.near else []):
+            rest = total[~same] - _hashes(table[name].iloc[at], index)[~same]
             expected_near = pairs * math.exp(SHARED * (sum(chance.values()) - chance[name]))
             if _beyond_chance(rest, expected_near, CERTAIN / len(columns)):
                 near = at[~same][_repeated(rest)]
@@ -78,39 +82,40 @@ def _beyond_chance(hashes: Hashes, expected: float, certain: float) -> bool:
     return pairs > 0 and bool(stats.poisson.sf(pairs - 1, expected) < certain)
 
 
-def _chances(frame: pd.DataFrame, columns: list[str]) -> dict[str, float]:
+def _chances(table: ObservedTable, columns: list[str]) -> dict[str, float]:
     """For each column the logarithm of the chance that two rows agree in it, from a sample."""
-    sample = frame.iloc[:: max(1, math.ceil(len(frame) / SAMPLE))]
+    sample = table.sample(columns, SAMPLE)
     pairs = len(sample) * (len(sample) - 1) / 2
     return {
         name: math.log(min(1.0, (1 + _pairs(_codes(sample[name]))) / max(1.0, pairs))) for name in columns
     }
 
 
-def _similar_rows(frame: pd.DataFrame, columns: list[str]) -> npt.NDArray[np.int64]:
+def _similar_rows(table: ObservedTable, columns: list[str]) -> npt.NDArray[np.int64]:
     """The rows that may differ from another in one column at most: they share half of their numbers with it.
 
     `columns` come finest first. Returns all rows where there are fewer than two numeric columns.
     """
-    numbers = [name for name in columns if pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    numbers = [name for name in columns if pd.api.types.is_numeric_dtype(table.facts(name).dtype)]
     if len(numbers) < 2:
-        return np.arange(len(frame))
-    halves = [_sum(frame, numbers[start::2]) for start in (0, 1)]
-    return np.flatnonzero(_repeated(halves[0]) | _repeated(halves[1]))
+        return np.arange(len(table))
+    one, other = (_repeated(_sum(table, numbers[start::2])) for start in (0, 1))
+    return np.flatnonzero(one | other)
 
 
-def _sum(frame: pd.DataFrame, names: list[str]) -> Hashes:
+def _sum(table: ObservedTable, names: list[str]) -> Hashes:
     """One hash per row over the numbers themselves."""
-    hashes = np.zeros(len(frame), dtype=np.uint64)
+    hashes = np.zeros(len(table), dtype=np.uint64)
     for index, name in enumerate(names):
-        values = frame[name].to_numpy(dtype=float, na_value=np.nan) + 0.0
+        values = table[name].to_numpy(dtype=float, na_value=np.nan) + 0.0
         hashes += _mixed(values.view(np.uint64), index)
     return hashes
 
 
-def _hashes(frame: pd.DataFrame, columns: list[str]) -> dict[str, Hashes]:
-    """A hash for each value. That of a row is their sum, so a column can be subtracted again."""
-    return {name: _mixed(_codes(frame[name]).view(np.uint64), index) for index, name in enumerate(columns)}
+def _hashes(values: pd.Series, index: int) -> Hashes:
+    """A hash for each value of the column at `index`. That of a row is their sum, so a column can be
+    subtracted again."""
+    return _mixed(_codes(values).view(np.uint64), index)
 
 
 def _codes(values: pd.Series) -> npt.NDArray[np.int64]:

@@ -5,7 +5,6 @@ They are sought in a bounded sample, inside the declared range. A single row is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -15,9 +14,7 @@ import pandas as pd
 
 from clearance.data import sentinel_codes
 from expectations import custom
-
-ROWS = 20_000
-"""The largest number of rows examined."""
+from expectations.observed_table import MANY, ObservedTable
 
 
 class ExpectNumbersNotToBeCodes(custom.TableExpectation):
@@ -30,15 +27,15 @@ class ExpectNumbersNotToBeCodes(custom.TableExpectation):
     ranges: dict[str, list[float | None]]
     success_keys: ClassVar[tuple[str, ...]] = ("columns", "ranges")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        sample = frame.iloc[:: max(1, math.ceil(len(frame) / ROWS))]
-        for name in custom.present(frame, self.columns):
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        sample = table.sample(custom.present(table, self.columns), MANY)
+        for name in custom.present(table, self.columns):
             kind = pd.api.types
             if not kind.is_numeric_dtype(sample[name].dtype) or kind.is_bool_dtype(sample[name].dtype):
                 continue
             values = sample[name].to_numpy(dtype=float, na_value=np.nan)
             for code in sentinel_codes.codes(_within(values, *self.ranges.get(name, (None, None)))):
-                rows = (frame[name] == code).to_numpy(dtype=bool, na_value=False)
+                rows = (table[name] == code).to_numpy(dtype=bool, na_value=False)
                 message = (
                     f"{rows.sum()} rows of `{name}` hold {code:g}, which looks like a code, not a measurement"
                 )

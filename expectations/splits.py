@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from clearance.data.tables import prepared
 from expectations import custom
+from expectations.observed_table import ObservedTable
 
 
 class ExpectSplitsToBeDisjoint(custom.TableExpectation):
@@ -18,11 +20,12 @@ class ExpectSplitsToBeDisjoint(custom.TableExpectation):
     split: str
     success_keys: ClassVar[tuple[str, ...]] = ("row", "split")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [self.row, self.split])
-        if self.row not in frame or self.split not in frame:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [self.row, self.split])
+        if self.row not in table or self.split not in table or table.is_unique(self.row):
             return
-        repeated = frame.loc[frame[self.row].duplicated(keep=False), [self.row, self.split]]
+        frame = table.frame([self.row, self.split])
+        repeated = frame[frame[self.row].duplicated(keep=False)]
         overlap = int(repeated.drop_duplicates()[self.row].duplicated().sum())
         if overlap:
             message = f"{overlap} rows are on more than one side of the split"
@@ -30,18 +33,19 @@ class ExpectSplitsToBeDisjoint(custom.TableExpectation):
 
 
 class ExpectEverySplitToHaveBothLabels(custom.TableExpectation):
-    """Train, tune and test rows each exist, with both values of the label."""
+    """Rows of each of these sides exist, with both values of the label."""
 
     split: str
     label: str
-    success_keys: ClassVar[tuple[str, ...]] = ("split", "label")
+    sides: list[str]
+    success_keys: ClassVar[tuple[str, ...]] = ("split", "label", "sides")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [self.split, self.label])
-        if self.split not in frame or self.label not in frame:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [self.split, self.label])
+        if self.split not in table or self.label not in table:
             return
-        counts = frame.groupby([self.split, self.label]).size()
-        for side in prepared.SPLITS:
+        counts = table.frame([self.split, self.label]).groupby([self.split, self.label]).size()
+        for side in self.sides:
             rows = {value: int(counts.get((side, value), 0)) for value in (0, 1)}
             hint = "add rows, or change `split` in params.yaml"
             if not any(rows.values()):
@@ -62,13 +66,13 @@ class ExpectFeaturesToBeKnown(custom.TableExpectation):
     side: str
     success_keys: ClassVar[tuple[str, ...]] = ("features", "split", "side")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        yield from custom.missing(frame, [*self.features, self.split])
-        if self.split not in frame:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        yield from custom.missing(table, [*self.features, self.split])
+        if self.split not in table:
             return
-        on_side = (frame[self.split] == self.side).to_numpy(dtype=bool, na_value=False)
-        for name in custom.present(frame, self.features):
-            if not (frame[name].notna().to_numpy() & on_side).any():
+        on_side = _on(table, self.split, self.side)
+        for name in custom.present(table, self.features):
+            if not (~table.is_missing(name) & on_side).any():
                 message = f"the feature `{name}` is null in every {self.side} row"
                 yield custom.Fault(
                     column=name, message=message, hint="leave it out of `data.features`", observed=0
@@ -83,17 +87,24 @@ class ExpectTestCategoriesToBeTrained(custom.TableExpectation):
     most: float = 0.01
     success_keys: ClassVar[tuple[str, ...]] = ("features", "split", "most")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        if self.split not in frame:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        if self.split not in table:
             return
-        side = frame[self.split]
-        for name in custom.present(frame, self.features):
-            if not isinstance(frame[name].dtype, pd.StringDtype):
+        in_train, in_test = (_on(table, self.split, side) for side in ("train", "test"))
+        for name in custom.present(table, self.features):
+            if not isinstance(table.facts(name).dtype, pd.StringDtype):
                 continue
-            test = frame.loc[side == "test", name].dropna()
-            trained = frame.loc[side == "train", name].dropna().unique()
-            unseen = int((~test.isin(trained)).sum())
+            codes, levels = pd.factorize(table[name])
+            trained = np.zeros(len(levels), dtype=bool)
+            trained[codes[in_train & (codes >= 0)]] = True
+            test = codes[in_test & (codes >= 0)]
+            unseen = int(np.count_nonzero(~trained[test]))
             if unseen > self.most * max(1, len(test)):
                 message = f"{unseen} of {len(test)} test rows have a `{name}` that no train row has"
                 hint = "group rare values in `source.select`, or check that the train rows are not too old"
                 yield custom.Fault(column=name, message=message, hint=hint, observed=unseen)
+
+
+def _on(table: ObservedTable, split: str, side: str) -> npt.NDArray[np.bool_]:
+    """The rows (n,) on this side of the split."""
+    return np.asarray((table[split] == side).to_numpy(dtype=bool, na_value=False))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from clearance.data import disguises, written_numbers
 from expectations import custom, leaks, near_leaks
+from expectations.observed_table import ObservedTable
 
 NUMBERS_FROM = 20
 """With more distinct values than this, most of them numbers or dates, a column holds these as texts."""
@@ -41,10 +42,12 @@ class ExpectTextsToBeClean(custom.TableExpectation):
     groups: list[str] = []  # noqa: RUF012 - a field of pydantic, copied for each
     success_keys: ClassVar[tuple[str, ...]] = ("columns", "groups")
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        for name, values in _texts(frame, self.columns):
-            if len(values) > leaks.FEW:
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        sample = near_leaks.sample(table, custom.present(table, self.columns))
+        for name, few in _texts(sample, self.columns):
+            if len(few) > leaks.FEW or len(counts := table.counts(name)) > leaks.FEW:
                 continue
+            values = [str(value) for value in counts.index]
             spellings: dict[str, list[str]] = defaultdict(list)
             for value in values:
                 spellings[normal(value)].append(value)
@@ -65,7 +68,7 @@ class ExpectTextsToBeClean(custom.TableExpectation):
                         message=f"{len(affected)} values of `{name}` {problem}",
                         hint=f"correct them in `source.select`, or list `data.columns.{name}.values`",
                         observed=len(affected),
-                        positions=custom.positions(frame[name].isin(affected).to_numpy(dtype=bool)),
+                        positions=custom.positions(table[name].isin(affected).to_numpy(dtype=bool)),
                     )
 
 
@@ -75,12 +78,12 @@ class ExpectTextsNotToBeNumbers(custom.TableExpectation):
     columns: list[str]
     success_keys: ClassVar[tuple[str, ...]] = ("columns",)
 
-    def faults(self, frame: pd.DataFrame) -> Iterator[custom.Fault]:
-        sample = near_leaks.sample(frame, custom.present(frame, self.columns))
+    def faults(self, table: ObservedTable) -> Iterator[custom.Fault]:
+        sample = near_leaks.sample(table, custom.present(table, self.columns))
         for name, values in _texts(sample, self.columns):
             disguise = disguises.of(name, values) if len(values) > NUMBERS_FROM else None
             if disguise is not None and disguise.kind == "numbers":
-                disguise = disguises.of(name, [str(value) for value in frame[name].dropna().unique()])
+                disguise = disguises.of(name, [str(value) for value in table[name].dropna().unique()])
             if disguise is None:
                 continue
             message = f"`{name}` holds text values, most of which are {disguise.kind}"
@@ -91,14 +94,14 @@ class ExpectTextsNotToBeNumbers(custom.TableExpectation):
             else:
                 message += f", but {disguise.obstacle}"
                 hint = f"write them alike, or {hint}"
-            wrong = custom.positions(frame[name].isin(list(disguise.others)).to_numpy(dtype=bool))
+            wrong = custom.positions(table[name].isin(list(disguise.others)).to_numpy(dtype=bool))
             yield custom.Fault(column=name, message=message, hint=hint, positions=wrong)
 
 
 def _texts(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, list[str]]]:
     """The columns that hold texts, each with its distinct values in the order they appear."""
-    for name in custom.present(frame, columns):
-        if isinstance(frame[name].dtype, pd.StringDtype):
+    for name in columns:
+        if name in frame and isinstance(frame[name].dtype, pd.StringDtype):
             yield name, [str(value) for value in frame[name].dropna().unique()]
 
 

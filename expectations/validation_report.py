@@ -15,6 +15,7 @@ import pandas as pd
 from clearance.documents.measurement import Measurement
 from clearance.documents.validation_document import Example, Expectation
 from expectations import boundary, custom
+from expectations.observed_table import ObservedTable
 
 LONGEST = 80
 """Longer values are cut."""
@@ -40,7 +41,7 @@ def counts(
 
 def entries(
     results: Sequence[boundary.ExpectationResult],
-    frame: pd.DataFrame,
+    table: ObservedTable,
     hashes: Hashes,
     *,
     silent: set[str],
@@ -58,10 +59,10 @@ def entries(
             success=result.success,
             detail="; ".join(filter(None, (fault.message, fault.hint))),
             observed=_json_value(fault.observed),
-            examples=_examples(fault, frame, hashes, silent=silent, identifiers=identifiers),
+            examples=_examples(fault, table, hashes, silent=silent, identifiers=identifiers),
         )
         for result in results
-        for fault in _faults(result, frame)
+        for fault in _faults(result, table)
     )
 
 
@@ -85,10 +86,10 @@ def proxy_columns(results: Sequence[boundary.ExpectationResult]) -> set[str]:
     }
 
 
-def _faults(result: boundary.ExpectationResult, frame: pd.DataFrame) -> list[custom.Fault]:
+def _faults(result: boundary.ExpectationResult, table: ObservedTable) -> list[custom.Fault]:
     column = result.columns[0] if result.columns else None
     if not result.ran:
-        return [custom.Fault(column=column, message=f"not run: {_why_not(result, frame)}")]
+        return [custom.Fault(column=column, message=f"not run: {_why_not(result, table)}")]
     if result.success:
         return [custom.Fault(column=column, message=result.requirement, observed=_observed(result))]
     if faults := result.result.get("details", {}).get("faults"):
@@ -104,12 +105,12 @@ def _faults(result: boundary.ExpectationResult, frame: pd.DataFrame) -> list[cus
     ]
 
 
-def _why_not(result: boundary.ExpectationResult, frame: pd.DataFrame) -> str:
+def _why_not(result: boundary.ExpectationResult, table: ObservedTable) -> str:
     """The reason, taken from the table; the text of the exception may hold values."""
-    absent = [name for name in result.columns if name not in frame]
+    absent = [name for name in result.columns if name not in table]
     if absent:
         return f"column `{absent[0]}` is missing"
-    kinds = ", ".join(f"`{name}` holds {custom.kind_of(frame[name])} values" for name in result.columns)
+    kinds = ", ".join(f"`{name}` holds {table.facts(name).kind} values" for name in result.columns)
     return f"it cannot be computed{kinds and ', as '}{kinds} ({result.requirement})"
 
 
@@ -144,12 +145,12 @@ def _observed(result: boundary.ExpectationResult) -> Any:
 
 
 def _examples(
-    fault: custom.Fault, frame: pd.DataFrame, hashes: Hashes, *, silent: set[str], identifiers: set[str]
+    fault: custom.Fault, table: ObservedTable, hashes: Hashes, *, silent: set[str], identifiers: set[str]
 ) -> tuple[Example, ...]:
     positions = list(fault.positions)
-    if not positions or fault.column not in frame or fault.column in silent:
+    if not positions or fault.column is None or fault.column not in table or fault.column in silent:
         return ()
-    column = frame[fault.column]
+    column = table[fault.column]
     show = fault.column not in identifiers
     values = [_json_value(column.iloc[at]) if show else None for at in positions]
     return tuple(Example(row=row, value=value) for row, value in zip(hashes(positions), values, strict=True))

@@ -37,6 +37,7 @@ from clearance.metrics import (
     rates,
     sampling_design,
     significance,
+    without_scores,
 )
 from clearance.metrics import intersections as margins
 from clearance.metrics.disparity import METRICS
@@ -124,13 +125,15 @@ def assess(
     seed: int,
     design: sampling_design.Design = sampling_design.INDEPENDENT,
     shares: Sequence[float] = (),
+    decisions_alone: bool = False,
 ) -> FairnessDocument:
     """The fairness document of these rows: `protected` has a column of group names per attribute.
 
     `declared_groups` names the groups that each attribute and each intersection must show, even when these
     rows do not have them. `design` says what rows weigh and which belong together. When a score is not a
     probability, every measurement is undefined: the decision it stands for is not known. Everything is
-    measured again for each of the `shares` of the level that an attempt may use.
+    measured again for each of the `shares` of the level that an attempt may use. With `decisions_alone` the
+    scores are decisions, and no metric of scores is measured.
     """
     invalid = int(np.count_nonzero(~((scores >= 0) & (scores <= 1))))
     encoding = contingency.encode(protected)
@@ -150,10 +153,13 @@ def assess(
     ) -> dict[str, dict[str, Measurement]]:
         if ranks is None:
             return {name: dict.fromkeys(METRICS, fault) for name in families}
-        return {
+        figures = {
             name: disparity.measure(counted, ranks, groups=groups[name], over=over, options=at, seed=seed)
             for name, over in families.items()
         }
+        if not decisions_alone:
+            return figures
+        return {name: without_scores.measured("fairness", of_name) for name, of_name in figures.items()}
 
     groups = groups_at(options.confidence)
     measured = measure_at(groups, options)
@@ -180,7 +186,7 @@ def assess(
         rows=len(label),
         sampling=design.describe(),
         threshold=threshold,
-        above_median=None if invalid else above_median(encoding, families, label, scores),
+        above_median=None if invalid or decisions_alone else above_median(encoding, families, label, scores),
         model_sha256=model_sha256,
     )
 
@@ -252,6 +258,7 @@ def main() -> None:
         seed=settings.seed,
         design=sampling_design.declared(settings.data, test),
         shares=attempt_levels.spent(settings.policy),
+        decisions_alone=training.gives_decisions_alone,
     )
     fairness.write(Path())
     for name in test.protected.columns:

@@ -21,7 +21,15 @@ from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.performance_document import PerformanceDocument
 from clearance.documents.training_document import TrainingDocument
-from clearance.metrics import curves, figures, intervals, performance, sampled, sampling_design
+from clearance.metrics import (
+    curves,
+    figures,
+    intervals,
+    performance,
+    sampled,
+    sampling_design,
+    without_scores,
+)
 from clearance.models import scoring
 from clearance.policy import attempt_levels
 
@@ -112,13 +120,19 @@ def evaluate(
     seed: int,
     design: sampling_design.Design = sampling_design.INDEPENDENT,
     shares: Sequence[float] = (),
+    decisions_alone: bool = False,
 ) -> PerformanceDocument:
     """The performance document of these rows; see `performance.measure`, and `sampled.measure`.
 
-    Everything is measured again for each of the `shares` of the level that an attempt may use.
+    Everything is measured again for each of the `shares` of the level that an attempt may use. With
+    `decisions_alone` the scores are decisions, and no metric of scores is measured.
     """
 
     def measure_at(confidence: float) -> dict[str, Measurement]:
+        figures = measure_all_at(confidence)
+        return without_scores.measured("performance", figures) if decisions_alone else figures
+
+    def measure_all_at(confidence: float) -> dict[str, Measurement]:
         if not design.independent:
             return sampled.measure(label, scores, threshold, design, confidence)
         sampling = intervals.Sampling(confidence=confidence, resamples=options.resamples, seed=seed)
@@ -157,6 +171,7 @@ def main() -> None:
         seed=settings.seed,
         design=sampling_design.declared(settings.data, test),
         shares=attempt_levels.spent(settings.policy),
+        decisions_alone=training.gives_decisions_alone,
     )
     evaluated.write(Path())
     points = curves.points(test.label, scores, options.bins, options.confidence, test.weight)

@@ -25,6 +25,9 @@ from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import figures
 from clearance.models import attribution, contributions, model_file, scoring
 
+NO_MODEL = "only the answers of the model are here, not the model: nothing can be explained"
+"""Why nothing is explained where a model made elsewhere is a table of its answers."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -53,12 +56,15 @@ def sample_by_group(rows: prepared.Prepared, protected: pd.DataFrame, count: int
 
 
 def explain(
-    pipeline: Any, sample: pd.DataFrame, background: pd.DataFrame, seed: int
+    pipeline: Any, sample: pd.DataFrame, background: pd.DataFrame, seed: int, split: str = "train"
 ) -> attribution.Attribution | str:
-    """Explain the rows of `sample`, or as many of the first as can be afforded; or return why not."""
+    """Explain the rows of `sample`, or as many of the first as can be afforded; or return why not.
+
+    `background` are rows of `split`.
+    """
     if len(sample) == 0:
         return "there are no test rows to explain"
-    explained = attribution.attribute(pipeline, sample, background, seed)
+    explained = attribution.attribute(pipeline, sample, background, seed, split)
     if not np.isfinite(explained.contributions.to_numpy()).all() or not np.isfinite(explained.margin).all():
         return "the model or its explainer returns a value that is not a finite number"
     return explained
@@ -120,7 +126,9 @@ def _write_figures(
         beeswarm.savefig(folder / "beeswarm.svg", metadata=figures.METADATA["svg"])
 
 
-def _write_background(folder: Path, background: pd.DataFrame, explanation: ExplanationDocument) -> None:
+def _write_background(
+    folder: Path, background: pd.DataFrame, explanation: ExplanationDocument, split: str
+) -> None:
     table = folder / "background.parquet"
     background.to_parquet(table, index=False)
     description = {
@@ -132,7 +140,7 @@ def _write_background(folder: Path, background: pd.DataFrame, explanation: Expla
         "file": table.name,
         "sha256": files.sha256(table),
         "rows": len(background),
-        "split": "train",
+        "split": split,
     }
     files.write_json(folder / "background.json", description)
 
@@ -146,18 +154,25 @@ def main() -> None:
     if training is None:
         return
     model = model_file.load_scorer(paths.MODEL, training.model.sha256, training.threshold)
-    train, test = prepared.read_splits(Path(), "train", "test")
-    inputs = train.inputs(model.feature_names_in_)
-    background = inputs.iloc[sample_positions(train, settings.explain.background)]
+    *others, test = prepared.read_splits(Path(), "train", "tune", "test")
+    compared = next((rows for rows in others if len(rows.rows)), test)  # not trained here: no train rows
+    inputs = compared.inputs(model.feature_names_in_)
+    background = inputs.iloc[sample_positions(compared, settings.explain.background)]
     groups = test.protected[settings.data.protected]
     positions = sample_by_group(test, groups, settings.explain.rows)
     sample = test.inputs(model.feature_names_in_).iloc[positions]
-    explained = explain(model, sample, background, settings.seed)
+    made_elsewhere = training.external
+    if made_elsewhere is not None and made_elsewhere.origin != "computed":
+        explained: attribution.Attribution | str = NO_MODEL
+    else:
+        explained = explain(model, sample, background, settings.seed, str(compared.splits.iloc[0]))
     explanation = report(explained, groups.iloc[positions], sample, len(test.rows), training.model.sha256)
     with files.replacing_folder(paths.BACKGROUND) as folder:
-        _write_background(folder, background, explanation)
+        _write_background(folder, background, explanation, str(compared.splits.iloc[0]))
     with files.replacing_folder(paths.EXPLAIN_FIGURES) as folder:
-        if not isinstance(explained, str):
+        if isinstance(explained, str):
+            files.write_json(folder / "importance.json", [])
+        else:
             typed = scoring.inputs(sample.head(len(explained.contributions)), scoring.model_kinds(model))
             _write_figures(folder, explained, typed, settings.seed)
     explanation.write(Path())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -34,15 +35,26 @@ def ingest(
     DuckDB spills into `home` beyond `memory_limit`. Raises ConfigurationError on a `select` that cannot
     be used, SourceError on what cannot be read, DataError on a table without rows or with duplicate columns.
     """
+    uses = uses or column_types.ColumnUses(declared=source.types or {})
+    try:
+        return _ingest(source, target, home, memory_limit, replace(uses, every_row=source.select is None))
+    except column_types.SampleMisledError:
+        return _ingest(source, target, home, memory_limit, uses)
+
+
+def _ingest(
+    source: params.Source, target: Path, home: Path, memory_limit: str, uses: column_types.ColumnUses
+) -> OriginDocument:
     with duckdb_engine.session(home, memory_limit) as connection:
         with source_faults.translated_errors():
             description = bindings.bind(connection, source, uses)
             duckdb_engine.refuse_empty(connection)
         select = source.select or "SELECT * FROM source"
-        with _usable_select() if source.select else source_faults.translated_errors():
+        translated = _usable_select() if source.select else source_faults.translated_errors()
+        with translated, column_types.raise_if_misled():
             duckdb_engine.check_select(connection, select)
-            batches = duckdb_engine.stream(connection, select, uses.identities if uses else ())
-        with source_faults.translated_errors():
+            batches = duckdb_engine.stream(connection, select, uses.identities)
+        with source_faults.translated_errors(), column_types.raise_if_misled():
             rows = table_file.write(batches, target)
     if not rows:
         raise faults.NO_ROWS_SELECTED()

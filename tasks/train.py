@@ -19,6 +19,7 @@ from clearance import files, params, paths, stage
 from clearance.data import faults as data_faults
 from clearance.data.tables import prepared
 from clearance.documents.evidence_document import unless_blocked
+from clearance.documents.measurement import Measurement
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import ModelFile, TrainingData, TrainingDocument
 from clearance.documents.validation_document import PreparedValidationDocument
@@ -33,11 +34,15 @@ from clearance.models import (
     model_file,
     pareto,
     scoring,
+    thresholds,
     training_record,
     tune_constraints,
     tune_measurements,
 )
+from clearance.models.external import adopted, answers, file_format, reading, sandboxed
+from clearance.models.external import record as external_record
 from clearance.policy import policy_file
+from clearance.registry import pyfunc_sandbox
 
 NO_CONSTRAINTS = tune_constraints.Constraints()
 """What candidates must satisfy without a policy: nothing, and nothing is explicitly allowed."""
@@ -148,10 +153,59 @@ def training_document(
     )
 
 
-def _versions(path: str) -> dict[str, str]:
+def _versions(path: str | None) -> dict[str, str]:
+    """The versions behind every model, and that of the package of the class at `path`."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    versions |= dict([estimators.distribution(path)])
+    versions |= dict([estimators.distribution(path)]) if path else {}
     return versions | {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+
+
+def external_document(
+    *,
+    model: adopted.Adopted,
+    cut: external_record.Threshold,
+    tune: prepared.Prepared,
+    model_sha256: str,
+    settings: params.Params,
+    split: SplitDocument,
+    lock_sha256: str,
+) -> TrainingDocument:
+    """The training document of a model that was made elsewhere: what it is, and what is only declared."""
+    pipeline, external = model.pipeline, settings.train.external
+    if external is None:
+        raise ValueError("no model made elsewhere is declared")
+    kinds = scoring.model_kinds(pipeline)
+    scores = scoring.score(pipeline, tune.inputs(pipeline.feature_names_in_))
+    figures = thresholds.measure(scores, tune.label, cut.value).to_json()
+    if model.answer == "decisions":
+        figures["roc_auc"] = None
+    estimator = pipeline[-1]
+    protected = external_record.protected_at_decision(model, settings.data.protected)
+    return TrainingDocument.create(
+        measurements={tune_constraints.PROTECTED_AT_DECISION: protected},
+        estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
+        arguments={},
+        estimator_params={},
+        mitigation="not known",
+        mitigation_ships="what was made elsewhere, as it is",
+        uses_protected_at_decision=bool(protected.value),
+        weights=None,
+        search=None,
+        threshold=cut.value,
+        threshold_rule=cut.rule,
+        tune=figures,
+        warnings=(),
+        model=ModelFile(file=paths.MODEL.as_posix(), sha256=model_sha256),
+        data=TrainingData(rows=split.rows, row_digests=split.row_digests, tables=split.tables),
+        split_use=external_record.SPLIT_USE,
+        features=kinds,
+        inputs=[{"name": name, "type": _TYPES[kind]} for name, kind in kinds.items()],
+        input_example=scoring.example(kinds),
+        libraries=_versions(None) | external_record.libraries(estimator),
+        extras_sha256=_lock_digests({external_record.extra_of(estimator)}),
+        requirements_sha256=lock_sha256,
+        external=external_record.external_model(external, model, cut, split),
+    )
 
 
 def main() -> None:
@@ -166,6 +220,13 @@ def main() -> None:
         return
     if validation.tables != split.tables:
         raise data_faults.VALIDATED_ANOTHER_TABLE(report=paths.VALIDATION_PREPARED, table=paths.PREPARED)
+    if settings.train.external is None:
+        _train_here(settings, split)
+    else:
+        _adopt(settings, split)
+
+
+def _train_here(settings: params.Params, split: SplitDocument) -> None:
     rows, tune = prepared.read_splits(Path(), "train", "tune")
     policy = policy_file.load(Path(settings.policy.file))
     constraints = tune_constraints.from_policy(policy, settings.policy.as_of)
@@ -196,9 +257,73 @@ def main() -> None:
     _log(selection, document.estimator, len(rows.label))
 
 
+def _adopt(settings: params.Params, split: SplitDocument) -> None:
+    """Take the model that was made elsewhere: nothing is fitted, and no label of a test row is read.
+
+    It must be able to score every row that chooses or judges, before one of them does.
+    """
+    choice = settings.train
+    if choice.external is None:
+        raise ValueError("no model made elsewhere is declared")
+    tune, test = prepared.read_splits(Path(), "tune", "test")
+    sample = tune if len(tune.label) else test
+    left_out = split.measurements["left_out"]
+    rows = answers.Rows(
+        by_split=prepared.read_keys(Path()),
+        left_out=int(left_out.value or 0) if isinstance(left_out, Measurement) else 0,
+    )
+    if file_format.format_of(choice.external) == "mlflow":
+        model = _answers_of_folder(choice, settings.data)
+    else:
+        model = reading.adopt(choice, settings.data, sample, rows)
+    for side in (tune, test) if model.ships else ():
+        reading.try_out(choice.external.file, model, side)
+    cut = external_record.threshold(choice.external.file, model, choice.threshold, tune)
+    with files.replacing_folder(paths.TRAINED) as folder:
+        decider = model_file.with_threshold(model.pipeline, cut.value)
+        model_sha256 = model_file.save(decider, folder / paths.MODEL.name)
+        _refuse_unfaithful(decider, folder / paths.MODEL.name, model_sha256, sample)
+    document = external_document(
+        model=model,
+        cut=cut,
+        tune=tune,
+        model_sha256=model_sha256,
+        settings=settings,
+        split=split,
+        lock_sha256=files.sha256(paths.REQUIREMENTS_LOCK),
+    )
+    with files.replacing_folder(paths.TRAIN_FIGURES) as folder:
+        pareto.write(folder, document.to_json()["candidates"])
+    document.write(Path())
+    logger.info("took %s, made elsewhere; declared by %s", choice.external.file, choice.external.declared_by)
+    logger.info("favourable from a score of %.4f (%s)", cut.value, cut.rule)
+
+
+def _answers_of_folder(choice: params.Train, data: params.Data) -> adopted.Adopted:
+    """What an MLflow folder answers for all rows, in a sandbox; no label is read."""
+    if choice.external is None:
+        raise ValueError("no model made elsewhere is declared")
+    folder, rows = Path(choice.external.file), prepared.read(Path(), None)
+    described = pyfunc_sandbox.describe(folder)
+    features = sandboxed.inputs(folder, described.features, choice, data, rows)
+    given = pyfunc_sandbox.answers(folder, features)
+    return sandboxed.adopt(
+        folder,
+        given.labels if given.numbers is None else given.numbers,
+        choice.external,
+        data.favourable,
+        rows,
+        described.made_with,
+    )
+
+
 def _extra_locks(options: params.Train) -> dict[str, str] | None:
     """The digests of the locks of the optional libraries that the candidates come from; None: from none."""
     extras = {estimators.extra_of(choice.estimator) for choice, _ in options.grid} - {None}
+    return _lock_digests(extras)
+
+
+def _lock_digests(extras: set[str | None]) -> dict[str, str] | None:
     return {name: files.sha256(paths.EXTRA_LOCKS[name]) for name in sorted(filter(None, extras))} or None
 
 

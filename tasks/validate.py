@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from clearance import files, params, paths, stage
 from clearance.data.tables import prepared, row_ids
+from clearance.data.tables.stored_table import Columnar, StoredTable
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.split_document import SplitDocument
@@ -53,7 +54,7 @@ class BoundaryCheck(Generic[D]):
 
 
 def check_raw(
-    table: pa.Table, data: params.Data, origin: OriginDocument
+    table: Columnar, data: params.Data, origin: OriginDocument
 ) -> BoundaryCheck[RawValidationDocument]:
     """Check the raw table against the declaration and its origin.
 
@@ -61,16 +62,16 @@ def check_raw(
     """
     if not table.num_rows:
         raise faults.EMPTY_TABLE()
-    frame = raw_suite.frame(table)
+    observed = raw_suite.observed(table)
     suite = raw_suite.suite(data, table.column_names, origin.rows)
-    results, suite_result = boundary.run("raw", frame, suite)
+    results, suite_result = boundary.run("raw", observed, suite)
     silent = raw_suite.hidden(data) | validation_report.proxy_columns(results)
     identifiers = raw_suite.identifiers(data)
 
     def hashes(positions: list[int]) -> list[str]:
         return _hashes(table.take(positions), data.row_key)
 
-    entries = validation_report.entries(results, frame, hashes, silent=silent, identifiers=identifiers)
+    entries = validation_report.entries(results, observed, hashes, silent=silent, identifiers=identifiers)
     document = RawValidationDocument(
         measurements=validation_report.counts(entries, results),
         blocked=any(entry.blocks for entry in entries),
@@ -81,22 +82,22 @@ def check_raw(
 
 
 def check_prepared(
-    tables: dict[str, pa.Table], record: SplitDocument, data: params.Data, confidence: float
+    tables: Mapping[str, Columnar], record: SplitDocument, data: params.Data, confidence: float
 ) -> BoundaryCheck[PreparedValidationDocument]:
     """Check the prepared tables against the declaration and the record of the split.
 
     `confidence` is the level of the intervals of what is measured.
     """
-    frame = prepared_suite.frame(tables)
+    observed = prepared_suite.observed(tables)
     suite = prepared_suite.suite(data, tables, record, confidence)
-    results, suite_result = boundary.run("prepared", frame, suite)
+    results, suite_result = boundary.run("prepared", observed, suite)
     silent = prepared_suite.hidden(data) | validation_report.proxy_columns(results)
     identifiers = prepared_suite.identifiers()
 
     def hashes(positions: list[int]) -> list[str]:
-        return [str(row)[:EXAMPLE_DIGITS] for row in frame["row"].iloc[positions]]
+        return [str(row)[:EXAMPLE_DIGITS] for row in observed["row"].iloc[positions]]
 
-    entries = validation_report.entries(results, frame, hashes, silent=silent, identifiers=identifiers)
+    entries = validation_report.entries(results, observed, hashes, silent=silent, identifiers=identifiers)
     document = PreparedValidationDocument(
         measurements={**validation_report.counts(entries, results), **validation_report.figures(results)},
         blocked=any(entry.blocks for entry in entries),
@@ -117,7 +118,7 @@ def main() -> None:
 
 def _raw(settings: params.Params) -> None:
     origin = OriginDocument.read(Path())
-    table = pq.read_table(files.verify(paths.RAW_TABLE, origin.sha256))
+    table = StoredTable(files.verify(paths.RAW_TABLE, origin.sha256))
     _write(check_raw(table, settings.data, origin))
 
 

@@ -33,6 +33,7 @@ SHARED_WORKER = frozenset(
 GOVERNANCE = (
     *("test_attempts.py", "test_contract.py", "test_lapse.py", "test_void.py"),
     *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
+    "test_external_tables.py",
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *("test_track_candidates.py", "test_verify.py"),
@@ -46,7 +47,8 @@ HEAVY = (
     *("test_expectations.py", "test_explain.py", "test_fork_server.py", "test_ingest.py"),
     *("test_ledger_crashes.py", "test_lineage.py", "test_repair.py", "test_report_page.py"),
     *("test_sampled_data.py", "test_sampling.py", "test_snapshot.py", "test_train.py", "test_validate.py"),
-    "test_workspace.py",
+    *("test_external_files.py", "test_external_sandbox.py", "test_validate_model.py", "test_workspace.py"),
+    *("test_observed_table.py", "test_workspace.py"),
 )
 """Files that fit models, validate tables, run DVC, or read and write MLflow's store."""
 

@@ -208,6 +208,32 @@ def test_a_first_version_stands_on_its_own_verdict(project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("vendor", "rows", "reason"),
+    [
+        ("none", 300, None),
+        ("none", 350, "it is a table of scores, and has none for"),
+        ("unknown", 300, "it is not known of all rows whether they trained it"),
+    ],
+)
+def test_a_vendors_table_as_champion_answers_for_the_rows_it_lists(
+    vendor: str, rows: int, reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    judged.settle_with_store(root, monkeypatch, rows=300, vendor=vendor)
+    track.main()
+    release.release(root, DAY)
+    judged.put(root, rows=rows, model=1)
+    result = run(root)
+    if reason is None:
+        assert result.rows.compared == 90
+        assert Outcome.NOT_EVALUATED not in {finding.outcome for finding in result.findings}
+    else:
+        assert result.outcome is Outcome.NOT_EVALUATED
+        assert reason in reasons(result)
+
+
+@pytest.mark.slow
 def test_what_keeps_the_champion_from_being_asked_is_found_and_never_passes(project: Path) -> None:
     declared = judged.PARAMS["data"]
     other = [

@@ -17,6 +17,7 @@ from clearance.documents.split_document import SplitDocument
 from clearance.errors import IntegrityError
 from expectations import boundary, columns, features, label_and_groups, leaks
 from expectations import raw_boundary as raw_suite
+from expectations.observed_table import ObservedTable
 from tasks import prepare, validate
 from tests.support import evidence, tables
 
@@ -214,7 +215,7 @@ def test_no_more_than_twenty_examples() -> None:
     ],
 )
 def test_a_kind_is_told_from_the_values(values: list[Any], kind: str, holds: bool) -> None:
-    frame = raw_suite.frame(pa.table({"x": values}))
+    frame = raw_suite.observed(pa.table({"x": values}))
     faults = list(columns.ExpectColumnToHold(column="x", kind=kind).faults(frame))
     assert (not faults) is holds
 
@@ -297,7 +298,7 @@ def test_a_column_of_names_that_is_declared_as_the_label_is_not_printed() -> Non
 @pytest.mark.parametrize("values", [[1, 0] * 200, [1.0, 0.0] * 200, [True, False] * 200, ["1", "0"] * 200])
 @pytest.mark.parametrize("favourable", [1, True, 1.0])
 def test_the_favourable_value_is_known_whatever_it_was_read_as(values: list[Any], favourable: Any) -> None:
-    frame = raw_suite.frame(pa.table({"approved": values}))
+    frame = raw_suite.observed(pa.table({"approved": values}))
     expectation = label_and_groups.ExpectLabelToHaveTwoValues(column="approved", favourable=favourable)
     assert list(expectation.faults(frame)) == []
 
@@ -399,8 +400,8 @@ def test_a_feature_that_only_correlates_or_is_unique_gives_nothing_away(values: 
 def test_one_group_of_several_told_apart_is_an_encoding() -> None:
     race = np.array(["Asian", "Black", "White"])[RANDOM.integers(0, 3, 400)]
     frame = pd.DataFrame({"race": race, "x": race == "Asian", "y": RANDOM.integers(0, 2, 400)})
-    assert leaks.attribute(frame, "x", "race") == "distinguishes groups by"
-    assert leaks.attribute(frame, "y", "race") is None
+    assert leaks.attribute(ObservedTable.of(frame), "x", "race") == "distinguishes groups by"
+    assert leaks.attribute(ObservedTable.of(frame), "y", "race") is None
 
 
 def test_a_large_table_is_searched_by_sample_first_and_judged_on_every_row() -> None:
@@ -408,12 +409,12 @@ def test_a_large_table_is_searched_by_sample_first_and_judged_on_every_row() -> 
     race = np.where(RANDOM.random(rows) < 0.3, "Black", "White")
     label = np.arange(rows) % 10_001 == 1
     frame = pd.DataFrame({"race": race, "x": race == "Black", "y": label, "z": np.where(label, 5.0, 1.0)})
-    assert leaks.attribute(frame, "x", "race") == "restates"
-    assert leaks.label(frame, "z", "y") == "determines"
+    assert leaks.attribute(ObservedTable.of(frame), "x", "race") == "restates"
+    assert leaks.label(ObservedTable.of(frame), "z", "y") == "determines"
     frame.loc[59_998, "x"] = not frame.loc[59_998, "x"]
     frame.loc[59_998, "z"] = 5.0
-    assert leaks.attribute(frame, "x", "race") is None
-    assert leaks.label(frame, "z", "y") is None
+    assert leaks.attribute(ObservedTable.of(frame), "x", "race") is None
+    assert leaks.label(ObservedTable.of(frame), "z", "y") is None
 
 
 def test_a_forbidden_feature_blocks_even_if_the_parameters_let_it_pass() -> None:
@@ -455,7 +456,7 @@ def test_groups_that_cannot_be_compared_warn(race: list[Any], says: str) -> None
 
 def test_an_empty_suite_is_no_pass() -> None:
     with pytest.raises(IntegrityError, check=lambda error: error.code == "expectations.not_all_evaluated"):
-        boundary.run("raw", raw_suite.frame(GOOD), [])
+        boundary.run("raw", raw_suite.observed(GOOD), [])
 
 
 def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,7 +468,7 @@ def test_an_expectation_that_vanishes_is_no_pass(monkeypatch: pytest.MonkeyPatch
         great_expectations, "ExpectationSuite", lambda name, expectations: suite(name, expectations[:1])
     )
     with pytest.raises(IntegrityError, check=lambda error: error.values["evaluated"] == 1):
-        boundary.run("raw", raw_suite.frame(GOOD), checks)
+        boundary.run("raw", raw_suite.observed(GOOD), checks)
 
 
 def test_an_expectation_that_raises_is_no_pass_and_spoils_no_other() -> None:
@@ -476,7 +477,7 @@ def test_an_expectation_that_raises_is_no_pass_and_spoils_no_other() -> None:
         gx.ExpectColumnValuesToNotBeNull(column="kind", **boundary.statement("known")),
         features.ExpectFeaturesToVary(features=["gone"], **boundary.statement("varies")),
     ]
-    readings, _ = boundary.run("raw", raw_suite.frame(GOOD), suite)
+    readings, _ = boundary.run("raw", raw_suite.observed(GOOD), suite)
     assert [reading.success for reading in readings] == [False, True, False]
     assert [reading.ran for reading in readings] == [False, True, True]
 
@@ -486,7 +487,7 @@ def test_severity_is_read_for_each_expectation() -> None:
         gx.ExpectColumnValuesToNotBeNull(column="id", **boundary.statement("known", severity="warn")),
         gx.ExpectColumnValuesToNotBeNull(column="debt", **boundary.statement("known")),
     ]
-    readings, _ = boundary.run("raw", raw_suite.frame(GOOD), suite)
+    readings, _ = boundary.run("raw", raw_suite.observed(GOOD), suite)
     assert [reading.severity for reading in readings] == ["warn", "block"]
 
 
@@ -507,7 +508,8 @@ def made(table: pa.Table = GOOD, **changes: Any) -> tuple[dict[str, pa.Table], S
     units = split.identify(table, data)
     side = split.assign(units, table, SHARES, 1)
     parts = prepare.partition(table, units, side, data)
-    return parts, prepare.split_document(parts, units, side, SHARES, 1), data
+    schemas = {name: part.schema for name, part in parts.items()}
+    return parts, prepare.split_document(schemas, units, side, SHARES, 1), data
 
 
 def checked(parts: dict[str, pa.Table], record: SplitDocument, data: params.Data) -> dict[str, Any]:

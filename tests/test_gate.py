@@ -23,6 +23,7 @@ from clearance.errors import ConfigurationError
 from clearance.policy import attempt_terms, judgement, policy_file, schema
 from expectations import bias
 from expectations import prepared_boundary as prepared_suite
+from expectations.observed_table import ObservedTable
 from tasks import assess, evaluate, validate
 from tests.support import evidence, tables
 
@@ -146,7 +147,7 @@ def labelled(frame: pd.DataFrame) -> dict[str, Any]:
         label=prepared_suite.OF_LABEL + "label",
         confidence=0.95,
     ).measure
-    by_attribute = {name: measure(joined, name) for name in ("race", "sex")}
+    by_attribute = {name: measure(ObservedTable.of(joined), name) for name in ("race", "sex")}
     rates = {
         metric: {name: figures[metric] for name, figures in by_attribute.items()}
         for metric in by_attribute["race"]

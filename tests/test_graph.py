@@ -71,7 +71,7 @@ STALE = {
     "wording": WORDED,
     "foreign_text": set(ORDER),
     "database_urls": set(),
-    "file_lock": {"ingest"},
+    "file_lock": {"ingest", "prepare", "train"},
     "in_toto": set(),
 }
 """The stages that a change of a file on the ground floor makes stale (decision 0021)."""

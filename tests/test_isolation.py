@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from clearance import installation, isolation
-from clearance.reproduction import new_environment, sandbox
+from clearance import installation, isolation, sandbox
+from clearance.reproduction import new_environment
 from tests.support.codes import raises
 
 TELL = """

@@ -34,6 +34,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.models import encoding, group_thresholds, model_file, scoring, tree_checks, trusted_types
+from clearance.models.external import adopted
+from clearance.models.external.file_model import FileModel
+from clearance.models.external.relabelled import Relabelled
+from clearance.models.external.score_table import ScoreTable
 from tests.support import boosters, learnable
 
 ESTIMATORS: dict[str, Callable[[], Any]] = {
@@ -129,6 +133,11 @@ def test_the_allow_list_is_no_longer_than_estimators_and_mitigations_need() -> N
     needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(CorrelationRemover())))
     mitigation = group_thresholds.GroupScores(LogisticRegression(), np.ones((1, 2)), np.array([0.5]), 0.5)
     needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(mitigation)))
+    for made_elsewhere in (
+        adopted.pipeline({"row": "category"}, ScoreTable(np.zeros((1, 16), np.uint8), np.zeros(1))),
+        Relabelled(FileModel(b"", "onnx"), 0),
+    ):
+        needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(made_elsewhere)))
     for name in boosters.INSTALLED:
         needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(boosters.fitted(name))))
     absent = tuple(f"{name}." for name in set(boosters.SMALL) - set(boosters.INSTALLED))

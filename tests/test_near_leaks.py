@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from clearance.metrics import proxies, ranking
 from expectations import features, near_leaks
+from expectations.observed_table import ObservedTable
 
 RANDOM = np.random.default_rng(5)
 ROWS = 800
@@ -77,8 +78,8 @@ def test_how_much_a_feature_tells_decides_what_its_telling_does(values: object, 
     frame = pd.DataFrame({"x": values, "sex": RANDOM.choice(["f", "m"], ROWS), "label": LABEL})
     leak = features.ExpectFeaturesNotToGiveAway(features=["x"], attributes=["sex"], label="label", most=0.95)
     much = features.ExpectFeaturesToTellLittle(features=["x"], targets=["sex", "label"], most=0.95)
-    assert bool(list(leak.faults(frame))) is (severity == "block")
-    assert bool(list(much.faults(frame))) is (severity == "warn")
+    assert bool(list(leak.faults(ObservedTable.of(frame)))) is (severity == "block")
+    assert bool(list(much.faults(ObservedTable.of(frame)))) is (severity == "warn")
 
 
 def test_what_tells_a_group_hides_its_rows_and_names_the_limit_to_raise() -> None:
@@ -86,7 +87,7 @@ def test_what_tells_a_group_hides_its_rows_and_names_the_limit_to_raise() -> Non
     x = (group == "b") ^ (RANDOM.random(ROWS) < 0.005)
     frame = pd.DataFrame({"x": x, "race": group, "label": LABEL})
     leak = features.ExpectFeaturesNotToGiveAway(features=["x"], attributes=["race"], label="label", most=0.95)
-    (fault,) = leak.faults(frame)
+    (fault,) = leak.faults(ObservedTable.of(frame))
     assert fault.leaks
     assert fault.hint is not None
     assert "data.protected_encodings" in fault.hint
@@ -94,7 +95,7 @@ def test_what_tells_a_group_hides_its_rows_and_names_the_limit_to_raise() -> Non
     lenient = features.ExpectFeaturesNotToGiveAway(
         features=["x"], attributes=["race"], label="label", most=0.9999
     )
-    assert not list(lenient.faults(frame))
+    assert not list(lenient.faults(ObservedTable.of(frame)))
 
 
 FLAG = RANDOM.random(ROWS) < 0.5
@@ -125,5 +126,5 @@ def test_two_features_that_settle_the_label_together_are_named(
 
 def test_a_large_table_is_looked_at_by_sample() -> None:
     frame = pd.DataFrame({"x": np.arange(35_000)})
-    assert len(near_leaks.sample(frame, ["x"])) <= proxies.ROWS
-    assert near_leaks.sample(frame, ["x"])["x"].max() > 34_990
+    assert len(near_leaks.sample(ObservedTable.of(frame), ["x"])) <= proxies.ROWS
+    assert near_leaks.sample(ObservedTable.of(frame), ["x"])["x"].max() > 34_990

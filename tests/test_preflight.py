@@ -311,6 +311,95 @@ ERRORS = {
         "policy.authorised_policy_missing",
     ),
 }
+VENDOR = {"file": "external/vendor.csv", "declared_by": "a vendor", "score": "score"}
+
+
+def made_elsewhere(
+    content: bytes | None = b"applicant,score\n1,0.5\n", name: str = "vendor.csv", **changes: Any
+) -> Callable[[Newcomer], None]:
+    """A model made elsewhere in `external/<name>`; `changes` are keys of params.yaml, __ for a dot."""
+
+    def spoil(newcomer: Newcomer) -> None:
+        (newcomer.root / "external").mkdir(exist_ok=True)
+        if content is not None:
+            (newcomer.root / "external" / name).write_bytes(content)
+        newcomer.params["train"] = {
+            "external": VENDOR | {"file": f"external/{name}"},
+            "threshold": {"fixed": 0.5},
+        }
+        newcomer.params["split"] = {"trained_on": "none", "test": 1.0}
+        for key, value in changes.items():
+            of(key.replace("__", "."), value)(newcomer)
+
+    return spoil
+
+
+KEY = PARAMS["data"]["row_key"]
+MODEL_FILE = {"file": "external/m.onnx", "declared_by": "a vendor"}
+
+ERRORS |= {
+    "a table of answers that is not there": (made_elsewhere(None), "data.external_missing"),
+    "an empty table of answers": (made_elsewhere(b""), "data.external_empty"),
+    "a table without its column": (
+        made_elsewhere(b"applicant,points\n1,5\n"),
+        "data.external_columns_missing",
+    ),
+    "a pickle": (
+        made_elsewhere(b"\x80\x04", "m.pkl", train__external={"file": "external/m.pkl", "declared_by": "x"}),
+        "models.external_runs_code",
+    ),
+    "a file outside the folder that DVC watches": (
+        made_elsewhere(train__external=VENDOR | {"file": "vendor.csv"}),
+        "params.invalid",
+    ),
+    "a way out of that folder": (
+        made_elsewhere(train__external=VENDOR | {"file": "external/../params.yaml"}),
+        "params.invalid",
+    ),
+    "nobody who declares it": (
+        made_elsewhere(train__external={"file": "external/vendor.csv", "score": "score"}),
+        "params.invalid",
+    ),
+    "a table without scores or decisions": (
+        made_elsewhere(train__external={"file": "external/vendor.csv", "declared_by": "x"}),
+        "params.invalid",
+    ),
+    "a model file with columns": (
+        made_elsewhere(train__external=MODEL_FILE | {"score": "score"}),
+        "params.invalid",
+    ),
+    "a mitigation of what was made elsewhere": (
+        made_elsewhere(train__mitigation="reweighing"),
+        "params.invalid",
+    ),
+    "no declaration of the rows that trained it": (
+        made_elsewhere(split={"train": 0.5, "tune": 0.2, "test": 0.3}),
+        "params.invalid",
+    ),
+    "rows to train on and a declaration": (
+        made_elsewhere(split={"train": 0.5, "tune": 0.2, "test": 0.3, "trained_on": "none"}),
+        "params.invalid",
+    ),
+    "a declaration about a model of one's own": (
+        of("split", {"trained_on": "none", "test": 1.0}),
+        "params.invalid",
+    ),
+    "a list of train rows that is not there": (
+        made_elsewhere(split={"trained_on": "external/rows.csv", "test": 1.0}),
+        "data.external_missing",
+    ),
+    "no threshold and no rows to choose it on": (
+        made_elsewhere(b"graph", "m.onnx", train={"external": MODEL_FILE}),
+        "models.external_threshold_needs_tune_rows",
+    ),
+    "a threshold of decisions": (
+        made_elsewhere(
+            train__external={"decision": "score"} | {k: VENDOR[k] for k in ("file", "declared_by")}
+        ),
+        "models.external_threshold_without_scores",
+    ),
+}
+
 WARNINGS = {
     "fewer rows than demanded": (of("data.rows_min", 100), "preflight.too_few_rows"),
     "a weight of text": (of("data.weight", "applied"), "preflight.weight_not_a_number"),
@@ -358,6 +447,7 @@ WARNINGS = {
         "preflight.confidence_too_low",
     ),
     "a policy that nobody authorised": (authorise(None), "preflight.not_authorised"),
+    "a policy that asks what a table cannot show": (made_elsewhere(), "preflight.external_not_evaluated"),
     "an unknown tier": (
         authorise({"policy": "policies/hiring.yaml", "tier": "high"}),
         "preflight.tier_unknown",

@@ -30,6 +30,9 @@ def parted(table: pa.Table, data: params.Data, shares: params.Split = SHARES) ->
 
 def ready(root: Path, table: pa.Table, **sections: Any) -> Path:
     """A project whose raw table was validated and may be used."""
+    if "trained_on" in sections.get("split", {}):
+        external = {"file": "external/m.skops", "declared_by": "another team"}
+        sections["train"] = {"external": external}
     project = tables.project(root, table, **sections)
     evidence.raw_validation(table=OriginDocument.read(project).sha256).write(project)
     return project
@@ -261,7 +264,7 @@ def test_an_overlap_is_never_recorded_as_fine() -> None:
     torn = np.arange(400, dtype=np.int8) % 2
     parts = prepare.partition(raw, units, torn, tables.data())
     with codes.raises("data.splits_overlap", rows=0, units=200):
-        prepare.split_document(parts, units, torn, SHARES, 1)
+        prepare.split_document({name: part.schema for name, part in parts.items()}, units, torn, SHARES, 1)
 
 
 def test_a_blocked_table_is_passed_on_with_its_reason(plain: Path) -> None:
@@ -324,3 +327,71 @@ def test_a_run_killed_between_the_tables_and_their_record_leaves_nothing_readabl
 def test_hashes_of_examples_and_of_prepared_rows_are_the_same() -> None:
     digest = parted(tables.applications(), tables.data())["label"].column("row")[0].as_py()
     assert digest == row_ids.hexadecimal(row_ids.digests(pa.array(["1000"])))[0].as_py()
+
+
+# --- Rows that trained a model elsewhere
+
+
+def elsewhere(trained_on: str, **more: Any) -> dict[str, Any]:
+    return {"split": {"trained_on": trained_on, "test": 1.0} | more}
+
+
+@pytest.mark.parametrize(("declared", "overlap"), [("none", 0), ("unknown", None)])
+def test_without_a_list_every_row_may_judge_and_the_unknown_is_not_measured(
+    declared: str, overlap: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = ready(tmp_path, tables.applications(), **elsewhere(declared))
+    monkeypatch.chdir(root)
+    prepare.main()
+    document = files.read_json(root / "reports/split.json")
+    assert document["rows"] == {"train": 0, "tune": 0, "test": 400}
+    assert document["measurements"]["overlap"]["value"] == overlap
+    assert document["trained_on"] == {"declared": declared}
+
+
+def test_listed_rows_trained_the_model_and_judge_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tables.applications()
+    root = ready(tmp_path, raw, **elsewhere("external/rows.csv", tune=0.25, test=0.75))
+    (root / "external").mkdir()
+    listed = [*range(1000, 1100), 7]  # 7 is no row of this table
+    (root / "external/rows.csv").write_text("id\n" + "\n".join(map(str, listed)) + "\n")
+    monkeypatch.chdir(root)
+    prepare.main()
+    document = files.read_json(root / "reports/split.json")
+    assert document["rows"]["train"] == 100
+    assert (document["trained_on"]["keys"], document["trained_on"]["elsewhere"]) == (101, 1)
+    assert document["measurements"]["overlap"]["value"] == 0
+    sides = dict(zip(_column(root, "row"), _column(root, "split"), strict=True))
+    digests = row_ids.hexadecimal(
+        row_ids.digests(pa.array([str(key) for key in range(1000, 1400)]))
+    ).to_pylist()
+    assert {sides[row] for row in digests[:100]} == {"train"}
+    assert {sides[row] for row in digests[100:]} == {"tune", "test"}
+    assert 50 < document["rows"]["tune"] < 100
+
+
+def _column(root: Path, name: str) -> list[Any]:
+    column: list[Any] = pq.read_table(root / "data/prepared/label.parquet").column(name).to_pylist()
+    return column
+
+
+def test_a_listed_row_takes_its_whole_entity_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tables.DATA | {"entity": "person"}
+    sections = elsewhere("external/rows.csv") | {"data": data}
+    root = ready(tmp_path, tables.applications(), **sections)
+    (root / "external").mkdir()
+    (root / "external/rows.csv").write_text("id\n1000\n1004\n")
+    monkeypatch.chdir(root)
+    prepare.main()
+    document = files.read_json(root / "reports/split.json")
+    assert document["rows"]["train"] == 4, "two people with two rows each"
+    assert document["measurements"]["unit_overlap"]["value"] == 0
+
+
+def test_a_list_needs_rows_with_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sections = elsewhere("external/rows.csv") | {"data": tables.DATA | {"row_key": None}}
+    monkeypatch.chdir(ready(tmp_path, tables.applications(), **sections))
+    with codes.raises("data.external_needs_key"):
+        prepare.main()

@@ -19,6 +19,7 @@ from expectations import (
     splits,
     text_quality,
 )
+from expectations.observed_table import ObservedTable
 from tests.support import tables
 
 ROWS = 400
@@ -27,12 +28,12 @@ RANDOM = np.random.default_rng(3)
 
 def outcome(table: Any, **changes: Any) -> dict[tuple[str | None, str], str]:
     """The severity of each fault that our own expectations find, by column and kind."""
-    frame = raw_boundary.frame(table)
+    observed = raw_boundary.observed(table)
     return {
         (fault.column, type(expectation).__name__): expectation.severity.value
         for expectation in raw_boundary.suite(tables.data(**changes), table.column_names, table.num_rows)
         if isinstance(expectation, ASKED)
-        for fault in expectation.faults(frame)
+        for fault in expectation.faults(observed)
     }
 
 
@@ -76,7 +77,7 @@ def test_texts_that_do_not_fit_are_named_and_nothing_is_advised() -> None:
     values = [f"{n},5" for n in range(ROWS)]
     values[7], values[9], values[11], values[13] = "12.5", "10k", "3 bis 4", "1e309"
     [fault] = text_quality.ExpectTextsNotToBeNumbers(columns=["wage"]).faults(
-        raw_boundary.frame(tables.applications(wage=values))
+        raw_boundary.observed(tables.applications(wage=values))
     )
     assert "REPLACE" not in (fault.hint or "")
     assert all(f"`{text}`" in fault.message for text in ("12.5", "10k", "3 bis 4"))
@@ -136,7 +137,7 @@ def test_rounded_identifiers_block_and_large_integers_beside_nulls_stay_apart() 
     table = tables.applications(person=people)
     assert outcome(table, entity="person") == {("person", "ExpectIdentifiersToBeExact"): BLOCKS}
     large = pa.table({"n": pa.array([2**60, 2**60 + 1, None])})
-    assert raw_boundary.frame(large)["n"].nunique() == 2
+    assert raw_boundary.observed(large)["n"].nunique() == 2
 
 
 def test_copies_are_named() -> None:
@@ -158,10 +159,16 @@ def test_a_category_that_no_train_row_has_is_warned_of() -> None:
         {"split": ["train"] * 50 + ["test"] * 50, "kind": ["a"] * 50 + ["a"] * 48 + ["b"] * 2}
     ).convert_dtypes()
     frame["kind"] = frame["kind"].astype("str")
-    (fault,) = splits.ExpectTestCategoriesToBeTrained(features=["kind"], split="split").faults(frame)
+    (fault,) = splits.ExpectTestCategoriesToBeTrained(features=["kind"], split="split").faults(
+        ObservedTable.of(frame)
+    )
     assert (fault.column, fault.observed) == ("kind", 2)
     frame.loc[frame["split"] == "train", "kind"] = ["a", "b"] * 25
-    assert not [*splits.ExpectTestCategoriesToBeTrained(features=["kind"], split="split").faults(frame)]
+    assert not [
+        *splits.ExpectTestCategoriesToBeTrained(features=["kind"], split="split").faults(
+            ObservedTable.of(frame)
+        )
+    ]
 
 
 @pytest.mark.parametrize("key", ["features", "protected", "protected_encodings", "after_outcome"])

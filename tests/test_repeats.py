@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from expectations import custom
+from expectations.observed_table import ObservedTable
 from expectations.repeats import ExpectRowsToDiffer
 
 RANDOM = np.random.default_rng(6)
@@ -30,7 +31,7 @@ COLUMNS = [name for name in GOOD.columns if name != "id"]
 
 
 def faults(frame: pd.DataFrame, near: bool = True, key: str | None = "id") -> list[custom.Fault]:
-    return list(ExpectRowsToDiffer(columns=COLUMNS, key=key, near=near).faults(frame))
+    return list(ExpectRowsToDiffer(columns=COLUMNS, key=key, near=near).faults(ObservedTable.of(frame)))
 
 
 def again(at: list[int], **changes: object) -> pd.DataFrame:

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from great_expectations.execution_engine import PandasExecutionEngine
 
-from clearance import files, params
+from clearance import files
 from clearance.documents.measurement import Measurement
-from expectations import gx_engine, raw_boundary
 from tasks import prepare, validate
-from tests.support import codes, evidence, tables
+from tests.support import codes, tables
 
 SECRETS = ("Zulu", "Yankee", "Xray-person", "W-key")
 
@@ -71,29 +69,6 @@ def faulty(rows: int = 400) -> pa.Table:
         kind=[None, "boat", *["car"] * (rows - 2)],
         sex=None,
     )
-
-
-def test_the_quick_engine_reads_every_expectation_as_great_expectations_own_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    data = params.Data.model_validate(tables.DATA)
-    quick = validate.check_raw(faulty(), data, evidence.origin(rows=401))
-    monkeypatch.setattr(gx_engine, "ColumnEngine", PandasExecutionEngine)
-    slow = validate.check_raw(faulty(), data, evidence.origin(rows=401))
-    assert quick.document == slow.document
-    assert len([entry for entry in quick.document.expectations if entry.blocks]) > 5
-    assert quick.hidden == slow.hidden
-    assert [result.to_json_dict()["result"] for result in quick.result.results] == [
-        result.to_json_dict()["result"] for result in slow.result.results
-    ]
-
-
-def test_what_is_asked_later_of_a_column_is_asked_of_that_column_alone() -> None:
-    quick = gx_engine.ColumnEngine(batch_data_dict={"table": raw_boundary.frame(faulty())})
-    data, later, accessor = quick.get_compute_domain({"column": "income"}, "column")
-    assert list(data.columns) == list(quick.get_domain_records(later).columns) == ["income"]
-    assert accessor == {"column": "income"}
-    assert quick.get_domain_records({}).shape[1] > 1
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,14 @@ import pytest
 
 from clearance.data import sentinel_codes
 from expectations import columns, label_and_groups, sentinel_values, text_quality
+from expectations.observed_table import ObservedTable
 
 RANDOM = np.random.default_rng(7)
 TOWNS = ["Zürich", "Île-de-France", "São Paulo", "Łódź", "Köln", "a", "B", "unknown"]
 
 
 def said(expectation: Any, frame: pd.DataFrame) -> list[str]:
-    return [fault.message for fault in expectation.faults(frame)]
+    return [fault.message for fault in expectation.faults(ObservedTable.of(frame))]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_a_code_is_told_from_a_measurement(values: Any, found: list[float]) -> N
 def test_a_code_is_looked_for_inside_the_declared_range_and_named_with_its_rows() -> None:
     frame = pd.DataFrame({"x": [*RANDOM.normal(600, 50, 300), 9999.0, 9999.0]})
     expectation = sentinel_values.ExpectNumbersNotToBeCodes(columns=["x"], ranges={"x": [0, None]})
-    (fault,) = expectation.faults(frame)
+    (fault,) = expectation.faults(ObservedTable.of(frame))
     assert fault.message == "2 rows of `x` hold 9999, which looks like a code, not a measurement"
     assert fault.positions == (300, 301)
     bounded = sentinel_values.ExpectNumbersNotToBeCodes(columns=["x"], ranges={"x": [0, 5000]})

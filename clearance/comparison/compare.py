@@ -167,6 +167,11 @@ def _obstacle(candidate: ComparedCandidate, champion: ReleasedModel) -> str | No
         return "rows have weights or clusters, and no method is known that compares two models on such rows"
     if champion.fitted is None:
         return f"the run of {champion.version} did not record which rows the champion was fitted on"
+    made_elsewhere = champion.training.external
+    if made_elsewhere is not None and (
+        made_elsewhere.trained_on == "unknown" or made_elsewhere.trained_elsewhere
+    ):
+        return "the champion was made elsewhere, and it is not known of all rows whether they trained it"
     same_value = labels.same(recorded.get("favourable"), data.favourable)
     if recorded.get("target") != data.target or not same_value:
         return f"the champion was trained on another outcome than `{data.target}` = {data.favourable!r}"

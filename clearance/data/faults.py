@@ -533,3 +533,51 @@ SPLITS_OVERLAP = ErrorKind(
     "{rows} rows and {units} units are in more than one split",
     "this is a bug in Clearance: please report it with your params.yaml",
 )
+
+# --- Files that were made elsewhere
+
+EXTERNAL_MISSING = ErrorKind(
+    "data.external_missing",
+    ConfigurationError,
+    "{path} does not exist",
+    "put the file there, or correct its path in params.yaml",
+)
+EXTERNAL_LINK = ErrorKind(
+    "data.external_link",
+    ConfigurationError,
+    "{path} is a symbolic link, or lies behind one",
+    "copy the file there: what a link points at can change without anybody noticing",
+)
+EXTERNAL_FOLDER = ErrorKind(
+    "data.external_folder",
+    ConfigurationError,
+    "{path} is a folder, not a file",
+    "name one file in it",
+)
+EXTERNAL_EMPTY = ErrorKind(
+    "data.external_empty", ConfigurationError, "{path} is empty (0 bytes)", "copy the file again"
+)
+EXTERNAL_COLUMNS_MISSING = ErrorKind(
+    "data.external_columns_missing",
+    ConfigurationError,
+    "{path} has no column {columns}; it has {there}",
+    "correct `key`, `score` and `decision` in `train.external`",
+)
+EXTERNAL_KEY_NULL = ErrorKind(
+    "data.external_key_null",
+    DataError,
+    "`{column}` in {path} is missing in {rows} lines",
+    "give every line the key of its row",
+)
+EXTERNAL_KEY_TWICE = ErrorKind(
+    "data.external_key_twice",
+    DataError,
+    "`{column}` in {path} repeats {rows} keys",
+    "keep one line for each row",
+)
+EXTERNAL_NEEDS_KEY = ErrorKind(
+    "data.external_needs_key",
+    ConfigurationError,
+    "{path} names rows by a key, and the rows have none (`data.row_key` is null)",
+    "declare the column that identifies a row in `data.row_key`",
+)

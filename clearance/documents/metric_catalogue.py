@@ -563,6 +563,16 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """Every metric by its name, `<document>.<measurement>`."""
 
+NEED_SCORES = frozenset(
+    {
+        *("performance.roc_auc", "performance.average_precision", "performance.brier"),
+        *("performance.log_loss", "performance.calibration_error"),
+        *("fairness.scoring_rate_ratio", "fairness.roc_auc_difference"),
+        "fairness.calibration_error_highest",
+    }
+)
+"""The metrics of scores: decisions alone say nothing about them."""
+
 _TITLES = {
     metric.measurement: metric.title for metric in METRICS.values() if metric.document != "explanation"
 }

@@ -170,6 +170,36 @@ class BeforeAfter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeclaredFact:
+    """Something that was not measured here: what it is about, and what was declared of it."""
+
+    about: Literal["scores", "decisions", "threshold", "training rows", "features", "training method"]
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalModel:
+    """A model that was made elsewhere: its file, and what is known of it only from `declared_by`.
+
+    `origin` says where its scores come from: `computed` here by the model, `sandboxed` by code that ran in a
+    sandbox and does not ship, `declared` by a table. `answer` is `decisions` where it gives none.
+    `trained_on` is what was declared of the rows that trained it, `trained_elsewhere` how many of the listed
+    ones are no row of the table. `made_with` are the versions of libraries that its file records.
+    """
+
+    file: str
+    sha256: Sha256
+    format: Literal["skops", "lightgbm", "xgboost", "onnx", "mlflow", "table"]
+    origin: Literal["computed", "sandboxed", "declared"]
+    answer: Literal["scores", "decisions"]
+    trained_on: Literal["none", "unknown", "listed"]
+    trained_elsewhere: Count
+    declared_by: str
+    declared: tuple[DeclaredFact, ...]
+    made_with: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingDocument(MeasuredDocument):
     """All that is needed to log, check or repeat a training. No row of the tables is in it.
 
@@ -208,6 +238,7 @@ class TrainingDocument(MeasuredDocument):
     candidates: tuple[CandidateReport | SkippedCandidateReport, ...] = ()
     reference: CandidateReport | None = None
     before_after: BeforeAfter | None = None
+    external: ExternalModel | None = field(default=None, metadata=WHEN_SET)
     numbers: Mapping[str, NumberSummary] | None = field(default=None, metadata=WHEN_SET)
     extras_sha256: Mapping[str, Sha256] | None = field(default=None, metadata=WHEN_SET)
 
@@ -215,3 +246,8 @@ class TrainingDocument(MeasuredDocument):
     def model_digest(self) -> str:
         """The SHA-256 of the model's file."""
         return self.model.sha256
+
+    @property
+    def gives_decisions_alone(self) -> bool:
+        """Whether the model gives decisions and no scores: its scores in the evidence are then 0 and 1."""
+        return self.external is not None and self.external.answer == "decisions"

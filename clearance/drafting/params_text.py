@@ -72,7 +72,7 @@ def write(
         "",
         "split: {train: 0.5, tune: 0.2, test: 0.3}",
         "",
-        "train:",
+        "train:                              # a model made elsewhere: docs/external-models.md",
         "  estimator: logistic_regression   # or random_forest, hist_gradient_boosting, lightgbm, xgboost,",
         "                                   # catboost (docs/your-model.md), import.path.Of.Class",
         "  mitigation: none                 # or reweighing, grid_search, …: docs/configuration.md",

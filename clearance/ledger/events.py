@@ -136,7 +136,11 @@ class EvidenceEvent(Event):
 
 
 class ProposalEvent(EvidenceEvent):
-    """A version was proposed. `pushed`: the DVC remote holds every object that it was made of."""
+    """A version was proposed. `pushed`: the DVC remote holds every object that it was made of.
+
+    Of a model made elsewhere, `declared` names what nobody here measured, and `declared_by` who states it; by
+    this entry its author vouches for that.
+    """
 
     kind = EntryKind.PROPOSAL
     text = "{actor} proposed {subject}"
@@ -144,6 +148,8 @@ class ProposalEvent(EvidenceEvent):
 
     fingerprint: Sha256 | None = None
     pushed: bool = False
+    declared: tuple[str, ...] = ()
+    declared_by: str | None = None
 
 
 class AttemptFacts(BaseModel):

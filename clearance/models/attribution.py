@@ -6,7 +6,8 @@ what a model does with a row, not whether the model is right or fair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from sklearn import ensemble, tree
 from clearance.models import encoding, scoring
 from clearance.models.boosters import explanations
 from clearance.models.boosters.explanations import BoosterExplanation
+from clearance.models.external.coded_model import CodedModel
+from clearance.models.external.inputs import Inputs
 
 Matrix = npt.NDArray[np.float64]
 Space = Literal["log-odds", "probability"]
@@ -78,23 +81,27 @@ class _Explainer:
     values: Callable[[Matrix], tuple[float, Matrix]]
 
 
-def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed: int) -> Attribution:
+def attribute(
+    pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed: int, split: str = "train"
+) -> Attribution:
     """Explain `rows`, or only the first of them where all would be too costly for the estimator.
 
-    `rows` (at least one) and `background` are features as prepared. Encoded columns are summed to the feature
-    they come from. Linear estimators in log-odds are explained against the mean of `background`, trees by the
-    rows they were trained on, and all others by permutations against `background`.
+    `rows` (at least one) and `background`, rows of `split`, are features as prepared. Encoded columns are
+    summed to the feature they come from. Linear estimators in log-odds are explained against the mean of
+    `background`, trees by the rows they were trained on, and all others by permutations against `background`.
     """
     kinds = scoring.model_kinds(pipeline)
-    typed, encode = scoring.inputs(rows, kinds), pipeline[:-1].transform
-    encoded, estimator = encode(typed), pipeline[-1]
+    typed, compared = scoring.inputs(rows, kinds), scoring.inputs(background, kinds)
+    encode, estimator, origins = _explained(pipeline, typed, compared)
+    encoded = encode.transform(typed)
     margin, space, booster = _margin(estimator, encoded)
-    explainer = _suitable(estimator, space, booster, encode(scoring.inputs(background, kinds)), seed)
+    explainer = _suitable(
+        estimator, space, booster, encode.transform(compared), seed=seed, rows=f"{split} rows"
+    )
     if explainer.space != space:
         margin = _probability(estimator, encoded)
     with seeded(seed):
         base, values = explainer.values(encoded[: explainer.most])
-    origins = encoding.origins(pipeline[0])
     summed = {
         name: values[:, [index for index, origin in enumerate(origins) if origin == name]].sum(axis=1)
         for name in kinds
@@ -107,6 +114,14 @@ def attribute(pipeline: Any, rows: pd.DataFrame, background: pd.DataFrame, seed:
         contributions=pd.DataFrame(summed, index=typed.index[: len(values)]),
         margin=margin[: len(values)],
     )
+
+
+def _explained(pipeline: Any, typed: pd.DataFrame, compared: pd.DataFrame) -> tuple[Any, Any, Sequence[str]]:
+    """What turns features into a matrix, the estimator of such rows, and the feature behind each column."""
+    if isinstance(pipeline[0], Inputs):
+        coded = CodedModel.of(pipeline, typed, compared)
+        return coded, coded, coded.names
+    return pipeline[:-1], pipeline[-1], encoding.origins(pipeline[0])
 
 
 @contextmanager
@@ -131,7 +146,7 @@ def _margin(estimator: Any, rows: Matrix) -> tuple[Matrix, Space, BoosterExplana
     And what explains it, where it is a booster whose log-odds are those of its probabilities.
     """
     probability = _probability(estimator, rows)
-    if booster := explanations.of(estimator):
+    if booster := explanations.of(getattr(estimator, "trees", estimator)):
         margin = booster.log_odds(rows)
         if np.allclose(expit(margin), probability, rtol=0, atol=SINGLE):
             return margin, "log-odds", booster
@@ -143,7 +158,13 @@ def _margin(estimator: Any, rows: Matrix) -> tuple[Matrix, Space, BoosterExplana
 
 
 def _suitable(
-    estimator: Any, space: Space, booster: BoosterExplanation | None, background: Matrix, seed: int
+    estimator: Any,
+    space: Space,
+    booster: BoosterExplanation | None,
+    background: Matrix,
+    *,
+    seed: int,
+    rows: str,
 ) -> _Explainer:
     if booster is not None:
         by_booster = _by_booster(booster)
@@ -157,23 +178,23 @@ def _suitable(
         and isinstance(coefficients, np.ndarray)
         and coefficients.shape == (1, background.shape[1])
     ):
-        return _linear(estimator, background)
-    if type(estimator) in (_BOOSTED if space == "log-odds" else _VOTES):
+        return _linear(estimator, background, rows)
+    if type(getattr(estimator, "trees", estimator)) in (_BOOSTED if space == "log-odds" else _VOTES):
         by_trees = _by_trees_where_possible(estimator, space, background[:1])
         if by_trees is not None and by_trees.most >= FEWEST:
             return by_trees
-    return _by_permutations(estimator, background[:_BACKGROUND], seed)
+    return _by_permutations(estimator, background[:_BACKGROUND], seed, rows)
 
 
-def _linear(estimator: Any, background: Matrix) -> _Explainer:
+def _linear(estimator: Any, background: Matrix, rows: str) -> _Explainer:
     masker = shap.maskers.Independent(background, max_samples=len(background))
     explainer = shap.LinearExplainer((estimator.coef_[0], float(estimator.intercept_[0])), masker)
     return _Explainer(
         name="shap.LinearExplainer",
-        against=f"the mean of {len(background)} train rows, features taken as independent",
+        against=f"the mean of {len(background)} {rows}, features taken as independent",
         space="log-odds",
         most=2**31,
-        values=lambda rows: (float(explainer.expected_value), np.asarray(explainer.shap_values(rows))),
+        values=lambda matrix: (float(explainer.expected_value), np.asarray(explainer.shap_values(matrix))),
     )
 
 
@@ -203,11 +224,15 @@ def _by_trees_where_possible(estimator: Any, space: Space, row: Matrix) -> _Expl
 
 
 def _by_trees(estimator: Any, space: Space) -> _Explainer:
-    explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
+    explainer = shap.TreeExplainer(
+        getattr(estimator, "trees", estimator), feature_perturbation="tree_path_dependent"
+    )
     cost = int(explainer.model.num_nodes.sum()) * int(explainer.model.max_depth) ** 2
 
     def values(rows: Matrix) -> tuple[float, Matrix]:
-        contributions = np.asarray(explainer.shap_values(rows, check_additivity=False))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the form in which it once returned them
+            contributions = np.asarray(explainer.shap_values(rows, check_additivity=False))
         favourable = contributions[:, :, -1] if contributions.ndim == 3 else contributions
         return float(np.ravel(explainer.expected_value)[-1]), favourable
 
@@ -220,20 +245,20 @@ def _by_trees(estimator: Any, space: Space) -> _Explainer:
     )
 
 
-def _by_permutations(estimator: Any, background: Matrix, seed: int) -> _Explainer:
+def _by_permutations(estimator: Any, background: Matrix, seed: int, rows: str) -> _Explainer:
     masker = shap.maskers.Independent(background, max_samples=len(background))
     calls = _PERMUTATIONS * (2 * background.shape[1] + 1)
 
-    def values(rows: Matrix) -> tuple[float, Matrix]:
+    def values(explained: Matrix) -> tuple[float, Matrix]:
         explainer = shap.PermutationExplainer(
             lambda matrix: _probability(estimator, matrix), masker, seed=seed
         )
-        explanation = explainer(rows, max_evals=calls, silent=True)
+        explanation = explainer(explained, max_evals=calls, silent=True)
         return float(np.ravel(explanation.base_values)[0]), np.asarray(explanation.values)
 
     return _Explainer(
         name="shap.PermutationExplainer",
-        against=f"{len(background)} train rows, {_PERMUTATIONS} permutations of the columns each way",
+        against=f"{len(background)} {rows}, {_PERMUTATIONS} permutations of the columns each way",
         space="probability",
         most=max(1, min(_ROWS, CALLS // (calls * len(background)))),
         values=values,

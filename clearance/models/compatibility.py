@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from clearance.documents.training_document import NumberSummary
 from clearance.errors import DataError
 from clearance.models import scoring
+from clearance.models.external.score_table import ScoreTable
 
 _TIMES = 10.0
 """The factor by which the median of a changed feature must differ: another unit, a logarithm."""
@@ -65,6 +66,8 @@ def incompatibilities(
         inputs = scoring.inputs(used, expected)
     except DataError as error:
         return [error.fault]
+    if isinstance(pipeline[-1], ScoreTable) and (unlisted := pipeline[-1].without_score(inputs)):
+        return [f"it is a table of scores, and has none for {unlisted} of the {len(inputs)} rows"]
     then = dict(_kept(pipeline[0])) if numbers is None else numbers
     return [*_unknown(pipeline[0], inputs, unknown_share), *_rescaled(then, inputs)]
 

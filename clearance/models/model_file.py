@@ -32,7 +32,7 @@ _SCHEMA = "schema.json"
 _MEMBER = re.compile(r"schema\.json|[0-9]+\.(npy|npz|bin)")
 _ARRAY = re.compile(r"[a-z_]+\.npy")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_MALFORMED = (
+MALFORMED = (
     zipfile.BadZipFile,
     ArithmeticError,
     AssertionError,
@@ -48,6 +48,7 @@ _MALFORMED = (
     TypeError,  # skops: an untrusted type is one
     ValueError,
 )
+"""What a crafted or damaged archive may raise."""
 
 
 def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
@@ -106,22 +107,30 @@ def load(path: Path, sha256: str, more_trusted: Path = MORE_TRUSTED) -> Any:
     """
     content = _read(path, sha256)
     try:
-        members = _members(content)
-        trust.check_nodes(json.loads(members[_SCHEMA]))
-        _check_boosters(members)
-        model = skops.io.loads(content, trusted=list(trusted_types(more_trusted)))
-        tree_checks.check(model)
-    except _MALFORMED as error:
+        return loaded(content, more_trusted)
+    except MALFORMED as error:
         if isinstance(error, ImportError) and error.name in paths.EXTRA_LOCKS:
             raise faults.EXTRA_NOT_INSTALLED(extra=error.name) from None
-        message = str(error).split("\n", 1)[0]
-        reason = f"{type(error).__name__}: {message}"
-        raise faults.NOT_LOADABLE(path=path, reason=reason, more_trusted=more_trusted) from None
+        raise faults.NOT_LOADABLE(path=path, reason=reason_of(error), more_trusted=more_trusted) from None
+
+
+def loaded(content: bytes, more_trusted: Path = MORE_TRUSTED) -> Any:
+    """The model in a canonical archive; runs no code of it. Raises one of `MALFORMED` on other bytes."""
+    members = _members(content)
+    trust.check_nodes(json.loads(members[_SCHEMA]))
+    _check_boosters(members)
+    model = skops.io.loads(content, trusted=list(trusted_types(more_trusted)))
+    tree_checks.check(model)
     return model
 
 
 def _check_boosters(members: Mapping[str, bytes]) -> None:
     skops_nodes.check(json.loads(members[_SCHEMA]), members)
+
+
+def reason_of(error: Exception) -> str:
+    """What was found in a malformed file, in one line."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
 def canonical(saved: bytes) -> bytes:

@@ -16,6 +16,10 @@ from clearance.models.boosters import skops_nodes
 
 LOADERS = {
     "catboost.core.CatBoostClassifier": "ObjectNode",
+    "clearance.models.external.file_model.FileModel": "ObjectNode",
+    "clearance.models.external.inputs.Inputs": "ObjectNode",
+    "clearance.models.external.relabelled.Relabelled": "ObjectNode",
+    "clearance.models.external.score_table.ScoreTable": "ObjectNode",
     "clearance.models.group_thresholds.GroupScores": "ObjectNode",
     "collections.OrderedDict": "TypeNode",
     "fairlearn.preprocessing._correlation_remover.CorrelationRemover": "ObjectNode",

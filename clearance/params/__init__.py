@@ -10,14 +10,15 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from clearance import validation_messages, yaml
 from clearance.errors import ClearanceError
 from clearance.params import faults
 from clearance.params.data import AllBut, Column, Data, OutOfTime, Split
+from clearance.params.external import External
 from clearance.params.model_choices import (
     Candidates,
     EstimatorChoice,
@@ -38,6 +39,7 @@ __all__ = [
     "EstimatorChoice",
     "Evaluate",
     "Explain",
+    "External",
     "Fraction",
     "Method",
     "Mitigation",
@@ -113,6 +115,26 @@ class Params(Section):
                 "a model name has letters, digits, `_`, `.`, `-`, and does not end in `-candidate`"
             )
         return value
+
+    @model_validator(mode="after")
+    def _rows_suit_the_model(self) -> Self:
+        if problems := made_elsewhere_problems(self.split, self.train):
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def made_elsewhere_problems(split: Split, train: Train) -> list[str]:
+    """What `split` and `train` say that does not go together about where the model was made."""
+    if train.external is None:
+        if split.trained_on is None:
+            return []
+        return ["`split.trained_on` is about a model made elsewhere, and `train.external` names none"]
+    if split.trained_on is None:
+        return [
+            "`train.external` is a model made elsewhere: declare in `split.trained_on` which rows it was "
+            "trained on (none, unknown, or a file of their keys), in the place of `split.train`"
+        ]
+    return []
 
 
 def load(path: Path) -> Params:

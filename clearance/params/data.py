@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Literal, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from clearance.params import external
 from clearance.params.section import APART, Fraction, Scalar, Section, Share
 
 _INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+(_level_\d+)?")
@@ -177,15 +178,37 @@ class OutOfTime(Section):
 
 
 class Split(Section):
-    """Shares of the rows for fitting, choosing and judging; they add up to 1."""
+    """Shares of the rows for fitting, choosing and judging; they add up to 1.
 
-    train: Fraction
-    tune: Fraction
-    test: Fraction
+    Of a model made elsewhere, `trained_on` declares which rows it was trained on: `none` of these rows,
+    `unknown`, or a file below `external/` that lists their keys. Those are its train rows, the others are
+    shared out between tune and test.
+    """
+
+    train: float = Field(default=0.0, ge=0, lt=1)
+    tune: float = Field(default=0.0, ge=0, lt=1)
+    test: float = Field(gt=0, le=1)
+    trained_on: str | None = None
     time: OutOfTime | None = None
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         if abs(self.train + self.tune + self.test - 1) > 1e-9:
             raise ValueError("train, tune and test must add up to 1")
+        if self.trained_on is None:
+            for name in ("train", "tune"):
+                if not getattr(self, name):
+                    raise ValueError(f"`{name}` must be above 0, unless the model was made elsewhere")
+        elif self.train:
+            raise ValueError("set either `train` or `trained_on`: a model made elsewhere is not trained here")
         return self
+
+    @field_validator("trained_on")
+    @classmethod
+    def _is_known_or_file(cls, value: str | None) -> str | None:
+        return value if value is None or value in ("none", "unknown") else external.checked_path(value)
+
+    @property
+    def trained_on_file(self) -> str | None:
+        """The file that lists the rows a model made elsewhere was trained on; None where there is none."""
+        return None if self.trained_on in (None, "none", "unknown") else self.trained_on

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from clearance.params.external import External
 from clearance.params.section import Fraction, Section
 
 
@@ -135,9 +136,11 @@ class Candidates(Section):
 
 
 class Train(Section):
-    """One estimator (a short name, or an import path) with one mitigation, or `candidates`."""
+    """One estimator (a short name, or an import path) with one mitigation, or `candidates`, or a model made
+    elsewhere."""
 
     estimator: str | None = None
+    external: External | None = None
     arguments: dict[str, Any] = {}
     mitigation: Method | Mitigation = "none"
     search: Search | None = None
@@ -147,9 +150,12 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _one_or_many(self) -> Self:
-        if (self.estimator is None) == (self.candidates is None):
-            raise ValueError("set either one `estimator` or `candidates`")
+        if [self.estimator, self.candidates, self.external].count(None) != 2:
+            raise ValueError("set either one `estimator`, or `candidates`, or `external`")
         misplaced = {"arguments", "mitigation", "search"} & self.model_fields_set
+        if self.external is not None and misplaced:
+            keys = ", ".join(f"`{key}`" for key in sorted(misplaced))
+            raise ValueError(f"{keys}: a model made elsewhere (`external`) is not fitted here")
         if self.candidates is not None and misplaced:
             keys = ", ".join(f"`{key}`" for key in sorted(misplaced))
             raise ValueError(f"{keys}: put it into `candidates`")

@@ -18,7 +18,7 @@ from clearance.errors import ClearanceError
 from clearance.params import Data, Evaluate, Params, PolicyChoice, Source, Split, Train
 from clearance.policy import project_verdict
 from clearance.policy.schema import Policy
-from clearance.preflight import estimator_checks, faults, policy_checks, table_checks
+from clearance.preflight import estimator_checks, external_checks, faults, policy_checks, table_checks
 from clearance.preflight.problem import Problem
 
 
@@ -63,7 +63,9 @@ def check_content(root: Path, content: Mapping[str, Any], where: str) -> list[Pr
         policy, unreadable = policy_checks.read(root, sections.policy)
         problems += unreadable
     if sections.train is not None:
-        problems += estimator_checks.check(sections.train, root)
+        if sections.train.external is None:
+            problems += estimator_checks.check(sections.train, root)
+        problems += external_checks.check(root, sections.train, sections.split, sections.data)
     problems += _of_policy(root, sections, policy)
     problems += _of_table(root, sections, policy)
     unique = {(problem.error.code, problem.error.fault): problem for problem in problems}
@@ -119,6 +121,9 @@ def _of_policy(root: Path, sections: _Sections, policy: Policy | None) -> list[P
             problems += policy_checks.check_declaration(policy, sections.data, choice.file)
         if sections.evaluate is not None:
             problems += policy_checks.check_measured(policy, sections.evaluate, choice)
+        if sections.train is not None and sections.train.external is not None:
+            external, day = sections.train.external, choice.as_of
+            problems += external_checks.check_policy(external, sections.split, policy, day, choice.file)
     if sections.name is not None:
         problems += policy_checks.check_authorisation(root, sections.name, choice, policy, sections.whole)
     return problems

@@ -289,3 +289,9 @@ TARGET_OF_ONE_CLASS = ErrorKind(
     "the target `{column}` is the same in every row, so nothing can be learned; its only value: {values}",
     "keep rows of both outcomes in the table, or name another column in `data.target`",
 )
+EXTERNAL_NOT_EVALUATED = ErrorKind(
+    "preflight.external_not_evaluated",
+    ConfigurationError,
+    "{policy} blocks on what cannot be known of {file}, so its model cannot pass: {rules}",
+    "ask the owners of the policy what they demand of a model made elsewhere, or bring the model itself",
+)

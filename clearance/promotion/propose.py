@@ -12,11 +12,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clearance import files, in_toto, installation, isolation, params, paths, registry
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.measurement import Outcome
 from clearance.documents.split_document import SplitDocument
+from clearance.documents.training_document import TrainingDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind, events
@@ -137,7 +139,12 @@ class CandidateRelease:
         name = self.settings.name
         self.session.record(
             self.session.draft(
-                EntryKind.PROPOSAL, name, **about, fingerprint=self.verified.fingerprint, pushed=pushed
+                EntryKind.PROPOSAL,
+                name,
+                **about,
+                fingerprint=self.verified.fingerprint,
+                pushed=pushed,
+                **self._declared(),
             ),
             self.session.draft(
                 EntryKind.VERDICT,
@@ -148,6 +155,13 @@ class CandidateRelease:
                 attempt=run_record.attempt_facts(self.settings, self.verdict, self._split()),
             ),
         )
+
+    def _declared(self) -> dict[str, Any]:
+        """What is only declared of a model made elsewhere, and by whom; empty for one trained here."""
+        training = TrainingDocument.from_json(self.verified.read_json(paths.TRAINING.as_posix()))
+        if isinstance(training, BlockedDocument) or (made := training.external) is None:
+            return {}
+        return {"declared": [fact.about for fact in made.declared], "declared_by": made.declared_by}
 
     def _split(self) -> SplitDocument | BlockedDocument:
         return SplitDocument.from_json(self.verified.read_json(paths.SPLIT.as_posix()))

@@ -30,7 +30,8 @@ class CandidateStanding:
 
     `verdict` is None where none is recorded. `decisions` say of each person what they decided last and did
     not withdraw. `state` is `champion`, `former champion`, `rejected` or `candidate`. `refusal` is why its
-    promotion was refused, where nothing about it was recorded since.
+    promotion was refused, where nothing about it was recorded since. Of a model made elsewhere, `declared`
+    names what nobody here measured, and `declared_by` who states it.
     """
 
     version: int
@@ -41,6 +42,8 @@ class CandidateStanding:
     decisions: Mapping[str, str]
     state: str
     refusal: str | None = None
+    declared: tuple[str, ...] = ()
+    declared_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The candidate as a JSON value."""
@@ -53,11 +56,16 @@ class CandidateStanding:
             "decisions": dict(self.decisions),
             "state": self.state,
             "refusal": self.refusal,
+            "declared": list(self.declared),
+            "declared_by": self.declared_by,
         }
 
     def __str__(self) -> str:
         verdict = (self.verdict or "no verdict recorded").replace("_", " ")
         decided = [f"{decision} by {who}" for who, decision in self.decisions.items()]
+        if self.declared_by is not None:
+            who = foreign_text.inert(self.declared_by)
+            decided.append(f"made elsewhere ({who} declared: {', '.join(self.declared)})")
         details = ", ".join([verdict, *([self.state] if self.state != "candidate" else []), *decided])
         return f"version {self.version}  {times.for_display(self.proposed)}  {details}"
 
@@ -130,6 +138,8 @@ def _standing(
         reasons=verdicts[-1].reasons if verdicts else (),
         decisions=decisions,
         state=state,
+        declared=proposed.declared if (proposed := proposal.read(events.ProposalEvent)) else (),
+        declared_by=proposed.declared_by if proposed else None,
         refusal=refusal.reason if (refusal := about[-1].read(events.RefusalEvent)) else None,
     )
 

@@ -14,12 +14,21 @@ from typing import Any
 
 from clearance import files as artifacts
 from clearance import paths
+from clearance.documents.evidence_document import BlockedDocument
+from clearance.documents.training_document import TrainingDocument
 from clearance.errors import IntegrityError
 from clearance.reproduction import equivalence
 from clearance.reproduction.equivalence import Tolerance
 from clearance.reproduction.rebuild import RebuiltProject
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, dvc_objects
+
+_SHOWN = {
+    "computed": "its scores were computed again from the recorded file",
+    "sandboxed": "it was run again in a sandbox",
+    "declared": "its scores were read again from the recorded table, and the model itself was never here",
+}
+"""What a rebuild shows of a model made elsewhere, by where its scores come from."""
 
 
 class Conclusion(StrEnum):
@@ -91,12 +100,23 @@ def compare(
         inputs=inputs,
         close=tuple(sorted(set(changed) - set(different))),
         different=tuple(sentence for path in sorted(different) for sentence in different[path]),
-        notes=rebuilt.notes,
+        notes=(*rebuilt.notes, *_made_elsewhere(rebuilt.tree)),
         environment=rebuilt.environment,
         outputs=len(record.outs),
         same=len(record.outs) - len(changed),
         network=rebuilt.network,
     )
+
+
+def _made_elsewhere(tree: Path) -> Iterator[str]:
+    """What a rebuild cannot show of a model that was made elsewhere."""
+    try:
+        training = TrainingDocument.read(tree)
+    except IntegrityError:
+        return
+    if isinstance(training, BlockedDocument) or (made := training.external) is None:
+        return
+    yield f"{made.file} was made elsewhere: {_SHOWN[made.origin]}; its training cannot be repeated here"
 
 
 def _has(path: Path, sha256: str) -> bool:

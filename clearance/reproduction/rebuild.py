@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import environment, file_lock, files, isolation, paths, yaml
-from clearance.reproduction import environment_check, faults, new_environment, sandbox, source_rebuild
+from clearance import environment, file_lock, files, isolation, paths, sandbox, yaml
+from clearance.reproduction import environment_check, faults, new_environment, source_rebuild
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import dvc_lock, dvc_objects, git
 

@@ -47,9 +47,9 @@ def prepare(root: Path, settings: Mapping[str, Any]) -> Path:
     folder = home / files.sha256_json(settings["overrides"])[:16]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in _own_files(root):
-        _copy(root / name, folder / name)
-    for name in (settings["source"]["path"], settings["policy"]["file"]):
+    for own in _own_files(root):
+        _copy(root / own, folder / own)
+    for name in (settings["source"]["path"], settings["policy"]["file"], paths.EXTERNAL):
         _copy_input(root, folder, Path(name))
     text = yaml.dumps(dict(settings))
     files.write_text(folder / paths.PARAMS, text)

@@ -34,6 +34,7 @@ LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 ROLES = LOCK.with_name("policies") / "roles.yaml"
 IGNORE = LOCK.with_name(".dvcignore")
 THRESHOLD = 0.45
+VENDOR = "Acme Scoring, letter of 2026-03-01"
 FEATURES = {"amount": "number", "purpose": "category", "ratio": "number"}
 GAPS = {"pass": (0.04, 0.01, 0.08), "fail": (0.3, 0.2, 0.4), "insufficient_evidence": (0.1, 0.01, 0.3)}
 """Demographic parity differences that give these verdicts under `POLICY`."""
@@ -195,12 +196,14 @@ def build(
     reference: bool = False,
     rows: int = 100,
     first: int = 0,
+    vendor: str = "",
 ) -> Path:
     """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained.
 
     `candidates` is how many models were tried, the second of them chosen; a single one is, if it is alone.
     `reference`: a model without mitigation was fitted to be compared with. The table has `rows` rows,
-    numbered from `first`; a row of one number is the same row in every project.
+    numbered from `first`; a row of one number is the same row in every project. `vendor`: the model is a
+    vendor's table of scores, and this is what is declared of the rows that trained it.
     """
     settings = PARAMS | dict(changes or {})
     rule_book = POLICY | dict(policy or {})
@@ -216,7 +219,8 @@ def build(
     files.write_text(root / "data/source/table.csv", "id,amount\n1,2\n")
     columns = ["id", *FEATURES, "race", "approve"]
     evidence.origin(columns=tuple(columns)).write(root)
-    _evidence(root, GAPS.get(verdict, GAPS["pass"]), blocked=blocked, model=model, numbers=(first, rows))
+    gap = GAPS.get(verdict, GAPS["pass"])
+    _evidence(root, gap, blocked=blocked, model=model, numbers=(first, rows), vendor=vendor)
     if candidates:
         _add_candidates(root, candidates, reference=reference)
     judgement = project_verdict.judge(params.load(root / "params.yaml"), root)
@@ -249,7 +253,13 @@ def _yaml(path: Path, value: Any) -> None:
 
 
 def _evidence(
-    root: Path, gap: tuple[float, float, float], *, blocked: bool, model: int, numbers: tuple[int, int]
+    root: Path,
+    gap: tuple[float, float, float],
+    *,
+    blocked: bool,
+    model: int,
+    numbers: tuple[int, int],
+    vendor: str,
 ) -> None:
     failures = {"blocking_failures": Measurement(value=float(blocked))}
     evidence.raw_validation(failures, blocked=blocked).write(root)
@@ -263,9 +273,10 @@ def _evidence(
     split.write(root)
     evidence.prepared_validation(failures, tables=split.tables).write(root)
     (root / paths.TRAINED).mkdir(parents=True)
-    (root / paths.MODEL).write_bytes(trained(model))
+    content = vendor_table(root, model) if vendor else trained(model)
+    (root / paths.MODEL).write_bytes(content)
     sha256 = files.sha256(root / paths.MODEL)
-    _training(split, sha256).write(root)
+    _training(split, sha256, vendor=vendor).write(root)
     score(root)
     auc = Measurement(value=0.8, low=0.7, high=0.9, confidence=0.95)
     evidence.performance({"roc_auc": auc}, model_sha256=sha256).write(root)
@@ -329,18 +340,47 @@ def score(root: Path) -> None:
         score_stage.main()
 
 
-def _training(split: SplitDocument, sha256: str) -> TrainingDocument:
+def vendor_table(root: Path, model: int) -> bytes:
+    """The file of a vendor's table of scores for the prepared rows at `root`; others for each number."""
+    import numpy as np
+
+    from clearance.data.tables import prepared
+    from clearance.models.external import answers
+
+    rows = [row for hashes in prepared.read_keys(root).values() for row in hashes.to_pylist()]
+    scores = np.random.default_rng(model).random(len(rows))
+    pipeline = answers.of_rows(answers.digests(rows), scores)
+    path = _home() / f"vendor-{model}.skops"
+    model_file.save(model_file.with_threshold(pipeline, THRESHOLD), path)
+    return path.read_bytes()
+
+
+def _training(split: SplitDocument, sha256: str, *, vendor: str = "") -> TrainingDocument:
     libraries = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
+    kinds = {"row": "category"} if vendor else FEATURES
+    made = {
+        "file": "external/vendor.csv",
+        "sha256": evidence.DIGEST,
+        "format": "table",
+        "origin": "declared",
+        "answer": "scores",
+        "trained_on": vendor,
+        "trained_elsewhere": 0,
+        "declared_by": VENDOR,
+        "declared": [{"about": "scores", "value": "each row's is the one in external/vendor.csv"}],
+        "made_with": {},
+    }
     return evidence.training(
+        **({"external": made} if vendor else {}),
         model=sha256,
         threshold=THRESHOLD,
         data={"rows": split.rows, "row_digests": split.row_digests, "tables": split.tables},
-        features=FEATURES,
+        features=kinds,
         inputs=[
             {"name": name, "type": {"number": "double", "category": "string"}[kind]}
-            for name, kind in FEATURES.items()
+            for name, kind in kinds.items()
         ],
-        input_example={"amount": 1.0, "purpose": "house", "ratio": 0.5},
+        input_example={"row": "text"} if vendor else {"amount": 1.0, "purpose": "house", "ratio": 0.5},
         libraries={name: importlib.metadata.version(name) for name in libraries} | {"python": "3.11"},
     )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import duckdb
@@ -95,18 +96,27 @@ _GLANCE: Mapping[str, re.Pattern[str]] = {
 """How a text begins, or is made up, that may be of a type: a quick test of the first rows."""
 
 
+_MISLED = "a value has another type than the first rows"
+
+
+class SampleMisledError(Exception):
+    """A value has another type than the first rows promised: every row must be tested before it is read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnUses:
     """What the columns of a source are used as, by name.
 
     `declared` are their types by `source.types`; `identities` name rows, persons and groups, `keys` among
     them rows and persons; `features` are used as numbers where they hold numbers (None: every other column).
+    With `every_row` the reader takes all columns of all rows, so that types may be tested as they are read.
     """
 
     declared: Mapping[str, ColumnType] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
     identities: frozenset[str] = frozenset()
     features: params.AllBut | frozenset[str] | None = None
+    every_row: bool = False
 
     @classmethod
     def of(cls, source: params.Source, data: params.Data) -> ColumnUses:
@@ -152,7 +162,9 @@ def narrow(
 ) -> list[str]:
     """SQL for each text column of `table`, cast to the first of its SQL types that all its values have.
 
-    `table` is SQL that can be read twice. A column without any value stays text.
+    `table` is SQL that can be read twice. A column without any value stays text. With `uses.every_row` the
+    first rows promise the types they can, and the SQL raises at a row that breaks the promise: see
+    `raise_if_misled`.
     """
     candidates = {column: uses.kinds(column, kinds) for column, kinds in columns.items()}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE type_sample AS FROM {table} LIMIT {_SAMPLE}")
@@ -165,10 +177,53 @@ def narrow(
     }
     if len(sample) < _SAMPLE:
         possible = _possible(connection, "type_sample", possible, uses)
-    else:
-        possible = _possible(connection, "type_sample", possible, uses, without_values=True)
-        possible = _possible(connection, table, possible, uses)
-    return [_cast(column, possible[column]) for column in columns]
+        return [_column(name, _cast(name, possible[name])) for name in columns]
+    possible = _possible(connection, "type_sample", possible, uses, without_values=True)
+    promised = _promised(connection, possible, uses) if uses.every_row else {}
+    others = {column: kinds for column, kinds in possible.items() if column not in promised}
+    kinds = promised | _possible(connection, table, others, uses)
+    casts = {name: _cast(name, kinds[name], tested=name in promised) for name in columns}
+    if promised:
+        name = next(iter(casts))
+        casts[name] = _tested(casts[name], promised)
+    return [_column(name, cast) for name, cast in casts.items()]
+
+
+@contextmanager
+def raise_if_misled() -> Iterator[None]:
+    """Raise SampleMisledError where reading the columns of `narrow` broke a promise of the first rows."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:  # Arrow passes DuckDB's errors on as the second
+        if _MISLED in str(error):
+            raise SampleMisledError from None
+        raise
+
+
+def _promised(
+    connection: duckdb.DuckDBPyConnection, possible: Mapping[str, Sequence[str]], uses: ColumnUses
+) -> dict[str, list[str]]:
+    """The first possible type of each column with a value in the first rows, where each value tells it alone.
+
+    None at all where the tests are too many for one scan.
+    """
+    values = ", ".join(f"count({duckdb_engine.name(column)})" for column in possible)
+    counts = connection.execute(f"FROM type_sample SELECT {values}").fetchall()[0]
+    promised = {
+        column: [kinds[0]]
+        for (column, kinds), count in zip(possible.items(), counts, strict=True)
+        if count and kinds and not _needs_one_spelling(column, kinds[0], uses)
+    }
+    return promised if len(promised) <= _TESTS_A_SCAN else {}
+
+
+def _tested(value: str, promised: Mapping[str, Sequence[str]]) -> str:
+    """The value, or an error in a row in which some column has a value that is not of its promised type."""
+    tests = " AND ".join(
+        _of(f"coalesce({_TESTS[kind]}, {{c}} IS NULL)", duckdb_engine.name(column))
+        for column, (kind,) in promised.items()
+    )
+    return f"CASE WHEN {tests} THEN {value} ELSE error({duckdb_engine.literal(_MISLED)}) END"
 
 
 def _may_be(kind: str, value: object) -> bool:
@@ -235,15 +290,25 @@ def _all_values_pass(column: str, kind: str, uses: ColumnUses) -> str:
     """SQL that is true when every value passes, false when one does not, null when there are no values."""
     quoted = duckdb_engine.name(column)
     test = f"bool_and(coalesce({_of(_TESTS[kind], quoted)}, false)) FILTER ({quoted} IS NOT NULL)"
-    if kind in _ONE_SPELLING and not (uses.is_feature(column) and column not in uses.identities):
+    if _needs_one_spelling(column, kind, uses):
         return f"({test} AND {_of(_ONE_SPELLING[kind], quoted)})"
     return test
+
+
+def _needs_one_spelling(column: str, kind: str, uses: ColumnUses) -> bool:
+    """Whether the type also demands that no two texts of the column are one value."""
+    return kind in _ONE_SPELLING and not (uses.is_feature(column) and column not in uses.identities)
 
 
 def _of(template: str, column: str) -> str:
     return template.replace("{c}", column)
 
 
-def _cast(column: str, kinds: Sequence[str]) -> str:
+def _cast(column: str, kinds: Sequence[str], *, tested: bool = False) -> str:
+    """SQL for the values as the first of the types; the cast of a `tested` one is shared with its test."""
     quoted = duckdb_engine.name(column)
-    return f"CAST({quoted} AS {kinds[0]}) AS {quoted}" if kinds else quoted
+    return f"{'TRY_CAST' if tested else 'CAST'}({quoted} AS {kinds[0]})" if kinds else quoted
+
+
+def _column(name: str, value: str) -> str:
+    return f"{value} AS {duckdb_engine.name(name)}"

@@ -38,17 +38,19 @@ def _read_ahead(groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
             yield group
 
 
-def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows in tables of exactly ROW_GROUP rows, the last one shorter, each contiguous in memory."""
+def row_groups(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int = ROW_GROUP
+) -> Iterator[pa.Table]:
+    """The rows in tables of exactly `size` rows, the last one shorter, each contiguous in memory."""
     parts: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
         start = 0
         while start < batch.num_rows:
-            part = batch.slice(start, ROW_GROUP - count)
+            part = batch.slice(start, size - count)
             parts.append(part)
             start, count = start + part.num_rows, count + part.num_rows
-            if count == ROW_GROUP:
+            if count == size:
                 yield pa.Table.from_batches(parts, schema).combine_chunks()
                 parts, count = [], 0
     if parts:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clearance import files, paths
 from clearance.data import faults
+from clearance.data.tables.stored_table import StoredTable
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.split_document import SplitDocument
 
@@ -54,8 +56,14 @@ class Prepared:
     cluster: np.ndarray | None = None
 
     def inputs(self, names: Iterable[str]) -> pd.DataFrame:
-        """The features, with those protected attributes that are among `names`, the inputs of a model."""
-        used = [name for name in self.protected.columns if name in set(names)]
+        """The features, with those protected attributes that are among `names`, the inputs of a model.
+
+        Of a table of answers the only input is `row`, the row's own hash.
+        """
+        wanted = set(names)
+        if "row" in wanted:
+            return self.rows.to_frame("row")
+        used = [name for name in self.protected.columns if name in wanted]
         return self.features.join(self.protected[used]) if used else self.features
 
 
@@ -72,6 +80,15 @@ def read_splits(root: Path, *splits: str | None) -> list[Prepared]:
     """What `read` returns, for each of `splits`; the files are verified once."""
     paths = _paths(root, TABLES)
     return [_side({name: _table(path, split) for name, path in paths.items()}) for split in splits]
+
+
+def read_keys(root: Path) -> dict[str, pa.Array]:
+    """The hashes of the rows of each split, and nothing else of them."""
+    table = pq.read_table(_paths(root, ["label"])["label"], columns=list(KEYS))
+    return {
+        name: table.filter(pc.equal(table.column("split"), name)).column("row").combine_chunks()
+        for name in SPLITS
+    }
 
 
 def read_outcomes(root: Path, split: str | None) -> Prepared:
@@ -97,12 +114,12 @@ def _side(stored: dict[str, pa.Table]) -> Prepared:
     )
 
 
-def tables(root: Path) -> dict[str, pa.Table]:
-    """Each table as it was recorded, by name; the caller checks that they line up.
+def tables(root: Path) -> dict[str, StoredTable]:
+    """Each table as it was recorded, by name and read by column; the caller checks that they line up.
 
     Raises IntegrityError when a table is missing or not the recorded one, and when preparation was blocked.
     """
-    return {name: _table(path) for name, path in _paths(root, TABLES).items()}
+    return {name: StoredTable(path) for name, path in _paths(root, TABLES).items()}
 
 
 def read_protected(root: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ which side of a split a row falls on, is decided elsewhere.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from clearance.data import faults
 
 DIGEST_BYTES = 16
 """A row is identified by the first 16 bytes of a SHA-256, written as 32 hexadecimal digits."""
+
+_AT_ONCE = 65_536
+"""Texts that are Python objects at one time."""
 
 _SEPARATOR = "\x1f"
 _NULL = "\x00"
@@ -78,8 +82,12 @@ def content(table: pa.Table) -> pa.Array:
 def digests(texts: pa.Array) -> np.ndarray:
     """The first 16 bytes of each text's SHA-256: shape (rows, 16), uint8. Texts must not be null."""
     sha256 = hashlib.sha256
-    joined = b"".join([sha256(text.encode()).digest()[:DIGEST_BYTES] for text in texts.to_pylist()])
-    return np.frombuffer(joined, dtype=np.uint8).reshape(len(texts), DIGEST_BYTES)
+    digest = np.empty((len(texts), DIGEST_BYTES), dtype=np.uint8)
+    for start in range(0, len(texts), _AT_ONCE):
+        part = texts.slice(start, _AT_ONCE).to_pylist()
+        joined = b"".join([sha256(text.encode()).digest()[:DIGEST_BYTES] for text in part])
+        digest[start : start + len(part)] = np.frombuffer(joined, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+    return digest
 
 
 def hexadecimal(digest: np.ndarray) -> pa.Array:
@@ -98,16 +106,39 @@ def as_numbers(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return halves[:, 0], halves[:, 1]
 
 
+@dataclass(frozen=True)
+class Sorting:
+    """Digests (rows, 16) in ascending order, as their hexadecimal texts are: `order` are their positions,
+    and `is_first` says which of the ordered ones differ from the one before them. Both have shape (rows,)."""
+
+    order: np.ndarray
+    is_first: np.ndarray
+
+    @property
+    def different(self) -> int:
+        """How many different digests there are."""
+        return int(np.count_nonzero(self.is_first))
+
+
+def sorting(digest: np.ndarray) -> Sorting:
+    """Sort the digests (rows, 16), once for every question about which of them are equal."""
+    high, low = as_numbers(digest)
+    order = np.argsort(high, kind="stable")
+    ordered = high[order]
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    if not is_first.all():
+        order = np.lexsort((low, high))
+        high, low = high[order], low[order]
+        is_first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    return Sorting(order, is_first)
+
+
 def groups(digest: np.ndarray) -> np.ndarray:
     """A number from 0 for each row, the same exactly for equal digests (rows, 16)."""
-    high, low = as_numbers(digest)
-    order = np.lexsort((low, high))
-    new = np.ones(len(order), dtype=np.int64)
-    if len(order):
-        new[0] = 0
-    new[1:] = (np.diff(high[order]) != 0) | (np.diff(low[order]) != 0)
-    group = np.empty(len(order), dtype=np.int64)
-    group[order] = np.cumsum(new)
+    by_digest = sorting(digest)
+    group = np.empty(len(digest), dtype=np.int64)
+    group[by_digest.order] = np.cumsum(by_digest.is_first) - 1
     return group
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from clearance import params
 from clearance.data import faults
-from clearance.data.tables import prepared, row_ids
+from clearance.data.tables import prepared, row_ids, stored_table
+from clearance.data.tables.stored_table import Columnar
 
 LEFT_OUT = -1
 """The side of a row that is left out of the split."""
 
-_TEST = prepared.SPLITS.index("test")
+_TRAIN, _TEST = prepared.SPLITS.index("train"), prepared.SPLITS.index("test")
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,18 @@ class Units:
     row: np.ndarray
     unit: np.ndarray
 
+    @cached_property
+    def rows_sorted(self) -> row_ids.Sorting:
+        """The rows by their digests."""
+        return row_ids.sorting(self.row)
 
-def identify(table: pa.Table, data: params.Data) -> Units:
+    @cached_property
+    def units_sorted(self) -> row_ids.Sorting:
+        """The rows by the digests of their units."""
+        return self.rows_sorted if self.unit is self.row else row_ids.sorting(self.unit)
+
+
+def identify(table: Columnar, data: params.Data) -> Units:
     """Each row's digest and unit.
 
     With a row key the digest is that of its canonical text. Without one it is that of the row's whole
@@ -44,31 +56,46 @@ def identify(table: pa.Table, data: params.Data) -> Units:
     """
     if data.row_key is not None:
         row = unit = row_ids.digests(_texts(table, data.row_key))
-        if row_ids.groups(row).max(initial=-1) + 1 < len(row):
-            raise faults.KEY_NOT_UNIQUE(column=data.row_key)
         by = "row_key"
     else:
-        unit = row_ids.digests(row_ids.content(table))
+        parts = [row_ids.digests(row_ids.content(part)) for part in stored_table.parts(table)]
+        unit = np.concatenate(parts)
         row, by = row_ids.numbered(unit), "content"
     if data.entity is not None:
         unit, by = row_ids.digests(_texts(table, data.entity)), "entity"
-    return Units(by, row, unit)
+    units = Units(by, row, unit)
+    if data.row_key is not None and units.rows_sorted.different < len(row):
+        raise faults.KEY_NOT_UNIQUE(column=data.row_key)
+    return units
 
 
-def assign(units: Units, table: pa.Table, shares: params.Split, seed: int) -> np.ndarray:
+def assign(
+    units: Units, table: Columnar, shares: params.Split, seed: int, trained: np.ndarray | None = None
+) -> np.ndarray:
     """Each row's side as an index into `prepared.SPLITS`, int8; `LEFT_OUT` for a row in no split.
+
+    `trained` (rows,) says which rows a model made elsewhere was trained on: they are train rows, with all
+    other rows of their units.
 
     Without a time the unit's draw decides: below `train` it is a train row, below `train + tune` a tune
     row, else a test row. With a time, rows at or after `test_from` are test rows and the draw divides the
     rest in the proportion of train to tune; an earlier row of an entity that has test rows is left out.
     """
+    side = _drawn(units, table, shares, seed)
+    if trained is not None:
+        side[_same_unit_as(units.units_sorted, trained)] = _TRAIN
+    return side
+
+
+def _drawn(units: Units, table: Columnar, shares: params.Split, seed: int) -> np.ndarray:
     draw = uniform(units.unit, seed)
     if shares.time is None:
         return np.searchsorted([shares.train, shares.train + shares.tune], draw, side="right").astype(np.int8)
-    side = np.where(draw < shares.train / (shares.train + shares.tune), 0, 1).astype(np.int8)
+    early = shares.train + shares.tune
+    side = np.where(draw < (shares.train / early if early else 0), 0, 1).astype(np.int8)
     late = _at_or_after(table, shares.time)
     if units.by == "entity":
-        side[_same_unit_as(units.unit, late)] = LEFT_OUT
+        side[_same_unit_as(units.units_sorted, late)] = LEFT_OUT
     side[late] = _TEST
     return side
 
@@ -85,7 +112,7 @@ def uniform(digest: np.ndarray, seed: int) -> np.ndarray:
     return (_mix(_mix(high ^ first) ^ low ^ second) >> np.uint64(11)) / float(2**53)
 
 
-def _texts(table: pa.Table, name: str) -> pa.Array:
+def _texts(table: Columnar, name: str) -> pa.Array:
     if name not in table.column_names:
         raise faults.KEY_MISSING(column=name)
     texts = row_ids.canonical(table.column(name), name)
@@ -94,7 +121,7 @@ def _texts(table: pa.Table, name: str) -> pa.Array:
     return texts
 
 
-def _at_or_after(table: pa.Table, time: params.OutOfTime) -> np.ndarray:
+def _at_or_after(table: Columnar, time: params.OutOfTime) -> np.ndarray:
     if time.column not in table.column_names:
         raise faults.TIME_COLUMN_MISSING(column=time.column)
     column = table.column(time.column)
@@ -123,12 +150,21 @@ def _microseconds(moment: dt.date | dt.datetime) -> int:
     return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
-def _same_unit_as(unit: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def in_several_splits(by_unit: row_ids.Sorting, side: np.ndarray) -> int:
+    """How many units, or rows, are in more than one split; rows that are left out are in none."""
+    bits = np.array([*(1 << index for index in range(len(prepared.SPLITS))), 0], dtype=np.uint8)
+    splits = np.bitwise_or.reduceat(bits[side[by_unit.order]], np.flatnonzero(by_unit.is_first))
+    return int(np.count_nonzero(splits & (splits - 1)))
+
+
+def _same_unit_as(by_unit: row_ids.Sorting, chosen: np.ndarray) -> np.ndarray:
     """Which rows share their unit with a chosen row."""
-    group = row_ids.groups(unit)
-    is_chosen = np.zeros(group.max(initial=-1) + 1, dtype=bool)
-    is_chosen[group[chosen]] = True
-    return np.asarray(is_chosen[group])
+    number = np.cumsum(by_unit.is_first) - 1
+    is_chosen = np.zeros(by_unit.different, dtype=bool)
+    is_chosen[number[chosen[by_unit.order]]] = True
+    shares = np.empty(len(chosen), dtype=bool)
+    shares[by_unit.order] = is_chosen[number]
+    return shares
 
 
 def _mix(number: np.ndarray) -> np.ndarray:

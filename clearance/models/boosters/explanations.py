@@ -35,14 +35,13 @@ class BoosterExplanation:
 
 
 def of(estimator: Any) -> BoosterExplanation | None:
-    """The explanation of a fitted booster; None for every other estimator."""
+    """The explanation of a fitted booster, or of the bare one in a file; None for every other estimator."""
     kind = type(estimator)
     explain = _EXPLANATIONS.get(f"{kind.__module__}.{kind.__qualname__}")
     return None if explain is None else explain(estimator)
 
 
-def _lightgbm(estimator: Any) -> BoosterExplanation:
-    booster = estimator.booster_
+def _lightgbm(booster: Any) -> BoosterExplanation:
     return BoosterExplanation(
         name="lightgbm pred_contrib",
         size=lightgbm_text.check(booster.model_to_string()),
@@ -73,8 +72,7 @@ def _split(values: Any) -> tuple[float, Matrix]:
     return float(matrix[0, -1]), matrix[:, :-1]
 
 
-def _xgboost(estimator: Any) -> BoosterExplanation:
-    booster = estimator.get_booster()
+def _xgboost(booster: Any) -> BoosterExplanation:
     document = xgboost_model.read(bytes(booster.save_raw("ubj")))
     size = xgboost_model.check(document)
     forest, start = xgboost_model.forest(document), xgboost_model.start(document)
@@ -115,6 +113,8 @@ def _for_shap(tree: Any) -> dict[str, Any]:
 
 _EXPLANATIONS: dict[str, Callable[[Any], BoosterExplanation]] = {
     "catboost.core.CatBoostClassifier": _catboost,
-    "lightgbm.sklearn.LGBMClassifier": _lightgbm,
-    "xgboost.sklearn.XGBClassifier": _xgboost,
+    "lightgbm.basic.Booster": _lightgbm,
+    "lightgbm.sklearn.LGBMClassifier": lambda estimator: _lightgbm(estimator.booster_),
+    "xgboost.core.Booster": _xgboost,
+    "xgboost.sklearn.XGBClassifier": lambda estimator: _xgboost(estimator.get_booster()),
 }
