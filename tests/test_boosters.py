@@ -467,6 +467,7 @@ def test_a_catboost_model_is_refused_wherever_it_is_cut() -> None:
         ("starts", "<i4", 1),
         ("leaf_values", "<f8", np.nan),
         ("leaf_values", "<f8", np.inf),
+        ("bins", "<u4", 40_000),
     ],
 )
 def test_a_catboost_tree_that_points_outside_is_refused(field: str, kind: str, value: float) -> None:
@@ -495,6 +496,16 @@ def test_a_catboost_tree_of_nodes_that_points_outside_is_refused(policy: str, fi
     content[start : start + size] = np.full(size // np.dtype(kind).itemsize, 60_000, kind).tobytes()
     with pytest.raises(ValueError, match=r"."):
         catboost_binary.check(bytes(content))
+
+
+@pytest.mark.parametrize("policy", ["SymmetricTree", "Lossguide"])
+def test_columns_with_more_borders_than_a_bin_holds_are_read(policy: str) -> None:
+    pytest.importorskip("catboost")
+    matrix, label = boosters.rows(3000)
+    arguments = {"border_count": 1000, "iterations": 200, "grow_policy": policy}
+    model = estimators.build("catboost", arguments, 1).fit(matrix[:, :2], label)
+    assert max(map(len, model.get_borders().values())) > catboost_binary._BORDERS_OF_BIN
+    assert catboost_binary.check(model._serialize_model()).trees == 200
 
 
 def test_a_tree_deeper_than_any_is_refused() -> None:
