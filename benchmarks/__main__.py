@@ -59,6 +59,7 @@ def measure(command: Sequence[str], folder: Path, home: Path) -> Cost:
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))
     }
+    variables |= FOR_BOTH | {"HOME": str(home)}
     home.mkdir(parents=True, exist_ok=True)
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     log = home / "output.log"

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 KEPT_BYTES = 512 * 2**20
 """How much of the columns stays in memory: all of a table of a million rows and 25 columns."""
@@ -162,7 +163,36 @@ class ObservedTable:
 
     def _is_unique(self, name: str) -> bool:
         """Whether no two rows have the same value, or none."""
-        return bool(self[name].is_unique)
+        values = self[name]
+        if isinstance(values.dtype, pd.StringDtype) and _have_different_hashes(pa.array(values.array)):
+            return True
+        return bool(values.is_unique)
+
+
+def _have_different_hashes(texts: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether texts of one length, such as digests in hexadecimal, are all different by a hash of 64 bits.
+
+    False says nothing. Sorting hashes takes a tenth of the memory of a table of all texts.
+    """
+    ends = pc.min_max(pc.binary_length(texts))
+    width = ends["max"].as_py()
+    if texts.null_count or not width or width % 8 or ends["min"].as_py() != width:
+        return False
+    parts = [_hashes(part, width) for part in pa.chunked_array(texts).chunks]
+    ordered = np.sort(np.concatenate(parts))
+    return bool((ordered[1:] != ordered[:-1]).all())
+
+
+def _hashes(texts: pa.Array, width: int) -> npt.NDArray[np.uint64]:
+    """A hash of each text of `width` bytes: its words of eight bytes, each multiplied with an odd number."""
+    content = np.frombuffer(texts.buffers()[2], dtype=np.uint8)
+    first = texts.offset * width
+    words = content[first : first + len(texts) * width].view(np.uint64).reshape(len(texts), width // 8)
+    total = np.zeros(len(texts), dtype=np.uint64)
+    for at in range(width // 8):
+        total = (total ^ words[:, at]) * np.uint64(0x9E3779B97F4A7C15)
+        total ^= total >> np.uint64(32)
+    return total
 
 
 def _taken(values: pd.Series, at: slice | npt.NDArray[np.int64]) -> pd.Series:

@@ -166,21 +166,19 @@ def external_document(
     cut: external_record.Threshold,
     tune: prepared.Prepared,
     model_sha256: str,
-    settings: params.Params,
+    project: adopted.Project,
     split: SplitDocument,
     lock_sha256: str,
 ) -> TrainingDocument:
     """The training document of a model that was made elsewhere: what it is, and what is only declared."""
-    pipeline, external = model.pipeline, settings.train.external
-    if external is None:
-        raise ValueError("no model made elsewhere is declared")
+    pipeline = model.pipeline
     kinds = scoring.model_kinds(pipeline)
     scores = scoring.score(pipeline, tune.inputs(pipeline.feature_names_in_))
     figures = thresholds.measure(scores, tune.label, cut.value).to_json()
     if model.answer == "decisions":
         figures["roc_auc"] = None
     estimator = pipeline[-1]
-    protected = external_record.protected_at_decision(model, settings.data.protected)
+    protected = external_record.protected_at_decision(model, project.data.protected)
     return TrainingDocument.create(
         measurements={tune_constraints.PROTECTED_AT_DECISION: protected},
         estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
@@ -204,7 +202,7 @@ def external_document(
         libraries=_versions(None) | external_record.libraries(estimator),
         extras_sha256=_lock_digests({external_record.extra_of(estimator)}),
         requirements_sha256=lock_sha256,
-        external=external_record.external_model(external, model, cut, split),
+        external=external_record.external_model(project.external, model, cut, split),
     )
 
 
@@ -220,10 +218,10 @@ def main() -> None:
         return
     if validation.tables != split.tables:
         raise data_faults.VALIDATED_ANOTHER_TABLE(report=paths.VALIDATION_PREPARED, table=paths.PREPARED)
-    if settings.train.external is None:
+    if (external := settings.train.external) is None:
         _train_here(settings, split)
     else:
-        _adopt(settings, split)
+        _adopt(external, settings, split)
 
 
 def _train_here(settings: params.Params, split: SplitDocument) -> None:
@@ -257,64 +255,58 @@ def _train_here(settings: params.Params, split: SplitDocument) -> None:
     _log(selection, document.estimator, len(rows.label))
 
 
-def _adopt(settings: params.Params, split: SplitDocument) -> None:
+def _adopt(external: params.External, settings: params.Params, split: SplitDocument) -> None:
     """Take the model that was made elsewhere: nothing is fitted, and no label of a test row is read.
 
     It must be able to score every row that chooses or judges, before one of them does.
     """
-    choice = settings.train
-    if choice.external is None:
-        raise ValueError("no model made elsewhere is declared")
+    choice, kind = settings.train, file_format.format_of(external)
+    in_sandbox = kind == "mlflow"
     tune, test = prepared.read_splits(Path(), "tune", "test")
-    sample = tune if len(tune.label) else test
-    left_out = split.measurements["left_out"]
-    rows = answers.Rows(
-        by_split=prepared.read_keys(Path()),
-        left_out=int(left_out.value or 0) if isinstance(left_out, Measurement) else 0,
+    project = adopted.Project(
+        external=external,
+        data=settings.data,
+        rows=prepared.read(Path(), None) if in_sandbox else test,
+        threshold=choice.threshold.fixed,
+        protected_allowed=choice.protected_at_decision,
     )
-    if file_format.format_of(choice.external) == "mlflow":
-        model = _answers_of_folder(choice, settings.data)
-    else:
-        model = reading.adopt(choice, settings.data, sample, rows)
+    model = _answers_of_folder(project) if in_sandbox else reading.adopt(project, kind, _keys(split))
     for side in (tune, test) if model.ships else ():
-        reading.try_out(choice.external.file, model, side)
-    cut = external_record.threshold(choice.external.file, model, choice.threshold, tune)
+        reading.try_out(project.file, model, side)
+    cut = external_record.threshold(project.file, model, choice.threshold, tune)
     with files.replacing_folder(paths.TRAINED) as folder:
         decider = model_file.with_threshold(model.pipeline, cut.value)
         model_sha256 = model_file.save(decider, folder / paths.MODEL.name)
-        _refuse_unfaithful(decider, folder / paths.MODEL.name, model_sha256, sample)
+        _refuse_unfaithful(decider, folder / paths.MODEL.name, model_sha256, test)
     document = external_document(
         model=model,
         cut=cut,
         tune=tune,
         model_sha256=model_sha256,
-        settings=settings,
+        project=project,
         split=split,
         lock_sha256=files.sha256(paths.REQUIREMENTS_LOCK),
     )
     with files.replacing_folder(paths.TRAIN_FIGURES) as folder:
         pareto.write(folder, document.to_json()["candidates"])
     document.write(Path())
-    logger.info("took %s, made elsewhere; declared by %s", choice.external.file, choice.external.declared_by)
+    logger.info("took %s, made elsewhere; declared by %s", external.file, external.declared_by)
     logger.info("favourable from a score of %.4f (%s)", cut.value, cut.rule)
 
 
-def _answers_of_folder(choice: params.Train, data: params.Data) -> adopted.Adopted:
-    """What an MLflow folder answers for all rows, in a sandbox; no label is read."""
-    if choice.external is None:
-        raise ValueError("no model made elsewhere is declared")
-    folder, rows = Path(choice.external.file), prepared.read(Path(), None)
-    described = pyfunc_sandbox.describe(folder)
-    features = sandboxed.inputs(folder, described.features, choice, data, rows)
-    given = pyfunc_sandbox.answers(folder, features)
-    return sandboxed.adopt(
-        folder,
-        given.labels if given.numbers is None else given.numbers,
-        choice.external,
-        data.favourable,
-        rows,
-        described.made_with,
-    )
+def _keys(split: SplitDocument) -> answers.Rows:
+    """The hashes of the prepared rows, and how many rows of the table are not among them."""
+    left_out = split.measurements["left_out"]
+    number = left_out.value if isinstance(left_out, Measurement) else None
+    return answers.Rows(by_split=prepared.read_keys(Path()), left_out=int(number or 0))
+
+
+def _answers_of_folder(project: adopted.Project) -> adopted.Adopted:
+    """What an MLflow folder answers for all rows, in a sandbox."""
+    described = pyfunc_sandbox.describe(project.file)
+    given = pyfunc_sandbox.answers(project.file, sandboxed.inputs(described.features, project))
+    answered = given.labels if given.numbers is None else given.numbers
+    return sandboxed.adopt(answered, project, described.made_with)
 
 
 def _extra_locks(options: params.Train) -> dict[str, str] | None:

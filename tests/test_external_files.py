@@ -432,6 +432,30 @@ def test_an_xgboost_file_scores_as_xgboost(
     assert explanation["measurements"]["additivity_error"]["value"] <= 1e-6
 
 
+def test_an_xgboost_file_ends_at_its_best_round(
+    project: Project, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    numbers, label = elsewhere.numbers(frame), frame["label"]
+    model = xgboost.XGBClassifier(n_estimators=60, learning_rate=1, early_stopping_rounds=3)
+    model.fit(numbers[:400], label[:400], eval_set=[(numbers[400:], label[400:])], verbose=False)
+    assert model.best_iteration < model.get_booster().num_boosted_rounds() - 1
+    root = project("m.json", features=elsewhere.NUMBERS)
+    model.save_model(root / "external/m.json")
+    assert difference(scored(root, monkeypatch), frame, model.predict_proba(numbers)[:, 1]) <= SAME
+
+
+def test_a_booster_of_the_unfavourable_outcome_is_turned_round(
+    project: Project, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    numbers = elsewhere.numbers(frame)
+    model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(numbers, 1 - frame["label"])
+    content = model.booster_.model_to_string().encode()
+    root = project("m.txt", content, features=elsewhere.NUMBERS, favourable=0)
+    assert difference(scored(root, monkeypatch), frame, model.predict_proba(numbers)[:, 0]) <= SAME
+
+
 def test_boosters_of_another_objective_or_form_are_refused(
     project: Project, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -498,11 +522,12 @@ def test_an_onnx_graph_scores_as_the_formula_it_is(
 def test_graphs_that_reach_out_or_never_end_are_refused(
     graphs: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for content in graphs.hostile().values():
+    for reason, content in graphs.hostile().items():
         root = project("m.onnx", content, features=elsewhere.NUMBERS)
         set_external(root, features=elsewhere.NUMBERS)
-        with codes.raises("models.external_wrong_format"):
+        with codes.raises("models.external_wrong_format") as raised:
             scored(root, monkeypatch)
+        assert reason in raised.value.values["reason"]
 
 
 def test_graphs_without_probabilities_are_refused(

@@ -78,14 +78,20 @@ FORMS: dict[str, tuple[Any, str, list[float] | str]] = {
 @pytest.mark.parametrize("case", FORMS)
 @pytest.mark.parametrize("favourable", [1, 0])
 def test_numbers_and_labels_are_read_by_the_favourable_outcome(
-    favourable: int, case: str, tmp_path: Path, frame: pd.DataFrame
+    favourable: int, case: str, tmp_path: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, answer, expected = FORMS[case]
     rows = learnable.split(frame.head(len(given)).assign(split="test"), "test")
-    external = params.External(file="external/m", declared_by="x")
+    project = adopted.Project(
+        external=params.External(file="external/m", declared_by="x"),
+        data=learnable.data().model_copy(update={"favourable": favourable}),
+        rows=rows,
+    )
+    monkeypatch.chdir(tmp_path)
+    elsewhere.pyfunc(tmp_path / "external/m", LOGISTIC)
 
     def adopt() -> adopted.Adopted:
-        return sandboxed.adopt(tmp_path, given, external, favourable, rows, {})
+        return sandboxed.adopt(given, project, {})
 
     if isinstance(expected, str):
         with codes.raises(expected):

@@ -161,6 +161,18 @@ def test_a_long_table_is_the_same_read_by_column_and_in_parts(
     assert len(observed._recent) == 1
 
 
+def test_equal_texts_are_found_whatever_their_length() -> None:
+    digests = [f"{at:032x}" for at in np.random.default_rng(2).permutation(3_000)]
+    for texts in (digests, digests[:1], [text[:31] for text in digests], ["12345678", "87654321"], ["", "a"]):
+        table = pd.DataFrame({"x": pd.Series(texts, dtype="str")})
+        assert ObservedTable.of(table).is_unique("x") is (len({*texts}) == len(texts))
+        assert not ObservedTable.of(pd.concat([table, table.tail(1)])).is_unique("x")
+    chunks = pa.chunked_array([digests[:1_000], pa.array(digests).slice(1_000)])
+    assert raw_boundary.observed(pa.table({"x": chunks})).is_unique("x")
+    assert observed_table._have_different_hashes(chunks)
+    assert not observed_table._have_different_hashes(pa.array([None, digests[0]]))
+
+
 def test_a_shorter_prepared_table_is_padded_with_nulls() -> None:
     keys = {"row": ["a", "b", "c"], "split": ["train"] * 3}
     tables = {

@@ -1,5 +1,6 @@
 """Prepare parts the table and records what it did; nothing is dropped silently, nothing forbidden written."""
 
+import dataclasses
 import datetime as dt
 import decimal
 import hashlib
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -154,6 +156,39 @@ def test_a_feature_keeps_its_values_in_a_type_that_no_split_changes(
     feature = parted(table, data)["features"].column("x")
     assert feature.type == kind
     assert feature.to_pylist() == values
+
+
+@pytest.mark.parametrize("changes", [{}, {"row_key": None}, {"weight": "w", "cluster": "branch"}])
+def test_a_stored_table_is_prepared_in_parts_as_a_table_in_memory_is_whole(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Integers that are null only in the last part are numbers with gaps in the first one too."""
+    raw = tables.applications(
+        debt=[*range(399), None], w=np.linspace(1, 2, 400), branch=[f"b{at % 30}" for at in range(400)]
+    )
+    root = ready(tmp_path, raw, data=tables.DATA | changes)
+    pq.write_table(raw, root / "data/raw.parquet", row_group_size=90)
+    origin = dataclasses.replace(OriginDocument.read(root), sha256=files.sha256(root / "data/raw.parquet"))
+    origin.write(root)
+    evidence.raw_validation(table=origin.sha256).write(root)
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(prepare, "ROW_GROUP", 64)
+    prepare.main()
+    declared = params.load(root / "params.yaml")
+    units = split.identify(raw, declared.data)
+    sides = split.assign(units, raw, declared.split, declared.seed)
+    whole = prepare.partition(raw, units, sides, declared.data)
+    assert whole["features"].schema.field("debt").type == pa.float64()
+    for name, table in whole.items():
+        by_split = table.take(pc.array_sort_indices(pa.array(sides)))
+        stored = pq.ParquetFile(root / f"data/prepared/{name}.parquet")
+        assert stored.read().equals(by_split)
+        sizes = [stored.metadata.row_group(at).num_rows for at in range(stored.num_row_groups)]
+        rows = SplitDocument.read(root).rows
+        assert sizes == [
+            min(64, rows[side] - start) for side in prepared.SPLITS for start in range(0, rows[side], 64)
+        ]
+    assert not [*(root / "data").glob(".prepared*")]
 
 
 @pytest.mark.parametrize("column", [pa.array([dt.date(2025, 1, 1)] * 400), pa.array([[1]] * 400)])

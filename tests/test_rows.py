@@ -107,3 +107,17 @@ def test_numbered_copies_have_the_same_digests_in_any_order(letters: list[str]) 
     assert digests == {
         row.tobytes() for row in row_ids.numbered(row_ids.digests(pa.array(["a", "a", "a", "b"])))
     }
+
+
+@given(st.lists(st.binary(min_size=2, max_size=2)))
+def test_digests_sort_as_their_texts_though_their_halves_are_equal(halves: list[bytes]) -> None:
+    rows = [bytes([half[0] % 3]) * 8 + bytes([half[1] % 3]) * 8 for half in halves]
+    digest = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, 16)
+    sorting = row_ids.sorting(digest)
+    texts = row_ids.hexadecimal(digest).to_pylist()
+    ordered = [texts[at] for at in sorting.order]
+    assert ordered == sorted(texts)
+    assert sorting.different == len({*texts})
+    assert [text for text, is_first in zip(ordered, sorting.is_first, strict=True) if is_first] == sorted(
+        {*texts}
+    )

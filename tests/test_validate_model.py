@@ -146,3 +146,12 @@ def test_what_is_not_there_is_named(project: Path, monkeypatch: pytest.MonkeyPat
     with codes.raises("tasks.no_such_file"):
         validate_model.main()
     assert not (project / paths.REPORTS).exists()
+
+
+def test_a_link_is_refused_as_everywhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "real.skops").write_bytes(b"PK")
+    (project / "m.skops").symlink_to(project / "real.skops")
+    words = ["--data", "../loanapp.csv", "--model", "m.skops"]
+    monkeypatch.setattr(sys, "argv", ["tasks.validate_model", *words])
+    with codes.raises("data.external_link"):
+        validate_model.main()

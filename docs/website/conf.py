@@ -42,6 +42,7 @@ FIRST_GUIDES = (
     "configuration",
     "your-model",
     "data",
+    "external-models",
     "fairness",
     "governance",
     "approvals",

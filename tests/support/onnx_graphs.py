@@ -98,7 +98,7 @@ def margins(weights: Sequence[float]) -> bytes:
 
 
 def hostile() -> dict[str, bytes]:
-    """Graphs that must not be run, by what is wrong with them."""
+    """Graphs that must not be run, by the words of the reason why not."""
     taken, given = [_features()], [_answer(width=3)]
     custom = helper.make_node("Run", ["features"], ["probability"], domain="evil.example")
     opsets = [*OPSETS, helper.make_opsetid("evil.example", 1)]
@@ -125,12 +125,12 @@ def hostile() -> dict[str, bytes]:
         "own", "Own", ["x"], ["y"], [helper.make_node("Sigmoid", ["x"], ["y"])], [OPSETS[0]]
     )
     return {
-        "an operator of its own": model([custom], taken, given, opsets=opsets),
+        "is not a standard one": model([custom], taken, given, opsets=opsets),
         "numbers from another file": model([product], taken, [_answer()], [outside]),
-        "a random draw": model([random], taken, given),
-        "a loop": model([loop, sigmoid], taken, given, [always, many]),
+        "RandomNormalLike may never end, or draws": model([random], taken, given),
+        "Loop may never end": model([loop, sigmoid], taken, given, [always, many]),
         "functions of its own": model([sigmoid], taken, given, functions=[function]),
-        "a graph without an end": model([sigmoid], [], given),
+        "features": model([sigmoid], [], given),
         "no operators": model([], taken, [_features()]),
     }
 

@@ -7,7 +7,7 @@ rows it must have is for the caller to decide.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,12 +47,12 @@ def read(file: str, key: str, columns: Sequence[str] = (), texts: Sequence[str] 
     ):
         bindings.bind(connection, source, uses)
         duckdb_engine.refuse_empty(connection)
-        table = duckdb_engine.stream(connection, "SELECT * FROM source", uses.identities).read_all()
-    needed = [key, *columns]
-    if missing := [name for name in needed if name not in table.column_names]:
-        names = ", ".join(f"`{name}`" for name in missing)
-        there = ", ".join(f"`{name}`" for name in table.column_names)
-        raise faults.EXTERNAL_COLUMNS_MISSING(path=file, columns=names, there=there)
+        there = [row[0] for row in connection.execute("DESCRIBE source").fetchall()]
+        if missing := [name for name in (key, *columns) if name not in there]:
+            raise faults.EXTERNAL_COLUMNS_MISSING(path=file, columns=_listed(missing), there=_listed(there))
+        names = ", ".join(map(duckdb_engine.name, dict.fromkeys((key, *columns))))
+        select = f"SELECT {names} FROM source"  # noqa: S608 - names as DuckDB quotes them
+        table = duckdb_engine.stream(connection, select, uses.identities).read_all()
     keys = row_ids.canonical(table.column(key), key)
     if keys.null_count:
         raise faults.EXTERNAL_KEY_NULL(path=file, column=key, rows=keys.null_count)
@@ -67,3 +67,7 @@ def contained(keys: npt.NDArray[np.uint8], among: npt.NDArray[np.uint8]) -> npt.
     """Which of the digests `keys` (n, 16) are among the digests `among` (m, 16); shape (n,)."""
     groups = row_ids.groups(np.concatenate([among, keys]))
     return np.isin(groups[len(among) :], groups[: len(among)])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

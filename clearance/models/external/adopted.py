@@ -4,16 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from sklearn.pipeline import Pipeline
 
+from clearance import labels, params
+from clearance.data.tables import prepared
 from clearance.models.external.inputs import Inputs
 from clearance.models.scoring import Kind
 from clearance.params.external import Format
 
 Answer = Literal["scores", "decisions"]
 Origin = Literal["computed", "sandboxed", "declared"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Project:
+    """What a model made elsewhere must fit: its declaration, the roles of the columns, and some rows.
+
+    `threshold` is the declared one, None where none is. `protected_allowed`: it may take in protected
+    attributes. `rows` give the names and the kinds of features; no label of theirs is read.
+    """
+
+    external: params.External
+    data: params.Data
+    rows: prepared.Prepared
+    threshold: float | None = None
+    protected_allowed: bool = False
+
+    @property
+    def file(self) -> Path:
+        """The model's file or folder."""
+        return Path(self.external.file)
+
+    @property
+    def favourable(self) -> str | None:
+        """The model's own name for the favourable outcome, as a canonical text."""
+        own = self.external.favourable
+        return labels.text(self.data.favourable if own is None else own)
 
 
 @dataclass(frozen=True, kw_only=True)

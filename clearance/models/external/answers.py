@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.pipeline import Pipeline
 
-from clearance import files, params
+from clearance import files
 from clearance.data import faults as data_faults
 from clearance.data.sources import keyed_table
 from clearance.data.tables import row_ids
@@ -33,22 +33,20 @@ class Rows:
     left_out: int = 0
 
 
-def read(
-    external: params.External, data: params.Data, rows: Rows, threshold: float | None
-) -> adopted.Adopted:
+def read(project: adopted.Project, rows: Rows) -> adopted.Adopted:
     """The answers as a model of these rows. Raises DataError or ConfigurationError on what does not fit.
 
-    Every row that chooses or judges must have its answer; a train row may have one. `threshold` is the
-    declared one: scores must decide by it as the decisions say, where the table holds both.
+    Every row that chooses or judges must have its answer; a train row may have one. Where the table holds
+    scores and decisions, the declared threshold must decide as the decisions say.
     """
-    file = external.file
-    if data.row_key is None:
+    external, file, threshold = project.external, project.external.file, project.threshold
+    if project.data.row_key is None:
         raise data_faults.EXTERNAL_NEEDS_KEY(path=file)
     named = [name for name in (external.score, external.decision) if name is not None]
     texts = [external.decision] if external.decision else []
-    table = keyed_table.read(file, external.key or data.row_key, named, texts)
+    table = keyed_table.read(file, external.key or project.data.row_key, named, texts)
     _refuse_other_rows(file, table.keys, rows)
-    decisions = None if external.decision is None else _decisions(external, table.columns, data.favourable)
+    decisions = None if external.decision is None else _decisions(project, table.columns)
     if external.score is not None:
         scores = _scores(file, external.score, table.columns.column(external.score))
         if decisions is not None:
@@ -100,21 +98,17 @@ def _scores(file: str, name: str, column: pa.ChunkedArray) -> npt.NDArray[np.flo
     return scores
 
 
-def _decisions(
-    external: params.External, columns: pa.Table, favourable: params.Scalar
-) -> npt.NDArray[np.bool_]:
+def _decisions(project: adopted.Project, columns: pa.Table) -> npt.NDArray[np.bool_]:
     """Whether each decision is the favourable one."""
-    name = str(external.decision)
+    file, name, wanted = project.external.file, str(project.external.decision), project.favourable
     texts = row_ids.canonical(columns.column(name), name)
     if texts.null_count:
-        raise faults.DECISIONS_MISSING(path=external.file, column=name, rows=texts.null_count)
+        raise faults.DECISIONS_MISSING(path=file, column=name, rows=texts.null_count)
     values = sorted(pc.unique(texts).to_pylist())
-    wanted = favourable if external.favourable is None else external.favourable
-    text = row_ids.canonical_value(wanted)
-    if len(values) > 2 or text not in values:
+    if len(values) > 2 or wanted not in values:
         shown = ", ".join(values[:5])
-        raise faults.DECISIONS_UNCLEAR(path=external.file, column=name, favourable=wanted, values=shown)
-    decided: npt.NDArray[np.bool_] = pc.equal(texts, text).to_numpy(zero_copy_only=False)
+        raise faults.DECISIONS_UNCLEAR(path=file, column=name, favourable=wanted, values=shown)
+    decided: npt.NDArray[np.bool_] = pc.equal(texts, wanted).to_numpy(zero_copy_only=False)
     return decided
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from clearance import files, labels, params
-from clearance.data.tables import prepared, row_ids
+from clearance import files
+from clearance.data.tables import row_ids
 from clearance.models import scoring
 from clearance.models.external import adopted, faults
 from clearance.models.external.file_model import FileModel
@@ -21,29 +21,19 @@ from clearance.models.external.model_read import ModelRead
 from clearance.models.external.relabelled import Relabelled
 
 
-def adopt(
-    file: Path,
-    read: ModelRead,
-    choice: params.Train,
-    data: params.Data,
-    rows: prepared.Prepared,
-) -> adopted.Adopted:
-    """The model with its features found among those of `rows`, and our label 1 for its favourable outcome.
+def adopt(read: ModelRead, project: adopted.Project) -> adopted.Adopted:
+    """The model with its features found among the project's, and our label 1 for its favourable outcome.
 
     Raises ConfigurationError on other features or outcomes than this project's.
     """
-    external = choice.external
-    if external is None:
-        raise ValueError("no model made elsewhere is declared")
-    kinds = input_kinds(file, read.features, read.inputs, choice, data, rows)
-    wanted = data.favourable if external.favourable is None else external.favourable
-    favourable = favourable_place(file, read.classes, labels.text(wanted))
+    kinds = input_kinds(read.features, read.inputs, project)
+    favourable = favourable_place(read.classes, project)
     by_position = read.features is None and not isinstance(read.model, FileModel)
     ours = favourable == 1 and list(read.model.classes_) == [0, 1] and not by_position
     model = read.model if ours else Relabelled(read.model, favourable, by_position)
     return adopted.Adopted(
         format=read.format,
-        sha256=files.sha256(file),
+        sha256=files.sha256(project.file),
         pipeline=adopted.pipeline(kinds, model),
         origin="computed",
         threshold=read.threshold,
@@ -75,34 +65,31 @@ def of_estimator(
     )
 
 
-def input_kinds(  # noqa: PLR0917 - what is known of the inputs, and what they are compared with
-    file: Path,
-    named: Sequence[str] | None,
-    count: int | None,
-    choice: params.Train,
-    data: params.Data,
-    rows: prepared.Prepared,
+def input_kinds(
+    named: Sequence[str] | None, count: int | None, project: adopted.Project
 ) -> dict[str, scoring.Kind]:
     """The inputs of a model in its order, each with its kind: `named` by the file, or else declared.
 
     `count` is how many inputs it takes; None where it does not say. Raises ConfigurationError on other
-    features than the project's, and on protected attributes that `train` does not allow.
+    features than the project's, and on protected attributes that are not allowed.
     """
-    declared = choice.external.features if choice.external else None
-    names = _names(file, named, count, declared)
-    kinds = _kinds(file, names, data, rows)
+    rows, names = project.rows, _names(named, count, project)
     used = [name for name in names if name in rows.protected.columns]
-    if used and not choice.protected_at_decision:
-        raise faults.PROTECTED_INPUTS(path=file, names=", ".join(used))
-    return kinds
+    own = [name for name in names if name not in used]
+    if differences := _differences(own, list(map(str, rows.features.columns))):
+        raise faults.FEATURES_DIFFER(path=project.file, differences=differences)
+    if used and not project.protected_allowed:
+        raise faults.PROTECTED_INPUTS(path=project.file, names=", ".join(used))
+    declared = {name: column.type for name, column in project.data.columns.items()}
+    kinds = scoring.kinds(rows.features, declared) | dict.fromkeys(used, "category")
+    return {name: kinds[name] for name in names}
 
 
-def _names(
-    file: Path, named: Sequence[str] | None, count: int | None, declared: Sequence[str] | None
-) -> list[str]:
+def _names(named: Sequence[str] | None, count: int | None, project: adopted.Project) -> list[str]:
+    file, declared = project.file, project.external.features
     if named is None and declared is None:
         raise faults.FEATURES_UNNAMED(path=file, count="" if count is None else f"{count} ")
-    if named is not None and declared is not None and list(named) != list(declared):
+    if named is not None and declared is not None and list(named) != declared:
         differences = _differences(named, declared) or "another order"
         raise faults.FEATURES_CONTRADICT(path=file, differences=differences)
     names = list(named if named is not None else declared or ())
@@ -112,19 +99,6 @@ def _names(
     return names
 
 
-def _kinds(
-    file: Path, names: Sequence[str], data: params.Data, rows: prepared.Prepared
-) -> dict[str, scoring.Kind]:
-    features = list(map(str, rows.features.columns))
-    protected = [name for name in names if name in rows.protected.columns]
-    own = [name for name in names if name not in protected]
-    if differences := _differences(own, features):
-        raise faults.FEATURES_DIFFER(path=file, differences=differences)
-    declared = {name: column.type for name, column in data.columns.items()}
-    kinds = scoring.kinds(rows.features, declared) | dict.fromkeys(protected, "category")
-    return {name: kinds[name] for name in names}
-
-
 def _differences(own: Sequence[str], features: Sequence[str]) -> str:
     """What one side has and the other lacks, in words; empty where both name the same."""
     extra, lacking = sorted({*own} - {*features}), sorted({*features} - {*own})
@@ -132,15 +106,15 @@ def _differences(own: Sequence[str], features: Sequence[str]) -> str:
     return "; ".join(f"{words} {', '.join(f'`{name}`' for name in names)}" for words, names in parts if names)
 
 
-def favourable_place(file: Path, classes: Sequence[Any], favourable: str | None) -> int:
-    """The place of the favourable outcome, a canonical text, among the model's two.
+def favourable_place(classes: Sequence[Any], project: adopted.Project) -> int:
+    """The place of the favourable outcome among the model's two.
 
     Raises ConfigurationError where the model has other outcomes than two, or none of that name.
     """
     shown = ", ".join(map(str, classes[:5]))
     if len(classes) != 2:
-        raise faults.NOT_TWO_CLASSES(path=file, count=len(classes), classes=shown)
+        raise faults.NOT_TWO_CLASSES(path=project.file, count=len(classes), classes=shown)
     texts = [row_ids.canonical_value(label) for label in classes]
-    if texts.count(favourable) != 1:
-        raise faults.FAVOURABLE_UNKNOWN(path=file, classes=shown, favourable=favourable)
-    return texts.index(favourable)
+    if texts.count(project.favourable) != 1:
+        raise faults.FAVOURABLE_UNKNOWN(path=project.file, classes=shown, favourable=project.favourable)
+    return texts.index(project.favourable)

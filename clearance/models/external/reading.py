@@ -11,36 +11,21 @@ from pathlib import Path
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from clearance import params
 from clearance.data.tables import prepared
 from clearance.models import model_file, scoring
-from clearance.models.external import (
-    adopted,
-    answers,
-    faults,
-    file_format,
-    model_files,
-    runtime_file,
-    skops_file,
-)
+from clearance.models.external import adopted, answers, faults, model_files, runtime_file, skops_file
 from clearance.models.external.model_read import ModelRead
 from clearance.params.external import Format
 
 
-def adopt(
-    choice: params.Train, data: params.Data, sample: prepared.Prepared, rows: answers.Rows
-) -> adopted.Adopted:
-    """The model that `train.external` names, as one of ours; `sample` are rows with the project's features.
+def adopt(project: adopted.Project, kind: Format, rows: answers.Rows) -> adopted.Adopted:
+    """The model in a file of that kind, or in a table of answers for these rows, as one of ours.
 
     Raises ConfigurationError or DataError on a file that may not be loaded or does not fit the project.
     """
-    external = choice.external
-    if external is None:
-        raise ValueError("no model made elsewhere is declared")
-    kind, path = file_format.format_of(external), Path(external.file)
     if kind == "table":
-        return answers.read(external, data, rows, choice.threshold.fixed)
-    return model_files.adopt(path, _read(kind, path), choice, data, sample)
+        return answers.read(project, rows)
+    return model_files.adopt(_read(kind, project.file), project)
 
 
 def _read(kind: Format, path: Path) -> ModelRead:
@@ -51,10 +36,10 @@ def _read(kind: Format, path: Path) -> ModelRead:
     return model_files.of_estimator(path, estimator, threshold, {"scikit-learn": version})
 
 
-def try_out(file: str, model: adopted.Adopted, sample: prepared.Prepared) -> None:
+def try_out(file: Path, model: adopted.Adopted, rows: prepared.Prepared) -> None:
     """Raise ConfigurationError unless the model scores these rows, each with a probability."""
     try:
-        scores = scoring.score(model.pipeline, sample.inputs(model.pipeline.feature_names_in_))
+        scores = scoring.score(model.pipeline, rows.inputs(model.pipeline.feature_names_in_))
     except (TypeError, ValueError, LookupError, AttributeError, NotFittedError) as error:
         raise faults.WRONG_SHAPE(path=file, reason=model_file.reason_of(error)) from None
     if outside := int(np.count_nonzero(~((scores >= 0) & (scores <= 1)))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clearance import params
@@ -42,7 +43,7 @@ class Threshold:
 
 
 def threshold(
-    file: str, model: adopted.Adopted, choice: params.Threshold, tune: prepared.Prepared
+    file: Path, model: adopted.Adopted, choice: params.Threshold, tune: prepared.Prepared
 ) -> Threshold:
     """The threshold of the model: its own, the declared one, or the one that `tune` rows choose.
 
