@@ -66,6 +66,9 @@ def _head(before: str, after: str) -> str:
 LIGHTGBM: dict[str, str] = {
     "cut": lightgbm()[:300],
     "cut after its trees": lightgbm(tail=""),
+    "a parameter without a colon": lightgbm(tail=TAIL.replace("[objective: binary]", "[objective]")),
+    "no parameter": lightgbm(tail=TAIL.replace("[objective: binary]", "[]")),
+    "no end of its parameters": lightgbm(tail=TAIL.replace("end of parameters\n", "")),
     "empty": "",
     "a child elsewhere": _tree("left_child=1 -1", "left_child=9 -1"),
     "a leaf elsewhere": _tree("right_child=-2 -3", "right_child=-2 -2000000000"),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import io
 import json
 import pickle
@@ -37,6 +38,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
+from assurance import hostile_boosters
 from clearance.models import model_file
 
 
@@ -249,6 +251,42 @@ def _nodes() -> dict[str, Callable[[Place], Node]]:
     }
 
 
+_OF_LIBRARIES = {
+    "catboost": "catboost.core.CatBoostClassifier",
+    "lightgbm": "lightgbm.sklearn.LGBMClassifier",
+    "xgboost": "xgboost.sklearn.XGBClassifier",
+}
+_HONEST = _text(hostile_boosters.lightgbm())
+
+
+def _with_a_call() -> dict[str, Callable[[Place], Node]]:
+    """A function among the settings of each library that is installed: without it nothing could run."""
+    return {
+        f"a function among the settings of {library}": lambda p, name=name: _booster(
+            name, callbacks=_on_key(_node("FunctionNode", "os.system"), p.shell)
+        )
+        for library, name in _OF_LIBRARIES.items()
+        if importlib.util.find_spec(library)
+    }
+
+
+def _booster(name: str, **state: Node) -> Node:
+    return _node("ObjectNode", name, content=_dict(state))
+
+
+def _lightgbm(case: str) -> bytes:
+    return _archive(_booster("lightgbm.basic.Booster", _handle=_text(hostile_boosters.LIGHTGBM[case])))
+
+
+def _xgboost(case: str) -> bytes:
+    return _bytes(json.dumps(hostile_boosters.snapshot(hostile_boosters.XGBOOST[case]())).encode())
+
+
+def _bytes(content: bytes) -> bytes:
+    handle = _node("BytearrayNode", "builtins.bytearray", file="0.bin")
+    return _archive(_booster("xgboost.core.Booster", handle=handle), **{"0_bin": content})
+
+
 def _in_old_protocol(place: Place) -> bytes:
     return _archive(
         _node("FunctionNode", "x.y", content={"module_path": place.module, "function": "fire"}), protocol=0
@@ -438,7 +476,8 @@ def _all() -> list[Payload]:
         return plain(kind, None, **{name: lambda _, make=make: make() for name, make in makers.items()})
 
     pickles = _pickles()
-    nodes = {name: lambda p, make=make: _archive(make(p)) for name, make in _nodes().items()}
+    made = _nodes() | _with_a_call()
+    nodes = {name: lambda p, make=make: _archive(make(p)) for name, make in made.items()}
     return [
         *plain("pickle", "pickle", **pickles),
         *plain(
@@ -524,6 +563,35 @@ def _all() -> list[Payload]:
                     lambda f: vars(f).update(_validate_X_predict=np.float32)
                 ),
                 "a tree in what is none": _posing,
+            },
+        ),
+        *still(
+            "booster",
+            **{
+                "LightGBM, a child elsewhere": lambda: _lightgbm("a child elsewhere"),
+                "LightGBM, a child that is its parent": lambda: _lightgbm("a child that is its parent"),
+                "LightGBM, a column that is not there": lambda: _lightgbm("a column that is not there"),
+                "LightGBM, a billion leaves": lambda: _lightgbm("a billion leaves"),
+                "LightGBM, a size beyond the file": lambda: _lightgbm("a size beyond the file"),
+                "LightGBM, another objective": lambda: _lightgbm("another objective"),
+                "LightGBM, a second text": lambda: _archive(
+                    _booster("lightgbm.basic.Booster", _handle=_HONEST, handle=_HONEST)
+                ),
+                "XGBoost, a child elsewhere": lambda: _xgboost("a child elsewhere"),
+                "XGBoost, a child that is its parent": lambda: _xgboost("a child that is its parent"),
+                "XGBoost, a column that is not there": lambda: _xgboost("a column that is not there"),
+                "XGBoost, a billion nodes": lambda: _xgboost("a billion nodes"),
+                "XGBoost, a leaf that is no number": lambda: _xgboost("a leaf that is no number"),
+                "XGBoost, a list longer than the file": lambda: _bytes(
+                    hostile_boosters.XGBOOST_BYTES["a binary list longer than the file"]
+                ),
+                "CatBoost, offsets beyond the file": lambda: _archive(
+                    _booster(
+                        "catboost.core.CatBoostClassifier",
+                        __model=_node("BytesNode", "builtins.bytes", file="0.bin"),
+                    ),
+                    **{"0_bin": b"CBM1" + (60).to_bytes(4, "little") + b"\xff" * 60},
+                ),
             },
         ),
     ]

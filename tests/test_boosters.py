@@ -12,6 +12,7 @@ import pytest
 import skops.io
 
 from assurance import hostile_boosters
+from clearance import params
 from clearance.errors import ConfigurationError, IntegrityError
 from clearance.models import attribution, estimators, model_file, scoring, tune_constraints
 from clearance.models.boosters import (
@@ -22,6 +23,7 @@ from clearance.models.boosters import (
     ubjson,
     xgboost_model,
 )
+from clearance.preflight import estimator_checks
 from tasks import train
 from tests.support import boosters, learnable
 from tests.support.boosters import EACH, SMALL, installed
@@ -465,6 +467,7 @@ def test_a_catboost_model_is_refused_wherever_it_is_cut() -> None:
         ("starts", "<i4", 1),
         ("leaf_values", "<f8", np.nan),
         ("leaf_values", "<f8", np.inf),
+        ("bins", "<u4", 40_000),
     ],
 )
 def test_a_catboost_tree_that_points_outside_is_refused(field: str, kind: str, value: float) -> None:
@@ -493,6 +496,16 @@ def test_a_catboost_tree_of_nodes_that_points_outside_is_refused(policy: str, fi
     content[start : start + size] = np.full(size // np.dtype(kind).itemsize, 60_000, kind).tobytes()
     with pytest.raises(ValueError, match=r"."):
         catboost_binary.check(bytes(content))
+
+
+@pytest.mark.parametrize("policy", ["SymmetricTree", "Lossguide"])
+def test_columns_with_more_borders_than_a_bin_holds_are_read(policy: str) -> None:
+    pytest.importorskip("catboost")
+    matrix, label = boosters.rows(3000)
+    arguments = {"border_count": 1000, "iterations": 200, "grow_policy": policy}
+    model = estimators.build("catboost", arguments, 1).fit(matrix[:, :2], label)
+    assert max(map(len, model.get_borders().values())) > catboost_binary._BORDERS_OF_BIN
+    assert catboost_binary.check(model._serialize_model()).trees == 200
 
 
 def test_a_tree_deeper_than_any_is_refused() -> None:
@@ -557,3 +570,41 @@ def test_a_model_whose_library_is_not_installed_says_so(
     with pytest.raises(ConfigurationError) as excinfo:
         model_file.load(path, digest)
     assert excinfo.value.code == "models.extra_not_installed"
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "known"),
+    [
+        pytest.param("lightgbm", "num_leave", "lambda_l1", marks=installed("lightgbm").marks),
+        pytest.param("xgboost", "max_dept", "monotone_constraints", marks=installed("xgboost").marks),
+        pytest.param("catboost", "iteration", "l2_leaf_reg", marks=installed("catboost").marks),
+    ],
+)
+def test_an_argument_that_a_library_would_ignore_is_refused(name: str, argument: str, known: str) -> None:
+    assert estimators.build(name, {known: None if name == "xgboost" else 1.0}, 1)
+    with pytest.raises(ConfigurationError) as excinfo:
+        estimators.build(name, {argument: 5}, 1)
+    assert excinfo.value.code == "models.unknown_argument"
+    assert "did you mean" in excinfo.value.values["suggestion"]
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_what_a_library_refuses_in_its_own_words_is_one_clear_error(name: str) -> None:
+    wrong = {"lightgbm": {"num_leaves": 1}, "xgboost": {"max_depth": -3}, "catboost": {"depth": 90}}[name]
+    choice = learnable.choice(estimator=name, arguments=wrong)
+    with pytest.raises(ConfigurationError) as excinfo:
+        train.train(TRAIN, TUNE, learnable.data(), choice, 1)
+    assert excinfo.value.code == "models.cannot_be_fitted"
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_check_finds_an_extra_ready_and_names_the_one_that_is_missing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = params.Train.model_validate({"estimator": name, "mitigation": "reweighing"})
+    assert list(estimator_checks.check(choice, learnable.ROOT)) == []
+    path = params.Train.model_validate({"estimator": estimators.BUILT_IN[name].path})
+    assert list(estimator_checks.check(path, learnable.ROOT)) == []
+    monkeypatch.setattr("importlib.metadata.packages_distributions", dict)
+    (problem,) = estimator_checks.check(path, learnable.ROOT)
+    assert problem.error.code == "models.extra_not_installed"

@@ -13,6 +13,7 @@ import grimp
 import pytest
 import yaml
 
+from clearance import paths
 from tools import code_deps
 
 ROOT = Path(__file__).parent.parent
@@ -91,6 +92,14 @@ def test_a_change_on_the_ground_floor_makes_these_stages_stale(
 @pytest.mark.parametrize("stage", ORDER)
 def test_every_stage_stands_on_the_locked_environment(stage: str) -> None:
     assert "requirements.lock" in STAGES[stage]["deps"]
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_a_stage_that_opens_models_stands_on_the_locks_of_the_optional_libraries(stage: str) -> None:
+    dependencies = set(STAGES[stage]["deps"])
+    opens_models = "clearance/models/model_file.py" in dependencies
+    locks = set(map(str, paths.EXTRA_LOCKS.values()))
+    assert locks & dependencies == (locks if opens_models else set())
 
 
 @pytest.mark.parametrize("stage", ORDER)

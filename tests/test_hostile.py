@@ -82,6 +82,11 @@ def test_the_honest_model_is_loaded_and_released_after_all_that(aim: hostile.Tar
         ("categories without a table", "splits by categories"),
         ("rows taken as binned", "does not check its rows itself"),
         ("a tree in what is none", "a column that does not exist"),
+        ("LightGBM, a child elsewhere", "a child of a node is out of range"),
+        ("LightGBM, a second text", "does not hold one text"),
+        ("XGBoost, a child that is its parent", "reaches a node twice"),
+        ("XGBoost, a list longer than the file", "it is cut"),
+        ("CatBoost, offsets beyond the file", "it is cut"),
     ],
 )
 def test_what_skops_would_let_pass_is_refused_for_its_own_reason(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 import py_compile
@@ -11,6 +12,7 @@ import site
 import socket
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,6 +217,24 @@ def test_what_was_altered_is_named_also_after_it_was_sound(packages: Path, alter
         installation.ensure_unaltered()
 
 
+SOURCED = {
+    "PKG-INFO": "Metadata-Version: 2.1\nName: sourced\nVersion: 1.0\n",
+    "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+    "backend.py": """
+import zipfile
+def build_wheel(folder, *_):
+    info, name = "sourced-1.0.dist-info", "sourced-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as archive:
+        archive.writestr("sourced.py", "")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: sourced\\nVersion: 1.0\\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return name
+""",
+}
+"""A package that is published as source alone."""
+
+
 @pytest.mark.slow
 def test_a_new_environment_holds_what_the_lock_pins_by_hash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -234,10 +254,20 @@ def test_a_new_environment_holds_what_the_lock_pins_by_hash(
     with raises("reproduction.environment_not_made"):
         new_environment.make([lock], tmp_path / "new")
     lock.write_text(f"tiny==1.0 --hash=sha256:{sha256}\n")
+    source = tmp_path / "sourced-1.0.tar.gz"
+    with tarfile.open(source, "w:gz") as packed:
+        for name, text in SOURCED.items():
+            member = tarfile.TarInfo(f"sourced-1.0/{name}")
+            member.size = len(text.encode())
+            packed.addfile(member, io.BytesIO(text.encode()))
     extra = tmp_path / "requirements-more.lock"  # another lock may pin the same package alike
-    extra.write_text(lock.read_text())
+    pin = hashlib.sha256(source.read_bytes()).hexdigest()
+    extra.write_text(f"{lock.read_text()}sourced==1.0 --hash=sha256:{pin}\n")
+    with raises("reproduction.environment_not_made"):  # its set-up would run
+        new_environment.make([lock, extra], tmp_path / "new")
+    monkeypatch.setattr(new_environment, "FROM_SOURCE", ("sourced",))
     python = new_environment.make([lock, extra], tmp_path / "new")
-    words = [python, "-I", "-c", "import tiny, sys; print(tiny.WORD, sys.prefix)"]
+    words = [python, "-I", "-c", "import sourced, tiny, sys; print(tiny.WORD, sys.prefix)"]
     result = subprocess.run(words, capture_output=True, text=True, check=True)
     assert result.stdout == f"1 {tmp_path / 'new'}\n"
 

@@ -18,8 +18,9 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from clearance import cli
+from clearance import cli, paths
 from clearance import files as artifacts
+from clearance.errors import ClearanceError
 from clearance.reproduction import differences, rebuild, source_rebuild
 from clearance.reproduction import rebuild_record as records
 from clearance.reproduction.differences import Conclusion
@@ -463,3 +464,27 @@ def test_the_command_prints_the_report_and_ends_by_its_conclusion(
     assert excinfo.value.code == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "different: 5 of 6 outputs have the recorded digest"
+
+
+@pytest.mark.parametrize(
+    ("section", "locks"),
+    [
+        ({"estimator": "logistic_regression"}, []),
+        ({"estimator": "lightgbm"}, ["requirements-lightgbm.lock"]),
+        ({"estimator": "xgboost.XGBClassifier", "arguments": {}}, ["requirements-xgboost.lock"]),
+        (
+            {"candidates": {"estimators": ["xgboost", {"estimator": "catboost"}], "mitigations": ["none"]}},
+            ["requirements-catboost.lock", "requirements-xgboost.lock"],
+        ),
+    ],
+)
+def test_an_environment_made_anew_has_the_optional_libraries_that_the_version_names(
+    section: dict[str, object], locks: list[str], true: RebuildRecord, tmp_path: Path
+) -> None:
+    described = true.model_copy(update={"params": yaml.safe_dump({"train": section})})
+    with pytest.raises(ClearanceError, match="locked"):
+        rebuild._locked_environment(tmp_path, described)
+    for name in ("requirements.lock", *map(str, paths.EXTRA_LOCKS.values())):
+        (tmp_path / name).touch()
+    names = [lock.name for lock in rebuild._locked_environment(tmp_path, described)]
+    assert names == ["requirements.lock", *locks]

@@ -10,7 +10,7 @@ import difflib
 import importlib
 import importlib.metadata
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +22,13 @@ from clearance.models.encoding import Encoding
 @dataclass(frozen=True, kw_only=True)
 class BuiltInEstimator:
     """An estimator with a short name: its import path, its arguments unless params.yaml sets them, and how
-    features are encoded for it.
+    features are encoded for it. `error` is the import path of its library's own exception, if it has one.
     """
 
     path: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     encoding: Encoding = "one_hot"
+    error: str | None = None
 
 
 BUILT_IN = {
@@ -44,12 +45,14 @@ BUILT_IN = {
         path="lightgbm.LGBMClassifier",
         defaults={"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1},
         encoding="ordinal",
+        error="lightgbm.basic.LightGBMError",
     ),
     "xgboost": BuiltInEstimator(path="xgboost.XGBClassifier", defaults={"n_jobs": 1}, encoding="ordinal"),
     "catboost": BuiltInEstimator(
         path="catboost.CatBoostClassifier",
         defaults={"allow_writing_files": False, "thread_count": 1, "verbose": False},
         encoding="ordinal",
+        error="catboost.CatBoostError",
     ),
 }
 """Beyond the libraries' defaults: enough steps to converge, trees shallow enough to be explained; one thread
@@ -105,11 +108,14 @@ def build(name: str, arguments: Mapping[str, Any], seed: int) -> Any:
 def refuse_unknown(kind: type, arguments: Mapping[str, Any], where: str) -> None:
     """Raise ConfigurationError when `kind` has no argument of one of these names; `where` is their key."""
     parameters = inspect.signature(kind).parameters
+    more: Collection[str] = ()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
+        if (further := _further_arguments(kind)) is None:
+            return
+        more = further
     for argument in arguments:
-        if argument not in parameters:
-            close = difflib.get_close_matches(argument, parameters, n=1)
+        if argument not in parameters and argument not in more:
+            close = difflib.get_close_matches(argument, [*parameters, *more], n=1)
             raise faults.UNKNOWN_ARGUMENT(
                 estimator=kind.__name__,
                 argument=argument,
@@ -117,6 +123,32 @@ def refuse_unknown(kind: type, arguments: Mapping[str, Any], where: str) -> None
                 key=where,
                 arguments=", ".join(parameters),
             )
+
+
+def _further_arguments(kind: type) -> Collection[str] | None:
+    """The arguments beyond its own that a class hands on to its library; None where nobody lists them.
+
+    LightGBM ignores one that it does not know, and XGBoost only warns.
+    """
+    match kind.__module__.split(".", 1)[0]:
+        case "lightgbm":
+            from lightgbm import basic
+
+            known = basic._ConfigAliases._get_all_param_aliases()
+            return {name for names in (known, *known.values()) for name in names}
+        case "xgboost":
+            return set(kind().get_params())
+        case _:
+            return None
+
+
+def refusals(estimator: Any) -> tuple[type[Exception], ...]:
+    """The exceptions with which an estimator refuses its arguments or rows."""
+    top = type(estimator).__module__.split(".", 1)[0]
+    paths_of_errors = {
+        built_in.error for built_in in BUILT_IN.values() if built_in.path.startswith(f"{top}.")
+    }
+    return (TypeError, ValueError, *(_class(path) for path in paths_of_errors if path))
 
 
 def unfitted(estimator: Any) -> Any:

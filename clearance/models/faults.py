@@ -167,7 +167,7 @@ UNTRUSTED_TYPES = ErrorKind(
     "models.untrusted_types",
     ConfigurationError,
     "the model holds types that are not trusted: {types}",
-    "have compliance review them and add them to {more_trusted}, or choose another estimator",
+    "have compliance review what creating one does, and add to {more_trusted}:{entries}",
 )
 NOT_LOADABLE = ErrorKind(
     "models.not_loadable",

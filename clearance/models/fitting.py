@@ -73,7 +73,7 @@ def recorded_warnings(estimator: Any) -> Iterator[list[str]]:
         warnings.simplefilter("ignore", Pandas4Warning)
         try:
             yield messages
-        except (TypeError, ValueError) as error:
+        except estimators.refusals(estimator) as error:
             name, reason = type(estimator).__name__, " ".join(str(error).split())
             raise faults.CANNOT_BE_FITTED(estimator=name, reason=reason) from error
     messages += sorted({" ".join(str(warning.message).split()) for warning in caught})

@@ -65,7 +65,10 @@ def save(model: Any, path: Path, more_trusted: Path = MORE_TRUSTED) -> str:
         raise faults.NOT_STORABLE(kind=_name(type(model)), reason=str(error)) from None
     untrusted = set(skops.io.get_untrusted_types(data=content)) - set(trusted_types(more_trusted))
     if untrusted:
-        raise faults.UNTRUSTED_TYPES(types=", ".join(sorted(untrusted)), more_trusted=more_trusted)
+        entries = (f"\n    - {{type: {name}, reason: why it may be loaded}}" for name in sorted(untrusted))
+        raise faults.UNTRUSTED_TYPES(
+            types=", ".join(sorted(untrusted)), more_trusted=more_trusted, entries="".join(entries)
+        )
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)
     return hashlib.sha256(content).hexdigest()

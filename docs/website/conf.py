@@ -40,6 +40,7 @@ toc_object_entries_show_parents = "hide"
 FIRST_GUIDES = (
     "start",
     "configuration",
+    "your-model",
     "data",
     "external-models",
     "fairness",

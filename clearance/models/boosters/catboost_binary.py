@@ -34,6 +34,7 @@ _TREES = {
     "scale": 14,
     "bias": 15,
     "biases": 16,
+    "bins": 17,
 }
 _NOT_NUMBERS = {
     "categories": 4,
@@ -45,6 +46,8 @@ _NOT_NUMBERS = {
 }
 _FLOAT = {"index": 1, "flat_index": 2, "borders": 3, "name": 4}
 _DEEPEST = 16
+_BIN = np.dtype([("column", "<u2"), ("mask", "u1"), ("place", "u1")])
+_BORDERS_OF_BIN = 254
 _VOLATILE = ("model_guid", "train_finish_time")
 """What CatBoost writes anew at each fit."""
 
@@ -88,7 +91,8 @@ def _check(core: _Table) -> Booster:
             raise ValueError(f"it has {what}, which are not checked")
     if forest.scalar(_TREES["dimension"], "<i", 0) != 1:
         raise ValueError("it is not a model of two classes")
-    names, borders = _columns(forest)
+    names, counts = _columns(forest)
+    borders = sum(counts)
     values = trees.numbers(forest.array(_TREES["leaf_values"], "<f8"), "leaf values")
     weights = trees.numbers(forest.array(_TREES["leaf_weights"], "<f8"), "leaf weights")
     if len(weights) not in {0, len(values)}:
@@ -107,6 +111,7 @@ def _check(core: _Table) -> Booster:
         raise ValueError("the starts of trees do not fit their sizes")
     if sizes.sum() != len(splits):
         raise ValueError("the sizes of trees do not fit their splits")
+    _check_bins(forest, splits, counts)
     steps = forest.array(_TREES["steps"], "<u2", 2)
     if len(steps):
         depth = _check_nodes(forest, steps, splits, sizes, borders=borders, leaves=len(values))
@@ -114,7 +119,7 @@ def _check(core: _Table) -> Booster:
         depth = int(sizes.max(initial=0))
         trees.ensure_within(splits, borders, "a split of a tree")
         trees.ensure_within(sizes, _DEEPEST + 1, "the depth of a tree")
-        if len(values) != (1 << sizes).sum():
+        if len(values) != (1 << sizes).sum() or forest.count(_TREES["leaf_of_node"]):
             raise ValueError("the leaf values do not fit the trees")
     return Booster(
         columns=len(names),
@@ -125,16 +130,35 @@ def _check(core: _Table) -> Booster:
     )
 
 
-def _columns(forest: _Table) -> tuple[tuple[str, ...], int]:
-    """The name of each column (empty: it has none), and how many borders there are in all."""
-    names, borders = [], 0
+def _check_bins(forest: _Table, splits: trees.Integers, counts: list[int]) -> None:
+    """What CatBoost would work out of splits and borders where the file did not hold it: it must be that."""
+    start, length = forest.span(_TREES["bins"], _BIN.itemsize)
+    if not length:
+        return
+    bins = np.frombuffer(forest.content, _BIN, length, start)
+    place = np.concatenate([np.arange(count) for count in counts])
+    before = np.concatenate([[0], np.cumsum(-(-np.array(counts) // _BORDERS_OF_BIN))])
+    column = np.repeat(before[:-1], counts) + place // _BORDERS_OF_BIN
+    trees.ensure_within(splits, len(place), "a split of a tree")
+    same = (
+        np.array_equal(bins["column"], column[splits])
+        and np.array_equal(bins["place"], (place % _BORDERS_OF_BIN + 1)[splits])
+        and not bins["mask"].any()
+    )
+    if not same:
+        raise ValueError("the bins of columns do not fit the splits")
+
+
+def _columns(forest: _Table) -> tuple[tuple[str, ...], list[int]]:
+    """The name of each column (empty: it has none), and how many borders it has."""
+    names, borders = [], []
     for place, column in enumerate(forest.tables(_TREES["floats"])):
         if {column.scalar(_FLOAT[name], "<i", -1) for name in ("index", "flat_index")} != {place}:
             raise ValueError("its columns are not numbered in order")
         own = trees.numbers(column.array(_FLOAT["borders"], "<f4"), "borders")
         if (np.diff(own) <= 0).any():
             raise ValueError("the borders of a column are not in order")
-        borders += len(own)
+        borders.append(len(own))
         names.append(column.text(_FLOAT["name"]))
     if not names:
         raise ValueError("it reads no columns")

@@ -43,6 +43,12 @@ _THRESHOLDS = re.compile(r"(inf|[-+.0-9eE]+)( (inf|[-+.0-9eE]+))*")
 _REALS = re.compile(r"[-+.0-9eE]+( [-+.0-9eE]+)*|")
 _OBJECTIVE = re.compile(r"binary sigmoid:[0-9.]+")
 _END = "end of trees\n"
+_TAIL = re.compile(
+    r"\nfeature_importances:\n([^\n=]+=[0-9]+\n)*"
+    r"(\nparameters:\n(\[[A-Za-z0-9_]+: [^\n]*\]\n)*\n?end of parameters\n)?"
+    r"(\npandas_categorical:[^\n]*\n?)?"
+)
+"""What follows the trees: LightGBM reads the parameters again, and looks for a colon in each line."""
 
 _CATEGORICAL, _MISSING = 1, 12
 """Bits of a node's decision: it splits by categories; how it takes missing values, 0 to 2 times 4."""
@@ -57,8 +63,8 @@ def check(text: str) -> Booster:
     if "\0" in text or "\r" in text:
         raise ValueError("it holds characters that a model text does not have")
     head, start, rest = text.partition("\nTree=")
-    blocks, end, _ = (start[1:] + rest).partition(_END)
-    if not start or not end:
+    blocks, end, tail = (start[1:] + rest).partition(_END)
+    if not start or not end or not _TAIL.fullmatch(tail):
         raise ValueError("it is cut, or not a LightGBM model")
     header = _pairs(head.rstrip("\n"), _HEADER)
     columns = _one(header, "max_feature_idx") + 1
