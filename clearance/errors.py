@@ -15,6 +15,7 @@ A refusal is never an error: it is a verdict (see `clearance.documents.measureme
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -100,9 +101,24 @@ class UnavailableError(TransientError):
     """A service does not answer."""
 
 
+class _Sentences(string.Formatter):
+    """`str.format` that also counts: `{rows:line|lines}` is "1 line", "1,989 lines", and "lines" for None."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        one, counts, many = format_spec.partition("|")
+        if not counts:
+            return str(super().format_field(value, format_spec))
+        return many if value is None else f"{value:,d} {one if value == 1 else many}"
+
+
+_SENTENCES = _Sentences()
+
+
 @dataclass(frozen=True)
 class ErrorKind:
     """A kind of fault: its stable code, its class, and its sentences as templates of `str.format`.
+
+    A template counts a whole number with `{rows:line|lines}`: "1 line", "1,989 lines".
 
     Each room lists its kinds in `faults.py`; `raise faults.NOT_A_PRIVATE_KEY(path=path)` makes one an error.
     """
@@ -114,5 +130,5 @@ class ErrorKind:
 
     def __call__(self, **values: Any) -> ClearanceError:
         """The error with these values in its sentences. Raises KeyError when a template lacks a value."""
-        fault, hint = self.fault.format(**values), self.hint.format(**values)
+        fault, hint = (_SENTENCES.format(template, **values) for template in (self.fault, self.hint))
         return self.error(fault, hint, code=self.code, values=values)

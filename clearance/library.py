@@ -287,6 +287,16 @@ def check(project: ProjectPath) -> list[Problem]:
     return preflight.check(environment.project_root(Path(project)))
 
 
+def left_to_run(project: ProjectPath) -> list[str]:
+    """What `check` cannot look at before a run, a sentence each; empty for a model that is trained here.
+
+    Raises as `check` does.
+    """
+    from clearance.preflight import check as preflight
+
+    return preflight.left_to_run(environment.project_root(Path(project)))
+
+
 def _enter(project: ProjectPath) -> Path:
     """The root of the project, with the defaults of its tools set. Raises ConfigurationError outside one."""
     root = environment.project_root(Path(project))

@@ -20,6 +20,11 @@ def count(number: int) -> str:
     return f"{number:,d}"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """The number with its noun: "1 line", "1,989 lines"; `many` is `one` with an "s" unless it is given."""
+    return f"{count(number)} {one if number == 1 else many or f'{one}s'}"
+
+
 def percent(rate: float | None) -> str:
     """A rate in [0, 1] as a percentage with one decimal; None, a rate over no rows, is "none"."""
     return "none" if rate is None else f"{rate * 100:.1f}%"

@@ -175,7 +175,8 @@ def declared_rows(units: split.Units, shares: params.Split, row_key: str | None)
         return DeclaredRows()
     if row_key is None:
         raise faults.EXTERNAL_NEEDS_KEY(path=file)
-    listed = keyed_table.read(file, row_key).keys
+    delimiter = keyed_table.Delimiter(setting=keyed_table.OF_TRAIN_ROWS, value=shares.trained_on_delimiter)
+    listed = keyed_table.read(file, row_key, delimiter).keys
     record = TrainedOn(
         declared="listed",
         file=file,

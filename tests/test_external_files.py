@@ -505,7 +505,7 @@ def test_an_onnx_graph_scores_as_the_formula_it_is(
     root = elsewhere.build(tmp_path, frame, features=elsewhere.NUMBERS, file="external/m.onnx")
     (root / "external/m.onnx").write_bytes(contents[form]())
     if form == "one input":
-        with codes.raises("models.external_features_unnamed", count="3 "):
+        with codes.raises("models.external_features_unnamed", count=3):
             scored(root, monkeypatch)
         set_external(root, features=elsewhere.NUMBERS)
     scores = scored(root, monkeypatch)

@@ -389,7 +389,7 @@ ERRORS |= {
         "data.external_missing",
     ),
     "no threshold and no rows to choose it on": (
-        made_elsewhere(b"graph", "m.onnx", train={"external": MODEL_FILE}),
+        made_elsewhere(train={"external": VENDOR}),
         "models.external_threshold_needs_tune_rows",
     ),
     "a threshold of decisions": (

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/errors.md"
 ROOMS = ("clearance", "expectations", "flows", "tasks")
 _DEFINITION = re.compile(r"^\w+ = ErrorKind\(", re.MULTILINE)
+_COUNTED = re.compile(r"\{(\w+):[^{}|]+\|([^{}|]+)\}")
 HEAD = """# Error codes
 
 Every error has a stable code. The command line prints the message and a hint. The approvals API and the
@@ -60,10 +61,9 @@ def page() -> str:
 
 
 def _cell(text: str) -> str:
-    """A template as one cell of a Markdown table, shown as it is written."""
-    return (
-        " ".join(text.replace("{{", "{").replace("}}", "}").split()).replace("|", "\\|").replace("<", "&lt;")
-    )
+    """A template as one cell of a Markdown table, shown as it is written; what it counts in the plural."""
+    shown = _COUNTED.sub(r"{\1} \2", text).replace("{{", "{").replace("}}", "}")
+    return " ".join(shown.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from clearance import wording
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -21,19 +22,22 @@ def check(as_json: bool) -> int:
     """
     from clearance import library
 
-    problems = library.check(Path.cwd())
+    problems, left = library.check(Path.cwd()), library.left_to_run(Path.cwd())
     errors = sum(problem.blocks for problem in problems)
     if as_json:
-        process.write_json({"ready": not errors, "problems": [problem.to_json() for problem in problems]})
+        listed = [problem.to_json() for problem in problems]
+        process.write_json({"ready": not errors, "problems": listed, "left_to_run": left})
         return ExitCode.ERROR if errors else ExitCode.PASS
     for problem in problems:
         process.echo_lines(problem)
     warnings = len(problems) - errors
-    counts = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    counts = f"{wording.counted(errors, 'error')}, {wording.counted(warnings, 'warning')}"
     if not problems:
-        process.echo("ready: settings, policy and table fit together")
+        process.echo("; ".join(["ready: settings, policy and table fit together", *left]))
+    elif errors:
+        process.echo(f"NOT READY: {counts}")
     else:
-        process.echo(f"{'NOT READY' if errors else 'ready'}: {counts}")
+        process.echo("; ".join([f"ready: {counts}", *left]))
     return ExitCode.ERROR if errors else ExitCode.PASS
 
 
@@ -76,7 +80,3 @@ def list_(as_json: bool) -> int:
         if not candidates:
             process.echo("no candidate has been registered yet")
     return ExitCode.PASS
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -163,7 +163,7 @@ FILES_DIFFER_IN_TYPES = ErrorKind(
 NOT_OF_DECLARED_TYPE = ErrorKind(
     "data.not_of_declared_type",
     DataError,
-    "`source.types` declares `{column}` as {kind}, but {rows} of its values are not",
+    "`source.types` declares `{column}` as {kind}, but {rows:value is|values are} not",
     "correct the values, or declare `{column}` as text and convert it in `source.select`",
 )
 TYPES_OF_UNKNOWN_COLUMN = ErrorKind(
@@ -200,7 +200,7 @@ NO_COMMON_FORMAT = ErrorKind(
 BAD_DELIMITER = ErrorKind(
     "data.bad_delimiter",
     ConfigurationError,
-    "`source.delimiter` {delimiter} is not one character",
+    "`{setting}` {delimiter} is not one character",
     'write one character in quotes; a tab is "\\t"',
 )
 NOT_UTF8 = ErrorKind(
@@ -231,7 +231,7 @@ SINGLE_COLUMN = ErrorKind(
     "data.single_column",
     SourceError,
     "{path} has a single column `{column}`: columns are not separated by {delimiter}",
-    "set `source.delimiter: {likely}` in params.yaml",
+    "set `{setting}: {likely}` in params.yaml",
 )
 UNNAMED_COLUMN = ErrorKind(
     "data.unnamed_column",
@@ -430,7 +430,7 @@ KEY_MISSING = ErrorKind(
 KEY_NULL = ErrorKind(
     "data.key_null",
     DataError,
-    "`{column}` is null in {rows} rows, so these rows cannot be told apart",
+    "`{column}` is null in {rows:row|rows}, so these rows cannot be told apart",
     "drop those rows, or fill the column, in `source.select`",
 )
 TIME_COLUMN_MISSING = ErrorKind(
@@ -448,7 +448,7 @@ TIME_COLUMN_NOT_DATES = ErrorKind(
 TIME_COLUMN_NULL = ErrorKind(
     "data.time_column_null",
     DataError,
-    "`{column}` is null in {rows} rows, so they are neither before nor after the date of the split",
+    "`{column}` is null in {rows:row|rows}, so they are neither before nor after the date of the split",
     "drop those rows, or fill the column, in `source.select`",
 )
 TABLES_MISALIGNED = ErrorKind(
@@ -494,7 +494,7 @@ TARGET_NOT_TWO_VALUES = ErrorKind(
 CLUSTER_NULL = ErrorKind(
     "data.cluster_null",
     DataError,
-    "the cluster `{column}` is null in {rows} rows",
+    "the cluster `{column}` is null in {rows:row|rows}",
     "drop or fill those rows in `source.select`",
 )
 WEIGHT_NOT_POSITIVE = ErrorKind(
@@ -561,18 +561,19 @@ EXTERNAL_COLUMNS_MISSING = ErrorKind(
     "data.external_columns_missing",
     ConfigurationError,
     "{path} has no column {columns}; it has {there}",
-    "correct `key`, `score` and `decision` in `train.external`",
+    "correct `key`, `score` or `decision` in `train.external`; in a list of train rows the column is "
+    "`data.row_key`",
 )
 EXTERNAL_KEY_NULL = ErrorKind(
     "data.external_key_null",
     DataError,
-    "`{column}` in {path} is missing in {rows} lines",
+    "`{column}` in {path} is missing in {rows:line|lines}",
     "give every line the key of its row",
 )
 EXTERNAL_KEY_TWICE = ErrorKind(
     "data.external_key_twice",
     DataError,
-    "`{column}` in {path} repeats {rows} keys",
+    "`{column}` in {path} repeats {rows:key|keys}",
     "keep one line for each row",
 )
 EXTERNAL_NEEDS_KEY = ErrorKind(

@@ -114,7 +114,7 @@ CHECKPOINTS_MISSING = ErrorKind(
 NO_CHECKPOINT_LEFT = ErrorKind(
     "ledger.no_checkpoint_left",
     IntegrityError,
-    "the ledger has {count} entries and no checkpoint",
+    "the ledger has {count:entry|entries} and no checkpoint",
     "list its checkpoint files in CLEARANCE_CHECKPOINTS where others use it too; otherwise " + _RESTORE,
 )
 INVALID_CHECKPOINT = ErrorKind(

@@ -111,7 +111,7 @@ ONE_OUTCOME = ErrorKind(
 TRAIN_ROWS_ONE_OUTCOME = ErrorKind(
     "models.train_rows_one_outcome",
     DataError,
-    "the {rows} train rows do not have both outcomes, so nothing can be learned",
+    "the {rows:train row does|train rows do} not have both outcomes, so nothing can be learned",
     "check `data.target` and `data.favourable`, or bring more rows",
 )
 

@@ -182,13 +182,15 @@ class Split(Section):
 
     Of a model made elsewhere, `trained_on` declares which rows it was trained on: `none` of these rows,
     `unknown`, or a file below `external/` that lists their keys. Those are its train rows, the others are
-    shared out between tune and test.
+    shared out between tune and test. `trained_on_delimiter` separates the columns of that file in CSV (None:
+    a comma).
     """
 
     train: float = Field(default=0.0, ge=0, lt=1)
     tune: float = Field(default=0.0, ge=0, lt=1)
     test: float = Field(gt=0, le=1)
     trained_on: str | None = None
+    trained_on_delimiter: str | None = None
     time: OutOfTime | None = None
 
     @model_validator(mode="after")
@@ -201,6 +203,8 @@ class Split(Section):
                     raise ValueError(f"`{name}` must be above 0, unless the model was made elsewhere")
         elif self.train:
             raise ValueError("set either `train` or `trained_on`: a model made elsewhere is not trained here")
+        if self.trained_on_delimiter is not None and self.trained_on_file is None:
+            raise ValueError("`trained_on_delimiter` belongs to a file in `trained_on`, and it names none")
         return self
 
     @field_validator("trained_on")

@@ -49,7 +49,8 @@ class External(Section):
 
     `features` names the columns that a model file takes, in its order, where the file names none.
     `favourable` is the model's own name for the favourable outcome (None: `data.favourable`). `key`, `score`
-    and `decision` are columns of a table of answers; `key` is `data.row_key` unless it is set.
+    and `decision` are columns of a table of answers; `key` is `data.row_key` unless it is set. `delimiter`
+    separates the columns of such a table in CSV (None: a comma).
     """
 
     file: str
@@ -60,6 +61,7 @@ class External(Section):
     key: str | None = None
     score: str | None = None
     decision: str | None = None
+    delimiter: str | None = None
 
     @field_validator("file")
     @classmethod
@@ -69,7 +71,8 @@ class External(Section):
     @model_validator(mode="after")
     def _keys_belong_to_format(self) -> Self:
         kind = self.known_format
-        columns = [name for name in ("key", "score", "decision") if getattr(self, name) is not None]
+        of_tables = ("key", "score", "decision", "delimiter")
+        columns = [name for name in of_tables if getattr(self, name) is not None]
         if kind == "table" and self.score is None and self.decision is None:
             raise ValueError("a table of answers needs `score` or `decision`: the column that holds them")
         if kind == "table" and self.features is not None:

@@ -1,7 +1,8 @@
 """Everything that can be known about a project before its first stage, all of it at once.
 
 It reads params.yaml, the policy, the list of authorised policies, the lock and the head of the table. It
-writes nothing and imports no framework unless the estimator's source says too little.
+writes nothing and imports no framework unless the estimator's source says too little, or the model is a file
+that was made elsewhere.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clearance import params, paths
+from clearance import params, paths, wording
 from clearance.errors import ClearanceError
 from clearance.params import Data, Evaluate, Params, PolicyChoice, Source, Split, Train
 from clearance.policy import project_verdict
@@ -62,14 +63,31 @@ def check_content(root: Path, content: Mapping[str, Any], where: str) -> list[Pr
     if sections.policy is not None:
         policy, unreadable = policy_checks.read(root, sections.policy)
         problems += unreadable
+    head, of_table = _of_table(root, sections, policy)
+    made_elsewhere: list[Problem] = []
     if sections.train is not None:
         if sections.train.external is None:
             problems += estimator_checks.check(sections.train, root)
-        problems += external_checks.check(root, sections.train, sections.split, sections.data)
-    problems += _of_policy(root, sections, policy)
-    problems += _of_table(root, sections, policy)
+        columns = None if head is None else head.names
+        made_elsewhere += external_checks.check(root, sections.train, sections.split, sections.data, columns)
+    problems += made_elsewhere
+    problems += _of_policy(root, sections, policy, usable=not made_elsewhere)
+    problems += of_table
     unique = {(problem.error.code, problem.error.fault): problem for problem in problems}
     return sorted(unique.values(), key=lambda problem: not problem.blocks)
+
+
+def left_to_run(root: Path) -> list[str]:
+    """What no check before a run can look at, a sentence each; empty for a model that is trained here.
+
+    Raises ConfigurationError when params.yaml is missing or is no YAML mapping.
+    """
+    sections = _read(params.read_yaml(root / paths.PARAMS), complete=False)
+    if sections.train is None or sections.train.external is None:
+        return []
+    listed = None if sections.split is None else sections.split.trained_on_file
+    names = wording.join_names(filter(None, (sections.train.external.file, listed)))
+    return [f"{names} {'were' if listed else 'was'} not compared with the table's rows: the run does that"]
 
 
 def refuse_blocking(problems: list[Problem]) -> None:
@@ -108,7 +126,8 @@ def _tracked_sections(root: Path, content: Mapping[str, Any]) -> list[Problem]:
     return [Problem(error=faults.SECTION_MISSING(section=key)) for key in missing]
 
 
-def _of_policy(root: Path, sections: _Sections, policy: Policy | None) -> list[Problem]:
+def _of_policy(root: Path, sections: _Sections, policy: Policy | None, *, usable: bool) -> list[Problem]:
+    """The problems of the policy; `usable`: a file from elsewhere, if there is one, may be read."""
     choice = sections.policy
     if choice is None:
         return []
@@ -121,7 +140,7 @@ def _of_policy(root: Path, sections: _Sections, policy: Policy | None) -> list[P
             problems += policy_checks.check_declaration(policy, sections.data, choice.file)
         if sections.evaluate is not None:
             problems += policy_checks.check_measured(policy, sections.evaluate, choice)
-        if sections.train is not None and sections.train.external is not None:
+        if usable and sections.train is not None and sections.train.external is not None:
             external, day = sections.train.external, choice.as_of
             problems += external_checks.check_policy(external, sections.split, policy, day, choice.file)
     if sections.name is not None:
@@ -129,13 +148,16 @@ def _of_policy(root: Path, sections: _Sections, policy: Policy | None) -> list[P
     return problems
 
 
-def _of_table(root: Path, sections: _Sections, policy: Policy | None) -> list[Problem]:
+def _of_table(
+    root: Path, sections: _Sections, policy: Policy | None
+) -> tuple[table_checks.TableHead | None, list[Problem]]:
+    """The head of the table, None where it cannot be known now, and its problems."""
     source, data = sections.source, sections.data
     problems: list[Problem] = []
     if data is not None:
         problems += table_checks.check_declared_values(data, sections.evaluate)
     if source is None:
-        return problems
+        return None, problems
     problems += table_checks.check_files(root, source)
     head, unreadable = table_checks.read(root, source, data, sections.split)
     problems += unreadable
@@ -143,7 +165,7 @@ def _of_table(root: Path, sections: _Sections, policy: Policy | None) -> list[Pr
         problems += table_checks.check_names(head, data, sections.split)
         problems += table_checks.check_target(head, data)
     if policy is not None and data is not None and policy_checks.is_of_another_model(policy, data):
-        return problems
+        return head, problems
     if head is not None and policy is not None and sections.policy is not None:
         problems += table_checks.check_policy_names(head, policy, sections.policy.file)
-    return problems
+    return head, problems

@@ -220,7 +220,7 @@ FILES_NOT_READ = ErrorKind(
 TOO_FEW_ROWS = ErrorKind(
     "preflight.too_few_rows",
     ConfigurationError,
-    "the table has {rows} rows, and `data.rows_min` is {rows_min}: validation refuses it",
+    "the table has {rows:row|rows}, and `data.rows_min` is {rows_min}: validation refuses it",
     "add rows, or lower `data.rows_min` deliberately",
 )
 WEIGHT_NOT_A_NUMBER = ErrorKind(
@@ -232,7 +232,7 @@ WEIGHT_NOT_A_NUMBER = ErrorKind(
 ROW_KEY_REPEATED = ErrorKind(
     "preflight.row_key_repeated",
     ConfigurationError,
-    "the row key `{column}` has {different} different values in {rows} rows",
+    "the row key `{column}` has {different:different value|different values} in {rows:row|rows}",
     "name a unique column in `data.row_key`, or drop the repeated and empty ones in `source.select`",
 )
 PROTECTED_EMPTY = ErrorKind(

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from clearance.data import faults
 from clearance.data.sources import file_listing
 from clearance.params import Source
 
@@ -20,20 +21,32 @@ SMALL = 256 * 1024
 LINES = 128 * 1024
 """Bytes that are read of each file of a longer one."""
 
+CUT = {
+    faults.CSV_FIELD_COUNT.code,
+    faults.CSV_OPEN_QUOTE.code,
+    faults.CSV_MALFORMED.code,
+    faults.JSON_RECORD_INVALID.code,
+    faults.TABLE_UNREADABLE.code,
+    faults.FILES_DIFFER_IN_TYPES.code,
+    faults.LINE_TOO_LONG.code,
+}
+"""What only the cut may have caused where a table was cut."""
+
 _LINES = {".csv", ".tsv", ".jsonl", ".ndjson"}
 
 
 @contextlib.contextmanager
-def folder_of(root: Path, source: Source) -> Iterator[tuple[Path, bool] | None]:
+def folder_of(root: Path, source: Source, *, small: int) -> Iterator[tuple[Path, bool] | None]:
     """The folder in which `source.path` leads to the table or its head, and whether it is all of it.
 
+    Up to `small` bytes are all of it.
     None where the files cannot be cut, because they are long and not made of lines. Raises SourceError where
     there are no files.
     """
     with contextlib.chdir(root):
         files = file_listing.find(source).files if source.kind == "file" else ()
         size = sum(path.stat().st_size for path in files)
-    if size <= SMALL or all(path.suffix.lower() == ".parquet" for path in files):
+    if size <= small or all(path.suffix.lower() == ".parquet" for path in files):
         yield root, True
     elif Path(source.path).is_absolute() or not all(map(_is_of_lines, files)):
         yield None

@@ -27,17 +27,6 @@ from clearance.preflight.problem import Problem, warning
 _SHOWN = 40
 _MOST_LABELS = 12
 _SNAPSHOT = {data_faults.NO_SNAPSHOT.code, data_faults.SNAPSHOT_OUT_OF_DATE.code}
-_CUT = {
-    data_faults.CSV_FIELD_COUNT.code,
-    data_faults.CSV_OPEN_QUOTE.code,
-    data_faults.CSV_MALFORMED.code,
-    data_faults.JSON_RECORD_INVALID.code,
-    data_faults.TABLE_UNREADABLE.code,
-    data_faults.FILES_DIFFER_IN_TYPES.code,
-    data_faults.LINE_TOO_LONG.code,
-}
-"""What only the cut may have caused where a table was cut."""
-
 _NAMES = re.compile("Parser Error|syntax error|not found in FROM|does not exist|EXCLUDE list|REPLACE list")
 """DuckDB's words about names and grammar, which no row can change."""
 
@@ -73,14 +62,14 @@ def read(
             from clearance.data.sources import sql_query
 
             sql_query.database_url(source.url_env)
-        with source_head.folder_of(root, source) as place:
+        with source_head.folder_of(root, source, small=source_head.SMALL) as place:
             if place is None:
                 return None, []
             folder, complete = place
             with contextlib.chdir(folder):
                 return _read(source, data, split, complete=complete)
     except ClearanceError as error:
-        excused = error.code in _SNAPSHOT or (not complete and error.code in _CUT)
+        excused = error.code in _SNAPSHOT or (not complete and error.code in source_head.CUT)
         return None, [] if excused else [Problem(error=error)]
 
 

@@ -36,6 +36,7 @@ _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 _BATCH = 1 << 16
 _DELIMITERS = ",;\t|"
+_SETTING = "source.delimiter"
 
 
 def bind(
@@ -102,7 +103,7 @@ def _delimiter(source: Source, path: Path) -> str:
     if source.delimiter is None:
         return "\t" if ".tsv" in path.suffixes[-2:] else ","
     if len(source.delimiter) != 1 or source.delimiter in '"\r\n':
-        raise faults.BAD_DELIMITER(delimiter=repr(source.delimiter))
+        raise faults.BAD_DELIMITER(setting=_SETTING, delimiter=repr(source.delimiter))
     return source.delimiter
 
 
@@ -125,7 +126,9 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
     others = [mark for mark in _DELIMITERS if mark != delimiter and mark in header[0]]
     if len(header) == 1 and others:
         likely = _yaml(max(others, key=header[0].count))
-        raise faults.SINGLE_COLUMN(path=path, column=header[0], delimiter=repr(delimiter), likely=likely)
+        raise faults.SINGLE_COLUMN(
+            path=path, column=header[0], delimiter=repr(delimiter), setting=_SETTING, likely=likely
+        )
     if "" in header:
         raise faults.UNNAMED_COLUMN(number=header.index("") + 1, path=path)
     if any(mark in name for name in header for mark in "\r\n"):

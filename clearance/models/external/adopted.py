@@ -20,16 +20,15 @@ Origin = Literal["computed", "sandboxed", "declared"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Project:
-    """What a model made elsewhere must fit: its declaration, the roles of the columns, and some rows.
+class Terms:
+    """What a model made elsewhere must fit, as params.yaml says it: its declaration and the roles of columns.
 
     `threshold` is the declared one, None where none is. `protected_allowed`: it may take in protected
-    attributes. `rows` give the names and the kinds of features; no label of theirs is read.
+    attributes.
     """
 
     external: params.External
     data: params.Data
-    rows: prepared.Prepared
     threshold: float | None = None
     protected_allowed: bool = False
 
@@ -43,6 +42,13 @@ class Project:
         """The model's own name for the favourable outcome, as a canonical text."""
         own = self.external.favourable
         return labels.text(self.data.favourable if own is None else own)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Project(Terms):
+    """The same with some rows, which give the names and the kinds of features; no label of theirs is read."""
+
+    rows: prepared.Prepared
 
 
 @dataclass(frozen=True, kw_only=True)

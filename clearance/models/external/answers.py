@@ -25,6 +25,19 @@ DECIDED_AT = 0.5
 """The threshold of decisions without scores, which stand as the scores 0 and 1."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """The n answers of a table, each None where the table has no such column.
+
+    `keys` (n, 16) are the digests of the rows' keys, `scores` (n,) lie in 0 to 1, `decided` (n,) says which
+    decisions are favourable.
+    """
+
+    keys: npt.NDArray[np.uint8]
+    scores: npt.NDArray[np.float64] | None
+    decided: npt.NDArray[np.bool_] | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """The hashes of the rows by split, and how many rows of the table are in no split."""
@@ -36,32 +49,43 @@ class Rows:
 def read(project: adopted.Project, rows: Rows) -> adopted.Adopted:
     """The answers as a model of these rows. Raises DataError or ConfigurationError on what does not fit.
 
-    Every row that chooses or judges must have its answer; a train row may have one. Where the table holds
-    scores and decisions, the declared threshold must decide as the decisions say.
+    Every row that chooses or judges must have its answer; a train row may have one.
     """
-    external, file, threshold = project.external, project.external.file, project.threshold
-    if project.data.row_key is None:
-        raise data_faults.EXTERNAL_NEEDS_KEY(path=file)
-    named = [name for name in (external.score, external.decision) if name is not None]
-    texts = [external.decision] if external.decision else []
-    table = keyed_table.read(file, external.key or project.data.row_key, named, texts)
+    file, table = project.external.file, of_file(project)
     _refuse_other_rows(file, table.keys, rows)
-    decisions = None if external.decision is None else _decisions(project, table.columns)
-    if external.score is not None:
-        scores = _scores(file, external.score, table.columns.column(external.score))
-        if decisions is not None:
-            _refuse_contradictions(file, scores, decisions, threshold)
-    elif decisions is not None and threshold is None:
-        scores = decisions.astype(np.float64)
-    else:
-        raise faults.THRESHOLD_WITHOUT_SCORES(path=file)
+    scores = table.scores
+    if scores is None:
+        scores = np.asarray(table.decided, dtype=np.float64)
     return adopted.Adopted(
         format="table",
         sha256=files.sha256(Path(file)),
         pipeline=of_rows(table.keys, scores),
         origin="declared",
-        answer="decisions" if external.score is None else "scores",
+        answer="decisions" if table.scores is None else "scores",
     )
+
+
+def of_file(terms: adopted.Terms) -> Answers:
+    """The answers in the table, whatever rows they are for. Raises DataError or ConfigurationError.
+
+    Where the table holds scores and decisions, the declared threshold must decide as the decisions say.
+    """
+    external, file = terms.external, terms.external.file
+    if terms.data.row_key is None:
+        raise data_faults.EXTERNAL_NEEDS_KEY(path=file)
+    if external.score is None and terms.threshold is not None:
+        raise faults.THRESHOLD_WITHOUT_SCORES(path=file)
+    named = [name for name in (external.score, external.decision) if name is not None]
+    texts = [external.decision] if external.decision else []
+    delimiter = keyed_table.Delimiter(setting=keyed_table.OF_ANSWERS, value=external.delimiter)
+    table = keyed_table.read(file, external.key or terms.data.row_key, delimiter, named, texts)
+    decided = None if external.decision is None else _decisions(terms, table.columns)
+    scores = None
+    if external.score is not None:
+        scores = _scores(file, external.score, table.columns.column(external.score))
+        if decided is not None:
+            _refuse_contradictions(file, scores, decided, terms.threshold)
+    return Answers(keys=table.keys, scores=scores, decided=decided)
 
 
 def of_rows(rows: npt.NDArray[np.uint8], scores: npt.NDArray[np.float64]) -> Pipeline:
@@ -98,9 +122,9 @@ def _scores(file: str, name: str, column: pa.ChunkedArray) -> npt.NDArray[np.flo
     return scores
 
 
-def _decisions(project: adopted.Project, columns: pa.Table) -> npt.NDArray[np.bool_]:
+def _decisions(terms: adopted.Terms, columns: pa.Table) -> npt.NDArray[np.bool_]:
     """Whether each decision is the favourable one."""
-    file, name, wanted = project.external.file, str(project.external.decision), project.favourable
+    file, name, wanted = terms.external.file, str(terms.external.decision), terms.favourable
     texts = row_ids.canonical(columns.column(name), name)
     if texts.null_count:
         raise faults.DECISIONS_MISSING(path=file, column=name, rows=texts.null_count)

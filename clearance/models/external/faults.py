@@ -20,6 +20,13 @@ WRONG_FORMAT = ErrorKind(
     "{path} is not a {format} file: {reason}",
     "correct `file` or `format` in `train.external`, or save the model again",
 )
+CATBOOST_FILE = ErrorKind(
+    "models.external_catboost_file",
+    ConfigurationError,
+    "{path} is a CatBoost file, which is not among the formats that are read",
+    'save the model as ONNX (`save_model("model.onnx", format="onnx")`), or train it here with '
+    "`train.estimator: catboost`",
+)
 RUNS_CODE = ErrorKind(
     "models.external_runs_code",
     ConfigurationError,
@@ -74,7 +81,7 @@ NOT_A_CLASSIFIER = ErrorKind(
 NOT_TWO_CLASSES = ErrorKind(
     "models.external_not_two_classes",
     ConfigurationError,
-    "{path} tells {count} outcomes apart ({classes}), not two",
+    "{path} tells {count:outcome|outcomes} apart{classes}, not two",
     "bring a model of the two outcomes of `data.target`",
 )
 FAVOURABLE_UNKNOWN = ErrorKind(
@@ -86,7 +93,7 @@ FAVOURABLE_UNKNOWN = ErrorKind(
 FEATURES_UNNAMED = ErrorKind(
     "models.external_features_unnamed",
     ConfigurationError,
-    "{path} does not name its {count}inputs",
+    "{path} does not name its {count:input|inputs}",
     "list the features in the model's order in `train.external.features`",
 )
 FEATURES_DIFFER = ErrorKind(
@@ -116,7 +123,7 @@ PROTECTED_INPUTS = ErrorKind(
 SCORES_OUT_OF_RANGE = ErrorKind(
     "models.external_scores_out_of_range",
     ConfigurationError,
-    "{rows} scores of {path} are no probabilities: not in 0 to 1",
+    "{path} gives {rows:score|scores} outside 0 to 1, so what it gives are not probabilities",
     "bring probabilities of the favourable outcome: a margin or a number of points is not one",
 )
 
@@ -125,13 +132,13 @@ SCORES_OUT_OF_RANGE = ErrorKind(
 ANSWERS_MISSING = ErrorKind(
     "models.external_answers_missing",
     DataError,
-    "{path} has no answer for {missing} of the {rows} rows that choose or judge",
+    "{path} has no answer for {missing:row|rows} of the {rows} that choose or judge",
     "bring an answer for every row, or leave these rows out in `source.select`",
 )
 ANSWERS_UNKNOWN = ErrorKind(
     "models.external_answers_unknown",
     DataError,
-    "{unknown} of the {lines} keys in {path} are no rows of the table",
+    "{path} holds {unknown:key|keys} without a row in the table, in {lines:line|lines}",
     "check that `key` names the same rows as `data.row_key`, or take these lines out",
 )
 NOT_NUMBERS = ErrorKind(
@@ -143,19 +150,19 @@ NOT_NUMBERS = ErrorKind(
 SCORES_MISSING = ErrorKind(
     "models.external_scores_missing",
     DataError,
-    "`{column}` in {path} is missing or not a number in {rows} lines",
+    "`{column}` in {path} is missing or not a number in {rows:line|lines}",
     _ASK,
 )
 SCORES_OUTSIDE = ErrorKind(
     "models.external_scores_outside",
     DataError,
-    "`{column}` in {path} is outside 0 to 1 in {rows} lines",
+    "`{column}` in {path} is outside 0 to 1 in {rows:line|lines}",
     "bring probabilities of the favourable outcome: points must be converted by their maker",
 )
 DECISIONS_MISSING = ErrorKind(
     "models.external_decisions_missing",
     DataError,
-    "`{column}` in {path} is missing in {rows} lines",
+    "`{column}` in {path} is missing in {rows:line|lines}",
     _ASK,
 )
 DECISIONS_UNCLEAR = ErrorKind(
@@ -167,7 +174,7 @@ DECISIONS_UNCLEAR = ErrorKind(
 ROWS_WITHOUT_SCORE = ErrorKind(
     "models.external_rows_without_score",
     DataError,
-    "the table of answers has none for {rows} rows",
+    "the table of answers has none for {rows:row|rows}",
     "bring a table with an answer for every row",
 )
 
@@ -188,7 +195,8 @@ THRESHOLD_UNDECLARED = ErrorKind(
 THRESHOLD_CONTRADICTED = ErrorKind(
     "models.external_threshold_contradicted",
     DataError,
-    "the threshold {threshold} decides {rows} rows of {path} unlike the decisions in it, which fit {fitting}",
+    "the threshold {threshold} decides {rows:row|rows} of {path} unlike the decisions in it, which fit "
+    "{fitting}",
     "correct `train.threshold.fixed`, or ask the maker which of the two is in use",
 )
 THRESHOLD_NOT_OF_THE_FILE = ErrorKind(

@@ -25,8 +25,8 @@ _CODE_SUFFIXES = (
     ".pth",
     ".h5",
     ".keras",
-    ".cbm",
 )
+_CATBOOST = b"CBM1"
 
 
 def format_of(external: params.External) -> Format:
@@ -36,11 +36,15 @@ def format_of(external: params.External) -> Format:
     if path.is_dir() and (path / "MLmodel").is_file():
         external_file.checked(external.file, folder_allowed=True)
         return "mlflow"
+    if path.suffix.lower() == ".cbm":
+        raise faults.CATBOOST_FILE(path=path)
     if path.suffix.lower() in _CODE_SUFFIXES:
         raise faults.RUNS_CODE(path=path, kind=f"{path.suffix[1:]} file")
     external_file.checked(external.file)
     with path.open("rb") as file:
         start = file.read(6)
+    if start.startswith(_CATBOOST):
+        raise faults.CATBOOST_FILE(path=path)
     for magic, name in _CODE.items():
         if start.startswith(magic):
             raise faults.RUNS_CODE(path=path, kind=name)

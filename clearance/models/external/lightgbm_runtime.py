@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from clearance.models.boosters import lightgbm_text
-from clearance.models.external.no_probabilities import NoProbabilitiesError
+from clearance.models.external.no_probabilities import NoProbabilitiesError, NotTwoClassesError
 
 _UNNAMED = re.compile(r"Column_\d+")
+_MANY_CLASSES = re.compile(r"multiclass(?:ova)? num_class:(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,8 @@ def open_model(content: bytes) -> LightGbmModel:
         raise ValueError("LightGBM cannot load its JSON again: save the model with `booster.save_model`")
     head = dict(re.findall(r"^(\w+)=(.*)$", text.partition("\nTree=")[0], re.MULTILINE))
     objective = head.get("objective", "")
+    if text.startswith("tree\n") and (classes := _MANY_CLASSES.match(objective)):
+        raise NotTwoClassesError(int(classes[1]))
     if text.startswith("tree\n") and not objective.startswith("binary"):
         raise NoProbabilitiesError(f"its objective is `{objective or 'not named'}`")
     facts = lightgbm_text.check(text)

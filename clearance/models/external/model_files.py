@@ -41,6 +41,16 @@ def adopt(read: ModelRead, project: adopted.Project) -> adopted.Adopted:
     )
 
 
+def check(read: ModelRead, terms: adopted.Terms, features: Sequence[str]) -> None:
+    """Raise ConfigurationError where the model has other features or outcomes than this project's.
+
+    `features` are the project's; a model file is checked without any row.
+    """
+    names = _names(read.features, read.inputs, terms)
+    _refuse_other_features(names, terms, features, terms.data.protected)
+    favourable_place(read.classes, terms)
+
+
 def of_estimator(
     path: Path, estimator: Any, threshold: float | None, made_with: Mapping[str, str]
 ) -> ModelRead:
@@ -74,21 +84,33 @@ def input_kinds(
     features than the project's, and on protected attributes that are not allowed.
     """
     rows, names = project.rows, _names(named, count, project)
-    used = [name for name in names if name in rows.protected.columns]
-    own = [name for name in names if name not in used]
-    if differences := _differences(own, list(map(str, rows.features.columns))):
-        raise faults.FEATURES_DIFFER(path=project.file, differences=differences)
-    if used and not project.protected_allowed:
-        raise faults.PROTECTED_INPUTS(path=project.file, names=", ".join(used))
+    features, protected = (list(map(str, side.columns)) for side in (rows.features, rows.protected))
+    used = _refuse_other_features(names, project, features, protected)
     declared = {name: column.type for name, column in project.data.columns.items()}
     kinds = scoring.kinds(rows.features, declared) | dict.fromkeys(used, "category")
     return {name: kinds[name] for name in names}
 
 
-def _names(named: Sequence[str] | None, count: int | None, project: adopted.Project) -> list[str]:
-    file, declared = project.file, project.external.features
+def _refuse_other_features(
+    names: Sequence[str], terms: adopted.Terms, features: Sequence[str], protected: Sequence[str]
+) -> list[str]:
+    """The protected attributes among the inputs of a model.
+
+    Raises ConfigurationError unless they are allowed, and all other inputs are `features`.
+    """
+    used = [name for name in names if name in protected]
+    own = [name for name in names if name not in used]
+    if differences := _differences(own, features):
+        raise faults.FEATURES_DIFFER(path=terms.file, differences=differences)
+    if used and not terms.protected_allowed:
+        raise faults.PROTECTED_INPUTS(path=terms.file, names=", ".join(used))
+    return used
+
+
+def _names(named: Sequence[str] | None, count: int | None, terms: adopted.Terms) -> list[str]:
+    file, declared = terms.file, terms.external.features
     if named is None and declared is None:
-        raise faults.FEATURES_UNNAMED(path=file, count="" if count is None else f"{count} ")
+        raise faults.FEATURES_UNNAMED(path=file, count=count)
     if named is not None and declared is not None and list(named) != declared:
         differences = _differences(named, declared) or "another order"
         raise faults.FEATURES_CONTRADICT(path=file, differences=differences)
@@ -106,15 +128,15 @@ def _differences(own: Sequence[str], features: Sequence[str]) -> str:
     return "; ".join(f"{words} {', '.join(f'`{name}`' for name in names)}" for words, names in parts if names)
 
 
-def favourable_place(classes: Sequence[Any], project: adopted.Project) -> int:
+def favourable_place(classes: Sequence[Any], terms: adopted.Terms) -> int:
     """The place of the favourable outcome among the model's two.
 
     Raises ConfigurationError where the model has other outcomes than two, or none of that name.
     """
     shown = ", ".join(map(str, classes[:5]))
     if len(classes) != 2:
-        raise faults.NOT_TWO_CLASSES(path=project.file, count=len(classes), classes=shown)
+        raise faults.NOT_TWO_CLASSES(path=terms.file, count=len(classes), classes=f" ({shown})")
     texts = [row_ids.canonical_value(label) for label in classes]
-    if texts.count(project.favourable) != 1:
-        raise faults.FAVOURABLE_UNKNOWN(path=project.file, classes=shown, favourable=project.favourable)
-    return texts.index(project.favourable)
+    if texts.count(terms.favourable) != 1:
+        raise faults.FAVOURABLE_UNKNOWN(path=terms.file, classes=shown, favourable=terms.favourable)
+    return texts.index(terms.favourable)

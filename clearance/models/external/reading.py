@@ -25,10 +25,14 @@ def adopt(project: adopted.Project, kind: Format, rows: answers.Rows) -> adopted
     """
     if kind == "table":
         return answers.read(project, rows)
-    return model_files.adopt(_read(kind, project.file), project)
+    return model_files.adopt(read(kind, project.file), project)
 
 
-def _read(kind: Format, path: Path) -> ModelRead:
+def read(kind: Format, path: Path) -> ModelRead:
+    """What the file of a model of that kind, neither a table nor a folder, says of itself.
+
+    Raises ConfigurationError on a file that may not be loaded, or is no classifier of two outcomes.
+    """
     if kind in ("onnx", "lightgbm", "xgboost"):
         return runtime_file.read(kind, path)
     estimator, threshold = skops_file.read(path)

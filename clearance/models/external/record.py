@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import params
+from clearance import params, wording
 from clearance.data.tables import prepared
 from clearance.documents.measurement import Measurement, undefined
 from clearance.documents.split_document import SplitDocument
@@ -29,7 +29,9 @@ SPLIT_USE = {
 }
 """Which rows are used for what, as the training document says it."""
 
-UNKNOWN_INPUTS = "only its answers are here: it is not known whether it takes in protected attributes"
+UNKNOWN_INPUTS = (
+    "only the answers of the model are here: whether it takes in protected attributes is not known"
+)
 """Why the use of protected attributes is not measured where only answers are known."""
 
 
@@ -53,9 +55,7 @@ def threshold(
         rule = "the decisions as they were given"
         return Threshold(value=answers.DECIDED_AT, rule=rule, declared=True)
     if model.threshold is not None:
-        if choice.model_fields_set and choice.fixed != model.threshold:
-            declared = choice.objective if choice.fixed is None else choice.fixed
-            raise faults.THRESHOLD_NOT_OF_THE_FILE(path=file, threshold=model.threshold, declared=declared)
+        refuse_other_threshold(file, model.threshold, choice)
         return Threshold(value=model.threshold, rule="the model file's own", declared=True)
     if choice.fixed is not None:
         return Threshold(value=choice.fixed, rule="declared in params.yaml", declared=True)
@@ -65,6 +65,13 @@ def threshold(
     scores = scoring.score(model.pipeline, tune.inputs(model.pipeline.feature_names_in_))
     chosen = thresholds.choose(scores, tune.label, objective)
     return Threshold(value=chosen, rule=thresholds.RULE.format(objective=objective), declared=False)
+
+
+def refuse_other_threshold(file: Path, own: float, choice: params.Threshold) -> None:
+    """Raise ConfigurationError where params.yaml says another threshold than the file's own."""
+    if choice.model_fields_set and choice.fixed != own:
+        declared = choice.objective if choice.fixed is None else choice.fixed
+        raise faults.THRESHOLD_NOT_OF_THE_FILE(path=file, threshold=own, declared=declared)
 
 
 def protected_at_decision(model: adopted.Adopted, protected: list[str]) -> Measurement:
@@ -117,11 +124,12 @@ def _declared(
         yield DeclaredFact(about="threshold", value=f"{cut.value:g}, {cut.rule}")
     trained_on = split.trained_on
     if trained_on is not None:
-        outside = f"{trained_on.elsewhere} of them no rows" if trained_on.elsewhere else "all of them rows"
+        keys = wording.counted(trained_on.keys or 0, "key")
+        elsewhere = wording.count(trained_on.elsewhere or 0)
         rows = {
             "none": "none of these rows",
             "unknown": "unknown",
-            "listed": f"{trained_on.keys} are listed, {outside} of this table",
+            "listed": f"{keys} listed, {elsewhere} without a row in this table",
         }
         yield DeclaredFact(about="training rows", value=rows[trained_on.declared])
     if external.features is not None:

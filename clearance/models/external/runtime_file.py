@@ -7,7 +7,7 @@ from pathlib import Path
 from clearance.models.external import faults
 from clearance.models.external.file_model import FileModel, Runtime
 from clearance.models.external.model_read import ModelRead
-from clearance.models.external.no_probabilities import NoProbabilitiesError
+from clearance.models.external.no_probabilities import NoProbabilitiesError, NotTwoClassesError
 
 LARGEST = 1 << 30
 """The largest model file that is read, in bytes."""
@@ -22,6 +22,8 @@ def read(kind: Runtime, path: Path) -> ModelRead:
         opened = model.opened
     except NoProbabilitiesError as error:
         raise faults.NOT_A_CLASSIFIER(path=path, reason=str(error)) from None
+    except NotTwoClassesError as error:
+        raise faults.NOT_TWO_CLASSES(path=path, count=error.count, classes="") from None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise faults.WRONG_FORMAT(path=path, format=kind, reason=str(error)) from None
     return ModelRead(

@@ -54,7 +54,9 @@ def adopt(
 
 def _of_labels(given: Sequence[str], project: adopted.Project) -> npt.NDArray[np.float64]:
     values, wanted = sorted(set(given)), project.favourable
-    if len(values) > 2 or wanted not in values:
-        shown = ", ".join(values[:5])
+    shown = ", ".join(values[:5])
+    if len(values) > 2:
+        raise faults.NOT_TWO_CLASSES(path=project.file, count=len(values), classes=f" ({shown})")
+    if wanted not in values:
         raise faults.FAVOURABLE_UNKNOWN(path=project.file, classes=shown, favourable=wanted)
     return np.array([float(label == wanted) for label in given])

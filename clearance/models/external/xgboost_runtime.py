@@ -15,7 +15,7 @@ import pandas as pd
 import xgboost
 
 from clearance.models.boosters import xgboost_model
-from clearance.models.external.no_probabilities import NoProbabilitiesError
+from clearance.models.external.no_probabilities import NoProbabilitiesError, NotTwoClassesError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ def open_model(content: bytes) -> XgBoostModel:
     """The model in these bytes. Raises ValueError on what is no model of two outcomes in these formats."""
     document = xgboost_model.read(content)
     objective = _objective(document)
+    if objective is not None and objective.startswith("multi:") and (count := _classes(document)):
+        raise NotTwoClassesError(count)
     if objective is not None and objective != xgboost_model.OBJECTIVE:
         raise NoProbabilitiesError(f"its objective is `{objective}`, not `{xgboost_model.OBJECTIVE}`")
     facts = xgboost_model.check(document)
@@ -60,3 +62,11 @@ def _objective(document: Mapping[str, Any]) -> str | None:
     learner = document.get("learner")
     objective = learner.get("objective") if isinstance(learner, Mapping) else None
     return str(objective.get("name")) if isinstance(objective, Mapping) else None
+
+
+def _classes(document: Mapping[str, Any]) -> int | None:
+    """How many outcomes the file says that it tells apart; None where it does not say it where it belongs."""
+    learner = document.get("learner")
+    shape = learner.get("learner_model_param") if isinstance(learner, Mapping) else None
+    count = str(shape.get("num_class", "")) if isinstance(shape, Mapping) else ""
+    return int(count) if count.isdecimal() else None
