@@ -16,23 +16,47 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clearance import params, paths, stage, yaml
+from clearance.data import faults as data_faults
+from clearance.data.sources import keyed_table
 from clearance.documents.verdict_document import VerdictDocument
-from clearance.params.external import SUFFIXES
+from clearance.errors import ClearanceError
+from clearance.params.external import FOLDER, format_by_name
 from clearance.preflight import check
 from clearance.reporting import summary
 from tasks import faults
 
 ARGUMENTS = (
     "--data FILE --model FILE [--params FILE] [--policy FILE] [--threshold NUMBER] "
-    "[--trained-on none|unknown] [--score COLUMN] [--decision COLUMN] [--json]"
+    "[--trained-on none|unknown|FILE] [--score COLUMN] [--decision COLUMN] [--delimiter MARK] [--json]"
 )
 _KEPT = (paths.DVC_YAML, paths.REQUIREMENTS_LOCK, Path("policies"), paths.EXTERNAL)
 _DECLARED_BY = "the command line (tasks.validate_model)"
 _TUNE = 0.2
+_OF_TABLES = ("score", "decision", "delimiter")
+_HINTS = {
+    "data.external_columns_missing": "give `--score` or `--decision` one of its columns",
+    "models.external_unknown_format": "rename the file of `--model` so that its name ends in one of them",
+    "models.external_threshold_needs_tune_rows": "give the maker's threshold with `--threshold`",
+    "models.external_threshold_undeclared": "give the maker's threshold with `--threshold`; these decisions "
+    "fit {fitting}",
+    "models.external_threshold_contradicted": "correct `--threshold`, or ask the maker which of the two is "
+    "in use",
+    "models.external_threshold_not_of_the_file": "leave `--threshold` out, or bring the model with the "
+    "threshold that is meant",
+    "models.external_threshold_without_scores": "leave `--threshold` out, or name the column of the scores "
+    "with `--score`",
+}
+"""What to do about a fault where the setting it is about was given, or can be given, as an option."""
+_DELIMITER_HINTS = {
+    keyed_table.OF_ANSWERS: "give `--delimiter {likely}`",
+    "source.delimiter": "save the table of `--data` with commas, or name in `--params` a file that sets "
+    "`source.delimiter: {likely}`",
+}
 
 
 def settings_for(options: argparse.Namespace, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,9 +82,8 @@ def settings_for(options: argparse.Namespace, content: Mapping[str, Any]) -> dic
 def _train(options: argparse.Namespace, own: dict[str, Any]) -> dict[str, Any]:
     external = {"declared_by": _DECLARED_BY} | dict(own.get("external") or {})
     external |= {"file": (paths.EXTERNAL / Path(options.model).name).as_posix()}
-    external |= {key: getattr(options, key) for key in ("score", "decision") if getattr(options, key)}
-    is_table = SUFFIXES.get(Path(options.model).suffix.lower()) == "table"
-    if is_table and "score" not in external and "decision" not in external:
+    external |= {key: getattr(options, key) for key in _OF_TABLES if getattr(options, key)}
+    if format_by_name(options.model) == "table" and "score" not in external and "decision" not in external:
         external["score"] = "score"
     train: dict[str, Any] = {"external": external}
     if "protected_at_decision" in own:
@@ -74,6 +97,8 @@ def _train(options: argparse.Namespace, own: dict[str, Any]) -> dict[str, Any]:
 
 def _split(options: argparse.Namespace, own: dict[str, Any], train: Mapping[str, Any]) -> dict[str, Any]:
     if "trained_on" in own:
+        if options.trained_on in ("none", "unknown"):
+            own.pop("trained_on_delimiter", None)
         return own | ({"trained_on": options.trained_on} if options.trained_on else {})
     chooses = "threshold" not in train and "decision" not in train["external"]
     tune = _TUNE if chooses and Path(options.model).suffix.lower() != ".skops" else 0.0
@@ -85,7 +110,9 @@ def judge(root: Path, folder: Path, options: argparse.Namespace) -> VerdictDocum
     """The verdict on the model, made in the empty `folder` by the stages of the project at `root`.
 
     Raises ConfigurationError with everything that keeps a run from beginning, and what the stages raise.
+    Hints name the options where they can help.
     """
+    refuse_options(options)
     content = settings_for(options, params.read_yaml(Path(options.params or root / paths.PARAMS)))
     for name in _KEPT:
         source = root / name
@@ -93,21 +120,54 @@ def judge(root: Path, folder: Path, options: argparse.Namespace) -> VerdictDocum
             shutil.copytree(source, folder / name, symlinks=True)
         elif source.is_file():
             shutil.copy2(source, folder / name)
-    _bring(Path(options.model), folder / content["train"]["external"]["file"])
+    _bring(Path(options.model), folder / content["train"]["external"]["file"], "--model")
     if options.policy:
-        _bring(root / options.policy, folder / options.policy)
+        _bring(root / options.policy, folder / options.policy, "--policy")
     (folder / paths.PARAMS).write_text(yaml.dumps(content), encoding="utf-8")
     with contextlib.chdir(folder):
-        check.refuse_blocking(check.check_content(folder, content, str(options.params or paths.PARAMS)))
+        problems = check.check_content(folder, content, str(options.params or paths.PARAMS))
+        check.refuse_blocking([replace(problem, error=_by_option(problem.error)) for problem in problems])
         for words in _commands(folder / paths.DVC_YAML):
-            _run(words)
+            try:
+                _run(words)
+            except ClearanceError as error:
+                raise _by_option(error) from error
         return VerdictDocument.read(folder)
 
 
-def _bring(source: Path, target: Path) -> None:
+def refuse_options(options: argparse.Namespace) -> None:
+    """Raise ConfigurationError on an option that names no file, or whose value cannot be used."""
+    for name in ("data", "params"):
+        path = getattr(options, name)
+        if path is not None and not Path(path).exists():
+            raise faults.NO_SUCH_FILE(path=path, option=f"--{name}")
+    threshold, trained_on = options.threshold, options.trained_on
+    if threshold is not None and not 0 < threshold < 1:
+        raise faults.OPTION_VALUE(option="--threshold", value=threshold, expected="a score between 0 and 1")
+    in_folder = f"{FOLDER}/"
+    if trained_on is not None and not (trained_on in ("none", "unknown") or trained_on.startswith(in_folder)):
+        expected = f"`none`, `unknown` or a list of row keys below `{in_folder}`"
+        raise faults.OPTION_VALUE(option="--trained-on", value=trained_on, expected=expected)
+    for name in _OF_TABLES:
+        if getattr(options, name) and format_by_name(options.model) not in ("table", None):
+            raise faults.OPTION_OF_TABLES(option=f"--{name}", path=options.model)
+
+
+def _by_option(error: ClearanceError) -> ClearanceError:
+    """The error with a hint that names the option, where there is one."""
+    hints = _HINTS
+    if error.code == data_faults.SINGLE_COLUMN.code:
+        hints = {error.code: _DELIMITER_HINTS.get(error.values["setting"], error.hint)}
+    if error.code not in hints:
+        return error
+    hint = hints[error.code].format(**error.values)
+    return type(error)(error.fault, hint, code=error.code, values=error.values)
+
+
+def _bring(source: Path, target: Path, option: str) -> None:
     """Copy what is to be judged to where the stages read it; a link stays one, and is refused there."""
     if not source.exists() and not source.is_symlink():
-        raise faults.NO_SUCH_FILE(path=source)
+        raise faults.NO_SUCH_FILE(path=source, option=option)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         shutil.rmtree(target)
@@ -140,7 +200,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tasks.validate_model", add_help=False)
     for name in ("--data", "--model"):
         parser.add_argument(name, required=True)
-    for name in ("--params", "--policy", "--score", "--decision", "--trained-on"):
+    for name in ("--params", "--policy", "--score", "--decision", "--delimiter", "--trained-on"):
         parser.add_argument(name)
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--json", action="store_true")

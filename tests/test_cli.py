@@ -201,6 +201,13 @@ def test_check_names_every_problem_and_its_status_says_whether_a_run_can_begin(t
     assert sum(line.startswith("error: ") for line in lines) == 2
 
 
+def test_check_says_what_it_leaves_to_the_run(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearance.library.left_to_run", lambda _: ["external/v.csv was not compared"])
+    assert json.loads(call("check", "--json").output)["left_to_run"] == ["external/v.csv was not compared"]
+    assert call("check").output.splitlines()[-1].endswith("; external/v.csv was not compared")
+    assert call("check").output.splitlines()[-1].startswith("ready: ")
+
+
 def test_without_a_report_there_is_nothing_to_open(toy: Path) -> None:
     result = call("report", "--open")
     assert (result.exit_code, result.exception.__cause__.code) == (1, "reporting.no_report")

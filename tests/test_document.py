@@ -21,7 +21,24 @@ from tests.support import evidence, reported
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}&lt;"
+BOUGHT = {
+    **{"file": "external/v.csv", "sha256": evidence.DIGEST, "format": "table", "origin": "declared"},
+    **{"answer": "scores", "trained_on": "none", "trained_elsewhere": 0, "made_with": {}},
+    "declared": [{"about": "scores", "value": "each row's is the one in external/v.csv"}],
+}
 SECTIONS = ["Data", "Model", "Performance", "Fairness", "Explanation"]
+
+
+def test_a_model_made_elsewhere_is_named_with_its_declarer_before_the_reason(tmp_path: Path) -> None:
+    documents = reported.documents()
+    documents["training"]["external"] = BOUGHT | {"declared_by": HOSTILE}
+    html = reported.page(reported.write(tmp_path, documents))
+    assert HOSTILE not in html
+    (line,) = [text for _, of, text in reported.Parsed(html).elements if of.get("class") == "elsewhere"]
+    assert HOSTILE in "".join(line)
+    assert html.index('class="elsewhere"') < html.index('class="why"')
+    own = reported.page(reported.write(tmp_path / "own", reported.documents()))
+    assert 'class="elsewhere"' not in own
 
 
 def section(html: str, name: str) -> str:

@@ -32,6 +32,16 @@ def test_a_kind_of_fault_fills_its_sentences_and_keeps_its_code_and_values() -> 
         kind()
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"), [(0, "0 lines"), (1, "1 line"), (2001, "2,001 lines"), (None, "lines")]
+)
+def test_a_sentence_counts(rows: int | None, said: str) -> None:
+    kind = errors.ErrorKind("x.y", errors.DataError, "it is in {rows:line|lines} of {path!r}", "{path:>3}")
+    error = kind(rows=rows, path="a")
+    assert (error.fault, error.hint) == (f"it is in {said} of 'a'", "  a")
+    assert error.values == {"rows": rows, "path": "a"}
+
+
 def test_the_docstring_draws_every_error() -> None:
     assert errors.__doc__ is not None
     for kind in leaves():

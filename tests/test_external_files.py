@@ -474,7 +474,45 @@ def test_boosters_of_another_objective_or_form_are_refused(
             scored(project(name, content, features=elsewhere.NUMBERS), monkeypatch)
 
 
+def test_boosters_of_three_outcomes_are_refused_by_their_number(
+    project: Project, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    numbers, label = elsewhere.numbers(frame), np.arange(len(frame)) % 3
+    text = lightgbm.LGBMClassifier(n_estimators=1, verbose=-1).fit(numbers, label).booster_.model_to_string()
+    others = text.replace("objective=multiclass ", "objective=multiclassova ")
+    booster = xgboost.XGBClassifier(n_estimators=1).fit(numbers, label).get_booster()
+    contents = {
+        "m.txt": text.encode(),
+        "o.txt": others.encode(),
+        "m.json": bytes(booster.save_raw("json")),
+        "m.ubj": bytes(booster.save_raw("ubj")),
+    }
+    for name, content in contents.items():
+        with codes.raises("models.external_not_two_classes", count=3):
+            scored(project(name, content, features=elsewhere.NUMBERS), monkeypatch)
+
+
 # --- ONNX
+
+
+def test_a_catboost_model_comes_as_onnx(
+    project: Project, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    catboost = pytest.importorskip("catboost")
+    pytest.importorskip("onnxruntime")
+    numbers = elsewhere.numbers(frame)
+    model = catboost.CatBoostClassifier(iterations=5, verbose=0, allow_writing_files=False)
+    model.fit(numbers, frame["label"])
+    model.save_model(str(tmp_path / "m.cbm"))
+    for name in ("m.cbm", "m.txt"):
+        with codes.raises("models.external_catboost_file"):
+            scored(project(name, (tmp_path / "m.cbm").read_bytes(), features=elsewhere.NUMBERS), monkeypatch)
+    model.save_model(str(tmp_path / "m.onnx"), format="onnx")
+    root = project("m.onnx", (tmp_path / "m.onnx").read_bytes(), features=elsewhere.NUMBERS)
+    set_external(root, features=elsewhere.NUMBERS)
+    expected = model.predict_proba(numbers)[:, 1]
+    assert difference(scored(root, monkeypatch), frame, expected) <= 1e-6  # the graph counts in 32 bits
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ FORMS: dict[str, tuple[Any, str, list[float] | str]] = {
     "probabilities of one": (np.array([0.1, 0.8]), "scores", [0.1, 0.8]),
     "decisions": (np.array([0.0, 1.0]), "decisions", [0.0, 1.0]),
     "labels": (("0", "1"), "decisions", [0.0, 1.0]),
-    "labels of three outcomes": (("0", "1", "2"), "", "models.external_favourable_unknown"),
+    "labels of three outcomes": (("0", "1", "2"), "", "models.external_not_two_classes"),
     "points": (np.array([300.0, 600.0]), "", "models.external_scores_out_of_range"),
 }
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from clearance.documents.evidence_document import MeasuredDocument
-from clearance.documents.measurement import Measurement, Outcome
+from clearance.documents.measurement import Measurement, Outcome, undefined
+from clearance.documents.training_document import ExternalModel
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import findings, sample_size
 from clearance.policy.schema import Rule
@@ -138,6 +139,72 @@ def test_what_prevents_many_checks_is_told_once() -> None:
     told = summary.reasons(judged)
     assert told == [str(cause), "the gap is wide"]
     assert "; 4 checks could not be evaluated because of it: " in told[0]
+
+
+def measured_of(value: Measurement, metric: str, **rule: Any) -> dict[str, Any]:
+    """The finding of the policy on one measurement."""
+    document, _, name = metric.partition(".")
+    facts = {"id": name, "metric": metric, "kind": "engineering", "source": "a convention"}
+    facts |= {"valid_from": "2026-01-01", "severity": "block", "limit": {"at_most": 0}, "decides_by": "point"}
+    documents = {document: MeasuredDocument(measurements={name: value})}
+    return findings.evaluate(Rule.model_validate(facts | rule), None, documents).to_json()
+
+
+def test_what_is_undefined_is_said_once() -> None:
+    why = "only the answers of the model are here"
+    lacking = measured_of(undefined(why), "training.protected_at_decision")
+    (cause,) = causes.of(verdict("not_evaluated", lacking).findings)
+    assert cause.reason == why
+    assert str(cause).count(headline.subject(cause.findings[0])) == 1
+    assert "undefined" not in str(cause)
+    other = measured_of(undefined(why), "explanation.additivity_error", limit={"at_most": 1e-6})
+    (cause,) = causes.of(verdict("not_evaluated", lacking, other).findings)
+    assert (cause.reason, len(cause.findings)) == (why, 2), "whatever the limits are"
+
+
+def test_a_cause_that_names_its_subject_is_said_as_it_is() -> None:
+    figure = Measurement(value=0.5, method="counted")
+    wanted = {"decides_by": "interval", "limit": {"at_least": 0.4}}
+    lacking = measured_of(figure, "performance.accuracy", **wanted)
+    assert lacking["outcome"] == "not_evaluated"
+    (cause,) = causes.of(verdict("not_evaluated", lacking).findings)
+    assert str(cause) == lacking["reason"]
+
+
+def external(**changes: Any) -> ExternalModel:
+    facts: dict[str, Any] = {"file": "external/v.csv", "sha256": evidence.DIGEST, "format": "table"}
+    facts |= {"origin": "declared", "answer": "scores", "trained_on": "none", "trained_elsewhere": 0}
+    facts |= {"declared_by": "Acme & Sons", "declared": (), "made_with": {}}
+    return ExternalModel(**facts | changes)
+
+
+def test_what_cannot_be_measured_of_a_model_made_elsewhere_is_nobodys_mistake() -> None:
+    inner = measured_of(undefined("unknown"), "training.protected_at_decision")
+    judged = verdict("not_evaluated", inner)
+    (step,), (action,) = headline.next_steps(judged, external()), headline.actions(judged, external())
+    assert "the owners of the policy" in step and "bring the model itself" in step
+    assert action.what in step and "the data scientist" not in action.by
+    assert "`split.trained_on`" not in step
+    other = finding(outcome="not_evaluated")
+    assert len(headline.actions(verdict("not_evaluated", inner, other), external())) == 2
+    own = headline.actions(verdict("not_evaluated", other), external())
+    assert own == headline.actions(verdict("not_evaluated", other))
+
+
+def test_rows_that_nobody_listed_are_to_be_listed() -> None:
+    overlap = measured_of(undefined("unknown"), "split.overlap")
+    bought = external(origin="computed", format="onnx", trained_on="unknown")
+    (step,) = headline.next_steps(verdict("not_evaluated", overlap), bought)
+    assert "`split.trained_on`" in step and "bring the model" not in step
+    listed = external(origin="computed", format="onnx", trained_on="listed")
+    assert "`split.trained_on`" not in headline.next_steps(verdict("not_evaluated", overlap), listed)[0]
+
+
+def test_who_declares_a_model_made_elsewhere_is_in_one_line() -> None:
+    line = headline.declaration(external())
+    assert "Acme & Sons" in line and "\n" not in line
+    assert "answers" in line
+    assert "answers" not in headline.declaration(external(origin="computed", format="onnx"))
 
 
 def test_findings_are_sorted_by_what_matters_and_how_far_it_is_off() -> None:

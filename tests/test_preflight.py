@@ -10,8 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import skops.io
 import yaml
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 
 from clearance import params
 from clearance.errors import ConfigurationError
@@ -400,6 +405,40 @@ ERRORS |= {
     ),
 }
 
+ROWS_OF_VENDOR = b"applicant,score\n" + b"".join(b"%d,0.5\n" % n for n in range(60))
+ERRORS |= {
+    "scores in points": (made_elsewhere(b"applicant,score\n1,640\n"), "models.external_scores_outside"),
+    "a score that is missing": (
+        made_elsewhere(b"applicant,score\n1,\n2,0.5\n"),
+        "models.external_scores_missing",
+    ),
+    "a key that comes twice": (made_elsewhere(ROWS_OF_VENDOR + b"1,0.5\n"), "data.external_key_twice"),
+    "decisions of another name": (
+        made_elsewhere(b"applicant,score,answer\n1,0.5,1\n", train__external=VENDOR | {"decision": "answer"}),
+        "models.external_decisions_unclear",
+    ),
+    "scores and decisions in one column": (
+        made_elsewhere(train__external=VENDOR | {"decision": "score"}),
+        "params.invalid",
+    ),
+    "a CatBoost file": (
+        made_elsewhere(b"CBM1", "m.cbm", train__external={"file": "external/m.cbm", "declared_by": "x"}),
+        "models.external_catboost_file",
+    ),
+    "a CatBoost file under another name": (
+        made_elsewhere(b"CBM1", "m.txt", train__external={"file": "external/m.txt", "declared_by": "x"}),
+        "models.external_catboost_file",
+    ),
+    "a delimiter of a model file": (
+        made_elsewhere(train__external=MODEL_FILE | {"delimiter": ";"}),
+        "params.invalid",
+    ),
+    "a delimiter of no list": (
+        made_elsewhere(split={"trained_on": "none", "trained_on_delimiter": ";", "test": 1.0}),
+        "params.invalid",
+    ),
+}
+
 WARNINGS = {
     "fewer rows than demanded": (of("data.rows_min", 100), "preflight.too_few_rows"),
     "a weight of text": (of("data.weight", "applied"), "preflight.weight_not_a_number"),
@@ -484,6 +523,140 @@ def test_a_mistake_that_costs_the_pass_is_named_before_the_run(newcomer: Newcome
     problems = newcomer.check()
     assert problems.get(code) is False, problems
     assert not any(problems.values()), problems
+
+
+SEMICOLONS = ROWS_OF_VENDOR.replace(b",", b";")
+
+
+def test_a_table_with_another_delimiter_is_read_once_its_own_setting_says_so(newcomer: Newcomer) -> None:
+    made_elsewhere(SEMICOLONS)(newcomer)
+    newcomer.check()
+    (error,) = (problem.error for problem in check.check(newcomer.root) if problem.blocks)
+    assert error.code == "data.single_column"
+    assert error.values["setting"] == "train.external.delimiter"
+    made_elsewhere(SEMICOLONS, train__external=VENDOR | {"delimiter": ";"})(newcomer)
+    assert newcomer.check() == {"preflight.external_not_evaluated": False}
+    made_elsewhere(SEMICOLONS, train__external=VENDOR | {"delimiter": ";;"})(newcomer)
+    newcomer.check()
+    (error,) = (problem.error for problem in check.check(newcomer.root) if problem.blocks)
+    assert (error.code, error.values["setting"]) == ("data.bad_delimiter", "train.external.delimiter")
+
+
+def test_a_list_of_train_rows_has_a_delimiter_of_its_own(newcomer: Newcomer) -> None:
+    listed = {"trained_on": "external/rows.csv", "test": 1.0}
+    made_elsewhere(split=listed)(newcomer)
+    (newcomer.root / "external/rows.csv").write_bytes(SEMICOLONS)
+    newcomer.check()
+    (error,) = (problem.error for problem in check.check(newcomer.root) if problem.blocks)
+    assert error.values["setting"] == "split.trained_on_delimiter"
+    newcomer.params["split"] = listed | {"trained_on_delimiter": ";"}
+    assert not any(newcomer.check().values())
+
+
+def test_hints_about_a_file_made_elsewhere_name_no_setting_of_the_source(newcomer: Newcomer) -> None:
+    made_elsewhere(b"applicant,score\n1,0.5\n", "v.dat", train__external__format="table")(newcomer)
+    newcomer.check()
+    (error,) = (problem.error for problem in check.check(newcomer.root) if problem.blocks)
+    assert error.code == "data.no_common_format"
+    assert "source." not in error.hint
+
+
+def test_of_a_file_that_is_refused_the_policy_says_nothing(newcomer: Newcomer) -> None:
+    made_elsewhere(b"CBM1", "m.cbm", train__external={"file": "external/m.cbm", "declared_by": "x"})(newcomer)
+    assert newcomer.check() == {"models.external_catboost_file": True}
+
+
+def test_of_a_long_table_of_answers_the_first_lines_prove_what_they_can(
+    newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearance.preflight.external_checks.SMALL", 10)
+    monkeypatch.setattr("clearance.preflight.source_head.LINES", 200)
+    decisions = b"applicant,answer\n" + b"".join(b"%d,no\n" % n for n in range(59)) + b"59,yes\n"
+    external = {"file": "external/vendor.csv", "declared_by": "x", "decision": "answer"}
+    made_elsewhere(decisions, train={"external": external})(newcomer)
+    assert not any(newcomer.check().values()), "the favourable decision may come later"
+    made_elsewhere(b"applicant,score\n1,640\n" + ROWS_OF_VENDOR[28:])(newcomer)
+    assert newcomer.check() == {"models.external_scores_outside": True}
+
+
+def test_what_is_left_to_the_run_is_said(newcomer: Newcomer) -> None:
+    newcomer.check()
+    assert check.left_to_run(newcomer.root) == []
+    made_elsewhere(split={"trained_on": "external/rows.csv", "test": 1.0})(newcomer)
+    newcomer.check()
+    (left,) = check.left_to_run(newcomer.root)
+    assert "external/vendor.csv" in left and "external/rows.csv" in left
+
+
+def boosters() -> dict[str, tuple[str, bytes, dict[str, Any], str | None]]:
+    """Model files by name, with more settings of `train.external`, and the code that refuses each."""
+    lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    table = pd.DataFrame({"skill": range(60), "years": range(60)}, dtype=float)
+    three, two = np.arange(60) % 3, np.arange(60) % 2
+
+    def of_lightgbm(features: Any, label: Any, kind: str = "LGBMClassifier") -> bytes:
+        model = getattr(lightgbm, kind)(n_estimators=2, min_child_samples=2, verbose=-1)
+        return bytes(model.fit(features, label).booster_.model_to_string().encode())
+
+    def of_xgboost(label: Any) -> bytes:
+        booster = xgboost.XGBClassifier(n_estimators=1).fit(table, label).get_booster()
+        return bytes(booster.save_raw("json"))
+
+    sound, favourable = of_lightgbm(table, two), {"favourable": 1}
+    unnamed = of_lightgbm(table.to_numpy(), two)
+    foreign = of_lightgbm(table.rename(columns={"skill": "talent"}), two)
+    named = LogisticRegression().fit(table, np.where(two, "yes", "no"))
+    decider = FixedThresholdClassifier(named, threshold=0.3, pos_label="yes").fit(table, named.predict(table))
+    return {
+        "sound": ("m.txt", sound, favourable, None),
+        "cut": ("m.txt", sound[: len(sound) // 2], favourable, "models.external_wrong_format"),
+        "three outcomes": ("m.txt", of_lightgbm(table, three), {}, "models.external_not_two_classes"),
+        "three of XGBoost": ("m.json", of_xgboost(three), {}, "models.external_not_two_classes"),
+        "regression": (
+            "m.txt",
+            of_lightgbm(table, two, "LGBMRegressor"),
+            favourable,
+            "models.external_no_probabilities",
+        ),
+        "other features": ("m.txt", foreign, favourable, "models.external_features_differ"),
+        "no names": (
+            "m.txt",
+            unnamed,
+            favourable,
+            "models.external_features_unnamed",
+        ),
+        "0 and 1": ("m.txt", sound, {}, "models.external_favourable_unknown"),
+        "0 and 1 of XGBoost": ("m.json", of_xgboost(two), {}, "models.external_favourable_unknown"),
+        "sound skops": ("m.skops", skops.io.dumps(named), {}, None),
+        "another threshold": (
+            "m.skops",
+            skops.io.dumps(decider),
+            {},
+            "models.external_threshold_not_of_the_file",
+        ),
+    }
+
+
+def test_a_model_file_that_cannot_work_is_found_before_the_run(newcomer: Newcomer) -> None:
+    newcomer.params["data"]["features"] = ["skill", "years"]
+    for name, (file, content, more, code) in boosters().items():
+        external = {"file": f"external/{file}", "declared_by": "x"} | more
+        made_elsewhere(content, file, train__external=external)(newcomer)
+        assert {key for key, blocks in newcomer.check().items() if blocks} == {code} - {None}, name
+        if code == "models.external_not_two_classes":
+            errors = {problem.error.code: problem.error for problem in check.check(newcomer.root)}
+            assert errors[code].values["count"] == 3
+
+
+def test_features_that_are_all_but_some_are_those_of_the_table(newcomer: Newcomer) -> None:
+    pytest.importorskip("lightgbm")
+    file, content, more, _ = boosters()["sound"]
+    external = {"file": f"external/{file}", "declared_by": "x"} | more
+    made_elsewhere(content, file, train__external=external)(newcomer)
+    newcomer.params["data"]["features"] = {"all_but": ["city", "applied"]}
+    assert not any(newcomer.check().values())
+    newcomer.params["data"]["features"] = {"all_but": ["applied"]}
+    assert newcomer.check() == {"models.external_features_differ": True}
 
 
 def test_all_mistakes_are_named_at_once(newcomer: Newcomer) -> None:

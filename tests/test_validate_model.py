@@ -148,6 +148,57 @@ def test_what_is_not_there_is_named(project: Path, monkeypatch: pytest.MonkeyPat
     assert not (project / paths.REPORTS).exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "option"),
+    [
+        (["--threshold", "1.7"], "tasks.option_value", "--threshold"),
+        (["--threshold", "nan"], "tasks.option_value", "--threshold"),
+        (["--trained-on", "some"], "tasks.option_value", "--trained-on"),
+        (["--data", "nope.csv"], "tasks.no_such_file", "--data"),
+        (["--params", "nope.yaml"], "tasks.no_such_file", "--params"),
+        (["--policy", "nope.yaml"], "tasks.no_such_file", "--policy"),
+        (["--model", "nope.csv"], "tasks.no_such_file", "--model"),
+        (["--model", "m.onnx", "--score", "score"], "tasks.option_of_tables", "--score"),
+        (["--score", "scoer"], "data.external_columns_missing", "--score"),
+        (
+            ["--decision", "score", "--threshold", "0.5"],
+            "models.external_threshold_without_scores",
+            "--threshold",
+        ),
+        (["--model", "semicolons.csv"], "data.single_column", "--delimiter"),
+        (["--model", "vendor.dat"], "models.external_unknown_format", "--model"),
+    ],
+)
+def test_a_wrong_option_is_named_in_the_hint(
+    words: list[str], code: str, option: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = "application,score\n1,0.5\n"
+    for name, text in (
+        ("vendor.csv", table),
+        ("vendor.dat", table),
+        ("semicolons.csv", table.replace(",", ";")),
+        ("m.onnx", "graph"),
+    ):
+        (project / name).write_text(text)
+    given = ["--data", "../loanapp.csv", "--model", "vendor.csv", *words]
+    monkeypatch.setattr(sys, "argv", ["tasks.validate_model", *given])
+    with codes.raises(code) as raised:
+        validate_model.main()
+    assert f"`{option}" in raised.value.hint
+    assert "params.yaml" not in raised.value.hint
+    assert not (project / paths.REPORTS).exists()
+
+
+def test_a_vendors_delimiter_is_an_option() -> None:
+    options = validate_model.parse([*OPTIONS, "v.csv.gz", "--delimiter", ";"])
+    assert validate_model.settings_for(options, WITHOUT)["train"]["external"] | {"declared_by": ""} == {
+        "file": "external/v.csv.gz",
+        "declared_by": "",
+        "delimiter": ";",
+        "score": "score",
+    }
+
+
 def test_a_link_is_refused_as_everywhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "real.skops").write_bytes(b"PK")
     (project / "m.skops").symlink_to(project / "real.skops")

@@ -115,6 +115,12 @@ def test_inert_text_is_one_line_that_a_terminal_only_shows(text: str) -> None:
     assert all(line.startswith(" ") for line in others if line)
 
 
+def test_what_is_counted_has_its_noun() -> None:
+    words = [wording.counted(number, "line") for number in (0, 1, 2001)]
+    assert words == ["0 lines", "1 line", "2,001 lines"]
+    assert [wording.counted(number, "entry", "entries") for number in (1, 2)] == ["1 entry", "2 entries"]
+
+
 BLANK = ("\u200b", "\u2060\ufeff", "\u3164", "\u2800", "\u034f", "\u202e", "\x00", "\xa0", "", " \t\n")
 
 

@@ -36,6 +36,13 @@ PACKED = (".gz", ".zst")
 """How the name of a compressed table may end; a model file may not be compressed."""
 
 
+def format_by_name(file: str) -> Format | None:
+    """The format that the name of the file shows; None where it shows none."""
+    path = PurePosixPath(file.lower())
+    inner = SUFFIXES.get(path.with_suffix("").suffix) if path.suffix in PACKED else None
+    return inner if inner == "table" else SUFFIXES.get(path.suffix)
+
+
 def checked_path(value: str) -> str:
     """The path, which lies below `external/`. Raises ValueError on any other."""
     path = PurePosixPath(value)
@@ -75,6 +82,9 @@ class External(Section):
         columns = [name for name in of_tables if getattr(self, name) is not None]
         if kind == "table" and self.score is None and self.decision is None:
             raise ValueError("a table of answers needs `score` or `decision`: the column that holds them")
+        named = [name for name in (self.key, self.score, self.decision) if name is not None]
+        if len(set(named)) < len(named):
+            raise ValueError("`key`, `score` and `decision` are different columns")
         if kind == "table" and self.features is not None:
             raise ValueError("`features` belongs to a model file, not to a table of answers")
         if kind not in ("table", None) and columns:
@@ -85,6 +95,4 @@ class External(Section):
     @property
     def known_format(self) -> Format | None:
         """The format that is set, or that the name of the file shows; None where neither says it."""
-        path = PurePosixPath(self.file.lower())
-        inner = SUFFIXES.get(path.with_suffix("").suffix) if path.suffix in PACKED else None
-        return self.format or (inner if inner == "table" else SUFFIXES.get(path.suffix))
+        return self.format or format_by_name(self.file)

@@ -64,14 +64,14 @@ def check_content(root: Path, content: Mapping[str, Any], where: str) -> list[Pr
         policy, unreadable = policy_checks.read(root, sections.policy)
         problems += unreadable
     head, of_table = _of_table(root, sections, policy)
-    made_elsewhere: list[Problem] = []
+    of_file: list[Problem] = []
     if sections.train is not None:
         if sections.train.external is None:
             problems += estimator_checks.check(sections.train, root)
         columns = None if head is None else head.names
-        made_elsewhere += external_checks.check(root, sections.train, sections.split, sections.data, columns)
-    problems += made_elsewhere
-    problems += _of_policy(root, sections, policy, usable=not made_elsewhere)
+        of_file += external_checks.check(root, sections.train, sections.split, sections.data, columns)
+    problems += of_file
+    problems += _of_policy(root, sections, policy, usable=not of_file)
     problems += of_table
     unique = {(problem.error.code, problem.error.fault): problem for problem in problems}
     return sorted(unique.values(), key=lambda problem: not problem.blocks)

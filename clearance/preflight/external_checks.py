@@ -13,7 +13,7 @@ from pathlib import Path
 from clearance.data import external_file
 from clearance.data import faults as data_faults
 from clearance.data.sources import keyed_table
-from clearance.documents import metric_catalogue
+from clearance.documents import made_elsewhere
 from clearance.errors import ClearanceError
 from clearance.models.external import faults as model_faults
 from clearance.models.external import file_format
@@ -50,16 +50,19 @@ def check_policy(
     external: External, split: Split | None, policy: Policy, as_of: dt.date, file: str
 ) -> Iterator[Problem]:
     """A warning where blocking rules in force read what cannot be known of such a model."""
-    unknown = {"split.overlap"} if split is not None and split.trained_on == "unknown" else set()
-    answers_alone = external.known_format in ("table", "mlflow", None)
-    if answers_alone:
-        names = (metric.name for metric in metric_catalogue.METRICS.values())
-        unknown |= {name for name in names if name.startswith(("training.", "explanation."))}
-    if external.known_format == "table" and external.score is None:
-        unknown |= metric_catalogue.NEED_SCORES
-    blocking = (rule for rule in policy.rules if rule.in_force(as_of) and rule.severity == "block")
-    if ids := sorted({rule.id for rule in blocking if rule.metric in unknown and rule.limit is not None}):
-        yield warning(faults.EXTERNAL_NOT_EVALUATED(policy=file, rules=", ".join(ids), file=external.file))
+    known = made_elsewhere.Known(
+        answers_alone=external.known_format in ("table", "mlflow", None),
+        decisions_alone=external.known_format == "table" and external.score is None,
+        training_rows=split is None or split.trained_on != "unknown",
+    )
+    blocking = [rule for rule in policy.rules if rule.in_force(as_of) and rule.severity == "block"]
+    rules = [rule for rule in blocking if rule.metric in known.beyond and rule.limit is not None]
+    if rules:
+        ids = ", ".join(sorted({rule.id for rule in rules}))
+        remedy = known.remedy({rule.metric for rule in rules})
+        yield warning(
+            faults.EXTERNAL_NOT_EVALUATED(policy=file, rules=ids, file=external.file, remedy=remedy)
+        )
 
 
 def _check_list(listed: str, split: Split, data: Data | None) -> None:

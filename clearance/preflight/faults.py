@@ -293,5 +293,5 @@ EXTERNAL_NOT_EVALUATED = ErrorKind(
     "preflight.external_not_evaluated",
     ConfigurationError,
     "{policy} blocks on what cannot be known of {file}, so its model cannot pass: {rules}",
-    "ask the owners of the policy what they demand of a model made elsewhere, or bring the model itself",
+    "{remedy}",
 )

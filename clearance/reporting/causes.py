@@ -16,7 +16,7 @@ from clearance.documents.measurement import Outcome
 from clearance.documents.validation_document import Expectation
 from clearance.documents.verdict_document import RuleFinding
 
-_NOT_EVALUATED = re.compile(r"(?:is|are) not evaluated: ")
+_NO_FIGURE = re.compile(r"(?:is|are) (?:not evaluated|undefined): ")
 _UNUSABLE = re.compile(r"\w+ is (?:blocked|missing|unreadable|stale) \((.*)\)", re.DOTALL)
 _NAMED = 3
 
@@ -30,6 +30,8 @@ class Cause:
 
     def __str__(self) -> str:
         subjects = [metric_catalogue.subject(finding.metric, finding.attribute) for finding in self.findings]
+        if self.reason == self.findings[0].reason:  # it names its subject
+            return self.reason
         if len(subjects) == 1:
             return f"{subjects[0]} could not be evaluated: {self.reason}"
         more = len(subjects) - _NAMED
@@ -50,7 +52,9 @@ def of(findings: Iterable[RuleFinding]) -> list[Cause]:
 
 
 def _reason(finding: RuleFinding) -> str:
-    *_, said = _NOT_EVALUATED.split(finding.reason, maxsplit=1)
+    *_, said = _NO_FIGURE.split(finding.reason, maxsplit=1)
+    if finding.limit is not None and said != finding.reason:
+        said = said.removesuffix(f"; limit: {wording.limit(vars(finding.limit))}")
     document = _UNUSABLE.fullmatch(said)
     return document[1] if document else said
 

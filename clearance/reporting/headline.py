@@ -5,12 +5,14 @@ It repeats what was decided and never decides again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from clearance import wording
 from clearance.documents import compared_rates, metric_catalogue
+from clearance.documents.made_elsewhere import Known
 from clearance.documents.measurement import Outcome
+from clearance.documents.training_document import ExternalModel
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.policy import judgement, sample_size
 from clearance.policy.schema import Limit
@@ -59,8 +61,17 @@ def sentence(verdict: VerdictDocument) -> str:
     return f"{share} blocking checks {_VERBS[outcome][len(findings) > 1]}{subjects}."
 
 
-def next_steps(verdict: VerdictDocument) -> list[str]:
-    """What would decide or change the verdict, a sentence each; what a pass applies to."""
+def declaration(model: ExternalModel) -> str:
+    """One sentence: that the model was made elsewhere, what of it is here, and who declares the rest."""
+    here = "only its answers are here" if Known.of(model).answers_alone else "its file is here"
+    return f"This model was made elsewhere, and {here}. Declared by {model.declared_by}."
+
+
+def next_steps(verdict: VerdictDocument, external: ExternalModel | None = None) -> list[str]:
+    """What would decide or change the verdict, a sentence each; what a pass applies to.
+
+    `external` is the model where it was made elsewhere.
+    """
     policy, findings = verdict.policy, deciding_findings(verdict)
     if verdict.verdict == Outcome.PASS:
         return [
@@ -69,10 +80,11 @@ def next_steps(verdict: VerdictDocument) -> list[str]:
         ]
     if not findings:
         return ["Correct the policy or params.yaml as the sentence above says, and run again."]
-    advise = _ADVICE[verdict.verdict]
+    advise, beyond = _ADVICE[verdict.verdict], _beyond(verdict, external)
     subjects: dict[str, list[str]] = {}
     for finding in findings:
-        subjects.setdefault(advise(finding), []).append(subject(finding))
+        advice = f"{_remedy(external, beyond)}." if finding in beyond else advise(finding)
+        subjects.setdefault(advice, []).append(subject(finding))
     return [f"For {wording.join_names(names)}: {advice}" for advice, names in subjects.items()]
 
 
@@ -88,13 +100,34 @@ class Action:
 _RUN = "clearance run"
 
 
-def actions(verdict: VerdictDocument) -> list[Action]:
-    """What to do next, by whom, and what that person types; `VERSION` is the candidate's number."""
+def actions(verdict: VerdictDocument, external: ExternalModel | None = None) -> list[Action]:
+    """What to do next, by whom, and what that person types; `VERSION` is the candidate's number.
+
+    `external` is the model where it was made elsewhere.
+    """
     if verdict.what_if:
         return [
             Action(by="anybody", what="this was a what-if; judge by the project's own policy", command=_RUN)
         ]
+    if beyond := _beyond(verdict, external):
+        asked = Action(by="the team that brought the model", what=_remedy(external, beyond), command=_RUN)
+        return [asked] if len(beyond) == len(deciding_findings(verdict)) else [asked, _REMOVE_CAUSE]
     return _ACTIONS[verdict.verdict](verdict)
+
+
+def _beyond(verdict: VerdictDocument, external: ExternalModel | None) -> list[RuleFinding]:
+    """The findings that made the verdict because it cannot be measured of a model made elsewhere."""
+    if external is None or verdict.verdict is not Outcome.NOT_EVALUATED:
+        return []
+    names = Known.of(external).beyond
+    return [
+        finding for finding in deciding_findings(verdict) if finding.metric in names and finding.value is None
+    ]
+
+
+def _remedy(external: ExternalModel | None, findings: Iterable[RuleFinding]) -> str:
+    metrics = {finding.metric for finding in findings}
+    return "" if external is None else Known.of(external).remedy(metrics)
 
 
 def _after_pass(_: VerdictDocument) -> list[Action]:
@@ -145,8 +178,11 @@ def _without_evidence(verdict: VerdictDocument) -> list[Action]:
     ]
 
 
+_REMOVE_CAUSE = Action(by="the data scientist", what="remove the cause named here", command=_RUN)
+
+
 def _without_measurement(_: VerdictDocument) -> list[Action]:
-    return [Action(by="the data scientist", what="remove the cause named here", command=_RUN)]
+    return [_REMOVE_CAUSE]
 
 
 _ACTIONS: Mapping[Outcome, Callable[[VerdictDocument], list[Action]]] = {

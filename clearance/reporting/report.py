@@ -19,6 +19,7 @@ from clearance.documents import catalogue, codec, group_names, metric_catalogue
 from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.origin_document import OriginDocument
+from clearance.documents.training_document import TrainingDocument
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.errors import IntegrityError
@@ -144,6 +145,8 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
     script.
     """
     verdict, titled = evidence.verdict, partial(group_names.titled, titles=data.titles)
+    training = evidence.documents["training"]
+    external = training.external if isinstance(training, TrainingDocument) else None
     shown = _with_titles(verdict, data.titles)
     return (
         html_page.environment(_TEMPLATES)
@@ -163,7 +166,7 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
                 for entry in metric_catalogue.METRICS.values()
                 if entry.family in ("quality", "fairness")
             ],
-            actions=headline.actions(shown),
+            actions=headline.actions(shown, external),
             brief=[headline.in_brief(finding) for finding in headline.deciding_findings(shown)],
             causes=causes.of(shown.findings),
             findings=[codec.write(finding) for finding in sorted(shown.findings, key=headline.worst_first)],
@@ -175,7 +178,8 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
             outcomes=OUTCOMES,
             overrides=data_contract.in_full(verdict.overrides),
             ruled=_with_rule(verdict.findings),
-            next_steps=headline.next_steps(shown),
+            declaration=external and headline.declaration(external),
+            next_steps=headline.next_steps(shown, external),
             small_group=SMALL_GROUP,
             strip=strip,
             verdict=verdict.to_json(),
