@@ -171,7 +171,8 @@ def _show_verdict(
     screen.say(summary.title(verdict), "bold green" if verdict.verdict == Outcome.PASS else "bold yellow")
     counts = summary.counts(folder, verdict)
     notes = ["a what-if: nothing was registered or released"] if what_if else counts
-    judged = [*summary.reasons(verdict), *summary.overrides(verdict), *summary.data_warnings(folder)]
+    judged = [*summary.reasons(verdict), *summary.choice(folder)]
+    judged += [*summary.overrides(verdict), *summary.data_warnings(folder)]
     for line in [*judged, *receipt.release_lines(folder), *notes]:
         screen.say(f"  {line}")
     report = os.path.relpath(folder / summary.REPORT, root)

@@ -71,3 +71,8 @@ def test_a_withdrawn_report_says_it_is_stale_and_no_page_appears_where_there_was
     files.write_text(page, "<h2>Pass</h2>")
     current_verdict.withdraw_page(project)
     assert "Stale" in page.read_text(encoding="utf-8") and "Pass" not in page.read_text(encoding="utf-8")
+    current_verdict.remove_withdrawn_page(project)
+    assert not page.exists()
+    files.write_text(page, "<h2>Pass</h2>")
+    current_verdict.remove_withdrawn_page(project)
+    assert page.exists()

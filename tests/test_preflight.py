@@ -20,9 +20,9 @@ from sklearn.model_selection import FixedThresholdClassifier
 
 from clearance import params
 from clearance.errors import ConfigurationError
-from clearance.models import mitigations
+from clearance.models import estimators, mitigations
 from clearance.params.model_choices import DECIDES_BY_PROTECTED, WEIGHS_ROWS
-from clearance.preflight import check, class_source
+from clearance.preflight import check, class_source, estimator_checks
 
 ROOT = Path(__file__).parent.parent
 Content = dict[str, Any]
@@ -208,7 +208,7 @@ ERRORS = {
     "a misspelt candidate": (candidates, "preflight.unknown_estimator"),
     "an estimator that is not installed": (
         of("train.estimator", "no_such_package.Classifier"),
-        "models.no_package",
+        "models.package_not_installed",
     ),
     "an unknown argument": (of("train.arguments", {"c": 1}), "models.unknown_argument"),
     "a value outside the range": (of("train.arguments", {"C": -1}), "preflight.argument_value"),
@@ -855,6 +855,22 @@ def test_every_section_of_params_can_be_read_alone() -> None:
     content = params.read_yaml(ROOT / "params.yaml")
     assert all(params.parse_section(content, name) is not None for name in ("source", "data", "train"))
     assert params.parse_section({"data": {}}, "data") is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "meant"),
+    [
+        ({"estimator": "lightgbm.LGBMClasifier"}, "LGBMClassifier"),
+        ({"estimator": "xgboost", "arguments": {"max_dept": 4}}, "max_depth"),
+        ({"estimator": "catboost", "arguments": {"max_dept": 4}}, "max_depth"),
+    ],
+)
+def test_what_was_probably_meant_is_named_in_a_hint_of_bounded_length(choice: Content, meant: str) -> None:
+    pytest.importorskip(choice["estimator"].split(".")[0])
+    (problem,) = estimator_checks.check(params.Train.model_validate(choice), ROOT)
+    assert meant in problem.error.values["suggestion"]
+    assert problem.error.values.get("arguments", "").count(",") < estimators.MOST_SHOWN
+    assert "kwargs" not in problem.error.values.get("arguments", "")
 
 
 @pytest.mark.parametrize("failures", [1, 4, 100])

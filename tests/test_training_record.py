@@ -10,6 +10,7 @@ import pytest
 from clearance import files, paths
 from clearance.errors import ConfigurationError
 from clearance.models import candidates, pareto, training_record, tune_constraints
+from clearance.reporting import summary
 from tasks import train
 from tests.support import biased, learnable
 
@@ -50,6 +51,8 @@ def test_all_candidates_are_told_and_one_is_chosen(tmp_path: Path, monkeypatch: 
     assert points_of(table["before"]) == trials[0]["disparity"]
     assert points_of(table["after"]) == winner["disparity"]
     assert (table["rows"], table["before_was_a_candidate"], record["reference"]) == ("tune", True, None)
+    (line,) = summary.choice(Path())
+    assert f"of 3 candidates LogisticRegression with mitigation {winner['mitigation']} was chosen" in line
     figure = files.read_json(paths.TRAIN_FIGURES / "pareto.json")
     assert {trial["place"] for trial in figure["demographic_parity_difference"]} == {1, 2, 3}
     before = files.sha256(paths.TRAIN_FIGURES), files.sha256(paths.TRAINING), files.sha256(paths.TRAINED)

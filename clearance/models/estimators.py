@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,9 @@ and one way to build histograms, so that a model is the same bytes on every mach
 """
 
 _NAMES = ", ".join(BUILT_IN)
+
+MOST_SHOWN = 30
+"""How many arguments an error lists: CatBoost has more than a hundred."""
 
 
 def import_path(name: str) -> str:
@@ -121,8 +125,18 @@ def refuse_unknown(kind: type, arguments: Mapping[str, Any], where: str) -> None
                 argument=argument,
                 suggestion=f" (did you mean `{close[0]}`?)" if close else "",
                 key=where,
-                arguments=", ".join(parameters),
+                arguments=shown([*_named(parameters), *sorted(more)]),
             )
+
+
+def shown(names: Sequence[str]) -> str:
+    """The names as an error lists them: the first `MOST_SHOWN`, and how many more there are."""
+    rest = len(names) - MOST_SHOWN
+    return ", ".join(names[:MOST_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _named(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    return [name for name, each in parameters.items() if each.kind is not each.VAR_KEYWORD]
 
 
 def _further_arguments(kind: type) -> Collection[str] | None:
@@ -174,6 +188,8 @@ def distribution(path: str) -> tuple[str, str]:
     names = sorted(importlib.metadata.packages_distributions().get(top, []))
     if not names and extra_of(path):
         raise faults.EXTRA_NOT_INSTALLED(extra=top)
+    if not names and importlib.util.find_spec(top) is None:
+        raise faults.PACKAGE_NOT_INSTALLED(package=top, built_in=_NAMES)
     if not names:
         raise faults.NO_PACKAGE(path=path, built_in=_NAMES)
     return names[0], importlib.metadata.version(names[0])

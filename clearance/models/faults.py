@@ -26,6 +26,13 @@ NO_PACKAGE = ErrorKind(
     "{path} belongs to no installed package, so nothing records when it changes",
     "install it as a package with a version, or " + _NAME_AN_ESTIMATOR,
 )
+PACKAGE_NOT_INSTALLED = ErrorKind(
+    "models.package_not_installed",
+    ConfigurationError,
+    "the package {package} is not installed",
+    "add it to `dependencies` in pyproject.toml, run `make lock` and `make setup` (docs/your-model.md), or "
+    + _NAME_AN_ESTIMATOR,
+)
 EXTRA_NOT_INSTALLED = ErrorKind(
     "models.extra_not_installed",
     ConfigurationError,

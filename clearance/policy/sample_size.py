@@ -17,6 +17,9 @@ from clearance.documents.verdict_document import MoreRows
 MOST = 1000.0
 """The factor of growth beyond which more rows count as no answer: nobody will collect them."""
 
+FAR = 100.0
+"""The factor from which on nobody is told to collect rows."""
+
 ASSUMPTION = "if rates stay the same and all groups grow equally"
 
 
@@ -24,10 +27,13 @@ def sentence(more: MoreRows) -> str:
     """What would decide the finding, as a clause without a capital or a full stop."""
     if more.times is None:
         return "more rows will not decide it: the value lies too close to the limit"
+    if more.times > FAR:
+        return (
+            "more rows will hardly decide it: the value lies so close to the limit that about "
+            f"{_factor(more.times)} times as many would be needed"
+        )
     if more.group is None or more.rows is None:
-        if more.times <= 1:
-            return "more rows would decide it"
-        return f"about {_factor(more.times)} times as many rows would decide it, {ASSUMPTION}"
+        return "more rows would decide it" if more.times <= 1 else _grown(more.times)
     minimum_is_more = more.rows * more.times <= more.rows + more.short.get(more.group, 0)
     if more.short and minimum_is_more:
         groups = [_rows_in(group, rows) for group, rows in more.short.items()]
@@ -37,7 +43,11 @@ def sentence(more: MoreRows) -> str:
             f"more rows in {more.group}, the smallest group ({wording.count(more.rows)} now), would decide it"
         )
     extra = f"{_count(more.rows * (more.times - 1))} more in {more.group}, the smallest group"
-    return f"about {_factor(more.times)} times as many rows ({extra}) would decide it, {ASSUMPTION}"
+    return _grown(more.times, f" ({extra})")
+
+
+def _grown(times: float, extra: str = "") -> str:
+    return f"about {_factor(times)} times as many rows{extra} would decide it, {ASSUMPTION}"
 
 
 def estimate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def _unknown_argument(name: str, argument: str, arguments: tuple[str, ...], key:
         argument=argument,
         suggestion=suggestions.did_you_mean(argument, arguments),
         key=key,
-        arguments=", ".join(arguments),
+        arguments=estimators.shown(arguments),
     )
 
 
@@ -104,6 +105,8 @@ def _by_import(choice: EstimatorChoice) -> Iterator[Problem]:
     try:
         estimators.build(choice.estimator, choice.arguments, 0)
     except ClearanceError as error:
+        imported = (name for name in dir(sys.modules.get(module)) if name[:1].isupper())
+        known = tuple(dict.fromkeys([*known, *imported]))
         if error.code in _NO_SUCH_CLASS and known and name not in known:
             suggestion = suggestions.did_you_mean(name, known)
             error = faults.UNKNOWN_ESTIMATOR(name=path, suggestion=suggestion, built_in=_BUILT_IN)

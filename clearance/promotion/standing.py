@@ -14,6 +14,7 @@ from typing import Any
 from clearance import foreign_text, ledger
 from clearance.ledger import Entry, events, times
 from clearance.policy.schema import Policy
+from clearance.reporting import headline
 from clearance.trust import quorum
 from clearance.trust.roles import Roles
 
@@ -61,7 +62,7 @@ class CandidateStanding:
         }
 
     def __str__(self) -> str:
-        verdict = (self.verdict or "no verdict recorded").replace("_", " ")
+        verdict = headline.word(self.verdict) if self.verdict else "no verdict recorded"
         decided = [f"{decision} by {who}" for who, decision in self.decisions.items()]
         if self.declared_by is not None:
             who = foreign_text.inert(self.declared_by)

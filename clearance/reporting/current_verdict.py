@@ -91,3 +91,10 @@ def withdraw_page(root: Path) -> None:
     """
     if (page := root / paths.REPORT_PAGE).exists():
         files.write_text(page, _WITHDRAWN.read_text(encoding="utf-8"))
+
+
+def remove_withdrawn_page(root: Path) -> None:
+    """Remove the report where it is only the page of `withdraw_page`: what was judged is in DVC's cache."""
+    page = root / paths.REPORT_PAGE
+    if page.is_file() and page.read_bytes() == _WITHDRAWN.read_bytes():
+        page.unlink()

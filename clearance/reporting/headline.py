@@ -25,13 +25,20 @@ VERDICTS = {
 }
 """The word for a whole verdict; a single finding that fails is a "Fail", a run that fails is refused."""
 
+
 _VERBS = {
     Outcome.PASS: ("passes", "pass"),
     Outcome.FAIL: ("fails", "fail"),
     Outcome.INSUFFICIENT_EVIDENCE: ("lacks evidence", "lack evidence"),
     Outcome.NOT_EVALUATED: ("is not evaluated", "are not evaluated"),
 }
+_WORDS = {str(outcome): word.lower() for outcome, word in VERDICTS.items()}
 _DATA_DOCUMENTS = ("validation_raw", "validation_prepared", "split")
+
+
+def word(verdict: str) -> str:
+    """The word for a recorded verdict inside a sentence: `fail` is "refused". Any other text is returned."""
+    return _WORDS.get(verdict, verdict)
 
 
 def deciding_findings(verdict: VerdictDocument) -> list[RuleFinding]:
@@ -261,7 +268,7 @@ def _after_insufficient(finding: RuleFinding) -> str:
         return "rows in every group for which the metric is defined."
     if (more := finding.more_rows) is None:
         return "more rows, another model or other data."
-    if more.times is None:
+    if more.times is None or more.times > sample_size.FAR:
         return f"another model or other data; {sample_size.sentence(more)}."
     limit = finding.limit and Limit.model_validate(vars(finding.limit))
     if limit and not limit.encloses(finding.value, finding.value):

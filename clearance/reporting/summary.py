@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clearance import paths, wording
 from clearance.documents.measurement import Outcome
+from clearance.documents.training_document import TrainingDocument
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import RuleFinding, RuleNotInForce, VerdictDocument
 from clearance.params import data_contract
@@ -85,6 +86,16 @@ def _sentence(finding: RuleFinding) -> str:
 def _dates(rule: RuleNotInForce) -> str:
     until = f" until {rule.valid_until}" if rule.valid_until else ""
     return f"{rule.id}: from {rule.valid_from}{until}"
+
+
+def choice(folder: Path) -> list[str]:
+    """Which of several candidates was chosen, and why, as a line; none where there was nothing to choose."""
+    training = project_verdict.read_document(folder, "training")
+    if not isinstance(training, TrainingDocument) or len(training.candidates) < 2:
+        return []
+    chosen = next(candidate for candidate in training.candidates if candidate.chosen)
+    name = f"{chosen.estimator.rpartition('.')[2]} with mitigation {chosen.mitigation}"
+    return [f"of {len(training.candidates)} candidates {name} was {chosen.why}"]
 
 
 def data_warnings(folder: Path) -> list[str]:

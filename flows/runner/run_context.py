@@ -78,6 +78,7 @@ class RunContext:
         if pipeline.fallback:
             self._note(f"{pipeline.fallback}: all stages run as one `{dvc_repro.REPRO}`")
         outs = dvc_lock.read(self.folder / dvc_lock.NAME).outs
+        current_verdict.remove_withdrawn_page(self.folder)
         for path in repair.remove_unsound(self.folder, pipeline.cache, outs):
             self._note(repair.describe_removed(path, self.folder))
         due = pipeline.order if self.force else pipeline.due()
