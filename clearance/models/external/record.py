@@ -30,7 +30,7 @@ SPLIT_USE = {
 """Which rows are used for what, as the training document says it."""
 
 UNKNOWN_INPUTS = (
-    "only the answers of the model are here: whether it takes in protected attributes is not known"
+    "only the answers of the model are here, so nobody can see whether it takes in protected attributes"
 )
 """Why the use of protected attributes is not measured where only answers are known."""
 
