@@ -374,7 +374,7 @@ def test_a_model_worse_than_a_coin_is_of_no_use_whatever_rules_it_keeps() -> Non
 @pytest.mark.parametrize(
     ("section", "says"),
     [
-        ({}, "set either one `estimator` or `candidates`"),
+        ({}, "set either one `estimator`, or `candidates`, or `external`"),
         ({"estimator": "x", "candidates": GRID}, "set either one"),
         ({"candidates": GRID, "mitigation": "none"}, "put it into `candidates`"),
         ({"estimator": "x", "mitigation": {"method": "reweighing", "bound": 0.1}}, "`bound` belongs to"),
