@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clearance import paths, wording
 from clearance.documents.measurement import Outcome
-from clearance.documents.training_document import TrainingDocument
+from clearance.documents.training_document import ExternalModel, TrainingDocument
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import RuleFinding, RuleNotInForce, VerdictDocument
 from clearance.params import data_contract
@@ -89,9 +89,16 @@ def _dates(rule: RuleNotInForce) -> str:
 
 
 def choice(folder: Path) -> list[str]:
-    """Which of several candidates was chosen, and why, as a line; none where there was nothing to choose."""
+    """Which of several candidates was chosen, and why, or who declares a model made elsewhere, as a line.
+
+    None where there was nothing to choose.
+    """
     training = project_verdict.read_document(folder, "training")
-    if not isinstance(training, TrainingDocument) or len(training.candidates) < 2:
+    if not isinstance(training, TrainingDocument):
+        return []
+    if training.external is not None:
+        return [headline.declaration(training.external)]
+    if len(training.candidates) < 2:
         return []
     chosen = next(candidate for candidate in training.candidates if candidate.chosen)
     name = f"{chosen.estimator.rpartition('.')[2]} with mitigation {chosen.mitigation}"
@@ -137,21 +144,34 @@ def markdown(verdict: VerdictDocument, folder: Path | None = None) -> str:
     """
     worse_off = [f"**{line}.**" for line in headline.who(verdict)]
     lines = [f"## {title(verdict)}", "", *worse_off, *([""] if worse_off else [])]
-    lines += [headline.sentence(verdict), ""]
+    lines += [headline.sentence(verdict), *([] if folder is None else choice(folder)), ""]
     lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
     lines += [_row(finding) for finding in sorted(verdict.findings, key=headline.worst_first)]
+    external = None if folder is None else _external(folder)
     told = [] if folder is None else [*data_warnings(folder), *counts(folder, verdict)]
     notices = [wording.sentence(line) for line in told]
-    lines += ["", *(f"- {line}" for line in (*headline.next_steps(verdict), *_next(verdict), *notices))]
+    lines += [
+        "",
+        *(
+            f"- {line}"
+            for line in (*headline.next_steps(verdict, external), *_next(verdict, external), *notices)
+        ),
+    ]
     lines += [*(f"- {_as_code(line)}" for line in overrides(verdict)), ""]
     return "\n".join(lines)
 
 
-def _next(verdict: VerdictDocument) -> list[str]:
+def _external(folder: Path) -> ExternalModel | None:
+    """The model that was judged where it was made elsewhere, else None."""
+    training = project_verdict.read_document(folder, "training")
+    return training.external if isinstance(training, TrainingDocument) else None
+
+
+def _next(verdict: VerdictDocument, external: ExternalModel | None) -> list[str]:
     """What to do next, by whom, as Markdown."""
     return [
         f"Next, {action.by}: {action.what}" + (f": `{action.command}`" if action.command else "")
-        for action in headline.actions(verdict)
+        for action in headline.actions(verdict, external)
     ]
 
 
