@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any, cast
 
@@ -186,9 +186,8 @@ class RunFiles:
         return {info.path for info in self.repository.list_artifacts(folder)}
 
 
-@lru_cache(maxsize=256)
 def open_run_files(server: MlflowServer, run_id: str) -> RunFiles:
-    """The files of a run, located once per connection. Raises MlflowException when there is no such run."""
+    """The files of a run, located once. Raises MlflowException when there is no such run."""
     location = server.client.get_run(run_id).info.artifact_uri
     return RunFiles(get_artifact_repository(location, mlflow.get_tracking_uri(), mlflow.get_registry_uri()))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearance import params, wording
+from clearance import params
 from clearance.data.tables import prepared
 from clearance.documents.measurement import Measurement, undefined
 from clearance.documents.split_document import SplitDocument
@@ -124,8 +124,8 @@ def _declared(
         yield DeclaredFact(about="threshold", value=f"{cut.value:g}, {cut.rule}")
     trained_on = split.trained_on
     if trained_on is not None:
-        keys = wording.counted(trained_on.keys or 0, "key")
-        elsewhere = wording.count(trained_on.elsewhere or 0)
+        number, elsewhere = trained_on.keys or 0, f"{trained_on.elsewhere or 0:,}"
+        keys = f"{number:,} {'key' if number == 1 else 'keys'}"
         rows = {
             "none": "none of these rows",
             "unknown": "unknown",
