@@ -581,7 +581,7 @@ def _all() -> list[Payload]:
                 "XGBoost, a child that is its parent": lambda: _xgboost("a child that is its parent"),
                 "XGBoost, a column that is not there": lambda: _xgboost("a column that is not there"),
                 "XGBoost, a billion nodes": lambda: _xgboost("a billion nodes"),
-                "XGBoost, a leaf that is no number": lambda: _xgboost("a leaf that is no number"),
+                "XGBoost, a leaf that is not a number": lambda: _xgboost("a leaf that is not a number"),
                 "XGBoost, a list longer than the file": lambda: _bytes(
                     hostile_boosters.XGBOOST_BYTES["a binary list longer than the file"]
                 ),
