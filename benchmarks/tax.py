@@ -20,14 +20,13 @@ MEASURING = ("score", "evaluate", "assess", "explain")
 def main() -> None:
     """Print the tax in milliseconds a stage."""
     environment.apply(Path.cwd())
-    from flows import training
-    from flows.runner import child_processes, run_context
+    from flows.runner import child_processes, execution, run_context
 
     logging.disable(logging.ERROR)
     worked: dict[str, float] = {}
     starts: dict[str, float] = {}
     ends: dict[str, float] = {}
-    run, run_stage = child_processes.ChildProcesses.run, run_context.RunContext._run_stage
+    run, run_stage = child_processes.ChildProcesses.run, run_context.RunContext.run_stage
 
     def timed_run(self: child_processes.ChildProcesses, command: str, **how: Any) -> Any:
         start = time.perf_counter()
@@ -44,11 +43,11 @@ def main() -> None:
             ends[name] = time.perf_counter()
 
     child_processes.ChildProcesses.run = timed_run  # type: ignore[method-assign,assignment]
-    run_context.RunContext._run_stage = timed_stage  # type: ignore[method-assign]
+    run_context.RunContext.run_stage = timed_stage  # type: ignore[method-assign]
     with run_context.open_run(Path.cwd(), {}, force=True) as context:
-        training.training(return_state=True)  # imports every module
+        execution.execute(context)  # imports every module
         context.__dict__.pop("pipeline")  # the second run reads the graph anew
-        training.training(return_state=True)
+        execution.execute(context)
     clock = max(ends.values()) - min(starts.values())
     alone = sum(seconds for name, seconds in worked.items() if name in starts and name not in MEASURING)
     score_seconds = worked["score"] + max(worked["evaluate"], worked["assess"])

@@ -35,7 +35,7 @@ class Display:
         self.console = Console(highlight=False, soft_wrap=True)
         self._running: dict[str, _Running] = {}
         self._turn = threading.Lock()
-        self._status = self.console.status("Prefect starts")
+        self._status = self.console.status("reads the graph")
         self._ended = threading.Event()
         self._spoke = time.monotonic()
 
@@ -62,7 +62,7 @@ class Display:
                 self._running.pop(progress.step, None)
                 self._line(progress.step, progress.state, progress.seconds)
             texts = [f"{step} ({at.detail})" if at.detail else step for step, at in self._running.items()]
-            self._status.update(", ".join(texts) or "Prefect")
+            self._status.update(", ".join(texts) or "between steps")
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line; foreign text in it is inert, and nothing is taken for markup."""

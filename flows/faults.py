@@ -2,17 +2,11 @@
 
 from clearance.errors import BusyError, ConfigurationError, ErrorKind, UnavailableError
 
-SERVER_DID_NOT_START = ErrorKind(
-    "flows.server_did_not_start",
-    UnavailableError,
-    "Prefect's temporary server did not start",
-    "see {log}",
-)
 SERVER_DOES_NOT_ANSWER = ErrorKind(
     "flows.server_does_not_answer",
     UnavailableError,
     "PREFECT_API_URL names {address}, and no server answers there",
-    "start that server, or unset PREFECT_API_URL: a run then starts a temporary server of its own",
+    "start that server, or unset PREFECT_API_URL: a run in a terminal needs no server",
 )
 PREFECT_COMMAND_FAILED = ErrorKind(
     "flows.prefect_command_failed",

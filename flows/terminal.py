@@ -1,12 +1,11 @@
-"""`python -m flows.terminal`: the training flow in a terminal, a line per step, the verdict, an exit status.
+"""`python -m flows.terminal`: the pipeline in a terminal, a line per step, the verdict, an exit status.
 
-It opens the run and starts Prefect's temporary server before it imports Prefect. The steps' modules are
-imported meanwhile, and a wrong parameter is reported at once.
+Prefect takes part only where a server of it is there to record the run: the one `PREFECT_API_URL` names, or
+that of the project's `make ui`. Without one the same steps run in the same order, with the same retries.
 """
 
 from __future__ import annotations
 
-import atexit
 import datetime as dt
 import logging
 import os
@@ -15,7 +14,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clearance import environment, params, paths, run_lock
 from clearance.cli import run_options
@@ -23,12 +22,9 @@ from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError, ExitCode
 from clearance.promotion import receipt, unchanged
 from clearance.reporting import attempt_notice, summary
-from flows import display, prefect_server
-from flows.runner import overrides, run_context
-from flows.runner.child_processes import ChildProcesses
-
-if TYPE_CHECKING:
-    from prefect import State
+from flows import display, prefect_api
+from flows.runner import conclusion, execution, notifications, overrides, run_context
+from flows.runner.conclusion import Conclusion
 
 
 @run_options.command
@@ -89,8 +85,8 @@ def _run(
             f"{run.settings.name} under {policy.file} as of {policy.as_of}; each step says when it ends"
         )
         with screen:
-            state = _train(run, interrupted)
-        code = _show_end(screen, run, state)
+            end = _train(run, interrupted)
+        code = _show_end(screen, run, end)
     if run.folder == root and code not in (ExitCode.ERROR, ExitCode.LAPSED):
         with run_lock.hold(root):
             unchanged.record(root, day, variables)
@@ -122,13 +118,20 @@ def _catch_interrupts() -> threading.Event:
     return interrupted
 
 
-def _train(run: run_context.RunContext, interrupted: threading.Event) -> State[Any]:
-    """Start Prefect's server; begin with the stages and import Prefect while it starts; run the flow."""
-    children = ChildProcesses(run.root)
-    atexit.register(children.close)  # Prefect's own threads have sent their last by then
-    wait = prefect_server.start(children, run.root)
-    if not run.needs_snapshot:
-        run.start_early()
+def _train(run: run_context.RunContext, interrupted: threading.Event) -> Conclusion:
+    """Run all steps, as Prefect's flow where a server of it is there, and tell people of a bad end."""
+    if address := prefect_api.find(run.root):
+        os.environ["PREFECT_API_URL"] = address
+        end = _train_with_prefect(run)
+    else:
+        faults = execution.execute(run)
+        end = conclusion.without_verdict(faults) if faults else conclusion.conclude(run)
+        _notify(run, end)
+    _raise_if(interrupted)
+    return end
+
+
+def _train_with_prefect(run: run_context.RunContext) -> Conclusion:
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows import training
@@ -136,14 +139,15 @@ def _train(run: run_context.RunContext, interrupted: threading.Event) -> State[A
     for logger in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(logger).propagate = False  # the display shows it, and Prefect's API gets it anyway
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it warns that it has not finished yet
-    wait()
-    _raise_if(interrupted)
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread ends a second late
-        state: State[Any] = training.training(
-            overrides=run.settings.overrides, force=run.force, return_state=True
-        )
-    _raise_if(interrupted)
-    return state
+        state = training.training(overrides=run.settings.overrides, force=run.force, return_state=True)
+    return Conclusion(name=str(state.name), message=state.message or "")
+
+
+def _notify(run: run_context.RunContext, end: Conclusion) -> None:
+    title = f"training {run.settings.name}: {end.name}"
+    if not (end.completes or notifications.send(title, end.message)):
+        logging.getLogger(__name__).warning("the notification could not be sent: %s", title)
 
 
 def _raise_if(interrupted: threading.Event) -> None:
@@ -151,15 +155,13 @@ def _raise_if(interrupted: threading.Event) -> None:
         raise KeyboardInterrupt
 
 
-def _show_end(screen: display.Display, run: run_context.RunContext, state: State[Any]) -> ExitCode:
+def _show_end(screen: display.Display, run: run_context.RunContext, end: Conclusion) -> ExitCode:
     """Show how the run ended and where to look next; return its exit status."""
-    from flows import training
-
-    if state.name not in training.JUDGED:
-        screen.fail(f"\n{state.name}: {state.message}")
+    if not end.is_judged:
+        screen.fail(f"\n{end.name}: {end.message}")
         return ExitCode.ERROR
     code = _show_verdict(screen, run.root, run.folder, [run.retention], what_if=not run.effects_after)
-    return ExitCode.LAPSED if state.name == training.LAPSED else code
+    return ExitCode.LAPSED if end.name == conclusion.LAPSED else code
 
 
 def _show_verdict(

@@ -19,29 +19,19 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from clearance import environment, foreign_text, params, paths
-from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError
-from clearance.promotion import receipt
-from clearance.reporting import attempt_notice, headline, summary
+from clearance.reporting import attempt_notice, summary
 from flows import crash_marker, notifications, steps
+from flows.runner import conclusion, run_context
 from flows.runner import overrides as run_overrides
-from flows.runner import run_context
 
 if TYPE_CHECKING:
     from pydantic import BaseModel as Overrides
 else:
     from flows.runner.overrides import Overrides
 
-AWAITING = "Awaiting approval"
-"""The name of the completed state of a run whose model passed and waits for approvals."""
-
 NOTHING = Overrides()
 _LONGEST_NAME = 120
-LAPSED = "Champion lapsed"
-"""The end state of a run whose verdict is a pass, while what allowed the champion has ended."""
-
-JUDGED = frozenset({"Completed", AWAITING, LAPSED, *headline.VERDICTS.values()})
-"""The names of the end states of a run that reached a verdict."""
 
 Futures = dict[str, PrefectFuture[Any]]
 
@@ -137,7 +127,7 @@ def _unfinished(futures: Futures) -> list[PrefectFuture[Any]]:
 
 
 def _conclude(run: run_context.RunContext) -> State[Any]:
-    """The verdict as the run's end state: only a pass completes the run, even if approvals are missing."""
+    """The verdict as the run's end state, and as an artifact."""
     verdict = attempt_notice.read_verdict(run.folder)
     counted_in = run.folder if run.effects_after else None
     create_markdown_artifact(
@@ -145,17 +135,8 @@ def _conclude(run: run_context.RunContext) -> State[Any]:
         markdown=summary.markdown(verdict, counted_in)
         + f"\nReport: `{run.folder / summary.REPORT}`\n{run.retention}\n",
     )
-    notices = [] if counted_in is None else summary.counts(counted_in, verdict)
-    judged = [summary.title(verdict), *summary.reasons(verdict), *summary.overrides(verdict)]
-    message = "\n".join([*judged, *notices])
-    outcome = verdict.verdict
-    if outcome == Outcome.PASS:
-        if counted_in and receipt.has_lapsed(counted_in):
-            return Failed(name=LAPSED, message="\n".join([message, *receipt.release_lines(counted_in)]))
-        if counted_in and (waits := receipt.waiting_lines(counted_in)):
-            return Completed(name=AWAITING, message="\n".join([message, *waits]))
-        return Completed(message=message)
-    return Failed(name=headline.VERDICTS[outcome], message=message)
+    end = conclusion.conclude(run)
+    return (Completed if end.completes else Failed)(name=end.name, message=end.message)
 
 
 if __name__ == "__main__":

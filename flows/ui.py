@@ -80,6 +80,19 @@ def main() -> None:
         signal.pause()
 
 
+def prefect_api(root: Path) -> str | None:
+    """The address of Prefect's API while the project's user interfaces run; None while they do not."""
+    path = root / RUNNING
+    if not path.is_file():
+        return None
+    try:
+        with file_lock.hold(path, wait=False):
+            return None
+    except BlockingIOError:
+        addresses = path.read_text(encoding="utf-8").split()
+        return f"{addresses[0]}/api" if addresses else None
+
+
 def _welcome(prefect: str, mlflow: str, settings: params.Params) -> list[str]:
     """Where this project's own pages are, and how to go on."""
     deployment = _get(f"{prefect}/api/deployments/name/training/training")

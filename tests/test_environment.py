@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from clearance import cli, environment
 from clearance.errors import ExitCode, UnavailableError
-from flows import prefect_server
+from flows import prefect_api
 from tests.support import codes
 
 
@@ -82,11 +82,14 @@ def test_only_socks_proxies_are_those_that_the_client_cannot_use() -> None:
     assert environment.socks_proxies(given) == ["ALL_PROXY"]
 
 
-def test_a_server_that_prefect_is_told_to_use_must_answer() -> None:
+def test_a_server_that_prefect_is_told_to_use_must_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://user:secret@127.0.0.1:{free.getsockname()[1]}/api"
+    monkeypatch.setenv("PREFECT_API_URL", address)
     with pytest.raises(UnavailableError) as excinfo:
-        prefect_server.refuse_dead(address)
+        prefect_api.find(tmp_path)
     assert excinfo.value.code == "flows.server_does_not_answer"
     assert "secret" not in str(excinfo.value)

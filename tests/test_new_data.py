@@ -13,7 +13,6 @@ import pytest
 from clearance import files
 from clearance.errors import ExitCode
 from tests.support import projects
-from tests.support.prefect_server import PrefectServer
 from tests.support.projects import Done, Project
 
 pytestmark = pytest.mark.slow
@@ -51,14 +50,14 @@ def hiring(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def run(project: Project, prefect: PrefectServer) -> Done:
-    """The pipeline there, with the tests' Prefect server in place of a temporary one."""
-    return project.run("clearance", "run", variables=prefect.address)
+def run(project: Project) -> Done:
+    """The pipeline there."""
+    return project.run("clearance", "run")
 
 
 @pytest.fixture(scope="module")
-def passed(hiring: Project, prefect: PrefectServer) -> Done:
-    return run(hiring, prefect)
+def passed(hiring: Project) -> Done:
+    return run(hiring)
 
 
 def test_a_fair_model_on_new_data_passes_and_becomes_champion(hiring: Project, passed: Done) -> None:
@@ -74,12 +73,10 @@ def with_faults(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([few, few.head(2)])
 
 
-def test_a_bad_table_is_refused_by_name_and_the_champion_stays(
-    hiring: Project, passed: Done, prefect: PrefectServer
-) -> None:
+def test_a_bad_table_is_refused_by_name_and_the_champion_stays(hiring: Project, passed: Done) -> None:
     faults = {"invited": "3 values", "applicant": "", "skill": ""}
     with_faults(applicants()).to_csv(hiring.root / SOURCE, sep=";", index=False)
-    result = run(hiring, prefect)
+    result = run(hiring)
     assert result.code == ExitCode.REFUSED, result.out
     assert "Traceback" not in result.out
     assert champions(hiring) == [("hiring", "champion", 1)]
@@ -94,12 +91,10 @@ def test_a_bad_table_is_refused_by_name_and_the_champion_stays(
         assert cell in " ".join(details)
 
 
-def test_an_unreadable_table_is_a_fault_and_the_last_good_outputs_stay(
-    hiring: Project, passed: Done, prefect: PrefectServer
-) -> None:
+def test_an_unreadable_table_is_a_fault_and_the_last_good_outputs_stay(hiring: Project, passed: Done) -> None:
     before = projects.files(hiring.root, ("reports/verdict.json", "dvc.lock"))
     Path(hiring.root / SOURCE).write_bytes(applicants(50).to_csv(index=False).encode())
-    result = run(hiring, prefect)
+    result = run(hiring)
     assert result.code == ExitCode.ERROR, result.out
     assert "delimiter" in result.out
     assert "hint:" in result.out

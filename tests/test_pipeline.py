@@ -11,7 +11,6 @@ import yaml
 from clearance import files
 from clearance.errors import ExitCode
 from tests.support import projects
-from tests.support.prefect_server import PrefectServer
 from tests.support.projects import Done, Project
 
 pytestmark = pytest.mark.slow
@@ -64,7 +63,7 @@ def test_nothing_left_the_machine_and_nothing_was_written_outside_the_project(
 ) -> None:
     assert not demo.guard_log.exists(), demo.guard_log.read_text()
     assert [path.relative_to(demo.home) for path in demo.home.rglob("*")] == []
-    assert (demo.root / ".prefect").is_dir()
+    assert not (demo.root / ".prefect").exists(), "a run in a terminal starts no server"
     assert (demo.root / "mlflow.db").is_file()
 
 
@@ -109,11 +108,9 @@ def test_the_user_reads_the_verdict_again_as_markdown(demo: Project, demo_run: D
         assert finding["rule"] in result.out
 
 
-def test_plain_training_is_refused_on_race_in_a_workspace_of_its_own(
-    demo: Project, demo_run: Done, prefect: PrefectServer
-) -> None:
+def test_plain_training_is_refused_on_race_in_a_workspace_of_its_own(demo: Project, demo_run: Done) -> None:
     mine = projects.files(demo.root, ("params.yaml", "dvc.lock", "reports/verdict.json"))
-    result = demo.run("clearance", "run", "--set", "train.mitigation=none", variables=prefect.address)
+    result = demo.run("clearance", "run", "--set", "train.mitigation=none")
     assert result.code == ExitCode.REFUSED, result.out
     assert "demographic parity difference by race" in result.out
     assert projects.files(demo.root, tuple(mine)) == mine
@@ -126,16 +123,14 @@ def test_plain_training_is_refused_on_race_in_a_workspace_of_its_own(
     }
 
 
-def test_a_policy_chosen_at_run_time_is_a_what_if_and_releases_nothing(
-    demo: Project, demo_run: Done, prefect: PrefectServer
-) -> None:
+def test_a_policy_chosen_at_run_time_is_a_what_if_and_releases_nothing(demo: Project, demo_run: Done) -> None:
     lenient = yaml.safe_load((demo.root / "policies/demo.yaml").read_text())
     lenient["rules"] = [rule for rule in lenient["rules"] if not rule["metric"].startswith("fairness")]
     (demo.root / "policies/lenient.yaml").write_text(yaml.safe_dump(lenient))
     before = registry(demo)
     try:
         command = ("clearance", "run", "--policy", "policies/lenient.yaml")
-        result = demo.run(*command, variables=prefect.address)
+        result = demo.run(*command)
     finally:
         (demo.root / "policies/lenient.yaml").unlink()
     assert result.code == ExitCode.PASS, result.out
@@ -143,9 +138,7 @@ def test_a_policy_chosen_at_run_time_is_a_what_if_and_releases_nothing(
     assert registry(demo) == before
 
 
-def test_a_rerun_rebuilds_what_was_corrupted_and_changes_nothing_else(
-    demo: Project, demo_run: Done, prefect: PrefectServer
-) -> None:
+def test_a_rerun_rebuilds_what_was_corrupted_and_changes_nothing_else(demo: Project, demo_run: Done) -> None:
     """One output is edited, and so is its copy in the cache, each with its size and time kept."""
     names = ("dvc.lock", "data/raw.parquet", "reports/verdict.json", "reports/report.html")
     good, contents = projects.files(demo.root, names), registry(demo)
@@ -161,7 +154,7 @@ def test_a_rerun_rebuilds_what_was_corrupted_and_changes_nothing_else(
         path.write_bytes(bytes(content))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
         path.chmod(status.st_mode & 0o777)
-    again = demo.python(*RUN, variables=prefect.address)
+    again = demo.python(*RUN)
     assert again.code == demo_run.code, again.out
     assert again.out.count("cached") == len(STAGES) - 1
     assert projects.files(demo.root, names) == good

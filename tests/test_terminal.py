@@ -1,20 +1,26 @@
 """`python -m flows.terminal` in a terminal: lines, exit statuses, what is left after Ctrl-C or `kill -9`."""
 
 import contextlib
+import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
 
-from clearance import files, run_lock
-from flows import terminal
+from clearance import file_lock, files, run_lock
+from flows import terminal, ui
 from tests.support import terminal_run, toys
 from tests.support.nightly import NIGHTLY
 from tests.support.prefect_server import PrefectServer
@@ -36,11 +42,6 @@ def toy(tmp_path: Path) -> Path:
 
 def surroundings(toy: Path) -> dict[str, str]:
     return toys.surroundings(toy) | {"LC_TOY": str(toy.parent / "orders"), "NO_COLOR": "1"}
-
-
-@pytest.fixture
-def api(prefect_api: PrefectServer) -> dict[str, str]:
-    return {"PREFECT_API_URL": prefect_api.api}
 
 
 def run(toy: Path, *options: str, **more: str) -> Done:
@@ -70,10 +71,10 @@ def run_as_typed(toy: Path, *options: str, **more: str) -> Done:
     ],
 )
 def test_the_exit_status_is_the_verdicts_and_the_lines_say_what_happened(
-    toy: Path, api: dict[str, str], name: str, word: str, code: int
+    toy: Path, name: str, word: str, code: int
 ) -> None:
     toys.edit(toy, name=name)
-    result = (run_as_typed if name == "fails" else run)(toy, **api)
+    result = (run_as_typed if name == "fails" else run)(toy)
     lines = [line.split() for line in result.stdout.splitlines()]
     assert result.returncode == code, result.stderr
     assert {line[0]: line[1] for line in lines if line[-1:] == ["s"]} == dict.fromkeys(
@@ -83,27 +84,25 @@ def test_the_exit_status_is_the_verdicts_and_the_lines_say_what_happened(
     assert "reports/report.html" in result.stdout
     assert "make ui" in result.stdout
     assert result.stderr == ""
-    again = run(toy, "--any-verdict", **api)
+    again = run(toy, "--any-verdict")
     assert again.returncode == 0
     assert again.stdout.count("cached") == len(toys.ORDER)
 
 
-def test_a_fault_is_told_once_with_its_mend_and_has_its_own_status(toy: Path, api: dict[str, str]) -> None:
+def test_a_fault_is_told_once_with_its_mend_and_has_its_own_status(toy: Path) -> None:
     (toy.parent / "orders/model").write_text("fail")
     page = toy / "reports/report.html"
     files.write_text(page, "<h1>Pass</h1>")
-    result = run(toy, "--any-verdict", **api)
+    result = run(toy, "--any-verdict")
     assert result.returncode == 1
     assert "Stale" in page.read_text() and "Pass" not in page.read_text()
     assert result.stderr.strip() == "Failed: train: the table is empty\n  hint: give it rows"
     assert ["train", "failed"] in [line.split()[:2] for line in result.stdout.splitlines()]
 
 
-def test_overrides_leave_the_users_files_alone_and_say_where_the_report_is(
-    toy: Path, api: dict[str, str]
-) -> None:
+def test_overrides_leave_the_users_files_alone_and_say_where_the_report_is(toy: Path) -> None:
     before = (toy / "params.yaml").read_bytes()
-    result = run(toy, "--set", "seed=7", "--set", "name=fails", **api)
+    result = run(toy, "--set", "seed=7", "--set", "name=fails")
     assert result.returncode == 3, result.stderr
     assert "report   .clearance/workspaces/" in result.stdout
     assert "MLflow keeps it for good" in result.stdout
@@ -111,8 +110,8 @@ def test_overrides_leave_the_users_files_alone_and_say_where_the_report_is(
     assert not (toy / "reports").exists()
 
 
-def test_another_policy_is_a_what_if(toy: Path, api: dict[str, str]) -> None:
-    result = run(toy, "--policy", "policies/demo.yaml", **api)
+def test_another_policy_is_a_what_if(toy: Path) -> None:
+    result = run(toy, "--policy", "policies/demo.yaml")
     assert (result.returncode, "(what-if)" in result.stdout) == (0, True), result.stderr
     assert "nothing was registered or released" in result.stdout
     assert not (toy / "effects.txt").exists()
@@ -150,28 +149,14 @@ def test_a_second_run_in_the_checkout_is_turned_away_at_once(toy: Path) -> None:
     assert f"another run holds this checkout (pid {os.getpid()})" in result.stderr
 
 
-@pytest.fixture(scope="module")
-def home(prefect: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """One home for the temporary servers, with a copy of a migrated database: migrations take seconds."""
-    home = tmp_path_factory.mktemp("home")
-    with (
-        contextlib.closing(sqlite3.connect(prefect.folder / ".prefect/prefect.db")) as source,
-        contextlib.closing(sqlite3.connect(home / "prefect.db")) as copy,
-    ):
-        source.backup(copy)
-    return {"PREFECT_HOME": str(home)}
-
-
 @contextlib.contextmanager
-def asleep(
-    toy: Path, step: str, log: str, home: dict[str, str]
-) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    """A run, with Prefect's temporary server, at the moment when a step has half written and sleeps."""
+def asleep(toy: Path, step: str, log: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    """A run at the moment when a step has half written and sleeps."""
     (toy.parent / "orders" / step).write_text("sleep 120")
     with subprocess.Popen(
         [sys.executable, "-m", "flows.terminal"],
         cwd=toy,
-        env=surroundings(toy) | home,
+        env=surroundings(toy),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -186,7 +171,7 @@ def asleep(
                 assert time.monotonic() < end
                 time.sleep(0.05)
             family = psutil.Process(process.pid).children(recursive=True)
-            assert len(family) >= 4  # two keepers, the server, the step
+            assert len(family) >= 2  # the fork server, the step
             yield process, family
         finally:
             if process.poll() is None:
@@ -217,10 +202,10 @@ def at_work_in(folder: Path) -> list[psutil.Process]:
     ],
 )
 def test_a_run_that_is_stopped_leaves_nothing_running_and_the_next_one_recovers(
-    toy: Path, blow: signal.Signals, step: str, stage: str, home: dict[str, str]
+    toy: Path, blow: signal.Signals, step: str, stage: str
 ) -> None:
-    with asleep(toy, step, f"{stage}.log", home) as (process, family):
-        assert len(at_work_in(toy)) >= 5
+    with asleep(toy, step, f"{stage}.log") as (process, family):
+        assert len(at_work_in(toy)) >= 3
         if blow == signal.SIGINT:
             os.killpg(process.pid, blow)  # as a terminal does
         else:
@@ -231,13 +216,13 @@ def test_a_run_that_is_stopped_leaves_nothing_running_and_the_next_one_recovers(
     assert "Traceback" not in output
     assert not (toy / "dvc.lock").exists() or f"{stage}:" not in (toy / "dvc.lock").read_text()
     if blow == signal.SIGKILL or NIGHTLY:  # both leave the same: one recovery is enough in the suite
-        assert_the_next_run_recovers(toy, stage, home)
+        assert_the_next_run_recovers(toy, stage)
 
 
-def assert_the_next_run_recovers(toy: Path, stage: str, home: dict[str, str]) -> None:
+def assert_the_next_run_recovers(toy: Path, stage: str) -> None:
     """With and without Prefect, to the same lock; and this run too leaves nothing running."""
     plain = toys.twin(toy, toy.parent / "plain")
-    result = run_as_typed(toy, **home)
+    result = run_as_typed(toy)
     assert result.returncode == 0, result.stdout + result.stderr
     assert at_work_in(toy) == []
     lines = [line.split()[:2] for line in result.stdout.splitlines()]
@@ -250,13 +235,62 @@ def assert_the_next_run_recovers(toy: Path, stage: str, home: dict[str, str]) ->
     assert not list(toy.glob("reports/figures/*.half"))
 
 
+@pytest.fixture
+def notified(tmp_path: Path) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """An address for notifications, and what arrived there."""
+    received: list[dict[str, str]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"json://127.0.0.1:{server.server_port}/", received
+        server.shutdown()
+
+
+def test_people_are_told_of_a_refusal_and_not_of_a_pass(
+    toy: Path, notified: tuple[str, list[dict[str, str]]]
+) -> None:
+    address, received = notified
+    assert run(toy, CLEARANCE_NOTIFY_URL=address).returncode == 0
+    assert received == []
+    toys.edit(toy, name="fails")
+    assert run(toy, CLEARANCE_NOTIFY_URL=address).returncode == 3
+    (message,) = received
+    assert message["title"] == "training fails: Refused"
+    assert "demographic parity difference by race" in message["message"]
+
+
+def flow_run(client: SyncPrefectClient, model: str) -> FlowRun | None:
+    runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC)
+    return next((run for run in runs if run.name.startswith(f"{model}:")), None)
+
+
 @pytest.mark.slow
-def test_a_server_that_cannot_start_is_a_fault_that_names_its_log(toy: Path) -> None:
-    result = run(toy, PREFECT_SERVER_DATABASE_CONNECTION_URL="nonsense")
-    assert result.returncode == 1
-    assert "Prefect's temporary server did not start" in result.stderr
-    assert ".clearance/logs/prefect.log" in result.stderr
-    assert not (toy / "effects.txt").exists()  # stages may have had a head start; nothing touched the world
+def test_a_server_that_is_there_records_the_run(toy: Path, prefect_api: PrefectServer) -> None:
+    """The one that the environment names; and, without one, that of the project's own `make ui`."""
+    with get_client(sync_client=True) as client:
+        toys.edit(toy, name="lacks")
+        assert run(toy, PREFECT_API_URL=prefect_api.api).returncode == 4
+        recorded = flow_run(client, "lacks")
+        assert recorded and recorded.state_name == "Insufficient evidence"
+        toys.edit(toy, name="fails")
+        (toy / ".clearance").mkdir(exist_ok=True)
+        with file_lock.hold(toy / ui.RUNNING, wait=False) as descriptor:
+            os.pwrite(descriptor, f"{prefect_api.api.removesuffix('/api')} http://127.0.0.1:9".encode(), 0)
+            assert run(toy).returncode == 3
+        recorded = flow_run(client, "fails")
+        assert recorded and recorded.state_name == "Refused"
+        toys.edit(toy, name="passes")
+        assert run(toy).returncode == 0
+        assert flow_run(client, "passes") is None, "the user interfaces no longer run"
 
 
 class _Destroyed:

@@ -19,7 +19,6 @@ from prefect.states import Running
 
 from clearance import environment, files, run_lock
 from flows import crash_marker, training
-from flows.runner import run_context
 from tests.support import toys
 
 pytestmark = [
@@ -49,17 +48,6 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def order(toy: Path, step: str, word: str) -> None:
     """Have a toy step do something else than its work."""
     (toy.parent / "orders" / step).write_text(word)
-
-
-def test_the_head_start_is_over_to_the_caller_while_the_first_child_works(toy: Path) -> None:
-    go = toy.parent / "go"
-    order(toy, "raw", f"await {go}")
-    with run_context.open_run(toy, {}) as execution:
-        execution.start_early()
-        assert not (toy / "data/raw.txt").exists()
-        go.touch()
-        assert execution.run_stage("ingest", print) is True
-    assert (toy / "data/raw.txt").exists()
 
 
 def run(**parameters: Any) -> State[Any]:

@@ -49,7 +49,6 @@ class ChildProcesses:
     def __init__(self, folder: Path) -> None:
         self._control, server_end = socket.socketpair()
         self._sending = threading.Lock()
-        self._services: list[socket.socket] = []
         self._closed = False
         log = folder / paths.LOGS / "forks.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -90,16 +89,6 @@ class ChildProcesses:
             raise RunEnded(command)
         return ExitReport(**json.loads(reply))
 
-    def serve(self, command: str, *, cwd: Path, env: Mapping[str, str], log: Path) -> socket.socket:
-        """Start a command, its output in the file `log`; it runs until `close`.
-
-        The socket returned has something to read, or is at its end, once the command has ended.
-        """
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        connection = self._send(_request(command, cwd, None), output, env)
-        self._services.append(connection)
-        return connection
-
     def _send(
         self, request: Mapping[str, Any], output: int, env: Mapping[str, str] | None = None
     ) -> socket.socket:
@@ -123,8 +112,7 @@ class ChildProcesses:
     def close(self) -> None:
         """Stop the children that still run, and wait until they are gone."""
         self._closed = True
-        for connection in (self._control, *self._services):
-            connection.close()
+        self._control.close()
         self._process.wait()
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
 """The process that starts a run's children from preloaded modules, and lets none of them outlive the run.
 
-It imports the steps' modules while Prefect starts, and forks one child per request. When the run goes away,
+It imports the steps' modules once, and forks one child per request. When the run goes away,
 even by `kill -9`, it ends the children and itself. It never imports Prefect, and decides nothing about a
 step except when its time is up.
 

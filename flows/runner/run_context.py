@@ -1,13 +1,11 @@
 """What one run holds, from its checked settings to its children, and how it does one step.
 
-The command line opens it before Prefect has started, or else the flow itself does; either way once per run.
-It knows nothing of Prefect: states and retries are the flow's.
+The command line opens it, or else the flow itself does; either way once per run. It knows nothing of Prefect.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -24,7 +22,6 @@ from clearance.reporting import current_verdict
 from clearance.versioning import dvc_lock, dvc_repro, git, repair
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses, OnLine
-from flows.runner.early_start import EarlyStart
 
 SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
 EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE)}
@@ -68,8 +65,6 @@ class RunContext:
         self.force = force
         self.notes: list[str] = []
         self._watch = watch
-        self._early_start: EarlyStart | None = None
-        self._idle = threading.Event()
 
     @cached_property
     def pipeline(self) -> dvc_repro.ReproducibleGraph:
@@ -119,25 +114,9 @@ class RunContext:
             return f"kept for {runs} only: a what-if is not tracked, so copy what you need"
         return f"kept here for {runs}; MLflow keeps it for good: experiment {self.settings.experiment}"
 
-    def start_early(self) -> None:
-        """Begin with the stages, until the first call of `run_stage`; return once a child works.
-
-        Until then this process works for the stages: a large library imported meanwhile would delay them.
-        """
-        self._early_start = EarlyStart(self.pipeline.order, self._run_stage, self._idle)
-        self._idle.wait()
-
-    def end_early_start(self) -> None:
-        """Wait for a stage that was started early and never taken over; the children must have ended."""
-        if self._early_start:
-            self._early_start.close()
-
     def run_stage(self, name: str, on_line: OnLine) -> bool:
         """Bring one stage up to date; return whether it ran. Raises what `Pipeline.run` raises."""
-        ran = self._early_start.take_over(name, on_line) if self._early_start else None
-        return self._run_stage(name, on_line) if ran is None else ran
 
-    def _run_stage(self, name: str, on_line: OnLine) -> bool:
         def execute(command: str) -> None:
             folder, timeout = self.pipeline.folder(name), self.pipeline.timeout(name)
             variables = isolation.variables()
@@ -180,7 +159,6 @@ class RunContext:
                 self._watch(Progress(step, "working", detail=line.removeprefix(_PROGRESS)))
             on_line(line)
 
-        self._idle.set()
         commands.run(
             self.children,
             step,
@@ -257,7 +235,6 @@ def open_run(
             stack.enter_context(contextlib.chdir(folder))
             children = ChildProcesses(folder)
             run = RunContext(root, folder, settings, children, watch, force=force)
-            stack.callback(run.end_early_start)
             stack.enter_context(children)
             for line in (line for problem in problems for line in str(problem).splitlines()):
                 watch(line)

@@ -1,8 +1,7 @@
-"""`clearance run` in this process: what it prints and its exit status, without a second import of Prefect."""
+"""`clearance run` in this process: what it prints and its exit status, without a second import."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import io
 import logging
@@ -15,7 +14,6 @@ from subprocess import CompletedProcess
 import pytest
 
 from flows import terminal
-from flows.runner.child_processes import ChildProcesses
 
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
@@ -23,9 +21,8 @@ LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProcess[str]:
     """Run the pipeline in `folder`, with exactly `variables` as its environment.
 
-    Everything that the run changes in this process is put back, and its children are ended.
+    Everything that the run changes in this process is put back.
     """
-    processes: list[ChildProcesses] = []
     out, err = io.StringIO(), io.StringIO()
     environment, handler = dict(os.environ), signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch:
@@ -33,7 +30,6 @@ def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProc
             patch.setattr(logger, "propagate", logger.propagate)
         events = logging.getLogger("EventsWorker")
         patch.setattr(events, "level", events.level)
-        patch.setattr(terminal, "ChildProcesses", lambda root: _note(processes, ChildProcesses(root)))
         patch.setattr(sys, "unraisablehook", sys.unraisablehook)
         patch.chdir(folder)
         os.environ.clear()
@@ -46,15 +42,7 @@ def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProc
             ):
                 terminal.main(list(options), standalone_mode=False)
         finally:
-            for children in processes:
-                atexit.unregister(children.close)
-                children.close()
             os.environ.clear()
             os.environ.update(environment)
             signal.signal(signal.SIGINT, handler)
     return CompletedProcess(options, int(end.value.code or 0), out.getvalue(), err.getvalue())
-
-
-def _note(processes: list[ChildProcesses], children: ChildProcesses) -> ChildProcesses:
-    processes.append(children)
-    return children
