@@ -82,15 +82,23 @@ def ensure_unaltered() -> Installation:
     return report
 
 
-def _recorded(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Each module that a package in `folder` recorded, with its SHA-256 there; empty where it has none."""
+def _recorded(folder: Path) -> Iterator[tuple[str, str]]:
+    """Each module that a package in `folder` recorded, with its SHA-256 there; empty where it has none.
+
+    Files are texts throughout: there are tens of thousands, and each `Path` would cost more than its test.
+    """
     for record in sorted(folder.glob("*.dist-info/RECORD")):
         if record.parent.name.split("-")[0] == OWN:
             continue
         with record.open(encoding="utf-8", newline="") as rows:
             for name, digest, *_ in csv.reader(rows):
                 if name.endswith(_CODE) and not name.startswith(("..", "/")):
-                    yield folder / name, _hexadecimal(digest)
+                    yield _file(folder, name), _hexadecimal(digest)
+
+
+def _file(folder: Path, name: str) -> str:
+    """The file of a package by its recorded name, as `os.walk` writes it."""
+    return f"{folder}{os.sep}{os.path.normpath(name)}"
 
 
 def _hexadecimal(digest: str) -> str:
@@ -100,17 +108,17 @@ def _hexadecimal(digest: str) -> str:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
 
 
-def _digests(recorded: Mapping[Path, str]) -> dict[Path, str]:
+def _digests(recorded: Mapping[str, str]) -> dict[str, str]:
     """The SHA-256 of each file that is there; what has not changed since the last reading is not read."""
     store = Path(sys.prefix) / _KEPT
     cache = _kept(store)
+    stamps = {file: stamp for file in recorded if (stamp := _stamp(file)) is not None}
+    changed = [file for file, stamp in stamps.items() if cache.get(file, (None,))[0] != stamp]
     with ThreadPoolExecutor(2) as pool:
-        stamps = {file: stamp for file in recorded if (stamp := _stamp(file)) is not None}
-        changed = [file for file, stamp in stamps.items() if cache.get(str(file), (None,))[0] != stamp]
-        fresh = dict(zip(changed, pool.map(files.sha256, changed, chunksize=64), strict=True))
-    digests = {file: fresh.get(file) or cache[str(file)][1] for file in stamps}
+        fresh = dict(zip(changed, pool.map(files.sha256, map(Path, changed), chunksize=64), strict=True))
+    digests = {file: fresh.get(file) or cache[file][1] for file in stamps}
     if fresh:
-        content = {str(file): [list(stamps[file]), digests[file]] for file in stamps}
+        content = {file: [stamps[file], digests[file]] for file in stamps}
         with suppress(OSError):  # an environment that this account may not write to
             files.write_text(store, json.dumps(content))
     return digests
@@ -124,42 +132,42 @@ def _kept(store: Path) -> dict[str, tuple[_Stamp | None, str]]:
         return {}
 
 
-def _stamp(file: Path) -> _Stamp | None:
+def _stamp(file: str) -> _Stamp | None:
     try:
-        status = file.stat()
+        status = os.stat(file)  # noqa: PTH116 - see `_recorded`
     except OSError:
         return None
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _unrecorded(folders: list[Path], recorded: Mapping[Path, str]) -> Iterator[Path]:
+def _unrecorded(folders: list[Path], recorded: Mapping[str, str]) -> Iterator[str]:
     """The modules in these folders that no package recorded; bytecode is not one."""
     own = {file for folder in folders for file in _own_files(folder)}
     for folder in folders:
         for name, inner, names in os.walk(folder):
             inner[:] = [item for item in inner if item != "__pycache__"]
-            for file in (Path(name) / item for item in names if item.endswith((*_CODE, ".pyc"))):
+            for file in (f"{name}{os.sep}{item}" for item in names if item.endswith((*_CODE, ".pyc"))):
                 if file not in recorded and file not in own:
                     yield file
 
 
-def _own_files(folder: Path) -> Iterator[Path]:
+def _own_files(folder: Path) -> Iterator[str]:
     for record in folder.glob(f"{OWN}-*.dist-info/RECORD"):
         with record.open(encoding="utf-8", newline="") as rows:
-            yield from (folder / row[0] for row in csv.reader(rows) if row)
+            yield from (_file(folder, row[0]) for row in csv.reader(rows) if row)
 
 
-def _own_start_up(folders: list[Path]) -> Iterator[Path]:
+def _own_start_up(folders: list[Path]) -> Iterator[str]:
     """The start-up files of the project's own installation that hold more than the path of the project."""
     for file in (file for folder in folders for file in _own_files(folder)):
-        if file.suffix == ".pth" and file.is_file():
-            lines = file.read_text(encoding="utf-8").splitlines()
+        if file.endswith(".pth") and Path(file).is_file():
+            lines = Path(file).read_text(encoding="utf-8").splitlines()
             if any(line.startswith(("import ", "import\t")) for line in lines):
                 yield file
 
 
-def _name(file: Path, folders: list[Path]) -> str:
+def _name(file: str, folders: list[Path]) -> str:
     for folder in folders:
-        if file.is_relative_to(folder):
-            return file.relative_to(folder).as_posix()
-    return file.name
+        if file.startswith(f"{folder}{os.sep}"):
+            return file.removeprefix(f"{folder}{os.sep}")
+    return Path(file).name

@@ -15,6 +15,7 @@ from clearance.documents.release_receipt import ReleaseReceipt
 from clearance.errors import ExitCode
 from clearance.promotion import receipt as receipts
 from clearance.promotion.release import release
+from clearance.registry import stores  # noqa: F401 - a run imports MLflow once for both effects
 from clearance.reporting import attempt_notice, summary, test_set_notice
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from clearance import params, paths, registry, stage
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import policy_file
 from clearance.promotion import attempts
-from clearance.registry import run_record
+from clearance.registry import run_record, stores  # noqa: F401 - a run imports MLflow once for both effects
 from clearance.reporting import attempt_notice, test_set_notice
 from clearance.versioning import lineage
 

@@ -303,7 +303,7 @@ def test_the_rows_a_model_was_fitted_on_are_kept_with_its_run(project: Path) -> 
         (file,) = kept_at(project, fitted_rows.name(side))
         assert file.stat().st_size == 16 * split["rows"][side]
         assert fitted_rows.digest(file.read_bytes()) == split["row_digests"][side]
-        assert file.read_bytes() == fitted_rows.read(project, side)
+        assert file.read_bytes() == fitted_rows.read(project)[side]
 
 
 def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
@@ -318,7 +318,7 @@ def test_what_prepare_records_is_the_digest_of_the_rows_that_are_kept(
     prepare.main()
     split = files.read_json(root / paths.SPLIT)
     for side in fitted_rows.SPLITS:
-        assert fitted_rows.digest(fitted_rows.read(root, side)) == split["row_digests"][side]
+        assert fitted_rows.digest(fitted_rows.read(root)[side]) == split["row_digests"][side]
 
 
 hashes = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), unique=True, max_size=30)

@@ -81,6 +81,22 @@ def test_a_digest_is_the_head_of_the_sha256() -> None:
     assert row_ids.hexadecimal(digest[:0]).to_pylist() == []
 
 
+@given(st.lists(st.binary(min_size=16, max_size=16)), st.integers(0, 3))
+def test_hexadecimal_texts_are_read_back_from_any_part_of_a_column(rows: list[bytes], start: int) -> None:
+    digest = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, 16)
+    texts = row_ids.hexadecimal(digest)
+    assert np.array_equal(row_ids.from_hexadecimal(texts), digest)
+    assert np.array_equal(row_ids.from_hexadecimal(texts.slice(start)), digest[start:])
+    chunks = pa.chunked_array([texts.slice(start), texts.slice(0, start)], type=pa.string())
+    assert np.array_equal(row_ids.from_hexadecimal(chunks), np.concatenate([digest[start:], digest[:start]]))
+
+
+@pytest.mark.parametrize("text", ["ab", "g" * 32, "a" * 34, None])
+def test_what_is_not_a_digest_is_refused(text: str | None) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        row_ids.from_hexadecimal(pa.array(["a" * 32, text]))
+
+
 def test_content_hangs_on_every_value_and_on_no_order_of_columns() -> None:
     table = pa.table({"b": ["x", None, "x"], "a": [1, 1, 2]})
     texts = row_ids.content(table).to_pylist()

@@ -6,7 +6,6 @@ inputs give the same comparison. Whether one is needed, and who signs it, is dec
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -257,7 +256,7 @@ def _counts(candidate: ComparedCandidate, compared: npt.NDArray[np.bool_]) -> Ro
         test=len(compared),
         left_out=int((~compared).sum()),
         compared=len(hashes),
-        sha256=hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest(),
+        sha256=fitted_rows.digest(fitted_rows.pack(hashes)),
     )
 
 

@@ -145,13 +145,16 @@ def _describe_permission(
     return f"nobody withdrew what allowed it{f', until {end}' if lasts else ''}"
 
 
+LAPSES = frozenset({faults.CHAMPION_LAPSED.code, faults.OVERRIDE_ENDED.code})
+"""The codes of checks that fail only because what allowed the champion has ended."""
+
+
 def exit_code(checks: Sequence[Check]) -> ExitCode:
     """The exit status that tells whether all holds, or the champion has only lapsed."""
     codes = {check.code for check in checks if not check.holds}
     if not codes:
         return ExitCode.PASS
-    lapsed = {faults.CHAMPION_LAPSED.code, faults.OVERRIDE_ENDED.code}
-    return ExitCode.LAPSED if faults.CHAMPION_LAPSED.code in codes and codes <= lapsed else ExitCode.ERROR
+    return ExitCode.LAPSED if faults.CHAMPION_LAPSED.code in codes and codes <= LAPSES else ExitCode.ERROR
 
 
 def _check_version(

@@ -236,8 +236,7 @@ def _exclusive(addresses: tuple[str, ...]) -> Iterator[None]:
         yield
         return
     with collector.paused():  # imported before the lock, which others wait for
-        import mlflow.store.model_registry.sqlalchemy_store
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+        from clearance.registry import stores  # noqa: F401
 
     if file.exists() and not os.access(file.parent, os.W_OK):
         yield  # nothing can be created there, and reading needs no lock

@@ -55,9 +55,7 @@ def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRe
         data=tuple(_data_sets(split, model)),
         model=model,
         files={name: verified.root / name for name in names},
-        contents={
-            fitted_rows.name(name): fitted_rows.read(verified.root, name) for name in fitted_rows.SPLITS
-        }
+        contents={fitted_rows.name(split): rows for split, rows in fitted_rows.read(verified.root).items()}
         if model
         else {},
         candidates=tuple(_candidates(training)),

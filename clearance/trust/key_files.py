@@ -5,16 +5,13 @@ securesystemslib checks no file mode and reads no encrypted file, so both happen
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearance.trust import faults, keys
+from clearance.trust import faults, keys, protected_files
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -24,7 +21,6 @@ SCHEME = "file2"
 PASSPHRASE = "CLEARANCE_PASSPHRASE"  # noqa: S105 - the variable's name
 NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 """Valid names of people, here and in `policies/roles.yaml`: each becomes the name of a file."""
-_LONGEST = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +54,10 @@ def create(folder: Path, identity: str, passphrase: str | None = None) -> KeyPai
     if passphrase:
         encryption = serialization.BestAvailableEncryption(passphrase.encode())
     pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    _write(path, pem)
+    try:
+        protected_files.write(path, pem)
+    except FileExistsError:
+        raise faults.KEY_EXISTS(path=path) from None
     return KeyPair(uri=f"{SCHEME}:{path}", entry=keys.entry(public_key(path, private)))
 
 
@@ -92,32 +91,10 @@ def public_key(path: Path, private: PrivateKeyTypes) -> Key:
 
 
 def _read_protected(path: Path) -> bytes:
-    """The content of a key file that no other user can access. Raises ConfigurationError.
-
-    The file's group may read it, because the secrets of containers are mounted that way.
-    """
+    """The content of a key file that no other user can access. Raises ConfigurationError."""
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_LONGEST)
+        return protected_files.read(path)
+    except protected_files.Exposed as error:
+        raise faults.PRIVATE_KEY_EXPOSED(path=path, mode=error.mode) from None
     except OSError as error:
         raise faults.PRIVATE_KEY_NOT_READABLE(path=path, why=error.strerror) from None
-    if mode & (stat.S_IRWXO | stat.S_IWGRP | stat.S_IXGRP):
-        raise faults.PRIVATE_KEY_EXPOSED(path=path, mode=stat.S_IMODE(mode))
-    return data
-
-
-def _write(path: Path, pem: bytes) -> None:
-    """Write a private key for its owner only, by link: completely, and never over another file."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        path.hardlink_to(name)
-    except FileExistsError:
-        raise faults.KEY_EXISTS(path=path) from None
-    finally:
-        Path(name).unlink(missing_ok=True)

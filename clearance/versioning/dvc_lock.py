@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -107,8 +108,9 @@ def is_within(path: str, folders: Collection[str]) -> bool:
     return any(str(place) in folders for place in (item, *item.parents))
 
 
+@lru_cache(maxsize=16)
 def parse(text: str, source: str = "the recorded dvc.lock") -> Lock:
-    """The lock that `text` holds; `source` is its name in an error.
+    """The lock that `text` holds, read once; `source` is its name in an error.
 
     Raises IntegrityError when `text` is not a lock, or holds a key that this reader does not know.
     """

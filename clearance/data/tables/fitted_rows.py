@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from clearance import files
 from clearance.data.tables import prepared, row_ids
 
 SPLITS = ("train", "tune")
@@ -27,19 +26,19 @@ def name(split: str) -> str:
     return f"rows/{split}.bin"
 
 
-def read(root: Path, split: str) -> bytes:
-    """The hashes of the rows of `split` of the project at `root`. Raises what `prepared.tables` raises."""
-    label = root / prepared.FOLDER / "label.parquet"
-    files.verify(label, prepared.read_record(root).tables["label"])
-    table = pq.read_table(label, columns=list(prepared.KEYS))
-    return pack(table.filter(pc.equal(table.column("split"), split)).column("row").to_pylist())
+def read(root: Path) -> dict[str, bytes]:
+    """The hashes of the rows of each of `SPLITS` of the project at `root`.
+
+    Raises what `prepared.tables` raises.
+    """
+    by_split = prepared.read_keys(root)
+    return {split: pack(by_split[split]) for split in SPLITS}
 
 
-def pack(hashes: Iterable[str]) -> bytes:
+def pack(hashes: pa.Array | Iterable[str]) -> bytes:
     """Row hashes, texts of 32 hexadecimal digits, as bytes in ascending order."""
-    digests = _digests(bytes.fromhex("".join(hashes)))
-    high, low = row_ids.as_numbers(digests)
-    return bytes(digests[np.lexsort((low, high))].tobytes())
+    digests = row_ids.from_hexadecimal(pa.array(hashes, type=pa.string()))
+    return bytes(digests[row_ids.sorting(digests).order].tobytes())
 
 
 def digest(packed: bytes) -> str:
@@ -47,14 +46,13 @@ def digest(packed: bytes) -> str:
     return hashlib.sha256(packed.hex().encode()).hexdigest()
 
 
-def contained(hashes: Iterable[str], packed: Iterable[bytes]) -> npt.NDArray[np.bool_]:
+def contained(hashes: pa.Array | Iterable[str], packed: Iterable[bytes]) -> npt.NDArray[np.bool_]:
     """Which of the row hashes (n,) are among those in any of `packed`."""
-    queried = bytes.fromhex("".join(hashes))
-    fitted = b"".join(packed)
-    numbers = row_ids.groups(_digests(fitted + queried)) if fitted or queried else np.zeros(0, np.int64)
-    size = len(fitted) // row_ids.DIGEST_BYTES
-    return np.isin(numbers[size:], numbers[:size])
+    queried = row_ids.from_hexadecimal(pa.array(hashes, type=pa.string()))
+    among = pc.is_in(_fixed(queried.tobytes()), value_set=_fixed(b"".join(packed)))
+    return np.asarray(among.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _digests(content: bytes) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(content, dtype=np.uint8).reshape(-1, row_ids.DIGEST_BYTES)
+def _fixed(content: bytes) -> pa.Array:
+    kind = pa.binary(row_ids.DIGEST_BYTES)
+    return pa.Array.from_buffers(kind, len(content) // row_ids.DIGEST_BYTES, [None, pa.py_buffer(content)])

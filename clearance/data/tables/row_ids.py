@@ -6,6 +6,7 @@ which side of a split a row falls on, is decided elsewhere.
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -97,6 +98,18 @@ def hexadecimal(digest: np.ndarray) -> pa.Array:
     letters = pa.py_buffer(np.ascontiguousarray(digest).tobytes().hex().encode())
     wide = pa.LargeStringArray.from_buffers(len(digest), pa.py_buffer(offsets.tobytes()), letters)
     return wide.cast(pa.string())
+
+
+def from_hexadecimal(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """The digests (rows, 16) that `hexadecimal` wrote. Raises ValueError on a text that it did not write."""
+    values = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    width = 2 * DIGEST_BYTES
+    if values.null_count:
+        raise ValueError(f"{values.null_count} digests are null")
+    letters = values.cast(pa.binary()).cast(pa.binary(width))
+    start, size = letters.offset * width, len(letters) * width
+    content = binascii.unhexlify(memoryview(letters.buffers()[1])[start : start + size] if size else b"")
+    return np.frombuffer(content, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 def as_numbers(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,180 @@
+"""An open inference log: append, read, erase. Each returns only after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from clearance import foreign_text
+from clearance.inference_log import database, faults, records, verification
+from clearance.inference_log.keyring import Keyring
+from clearance.inference_log.records import Record
+from clearance.inference_log.store import DatabaseStore
+from clearance.inference_log.transaction import Append, Erase, Look, Receipt, Request, Stored
+from clearance.inference_log.verification import InferenceLogReport, Seals
+from clearance.inference_log.worker import Worker
+
+PATIENCE = 5.0
+"""Seconds that a transaction waits for its turn by default."""
+LARGEST = 1_000
+"""Most records that one call appends."""
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@contextmanager
+def open(  # noqa: A001 - used as `inference_log.open`
+    address: str,
+    key_path: Path,
+    *,
+    patience: float = PATIENCE,
+    clock: Callable[[], dt.datetime] = _now,
+) -> Iterator[InferenceLog]:
+    """The inference log at a database URL, created if it does not exist, with its key file.
+
+    `patience` in seconds limits how long a transaction waits for other writers. Closed at the end, after what
+    waits was committed. Raises ConfigurationError for an address or a key file that cannot be used,
+    UnavailableError when no server answers, IntegrityError when the database is damaged.
+    """
+    store = DatabaseStore(database.parse(address), key_path, patience=patience, now=clock)
+    worker = Worker(store)
+    try:
+        yield InferenceLog(id=store.log, store=store, worker=worker, timeout=4 * patience)
+    finally:
+        worker.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceLog:
+    """An open log, for threads. One object serves every thread of a process; a fork opens its own.
+
+    `timeout` in seconds bounds each wait; after it, whether the record is there is not known.
+    """
+
+    id: str
+    store: DatabaseStore
+    worker: Worker
+    timeout: float
+
+    def append(self, *new: Record) -> tuple[Receipt, ...]:
+        """Append the records together and return their receipts once they are durable.
+
+        A repeat under an idempotency key records nothing but a read, and its receipt holds the first
+        decision. A key is that of one record: number it (`key#0`, `key#1`) where a request has several rows.
+        Raises DataError when a record is invalid, its key was used for another request, or its subject was
+        erased meanwhile; TransientError when the store is away, locked or full.
+        """
+        return cast(tuple[Receipt, ...], self._do(_append(new)))
+
+    def read(self, id_: str, *, reader: str, reason: str, request_id: str = "") -> Stored:
+        """The record with this id; that `reader` read it, and why, is durable before it is returned.
+
+        Raises DataError when there is none, its content was erased, or who or why is missing.
+        """
+        return cast(Stored, self._do(_look(reader, reason, request_id, id_=id_)))
+
+    def find_by_key(self, caller: str, idempotency_key: str, *, request_id: str = "") -> Stored | None:
+        """The decision for which the caller first used this key; None before. It counts as a read."""
+        return cast(Stored | None, self._do(_look_by_key(caller, idempotency_key, request_id)))
+
+    def erase_subject(self, subject: str, *, actor: str, reason: str) -> Receipt:
+        """Destroy the key of a subject: what it sealed cannot be read again. The receipt of that record.
+
+        The chain still verifies. Raises DataError when the log has nothing sealed for this subject.
+        """
+        return cast(Receipt, self._do(_erase(subject, actor, reason)))
+
+    def verify(self, seals: Seals | None = None) -> InferenceLogReport:
+        """Verify the log, as a stream, while others append; see `verification.verify`.
+
+        Without the `seals` of the ledger, a chain made again with the key file, or an old copy, is not found.
+        """
+        return audit(self.store.url, self.id, self.store.keyring_for_reading(), seals)
+
+    @property
+    def aio(self) -> AsyncInferenceLog:
+        """The same log for asyncio."""
+        return AsyncInferenceLog(log=self)
+
+    def _do(self, request: Request) -> Any:
+        return self.worker.submit(request).wait(self.timeout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsyncInferenceLog:
+    """An open log, for tasks of an event loop: no thread waits. Each method is that of `InferenceLog`."""
+
+    log: InferenceLog
+
+    async def append(self, *new: Record) -> tuple[Receipt, ...]:
+        """As `InferenceLog.append`."""
+        return cast(tuple[Receipt, ...], await self._do(_append(new)))
+
+    async def read(self, id_: str, *, reader: str, reason: str, request_id: str = "") -> Stored:
+        """As `InferenceLog.read`."""
+        return cast(Stored, await self._do(_look(reader, reason, request_id, id_=id_)))
+
+    async def find_by_key(self, caller: str, idempotency_key: str, *, request_id: str = "") -> Stored | None:
+        """As `InferenceLog.find_by_key`."""
+        return cast(Stored | None, await self._do(_look_by_key(caller, idempotency_key, request_id)))
+
+    async def erase_subject(self, subject: str, *, actor: str, reason: str) -> Receipt:
+        """As `InferenceLog.erase_subject`."""
+        return cast(Receipt, await self._do(_erase(subject, actor, reason)))
+
+    async def _do(self, request: Request) -> Any:
+        try:
+            async with asyncio.timeout(self.log.timeout):
+                return await self.log.worker.submit_future(request)
+        except TimeoutError:
+            raise faults.TIMED_OUT(seconds=self.log.timeout) from None
+
+
+def audit(url: sa.URL, log: str, keyring: Keyring | None, seals: Seals | None) -> InferenceLogReport:
+    """Verify the log with this id in a database. Raises UnavailableError when it does not answer."""
+    with closing(database.connect(url, PATIENCE)) as connection, database.translated(url):
+        return verification.verify(connection, log, keyring, seals)
+
+
+def _append(new: tuple[Record, ...]) -> Append:
+    if not 1 <= len(new) <= LARGEST:
+        raise faults.BATCH_SIZE(limit=LARGEST, size=len(new))
+    return Append(records=[records.encode(record) for record in new])
+
+
+def _look(reader: str, reason: str, request_id: str, *, id_: str) -> Look:
+    _ensure_reason(reader, reason)
+    if not records.is_id(id_):
+        raise faults.UNKNOWN_DECISION(id=id_)
+    look = Look(reader=reader, reason=reason, id=id_, request_id=request_id)
+    records.encode(records.Read(caller=reader, about=id_, reason=reason, request_id=request_id))  # it fits
+    return look
+
+
+def _look_by_key(caller: str, key: str, request_id: str) -> Look:
+    _ensure_reason(caller, key)
+    digest = records.key_digest(caller, key)
+    reason = "found by its idempotency key"
+    return Look(reader=caller, reason=reason, idempotency=digest, request_id=request_id)
+
+
+def _erase(subject: str, actor: str, reason: str) -> Erase:
+    _ensure_reason(actor, reason)
+    if not foreign_text.is_visible(subject):
+        raise faults.UNKNOWN_SUBJECT()
+    records.encode(records.Erasure(caller=actor, key=0, count=0, reason=reason))  # it fits
+    return Erase(subject=subject, actor=actor, reason=reason)
+
+
+def _ensure_reason(who: str, why: str) -> None:
+    if not (foreign_text.is_visible(who) and foreign_text.is_visible(why)):
+        raise faults.NO_REASON()

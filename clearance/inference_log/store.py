@@ -1,0 +1,172 @@
+"""The database of an inference log: opened, connected to again after a fault, and known by its id.
+
+A database that was replaced by another log, or by an empty one, is a fault and never a place to go on.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import sqlite3
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from clearance import database_urls, file_lock
+from clearance.errors import ClearanceError
+from clearance.inference_log import chain, database, faults, keyring
+from clearance.inference_log.chain import Head
+from clearance.inference_log.database import Connection
+from clearance.inference_log.keyring import Keyring
+from clearance.inference_log.transaction import Request, Result, Writer
+from clearance.ledger.address import file_of
+
+_IDENTITY = f"SELECT log, format, key_check FROM {database.LOG}"  # noqa: S608
+_NEW_LOG = (
+    f"INSERT INTO {database.LOG} (log, format, key_check) SELECT ?, ?, ? "  # noqa: S608
+    f"WHERE NOT EXISTS (SELECT 1 FROM {database.LOG})"
+)
+_NEW_HEAD = (
+    f"INSERT INTO {database.HEAD} (one, sequence, hash, at, keys, erasures, mac) "  # noqa: S608
+    f"SELECT 1, 0, ?, '', 0, 0, ? WHERE NOT EXISTS (SELECT 1 FROM {database.HEAD})"
+)
+_UNIQUE = "23505"
+
+
+def identity(connection: Connection, url: sa.URL) -> str | None:
+    """The id of the log in the database; None where there is none. Raises IntegrityError on several."""
+    label = database_urls.label(url)
+    with database.translated(url):
+        rows = connection.rows(_IDENTITY) if connection.exists() else []
+    if len(rows) > 1:
+        raise faults.NOT_A_LOG(database=label, why=f"it has {len(rows)} log ids")
+    if not rows:
+        return None
+    if rows[0][1] != chain.FORMAT:
+        raise faults.UNKNOWN_FORMAT(database=label, version=rows[0][1], expected=chain.FORMAT)
+    return str(rows[0][0])
+
+
+def key_check(connection: Connection, url: sa.URL) -> str:
+    """What the keyring of the log in the database has as its `check`."""
+    with database.translated(url):
+        return str(connection.rows(_IDENTITY)[0][2])
+
+
+def establish(connection: Connection, url: sa.URL, key_path: Path) -> tuple[str, Keyring]:
+    """The id of the log in the database and its keys; both are made where the database is new.
+
+    Any number of processes may call it at once. Raises ConfigurationError when the key file is missing,
+    cannot be used, or is that of another log.
+    """
+    log = identity(connection, url)
+    if log is None:
+        keyring.create(key_path)
+        candidate = uuid.uuid4().hex
+        keys = keyring.load(key_path, candidate)
+        head = Head(sequence=0, hash=chain.origin(candidate), at="", keys=0, erasures=0)
+        with database.translated(url):
+            connection.create(
+                [
+                    (_NEW_LOG, (candidate, chain.FORMAT, keys.check)),
+                    (_NEW_HEAD, (head.hash, keys.head_mac(head))),
+                ]
+            )
+        log = identity(connection, url)
+        if log is None:
+            raise faults.NOT_A_LOG(database=database_urls.label(url), why="it lost its id")
+    keys = keyring.load(key_path, log)
+    if keys.check != key_check(connection, url):
+        raise faults.WRONG_KEY(path=key_path)
+    return log, keys
+
+
+class DatabaseStore:
+    """The log's database, as the worker uses it: in one thread."""
+
+    def __init__(
+        self, url: sa.URL, key_path: Path, *, patience: float, now: Callable[[], dt.datetime]
+    ) -> None:
+        self._url = url
+        self._key_path = key_path
+        self._patience = patience
+        self._now = now
+        self._errors = database.driver_errors(url)
+        self._connection: Connection | None = database.connect(url, patience, create=True)
+        if (file := file_of(url)) is not None:
+            for end in ("", "-wal", "-shm"):
+                file_lock.restrict(file.with_name(f"{file.name}{end}"))
+        try:
+            self.log, self.keyring = establish(self._connection, url, key_path)
+        except BaseException:
+            self.close()
+            raise
+        self._writer = Writer(self._connection, self.keyring, self.log, now)
+
+    @property
+    def url(self) -> sa.URL:
+        """Where the database is."""
+        return self._url
+
+    def keyring_for_reading(self) -> Keyring:
+        """The log's keys once more, for another thread. Raises ConfigurationError when the file is gone."""
+        return keyring.load(self._key_path, self.log)
+
+    def carry_out(self, requests: Sequence[Request]) -> list[Result | ClearanceError]:
+        """The result or fault of each request, once they are durable.
+
+        Raises a fault when the database is; it is not known then whether anything was recorded. The next call
+        connects again.
+        """
+        fault: ClearanceError
+        try:
+            try:
+                return self._connected().carry_out(requests)
+            except self._errors as error:
+                if not _is_unique(error):
+                    raise
+            self.close()
+            return self._connected().carry_out(requests, careful=True)
+        except self._errors as error:
+            fault = database.fault_of(error, self._url)
+        except ClearanceError as error:
+            fault = error
+        self.close()
+        raise fault
+
+    def instead(self, requests: Sequence[Request], fault: ClearanceError) -> list[Result | ClearanceError]:
+        """The fault, for each request."""
+        return [copy.copy(fault) for _ in requests]
+
+    def idle(self) -> float | None:
+        """Nothing is to be done without requests."""
+        return None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _connected(self) -> Writer:
+        if self._connection is None:
+            connection = database.connect(self._url, self._patience)
+            try:
+                if identity(connection, self._url) != self.log:
+                    label = database_urls.label(self._url)
+                    raise faults.NOT_A_LOG(database=label, why="this process began with another log")
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            self._writer = Writer(connection, self.keyring, self.log, self._now)
+        return self._writer
+
+
+def _is_unique(error: Exception) -> bool:
+    """Whether an id or an idempotency key turned out not to be new."""
+    code = getattr(error, "sqlite_errorcode", None)
+    unique = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+    return code in unique or getattr(error, "sqlstate", None) == _UNIQUE

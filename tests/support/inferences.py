@@ -1,0 +1,69 @@
+"""Inference logs to measure and to break: their records, and what a damaged row looks like."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from clearance import inference_log
+from clearance.inference_log import (
+    Inference,
+    InferenceLog,
+    ModelReference,
+    PolicyReference,
+)
+
+MODEL = ModelReference(name="loan-approval", version=3, digest="a" * 64)
+POLICY = PolicyReference(id="demo", version="1", digest="b" * 64)
+
+
+def inference(subject: str | None = "applicant-1", **changes: Any) -> Inference:
+    """A decision on a loan, as a server records it."""
+    fields: dict[str, Any] = {
+        "caller": "web",
+        "request_id": "r-1",
+        "model": MODEL,
+        "policy": POLICY,
+        "input": {"income": 41.5, "dependents": 2, "city": "Boston", "married": True, "debt": None},
+        "score": 0.1 + 0.2,
+        "threshold": 0.5,
+        "decision": 0,
+        "reasons": ({"feature": "debt", "points": -0.1},),
+        "subject": subject,
+    }
+    return Inference(**(fields | changes))
+
+
+def decisions(count: int, features: int = 28) -> list[Inference]:
+    """Decisions about different people, of the size of the demo's."""
+    random_ = random.Random(count)  # noqa: S311
+    return [
+        inference(
+            subject=f"applicant-{number}",
+            input={f"feature_{column}": random_.gauss(0, 100) for column in range(features)},
+            score=random_.random(),
+            reasons=tuple({"feature": f"feature_{place}", "points": random_.random()} for place in range(4)),
+        )
+        for number in range(count)
+    ]
+
+
+@contextmanager
+def opened(address: str, folder: Path, **options: Any) -> Iterator[InferenceLog]:
+    """The log at an address with its key file in a folder."""
+    with inference_log.open(address, folder / "inference.key", **options) as log:
+        yield log
+
+
+def change(address: str, *statements: str) -> None:
+    """Change the database behind the log's back."""
+    engine = sa.create_engine(address.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
