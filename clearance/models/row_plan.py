@@ -29,7 +29,7 @@ NEAR = 1e-9
 
 
 FEW_ROWS = 16
-"""So few rows are scored by a linear model in machine code; NumPy is as fast for more, and compiles nothing."""
+"""So few rows get linear arithmetic in machine code; NumPy is as fast for more, and compiles nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,10 @@ class Linear:
         """The log-odds of each encoded row (n, columns), with the same bits for few rows and for many."""
         if len(encoded) > FEW_ROWS:
             total = np.zeros(len(encoded))
-            for column, coefficient in enumerate(self.coefficients):
-                total += encoded[:, column] * coefficient
-            return total + self.intercept
+            with np.errstate(over="ignore", invalid="ignore"):
+                for column, coefficient in enumerate(self.coefficients):
+                    total += encoded[:, column] * coefficient
+                return total + self.intercept
         out = np.empty(len(encoded))
         _dot(encoded, self.coefficients, self.intercept, out)
         return out

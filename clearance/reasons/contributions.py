@@ -36,11 +36,12 @@ class LinearTerms:
     places: npt.NDArray[np.int64]
 
     def contributions(self, encoded: Matrix) -> Matrix:
-        """The contribution of each feature for each encoded row, shape (n, features); as `Linear.output` adds."""
+        """The contribution of each feature for each encoded row: shape (n, features)."""
         out = np.zeros((len(encoded), self.features))
         if len(encoded) > row_plan.FEW_ROWS:
-            for column, place in enumerate(self.places):
-                out[:, place] += self.coefficients[column] * (encoded[:, column] - self.mean[column])
+            with np.errstate(over="ignore", invalid="ignore"):
+                for column, place in enumerate(self.places):
+                    out[:, place] += self.coefficients[column] * (encoded[:, column] - self.mean[column])
             return out
         _linear(encoded, self.coefficients, self.mean, self.places, out)
         return out
