@@ -48,7 +48,11 @@ SECTIONS = {
         start.list_,
         champions.reproduce,
     ),
+<<<<<<< HEAD
     "Serve": (serving.serve, serving.shadow),
+=======
+    "Serve": (serving.serve, serving.serve_key, serving.predict),
+>>>>>>> main
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

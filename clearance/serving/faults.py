@@ -83,6 +83,18 @@ INTERNAL = ErrorKind(
     "serving.internal", ClearanceError, "the server failed", "tell its operator the request id of this answer"
 )
 
+# Tables of rows
+
+TABLE_NOT_READABLE = ErrorKind(
+    "serving.table_not_readable",
+    DataError,
+    "{path} is not a Parquet file that can be read ({reason})",
+    "give a Parquet file with a column for every feature; pandas and DuckDB write them",
+)
+COLUMN_MISSING = ErrorKind(
+    "serving.column_missing", DataError, "{path} has no column {columns}", "add it, with null where unknown"
+)
+
 # Access
 
 NO_CREDENTIALS = ErrorKind(
