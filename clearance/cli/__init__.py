@@ -48,11 +48,7 @@ SECTIONS = {
         start.list_,
         champions.reproduce,
     ),
-<<<<<<< HEAD
-    "Serve": (serving.serve, serving.shadow),
-=======
-    "Serve": (serving.serve, serving.serve_key, serving.predict),
->>>>>>> main
+    "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

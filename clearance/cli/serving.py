@@ -30,7 +30,6 @@ def serve(host: str, port: int, certificate: Path | None, key: Path | None) -> i
     return ExitCode.PASS
 
 
-<<<<<<< HEAD
 @click.command()
 @click.argument("version", type=int, required=False)
 @click.option("--off", is_flag=True, help="Leave the model without a challenger.")
@@ -84,7 +83,8 @@ def _set_challenger(root: Path, version: int | None, reason: str, identity: str 
             return f"{name} has no challenger now"
         challenger.set_challenger(acting, registry.connect(), name, version, reason)
     return f"version {version} of {name} scores in shadow; servers take it within seconds"
-=======
+
+
 @click.command("serve-key")
 @click.argument("name")
 @click.option(
@@ -149,4 +149,3 @@ def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
         )
     process.echo(f"{rows:,} rows decided by {model.name} version {model.version}: {output}")
     return ExitCode.PASS
->>>>>>> main
