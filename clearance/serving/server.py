@@ -65,7 +65,7 @@ def serve(root: Path, listen: Listen) -> None:
     metrics = Metrics()
     with (
         inference_log.open(log_settings.address(root), log_settings.key_path(root)) as log,
-        live.running(root, log, metrics.registry) as following,
+        live.running(root, log, metrics.registry, settings.features) as following,
     ):
         services = app.Services(
             champion=champion,
