@@ -36,7 +36,7 @@ TOO_DEEP = ErrorKind(
 NOT_TEXT = ErrorKind(
     "serving.not_text",
     DataError,
-    "a text of the body holds half of a surrogate pair or a NUL character",
+    "a text of the body holds half of a surrogate pair",
     "send text that UTF-8 can hold",
 )
 WRONG_MEDIA_TYPE = ErrorKind(
