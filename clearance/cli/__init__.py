@@ -48,7 +48,7 @@ SECTIONS = {
         start.list_,
         champions.reproduce,
     ),
-    "Serve": (serving.serve,),
+    "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),
