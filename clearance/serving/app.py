@@ -29,7 +29,6 @@ from clearance.serving import access, answers, bodies, documents, faults, open_i
 from clearance.serving.access import Caller, Gate, Role
 from clearance.serving.champion import Champion
 from clearance.serving.live import Live
-from clearance.serving.live_counts import KEPT_HOURS
 from clearance.serving.metrics import Metrics
 from clearance.serving.request_rows import PredictRequest, Row
 from clearance.serving.served_model import ServedModel
@@ -505,8 +504,6 @@ def _reason(request: Request) -> str:
             name="reason", reason="say in 1 to 500 printable characters why you look at this decision"
         )
     return reason
-<<<<<<< HEAD
-=======
 
 
 def _hours(request: Request) -> int | None:
@@ -517,16 +514,3 @@ def _hours(request: Request) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= KEPT_HOURS):
         raise faults.INVALID_PARAMETER(name="hours", reason=f"must be a whole number from 1 to {KEPT_HOURS}")
     return int(text)
-
-
-def _flags(model: ServedModel, rows: list[Row]) -> list[tuple[str, ...]]:
-    """The rules of the training data that each row breaks. Raises DataError where the policy refuses them."""
-    flags: list[tuple[str, ...]] = []
-    for index, row in enumerate(rows):
-        unusual = model.checks.unusual(row)
-        if unusual and model.policy.serving.unusual_inputs == "refuse":
-            name, reason = unusual[0]
-            raise faults.UNUSUAL_INPUT(where=f"/rows/{index}/features/{name}", reason=reason)
-        flags.append(tuple(f"{name} {reason}" for name, reason in unusual))
-    return flags
->>>>>>> live-ok
