@@ -71,7 +71,7 @@ class Lookup(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Beginning:
-    """What a writing transaction began with: the head's row, the last record's hash, and what was looked up."""
+    """What a writing transaction began with: head, hash of the last record, and what was looked up."""
 
     head: Sequence[Any]
     last: str | None

@@ -46,6 +46,12 @@ UNKNOWN_DECISION = ErrorKind(
     "the log has no record {id}",
     "check the id; records past every retention period are deleted",
 )
+KEY_UNCHECKED = ErrorKind(
+    "inference_log.key_unchecked",
+    UnavailableError,
+    "the store is away, so nobody can tell whether this idempotency key is new",
+    "try again with the same key once the store is back",
+)
 KEY_CONFLICT = ErrorKind(
     "inference_log.key_conflict",
     DataError,
@@ -195,4 +201,25 @@ CLOSED = ErrorKind(
     ConfigurationError,
     "the inference log is closed in this process",
     "open it again; a process that was forked opens its own",
+)
+
+# The spool
+
+SPOOL_FULL = ErrorKind(
+    "inference_log.spool_full",
+    UnavailableError,
+    "the store is away, and the local spool has reached its limit of {limit} bytes",
+    "bring the store back; the spool empties by itself",
+)
+SPOOL_NOT_WRITABLE = ErrorKind(
+    "inference_log.spool_not_writable",
+    UnavailableError,
+    "the store is away, and the local spool {path} cannot be written ({why})",
+    "bring the store back, or free some disk space",
+)
+SPOOL_DAMAGED = ErrorKind(
+    "inference_log.spool_damaged",
+    IntegrityError,
+    "frame {frame} of the local spool {path} is not what was written",
+    "keep the file, find out who changed it, and move it away: its records are not in the log yet",
 )

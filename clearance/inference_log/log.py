@@ -16,7 +16,8 @@ from clearance import foreign_text
 from clearance.inference_log import database, faults, records, verification
 from clearance.inference_log.keyring import Keyring
 from clearance.inference_log.records import Record
-from clearance.inference_log.store import DatabaseStore
+from clearance.inference_log.spool import SpoolSettings
+from clearance.inference_log.store import DatabaseStore, SpoolingStore
 from clearance.inference_log.transaction import Append, Erase, Look, Receipt, Request, Stored
 from clearance.inference_log.verification import InferenceLogReport, Seals
 from clearance.inference_log.worker import Worker
@@ -37,16 +38,22 @@ def open(  # noqa: A001 - used as `inference_log.open`
     key_path: Path,
     *,
     patience: float = PATIENCE,
+    spool: SpoolSettings | None = None,
     clock: Callable[[], dt.datetime] = _now,
 ) -> Iterator[InferenceLog]:
     """The inference log at a database URL, created if it does not exist, with its key file.
 
-    `patience` in seconds limits how long a transaction waits for other writers. Closed at the end, after what
-    waits was committed. Raises ConfigurationError for an address or a key file that cannot be used,
-    UnavailableError when no server answers, IntegrityError when the database is damaged.
+    `patience` in seconds limits how long a transaction waits for other writers. Without a `spool`, whoever
+    appends while the store is away is refused; with one, records without an idempotency key wait there.
+    Closed at the end, after what waits was committed. Raises ConfigurationError for an address or a key file
+    that cannot be used, UnavailableError when no server answers, IntegrityError when the database is damaged.
     """
     store = DatabaseStore(database.parse(address), key_path, patience=patience, now=clock)
-    worker = Worker(store)
+    try:
+        worker = Worker(store if spool is None else SpoolingStore(store, spool))
+    except BaseException:
+        store.close()
+        raise
     try:
         yield InferenceLog(id=store.log, store=store, worker=worker, timeout=4 * patience)
     finally:

@@ -15,12 +15,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from clearance import database_urls, file_lock
-from clearance.errors import ClearanceError
-from clearance.inference_log import chain, database, faults, keyring
+from clearance.database_urls import DatabaseFault
+from clearance.errors import ClearanceError, TransientError
+from clearance.inference_log import chain, database, faults, keyring, records
 from clearance.inference_log.chain import Head
 from clearance.inference_log.database import Connection
 from clearance.inference_log.keyring import Keyring
-from clearance.inference_log.transaction import Request, Result, Writer
+from clearance.inference_log.records import EncodedRecord, Refusal
+from clearance.inference_log.spool import Spool, SpoolContent, SpoolSettings
+from clearance.inference_log.transaction import Append, Receipt, Request, Result, Writer
 from clearance.ledger.address import file_of
 
 _IDENTITY = f"SELECT log, format, key_check FROM {database.LOG}"  # noqa: S608
@@ -33,6 +36,10 @@ _NEW_HEAD = (
     f"SELECT 1, 0, ?, '', 0, 0, ? WHERE NOT EXISTS (SELECT 1 FROM {database.HEAD})"
 )
 _UNIQUE = "23505"
+_TOGETHER, _AGAIN = 200, 0.25
+_OURSELVES = "inference-log"
+TORN = "inference_log.spool_torn"
+"""The code of the refusal that stands for an unfinished frame of a spool, for which nobody has a receipt."""
 
 
 def identity(connection: Connection, url: sa.URL) -> str | None:
@@ -121,14 +128,16 @@ class DatabaseStore:
         connects again.
         """
         fault: ClearanceError
+        fresh = self._connection is None
         try:
             try:
                 return self._connected().carry_out(requests)
             except self._errors as error:
-                if not _is_unique(error):
+                repeated, broken = _is_unique(error), not (fresh or self._writer.began)
+                if not repeated and not (broken and _is_lost(error)):
                     raise
             self.close()
-            return self._connected().carry_out(requests, careful=True)
+            return self._connected().carry_out(requests, careful=repeated)
         except self._errors as error:
             fault = database.fault_of(error, self._url)
         except ClearanceError as error:
@@ -165,8 +174,88 @@ class DatabaseStore:
         return self._writer
 
 
+def _is_lost(error: Exception) -> bool:
+    """Whether a connection that had been idle was lost: the server was restarted since, or ended it."""
+    return database_urls.classify(error) is DatabaseFault.UNREACHABLE
+
+
 def _is_unique(error: Exception) -> bool:
     """Whether an id or an idempotency key turned out not to be new."""
     code = getattr(error, "sqlite_errorcode", None)
     unique = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
     return code in unique or getattr(error, "sqlstate", None) == _UNIQUE
+
+
+class SpoolingStore:
+    """A database with a local spool in front of it, for as long as it is away."""
+
+    def __init__(self, database_store: DatabaseStore, settings: SpoolSettings) -> None:
+        self._database = database_store
+        self._spool = Spool(settings, database_store.keyring, database_store.log)
+        for path, content in self._spool.abandoned():
+            self._append(content)
+            path.unlink()
+
+    def carry_out(self, requests: Sequence[Request]) -> list[Result | ClearanceError]:
+        """As the database does, after what waits in the spool."""
+        if not self._spool.empty:
+            self._append(self._spool.content())
+            self._spool.clear()
+        return self._database.carry_out(requests) if requests else []
+
+    def instead(self, requests: Sequence[Request], fault: ClearanceError) -> list[Result | ClearanceError]:
+        """A receipt from the spool for what can wait there; the fault for everything else.
+
+        What has an idempotency key cannot wait: only the store knows whether it is a repeat.
+        """
+        answers = self._database.instead(requests, fault)
+        if not isinstance(fault, TransientError):
+            return answers
+        waiting: dict[int, Sequence[EncodedRecord]] = {}
+        for place, request in enumerate(requests):
+            if isinstance(request, Append) and any(record.idempotency for record in request.records):
+                answers[place] = faults.KEY_UNCHECKED()
+            elif isinstance(request, Append):
+                waiting[place] = request.records
+        try:
+            if waiting:
+                self._spool.write(list(waiting.values()))
+        except ClearanceError as full:
+            return [copy.copy(full) if place in waiting else answer for place, answer in enumerate(answers)]
+        for place, call in waiting.items():
+            answers[place] = tuple(_spooled(record) for record in call)
+        return answers
+
+    def idle(self) -> float | None:
+        """Try again soon while something waits."""
+        return None if self._spool.empty else _AGAIN
+
+    def close(self) -> None:
+        """Close both; what waits stays in its file."""
+        self._spool.close()
+        self._database.close()
+
+    def _append(self, content: SpoolContent) -> None:
+        """Append what waited, in order. What cannot be appended any more leaves a refusal that says why."""
+        calls = [Append(records=call, spooled=True) for call in content.frames]
+        for start in range(0, len(calls), _TOGETHER):
+            group = calls[start : start + _TOGETHER]
+            lost = [
+                _refusal(record.id, answer)
+                for call, answer in zip(group, self._database.carry_out(group), strict=True)
+                if isinstance(answer, ClearanceError)
+                for record in call.records
+            ]
+            if lost:
+                self._database.carry_out([Append(records=lost)])
+        if content.torn:
+            torn = Refusal(caller=_OURSELVES, code=TORN, reason=f"{content.torn} bytes")
+            self._database.carry_out([Append(records=[records.encode(torn)])])
+
+
+def _spooled(record: EncodedRecord) -> Receipt:
+    return Receipt(id=record.id, sequence=None, hash=None, at=None, spooled=True)
+
+
+def _refusal(id_: str, fault: ClearanceError) -> EncodedRecord:
+    return records.encode(Refusal(caller=_OURSELVES, code=fault.code, reason=f"spooled record {id_}"))

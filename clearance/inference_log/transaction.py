@@ -132,6 +132,8 @@ class Writer:
         self._numbers: dict[str, int] = {}
         self._erasures = -1
         self._scrubs = False
+        self.began = False
+        """Whether the last transaction got so far that it may have been committed."""
 
     def carry_out(
         self, requests: Sequence[Request], *, careful: bool = False
@@ -142,6 +144,7 @@ class Writer:
         the driver raises: then it is not known whether anything was recorded.
         """
         connection = self._connection
+        self.began = False
         try:
             wanted = _Wanted.of(requests, every_id=careful)
             batch = self._begin(wanted)
@@ -172,6 +175,7 @@ class Writer:
             Lookup(_KEY, "pseudonym", sorted(asked)),
         )
         beginning = self._connection.begin(lookups)
+        self.began = True
         if not beginning.head:
             raise faults.NOT_A_LOG(database="the database of the inference log", why="it has no head")
         names = ("sequence", "hash", "at", "keys", "erasures")
