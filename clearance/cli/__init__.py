@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import click
 
-from clearance.cli import approvals, champions, init, ledger, maintenance, pipeline, start, trust, verdicts
+from clearance.cli import (
+    approvals,
+    champions,
+    init,
+    ledger,
+    maintenance,
+    pipeline,
+    serving,
+    start,
+    trust,
+    verdicts,
+)
 from clearance.cli.sections import SectionedGroup
 
 SECTIONS = {
@@ -37,6 +48,7 @@ SECTIONS = {
         start.list_,
         champions.reproduce,
     ),
+    "Serve": (serving.serve,),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

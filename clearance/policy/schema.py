@@ -22,6 +22,7 @@ from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
+from clearance.policy.serving_terms import ServingTerms
 from clearance.policy.test_set_limit import TestSetLimit
 
 DOCUMENTS = tuple(path.stem for path in paths.EVIDENCE)
@@ -239,6 +240,7 @@ class Policy(Section):
     impact_table: ImpactTableRules | None = None
     test_uses: TestSetLimit | None = None
     attempts: AttemptTerms | None = None
+    serving: ServingTerms = ServingTerms()
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 

@@ -1,0 +1,139 @@
+"""The model that decides now: it follows ledger and registry, and verifies a version before it switches.
+
+A request takes the model once and ends with it, so a switch fails no request. Where the new champion does not
+verify, the one before goes on while its own permission lasts; where nothing can be asked, for a limited time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearance import ledger, params, paths, registry
+from clearance.errors import ClearanceError, TransientError
+from clearance.ledger import settings
+from clearance.serving import faults, served_model
+from clearance.serving.served_model import ServedModel
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 2.0
+"""Seconds between two looks at ledger and registry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """How things stand: the model, whether it may decide, and what was last wrong.
+
+    `fault` is why no model decides, or why a newer champion was not taken; `unchecked` are the seconds since
+    ledger and registry last answered.
+    """
+
+    model: ServedModel | None
+    lapsed: bool
+    decides: bool
+    fault: ClearanceError | None
+    unchecked: float
+
+
+def look(root: Path) -> Any:
+    """What tells whether anything about the champion may have changed: the ledger's head, and the alias."""
+    name = params.load(root / paths.PARAMS).name
+    with ledger.open(settings.address(root)) as book:
+        head = ledger.head(book)
+    champion = registry.champion(registry.connect(), name)
+    return head, champion and champion.number
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Champion:
+    """Holds the served model. `refresh` looks whether it is still the right one; nobody waits for it."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        load: Callable[[Path], ServedModel] = served_model.load_champion,
+        look: Callable[[Path], Any] = look,
+        now: Callable[[], dt.datetime] = _now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._root, self._load, self._look = root, load, look
+        self._now, self._monotonic = now, monotonic
+        self._model: ServedModel | None = None
+        self._fault: ClearanceError | None = None
+        self._seen: Any = None
+        self._checked = monotonic()
+        self._latest = now()
+        self._refreshing = threading.Lock()
+
+    def start(self) -> ServedModel:
+        """Load the champion, or raise why there is none to serve; also when it may not decide any more."""
+        self._seen = self._look(self._root)
+        self._model = self._load(self._root)
+        self._checked = self._monotonic()
+        self.deciding()
+        return self._model
+
+    def deciding(self) -> ServedModel:
+        """The model that may decide now. Raises ReleaseRefused or UnavailableError when none may."""
+        status = self.status()
+        if status.model is not None and status.decides:
+            return status.model
+        if status.model is not None and status.lapsed:
+            raise faults.LAPSED()
+        raise faults.NO_MODEL()
+
+    def status(self) -> Status:
+        """How things stand now."""
+        model, unchecked = self._model, self._monotonic() - self._checked
+        if model is None:
+            return Status(model=None, lapsed=False, decides=False, fault=self._fault, unchecked=unchecked)
+        self._latest = max(self._latest, self._now())  # a clock that is set back ends no override later
+        terms = model.policy.serving
+        lapsed = model.lapsed(self._latest)
+        stale = unchecked > 60 * terms.unchecked_minutes
+        decides = not stale and (not lapsed or terms.lapsed == "alarm")
+        return Status(model=model, lapsed=lapsed, decides=decides, fault=self._fault, unchecked=unchecked)
+
+    def refresh(self) -> bool:
+        """Look at ledger and registry, and take the champion they name; whether the model is another now.
+
+        Never raises a fault: it is kept for `status`.
+        """
+        with self._refreshing:
+            before = self._model
+            try:
+                seen = self._look(self._root)
+                if seen != self._seen or self._fault is not None:
+                    self._model = self._load(self._root)
+                self._seen, self._fault = seen, None
+                self._checked = self._monotonic()
+            except TransientError as error:
+                self._note(error)
+            except ClearanceError as error:
+                self._note(error)
+                self._checked = self._monotonic()  # both answered; the answer is what is wrong
+                if error.code == faults.NO_CHAMPION.code:
+                    self._model = None
+            return self._model is not before
+
+    def _note(self, error: ClearanceError) -> None:
+        if self._fault is None or self._fault.code != error.code:
+            logger.warning("the champion could not be checked or taken: %s", error.fault)
+        self._fault = error
+
+    def follow(self, stop: threading.Event, interval: float = INTERVAL) -> None:
+        """Refresh every `interval` seconds until `stop` is set."""
+        while not stop.wait(interval):
+            if self.refresh() and (model := self._model):
+                logger.info("now serving %s version %d", model.name, model.version)

@@ -1,0 +1,62 @@
+"""Whether a row keeps the rules that the training data had to keep: ranges, values, missing values.
+
+Pure. The rules are those of `data.columns` in the signed parameters of the version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from clearance.documents.training_document import ModelInput
+from clearance.params.data import Column
+from clearance.serving.request_rows import Row, Value
+
+Check = Callable[[Value], str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputChecks:
+    """The checks of a version's inputs, by the position of the feature; a feature without rules has none."""
+
+    names: tuple[str, ...]
+    columns: Mapping[int, Column]
+
+    def unusual(self, row: Row) -> list[tuple[str, str]]:
+        """Each feature of the row that breaks its rule, and how; no value is repeated."""
+        return [
+            (self.names[index], reason)
+            for index, column in self.columns.items()
+            if (reason := _broken(row[index], column))
+        ]
+
+
+def of(inputs: Sequence[ModelInput], columns: Mapping[str, Column]) -> InputChecks:
+    """The checks for these inputs, from the rules of the table's columns."""
+    names = tuple(column.name for column in inputs)
+    return InputChecks(
+        names=names,
+        columns={index: columns[name] for index, name in enumerate(names) if name in columns},
+    )
+
+
+def _broken(value: Value, column: Column) -> str | None:
+    if value is None:
+        return "is missing, which the training data never allowed" if column.nulls == 0 else None
+    if isinstance(value, float):
+        low, high = column.numbers
+        if low is not None and value < low:
+            return "is below the range of the training data"
+        if high is not None and value > high:
+            return "is above the range of the training data"
+        if column.type == "integer" and not value.is_integer():
+            return "is not a whole number, as the training data was"
+    if column.values is not None and not _is_listed(value, column):
+        return "is not one of the values of the training data"
+    return None
+
+
+def _is_listed(value: float | str, column: Column) -> bool:
+    if isinstance(value, float):
+        return any(isinstance(known, int | float) and float(known) == value for known in column.values or ())
+    return any(str(known) == value for known in column.values or ())
