@@ -38,9 +38,7 @@ RECORD_COLUMNS = (
     *("sequence", "id", "kind", "at", "key", "about", "idempotency", "header", "sealed", "hash", "mac"),
 )
 KEY_COLUMNS = ("number", "pseudonym", "wrapped", "made", "erased")
-SEGMENT_COLUMNS = (
-    *("number", "first", "last", "previous", "head", "earliest", "latest", "entry", "sealed", "expired"),
-)
+SEGMENT_COLUMNS = (*("number", "first", "last", "previous", "head", "latest", "entry", "sealed", "expired"),)
 _TABLES = (
     f"CREATE TABLE IF NOT EXISTS {LOG} (log TEXT PRIMARY KEY, format INTEGER NOT NULL, "
     "key_check TEXT NOT NULL)",
@@ -55,8 +53,8 @@ _TABLES = (
     f"CREATE TABLE IF NOT EXISTS {KEYS} (number NUMBER PRIMARY KEY, pseudonym TEXT UNIQUE, wrapped BYTES, "
     "made TEXT NOT NULL, erased TEXT)",
     f"CREATE TABLE IF NOT EXISTS {SEGMENTS} (number NUMBER PRIMARY KEY, first BIGINT NOT NULL, "
-    "last BIGINT NOT NULL UNIQUE, previous TEXT NOT NULL, head TEXT NOT NULL, earliest TEXT NOT NULL, "
-    "latest TEXT NOT NULL, entry BIGINT, sealed TEXT, expired TEXT)",
+    "last BIGINT NOT NULL UNIQUE, previous TEXT NOT NULL, head TEXT NOT NULL, latest TEXT NOT NULL, "
+    "entry BIGINT NOT NULL, sealed TEXT NOT NULL, expired TEXT)",
 )
 _ADVISORY = 0x636C656172  # any number that nobody else locks while tables are created
 

@@ -203,6 +203,27 @@ CLOSED = ErrorKind(
     "open it again; a process that was forked opens its own",
 )
 
+# Segments and retention
+
+NOT_SEALABLE = ErrorKind(
+    "inference_log.not_sealable",
+    IntegrityError,
+    "record {sequence} is not what was recorded after the one before it, and nothing is sealed",
+    _RESTORE,
+)
+CLOCK_BEHIND = ErrorKind(
+    "inference_log.clock_behind",
+    ConfigurationError,
+    "this machine's clock ({now}) is behind the last record ({last})",
+    "set the clock; nothing is deleted by a clock that is wrong",
+)
+NO_RETENTION_PERIOD = ErrorKind(
+    "inference_log.no_retention_period",
+    ConfigurationError,
+    "the policy names no retention period for the inference log",
+    "list its periods under `inference_log.retention`; until then every record is kept",
+)
+
 # The spool
 
 SPOOL_FULL = ErrorKind(

@@ -9,7 +9,9 @@ import copy
 import datetime as dt
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -90,6 +92,15 @@ def establish(connection: Connection, url: sa.URL, key_path: Path) -> tuple[str,
     return log, keys
 
 
+@dataclass(frozen=True, kw_only=True)
+class LogDatabase:
+    """A connection of its own to the database of a log, with the log's id and keys."""
+
+    connection: Connection
+    log: str
+    keyring: Keyring
+
+
 class DatabaseStore:
     """The log's database, as the worker uses it: in one thread."""
 
@@ -117,9 +128,25 @@ class DatabaseStore:
         """Where the database is."""
         return self._url
 
-    def keyring_for_reading(self) -> Keyring:
-        """The log's keys once more, for another thread. Raises ConfigurationError when the file is gone."""
-        return keyring.load(self._key_path, self.log)
+    @contextmanager
+    def opened(self) -> Iterator[LogDatabase]:
+        """Another connection to the same log, for any thread; closed at the end.
+
+        Errors of the driver leave the block as faults. Raises ConfigurationError when the key file is gone.
+        """
+        keys = keyring.load(self._key_path, self.log)
+        connection = database.connect(self._url, self._patience)
+        try:
+            with database.translated(self._url):
+                if identity(connection, self._url) != self.log:
+                    raise self._replaced()
+                yield LogDatabase(connection=connection, log=self.log, keyring=keys)
+        finally:
+            connection.close()
+
+    def _replaced(self) -> ClearanceError:
+        label = database_urls.label(self._url)
+        return faults.NOT_A_LOG(database=label, why="this process began with another log")
 
     def carry_out(self, requests: Sequence[Request]) -> list[Result | ClearanceError]:
         """The result or fault of each request, once they are durable.
@@ -164,8 +191,7 @@ class DatabaseStore:
             connection = database.connect(self._url, self._patience)
             try:
                 if identity(connection, self._url) != self.log:
-                    label = database_urls.label(self._url)
-                    raise faults.NOT_A_LOG(database=label, why="this process began with another log")
+                    raise self._replaced()
             except BaseException:
                 connection.close()
                 raise

@@ -176,13 +176,8 @@ class Writer:
         )
         beginning = self._connection.begin(lookups)
         self.began = True
-        if not beginning.head:
-            raise faults.NOT_A_LOG(database="the database of the inference log", why="it has no head")
-        names = ("sequence", "hash", "at", "keys", "erasures")
-        head = Head(**dict(zip(names, beginning.head[:5], strict=True)))
-        mac = bytes(beginning.head[5])
-        if self._keyring.head_mac(head) != mac or not self._ends(head, beginning.last):
-            self._connection.rollback()
+        head = read_head(beginning.head, self._keyring)
+        if not self._ends(head, beginning.last):
             raise faults.UNSOUND_HEAD()
         if head.erasures != self._erasures or len(self._numbers) > _REMEMBERED:
             self._forget()
@@ -406,11 +401,7 @@ class _Batch:
         if self._rows:
             values = [tuple(getattr(row, name) for name in database.RECORD_COLUMNS) for row in self._rows]
             self._connection.insert(database.RECORDS, database.RECORD_COLUMNS, values)
-        head = self.head
-        self._connection.run(
-            f"UPDATE {database.HEAD} SET sequence = ?, hash = ?, at = ?, keys = ?, erasures = ?, mac = ?",  # noqa: S608
-            (head.sequence, head.hash, head.at, head.keys, head.erasures, self._keyring.head_mac(head)),
-        )
+        write_head(self._connection, self.head, self._keyring)
 
     def _write_keys(self) -> None:
         if self._keys:
@@ -422,6 +413,25 @@ class _Batch:
 def _names(new: Sequence[EncodedRecord]) -> tuple[list[str], list[str]]:
     """The ids of the records, and their idempotency keys."""
     return [record.id for record in new], [record.idempotency for record in new if record.idempotency]
+
+
+def read_head(values: Sequence[Any], keyring: Keyring) -> Head:
+    """The head in its row. Raises IntegrityError when it was not moved there with the log's key file."""
+    if not values:
+        raise faults.NOT_A_LOG(database="the database of the inference log", why="it has no head")
+    names = ("sequence", "hash", "at", "keys", "erasures")
+    head = Head(**dict(zip(names, values[:5], strict=True)))
+    if keyring.head_mac(head) != bytes(values[5]):
+        raise faults.UNSOUND_HEAD()
+    return head
+
+
+def write_head(connection: Connection, head: Head, keyring: Keyring) -> None:
+    """Move the head of the log; the caller commits."""
+    connection.run(
+        f"UPDATE {database.HEAD} SET sequence = ?, hash = ?, at = ?, keys = ?, erasures = ?, mac = ?",  # noqa: S608
+        (head.sequence, head.hash, head.at, head.keys, head.erasures, keyring.head_mac(head)),
+    )
 
 
 def read_row(values: Sequence[Any]) -> Row:

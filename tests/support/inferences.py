@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from clearance import inference_log
+from clearance import inference_log, ledger
 from clearance.errors import TransientError
 from clearance.inference_log import (
     Inference,
@@ -20,6 +20,7 @@ from clearance.inference_log import (
     ModelReference,
     PolicyReference,
 )
+from clearance.inference_log.seals import LedgerAccess
 
 MODEL = ModelReference(name="loan-approval", version=3, digest="a" * 64)
 POLICY = PolicyReference(id="demo", version="1", digest="b" * 64)
@@ -96,6 +97,20 @@ def until(attempt: Callable[[], Any], seconds: float = 30) -> Any:
         except TransientError:
             assert time.monotonic() < deadline, f"no recovery within {seconds} s"
             time.sleep(0.02)
+
+
+def access(book: ledger.Ledger, actor: str = "otto") -> LedgerAccess:
+    """The ledger in the hands of somebody whose entries all count."""
+
+    def record(event: ledger.Event) -> ledger.Entry:
+        draft = ledger.Draft.of(event, model=None, actor=actor, keyid="k" * 64)
+        return ledger.append(book, [draft])[0]
+
+    return LedgerAccess(
+        entries=lambda kind: ledger.entries(book, kind=kind),
+        record=record,
+        lock=lambda name: ledger.lock(book, name),
+    )
 
 
 def change(address: str, *statements: str) -> None:
