@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clearance import inference_log
 from clearance.inference_log import Inference, ModelReference, PolicyReference
 from clearance.serving.request_rows import Row
 from clearance.serving.served_model import ServedModel
@@ -89,6 +88,3 @@ def answer(recorded: Inference) -> dict[str, Any]:
         "flags": list(recorded.flags),
         **({"entity": recorded.subject} if recorded.subject is not None else {}),
     }
-
-
-__all__ = ["Decision", "answer", "decide", "inference_log", "record"]

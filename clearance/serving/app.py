@@ -12,7 +12,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from clearance.approvals_api.rate_limit import RateLimiter
 from clearance.errors import ClearanceError, DataError, IntegrityError, ReleaseRefused, TransientError
 from clearance.inference_log import AsyncInferenceLog, Inference, Refusal, Replay, Review, records
 from clearance.inference_log import faults as log_faults
-from clearance.serving import access, answers, bodies, documents, faults, request_rows
+from clearance.serving import access, answers, bodies, documents, faults, open_inference, request_rows
 from clearance.serving.access import Caller, Gate, Role
 from clearance.serving.champion import Champion
 from clearance.serving.metrics import Metrics
@@ -55,6 +55,7 @@ _STATUS = {
     faults.NOT_TEXT.code: 400,
     faults.NO_SUCH_DECISION.code: 404,
     faults.NOT_FOUND.code: 404,
+    faults.NO_SUCH_MODEL.code: 404,
     faults.METHOD_NOT_ALLOWED.code: 405,
     faults.TOO_MANY_REQUESTS.code: 429,
     faults.LAPSED.code: 503,
@@ -167,6 +168,37 @@ class Server:
             raise faults.INVALID_BODY(where="/rows", reason="needs `features`: there is no feature store")
         return row.features
 
+    # The open inference protocol
+
+    async def infer(self, request: Request) -> Response:
+        """Decide about the rows in tensors; on record like every other decision."""
+        caller = await self.caller(request, Role.PREDICT, "ask for decisions")
+        key = _idempotency_key(request)
+        body, document = await bodies.read_json(request)
+        model = self._named_model(request)
+        wanted, id_, outputs = open_inference.infer_request(document, model.inputs, MOST_ROWS)
+        inferences = await self.decide(request, caller, model, wanted, key=key, body=body)
+        answer = open_inference.infer_answer(model, inferences, id_ or _request_id(request), outputs)
+        return _answer(answer)
+
+    async def model_metadata(self, request: Request) -> Response:
+        """The tensors of the model."""
+        await self.caller(request, Role.PREDICT, "see the model")
+        return _answer(open_inference.model_metadata(self._named_model(request)))
+
+    async def model_ready(self, request: Request) -> Response:
+        """Whether the named model could decide now."""
+        model = self._named_model(request)
+        return _answer({"name": model.name, "ready": True})
+
+    def _named_model(self, request: Request) -> ServedModel:
+        """The model that decides now, if it is the one in the path."""
+        model = self._services.champion.deciding()
+        name, version = request.path_params["name"], request.path_params.get("version")
+        if name != model.name or version not in (None, str(model.version)):
+            raise faults.NO_SUCH_MODEL()
+        return model
+
     # Decisions on record
 
     async def decision(self, request: Request, id_: str) -> Response:
@@ -250,6 +282,11 @@ class Server:
             return self._earlier[wanted]
 
     # The server itself
+
+    @property
+    def decides(self) -> bool:
+        """Whether a decision could be made now."""
+        return self._services.champion.status().decides
 
     async def model(self, request: Request) -> Response:
         """What is served, and how."""
@@ -340,9 +377,38 @@ def app(services: Services) -> FastAPI:
     async def metrics(request: Request) -> Response:
         return await server.metrics(request)
 
+    _add_open_inference(api, server)
     _handle_errors(api, server)
     documents.describe(api, lambda: services.champion.status().model)
     return api
+
+
+def _add_open_inference(api: FastAPI, server: Server) -> None:
+    """The routes of the open inference protocol."""
+
+    @api.get("/v2", openapi_extra=documents.V2_SERVER)
+    async def metadata() -> Response:
+        return _answer(open_inference.server_metadata(api.version))
+
+    @api.get("/v2/health/live", openapi_extra=documents.HEALTH)
+    async def live() -> Response:
+        return _answer({"live": True})
+
+    @api.get("/v2/health/ready", openapi_extra=documents.READY)
+    async def ready() -> Response:
+        decides = server.decides
+        return _answer({"ready": decides}, 200 if decides else 503)
+
+    for path, parameters in documents.V2_MODELS.items():
+        api.add_api_route(
+            path, server.model_metadata, methods=["GET"], openapi_extra=documents.v2_model(parameters)
+        )
+        api.add_api_route(
+            f"{path}/ready", server.model_ready, methods=["GET"], openapi_extra=documents.v2_ready(parameters)
+        )
+        api.add_api_route(
+            f"{path}/infer", server.infer, methods=["POST"], openapi_extra=documents.v2_infer(parameters)
+        )
 
 
 def _handle_errors(api: FastAPI, server: Server) -> None:
@@ -383,6 +449,12 @@ def _error(request: Request, error: ClearanceError, status: int, headers: Mappin
         "hint": error.hint if not hidden or error.code in _SHOWN else faults.INTERNAL().hint,
         "request_id": _request_id(request),
     }
+    if request.url.path.startswith("/v2"):  # the protocol's own form of an error
+        return JSONResponse(
+            {"error": f"{shown['code']}: {shown['message']}"},
+            status,
+            {**_HEADERS, **headers, "x-request-id": shown["request_id"]},
+        )
     return JSONResponse({"error": shown}, status, {**_HEADERS, **headers})
 
 
@@ -428,6 +500,3 @@ def _flags(model: ServedModel, rows: list[Row]) -> list[tuple[str, ...]]:
             raise faults.UNUSUAL_INPUT(where=f"/rows/{index}/features/{name}", reason=reason)
         flags.append(tuple(f"{name} {reason}" for name, reason in unusual))
     return flags
-
-
-Handler = Callable[[Request], Awaitable[Response]]

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from clearance.inference_log import Inference
 from clearance.ledger import times
-from clearance.serving import access, faults, request_rows
+from clearance.serving import faults, open_inference, request_rows
 from clearance.serving.answers import FAVOURABLE, UNFAVOURABLE
 from clearance.serving.champion import Status
 from clearance.serving.served_model import ServedModel
@@ -272,6 +272,91 @@ READY["responses"]["503"] = {
 }
 METRICS = _operation("Counters for Prometheus", _TEXT, _WHO, media_type="text/plain")
 
+_V2_ERROR = {"$ref": "#/components/schemas/InferenceError"}
+_TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype", "data"],
+    "additionalProperties": False,
+    "properties": {
+        "name": _TEXT,
+        "shape": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2},
+        "datatype": {"enum": [*sorted(open_inference.NUMBERS), "BYTES"]},
+        "parameters": {"type": "object"},
+        "data": {"type": "array"},
+    },
+}
+INFERENCE_REQUEST = {
+    "type": "object",
+    "required": ["inputs"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "maxLength": 200},
+        "parameters": {"type": "object"},
+        "inputs": {"type": "array", "minItems": 1, "items": _TENSOR},
+        "outputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "additionalProperties": False,
+                "properties": {
+                    "name": {"enum": list(open_inference.OUTPUTS)},
+                    "parameters": {"type": "object"},
+                },
+            },
+        },
+    },
+}
+INFERENCE_ERROR = {"type": "object", "required": ["error"], "properties": {"error": _TEXT}}
+V2_SERVER = _operation(
+    "What the server is",
+    {"type": "object", "required": ["name", "version", "extensions"]},
+    (),
+    open_to_all=True,
+)
+_NAME_PARAMETER = {"name": "name", "in": "path", "required": True, "schema": _TEXT}
+_VERSION_PARAMETER = {"name": "version", "in": "path", "required": True, "schema": _TEXT}
+V2_MODELS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "/v2/models/{name}": (_NAME_PARAMETER,),
+    "/v2/models/{name}/versions/{version}": (_NAME_PARAMETER, _VERSION_PARAMETER),
+}
+"""The paths of a model in the open inference protocol, with their parameters."""
+
+
+def _v2(operation: dict[str, Any]) -> dict[str, Any]:
+    """The operation with the errors in the protocol's own form."""
+    for status, response in operation["responses"].items():
+        if int(status) >= 400:
+            response["content"] = {"application/json": {"schema": _V2_ERROR}}
+    return operation
+
+
+def v2_model(parameters: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    """The tensors of a model."""
+    answer = {"type": "object", "required": ["name", "versions", "platform", "inputs", "outputs"]}
+    return _v2(_operation("The tensors of the model", answer, (*_WHO, 404), parameters=parameters))
+
+
+def v2_ready(parameters: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    """Whether a model could decide now."""
+    answer = {"type": "object", "required": ["name", "ready"]}
+    summary = "Whether the model could decide now"
+    return _v2(_operation(summary, answer, (404, 503), parameters=parameters, open_to_all=True))
+
+
+def v2_infer(parameters: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    """Decide about rows in tensors."""
+    return _v2(
+        _operation(
+            "Decide about rows in tensors",
+            {"type": "object", "required": ["model_name", "id", "outputs"]},
+            (*_BODY, *_WHO, 404, 409, 429),
+            body={"$ref": "#/components/schemas/InferenceRequest"},
+            parameters=(*parameters, _KEY),
+        )
+    )
+
+
 REVIEW_REQUEST = {
     "oneOf": [
         {
@@ -350,11 +435,10 @@ def describe(api: FastAPI, present: Callable[[], ServedModel | None]) -> None:
             "Error": ERROR,
             "PredictRequest": predict_schema(present()),
             "ReviewRequest": REVIEW_REQUEST,
+            "InferenceRequest": INFERENCE_REQUEST,
+            "InferenceError": INFERENCE_ERROR,
         }
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
         return document
 
     api.openapi = openapi  # type: ignore[method-assign]
-
-
-__all__ = ["access", "describe", "of_model", "of_record", "of_status"]

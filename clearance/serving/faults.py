@@ -64,6 +64,12 @@ UNUSUAL_INPUT = ErrorKind(
 )
 INVALID_PARAMETER = ErrorKind("serving.invalid_parameter", DataError, "{name}: {reason}", _REQUESTS)
 NOT_FOUND = ErrorKind("serving.not_found", ClearanceError, "no such resource", _REQUESTS)
+NO_SUCH_MODEL = ErrorKind(
+    "serving.no_such_model",
+    ClearanceError,
+    "this server serves no model of that name, or not that version",
+    "GET /v1/model says what is served",
+)
 METHOD_NOT_ALLOWED = ErrorKind(
     "serving.method_not_allowed", ClearanceError, "this resource has no such method", _REQUESTS
 )
