@@ -1,8 +1,8 @@
 """What a durable inference log costs beyond the commit: `python -m benchmarks.inference_log_speed`.
 
-In turns, in one run and on one store: one commit of the same bytes by the bare driver, one client that appends
-decisions one after another, and eight clients at once. SQLite with WAL and synchronous=FULL, PostgreSQL with
-synchronous_commit=on where it runs. Compare the figures of one run; the disk sets their size.
+In turns, in one run and on one store: one commit of the same bytes by the bare driver, one client that
+appends decisions one after another, and eight clients at once. SQLite with WAL and synchronous=FULL,
+PostgreSQL with synchronous_commit=on where it runs. Compare the figures of one run; the disk sets their size.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Figures:
         eight = statistics.median(self.rate_of_eight)
         yield f"{store}: 8 clients / 1 client         {statistics.median(ratios):.2f}   (bar 2.50)"
         over_bare = [a / b for a, b in zip(self.rate_of_eight, self.bare_rate, strict=True)]
-        yield f"{store}: 8 clients / bare commits     {statistics.median(over_bare):.2f}   ({eight:,.0f} a second)"
+        rate = f"({eight:,.0f} a second)"
+        yield f"{store}: 8 clients / bare commits     {statistics.median(over_bare):.2f}   {rate}"
 
     @property
     def beyond(self) -> float:
@@ -82,9 +83,8 @@ def _bare_postgresql(address: str) -> Iterator[Callable[[bytes], None]]:
 def measure(log: InferenceLog, commit: Callable[[bytes], None], rounds: int, count: int) -> Figures:
     """Bare commits, one client and eight clients, in turns."""
     figures = Figures()
-    for _ in range(rounds + 1):
-        new = [inferences.decisions(count * 2)[index] for index in range(count * 2)]
-        new = [_fresh(record) for record in new]
+    for round_ in range(rounds + 1):
+        new = [_fresh(record) for record in inferences.decisions(count * 2)]
         data = _bytes(new[0])
         start = time.perf_counter()
         for _ in range(count):
@@ -93,7 +93,7 @@ def measure(log: InferenceLog, commit: Callable[[bytes], None], rounds: int, cou
             figures.bare.append(time.perf_counter() - before)
         figures.bare_rate.append(count / (time.perf_counter() - start))
         asyncio.run(_clients(log, new, figures, count))
-        if _ == 0:  # the first round warms up
+        if round_ == 0:  # the first round warms up
             figures = Figures()
     return figures
 
@@ -135,9 +135,12 @@ def run(folder: Path, rounds: int = 10, count: int = 200) -> dict[str, Figures]:
     with inference_log.open(address, folder / "key") as log, _bare_sqlite(folder) as commit:
         results["SQLite"] = measure(log, commit, rounds, count)
     if samples.postgres_runs():
-        with samples.postgres() as address:
-            with inference_log.open(address, folder / "key2") as log, _bare_postgresql(address) as commit:
-                results["PostgreSQL"] = measure(log, commit, rounds, count)
+        with (
+            samples.postgres() as address,
+            inference_log.open(address, folder / "key2") as log,
+            _bare_postgresql(address) as commit,
+        ):
+            results["PostgreSQL"] = measure(log, commit, rounds, count)
     return results
 
 

@@ -58,7 +58,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
         log.append(*(inference(subject=None) for _ in range(RECORDS - 14)))
         assert [segment.last for segment in log.seal(access, size=SIZE)] == [8, 16, SEALED]
         assert not log.seal(access, size=SIZE)
-        known = seals.read(access, log.id)
+        known = seals.read(access.entries, log.id)
         report = log.verify(known)
         assert (report.ok, report.records, report.sealed, report.erased) == (True, RECORDS, SEALED, 1)
         assert ledger.verify(book, [folder / "checkpoints"], signer.verify_envelope).ok

@@ -226,13 +226,13 @@ def test_the_log_goes_on_and_verifies_after_a_deletion(
     clock.now = END + 10 * DAY
     (kept,) = log.append(inference(subject="s1"))
     assert log.delete_expired(access, periods=PERIODS, now=clock.now, reason="yearly")
-    report = log.verify(seals.read(access, log.id))
+    report = log.verify(seals.read(access.entries, log.id))
     assert (report.ok, report.records, report.sealed, report.erased) == (True, 1, 5, 0)
     with raises("inference_log.unknown_decision"):
         log.read(old[0].id, reader="ada", reason="audit")
     assert log.read(kept.id, reader="ada", reason="audit").record.id == kept.id
     log.append(inference(subject="s2"))
-    assert log.verify(seals.read(access, log.id)).ok
+    assert log.verify(seals.read(access.entries, log.id)).ok
     assert len(_wrapped(address)) == 3  # s1, s2 and the day: nothing is left of the others
     assert log.delete_expired(access, periods=PERIODS, now=clock.now, reason="again") is None
 
@@ -242,10 +242,10 @@ def test_an_emptied_log_goes_on(log: InferenceLog, access: LedgerAccess, clock: 
     log.seal(access, size=1)
     clock.now = END + 10 * DAY
     assert log.delete_expired(access, periods=PERIODS, now=clock.now, reason="yearly")
-    assert log.verify(seals.read(access, log.id)).ok
+    assert log.verify(seals.read(access.entries, log.id)).ok
     (next_,) = log.append(inference())
     assert next_.sequence == 2
-    assert log.verify(seals.read(access, log.id)).ok
+    assert log.verify(seals.read(access.entries, log.id)).ok
 
 
 def test_a_deletion_that_nobody_recorded_is_found(
@@ -258,7 +258,7 @@ def test_a_deletion_that_nobody_recorded_is_found(
         "DELETE FROM clearance_inference_records WHERE sequence <= 2",
         "UPDATE clearance_inference_segments SET expired = '2020' WHERE number = 1",
     )
-    report = log.verify(seals.read(access, log.id))
+    report = log.verify(seals.read(access.entries, log.id))
     assert [finding.fault for finding in report.findings] == ["missing"]
 
 
@@ -269,7 +269,7 @@ def test_what_is_not_sealed_is_not_deleted(log: InferenceLog, access: LedgerAcce
     due = log.delete_expired(access, periods=PERIODS, now=clock.now, reason="yearly")
     assert due is not None
     assert due.segments[-1].last == 2
-    assert log.verify(seals.read(access, log.id)).records == 1
+    assert log.verify(seals.read(access.entries, log.id)).records == 1
 
 
 def test_old_records_are_sealed_although_the_segment_is_not_full(
@@ -341,7 +341,7 @@ def test_a_deletion_that_was_interrupted_is_finished(
         patch.setattr(retention, "_delete", crash)
         with pytest.raises(KeyboardInterrupt):
             log.delete_expired(access, periods=PERIODS, now=clock.now, reason="yearly")
-    known = seals.read(access, log.id)
+    known = seals.read(access.entries, log.id)
     report = log.verify(known)
     assert (report.ok, report.undeleted) == (True, 4)
     assert log.delete_expired(access, periods=PERIODS, now=clock.now, reason="yearly") is None
@@ -359,4 +359,4 @@ def test_sealing_may_be_interrupted_after_the_ledger_recorded_it(
     inferences.change(address, "DELETE FROM clearance_inference_segments")
     assert not log.seal(access, size=2)
     assert len(list(access.entries(EntryKind.INFERENCE_SEGMENT))) == 1
-    assert log.verify(seals.read(access, log.id)).sealed == 2
+    assert log.verify(seals.read(access.entries, log.id)).sealed == 2

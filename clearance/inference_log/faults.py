@@ -142,6 +142,12 @@ NOT_CREATABLE = ErrorKind(
     "the inference log {file} cannot be created ({why})",
     "choose a folder that can be written",
 )
+NO_LOG = ErrorKind(
+    "inference_log.no_log",
+    ConfigurationError,
+    "there is no inference log in {database}",
+    "serve a model first (`clearance serve`), or set CLEARANCE_INFERENCE_LOG to the log",
+)
 NOT_A_LOG = ErrorKind(
     "inference_log.not_a_log",
     IntegrityError,

@@ -17,7 +17,7 @@ from clearance.inference_log.records import Record
 from clearance.inference_log.retention import Due
 from clearance.inference_log.seals import LedgerAccess, SealedSegment, Seals
 from clearance.inference_log.spool import SpoolSettings
-from clearance.inference_log.store import DatabaseStore, SpoolingStore
+from clearance.inference_log.store import DatabaseStore, SpoolingStore, SubjectRecords, count_subject
 from clearance.inference_log.transaction import Append, Erase, Look, Receipt, Request, Stored
 from clearance.inference_log.verification import InferenceLogReport
 from clearance.inference_log.worker import Worker
@@ -42,16 +42,17 @@ def open(  # noqa: A001 - used as `inference_log.open`
     *,
     patience: float = PATIENCE,
     spool: SpoolSettings | None = None,
+    create: bool = True,
     clock: Callable[[], dt.datetime] = _now,
 ) -> Iterator[InferenceLog]:
-    """The inference log at a database URL, created if it does not exist, with its key file.
+    """The inference log at a database URL, with its key file; created on request if it does not exist.
 
     `patience` in seconds limits how long a transaction waits for other writers. Without a `spool`, whoever
     appends while the store is away is refused; with one, records without an idempotency key wait there.
     Closed at the end, after what waits was committed. Raises ConfigurationError for an address or a key file
     that cannot be used, UnavailableError when no server answers, IntegrityError when the database is damaged.
     """
-    store = DatabaseStore(database.parse(address), key_path, patience=patience, now=clock)
+    store = DatabaseStore(database.parse(address), key_path, patience=patience, now=clock, create=create)
     try:
         worker = Worker(store if spool is None else SpoolingStore(store, spool))
     except BaseException:
@@ -124,6 +125,14 @@ class InferenceLog:
         """Delete what is past every retention period, and record it in the ledger; see `retention.delete`."""
         with self.store.opened() as opened:
             return retention.delete(opened, access, periods=periods, now=now, reason=reason)
+
+    def count_subject(self, subject: str) -> SubjectRecords:
+        """How many records are sealed with the key of a subject, and when the latest was taken.
+
+        Raises DataError when there is none.
+        """
+        with self.store.opened() as opened:
+            return count_subject(opened, subject)
 
     @property
     def aio(self) -> AsyncInferenceLog:

@@ -79,7 +79,7 @@ def delete(
     Raises ConfigurationError when the clock is behind the last record, or the policy names no period.
     """
     with access.lock(f"inference log {opened.log}"):
-        known = seals.read(access, opened.log)
+        known = seals.read(access.entries, opened.log)
         seals.note(opened.connection, known.segments)
         _ensure_clock(opened, now)
         chosen = due(known, periods, now)

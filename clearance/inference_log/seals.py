@@ -63,15 +63,15 @@ class LedgerAccess:
     lock: Callable[[str], AbstractContextManager[Any]]
 
 
-def read(access: LedgerAccess, log: str) -> Seals:
+def read(entries: Callable[[EntryKind], Iterable[Entry]], log: str) -> Seals:
     """What the ledger knows of the log with this id. Raises IntegrityError when an entry cannot be read."""
     segments: dict[int, SealedSegment] = {}
-    for entry in access.entries(EntryKind.INFERENCE_SEGMENT):
+    for entry in entries(EntryKind.INFERENCE_SEGMENT):
         event = entry.read(InferenceSegmentEvent)
         if event is not None and event.log == log and event.segment not in segments:
             segments[event.segment] = _segment(event, entry)
     deleted = 0
-    for entry in access.entries(EntryKind.INFERENCE_DELETION):
+    for entry in entries(EntryKind.INFERENCE_DELETION):
         deletion = entry.read(InferenceDeletionEvent)
         if deletion is not None and deletion.log == log:
             deleted = max(deleted, deletion.segment)
@@ -101,7 +101,7 @@ def seal(
     crash. Raises IntegrityError when a record is not what was recorded; then nothing from there on is sealed.
     """
     with access.lock(f"inference log {opened.log}"):
-        known = read(access, opened.log)
+        known = read(access.entries, opened.log)
         note(opened.connection, known.segments)
         limit = None if before is None else times.stamp(before)
         events = list(_unsealed(opened, known.last, size, limit))

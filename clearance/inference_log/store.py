@@ -101,22 +101,53 @@ class LogDatabase:
     keyring: Keyring
 
 
+@dataclass(frozen=True, kw_only=True)
+class SubjectRecords:
+    """What the log has sealed for a subject: how many records, and the time of the latest."""
+
+    count: int
+    latest: str
+
+
+def count_subject(opened: LogDatabase, subject: str) -> SubjectRecords:
+    """What the log has sealed for a subject. Raises DataError when there is nothing."""
+    query = (
+        f"SELECT COUNT(*), MAX(r.at) FROM {database.RECORDS} r "  # noqa: S608
+        f"JOIN {database.KEYS} k ON k.number = r.key WHERE k.pseudonym = ?"
+    )
+    count, latest = opened.connection.rows(query, (opened.keyring.pseudonym(subject, ""),))[0]
+    if not count:
+        raise faults.UNKNOWN_SUBJECT()
+    return SubjectRecords(count=count, latest=latest)
+
+
 class DatabaseStore:
     """The log's database, as the worker uses it: in one thread."""
 
     def __init__(
-        self, url: sa.URL, key_path: Path, *, patience: float, now: Callable[[], dt.datetime]
+        self,
+        url: sa.URL,
+        key_path: Path,
+        *,
+        patience: float,
+        now: Callable[[], dt.datetime],
+        create: bool = True,
     ) -> None:
         self._url = url
         self._key_path = key_path
         self._patience = patience
         self._now = now
         self._errors = database.driver_errors(url)
+        file = file_of(url)
+        if not create and file is not None and not file.exists():
+            raise faults.NO_LOG(database=database_urls.label(url))
         self._connection: Connection | None = database.connect(url, patience, create=True)
-        if (file := file_of(url)) is not None:
+        if file is not None:
             for end in ("", "-wal", "-shm"):
                 file_lock.restrict(file.with_name(f"{file.name}{end}"))
         try:
+            if not create and identity(self._connection, url) is None:
+                raise faults.NO_LOG(database=database_urls.label(url))
             self.log, self.keyring = establish(self._connection, url, key_path)
         except BaseException:
             self.close()
