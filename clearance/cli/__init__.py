@@ -49,7 +49,7 @@ SECTIONS = {
         start.list_,
         champions.reproduce,
     ),
-    "Serve": (serving.serve, decisions.decisions),
+    "Serve": (serving.serve, serving.serve_key, serving.predict, decisions.decisions),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

@@ -136,7 +136,7 @@ class Server:
         if seconds:
             raise _TooMany(faults.TOO_MANY_REQUESTS(), seconds)
         rows = [self._features(row) for row in wanted.rows]
-        flags = _flags(model, rows)
+        flags = answers.flags(model, rows, [f"/rows/{index}/features" for index in range(len(rows))])
         entities = [row.entity for row in wanted.rows]
         if len(rows) <= INLINE:
             decisions = answers.decide(model, rows, entities, flags)
@@ -488,15 +488,3 @@ def _reason(request: Request) -> str:
             name="reason", reason="say in 1 to 500 printable characters why you look at this decision"
         )
     return reason
-
-
-def _flags(model: ServedModel, rows: list[Row]) -> list[tuple[str, ...]]:
-    """The rules of the training data that each row breaks. Raises DataError where the policy refuses them."""
-    flags: list[tuple[str, ...]] = []
-    for index, row in enumerate(rows):
-        unusual = model.checks.unusual(row)
-        if unusual and model.policy.serving.unusual_inputs == "refuse":
-            name, reason = unusual[0]
-            raise faults.UNUSUAL_INPUT(where=f"/rows/{index}/features/{name}", reason=reason)
-        flags.append(tuple(f"{name} {reason}" for name, reason in unusual))
-    return flags

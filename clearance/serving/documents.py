@@ -395,6 +395,7 @@ def predict_schema(model: ServedModel | None, most_rows: int = 1000) -> dict[str
                 "type": "string",
                 "minLength": 1,
                 "maxLength": request_rows.LONGEST_ENTITY,
+                "pattern": request_rows.ENTITY,
                 "description": "The id of the person or thing that the decision is about",
             },
             "features": {"type": "object"},
@@ -411,8 +412,9 @@ def predict_schema(model: ServedModel | None, most_rows: int = 1000) -> dict[str
     }
     if model is None:
         return schema
+    largest = request_rows.LARGEST_NUMBER
     kinds = {
-        "double": {"type": ["number", "null"]},
+        "double": {"type": ["number", "null"], "minimum": -largest, "maximum": largest},
         "string": {"type": ["string", "null"], "maxLength": request_rows.LONGEST_TEXT},
     }
     row["properties"]["features"] = {

@@ -36,7 +36,7 @@ TOO_DEEP = ErrorKind(
 NOT_TEXT = ErrorKind(
     "serving.not_text",
     DataError,
-    "a text of the body holds half of a surrogate pair or a NUL character",
+    "a text of the body holds half of a surrogate pair",
     "send text that UTF-8 can hold",
 )
 WRONG_MEDIA_TYPE = ErrorKind(
@@ -81,6 +81,18 @@ NO_SUCH_DECISION = ErrorKind(
 )
 INTERNAL = ErrorKind(
     "serving.internal", ClearanceError, "the server failed", "tell its operator the request id of this answer"
+)
+
+# Tables of rows
+
+TABLE_NOT_READABLE = ErrorKind(
+    "serving.table_not_readable",
+    DataError,
+    "{path} is not a Parquet file that can be read ({reason})",
+    "give a Parquet file with a column for every feature; pandas and DuckDB write them",
+)
+COLUMN_MISSING = ErrorKind(
+    "serving.column_missing", DataError, "{path} has no column {columns}", "add it, with null where unknown"
 )
 
 # Access

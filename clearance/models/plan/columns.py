@@ -132,7 +132,7 @@ class Columns:
 
 
 @machine_code.compiled
-def _encode(  # noqa: PLR0917 - machine code takes arrays, not objects
+def _encode(
     raw: Matrix,
     source: npt.NDArray[np.int64],
     operation: npt.NDArray[np.int64],

@@ -6,7 +6,8 @@ installation and not at each start. Arithmetic stays as written: no fused or reo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import numba
@@ -23,16 +24,28 @@ def compiled(function: Function) -> Function:
     for seconds what runs in a fraction of one; this function is compiled nevertheless. Where no folder can be
     written, nothing is kept.
     """
+    with _compiler_on():
+        try:
+            dispatcher: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        except RuntimeError:  # Numba finds no folder that it may write to
+            dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    compile_for = dispatcher.compile
+
+    def compile_with_compiler_on(signature: Any) -> Any:
+        with _compiler_on():
+            return compile_for(signature)
+
+    dispatcher.compile = compile_with_compiler_on  # Numba compiles parts of its own with the same setting
+    return cast(Function, dispatcher)
+
+
+@contextmanager
+def _compiler_on() -> Iterator[None]:
+    """Numba's compiler as if nobody had turned it off; the setting is restored at the end."""
+    _SETTINGS.reload_config()  # or Numba would do it below, and turn the compiler off again
     disabled = _SETTINGS.DISABLE_JIT
     _SETTINGS.DISABLE_JIT = 0
     try:
-        return _compiled(function)
+        yield
     finally:
         _SETTINGS.DISABLE_JIT = disabled
-
-
-def _compiled(function: Function) -> Function:
-    try:
-        return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:  # Numba finds no folder that it may write to
-        return cast(Function, numba.njit(nogil=True, error_model="numpy")(function))

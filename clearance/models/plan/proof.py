@@ -156,6 +156,7 @@ def _boundaries(plan: row_plan.RowPlan, position: int, rng: np.random.Generator)
     found: list[npt.NDArray[np.float64]] = []
     for column in encoded:
         thresholds = np.unique(plan.estimator.threshold[plan.estimator.column == column])
+        thresholds = thresholds[np.isfinite(thresholds)]  # infinity: only missing values are split off
         value = thresholds * layout.scale[column] + layout.mean[column]
         found += [value, np.nextafter(value, np.inf), np.nextafter(value, -np.inf)]
     if not found:

@@ -68,7 +68,7 @@ class Trees:
 
 
 @machine_code.compiled
-def _sum_leaves(  # noqa: PLR0917 - machine code takes arrays, not objects
+def _sum_leaves(
     encoded: Matrix,
     roots: Integers,
     column: Integers,
