@@ -222,7 +222,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="part", help=", ".join(PARTS))
     parser.add_argument("--repeats", type=int, default=3, help="runs of each measurement")
-    parser.epilog = "The speed of the ledger: python -m benchmarks.ledger_speed."
+    parser.epilog = (
+        "The speed of the ledger, of the log of decisions: "
+        "python -m benchmarks.ledger_speed, python -m benchmarks.inference_log_speed."
+    )
     options = parser.parse_args()
     every = environment.TOOL_DEFAULTS | child_processes.MEMORY
     ours = {name: value for name, value in every.items() if name not in FOR_BOTH}
