@@ -38,6 +38,7 @@ GOVERNANCE = (
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *(
         "test_served_champion.py",
+        "test_shadow.py",
         "test_serving.py",
         "test_serving_api.py",
         "test_track_candidates.py",

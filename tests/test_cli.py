@@ -56,7 +56,7 @@ SECTIONS = {
     "Read the verdict": {"verdict", "report", "judge", "contract", "policy"},
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "list", "reproduce"},
-    "Serve": {"serve", "serve-key", "predict", "decisions"},
+    "Serve": {"serve", "serve-key", "predict", "shadow", "decisions"},
     "Ledger": {"ledger"},
     "Trust": {"keys", "roles", "root"},
     "Maintenance": {"repair", "gc"},

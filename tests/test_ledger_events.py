@@ -69,6 +69,7 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     EntryKind.ROLLBACK: [ABOUT | {"reason": "r", "allowed_by": [], "override_until": None, "intent": 7}],
     EntryKind.RETIREMENT: [ABOUT | {"reason": "r", "intent": 7}],
     EntryKind.REPAIR: [ABOUT | TERMS | {"intent": 7}, {"intent": 7}],
+    EntryKind.CHALLENGER: [ABOUT | {"reason": "r"}, {"reason": "r"}],
     EntryKind.ROLES: [
         {"roles_version": 2, "sha256": OTHER, "demo": True, "root_version": 1},
         {"roles_version": 2, "sha256": OTHER, "demo": True},

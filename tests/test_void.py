@@ -44,6 +44,7 @@ BODIES: dict[EntryKind, dict[str, Any]] = {
     EntryKind.ROLLBACK: {**OTHER, "intent": 4},
     EntryKind.RETIREMENT: {**ABOUT, "intent": 4},
     EntryKind.REPAIR: {**ABOUT, "intent": 4},
+    EntryKind.CHALLENGER: {**ABOUT, "reason": "so"},
     EntryKind.ROLES: {"roles_version": 1_000_000, "sha256": "0" * 64},
     EntryKind.ATTEMPT: {"fingerprint": "f" * 64, "outcome": "fail"},
     EntryKind.REBUILD: {

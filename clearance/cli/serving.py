@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -93,3 +94,58 @@ def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
         )
     process.echo(f"{rows:,} rows decided by {model.name} version {model.version}: {output}")
     return ExitCode.PASS
+
+
+@click.command()
+@click.argument("version", type=int, required=False)
+@click.option("--off", is_flag=True, help="Leave the model without a challenger.")
+@click.option("--hours", type=click.IntRange(1), metavar="N", help="Window of the comparison in hours.")
+@options.identity
+@options.reason(required=False, note="Needed to change the challenger.")
+@options.as_json
+@process.exit_with_status
+def shadow(
+    *,
+    version: int | None,
+    off: bool,
+    hours: int | None,
+    identity: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> int:
+    """Have candidate VERSION score the same traffic in shadow.
+
+    It decides nothing: what it would have decided is recorded and compared. Setting it, or --off, needs the
+    right `promote`. Without either, print the comparison with the champion on this machine.
+    """
+    if off and version is not None:
+        raise click.UsageError("give a VERSION or --off, not both")
+    if (off or version is not None) and reason is None:
+        raise click.UsageError("--reason is needed to change the challenger")
+    root = process.enter_project()
+    if off or version is not None:
+        process.echo(_set_challenger(root, version, reason or "", identity))
+        return ExitCode.PASS
+    from clearance.serving import shadow_summary
+
+    summary = shadow_summary.read(root, hours)
+    if as_json:
+        process.write_json(summary and summary.to_json())
+    else:
+        for line in summary.lines() if summary else ["no challenger scores in shadow"]:
+            process.echo(line)
+    return ExitCode.PASS
+
+
+def _set_challenger(root: Path, version: int | None, reason: str, identity: str | None) -> str:
+    """Make the version the challenger, or None; what is so now."""
+    from clearance import params, registry
+    from clearance.promotion import challenger, session
+
+    name = params.load(root / paths.PARAMS).name
+    with session.open_session(root, identity) as acting:
+        if version is None:
+            challenger.clear_challenger(acting, registry.connect(), name, reason)
+            return f"{name} has no challenger now"
+        challenger.set_challenger(acting, registry.connect(), name, version, reason)
+    return f"version {version} of {name} scores in shadow; servers take it within seconds"

@@ -13,6 +13,7 @@ strictly; a field that the previous version did not write is optional. Nothing h
     ├── IntentEvent            before a change of the champion
     ├── ChampionChange         PromotionEvent, RollbackEvent, RetirementEvent: after it
     ├── AbandonmentEvent       in place of it; stored as `repair`, unrelated to `clearance repair`
+    ├── ChallengerEvent        which candidate scores the traffic in shadow
     ├── RolesUpdate, CheckpointPolicyUpdate
     ├── InferenceSegmentEvent, InferenceDeletionEvent: about an inference log, never about a model
     └── RedactionEvent
@@ -54,6 +55,7 @@ class EntryKind(StrEnum):
     ROLLBACK = "rollback"
     RETIREMENT = "retirement"
     REPAIR = "repair"
+    CHALLENGER = "challenger"
     ROLES = "roles"
     CHECKPOINT_POLICY = "checkpoint_policy"
     REDACTION = "redaction"
@@ -438,6 +440,28 @@ _STARTED = {
     EntryKind.ROLLBACK: "{actor} started rolling back to {subject}",
     EntryKind.RETIREMENT: "{actor} started retiring {subject}",
 }
+
+
+class ChallengerEvent(Event):
+    """From here on the version, with this content, scores the traffic in shadow; without one, none does."""
+
+    kind = EntryKind.CHALLENGER
+    text = "{actor} made {subject} the challenger"
+    right = "promote"
+
+    version: VersionNumber | None = None
+    content: Sha256 | None = None
+    reason: Text = ""
+
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
+        return self.version
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who made which version the challenger, or left the model without one."""
+        text = "{actor} left {subject} without a challenger" if self.version is None else self.text
+        return tell(text, actor, model, self.version)
 
 
 class RolesUpdate(Event):

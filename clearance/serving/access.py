@@ -167,9 +167,9 @@ class Gate:
         name = foreign_text.inert(f"{account.subject} at {account.issuer}")[:200]
         return Caller(name=name, roles=roles, rows_a_minute=self._settings.rows_a_minute)
 
-    def demand(self, caller: Caller, role: Role, action: str) -> None:
-        """Raise ReleaseRefused unless the caller has the role."""
-        if role not in caller.roles:
+    def demand(self, caller: Caller, role: Role, action: str, *others: Role) -> None:
+        """Raise ReleaseRefused unless the caller has the role, or one of the others."""
+        if caller.roles.isdisjoint({role, *others}):
             raise faults.ROLE_MISSING(action=action)
 
     def spend(self, caller: Caller, rows: int) -> float:

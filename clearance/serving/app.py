@@ -13,7 +13,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -28,6 +28,7 @@ from clearance.inference_log import faults as log_faults
 from clearance.serving import access, answers, bodies, documents, faults, open_inference, request_rows
 from clearance.serving.access import Caller, Gate, Role
 from clearance.serving.champion import Champion
+from clearance.serving.live import Live
 from clearance.serving.metrics import Metrics
 from clearance.serving.request_rows import PredictRequest, Row
 from clearance.serving.served_model import ServedModel
@@ -80,6 +81,7 @@ class Services:
     gate: Gate
     load: Callable[[int, str], ServedModel]
     metrics: Metrics
+    live: Live = field(default_factory=Live)
 
 
 class Server:
@@ -93,8 +95,8 @@ class Server:
 
     # Access
 
-    async def caller(self, request: Request, role: Role, action: str) -> Caller:
-        """Who asks, if they may. Raises ReleaseRefused otherwise."""
+    async def caller(self, request: Request, role: Role, action: str, *others: Role) -> Caller:
+        """Who asks, if they have the role or one of the others. Raises ReleaseRefused otherwise."""
         gate = self._services.gate
         header = request.headers.get("authorization", "")
         if gate.asks_provider and not header.startswith("Bearer clk_"):
@@ -102,7 +104,7 @@ class Server:
         else:
             caller = gate.identify(header)
         request.state.caller = caller.name
-        gate.demand(caller, role, action)
+        gate.demand(caller, role, action, *others)
         return caller
 
     # Decisions
@@ -157,6 +159,8 @@ class Server:
         start = time.perf_counter()
         receipts = await self._services.log.append(*new)
         self._services.metrics.commit_seconds.observe(time.perf_counter() - start)
+        decided = [item for receipt, item in zip(receipts, new, strict=True) if receipt.first is None]
+        self._services.live.offer(decided)
         firsts = [receipt.first or item for receipt, item in zip(receipts, new, strict=True)]
         for item in firsts:
             self._services.metrics.decisions.labels(str(item.model.version), str(item.decision)).inc()
@@ -378,6 +382,7 @@ def app(services: Services) -> FastAPI:
         return await server.metrics(request)
 
     _add_open_inference(api, server)
+    _add_live(api, server, services)
     _handle_errors(api, server)
     documents.describe(api, lambda: services.champion.status().model)
     return api
@@ -409,6 +414,17 @@ def _add_open_inference(api: FastAPI, server: Server) -> None:
         api.add_api_route(
             f"{path}/infer", server.infer, methods=["POST"], openapi_extra=documents.v2_infer(parameters)
         )
+
+
+def _add_live(api: FastAPI, server: Server, services: Services) -> None:
+    """The routes of what follows decisions."""
+
+    @api.get("/v1/shadow", openapi_extra=documents.SHADOW)
+    async def shadow(request: Request) -> Response:
+        await server.caller(request, Role.ADMINISTER, "see the challenger", Role.READ)
+        hours = _hours(request)
+        model = services.champion.deciding()
+        return _answer(await run_in_threadpool(services.live.shadow_document, model, hours))
 
 
 def _handle_errors(api: FastAPI, server: Server) -> None:
@@ -488,3 +504,13 @@ def _reason(request: Request) -> str:
             name="reason", reason="say in 1 to 500 printable characters why you look at this decision"
         )
     return reason
+
+
+def _hours(request: Request) -> int | None:
+    """How many hours back the caller asks for; None where the policy says."""
+    text = request.query_params.get("hours")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= KEPT_HOURS):
+        raise faults.INVALID_PARAMETER(name="hours", reason=f"must be a whole number from 1 to {KEPT_HOURS}")
+    return int(text)

@@ -14,6 +14,7 @@ from clearance.ledger import times
 from clearance.serving import faults, open_inference, request_rows
 from clearance.serving.answers import FAVOURABLE, UNFAVOURABLE
 from clearance.serving.champion import Status
+from clearance.serving.live_counts import KEPT_HOURS
 from clearance.serving.served_model import ServedModel
 
 LONGEST_TEXT = 4000
@@ -263,6 +264,19 @@ MODEL = _operation(
     "What is served, and how",
     {"type": "object", "required": ["name", "version", "evidence", "inputs"]},
     _WHO,
+)
+_HOURS = {
+    "name": "hours",
+    "in": "query",
+    "required": False,
+    "description": "How many hours back; by default as many as the policy of the version says",
+    "schema": {"type": "integer", "minimum": 1, "maximum": KEPT_HOURS},
+}
+SHADOW = _operation(
+    "Champion and challenger on the same live rows",
+    {"type": "object", "required": ["challenger", "fault", "waiting", "comparison"]},
+    (*_WHO, 422),
+    parameters=(_HOURS,),
 )
 HEALTH = _operation("Whether the server runs", {"type": "object"}, (), open_to_all=True)
 READY = _operation("Whether a decision could be made now", {"type": "object"}, (), open_to_all=True) | {}

@@ -172,3 +172,30 @@ NO_CALLERS = ErrorKind(
     "{path} names no caller, and {host} is reachable from other machines",
     "run `clearance serve-key NAME --role predict`, or serve on 127.0.0.1",
 )
+
+# Shadow, counts
+
+CHALLENGER_LOST = ErrorKind(
+    "serving.challenger_lost",
+    UnavailableError,
+    "the challenger, version {version}, ended or took too long",
+    "decisions go on without it, and it is started again; look at its memory, or `clearance shadow --off`",
+)
+CHALLENGER_UNUSABLE = ErrorKind(
+    "serving.challenger_unusable",
+    ConfigurationError,
+    "the challenger, version {version}, cannot be loaded ({code})",
+    "run `clearance verify VERSION`; decisions go on without it",
+)
+CHALLENGER_SCORE = ErrorKind(
+    "serving.challenger_score",
+    DataError,
+    "the challenger gave a score that is not a probability",
+    "do not promote this version",
+)
+COUNTS_UNAVAILABLE = ErrorKind(
+    "serving.counts_unavailable",
+    UnavailableError,
+    "{file}, which holds the counts of live decisions, cannot be read ({reason})",
+    "free some disk space or check its permissions; decisions do not depend on it",
+)

@@ -12,7 +12,7 @@ import uvicorn
 
 from clearance import inference_log
 from clearance.inference_log import settings as log_settings
-from clearance.serving import access, app, faults, served_model
+from clearance.serving import access, app, faults, live, served_model
 from clearance.serving.access import Gate, KeyHolder, Role
 from clearance.serving.champion import Champion
 from clearance.serving.connections import TimedProtocol
@@ -62,13 +62,18 @@ def serve(root: Path, listen: Listen) -> None:
     model = champion.start()
     stop = threading.Event()
     follower = threading.Thread(target=champion.follow, args=(stop,), daemon=True)
-    with inference_log.open(log_settings.address(root), log_settings.key_path(root)) as log:
+    metrics = Metrics()
+    with (
+        inference_log.open(log_settings.address(root), log_settings.key_path(root)) as log,
+        live.running(root, log, metrics.registry) as following,
+    ):
         services = app.Services(
             champion=champion,
             log=log.aio,
             gate=Gate(settings, guests),
             load=lambda version, content: served_model.load_version(root, version, content),
-            metrics=Metrics(),
+            metrics=metrics,
+            live=following,
         )
         scheme = "https" if listen.certificate else "http"
         logger.info(
