@@ -29,6 +29,7 @@ from clearance.serving import access, answers, bodies, documents, faults, open_i
 from clearance.serving.access import Caller, Gate, Role
 from clearance.serving.champion import Champion
 from clearance.serving.live import Live
+from clearance.serving.live_counts import KEPT_HOURS
 from clearance.serving.metrics import Metrics
 from clearance.serving.request_rows import PredictRequest, Row
 from clearance.serving.served_model import ServedModel
