@@ -94,7 +94,8 @@ def process(
     command: Sequence[str], folder: Path, log: Path, **variables: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server as a child, ended by its own process id."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HOME": str(folder)} | variables
+    tools = f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HOME": str(folder), "PATH": tools} | variables
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True

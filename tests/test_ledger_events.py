@@ -76,6 +76,14 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     ],
     EntryKind.CHECKPOINT_POLICY: [{"places": 2}],
     EntryKind.REDACTION: [{"entries": [1, 2], "reason": "law"}],
+    EntryKind.INFERENCE_SEGMENT: [
+        {"log": "ab" * 16, "segment": 1, "first": 1, "last": 1_000, "records": 1_000}
+        | {"previous": OTHER, "head": CONTENT, "latest": "2026-01-01T00:00:00.000000Z"}
+    ],
+    EntryKind.INFERENCE_DELETION: [
+        {"log": "ab" * 16, "segment": 1, "last": 1_000, "head": CONTENT, "months": {"ecoa": 25}}
+        | {"ended": "2028-02-01T00:00:00.000000Z", "reason": "yearly"}
+    ],
 }
 """Bodies of every kind as commands of this version and the one before write them."""
 

@@ -30,6 +30,74 @@ def serve(host: str, port: int, certificate: Path | None, key: Path | None) -> i
     return ExitCode.PASS
 
 
+@click.command("serve-key")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(["predict", "read", "administer"]),
+    multiple=True,
+    required=True,
+    help="What the caller may do. Repeat for several.",
+)
+@process.exit_with_status
+def serve_key(name: str, roles: tuple[str, ...]) -> int:
+    """Create an API key for the caller NAME of the decision server.
+
+    The key is shown once; the lines below it go into policies/serving.yaml, which holds only its digest.
+    """
+    from clearance.serving import access
+
+    key, sha256 = access.new_key()
+    holder = access.key_holder(name, sha256, roles)
+    process.echo_text(f"key (shown once): {key}\n\nadd to {access.FILE}, below `callers:`")
+    process.echo_text(f"  - name: {holder.name}")
+    process.echo_text(f"    key_sha256: {holder.key_sha256}")
+    process.echo_text(f"    roles: [{', '.join(holder.roles)}]\n")
+    return ExitCode.PASS
+
+
+@click.command()
+@click.argument("table", type=options.FILE)
+@click.option("--output", type=options.FILE, metavar="FILE", required=True, help="Parquet file to write.")
+@click.option("--entity", metavar="COLUMN", help="Column with the ids of the people or things decided about.")
+@click.option("--caller", metavar="NAME", default="batch", show_default=True, help="Who asks, on record.")
+@process.exit_with_status
+def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
+    """Decide about every row of the Parquet file TABLE with the champion.
+
+    Every decision is on record as if it had been asked for over HTTP. Run again after an interruption, it
+    goes on with the decisions that are on record.
+    """
+    root = process.enter_project()
+    from rich.progress import Progress
+
+    from clearance import inference_log
+    from clearance.inference_log import settings
+    from clearance.promotion import inference_trail
+    from clearance.serving import batch
+    from clearance.serving.champion import Champion
+
+    model = Champion(root).start()
+    spool = inference_trail.spool(root, model.policy.inference_log)
+    with (
+        inference_log.open(settings.address(root), settings.key_path(root), spool=spool) as log,
+        Progress(disable=not sys.stderr.isatty()) as progress,
+    ):
+        bar = progress.add_task("rows", total=batch.count(table))
+        rows = batch.decide(
+            model,
+            log,
+            table,
+            output,
+            entity=entity,
+            caller=caller,
+            report=lambda number: progress.advance(bar, number),
+        )
+    process.echo(f"{rows:,} rows decided by {model.name} version {model.version}: {output}")
+    return ExitCode.PASS
+
+
 @click.command()
 @click.argument("version", type=int, required=False)
 @click.option("--off", is_flag=True, help="Leave the model without a challenger.")
@@ -83,69 +151,3 @@ def _set_challenger(root: Path, version: int | None, reason: str, identity: str 
             return f"{name} has no challenger now"
         challenger.set_challenger(acting, registry.connect(), name, version, reason)
     return f"version {version} of {name} scores in shadow; servers take it within seconds"
-
-
-@click.command("serve-key")
-@click.argument("name")
-@click.option(
-    "--role",
-    "roles",
-    type=click.Choice(["predict", "read", "administer"]),
-    multiple=True,
-    required=True,
-    help="What the caller may do. Repeat for several.",
-)
-@process.exit_with_status
-def serve_key(name: str, roles: tuple[str, ...]) -> int:
-    """Create an API key for the caller NAME of the decision server.
-
-    The key is shown once; the lines below it go into policies/serving.yaml, which holds only its digest.
-    """
-    from clearance.serving import access
-
-    key, sha256 = access.new_key()
-    holder = access.key_holder(name, sha256, roles)
-    process.echo_text(f"key (shown once): {key}\n\nadd to {access.FILE}, below `callers:`")
-    process.echo_text(f"  - name: {holder.name}")
-    process.echo_text(f"    key_sha256: {holder.key_sha256}")
-    process.echo_text(f"    roles: [{', '.join(holder.roles)}]\n")
-    return ExitCode.PASS
-
-
-@click.command()
-@click.argument("table", type=options.FILE)
-@click.option("--output", type=options.FILE, metavar="FILE", required=True, help="Parquet file to write.")
-@click.option("--entity", metavar="COLUMN", help="Column with the ids of the people or things decided about.")
-@click.option("--caller", metavar="NAME", default="batch", show_default=True, help="Who asks, on record.")
-@process.exit_with_status
-def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
-    """Decide about every row of the Parquet file TABLE with the champion.
-
-    Every decision is on record as if it had been asked for over HTTP. Run again after an interruption, it
-    goes on with the decisions that are on record.
-    """
-    root = process.enter_project()
-    from rich.progress import Progress
-
-    from clearance import inference_log
-    from clearance.inference_log import settings
-    from clearance.serving import batch
-    from clearance.serving.champion import Champion
-
-    model = Champion(root).start()
-    with (
-        inference_log.open(settings.address(root), settings.key_path(root)) as log,
-        Progress(disable=not sys.stderr.isatty()) as progress,
-    ):
-        bar = progress.add_task("rows", total=batch.count(table))
-        rows = batch.decide(
-            model,
-            log,
-            table,
-            output,
-            entity=entity,
-            caller=caller,
-            report=lambda number: progress.advance(bar, number),
-        )
-    process.echo(f"{rows:,} rows decided by {model.name} version {model.version}: {output}")
-    return ExitCode.PASS

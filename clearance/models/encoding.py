@@ -69,10 +69,10 @@ def fit_transform(encoder: ColumnTransformer, features: pd.DataFrame) -> npt.NDA
     texts, numbers = {}, features.copy(deep=False)
     for name in itertools.chain.from_iterable(ordinal.values()):
         texts[name], numbers[name] = _as_numbers(features[name])
-    encoder.fit(numbers)
+    encoded = np.asarray(encoder.fit_transform(numbers))
     for step, names in ordinal.items():
         encoder.named_transformers_[step][-1].categories_ = [texts[name] for name in names]
-    return np.asarray(encoder.transform(features))
+    return encoded
 
 
 def _is_ordinal(step: Any) -> bool:
