@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pandas as pd
 
 from clearance import files, params, paths, registry
 from clearance.documents.evidence_document import BlockedDocument
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.training_document import ModelInput, TrainingDocument
 from clearance.errors import ClearanceError, ConfigurationError, DataError
 from clearance.models import model_file, row_plan, scoring
@@ -51,7 +52,8 @@ class ServedModel:
     """A verified version. `version` is the candidate's number in the ledger, `content` its evidence's digest.
 
     `plan` computes scores without the pipeline; None: the pipeline scores, and `plan_note` says why.
-    `allowed_until` is when the first override that it rests on ends. `entry` made it champion.
+    `allowed_until` is when the first override that it rests on ends. `entry` made it champion. `groups` are
+    those of each protected attribute and intersection in its evidence.
     """
 
     name: str
@@ -73,6 +75,7 @@ class ServedModel:
     allowed_by: tuple[str, ...]
     allowed_until: dt.datetime | None
     demo: bool
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def scores(self, rows: Sequence[Row]) -> list[float]:
         """The probability of the favourable outcome for each row, in [0, 1].
@@ -202,7 +205,16 @@ def _served(
         allowed_by=tenure.allowed_by if tenure else (),
         allowed_until=allowed_until,
         demo=verified.bundle.evidence.demo,
+        groups=_groups(verified.folder),
     )
+
+
+def _groups(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The groups of each attribute and intersection in the version's evidence; none where it was blocked."""
+    document = FairnessDocument.read(folder)
+    if isinstance(document, BlockedDocument):
+        return {}
+    return {name: tuple(table) for name, table in document.groups.items()}
 
 
 def _plan(pipeline: Any, training: TrainingDocument) -> tuple[row_plan.RowPlan | None, str]:
