@@ -112,8 +112,8 @@ class SubjectRecords:
 def count_subject(opened: LogDatabase, subject: str) -> SubjectRecords:
     """What the log has sealed for a subject. Raises DataError when there is nothing."""
     query = (
-        f"SELECT COUNT(*), MAX(r.at) FROM {database.RECORDS} r "  # noqa: S608
-        f"JOIN {database.KEYS} k ON k.number = r.key WHERE k.pseudonym = ?"
+        f"SELECT COUNT(*), MAX(at) FROM {database.RECORDS} "  # noqa: S608
+        f"WHERE key = (SELECT number FROM {database.KEYS} WHERE pseudonym = ?)"
     )
     count, latest = opened.connection.rows(query, (opened.keyring.pseudonym(subject, ""),))[0]
     if not count:
