@@ -114,8 +114,8 @@ class Connection(Protocol):
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query one by one, in bounded memory. Only in a snapshot."""
 
-    def scrub(self) -> bool:
-        """Overwrite what was deleted, as far as the database can; False while others still read it."""
+    def scrub(self, *tables: str) -> bool:
+        """Overwrite what was deleted from tables, as far as the database can; False while that must wait."""
 
     def exists(self) -> bool:
         """Whether the tables are there."""
@@ -263,7 +263,7 @@ class SqliteConnection:
         finally:
             cursor.close()
 
-    def scrub(self) -> bool:
+    def scrub(self, *_tables: str) -> bool:
         try:
             return bool(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
         except sqlite3.OperationalError:
@@ -366,9 +366,12 @@ class PostgresConnection:
             cursor.execute(statement.replace("?", "%s").encode(), values)
             yield from cursor
 
-    def scrub(self) -> bool:
-        for table in (KEYS, RECORDS):
-            self.run(f"VACUUM {table}")
+    def scrub(self, *tables: str) -> bool:
+        try:
+            for table in tables:
+                self.run(f"VACUUM {table}")
+        except self.errors:
+            return False
         return True
 
 

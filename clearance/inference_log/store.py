@@ -93,6 +93,38 @@ def establish(connection: Connection, url: sa.URL, key_path: Path) -> tuple[str,
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuditedDatabase:
+    """A connection to the database of a log, with the log's id and its keys, if their file is here."""
+
+    connection: Connection
+    log: str
+    keyring: Keyring | None
+
+
+@contextmanager
+def opened(url: sa.URL, key_path: Path, patience: float) -> Iterator[AuditedDatabase]:
+    """The log in a database, to be verified; without its keys where there is no key file.
+
+    Raises ConfigurationError when there is no log, or the key file cannot be used or is that of another one.
+    """
+    file = file_of(url)
+    if file is not None and not file.exists():
+        raise faults.NO_LOG(database=database_urls.label(url))
+    connection = database.connect(url, patience)
+    try:
+        with database.translated(url):
+            log = identity(connection, url)
+            if log is None:
+                raise faults.NO_LOG(database=database_urls.label(url))
+            keys = keyring.load(key_path, log) if key_path.exists() else None
+            if keys is not None and keys.check != key_check(connection, url):
+                raise faults.WRONG_KEY(path=key_path)
+            yield AuditedDatabase(connection=connection, log=log, keyring=keys)
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogDatabase:
     """A connection of its own to the database of a log, with the log's id and keys."""
 

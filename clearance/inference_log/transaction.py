@@ -161,7 +161,9 @@ class Writer:
         self._erasures = batch.head.erasures
         self._scrubs = self._scrubs or batch.scrubs
         if self._scrubs:
-            self._scrubs = not connection.scrub()  # again after the next transaction where others read
+            self._scrubs = not connection.scrub(
+                database.KEYS
+            )  # again after the next transaction where others read
         return results
 
     def _begin(self, wanted: _Wanted) -> _Batch:
