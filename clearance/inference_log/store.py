@@ -223,11 +223,15 @@ class DatabaseStore:
             try:
                 return self._connected().carry_out(requests)
             except self._errors as error:
-                repeated, broken = _is_unique(error), not (fresh or self._writer.began)
-                if not repeated and not (broken and _is_lost(error)):
+                unique = _is_unique(error)
+                repeated = unique or self._writer.began
+                appends = all(isinstance(request, Append) for request in requests)
+                if not unique and not (_is_lost(error) and not fresh and (appends or not repeated)):
                     raise
             self.close()
-            return self._connected().carry_out(requests, careful=repeated)
+            if not unique and repeated:  # nobody knows whether it was committed: the ids tell
+                requests = [Append(records=r.records, again=True) for r in requests if isinstance(r, Append)]
+            return self._connected().carry_out(requests, careful=unique)
         except self._errors as error:
             fault = database.fault_of(error, self._url)
         except ClearanceError as error:
@@ -326,7 +330,7 @@ class SpoolingStore:
 
     def _append(self, content: SpoolContent) -> None:
         """Append what waited, in order. What cannot be appended any more leaves a refusal that says why."""
-        calls = [Append(records=call, spooled=True) for call in content.frames]
+        calls = [Append(records=call, again=True) for call in content.frames]
         for start in range(0, len(calls), _TOGETHER):
             group = calls[start : start + _TOGETHER]
             lost = [
