@@ -67,7 +67,7 @@ def measure(command: Sequence[str], folder: Path, home: Path) -> Cost:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=variables | FOR_BOTH | {"HOME": str(home)},
+            env=variables,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -200,8 +200,8 @@ def proof(scratch: Path, repeats: int) -> None:
     print(f"evidence and signature in a release   {timings['sign']:.2f} s   (bar 0.5)")
 
 
-def data_stages(scratch: Path, _repeats: int) -> None:
-    """CPU and memory of the stages that read the data, to ten million rows; see `benchmarks.stages`."""
+def all_stages(scratch: Path, _repeats: int) -> None:
+    """CPU and memory of the stages that read all rows, to ten million of them; see `benchmarks.stages`."""
     stages.run(clone(scratch / "stages"))
 
 
@@ -210,7 +210,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "unchanged": unchanged,
     "tax": tax,
     "million": large,
-    "stages": data_stages,
+    "stages": all_stages,
     "fairness": evidence.speed,
     "growth": evidence.growth,
     "parquet": evidence.parquet,

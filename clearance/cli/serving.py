@@ -74,12 +74,14 @@ def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
 
     from clearance import inference_log
     from clearance.inference_log import settings
+    from clearance.promotion import inference_trail
     from clearance.serving import batch
     from clearance.serving.champion import Champion
 
     model = Champion(root).start()
+    spool = inference_trail.spool(root, model.policy.inference_log)
     with (
-        inference_log.open(settings.address(root), settings.key_path(root)) as log,
+        inference_log.open(settings.address(root), settings.key_path(root), spool=spool) as log,
         Progress(disable=not sys.stderr.isatty()) as progress,
     ):
         bar = progress.add_task("rows", total=batch.count(table))
