@@ -2,7 +2,8 @@
 
 In turns, in one run and on one store: one commit of the same bytes by the bare driver, and one durable
 append; then one client that appends decisions one after another, and eight at once. SQLite with WAL and
-synchronous=FULL, PostgreSQL with synchronous_commit=on where it runs. Compare the figures of one run; the disk sets their size.
+synchronous=FULL, PostgreSQL with synchronous_commit=on where it runs. Compare the figures of one run:
+the disk sets their size.
 """
 
 from __future__ import annotations
