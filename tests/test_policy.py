@@ -21,6 +21,7 @@ from clearance.policy import (
     judgement,
     policy_file,
     project_verdict,
+    reason_terms,
     test_set_limit,
 )
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
@@ -737,6 +738,7 @@ def test_the_policy_guide_names_every_key() -> None:
         test_set_limit.TestSetLimit,
         attempt_terms.AttemptTerms,
         comparison_terms.ComparisonTerms,
+        reason_terms.ReasonTerms,
         comparison_terms.FirstVersion,
         comparison_terms.QualityMargin,
     ):
