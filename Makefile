@@ -16,7 +16,7 @@ ACTIVATE = $(if $(ACTIVE),:,echo "activate . $(BIN)/activate   (then \`clearance
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict rebuild release ui bench deps schemas errors \
+.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict rebuild release serve ui bench deps schemas errors \
   metrics lock upgrade clean reset
 
 help:  ## list the targets
@@ -83,6 +83,9 @@ rebuild: $(READY)  ## build candidate VERSION again in a new environment from it
 release: $(READY)  ## record the judged model, and promote it if the evidence allows
 	@$(BIN)/clearance track
 	@$(BIN)/clearance release
+
+serve: $(READY)  ## answer decisions of the champion over HTTP, each on record
+	@$(BIN)/clearance serve
 
 ui: $(READY)  ## open Prefect and MLflow in the browser, with a worker that runs what you start there
 	@$(BIN)/python -m flows.ui

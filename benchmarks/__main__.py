@@ -67,7 +67,7 @@ def measure(command: Sequence[str], folder: Path, home: Path) -> Cost:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=variables | FOR_BOTH | {"HOME": str(home)},
+            env=variables,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -200,8 +200,8 @@ def proof(scratch: Path, repeats: int) -> None:
     print(f"evidence and signature in a release   {timings['sign']:.2f} s   (bar 0.5)")
 
 
-def data_stages(scratch: Path, _repeats: int) -> None:
-    """CPU and memory of the stages that read the data, to ten million rows; see `benchmarks.stages`."""
+def all_stages(scratch: Path, _repeats: int) -> None:
+    """CPU and memory of the stages that read all rows, to ten million of them; see `benchmarks.stages`."""
     stages.run(clone(scratch / "stages"))
 
 
@@ -210,7 +210,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "unchanged": unchanged,
     "tax": tax,
     "million": large,
-    "stages": data_stages,
+    "stages": all_stages,
     "fairness": evidence.speed,
     "growth": evidence.growth,
     "parquet": evidence.parquet,
@@ -222,7 +222,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="part", help=", ".join(PARTS))
     parser.add_argument("--repeats", type=int, default=3, help="runs of each measurement")
-    parser.epilog = "The speed of the ledger: python -m benchmarks.ledger_speed."
+    parser.epilog = (
+        "The speed of the ledger, of the log of decisions: "
+        "python -m benchmarks.ledger_speed, python -m benchmarks.inference_log_speed."
+    )
     options = parser.parse_args()
     every = environment.TOOL_DEFAULTS | child_processes.MEMORY
     ours = {name: value for name, value in every.items() if name not in FOR_BOTH}

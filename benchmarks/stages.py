@@ -1,4 +1,4 @@
-"""What the stages of the data side cost, each a process of its own: `python -m benchmarks stages`.
+"""What the stages that read all rows cost, each a process of its own: `python -m benchmarks stages`.
 
 From a hundred thousand rows to ten million, of 25 columns: CPU seconds and peak memory. Each runs with the
 settings of a pipeline's children. Nothing here judges a result.
@@ -17,7 +17,10 @@ from benchmarks import million
 from clearance import environment
 from flows.runner import child_processes
 
-STAGES = ("ingest", "validate raw", "prepare", "validate prepared")
+STAGES = (
+    *("ingest", "validate raw", "prepare", "validate prepared"),
+    *("train", "score", "explain", "assess", "evaluate"),
+)
 ROWS = (100_000, 1_000_000, 10_000_000)
 LIMIT = 3.0
 """GiB that no stage may take, at any of these sizes."""

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from clearance import files, params, paths, stage
-from clearance.data.tables import prepared
+from clearance.data.tables import prepared, row_ids
 from clearance.documents import measurement
 from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.explanation_document import ExplanationDocument
@@ -35,7 +34,7 @@ def sample_positions(rows: prepared.Prepared, count: int) -> list[int]:
     """The positions of the `count` rows with the smallest hashes, in that order: nobody can choose them."""
     if not len(rows.rows):
         return []
-    hashes = pa.array(rows.rows, type=pa.string())
+    hashes = row_ids.texts(rows.rows)
     positions: list[int] = pc.select_k_unstable(hashes, count, [("hash", "ascending")]).to_pylist()
     return positions
 
@@ -47,7 +46,7 @@ def sample_by_group(rows: prepared.Prepared, protected: pd.DataFrame, count: int
     first n rows of every group come before the rest of the large ones, and however few of the rows can be
     afforded, no group is left out by its size. Nobody can choose the rows: hashes order them.
     """
-    order = np.argsort(np.asarray(rows.rows, dtype=object), kind="stable")
+    order = pc.sort_indices(row_ids.texts(rows.rows)).to_numpy()
     ranks = np.arange(len(order))
     for name in protected.columns:
         groups = protected[name].astype(object).where(protected[name].notna(), MISSING).iloc[order]
@@ -154,21 +153,21 @@ def main() -> None:
     if training is None:
         return
     model = model_file.load_scorer(paths.MODEL, training.model.sha256, training.threshold)
-    *others, test = prepared.read_splits(Path(), "train", "tune", "test")
-    compared = next((rows for rows in others if len(rows.rows)), test)  # not trained here: no train rows
-    inputs = compared.inputs(model.feature_names_in_)
-    background = inputs.iloc[sample_positions(compared, settings.explain.background)]
+    test = prepared.read_outcomes(Path(), "test")
+    split, compared = _compared(test)
+    chosen = sample_positions(compared, settings.explain.background)
+    background = prepared.read_sample(Path(), split, compared, chosen).inputs(model.feature_names_in_)
     groups = test.protected[settings.data.protected]
     positions = sample_by_group(test, groups, settings.explain.rows)
-    sample = test.inputs(model.feature_names_in_).iloc[positions]
+    sample = prepared.read_sample(Path(), "test", test, positions).inputs(model.feature_names_in_)
     made_elsewhere = training.external
     if made_elsewhere is not None and made_elsewhere.origin != "computed":
         explained: attribution.Attribution | str = NO_MODEL
     else:
-        explained = explain(model, sample, background, settings.seed, str(compared.splits.iloc[0]))
+        explained = explain(model, sample, background, settings.seed, split)
     explanation = report(explained, groups.iloc[positions], sample, len(test.rows), training.model.sha256)
     with files.replacing_folder(paths.BACKGROUND) as folder:
-        _write_background(folder, background, explanation, str(compared.splits.iloc[0]))
+        _write_background(folder, background, explanation, split)
     with files.replacing_folder(paths.EXPLAIN_FIGURES) as folder:
         if isinstance(explained, str):
             files.write_json(folder / "importance.json", [])
@@ -177,6 +176,15 @@ def main() -> None:
             _write_figures(folder, explained, typed, settings.seed)
     explanation.write(Path())
     _log(explained, len(test.rows))
+
+
+def _compared(test: prepared.Prepared) -> tuple[str, prepared.Prepared]:
+    """The split whose rows explanations compare with: one that is not of test rows, if any has rows."""
+    for split in ("train", "tune"):  # not trained here: there are no train rows
+        outcomes = prepared.read_outcomes(Path(), split)
+        if len(outcomes.rows):
+            return split, outcomes
+    return "test", test
 
 
 def _log(explained: attribution.Attribution | str, test_rows: int) -> None:

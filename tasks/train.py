@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import threadpoolctl
 from sklearn.model_selection import FixedThresholdClassifier
 
 from clearance import files, params, paths, stage
@@ -339,7 +340,8 @@ def _refuse_unrepeatable(chosen: candidates.Candidate, seed: int, rows: prepared
     inputs = scoring.inputs(rows.inputs(list(kinds)).iloc[few], kinds)
     how = estimators.encoding_of(chosen.estimator.estimator)
     encoded = encoding.transformer(kinds, how).fit_transform(inputs)
-    with fitting.recorded_warnings(chosen.pipeline[-1]):
+    few_threads = threadpoolctl.threadpool_limits(1)  # so few rows: several threads would only wait
+    with fitting.recorded_warnings(chosen.pipeline[-1]), few_threads:
         one, other = (
             estimators.build(chosen.estimator.estimator, chosen.estimator.arguments, seed)
             .fit(encoded, rows.label[few])

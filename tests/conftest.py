@@ -36,7 +36,14 @@ GOVERNANCE = (
     "test_external_tables.py",
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
-    *("test_served_champion.py", "test_serving.py", "test_track_candidates.py", "test_verify.py"),
+    *(
+        "test_served_champion.py",
+        "test_shadow.py",
+        "test_serving.py",
+        "test_serving_api.py",
+        "test_track_candidates.py",
+        "test_verify.py",
+    ),
 )
 """Files whose tests work on a registry, a ledger and signed evidence: half a second or more each."""
 

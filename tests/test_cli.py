@@ -56,6 +56,7 @@ SECTIONS = {
     "Read the verdict": {"verdict", "report", "judge", "contract", "policy"},
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "list", "reproduce"},
+    "Serve": {"serve", "serve-key", "predict", "shadow", "decisions"},
     "Ledger": {"ledger"},
     "Trust": {"keys", "roles", "root"},
     "Maintenance": {"repair", "gc"},
@@ -63,6 +64,7 @@ SECTIONS = {
 GROUPS = {
     "policy": {"check", "explain", "schema"},
     "ledger": {"verify", "show", "export", "erase"},
+    "decisions": {"verify", "show", "erase", "expire", "seal"},
     "keys": {"create"},
     "roles": {"show", "sign"},
     "root": {"show", "pin", "propose", "sign", "adopt"},

@@ -3,10 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from clearance.models import encoding, scoring
+from clearance.models import encoding, model_file, scoring
 from tests.support import learnable
 
 FEATURES = list(learnable.FEATURES)
@@ -137,3 +140,25 @@ def test_columns_of_groups_come_last_and_are_one_hot(how: encoding.Encoding) -> 
     assert not {"race", "sex"} & set(columns[:own])
     assert np.array_equal(matrix[:, own], frame["race"] == "Black")
     assert scoring.model_kinds(Pipeline([("encode", encoder)]).fit(frame[list(every)])) == every
+
+
+texts = st.one_of(st.sampled_from(["a", "b", "B", "é", ""]), st.integers(0, 30).map(str), st.none())
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=300), st.sampled_from([1, 4, 12]))
+def test_an_encoder_fitted_on_numbers_is_the_one_that_was_fitted_on_the_texts(
+    rows: list[tuple[str | None, str | None]], times: int
+) -> None:
+    """Rare values, values beyond the largest number, ties, nulls: the same bytes of model and of matrix."""
+    frame = pd.DataFrame(rows * times, columns=["one", "other"]).astype(object)
+    frame.insert(1, "number", np.arange(len(frame)) / 7)
+    kinds: dict[str, scoring.Kind] = {"one": "category", "number": "number", "other": "category"}
+    inputs = scoring.inputs(frame, kinds)
+    slow, fast = encoding.transformer(kinds, "ordinal"), encoding.transformer(kinds, "ordinal")
+    expected, matrix = slow.fit_transform(inputs), encoding.fit_transform(fast, inputs)
+    assert matrix.dtype == expected.dtype and matrix.tobytes() == expected.tobytes()
+    assert model_file.canonical(skops.io.dumps(fast)) == model_file.canonical(skops.io.dumps(slow))
+    unseen = pd.DataFrame({"one": ["never", "a"], "number": [1.0, None], "other": [None, "b"]})
+    of_unseen = scoring.inputs(unseen, kinds)
+    assert fast.transform(of_unseen).tobytes() == slow.transform(of_unseen).tobytes()

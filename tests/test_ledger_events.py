@@ -69,12 +69,21 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     EntryKind.ROLLBACK: [ABOUT | {"reason": "r", "allowed_by": [], "override_until": None, "intent": 7}],
     EntryKind.RETIREMENT: [ABOUT | {"reason": "r", "intent": 7}],
     EntryKind.REPAIR: [ABOUT | TERMS | {"intent": 7}, {"intent": 7}],
+    EntryKind.CHALLENGER: [ABOUT | {"reason": "r"}, {"reason": "r"}],
     EntryKind.ROLES: [
         {"roles_version": 2, "sha256": OTHER, "demo": True, "root_version": 1},
         {"roles_version": 2, "sha256": OTHER, "demo": True},
     ],
     EntryKind.CHECKPOINT_POLICY: [{"places": 2}],
     EntryKind.REDACTION: [{"entries": [1, 2], "reason": "law"}],
+    EntryKind.INFERENCE_SEGMENT: [
+        {"log": "ab" * 16, "segment": 1, "first": 1, "last": 1_000, "records": 1_000}
+        | {"previous": OTHER, "head": CONTENT, "latest": "2026-01-01T00:00:00.000000Z"}
+    ],
+    EntryKind.INFERENCE_DELETION: [
+        {"log": "ab" * 16, "segment": 1, "last": 1_000, "head": CONTENT, "months": {"ecoa": 25}}
+        | {"ended": "2028-02-01T00:00:00.000000Z", "reason": "yearly"}
+    ],
 }
 """Bodies of every kind as commands of this version and the one before write them."""
 

@@ -18,6 +18,7 @@ from clearance.errors import ConfigurationError
 from clearance.policy import (
     attempt_terms,
     comparison_terms,
+    inference_log_terms,
     judgement,
     policy_file,
     project_verdict,
@@ -737,6 +738,9 @@ def test_the_policy_guide_names_every_key() -> None:
         ExcludedCategory,
         test_set_limit.TestSetLimit,
         attempt_terms.AttemptTerms,
+        inference_log_terms.InferenceLogTerms,
+        inference_log_terms.RetentionPeriod,
+        inference_log_terms.SegmentSize,
         comparison_terms.ComparisonTerms,
         reason_terms.ReasonTerms,
         comparison_terms.FirstVersion,

@@ -91,6 +91,32 @@ def test_a_declaration_that_is_not_that_of_the_tables_is_refused(project: Path) 
         assert (excinfo.value.code, excinfo.value.values["role"]) == ("metrics.sampling_differs", role)
 
 
+def test_a_sample_is_those_rows_of_the_whole_read(project: Path) -> None:
+    for split in prepared.SPLITS:
+        whole, outcomes = prepared.read(project, split), prepared.read_outcomes(project, split)
+        places = [5, 0, 17, 5] if len(whole.rows) > 17 else []
+        part = prepared.read_sample(project, split, outcomes, places)
+        for name in ("rows", "features", "protected"):
+            assert getattr(part, name).equals(getattr(whole, name).iloc[places])
+        assert part.label.tolist() == whole.label[places].tolist()
+    with pytest.raises(IntegrityError, check=lambda error: error.code == "data.tables_misaligned"):
+        prepared.read_sample(project, "test", prepared.read_outcomes(project, "tune"), [0])
+
+
+def test_rows_of_several_splits_in_one_row_group_are_told_apart(project: Path) -> None:
+    """Tables of earlier releases had their rows in any order."""
+    before = {split: prepared.read(project, split) for split in prepared.SPLITS}
+    for name in prepared.TABLES:
+        path = project / f"data/prepared/{name}.parquet"
+        table = pq.read_table(path)
+        rewrite(project, name, table.take(np.argsort(table.column("row").to_numpy())))
+    for split, old in before.items():
+        new = prepared.read(project, split)
+        assert new.rows.tolist() == sorted(old.rows)
+        assert sorted(new.features["debt"]) == sorted(old.features["debt"])
+        assert set(new.splits) == {split}
+
+
 def test_an_unknown_split_is_a_defect_of_the_caller(project: Path) -> None:
     with pytest.raises(ValueError, match="unknown split holdout"):
         prepared.read(project, "holdout")

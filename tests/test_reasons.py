@@ -179,37 +179,35 @@ def test_of_every_linear_denial_no_other_set_of_that_size_raises_the_score_more(
         assert (profile - row)[chosen].sum() > 0
 
 
-def share_of_better_sets(bank: Lender, row: Matrix, chosen: list[int], partners: Matrix) -> float:
-    """The share of sets of that size that raise the mean score more, when a set takes the values of rows of
-    the band: one row after the other, as applicants who just passed have them together."""
-    places = [bank.plan.features.index(origin) for origin in bank.plan.origins]
-    columns = np.array(places)
+def share_of_better_sets(bank: Lender, row: Matrix, chosen: list[int], typical: Matrix) -> float:
+    """The share of sets of that size that raise the score more, when their features take typical values."""
+    columns = np.array([bank.plan.features.index(origin) for origin in bank.plan.origins])
     candidates = sets_of(len(chosen), len(bank.plan.features))
     wanted = candidates.tolist().index(sorted(chosen))
     moved = np.zeros((len(candidates), len(columns)), dtype=np.bool_)
     for position in range(len(chosen)):
         moved |= columns[None, :] == candidates[:, position, None]
-    total = np.zeros(len(candidates))
-    for partner in partners:
-        total += bank.plan.output(np.where(moved, partner, row))
-    return float((total > total[wanted] + 1e-12).mean())
+    output = bank.plan.output(np.where(moved, typical, row))
+    return float((output > output[wanted] + 1e-12).mean())
 
 
 @pytest.mark.parametrize("name", ["boosting", "histogram boosting"])
 def test_of_tree_denials_the_stated_set_is_among_the_best(name: str) -> None:
-    """Among the best 5 % of all sets for at least 95 % of denials; a few denials here, all at night."""
+    """Moved to the medians of applicants near the threshold, they are among the best 5 % of all sets.
+
+    For at least 95 % of denials: all of them at night, every third in the suite. docs/reasons.md has the
+    figures, and those of a move to the values of whole applicants.
+    """
     bank = lender(name)
-    denials = bank.denials() if nightly.NIGHTLY else bank.denials()[:6]
-    partners = bank.band() if nightly.NIGHTLY else bank.band()[:6]
+    denials = bank.denials()[:: 1 if nightly.NIGHTLY else 3]
     values = bank.explainer.contributions(denials, bank.plan.output(denials))
-    profile = bank.profile()
-    shares = []
+    profile, typical = bank.profile(), np.nanmedian(bank.band(), axis=0)
+    among = []
     for row, own in zip(denials, values, strict=True):
         chosen = list(selection.select(profile - own, at_most=4, near_share=0.9).principal)
-        shares.append(share_of_better_sets(bank, row, chosen, partners))
-    among, best = (float(np.mean(np.array(shares) <= limit)) for limit in (0.05, 0.0))
-    print(f"{name}: {len(shares)} denials, among the best 5 % in {among:.3f}, the best in {best:.3f}")
-    assert among >= 0.95
+        among.append(share_of_better_sets(bank, row, chosen, typical) <= 0.05)
+    assert len(among) >= 25
+    assert np.mean(among) >= 0.95
 
 
 def test_the_two_lawful_methods_name_different_sets() -> None:

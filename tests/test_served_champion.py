@@ -18,6 +18,7 @@ from clearance.errors import (
     UnavailableError,
 )
 from clearance.serving import faults, served_model
+from clearance.serving.access import Role
 from clearance.serving.champion import Champion
 from clearance.serving.served_model import ServedModel
 from tests.support import governed, judged, serving
@@ -252,6 +253,6 @@ def test_promotion_and_rollback_under_load_fail_no_request_and_mislabel_none(
     by_second = next(
         a.json()["decisions"][0]["id"] for a in answers if a.json()["decisions"][0]["version"] == 2
     )
-    with served.client(serving.Role.READ) as client:
+    with served.client(Role.READ) as client:
         replay = client.post(f"/v1/decisions/{by_second}/replay", params={"reason": "an audit"}).json()
     assert (replay["same"], replay["version"]) == (True, 2)

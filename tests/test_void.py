@@ -44,6 +44,7 @@ BODIES: dict[EntryKind, dict[str, Any]] = {
     EntryKind.ROLLBACK: {**OTHER, "intent": 4},
     EntryKind.RETIREMENT: {**ABOUT, "intent": 4},
     EntryKind.REPAIR: {**ABOUT, "intent": 4},
+    EntryKind.CHALLENGER: {**ABOUT, "reason": "so"},
     EntryKind.ROLES: {"roles_version": 1_000_000, "sha256": "0" * 64},
     EntryKind.ATTEMPT: {"fingerprint": "f" * 64, "outcome": "fail"},
     EntryKind.REBUILD: {
@@ -52,6 +53,14 @@ BODIES: dict[EntryKind, dict[str, Any]] = {
         "outputs": 2,
         "same": 1,
         "environment": "fresh",
+    },
+    EntryKind.INFERENCE_SEGMENT: {
+        **{"log": "ab" * 16, "segment": 1, "first": 1, "last": 9, "records": 9, "previous": "a" * 64},
+        **{"head": "b" * 64, "latest": "2026-01-01T00:00:00.000000Z"},
+    },
+    EntryKind.INFERENCE_DELETION: {
+        **{"log": "ab" * 16, "segment": 1, "last": 9, "head": "b" * 64, "months": {"law": 1}},
+        **{"ended": "2026-02-01T00:00:00.000000Z", "reason": "so"},
     },
     EntryKind.REDACTION: {"entries": [2], "reason": "so", "years": {"others": 1}, "versions": [1]},
 }

@@ -11,6 +11,7 @@ import click
 from clearance.cli import (
     approvals,
     champions,
+    decisions,
     init,
     ledger,
     maintenance,
@@ -48,7 +49,7 @@ SECTIONS = {
         start.list_,
         champions.reproduce,
     ),
-    "Serve": (serving.serve,),
+    "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

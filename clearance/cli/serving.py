@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
+from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
@@ -26,3 +28,126 @@ def serve(host: str, port: int, certificate: Path | None, key: Path | None) -> i
 
     server.serve(root, server.Listen(host=host, port=port, certificate=certificate, key=key))
     return ExitCode.PASS
+
+
+@click.command("serve-key")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(["predict", "read", "administer"]),
+    multiple=True,
+    required=True,
+    help="What the caller may do. Repeat for several.",
+)
+@process.exit_with_status
+def serve_key(name: str, roles: tuple[str, ...]) -> int:
+    """Create an API key for the caller NAME of the decision server.
+
+    The key is shown once; the lines below it go into policies/serving.yaml, which holds only its digest.
+    """
+    from clearance.serving import access
+
+    key, sha256 = access.new_key()
+    holder = access.key_holder(name, sha256, roles)
+    process.echo_text(f"key (shown once): {key}\n\nadd to {access.FILE}, below `callers:`")
+    process.echo_text(f"  - name: {holder.name}")
+    process.echo_text(f"    key_sha256: {holder.key_sha256}")
+    process.echo_text(f"    roles: [{', '.join(holder.roles)}]\n")
+    return ExitCode.PASS
+
+
+@click.command()
+@click.argument("table", type=options.FILE)
+@click.option("--output", type=options.FILE, metavar="FILE", required=True, help="Parquet file to write.")
+@click.option("--entity", metavar="COLUMN", help="Column with the ids of the people or things decided about.")
+@click.option("--caller", metavar="NAME", default="batch", show_default=True, help="Who asks, on record.")
+@process.exit_with_status
+def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
+    """Decide about every row of the Parquet file TABLE with the champion.
+
+    Every decision is on record as if it had been asked for over HTTP. Run again after an interruption, it
+    goes on with the decisions that are on record.
+    """
+    root = process.enter_project()
+    from rich.progress import Progress
+
+    from clearance import inference_log
+    from clearance.inference_log import settings
+    from clearance.promotion import inference_trail
+    from clearance.serving import batch
+    from clearance.serving.champion import Champion
+
+    model = Champion(root).start()
+    spool = inference_trail.spool(root, model.policy.inference_log)
+    with (
+        inference_log.open(settings.address(root), settings.key_path(root), spool=spool) as log,
+        Progress(disable=not sys.stderr.isatty()) as progress,
+    ):
+        bar = progress.add_task("rows", total=batch.count(table))
+        rows = batch.decide(
+            model,
+            log,
+            table,
+            output,
+            entity=entity,
+            caller=caller,
+            report=lambda number: progress.advance(bar, number),
+        )
+    process.echo(f"{rows:,} rows decided by {model.name} version {model.version}: {output}")
+    return ExitCode.PASS
+
+
+@click.command()
+@click.argument("version", type=int, required=False)
+@click.option("--off", is_flag=True, help="Leave the model without a challenger.")
+@click.option("--hours", type=click.IntRange(1), metavar="N", help="Window of the comparison in hours.")
+@options.identity
+@options.reason(required=False, note="Needed to change the challenger.")
+@options.as_json
+@process.exit_with_status
+def shadow(
+    *,
+    version: int | None,
+    off: bool,
+    hours: int | None,
+    identity: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> int:
+    """Have candidate VERSION score the same traffic in shadow.
+
+    It decides nothing: what it would have decided is recorded and compared. Setting it, or --off, needs the
+    right `promote`. Without either, print the comparison with the champion on this machine.
+    """
+    if off and version is not None:
+        raise click.UsageError("give a VERSION or --off, not both")
+    if (off or version is not None) and reason is None:
+        raise click.UsageError("--reason is needed to change the challenger")
+    root = process.enter_project()
+    if off or version is not None:
+        process.echo(_set_challenger(root, version, reason or "", identity))
+        return ExitCode.PASS
+    from clearance.serving import shadow_summary
+
+    summary = shadow_summary.read(root, hours)
+    if as_json:
+        process.write_json(summary and summary.to_json())
+    else:
+        for line in summary.lines() if summary else ["no challenger scores in shadow"]:
+            process.echo(line)
+    return ExitCode.PASS
+
+
+def _set_challenger(root: Path, version: int | None, reason: str, identity: str | None) -> str:
+    """Make the version the challenger, or None; what is so now."""
+    from clearance import params, registry
+    from clearance.promotion import challenger, session
+
+    name = params.load(root / paths.PARAMS).name
+    with session.open_session(root, identity) as acting:
+        if version is None:
+            challenger.clear_challenger(acting, registry.connect(), name, reason)
+            return f"{name} has no challenger now"
+        challenger.set_challenger(acting, registry.connect(), name, version, reason)
+    return f"version {version} of {name} scores in shadow; servers take it within seconds"

@@ -25,6 +25,7 @@ from clearance.inference_log.records import (
     ShadowScore,
     new_id,
 )
+from clearance.inference_log.spool import SpoolSettings
 from clearance.inference_log.transaction import Receipt, Stored
 from clearance.inference_log.verification import Finding, InferenceLogFault, InferenceLogReport
 
@@ -46,6 +47,7 @@ __all__ = [
     "Replay",
     "Review",
     "ShadowScore",
+    "SpoolSettings",
     "Stored",
     "new_id",
     "open",

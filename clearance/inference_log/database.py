@@ -12,9 +12,10 @@ import random
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -37,9 +38,7 @@ RECORD_COLUMNS = (
     *("sequence", "id", "kind", "at", "key", "about", "idempotency", "header", "sealed", "hash", "mac"),
 )
 KEY_COLUMNS = ("number", "pseudonym", "wrapped", "made", "erased")
-SEGMENT_COLUMNS = (
-    *("number", "first", "last", "previous", "head", "earliest", "latest", "entry", "sealed", "expired"),
-)
+SEGMENT_COLUMNS = (*("number", "first", "last", "previous", "head", "latest", "entry", "sealed", "expired"),)
 _TABLES = (
     f"CREATE TABLE IF NOT EXISTS {LOG} (log TEXT PRIMARY KEY, format INTEGER NOT NULL, "
     "key_check TEXT NOT NULL)",
@@ -54,10 +53,27 @@ _TABLES = (
     f"CREATE TABLE IF NOT EXISTS {KEYS} (number NUMBER PRIMARY KEY, pseudonym TEXT UNIQUE, wrapped BYTES, "
     "made TEXT NOT NULL, erased TEXT)",
     f"CREATE TABLE IF NOT EXISTS {SEGMENTS} (number NUMBER PRIMARY KEY, first BIGINT NOT NULL, "
-    "last BIGINT NOT NULL UNIQUE, previous TEXT NOT NULL, head TEXT NOT NULL, earliest TEXT NOT NULL, "
-    "latest TEXT NOT NULL, entry BIGINT, sealed TEXT, expired TEXT)",
+    "last BIGINT NOT NULL UNIQUE, previous TEXT NOT NULL, head TEXT NOT NULL, latest TEXT NOT NULL, "
+    "entry BIGINT NOT NULL, sealed TEXT NOT NULL, expired TEXT)",
 )
 _ADVISORY = 0x636C656172  # any number that nobody else locks while tables are created
+
+
+class Lookup(NamedTuple):
+    """The rows of a query whose `column` has one of the values; no query without values."""
+
+    query: str
+    column: str
+    values: list[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """What a writing transaction began with: head, hash of the last record, and what was looked up."""
+
+    head: Sequence[Any]
+    last: str | None
+    found: Sequence[list[tuple[Any, ...]]]
 
 
 class Connection(Protocol):
@@ -65,8 +81,11 @@ class Connection(Protocol):
 
     errors: tuple[type[Exception], ...]
 
-    def begin(self) -> Sequence[Any]:
-        """Begin to write, alone: returns the row of the head, which no other writer can move meanwhile."""
+    def begin(self, lookups: Sequence[Lookup]) -> Beginning:
+        """Begin to write, alone, and look up what cannot change from then on until the commit."""
+
+    def together(self) -> AbstractContextManager[Any]:
+        """Statements inside, whose results nobody reads there, may be sent together."""
 
     def commit(self) -> None:
         """Commit: what was written is durable when this returns."""
@@ -83,7 +102,7 @@ class Connection(Protocol):
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
 
-    def rows_in(self, query: str, column: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def rows_in(self, query: str, column: str, values: list[Any]) -> list[tuple[Any, ...]]:
         """The rows of a query whose `column` has one of the values."""
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -106,6 +125,7 @@ class Connection(Protocol):
 
 
 _HEAD = f"SELECT sequence, hash, at, keys, erasures, mac FROM {HEAD}"  # noqa: S608
+_LAST = f"SELECT r.hash FROM {HEAD} h JOIN {RECORDS} r ON r.sequence = h.sequence"  # noqa: S608
 
 
 class SqliteConnection:
@@ -162,9 +182,17 @@ class SqliteConnection:
             raise
         self.commit()
 
-    def begin(self) -> Sequence[Any]:
+    def begin(self, lookups: Sequence[Lookup]) -> Beginning:
         self._begin()
-        return self._connection.execute(_HEAD).fetchone() or ()
+        head, last = self.rows(_HEAD), self.rows(_LAST)
+        return Beginning(
+            head=head[0] if head else (),
+            last=last[0][0] if last else None,
+            found=[self.rows_in(*lookup) if lookup.values else [] for lookup in lookups],
+        )
+
+    def together(self) -> AbstractContextManager[Any]:
+        return nullcontext()
 
     def _begin(self) -> None:
         """Begin, with short pauses while others write: SQLite's own pauses grow to a tenth of a second."""
@@ -205,7 +233,7 @@ class SqliteConnection:
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, values).fetchall()
 
-    def rows_in(self, query: str, column: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def rows_in(self, query: str, column: str, values: list[Any]) -> list[tuple[Any, ...]]:
         marks = ", ".join("?" * len(values))
         return self.rows(f"{query} WHERE {column} IN ({marks})", values)
 
@@ -276,11 +304,23 @@ class PostgresConnection:
             for statement, values in rows:
                 self.run(statement, values)
 
-    def begin(self) -> Sequence[Any]:
+    def begin(self, lookups: Sequence[Lookup]) -> Beginning:
+        # Statements after the one that locks see what other writers committed while this one waited.
+        execute = self._connection.execute
         with self._connection.pipeline():
-            self._connection.execute("BEGIN")
-            cursor = self._connection.execute(f"{_HEAD} FOR UPDATE")
-        return cursor.fetchone() or ()
+            execute("BEGIN")
+            head = execute(f"{_HEAD} FOR UPDATE".encode())
+            last = execute(_LAST.encode())
+            found = [execute(_any(lookup), [lookup.values]) if lookup.values else None for lookup in lookups]
+        row, hash_ = head.fetchone(), last.fetchone()
+        return Beginning(
+            head=row or (),
+            last=hash_[0] if hash_ else None,
+            found=[cursor.fetchall() if cursor else [] for cursor in found],
+        )
+
+    def together(self) -> AbstractContextManager[Any]:
+        return self._connection.pipeline()
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")
@@ -298,8 +338,8 @@ class PostgresConnection:
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return list(self._connection.execute(statement.replace("?", "%s").encode(), values).fetchall())
 
-    def rows_in(self, query: str, column: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self.rows(f"{query} WHERE {column} = ANY(?)", [list(values)])
+    def rows_in(self, query: str, column: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        return list(self._connection.execute(_any(Lookup(query, column, values)), [values]).fetchall())
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         marks = ", ".join(["%s"] * len(columns))
@@ -338,6 +378,10 @@ def _inode(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _any(lookup: Lookup) -> bytes:
+    return f"{lookup.query} WHERE {lookup.column} = ANY(%s)".encode()
 
 
 @contextmanager

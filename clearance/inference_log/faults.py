@@ -46,6 +46,12 @@ UNKNOWN_DECISION = ErrorKind(
     "the log has no record {id}",
     "check the id; records past every retention period are deleted",
 )
+KEY_UNCHECKED = ErrorKind(
+    "inference_log.key_unchecked",
+    UnavailableError,
+    "the store is away, so nobody can tell whether this idempotency key is new",
+    "try again with the same key once the store is back",
+)
 KEY_CONFLICT = ErrorKind(
     "inference_log.key_conflict",
     DataError,
@@ -136,6 +142,12 @@ NOT_CREATABLE = ErrorKind(
     "the inference log {file} cannot be created ({why})",
     "choose a folder that can be written",
 )
+NO_LOG = ErrorKind(
+    "inference_log.no_log",
+    ConfigurationError,
+    "there is no inference log in {database}",
+    "serve a model first (`clearance serve`), or set CLEARANCE_INFERENCE_LOG to the log",
+)
 NOT_A_LOG = ErrorKind(
     "inference_log.not_a_log",
     IntegrityError,
@@ -195,4 +207,46 @@ CLOSED = ErrorKind(
     ConfigurationError,
     "the inference log is closed in this process",
     "open it again; a process that was forked opens its own",
+)
+
+# Segments and retention
+
+NOT_SEALABLE = ErrorKind(
+    "inference_log.not_sealable",
+    IntegrityError,
+    "record {sequence} is not what was recorded after the one before it, and nothing is sealed",
+    _RESTORE,
+)
+CLOCK_BEHIND = ErrorKind(
+    "inference_log.clock_behind",
+    ConfigurationError,
+    "this machine's clock ({now}) is behind the last record ({last})",
+    "set the clock; nothing is deleted by a clock that is wrong",
+)
+NO_RETENTION_PERIOD = ErrorKind(
+    "inference_log.no_retention_period",
+    ConfigurationError,
+    "the policy names no retention period for the inference log",
+    "list its periods under `inference_log.retention`; until then every record is kept",
+)
+
+# The spool
+
+SPOOL_FULL = ErrorKind(
+    "inference_log.spool_full",
+    UnavailableError,
+    "the store is away, and the local spool has reached its limit of {limit} bytes",
+    "bring the store back; the spool empties by itself",
+)
+SPOOL_NOT_WRITABLE = ErrorKind(
+    "inference_log.spool_not_writable",
+    UnavailableError,
+    "the store is away, and the local spool {path} cannot be written ({why})",
+    "bring the store back, or free some disk space",
+)
+SPOOL_DAMAGED = ErrorKind(
+    "inference_log.spool_damaged",
+    IntegrityError,
+    "frame {frame} of the local spool {path} is not what was written",
+    "keep the file, find out who changed it, and move it away: its records are not in the log yet",
 )

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import sqlalchemy as sa
-
 from clearance import foreign_text
-from clearance.inference_log import database, faults, records, verification
-from clearance.inference_log.keyring import Keyring
+from clearance.inference_log import database, faults, records, retention, verification
+from clearance.inference_log import seals as seals_
 from clearance.inference_log.records import Record
-from clearance.inference_log.store import DatabaseStore
+from clearance.inference_log.retention import Due
+from clearance.inference_log.seals import LedgerAccess, SealedSegment, Seals
+from clearance.inference_log.spool import SpoolSettings
+from clearance.inference_log.store import DatabaseStore, SpoolingStore, SubjectRecords, count_subject
 from clearance.inference_log.transaction import Append, Erase, Look, Receipt, Request, Stored
-from clearance.inference_log.verification import InferenceLogReport, Seals
+from clearance.inference_log.verification import InferenceLogReport
 from clearance.inference_log.worker import Worker
+from clearance.policy.inference_log_terms import RetentionPeriod
 
 PATIENCE = 5.0
 """Seconds that a transaction waits for its turn by default."""
+SEGMENT = 1_000
+"""How many records a segment has by default."""
 LARGEST = 1_000
 """Most records that one call appends."""
 
@@ -37,16 +41,23 @@ def open(  # noqa: A001 - used as `inference_log.open`
     key_path: Path,
     *,
     patience: float = PATIENCE,
+    spool: SpoolSettings | None = None,
+    create: bool = True,
     clock: Callable[[], dt.datetime] = _now,
 ) -> Iterator[InferenceLog]:
-    """The inference log at a database URL, created if it does not exist, with its key file.
+    """The inference log at a database URL, with its key file; created on request if it does not exist.
 
-    `patience` in seconds limits how long a transaction waits for other writers. Closed at the end, after what
-    waits was committed. Raises ConfigurationError for an address or a key file that cannot be used,
-    UnavailableError when no server answers, IntegrityError when the database is damaged.
+    `patience` in seconds limits how long a transaction waits for other writers. Without a `spool`, whoever
+    appends while the store is away is refused; with one, records without an idempotency key wait there.
+    Closed at the end, after what waits was committed. Raises ConfigurationError for an address or a key file
+    that cannot be used, UnavailableError when no server answers, IntegrityError when the database is damaged.
     """
-    store = DatabaseStore(database.parse(address), key_path, patience=patience, now=clock)
-    worker = Worker(store)
+    store = DatabaseStore(database.parse(address), key_path, patience=patience, now=clock, create=create)
+    try:
+        worker = Worker(store if spool is None else SpoolingStore(store, spool))
+    except BaseException:
+        store.close()
+        raise
     try:
         yield InferenceLog(id=store.log, store=store, worker=worker, timeout=4 * patience)
     finally:
@@ -98,7 +109,30 @@ class InferenceLog:
 
         Without the `seals` of the ledger, a chain made again with the key file, or an old copy, is not found.
         """
-        return audit(self.store.url, self.id, self.store.keyring_for_reading(), seals)
+        with self.store.opened() as opened:
+            return verification.verify(opened.connection, self.id, opened.keyring, seals)
+
+    def seal(
+        self, access: LedgerAccess, *, size: int = SEGMENT, before: dt.datetime | None = None
+    ) -> tuple[SealedSegment, ...]:
+        """Seal every full segment of `size` records into the ledger; see `seals.seal`."""
+        with self.store.opened() as opened:
+            return seals_.seal(opened, access, size=size, before=before)
+
+    def delete_expired(
+        self, access: LedgerAccess, *, periods: Sequence[RetentionPeriod], now: dt.datetime, reason: str
+    ) -> Due | None:
+        """Delete what is past every retention period, and record it in the ledger; see `retention.delete`."""
+        with self.store.opened() as opened:
+            return retention.delete(opened, access, periods=periods, now=now, reason=reason)
+
+    def count_subject(self, subject: str) -> SubjectRecords:
+        """How many records are sealed with the key of a subject, and when the latest was taken.
+
+        Raises DataError when there is none.
+        """
+        with self.store.opened() as opened:
+            return count_subject(opened, subject)
 
     @property
     def aio(self) -> AsyncInferenceLog:
@@ -137,12 +171,6 @@ class AsyncInferenceLog:
                 return await self.log.worker.submit_future(request)
         except TimeoutError:
             raise faults.TIMED_OUT(seconds=self.log.timeout) from None
-
-
-def audit(url: sa.URL, log: str, keyring: Keyring | None, seals: Seals | None) -> InferenceLogReport:
-    """Verify the log with this id in a database. Raises UnavailableError when it does not answer."""
-    with closing(database.connect(url, PATIENCE)) as connection, database.translated(url):
-        return verification.verify(connection, log, keyring, seals)
 
 
 def _append(new: tuple[Record, ...]) -> Append:

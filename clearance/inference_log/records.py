@@ -22,7 +22,7 @@ import os
 import re
 import time as clock
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -306,6 +306,11 @@ def decode(header: bytes, content: bytes) -> Record:
     except (KeyError, TypeError, ValueError) as error:
         identity = opened.get("id", "") if isinstance(opened, dict) else ""
         raise faults.UNREADABLE_RECORD(id=identity, why=error) from None
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The record as a JSON value, header and content together, with its kind."""
+    return {"kind": str(record.kind)} | asdict(record) | {"time": times.stamp(record.time)}
 
 
 def read_header(header: bytes) -> dict[str, Any]:

@@ -9,18 +9,23 @@ import copy
 import datetime as dt
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from clearance import database_urls, file_lock
-from clearance.errors import ClearanceError
-from clearance.inference_log import chain, database, faults, keyring
+from clearance.database_urls import DatabaseFault
+from clearance.errors import ClearanceError, TransientError
+from clearance.inference_log import chain, database, faults, keyring, records
 from clearance.inference_log.chain import Head
 from clearance.inference_log.database import Connection
 from clearance.inference_log.keyring import Keyring
-from clearance.inference_log.transaction import Request, Result, Writer
+from clearance.inference_log.records import EncodedRecord, Refusal
+from clearance.inference_log.spool import Spool, SpoolContent, SpoolSettings
+from clearance.inference_log.transaction import Append, Receipt, Request, Result, Writer
 from clearance.ledger.address import file_of
 
 _IDENTITY = f"SELECT log, format, key_check FROM {database.LOG}"  # noqa: S608
@@ -33,6 +38,10 @@ _NEW_HEAD = (
     f"SELECT 1, 0, ?, '', 0, 0, ? WHERE NOT EXISTS (SELECT 1 FROM {database.HEAD})"
 )
 _UNIQUE = "23505"
+_TOGETHER, _AGAIN = 200, 0.25
+_OURSELVES = "inference-log"
+TORN = "inference_log.spool_torn"
+"""The code of the refusal that stands for an unfinished frame of a spool, for which nobody has a receipt."""
 
 
 def identity(connection: Connection, url: sa.URL) -> str | None:
@@ -83,22 +92,62 @@ def establish(connection: Connection, url: sa.URL, key_path: Path) -> tuple[str,
     return log, keys
 
 
+@dataclass(frozen=True, kw_only=True)
+class LogDatabase:
+    """A connection of its own to the database of a log, with the log's id and keys."""
+
+    connection: Connection
+    log: str
+    keyring: Keyring
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectRecords:
+    """What the log has sealed for a subject: how many records, and the time of the latest."""
+
+    count: int
+    latest: str
+
+
+def count_subject(opened: LogDatabase, subject: str) -> SubjectRecords:
+    """What the log has sealed for a subject. Raises DataError when there is nothing."""
+    query = (
+        f"SELECT COUNT(*), MAX(r.at) FROM {database.RECORDS} r "  # noqa: S608
+        f"JOIN {database.KEYS} k ON k.number = r.key WHERE k.pseudonym = ?"
+    )
+    count, latest = opened.connection.rows(query, (opened.keyring.pseudonym(subject, ""),))[0]
+    if not count:
+        raise faults.UNKNOWN_SUBJECT()
+    return SubjectRecords(count=count, latest=latest)
+
+
 class DatabaseStore:
     """The log's database, as the worker uses it: in one thread."""
 
     def __init__(
-        self, url: sa.URL, key_path: Path, *, patience: float, now: Callable[[], dt.datetime]
+        self,
+        url: sa.URL,
+        key_path: Path,
+        *,
+        patience: float,
+        now: Callable[[], dt.datetime],
+        create: bool = True,
     ) -> None:
         self._url = url
         self._key_path = key_path
         self._patience = patience
         self._now = now
         self._errors = database.driver_errors(url)
+        file = file_of(url)
+        if not create and file is not None and not file.exists():
+            raise faults.NO_LOG(database=database_urls.label(url))
         self._connection: Connection | None = database.connect(url, patience, create=True)
-        if (file := file_of(url)) is not None:
+        if file is not None:
             for end in ("", "-wal", "-shm"):
                 file_lock.restrict(file.with_name(f"{file.name}{end}"))
         try:
+            if not create and identity(self._connection, url) is None:
+                raise faults.NO_LOG(database=database_urls.label(url))
             self.log, self.keyring = establish(self._connection, url, key_path)
         except BaseException:
             self.close()
@@ -110,9 +159,25 @@ class DatabaseStore:
         """Where the database is."""
         return self._url
 
-    def keyring_for_reading(self) -> Keyring:
-        """The log's keys once more, for another thread. Raises ConfigurationError when the file is gone."""
-        return keyring.load(self._key_path, self.log)
+    @contextmanager
+    def opened(self) -> Iterator[LogDatabase]:
+        """Another connection to the same log, for any thread; closed at the end.
+
+        Errors of the driver leave the block as faults. Raises ConfigurationError when the key file is gone.
+        """
+        keys = keyring.load(self._key_path, self.log)
+        connection = database.connect(self._url, self._patience)
+        try:
+            with database.translated(self._url):
+                if identity(connection, self._url) != self.log:
+                    raise self._replaced()
+                yield LogDatabase(connection=connection, log=self.log, keyring=keys)
+        finally:
+            connection.close()
+
+    def _replaced(self) -> ClearanceError:
+        label = database_urls.label(self._url)
+        return faults.NOT_A_LOG(database=label, why="this process began with another log")
 
     def carry_out(self, requests: Sequence[Request]) -> list[Result | ClearanceError]:
         """The result or fault of each request, once they are durable.
@@ -121,14 +186,16 @@ class DatabaseStore:
         connects again.
         """
         fault: ClearanceError
+        fresh = self._connection is None
         try:
             try:
                 return self._connected().carry_out(requests)
             except self._errors as error:
-                if not _is_unique(error):
+                repeated, broken = _is_unique(error), not (fresh or self._writer.began)
+                if not repeated and not (broken and _is_lost(error)):
                     raise
             self.close()
-            return self._connected().carry_out(requests, careful=True)
+            return self._connected().carry_out(requests, careful=repeated)
         except self._errors as error:
             fault = database.fault_of(error, self._url)
         except ClearanceError as error:
@@ -155,8 +222,7 @@ class DatabaseStore:
             connection = database.connect(self._url, self._patience)
             try:
                 if identity(connection, self._url) != self.log:
-                    label = database_urls.label(self._url)
-                    raise faults.NOT_A_LOG(database=label, why="this process began with another log")
+                    raise self._replaced()
             except BaseException:
                 connection.close()
                 raise
@@ -165,8 +231,88 @@ class DatabaseStore:
         return self._writer
 
 
+def _is_lost(error: Exception) -> bool:
+    """Whether a connection that had been idle was lost: the server was restarted since, or ended it."""
+    return database_urls.classify(error) is DatabaseFault.UNREACHABLE
+
+
 def _is_unique(error: Exception) -> bool:
     """Whether an id or an idempotency key turned out not to be new."""
     code = getattr(error, "sqlite_errorcode", None)
     unique = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
     return code in unique or getattr(error, "sqlstate", None) == _UNIQUE
+
+
+class SpoolingStore:
+    """A database with a local spool in front of it, for as long as it is away."""
+
+    def __init__(self, database_store: DatabaseStore, settings: SpoolSettings) -> None:
+        self._database = database_store
+        self._spool = Spool(settings, database_store.keyring, database_store.log)
+        for path, content in self._spool.abandoned():
+            self._append(content)
+            path.unlink()
+
+    def carry_out(self, requests: Sequence[Request]) -> list[Result | ClearanceError]:
+        """As the database does, after what waits in the spool."""
+        if not self._spool.empty:
+            self._append(self._spool.content())
+            self._spool.clear()
+        return self._database.carry_out(requests) if requests else []
+
+    def instead(self, requests: Sequence[Request], fault: ClearanceError) -> list[Result | ClearanceError]:
+        """A receipt from the spool for what can wait there; the fault for everything else.
+
+        What has an idempotency key cannot wait: only the store knows whether it is a repeat.
+        """
+        answers = self._database.instead(requests, fault)
+        if not isinstance(fault, TransientError):
+            return answers
+        waiting: dict[int, Sequence[EncodedRecord]] = {}
+        for place, request in enumerate(requests):
+            if isinstance(request, Append) and any(record.idempotency for record in request.records):
+                answers[place] = faults.KEY_UNCHECKED()
+            elif isinstance(request, Append):
+                waiting[place] = request.records
+        try:
+            if waiting:
+                self._spool.write(list(waiting.values()))
+        except ClearanceError as full:
+            return [copy.copy(full) if place in waiting else answer for place, answer in enumerate(answers)]
+        for place, call in waiting.items():
+            answers[place] = tuple(_spooled(record) for record in call)
+        return answers
+
+    def idle(self) -> float | None:
+        """Try again soon while something waits."""
+        return None if self._spool.empty else _AGAIN
+
+    def close(self) -> None:
+        """Close both; what waits stays in its file."""
+        self._spool.close()
+        self._database.close()
+
+    def _append(self, content: SpoolContent) -> None:
+        """Append what waited, in order. What cannot be appended any more leaves a refusal that says why."""
+        calls = [Append(records=call, spooled=True) for call in content.frames]
+        for start in range(0, len(calls), _TOGETHER):
+            group = calls[start : start + _TOGETHER]
+            lost = [
+                _refusal(record.id, answer)
+                for call, answer in zip(group, self._database.carry_out(group), strict=True)
+                if isinstance(answer, ClearanceError)
+                for record in call.records
+            ]
+            if lost:
+                self._database.carry_out([Append(records=lost)])
+        if content.torn:
+            torn = Refusal(caller=_OURSELVES, code=TORN, reason=f"{content.torn} bytes")
+            self._database.carry_out([Append(records=[records.encode(torn)])])
+
+
+def _spooled(record: EncodedRecord) -> Receipt:
+    return Receipt(id=record.id, sequence=None, hash=None, at=None, spooled=True)
+
+
+def _refusal(id_: str, fault: ClearanceError) -> EncodedRecord:
+    return records.encode(Refusal(caller=_OURSELVES, code=fault.code, reason=f"spooled record {id_}"))

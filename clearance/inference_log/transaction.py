@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clearance.errors import ClearanceError
 from clearance.inference_log import chain, database, faults, records
 from clearance.inference_log.chain import Head, Row
-from clearance.inference_log.database import Connection
+from clearance.inference_log.database import Connection, Lookup
 from clearance.inference_log.keyring import Keyring
 from clearance.inference_log.records import EncodedRecord, Erasure, Inference, Read, Record
 from clearance.ledger import times
@@ -23,6 +23,7 @@ from clearance.ledger import times
 REPEATED = "a request was repeated under its idempotency key"
 """The reason of the read that a repeat is: its caller is given the first decision again."""
 
+_REMEMBERED = 10_000
 _ROW = f"SELECT {', '.join(database.RECORD_COLUMNS)} FROM {database.RECORDS}"  # noqa: S608
 _KEY = f"SELECT number, pseudonym, wrapped FROM {database.KEYS}"  # noqa: S608
 
@@ -118,14 +119,6 @@ class _Wanted:
             self.ids.add(record.id)
 
 
-@dataclass
-class _Found:
-    """What was looked up for all requests of a transaction, and what it adds itself."""
-
-    by_id: dict[str, Row] = field(default_factory=dict)
-    by_idempotency: dict[str, Row] = field(default_factory=dict)
-
-
 class Writer:
     """Carries out requests on a connection with the log's keys. One thread uses it at a time."""
 
@@ -139,6 +132,8 @@ class Writer:
         self._numbers: dict[str, int] = {}
         self._erasures = -1
         self._scrubs = False
+        self.began = False
+        """Whether the last transaction got so far that it may have been committed."""
 
     def carry_out(
         self, requests: Sequence[Request], *, careful: bool = False
@@ -149,14 +144,15 @@ class Writer:
         the driver raises: then it is not known whether anything was recorded.
         """
         connection = self._connection
+        self.began = False
         try:
-            head = self._begin()
-            batch = _Batch(connection, self._keyring, head, self._stamp(head), self._numbers)
-            batch.look_up(requests, every_id=careful)
+            wanted = _Wanted.of(requests, every_id=careful)
+            batch = self._begin(wanted)
             results = [batch.attempt(request) for request in requests]
             if batch.changed:
-                batch.write()
-                connection.commit()
+                with connection.together():
+                    batch.write()
+                    connection.commit()
             else:
                 connection.rollback()
         except BaseException:
@@ -168,25 +164,32 @@ class Writer:
             self._scrubs = not connection.scrub()  # again after the next transaction where others read
         return results
 
-    def _begin(self) -> Head:
-        row = self._connection.begin()
-        if not row:
-            raise faults.NOT_A_LOG(database="the database of the inference log", why="it has no head")
-        head = Head(**dict(zip(("sequence", "hash", "at", "keys", "erasures"), row[:5], strict=True)))
-        query = f"SELECT hash FROM {database.RECORDS} WHERE sequence = ?"  # noqa: S608
-        last = self._connection.rows(query, (head.sequence,))
-        if self._keyring.head_mac(head) != bytes(row[5]) or not self._ends(head, last):
-            self._connection.rollback()
+    def _begin(self, wanted: _Wanted) -> _Batch:
+        today = times.stamp(self._now())[:10]
+        asked = {
+            self._keyring.pseudonym(subject, today) for subject in wanted.subjects
+        } - self._numbers.keys()
+        lookups = (
+            Lookup(_ROW, "id", sorted(wanted.ids)),
+            Lookup(_ROW, "idempotency", sorted(wanted.keys)),
+            Lookup(_KEY, "pseudonym", sorted(asked)),
+        )
+        beginning = self._connection.begin(lookups)
+        self.began = True
+        head = read_head(beginning.head, self._keyring)
+        if not self._ends(head, beginning.last):
             raise faults.UNSOUND_HEAD()
-        if head.erasures != self._erasures or len(self._numbers) > 10_000:
+        if head.erasures != self._erasures or len(self._numbers) > _REMEMBERED:
             self._forget()
         self._keyring.trim()
-        return head
+        batch = _Batch(self._connection, self._keyring, head, self._stamp(head), self._numbers)
+        batch.look_up(wanted, beginning.found, asked)
+        return batch
 
-    def _ends(self, head: Head, last: Sequence[tuple[Any, ...]]) -> bool:
+    def _ends(self, head: Head, last: str | None) -> bool:
         """Whether the chain ends at its head, or all of it was deleted after its retention period."""
-        if last:
-            return bool(last[0][0] == head.hash)
+        if last is not None:
+            return last == head.hash
         if not head.sequence:
             return head.hash == chain.origin(self._log)
         query = f"SELECT head FROM {database.SEGMENTS} WHERE last = ? AND expired IS NOT NULL"  # noqa: S608
@@ -217,7 +220,8 @@ class _Batch:
         self.head = head
         self._at = at
         self._numbers = numbers
-        self._found = _Found()
+        self._by_id: dict[str, Row] = {}
+        self._by_idempotency: dict[str, Row] = {}
         self._rows: list[Row] = []
         self._keys: list[tuple[int, str, bytes]] = []
         self.scrubs = False
@@ -227,30 +231,26 @@ class _Batch:
         """Whether there is anything to commit."""
         return self.head != self._start
 
-    def look_up(self, requests: Iterable[Request], *, every_id: bool) -> None:
-        """Read in few queries what the requests are about: keys of subjects, earlier records."""
-        wanted, found = _Wanted.of(requests, every_id=every_id), self._found
+    def look_up(self, wanted: _Wanted, answers: Sequence[Sequence[tuple[Any, ...]]], asked: set[str]) -> None:
+        """Take what was looked up, and look up the keys that it takes to open and to seal."""
+        by_id, by_idempotency, by_pseudonym = answers
+        self._by_id = {row.id: row for row in map(read_row, by_id)}
+        self._by_idempotency = {str(row.idempotency): row for row in map(read_row, by_idempotency)}
+        self._take_keys(by_pseudonym)
         pseudonyms = {self._pseudonym(subject) for subject in wanted.subjects}
-        if wanted.ids:
-            for row in map(read_row, self._connection.rows_in(_ROW, "id", sorted(wanted.ids))):
-                found.by_id[row.id] = row
-        if wanted.keys:
-            for row in map(read_row, self._connection.rows_in(_ROW, "idempotency", sorted(wanted.keys))):
-                found.by_idempotency[str(row.idempotency)] = row
-        if unknown := sorted(pseudonyms - self._numbers.keys()):
-            for number, pseudonym, wrapped in self._connection.rows_in(_KEY, "pseudonym", unknown):
-                self._take(number, wrapped)
-                self._numbers[pseudonym] = number
-        needed = {row.key for row in (*found.by_id.values(), *found.by_idempotency.values())}
+        if unasked := sorted(pseudonyms - asked - self._numbers.keys()):
+            self._take_keys(self._connection.rows_in(_KEY, "pseudonym", unasked))
+        needed = {row.key for row in (*self._by_id.values(), *self._by_idempotency.values())}
         needed |= {self._numbers[name] for name in pseudonyms & self._numbers.keys()}
         if locked := sorted(number for number in needed if not self._keyring.has(number)):
-            for number, _, wrapped in self._connection.rows_in(_KEY, "number", locked):
-                if wrapped is not None:
-                    self._take(number, wrapped)
+            self._take_keys(self._connection.rows_in(_KEY, "number", locked))
 
-    def _take(self, number: int, wrapped: bytes) -> None:
-        if not self._keyring.take(number, bytes(wrapped)):
-            raise faults.UNREADABLE_RECORD(id="", why=f"key {number} is not one of this log")
+    def _take_keys(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        for number, pseudonym, wrapped in rows:
+            if wrapped is not None:
+                if not self._keyring.take(number, bytes(wrapped)):
+                    raise faults.UNREADABLE_RECORD(id="", why=f"key {number} is not one of this log")
+                self._numbers[pseudonym] = number
 
     def _pseudonym(self, subject: str | None) -> str:
         return self._keyring.pseudonym(subject, self._at[:10])
@@ -267,14 +267,12 @@ class _Batch:
             return error
 
     def _append(self, request: Append) -> tuple[Receipt, ...]:
-        new = [
-            record for record in request.records if not (request.spooled and record.id in self._found.by_id)
-        ]
+        new = [record for record in request.records if not (request.spooled and record.id in self._by_id)]
         if any(len(set(names)) < len(names) for names in _names(new)):
             raise faults.INVALID_FIELD(field="id", why="two records of one call share an id or a key")
         repeats = [self._repeated(record) for record in new]
         for record, first in zip(new, repeats, strict=True):
-            if first is None and record.id in self._found.by_id:
+            if first is None and record.id in self._by_id:
                 raise faults.DUPLICATE_ID(id=record.id)
         numbers = [
             0 if first is not None else self._number_for(record)
@@ -292,7 +290,7 @@ class _Batch:
 
     def _repeated(self, record: EncodedRecord) -> tuple[Row, Inference] | None:
         """The first decision under the same key. Raises DataError when that was for another request."""
-        first = self._found.by_idempotency.get(record.idempotency or "")
+        first = self._by_idempotency.get(record.idempotency or "")
         if first is None:
             return None
         decision = self._open(first)
@@ -304,7 +302,7 @@ class _Batch:
         """The key that seals its content: its subject's, that of the record it is about, or the day's."""
         if record.about is None or record.kind == records.RecordKind.READ:
             return self._subject_key(record.subject)
-        about = self._found.by_id.get(record.about)
+        about = self._by_id.get(record.about)
         if about is None:
             raise faults.UNKNOWN_DECISION(id=record.about)
         if not self._keyring.has(about.key):
@@ -340,16 +338,16 @@ class _Batch:
             mac=self._keyring.mac(digest),
         )
         self._rows.append(row)
-        self._found.by_id[row.id] = row
+        self._by_id[row.id] = row
         if row.idempotency is not None:
-            self._found.by_idempotency[row.idempotency] = row
+            self._by_idempotency[row.idempotency] = row
         self.head = replace(self.head, sequence=sequence, hash=digest, at=self._at)
         return row
 
     def _look(self, request: Look) -> Stored | None:
-        row = self._found.by_idempotency.get(request.idempotency or "")
+        row = self._by_idempotency.get(request.idempotency or "")
         if request.id is not None:
-            row = self._found.by_id.get(request.id)
+            row = self._by_id.get(request.id)
             if row is None:
                 raise faults.UNKNOWN_DECISION(id=request.id)
         if row is None:
@@ -403,11 +401,7 @@ class _Batch:
         if self._rows:
             values = [tuple(getattr(row, name) for name in database.RECORD_COLUMNS) for row in self._rows]
             self._connection.insert(database.RECORDS, database.RECORD_COLUMNS, values)
-        head = self.head
-        self._connection.run(
-            f"UPDATE {database.HEAD} SET sequence = ?, hash = ?, at = ?, keys = ?, erasures = ?, mac = ?",  # noqa: S608
-            (head.sequence, head.hash, head.at, head.keys, head.erasures, self._keyring.head_mac(head)),
-        )
+        write_head(self._connection, self.head, self._keyring)
 
     def _write_keys(self) -> None:
         if self._keys:
@@ -419,6 +413,25 @@ class _Batch:
 def _names(new: Sequence[EncodedRecord]) -> tuple[list[str], list[str]]:
     """The ids of the records, and their idempotency keys."""
     return [record.id for record in new], [record.idempotency for record in new if record.idempotency]
+
+
+def read_head(values: Sequence[Any], keyring: Keyring) -> Head:
+    """The head in its row. Raises IntegrityError when it was not moved there with the log's key file."""
+    if not values:
+        raise faults.NOT_A_LOG(database="the database of the inference log", why="it has no head")
+    names = ("sequence", "hash", "at", "keys", "erasures")
+    head = Head(**dict(zip(names, values[:5], strict=True)))
+    if keyring.head_mac(head) != bytes(values[5]):
+        raise faults.UNSOUND_HEAD()
+    return head
+
+
+def write_head(connection: Connection, head: Head, keyring: Keyring) -> None:
+    """Move the head of the log; the caller commits."""
+    connection.run(
+        f"UPDATE {database.HEAD} SET sequence = ?, hash = ?, at = ?, keys = ?, erasures = ?, mac = ?",  # noqa: S608
+        (head.sequence, head.hash, head.at, head.keys, head.erasures, keyring.head_mac(head)),
+    )
 
 
 def read_row(values: Sequence[Any]) -> Row:

@@ -9,7 +9,7 @@ from after the last seal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,7 @@ from clearance.inference_log import chain, database, records
 from clearance.inference_log.chain import Head, Row
 from clearance.inference_log.database import Connection
 from clearance.inference_log.keyring import Keyring
+from clearance.inference_log.seals import SealedSegment, Seals
 from clearance.inference_log.transaction import read_row
 
 _MOST = 100
@@ -46,26 +47,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.fault}: {self.detail}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SealedSegment:
-    """Records `first` to `last`, as ledger entry `entry` sealed them: their chain leads to `head`."""
-
-    number: int
-    first: int
-    last: int
-    previous: str
-    head: str
-    entry: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seals:
-    """What the ledger knows of a log: its segments in order, and the last one that was deleted, if any."""
-
-    segments: Iterable[SealedSegment]
-    deleted: SealedSegment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +176,7 @@ class _Walk:
             detail = (
                 f"records {seal.first} to {seal.last} are not those that ledger entry {seal.entry} sealed"
             )
-            self._findings.add(InferenceLogFault.SEGMENT, seal.first, detail)
+            self._findings.add(InferenceLogFault.SEGMENT, seal.last, detail)
         self.segments += 1
         self.sealed = seal.last
         self._seal = next(self._seals, None)

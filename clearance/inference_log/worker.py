@@ -124,8 +124,7 @@ class Worker:
             open_ = True
             while open_:
                 tasks, open_ = self._gather()
-                if tasks:
-                    self._process_tasks(tasks)
+                self._process_tasks(tasks)
         finally:
             self._closed = True
             self._store.close()

@@ -13,7 +13,9 @@ strictly; a field that the previous version did not write is optional. Nothing h
     ├── IntentEvent            before a change of the champion
     ├── ChampionChange         PromotionEvent, RollbackEvent, RetirementEvent: after it
     ├── AbandonmentEvent       in place of it; stored as `repair`, unrelated to `clearance repair`
+    ├── ChallengerEvent        which candidate scores the traffic in shadow
     ├── RolesUpdate, CheckpointPolicyUpdate
+    ├── InferenceSegmentEvent, InferenceDeletionEvent: about an inference log, never about a model
     └── RedactionEvent
 """
 
@@ -53,9 +55,12 @@ class EntryKind(StrEnum):
     ROLLBACK = "rollback"
     RETIREMENT = "retirement"
     REPAIR = "repair"
+    CHALLENGER = "challenger"
     ROLES = "roles"
     CHECKPOINT_POLICY = "checkpoint_policy"
     REDACTION = "redaction"
+    INFERENCE_SEGMENT = "inference_segment"
+    INFERENCE_DELETION = "inference_deletion"
 
 
 class Event(BaseModel):
@@ -437,6 +442,28 @@ _STARTED = {
 }
 
 
+class ChallengerEvent(Event):
+    """From here on the version, with this content, scores the traffic in shadow; without one, none does."""
+
+    kind = EntryKind.CHALLENGER
+    text = "{actor} made {subject} the challenger"
+    right = "promote"
+
+    version: VersionNumber | None = None
+    content: Sha256 | None = None
+    reason: Text = ""
+
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
+        return self.version
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who made which version the challenger, or left the model without one."""
+        text = "{actor} left {subject} without a challenger" if self.version is None else self.text
+        return tell(text, actor, model, self.version)
+
+
 class RolesUpdate(Event):
     """A roles file came into force: its version, its SHA-256, and the version of the root that signed it.
 
@@ -479,6 +506,60 @@ class RedactionEvent(Event):
     reason: Annotated[Text, Field(pattern=r"\S")]
     years: dict[str, Annotated[int, Field(ge=1)]] | None = None
     versions: tuple[VersionNumber, ...] = ()
+
+
+RecordNumber = Annotated[int, Field(ge=1)]
+Stamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
+
+
+class InferenceSegmentEvent(Event):
+    """Records `first` to `last` of the inference log `log` are sealed: their hash chain leads to `head`.
+
+    `previous` is the hash that the first of them follows, `latest` the latest time that one of them states.
+    """
+
+    kind = EntryKind.INFERENCE_SEGMENT
+    text = "{actor} sealed a segment of the inference log"
+    right = "promote"
+
+    log: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    segment: RecordNumber
+    first: RecordNumber
+    last: RecordNumber
+    records: RecordNumber
+    previous: Sha256
+    head: Sha256
+    latest: Stamp
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who sealed which records."""
+        text = f"{{actor}} sealed records {self.first} to {self.last} of the inference log {self.log:.8}"
+        return tell(text, actor, model, None)
+
+
+class InferenceDeletionEvent(Event):
+    """Segments up to number `segment` of the inference log `log` are past every retention period and deleted.
+
+    `last` and `head` are those of that segment: the chain goes on from there. `months` are the periods of the
+    policy by name, and `ended` is when the longest of them ended for the last of these records.
+    """
+
+    kind = EntryKind.INFERENCE_DELETION
+    text = "{actor} deleted a part of the inference log"
+    right = "erase"
+
+    log: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    segment: RecordNumber
+    last: RecordNumber
+    head: Sha256
+    months: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    ended: Stamp
+    reason: Annotated[Text, Field(pattern=r"\S")]
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who deleted which records."""
+        text = f"{{actor}} deleted the records up to {self.last} of the inference log {self.log:.8}"
+        return tell(text, actor, model, None)
 
 
 def _concrete(base: type[Event]) -> list[type[Event]]:

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -52,6 +55,39 @@ def transformer(kinds: Mapping[str, Kind], encoding: Encoding = "one_hot") -> Co
 def with_groups(encoder: ColumnTransformer, attributes: Iterable[str]) -> ColumnTransformer:
     """An unfitted copy of `encoder` with further columns, one-hot, for these attributes; they come last."""
     return ColumnTransformer([*encoder.transformers, (GROUP, _one_hot(), list(attributes))])
+
+
+def fit_transform(encoder: ColumnTransformer, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Fit `encoder` on these inputs and return them encoded: what its own `fit_transform` does, to the byte.
+
+    scikit-learn counts the values of a category as Python objects, one by one. Here ordinal categories are
+    fitted as numbers in the order of their texts, which are put in the place of the numbers afterwards.
+    """
+    ordinal = {step: names for step, unfitted, names in encoder.transformers if _is_ordinal(unfitted)}
+    if not ordinal:
+        return np.asarray(encoder.fit_transform(features))
+    texts, numbers = {}, features.copy(deep=False)
+    for name in itertools.chain.from_iterable(ordinal.values()):
+        texts[name], numbers[name] = _as_numbers(features[name])
+    encoded = np.asarray(encoder.fit_transform(numbers))
+    for step, names in ordinal.items():
+        encoder.named_transformers_[step][-1].categories_ = [texts[name] for name in names]
+    return encoded
+
+
+def _is_ordinal(step: Any) -> bool:
+    return isinstance(step, Pipeline) and isinstance(step[-1], OrdinalEncoder)
+
+
+def _as_numbers(category: pd.Series) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.float64]]:
+    """The different texts in order, NaN last, and for each row the place of its text; NaN stays NaN."""
+    codes, uniques = pd.factorize(category.to_numpy(dtype=object))
+    order = sorted(range(len(uniques)), key=uniques.__getitem__)
+    place = np.empty(len(uniques) + 1)
+    place[order], place[-1] = np.arange(len(uniques)), np.nan
+    numbers = place[codes]
+    missing = [np.nan] if np.isnan(numbers).any() else []
+    return np.array([*uniques[order], *missing], dtype=object), numbers
 
 
 def _imputed_and_scaled() -> Pipeline:

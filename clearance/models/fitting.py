@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid, RandomizedSearc
 from sklearn.pipeline import Pipeline
 
 from clearance import params
-from clearance.models import estimators, faults
+from clearance.models import encoding, estimators, faults
 
 ESTIMATOR = "estimator"
 """The name of the pipeline's last step."""
@@ -48,16 +48,19 @@ def fit(
 
     Raises ConfigurationError when the estimator refuses its arguments, or the folds do not fit the rows.
     """
-    learner = pipeline if search is None else _searcher(pipeline, search, label, seed)
+    if search is None:
+        extra = {} if weights is None else {"sample_weight": weights}
+        with recorded_warnings(pipeline[-1]) as messages:
+            encoded = encoding.fit_transform(pipeline[0], features)
+            del features  # while the estimator works, the largest tables are its own
+            pipeline[-1].fit(encoded, label, **extra)
+        return Fitted(pipeline=single_threaded(pipeline), search=None, warnings=messages)
+    learner = _searcher(pipeline, search, label, seed)
     extra = {} if weights is None else {f"{ESTIMATOR}__sample_weight": weights}
     with recorded_warnings(pipeline[-1]) as messages:
         learner.fit(features, label, **extra)
-    fitted = single_threaded(pipeline if search is None else learner.best_estimator_)
-    return Fitted(
-        pipeline=fitted,
-        search=None if search is None else _search_record(learner, search),
-        warnings=messages,
-    )
+    fitted, record = single_threaded(learner.best_estimator_), _search_record(learner, search)
+    return Fitted(pipeline=fitted, search=record, warnings=messages)
 
 
 @contextmanager

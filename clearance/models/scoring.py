@@ -106,7 +106,9 @@ def _text(column: pd.Series) -> pd.Series:
         except pa.ArrowException:
             raise faults.FEATURE_MIXED(feature=column.name) from None
         column = row_ids.canonical(values, str(column.name)).to_pandas().set_axis(column.index)
-    return column.astype(object).where(column.notna(), np.nan).rename(column.name)
+    codes, texts = pd.factorize(column)  # one object for a text, however many rows have it
+    objects = np.append(np.asarray(texts, dtype=object), np.nan)
+    return pd.Series(objects[codes], index=column.index, name=column.name, dtype=object, copy=False)
 
 
 def score(pipeline: Any, features: pd.DataFrame) -> Scores:

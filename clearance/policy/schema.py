@@ -22,6 +22,7 @@ from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
+from clearance.policy.inference_log_terms import InferenceLogTerms
 from clearance.policy.reason_terms import ReasonTerms
 from clearance.policy.serving_terms import ServingTerms
 from clearance.policy.test_set_limit import TestSetLimit
@@ -243,6 +244,7 @@ class Policy(Section):
     attempts: AttemptTerms | None = None
     reasons: ReasonTerms | None = None
     serving: ServingTerms = ServingTerms()
+    inference_log: InferenceLogTerms = InferenceLogTerms()
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 

@@ -203,6 +203,19 @@ ROLLBACK_NOT_KEPT = ErrorKind(
     "repeat this",
 )
 
+CHALLENGER_PLANTED = ErrorKind(
+    "promotion.challenger_planted",
+    IntegrityError,
+    "the alias challenger of {name} points at {alias}, and the ledger says {told}",
+    "find out who moved it; `clearance shadow VERSION` or `clearance shadow --off` sets both",
+)
+CHALLENGES_ITSELF = ErrorKind(
+    "promotion.challenges_itself",
+    ConfigurationError,
+    "version {version} is the champion, so it cannot be its challenger",
+    "name another candidate; `clearance list` shows them",
+)
+
 REGISTRY_NOT_SHARED = ErrorKind(
     "promotion.registry_not_shared",
     ReleaseRefused,

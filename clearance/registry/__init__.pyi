@@ -29,12 +29,15 @@ from clearance.registry.tracking import find_run as find_run
 from clearance.registry.tracking import link_runs as link_runs
 from clearance.registry.tracking import track_run as track_run
 from clearance.registry.version import Version as Version
+from clearance.registry.versions import CHALLENGER as CHALLENGER
 from clearance.registry.versions import CHAMPION as CHAMPION
 from clearance.registry.versions import aliases as aliases
 from clearance.registry.versions import annotate as annotate
 from clearance.registry.versions import candidate_name as candidate_name
 from clearance.registry.versions import candidate_version as candidate_version
+from clearance.registry.versions import challenger as challenger
 from clearance.registry.versions import champion as champion
+from clearance.registry.versions import clear_challenger as clear_challenger
 from clearance.registry.versions import clear_champion as clear_champion
 from clearance.registry.versions import copy_version as copy_version
 from clearance.registry.versions import discard_version as discard_version
@@ -42,6 +45,7 @@ from clearance.registry.versions import find_number as find_number
 from clearance.registry.versions import find_version as find_version
 from clearance.registry.versions import list_versions as list_versions
 from clearance.registry.versions import register_version as register_version
+from clearance.registry.versions import set_challenger as set_challenger
 from clearance.registry.versions import set_champion as set_champion
 from clearance.registry.versions import unsound as unsound
 from clearance.registry.versions import verify_files as verify_files

@@ -23,6 +23,8 @@ from clearance.registry.test_set_uses import FINGERPRINT
 from clearance.registry.version import Version
 
 CHAMPION = "champion"
+CHALLENGER = "challenger"
+"""The alias of the candidate that scores the traffic in shadow; it is on the name of the candidates."""
 MODEL_ID = "clearance.model.id"
 _TRIES = 5
 _ABSENT = "RESOURCE_DOES_NOT_EXIST"
@@ -98,6 +100,23 @@ def set_champion(server: MlflowServer, version: Version) -> None:
     current = champion(server, version.name)
     if current is None or current.number != version.number:
         raise faults.CHAMPION_MOVED(name=version.name)
+
+
+def set_challenger(server: MlflowServer, version: Version) -> None:
+    """Point the alias `challenger` of the candidates at this one."""
+    with translated(server.addresses[-1]):
+        server.client.set_registered_model_alias(version.name, CHALLENGER, str(version.number))
+
+
+def clear_challenger(server: MlflowServer, name: str) -> None:
+    """Remove the alias `challenger` from the candidates for `name`."""
+    with translated(server.addresses[-1]):
+        server.client.delete_registered_model_alias(candidate_name(name), CHALLENGER)
+
+
+def challenger(server: MlflowServer, name: str) -> int | None:
+    """The number of the candidate for `name` that the alias `challenger` points at."""
+    return aliases(server, candidate_name(name)).get(CHALLENGER)
 
 
 def annotate(server: MlflowServer, version: Version, notes: Mapping[str, str]) -> None:

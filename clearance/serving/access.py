@@ -95,6 +95,17 @@ def new_key() -> tuple[str, str]:
     return key, digest(key)
 
 
+def key_holder(name: str, sha256: str, roles: Sequence[str]) -> KeyHolder:
+    """The entry of a caller. Raises ConfigurationError when its name cannot be one."""
+    try:
+        return KeyHolder(
+            name=name, key_sha256=sha256, roles=tuple(Role(role) for role in dict.fromkeys(roles))
+        )
+    except ValidationError as error:
+        reason = validation_messages.describe(error, KeyHolder)
+        raise faults.SETTINGS_INVALID(path=FILE, reason=reason) from None
+
+
 def digest(key: str) -> str:
     """The SHA-256 of an API key."""
     return hashlib.sha256(key.encode()).hexdigest()
@@ -156,9 +167,9 @@ class Gate:
         name = foreign_text.inert(f"{account.subject} at {account.issuer}")[:200]
         return Caller(name=name, roles=roles, rows_a_minute=self._settings.rows_a_minute)
 
-    def demand(self, caller: Caller, role: Role, action: str) -> None:
-        """Raise ReleaseRefused unless the caller has the role."""
-        if role not in caller.roles:
+    def demand(self, caller: Caller, role: Role, action: str, *others: Role) -> None:
+        """Raise ReleaseRefused unless the caller has the role, or one of the others."""
+        if caller.roles.isdisjoint({role, *others}):
             raise faults.ROLE_MISSING(action=action)
 
     def spend(self, caller: Caller, rows: int) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance.inference_log import Inference, ModelReference, PolicyReference
+from clearance.serving import faults
 from clearance.serving.request_rows import Row
 from clearance.serving.served_model import ServedModel
 
@@ -38,6 +39,21 @@ def decide(
         Decision(row=row, entity=entity, score=score, favourable=model.decide(score), flags=row_flags)
         for row, entity, score, row_flags in zip(rows, entities, scores, flags, strict=True)
     ]
+
+
+def flags(model: ServedModel, rows: Sequence[Row], places: Sequence[str]) -> list[tuple[str, ...]]:
+    """The rules of the training data that each row breaks.
+
+    `places` says where each row stands. Raises DataError where the policy refuses such rows.
+    """
+    broken: list[tuple[str, ...]] = []
+    for row, place in zip(rows, places, strict=True):
+        unusual = model.checks.unusual(row)
+        if unusual and model.policy.serving.unusual_inputs == "refuse":
+            name, reason = unusual[0]
+            raise faults.UNUSUAL_INPUT(where=f"{place}/{name}", reason=reason)
+        broken.append(tuple(f"{name} {reason}" for name, reason in unusual))
+    return broken
 
 
 def model_reference(model: ServedModel) -> ModelReference:

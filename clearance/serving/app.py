@@ -13,7 +13,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -28,6 +28,8 @@ from clearance.inference_log import faults as log_faults
 from clearance.serving import access, answers, bodies, documents, faults, open_inference, request_rows
 from clearance.serving.access import Caller, Gate, Role
 from clearance.serving.champion import Champion
+from clearance.serving.live import Live
+from clearance.serving.live_counts import KEPT_HOURS
 from clearance.serving.metrics import Metrics
 from clearance.serving.request_rows import PredictRequest, Row
 from clearance.serving.served_model import ServedModel
@@ -80,6 +82,7 @@ class Services:
     gate: Gate
     load: Callable[[int, str], ServedModel]
     metrics: Metrics
+    live: Live = field(default_factory=Live)
 
 
 class Server:
@@ -93,8 +96,8 @@ class Server:
 
     # Access
 
-    async def caller(self, request: Request, role: Role, action: str) -> Caller:
-        """Who asks, if they may. Raises ReleaseRefused otherwise."""
+    async def caller(self, request: Request, role: Role, action: str, *others: Role) -> Caller:
+        """Who asks, if they have the role or one of the others. Raises ReleaseRefused otherwise."""
         gate = self._services.gate
         header = request.headers.get("authorization", "")
         if gate.asks_provider and not header.startswith("Bearer clk_"):
@@ -102,7 +105,7 @@ class Server:
         else:
             caller = gate.identify(header)
         request.state.caller = caller.name
-        gate.demand(caller, role, action)
+        gate.demand(caller, role, action, *others)
         return caller
 
     # Decisions
@@ -136,7 +139,7 @@ class Server:
         if seconds:
             raise _TooMany(faults.TOO_MANY_REQUESTS(), seconds)
         rows = [self._features(row) for row in wanted.rows]
-        flags = _flags(model, rows)
+        flags = answers.flags(model, rows, [f"/rows/{index}/features" for index in range(len(rows))])
         entities = [row.entity for row in wanted.rows]
         if len(rows) <= INLINE:
             decisions = answers.decide(model, rows, entities, flags)
@@ -157,6 +160,8 @@ class Server:
         start = time.perf_counter()
         receipts = await self._services.log.append(*new)
         self._services.metrics.commit_seconds.observe(time.perf_counter() - start)
+        decided = [item for receipt, item in zip(receipts, new, strict=True) if receipt.first is None]
+        self._services.live.offer(decided)
         firsts = [receipt.first or item for receipt, item in zip(receipts, new, strict=True)]
         for item in firsts:
             self._services.metrics.decisions.labels(str(item.model.version), str(item.decision)).inc()
@@ -378,6 +383,7 @@ def app(services: Services) -> FastAPI:
         return await server.metrics(request)
 
     _add_open_inference(api, server)
+    _add_live(api, server, services)
     _handle_errors(api, server)
     documents.describe(api, lambda: services.champion.status().model)
     return api
@@ -409,6 +415,17 @@ def _add_open_inference(api: FastAPI, server: Server) -> None:
         api.add_api_route(
             f"{path}/infer", server.infer, methods=["POST"], openapi_extra=documents.v2_infer(parameters)
         )
+
+
+def _add_live(api: FastAPI, server: Server, services: Services) -> None:
+    """The routes of what follows decisions."""
+
+    @api.get("/v1/shadow", openapi_extra=documents.SHADOW)
+    async def shadow(request: Request) -> Response:
+        await server.caller(request, Role.ADMINISTER, "see the challenger", Role.READ)
+        hours = _hours(request)
+        model = services.champion.deciding()
+        return _answer(await run_in_threadpool(services.live.shadow_document, model, hours))
 
 
 def _handle_errors(api: FastAPI, server: Server) -> None:
@@ -490,13 +507,11 @@ def _reason(request: Request) -> str:
     return reason
 
 
-def _flags(model: ServedModel, rows: list[Row]) -> list[tuple[str, ...]]:
-    """The rules of the training data that each row breaks. Raises DataError where the policy refuses them."""
-    flags: list[tuple[str, ...]] = []
-    for index, row in enumerate(rows):
-        unusual = model.checks.unusual(row)
-        if unusual and model.policy.serving.unusual_inputs == "refuse":
-            name, reason = unusual[0]
-            raise faults.UNUSUAL_INPUT(where=f"/rows/{index}/features/{name}", reason=reason)
-        flags.append(tuple(f"{name} {reason}" for name, reason in unusual))
-    return flags
+def _hours(request: Request) -> int | None:
+    """How many hours back the caller asks for; None where the policy says."""
+    text = request.query_params.get("hours")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= KEPT_HOURS):
+        raise faults.INVALID_PARAMETER(name="hours", reason=f"must be a whole number from 1 to {KEPT_HOURS}")
+    return int(text)

@@ -14,6 +14,7 @@ from clearance.ledger import times
 from clearance.serving import faults, open_inference, request_rows
 from clearance.serving.answers import FAVOURABLE, UNFAVOURABLE
 from clearance.serving.champion import Status
+from clearance.serving.live_counts import KEPT_HOURS
 from clearance.serving.served_model import ServedModel
 
 LONGEST_TEXT = 4000
@@ -264,6 +265,19 @@ MODEL = _operation(
     {"type": "object", "required": ["name", "version", "evidence", "inputs"]},
     _WHO,
 )
+_HOURS = {
+    "name": "hours",
+    "in": "query",
+    "required": False,
+    "description": "How many hours back; by default as many as the policy of the version says",
+    "schema": {"type": "integer", "minimum": 1, "maximum": KEPT_HOURS},
+}
+SHADOW = _operation(
+    "Champion and challenger on the same live rows",
+    {"type": "object", "required": ["challenger", "fault", "waiting", "comparison"]},
+    (*_WHO, 422),
+    parameters=(_HOURS,),
+)
 HEALTH = _operation("Whether the server runs", {"type": "object"}, (), open_to_all=True)
 READY = _operation("Whether a decision could be made now", {"type": "object"}, (), open_to_all=True) | {}
 READY["responses"]["503"] = {
@@ -395,6 +409,7 @@ def predict_schema(model: ServedModel | None, most_rows: int = 1000) -> dict[str
                 "type": "string",
                 "minLength": 1,
                 "maxLength": request_rows.LONGEST_ENTITY,
+                "pattern": request_rows.ENTITY,
                 "description": "The id of the person or thing that the decision is about",
             },
             "features": {"type": "object"},
@@ -411,8 +426,9 @@ def predict_schema(model: ServedModel | None, most_rows: int = 1000) -> dict[str
     }
     if model is None:
         return schema
+    largest = request_rows.LARGEST_NUMBER
     kinds = {
-        "double": {"type": ["number", "null"]},
+        "double": {"type": ["number", "null"], "minimum": -largest, "maximum": largest},
         "string": {"type": ["string", "null"], "maxLength": request_rows.LONGEST_TEXT},
     }
     row["properties"]["features"] = {

@@ -36,7 +36,7 @@ TOO_DEEP = ErrorKind(
 NOT_TEXT = ErrorKind(
     "serving.not_text",
     DataError,
-    "a text of the body holds half of a surrogate pair or a NUL character",
+    "a text of the body holds half of a surrogate pair",
     "send text that UTF-8 can hold",
 )
 WRONG_MEDIA_TYPE = ErrorKind(
@@ -81,6 +81,18 @@ NO_SUCH_DECISION = ErrorKind(
 )
 INTERNAL = ErrorKind(
     "serving.internal", ClearanceError, "the server failed", "tell its operator the request id of this answer"
+)
+
+# Tables of rows
+
+TABLE_NOT_READABLE = ErrorKind(
+    "serving.table_not_readable",
+    DataError,
+    "{path} is not a Parquet file that can be read ({reason})",
+    "give a Parquet file with a column for every feature; pandas and DuckDB write them",
+)
+COLUMN_MISSING = ErrorKind(
+    "serving.column_missing", DataError, "{path} has no column {columns}", "add it, with null where unknown"
 )
 
 # Access
@@ -159,4 +171,31 @@ NO_CALLERS = ErrorKind(
     ConfigurationError,
     "{path} names no caller, and {host} is reachable from other machines",
     "run `clearance serve-key NAME --role predict`, or serve on 127.0.0.1",
+)
+
+# Shadow, counts
+
+CHALLENGER_LOST = ErrorKind(
+    "serving.challenger_lost",
+    UnavailableError,
+    "the challenger, version {version}, ended or took too long",
+    "decisions go on without it, and it is started again; look at its memory, or `clearance shadow --off`",
+)
+CHALLENGER_UNUSABLE = ErrorKind(
+    "serving.challenger_unusable",
+    ConfigurationError,
+    "the challenger, version {version}, cannot be loaded ({code})",
+    "run `clearance verify VERSION`; decisions go on without it",
+)
+CHALLENGER_SCORE = ErrorKind(
+    "serving.challenger_score",
+    DataError,
+    "the challenger gave a score that is not a probability",
+    "do not promote this version",
+)
+COUNTS_UNAVAILABLE = ErrorKind(
+    "serving.counts_unavailable",
+    UnavailableError,
+    "{file}, which holds the counts of live decisions, cannot be read ({reason})",
+    "free some disk space or check its permissions; decisions do not depend on it",
 )

@@ -90,12 +90,7 @@ def infer_request(
 def _entity(entities: Sequence[Value] | None, index: int) -> str | None:
     if entities is None or entities[index] is None:
         return None
-    entity = str(entities[index])
-    if not 0 < len(entity) <= request_rows.LONGEST_ENTITY:
-        raise faults.INVALID_BODY(
-            where="/inputs", reason=f"an entity must have 1 to {request_rows.LONGEST_ENTITY} characters"
-        )
-    return entity
+    return request_rows.entity_id(entities[index], f"/inputs/{ENTITY}/data/{index}")
 
 
 def _columns(tensors: Sequence[Any], inputs: Sequence[ModelInput], most_rows: int) -> dict[str, list[Value]]:

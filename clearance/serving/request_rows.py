@@ -7,6 +7,7 @@ not send.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,12 @@ Row = tuple[Value, ...]
 
 LONGEST_TEXT = 1000
 """Characters of a text feature."""
+LARGEST_NUMBER = 1e30
+"""The largest size of a number: some models compute in single precision, where 3e38 is infinite."""
 LONGEST_ENTITY = 200
 """Characters of an entity's id."""
+ENTITY = r"^[^\u0000-\u001f\u007f]*$"
+"""What an entity's id may hold: no control characters."""
 _EXACT = 2**53
 """Beyond it a double cannot hold every whole number."""
 
@@ -65,14 +70,21 @@ def predict_request(document: Any, inputs: Sequence[ModelInput], most_rows: int)
 def _requested_row(document: Any, where: str, inputs: Sequence[ModelInput]) -> RequestedRow:
     fields = _object(document, where, required=(), optional=("features", "entity"))
     entity = fields.get("entity")
-    if "entity" in fields and not (isinstance(entity, str) and 0 < len(entity) <= LONGEST_ENTITY):
-        reason = f"must be a text of 1 to {LONGEST_ENTITY} characters"
-        raise faults.INVALID_BODY(where=f"{where}/entity", reason=reason)
+    if "entity" in fields:
+        entity = entity_id(entity, f"{where}/entity")
     if "features" not in fields:
         if entity is None:
             raise faults.INVALID_BODY(where=where, reason="needs `features`, or the `entity` they belong to")
         return RequestedRow(entity=entity, features=None)
     return RequestedRow(entity=entity, features=typed_row(fields["features"], inputs, f"{where}/features"))
+
+
+def entity_id(value: Any, where: str) -> str:
+    """The id of an entity. Raises DataError for anything else."""
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_ENTITY and re.fullmatch(ENTITY, value):
+        return value
+    reason = f"must be a text of 1 to {LONGEST_ENTITY} characters without control characters"
+    raise faults.INVALID_BODY(where=where, reason=reason)
 
 
 def typed_row(document: Any, inputs: Sequence[ModelInput], where: str) -> Row:
@@ -95,12 +107,12 @@ def typed_row(document: Any, inputs: Sequence[ModelInput], where: str) -> Row:
 def _typed(value: Any, column: ModelInput, where: str) -> float | str:
     kind = type(value)
     if column.type == "double":
-        if kind is float and math.isfinite(value):
-            return float(value)
-        if kind is int:
-            if abs(value) <= _EXACT:
-                return float(value)
+        if kind is int and abs(value) > _EXACT:
             raise _wrong(column, where, "is a whole number that a double cannot hold exactly")
+        if kind in (int, float) and math.isfinite(value):
+            if abs(value) <= LARGEST_NUMBER:
+                return float(value)
+            raise _wrong(column, where, f"is larger than {LARGEST_NUMBER:g}")
         raise _wrong(column, where, "must be a number or null")
     if kind is not str:
         raise _wrong(column, where, "must be a text or null")

@@ -19,7 +19,7 @@ import pandas as pd
 from clearance import files, params, paths, registry
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.training_document import ModelInput, TrainingDocument
-from clearance.errors import ClearanceError, ConfigurationError
+from clearance.errors import ClearanceError, ConfigurationError, DataError
 from clearance.models import model_file, row_plan, scoring
 from clearance.models.plan import proof
 from clearance.policy import policy_file
@@ -82,7 +82,13 @@ class ServedModel:
         """
         if self.plan is None:
             return self._pipeline_scores(rows)
-        planned = [float(score) for score in self.plan.score(rows)]
+        try:
+            planned = [float(score) for score in self.plan.score(rows)]
+        except DataError as error:
+            where = f"features/{error.values.get('feature', '')}"
+            raise faults.INVALID_INPUT(
+                where=where, reason="is too large for the model's arithmetic"
+            ) from None
         near = [index for index, score in enumerate(planned) if row_plan.is_near(score, self.threshold)]
         if near:
             exact = self._pipeline_scores([rows[index] for index in near])

@@ -12,7 +12,8 @@ import uvicorn
 
 from clearance import inference_log
 from clearance.inference_log import settings as log_settings
-from clearance.serving import access, app, faults, served_model
+from clearance.promotion import inference_trail
+from clearance.serving import access, app, faults, live, sealing, served_model
 from clearance.serving.access import Gate, KeyHolder, Role
 from clearance.serving.champion import Champion
 from clearance.serving.connections import TimedProtocol
@@ -61,21 +62,32 @@ def serve(root: Path, listen: Listen) -> None:
     champion = Champion(root)
     model = champion.start()
     stop = threading.Event()
-    follower = threading.Thread(target=champion.follow, args=(stop,), daemon=True)
-    with inference_log.open(log_settings.address(root), log_settings.key_path(root)) as log:
+    metrics = Metrics()
+    spool = inference_trail.spool(root, model.policy.inference_log)
+    address, key_path = log_settings.address(root), log_settings.key_path(root)
+    with (
+        inference_log.open(address, key_path, spool=spool) as log,
+        live.running(root, log, metrics.registry) as following,
+    ):
         services = app.Services(
             champion=champion,
             log=log.aio,
             gate=Gate(settings, guests),
             load=lambda version, content: served_model.load_version(root, version, content),
-            metrics=Metrics(),
+            metrics=metrics,
+            live=following,
         )
         scheme = "https" if listen.certificate else "http"
         logger.info(
             "serving %s version %d at %s://%s:%d (scores: %s)",
             *(model.name, model.version, scheme, listen.host, listen.port, model.plan_note),
         )
-        follower.start()
+        threads = [
+            threading.Thread(target=champion.follow, args=(stop,), daemon=True),
+            threading.Thread(target=sealing.follow, args=(root, log, model.name, stop), daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
         try:
             uvicorn.run(
                 app.app(services),
@@ -87,4 +99,5 @@ def serve(root: Path, listen: Listen) -> None:
             )
         finally:
             stop.set()
-            follower.join()
+            for thread in threads:
+                thread.join()

@@ -20,7 +20,7 @@ def parse(body: bytes) -> Json:
     """The JSON value in `body`. Raises DataError for anything else, and for what JSON readers disagree on.
 
     Refused: bytes that are not UTF-8, a byte order mark, NaN and infinities, numbers beyond a double, a key
-    twice in one object, text with half a surrogate pair or NUL, more than `DEEPEST` levels.
+    twice in one object, text with half a surrogate pair, more than `DEEPEST` levels.
     """
     try:
         text = body.decode("utf-8")
@@ -60,9 +60,9 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, pars
 
 
 def _check(value: Json, levels: int) -> None:
-    """Raise DataError where `value` has more levels, or a text that UTF-8 cannot hold, or NUL."""
+    """Raise DataError where `value` has more levels, or a text that UTF-8 cannot hold."""
     if isinstance(value, str):
-        if "\0" in value or not _is_encodable(value):
+        if not _is_encodable(value):
             raise faults.NOT_TEXT()
     elif isinstance(value, dict | list):
         if not levels:

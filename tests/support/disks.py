@@ -20,6 +20,14 @@ def full(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def small(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """An empty file system of that size at the new `folder`. Skips as `full` does."""
+    folder.mkdir()
+    with _mounted(folder, "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"):
+        yield folder
+
+
+@contextmanager
 def read_only(folder: Path) -> Iterator[Path]:
     """The folder, in which nobody can write meanwhile, not even root. Skips as `full` does."""
     with _mounted(folder, "--bind", str(folder)):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
-from clearance import inference_log
+from clearance import inference_log, ledger
+from clearance.errors import TransientError
 from clearance.inference_log import (
     Inference,
     InferenceLog,
     ModelReference,
     PolicyReference,
 )
+from clearance.inference_log.seals import LedgerAccess
 
 MODEL = ModelReference(name="loan-approval", version=3, digest="a" * 64)
 POLICY = PolicyReference(id="demo", version="1", digest="b" * 64)
@@ -58,6 +62,55 @@ def opened(address: str, folder: Path, **options: Any) -> Iterator[InferenceLog]
     """The log at an address with its key file in a folder."""
     with inference_log.open(address, folder / "inference.key", **options) as log:
         yield log
+
+
+@contextmanager
+def away(address: str) -> Iterator[None]:
+    """The database cannot be reached inside the block: no file, or a server that turns everybody away."""
+    if address.startswith("sqlite"):
+        file = Path(address.removeprefix("sqlite:///"))
+        files = [path for path in file.parent.glob(f"{file.name}*") if path.suffix != ".lock"]
+        for path in files:
+            path.rename(path.with_name(f"away-{path.name}"))
+        try:
+            yield
+        finally:
+            for path in files:
+                path.with_name(f"away-{path.name}").rename(path)
+        return
+    name = address.rpartition("/")[2]
+    with psycopg.connect(address.replace(name, "postgres"), autocommit=True) as owner:
+        owner.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        try:
+            yield
+        finally:
+            owner.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+
+
+def until(attempt: Callable[[], Any], seconds: float = 30) -> Any:
+    """What `attempt` returns once it no longer raises a TransientError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except TransientError:
+            assert time.monotonic() < deadline, f"no recovery within {seconds} s"
+            time.sleep(0.02)
+
+
+def access(book: ledger.Ledger, actor: str = "otto") -> LedgerAccess:
+    """The ledger in the hands of somebody whose entries all count."""
+
+    def record(event: ledger.Event) -> ledger.Entry:
+        draft = ledger.Draft.of(event, model=None, actor=actor, keyid="k" * 64)
+        return ledger.append(book, [draft])[0]
+
+    return LedgerAccess(
+        entries=lambda kind: ledger.entries(book, kind=kind),
+        record=record,
+        lock=lambda name: ledger.lock(book, name),
+    )
 
 
 def change(address: str, *statements: str) -> None:

@@ -25,6 +25,12 @@ class Server:
     """Where the server listens."""
 
     port: int
+    command: tuple[str, ...] = ()
+
+    def control(self, *action: str) -> None:
+        """Have `pg_ctl` stop or start it."""
+        options = ("-o", self.command[-1]) if "start" in action else ()
+        _run(*self.command[:-1], *options, *action)
 
     def url(self, password: str = PASSWORD, port: int | None = None) -> str:
         return f"postgresql+psycopg://{USER}:{quote(password, safe='')}@127.0.0.1:{port or self.port}/loans"
@@ -67,7 +73,7 @@ def server(folder: Path) -> Iterator[Server]:
             host="127.0.0.1", port=port, user=USER, password=PASSWORD, dbname="postgres", autocommit=True
         ) as connection:
             connection.execute("CREATE DATABASE loans")
-        yield Server(port)
+        yield Server(port, (*control, options))
     finally:
         _run(*control, "-m", "immediate", "stop")
 

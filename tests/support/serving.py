@@ -19,6 +19,7 @@ from clearance.inference_log import InferenceLog
 from clearance.serving import access, app, served_model, server
 from clearance.serving.access import AccessSettings, Gate, KeyHolder, Role
 from clearance.serving.champion import Champion
+from clearance.serving.live import Live
 from clearance.serving.metrics import Metrics
 from clearance.serving.served_model import ServedModel
 from tests.support import governed
@@ -80,19 +81,22 @@ def running(
     champion: Champion,
     settings: AccessSettings | None = None,
     load: Callable[[int, str], ServedModel] | None = None,
+    following: Callable[[InferenceLog, Metrics], Live] | None = None,
 ) -> Iterator[Running]:
-    """A server with its log in `folder`, until the end."""
+    """A server with its log in `folder`, until the end; `following` makes what follows its decisions."""
 
     def refuse(version: int, content: str) -> ServedModel:
         raise AssertionError(f"nobody asked for version {version} ({content})")
 
     with inference_log.open(f"sqlite:///{folder}/inference.db", folder / "inference.key") as log:
+        metrics = Metrics()
         services = app.Services(
             champion=champion,
             log=log.aio,
             gate=Gate(settings or AccessSettings(callers=CALLERS)),
             load=load or refuse,
-            metrics=Metrics(),
+            metrics=metrics,
+            live=following(log, metrics) if following else Live(),
         )
         config = uvicorn.Config(app.app(services), host="127.0.0.1", port=0, **server.SERVER)
         runner = uvicorn.Server(config)

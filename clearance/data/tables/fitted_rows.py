@@ -37,7 +37,7 @@ def read(root: Path) -> dict[str, bytes]:
 
 def pack(hashes: pa.Array | Iterable[str]) -> bytes:
     """Row hashes, texts of 32 hexadecimal digits, as bytes in ascending order."""
-    digests = row_ids.from_hexadecimal(pa.array(hashes, type=pa.string()))
+    digests = row_ids.from_hexadecimal(hashes)
     return bytes(digests[row_ids.sorting(digests).order].tobytes())
 
 
@@ -48,7 +48,7 @@ def digest(packed: bytes) -> str:
 
 def contained(hashes: pa.Array | Iterable[str], packed: Iterable[bytes]) -> npt.NDArray[np.bool_]:
     """Which of the row hashes (n,) are among those in any of `packed`."""
-    queried = row_ids.from_hexadecimal(pa.array(hashes, type=pa.string()))
+    queried = row_ids.from_hexadecimal(hashes)
     among = pc.is_in(_fixed(queried.tobytes()), value_set=_fixed(b"".join(packed)))
     return np.asarray(among.to_numpy(zero_copy_only=False), dtype=np.bool_)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,9 @@ import pyarrow.compute as pc
 
 from clearance import labels
 from clearance.data import faults
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DIGEST_BYTES = 16
 """A row is identified by the first 16 bytes of a SHA-256, written as 32 hexadecimal digits."""
@@ -100,9 +104,15 @@ def hexadecimal(digest: np.ndarray) -> pa.Array:
     return wide.cast(pa.string())
 
 
-def from_hexadecimal(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
+def texts(hashes: pd.Series | Iterable[str]) -> pa.Array:
+    """Row hashes as one array of Arrow's plain texts."""
+    column = pa.array(hashes, type=pa.string())
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def from_hexadecimal(hashes: pa.Array | pd.Series | Iterable[str]) -> np.ndarray:
     """The digests (rows, 16) that `hexadecimal` wrote. Raises ValueError on a text that it did not write."""
-    values = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    values = texts(hashes)
     width = 2 * DIGEST_BYTES
     if values.null_count:
         raise ValueError(f"{values.null_count} digests are null")

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from clearance import files, paths
 from clearance.data import faults
+from clearance.data.tables import row_ids
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.scores_document import ScoresDocument
 
@@ -28,7 +29,7 @@ FILE = paths.SCORED_TABLE
 
 def write(file: Path, rows: pd.Series, scores: npt.NDArray[np.float64]) -> None:
     """Write the score (n,) of each row (n,) to `file`, in the order of the rows."""
-    table = pa.table({"row": _texts(rows), "score": pa.array(scores)})
+    table = pa.table({"row": row_ids.texts(rows), "score": pa.array(scores)})
     pq.write_table(table, file, use_dictionary=False)
 
 
@@ -44,12 +45,7 @@ def read(root: Path, rows: pd.Series, model: str) -> npt.NDArray[np.float64]:
     if record.model_sha256 != model:
         raise faults.SCORES_OF_ANOTHER_MODEL(path=record.path)
     table = pq.read_table(files.verify(root / FILE, record.sha256))
-    if not table.column("row").equals(_texts(rows)):
+    if not table.column("row").combine_chunks().equals(row_ids.texts(rows)):
         raise faults.SCORES_OF_OTHER_ROWS(path=FILE)
     scores: npt.NDArray[np.float64] = table.column("score").to_numpy()
     return scores
-
-
-def _texts(rows: pd.Series) -> pa.ChunkedArray:
-    texts = pa.Array.from_pandas(rows, type=pa.string())
-    return texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
