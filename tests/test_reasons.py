@@ -179,35 +179,48 @@ def test_of_every_linear_denial_no_other_set_of_that_size_raises_the_score_more(
         assert (profile - row)[chosen].sum() > 0
 
 
-def share_of_better_sets(bank: Lender, row: Matrix, chosen: list[int], typical: Matrix) -> float:
-    """The share of sets of that size that raise the score more, when their features take typical values."""
+def share_of_better_sets(bank: Lender, row: Matrix, chosen: list[int], values: Matrix) -> float:
+    """The share of sets of that size that raise the mean output more when they take these rows' values."""
     columns = np.array([bank.plan.features.index(origin) for origin in bank.plan.origins])
     candidates = sets_of(len(chosen), len(bank.plan.features))
     wanted = candidates.tolist().index(sorted(chosen))
     moved = np.zeros((len(candidates), len(columns)), dtype=np.bool_)
     for position in range(len(chosen)):
         moved |= columns[None, :] == candidates[:, position, None]
-    output = bank.plan.output(np.where(moved, typical, row))
-    return float((output > output[wanted] + 1e-12).mean())
+    total = np.zeros(len(candidates))
+    for other in values:
+        total += bank.plan.output(np.where(moved, other, row))
+    return float((total > total[wanted] + 1e-12).mean())
 
 
-@pytest.mark.parametrize("name", ["boosting", "histogram boosting"])
-def test_of_tree_denials_the_stated_set_is_among_the_best(name: str) -> None:
-    """Moved to the medians of applicants near the threshold, they are among the best 5 % of all sets.
+@pytest.mark.parametrize(
+    ("name", "to", "at_least"),
+    [
+        ("boosting", "medians", 0.95),
+        ("boosting", "applicants", 0.75),
+        ("histogram boosting", "medians", 0.9),
+        ("histogram boosting", "applicants", 0.95),
+    ],
+)
+def test_of_tree_denials_the_stated_set_is_among_the_best(name: str, to: str, at_least: float) -> None:
+    """The share of denials whose stated set is among the best 5 % of all sets; figures in docs/reasons.md.
 
-    For at least 95 % of denials: all of them at night, every third in the suite. docs/reasons.md has the
-    figures, and those of a move to the values of whole applicants.
+    The features take the medians of applicants near the threshold, or the values of each of them in turn. All
+    denials at night; in the suite every third, and every sixth applicant.
     """
     bank = lender(name)
-    denials = bank.denials()[:: 1 if nightly.NIGHTLY else 3]
-    values = bank.explainer.contributions(denials, bank.plan.output(denials))
-    profile, typical = bank.profile(), np.nanmedian(bank.band(), axis=0)
+    step = 1 if nightly.NIGHTLY else 3
+    denials = bank.denials()[::step]
+    explained = bank.explainer.contributions(denials, bank.plan.output(denials))
+    near = bank.band()
+    values = np.nanmedian(near, axis=0)[None] if to == "medians" else near[:: 2 * step]
+    profile = bank.profile()
     among = []
-    for row, own in zip(denials, values, strict=True):
+    for row, own in zip(denials, explained, strict=True):
         chosen = list(selection.select(profile - own, at_most=4, near_share=0.9).principal)
-        among.append(share_of_better_sets(bank, row, chosen, typical) <= 0.05)
+        among.append(share_of_better_sets(bank, row, chosen, values) <= 0.05)
     assert len(among) >= 25
-    assert np.mean(among) >= 0.95
+    assert np.mean(among) >= at_least, f"{sum(among)} of {len(among)}"
 
 
 def test_the_two_lawful_methods_name_different_sets() -> None:
@@ -481,11 +494,10 @@ def edit(path: Path, before: str, after: str) -> None:
 
 
 def test_a_policy_without_reasons_gives_none_and_hinders_nothing(spoiled: Path) -> None:
-    edit(
-        spoiled / "policies/demo.yaml",
-        "  certainty: text\n  valid_from: 2026-01-01\n\nretention",
-        "  valid_from: 2030-01-01\n\nretention",
-    )
+    text = (spoiled / "policies/demo.yaml").read_text()
+    before, section = text.split("\nreasons:")
+    later = section.replace("valid_from: 2026-01-01", "valid_from: 2030-01-01", 1)
+    (spoiled / "policies/demo.yaml").write_text(f"{before}\nreasons:{later}")
     found = document(spoiled)
     assert found.policy is None and found.profile is None
     assert found.obstacle is not None and found.hindrance is None
