@@ -150,9 +150,11 @@ class Server:
         flags = answers.flags(model, rows, [f"/rows/{index}/features" for index in range(len(rows))])
         entities = [row.entity for row in wanted.rows]
         if len(rows) <= INLINE:
-            decisions = answers.decide(model, rows, entities, flags)
+            decisions = answers.decide(model, rows, entities, flags, contributions=wanted.contributions)
         else:
-            decisions = await run_in_threadpool(answers.decide, model, rows, entities, flags)
+            decisions = await run_in_threadpool(
+                answers.decide, model, rows, entities, flags, contributions=wanted.contributions
+            )
         digest = hashlib.sha256(body).hexdigest()
         new = [
             answers.record(
@@ -162,6 +164,7 @@ class Server:
                 request_id=_request_id(request),
                 key=None if key is None else f"{key}#{index}",
                 body_digest=digest,
+                contributions=wanted.contributions,
             )
             for index, decision in enumerate(decisions)
         ]
@@ -238,11 +241,7 @@ class Server:
         model = await self._version(recorded)
         row = tuple(recorded.input[column.name] for column in model.inputs)
         (decision,) = answers.decide(model, [row], [recorded.subject], [recorded.flags])
-        same = (decision.score, decision.word, model.threshold) == (
-            recorded.score,
-            recorded.decision,
-            recorded.threshold,
-        )
+        same = answers.is_same(model, decision, recorded)
         replay = Replay(
             caller=caller.name,
             request_id=_request_id(request),
@@ -256,8 +255,16 @@ class Server:
             {
                 "id": recorded.id,
                 "same": same,
-                "recorded": {"score": recorded.score, "decision": recorded.decision},
-                "computed": {"score": decision.score, "decision": decision.word},
+                "recorded": {
+                    "score": recorded.score,
+                    "decision": recorded.decision,
+                    "reasons": list(recorded.reasons),
+                },
+                "computed": {
+                    "score": decision.score,
+                    "decision": decision.word,
+                    "reasons": list(decision.reasons),
+                },
                 "version": model.version,
                 "replay": replay.id,
             }

@@ -126,6 +126,7 @@ def of_model(model: ServedModel) -> dict[str, Any]:
         "inputs": [{"name": column.name, "type": _TYPES[column.type]} for column in model.inputs],
         "scored_by": "row plan" if model.plan is not None else "scikit-learn",
         "plan": model.plan_note,
+        "reasons": model.reasons_note,
         "unusual_inputs": model.policy.serving.unusual_inputs,
     }
 
@@ -150,6 +151,11 @@ _TEXT = {"type": "string"}
 _NULLABLE = {"type": ["string", "null"]}
 _SCORES = {"score": _NUMBER, "decision": {"enum": [FAVOURABLE, UNFAVOURABLE]}}
 _VALUES = {"type": ["number", "string", "null"]}
+_REASON_ANSWER = {
+    "type": "object",
+    "required": ["feature", "text", "contribution", "shortfall"],
+    "properties": {"feature": _TEXT, "text": _TEXT, "contribution": _NUMBER, "shortfall": _NUMBER},
+}
 _DECISION_ANSWER = {
     "type": "object",
     "required": ["id", "decision", "score", "threshold", "version", "reasons", "flags"],
@@ -158,7 +164,15 @@ _DECISION_ANSWER = {
         **_SCORES,
         "threshold": _NUMBER,
         "version": {"type": "integer"},
-        "reasons": {"type": "array"},
+        "reasons": {"type": "array", "items": _REASON_ANSWER},
+        "reasons_method": {"enum": ["near_cutoff", "all_applicants"]},
+        "reasons_not_given": _TEXT,
+        "nearly_reasons": {"type": "array", "items": _REASON_ANSWER},
+        "key_factors": {"type": "array", "items": _REASON_ANSWER},
+        "contributions": {"type": "object", "additionalProperties": _NUMBER},
+        "contributions_base": _NUMBER,
+        "contributions_space": {"enum": ["log-odds", "probability"]},
+        "contributions_not_given": _TEXT,
         "flags": {"type": "array", "items": _TEXT},
         "entity": _TEXT,
     },
