@@ -412,11 +412,20 @@ REVIEW_REQUEST = {
 }
 
 
-def predict_schema(model: ServedModel | None, most_rows: int = 1000) -> dict[str, Any]:
-    """The schema of a request for decisions, with the features of the model that decides."""
+def predict_schema(
+    model: ServedModel | None, most_rows: int = 1000, *, by_id: bool = False
+) -> dict[str, Any]:
+    """The schema of a request for decisions, with the features of the model that decides.
+
+    `by_id`: a row may name an entity in place of features.
+    """
     row: dict[str, Any] = {
         "type": "object",
-        "required": ["features"],
+        **(
+            {"anyOf": [{"required": ["features"]}, {"required": ["entity"]}]}
+            if by_id
+            else {"required": ["features"]}
+        ),
         "additionalProperties": False,
         "properties": {
             "entity": {
@@ -455,7 +464,7 @@ def predict_schema(model: ServedModel | None, most_rows: int = 1000) -> dict[str
     return schema
 
 
-def describe(api: FastAPI, present: Callable[[], ServedModel | None]) -> None:
+def describe(api: FastAPI, present: Callable[[], ServedModel | None], *, by_id: bool = False) -> None:
     """Have the app answer /openapi.json with the document of the model that decides at that time."""
 
     def openapi() -> dict[str, Any]:
@@ -463,7 +472,7 @@ def describe(api: FastAPI, present: Callable[[], ServedModel | None]) -> None:
         components = document.setdefault("components", {})
         components["schemas"] = {
             "Error": ERROR,
-            "PredictRequest": predict_schema(present()),
+            "PredictRequest": predict_schema(present(), by_id=by_id),
             "ReviewRequest": REVIEW_REQUEST,
             "InferenceRequest": INFERENCE_REQUEST,
             "InferenceError": INFERENCE_ERROR,
