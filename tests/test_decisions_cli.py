@@ -156,6 +156,19 @@ def test_without_a_log_there_is_nothing_to_verify(root: Path) -> None:
     assert error.value.code == "inference_log.no_log"
 
 
+def test_an_auditor_needs_no_key_file(root: Path, log: InferenceLog) -> None:
+    log.append(*(inference() for _ in range(3)))
+    run("seal", "--as", "otto")
+    settings.key_path(root).rename(root / "elsewhere")
+    document = json.loads(run("verify", "--json").output)
+    assert (document["ok"], document["authenticated"], document["sealed"]) == (True, False, 3)
+    assert run("verify").output.startswith("note: ")
+    assert not settings.key_path(root).exists()
+    settings.key_path(root).write_text(f"{'0' * 64}\n")
+    settings.key_path(root).chmod(0o600)
+    assert run("verify").exit_code == ExitCode.ERROR
+
+
 def test_the_policy_says_whether_decisions_may_wait(root: Path) -> None:
     terms = inference_trail.terms(root, "loan-approval")
     assert [(period.id, period.months) for period in terms.retention] == [

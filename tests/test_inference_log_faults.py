@@ -16,6 +16,7 @@ import pytest
 from clearance import inference_log
 from clearance.errors import ClearanceError, DataError, TransientError
 from clearance.inference_log import InferenceLog, SpoolSettings, faults
+from clearance.inference_log.database import PostgresConnection
 from tests.support import disks, inferences, postgres
 from tests.support.codes import raises
 from tests.support.inferences import inference, opened
@@ -126,6 +127,36 @@ def test_a_connection_that_the_server_ended_is_made_again(tmp_path: Path, databa
             )
         log.append(inference())
         assert log.verify().records == 2
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_repeated(
+    tmp_path: Path, database: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways to commit: the first appends lock the head, later ones append at once."""
+    with opened(database, tmp_path, patience=PATIENCE) as log:
+        for _ in range(times):
+            log.append(inference())
+        for name in ("commit", "append_at_once"):
+            monkeypatch.setattr(PostgresConnection, name, _answer_lost(getattr(PostgresConnection, name)))
+        (receipt,) = log.append(inference())
+        monkeypatch.undo()
+        assert (receipt.sequence, receipt.spooled) == (times + 1, False)
+        report = log.verify()
+        assert (report.ok, report.records) == (True, times + 1)
+
+
+def _answer_lost(function: Any) -> Any:
+    calls: list[Any] = []
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        answer = function(*arguments, **options)
+        calls.append(answer)
+        if len(calls) == 1:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        return answer
+
+    return call
 
 
 @pytest.fixture

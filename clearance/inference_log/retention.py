@@ -133,7 +133,7 @@ def _delete(opened: LogDatabase, known: Seals, until: SealedSegment, now: str) -
         )
         write_head(connection, replace(head, erasures=head.erasures + 1), opened.keyring)
         connection.commit()
-        connection.scrub()
+        connection.scrub(database.KEYS, database.RECORDS)
 
 
 def _begin(opened: LogDatabase) -> chain.Head:

@@ -90,13 +90,14 @@ def _entries(reader: ReadOnlySession, kind: ledger.EntryKind) -> Iterable[ledger
     return (entry for entry in stored if entry.number not in void)
 
 
-def verify(reader: ReadOnlySession, log: InferenceLog) -> InferenceLogReport:
-    """Verify the log against its own chain, its key file and what the ledger sealed.
+def verify(reader: ReadOnlySession) -> InferenceLogReport:
+    """Verify the project's log against its chain, what the ledger sealed, and its key file if that is here.
 
-    Raises IntegrityError when the ledger does not verify.
+    Raises IntegrityError when the ledger does not verify, ConfigurationError when there is no log.
     """
     reader.ensure_sound()
-    return log.verify(seals.read(lambda kind: _entries(reader, kind), log.id))
+    address, key = settings.address(reader.root), settings.key_path(reader.root)
+    return inference_log.audit(address, key, lambda log: seals.read(lambda kind: _entries(reader, kind), log))
 
 
 def show(session: LedgerSession, log: InferenceLog, name: str, id_: str, reason: str) -> Stored:
