@@ -41,6 +41,7 @@ GOVERNANCE = (
         "test_shadow.py",
         "test_serving.py",
         "test_serving_api.py",
+        "test_serving_features.py",
         "test_track_candidates.py",
         "test_verify.py",
     ),

@@ -64,6 +64,7 @@ class Newcomer:
         self.params = copy.deepcopy(PARAMS)
         self.policy = yaml.safe_load((ROOT / "policies/demo.yaml").read_text())
         self.policy |= {"attributes": ["gender"], "favourable": {"target": "invited", "value": "yes"}}
+        del self.policy["reasons"]  # about credit
         for rule in self.policy["rules"]:
             if "attributes" in rule:
                 rule["attributes"] = ["gender"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,11 @@ from typing import Any
 
 import prometheus_client
 
+from clearance import feature_store
+from clearance.feature_store import FeatureSettings
 from clearance.inference_log import Inference, InferenceLog
 from clearance.serving import shadow_summary
+from clearance.serving.features import Features
 from clearance.serving.live_counts import FILE, LiveCounts
 from clearance.serving.served_model import ServedModel
 from clearance.serving.shadow import Shadow
@@ -25,6 +29,7 @@ class Live:
 
     counts: LiveCounts | None = None
     shadow: Shadow | None = None
+    features: Features | None = None
 
     def offer(self, decided: Sequence[Inference]) -> None:
         """Tell of new decisions. Returns at once and never raises."""
@@ -53,19 +58,42 @@ class Live:
 
 
 @contextmanager
-def running(root: Path, log: InferenceLog, metrics: prometheus_client.CollectorRegistry) -> Iterator[Live]:
-    """Its threads, running until the end of the block."""
+def running(
+    root: Path,
+    log: InferenceLog,
+    metrics: prometheus_client.CollectorRegistry,
+    settings: FeatureSettings | None,
+) -> Iterator[Live]:
+    """Its threads, running until the end of the block. Raises as opening the feature store does."""
+    with contextlib.ExitStack() as stack:
+        features = None
+        if settings is not None:
+            features = Features(stack.enter_context(feature_store.open(root, settings)))
+        yield stack.enter_context(_threads(root, log, metrics, features))
+
+
+@contextmanager
+def _threads(
+    root: Path,
+    log: InferenceLog,
+    metrics: prometheus_client.CollectorRegistry,
+    features: Features | None,
+) -> Iterator[Live]:
     counts = LiveCounts(root / FILE)
     shadow = Shadow(root, log, counts, metrics)
     stop = threading.Event()
     threads = [
         threading.Thread(target=work, args=(stop,), name=name, daemon=True)
-        for name, work in (("shadow-follow", shadow.follow), ("shadow-score", shadow.work))
+        for name, work in (
+            ("shadow-follow", shadow.follow),
+            ("shadow-score", shadow.work),
+            *([("features-follow", features.follow)] if features else []),
+        )
     ]
     for thread in threads:
         thread.start()
     try:
-        yield Live(counts=counts, shadow=shadow)
+        yield Live(counts=counts, shadow=shadow, features=features)
     finally:
         stop.set()
         for thread in threads:

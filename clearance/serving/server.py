@@ -49,7 +49,8 @@ class Listen:
 def serve(root: Path, listen: Listen) -> None:
     """Serve until stopped.
 
-    Raises before the first request when the champion, the callers or the inference log cannot be used.
+    Raises before the first request when the champion, the callers, the inference log or the feature store
+    cannot be used.
     """
     settings = access.load(root)
     guests: list[KeyHolder] = []
@@ -67,8 +68,10 @@ def serve(root: Path, listen: Listen) -> None:
     address, key_path = log_settings.address(root), log_settings.key_path(root)
     with (
         inference_log.open(address, key_path, spool=spool) as log,
-        live.running(root, log, metrics.registry) as following,
+        live.running(root, log, metrics.registry, settings.features) as following,
     ):
+        if following.features is not None:
+            following.features.check(model)
         services = app.Services(
             champion=champion,
             log=log.aio,
