@@ -66,8 +66,8 @@ def serve_key(name: str, roles: tuple[str, ...]) -> int:
 def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
     """Decide about every row of a Parquet file.
 
-    TABLE has a column for each feature. Every decision is on record as over HTTP. Run again after an interruption, it
-    goes on with the decisions that are on record.
+    TABLE has a column for each feature. Every decision is on record as over HTTP. Run again after an
+    interruption, it goes on with the decisions that are on record.
     """
     root = process.enter_project()
     from rich.progress import Progress
