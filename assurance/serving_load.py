@@ -26,7 +26,7 @@ import pytest
 
 from clearance.serving import served_model
 from clearance.serving.access import AccessSettings, KeyHolder, Role
-from clearance.serving.champion import Champion
+from clearance.serving.champion import Champion, Sight
 from clearance.serving.served_model import ServedModel
 from tests.support import governed, serving
 from tests.support.serving import ROW, Running
@@ -83,7 +83,11 @@ def switches(folder: Path, count: int) -> Asked:
     row = tuple(ROW[column.name] for column in versions[0].inputs)
     scores = {model.version: model.scores([row])[0] for model in versions}
     turn = [0]
-    champion = Champion(Path(), load=lambda _: versions[turn[0] % 2], look=lambda _: turn[0])
+    champion = Champion(
+        Path(),
+        load=lambda _: versions[turn[0] % 2],
+        look=lambda _: Sight(entries=turn[0], digest="", alias=1),
+    )
     champion.start()
     asked, stop = Asked(), threading.Event()
     with serving.running(folder, champion, SETTINGS) as served:

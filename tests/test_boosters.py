@@ -548,7 +548,7 @@ def test_a_spoilt_booster_in_an_archive_never_reaches_its_library(
 
 
 def test_a_library_that_is_not_installed_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.metadata.packages_distributions", dict)
+    monkeypatch.setattr(estimators, "_distributions_of_packages", lambda _: {})
     for name in ("xgboost", "lightgbm.LGBMClassifier"):
         with pytest.raises(ConfigurationError) as excinfo:
             estimators.build(name, {}, 1)
@@ -605,6 +605,6 @@ def test_check_finds_an_extra_ready_and_names_the_one_that_is_missing(
     assert list(estimator_checks.check(choice, learnable.ROOT)) == []
     path = params.Train.model_validate({"estimator": estimators.BUILT_IN[name].path})
     assert list(estimator_checks.check(path, learnable.ROOT)) == []
-    monkeypatch.setattr("importlib.metadata.packages_distributions", dict)
+    monkeypatch.setattr(estimators, "_distributions_of_packages", lambda _: {})
     (problem,) = estimator_checks.check(path, learnable.ROOT)
     assert problem.error.code == "models.extra_not_installed"

@@ -1,10 +1,12 @@
 """Every door does the same work: its own copy, its own registry, the same lock and the same verdict.
 
-All but the demo's own start from its DVC cache, without a lock; a rebuild without that cache is what
-tests/test_reproduce.py compares.
+A CI job starts from the demo's DVC cache, without a lock; a rebuild without that cache is what
+tests/test_reproduce.py compares. What MLflow or Prefect starts is the toy's run in the suite, every night the
+demo's: these doors differ in how a run starts and ends, not in what its stages compute.
 """
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,18 @@ import pytest
 
 from clearance import files
 from clearance.errors import ExitCode
-from tests.support import projects
+from tests.support import judged, projects, terminal_run, toys
+from tests.support.nightly import NIGHTLY
+from tests.support.prefect_server import PrefectServer
 from tests.support.projects import Done, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's own
+]
 
 SAME = ("dvc.lock", "reports/verdict.json", "reports/report.html", "models/trained/model.skops")
+SAME_TOY = ("dvc.lock", "reports/verdict.json", "models/model.txt", "reports/figures/a.svg")
 
 
 def test_a_ci_job(demo: Project, demo_run: Done, tmp_path: Path) -> None:
@@ -43,18 +52,45 @@ def test_a_ci_job(demo: Project, demo_run: Done, tmp_path: Path) -> None:
     assert "MLFLOW_TRACKING_URI" in refused.out
 
 
-def test_an_mlflow_project(demo: Project, demo_run: Done, tmp_path: Path) -> None:
-    project = projects.warm_copy(tmp_path, demo)
+@dataclass(frozen=True)
+class Door:
+    """A project to start a run in, and what the outputs of such a run are."""
+
+    project: Project
+    outputs: dict[str, bytes]
+
+
+@pytest.fixture
+def door(request: pytest.FixtureRequest, tmp_path: Path) -> Door:
+    """A project whose evidence does not suffice: the toy, every night a copy of the demo."""
+    if NIGHTLY:
+        demo = request.getfixturevalue("demo")
+        request.getfixturevalue("demo_run")
+        return Door(projects.warm_copy(tmp_path, demo), projects.files(demo.root, SAME))
+    toy = toys.build(tmp_path / "toy", name="lacks")
+    for name in ("MLproject", "prefect.yaml", "prefect.toml"):
+        shutil.copy(toys.ROOT / name, toy)
+    twin = toys.twin(toy, tmp_path / "twin")
+    result = terminal_run.run(twin, toys.surroundings(twin))
+    assert result.returncode == ExitCode.INSUFFICIENT_EVIDENCE, result.stderr
+    (home := tmp_path / "home").mkdir()
+    return Door(Project(toy, home), projects.files(twin, SAME_TOY))
+
+
+def test_an_mlflow_project(door: Door) -> None:
     command = ("mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "governance-demo")
-    result = project.run(*command, variables={"MLFLOW_DISABLE_TELEMETRY": "true"})
+    result = door.project.run(*command, variables={"MLFLOW_DISABLE_TELEMETRY": "true"})
     assert result.code != 0, "what is no pass does not look like a success in MLflow either"
     assert "insufficient evidence" in result.out.lower()
-    assert projects.files(project.root, SAME) == projects.files(demo.root, SAME)
+    assert projects.files(door.project.root, tuple(door.outputs)) == door.outputs
 
 
-def test_a_run_started_in_the_prefect_ui(demo: Project, demo_run: Done, tmp_path: Path) -> None:
+def test_a_run_started_in_the_prefect_ui(door: Door, prefect: PrefectServer, tmp_path: Path) -> None:
     """`make ui` serves and deploys; a run started as the page starts it; stopping leaves nothing behind."""
-    project = projects.warm_copy(tmp_path, demo)
+    project = door.project
+    (project.root / ".prefect").mkdir()
+    shutil.copy(prefect.empty_database, project.root / ".prefect/prefect.db")
+    shutil.copy(judged.empty_store(), project.root / "mlflow.db")
     ports = {"PREFECT_UI_PORT": str(free_port()), "MLFLOW_UI_PORT": str(free_port())}
     log = tmp_path / "ui.log"
     with log.open("wb") as output:
@@ -78,7 +114,7 @@ def test_a_run_started_in_the_prefect_ui(demo: Project, demo_run: Done, tmp_path
     finally:
         ui.send_signal(signal.SIGTERM)
         ui.wait(timeout=60)
-    assert projects.files(project.root, SAME) == projects.files(demo.root, SAME)
+    assert projects.files(project.root, tuple(door.outputs)) == door.outputs
     assert not project.guard_log.exists(), project.guard_log.read_text()
     for port in ports.values():
         with socket.socket() as probe:

@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
-from clearance import files
+from clearance import cli, files
 from clearance.errors import ExitCode
-from tests.support import projects
+from tests.support import projects, terminal_run
 from tests.support.projects import Done, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's own
+]
 SOURCE = "data/source/applicants.csv"
 
 
@@ -45,14 +49,17 @@ def champions(project: Project) -> list[tuple[str, str, int]]:
 def hiring(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = projects.copy(tmp_path_factory.mktemp("hiring"))
     applicants().to_csv(project.root / SOURCE, sep=";", index=False)
-    project.run("clearance", "init", "--table", SOURCE, "--name", "hiring", "--yes").ok()
-    project.run("clearance", "check").ok()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        for command in (["init", "--table", SOURCE, "--name", "hiring", "--yes"], ["check"]):
+            result = CliRunner().invoke(cli.main, command)
+            assert result.exit_code == ExitCode.PASS, result.output
     return project
 
 
 def run(project: Project) -> Done:
     """The pipeline there."""
-    return project.run("clearance", "run")
+    return terminal_run.in_project(project)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The decision server: decisions on record before they leave, roles, repeats, replays, reviews, errors."""
 
 import contextlib
+import json
 import math
 import socket
 import sqlite3
@@ -289,6 +290,10 @@ def test_the_open_protocol_gives_the_same_decisions(served: Running) -> None:
         assert outputs["decision"] == [expected["decision"]]
         assert answer.json()["id"] == "q"
         assert read(served, outputs["decision_id"][0]).json()["score"] == expected["score"]
+        body = json.dumps({"inputs": tensors}).encode()
+        unstated = client.post("/v2/models/loan-approval/infer", content=body)  # as Triton's client does
+        assert unstated.status_code == 200
+        assert client.post("/v1/predict", content=body).status_code == 415
         for path in ("/v2/models/other", "/v2/models/loan-approval/versions/2"):
             missing = client.get(path)
             assert missing.status_code == 404

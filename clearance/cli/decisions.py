@@ -16,7 +16,7 @@ _WHY = click.option("--reason", metavar="TEXT", help="Reason, recorded in the lo
 
 @click.group()
 def decisions() -> None:
-    """Verify, show, erase, delete or seal recorded decisions."""
+    """Verify, show, erase or seal recorded decisions."""
 
 
 @decisions.command()

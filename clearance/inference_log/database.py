@@ -167,11 +167,15 @@ class SqliteConnection:
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
     appends_at_once = False
 
-    def __init__(self, url: sa.URL, patience: float, *, create: bool) -> None:
+    def __init__(self, url: sa.URL, patience: float, *, create: bool, name: str | None = None) -> None:
+        """`name`: the URI of a database that nobody may write here, see `ledger.read_only`."""
         self._patience = patience
         self._file = Path(str(url.database))
         self._wal = self._file.with_name(f"{self._file.name}-wal")
         self._inserts: dict[tuple[str, int], str] = {}
+        if name is not None:
+            self._connection = sqlite3.connect(name, uri=True, isolation_level=None)
+            return
         if not self._file.exists():
             if not create:
                 raise sqlite3.OperationalError("the file is gone")

@@ -10,7 +10,7 @@ import datetime as dt
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from clearance.database_urls import DatabaseFault
 from clearance.errors import ClearanceError, TransientError
 from clearance.inference_log import chain, database, faults, keyring, records
 from clearance.inference_log.chain import Head
-from clearance.inference_log.database import Connection
+from clearance.inference_log.database import Connection, SqliteConnection
 from clearance.inference_log.keyring import Keyring
 from clearance.inference_log.records import EncodedRecord, Refusal
 from clearance.inference_log.spool import Spool, SpoolContent, SpoolSettings
 from clearance.inference_log.transaction import Append, Receipt, Request, Result, Writer
+from clearance.ledger import read_only
 from clearance.ledger.address import file_of
 
 _IDENTITY = f"SELECT log, format, key_check FROM {database.LOG}"  # noqa: S608
@@ -110,18 +111,21 @@ def opened(url: sa.URL, key_path: Path, patience: float) -> Iterator[AuditedData
     file = file_of(url)
     if file is not None and not file.exists():
         raise faults.NO_LOG(database=database_urls.label(url))
-    connection = database.connect(url, patience)
-    try:
-        with database.translated(url):
-            log = identity(connection, url)
-            if log is None:
-                raise faults.NO_LOG(database=database_urls.label(url))
-            keys = keyring.load(key_path, log) if key_path.exists() else None
-            if keys is not None and keys.check != key_check(connection, url):
-                raise faults.WRONG_KEY(path=key_path)
-            yield AuditedDatabase(connection=connection, log=log, keyring=keys)
-    finally:
-        connection.close()
+    with ExitStack() as stack:
+        if file is not None and not read_only.is_writable(file):
+            name = stack.enter_context(read_only.uri(file))
+            connection: Connection = SqliteConnection(url, patience, create=False, name=name)
+        else:
+            connection = database.connect(url, patience)
+        stack.callback(connection.close)
+        stack.enter_context(database.translated(url))
+        log = identity(connection, url)
+        if log is None:
+            raise faults.NO_LOG(database=database_urls.label(url))
+        keys = keyring.load(key_path, log) if key_path.exists() else None
+        if keys is not None and keys.check != key_check(connection, url):
+            raise faults.WRONG_KEY(path=key_path)
+        yield AuditedDatabase(connection=connection, log=log, keyring=keys)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,12 @@ one entry in `BUILT_IN`.
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -185,7 +187,7 @@ def distribution(path: str) -> tuple[str, str]:
     top = path.split(".", 1)[0]
     if top == "sklearn":
         return "scikit-learn", importlib.metadata.version("scikit-learn")
-    names = sorted(importlib.metadata.packages_distributions().get(top, []))
+    names = sorted(_distributions_of_packages(tuple(sys.path)).get(top, []))
     if not names and extra_of(path):
         raise faults.EXTRA_NOT_INSTALLED(extra=top)
     if not names and importlib.util.find_spec(top) is None:
@@ -193,6 +195,12 @@ def distribution(path: str) -> tuple[str, str]:
     if not names:
         raise faults.NO_PACKAGE(path=path, built_in=_NAMES)
     return names[0], importlib.metadata.version(names[0])
+
+
+@functools.cache
+def _distributions_of_packages(_: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """The installed distributions of each package; reading them takes a quarter of a second."""
+    return importlib.metadata.packages_distributions()
 
 
 def _class(path: str) -> type:

@@ -26,7 +26,7 @@ from clearance.inference_log.retention import Due
 from clearance.inference_log.seals import LedgerAccess, SealedSegment
 from clearance.ledger import times
 from clearance.policy import authorised, policy_file
-from clearance.policy.inference_log_terms import InferenceLogTerms
+from clearance.policy.inference_log_terms import InferenceLogTerms, add_months
 from clearance.promotion import faults
 from clearance.promotion.session import LedgerSession, ReadOnlySession
 from clearance.trust.roles import Right
@@ -141,7 +141,7 @@ def erasable(root: Path, log: InferenceLog, name: str, subject: str) -> SubjectE
     """What erasing the subject would take. Raises DataError when the log has nothing about them."""
     about = log.count_subject(subject)
     months = [period.months for period in terms(root, name).retention]
-    ends = retention.add_months(times.parse(about.latest), max(months)) if months else None
+    ends = add_months(times.parse(about.latest), max(months)) if months else None
     kept = None if ends is None else times.stamp(ends)
     return SubjectErasure(count=about.count, latest=about.latest, kept_until=kept)
 

@@ -445,14 +445,22 @@ def _add_open_inference(api: FastAPI, server: Server) -> None:
 
 
 def _add_live(api: FastAPI, server: Server, services: Services) -> None:
-    """The routes of what follows decisions."""
+    """The routes of what follows decisions; they answer as well while the model may not decide any more."""
+
+    def present() -> ServedModel:
+        return services.champion.status().model or services.champion.deciding()
 
     @api.get("/v1/shadow", openapi_extra=documents.SHADOW)
     async def shadow(request: Request) -> Response:
         await server.caller(request, Role.ADMINISTER, "see the challenger", Role.READ)
-        hours = _hours(request)
-        model = services.champion.deciding()
+        hours, model = _hours(request), present()
         return _answer(await run_in_threadpool(services.live.shadow_document, model, hours))
+
+    @api.get("/v1/fairness", openapi_extra=documents.FAIRNESS)
+    async def fairness(request: Request) -> Response:
+        await server.caller(request, Role.ADMINISTER, "see the fairness of decisions", Role.READ)
+        hours, model = _hours(request), present()
+        return _answer(await run_in_threadpool(services.live.fairness_document, model, hours))
 
 
 def _handle_errors(api: FastAPI, server: Server) -> None:

@@ -292,6 +292,22 @@ SHADOW = _operation(
     (*_WHO, 422),
     parameters=(_HOURS,),
 )
+FAIRNESS = _operation(
+    "What the version's own policy says of its live decisions",
+    {
+        "type": "object",
+        "required": ["version", "policy", "window_hours", "outcome"],
+        "properties": {
+            "outcome": {"enum": ["pass", "fail", "insufficient_evidence", "not_evaluated"]},
+            "decisions": {"type": "integer"},
+            "findings": {"type": "array"},
+            "groups": {"type": "object"},
+            "rules_not_read": {"type": "object"},
+        },
+    },
+    (*_WHO, 422),
+    parameters=(_HOURS,),
+)
 HEALTH = _operation("Whether the server runs", {"type": "object"}, (), open_to_all=True)
 READY = _operation("Whether a decision could be made now", {"type": "object"}, (), open_to_all=True) | {}
 READY["responses"]["503"] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pandas as pd
 
 from clearance import files, params, paths, registry
 from clearance.documents.evidence_document import BlockedDocument
+from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.training_document import ModelInput, TrainingDocument
 from clearance.errors import ClearanceError, ConfigurationError, DataError
@@ -65,7 +66,8 @@ class ServedModel:
 
     `plan` computes scores without the pipeline; None: the pipeline scores, and `plan_note` says why.
     `reasoner` gives the reasons for denials; None: `reasons_note` says why there are none.
-    `allowed_until` is when the first override that it rests on ends. `entry` made it champion.
+    `allowed_until` is when the first override that it rests on ends. `entry` made it champion. `groups` are
+    those of each protected attribute and intersection in its evidence.
     """
 
     name: str
@@ -89,6 +91,7 @@ class ServedModel:
     allowed_by: tuple[str, ...]
     allowed_until: dt.datetime | None
     demo: bool
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def scores(self, rows: Sequence[Row]) -> list[float]:
         """The probability of the favourable outcome for each row, in [0, 1]; see `explained`."""
@@ -251,7 +254,16 @@ def _served(
         allowed_by=tenure.allowed_by if tenure else (),
         allowed_until=allowed_until,
         demo=verified.bundle.evidence.demo,
+        groups=_groups(verified.folder),
     )
+
+
+def _groups(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The groups of each attribute and intersection in the version's evidence; none where it was blocked."""
+    document = FairnessDocument.read(folder)
+    if isinstance(document, BlockedDocument):
+        return {}
+    return {name: tuple(table) for name, table in document.groups.items()}
 
 
 def _plan(pipeline: Any, training: TrainingDocument) -> tuple[row_plan.RowPlan | None, str]:

@@ -68,10 +68,8 @@ def serve(root: Path, listen: Listen) -> None:
     address, key_path = log_settings.address(root), log_settings.key_path(root)
     with (
         inference_log.open(address, key_path, spool=spool) as log,
-        live.running(root, log, metrics.registry, settings.features) as following,
+        live.running(root, log, metrics.registry, settings.features, champion) as following,
     ):
-        if following.features is not None:
-            following.features.check(model)
         services = app.Services(
             champion=champion,
             log=log.aio,

@@ -112,7 +112,7 @@ def copy(folder: Path) -> Project:
 
 
 def warm_copy(folder: Path, source: Project) -> Project:
-    """Such a clone without a lock, with the DVC cache, executions and migrated Prefect database of `source`.
+    """Such a clone without a lock, with the DVC cache, and the executions of `source`.
 
     Stages are then restored from DVC's run cache; the registry is empty.
     """
@@ -121,8 +121,6 @@ def warm_copy(folder: Path, source: Project) -> Project:
     shutil.copytree(source.root / ".dvc/cache", project.root / ".dvc/cache")
     (project.root / ".clearance").mkdir()
     shutil.copy2(source.root / paths.EXECUTIONS, project.root / paths.EXECUTIONS)
-    (project.root / ".prefect").mkdir()
-    shutil.copy2(source.root / ".prefect/prefect.db", project.root / ".prefect")
     return project
 
 

@@ -16,10 +16,11 @@ import uvicorn
 
 from clearance import inference_log
 from clearance.inference_log import InferenceLog
+from clearance.inference_log import log as inference_log_log
 from clearance.reasons import contributions, decision
 from clearance.serving import access, app, served_model, server
 from clearance.serving.access import AccessSettings, Gate, KeyHolder, Role
-from clearance.serving.champion import Champion
+from clearance.serving.champion import Champion, Sight
 from clearance.serving.live import Live
 from clearance.serving.metrics import Metrics
 from clearance.serving.served_model import ServedModel
@@ -96,7 +97,7 @@ class Running:
 
 def fixed(model: Callable[[], ServedModel]) -> Champion:
     """A champion that never changes: `model` gives it."""
-    champion = Champion(Path(), load=lambda _: model(), look=lambda _: 0)
+    champion = Champion(Path(), load=lambda _: model(), look=lambda _: Sight(entries=0, digest="", alias=1))
     champion.start()
     return champion
 
@@ -107,14 +108,18 @@ def running(
     champion: Champion,
     settings: AccessSettings | None = None,
     load: Callable[[int, str], ServedModel] | None = None,
+    *,
     following: Callable[[InferenceLog, Metrics], Live] | None = None,
+    patience: float = inference_log_log.PATIENCE,
 ) -> Iterator[Running]:
     """A server with its log in `folder`, until the end; `following` makes what follows its decisions."""
 
     def refuse(version: int, content: str) -> ServedModel:
         raise AssertionError(f"nobody asked for version {version} ({content})")
 
-    with inference_log.open(f"sqlite:///{folder}/inference.db", folder / "inference.key") as log:
+    with inference_log.open(
+        f"sqlite:///{folder}/inference.db", folder / "inference.key", patience=patience
+    ) as log:
         metrics = Metrics()
         services = app.Services(
             champion=champion,

@@ -14,6 +14,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from flows import terminal
+from tests.support.projects import Done, Project
 
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
@@ -46,3 +47,9 @@ def run(folder: Path, variables: dict[str, str], *options: str) -> CompletedProc
             os.environ.update(environment)
             signal.signal(signal.SIGINT, handler)
     return CompletedProcess(options, int(end.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def in_project(project: Project, *options: str) -> Done:
+    """What `project.run("clearance", "run", *options)` gives, but for the guard on this process itself."""
+    result = run(project.root, project.environment(), *options)
+    return Done(result.returncode, result.stdout + result.stderr)
