@@ -269,6 +269,18 @@ def test_a_profile_of_too_few_rows_is_insufficient_and_has_no_means() -> None:
     assert every["insufficient"] is None
 
 
+def test_without_tune_rows_nothing_can_be_compared() -> None:
+    bank = lender("logistic")
+    found = stage.measure(bank.plan, bank.explainer, bank.tune[:0], bank.threshold, terms())
+    assert (found["near_cutoff"].rows, found["denials"], found["methods_differ"]) == (0, 0, None)
+    assert found["insufficient"] is not None
+    rows = scoring.inputs(loans()[0], KINDS)
+    fitted = pipelines.Pipeline(
+        [("encode", encoding.transformer(KINDS)), ("estimator", linear_model.LogisticRegression())]
+    ).fit(rows.head(200), loans()[1][:200])
+    assert stage.encode(fitted, rows.head(0)).shape == (0, len(encoding.origins(fitted[0])))
+
+
 def test_profiles_are_means_of_contributions() -> None:
     bank = lender("histogram boosting")
     values = bank.explainer.contributions(bank.band(), bank.plan.output(bank.band()))

@@ -140,6 +140,17 @@ def test_any_row_has_the_score_of_the_pipeline_or_both_refuse(row: tuple[Any, ..
         assert abs(plan.score([row])[0] - expected) <= proof.CLOSE
 
 
+@pytest.mark.parametrize("name", ["logistic", "boosting"])
+def test_one_row_is_enough_to_make_up_others(name: str) -> None:
+    """A server has no table: from one example come rows of many scores, on both sides of the threshold."""
+    pipeline, plan, threshold = planned(name)
+    rows = proof.generate(plan, TABLE[FEATURES].head(1).assign(grade="1"), 800, seed=2)
+    assert proof.prove(plan, pipeline, rows, threshold).holds
+    scores = [score for score in proof._planned(plan, proof.values(rows)) if score is not None]
+    assert len(set(scores)) > 150
+    assert 0.05 < np.mean(np.array(scores) >= threshold) < 0.95
+
+
 def test_one_row_at_a_time_or_all_at_once_is_the_same() -> None:
     for name in ESTIMATORS:
         _, plan, _ = planned(name)
