@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,8 @@ def serve(root: Path, listen: Listen) -> None:
         ]
         for thread in threads:
             thread.start()
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends, then raises the signal again
+            signal.signal(number, lambda *_: None)
         try:
             uvicorn.run(
                 app.app(services),
