@@ -58,6 +58,7 @@ HEAVY = (
     *("test_external_files.py", "test_external_sandbox.py", "test_validate_model.py", "test_workspace.py"),
     *("test_observed_table.py", "test_workspace.py"),
     *("test_inference_log_crashes.py", "test_inference_log_faults.py"),
+    *("test_contributions_exact.py", "test_reasons.py", "test_row_plan.py"),
 )
 """Files that fit models, validate tables, run DVC, or read and write MLflow's store."""
 
