@@ -21,7 +21,7 @@ from clearance.documents.evidence_document import unless_blocked
 from clearance.documents.measurement import Measurement
 from clearance.documents.reasons_document import ProfileMeans, ReasonsDocument, ReasonsPolicy
 from clearance.documents.training_document import TrainingDocument
-from clearance.models import model_file, row_plan, scoring
+from clearance.models import encoding, model_file, row_plan, scoring
 from clearance.policy import policy_file
 from clearance.policy.reason_terms import ReasonTerms
 from clearance.policy.schema import Policy
@@ -123,6 +123,8 @@ def explain(
 
 def encode(pipeline: Any, features: pd.DataFrame) -> Matrix:
     """The rows as the pipeline's own encoder gives them."""
+    if not len(features):
+        return np.zeros((0, len(encoding.origins(pipeline[0]))))
     typed = scoring.inputs(features, scoring.model_kinds(pipeline))
     return np.ascontiguousarray(pipeline[0].transform(typed), dtype="float64")
 

@@ -6,7 +6,7 @@ answer names the method.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from clearance.documents.reasons_document import ReasonMethod, ReasonsDocument
 from clearance.models import row_plan
+from clearance.models.plan import columns
 from clearance.reasons import contributions, faults, selection
 
 Matrix = npt.NDArray[np.float64]
@@ -116,12 +117,12 @@ class Reasoner:
         )
 
 
-def explain_decision(reasoner: Reasoner, row: row_plan.Rows | tuple[object, ...]) -> Reasons:
+def explain_decision(reasoner: Reasoner, row: Sequence[columns.Value]) -> Reasons:
     """The reasons for one row of values in the order of the features, as if it was denied.
 
     Raises DataError when the model refuses the row, IntegrityError as `Reasoner` does.
     """
-    encoded = reasoner.plan.encode([row])  # type: ignore[list-item]
+    encoded = reasoner.plan.encode([row])
     return reasoner.reasons(reasoner.contributions(encoded, reasoner.plan.output(encoded))[0])
 
 
