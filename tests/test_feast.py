@@ -276,14 +276,15 @@ def silent(connection: socket.socket) -> None:
 
 
 def dripping(head: bytes) -> Callable[[socket.socket], None]:
-    """One byte at a time, each of them well within the time: for ever, if it is not cut."""
+    """One byte at a time, each of them well within the time: for ten seconds, if it is not cut."""
 
     def behave(connection: socket.socket) -> None:
         connection.recv(1 << 16)
         connection.sendall(head)
-        while True:
+        for _ in range(500):
             connection.sendall(b" ")
             time.sleep(0.02)
+        connection.sendall(b"\r\n\r\n{}" if b"x:" in head else b"{}")
 
     return behave
 
@@ -296,7 +297,7 @@ def cut(connection: socket.socket) -> None:
 SLOW = {
     "silent": silent,
     "dripping headers": dripping(b"HTTP/1.1 200 OK\r\nx:"),
-    "dripping body": dripping(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"),
+    "dripping body": dripping(b"HTTP/1.1 200 OK\r\ncontent-length: 502\r\n\r\n"),
     "cut": cut,
     "no HTTP": lambda connection: connection.sendall(b"SSH-2.0\r\n"),
     "closing": socket.socket.close,

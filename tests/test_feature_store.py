@@ -211,10 +211,9 @@ def test_a_collation_that_takes_two_ids_for_one_is_not_followed(tmp_path: Path) 
     with closing(sqlite3.connect(tmp_path / "live.db")) as connection, connection:
         connection.execute(f"CREATE TABLE rows (applicant TEXT COLLATE NOCASE, {', '.join(list(TYPES)[1:])})")
         at = observations.micros(NOON)
-        for who, amount in (("p-1", 1.0), ("P-1", 2.0)):
-            connection.execute(
-                "INSERT INTO rows VALUES (?, ?, ?, ?, 'x', 0.5, 'blue')", (who, at, at, amount)
-            )
+        for number, (who, amount) in enumerate((("p-1", 1.0), ("P-1", 3.0), ("P-1", 2.0))):
+            values = (who, at - 9 + number, at - 9 + number, amount)
+            connection.execute("INSERT INTO rows VALUES (?, ?, ?, ?, 'x', 0.5, 'blue')", values)
     with opened(tmp_path, LIVE | {"database": "live.db"}) as store:
         assert [store.features(who, NOON).values["amount"] for who in ("p-1", "P-1")] == [1.0, 2.0]
 
@@ -379,7 +378,10 @@ def test_a_value_of_the_right_type_is_the_models(value: Any, kind: Any, expected
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
-        *((value, "double") for value in ("1", True, 2**53 + 1, float("inf"), float("nan"), b"1", [1.0])),
+        *(
+            (value, "double")
+            for value in ("1", True, 2**53 + 1, float("inf"), 1.1e30, float("nan"), b"1", [1.0])
+        ),
         *((value, "string") for value in (1, 1.0, True, b"x", "x" * 1001, "\x00", "\ud800")),
     ],
 )

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from clearance import feature_store
-from clearance.feature_store import FeatureSettings
+from clearance.feature_store import FeatureSettings, lookup
 from clearance.inference_log import Inference
-from clearance.serving import access
+from clearance.serving import access, request_rows
 from clearance.serving.access import Role
 from clearance.serving.features import Features
 from clearance.serving.live import Live
@@ -144,3 +144,8 @@ def test_the_settings_file_may_name_a_store(tmp_path: Path) -> None:
     with pytest.raises(Exception) as error:
         access.load(tmp_path)
     assert getattr(error.value, "code", "") == "serving.settings_invalid"
+
+
+def test_a_value_is_bounded_as_one_that_a_caller_sends() -> None:
+    assert lookup.LARGEST_NUMBER == request_rows.LARGEST_NUMBER
+    assert lookup.LONGEST_TEXT == request_rows.LONGEST_TEXT

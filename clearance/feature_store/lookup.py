@@ -16,6 +16,7 @@ Value = float | str | None
 Kind = Literal["double", "string"]
 
 LONGEST_TEXT = 1000
+LARGEST_NUMBER = 1e30
 _EXACT = 2**53
 
 
@@ -82,9 +83,9 @@ def typed(value: Any, kind: Kind, name: str) -> Value:
         return str(value)
     if type(value) is int and abs(value) <= _EXACT:
         return float(value)
-    if type(value) is float and math.isfinite(value):
+    if type(value) is float and math.isfinite(value) and abs(value) <= LARGEST_NUMBER:
         return float(value)
-    raise faults.WRONG_VALUE(name=name, why="is not a finite number that a double holds")
+    raise faults.WRONG_VALUE(name=name, why="is not a number that the model takes")
 
 
 def group(value: Any, name: str) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from clearance.serving.served_model import ServedModel
 from clearance.serving.shadow import Shadow
 from clearance.serving.shadow_summary import LOST, PAIRS
 
+SECONDS_TO_STOP = 5.0
+"""How long the end of the server waits for what follows its decisions."""
 Work = Callable[[threading.Event], None]
 """What a thread does until the event is set."""
 
@@ -108,7 +111,10 @@ def running(
 
 @contextmanager
 def _threads(works: Sequence[Work]) -> Iterator[None]:
-    """A thread for each, told to stop and awaited at the end."""
+    """A thread for each, told to stop and awaited at the end, but not for long.
+
+    A challenger that is being loaded, or hangs, must not hold up the end of the server; it ends with it.
+    """
     stop = threading.Event()
     threads = [threading.Thread(target=work, args=(stop,), daemon=True) for work in works]
     for thread in threads:
@@ -117,5 +123,6 @@ def _threads(works: Sequence[Work]) -> Iterator[None]:
         yield
     finally:
         stop.set()
+        deadline = time.monotonic() + SECONDS_TO_STOP
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
