@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import datetime as dt
 import gzip
 import itertools
 import re
@@ -22,7 +23,9 @@ from clearance import params
 from clearance.errors import ConfigurationError
 from clearance.models import estimators, mitigations
 from clearance.params.model_choices import DECIDES_BY_PROTECTED, WEIGHS_ROWS
-from clearance.preflight import check, class_source, estimator_checks
+from clearance.policy.schema import Policy
+from clearance.preflight import check, class_source, estimator_checks, policy_checks
+from tests.support import judged
 
 ROOT = Path(__file__).parent.parent
 Content = dict[str, Any]
@@ -931,3 +934,17 @@ def test_texts_that_cannot_be_read_block_a_run(content: str | None, code: str, n
 def test_texts_for_every_feature_are_no_problem(newcomer: Newcomer) -> None:
     reasoned("texts: {skill: Skill in the trade, years: Years of work, city: Town}")(newcomer)
     assert newcomer.check() == {}
+
+
+@pytest.mark.parametrize(("required", "named"), [(True, 1), (False, 0)])
+def test_a_library_whose_denials_cannot_be_reasoned_is_named_where_reasons_are_required(
+    required: bool, named: int
+) -> None:
+    terms = {"kind": "engineering", "source": "the test", "valid_from": "2026-01-01", "required": required}
+    policy = Policy.model_validate(judged.POLICY | {"reasons": terms})
+    choice = params.PolicyChoice(file="policies/test.yaml", as_of=dt.date(2026, 11, 22))
+    train = params.Train.model_validate(
+        {"candidates": {"estimators": ["logistic_regression", "lightgbm"], "mitigations": ["reweighing"]}}
+    )
+    problems = list(policy_checks.check_reasoned_estimators(policy, train, choice))
+    assert [problem.error.code for problem in problems] == ["preflight.estimator_without_reasons"] * named

@@ -50,10 +50,15 @@ def serve_key(name: str, roles: tuple[str, ...]) -> int:
 
     key, sha256 = access.new_key()
     holder = access.key_holder(name, sha256, roles)
-    process.echo_text(f"key (shown once): {key}\n\nadd to {access.FILE}, below `callers:`")
-    process.echo_text(f"  - name: {holder.name}")
-    process.echo_text(f"    key_sha256: {holder.key_sha256}")
-    process.echo_text(f"    roles: [{', '.join(holder.roles)}]\n")
+    lines = [
+        f"key (shown once): {key}",
+        "",
+        f"add to {access.FILE}, below `callers:`",
+        f"  - name: {holder.name}",
+        f"    key_sha256: {holder.key_sha256}",
+        f"    roles: [{', '.join(holder.roles)}]",
+    ]
+    process.echo_text("\n".join([*lines, ""]))
     return ExitCode.PASS
 
 

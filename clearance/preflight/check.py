@@ -147,6 +147,7 @@ def _of_policy(
             problems += policy_checks.check_declaration(policy, sections.data, choice.file)
             columns = None if head is None else head.names
             problems += policy_checks.check_reasons(root, policy, sections.data, choice, columns)
+            problems += policy_checks.check_reasoned_estimators(policy, sections.train, choice)
         if sections.evaluate is not None:
             problems += policy_checks.check_measured(policy, sections.evaluate, choice)
         if usable and sections.train is not None and sections.train.external is not None:

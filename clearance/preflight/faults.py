@@ -301,6 +301,13 @@ REASON_TEXT = ErrorKind(
     "{path}: {problem}",
     "write what a person reads when the feature is a reason for a denial; until then no version is promoted",
 )
+ESTIMATOR_WITHOUT_REASONS = ErrorKind(
+    "preflight.estimator_without_reasons",
+    ConfigurationError,
+    "{path} requires reasons for denials, and none can be given for {estimator}",
+    "choose an estimator of scikit-learn that docs/reasons.md lists, or agree with compliance on "
+    "`reasons: {{required: false}}`; until then no such version is promoted",
+)
 REASON_OF_NO_FEATURE = ErrorKind(
     "preflight.reason_of_no_feature",
     ConfigurationError,

@@ -13,7 +13,7 @@ from clearance import labels, params, paths, yaml
 from clearance.documents import metric_catalogue
 from clearance.documents.measurement import INTERSECTION
 from clearance.errors import ClearanceError
-from clearance.params import Data, Evaluate, Params, PolicyChoice, data_contract
+from clearance.params import Data, Evaluate, Params, PolicyChoice, Train, data_contract
 from clearance.policy import authorised, policy_file
 from clearance.policy.schema import Policy, Rule
 from clearance.preflight import faults, suggestions
@@ -161,6 +161,16 @@ def check_reasons(
     for name in texts.unused(written, features):
         suggestion = suggestions.did_you_mean(name, features)
         yield warning(faults.REASON_OF_NO_FEATURE(path=paths.REASON_TEXTS, name=name, suggestion=suggestion))
+
+
+def check_reasoned_estimators(policy: Policy, train: Train | None, choice: PolicyChoice) -> Iterator[Problem]:
+    """Estimators whose denials cannot be reasoned, where the policy requires reasons."""
+    terms = policy.reasons_on(choice.as_of)
+    if terms is None or not terms.required or train is None or train.external is not None:
+        return
+    for name in dict.fromkeys(chosen.estimator for chosen, _ in train.grid):
+        if name.split(".", 1)[0] in paths.EXTRA_LOCKS:
+            yield warning(faults.ESTIMATOR_WITHOUT_REASONS(path=choice.file, estimator=name))
 
 
 def check_day(choice: PolicyChoice, now: dt.datetime) -> Iterator[Problem]:

@@ -186,6 +186,13 @@ def _judgement(case: JudgedCase) -> str | None:
     return case.compared
 
 
+def _named(copy: Version, candidate: Version) -> str:
+    """The champion by its candidate's number, which the ledger and every command use."""
+    if copy.number == candidate.number:
+        return str(copy)
+    return f"{copy.name} version {candidate.number} (version {copy.number} in the registry)"
+
+
 def decide(state: PromotionState) -> Step | Ending:
     """The next step, or the ending.
 
@@ -197,7 +204,9 @@ def decide(state: PromotionState) -> Step | Ending:
     if state.pending is not None:
         return Step.CONFIRM if state.pending else Step.ABANDON
     if state.copy and state.ledger_champion == state.candidate.number:
-        return Ending(status=Status.CHAMPION, reason=f"{state.copy} is the champion.")
+        return Ending(
+            status=Status.CHAMPION, reason=f"{_named(state.copy, state.candidate)} is the champion."
+        )
     if state.obstacle:
         return state.obstacle
     overtaken = state.copy and state.champion and state.champion.number > state.copy.number

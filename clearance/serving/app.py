@@ -293,9 +293,14 @@ class Server:
         reason = _reason(request)
         if not records.is_id(id_):
             raise faults.NO_SUCH_DECISION()
-        stored = await self._services.log.read(
-            id_, reader=caller.name, reason=reason, request_id=_request_id(request)
-        )
+        try:
+            stored = await self._services.log.read(
+                id_, reader=caller.name, reason=reason, request_id=_request_id(request)
+            )
+        except DataError as error:
+            if error.code == log_faults.UNKNOWN_DECISION.code:
+                raise faults.NO_SUCH_DECISION() from None
+            raise
         if not isinstance(stored.record, Inference):
             raise faults.NO_SUCH_DECISION()
         return stored.record

@@ -125,7 +125,7 @@ class Champion:
                 if self._seen is not None and seen.entries < self._seen.entries:
                     raise faults.LEDGER_BEHIND(entries=seen.entries, seen=self._seen.entries)
                 if seen != self._seen or self._fault is not None:
-                    self._model = self._load(self._root)
+                    self._take(self._load(self._root))
                 self._seen, self._fault = seen, None
                 self._checked = self._monotonic()
             except TransientError as error:
@@ -136,6 +136,12 @@ class Champion:
                 if error.code == faults.NO_CHAMPION.code:
                     self._model = None
             return self._model is not before
+
+    def _take(self, model: ServedModel) -> None:
+        """Serve this model from now on, unless it is the one that is served under the same permission."""
+        before = self._model
+        if before is None or before.identity != model.identity:
+            self._model = model
 
     def _note(self, error: ClearanceError) -> None:
         if self._fault is None or self._fault.code != error.code:

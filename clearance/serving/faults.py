@@ -157,8 +157,8 @@ NO_MODEL = ErrorKind(
 NOT_SCORED_HERE = ErrorKind(
     "serving.not_scored_here",
     ConfigurationError,
-    "the champion {name} version {version} is {what}, so this server cannot compute its scores",
-    "serve a version whose model file is stored in the registry",
+    "{name} version {version} is {what}, so no server can compute its scores for new rows",
+    "make a version with a model file the champion: `clearance rollback` returns to an earlier one",
 )
 PLAN_DIFFERS = ErrorKind(
     "serving.not_the_same_score",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clearance.documents.training_document import ModelInput
+from clearance.documents.training_document import ModelInput, NumberSummary
 from clearance.params.data import Column
 from clearance.serving.request_rows import Row, Value
 
@@ -40,19 +40,42 @@ def of(inputs: Sequence[ModelInput], columns: Mapping[str, Column]) -> InputChec
     )
 
 
+def example(
+    inputs: Sequence[ModelInput], columns: Mapping[str, Column], numbers: Mapping[str, NumberSummary]
+) -> dict[str, float | str]:
+    """A made-up row that keeps the rules: medians of the training data, and listed values."""
+    return {column.name: _example(column, columns.get(column.name), numbers) for column in inputs}
+
+
+def _example(column: ModelInput, rule: Column | None, numbers: Mapping[str, NumberSummary]) -> float | str:
+    listed = rule.values if rule and rule.values else []
+    if column.type == "string":
+        return str(listed[0]) if listed else "text"
+    value = numbers[column.name].median if column.name in numbers else 0.0
+    if listed:
+        known = [float(item) for item in listed if isinstance(item, int | float)]
+        return min(known, key=lambda item: abs(item - value), default=value)
+    if rule is not None:
+        low, high = rule.numbers
+        value = float(round(value)) if rule.type == "integer" else value
+        value = max(value, low) if low is not None else value
+        value = min(value, high) if high is not None else value
+    return value
+
+
 def _broken(value: Value, column: Column) -> str | None:
     if value is None:
-        return "is missing, which the training data never allowed" if column.nulls == 0 else None
+        return "is missing, which the rules of the training data do not allow" if column.nulls == 0 else None
     if isinstance(value, float):
         low, high = column.numbers
         if low is not None and value < low:
-            return "is below the range of the training data"
+            return "is below the smallest value that the rules of the training data allow"
         if high is not None and value > high:
-            return "is above the range of the training data"
+            return "is above the largest value that the rules of the training data allow"
         if column.type == "integer" and not value.is_integer():
             return "is not a whole number, as the training data was"
     if column.values is not None and not _is_listed(value, column):
-        return "is not one of the values of the training data"
+        return "is not one of the values that the rules of the training data allow"
     return None
 
 

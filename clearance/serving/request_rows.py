@@ -93,10 +93,14 @@ def typed_row(document: Any, inputs: Sequence[ModelInput], where: str) -> Row:
         raise faults.INVALID_INPUT(where=where, reason="must be an object with a value for every feature")
     missing = sum(column.name not in document for column in inputs)
     if missing:
-        reason = f"{missing} of {len(inputs)} features are not there; send null for a value that is not known"
+        verb = "is" if missing == 1 else "are"
+        reason = (
+            f"{missing} of {len(inputs)} features {verb} missing; send null for a value that is not known"
+        )
         raise faults.INVALID_INPUT(where=where, reason=reason)
     if len(document) != len(inputs):
-        reason = f"{len(document) - len(inputs)} keys are not features of the model"
+        count = len(document) - len(inputs)
+        reason = f"{count} key{' is not a feature' if count == 1 else 's are not features'} of the model"
         raise faults.INVALID_INPUT(where=where, reason=reason)
     return tuple(
         None if (value := document[column.name]) is None else _typed(value, column, where)

@@ -93,6 +93,11 @@ class ServedModel:
     demo: bool
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes it this model under this permission."""
+        return self.version, self.content, self.entry, self.allowed_until
+
     def scores(self, rows: Sequence[Row]) -> list[float]:
         """The probability of the favourable outcome for each row, in [0, 1]; see `explained`."""
         return [answer.score for answer in self.explained(rows, reasons=False)]
@@ -239,7 +244,7 @@ def _served(
         model_sha256=training.model.sha256,
         threshold=training.threshold,
         inputs=training.inputs,
-        example=dict(training.input_example),
+        example=input_checks.example(training.inputs, settings.data.columns, training.numbers or {}),
         pipeline=pipeline,
         plan=plan,
         plan_note=note,

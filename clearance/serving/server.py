@@ -55,14 +55,15 @@ def serve(root: Path, listen: Listen) -> None:
     """
     settings = access.load(root)
     guests: list[KeyHolder] = []
-    if not (settings.callers or settings.oidc):
-        if listen.host not in LOOPBACK:
-            raise faults.NO_CALLERS(path=access.FILE, host=listen.host)
+    is_for_anybody = not (settings.callers or settings.oidc)
+    if is_for_anybody and listen.host not in LOOPBACK:
+        raise faults.NO_CALLERS(path=access.FILE, host=listen.host)
+    champion = Champion(root)
+    model = champion.start()
+    if is_for_anybody:
         key, sha256 = access.new_key()
         guests = [KeyHolder(name="this-terminal", key_sha256=sha256, roles=tuple(Role))]
         logger.info("a key for this run alone, with every role: %s", key)
-    champion = Champion(root)
-    model = champion.start()
     stop = threading.Event()
     metrics = Metrics()
     spool = inference_trail.spool(root, model.policy.inference_log)

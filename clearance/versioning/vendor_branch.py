@@ -26,6 +26,7 @@ def make_project(source: Path, folder: Path) -> list[str]:
 
     Raises ConfigurationError where `source` is no checkout, `folder` holds something else, or git refuses.
     """
+    folder = folder.resolve()
     try:
         commit = _git(source, "rev-parse", "--verify", "HEAD^{commit}")
     except subprocess.CalledProcessError:
