@@ -12,7 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from clearance import cli
 from clearance.errors import ConfigurationError, ReleaseRefused
 from clearance.serving import access
 from clearance.serving.access import AccessSettings, Gate, Role
@@ -144,3 +146,17 @@ def test_no_file_lists_nobody_and_a_key_is_kept_as_its_digest(tmp_path: Path) ->
     assert key not in str(holder)
     with pytest.raises(ConfigurationError):
         access.key_holder("no spaces", sha256, ["read"])
+
+
+def test_the_lines_of_a_new_key_are_the_file(tmp_path: Path) -> None:
+    printed = (
+        CliRunner().invoke(cli.main, ["serve-key", "desk", "--role", "predict", "--role", "read"]).output
+    )
+    lines = printed.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("  - name:"))
+    (tmp_path / "policies").mkdir()
+    (tmp_path / access.FILE).write_text("callers:\n" + "\n".join(lines[start:]))
+    (holder,) = access.load(tmp_path).callers
+    key = lines[0].rpartition(" ")[2]
+    assert (holder.name, holder.roles) == ("desk", (Role.PREDICT, Role.READ))
+    assert holder.key_sha256 == access.digest(key)
