@@ -44,7 +44,23 @@ class Outcome:
     seconds: float
 
 
-def write(address: str, folder: Path, writer: int, most: int) -> None:
+class Gate:
+    """Lets writers get only so far before the next kill: fast ones would be done before a slow killer."""
+
+    def __init__(self, kills: int) -> None:
+        self._kills = kills
+        self._done = FORK.Value("i", 0)
+
+    def limit(self, most: int) -> float:
+        """Up to which of `most` decisions a writer may get now."""
+        return most * (self._done.value + 1) / (self._kills + 1)
+
+    def open(self, done: int) -> None:
+        """So many writers have been killed."""
+        self._done.value = done
+
+
+def write(address: str, folder: Path, writer: int, most: int, gate: Gate) -> None:
     """Append decisions `0` to `most - 1` of this writer, those without a receipt, and note each receipt."""
     done = {number for number, *_ in receipts(folder, writer)}
     numbers = iter([number for number in range(most) if number not in done])
@@ -53,6 +69,8 @@ def write(address: str, folder: Path, writer: int, most: int) -> None:
 
     async def client(log: InferenceLog) -> None:
         for number in numbers:
+            while number >= gate.limit(most):
+                await asyncio.sleep(0.005)
             record = inferences.inference(
                 subject=f"{writer}-{number % 50}",
                 caller=f"writer-{writer}",
@@ -93,22 +111,21 @@ def run(address: str, folder: Path, *, kills: int, records: int, writers: int = 
     start, most = time.perf_counter(), -(-records // writers)
     with inference_log.open(address, folder / "inference.key"):
         pass
-    processes = [_start(address, folder, writer, most) for writer in range(writers)]
-    done = 0
+    gate, done = Gate(kills), 0
+    processes = [_start(address, folder, writer, most, gate) for writer in range(writers)]
     try:
-        while done < kills and _count(folder, writers) < records:
+        while done < kills:
             target = records * (done + random_.random()) / (kills + 1)
-            while _count(folder, writers) < target and any(p.is_alive() for p in processes):
+            while _count(folder, writers) < target and not any(p.exitcode for p in processes):
                 time.sleep(0.002)
             time.sleep(random_.random() * 0.01)
             alive = [writer for writer in range(writers) if processes[writer].is_alive()]
-            if not alive:
-                break
             victim = random_.choice(alive)
             os.kill(processes[victim].pid or 0, signal.SIGKILL)
             processes[victim].join()
             done += 1
-            processes[victim] = _start(address, folder, victim, most)
+            gate.open(done)
+            processes[victim] = _start(address, folder, victim, most, gate)
         for process in processes:
             process.join()
     finally:
@@ -127,8 +144,8 @@ def run(address: str, folder: Path, *, kills: int, records: int, writers: int = 
     )
 
 
-def _start(address: str, folder: Path, writer: int, most: int) -> BaseProcess:
-    process = FORK.Process(target=write, args=(address, folder, writer, most))
+def _start(address: str, folder: Path, writer: int, most: int, gate: Gate) -> BaseProcess:
+    process = FORK.Process(target=write, args=(address, folder, writer, most, gate))
     process.start()
     return process
 

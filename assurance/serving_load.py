@@ -11,6 +11,8 @@ The exit status says whether all hold.
 from __future__ import annotations
 
 import argparse
+import http.client
+import json
 import tempfile
 import threading
 import time
@@ -24,7 +26,7 @@ import pytest
 
 from clearance.serving import served_model
 from clearance.serving.access import AccessSettings, KeyHolder, Role
-from clearance.serving.champion import Champion
+from clearance.serving.champion import Champion, Sight
 from clearance.serving.served_model import ServedModel
 from tests.support import governed, serving
 from tests.support.serving import ROW, Running
@@ -81,7 +83,11 @@ def switches(folder: Path, count: int) -> Asked:
     row = tuple(ROW[column.name] for column in versions[0].inputs)
     scores = {model.version: model.scores([row])[0] for model in versions}
     turn = [0]
-    champion = Champion(Path(), load=lambda _: versions[turn[0] % 2], look=lambda _: turn[0])
+    champion = Champion(
+        Path(),
+        load=lambda _: versions[turn[0] % 2],
+        look=lambda _: Sight(entries=turn[0], digest="", alias=1),
+    )
     champion.start()
     asked, stop = Asked(), threading.Event()
     with serving.running(folder, champion, SETTINGS) as served:
@@ -124,27 +130,21 @@ def replays(folder: Path, count: int) -> Asked:
 
 def memory(folder: Path, count: int) -> tuple[int, int]:
     """Resident bytes of the process after a tenth of `count` requests, and after all."""
-    process = psutil.Process()
-    model = serving.champion_model()
+    process, model = psutil.Process(), serving.champion_model()
+    body = json.dumps({"rows": [{"entity": "E", "features": ROW}]})
+    key = serving.KEYS[Role.PREDICT]
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    before = 0
     with serving.running(folder, serving.fixed(lambda: model), SETTINGS) as served:
-        done = 0
-        before = 0
-        while done < count:
-            asked, stop = Asked(), threading.Event()
-            row = tuple(ROW[column.name] for column in model.inputs)
-            scores = {model.version: model.scores([row])[0]}
-            clients = [
-                threading.Thread(target=_ask, args=(served, scores, stop, asked)) for _ in range(CLIENTS)
-            ]
-            for client in clients:
-                client.start()
-            while sum(asked.answers.values()) < count / 10:
-                time.sleep(0.05)
-            stop.set()
-            for client in clients:
-                client.join()
-            done += sum(asked.answers.values())
-            before = before or process.memory_info().rss
+        connection = http.client.HTTPConnection(served.address.removeprefix("http://"))
+        for number in range(count):
+            connection.request("POST", "/v1/predict", body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"request {number} ended with {answer.status}")
+            if number == count // 10:
+                before = process.memory_info().rss
     return before, process.memory_info().rss
 
 

@@ -223,8 +223,9 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="part", help=", ".join(PARTS))
     parser.add_argument("--repeats", type=int, default=3, help="runs of each measurement")
     parser.epilog = (
-        "The speed of the ledger, of the log of decisions: "
-        "python -m benchmarks.ledger_speed, python -m benchmarks.inference_log_speed."
+        "The speed of the ledger, of the log of decisions, of one row and its reasons: "
+        "python -m benchmarks.ledger_speed, python -m benchmarks.inference_log_speed, "
+        "python -m benchmarks.reasons."
     )
     options = parser.parse_args()
     every = environment.TOOL_DEFAULTS | child_processes.MEMORY

@@ -1,8 +1,9 @@
 """What a durable inference log costs beyond the commit: `python -m benchmarks.inference_log_speed`.
 
-In turns, in one run and on one store: one commit of the same bytes by the bare driver, one client that
-appends decisions one after another, and eight clients at once. SQLite with WAL and synchronous=FULL,
-PostgreSQL with synchronous_commit=on where it runs. Compare the figures of one run; the disk sets their size.
+In turns, in one run and on one store: one commit of the same bytes by the bare driver, and one durable
+append; then one client that appends decisions one after another, and eight at once. SQLite with WAL and
+synchronous=FULL, PostgreSQL with synchronous_commit=on where it runs. Compare the figures of one run:
+the disk sets their size.
 """
 
 from __future__ import annotations
@@ -81,20 +82,19 @@ def _bare_postgresql(address: str) -> Iterator[Callable[[bytes], None]]:
 
 
 def measure(log: InferenceLog, commit: Callable[[bytes], None], rounds: int, count: int) -> Figures:
-    """Bare commits, one client and eight clients, in turns."""
+    """A bare commit and an append in turns, then bare commits, one client and eight, round after round."""
     figures = Figures()
     for round_ in range(rounds + 1):
-        new = [_fresh(record) for record in inferences.decisions(count * 2)]
-        data = _bytes(new[0])
-        start = time.perf_counter()
-        for _ in range(count):
-            before = time.perf_counter()
-            commit(data)
-            figures.bare.append(time.perf_counter() - before)
-        figures.bare_rate.append(count / (time.perf_counter() - start))
-        asyncio.run(_clients(log, new, figures, count))
-        if round_ == 0:  # the first round warms up
+        if round_ == 1:  # the round before warmed up
             figures = Figures()
+        new = [_fresh(record) for record in inferences.decisions(count * 3)]
+        asyncio.run(_in_turns(log, commit, new[:count], figures))
+        data, start = _bytes(new[0]), time.perf_counter()
+        for _ in range(count):
+            commit(data)
+        figures.bare_rate.append(count / (time.perf_counter() - start))
+        asyncio.run(_clients(log, new[count : 2 * count], 1, figures.rate_of_one))
+        asyncio.run(_clients(log, new[2 * count :], CLIENTS, figures.rate_of_eight))
     return figures
 
 
@@ -110,22 +110,29 @@ def _bytes(record: Inference) -> bytes:
     return encoded.header + encoded.content + bytes(28)
 
 
-async def _clients(log: InferenceLog, new: list[Inference], figures: Figures, count: int) -> None:
-    start = time.perf_counter()
-    for record in new[:count]:
-        before = time.perf_counter()
+async def _in_turns(
+    log: InferenceLog, commit: Callable[[bytes], None], new: list[Inference], figures: Figures
+) -> None:
+    for record in new:
+        data = _bytes(record)
+        start = time.perf_counter()
+        commit(data)
+        between = time.perf_counter()
         await log.aio.append(record)
-        figures.one.append(time.perf_counter() - before)
-    figures.rate_of_one.append(count / (time.perf_counter() - start))
-    rest = iter(new[count:])
+        figures.bare.append(between - start)
+        figures.one.append(time.perf_counter() - between)
+
+
+async def _clients(log: InferenceLog, new: list[Inference], clients: int, rates: list[float]) -> None:
+    rest = iter(new)
 
     async def client() -> None:
         for record in rest:
             await log.aio.append(record)
 
     start = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(CLIENTS)))
-    figures.rate_of_eight.append((len(new) - count) / (time.perf_counter() - start))
+    await asyncio.gather(*(client() for _ in range(clients)))
+    rates.append(len(new) / (time.perf_counter() - start))
 
 
 def run(folder: Path, rounds: int = 10, count: int = 200) -> dict[str, Figures]:

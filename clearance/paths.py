@@ -16,6 +16,9 @@ EXTRA_LOCKS = {name: Path(f"requirements-{name}.lock") for name in _EXTRAS}
 """The lock of each optional library, by the name of its module and of its group in pyproject.toml."""
 POLICIES = Path("policies")
 
+REASON_TEXTS = Path("reasons.yaml")
+"""What people read for a feature that is a reason for a denial."""
+
 EXTERNAL = Path("external")
 """What was made elsewhere: model files, tables of answers, lists of the rows that trained them."""
 
@@ -40,6 +43,7 @@ FAIRNESS = REPORTS / "fairness.json"
 EXPLANATION = REPORTS / "explanation.json"
 EVIDENCE = (VALIDATION_RAW, SPLIT, VALIDATION_PREPARED, TRAINING, PERFORMANCE, FAIRNESS, EXPLANATION)
 """The evidence documents that a rule of a policy may read."""
+REASONS = REPORTS / "reasons.json"
 VERDICT = REPORTS / "verdict.json"
 REPORT_PAGE = REPORTS / "report.html"
 IMPACT_TABLE = REPORTS / "impact.csv"

@@ -33,7 +33,7 @@ SHARED_WORKER = frozenset(
 GOVERNANCE = (
     *("test_attempts.py", "test_contract.py", "test_lapse.py", "test_void.py"),
     *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
-    "test_external_tables.py",
+    *("test_external_tables.py", "test_decisions_cli.py"),
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *(
@@ -41,6 +41,7 @@ GOVERNANCE = (
         "test_shadow.py",
         "test_serving.py",
         "test_serving_api.py",
+        "test_serving_features.py",
         "test_track_candidates.py",
         "test_verify.py",
     ),
@@ -56,6 +57,8 @@ HEAVY = (
     *("test_sampled_data.py", "test_sampling.py", "test_snapshot.py", "test_train.py", "test_validate.py"),
     *("test_external_files.py", "test_external_sandbox.py", "test_validate_model.py", "test_workspace.py"),
     *("test_observed_table.py", "test_workspace.py"),
+    *("test_inference_log_crashes.py", "test_inference_log_faults.py"),
+    *("test_contributions_exact.py", "test_reasons.py", "test_row_plan.py"),
 )
 """Files that fit models, validate tables, run DVC, or read and write MLflow's store."""
 

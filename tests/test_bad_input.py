@@ -22,7 +22,7 @@ from clearance.errors import ExitCode
 SOURCE = Path("data/source/applicants.csv")
 CHAIN = [
     *("ingest", "validate raw", "prepare", "validate prepared", "train", "score"),
-    *("evaluate", "assess", "explain", "judge"),
+    *("evaluate", "assess", "explain", "reasons", "judge"),
 ]
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,12 +63,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("params.yaml").write_text(yaml.safe_dump(params))
     policy = yaml.safe_load((ROOT / "policies/demo.yaml").read_text())
     policy |= {"attributes": ["gender"], "favourable": {"target": "invited", "value": "yes"}}
+    del policy["reasons"]  # about credit
     for rule in policy["rules"]:
         if "attributes" in rule:
             rule["attributes"] = ["gender"]
     Path("policies").mkdir()
     Path("policies/hiring.yaml").write_text(yaml.safe_dump(policy))
-    for name in ("requirements.lock", "policies/trusted_types.yaml"):
+    for name in ("requirements.lock", "policies/trusted_types.yaml", "reasons.yaml"):
         Path(name).write_bytes((ROOT / name).read_bytes())
     return tmp_path
 

@@ -16,8 +16,9 @@ from clearance import cli, inference_log, ledger
 from clearance.errors import ClearanceError, ExitCode
 from clearance.inference_log import InferenceLog, records, settings
 from clearance.inference_log.retention import MARGIN
+from clearance.inference_log.seals import Seals
 from clearance.promotion import inference_trail, session
-from tests.support import inferences
+from tests.support import disks, inferences
 from tests.support.inferences import inference
 
 ROOT = Path(__file__).parent.parent
@@ -154,6 +155,34 @@ def test_without_a_log_there_is_nothing_to_verify(root: Path) -> None:
     with pytest.raises(ClearanceError) as error, inference_trail.opened(root):
         pass
     assert error.value.code == "inference_log.no_log"
+
+
+def test_an_auditor_needs_no_key_file(root: Path, log: InferenceLog) -> None:
+    log.append(*(inference() for _ in range(3)))
+    run("seal", "--as", "otto")
+    settings.key_path(root).rename(root / "elsewhere")
+    document = json.loads(run("verify", "--json").output)
+    assert (document["ok"], document["authenticated"], document["sealed"]) == (True, False, 3)
+    assert run("verify").output.startswith("note: ")
+    assert not settings.key_path(root).exists()
+    settings.key_path(root).write_text(f"{'0' * 64}\n")
+    settings.key_path(root).chmod(0o600)
+    assert run("verify").exit_code == ExitCode.ERROR
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_copy_that_nobody_may_write_verifies(root: Path, tmp_path: Path, closed: bool) -> None:
+    with inference_log.open(settings.address(root), settings.key_path(root)) as log:
+        log.append(*(inference() for _ in range(3)))
+        backup = tmp_path / "backup"
+        if not closed:  # what is committed lies in the write-ahead log
+            shutil.copytree(root / ".clearance", backup, ignore=shutil.ignore_patterns("*-shm"))
+    if closed:
+        shutil.copytree(root / ".clearance", backup)
+    with disks.read_only(backup):
+        address = f"sqlite:///{backup}/inference.db"
+        report = inference_log.audit(address, backup / "inference.key", lambda _: Seals(segments=()))
+        assert (report.ok, report.records, report.authenticated) == (True, 3, True)
 
 
 def test_the_policy_says_whether_decisions_may_wait(root: Path) -> None:

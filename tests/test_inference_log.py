@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from clearance import canonical_json, inference_log
 from clearance.errors import DataError
-from clearance.inference_log import records
+from clearance.inference_log import database, records
 from tests.support import inferences
 from tests.support.codes import raises
 from tests.support.inferences import inference, opened
@@ -132,10 +132,35 @@ def test_a_read_is_recorded_before_it_is_answered(address: str, tmp_path: Path) 
 
 def test_records_are_chained_over_processes(address: str, tmp_path: Path) -> None:
     with opened(address, tmp_path) as one, opened(address, tmp_path) as two:
-        receipts = [log.append(inference())[0] for log in (one, two, one, two)]
-        assert [receipt.sequence for receipt in receipts] == [1, 2, 3, 4]
+        turns = (one, two, one, one, one, one, two, one, one, two, two, two)  # alone for a while, then not
+        receipts = [log.append(inference(subject=f"s{turn % 3}"))[0] for turn, log in enumerate(turns)]
+        assert [receipt.sequence for receipt in receipts] == list(range(1, 13))
         assert one.id == two.id
         assert one.verify().ok
+
+
+def test_a_commit_is_durable_when_it_returns(address: str, tmp_path: Path) -> None:
+    with opened(address, tmp_path) as log:
+        log.append(inference())
+        connection = log.store._connection
+        assert connection is not None
+        if address.startswith("sqlite"):
+            settings_ = [connection.rows(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous")]
+            assert settings_ == ["wal", 2]
+        else:
+            assert connection.rows("SHOW synchronous_commit") == [("on",)]
+
+
+def test_postgresql_reads_no_whole_table_for_an_append(tmp_path: Path, address: str) -> None:
+    if address.startswith("sqlite"):
+        return
+    with opened(address, tmp_path) as log:
+        log.append(inference())
+        with log.store.opened() as opened_:
+            plan = str(opened_.connection.rows(f"EXPLAIN {database._LAST}"))
+            found = str(opened_.connection.rows(f"EXPLAIN {database._HEAD}"))
+    assert "Index Scan" in plan
+    assert "Join" not in plan + found
 
 
 def test_concurrent_callers_share_commits_and_get_their_own_receipts(address: str, tmp_path: Path) -> None:

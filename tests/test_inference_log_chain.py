@@ -268,6 +268,21 @@ def test_nothing_is_appended_to_or_sealed_over_a_damaged_end(template: Template,
         assert not list(ledger.entries(book, kind=ledger.EntryKind.INFERENCE_SEGMENT))
 
 
+def test_content_cannot_be_moved_to_another_record(damage: Damage) -> None:
+    """Not even by somebody who can make the chain again: a seal is bound to its place and its header."""
+    rows = list(damage.rows)
+    one, other = rows[-2], rows[-1]
+    assert one.key == other.key
+    rows[-2:] = [replace(one, sealed=other.sealed), replace(other, sealed=one.sealed)]
+    damage.write(again(rows, damage.log, damage.keyring), head=True, keys=damage.keyring)
+    damage.database.close()
+    with (
+        opened(f"sqlite:///{damage.folder}/log.db", damage.folder) as log,
+        raises("inference_log.unreadable_record", id=one.id),
+    ):
+        log.read(one.id, reader="ada", reason="audit")
+
+
 def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
     """A stream: what verification holds at once is far less than the log."""
     import tracemalloc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from clearance import inference_log
 from clearance.errors import ClearanceError, DataError, TransientError
 from clearance.inference_log import InferenceLog, SpoolSettings, faults
+from clearance.inference_log.database import PostgresConnection
 from tests.support import disks, inferences, postgres
 from tests.support.codes import raises
 from tests.support.inferences import inference, opened
@@ -41,8 +43,10 @@ def test_a_database_that_is_gone_is_never_made_again(tmp_path: Path) -> None:
     with opened(address, tmp_path, patience=PATIENCE) as log:
         log.append(inference())
         with inferences.away(address):
-            with raises("inference_log.unavailable"):
-                log.append(inference())
+            for _ in range(4):
+                with raises("inference_log.unavailable"):
+                    log.append(inference())
+                time.sleep(0.1)  # it tries again
             assert not (tmp_path / "log.db").exists()
 
 
@@ -126,6 +130,37 @@ def test_a_connection_that_the_server_ended_is_made_again(tmp_path: Path, databa
             )
         log.append(inference())
         assert log.verify().records == 2
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_repeated(
+    tmp_path: Path, database: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways to commit: the first appends lock the head, later ones append at once."""
+    with opened(database, tmp_path, patience=PATIENCE) as log:
+        for _ in range(times):
+            log.append(inference())
+        answers: list[Any] = []
+        for name in ("commit", "append_at_once"):
+            original = getattr(PostgresConnection, name)
+            monkeypatch.setattr(PostgresConnection, name, _answer_lost(original, answers))
+        (receipt,) = log.append(inference())
+        monkeypatch.undo()
+        assert answers[0] is (None if times == 1 else True)
+        assert (receipt.sequence, receipt.spooled) == (times + 1, False)
+        report = log.verify()
+        assert (report.ok, report.records) == (True, times + 1)
+
+
+def _answer_lost(function: Any, answers: list[Any]) -> Any:
+    def call(*arguments: Any, **options: Any) -> Any:
+        answer = function(*arguments, **options)
+        answers.append(answer)
+        if len(answers) == 1:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        return answer
+
+    return call
 
 
 @pytest.fixture

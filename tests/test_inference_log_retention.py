@@ -19,7 +19,7 @@ from clearance.inference_log import InferenceLog, retention, seals
 from clearance.inference_log.seals import LedgerAccess
 from clearance.ledger import EntryKind, times
 from clearance.ledger.events import InferenceDeletionEvent
-from clearance.policy.inference_log_terms import RetentionPeriod
+from clearance.policy.inference_log_terms import RetentionPeriod, add_months
 from tests.support import inferences
 from tests.support import ledger_samples as samples
 from tests.support.codes import raises
@@ -190,7 +190,7 @@ def test_a_key_file_that_does_not_fit_is_refused(
 
 @given(st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2200, 1, 1)), st.integers(1, 60))
 def test_a_month_ends_on_the_same_day_or_the_first_after_it(at: dt.datetime, months: int) -> None:
-    end = retention.add_months(at, months)
+    end = add_months(at, months)
     assert end.time() == at.time()
     whole = at.year * 12 + at.month + months
     same_month = end.year * 12 + end.month == whole
@@ -260,6 +260,24 @@ def test_a_deletion_that_nobody_recorded_is_found(
     )
     report = log.verify(seals.read(access.entries, log.id))
     assert [finding.fault for finding in report.findings] == ["missing"]
+
+
+def test_a_deletion_before_the_end_of_its_own_periods_does_not_count(
+    log: InferenceLog, access: LedgerAccess, clock: Clock, address: str
+) -> None:
+    """Recorded past the commands, by somebody with the right."""
+    log.append(inference(), inference())
+    (segment,) = log.seal(access, size=2)
+    clock.now = START + 20 * DAY
+    access.record(
+        InferenceDeletionEvent(
+            **{"log": log.id, "segment": 1, "last": 2, "head": segment.head, "months": {"mine": 1}},
+            **{"ended": times.stamp(START), "reason": "so"},
+        )
+    )
+    inferences.change(address, "DELETE FROM clearance_inference_records")
+    report = log.verify(seals.read(access.entries, log.id))
+    assert {finding.fault for finding in report.findings} == {"cut"}
 
 
 def test_what_is_not_sealed_is_not_deleted(log: InferenceLog, access: LedgerAccess, clock: Clock) -> None:

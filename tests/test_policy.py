@@ -22,6 +22,8 @@ from clearance.policy import (
     judgement,
     policy_file,
     project_verdict,
+    reason_terms,
+    serving_terms,
     test_set_limit,
 )
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
@@ -741,6 +743,9 @@ def test_the_policy_guide_names_every_key() -> None:
         inference_log_terms.RetentionPeriod,
         inference_log_terms.SegmentSize,
         comparison_terms.ComparisonTerms,
+        reason_terms.ReasonTerms,
+        serving_terms.ServingTerms,
+        serving_terms.ServingTerms,
         comparison_terms.FirstVersion,
         comparison_terms.QualityMargin,
     ):

@@ -64,6 +64,7 @@ class Newcomer:
         self.params = copy.deepcopy(PARAMS)
         self.policy = yaml.safe_load((ROOT / "policies/demo.yaml").read_text())
         self.policy |= {"attributes": ["gender"], "favourable": {"target": "invited", "value": "yes"}}
+        del self.policy["reasons"]  # about credit
         for rule in self.policy["rules"]:
             if "attributes" in rule:
                 rule["attributes"] = ["gender"]
@@ -127,6 +128,17 @@ def of(key: str, value: Any) -> Callable[[Newcomer], None]:
 def in_policy(key: str, value: Any) -> Callable[[Newcomer], None]:
     """The mistake of a key of the policy."""
     return lambda newcomer: newcomer.policy.update({key: value})
+
+
+def reasoned(texts: str) -> Callable[[Newcomer], None]:
+    """A policy that says how refusals are reasoned, and this content of reasons.yaml."""
+
+    def spoil(newcomer: Newcomer) -> None:
+        terms = {"kind": "legal", "source": "12 CFR 1002.9(b)(2)", "valid_from": "2026-01-01"}
+        newcomer.policy |= {"reasons": terms}
+        (newcomer.root / "reasons.yaml").write_text(texts)
+
+    return spoil
 
 
 def in_rule(name: str, **keys: Any) -> Callable[[Newcomer], None]:
@@ -493,6 +505,18 @@ WARNINGS = {
     ),
     "a policy that wants other people": (a_pack, "preflight.demo_people"),
     "a contract that is not pinned": (a_pack, "preflight.contract_not_pinned"),
+    "a reason without a text": (
+        reasoned("texts: {skill: Skill in the trade, years: Years of work}"),
+        "preflight.reason_text",
+    ),
+    "a reason that says nothing": (
+        reasoned("texts: {skill: Internal standards, years: Years of work, city: Town}"),
+        "preflight.reason_text",
+    ),
+    "a reason that is no feature": (
+        reasoned("texts: {skill: Skill in the trade, years: Years of work, city: Town, skil: Skill}"),
+        "preflight.reason_of_no_feature",
+    ),
     "a time as a feature": (of("data.features", ["skill", "applied"]), "preflight.time_as_feature"),
     "a target of more than two values": (
         of(
@@ -892,3 +916,18 @@ def test_a_parser_that_another_thread_interrupts_is_asked_again(
         assert (source is None) == (failures == 100)
     finally:
         class_source._parse.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(None, "reasons.texts_missing"), ("texts: [skill]", "reasons.texts_not_valid")]
+)
+def test_texts_that_cannot_be_read_block_a_run(content: str | None, code: str, newcomer: Newcomer) -> None:
+    reasoned(content or "")(newcomer)
+    if content is None:
+        (newcomer.root / "reasons.yaml").unlink()
+    assert newcomer.check() == {code: True}
+
+
+def test_texts_for_every_feature_are_no_problem(newcomer: Newcomer) -> None:
+    reasoned("texts: {skill: Skill in the trade, years: Years of work, city: Town}")(newcomer)
+    assert newcomer.check() == {}

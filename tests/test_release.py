@@ -728,3 +728,47 @@ def test_compliances_list_names_the_demos_model_and_an_existing_policy() -> None
 
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     assert authorised.find(ROOT, settings["name"]).policy == Path(settings["policy"]["file"])
+
+
+REASONS = {"kind": "legal", "source": "12 CFR 1002.9(b)(2)", "valid_from": "2026-01-01"}
+STATED: dict[str, Any] = {
+    "policy": {
+        **{"id": "test", "version": "1", "source": "12 CFR 1002.9(b)(2)", "method": "near_cutoff"},
+        **{"band": 0.2, "minimum_rows": 30, "at_most": 4, "near_share": 0.9, "key_factors": False},
+        "required": True,
+    },
+    "near_cutoff": {"rows": 40, "means": {"income": 0.1}},
+}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "why"),
+    [
+        (STATED, None),
+        (None, "reports/reasons.json"),
+        ({"not_evaluated": "the policy was another one"}, "reports/reasons.json"),
+        (STATED | {"text_problems": ["`income` has no text"]}, "`income` has no text"),
+        (STATED | {"insufficient": "only 3 tune rows"}, "only 3 tune rows"),
+        (STATED | {"not_evaluated": "no exact contributions"}, "no exact contributions"),
+        (
+            STATED | {"not_evaluated": "no contributions", "policy": STATED["policy"] | {"required": False}},
+            None,
+        ),
+        (
+            STATED | {"text_problems": ["no text"], "policy": STATED["policy"] | {"required": False}},
+            "no text",
+        ),
+    ],
+)
+def test_a_version_whose_denials_cannot_be_reasoned_is_not_promoted(
+    reasons: dict[str, Any] | None, why: str | None, settle: Settle
+) -> None:
+    """Neither without the document, nor with a text that no notice may state; unless the policy allows it."""
+    receipt = track_and_release(settle(policy={"reasons": REASONS}, reasons=reasons))
+    assert receipt["is_champion"] == (why is None)
+    assert why is None or why in receipt["reason"]
+
+
+def test_a_policy_without_reasons_asks_for_none(settle: Settle) -> None:
+    receipt = track_and_release(settle(reasons=STATED | {"text_problems": ["no text"]}))
+    assert receipt["is_champion"]

@@ -2,8 +2,12 @@
 
 import dataclasses
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -32,6 +36,7 @@ from clearance.models import encoding, group_thresholds, row_plan, scoring
 from clearance.models.plan import columns, machine_code, proof, trees
 from tests.support import learnable, nightly
 
+ROOT = Path(__file__).parent.parent
 FEATURES = list(learnable.FEATURES)
 TABLE = learnable.table(900)
 KINDS = scoring.kinds(TABLE[FEATURES], {"grade": "text"})
@@ -133,6 +138,17 @@ def test_any_row_has_the_score_of_the_pipeline_or_both_refuse(row: tuple[Any, ..
         assert refused.value.code == "models.row_refused"
     else:
         assert abs(plan.score([row])[0] - expected) <= proof.CLOSE
+
+
+@pytest.mark.parametrize("name", ["logistic", "boosting"])
+def test_one_row_is_enough_to_make_up_others(name: str) -> None:
+    """A server has no table: from one example come rows of many scores, on both sides of the threshold."""
+    pipeline, plan, threshold = planned(name)
+    rows = proof.generate(plan, TABLE[FEATURES].head(1).assign(grade="1"), 800, seed=2)
+    assert proof.prove(plan, pipeline, rows, threshold).holds
+    scores = [score for score in proof._planned(plan, proof.values(rows)) if score is not None]
+    assert len(set(scores)) > 150
+    assert 0.05 < np.mean(np.array(scores) >= threshold) < 0.95
 
 
 def test_one_row_at_a_time_or_all_at_once_is_the_same() -> None:
@@ -322,3 +338,26 @@ def test_machine_code_is_compiled_although_the_compiler_is_turned_off() -> None:
     assert isinstance(compiled, numba.core.registry.CPUDispatcher)
     assert compiled(2.0) == 4.0
     assert SETTINGS.DISABLE_JIT
+
+
+def test_machine_code_is_kept_between_processes(tmp_path: Path) -> None:
+    """A server must not compile at each start, although the compiler is turned off."""
+    (tmp_path / "kept.py").write_text(
+        "from clearance.models.plan import machine_code\n\n\n"
+        "@machine_code.compiled\ndef smallest(values):\n    return min(values[0], values[1])\n"
+    )
+    program = (
+        "import numpy, kept\nkept.smallest(numpy.ones(2))\n"
+        "stats = kept.smallest.stats\nprint(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
+    )
+    variables = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path / "numba"),
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
+    }
+    command = [sys.executable, "-c", program]
+    counts = [
+        subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
+    ]
+    assert counts == [["0", "1"], ["1", "0"]]

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ from clearance.errors import (
 )
 from clearance.serving import faults, served_model
 from clearance.serving.access import Role
-from clearance.serving.champion import Champion
+from clearance.serving.champion import Champion, Sight
 from clearance.serving.served_model import ServedModel
 from tests.support import governed, judged, serving
 from tests.support.governed import Place
@@ -63,10 +62,10 @@ class World:
             raise self.answer
         return self.answer
 
-    def _look(self, _: Path) -> Any:
+    def _look(self, _: Path) -> Sight:
         if self.away:
             raise UnavailableError("away", "wait")
-        return self.seen
+        return Sight(entries=self.seen, digest="", alias=1)
 
 
 def unsound() -> ClearanceError:
@@ -139,6 +138,19 @@ def test_what_cannot_be_checked_any_more_stops_after_the_policys_minutes_and_goe
     world.away = False
     champion.refresh()
     assert champion.status().decides
+
+
+def test_a_ledger_that_lost_entries_retires_nobody_and_is_not_asked_for_long() -> None:
+    world = World()
+    champion = world.champion()
+    champion.start()
+    world.seen, world.answer = -1, faults.NO_CHAMPION(name="m")
+    champion.refresh()
+    assert champion.status().decides
+    assert champion.status().fault.code == "serving.ledger_behind"
+    world.seconds = 60 * champion.deciding().policy.serving.unchecked_minutes + 1
+    champion.refresh()
+    assert not champion.status().decides
 
 
 def test_a_clock_that_starts_after_the_override_ended_serves_nothing() -> None:

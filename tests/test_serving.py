@@ -1,6 +1,8 @@
 """The decision server: decisions on record before they leave, roles, repeats, replays, reviews, errors."""
 
 import contextlib
+import json
+import math
 import socket
 import sqlite3
 import time
@@ -15,6 +17,7 @@ import pytest
 from clearance.inference_log import Inference
 from clearance.models import scoring
 from clearance.params.data import Column
+from clearance.reasons import decision
 from clearance.serving import answers, bodies, connections, input_checks
 from clearance.serving.access import AccessSettings, KeyHolder, Role
 from tests.support import serving
@@ -44,11 +47,11 @@ def test_a_decision_is_the_models_own(served: Running) -> None:
     answer = served.predict({"features": ROW, "entity": "E-1"}, OTHER).json()
     frame = pd.DataFrame([ROW, OTHER], dtype=object)
     expected = scoring.score(model.pipeline, frame)
-    for decision, score in zip(answer["decisions"], expected, strict=True):
-        assert abs(decision["score"] - score) <= 1e-12
-        assert decision["threshold"] == model.threshold
-        assert decision["decision"] == ("favourable" if score >= model.threshold else "unfavourable")
-        assert decision["version"] == 1
+    for decided, score in zip(answer["decisions"], expected, strict=True):
+        assert abs(decided["score"] - score) <= 1e-12
+        assert decided["threshold"] == model.threshold
+        assert decided["decision"] == ("favourable" if score >= model.threshold else "unfavourable")
+        assert decided["version"] == 1
     assert answer["decisions"][0]["entity"] == "E-1"
 
 
@@ -86,14 +89,8 @@ def test_a_replay_computes_every_bit_again(served: Running) -> None:
     with served.client(Role.READ) as client:
         replay = client.post(f"/v1/decisions/{answer['id']}/replay", params={"reason": "an audit"}).json()
     assert replay["same"] is True
-    assert (
-        replay["computed"]
-        == replay["recorded"]
-        == {
-            "score": answer["score"],
-            "decision": answer["decision"],
-        }
-    )
+    assert replay["computed"] == replay["recorded"]
+    assert replay["computed"]["score"] == answer["score"]
 
 
 def test_a_replay_says_so_when_the_bits_are_others(served: Running) -> None:
@@ -293,6 +290,10 @@ def test_the_open_protocol_gives_the_same_decisions(served: Running) -> None:
         assert outputs["decision"] == [expected["decision"]]
         assert answer.json()["id"] == "q"
         assert read(served, outputs["decision_id"][0]).json()["score"] == expected["score"]
+        body = json.dumps({"inputs": tensors}).encode()
+        unstated = client.post("/v2/models/loan-approval/infer", content=body)  # as Triton's client does
+        assert unstated.status_code == 200
+        assert client.post("/v1/predict", content=body).status_code == 415
         for path in ("/v2/models/other", "/v2/models/loan-approval/versions/2"):
             missing = client.get(path)
             assert missing.status_code == 404
@@ -349,3 +350,72 @@ def test_nothing_is_answered_that_is_not_on_record(tmp_path: Path) -> None:
         while served.predict(ROW).status_code != 200:
             assert time.monotonic() < end
             time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def reasoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("reasoned")
+    with serving.running(folder, serving.fixed(serving.reasoned_model)) as running:
+        yield running
+
+
+DENIED = {"amount": 120.0, "purpose": "car", "ratio": 0.05}
+
+
+def test_a_denial_has_its_reasons_and_a_favourable_decision_none(reasoned: Running) -> None:
+    model = serving.reasoned_model()
+    assert model.reasoner is not None
+    good, bad = reasoned.predict(ROW | {"ratio": 0.95}, DENIED).json()["decisions"]
+    assert (good["decision"], good["reasons"]) == ("favourable", [])
+    assert "reasons_method" not in good
+    expected = decision.explain_decision(model.reasoner, tuple(DENIED[c.name] for c in model.inputs))
+    assert bad["decision"] == "unfavourable"
+    assert bad["reasons_method"] == "near_cutoff"
+    assert [reason["feature"] for reason in bad["reasons"]] == [r.feature for r in expected.principal]
+    assert [reason["text"] for reason in bad["reasons"]] == [r.text for r in expected.principal]
+    assert bad["reasons"][0]["feature"] == "ratio"
+    shortfalls = [reason["shortfall"] for reason in bad["reasons"]]
+    assert shortfalls == sorted(shortfalls, reverse=True) and min(shortfalls) > 0
+
+
+def test_contributions_are_shown_on_request_and_add_up(reasoned: Running) -> None:
+    model = serving.reasoned_model()
+    rows = [{"features": row} for row in (ROW, OTHER, DENIED)]
+    with reasoned.client() as client:
+        asked = client.post("/v1/predict", json={"rows": rows, "contributions": True}).json()["decisions"]
+    for answer in asked:
+        margin = math.log(answer["score"] / (1 - answer["score"]))
+        assert abs(answer["contributions_base"] + sum(answer["contributions"].values()) - margin) <= 1e-9
+        assert set(answer["contributions"]) == {column.name for column in model.inputs}
+    assert "contributions" not in reasoned.predict(ROW).json()["decisions"][0]
+
+
+def test_a_denial_is_on_record_with_its_reasons_and_replayed_with_them(reasoned: Running) -> None:
+    headers = {"Idempotency-Key": "denial-1"}
+    (answer,) = reasoned.predict(DENIED, **headers).json()["decisions"]
+    assert reasoned.predict(DENIED, **headers).json()["decisions"] == [answer]
+    document = read(reasoned, answer["id"]).json()
+    assert document["reasons"] == answer["reasons"]
+    assert document["details"]["reasons_method"] == "near_cutoff"
+    with reasoned.client(Role.READ) as client:
+        replay = client.post(f"/v1/decisions/{answer['id']}/replay", params={"reason": "an audit"}).json()
+    assert replay["same"] is True
+    assert replay["computed"]["reasons"] == answer["reasons"]
+
+
+def test_where_no_reasons_can_be_given_the_answer_says_why(served: Running) -> None:
+    (answer,) = served.predict(DENIED).json()["decisions"]
+    assert answer["reasons"] == []
+    assert answer["reasons_not_given"]
+
+
+def test_contributions_that_do_not_add_up_are_a_fault_and_never_an_answer(tmp_path: Path) -> None:
+    model = serving.reasoned_model()
+    assert model.reasoner is not None
+    wrong = replace(model.reasoner.explainer, base=model.reasoner.explainer.base + 1e-6)
+    planted = replace(model, reasoner=replace(model.reasoner, explainer=wrong))
+    with serving.running(tmp_path, serving.fixed(lambda: planted)) as served:
+        response = served.predict(DENIED)
+        assert (response.status_code, code(response)) == (500, "reasons.not_additive")
+        assert served.predict(ROW | {"ratio": 0.95}).status_code == 200
+        assert served.log.verify().records == 1

@@ -29,7 +29,7 @@ from clearance.inference_log.database import RECORDS
 from clearance.metrics import intervals, paired
 from clearance.promotion import faults as promotion_faults
 from clearance.promotion.challenger import Challenger
-from clearance.serving import faults, served_model, shadow, shadow_summary
+from clearance.serving import faults, live, served_model, shadow, shadow_summary
 from clearance.serving.access import Role
 from clearance.serving.champion import Champion
 from clearance.serving.live import Live
@@ -568,3 +568,23 @@ def test_the_command_prints_the_comparison(place: Place) -> None:
     for words in (["2", "--off", "--reason", "r"], ["2"], ["--off"]):
         with pytest.raises(click.UsageError):
             place.command("shadow", *words)
+
+
+def test_a_server_that_stops_does_not_wait_for_a_challenger_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "SECONDS_TO_STOP", 0.2)
+    free, ended = threading.Event(), threading.Event()
+
+    def hang(_: threading.Event) -> None:
+        free.wait(60)
+
+    def work(stop: threading.Event) -> None:
+        assert stop.wait(60)
+        ended.set()
+
+    with live._threads([hang, work]):
+        pass  # would wait for a minute
+    assert not free.is_set()
+    free.set()
+    assert ended.wait(60)

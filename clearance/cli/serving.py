@@ -42,7 +42,7 @@ def serve(host: str, port: int, certificate: Path | None, key: Path | None) -> i
 )
 @process.exit_with_status
 def serve_key(name: str, roles: tuple[str, ...]) -> int:
-    """Create an API key for the caller NAME of the decision server.
+    """Create an API key for caller NAME of the server.
 
     The key is shown once; the lines below it go into policies/serving.yaml, which holds only its digest.
     """
@@ -64,10 +64,10 @@ def serve_key(name: str, roles: tuple[str, ...]) -> int:
 @click.option("--caller", metavar="NAME", default="batch", show_default=True, help="Who asks, on record.")
 @process.exit_with_status
 def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
-    """Decide about every row of the Parquet file TABLE with the champion.
+    """Decide about every row of a Parquet file.
 
-    Every decision is on record as if it had been asked for over HTTP. Run again after an interruption, it
-    goes on with the decisions that are on record.
+    TABLE has a column for each feature. Every decision is on record as over HTTP. Run again after an
+    interruption, it goes on with the decisions that are on record.
     """
     root = process.enter_project()
     from rich.progress import Progress

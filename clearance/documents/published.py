@@ -9,6 +9,7 @@ from clearance.documents import catalogue, codec
 from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.evidence_document import Document, MeasuredDocument
 from clearance.documents.origin_document import OriginDocument
+from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.release_receipt import ReleaseReceipt
 from clearance.documents.scores_document import ScoresDocument
 from clearance.documents.verdict_document import VerdictDocument
@@ -17,6 +18,7 @@ DOCUMENTS: Mapping[str, type[Document] | type[MeasuredDocument]] = {
     **catalogue.EVIDENCE,
     "origin": OriginDocument,
     "scores": ScoresDocument,
+    "reasons": ReasonsDocument,
     "verdict": VerdictDocument,
     "comparison": ComparisonDocument,
     "release": ReleaseReceipt,

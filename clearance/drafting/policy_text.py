@@ -23,6 +23,8 @@ from clearance.preflight import suggestions
 DEMO = "demo"
 _SCHEMA = "# yaml-language-server: $schema=policy.schema.json"
 _RULE = re.compile(r"(?m)^  - id: ")
+_REASONS = re.compile(r"^reasons:.*\n(?:[ ].*\n|\n(?=[ ]))*\n?", re.MULTILINE)
+"""The demo's terms of Regulation B: they are about credit, and a project of another kind has none."""
 _ATTRIBUTES = re.compile(r"^(\s*attributes: )\[([^\]]*)\]", re.MULTILINE)
 
 
@@ -54,6 +56,7 @@ def fit(
     text = known[pack].read_text(encoding="utf-8")
     head, *rules = _RULE.split(text)
     head = _without_header(head)
+    head = _REASONS.sub("", head)
     head = _replace(head, r"^id: .*$", f"id: {params_text.scalar(name)}")
     head = _replace(head, r"^version: .*$", 'version: "1"')
     head = _replace(head, r"^title: (.*)$", f"title: {_title(pack, known[pack], name)}")

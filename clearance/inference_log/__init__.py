@@ -10,7 +10,7 @@ still verifies. Nothing is ever dropped silently: the store is away, full or loc
 coded fault. Every read is a record itself. This room imports no model and decides nothing.
 """
 
-from clearance.inference_log.log import AsyncInferenceLog, InferenceLog, open  # noqa: A004
+from clearance.inference_log.log import AsyncInferenceLog, InferenceLog, audit, open  # noqa: A004
 from clearance.inference_log.records import (
     Erasure,
     Inference,
@@ -49,6 +49,7 @@ __all__ = [
     "ShadowScore",
     "SpoolSettings",
     "Stored",
+    "audit",
     "new_id",
     "open",
 ]

@@ -59,6 +59,23 @@ _TABLES = (
 _ADVISORY = 0x636C656172  # any number that nobody else locks while tables are created
 
 
+_KEY_ARRAYS = "%s::bigint[], %s::text[], %s::bytea[], %s::text[], %s::text[]"
+_RECORD_ARRAYS = (
+    "%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], "
+    "%s::bytea[], %s::bytea[], %s::text[], %s::bytea[]"
+)
+_AT_ONCE = (
+    f"WITH moved AS (UPDATE {HEAD} SET sequence = %s, hash = %s, at = %s, keys = %s, mac = %s "  # noqa: S608
+    f"WHERE mac = %s AND EXISTS (SELECT 1 FROM {RECORDS} WHERE sequence = %s AND hash = %s) "
+    "RETURNING one), "
+    f"made AS (INSERT INTO {KEYS} ({', '.join(KEY_COLUMNS)}) "
+    f"SELECT new.* FROM unnest({_KEY_ARRAYS}) AS new, moved) "
+    f"INSERT INTO {RECORDS} ({', '.join(RECORD_COLUMNS)}) "
+    f"SELECT new.* FROM unnest({_RECORD_ARRAYS}) AS new, moved"
+)
+"""Whoever waits for the head compares its code again afterwards: if others moved it, nothing is written."""
+
+
 class Lookup(NamedTuple):
     """The rows of a query whose `column` has one of the values; no query without values."""
 
@@ -80,12 +97,27 @@ class Connection(Protocol):
     """An open connection. Outside of `begin` and `commit`, each statement is a transaction of its own."""
 
     errors: tuple[type[Exception], ...]
+    appends_at_once: bool
 
     def begin(self, lookups: Sequence[Lookup]) -> Beginning:
         """Begin to write, alone, and look up what cannot change from then on until the commit."""
 
     def together(self) -> AbstractContextManager[Any]:
         """Statements inside, whose results nobody reads there, may be sent together."""
+
+    def append_at_once(
+        self,
+        *,
+        before: tuple[int, str, bytes],
+        after: tuple[int, str, str, int, bytes],
+        keys: Sequence[Sequence[Any]],
+        records: Sequence[Sequence[Any]],
+    ) -> bool:
+        """Append and commit in one statement, if the head is `before` (sequence, hash, code) and all is new.
+
+        Moves the head to `after` (sequence, hash, time, keys, code). False where nothing was written. Only
+        where `appends_at_once`.
+        """
 
     def commit(self) -> None:
         """Commit: what was written is durable when this returns."""
@@ -114,8 +146,8 @@ class Connection(Protocol):
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query one by one, in bounded memory. Only in a snapshot."""
 
-    def scrub(self) -> bool:
-        """Overwrite what was deleted, as far as the database can; False while others still read it."""
+    def scrub(self, *tables: str) -> bool:
+        """Overwrite what was deleted from tables, as far as the database can; False while that must wait."""
 
     def exists(self) -> bool:
         """Whether the tables are there."""
@@ -125,19 +157,25 @@ class Connection(Protocol):
 
 
 _HEAD = f"SELECT sequence, hash, at, keys, erasures, mac FROM {HEAD}"  # noqa: S608
-_LAST = f"SELECT r.hash FROM {HEAD} h JOIN {RECORDS} r ON r.sequence = h.sequence"  # noqa: S608
+_LAST = f"SELECT hash FROM {RECORDS} WHERE sequence = (SELECT sequence FROM {HEAD})"  # noqa: S608
+"""No join: without statistics, PostgreSQL would read the whole table for it."""
 
 
 class SqliteConnection:
     """A connection to an SQLite file."""
 
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    appends_at_once = False
 
-    def __init__(self, url: sa.URL, patience: float, *, create: bool) -> None:
+    def __init__(self, url: sa.URL, patience: float, *, create: bool, name: str | None = None) -> None:
+        """`name`: the URI of a database that nobody may write here, see `ledger.read_only`."""
         self._patience = patience
         self._file = Path(str(url.database))
         self._wal = self._file.with_name(f"{self._file.name}-wal")
         self._inserts: dict[tuple[str, int], str] = {}
+        if name is not None:
+            self._connection = sqlite3.connect(name, uri=True, isolation_level=None)
+            return
         if not self._file.exists():
             if not create:
                 raise sqlite3.OperationalError("the file is gone")
@@ -193,6 +231,9 @@ class SqliteConnection:
 
     def together(self) -> AbstractContextManager[Any]:
         return nullcontext()
+
+    def append_at_once(self, **_values: Any) -> bool:
+        return False
 
     def _begin(self) -> None:
         """Begin, with short pauses while others write: SQLite's own pauses grow to a tenth of a second."""
@@ -262,7 +303,7 @@ class SqliteConnection:
         finally:
             cursor.close()
 
-    def scrub(self) -> bool:
+    def scrub(self, *_tables: str) -> bool:
         try:
             return bool(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
         except sqlite3.OperationalError:
@@ -271,6 +312,8 @@ class SqliteConnection:
 
 class PostgresConnection:
     """A connection to a PostgreSQL database."""
+
+    appends_at_once = True
 
     def __init__(self, url: sa.URL, patience: float) -> None:
         import psycopg  # only where it is used
@@ -322,6 +365,24 @@ class PostgresConnection:
     def together(self) -> AbstractContextManager[Any]:
         return self._connection.pipeline()
 
+    def append_at_once(
+        self,
+        *,
+        before: tuple[int, str, bytes],
+        after: tuple[int, str, str, int, bytes],
+        keys: Sequence[Sequence[Any]],
+        records: Sequence[Sequence[Any]],
+    ) -> bool:
+        from psycopg.errors import UniqueViolation
+
+        columns = [*_columns(keys, KEY_COLUMNS), *_columns(records, RECORD_COLUMNS)]
+        values = [*after, before[2], *before[:2], *map(list, columns)]
+        try:
+            cursor = self._connection.execute(_AT_ONCE.encode(), values)
+        except UniqueViolation:
+            return False
+        return int(cursor.rowcount) == len(records)
+
     def commit(self) -> None:
         self._connection.execute("COMMIT")
 
@@ -365,9 +426,12 @@ class PostgresConnection:
             cursor.execute(statement.replace("?", "%s").encode(), values)
             yield from cursor
 
-    def scrub(self) -> bool:
-        for table in (KEYS, RECORDS):
-            self.run(f"VACUUM {table}")
+    def scrub(self, *tables: str) -> bool:
+        try:
+            for table in tables:
+                self.run(f"VACUUM {table}")
+        except self.errors:
+            return False
         return True
 
 
@@ -378,6 +442,11 @@ def _inode(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> Sequence[Sequence[Any]]:
+    """The rows turned into one list for each column."""
+    return list(zip(*rows, strict=True)) if rows else [()] * len(names)
 
 
 def _any(lookup: Lookup) -> bytes:

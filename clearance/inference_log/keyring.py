@@ -71,11 +71,16 @@ class Keyring:
         self.check = hashlib.sha256(derived("check")).hexdigest()
         """Tells the key file of this log from another; nothing can be derived from it."""
         self._open: dict[int, AESGCM] = {}
+        self._pseudonyms: dict[str, str] = {}
 
     def pseudonym(self, subject: str | None, day: str) -> str:
         """Under which name the store knows the key of a subject; of the day, where there is no subject."""
         name = f"day {day}" if subject is None else f"subject {subject}"
-        return hmac.digest(self._index, name.encode(), "sha256").hex()
+        pseudonym = self._pseudonyms.get(name)
+        if pseudonym is None:
+            pseudonym = hmac.digest(self._index, name.encode(), "sha256").hex()
+            self._pseudonyms[name] = pseudonym
+        return pseudonym
 
     def make(self, number: int) -> bytes:
         """A new key with this number, wrapped."""
@@ -108,6 +113,8 @@ class Keyring:
 
     def trim(self) -> None:
         """Forget every unwrapped key once there are many. Not between taking a key and using it."""
+        if len(self._pseudonyms) > _REMEMBERED:
+            self._pseudonyms.clear()
         if len(self._open) > _REMEMBERED:
             self._open.clear()
 

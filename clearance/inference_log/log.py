@@ -17,7 +17,7 @@ from clearance.inference_log.records import Record
 from clearance.inference_log.retention import Due
 from clearance.inference_log.seals import LedgerAccess, SealedSegment, Seals
 from clearance.inference_log.spool import SpoolSettings
-from clearance.inference_log.store import DatabaseStore, SpoolingStore, SubjectRecords, count_subject
+from clearance.inference_log.store import DatabaseStore, SpoolingStore, SubjectRecords, count_subject, opened
 from clearance.inference_log.transaction import Append, Erase, Look, Receipt, Request, Stored
 from clearance.inference_log.verification import InferenceLogReport
 from clearance.inference_log.worker import Worker
@@ -62,6 +62,18 @@ def open(  # noqa: A001 - used as `inference_log.open`
         yield InferenceLog(id=store.log, store=store, worker=worker, timeout=4 * patience)
     finally:
         worker.close()
+
+
+def audit(
+    address: str, key_path: Path, seals: Callable[[str], Seals], patience: float = PATIENCE
+) -> InferenceLogReport:
+    """Verify the log at a database URL against what `seals` says about its id; the key file may be missing.
+
+    Nothing is written. Raises ConfigurationError when there is no log, or the key file is that of another
+    one.
+    """
+    with opened(database.parse(address), key_path, patience) as log:
+        return verification.verify(log.connection, log.log, log.keyring, seals(log.log))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,30 +121,30 @@ class InferenceLog:
 
         Without the `seals` of the ledger, a chain made again with the key file, or an old copy, is not found.
         """
-        with self.store.opened() as opened:
-            return verification.verify(opened.connection, self.id, opened.keyring, seals)
+        with self.store.opened() as log:
+            return verification.verify(log.connection, log.log, log.keyring, seals)
 
     def seal(
         self, access: LedgerAccess, *, size: int = SEGMENT, before: dt.datetime | None = None
     ) -> tuple[SealedSegment, ...]:
         """Seal every full segment of `size` records into the ledger; see `seals.seal`."""
-        with self.store.opened() as opened:
-            return seals_.seal(opened, access, size=size, before=before)
+        with self.store.opened() as log:
+            return seals_.seal(log, access, size=size, before=before)
 
     def delete_expired(
         self, access: LedgerAccess, *, periods: Sequence[RetentionPeriod], now: dt.datetime, reason: str
     ) -> Due | None:
         """Delete what is past every retention period, and record it in the ledger; see `retention.delete`."""
-        with self.store.opened() as opened:
-            return retention.delete(opened, access, periods=periods, now=now, reason=reason)
+        with self.store.opened() as log:
+            return retention.delete(log, access, periods=periods, now=now, reason=reason)
 
     def count_subject(self, subject: str) -> SubjectRecords:
         """How many records are sealed with the key of a subject, and when the latest was taken.
 
         Raises DataError when there is none.
         """
-        with self.store.opened() as opened:
-            return count_subject(opened, subject)
+        with self.store.opened() as log:
+            return count_subject(log, subject)
 
     @property
     def aio(self) -> AsyncInferenceLog:

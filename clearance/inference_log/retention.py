@@ -17,7 +17,7 @@ from clearance.inference_log.store import LogDatabase
 from clearance.inference_log.transaction import read_head, write_head
 from clearance.ledger import times
 from clearance.ledger.events import InferenceDeletionEvent
-from clearance.policy.inference_log_terms import RetentionPeriod
+from clearance.policy.inference_log_terms import RetentionPeriod, add_months
 
 MARGIN = dt.timedelta(days=2)
 """How long after the longest period a record is still kept: both clocks may be wrong by a day."""
@@ -32,16 +32,6 @@ class Due:
     ended: str
 
 
-def add_months(at: dt.datetime, months: int) -> dt.datetime:
-    """The same day and time so many months later; the first of the next month where there is no such day."""
-    year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
-    try:
-        return at.replace(year=year, month=month + 1)
-    except ValueError:
-        year, month = divmod(year * 12 + month + 1, 12)
-        return at.replace(year=year, month=month + 1, day=1)
-
-
 def due(known: Seals, periods: Sequence[RetentionPeriod], now: dt.datetime) -> Due | None:
     """The oldest segments that are past every period in force since their decisions; None when none is.
 
@@ -53,11 +43,10 @@ def due(known: Seals, periods: Sequence[RetentionPeriod], now: dt.datetime) -> D
     start = known.deleted.number if known.deleted else 0
     for segment in known.segments:
         months = {p.id: p.months for p in periods if p.binds(earliest, now.date())}
-        base = times.parse(max(segment.latest, segment.sealed))
         if segment.number > start:
             if not months:
                 break
-            end = add_months(base, max(months.values()))
+            end = add_months(segment.base, max(months.values()))
             if end + MARGIN >= now:
                 break
             chosen = (*result.segments, segment) if result else (segment,)
@@ -133,7 +122,7 @@ def _delete(opened: LogDatabase, known: Seals, until: SealedSegment, now: str) -
         )
         write_head(connection, replace(head, erasures=head.erasures + 1), opened.keyring)
         connection.commit()
-        connection.scrub()
+        connection.scrub(database.KEYS, database.RECORDS)
 
 
 def _begin(opened: LogDatabase) -> chain.Head:

@@ -18,6 +18,7 @@ from clearance.inference_log.store import LogDatabase
 from clearance.inference_log.transaction import read_row
 from clearance.ledger import Entry, EntryKind, Event, times
 from clearance.ledger.events import InferenceDeletionEvent, InferenceSegmentEvent
+from clearance.policy.inference_log_terms import add_months
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,11 @@ class SealedSegment:
     latest: str
     entry: int
     sealed: str
+
+    @property
+    def base(self) -> dt.datetime:
+        """From when its retention periods count: the latest time that anybody stated for it."""
+        return times.parse(max(self.latest, self.sealed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +70,10 @@ class LedgerAccess:
 
 
 def read(entries: Callable[[EntryKind], Iterable[Entry]], log: str) -> Seals:
-    """What the ledger knows of the log with this id. Raises IntegrityError when an entry cannot be read."""
+    """What the ledger knows of the log with this id. Raises IntegrityError when an entry cannot be read.
+
+    A deletion before the end of the periods that it states itself does not count.
+    """
     segments: dict[int, SealedSegment] = {}
     for entry in entries(EntryKind.INFERENCE_SEGMENT):
         event = entry.read(InferenceSegmentEvent)
@@ -73,7 +82,9 @@ def read(entries: Callable[[EntryKind], Iterable[Entry]], log: str) -> Seals:
     deleted = 0
     for entry in entries(EntryKind.INFERENCE_DELETION):
         deletion = entry.read(InferenceDeletionEvent)
-        if deletion is not None and deletion.log == log:
+        if deletion is None or deletion.log != log or deletion.segment not in segments:
+            continue
+        if add_months(segments[deletion.segment].base, max(deletion.months.values())) <= entry.at:
             deleted = max(deleted, deletion.segment)
     ordered = tuple(segment for _, segment in sorted(segments.items()))
     return Seals(segments=ordered, deleted=segments.get(deleted))

@@ -10,7 +10,7 @@ import datetime as dt
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from clearance.database_urls import DatabaseFault
 from clearance.errors import ClearanceError, TransientError
 from clearance.inference_log import chain, database, faults, keyring, records
 from clearance.inference_log.chain import Head
-from clearance.inference_log.database import Connection
+from clearance.inference_log.database import Connection, SqliteConnection
 from clearance.inference_log.keyring import Keyring
 from clearance.inference_log.records import EncodedRecord, Refusal
 from clearance.inference_log.spool import Spool, SpoolContent, SpoolSettings
 from clearance.inference_log.transaction import Append, Receipt, Request, Result, Writer
+from clearance.ledger import read_only
 from clearance.ledger.address import file_of
 
 _IDENTITY = f"SELECT log, format, key_check FROM {database.LOG}"  # noqa: S608
@@ -93,6 +94,41 @@ def establish(connection: Connection, url: sa.URL, key_path: Path) -> tuple[str,
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuditedDatabase:
+    """A connection to the database of a log, with the log's id and its keys, if their file is here."""
+
+    connection: Connection
+    log: str
+    keyring: Keyring | None
+
+
+@contextmanager
+def opened(url: sa.URL, key_path: Path, patience: float) -> Iterator[AuditedDatabase]:
+    """The log in a database, to be verified; without its keys where there is no key file.
+
+    Raises ConfigurationError when there is no log, or the key file cannot be used or is that of another one.
+    """
+    file = file_of(url)
+    if file is not None and not file.exists():
+        raise faults.NO_LOG(database=database_urls.label(url))
+    with ExitStack() as stack:
+        if file is not None and not read_only.is_writable(file):
+            name = stack.enter_context(read_only.uri(file))
+            connection: Connection = SqliteConnection(url, patience, create=False, name=name)
+        else:
+            connection = database.connect(url, patience)
+        stack.callback(connection.close)
+        stack.enter_context(database.translated(url))
+        log = identity(connection, url)
+        if log is None:
+            raise faults.NO_LOG(database=database_urls.label(url))
+        keys = keyring.load(key_path, log) if key_path.exists() else None
+        if keys is not None and keys.check != key_check(connection, url):
+            raise faults.WRONG_KEY(path=key_path)
+        yield AuditedDatabase(connection=connection, log=log, keyring=keys)
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogDatabase:
     """A connection of its own to the database of a log, with the log's id and keys."""
 
@@ -112,8 +148,8 @@ class SubjectRecords:
 def count_subject(opened: LogDatabase, subject: str) -> SubjectRecords:
     """What the log has sealed for a subject. Raises DataError when there is nothing."""
     query = (
-        f"SELECT COUNT(*), MAX(r.at) FROM {database.RECORDS} r "  # noqa: S608
-        f"JOIN {database.KEYS} k ON k.number = r.key WHERE k.pseudonym = ?"
+        f"SELECT COUNT(*), MAX(at) FROM {database.RECORDS} "  # noqa: S608
+        f"WHERE key = (SELECT number FROM {database.KEYS} WHERE pseudonym = ?)"
     )
     count, latest = opened.connection.rows(query, (opened.keyring.pseudonym(subject, ""),))[0]
     if not count:
@@ -191,11 +227,15 @@ class DatabaseStore:
             try:
                 return self._connected().carry_out(requests)
             except self._errors as error:
-                repeated, broken = _is_unique(error), not (fresh or self._writer.began)
-                if not repeated and not (broken and _is_lost(error)):
+                unique = _is_unique(error)
+                repeated = unique or self._writer.began
+                appends = all(isinstance(request, Append) for request in requests)
+                if not unique and not (_is_lost(error) and not fresh and (appends or not repeated)):
                     raise
             self.close()
-            return self._connected().carry_out(requests, careful=repeated)
+            if not unique and repeated:  # nobody knows whether it was committed: the ids tell
+                requests = [Append(records=r.records, again=True) for r in requests if isinstance(r, Append)]
+            return self._connected().carry_out(requests, careful=unique)
         except self._errors as error:
             fault = database.fault_of(error, self._url)
         except ClearanceError as error:
@@ -294,7 +334,7 @@ class SpoolingStore:
 
     def _append(self, content: SpoolContent) -> None:
         """Append what waited, in order. What cannot be appended any more leaves a refusal that says why."""
-        calls = [Append(records=call, spooled=True) for call in content.frames]
+        calls = [Append(records=call, again=True) for call in content.frames]
         for start in range(0, len(calls), _TOGETHER):
             group = calls[start : start + _TOGETHER]
             lost = [

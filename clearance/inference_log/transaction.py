@@ -47,10 +47,13 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True)
 class Append:
-    """Append these records together: all of them or none. `spooled`: leave out those that are there."""
+    """Append these records together: all of them or none.
+
+    `again`: it is not known whether they are there already; of those that are, the receipt is given again.
+    """
 
     records: Sequence[EncodedRecord]
-    spooled: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +103,7 @@ class _Wanted:
         for request in requests:
             if isinstance(request, Append):
                 for record in request.records:
-                    wanted._add(record, its_id=every_id or request.spooled)
+                    wanted._add(record, its_id=every_id or request.again)
             elif isinstance(request, Look):
                 wanted.ids.update(filter(None, [request.id]))
                 wanted.keys.update(filter(None, [request.idempotency]))
@@ -130,7 +133,8 @@ class Writer:
         self._log = log
         self._now = now
         self._numbers: dict[str, int] = {}
-        self._erasures = -1
+        self._head: Head | None = None
+        self._alone = False
         self._scrubs = False
         self.began = False
         """Whether the last transaction got so far that it may have been committed."""
@@ -143,25 +147,55 @@ class Writer:
         `careful`: look up every id, which is only needed after an id turned out not to be new. Raises what
         the driver raises: then it is not known whether anything was recorded.
         """
-        connection = self._connection
         self.began = False
         try:
-            wanted = _Wanted.of(requests, every_id=careful)
-            batch = self._begin(wanted)
-            results = [batch.attempt(request) for request in requests]
-            if batch.changed:
-                with connection.together():
-                    batch.write()
-                    connection.commit()
-            else:
-                connection.rollback()
+            if not careful and (results := self._at_once(requests)) is not None:
+                return results
+            return self._locked(requests, every_id=careful)
         except BaseException:
             self._forget()
+            self._head, self._alone = None, False
             raise
-        self._erasures = batch.head.erasures
+
+    def _locked(self, requests: Sequence[Request], *, every_id: bool) -> list[Result | ClearanceError]:
+        """Lock the head, look up what the requests are about, write, and commit."""
+        connection = self._connection
+        batch = self._begin(_Wanted.of(requests, every_id=every_id))
+        results = [batch.attempt(request) for request in requests]
+        if batch.changed:
+            with connection.together():
+                batch.write()
+                connection.commit()
+        else:
+            connection.rollback()
+        self._head = batch.head
         self._scrubs = self._scrubs or batch.scrubs
-        if self._scrubs:
-            self._scrubs = not connection.scrub()  # again after the next transaction where others read
+        if self._scrubs:  # again after the next transaction, where others still read
+            self._scrubs = not connection.scrub(database.KEYS)
+        return results
+
+    def _at_once(self, requests: Sequence[Request]) -> list[Result | ClearanceError] | None:
+        """Append in one statement, on the condition that nobody has moved the head since our last one.
+
+        That spares two round trips to a server while nobody else writes. None where it does not apply, or
+        the condition did not hold: a subject, an id or an idempotency key was not new, or others write.
+        """
+        head = self._head
+        if head is None or not (self._alone and self._connection.appends_at_once):
+            return None
+        if not all(isinstance(request, Append) and _is_plain(request) for request in requests):
+            return None
+        self._keyring.trim()
+        batch = _Batch(self._connection, self._keyring, head, self._stamp(head), self._numbers)
+        if not batch.has_keys(_Wanted.of(requests, every_id=False)):
+            return None
+        results = [batch.attempt(request) for request in requests]
+        self.began = True
+        if not batch.put():
+            self._forget()
+            self._alone = self.began = False
+            return None
+        self._head = batch.head
         return results
 
     def _begin(self, wanted: _Wanted) -> _Batch:
@@ -179,7 +213,9 @@ class Writer:
         head = read_head(beginning.head, self._keyring)
         if not self._ends(head, beginning.last):
             raise faults.UNSOUND_HEAD()
-        if head.erasures != self._erasures or len(self._numbers) > _REMEMBERED:
+        self._alone = head == self._head
+        known = self._head is not None and head.erasures == self._head.erasures
+        if not known or len(self._numbers) > _REMEMBERED:
             self._forget()
         self._keyring.trim()
         batch = _Batch(self._connection, self._keyring, head, self._stamp(head), self._numbers)
@@ -245,6 +281,11 @@ class _Batch:
         if locked := sorted(number for number in needed if not self._keyring.has(number)):
             self._take_keys(self._connection.rows_in(_KEY, "number", locked))
 
+    def has_keys(self, wanted: _Wanted) -> bool:
+        """Whether every key of these subjects that is known is unwrapped as well."""
+        names = {self._pseudonym(subject) for subject in wanted.subjects} & self._numbers.keys()
+        return all(self._keyring.has(self._numbers[name]) for name in names)
+
     def _take_keys(self, rows: Iterable[tuple[Any, ...]]) -> None:
         for number, pseudonym, wrapped in rows:
             if wrapped is not None:
@@ -267,7 +308,8 @@ class _Batch:
             return error
 
     def _append(self, request: Append) -> tuple[Receipt, ...]:
-        new = [record for record in request.records if not (request.spooled and record.id in self._by_id)]
+        there = {r.id: self._by_id[r.id] for r in request.records if request.again and r.id in self._by_id}
+        new = [record for record in request.records if record.id not in there]
         if any(len(set(names)) < len(names) for names in _names(new)):
             raise faults.INVALID_FIELD(field="id", why="two records of one call share an id or a key")
         repeats = [self._repeated(record) for record in new]
@@ -278,15 +320,15 @@ class _Batch:
             0 if first is not None else self._number_for(record)
             for record, first in zip(new, repeats, strict=True)
         ]
-        receipts = []
+        receipts = {id_: _receipt(row) for id_, row in there.items()}
         for record, first, number in zip(new, repeats, numbers, strict=True):
             if first is None:
-                receipts.append(_receipt(self._add(record, number)))
+                receipts[record.id] = _receipt(self._add(record, number))
             else:
                 row, decision = first
-                receipts.append(replace(_receipt(row), first=decision))
+                receipts[record.id] = replace(_receipt(row), first=decision)
                 self._note_read(row.id, decision.caller, REPEATED, "")
-        return tuple(receipts)
+        return tuple(receipts[record.id] for record in request.records)
 
     def _repeated(self, record: EncodedRecord) -> tuple[Row, Inference] | None:
         """The first decision under the same key. Raises DataError when that was for another request."""
@@ -395,19 +437,38 @@ class _Batch:
         self.scrubs = True
         return _receipt(row)
 
+    def put(self) -> bool:
+        """Write what the requests add and commit it, in one statement; False where nothing was written."""
+        before, after = self._start, self.head
+        return self._connection.append_at_once(
+            before=(before.sequence, before.hash, self._keyring.head_mac(before)),
+            after=(after.sequence, after.hash, after.at, after.keys, self._keyring.head_mac(after)),
+            keys=self._key_rows(),
+            records=self._record_rows(),
+        )
+
     def write(self) -> None:
         """Write what the requests add; the caller commits."""
         self._write_keys()
         if self._rows:
-            values = [tuple(getattr(row, name) for name in database.RECORD_COLUMNS) for row in self._rows]
-            self._connection.insert(database.RECORDS, database.RECORD_COLUMNS, values)
+            self._connection.insert(database.RECORDS, database.RECORD_COLUMNS, self._record_rows())
         write_head(self._connection, self.head, self._keyring)
+
+    def _record_rows(self) -> list[tuple[Any, ...]]:
+        return [tuple(getattr(row, name) for name in database.RECORD_COLUMNS) for row in self._rows]
+
+    def _key_rows(self) -> list[tuple[Any, ...]]:
+        return [(number, name, wrapped, self._at, None) for number, name, wrapped in self._keys]
 
     def _write_keys(self) -> None:
         if self._keys:
-            rows = [(number, name, wrapped, self._at, None) for number, name, wrapped in self._keys]
-            self._connection.insert(database.KEYS, database.KEY_COLUMNS, rows)
+            self._connection.insert(database.KEYS, database.KEY_COLUMNS, self._key_rows())
             self._keys.clear()
+
+
+def _is_plain(request: Append) -> bool:
+    """Whether nothing of it needs to be looked up before it is written."""
+    return not request.again and all(record.about is None for record in request.records)
 
 
 def _names(new: Sequence[EncodedRecord]) -> tuple[list[str], list[str]]:

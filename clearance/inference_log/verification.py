@@ -55,7 +55,8 @@ class InferenceLogReport:
 
     `records` were read; `sealed` is the last sequence number that the ledger covers. The first 100 findings
     are listed, `count` is how many there are. `erased` keys were destroyed. `undeleted` records are past
-    their retention period, and a deletion was interrupted after the ledger recorded it.
+    their retention period, and a deletion was interrupted after the ledger recorded it. Without the key
+    file nothing is `authenticated`: a forgery after the last seal is not found.
     """
 
     log: str
@@ -67,6 +68,7 @@ class InferenceLogReport:
     by_kind: dict[str, int] = field(default_factory=dict)
     erased: int = 0
     undeleted: int = 0
+    authenticated: bool = True
 
     @property
     def ok(self) -> bool:
@@ -84,6 +86,7 @@ class InferenceLogReport:
             "sealed": self.sealed,
             "erased_keys": self.erased,
             "undeleted": self.undeleted,
+            "authenticated": self.authenticated,
             "findings": self.count,
             "first_findings": [
                 {"fault": f.fault, "sequence": f.sequence, "detail": f.detail} for f in self.findings
@@ -130,6 +133,7 @@ def verify(
         by_kind=dict(sorted(walk.by_kind.items())),
         erased=erased,
         undeleted=walk.undeleted,
+        authenticated=keyring is not None,
     )
 
 

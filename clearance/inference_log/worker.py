@@ -20,12 +20,13 @@ from typing import Any, Protocol
 
 from clearance.errors import ClearanceError
 from clearance.inference_log import faults
-from clearance.inference_log.transaction import Request, Result
+from clearance.inference_log.transaction import Append, Request, Result
 
 MOST_WAITING = 20_000
 """Most requests that wait for a commit; more are refused at once."""
 
-_MOST_TOGETHER = 1_000
+_MOST_TOGETHER = 2_000
+"""After so many records no further request joins a transaction."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
@@ -138,9 +139,11 @@ class Worker:
         except queue.Empty:
             return [], True
         tasks: list[_Task] = []
+        records = 0
         while task is not None:
             tasks.append(task)
-            if len(tasks) >= _MOST_TOGETHER:
+            records += len(task.request.records) if isinstance(task.request, Append) else 1
+            if records >= _MOST_TOGETHER:
                 return tasks, True
             try:
                 task = self._tasks.get_nowait()

@@ -6,23 +6,19 @@ its kind, host and name, never its user or password. What is written is decided 
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from clearance import database_urls, file_lock
-from clearance.ledger import faults, waiting
+from clearance.ledger import faults, read_only, waiting
 from clearance.ledger.address import file_of, parse
 from clearance.ledger.database_faults import translated
 
@@ -90,11 +86,11 @@ def connected(address: str, patience: float = waiting.PATIENCE) -> Iterator[Data
     """
     url = parse(address)
     file = file_of(url)
-    if file is not None and file.exists() and not _is_writable(file):
+    if file is not None and file.exists() and not read_only.is_writable(file):
         opened: AbstractContextManager[sa.Engine] = _read_only(url, file)
     else:
         opened = _closing(_engine(url, patience))
-        for path in _files(file) if file is not None else ():
+        for path in read_only.files(file) if file is not None else ():
             file_lock.restrict(path)
     with opened as engine:
         with translated(url):
@@ -113,39 +109,16 @@ def _closing(engine: sa.Engine) -> Iterator[sa.Engine]:
         engine.dispose()
 
 
-def _files(file: Path) -> tuple[Path, ...]:
-    """The files of an SQLite database: itself, its write-ahead log and the index of that."""
-    return (file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm")))
-
-
-def _is_writable(file: Path) -> bool:
-    """Whether SQLite can open the database as it does for writing: that needs files beside it."""
-    return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
-
-
 @contextmanager
 def _read_only(url: sa.URL, file: Path) -> Iterator[sa.Engine]:
-    """An SQLite database where nothing may be written: a read-only checkout, or a backup.
-
-    While another account writes it, its log has an index, and SQLite reads both. Without an index nobody
-    does: what a log still holds is merged in a copy, and a database without a log is read as it is.
-    """
-    _, log, index = _files(file)
-    with ExitStack() as stack:
-        source, mode = file, "mode=ro"
-        if not index.exists() and log.exists() and log.stat().st_size:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            for path in (file, log):
-                shutil.copyfile(path, folder / path.name)
-            source = folder / file.name
-        elif not index.exists():
-            mode = "immutable=1"
+    """An SQLite database where nothing may be written."""
+    with read_only.uri(file) as name:
 
         def connect() -> sqlite3.Connection:
-            name = f"file:{quote(str(source.absolute()))}?{mode}"
             return sqlite3.connect(name, uri=True, check_same_thread=False)
 
-        yield stack.enter_context(_closing(sa.create_engine(url, hide_parameters=True, creator=connect)))
+        with _closing(sa.create_engine(url, hide_parameters=True, creator=connect)) as engine:
+            yield engine
 
 
 @contextmanager

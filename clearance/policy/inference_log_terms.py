@@ -15,6 +15,16 @@ from clearance.params import Section
 from clearance.policy.dated import Dated, Text
 
 
+def add_months(at: dt.datetime, months: int) -> dt.datetime:
+    """The same day and time so many months later; the first of the next month where there is no such day."""
+    year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
+    try:
+        return at.replace(year=year, month=month + 1)
+    except ValueError:
+        year, month = divmod(year * 12 + month + 1, 12)
+        return at.replace(year=year, month=month + 1, day=1)
+
+
 class RetentionPeriod(Dated):
     """For how many months after a decision its record must be kept, and who says so."""
 

@@ -23,6 +23,7 @@ from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.inference_log_terms import InferenceLogTerms
+from clearance.policy.reason_terms import ReasonTerms
 from clearance.policy.serving_terms import ServingTerms
 from clearance.policy.test_set_limit import TestSetLimit
 
@@ -241,6 +242,7 @@ class Policy(Section):
     impact_table: ImpactTableRules | None = None
     test_uses: TestSetLimit | None = None
     attempts: AttemptTerms | None = None
+    reasons: ReasonTerms | None = None
     serving: ServingTerms = ServingTerms()
     inference_log: InferenceLogTerms = InferenceLogTerms()
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
@@ -268,6 +270,10 @@ class Policy(Section):
         """The dated parts that are not rules, by their key: those that this policy has."""
         parts = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: part for name, part in parts.items() if isinstance(part, Dated)}
+
+    def reasons_on(self, day: dt.date) -> ReasonTerms | None:
+        """How denials are reasoned on that day; None where the policy does not say."""
+        return self.reasons if self.reasons is not None and self.reasons.in_force(day) else None
 
     def spends(self, day: dt.date) -> bool:
         """Whether it spends its level over attempts on that day."""

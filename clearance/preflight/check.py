@@ -71,7 +71,7 @@ def check_content(root: Path, content: Mapping[str, Any], where: str) -> list[Pr
         columns = None if head is None else head.names
         of_file += external_checks.check(root, sections.train, sections.split, sections.data, columns)
     problems += of_file
-    problems += _of_policy(root, sections, policy, usable=not of_file)
+    problems += _of_policy(root, sections, policy, head, usable=not of_file)
     problems += of_table
     unique = {(problem.error.code, problem.error.fault): problem for problem in problems}
     return sorted(unique.values(), key=lambda problem: not problem.blocks)
@@ -126,7 +126,14 @@ def _tracked_sections(root: Path, content: Mapping[str, Any]) -> list[Problem]:
     return [Problem(error=faults.SECTION_MISSING(section=key)) for key in missing]
 
 
-def _of_policy(root: Path, sections: _Sections, policy: Policy | None, *, usable: bool) -> list[Problem]:
+def _of_policy(
+    root: Path,
+    sections: _Sections,
+    policy: Policy | None,
+    head: table_checks.TableHead | None,
+    *,
+    usable: bool,
+) -> list[Problem]:
     """The problems of the policy; `usable`: a file from elsewhere, if there is one, may be read."""
     choice = sections.policy
     if choice is None:
@@ -138,6 +145,8 @@ def _of_policy(root: Path, sections: _Sections, policy: Policy | None, *, usable
         problems += policy_checks.check_metrics(policy, choice.file)
         if sections.data is not None:
             problems += policy_checks.check_declaration(policy, sections.data, choice.file)
+            columns = None if head is None else head.names
+            problems += policy_checks.check_reasons(root, policy, sections.data, choice, columns)
         if sections.evaluate is not None:
             problems += policy_checks.check_measured(policy, sections.evaluate, choice)
         if usable and sections.train is not None and sections.train.external is not None:

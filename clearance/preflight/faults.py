@@ -295,3 +295,15 @@ EXTERNAL_NOT_EVALUATED = ErrorKind(
     "{policy} blocks on what cannot be known of {file}, so its model cannot pass: {rules}",
     "{remedy}",
 )
+REASON_TEXT = ErrorKind(
+    "preflight.reason_text",
+    ConfigurationError,
+    "{path}: {problem}",
+    "write what a person reads when the feature is a reason for a denial; until then no version is promoted",
+)
+REASON_OF_NO_FEATURE = ErrorKind(
+    "preflight.reason_of_no_feature",
+    ConfigurationError,
+    "{path} names `{name}`, which is not a feature{suggestion}",
+    "correct the name, or remove it",
+)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clearance import labels, params, yaml
+from clearance import labels, params, paths, yaml
 from clearance.documents import metric_catalogue
 from clearance.documents.measurement import INTERSECTION
 from clearance.errors import ClearanceError
@@ -18,6 +18,7 @@ from clearance.policy import authorised, policy_file
 from clearance.policy.schema import Policy, Rule
 from clearance.preflight import faults, suggestions
 from clearance.preflight.problem import Problem, warning
+from clearance.reasons import texts
 
 ROLES = Path("policies/roles.yaml")
 
@@ -138,6 +139,28 @@ def check_measured(policy: Policy, evaluate: Evaluate, choice: PolicyChoice) -> 
 def _dated(rule: Rule) -> str:
     end = f" until {rule.valid_until}" if rule.valid_until else ""
     return f"{rule.id} (from {rule.valid_from}{end})"
+
+
+def check_reasons(
+    root: Path, policy: Policy, data: Data, choice: PolicyChoice, columns: list[str] | None
+) -> Iterator[Problem]:
+    """Texts of features that could not be stated as reasons; `columns` are those of the table, if known."""
+    if policy.reasons_on(choice.as_of) is None or is_of_another_model(policy, data):
+        return
+    try:
+        written = texts.load(root / paths.REASON_TEXTS)
+    except ClearanceError as error:
+        yield Problem(error=error)
+        return
+    if columns is None and not isinstance(data.features, list):
+        return
+    features = data.feature_names(columns or [])
+    protected = texts.protected_names(data, policy.attributes)
+    for problem in texts.problems(written, features, protected):
+        yield warning(faults.REASON_TEXT(path=paths.REASON_TEXTS, problem=problem))
+    for name in texts.unused(written, features):
+        suggestion = suggestions.did_you_mean(name, features)
+        yield warning(faults.REASON_OF_NO_FEATURE(path=paths.REASON_TEXTS, name=name, suggestion=suggestion))
 
 
 def check_day(choice: PolicyChoice, now: dt.datetime) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ from clearance.inference_log.retention import Due
 from clearance.inference_log.seals import LedgerAccess, SealedSegment
 from clearance.ledger import times
 from clearance.policy import authorised, policy_file
-from clearance.policy.inference_log_terms import InferenceLogTerms
+from clearance.policy.inference_log_terms import InferenceLogTerms, add_months
 from clearance.promotion import faults
 from clearance.promotion.session import LedgerSession, ReadOnlySession
 from clearance.trust.roles import Right
@@ -90,13 +90,14 @@ def _entries(reader: ReadOnlySession, kind: ledger.EntryKind) -> Iterable[ledger
     return (entry for entry in stored if entry.number not in void)
 
 
-def verify(reader: ReadOnlySession, log: InferenceLog) -> InferenceLogReport:
-    """Verify the log against its own chain, its key file and what the ledger sealed.
+def verify(reader: ReadOnlySession) -> InferenceLogReport:
+    """Verify the project's log against its chain, what the ledger sealed, and its key file if that is here.
 
-    Raises IntegrityError when the ledger does not verify.
+    Raises IntegrityError when the ledger does not verify, ConfigurationError when there is no log.
     """
     reader.ensure_sound()
-    return log.verify(seals.read(lambda kind: _entries(reader, kind), log.id))
+    address, key = settings.address(reader.root), settings.key_path(reader.root)
+    return inference_log.audit(address, key, lambda log: seals.read(lambda kind: _entries(reader, kind), log))
 
 
 def show(session: LedgerSession, log: InferenceLog, name: str, id_: str, reason: str) -> Stored:
@@ -140,7 +141,7 @@ def erasable(root: Path, log: InferenceLog, name: str, subject: str) -> SubjectE
     """What erasing the subject would take. Raises DataError when the log has nothing about them."""
     about = log.count_subject(subject)
     months = [period.months for period in terms(root, name).retention]
-    ends = retention.add_months(times.parse(about.latest), max(months)) if months else None
+    ends = add_months(times.parse(about.latest), max(months)) if months else None
     kept = None if ends is None else times.stamp(ends)
     return SubjectErasure(count=about.count, latest=about.latest, kept_until=kept)
 

@@ -68,8 +68,8 @@ class JudgedCase:
     else), `unrebuilt` (the policy demands one, and none counts yet), `unpushed` (the DVC remote cannot),
     `compared` (the comparison with the champion speaks against it), `unlisted` (no commit holds what is
     authorised, and the policy minds), `contract` (compliance did not agree to its data contract),
-    `unreadable` (an objection that may be about it was erased against the rules). `tier` is one that the
-    policy does not know.
+    `unreadable` (an objection that may be about it was erased against the rules), `unreasoned` (its denials
+    cannot be reasoned as the policy asks). `tier` is one that the policy does not know.
     """
 
     verdict: VerdictDocument
@@ -87,6 +87,7 @@ class JudgedCase:
     unlisted: str | None = None
     unreadable: str | None = None
     contract: str | None = None
+    unreasoned: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -168,6 +169,7 @@ def _hindrance(case: JudgedCase) -> str | None:
         or case.contradicted
         or case.unpushed
         or case.unreadable
+        or case.unreasoned
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from clearance import files, ledger, params, paths, registry, yaml
 from clearance.documents.measurement import Outcome
+from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ConfigurationError
 from clearance.params import data_contract
@@ -49,6 +50,7 @@ class JudgedEvidence:
 
     `identity` are the digest of the verdict, which cites all other evidence by digest, and that of the
     parameters: equal identities mean equal evidence. `contract` is the data contract of the parameters.
+    `reasons` says how denials are reasoned; None where the stage that says it did not run.
     """
 
     declaration: judgement.Declaration
@@ -56,6 +58,7 @@ class JudgedEvidence:
     documents: Mapping[str, Any]
     identity: tuple[str, str]
     contract: DataContract
+    reasons: ReasonsDocument | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +121,15 @@ def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
         documents=project_verdict.read_evidence(folder),
         identity=(files.sha256(folder / paths.VERDICT), files.sha256(folder / paths.PARAMS)),
         contract=data_contract.of(settings),
+        reasons=_reasons(folder),
     )
+
+
+def _reasons(folder: Path) -> ReasonsDocument | None:
+    if not (folder / paths.REASONS).is_file():
+        return None
+    document = ReasonsDocument.read(folder)
+    return document if isinstance(document, ReasonsDocument) else None
 
 
 def assess(
@@ -133,8 +144,22 @@ def assess(
         today=judgement.judge(policy, evidence.documents, evidence.declaration, day) if policy else None,
         day=day,
         contract=authority.objection(evidence.contract),
+        unreasoned=_unreasoned(evidence.reasons, policy, day),
     )
     return Assessment(evidence=evidence, authority=authority, case=case)
+
+
+def _unreasoned(document: ReasonsDocument | None, policy: schema.Policy | None, day: dt.date) -> str | None:
+    """Why denials of the model cannot be reasoned as the policy asks; None where they can, or need not."""
+    if policy is None or policy.reasons_on(day) is None:
+        return None
+    if document is None or document.policy is None:
+        return (
+            f"The policy says how denials are reasoned, and {paths.REASONS} does not: run the pipeline again."
+        )
+    if document.hindrance is None:
+        return None
+    return f"Its denials cannot be reasoned: {document.hindrance}."
 
 
 def open_review(

@@ -6,12 +6,14 @@ are summed to the feature they come from. Every answer is checked: base plus con
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from clearance.documents.reasons_document import ExplainerBackground
 from clearance.models import row_plan
 from clearance.models.plan import machine_code, trees
 from clearance.reasons import faults, tree_contributions
@@ -86,35 +88,73 @@ def explainer_of(plan: row_plan.RowPlan, background: Matrix) -> Explainer | str:
     """
     if not len(background):
         return "there are no background rows"
-    places = np.array([plan.features.index(origin) for origin in plan.origins], dtype=np.int64)
-    estimator = plan.estimator
-    terms: LinearTerms | tree_contributions.LeafPatterns | None
-    if isinstance(estimator, row_plan.Linear):
-        terms = LinearTerms(
-            features=len(plan.features),
-            coefficients=estimator.coefficients,
-            mean=background.mean(axis=0),
-            places=places,
-        )
-        base = float(np.dot(estimator.coefficients, terms.mean)) + estimator.intercept
-        method: Method = "linear"
-    elif isinstance(estimator, trees.Trees):
-        terms = tree_contributions.build(estimator, background, places.tolist(), len(plan.features))
-        if terms is None:
-            return (
-                f"the trees are too large to be explained exactly against {len(background)} background rows"
-            )
-        base, method = float(plan.output(background).mean()), "interventional_trees"
-    else:
-        return f"no exact contributions are known here for {type(estimator.estimator).__name__}"
+    if isinstance(plan.estimator, row_plan.Linear):
+        return _of_linear(plan, plan.estimator, background.mean(axis=0), len(background))
+    if not isinstance(plan.estimator, trees.Trees):
+        return f"no exact contributions are known here for {type(plan.estimator.estimator).__name__}"
+    terms = tree_contributions.build(plan.estimator, background, _places(plan), len(plan.features))
+    if terms is None:
+        return f"the trees are too large to be explained exactly against {len(background)} background rows"
     return Explainer(
         features=plan.features,
-        method=method,
+        method="interventional_trees",
         space=plan.space,
-        base=base,
+        base=float(plan.output(background).mean()),
         background=len(background),
         terms=terms,
     )
+
+
+def _of_linear(plan: row_plan.RowPlan, estimator: row_plan.Linear, mean: Matrix, rows: int) -> Explainer:
+    return Explainer(
+        features=plan.features,
+        method="linear",
+        space="log-odds",
+        base=float(np.dot(estimator.coefficients, mean)) + estimator.intercept,
+        background=rows,
+        terms=LinearTerms(
+            features=len(plan.features),
+            coefficients=estimator.coefficients,
+            mean=mean,
+            places=np.array(_places(plan), dtype=np.int64),
+        ),
+    )
+
+
+def _places(plan: row_plan.RowPlan) -> list[int]:
+    return [plan.features.index(origin) for origin in plan.origins]
+
+
+def record(plan: row_plan.RowPlan, background: Matrix, split: str, sha256: str) -> ExplainerBackground:
+    """What a document keeps of an encoded background, so that `restore` makes the same explainer."""
+    linear = isinstance(plan.estimator, row_plan.Linear)
+    return ExplainerBackground(
+        rows=len(background),
+        split=split,
+        sha256=sha256,
+        mean=tuple(background.mean(axis=0).tolist()) if linear else None,
+        encoded=None
+        if linear
+        else tuple(
+            tuple(None if math.isnan(value) else value for value in row) for row in background.tolist()
+        ),
+    )
+
+
+def restore(plan: row_plan.RowPlan, kept: ExplainerBackground) -> Explainer | str:
+    """The explainer that `record` kept; or why there is none.
+
+    Raises IntegrityError when the background has other columns than the plan's.
+    """
+    if isinstance(plan.estimator, row_plan.Linear) and kept.mean is not None:
+        mean = np.array(kept.mean, dtype=np.float64)
+        if mean.shape != (len(plan.origins),):
+            raise faults.NOT_OF_THIS_MODEL()
+        return _of_linear(plan, plan.estimator, mean, kept.rows)
+    rows = [[math.nan if value is None else value for value in row] for row in kept.encoded or ()]
+    if any(len(row) != len(plan.origins) for row in rows) or len(rows) != kept.rows:
+        raise faults.NOT_OF_THIS_MODEL()
+    return explainer_of(plan, np.array(rows, dtype=np.float64).reshape(len(rows), len(plan.origins)))
 
 
 @machine_code.compiled

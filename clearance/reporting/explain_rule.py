@@ -17,6 +17,7 @@ from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated
 from clearance.policy.impact_rules import ImpactTableRules
+from clearance.policy.reason_terms import ReasonTerms
 from clearance.policy.test_set_limit import TestSetLimit
 from clearance.reporting import faults
 
@@ -87,6 +88,8 @@ def _terms(section: Dated) -> list[str]:
             return _attempts(section)
         case ComparisonTerms():
             return _challenge(section)
+        case ReasonTerms():
+            return _reasons(section)
     return []
 
 
@@ -119,6 +122,26 @@ def _attempts(terms: AttemptTerms) -> list[str]:
         "Counts: the models judged under one name since its last promotion, from MLflow and the ledger.",
         f"Level: {spent if terms.spend else 'every attempt is decided at the full level'}.",
         f"Warning: {warning}.",
+    ]
+
+
+def _reasons(terms: ReasonTerms) -> list[str]:
+    group = {
+        "near_cutoff": "applicants at or slightly above the threshold (the lowest "
+        f"{wording.percent(terms.band)} of those who passed)",
+        "all_applicants": "all applicants",
+    }[terms.method]
+    listed = "four, or five where inquiries are one, are listed as well"
+    gives_none = "may be promoted, and its server says that it gives none"
+    return [
+        "Reasons: the features whose contribution falls furthest below the mean of "
+        f"{group}, scored during development.",
+        f"Stated: at most {terms.at_most}; where the next one falls short by at least "
+        f"{wording.percent(terms.near_share)} of what the last one does, the answer says so.",
+        f"Rows needed: {wording.count(terms.minimum_rows)} applicants in that group; fewer is insufficient "
+        "evidence.",
+        f"Key factors of the Fair Credit Reporting Act: {listed if terms.key_factors else 'none'}.",
+        f"Without reasons: a version {'is not promoted' if terms.required else gives_none}.",
     ]
 
 

@@ -24,6 +24,7 @@ from clearance.approvals_api.oidc_keys import ProviderKeys
 from clearance.approvals_api.oidc_settings import ProviderSettings
 from clearance.approvals_api.tokens import RejectedToken
 from clearance.errors import ClearanceError
+from clearance.feature_store import FeatureSettings
 from clearance.serving import faults
 
 FILE = Path("policies/serving.yaml")
@@ -54,11 +55,15 @@ class KeyHolder(params.Section):
 
 
 class AccessSettings(params.Section):
-    """`policies/serving.yaml`. `oidc` is an identity provider; its groups give the roles."""
+    """`policies/serving.yaml`. `oidc` is an identity provider; its groups give the roles.
+
+    `features` says where features and protected attributes of an entity come from.
+    """
 
     callers: tuple[KeyHolder, ...] = ()
     oidc: ProviderSettings | None = None
     rows_a_minute: int = Field(default=ROWS_A_MINUTE, ge=1)
+    features: FeatureSettings | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -13,7 +13,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 
 from clearance.approvals_api.rate_limit import RateLimiter
 from clearance.errors import ClearanceError, DataError, IntegrityError, ReleaseRefused, TransientError
+from clearance.feature_store import faults as store_faults
 from clearance.inference_log import AsyncInferenceLog, Inference, Refusal, Replay, Review, records
 from clearance.inference_log import faults as log_faults
 from clearance.serving import access, answers, bodies, documents, faults, open_inference, request_rows
@@ -64,12 +65,20 @@ _STATUS = {
     log_faults.UNKNOWN_DECISION.code: 404,
     log_faults.ERASED.code: 410,
     log_faults.KEY_CONFLICT.code: 409,
+    store_faults.WRONG_VALUE.code: 503,
+    store_faults.WRONG_COLUMN.code: 503,
+    store_faults.UNREADABLE.code: 503,
+    store_faults.AMBIGUOUS.code: 503,
+    store_faults.FROM_THE_FUTURE.code: 503,
+    store_faults.LACKING.code: 503,
+    store_faults.WRONG_KIND.code: 503,
 }
 _HEADERS = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=31536000",  # a browser heeds it over TLS alone
 }
 
 
@@ -138,13 +147,15 @@ class Server:
         seconds = self._services.gate.spend(caller, len(wanted.rows))
         if seconds:
             raise _TooMany(faults.TOO_MANY_REQUESTS(), seconds)
-        rows = [self._features(row) for row in wanted.rows]
+        rows, origins = await self._features(model, wanted)
         flags = answers.flags(model, rows, [f"/rows/{index}/features" for index in range(len(rows))])
         entities = [row.entity for row in wanted.rows]
         if len(rows) <= INLINE:
-            decisions = answers.decide(model, rows, entities, flags)
+            decisions = answers.decide(model, rows, entities, flags, contributions=wanted.contributions)
         else:
-            decisions = await run_in_threadpool(answers.decide, model, rows, entities, flags)
+            decisions = await run_in_threadpool(
+                answers.decide, model, rows, entities, flags, contributions=wanted.contributions
+            )
         digest = hashlib.sha256(body).hexdigest()
         new = [
             answers.record(
@@ -154,8 +165,13 @@ class Server:
                 request_id=_request_id(request),
                 key=None if key is None else f"{key}#{index}",
                 body_digest=digest,
+                contributions=wanted.contributions,
             )
             for index, decision in enumerate(decisions)
+        ]
+        new = [
+            replace(item, details={**item.details, **origin}) if origin else item
+            for item, origin in zip(new, origins, strict=True)
         ]
         start = time.perf_counter()
         receipts = await self._services.log.append(*new)
@@ -168,10 +184,17 @@ class Server:
             self._services.metrics.flags.inc(int(bool(item.flags)))
         return firsts
 
-    def _features(self, row: request_rows.RequestedRow) -> Row:
-        if row.features is None:
+    async def _features(
+        self, model: ServedModel, wanted: PredictRequest
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """The features of each row, and where they came from if that is the feature store."""
+        given = [row.features for row in wanted.rows if row.features is not None]
+        if len(given) == len(wanted.rows):
+            return given, [{}] * len(given)
+        features = self._services.live.features
+        if features is None:
             raise faults.INVALID_BODY(where="/rows", reason="needs `features`: there is no feature store")
-        return row.features
+        return await run_in_threadpool(features.complete, model, wanted.rows)
 
     # The open inference protocol
 
@@ -219,11 +242,7 @@ class Server:
         model = await self._version(recorded)
         row = tuple(recorded.input[column.name] for column in model.inputs)
         (decision,) = answers.decide(model, [row], [recorded.subject], [recorded.flags])
-        same = (decision.score, decision.word, model.threshold) == (
-            recorded.score,
-            recorded.decision,
-            recorded.threshold,
-        )
+        same = answers.is_same(model, decision, recorded)
         replay = Replay(
             caller=caller.name,
             request_id=_request_id(request),
@@ -237,8 +256,16 @@ class Server:
             {
                 "id": recorded.id,
                 "same": same,
-                "recorded": {"score": recorded.score, "decision": recorded.decision},
-                "computed": {"score": decision.score, "decision": decision.word},
+                "recorded": {
+                    "score": recorded.score,
+                    "decision": recorded.decision,
+                    "reasons": list(recorded.reasons),
+                },
+                "computed": {
+                    "score": decision.score,
+                    "decision": decision.word,
+                    "reasons": list(decision.reasons),
+                },
                 "version": model.version,
                 "replay": replay.id,
             }
@@ -385,7 +412,8 @@ def app(services: Services) -> FastAPI:
     _add_open_inference(api, server)
     _add_live(api, server, services)
     _handle_errors(api, server)
-    documents.describe(api, lambda: services.champion.status().model)
+    by_id = services.live.features is not None
+    documents.describe(api, lambda: services.champion.status().model, by_id=by_id)
     return api
 
 
@@ -418,14 +446,22 @@ def _add_open_inference(api: FastAPI, server: Server) -> None:
 
 
 def _add_live(api: FastAPI, server: Server, services: Services) -> None:
-    """The routes of what follows decisions."""
+    """The routes of what follows decisions; they answer as well while the model may not decide any more."""
+
+    def present() -> ServedModel:
+        return services.champion.status().model or services.champion.deciding()
 
     @api.get("/v1/shadow", openapi_extra=documents.SHADOW)
     async def shadow(request: Request) -> Response:
         await server.caller(request, Role.ADMINISTER, "see the challenger", Role.READ)
-        hours = _hours(request)
-        model = services.champion.deciding()
+        hours, model = _hours(request), present()
         return _answer(await run_in_threadpool(services.live.shadow_document, model, hours))
+
+    @api.get("/v1/fairness", openapi_extra=documents.FAIRNESS)
+    async def fairness(request: Request) -> Response:
+        await server.caller(request, Role.ADMINISTER, "see the fairness of decisions", Role.READ)
+        hours, model = _hours(request), present()
+        return _answer(await run_in_threadpool(services.live.fairness_document, model, hours))
 
 
 def _handle_errors(api: FastAPI, server: Server) -> None:

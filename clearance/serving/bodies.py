@@ -17,10 +17,14 @@ SECONDS = 10.0
 async def read_json(
     request: Request, largest: int = LARGEST, seconds: float = SECONDS
 ) -> tuple[bytes, object]:
-    """The bytes of the body and the JSON value in them. Raises DataError for anything else."""
+    """The bytes of the body and the JSON value in them. Raises DataError for anything else.
+
+    A client of the open inference protocol may leave the media type out, as some do.
+    """
+    unstated = request.url.path.startswith("/v2/") and "content-type" not in request.headers
     media_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     charset = parameters.strip().removeprefix("charset=").strip('"')
-    if media_type.strip() != "application/json" or charset not in {"", "utf-8"}:
+    if not unstated and (media_type.strip() != "application/json" or charset not in {"", "utf-8"}):
         raise faults.WRONG_MEDIA_TYPE()
     body = await _read(request, largest, seconds)
     return body, strict_json.parse(body)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clearance import ledger, params, paths, registry
 from clearance.errors import ClearanceError, TransientError
@@ -42,13 +41,22 @@ class Status:
     unchecked: float
 
 
-def look(root: Path) -> Any:
+@dataclass(frozen=True, kw_only=True)
+class Sight:
     """What tells whether anything about the champion may have changed: the ledger's head, and the alias."""
+
+    entries: int
+    digest: str
+    alias: int | None
+
+
+def look(root: Path) -> Sight:
+    """Ledger and registry as they are now. Raises UnavailableError when one does not answer."""
     name = params.load(root / paths.PARAMS).name
     with ledger.open(settings.address(root)) as book:
-        head = ledger.head(book)
+        entries, digest = ledger.head(book)
     champion = registry.champion(registry.connect(), name)
-    return head, champion and champion.number
+    return Sight(entries=entries, digest=digest, alias=champion.number if champion else None)
 
 
 def _now() -> dt.datetime:
@@ -63,7 +71,7 @@ class Champion:
         root: Path,
         *,
         load: Callable[[Path], ServedModel] = served_model.load_champion,
-        look: Callable[[Path], Any] = look,
+        look: Callable[[Path], Sight] = look,
         now: Callable[[], dt.datetime] = _now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,7 +79,7 @@ class Champion:
         self._now, self._monotonic = now, monotonic
         self._model: ServedModel | None = None
         self._fault: ClearanceError | None = None
-        self._seen: Any = None
+        self._seen: Sight | None = None
         self._checked = monotonic()
         self._latest = now()
         self._refreshing = threading.Lock()
@@ -114,6 +122,8 @@ class Champion:
             before = self._model
             try:
                 seen = self._look(self._root)
+                if self._seen is not None and seen.entries < self._seen.entries:
+                    raise faults.LEDGER_BEHIND(entries=seen.entries, seen=self._seen.entries)
                 if seen != self._seen or self._fault is not None:
                     self._model = self._load(self._root)
                 self._seen, self._fault = seen, None

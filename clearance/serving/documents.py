@@ -126,6 +126,7 @@ def of_model(model: ServedModel) -> dict[str, Any]:
         "inputs": [{"name": column.name, "type": _TYPES[column.type]} for column in model.inputs],
         "scored_by": "row plan" if model.plan is not None else "scikit-learn",
         "plan": model.plan_note,
+        "reasons": model.reasons_note,
         "unusual_inputs": model.policy.serving.unusual_inputs,
     }
 
@@ -150,6 +151,11 @@ _TEXT = {"type": "string"}
 _NULLABLE = {"type": ["string", "null"]}
 _SCORES = {"score": _NUMBER, "decision": {"enum": [FAVOURABLE, UNFAVOURABLE]}}
 _VALUES = {"type": ["number", "string", "null"]}
+_REASON_ANSWER = {
+    "type": "object",
+    "required": ["feature", "text", "contribution", "shortfall"],
+    "properties": {"feature": _TEXT, "text": _TEXT, "contribution": _NUMBER, "shortfall": _NUMBER},
+}
 _DECISION_ANSWER = {
     "type": "object",
     "required": ["id", "decision", "score", "threshold", "version", "reasons", "flags"],
@@ -158,7 +164,15 @@ _DECISION_ANSWER = {
         **_SCORES,
         "threshold": _NUMBER,
         "version": {"type": "integer"},
-        "reasons": {"type": "array"},
+        "reasons": {"type": "array", "items": _REASON_ANSWER},
+        "reasons_method": {"enum": ["near_cutoff", "all_applicants"]},
+        "reasons_not_given": _TEXT,
+        "nearly_reasons": {"type": "array", "items": _REASON_ANSWER},
+        "key_factors": {"type": "array", "items": _REASON_ANSWER},
+        "contributions": {"type": "object", "additionalProperties": _NUMBER},
+        "contributions_base": _NUMBER,
+        "contributions_space": {"enum": ["log-odds", "probability"]},
+        "contributions_not_given": _TEXT,
         "flags": {"type": "array", "items": _TEXT},
         "entity": _TEXT,
     },
@@ -275,6 +289,22 @@ _HOURS = {
 SHADOW = _operation(
     "Champion and challenger on the same live rows",
     {"type": "object", "required": ["challenger", "fault", "waiting", "comparison"]},
+    (*_WHO, 422),
+    parameters=(_HOURS,),
+)
+FAIRNESS = _operation(
+    "What the version's own policy says of its live decisions",
+    {
+        "type": "object",
+        "required": ["version", "policy", "window_hours", "outcome"],
+        "properties": {
+            "outcome": {"enum": ["pass", "fail", "insufficient_evidence", "not_evaluated"]},
+            "decisions": {"type": "integer"},
+            "findings": {"type": "array"},
+            "groups": {"type": "object"},
+            "rules_not_read": {"type": "object"},
+        },
+    },
     (*_WHO, 422),
     parameters=(_HOURS,),
 )
@@ -398,11 +428,20 @@ REVIEW_REQUEST = {
 }
 
 
-def predict_schema(model: ServedModel | None, most_rows: int = 1000) -> dict[str, Any]:
-    """The schema of a request for decisions, with the features of the model that decides."""
+def predict_schema(
+    model: ServedModel | None, most_rows: int = 1000, *, by_id: bool = False
+) -> dict[str, Any]:
+    """The schema of a request for decisions, with the features of the model that decides.
+
+    `by_id`: a row may name an entity in place of features.
+    """
     row: dict[str, Any] = {
         "type": "object",
-        "required": ["features"],
+        **(
+            {"anyOf": [{"required": ["features"]}, {"required": ["entity"]}]}
+            if by_id
+            else {"required": ["features"]}
+        ),
         "additionalProperties": False,
         "properties": {
             "entity": {
@@ -441,7 +480,7 @@ def predict_schema(model: ServedModel | None, most_rows: int = 1000) -> dict[str
     return schema
 
 
-def describe(api: FastAPI, present: Callable[[], ServedModel | None]) -> None:
+def describe(api: FastAPI, present: Callable[[], ServedModel | None], *, by_id: bool = False) -> None:
     """Have the app answer /openapi.json with the document of the model that decides at that time."""
 
     def openapi() -> dict[str, Any]:
@@ -449,7 +488,7 @@ def describe(api: FastAPI, present: Callable[[], ServedModel | None]) -> None:
         components = document.setdefault("components", {})
         components["schemas"] = {
             "Error": ERROR,
-            "PredictRequest": predict_schema(present()),
+            "PredictRequest": predict_schema(present(), by_id=by_id),
             "ReviewRequest": REVIEW_REQUEST,
             "InferenceRequest": INFERENCE_REQUEST,
             "InferenceError": INFERENCE_ERROR,

@@ -136,6 +136,12 @@ CHAMPION_UNSOUND = ErrorKind(
     "the champion {name} version {version} does not verify: {check}",
     "run `clearance verify`; `clearance rollback` returns to an earlier champion",
 )
+LEDGER_BEHIND = ErrorKind(
+    "serving.ledger_behind",
+    UnavailableError,
+    "the ledger has {entries:entry|entries}, and this server has seen {seen}: it is not the ledger it was",
+    "bring back the project's own ledger; `clearance ledger verify` says whether it is whole",
+)
 LAPSED = ErrorKind(
     "serving.lapsed",
     ReleaseRefused,

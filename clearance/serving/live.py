@@ -1,22 +1,38 @@
-"""What follows each decision off the request path: the challenger's score. None of it changes an answer."""
+"""What follows each decision off the request path: the challenger's score, and counts for the live rules.
+
+None of it changes an answer.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import prometheus_client
 
+from clearance import feature_store
+from clearance.feature_store import FeatureSettings
 from clearance.inference_log import Inference, InferenceLog
-from clearance.serving import shadow_summary
+from clearance.serving import live_fairness, shadow_summary
+from clearance.serving.champion import Champion
+from clearance.serving.features import Features
 from clearance.serving.live_counts import FILE, LiveCounts
+from clearance.serving.live_fairness import LiveFairness
 from clearance.serving.served_model import ServedModel
 from clearance.serving.shadow import Shadow
 from clearance.serving.shadow_summary import LOST, PAIRS
+
+SECONDS_TO_STOP = 5.0
+"""How long the end of the server waits for what follows its decisions."""
+Work = Callable[[threading.Event], None]
+"""What a thread does until the event is set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +41,19 @@ class Live:
 
     counts: LiveCounts | None = None
     shadow: Shadow | None = None
+    features: Features | None = None
+    fairness: LiveFairness | None = None
 
     def offer(self, decided: Sequence[Inference]) -> None:
         """Tell of new decisions. Returns at once and never raises."""
         if self.shadow is not None:
             self.shadow.offer(decided)
+        if self.fairness is not None:
+            self.fairness.offer(decided)
+
+    def fairness_document(self, model: ServedModel, hours: int | None) -> dict[str, Any]:
+        """What the rules say of the model's live decisions, over a window. Raises UnavailableError."""
+        return live_fairness.document(self.fairness, model, hours)
 
     def shadow_document(self, model: ServedModel, hours: int | None) -> dict[str, Any]:
         """The challenger beside the model that decides, over a window. Raises UnavailableError."""
@@ -53,20 +77,52 @@ class Live:
 
 
 @contextmanager
-def running(root: Path, log: InferenceLog, metrics: prometheus_client.CollectorRegistry) -> Iterator[Live]:
-    """Its threads, running until the end of the block."""
+def running(
+    root: Path,
+    log: InferenceLog,
+    metrics: prometheus_client.CollectorRegistry,
+    settings: FeatureSettings | None,
+    champion: Champion,
+) -> Iterator[Live]:
+    """Its threads, running until the end of the block.
+
+    Raises as opening the feature store does, and when that lacks a feature that the champion takes.
+    """
     counts = LiveCounts(root / FILE)
     shadow = Shadow(root, log, counts, metrics)
+    works: list[Work] = [shadow.follow, shadow.work]
+    with contextlib.ExitStack() as stack:
+        features = fairness = None
+        if settings is not None:
+            store = stack.enter_context(feature_store.open(root, settings))
+            features = Features(store)
+            if (model := champion.status().model) is not None:
+                features.check(model)
+            works.append(features.follow)
+            if store.attributes:
+                fairness = LiveFairness(store, counts, metrics)
+                works += [
+                    fairness.work,
+                    partial(fairness.follow, model=lambda: champion.status().model),
+                ]
+        stack.enter_context(_threads(works))
+        yield Live(counts=counts, shadow=shadow, features=features, fairness=fairness)
+
+
+@contextmanager
+def _threads(works: Sequence[Work]) -> Iterator[None]:
+    """A thread for each, told to stop and awaited at the end, but not for long.
+
+    A challenger that is being loaded, or hangs, must not hold up the end of the server; it ends with it.
+    """
     stop = threading.Event()
-    threads = [
-        threading.Thread(target=work, args=(stop,), name=name, daemon=True)
-        for name, work in (("shadow-follow", shadow.follow), ("shadow-score", shadow.work))
-    ]
+    threads = [threading.Thread(target=work, args=(stop,), daemon=True) for work in works]
     for thread in threads:
         thread.start()
     try:
-        yield Live(counts=counts, shadow=shadow)
+        yield
     finally:
         stop.set()
+        deadline = time.monotonic() + SECONDS_TO_STOP
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))

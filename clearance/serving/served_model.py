@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from clearance import files, params, paths, registry
 from clearance.documents.evidence_document import BlockedDocument
+from clearance.documents.fairness_document import FairnessDocument
+from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.training_document import ModelInput, TrainingDocument
 from clearance.errors import ClearanceError, ConfigurationError, DataError
 from clearance.models import model_file, row_plan, scoring
@@ -27,6 +30,8 @@ from clearance.policy.schema import Policy
 from clearance.promotion import candidate, lapse, session, verify, version_record
 from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
+from clearance.reasons import decision
+from clearance.reasons.decision import Reasoner, Reasons
 from clearance.serving import faults, input_checks
 from clearance.serving.input_checks import InputChecks
 from clearance.serving.request_rows import Row
@@ -46,12 +51,23 @@ class PolicyStamp:
     sha256: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """The score of a row; why it is too low, where it is and reasons can be given; its contributions."""
+
+    score: float
+    reasons: Reasons | None = None
+    contributions: Mapping[str, float] | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ServedModel:
     """A verified version. `version` is the candidate's number in the ledger, `content` its evidence's digest.
 
     `plan` computes scores without the pipeline; None: the pipeline scores, and `plan_note` says why.
-    `allowed_until` is when the first override that it rests on ends. `entry` made it champion.
+    `reasoner` gives the reasons for denials; None: `reasons_note` says why there are none.
+    `allowed_until` is when the first override that it rests on ends. `entry` made it champion. `groups` are
+    those of each protected attribute and intersection in its evidence.
     """
 
     name: str
@@ -64,6 +80,8 @@ class ServedModel:
     pipeline: Any
     plan: row_plan.RowPlan | None
     plan_note: str
+    reasoner: Reasoner | None
+    reasons_note: str
     settings: params.Params
     policy: Policy
     stamp: PolicyStamp
@@ -73,22 +91,50 @@ class ServedModel:
     allowed_by: tuple[str, ...]
     allowed_until: dt.datetime | None
     demo: bool
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def scores(self, rows: Sequence[Row]) -> list[float]:
-        """The probability of the favourable outcome for each row, in [0, 1].
+        """The probability of the favourable outcome for each row, in [0, 1]; see `explained`."""
+        return [answer.score for answer in self.explained(rows, reasons=False)]
+
+    def explained(
+        self, rows: Sequence[Row], *, contributions: bool = False, reasons: bool = True
+    ) -> list[Explained]:
+        """The score of each row, with the reasons where it is too low and contributions where wanted.
 
         A score that lies near the threshold is the pipeline's own. Raises DataError when the model refuses a
-        row, IntegrityError when plan and pipeline differ.
+        row, IntegrityError when plan and pipeline differ or contributions do not add up to the output.
         """
         if self.plan is None:
-            return self._pipeline_scores(rows)
+            return [Explained(score=score) for score in self._pipeline_scores(rows)]
         try:
-            planned = [float(score) for score in self.plan.score(rows)]
+            encoded = self.plan.encode(rows)
+            output = self.plan.output(encoded)
         except DataError as error:
             where = f"features/{error.values.get('feature', '')}"
             raise faults.INVALID_INPUT(
                 where=where, reason="is too large for the model's arithmetic"
             ) from None
+        scores = self._checked(rows, [float(score) for score in self.plan.probability(output)])
+        if self.reasoner is None or not reasons:
+            return [Explained(score=score) for score in scores]
+        wanted = [index for index, score in enumerate(scores) if contributions or not self.decide(score)]
+        values = dict(
+            zip(wanted, self.reasoner.contributions(encoded[wanted], output[wanted]), strict=True)
+            if wanted
+            else ()
+        )
+        return [
+            Explained(
+                score=score,
+                reasons=None if self.decide(score) else self.reasoner.reasons(values[index]),
+                contributions=self._named(values[index]) if contributions else None,
+            )
+            for index, score in enumerate(scores)
+        ]
+
+    def _checked(self, rows: Sequence[Row], planned: list[float]) -> list[float]:
+        """The scores of the plan, with the pipeline's own where they lie near the threshold."""
         near = [index for index, score in enumerate(planned) if row_plan.is_near(score, self.threshold)]
         if near:
             exact = self._pipeline_scores([rows[index] for index in near])
@@ -97,6 +143,9 @@ class ServedModel:
                     raise faults.PLAN_DIFFERS(difference=abs(score - planned[index]))
                 planned[index] = score
         return planned
+
+    def _named(self, values: npt.NDArray[np.float64]) -> dict[str, float]:
+        return dict(zip((column.name for column in self.inputs), values.tolist(), strict=True))
 
     def _pipeline_scores(self, rows: Sequence[Row]) -> list[float]:
         names = [column.name for column in self.inputs]
@@ -180,6 +229,7 @@ def _served(
         verified.folder / paths.MODEL, training.model.sha256, training.threshold
     )
     plan, note = _plan(pipeline, training)
+    reasoner, reasons_note = _reasoner(verified.folder, plan)
     tenure = record.champion
     settings = verified.settings
     return ServedModel(
@@ -193,6 +243,8 @@ def _served(
         pipeline=pipeline,
         plan=plan,
         plan_note=note,
+        reasoner=reasoner,
+        reasons_note=reasons_note,
         settings=settings,
         policy=policy_file.load(verified.policy_file, recorded=True),
         stamp=PolicyStamp(id=judged.id, version=judged.version, sha256=files.sha256_text(judged.text)),
@@ -202,7 +254,16 @@ def _served(
         allowed_by=tenure.allowed_by if tenure else (),
         allowed_until=allowed_until,
         demo=verified.bundle.evidence.demo,
+        groups=_groups(verified.folder),
     )
+
+
+def _groups(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The groups of each attribute and intersection in the version's evidence; none where it was blocked."""
+    document = FairnessDocument.read(folder)
+    if isinstance(document, BlockedDocument):
+        return {}
+    return {name: tuple(table) for name, table in document.groups.items()}
 
 
 def _plan(pipeline: Any, training: TrainingDocument) -> tuple[row_plan.RowPlan | None, str]:
@@ -222,3 +283,20 @@ def _plan(pipeline: Any, training: TrainingDocument) -> tuple[row_plan.RowPlan |
         f"proved on {proved.rows - proved.refused:,} rows: no other decision, "
         f"largest difference of scores {proved.largest_difference:.1e}"
     )
+
+
+def _reasoner(folder: Path, plan: row_plan.RowPlan | None) -> tuple[Reasoner | None, str]:
+    """What gives the reasons for denials; None where nothing can, and why."""
+    if not (folder / paths.REASONS).is_file():
+        return None, "the version was made before reasons were"
+    document = ReasonsDocument.read(folder)
+    if isinstance(document, BlockedDocument):
+        return None, "the version has no reasons"
+    if document.obstacle is not None:
+        return None, document.obstacle
+    if plan is None:
+        return None, "the model has no row plan, so its contributions are not computed here"
+    reasoner = decision.load(document, plan)
+    if isinstance(reasoner, str):
+        return None, reasoner
+    return reasoner, f"{reasoner.profile.method}, against {reasoner.profile.rows} applicants"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ class Listen:
 def serve(root: Path, listen: Listen) -> None:
     """Serve until stopped.
 
-    Raises before the first request when the champion, the callers or the inference log cannot be used.
+    Raises before the first request when the champion, the callers, the inference log or the feature store
+    cannot be used.
     """
     settings = access.load(root)
     guests: list[KeyHolder] = []
@@ -67,7 +69,7 @@ def serve(root: Path, listen: Listen) -> None:
     address, key_path = log_settings.address(root), log_settings.key_path(root)
     with (
         inference_log.open(address, key_path, spool=spool) as log,
-        live.running(root, log, metrics.registry) as following,
+        live.running(root, log, metrics.registry, settings.features, champion) as following,
     ):
         services = app.Services(
             champion=champion,
@@ -88,6 +90,8 @@ def serve(root: Path, listen: Listen) -> None:
         ]
         for thread in threads:
             thread.start()
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends, then raises the signal again
+            signal.signal(number, lambda *_: None)
         try:
             uvicorn.run(
                 app.app(services),

@@ -44,6 +44,7 @@ FIRST_GUIDES = (
     "data",
     "external-models",
     "fairness",
+    "reasons",
     "governance",
     "approvals",
     "ledger",

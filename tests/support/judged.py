@@ -23,6 +23,7 @@ from dvc.repo import Repo
 
 from clearance import environment, files, params, paths
 from clearance.documents.measurement import Measurement
+from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.models import model_file
@@ -197,18 +198,27 @@ def build(
     rows: int = 100,
     first: int = 0,
     vendor: str = "",
+    reasons: Mapping[str, Any] | None = None,
 ) -> Path:
     """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained.
 
     `candidates` is how many models were tried, the second of them chosen; a single one is, if it is alone.
     `reference`: a model without mitigation was fitted to be compared with. The table has `rows` rows,
     numbered from `first`; a row of one number is the same row in every project. `vendor`: the model is a
-    vendor's table of scores, and this is what is declared of the rows that trained it.
+    vendor's table of scores, and this is what is declared of the rows that trained it. `reasons`: what its
+    reports/reasons.json says; None: it has none.
     """
     settings = PARAMS | dict(changes or {})
     rule_book = POLICY | dict(policy or {})
     _yaml(root / "params.yaml", settings)
-    _yaml(root / "dvc.yaml", {"stages": {name: {"cmd": f"true {name}"} | of for name, of in GRAPH.items()}})
+    graph = {name: {"cmd": f"true {name}"} | of for name, of in GRAPH.items()}
+    if reasons is not None:
+        graph["reasons"] = {
+            "cmd": "true reasons",
+            "deps": ["models/trained"],
+            "outs": ["reports/reasons.json"],
+        }
+    _yaml(root / "dvc.yaml", {"stages": graph})
     _yaml(root / settings["policy"]["file"], rule_book)
     _yaml(
         root / "policies/authorised.yaml",
@@ -225,6 +235,9 @@ def build(
         _add_candidates(root, candidates, reference=reference)
     judgement = project_verdict.judge(params.load(root / "params.yaml"), root)
     judgement.write(root)
+    if reasons is not None:
+        sha256 = files.sha256(root / paths.MODEL)
+        ReasonsDocument.create(model_sha256=sha256, threshold=0.5, **reasons).write(root)
     lock(root)
     return root
 

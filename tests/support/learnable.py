@@ -97,6 +97,7 @@ def build(root: Path, frame: pd.DataFrame, **train: Any) -> Path:
         "requirements.lock",
         *map(str, paths.EXTRA_LOCKS.values()),
         "policies/demo.yaml",
+        "reasons.yaml",
     ):
         shutil.copy(ROOT / name, root / name)
     write(root, frame)

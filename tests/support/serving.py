@@ -16,9 +16,11 @@ import uvicorn
 
 from clearance import inference_log
 from clearance.inference_log import InferenceLog
+from clearance.inference_log import log as inference_log_log
+from clearance.reasons import contributions, decision
 from clearance.serving import access, app, served_model, server
 from clearance.serving.access import AccessSettings, Gate, KeyHolder, Role
-from clearance.serving.champion import Champion
+from clearance.serving.champion import Champion, Sight
 from clearance.serving.live import Live
 from clearance.serving.metrics import Metrics
 from clearance.serving.served_model import ServedModel
@@ -39,6 +41,31 @@ def champion_model() -> ServedModel:
     with pytest.MonkeyPatch.context() as patch:
         place = governed.enter(patch).put("champion")
         return served_model.load_champion(place.root)
+
+
+@cache
+def reasoned_model() -> ServedModel:
+    """The same with reasons for denials, against a background and a profile of generated rows."""
+    model = champion_model()
+    assert model.plan is not None
+    rows = [(80.0 + 2 * n, ("house", "car")[n % 2], n / 30) for n in range(30)]
+    encoded = model.plan.encode(rows)
+    explainer = contributions.explainer_of(model.plan, encoded)
+    assert not isinstance(explainer, str)
+    values = explainer.contributions(encoded, model.plan.output(encoded))
+    profile = decision.Profile(
+        features=model.plan.features,
+        method="near_cutoff",
+        rows=10,
+        means=values[15:25].mean(axis=0),
+        texts=tuple(f"What people read about {name}" for name in model.plan.features),
+        at_most=4,
+        near_share=0.9,
+        key_factors=False,
+        inquiries=(),
+    )
+    reasoner = decision.Reasoner(plan=model.plan, explainer=explainer, profile=profile)
+    return replace(model, reasoner=reasoner, reasons_note="near_cutoff, against 10 applicants")
 
 
 def changed(model: ServedModel, **serving: Any) -> ServedModel:
@@ -70,7 +97,7 @@ class Running:
 
 def fixed(model: Callable[[], ServedModel]) -> Champion:
     """A champion that never changes: `model` gives it."""
-    champion = Champion(Path(), load=lambda _: model(), look=lambda _: 0)
+    champion = Champion(Path(), load=lambda _: model(), look=lambda _: Sight(entries=0, digest="", alias=1))
     champion.start()
     return champion
 
@@ -81,14 +108,18 @@ def running(
     champion: Champion,
     settings: AccessSettings | None = None,
     load: Callable[[int, str], ServedModel] | None = None,
+    *,
     following: Callable[[InferenceLog, Metrics], Live] | None = None,
+    patience: float = inference_log_log.PATIENCE,
 ) -> Iterator[Running]:
     """A server with its log in `folder`, until the end; `following` makes what follows its decisions."""
 
     def refuse(version: int, content: str) -> ServedModel:
         raise AssertionError(f"nobody asked for version {version} ({content})")
 
-    with inference_log.open(f"sqlite:///{folder}/inference.db", folder / "inference.key") as log:
+    with inference_log.open(
+        f"sqlite:///{folder}/inference.db", folder / "inference.key", patience=patience
+    ) as log:
         metrics = Metrics()
         services = app.Services(
             champion=champion,

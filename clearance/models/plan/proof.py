@@ -25,6 +25,9 @@ CLOSE = 1e-12
 REFUSED_CHECKED = 50
 """How many of the rows that a plan refuses are given to the pipeline, which must refuse each."""
 
+_ODD = 60
+"""How many numbers of a kind are made up for a feature."""
+
 _EXTREMES = (
     *(1e308, -1e308, 3.5e38, -3.5e38, 1e-308, 1e16),
     *(sys.float_info.max, -sys.float_info.max, 5e-324, -5e-324),
@@ -123,9 +126,10 @@ def values(typed: pd.DataFrame) -> list[tuple[columns.Value, ...]]:
 def generate(plan: row_plan.RowPlan, features: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     """`count` made-up rows for a proof, from values of `features` (at least one row) and from the plan.
 
-    Most values are those of the table's rows, mixed at random. In some rows few of the others, in some most
-    of them are missing, unseen, rare, at or beside a threshold that the model compares with, and now and then
-    denormal, or too large for some models.
+    Most values are those of the table's rows, mixed at random; one row is enough. Of the others, few in some
+    rows and most in some, numbers are as spread as those the model was fitted on, missing, or at and beside a
+    threshold that it compares with, and now and then denormal or too large for some models; texts are rare,
+    missing or unseen.
     """
     rng = np.random.default_rng(seed)
     kinds = dict(zip(plan.features, plan.kinds, strict=True))
@@ -134,7 +138,8 @@ def generate(plan: row_plan.RowPlan, features: pd.DataFrame, count: int, seed: i
     generated = {}
     for position, (name, kind) in enumerate(kinds.items()):
         if kind == "number":
-            odd = np.array([np.nan, 0.0, -0.0, *_boundaries(plan, position, rng)], dtype=object)
+            usual, beside = _usual(plan, position, rng), _boundaries(plan, position, rng)
+            odd = np.array([np.nan, 0.0, -0.0, *usual, *beside], dtype=object)
         else:
             known = list(plan.columns.codes[position] or {})
             odd = np.array([np.nan, columns.UNSEEN, "", *known], dtype=object)
@@ -145,6 +150,17 @@ def generate(plan: row_plan.RowPlan, features: pd.DataFrame, count: int, seed: i
             column = np.where(extreme, rng.choice(np.array(_EXTREMES, dtype=object), count), column)
         generated[name] = pd.Series(column, dtype=object)
     return scoring.inputs(pd.DataFrame(generated), kinds)
+
+
+def _usual(plan: row_plan.RowPlan, position: int, rng: np.random.Generator) -> list[float]:
+    """Numbers as far from the mean as those the encoder was fitted on; empty where it keeps no mean."""
+    layout = plan.columns
+    scaled = np.flatnonzero((layout.source == position) & (layout.operation == columns.NUMBER))
+    return [
+        float(value)
+        for column in scaled
+        for value in rng.normal(layout.mean[column], 2 * layout.scale[column], _ODD)
+    ]
 
 
 def _boundaries(plan: row_plan.RowPlan, position: int, rng: np.random.Generator) -> list[float]:
@@ -162,4 +178,4 @@ def _boundaries(plan: row_plan.RowPlan, position: int, rng: np.random.Generator)
     if not found:
         return []
     every = np.concatenate(found)
-    return [float(value) for value in rng.permutation(every)[:60]]
+    return [float(value) for value in rng.permutation(every)[:_ODD]]
