@@ -95,7 +95,7 @@ def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.Monke
     assert sorted(map(str, queries)) == ["train", "tune"]
 
 
-def each_trained(folder: Path) -> list[str]:
+def train_all(folder: Path) -> list[str]:
     """The digests of what training writes for every kind of model that is installed."""
     digests = []
     for name, arguments in HERE.items():
@@ -111,14 +111,14 @@ def each_trained(folder: Path) -> list[str]:
 def test_the_outputs_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
     """In this one, and in a fresh one in which sets and dictionaries of texts have another order."""
     script = "import sys, pathlib; from tests import test_train as test; "
-    script += "print(hash('a text'), *test.each_trained(pathlib.Path(sys.argv[1])))"
+    script += "print(hash('a text'), *test.train_all(pathlib.Path(sys.argv[1])))"
     variables = os.environ | {"PYTHONHASHSEED": "2", "PYTHONPATH": str(learnable.ROOT)}
     command = [sys.executable, "-c", script, str(tmp_path / "fresh")]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     order, *fresh = result.stdout.split()
     assert int(order) != hash("a text"), "the other process must order texts otherwise"
     assert len(fresh) == 2 * len(HERE)
-    assert fresh == each_trained(tmp_path / "here")
+    assert fresh == train_all(tmp_path / "here")
 
 
 def test_the_seed_reaches_the_estimator_and_decides(tmp_path: Path) -> None:
