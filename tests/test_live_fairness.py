@@ -22,7 +22,7 @@ from clearance.errors import UnavailableError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import Inference, ModelReference, PolicyReference
 from clearance.policy.schema import Policy
-from clearance.serving import live_fairness, live_rules
+from clearance.serving import live, live_fairness, live_rules
 from clearance.serving.access import Role
 from clearance.serving.answers import FAVOURABLE, UNFAVOURABLE
 from clearance.serving.features import Features
@@ -30,7 +30,8 @@ from clearance.serving.live import Live
 from clearance.serving.live_counts import LiveCounts
 from clearance.serving.live_fairness import KIND, LiveFairness
 from clearance.serving.live_rules import Groups
-from tests.support import judged, observations, serving
+from tests.support import inferences, judged, observations, serving
+from tests.support.codes import raises
 from tests.support.observations import NOON, row
 
 DAY = dt.date(2026, 11, 30)
@@ -430,3 +431,34 @@ def test_without_a_store_nothing_is_evaluated(tmp_path: Path, model: Any) -> Non
 def test_a_version_knows_the_groups_of_its_evidence() -> None:
     groups_ = serving.champion_model().groups
     assert groups_ and all(groups_.values())
+
+
+@pytest.mark.slow
+def test_its_threads_run_with_the_server_and_have_counted_everything_at_its_end(
+    tmp_path: Path, model: Any
+) -> None:
+    observations.write(tmp_path, [row("a", race="blue")])
+    champion = serving.fixed(lambda: model)
+    source = observations.SOURCE | {"max_age_hours": 24 * 365 * 100}
+    before = threading.active_count()
+    with ExitStack() as stack:
+        log = stack.enter_context(inferences.opened(f"sqlite:///{tmp_path}/inference.db", tmp_path))
+
+        def following(source: dict[str, Any]) -> Any:
+            given = FeatureSettings.model_validate({"sources": [source]})
+            return live.running(tmp_path, log, prometheus_client.CollectorRegistry(), given, champion)
+
+        lacking = source | {"features": ["amount"]}
+        with raises("feature_store.lacking"), following(lacking):
+            pass
+        with following(source) as running:
+            for _ in range(50):
+                running.offer([replace(decided("a"), model=ModelReference(name="m", version=1, digest="d"))])
+            assert running.shadow is not None and running.fairness is not None
+    assert threading.active_count() == before
+    counts = LiveCounts(tmp_path / ".clearance/live.db").since(KIND, 1)
+    assert counts == {(1, "d", (("race", "blue"),), 1): 50}
+    with inferences.opened(f"sqlite:///{tmp_path}/other.db", tmp_path / "more") as log:
+        metrics = prometheus_client.CollectorRegistry()
+        with live.running(tmp_path, log, metrics, None, champion) as running:
+            assert running.features is running.fairness is None

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -337,6 +338,19 @@ def test_machine_code_is_compiled_although_the_compiler_is_turned_off() -> None:
     compiled = machine_code.compiled(names["double"])
     assert isinstance(compiled, numba.core.registry.CPUDispatcher)
     assert compiled(2.0) == 4.0
+    assert SETTINGS.DISABLE_JIT
+
+
+def test_threads_that_compile_at_once_all_get_machine_code() -> None:
+    """The first requests of a server: one thread must not turn the compiler off under another."""
+    functions = []
+    for number in range(8):
+        names: dict[str, Any] = {}
+        exec(f"def add(x):\n    return min(x, {number}.5) + {number}\n", names)  # noqa: S102
+        functions.append(machine_code.compiled(names["add"]))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda function: function(100.0), functions))
+    assert found == [2 * number + 0.5 for number in range(8)]
     assert SETTINGS.DISABLE_JIT
 
 

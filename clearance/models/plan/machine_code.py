@@ -6,6 +6,7 @@ installation and not at each start. Arithmetic stays as written: no fused or reo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -14,6 +15,7 @@ import numba
 from numba.core import config as numba_config
 
 _SETTINGS: Any = numba_config
+_ONE_AT_A_TIME = threading.RLock()
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -41,11 +43,12 @@ def compiled(function: Function) -> Function:
 
 @contextmanager
 def _compiler_on() -> Iterator[None]:
-    """Numba's compiler as if nobody had turned it off; the setting is restored at the end."""
-    _SETTINGS.reload_config()  # or Numba would do it below, and turn the compiler off again
-    disabled = _SETTINGS.DISABLE_JIT
-    _SETTINGS.DISABLE_JIT = 0
-    try:
-        yield
-    finally:
-        _SETTINGS.DISABLE_JIT = disabled
+    """Numba's compiler as if nobody had turned it off, for one thread at a time; restored at the end."""
+    with _ONE_AT_A_TIME:
+        _SETTINGS.reload_config()  # or Numba would do it below, and turn the compiler off again
+        disabled = _SETTINGS.DISABLE_JIT
+        _SETTINGS.DISABLE_JIT = 0
+        try:
+            yield
+        finally:
+            _SETTINGS.DISABLE_JIT = disabled
