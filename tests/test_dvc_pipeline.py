@@ -30,6 +30,30 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return enter(toys.build(tmp_path / "toy"), monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy whose stages have run once."""
+    folder = toys.build(tmp_path_factory.mktemp("first") / "toy")
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        run()
+    return folder
+
+
+@pytest.fixture
+def finished_toy(first_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, with its cache and its record of what ran."""
+    return enter(toys.twin(first_run, tmp_path / "toy"), monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def plain_lock(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What plain `dvc repro` writes into the lock of a toy that never ran."""
+    plain = toys.build(tmp_path_factory.mktemp("plain") / "toy")
+    assert toys.dvc(plain, "repro").returncode == 0
+    return lock(plain)
+
+
 def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in (environment.TOOL_DEFAULTS | environment.tool_locations(folder)).items():
         monkeypatch.setenv(name, value)
@@ -84,12 +108,10 @@ def test_a_stage_may_state_its_time_limit(toy: Path) -> None:
 
 
 def test_from_nothing_the_lock_is_the_one_dvc_repro_writes_and_dvc_is_satisfied(
-    toy: Path, tmp_path: Path
+    toy: Path, plain_lock: str
 ) -> None:
-    plain = toys.twin(toy, tmp_path / "plain")
-    assert toys.dvc(plain, "repro").returncode == 0
     assert all(run().values())
-    assert lock(toy) == lock(plain)
+    assert lock(toy) == plain_lock
     assert toys.dvc(toy, "repro").stdout.count("didn't change, skipping") == len(toys.ORDER)
     assert "up to date" in toys.dvc(toy, "status").stdout
 
@@ -112,49 +134,44 @@ def test_outputs_stay_where_they_are_while_they_are_put_into_the_cache(toy: Path
     assert len(list((toy / ".dvc/cache/files/md5").rglob("*"))) > 1
 
 
-def test_from_an_older_lock_too(toy: Path, tmp_path: Path) -> None:
-    run()
-    toys.edit(toy, seed=7)
-    (toy / "data/source/rows.csv").write_text("a,b\n3,4\n")
-    plain = toys.twin(toy, tmp_path / "plain")
+def test_from_an_older_lock_too(finished_toy: Path, tmp_path: Path) -> None:
+    toys.edit(finished_toy, seed=7)
+    (finished_toy / "data/source/rows.csv").write_text("a,b\n3,4\n")
+    plain = toys.twin(finished_toy, tmp_path / "plain")
     assert toys.dvc(plain, "repro").returncode == 0
     assert all(run().values())
-    assert lock(toy) == lock(plain)
+    assert lock(finished_toy) == lock(plain)
 
 
-def test_nothing_runs_where_nothing_changed(toy: Path) -> None:
-    run()
-    before = lock(toy)
-    assert Pipeline(toy).due() == []
+def test_nothing_runs_where_nothing_changed(finished_toy: Path) -> None:
+    before = lock(finished_toy)
+    assert Pipeline(finished_toy).due() == []
     assert not any(run(never).values())
-    assert lock(toy) == before
+    assert lock(finished_toy) == before
 
 
-def test_only_what_changed_and_what_stands_on_it_is_due(toy: Path) -> None:
-    run()
-    toys.edit(toy, evaluate={"bins": 5})
-    assert Pipeline(toy).due() == ["evaluate", "judge"]
+def test_only_what_changed_and_what_stands_on_it_is_due(finished_toy: Path) -> None:
+    toys.edit(finished_toy, evaluate={"bins": 5})
+    assert Pipeline(finished_toy).due() == ["evaluate", "judge"]
     assert run() == dict.fromkeys(toys.ORDER, False) | {
         "evaluate": True
     }  # the same figures: nothing to judge anew
 
 
-def test_force_runs_everything_and_changes_no_lock(toy: Path) -> None:
-    run()
-    before = lock(toy)
+def test_force_runs_everything_and_changes_no_lock(finished_toy: Path) -> None:
+    before = lock(finished_toy)
     assert all(run(force=True).values())
-    assert lock(toy) == before
+    assert lock(finished_toy) == before
 
 
-def test_what_ran_before_is_taken_from_dvcs_cache(toy: Path) -> None:
+def test_what_ran_before_is_taken_from_dvcs_cache(finished_toy: Path) -> None:
+    before = lock(finished_toy)
+    toys.edit(finished_toy, seed=7)
     run()
-    before = lock(toy)
-    toys.edit(toy, seed=7)
-    run()
-    toys.edit(toy, seed=20260101)
-    shutil.rmtree(toy / "reports")
+    toys.edit(finished_toy, seed=20260101)
+    shutil.rmtree(finished_toy / "reports")
     assert not any(run(never).values())
-    assert lock(toy) == before
+    assert lock(finished_toy) == before
 
 
 def poison(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,19 +215,18 @@ def test_outputs_that_were_checked_out_by_a_forged_lock_are_made_again(
     assert not any(run(never).values())
 
 
-def test_a_corrupted_object_in_that_cache_is_not_taken(toy: Path) -> None:
-    run()
-    good = (toy / "models/model.txt").read_text()
-    item = toy / ".dvc/cache/files/md5" / digests.md5(toy / "models/model.txt")[:2]
+def test_a_corrupted_object_in_that_cache_is_not_taken(finished_toy: Path) -> None:
+    good = (finished_toy / "models/model.txt").read_text()
+    item = finished_toy / ".dvc/cache/files/md5" / digests.md5(finished_toy / "models/model.txt")[:2]
     (item,) = item.iterdir()
-    toys.edit(toy, seed=7)
+    toys.edit(finished_toy, seed=7)
     run()
     item.chmod(0o644)
     item.write_text(good[::-1])
     item.chmod(0o444)
-    toys.edit(toy, seed=20260101)
+    toys.edit(finished_toy, seed=20260101)
     assert run()["train"]
-    assert (toy / "models/model.txt").read_text() == good
+    assert (finished_toy / "models/model.txt").read_text() == good
     assert item.read_text() == good
 
 
@@ -235,18 +251,17 @@ def test_a_stage_that_fails_records_nothing_and_its_sisters_are_not_lost(toy: Pa
     assert (toy / "reports/fairness.txt").read_text() != "half"
 
 
-def test_a_second_try_never_takes_the_outputs_of_older_inputs(toy: Path) -> None:
+def test_a_second_try_never_takes_the_outputs_of_older_inputs(finished_toy: Path) -> None:
     def fail(command: str) -> None:
         raise DataError("no", "yes")
 
-    run()
-    toys.edit(toy, seed=7)
-    pipeline = Pipeline(toy)
+    toys.edit(finished_toy, seed=7)
+    pipeline = Pipeline(finished_toy)
     pipeline.run("ingest", never)
     with pytest.raises(DataError):
         pipeline.run("train", fail)
     assert pipeline.run("train", shell)
-    assert (toy / "models/model.txt").read_text().endswith(" 7")
+    assert (finished_toy / "models/model.txt").read_text().endswith(" 7")
 
 
 @pytest.mark.parametrize("torn", ["", '{"write": {"a'])
@@ -265,7 +280,7 @@ def test_a_list_of_busy_files_that_is_whole_is_kept(toy: Path) -> None:
         Pipeline(toy).run("ingest", never)
 
 
-def test_a_lock_is_replaced_whole_or_not_at_all(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_is_replaced_whole_or_not_at_all(finished_toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Path.write_text
 
     def break_off(path: Path, text: str, **how: str) -> None:
@@ -273,13 +288,12 @@ def test_a_lock_is_replaced_whole_or_not_at_all(toy: Path, monkeypatch: pytest.M
         if "dvc.lock" in path.name:
             raise KeyboardInterrupt
 
-    run()
-    before = lock(toy)
-    toys.edit(toy, evaluate={"bins": 5})
+    before = lock(finished_toy)
+    toys.edit(finished_toy, evaluate={"bins": 5})
     monkeypatch.setattr(Path, "write_text", break_off)
     with pytest.raises(KeyboardInterrupt):
         run()
-    assert lock(toy) == before
+    assert lock(finished_toy) == before
 
 
 def test_a_table_under_dvc_add_is_a_stage_as_for_dvc_repro(toy: Path, tmp_path: Path) -> None:
@@ -363,16 +377,14 @@ def without_dvcs_internals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_dvcs_internals")
-def test_without_dvcs_internals_stages_run_through_dvc_repro(toy: Path, tmp_path: Path) -> None:
-    plain = toys.twin(toy, tmp_path / "plain")
-    assert toys.dvc(plain, "repro").returncode == 0
+def test_without_dvcs_internals_stages_run_through_dvc_repro(toy: Path, plain_lock: str) -> None:
     pipeline = dvc_repro.open_pipeline(toy)
     assert isinstance(pipeline, dvc_repro.WholeGraph)
     assert "plan_repro" in (pipeline.fallback or "")
     assert pipeline.order == ("dvc repro",)
     assert pipeline.run("dvc repro", shell)
     pipeline.record()
-    assert lock(toy) == lock(plain)
+    assert lock(toy) == plain_lock
     assert pipeline.cache == toy / ".dvc/cache/files/md5"
     executions.ensure_executed(toy, dvc_lock.read(toy / "dvc.lock"))
 

@@ -91,6 +91,13 @@ def test_a_true_record_is_made_again_byte_for_byte(true: RebuildRecord, rebuilt:
     assert report.lines()[-1] == "identical: 6 of 6 outputs have the recorded digest"
 
 
+def test_what_runs_was_compiled_from_source(rebuilt: RebuiltProject) -> None:
+    """Bytecode of an earlier run could say something else than the source beside it."""
+    compiled = {file.name.partition(".")[0] for file in rebuilt.tree.with_name("bytecode").rglob("*.pyc")}
+    assert {"stage", "repo", "pathlib"} <= compiled, "of Clearance, of DVC and of Python itself"
+    assert not [file for file in rebuilt.tree.with_name("bytecode").rglob("*") if file.is_symlink()]
+
+
 def test_what_is_neither_in_git_nor_in_dvc_and_what_is_installed_is_told(rebuilt: RebuiltProject) -> None:
     assert rebuilt.notes == (
         "data/source is from the checkout: the recorded content, which neither git nor DVC keeps",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import shutil
 import socket
@@ -26,7 +27,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
-from clearance import files, registry
+from clearance import environment, files, registry
 from clearance.errors import ExitCode
 from clearance.models import model_file, scoring
 from clearance.registry import mlflow_server, model_folder
@@ -395,8 +396,6 @@ def test_only_a_server_is_shared(address: str, shared: bool) -> None:
 
 
 def _connect(address: str, start: Any, results: Any) -> None:
-    import os
-
     os.environ["MLFLOW_TRACKING_URI"] = address
     start.wait()
     try:
@@ -407,9 +406,8 @@ def _connect(address: str, start: Any, results: Any) -> None:
 
 
 def _register(root: str, start: Any, results: Any) -> None:
-    import os
-
     os.chdir(root)
+    os.environ.update(environment.tool_locations(Path(root)))
     connected = registry.connect()
     verified = lineage.verify(Path(root))
     run = registry.find_run(connected, "governance-demo", verified.fingerprint)
@@ -424,8 +422,14 @@ def _register(root: str, start: Any, results: Any) -> None:
 
 
 def at_once(number: int, target: Callable[..., None], argument: str) -> list[str]:
-    """What each of `number` processes that start together has to say."""
-    context = multiprocessing.get_context("spawn")
+    """What each of `number` processes that start together has to say.
+
+    They are forks of a process that has imported this file, and nothing more: it takes seconds.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        [__name__, "mlflow.store.tracking.sqlalchemy_store", "sklearn.linear_model"]
+    )
     start, results = context.Barrier(number), context.Queue()
     processes = [context.Process(target=target, args=(argument, start, results)) for _ in range(number)]
     for process in processes:

@@ -19,6 +19,7 @@ from clearance.reproduction.differences import Conclusion
 from clearance.reproduction.rebuild import RebuiltProject
 from clearance.reproduction.rebuild_record import RebuildRecord
 from clearance.versioning import lineage
+from tests.support import bytecode
 from tests.support.nightly import NIGHTLY
 from tests.support.projects import Done, Project
 from tests.support.versions import forge, of_lineage
@@ -37,6 +38,8 @@ def true(demo: Project, demo_run: Done) -> RebuildRecord:
 @pytest.fixture(scope="module")
 def rebuilt(demo: Project, true: RebuildRecord) -> Iterator[RebuiltProject]:
     with rebuild.temporary_folder() as folder:
+        if not NIGHTLY:  # that a rebuild compiles from source is tests/test_rebuild.py's
+            bytecode.lend(folder)
         yield rebuild.rebuild(demo.root, true, folder)
 
 

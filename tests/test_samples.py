@@ -1,6 +1,7 @@
 """Projects that an earlier release governed still verify, and can still be rolled back.
 
-`tests/samples/v0/README.md` says what the sample holds. Everything is asked through the installed command.
+`tests/samples/v0/README.md` says what the sample holds. The installed command is asked,
+in a process of its own or in this one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from clearance import cli
 from tests.samples import make
 from tests.support import projects
 from tests.support.projects import Done, Project
@@ -62,6 +65,20 @@ def run(project: Project, *arguments: str) -> Done:
     return project.run("clearance", *arguments, variables={"PYTHONPATH": path})
 
 
+def run_here(project: Project, *arguments: str) -> Done:
+    """The same in this process, without a second import and without the guard."""
+    environment, own = dict(os.environ), project.environment()
+    try:
+        os.environ.clear()
+        os.environ.update(own)
+        with contextlib.chdir(project.root):
+            result = CliRunner().invoke(cli.main, arguments)
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+    return Done(result.exit_code, result.output)
+
+
 def query(project: Project, statement: str, *values: object) -> list[tuple[str, ...]]:
     """Rows of MLflow's database."""
     with contextlib.closing(sqlite3.connect(project.root / make.STORE)) as database:
@@ -98,11 +115,11 @@ def bundle_file(project: Project, version: int) -> Path:
 
 def test_the_ledger_verifies_and_every_entry_is_read(project: Project) -> None:
     run(project, "ledger", "verify").ok()
-    run(project, "ledger", "verify", make.EXPORT).ok()
-    lines = run(project, "ledger", "show", "--json").ok().out.splitlines()
+    run_here(project, "ledger", "verify", make.EXPORT).ok()
+    lines = run_here(project, "ledger", "show", "--json").ok().out.splitlines()
     entries = [json.loads(line) for line in lines]
     assert [(entry["kind"], entry["actor"], entry["body"].get("version")) for entry in entries] == ENTRIES
-    reigns = run(project, "history").ok().out.splitlines()
+    reigns = run_here(project, "history").ok().out.splitlines()
     versions = [int(number) for reign in reigns for number in re.findall(rf"^{NAME} version (\d+)", reign)]
     assert versions == [1, 2, 3, 2, 2]
     assert not project.guard_log.exists(), project.guard_log.read_text()
@@ -111,13 +128,14 @@ def test_the_ledger_verifies_and_every_entry_is_read(project: Project) -> None:
 def test_the_champion_and_an_evidence_bundle_verify(project: Project) -> None:
     assert champion(project) == 2
     run(project, "verify").ok()
-    run(project, "verify", str(bundle_file(project, 1))).ok()
+    assert not project.guard_log.exists(), project.guard_log.read_text()
+    run_here(project, "verify", str(bundle_file(project, 1))).ok()
 
 
 def test_an_earlier_version_becomes_champion_again(project: Project) -> None:
-    run(project, "rollback", "--to", "1", "--as", "otto", "--reason", "it does harm").ok()
+    run_here(project, "rollback", "--to", "1", "--as", "otto", "--reason", "it does harm").ok()
     assert champion(project) == 1
-    run(project, "verify").ok()
+    run_here(project, "verify").ok()
 
 
 def test_nobody_rolls_back_to_a_model_file_in_which_one_byte_changed(project: Project) -> None:
@@ -125,5 +143,7 @@ def test_nobody_rolls_back_to_a_model_file_in_which_one_byte_changed(project: Pr
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    assert run(project, "rollback", "--to", "1", "--as", "otto", "--reason", "it does harm").code == ERROR
+    assert (
+        run_here(project, "rollback", "--to", "1", "--as", "otto", "--reason", "it does harm").code == ERROR
+    )
     assert champion(project) == 2

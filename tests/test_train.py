@@ -1,6 +1,6 @@
 """Training sees train and tune rows only, gives the same bytes every time, and says what is wrong."""
 
-import json
+import contextlib
 import os
 import subprocess
 import sys
@@ -95,36 +95,30 @@ def test_test_rows_are_never_asked_for(tmp_path: Path, monkeypatch: pytest.Monke
     assert sorted(map(str, queries)) == ["train", "tune"]
 
 
-_EACH = """
-import json, sys
-from pathlib import Path
-from tests.support import learnable
-from clearance import files as artifacts
-from clearance import paths
-from tasks import train
-for name, arguments in json.loads(sys.argv[1]).items():
-    search = {"grid": {"max_iter": [20, 40]}, "iterations": 1} if name == "logistic_regression" else None
-    root = Path(sys.argv[2]) / name
-    learnable.build(root, learnable.table(), estimator=name, arguments=arguments, search=search,
-                    mitigation="reweighing")
-    import os
-    os.chdir(root)
-    train.main()
-    print(artifacts.sha256(root / paths.TRAINED), artifacts.sha256(root / paths.TRAINING))
-"""
+def train_all(folder: Path) -> list[str]:
+    """The digests of what training writes for every kind of model that is installed."""
+    digests = []
+    for name, arguments in HERE.items():
+        search = {"grid": {"max_iter": [20, 40]}, "iterations": 1} if name == "logistic_regression" else None
+        options: dict[str, Any] = {"estimator": name, "arguments": arguments, "search": search}
+        root = learnable.build(folder / name, learnable.table(), mitigation="reweighing", **options)
+        with contextlib.chdir(root):
+            train.main()
+        digests += [files.sha256(root / paths.TRAINED), files.sha256(root / paths.TRAINING)]
+    return digests
 
 
 def test_the_outputs_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
-    def digests(seed: str) -> str:
-        paths = os.pathsep.join([str(learnable.ROOT), str(learnable.ROOT / "tests")])
-        command = [sys.executable, "-c", _EACH, json.dumps(HERE), str(tmp_path / seed)]
-        variables = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths}
-        result = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
-        return result.stdout
-
-    first = digests("1")
-    assert len(first.split()) == 2 * len(HERE)
-    assert digests("2") == first
+    """In this one, and in a fresh one in which sets and dictionaries of texts have another order."""
+    script = "import sys, pathlib; from tests import test_train as test; "
+    script += "print(hash('a text'), *test.train_all(pathlib.Path(sys.argv[1])))"
+    variables = os.environ | {"PYTHONHASHSEED": "2", "PYTHONPATH": str(learnable.ROOT)}
+    command = [sys.executable, "-c", script, str(tmp_path / "fresh")]
+    result = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    order, *fresh = result.stdout.split()
+    assert int(order) != hash("a text"), "the other process must order texts otherwise"
+    assert len(fresh) == 2 * len(HERE)
+    assert fresh == train_all(tmp_path / "here")
 
 
 def test_the_seed_reaches_the_estimator_and_decides(tmp_path: Path) -> None:
