@@ -108,6 +108,12 @@ def test_only_another_candidate_can_be_it(place: Place, version: str, error: str
     assert place.entries()[-1].kind == "refusal" and alias() is None
 
 
+def test_a_vendors_table_cannot_score_other_rows(place: Place) -> None:
+    place.release(vendor="none", model=7)
+    assert set_challenger(place, "3").error == "promotion.challenger_not_scored_here"
+    assert alias() is None
+
+
 def test_a_candidate_that_was_altered_is_refused(place: Place) -> None:
     (place.model_folder(2) / "model.skops").write_bytes(b"another")
     assert set_challenger(place, "2").error == "registry.version_altered"

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clearance import registry
+from clearance.documents.evidence_document import BlockedDocument
+from clearance.documents.training_document import TrainingDocument
 from clearance.ledger import Entry, EntryKind, events
 from clearance.promotion import candidate, faults, version_record
 from clearance.promotion.session import LedgerSession, ReadOnlySession
@@ -65,6 +67,10 @@ def set_challenger(
             raise faults.CHALLENGES_ITSELF(version=version)
         record = version_record.fold(entries, name, version, session.roles)
         with candidate.open_verified(session, server, record) as verified:
+            training = TrainingDocument.read(verified.folder)
+            external = None if isinstance(training, BlockedDocument) else training.external
+            if external is not None and external.origin != "computed":
+                raise faults.CHALLENGER_NOT_SCORED_HERE(version=version)
             challenger = Challenger(version=version, content=verified.bundle.digest)
             registered = verified.version
     if find(entries) != challenger:

@@ -209,6 +209,12 @@ CHALLENGER_PLANTED = ErrorKind(
     "the alias challenger of {name} points at {alias}, and the ledger says {told}",
     "find out who moved it; `clearance shadow VERSION` or `clearance shadow --off` sets both",
 )
+CHALLENGER_NOT_SCORED_HERE = ErrorKind(
+    "promotion.challenger_not_scored_here",
+    ConfigurationError,
+    "version {version} is a table of answers or runs only in a sandbox, so it cannot score new rows",
+    "choose a candidate whose model file is stored in the registry",
+)
 CHALLENGES_ITSELF = ErrorKind(
     "promotion.challenges_itself",
     ConfigurationError,
