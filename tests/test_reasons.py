@@ -583,3 +583,18 @@ def test_a_batch_is_reasoned_as_its_rows_are(project: Path) -> None:
         assert decision.explain_decision(reasoner, row).contributions == dict(
             zip(reasoner.plan.features, own.tolist(), strict=True)
         )
+
+
+def test_a_large_table_is_profiled_by_rows_at_even_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import reasons as stage_
+
+    monkeypatch.setattr(stage_, "MOST_ROWS", 10)
+    chosen = np.zeros(1000, dtype=bool)
+    chosen[::2] = True
+    places = stage_.drawn(chosen)
+    assert len(places) == 10 and chosen[places].all()
+    assert (places[0], places[-1]) == (0, 998)
+    assert np.array_equal(stage_.drawn(chosen[:20]), np.flatnonzero(chosen[:20]))
+    whole = stage_.profile(np.ones((10, 1)), ("a",), 10, 500)
+    assert (whole.rows, whole.drawn_from, whole.means) == (10, 500, {"a": 1.0})
+    assert stage_.profile(np.ones((10, 1)), ("a",), 10, 10).drawn_from is None

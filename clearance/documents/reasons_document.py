@@ -36,9 +36,13 @@ class ReasonsPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileMeans:
-    """The mean contribution of each feature over `rows` applicants; no mean of fewer than the policy asks."""
+    """The mean contribution of each feature over `rows` applicants; no mean of fewer than the policy asks.
+
+    `drawn_from` is how many applicants they were drawn from, where they are not all.
+    """
 
     rows: Count
+    drawn_from: Count | None = field(default=None, metadata=WHEN_SET)
     means: Mapping[str, float] | None
 
 
