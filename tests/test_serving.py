@@ -1,6 +1,7 @@
 """The decision server: decisions on record before they leave, roles, repeats, replays, reviews, errors."""
 
 import contextlib
+import datetime as dt
 import json
 import math
 import socket
@@ -82,6 +83,23 @@ def test_a_repeat_under_a_key_gets_the_first_decisions_and_another_body_a_confli
     assert served.predict(ROW, OTHER).json()["decisions"] != first
     bad = served.predict(ROW, **{"Idempotency-Key": "a b"})
     assert (bad.status_code, code(bad)) == (422, "serving.invalid_parameter")
+
+
+def test_a_repeat_gets_the_first_decisions_even_where_no_new_one_can_be_made(tmp_path: Path) -> None:
+    champion = serving.fixed(serving.champion_model)
+    with serving.running(tmp_path, champion) as served:
+        first = served.predict(ROW, OTHER, **{"Idempotency-Key": "k"}).json()["decisions"]
+        champion._model = replace(
+            serving.champion_model(), allowed_until=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        )
+        again = served.predict(ROW, OTHER, **{"Idempotency-Key": "k"})
+        assert (again.status_code, again.json()["decisions"]) == (200, first)
+        for response in (
+            served.predict(ROW, **{"Idempotency-Key": "k"}),
+            served.predict(ROW, OTHER, **{"Idempotency-Key": "other"}),
+            served.predict(ROW),
+        ):
+            assert (response.status_code, code(response)) == (503, "serving.lapsed")
 
 
 def test_a_replay_computes_every_bit_again(served: Running) -> None:
