@@ -30,7 +30,9 @@ from tests.support import inferences
 from tests.support import ledger_samples as samples
 
 CLIENTS = 4
-FORK = multiprocessing.get_context("fork")
+FORK = multiprocessing.get_context("forkserver")
+"""Writers are forked from a process with nothing else in it: no thread, no event loop, no lock."""
+FORK.set_forkserver_preload(["assurance.inference_log_crashes"])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -198,7 +198,6 @@ from pathlib import Path
 from flows.runner.child_processes import ChildProcesses
 folder = Path({str(folder)!r})
 children = ChildProcesses(folder)
-children.serve("echo $$; exec sleep 60", cwd=folder, env={{}}, log=folder / "served.txt")
 def on_line(line):
     print(line, flush=True)
 children.run("python -m tasks.sleep", cwd=folder, env={{}}, timeout=None, on_line=on_line)
@@ -206,7 +205,6 @@ children.run("python -m tasks.sleep", cwd=folder, env={{}}, timeout=None, on_lin
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         pids = [int(pid) for pid in process.stdout.readline().split()]
-        pids += [int((folder / "served.txt").read_text())]
         keeper = [child.pid for child in psutil.Process(process.pid).children()]
         assert all(map(alive, [*pids, *keeper]))
         os.kill(process.pid, signal.SIGKILL)

@@ -218,7 +218,11 @@ def test_an_ending_names_the_version_that_is_champion_now() -> None:
         assert isinstance(overtaken, Ending) and overtaken.status is Status.SUPERSEDED
         assert f"{champion} champion; use `clearance rollback`" in overtaken.reason
     ending_ = next_step.decide(state(copy=version(2), ledger_champion=5))
-    assert ending_ == Ending(status=Status.CHAMPION, reason="loan-approval version 2 is the champion.")
+    assert ending_ == Ending(
+        status=Status.CHAMPION, reason="loan-approval version 5 (version 2 in the registry) is the champion."
+    )
+    same = next_step.decide(state(copy=version(5), ledger_champion=5))
+    assert same.reason == "loan-approval version 5 is the champion."
 
 
 def states() -> st.SearchStrategy[PromotionState]:

@@ -30,6 +30,7 @@ from clearance.trust.recorded_decisions import RecordedDecision
 from clearance.trust.roles import Person, Right
 
 SERVER: dict[str, Any] = {
+    "loop": "asyncio",  # it forgets a closed connection at once, so that the next one counts in its place
     "http": BoundedProtocol,
     "ws": "none",
     "log_level": "warning",
