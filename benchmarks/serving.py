@@ -321,7 +321,7 @@ def main() -> None:
         metavar="PYTHON",
         help="the Python of an environment with mlserver, flask, waitress and shap",
     )
-    parser.add_argument("estimators", nargs="*", default=list(ESTIMATORS), choices=[*ESTIMATORS, []])
+    parser.add_argument("estimators", nargs="*", default=list(ESTIMATORS), metavar="estimator")
     options = parser.parse_args()
     for estimator in options.estimators:
         with tempfile.TemporaryDirectory(prefix="clearance-serving-") as scratch:
