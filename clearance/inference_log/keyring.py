@@ -74,7 +74,7 @@ class Keyring:
         self._pseudonyms: dict[str, str] = {}
 
     def pseudonym(self, subject: str | None, day: str) -> str:
-        """Under which name the store knows the key of a subject; of the day, where there is no subject."""
+        """The name under which the store knows the key of a subject, or of the day without a subject."""
         name = f"day {day}" if subject is None else f"subject {subject}"
         pseudonym = self._pseudonyms.get(name)
         if pseudonym is None:

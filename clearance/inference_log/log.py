@@ -47,8 +47,8 @@ def open(  # noqa: A001 - used as `inference_log.open`
 ) -> Iterator[InferenceLog]:
     """The inference log at a database URL, with its key file; created on request if it does not exist.
 
-    `patience` in seconds limits how long a transaction waits for other writers. Without a `spool`, whoever
-    appends while the store is away is refused; with one, records without an idempotency key wait there.
+    `patience` in seconds limits how long a transaction waits for other writers. Without a `spool`, an append
+    while the store is away is refused; with one, records without an idempotency key wait there.
     Closed at the end, after what waits was committed. Raises ConfigurationError for an address or a key file
     that cannot be used, UnavailableError when no server answers, IntegrityError when the database is damaged.
     """
