@@ -73,7 +73,7 @@ _AT_ONCE = (
     f"INSERT INTO {RECORDS} ({', '.join(RECORD_COLUMNS)}) "
     f"SELECT new.* FROM unnest({_RECORD_ARRAYS}) AS new, moved"
 )
-"""A writer that waits for the head compares its code again afterwards: if others moved it, nothing is written."""
+"""A writer that waits for the head compares its code again: if others moved it, nothing is written."""
 
 
 class Lookup(NamedTuple):
