@@ -81,6 +81,9 @@ def test_it_follows_the_alias_and_keeps_the_model_before_where_the_new_one_does_
     assert champion.refresh() is False
     assert champion.deciding() is first
     assert champion.status().fault.code == faults.CHAMPION_UNSOUND.code
+    world.seconds = 60 * first.policy.serving.unchecked_minutes + 1
+    champion.refresh()
+    assert not champion.status().decides, "what does not verify for that long is not served"
     second = replace(first, version=2)
     world.answer = second  # repaired in place: what was refused is tried again
     assert champion.refresh() is True
@@ -179,6 +182,21 @@ def test_an_override_ends_on_its_day(place: Place) -> None:
     assert model.version == 3
     assert model.allowed_until is not None
     assert model.allowed_until.date() == governed.today() + dt.timedelta(days=7)
+
+
+@pytest.mark.parametrize("objection", ["revoke", "reject"])
+def test_an_approval_that_is_withdrawn_stops_the_server_as_an_override_that_ends(
+    place: Place, objection: str
+) -> None:
+    place.put("champion")
+    champion = Champion(place.root)
+    champion.start()
+    assert place.decide(objection, 1, "vera").code == 0
+    champion.refresh()
+    assert champion.status().lapsed and not champion.status().decides
+    with pytest.raises(ReleaseRefused) as refused:
+        Champion(place.root).start()
+    assert refused.value.code == faults.LAPSED.code
 
 
 HARM = {

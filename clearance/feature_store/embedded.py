@@ -38,7 +38,7 @@ class _Table:
         created = source.created_time or source.event_time
         event, created = (f"t.{quoted(column)}" for column in (source.event_time, created))
         chosen = ", ".join(f"t.{quoted(column)}" for column in columns_of(source))
-        # What is no time comes first, so that it is seen: compared with a number it would just be larger.
+        # Values that are not times come first and are refused: beside numbers they would just be larger.
         self._query = (
             f"SELECT {event}, {created}, {chosen} FROM {quoted(table)} AS t "  # noqa: S608
             f"WHERE t.{quoted(source.entity)} = ? COLLATE BINARY "

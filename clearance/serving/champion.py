@@ -131,8 +131,7 @@ class Champion:
             except TransientError as error:
                 self._note(error)
             except ClearanceError as error:
-                self._note(error)
-                self._checked = self._monotonic()  # both answered; the answer is what is wrong
+                self._note(error)  # nothing was found to hold, so the time since the last check goes on
                 if error.code == faults.NO_CHAMPION.code:
                     self._model = None
             return self._model is not before

@@ -220,7 +220,16 @@ def _load(reader: ReadOnlySession, server: registry.MlflowServer, name: str, ver
             raise faults.NOT_SCORED_HERE(name=name, version=version, what="not a trained model")
         if training.external is not None and training.external.origin != "computed":
             raise faults.NOT_SCORED_HERE(name=name, version=version, what="a table of a vendor's answers")
-        return _served(verified, training, record, lapse.ends_at(record, reader.roles))
+        return _served(verified, training, record, _allowed_until(reader, record))
+
+
+def _allowed_until(reader: ReadOnlySession, record: version_record.VersionRecord) -> dt.datetime | None:
+    """When the permission ends: now, where somebody withdrew it; None where no override ends."""
+    ends = lapse.ends_at(record, reader.roles)
+    if lapse.find(record, reader.roles, reader.now()) is None:
+        return ends
+    now = min(reader.now(), dt.datetime.now(dt.UTC))
+    return now if ends is None else min(ends, now)
 
 
 def _served(
