@@ -195,6 +195,18 @@ def _run(words: Sequence[str]) -> None:
         sys.argv = before
 
 
+@contextlib.contextmanager
+def _errors_only() -> Iterator[None]:
+    """Log errors alone for a while: the stages' lines would drown the verdict."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The options among these words of a command line; ends the process on a wrong one, as argparse does."""
     parser = argparse.ArgumentParser(prog="python -m tasks.validate_model", add_help=False)
@@ -211,8 +223,7 @@ def main() -> None:
     """Print the verdict on the model and end with its exit status, as `clearance run` does."""
     options = parse(sys.argv[1:])
     root = Path.cwd()
-    logging.getLogger().setLevel(logging.ERROR)  # the stages' lines would drown the verdict
-    with tempfile.TemporaryDirectory(prefix="clearance-validate-") as place:
+    with _errors_only(), tempfile.TemporaryDirectory(prefix="clearance-validate-") as place:
         folder = Path(place).resolve()
         verdict = judge(root, folder, options)
         lines = [summary.title(verdict), *summary.reasons(verdict), *summary.data_warnings(folder)]

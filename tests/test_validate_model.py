@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shlex
 import shutil
@@ -58,6 +59,7 @@ def judge(
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         validate_model.main()
+    assert logging.getLogger().level == logging.WARNING  # what is logged later is still heard
     return int(ended.value.code or 0), capsys.readouterr().out
 
 
