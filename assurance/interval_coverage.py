@@ -22,7 +22,7 @@ from clearance import params
 from clearance.documents import metric_catalogue
 from clearance.documents.measurement import Measurement
 from clearance.metrics import intervals
-from clearance.policy.schema import Limit
+from clearance.policy.limit import Limit
 from tasks import assess
 
 CONFIDENCE = 0.95

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from assurance import docs_tables
 from clearance.metrics import intervals
-from clearance.policy.schema import Limit
+from clearance.policy.limit import Limit
 
 CONFIDENCE = 0.95
 TRIALS = 1500

@@ -44,6 +44,7 @@ EXPLANATION = REPORTS / "explanation.json"
 EVIDENCE = (VALIDATION_RAW, SPLIT, VALIDATION_PREPARED, TRAINING, PERFORMANCE, FAIRNESS, EXPLANATION)
 """The evidence documents that a rule of a policy may read."""
 REASONS = REPORTS / "reasons.json"
+BASELINE = REPORTS / "baseline.json"
 VERDICT = REPORTS / "verdict.json"
 REPORT_PAGE = REPORTS / "report.html"
 IMPACT_TABLE = REPORTS / "impact.csv"
@@ -57,6 +58,7 @@ BLOCKED = Path("blocked.json")
 
 STATE = Path(".clearance")
 """What a project keeps for itself and never commits: locks, logs, notes, keys, the ledger."""
+MONITORING = STATE / "monitoring.db"
 COMPARISON = STATE / "comparison.json"
 RELEASE_RECEIPT = STATE / "release.json"
 TEST_USES = STATE / "test_uses.json"

@@ -11,7 +11,7 @@ from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.validation_document import Expectation, RawValidationDocument
 from clearance.policy import findings, sample_size
 from clearance.policy.findings import Finding
-from clearance.policy.schema import Limit
+from clearance.policy.limit import Limit
 from tests.test_policy import fairness, gap, made, rule
 
 SIGNIFICANCE = {"decides_by": "point_and_significance", "equal_at": 0.0}

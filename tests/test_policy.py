@@ -27,7 +27,8 @@ from clearance.policy import (
     test_set_limit,
 )
 from clearance.policy.impact_rules import ExcludedCategory, ImpactTableRules
-from clearance.policy.schema import Limit, Policy, PromotionTerms, Rule
+from clearance.policy.limit import Limit
+from clearance.policy.schema import Policy, PromotionTerms, Rule
 from tests.support import reported
 from tests.support.codes import raises
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from clearance.documents import metric_catalogue
 from clearance.policy import schema
 from clearance.policy.comparison_terms import ComparisonTerms
+from clearance.policy.limit import Limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Criterion:
     id: str
     metric: str
     attribute: str | None
-    limit: schema.Limit | None
+    limit: Limit | None
     severity: str
 
     @property
@@ -72,9 +73,9 @@ def _contrast(measurement: str) -> metric_catalogue.Contrast | None:
     return entry.contrast if entry else "difference"
 
 
-def _limit(name: str, margin: float) -> schema.Limit:
+def _limit(name: str, margin: float) -> Limit:
     """The bound on the change: how much it may go in the direction that speaks against a model."""
     entry = metric_catalogue.METRICS.get(name)
     if entry is None or entry.better != "higher":
-        return schema.Limit(at_most=margin)
-    return schema.Limit(at_least=round(1 - margin if entry.contrast == "ratio" else -margin, 12))
+        return Limit(at_most=margin)
+    return Limit(at_least=round(1 - margin if entry.contrast == "ratio" else -margin, 12))

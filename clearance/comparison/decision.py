@@ -17,8 +17,9 @@ from clearance.comparison.paired_rows import PairedRows
 from clearance.documents import metric_catalogue
 from clearance.documents.measurement import Measurement, Outcome
 from clearance.metrics import intervals
-from clearance.policy import findings, schema
+from clearance.policy import findings
 from clearance.policy.comparison_terms import ComparisonTerms
+from clearance.policy.limit import Limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,7 @@ def _finding(criterion: Criterion, change: Measurement, minimum: int) -> Criteri
     )
 
 
-def _in_words(criterion: Criterion, limit: schema.Limit, change: Measurement) -> str:
+def _in_words(criterion: Criterion, limit: Limit, change: Measurement) -> str:
     """The change as a phrase, with its limit."""
     contrast = "candidate / champion" if criterion.is_ratio else "candidate - champion"
     value = wording.measurement(change.to_json(), beside=limit.ends)

@@ -18,7 +18,8 @@ from clearance.documents.measurement import Measurement
 from clearance.metrics import counts, fairness
 from clearance.models.selection_rule import RuleCheck
 from clearance.models.tune_measurements import Figures
-from clearance.policy.schema import Limit, Policy, Rule
+from clearance.policy.limit import Limit
+from clearance.policy.schema import Policy, Rule
 
 PROTECTED_AT_DECISION = "protected_at_decision"
 """The measurement in `reports/training.json`: 1 when the model uses a protected attribute, else 0."""

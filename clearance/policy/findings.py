@@ -18,7 +18,8 @@ from clearance.documents.measurement import INTERSECTION, Measurement, Outcome
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import MoreRows
 from clearance.policy import attempt_terms, sample_size, schema
-from clearance.policy.schema import Limit, Rule
+from clearance.policy.limit import Limit
+from clearance.policy.schema import Rule
 
 _PLURAL = ("blocking_failures", "warnings", "expectations", "overlap")
 _MOST_FAILURES = 3

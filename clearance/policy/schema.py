@@ -23,6 +23,8 @@ from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.inference_log_terms import InferenceLogTerms
+from clearance.policy.limit import Limit
+from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.policy.reason_terms import ReasonTerms
 from clearance.policy.serving_terms import ServingTerms
 from clearance.policy.test_set_limit import TestSetLimit
@@ -34,42 +36,6 @@ DOCUMENTS = tuple(path.stem for path in paths.EVIDENCE)
 def attribute_set(name: str) -> frozenset[str]:
     """The attributes of an intersection, `race & sex`, in no order; a single one for a plain attribute."""
     return frozenset(name.split(INTERSECTION))
-
-
-class Limit(Section):
-    """The bounds of a measurement; both ends are allowed values, and at least one of them is given."""
-
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @model_validator(mode="after")
-    def _bounds_something(self) -> Self:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("a limit needs `at_least` or `at_most`")
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"at_least {self.at_least:g} is greater than at_most {self.at_most:g}")
-        return self
-
-    @property
-    def ends(self) -> list[float]:
-        """The bounds that are given."""
-        return [end for end in (self.at_least, self.at_most) if end is not None]
-
-    def encloses(self, low: float, high: float) -> bool:
-        """Whether everything from `low` to `high` keeps the limit."""
-        return low >= self._floor and high <= self._ceiling
-
-    def excludes(self, low: float, high: float) -> bool:
-        """Whether nothing from `low` to `high` keeps the limit."""
-        return high < self._floor or low > self._ceiling
-
-    @property
-    def _floor(self) -> float:
-        return -math.inf if self.at_least is None else self.at_least
-
-    @property
-    def _ceiling(self) -> float:
-        return math.inf if self.at_most is None else self.at_most
 
 
 class Rule(Dated):
@@ -245,6 +211,7 @@ class Policy(Section):
     reasons: ReasonTerms | None = None
     serving: ServingTerms = ServingTerms()
     inference_log: InferenceLogTerms = InferenceLogTerms()
+    monitoring: MonitoringTerms | None = None
     retention: dict[Erasable, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 

@@ -15,7 +15,7 @@ from clearance.documents.measurement import Outcome
 from clearance.documents.training_document import ExternalModel
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
 from clearance.policy import judgement, sample_size
-from clearance.policy.schema import Limit
+from clearance.policy.limit import Limit
 
 VERDICTS = {
     Outcome.PASS: "Pass",
