@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from clearance.inference_log import Inference
 from clearance.ledger import times
 from clearance.serving import faults, open_inference, request_rows
-from clearance.serving.answers import FAVOURABLE, UNFAVOURABLE
+from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
 from clearance.serving.champion import Status
 from clearance.serving.live_counts import KEPT_HOURS
 from clearance.serving.served_model import ServedModel
