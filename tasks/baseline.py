@@ -1,14 +1,15 @@
 """Stage: what live decisions of the version will be compared with, as counts of train, tune and test rows.
 
-It is signed and exported with the version, and read by the monitor alone. No row is in it, and it judges nothing.
+It is signed with the version, and read by the monitor alone. No row is in it, and it judges nothing.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,7 @@ from clearance.monitoring import bins
 from clearance.reasons import contributions
 
 Scores = npt.NDArray[np.float64]
+Side = Literal["train", "tune", "test"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +47,10 @@ PROFILE_ROWS = 2_000
 """The largest number of tune rows behind the attribution profile."""
 
 
-def feature_rows(sides: Mapping[str, Prepared]) -> str:
+def feature_rows(sides: Mapping[str, Prepared]) -> Side:
     """The split that the features are counted in: train, unless a model made elsewhere left it empty."""
-    return next((name for name in prepared.SPLITS if len(sides[name].rows)), "train")
+    splits: tuple[Side, ...] = ("train", "tune", "test")
+    return next((name for name in splits if len(sides[name].rows)), "train")
 
 
 def features(
@@ -129,16 +132,25 @@ def days_of(
     return [of_row[row] for row in rows]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """The prepared rows by split, the scores of the test rows, and the dates of the rows of features."""
+
+    sides: Mapping[str, Prepared]
+    test_scores: Scores
+    days: list[str] | None = None
+
+
 def measure(
     pipeline: Any,
     training: TrainingDocument,
-    reasons: ReasonsDocument | None,
-    sides: Mapping[str, Prepared],
-    test_scores: Scores,
-    days: list[str] | None,
-    most_attributes: int,
+    rows: Rows,
+    *,
+    reasons: ReasonsDocument | None = None,
+    most_attributes: int = 1,
 ) -> BaselineDocument:
-    """The reference of a trained model. `days` are the dates of the rows that features are counted in."""
+    """The reference of a trained model, with intersections of at most `most_attributes` attributes."""
+    sides, test_scores, days = rows.sides, rows.test_scores, rows.days
     kinds = scoring.model_kinds(pipeline)
     answers = training.external is not None and training.external.format == "table"
     inputs = {name: _inputs(side, {} if answers else kinds) for name, side in sides.items()}
@@ -181,13 +193,13 @@ def main() -> None:
     document = measure(
         model_file.load_scorer(paths.MODEL, training.model.sha256, training.threshold),
         training,
-        None if isinstance(reasons, BlockedDocument) else reasons,
-        sides,
-        scored.read(Path(), sides["test"].rows, training.model.sha256),
-        days_of(StoredTable(paths.RAW_TABLE), settings.data, settings.split.time, counted.rows)
-        if settings.split.time
-        else None,
-        settings.evaluate.intersections,
+        Rows(
+            sides=sides,
+            test_scores=scored.read(Path(), sides["test"].rows, training.model.sha256),
+            days=days_of(StoredTable(paths.RAW_TABLE), settings.data, settings.split.time, counted.rows),
+        ),
+        reasons=None if isinstance(reasons, BlockedDocument) else reasons,
+        most_attributes=settings.evaluate.intersections,
     )
     document.write(Path())
     logger.info("reference of %d features, from %d rows", len(document.features), document.rows)

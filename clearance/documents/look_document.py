@@ -65,9 +65,10 @@ class Look:
     """One look. `content` is the digest of the version's evidence; `level` the error that this look may make.
 
     `outcome` is the worst of the findings, not evaluated where there is none. `notes` say what was odd about
-    the window: half a day missing, a clock that jumped, rows of another version. `basis` says what was judged:
-    nothing, as there was no decision (`empty`); the rules that need no label (`decisions`); those that do
-    (`labels`), or why not, as too few were in (`unlabelled`). A window has at most one look of each.
+    the window: half a day missing, a clock that jumped, rows of another version. `basis` says what was
+    judged: nothing, as there was no decision (`empty`); the rules that need no label (`decisions`); those
+    that do (`labels`), or none of them yet, as too few labels were in (`unlabelled`). A window has at most
+    one look of each.
     """
 
     model: str

@@ -49,7 +49,7 @@ class DecisionRange:
 
 def range_after(log: LogDatabase, after: int) -> DecisionRange | None:
     """The decisions after the sequence number `after`; None where there is none."""
-    count, last = log.connection.rows(f"SELECT COUNT(*), MAX(sequence) {_DECISIONS}", (after,))[0]  # noqa: S608
+    count, last = log.connection.rows(f"SELECT COUNT(*), MAX(sequence) {_DECISIONS}", (after,))[0]
     if not count:
         return None
     query = f"SELECT id FROM {database.RECORDS} WHERE sequence = ?"  # noqa: S608

@@ -1,4 +1,4 @@
-"""The cells of a feature, made from reference rows, and the cell of each value: the counting that all else uses.
+"""The cells of a feature, made from reference rows, and the cell of each value.
 
 Pure NumPy. The same function counts the reference and live rows, so both mean the same by a cell.
 """
@@ -67,7 +67,7 @@ def places(bins: FeatureBins, column: pd.Series) -> Places:
     other, missing = bins.size - 2, bins.size - 1
     codes, values = pd.factorize(np.array(_texts(column), dtype=object))
     table = np.array([known.get(value, other) for value in values] + [missing], dtype=np.int64)
-    return table[codes]
+    return np.asarray(table[codes], dtype=np.int64)
 
 
 def _number_places(bins: FeatureBins, values: Numbers) -> Places:
@@ -86,7 +86,7 @@ def size_places(values: Numbers) -> Places:
     """The cell of the size of each value that is neither 0, nor missing, nor infinite; others have none."""
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     at = np.floor(SIZE_STEPS * np.log10(sizes)).astype(np.int64) + SIZES // 2
-    return np.clip(at, 0, SIZES - 1)
+    return np.asarray(np.clip(at, 0, SIZES - 1), dtype=np.int64)
 
 
 def size_edges() -> Numbers:
@@ -137,7 +137,7 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _numbers(column: pd.Series) -> Numbers:
-    return column.to_numpy(dtype="float64", na_value=np.nan)
+    return np.asarray(column.to_numpy(dtype="float64", na_value=np.nan), dtype=np.float64)
 
 
 def _texts(column: pd.Series) -> list[str | None]:

@@ -147,6 +147,9 @@ class _Tables:
     def _sum(self, flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         return np.bincount(self._at[flags], minlength=self._hours).astype(np.int64)
 
+    def _total(self, values: Numbers) -> Numbers:
+        return np.bincount(self._at, weights=values, minlength=self._hours).astype(np.float64)
+
     def _sizes_of(self, name: str) -> npt.NDArray[np.int64]:
         values = self._frame[name].to_numpy(dtype="float64")
         sized = np.isfinite(values) & (values != 0)
@@ -161,8 +164,8 @@ class _Tables:
         sizes = np.abs(explainer.contributions(encoded, plan.output(encoded)))
         return {
             name: (
-                np.bincount(self._at, weights=sizes[:, place], minlength=self._hours),
-                np.bincount(self._at, weights=sizes[:, place] ** 2, minlength=self._hours),
+                self._total(sizes[:, place]),
+                self._total(sizes[:, place] ** 2),
             )
             for place, name in enumerate(explainer.features)
         }
@@ -182,7 +185,7 @@ class _Tables:
         if not len(self._frame.columns):
             return np.zeros(len(self._frame), dtype=np.bool_)
         hourly = self._frame.assign(**{"": self._at})
-        return hourly.duplicated().to_numpy()
+        return np.asarray(hourly.duplicated(), dtype=np.bool_)
 
 
 def frame(version: WatchedVersion, inferences: Sequence[Inference]) -> pd.DataFrame:

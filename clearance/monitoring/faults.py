@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from clearance.errors import BusyError, ConfigurationError, DataError, ErrorKind, IntegrityError, UnavailableError
+from clearance.errors import (
+    BusyError,
+    ConfigurationError,
+    DataError,
+    ErrorKind,
+    IntegrityError,
+    UnavailableError,
+)
 
 # The store of counts and looks
 
@@ -34,7 +41,7 @@ COUNTS_UNREADABLE = ErrorKind(
     "monitoring.counts_unreadable",
     IntegrityError,
     "the counts number {number} of {database} are not what a monitor writes ({why})",
-    "restore the database from a backup, or delete it: the monitor counts again what the log of decisions has",
+    "restore a backup, or delete it: the monitor then counts again what the log of decisions has",
 )
 LOOK_UNREADABLE = ErrorKind(
     "monitoring.look_unreadable",
@@ -51,11 +58,17 @@ NO_CHAMPION = ErrorKind(
     "{name} has no champion and no recorded decision, so there is nothing to watch",
     "`clearance promote` makes a version the champion",
 )
-OTHER_CONTENT = ErrorKind(
-    "monitoring.other_content",
+NO_MODEL = ErrorKind(
+    "monitoring.no_model",
     IntegrityError,
-    "decisions of {name} version {version} name another evidence digest than the version has",
-    "`clearance verify {version}` says what is wrong; they are not counted",
+    "{name} version {version} has no trained model among its evidence",
+    "run `clearance verify {version}`",
+)
+NO_TERMS = ErrorKind(
+    "monitoring.no_terms",
+    ConfigurationError,
+    "{policy} does not say how a version in use is watched",
+    "add the key `monitoring` (policies/README.md)",
 )
 
 # What was asked for
@@ -81,7 +94,7 @@ LABELS_COLUMNS = ErrorKind(
 LABEL_UNKNOWN = ErrorKind(
     "monitoring.label_unknown",
     DataError,
-    "{path}, row {row}: `{label}` is neither the favourable value `{favourable}` of `{target}` nor its other value",
+    "{path}, row {row}: `{label}` is not a value of `{target}`, whose favourable one is `{favourable}`",
     "labels are values of the target column; leave out rows that are not known",
 )
 LABEL_CONTRADICTION = ErrorKind(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -75,6 +76,21 @@ class VersionHour:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VersionKey:
+    """A version of a model, whose evidence has the digest `content`: what counts and looks belong to."""
+
+    model: str
+    version: int
+    content: str
+
+    def of(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Whether a row of the table belongs to it."""
+        return sa.and_(
+            table.c.model == self.model, table.c.version == self.version, table.c.content == self.content
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoredLook:
     """A look with its number in the store."""
 
@@ -122,9 +138,7 @@ def _move(connection: sa.Connection, log: str, model: str, after: int, until: in
         raise faults.COUNTED_MEANWHILE()
 
 
-def _insert_counts(
-    connection: sa.Connection, model: str, counts: Mapping[VersionHour, WindowCounts]
-) -> None:
+def _insert_counts(connection: sa.Connection, model: str, counts: Mapping[VersionHour, WindowCounts]) -> None:
     rows = [
         {
             "model": model,
@@ -147,13 +161,18 @@ def versions(engine: sa.Engine, model: str) -> dict[tuple[int, str], tuple[dt.da
         .group_by(COUNTS.c.version, COUNTS.c.content)
         .order_by(COUNTS.c.version)
     )
-    with database.transaction(engine) as connection:
-        rows = connection.execute(query).all()
+    rows = _rows(engine, query)
     return {(version, content): (_hour(first), _hour(last)) for version, content, first, last in rows}
 
 
+def busy_hours(engine: sa.Engine, key: VersionKey) -> list[dt.datetime]:
+    """The hours in which the version decided, in order."""
+    query = sa.select(COUNTS.c.hour).where(key.of(COUNTS)).distinct().order_by(COUNTS.c.hour)
+    return [_hour(hour) for (hour,) in _rows(engine, query)]
+
+
 def hours(
-    engine: sa.Engine, model: str, version: int, content: str, start: dt.datetime, end: dt.datetime
+    engine: sa.Engine, key: VersionKey, start: dt.datetime, end: dt.datetime
 ) -> dict[dt.datetime, WindowCounts]:
     """The counts of a version by the hour, from `start` until before `end`; hours without any are left out.
 
@@ -161,19 +180,11 @@ def hours(
     """
     query = (
         sa.select(COUNTS.c.number, COUNTS.c.hour, COUNTS.c.body)
-        .where(
-            COUNTS.c.model == model,
-            COUNTS.c.version == version,
-            COUNTS.c.content == content,
-            COUNTS.c.hour >= start.strftime(_HOUR),
-            COUNTS.c.hour < end.strftime(_HOUR),
-        )
+        .where(key.of(COUNTS), COUNTS.c.hour >= start.strftime(_HOUR), COUNTS.c.hour < end.strftime(_HOUR))
         .order_by(COUNTS.c.hour, COUNTS.c.number)
     )
-    with database.transaction(engine) as connection:
-        rows = connection.execute(query).all()
     parts: dict[dt.datetime, list[WindowCounts]] = {}
-    for number, hour, body in rows:
+    for number, hour, body in _rows(engine, query):
         try:
             part = sums.of_text(body, bins.SIZES)
         except (ValueError, KeyError, TypeError, IndexError) as error:
@@ -204,16 +215,12 @@ def save_look(engine: sa.Engine, look: Look, made: dt.datetime) -> int | None:
     return int(number[0]) if number else None
 
 
-def looked(engine: sa.Engine, model: str, version: int, content: str, policy: str) -> set[tuple[str, str, str]]:
+def looked(engine: sa.Engine, key: VersionKey, policy: str) -> set[tuple[str, str, str]]:
     """Period, start and basis of every look at the version under the policy with this digest."""
     query = sa.select(LOOKS.c.period, LOOKS.c.start, LOOKS.c.basis).where(
-        LOOKS.c.model == model,
-        LOOKS.c.version == version,
-        LOOKS.c.content == content,
-        LOOKS.c.policy == policy,
+        key.of(LOOKS), LOOKS.c.policy == policy
     )
-    with database.transaction(engine) as connection:
-        return {(period, start, basis) for period, start, basis in connection.execute(query)}
+    return {(period, start, basis) for period, start, basis in _rows(engine, query)}
 
 
 def looks(engine: sa.Engine, model: str, *, version: int | None = None) -> list[StoredLook]:
@@ -243,15 +250,18 @@ def mark_reacted(engine: sa.Engine, number: int) -> None:
         connection.execute(LOOKS.update().where(LOOKS.c.number == number).values(reacted=True))
 
 
-def _read_looks(engine: sa.Engine, query: sa.Select[tuple[int, str]]) -> Iterator[StoredLook]:
-    with database.transaction(engine) as connection:
-        rows: Sequence[sa.Row[tuple[int, str]]] = connection.execute(query).all()
-    for number, body in rows:
+def _read_looks(engine: sa.Engine, query: sa.Select[Any]) -> Iterator[StoredLook]:
+    for number, body in _rows(engine, query):
         try:
             yield StoredLook(number=number, look=Look.from_json(json.loads(body)))
         except (Misfit, ValueError) as error:
             label = database_urls.label(engine.url)
             raise faults.LOOK_UNREADABLE(number=number, database=label, why=error) from None
+
+
+def _rows(engine: sa.Engine, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    with database.transaction(engine) as connection:
+        return [tuple(row) for row in connection.execute(query)]
 
 
 def _hour(text: str) -> dt.datetime:

@@ -1,4 +1,4 @@
-"""A version as it is watched: its signed baseline, the policy that judged it, and what computes its scores again.
+"""A version as it is watched: its signed baseline, its policy, and what computes its scores again.
 
 Everything comes out of the verified evidence of the version. What does not verify is never watched.
 """
@@ -19,6 +19,7 @@ from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.training_document import ModelInput, TrainingDocument
 from clearance.errors import ConfigurationError
 from clearance.models import model_file, row_plan, scoring
+from clearance.monitoring import faults
 from clearance.policy import policy_file
 from clearance.policy.schema import Policy
 from clearance.promotion import candidate, version_record
@@ -75,7 +76,8 @@ def _load(verified: VerifiedCandidate, name: str, version: int) -> WatchedVersio
     folder, settings = verified.folder, verified.settings
     judged = verified.bundle.evidence.judged
     training = TrainingDocument.read(folder)
-    assert isinstance(training, TrainingDocument), "a candidate has a model"
+    if isinstance(training, BlockedDocument):
+        raise faults.NO_MODEL(name=name, version=version)
     pipeline = model_file.load_scorer(folder / paths.MODEL, training.model.sha256, training.threshold)
     baseline, unwatched = _baseline(folder, training.model.sha256)
     kinds = scoring.model_kinds(pipeline)
@@ -104,7 +106,10 @@ def _load(verified: VerifiedCandidate, name: str, version: int) -> WatchedVersio
 
 def _baseline(folder: Path, model_sha256: str) -> tuple[BaselineDocument | None, str | None]:
     if not (folder / paths.BASELINE).is_file():
-        return None, "the version was made before baselines were: run the pipeline again and promote the result"
+        return (
+            None,
+            "the version was made before baselines were: run the pipeline again",
+        )
     document = BaselineDocument.read(folder)
     if isinstance(document, BlockedDocument):
         return None, f"the version has no baseline: {document.because}"

@@ -23,7 +23,7 @@ _FORMAT = "%Y-%m-%dT%H:%MZ"
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A window of the calendar, from `start` until before `end`: whole hours in UTC. `day` is its first day."""
+    """A window of the calendar, from `start` until before `end`: whole hours in UTC. `day` is its first."""
 
     period: Period
     day: dt.date
@@ -62,9 +62,7 @@ def span(period: Period, day: dt.date, zone: ZoneInfo) -> Span:
     )
 
 
-def closed(
-    periods: Sequence[Period], since: dt.datetime, now: dt.datetime, zone: ZoneInfo
-) -> Iterator[Span]:
+def closed(periods: Sequence[Period], since: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> Iterator[Span]:
     """Every window that has an hour from `since` on and is over at `now`: by its end, shorter ones first."""
     order = {"day": 0, "week": 1, "month": 2}
     spans = [span_ for period in periods for span_ in _closed(period, since, now, zone)]

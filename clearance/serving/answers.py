@@ -14,7 +14,6 @@ from clearance.serving.request_rows import Row
 from clearance.serving.served_model import Explained, ServedModel
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """What the model says about one row. `flags` are the rules of the training data that the row breaks."""

@@ -30,7 +30,7 @@ from clearance.inference_log import Inference, InferenceLog, ModelReference, Sha
 from clearance.ledger import settings
 from clearance.promotion import challenger, session, version_record
 from clearance.promotion.challenger import Challenger
-from clearance.serving import answers, faults
+from clearance.serving import faults
 from clearance.serving.champion import INTERVAL
 from clearance.serving.live_counts import LiveCounts
 from clearance.serving.shadow_process import HIDDEN
