@@ -1,7 +1,7 @@
 """The retraining flow: the pipeline runs once for an alert that asks for a new model, and judges as always.
 
-An automation of `prefect.yaml` starts it. It trusts no parameter: which retrainings wait, the monitoring store
-says, and one that is done is not done again. It promotes nothing that gate and approvals do not.
+An automation of `prefect.yaml` starts it. It trusts no parameter: the monitoring store says which retrainings
+wait, and one that is done is not done again. It promotes nothing that gate and approvals do not.
 """
 
 from __future__ import annotations
