@@ -54,7 +54,8 @@ class Estimate:
 
     `above` and `below` are one-sided tests of a limit, where they are sharper than the bounds; else the
     p-value is the error at which a bound reaches the limit. `live_part`, in (0, 1], is the part of the
-    variance that more live rows would lessen. `chance` is the probability that the plain value exceeds a
+    variance that more live rows would lessen. `plain` is the customary estimate, where `value` is less what
+    chance adds to it. `chance` is the probability that the plain value exceeds a
     limit without any change, where it is known.
     """
 
@@ -67,6 +68,7 @@ class Estimate:
     below: Callable[[float], float] | None = None
     live_part: float = 1.0
     chance: Callable[[float], float] | None = None
+    plain: float | None = None
     spends: bool = True
     undefined: None = None
     evaluated: bool = True

@@ -154,6 +154,7 @@ def _calibration_error(labelled: Labelled) -> Figure:
     rests = "scores of a cell have the mean that they have in the evidence"
     return Estimate(
         value=error.value,
+        plain=error.plain,
         rows=int(rows.sum()),
         bounds=error.bounds,
         above=error.p_above,
