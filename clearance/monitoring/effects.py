@@ -6,7 +6,7 @@ Judgement reads nothing else, so a new metric is one more function that returns 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from clearance.policy.monitoring_terms import LiveRule
 
@@ -51,7 +51,17 @@ class Effect(Protocol):
         """The probability that the plain estimate exceeds `limit` with no change at all; None: not known."""
 
     def rows_needed(self, limit: float, level: float) -> int | None:
-        """About how many live rows would decide against this limit; None where none would, or not known."""
+        """About how many live rows would tell the effect, if it stays as it is, from `limit` at a p-value of
+        `level`; None where none would, or not known."""
+
+
+@runtime_checkable
+class LessNoise(Protocol):
+    """An effect whose value is less what is expected by chance, and that has the customary estimate too."""
+
+    @property
+    def plain(self) -> float | None:
+        """The customary estimate, noise and all: what a rule that decides by `point` compares."""
 
 
 @dataclass(frozen=True, kw_only=True)
