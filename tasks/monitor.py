@@ -17,7 +17,7 @@ from pathlib import Path
 
 from clearance import files, stage
 from clearance.documents.table_look_document import TableLook
-from clearance.monitoring import budget, table_look, tables
+from clearance.monitoring import budget, evidently_page, table_look, tables
 from clearance.monitoring.tables import Table
 from clearance.policy import policy_file
 from clearance.policy.limit import Limit
@@ -98,6 +98,8 @@ def refuse_options(options: argparse.Namespace) -> None:
 def look(options: argparse.Namespace, today: dt.date) -> TableLook:
     """The look that the options ask for; see `table_look.compare`."""
     refuse_options(options)
+    if options.evidently:
+        evidently_page.check_installed()
     wanted = terms(options, today)
     with (
         tables.opened(options.reference, options.delimiter) as reference,
@@ -144,6 +146,12 @@ def main() -> None:
     if options.report:
         Path(options.report).write_text(document, encoding="utf-8")
     sys.stdout.write(document if options.json else table_look_text.text(made))
+    sys.stdout.flush()
+    if options.evidently:
+        judged = dict.fromkeys(finding.subject for finding in made.findings if finding.subject is not None)
+        evidently_page.write(
+            made.reference.path, made.current.path, list(judged), Path(options.evidently), options.delimiter
+        )
     sys.exit(made.outcome.exit_code)
 
 

@@ -31,8 +31,8 @@ def write(reference: str, current: str, columns: Sequence[str], page: Path, deli
 
     Raises ConfigurationError where Evidently is not installed, UnavailableError where it fails.
     """
-    if importlib.util.find_spec("evidently") is None:
-        raise tables_faults.NO_EVIDENTLY()
+    check_installed()
+    page.unlink(missing_ok=True)
     request = {
         "reference": reference,
         "current": current,
@@ -57,6 +57,12 @@ def write(reference: str, current: str, columns: Sequence[str], page: Path, deli
         raise tables_faults.EVIDENTLY_FAILED(reason=(done.stderr.strip().splitlines() or ["no message"])[-1])
 
 
+def check_installed() -> None:
+    """Raise ConfigurationError where Evidently is not installed."""
+    if importlib.util.find_spec("evidently") is None:
+        raise tables_faults.NO_EVIDENTLY()
+
+
 def drift(current: pd.DataFrame, reference: pd.DataFrame, categories: Sequence[str], **preset: Any) -> Any:
     """Evidently's report by its drift preset on two frames of the same columns; `preset` are its settings."""
     from evidently import DataDefinition, Dataset, Report
@@ -66,6 +72,15 @@ def drift(current: pd.DataFrame, reference: pd.DataFrame, categories: Sequence[s
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=list(categories))
     now, before = (Dataset.from_pandas(frame, data_definition=definition) for frame in (current, reference))
     return Report([DataDriftPreset(**preset)]).run(now, before)
+
+
+def values(report: Any) -> dict[str, float]:
+    """The value of each column in Evidently's report: of its test, a distance or a p-value."""
+    return {
+        metric["config"]["column"]: float(metric["value"])
+        for metric in report.dict()["metrics"]
+        if "column" in metric["config"]
+    }
 
 
 def _frame(table: Table, compared: Mapping[str, Column], *, is_reference: bool) -> pd.DataFrame:

@@ -71,8 +71,8 @@ class Table:
 class Values:
     """SQL for the values of a column of one table, in the form that both tables share.
 
-    `value` is a number (DOUBLE) or a category (VARCHAR), null where it is missing; `other` is true where a
-    value is there and is not a number, None where that cannot be.
+    `value` is a number (DOUBLE) or a category (VARCHAR), null or NaN where it is missing; `other` is true
+    where a value is there and is not a number, None where that cannot be.
     """
 
     value: str
@@ -165,18 +165,14 @@ def _values(name: str, kind: Kind, own: Family, families: tuple[Family, Family])
         return Values(value=_as_category(quoted, own, words="boolean" in families))
     is_time = families[0] == "time"
     if own == "number" and not is_time:
-        return Values(value=_no_nan(f"CAST({quoted} AS DOUBLE)"))
+        return Values(value=f"CAST({quoted} AS DOUBLE)")
     if own == "boolean" and not is_time:
         return Values(value=f"CAST(CAST({quoted} AS TINYINT) AS DOUBLE)")
     if own == "time" and is_time:
         return Values(value=f"epoch({quoted}) / 86400")
     text = f"nullif(CAST({quoted} AS VARCHAR), '')"
     number = f"epoch(TRY_CAST({text} AS TIMESTAMP)) / 86400" if is_time else f"TRY_CAST({text} AS DOUBLE)"
-    return Values(value=_no_nan(number), other=f"({text} IS NOT NULL AND {number} IS NULL)")
-
-
-def _no_nan(number: str) -> str:
-    return f"nullif({number}, CAST('nan' AS DOUBLE))"
+    return Values(value=number, other=f"({text} IS NOT NULL AND {number} IS NULL)")
 
 
 def _as_category(quoted: str, own: Family, *, words: bool) -> str:
@@ -185,7 +181,7 @@ def _as_category(quoted: str, own: Family, *, words: bool) -> str:
         return f"CAST(CAST({quoted} AS TINYINT) AS VARCHAR)"
     if own == "number":
         whole = f"CAST(CAST({quoted} AS BIGINT) AS VARCHAR)"
-        number = _no_nan(f"CAST({quoted} AS DOUBLE)")
+        number = f"nullif(CAST({quoted} AS DOUBLE), CAST('nan' AS DOUBLE))"
         exact = f"{number} = floor({number}) AND abs({number}) < {_EXACT}"
         return f"CASE WHEN {exact} THEN {whole} ELSE CAST({number} AS VARCHAR) END"
     text = f"nullif(CAST({quoted} AS VARCHAR), '')"
@@ -263,30 +259,32 @@ def count(
     totals = {name: np.zeros(cells_of[name].size, dtype=np.int64) for name in values}
     if not values:
         return totals
-    chosen: list[str] = []
-    for at, value in enumerate(values.values()):
-        chosen += [f"{value.value} AS v{at}", f"{value.other or 'false'} AS o{at}"]
+    chosen = [f"{value.value} AS v{at}" for at, value in enumerate(values.values())]
+    chosen += [f"{value.other} AS o{at}" for at, value in enumerate(values.values()) if value.other]
     known = {name: pa.array(cells_of[name].categories, type=pa.string()) for name in values}
     with source_faults.translated_errors():
         batches = table.connection.sql(f"FROM source SELECT {', '.join(chosen)}").to_arrow_reader(_BATCH)
         for batch in batches:
-            for at, name in enumerate(values):
-                column, other = batch.column(2 * at), batch.column(2 * at + 1)
-                if cells_of[name].kind == "number":
-                    totals[name] += _numbers(column, other.true_count, cells_of[name].edges)
+            for at, (name, value) in enumerate(values.items()):
+                if cells_of[name].kind == "category":
+                    totals[name] += _categories(batch.column(at), known[name])
                 else:
-                    totals[name] += _categories(column, known[name])
+                    others = batch.column(f"o{at}").true_count if value.other else 0
+                    totals[name] += _numbers(batch.column(at), others, cells_of[name].edges)
     return totals
 
 
 def _numbers(values: pa.Array, others: int, edges: Sequence[float]) -> Counts:
-    """Comparisons alone: with few edges they take a third of the time of a search."""
+    """The cells of numbers, by comparisons alone: with few edges that takes a third of the time of a search.
+
+    `others` of the missing values are there and no numbers.
+    """
     numbers = values.to_numpy(zero_copy_only=False)
     above = [int(np.count_nonzero(numbers > edge)) for edge in (-np.inf, *edges)]
     infinite = int(np.count_nonzero(numbers == np.inf))
-    there = len(values) - values.null_count
     inside = -np.diff([*above, infinite])
-    return np.array([*inside, others + there - int(inside.sum()), values.null_count - others], dtype=np.int64)
+    others += infinite + int(np.count_nonzero(numbers == -np.inf))
+    return np.array([*inside, others, len(numbers) - int(inside.sum()) - others], dtype=np.int64)
 
 
 def _categories(values: pa.Array, known: pa.Array) -> Counts:
