@@ -74,6 +74,9 @@ def _listed(reasons: Sequence[Reason]) -> tuple[dict[str, Any], ...]:
 def _details(model: ServedModel, decision: Decision, contributions: bool) -> dict[str, Any]:
     """What an answer says beside its reasons: the method, and what else the policy wants said."""
     explained, details = decision.explained, dict[str, Any]()
+    if model.review_reasons:
+        details["review_required"] = True
+        details["review_reasons"] = list(model.review_reasons)
     if not decision.favourable:
         if explained.reasons is None:
             details["reasons_not_given"] = model.reasons_note

@@ -164,7 +164,7 @@ class DivergenceEffect:
         return float(special.chdtrc(self.degrees, max(0.0, limit) * self.scale / self.stretch))
 
     def rows_needed(self, limit: float, level: float) -> int | None:
-        """About how many live rows would tell it from `limit` with a p-value of `level`; None where none would."""
+        """About how many live rows would tell it from `limit` at a p-value of `level`; None: none would."""
         gap, at = abs(self.value - limit), max(self.value, limit)
         z = normal.quantile(level, self.days)
         noise, slope = 2 * self.degrees * self.stretch**2, 4 * at * self.stretch

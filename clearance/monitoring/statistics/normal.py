@@ -81,7 +81,7 @@ class NormalEffect:
         return min(1.0, self.comparisons * tail_of(gap / self.null_error, self.degrees))
 
     def rows_needed(self, limit: float, level: float) -> int | None:
-        """About how many live rows would tell it from `limit` with a p-value of `level`; None where none would."""
+        """About how many live rows would tell it from `limit` at a p-value of `level`; None: none would."""
         gap, beyond = self._centre - limit, quantile(level / self.comparisons, self.degrees)
         return rows_for(self.standard_error**2, self.fixed, self.rows, gap, beyond)
 

@@ -56,7 +56,7 @@ class RateEffect:
         return None
 
     def rows_needed(self, limit: float, level: float) -> int | None:
-        """About how many live rows would tell it from `limit` with a p-value of `level`; None where none would."""
+        """About how many live rows would tell it from `limit` at a p-value of `level`; None: none would."""
         gap = self.value - limit
         z = quantile(level, math.inf)
         rate = min(max(limit, 0.5 / self.rows), 1 - 0.5 / self.rows)
