@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from clearance import isolation, sandbox
-from clearance.monitoring import tables, tables_faults
+from clearance.monitoring import faults, tables
 from clearance.monitoring.tables import Column, Table
 
 ROWS = 20_000
@@ -52,15 +52,15 @@ def write(reference: str, current: str, columns: Sequence[str], page: Path, deli
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise tables_faults.EVIDENTLY_FAILED(reason=f"no page after {SECONDS} seconds") from None
+        raise faults.EVIDENTLY_FAILED(reason=f"no page after {SECONDS} seconds") from None
     if done.returncode or not page.is_file():
-        raise tables_faults.EVIDENTLY_FAILED(reason=(done.stderr.strip().splitlines() or ["no message"])[-1])
+        raise faults.EVIDENTLY_FAILED(reason=(done.stderr.strip().splitlines() or ["no message"])[-1])
 
 
 def check_installed() -> None:
     """Raise ConfigurationError where Evidently is not installed."""
     if importlib.util.find_spec("evidently") is None:
-        raise tables_faults.NO_EVIDENTLY()
+        raise faults.NO_EVIDENTLY()
 
 
 def drift(current: pd.DataFrame, reference: pd.DataFrame, categories: Sequence[str], **preset: Any) -> Any:
