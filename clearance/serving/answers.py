@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance.inference_log import Inference, ModelReference, PolicyReference
+from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
 from clearance.reasons.decision import Reason
 from clearance.serving import faults
 from clearance.serving.request_rows import Row
 from clearance.serving.served_model import Explained, ServedModel
-
-FAVOURABLE, UNFAVOURABLE = "favourable", "unfavourable"
 
 
 @dataclass(frozen=True, kw_only=True)

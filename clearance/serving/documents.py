@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from clearance.inference_log import Inference
+from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
 from clearance.ledger import times
 from clearance.serving import faults, open_inference, request_rows
-from clearance.serving.answers import FAVOURABLE, UNFAVOURABLE
 from clearance.serving.champion import Status
 from clearance.serving.live_counts import KEPT_HOURS
 from clearance.serving.served_model import ServedModel

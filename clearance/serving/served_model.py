@@ -18,6 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from clearance import files, params, paths, registry
+from clearance.data import input_checks
+from clearance.data.input_checks import InputChecks
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.reasons_document import ReasonsDocument
@@ -33,8 +35,7 @@ from clearance.promotion.restrictions import Restriction
 from clearance.promotion.session import ReadOnlySession
 from clearance.reasons import decision
 from clearance.reasons.decision import Reasoner, Reasons
-from clearance.serving import faults, input_checks
-from clearance.serving.input_checks import InputChecks
+from clearance.serving import faults
 from clearance.serving.request_rows import Row
 
 logger = logging.getLogger(__name__)
