@@ -14,8 +14,8 @@ from prometheus_client.registry import CollectorRegistry
 from clearance.documents.measurement import Outcome
 from clearance.monitoring import metrics
 from clearance.monitoring.metrics import Incidents, MonitorMetrics, OpenAlert, Watch
-from tests.support import looks
-from tests.support.looks import watch
+from tests.support import year_of_looks as looks
+from tests.support.year_of_looks import watch
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -21,7 +21,8 @@ from clearance.documents.measurement import Outcome
 from clearance.reporting import monitoring_page, trends
 from clearance.reporting.monitoring_page import AlertLine, IncidentLine, Monitored
 from clearance.reporting.trends import Standing
-from tests.support import browser, looks
+from tests.support import browser
+from tests.support import year_of_looks as looks
 from tests.support.browser import CHROMIUM
 
 TERMS = looks.terms()
