@@ -23,9 +23,9 @@ from clearance.monitoring.alerts import conditions
 from clearance.monitoring.alerts.actions import ID_HEADER, Actions, notify
 from clearance.monitoring.alerts.alert import Alert, IntentKind, State
 from clearance.policy.monitoring_terms import MonitoringTerms
-from tests.support import looks
+from tests.support import alerting
+from tests.support.alerting import at, finding, look
 from tests.support.codes import raises
-from tests.support.looks import at, finding, look
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")  # Apprise's own
 PASS, FAIL = Outcome.PASS, Outcome.FAIL
@@ -75,7 +75,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.delenv(database.ADDRESS, raising=False)
     nothing = conditions.Conditions(alerts=(), looked_for=frozenset())
     monkeypatch.setattr(conditions, "present", lambda *_: nothing)
-    return World(tmp_path, looks.terms(alerts={"escalate_to": [OTHERS]}))
+    return World(tmp_path, alerting.terms(alerts={"escalate_to": [OTHERS]}))
 
 
 PARAMS = """
@@ -167,7 +167,7 @@ outcomes = st.lists(st.sampled_from([PASS, FAIL, UNSURE, ABSENT, None]), max_siz
 @settings(max_examples=60)
 @given(outcomes)
 def test_from_any_looks_follow_alternating_openings_and_resolutions(row: list[Outcome | None]) -> None:
-    terms, alert, news = looks.terms(), None, []
+    terms, alert, news = alerting.terms(), None, []
     failures = 0
     for day, outcome in enumerate(row):
         findings = [] if outcome is None else [finding(outcome)]
@@ -207,7 +207,7 @@ def test_it_is_repeated_and_escalated_until_somebody_takes_it(world: World) -> N
 
 def test_in_maintenance_nothing_is_sent_and_decisions_stop_all_the_same(world: World) -> None:
     window = {"start": at(0), "end": at(5), "reason": "migration", "rules": ["drift"]}
-    world.terms = looks.terms(maintenance=[window])
+    world.terms = alerting.terms(maintenance=[window])
     world.see(look(0, finding(on_fail="stop"), finding(rule="gap")), 1)
     assert [kind for kind, _ in world.deeds].count(IntentKind.RESTRICTION) == 1
     assert len(world.told()) == 1, "the other rule is not in maintenance"
@@ -219,7 +219,7 @@ def test_in_maintenance_nothing_is_sent_and_decisions_stop_all_the_same(world: W
 
 
 def test_what_is_over_before_the_maintenance_is_told_to_nobody(world: World) -> None:
-    world.terms = looks.terms(maintenance=[{"start": at(0), "end": at(5), "reason": "migration"}])
+    world.terms = alerting.terms(maintenance=[{"start": at(0), "end": at(5), "reason": "migration"}])
     for day, outcome in enumerate((FAIL, PASS, PASS, PASS)):
         world.see(look(day, finding(outcome)), day + 1)
     world.attend(6)
@@ -230,7 +230,7 @@ def test_what_is_over_before_the_maintenance_is_told_to_nobody(world: World) -> 
 
 
 def test_one_retraining_an_alert_with_a_cool_down_and_a_budget(world: World) -> None:
-    world.terms = looks.terms(retraining={"cool_down_days": 14, "most_a_year": 3})
+    world.terms = alerting.terms(retraining={"cool_down_days": 14, "most_a_year": 3})
     row = [FAIL if day % 8 == 0 else PASS for day in range(80)]
     days = []
     for day, outcome in enumerate(row):

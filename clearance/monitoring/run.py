@@ -45,13 +45,16 @@ REASON = "monitoring"
 class MonitorRun:
     """What a run did: decisions it counted, looks it made or was asked to show, and what was odd.
 
-    `outcome` is the worst of the looks; not evaluated where there is none.
+    `outcome` is the worst of the looks; not evaluated where there is none. `newest` is the version that
+    decides or decided last, and `terms` how its policy, or the one that was asked for, has it watched.
     """
 
     model: str
     counted: int
     looks: tuple[Look, ...]
     notes: tuple[str, ...] = ()
+    newest: VersionKey
+    terms: MonitoringTerms | None
 
     @property
     def outcome(self) -> Outcome:
