@@ -103,8 +103,6 @@ LABEL_CONTRADICTION = ErrorKind(
     "{path} has two different labels for one decision (rows {first} and {second})",
     "keep the one that holds; a correction is a file of its own",
 )
-<<<<<<< HEAD
-=======
 
 # Two tables
 
@@ -120,4 +118,3 @@ EVIDENTLY_FAILED = ErrorKind(
     "Evidently made no page ({reason})",
     "leave `--evidently` out: the verdict does not need it",
 )
->>>>>>> main

@@ -91,7 +91,7 @@ class MonitorMetrics(Collector):
             registry.register(self)
 
     def set(self, watch: Watch | None, *, readable: bool = True) -> None:
-        """Show this from now on; None: nothing is watched here. `readable`: whether the store could be read."""
+        """Show this from now on; None: nothing is watched here. `readable`: the store could be read."""
         with self._lock:
             self._watch, self._readable = watch, readable
 

@@ -6,7 +6,8 @@ Read from the store and the ledger, for the metrics and the page. Nothing here j
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from clearance import wording
 from clearance.documents.look_document import Look
+from clearance.ledger import Entry
 from clearance.monitoring import alerts, database, looking, store, sums
 from clearance.monitoring.alerts.alert import Alert, IntentKind, State
 from clearance.monitoring.alerts.store import Stored
@@ -22,7 +24,6 @@ from clearance.monitoring.store import VersionKey
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import incidents, restrictions
 from clearance.promotion.incidents import Incident
-from clearance.promotion.session import ReadOnlySession
 from clearance.reporting import trends
 from clearance.reporting.monitoring_page import AlertLine, IncidentLine, Monitored
 
@@ -30,52 +31,54 @@ DAYS = 366
 """How many days before the newest look the page goes back."""
 
 
-def watch(
-    root: Path, key: VersionKey, terms: MonitoringTerms, opened: Sequence[Incident], now: dt.datetime
-) -> Watch:
-    """What the metrics show. `opened` are the incidents of the model.
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The version that is watched, in the project at `root`, and how its policy has it watched."""
+
+    root: Path
+    key: VersionKey
+    terms: MonitoringTerms
+
+
+def watch(subject: Subject, entries: Sequence[Entry], now: dt.datetime) -> Watch:
+    """What the metrics show. `entries` are those of the model in the ledger that count.
 
     Raises TransientError when the store cannot be used, IntegrityError when it is damaged.
     """
-    engine = database.open(root)
+    engine, key = database.open(subject.root), subject.key
     looks = store.newest(engine, key)
-    listed = alerts.list_alerts(root, active=True)
+    listed = alerts.list_alerts(subject.root, active=True)
     return Watch(
         model=key.model,
         version=key.version,
-        terms=terms,
+        terms=subject.terms,
         looks=looks,
         looks_taken=store.look_numbers(engine, key),
         label_share=_label_share(engine, key, looks),
         alerts=[_open_alert(alert) for alert, _ in listed],
-        incidents=_incidents(opened, now),
+        incidents=_incidents(incidents.fold(entries).values(), now),
         notices_waiting=sum(_waits(stored) for _, done in listed for stored in done),
     )
 
 
 def page(
-    root: Path,
-    key: VersionKey,
-    terms: MonitoringTerms,
-    reader: ReadOnlySession,
-    now: dt.datetime,
-    looks: Sequence[Look] | None = None,
+    subject: Subject, entries: Sequence[Entry], now: dt.datetime, looks: Sequence[Look] | None = None
 ) -> Monitored:
     """What the page shows: the looks of the last `DAYS` days, or those that are given, and what is open.
 
     Raises as `watch`.
     """
+    key = subject.key
     if looks is None:
-        stored = store.looks(database.open(root), key.model, version=key.version)
+        stored = store.looks(database.open(subject.root), key.model, version=key.version)
         looks = [item.look for item in stored]
-    entries = reader.entries(key.model)
     restriction = restrictions.find(entries, key.version)
     return Monitored(
         model=key.model,
         version=key.version,
-        terms=terms,
+        terms=subject.terms,
         looks=_recent([look for look in looks if VersionKey.of_look(look) == key]),
-        alerts=[_alert_line(alert) for alert, _ in alerts.list_alerts(root, active=True)],
+        alerts=[_alert_line(alert) for alert, _ in alerts.list_alerts(subject.root, active=True)],
         incidents=[
             _incident_line(incident, now)
             for incident in incidents.fold(entries).values()
@@ -95,7 +98,7 @@ def _recent(looks: Sequence[Look]) -> list[Look]:
 
 
 def _label_share(engine: sa.Engine, key: VersionKey, looks: Sequence[Look]) -> float | None:
-    """The share of labels in the newest window of the shortest period for which they are due; None: none is."""
+    """The share of labels in the newest window, of the shortest period, where they are due; None: none."""
     due = [look for (_, side), look in trends.newest(looks).items() if side == "labels"]
     if not due:
         return None
@@ -114,11 +117,9 @@ def _waits(stored: Stored) -> bool:
     return stored.intent.kind is IntentKind.NOTICE and stored.done is None and stored.attempts > 0
 
 
-def _incidents(opened: Sequence[Incident], now: dt.datetime) -> Incidents:
+def _incidents(opened: Iterable[Incident], now: dt.datetime) -> Incidents:
     known = [incident for incident in opened if incident.is_open]
-    ahead = [
-        duty.due for incident in known for duty in incident.duties if not duty.met and duty.due > now
-    ]
+    ahead = [duty.due for incident in known for duty in incident.duties if not duty.met and duty.due > now]
     return Incidents(
         open=len(known),
         overdue=sum(bool(incident.overdue(now)) for incident in known),

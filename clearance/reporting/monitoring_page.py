@@ -152,7 +152,7 @@ def render(monitored: Monitored) -> str:
     }
     time = trend_plot.axis(looks) if looks else None
     charted = _charted(trend for trend in all_trends if trend.standing is not Standing.QUIET)
-    space, outcome = _Space(CHARACTERS), _outcome(newest.values())
+    space, outcome = _Space(CHARACTERS), _outcome(newest.values(), all_trends)
     notes = [(look.window, note) for look in reversed(looks) for note in look.notes]
     return (
         html_page.environment(_TEMPLATES)
@@ -205,9 +205,11 @@ def _charted(loud: Iterable[Trend]) -> set[tuple[str, str, str | None]]:
     return {key for _, key in sorted(first, key=lambda item: item[0])[:CHARTS]}
 
 
-def _outcome(newest: Iterable[Look]) -> Outcome:
-    """The worst outcome of the newest looks; not evaluated without any."""
+def _outcome(newest: Iterable[Look], all_trends: Iterable[Trend]) -> Outcome:
+    """The worst of the newest looks, not evaluated without any; a fail lasts until a look ends it."""
     outcomes = [look.outcome for look in newest]
+    if any(trend.standing is Standing.FAILING for trend in all_trends):
+        return Outcome.FAIL
     return judgement.worst(outcomes) if outcomes else Outcome.NOT_EVALUATED
 
 
